@@ -1,0 +1,245 @@
+// Package audience is Roster's domain: audiences, their fields and identities, tasks, runs and the
+// ledger, connections, namespaces, sandboxes and API clients, with the rules that hold for them and
+// the error codes of the contract. It imports only the standard library, and everybody may import it.
+package audience
+
+import "time"
+
+// ID types. All are UUIDs in their canonical lower-case text form.
+type (
+	// ID names an audience.
+	ID string
+	// TaskID names a submit task; it is also a valid operation id (contract, section 2).
+	TaskID string
+	// RunID names an ingestion run.
+	RunID string
+	// ConnectionID names a base connection.
+	ConnectionID string
+)
+
+// Scope is the tenant of every row, key, path and table: an organization and one of its sandboxes.
+type Scope struct {
+	Org     string
+	Sandbox string
+}
+
+// Defaults of an audience (contract, section 2).
+const (
+	DefaultNamespace = "CustomerAudienceUpload"
+	DefaultTTLDays   = 30
+	MinTTLDays       = 1
+	MaxTTLDays       = 90
+	MaxFields        = 1000
+	OriginUpload     = "CUSTOM_UPLOAD"
+	TypePeople       = "people"
+	SourceTypeCloud  = "Cloud Storage"
+	// LandingContainer is the name of a landing zone's container; a path may begin with it.
+	LandingContainer = "dlz-user-container"
+	// ExitedFor is how long a membership that ended is still shown as exited.
+	ExitedFor = 30 * 24 * time.Hour
+)
+
+// Type is the type of a field.
+type Type string
+
+// The seven field types (contract, section 2).
+const (
+	String   Type = "string"
+	Number   Type = "number"   // IEEE double
+	Long     Type = "long"     // 64-bit signed
+	Integer  Type = "integer"  // 32-bit signed
+	Date     Type = "date"     // 2025-05-13
+	DateTime Type = "datetime" // an instant with microseconds
+	Boolean  Type = "boolean"
+)
+
+// Types lists the field types in the order of the contract.
+var Types = []Type{String, Number, Long, Integer, Date, DateTime, Boolean}
+
+// Role is what a field does to the membership of its row, beyond carrying data.
+type Role string
+
+const (
+	// RoleNone marks a data field.
+	RoleNone Role = ""
+	// RoleDelete removes the member when the value is true or non-zero.
+	RoleDelete Role = "delete"
+	// RoleConsent removes the member when the value is not in ConsentValues.
+	RoleConsent Role = "consent"
+)
+
+// Field is one column of an audience. Name is unique in the audience ignoring case.
+type Field struct {
+	Name          string   `json:"name"`
+	Type          Type     `json:"type"`
+	IdentityNs    string   `json:"identityNs,omitempty"` // canonical namespace code, "" when not an identity
+	Labels        []string `json:"labels,omitempty"`
+	Role          Role     `json:"role,omitempty"`
+	ConsentValues []string `json:"consentValues,omitempty"`
+}
+
+// PathType says whether SourceSpec.Path names one file or a folder.
+type PathType string
+
+// The two path types.
+const (
+	PathFile   PathType = "file"
+	PathFolder PathType = "folder"
+)
+
+// SourceSpec says where an audience's files lie.
+type SourceSpec struct {
+	Path             string       `json:"path"`
+	Type             PathType     `json:"type"`
+	SourceType       string       `json:"sourceType"`
+	CloudType        string       `json:"cloudType,omitempty"` // as the client gave it; "" when it follows from the connection
+	BaseConnectionID ConnectionID `json:"baseConnectionId,omitempty"`
+	Nested           bool         `json:"nested,omitempty"` // the client wrote it inside "params"
+}
+
+// Audience is a governed, expiring set of memberships.
+type Audience struct {
+	ID    ID
+	Num   uint32 // small number, unique in the installation, used in the profile store's keys; given by the metadata store
+	Scope Scope
+	// TaskID is the submit task that created it.
+	TaskID           TaskID
+	CustomID         string // customAudienceId, "" when none
+	Name             string
+	Description      string
+	Fields           []Field
+	Source           SourceSpec
+	TTLDays          int
+	Labels           []string
+	Tags             []string
+	AudienceType     string
+	OriginName       string
+	Namespace        string
+	ProfileIngestion bool
+	CreatedBy        string
+	CreatedAt        time.Time
+	UpdatedBy        string
+	UpdatedAt        time.Time
+	// LastRun is the last run that ended SUCCESS, "" when there was none.
+	LastRun RunID
+	// Members is the number of members after LastRun.
+	Members int64
+	// RefreshedAt is when a full run last brought every member; zero when none did.
+	RefreshedAt time.Time
+	// LastIngestedAt is the time stamp of LastRun; the last member expires TTLDays after it.
+	LastIngestedAt time.Time
+}
+
+// PrimaryIdentity returns the index of the first identity field. Every valid audience has one.
+func (a *Audience) PrimaryIdentity() int {
+	for i, f := range a.Fields {
+		if f.IdentityNs != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// TTL is the time a member lives after the run that last brought it.
+func (a *Audience) TTL() time.Duration { return time.Duration(a.TTLDays) * 24 * time.Hour }
+
+// Status is the state of a task, a run or a run's stage.
+type Status string
+
+// The states. PROCESSING is the only one that can be left.
+const (
+	Processing Status = "PROCESSING"
+	Success    Status = "SUCCESS"
+	Failed     Status = "FAILED"
+)
+
+// Task is the submission of an audience. Its Draft becomes the audience when the task succeeds.
+type Task struct {
+	ID         TaskID
+	Scope      Scope
+	Status     Status
+	AudienceID ID       // given at submit time, shown to clients only when Status is Success
+	Draft      Audience // the submitted audience, validated and normalised
+	Error      *Error   // why it failed
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// Connection is a base connection: where files lie and how to reach them.
+type Connection struct {
+	ID          ConnectionID
+	Scope       Scope
+	Name        string
+	Description string
+	SpecID      string // connectionSpec.id, the kind (contract, section 3)
+	SpecVersion string
+	AuthSpec    string            // auth.specName
+	Params      map[string]string // auth.params; secrets among them are named by SecretParams
+	Etag        string
+	Version     int
+	State       string // "enabled"
+	CreatedBy   string
+	CreatedAt   time.Time
+	UpdatedBy   string
+	UpdatedAt   time.Time
+}
+
+// Connection spec ids of the kinds (contract, section 3).
+const (
+	SpecLandingZone = "26f526f2-58f4-4712-961d-e41bf1ccc0e8"
+	SpecLocal       = "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10"
+)
+
+// Sandbox is a tenant's partition.
+type Sandbox struct {
+	ID        string
+	Num       uint32 // small number, unique in the installation, used in the profile store's keys
+	Org       string
+	Name      string
+	Title     string
+	Type      string // "production" or "development"
+	Default   bool
+	CreatedAt time.Time
+}
+
+// ClientRole is what an API client may do in a sandbox.
+type ClientRole string
+
+// The roles, each including the ones before it.
+const (
+	Viewer ClientRole = "viewer"
+	Editor ClientRole = "editor"
+	Admin  ClientRole = "admin"
+)
+
+// Client is an API client. Its secret is stored as a hash only.
+type Client struct {
+	ID         string
+	Org        string
+	Name       string
+	SecretHash []byte
+	Roles      map[string]ClientRole // by sandbox name; "*" for every sandbox of the organization
+	CreatedAt  time.Time
+}
+
+// Actor is the authenticated caller of a use case.
+type Actor struct {
+	ClientID string
+	Scope    Scope
+	Role     ClientRole
+}
+
+// May reports whether the actor's role includes want.
+func (a Actor) May(want ClientRole) bool { return rank(a.Role) >= rank(want) }
+
+func rank(r ClientRole) int {
+	switch r {
+	case Viewer:
+		return 1
+	case Editor:
+		return 2
+	case Admin:
+		return 3
+	}
+	return 0
+}

@@ -1,0 +1,116 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/profile"
+)
+
+// changes writes the parts of a run's delta, one per range of buckets. Without further identities a range's
+// changes come in order and go straight to its part; with them they are spilled, sorted and written at the end.
+type changes struct {
+	run   *attempt
+	now   int64
+	spill *spill // nil without further identities
+	parts []*deltaWriter
+	outs  []*changeSpill
+	names []string
+}
+
+func (a *attempt) newChanges(now int64) (*changes, error) {
+	n := a.p.workers()
+	c := &changes{run: a, now: now, parts: make([]*deltaWriter, n), outs: make([]*changeSpill, n), names: make([]string, n)}
+	if len(a.codec.secondary) == 0 {
+		return c, nil
+	}
+	s, err := newSpill(a.p.Scratch, 64-a.spill.shift, a.p.memory()/8)
+	c.spill = s
+	return c, err
+}
+
+func (c *changes) release() {
+	if c.spill != nil {
+		c.spill.close()
+	}
+}
+
+// open returns where the changes of range i go.
+func (c *changes) open(i int) (changeWriter, error) {
+	if c.spill != nil {
+		c.outs[i] = &changeSpill{spill: c.spill, w: c.spill.writer()}
+		return c.outs[i], nil
+	}
+	return c.openPart(i)
+}
+
+func (c *changes) openPart(i int) (*deltaWriter, error) {
+	w, name, err := c.run.dataset.CreateFile(c.run.dir, fmt.Sprintf("delta-%03d", i))
+	if err != nil {
+		return nil, fmt.Errorf("create a delta part: %w", err)
+	}
+	c.names[i] = name
+	c.parts[i], err = newDeltaWriter(w, c.now)
+	return c.parts[i], err
+}
+
+// end says that range i has no more changes.
+func (c *changes) end(i int) error {
+	if c.spill != nil {
+		return c.outs[i].w.flush()
+	}
+	return c.parts[i].close()
+}
+
+// finish returns the delta once every range has ended.
+func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, error) {
+	if c.spill != nil {
+		if err := c.sortParts(ctx, ranges); err != nil {
+			return DeltaFiles{}, err
+		}
+	}
+	d := DeltaFiles{Parts: c.names[:len(ranges)], Time: c.now}
+	for _, p := range c.parts[:len(ranges)] {
+		d.Changes += p.count
+	}
+	return d, nil
+}
+
+// sortParts writes the parts from the spilled changes.
+func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i, r := range ranges {
+		g.Go(guard(func() error {
+			w, err := c.openPart(i)
+			if err != nil {
+				return err
+			}
+			var buf []byte
+			for b := r[0]; b < r[1] && err == nil; b++ {
+				if err = ctx.Err(); err != nil {
+					break
+				}
+				if buf, err = c.spill.load(b, buf, true); err == nil {
+					err = writeAll(w, sortedChanges(buf))
+				}
+			}
+			if err != nil {
+				w.c.Close()
+				return err
+			}
+			return w.close()
+		}))
+	}
+	return g.Wait()
+}
+
+func writeAll(w *deltaWriter, list []profile.Change) error {
+	for _, c := range list {
+		if err := w.write(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+)
+
+// Entries of a run's snapshot summary.
+const (
+	propSeq       = "roster.run-seq"
+	propAudience  = "roster.audience-id"
+	propMode      = "roster.mode"         // "full" or "differential"
+	propTime      = "roster.run-time"     // epoch seconds; the members' time stamp
+	propRefreshed = "roster.refreshed-at" // epoch seconds at which a full run last brought every member; absent when none did
+	propRows      = "roster.rows"         // the ledger of rows, JSON
+	propMembers   = "roster.members"      // the ledger of members, JSON
+	propManifest  = "roster.manifest"     // the files, JSON; absent when longer than maxManifest: then only in the result
+	propResult    = "roster.result"       // where the whole result lies, JSON
+	propDelta     = "roster.delta"        // where the delta lies, JSON
+	propStage     = "roster.stage"        // the stage's counts, JSON
+	propDir       = "roster.dir"          // the directory of the attempt that committed
+)
+
+const maxManifest = 32 << 10
+
+// committedRun is a run whose snapshot stands.
+type committedRun struct {
+	result      audience.RunResult
+	stage       audience.StageMetrics
+	at          time.Time
+	delta       delta
+	refreshedAt int64
+}
+
+// apply puts what the run did into its record.
+func (c *committedRun) apply(r *audience.Run) {
+	r.Result = c.result
+	for i := range r.Stages {
+		if st := &r.Stages[i]; st.Stage == audience.StageDataset {
+			st.Status = audience.Success
+			st.Metrics = c.stage
+			st.EndedAt = c.at
+			if st.StartedAt.IsZero() {
+				st.StartedAt = c.at
+			}
+		}
+	}
+}
+
+// commit makes the run's snapshot.
+func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunResult) (*committedRun, error) {
+	start := time.Now()
+	if err := a.settle(m, result); err != nil {
+		return nil, err
+	}
+	done := &committedRun{result: *result, delta: delta{files: m.delta, dataset: a.dataset}, refreshedAt: m.refreshedAt()}
+	done.stage = a.stageMetrics(m, result)
+	props, err := a.summary(m, done)
+	if err != nil {
+		return nil, err
+	}
+	// The last look at the lease: from here on the snapshot decides.
+	if err := a.spec.save(ctx); err != nil {
+		return nil, err
+	}
+	snap, err := a.dataset.Commit(ctx, lake.Commit{
+		Run: a.spec.Run.ID, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Dir: a.dir, Props: props,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commit the dataset: %w", err)
+	}
+	done.at = snap.Time
+	done.result.SnapshotID = snap.ID
+	done.stage.Seconds["commit"] = time.Since(start).Seconds()
+	return done, nil
+}
+
+func (m *merged) refreshedAt() int64 {
+	if m.rules.full {
+		return m.rules.now / 1e6
+	}
+	return m.rules.refreshed / 1e6
+}
+
+// settle fills the ledger and checks it: against itself, and against what was written.
+func (a *attempt) settle(m *merged, result *audience.RunResult) error {
+	for i, f := range a.files {
+		fr := audience.FileResult{PlannedFile: f, Rows: m.tally.files[i]}
+		if f.Status == audience.FileRead {
+			fr.Rows.Read = a.reads[i].rows.Load()
+			fr.Rows.Rejected = a.reads[i].rejected.Load()
+			fr.ExtraColumns = a.reads[i].header.Extra
+			fr.MissingColumns = a.reads[i].header.Missing
+		}
+		if !fr.Rows.Balanced() {
+			return fmt.Errorf("the ledger of file %s does not balance (invariant 1): %+v", f.Path, fr.Rows)
+		}
+		result.Files = append(result.Files, fr)
+		result.Rows = result.Rows.Plus(fr.Rows)
+	}
+	rows := result.Rows
+	result.Members = audience.Members{Before: m.stateRows, Removed: m.tally.removed, Expired: m.tally.expired}
+	result.Members.After = m.stateRows + rows.Added - rows.Deleted - m.tally.removed - m.tally.expired
+	stored := m.nWritten
+	if !m.rules.replace {
+		stored += m.stateRows - m.nRetired
+	}
+	if stored != result.Members.After {
+		return fmt.Errorf("the ledger says %d members, the dataset would have %d (invariant 2): %+v %+v", result.Members.After, stored, rows, result.Members)
+	}
+	return nil
+}
+
+func (a *attempt) stageMetrics(m *merged, result *audience.RunResult) audience.StageMetrics {
+	s := audience.StageMetrics{
+		InputBytes: a.inBytes, InputRecords: result.Rows.Read, FailedRecords: result.Rows.Rejected,
+		OutputFiles: int64(len(m.files)), OutputRecords: m.nWritten, Seconds: a.seconds,
+	}
+	for _, f := range m.files {
+		s.OutputBytes += f.Bytes
+	}
+	for _, f := range a.files {
+		if f.Status == audience.FileRead {
+			s.InputFiles++
+		}
+	}
+	return s
+}
+
+// summary writes the run's result beside the dataset and returns the entries of the snapshot.
+func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, error) {
+	location, err := a.writeResult(done.result)
+	if err != nil {
+		return nil, err
+	}
+	mode := "differential"
+	if m.rules.full {
+		mode = "full"
+	}
+	props := map[string]string{
+		propSeq:      strconv.FormatInt(a.seq, 10),
+		propAudience: string(a.spec.Audience.ID),
+		propMode:     mode,
+		propTime:     strconv.FormatInt(m.rules.now/1e6, 10),
+		propResult:   location,
+		propDir:      a.dir,
+	}
+	if at := m.refreshedAt(); at > 0 {
+		props[propRefreshed] = strconv.FormatInt(at, 10)
+	}
+	for name, v := range map[string]any{propRows: done.result.Rows, propMembers: done.result.Members,
+		propDelta: m.delta, propStage: done.stage, propManifest: done.result.Files} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("write the snapshot's summary: %w", err)
+		}
+		if name == propManifest && len(text) > maxManifest {
+			continue
+		}
+		props[name] = string(text)
+	}
+	return props, nil
+}
+
+func (a *attempt) writeResult(r audience.RunResult) (location string, err error) {
+	w, location, err := a.dataset.CreateFile(a.dir, "result.json")
+	if err != nil {
+		return "", fmt.Errorf("write the run's result: %w", err)
+	}
+	err = json.NewEncoder(w).Encode(r)
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", fmt.Errorf("write the run's result: %w", err)
+	}
+	return location, nil
+}
+
+// loadCommitted reads back what a run committed.
+func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
+	c := &committedRun{at: snap.Time, delta: delta{dataset: d}}
+	f, err := d.OpenFile(snap.Props[propResult])
+	if err != nil {
+		return nil, fmt.Errorf("read the result of a committed run: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("read the result of a committed run: %w", err)
+	}
+	for _, part := range []struct {
+		text []byte
+		to   any
+	}{{text, &c.result}, {[]byte(snap.Props[propDelta]), &c.delta.files}, {[]byte(snap.Props[propStage]), &c.stage}} {
+		if err := json.Unmarshal(part.text, part.to); err != nil {
+			return nil, fmt.Errorf("read the result of a committed run: %w", err)
+		}
+	}
+	c.result.SnapshotID = snap.ID
+	if v := snap.Props[propRefreshed]; v != "" {
+		if c.refreshedAt, err = strconv.ParseInt(v, 10, 64); err != nil {
+			return nil, fmt.Errorf("read the result of a committed run: %s: %w", propRefreshed, err)
+		}
+	}
+	return c, nil
+}
+
+// refreshedAt returns when a full run last brought every member of the dataset, the zero time when none did.
+func refreshedAt(d *lake.Dataset) (time.Time, error) {
+	snap, ok := d.Current()
+	if !ok || snap.Props[propRefreshed] == "" {
+		return time.Time{}, nil
+	}
+	at, err := strconv.ParseInt(snap.Props[propRefreshed], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propRefreshed, err)
+	}
+	return time.Unix(at, 0), nil
+}

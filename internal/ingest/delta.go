@@ -1,0 +1,234 @@
+package ingest
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/zeebo/xxh3"
+
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+// A delta part is a file of changes sorted by (Key, Member):
+//
+//	magic    8 bytes "RSTDELT1"
+//	changes  each: flags 1, key 16, [member 16 when flagOther], then what the flags name
+//	end      flagEnd, count 8, xxh3 of all before 8, little-endian
+//
+// Since and Seen are the run's own time for most changes and are left out then; At likewise.
+const (
+	deltaMagic = "RSTDELT1"
+
+	flagExited = 1 << 0
+	flagOther  = 1 << 1 // the key is not the member's primary identity: member follows
+	flagSince  = 1 << 2 // since follows, 8 bytes; otherwise it is the run's time
+	flagSeen   = 1 << 3 // seen follows, 8 bytes; otherwise it is the run's time
+	flagAt     = 1 << 4 // at follows, 8 bytes; otherwise it is the run's time when exited, 0 when not
+	flagEnd    = 1 << 7
+)
+
+// DeltaFiles says where a run's delta lies; it is kept in the snapshot.
+type DeltaFiles struct {
+	Parts   []string `json:"parts"`
+	Changes int64    `json:"changes"`
+	Time    int64    `json:"time"` // the run's time, epoch seconds
+}
+
+// deltaWriter writes one part.
+type deltaWriter struct {
+	w     *bufio.Writer
+	c     io.Closer
+	hash  *xxh3.Hasher
+	now   int64
+	count int64
+	buf   []byte
+}
+
+func newDeltaWriter(w io.WriteCloser, now int64) (*deltaWriter, error) {
+	d := &deltaWriter{w: bufio.NewWriterSize(w, 256<<10), c: w, hash: xxh3.New(), now: now}
+	return d, d.put([]byte(deltaMagic))
+}
+
+func (d *deltaWriter) put(p []byte) error {
+	d.hash.Write(p)
+	_, err := d.w.Write(p)
+	return err
+}
+
+// write appends a change.
+func (d *deltaWriter) write(c profile.Change) error {
+	d.buf = appendChange(d.buf[:0], c, d.now)
+	d.count++
+	return d.put(d.buf)
+}
+
+func appendChange(b []byte, c profile.Change, now int64) []byte {
+	flags := byte(0)
+	at := int64(0)
+	if c.Exited {
+		flags |= flagExited
+		at = now
+	}
+	if c.Member != c.Key {
+		flags |= flagOther
+	}
+	if c.Since != now {
+		flags |= flagSince
+	}
+	if c.Seen != now {
+		flags |= flagSeen
+	}
+	if c.At != at {
+		flags |= flagAt
+	}
+	b = append(b, flags)
+	b = append(b, c.Key[:]...)
+	if flags&flagOther != 0 {
+		b = append(b, c.Member[:]...)
+	}
+	if flags&flagSince != 0 {
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.Since))
+	}
+	if flags&flagSeen != 0 {
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.Seen))
+	}
+	if flags&flagAt != 0 {
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.At))
+	}
+	return b
+}
+
+// close writes the end and makes the part durable.
+func (d *deltaWriter) close() error {
+	end := binary.LittleEndian.AppendUint64([]byte{flagEnd}, uint64(d.count))
+	if err := d.put(end); err != nil {
+		return errors.Join(err, d.c.Close())
+	}
+	_, err := d.w.Write(binary.LittleEndian.AppendUint64(nil, d.hash.Sum64()))
+	if err == nil {
+		err = d.w.Flush()
+	}
+	return errors.Join(err, d.c.Close())
+}
+
+// deltaReader reads one part.
+type deltaReader struct {
+	r     *bufio.Reader
+	c     io.Closer
+	hash  *xxh3.Hasher
+	now   int64
+	count int64
+	name  string
+	buf   [64]byte
+}
+
+func newDeltaReader(r io.ReadCloser, name string, now int64) (*deltaReader, error) {
+	d := &deltaReader{r: bufio.NewReaderSize(r, 256<<10), c: r, hash: xxh3.New(), now: now, name: name}
+	magic, err := d.take(len(deltaMagic))
+	if err != nil || string(magic) != deltaMagic {
+		r.Close()
+		return nil, fmt.Errorf("delta part %s: not a delta file: %w", name, errors.Join(err))
+	}
+	return d, nil
+}
+
+func (d *deltaReader) take(n int) ([]byte, error) {
+	p := d.buf[:n]
+	if _, err := io.ReadFull(d.r, p); err != nil {
+		return nil, fmt.Errorf("delta part %s is cut off: %w", d.name, io.ErrUnexpectedEOF)
+	}
+	d.hash.Write(p)
+	return p, nil
+}
+
+// Next returns the next change, io.EOF after the last one of a part that is whole.
+func (d *deltaReader) Next() (profile.Change, error) {
+	p, err := d.take(1)
+	if err != nil {
+		return profile.Change{}, err
+	}
+	flags := p[0]
+	if flags&flagEnd != 0 {
+		return profile.Change{}, d.end()
+	}
+	size := 16
+	for _, f := range []struct {
+		flag byte
+		size int
+	}{{flagOther, 16}, {flagSince, 8}, {flagSeen, 8}, {flagAt, 8}} {
+		if flags&f.flag != 0 {
+			size += f.size
+		}
+	}
+	if p, err = d.take(size); err != nil {
+		return profile.Change{}, err
+	}
+	d.count++
+	return decodeChange(p, flags, d.now), nil
+}
+
+func decodeChange(p []byte, flags byte, now int64) profile.Change {
+	c := profile.Change{Exited: flags&flagExited != 0, Since: now, Seen: now}
+	if c.Exited {
+		c.At = now
+	}
+	p = p[copy(c.Key[:], p):]
+	c.Member = c.Key
+	if flags&flagOther != 0 {
+		p = p[copy(c.Member[:], p):]
+	}
+	for _, v := range []struct {
+		flag byte
+		to   *int64
+	}{{flagSince, &c.Since}, {flagSeen, &c.Seen}, {flagAt, &c.At}} {
+		if flags&v.flag != 0 {
+			*v.to = int64(binary.LittleEndian.Uint64(p))
+			p = p[8:]
+		}
+	}
+	return c
+}
+
+func (d *deltaReader) end() error {
+	p, err := d.take(8)
+	if err != nil {
+		return err
+	}
+	count := int64(binary.LittleEndian.Uint64(p))
+	want := d.hash.Sum64()
+	if p, err = d.take(8); err != nil {
+		return err
+	}
+	if count != d.count || binary.LittleEndian.Uint64(p) != want {
+		return fmt.Errorf("delta part %s is damaged: its checksum does not match", d.name)
+	}
+	return io.EOF
+}
+
+// Close closes the part's file.
+func (d *deltaReader) Close() error { return d.c.Close() }
+
+// delta is a run's delta in the lake; it implements profile.Delta.
+type delta struct {
+	files   DeltaFiles
+	dataset *lake.Dataset
+}
+
+var _ profile.Delta = delta{}
+
+func (d delta) Parts() int   { return len(d.files.Parts) }
+func (d delta) Count() int64 { return d.files.Changes }
+
+func (d delta) Open(_ context.Context, part int) (profile.ChangeReader, error) {
+	name := d.files.Parts[part]
+	f, err := d.dataset.OpenFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("open delta part %s: %w", name, err)
+	}
+	return newDeltaReader(f, name, d.files.Time)
+}

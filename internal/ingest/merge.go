@@ -1,0 +1,203 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+// mergeRules is what a run's merge goes by. Times are epoch microseconds.
+type mergeRules struct {
+	now       int64
+	full      bool
+	replace   bool  // the run rewrites the whole dataset
+	refreshed int64 // when a full run last brought every member
+	ttl       int64
+}
+
+// expiry returns when a member last seen then expires.
+func (m mergeRules) expiry(seen int64) int64 { return max(seen, m.refreshed) + m.ttl }
+
+// tally is what a merge counted.
+type tally struct {
+	files   []audience.Rows // per file of the manifest
+	removed int64
+	expired int64
+}
+
+func newTally(files int) *tally { return &tally{files: make([]audience.Rows, files)} }
+
+func (t *tally) plus(o *tally) {
+	for i := range o.files {
+		t.files[i] = t.files[i].Plus(o.files[i])
+	}
+	t.removed += o.removed
+	t.expired += o.expired
+}
+
+func (t *tally) rows() (sum audience.Rows) {
+	for _, f := range t.files {
+		sum = sum.Plus(f)
+	}
+	return sum
+}
+
+// sink takes what a merge decides. i is a row of the state, r one of the bucket.
+type sink interface {
+	// put makes r the member's row; the member is one since then.
+	put(r row, since int64) error
+	// retire takes the row out of the dataset; its person may stay a member by another row.
+	retire(i int) error
+	// enter says that r's person is a member and was seen now; was is the row it replaces, -1 when none.
+	enter(r row, since int64, was int) error
+	// exit says that the person is no member any more, from at on.
+	exit(i int, at int64) error
+}
+
+// mergeBucket decides for each row of a bucket and each of its members what becomes of them. rows are sorted
+// and without duplicates; buf holds their records; st is the current state of the same range of keys.
+func mergeBucket(rules mergeRules, buf []byte, rows []row, st *lake.StateRows, t *tally, out sink) error {
+	i := 0
+	for _, r := range rows {
+		key := r.key()
+		for i < len(st.IDs) && compareKeys(st.IDs[i], key) < 0 {
+			if err := absent(rules, st, i, t, out); err != nil {
+				return err
+			}
+			i++
+		}
+		was := -1
+		if i < len(st.IDs) && st.IDs[i] == lake.Key(key) {
+			was = i
+			i++
+		}
+		if err := decide(rules, buf, r, st, was, t, out); err != nil {
+			return err
+		}
+	}
+	for ; i < len(st.IDs); i++ {
+		if err := absent(rules, st, i, t, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent deals with a member that the files do not name.
+func absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out sink) error {
+	if at := rules.expiry(st.Seen[i]); at <= rules.now {
+		t.expired++
+		return leave(rules, i, at, out)
+	}
+	if !rules.full {
+		return nil
+	}
+	t.removed++
+	return leave(rules, i, rules.now, out)
+}
+
+// decide deals with a row whose person has the row was in the state, or none when it is -1.
+func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t *tally, out sink) error {
+	head := buf[r.at:]
+	counts := &t.files[r.file()]
+	leaves := head[offFlags]&flagLeaves != 0
+	if was >= 0 {
+		if at := rules.expiry(st.Seen[was]); at <= rules.now {
+			t.expired++
+			if leaves {
+				counts.DeletedNotMember++
+				return leave(rules, was, at, out)
+			}
+			counts.Added++
+			return rewrite(rules, r, rules.now, was, out)
+		}
+	}
+	switch {
+	case leaves && was < 0:
+		counts.DeletedNotMember++
+		return nil
+	case leaves:
+		counts.Deleted++
+		return leave(rules, was, rules.now, out)
+	case was < 0:
+		counts.Added++
+		return write(r, rules.now, was, out)
+	}
+	if int64(binary.LittleEndian.Uint64(head[offContent:])) != st.Row[was] {
+		counts.Updated++
+		return rewrite(rules, r, st.Since[was], was, out)
+	}
+	counts.Unchanged++
+	switch {
+	case !rules.full:
+		return rewrite(rules, r, st.Since[was], was, out)
+	case rules.replace:
+		// The run's refresh stamp renews the member; only a rewrite of the dataset has to carry the row over.
+		return out.put(r, st.Since[was])
+	}
+	return nil
+}
+
+// rewrite replaces the row was by r.
+func rewrite(rules mergeRules, r row, since int64, was int, out sink) error {
+	if !rules.replace {
+		if err := out.retire(was); err != nil {
+			return err
+		}
+	}
+	return write(r, since, was, out)
+}
+
+func write(r row, since int64, was int, out sink) error {
+	if err := out.put(r, since); err != nil {
+		return err
+	}
+	return out.enter(r, since, was)
+}
+
+func leave(rules mergeRules, i int, at int64, out sink) error {
+	if !rules.replace {
+		if err := out.retire(i); err != nil {
+			return err
+		}
+	}
+	return out.exit(i, at)
+}
+
+func compareKeys(a lake.Key, b profile.Key) int {
+	ah, bh := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(b[:8])
+	if ah == bh {
+		ah, bh = binary.BigEndian.Uint64(a[8:]), binary.BigEndian.Uint64(b[8:])
+	}
+	switch {
+	case ah < bh:
+		return -1
+	case ah > bh:
+		return 1
+	}
+	return 0
+}
+
+// rehearsal is a sink that does nothing, for a merge that only counts.
+type rehearsal struct{}
+
+func (rehearsal) put(row, int64) error        { return nil }
+func (rehearsal) retire(int) error            { return nil }
+func (rehearsal) enter(row, int64, int) error { return nil }
+func (rehearsal) exit(int, int64) error       { return nil }
+
+// rulesOf returns the rules of a run over the current state.
+func rulesOf(s Spec, refreshed time.Time) mergeRules {
+	r := mergeRules{
+		now:  s.Run.CreatedAt.Truncate(time.Second).UnixMicro(),
+		full: !s.Run.Request.Differential,
+		ttl:  s.Audience.TTL().Microseconds(),
+	}
+	if !refreshed.IsZero() {
+		r.refreshed = refreshed.UnixMicro()
+	}
+	return r
+}

@@ -1,0 +1,281 @@
+package ingest
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+const (
+	batchRows    = 16 << 10  // rows of an Arrow batch on its way to a data file
+	rowGroupRows = 64 << 10  // a row group ends with the bucket that brings it to this many rows
+	dataFileSize = 128 << 20 // a data file ends with the row group that brings it to this many bytes
+)
+
+// output writes what the merge of a range of buckets decides: data files, retired rows, and the range's part
+// of the delta. One goroutine uses it.
+type output struct {
+	run     *attempt
+	rules   mergeRules
+	codec   *rowCodec
+	buf     []byte
+	state   *lake.StateRows
+	decoder decoder
+	system  systemColumns
+	builder *array.RecordBuilder
+	pending int // rows in the builder
+	group   int // rows in the open row group
+	file    *lake.FileWriter
+	written []lake.DataFile
+	retired [][]int64 // positions, by index in the state's files
+	changes changeWriter
+	keys    [2][]profile.Key
+}
+
+// changeWriter takes the changes of a range: a part of the delta, or the spill that sorts them first when
+// members have further identities.
+type changeWriter interface {
+	write(profile.Change) error
+}
+
+// systemColumns are the builders of the columns that follow the fields.
+type systemColumns struct {
+	id          *array.FixedSizeBinaryBuilder
+	content     *array.Int64Builder
+	since, seen *array.TimestampBuilder
+	seq         *array.Int64Builder
+	file        *array.Int32Builder
+	line        *array.Int64Builder
+}
+
+func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWriter) *output {
+	o := &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), changes: changes}
+	o.builder = array.NewRecordBuilder(memory.DefaultAllocator, run.dataset.Schema())
+	o.builder.Reserve(batchRows)
+	n := len(run.codec.fields)
+	o.decoder = decoder{codec: run.codec, cols: o.builder.Fields()[:n]}
+	sys := o.builder.Fields()[n:]
+	o.system = systemColumns{
+		id:      sys[0].(*array.FixedSizeBinaryBuilder),
+		content: sys[1].(*array.Int64Builder),
+		since:   sys[2].(*array.TimestampBuilder),
+		seen:    sys[3].(*array.TimestampBuilder),
+		seq:     sys[4].(*array.Int64Builder),
+		file:    sys[5].(*array.Int32Builder),
+		line:    sys[6].(*array.Int64Builder),
+	}
+	return o
+}
+
+// bind prepares the output for the decisions about one bucket.
+func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st }
+
+func (o *output) put(r row, since int64) error {
+	head := o.buf[r.at:]
+	o.decoder.append(payloadOf(head))
+	key := r.key()
+	o.system.id.Append(key[:])
+	o.system.content.Append(int64(binary.LittleEndian.Uint64(head[offContent:])))
+	o.system.since.Append(arrow.Timestamp(since))
+	o.system.seen.Append(arrow.Timestamp(o.rules.now))
+	o.system.seq.Append(o.run.seq)
+	o.system.file.Append(int32(r.file()))
+	o.system.line.Append(r.line())
+	o.pending++
+	if o.pending == batchRows {
+		return o.flush()
+	}
+	return nil
+}
+
+func payloadOf(head []byte) []byte {
+	return head[headSize : headSize+int(binary.LittleEndian.Uint32(head[offLength:]))]
+}
+
+func (o *output) retire(i int) error {
+	f := o.state.File[i]
+	o.retired[f] = append(o.retired[f], o.state.Pos[i])
+	return nil
+}
+
+func (o *output) enter(r row, since int64, was int) error {
+	key := r.key()
+	c := profile.Change{Member: key, Since: since / 1e6, Seen: o.rules.now / 1e6}
+	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews it
+	if renew {
+		c.Key = key
+		if err := o.changes.write(c); err != nil {
+			return err
+		}
+	}
+	if len(o.codec.secondary) == 0 {
+		return nil
+	}
+	now := o.codec.secondaryKeys(o.keys[0][:0], payloadOf(o.buf[r.at:]), key)
+	before := o.stateKeys(o.keys[1][:0], was, key)
+	o.keys = [2][]profile.Key{now, before}
+	for _, k := range now {
+		if renew || !slices.Contains(before, k) {
+			c.Key = k
+			if err := o.changes.write(c); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range before {
+		if !slices.Contains(now, k) {
+			gone := profile.Change{Key: k, Member: key, Exited: true, Since: c.Since, Seen: c.Seen, At: o.rules.now / 1e6}
+			if err := o.changes.write(gone); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *output) exit(i int, at int64) error {
+	key := profile.Key(o.state.IDs[i])
+	c := profile.Change{Key: key, Member: key, Exited: true,
+		Since: o.state.Since[i] / 1e6, Seen: o.state.Seen[i] / 1e6, At: at / 1e6}
+	if err := o.changes.write(c); err != nil {
+		return err
+	}
+	o.keys[1] = o.stateKeys(o.keys[1][:0], i, key)
+	for _, k := range o.keys[1] {
+		c.Key = k
+		if err := o.changes.write(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stateKeys appends the keys of the further identities of row i of the state; none when i is -1.
+func (o *output) stateKeys(dst []profile.Key, i int, primary profile.Key) []profile.Key {
+	if i < 0 {
+		return dst
+	}
+	for n := range o.codec.secondary {
+		if col, row := o.state.Identity(n, i); !col.IsNull(row) {
+			dst = o.codec.addKey(dst, n, appendValue(nil, col, row), primary)
+		}
+	}
+	return dst
+}
+
+// endBucket ends the row group when it is large enough, and the file when that is.
+func (o *output) endBucket() error {
+	if o.group+o.pending < rowGroupRows {
+		return nil
+	}
+	if err := o.flush(); err != nil {
+		return err
+	}
+	o.group = 0
+	o.file.EndRowGroup()
+	if o.file.Bytes() >= dataFileSize {
+		return o.endFile()
+	}
+	return nil
+}
+
+func (o *output) flush() error {
+	if o.pending == 0 {
+		return nil
+	}
+	if o.file == nil {
+		f, err := o.run.dataset.NewFile(o.run.dir)
+		if err != nil {
+			return fmt.Errorf("write the dataset: %w", err)
+		}
+		o.file = f
+	}
+	rec := o.builder.NewRecordBatch()
+	defer rec.Release()
+	o.builder.Reserve(batchRows)
+	o.group += o.pending
+	o.pending = 0
+	if err := o.file.Write(rec); err != nil {
+		return fmt.Errorf("write the dataset: %w", err)
+	}
+	return nil
+}
+
+func (o *output) endFile() error {
+	if o.file == nil {
+		return nil
+	}
+	f, err := o.file.Close()
+	if err != nil {
+		return fmt.Errorf("write the dataset: %w", err)
+	}
+	o.written = append(o.written, f)
+	o.file = nil
+	return nil
+}
+
+// close ends the last file.
+func (o *output) close() error {
+	if err := o.flush(); err != nil {
+		return err
+	}
+	return o.endFile()
+}
+
+// abort removes the file that is being written.
+func (o *output) abort() {
+	if o.file != nil {
+		o.file.Abort()
+	}
+	o.builder.Release()
+}
+
+// changeSpill sorts the changes of all ranges: those of further identities belong to other ranges than their
+// members.
+type changeSpill struct {
+	spill *spill
+	w     *spillWriter
+	rec   []byte
+}
+
+// A spilled change: key 16, member 16, since 8, seen 8, at 8, exited 1.
+const changeSize = 57
+
+func (c *changeSpill) write(ch profile.Change) error {
+	c.rec = append(append(c.rec[:0], ch.Key[:]...), ch.Member[:]...)
+	for _, v := range []int64{ch.Since, ch.Seen, ch.At} {
+		c.rec = binary.LittleEndian.AppendUint64(c.rec, uint64(v))
+	}
+	exited := byte(0)
+	if ch.Exited {
+		exited = 1
+	}
+	return c.w.write(&ch.Key, append(c.rec, exited))
+}
+
+// sortedChanges returns the changes of a bucket of the spill in the order of (Key, Member).
+func sortedChanges(buf []byte) []profile.Change {
+	list := make([]profile.Change, 0, len(buf)/changeSize)
+	for ; len(buf) > 0; buf = buf[changeSize:] {
+		var c profile.Change
+		copy(c.Key[:], buf)
+		copy(c.Member[:], buf[16:])
+		c.Since = int64(binary.LittleEndian.Uint64(buf[32:]))
+		c.Seen = int64(binary.LittleEndian.Uint64(buf[40:]))
+		c.At = int64(binary.LittleEndian.Uint64(buf[48:]))
+		c.Exited = buf[56] == 1
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b profile.Change) int {
+		return cmp.Or(compareKeys(lake.Key(a.Key), b.Key), compareKeys(lake.Key(a.Member), b.Member))
+	})
+	return list
+}

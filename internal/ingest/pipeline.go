@@ -1,0 +1,201 @@
+// Package ingest is the pipeline from a run's files to the lake and the profile store: plan, read, resolve,
+// commit, project. It knows neither database nor queue. A run is all or nothing: the snapshot that the commit
+// step makes is the only point at which the audience changes, it carries the run's id, and every step before
+// it leaves nothing that a reader can see. A run that was interrupted anywhere is run again from its start and
+// finds its own snapshot when it had got that far.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/profile"
+	"roster/internal/source"
+)
+
+// Pipeline runs ingestions. Its fields are set once.
+type Pipeline struct {
+	Lake    *lake.Lake
+	Profile profile.Store
+	Scratch string // directory for scratch files, which have no names and go with the process
+	Memory  int64  // bytes one run may use; 0 means DefaultMemory
+	Workers int    // goroutines of one run; 0 means one per processor
+	Clock   func() time.Time
+	Log     *slog.Logger
+}
+
+// DefaultMemory is the memory budget of one run.
+const DefaultMemory = 512 << 20
+
+func (p *Pipeline) workers() int {
+	if p.Workers > 0 {
+		return p.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (p *Pipeline) memory() int64 {
+	if p.Memory > 0 {
+		return p.Memory
+	}
+	return DefaultMemory
+}
+
+// Spec is a run to do.
+type Spec struct {
+	Run        audience.Run // PROCESSING; Planned is set when an earlier attempt pinned the manifest
+	Audience   audience.Audience
+	SandboxNum uint32
+	Table      lake.TableID
+	Source     source.Store
+	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a
+	// set of path + "\x00" + version.
+	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
+	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
+	// run is not this worker's any more.
+	Save func(ctx context.Context, r audience.Run) error
+}
+
+// Run brings a run to its end and returns it, SUCCESS or FAILED, with its ledger. It returns an error instead
+// when it could not end it now (the context was cancelled, Save refused, the profile store is down after the
+// commit): calling it again later completes the run.
+func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
+	dataset, err := p.Lake.Load(ctx, s.Table)
+	if err != nil {
+		return s.Run, fmt.Errorf("open the dataset of audience %s: %w", s.Audience.ID, err)
+	}
+	snap, committed := dataset.FindRun(s.Run.ID)
+	var done *committedRun
+	if committed {
+		if done, err = loadCommitted(dataset, snap); err != nil {
+			return s.Run, err
+		}
+		done.apply(&s.Run)
+		p.cleanUp(dataset, s.Run.ID, snap.Props[propDir])
+	} else {
+		done, err = p.ingest(ctx, dataset, &s)
+		if err != nil {
+			if retry(ctx, err) {
+				return s.Run, err
+			}
+			p.Log.Error("run failed", "run", s.Run.ID, "audience", s.Audience.ID, "error", err)
+			return p.failed(s.Run, err), nil
+		}
+	}
+	if s.Audience.ProfileIngestion {
+		if err := p.project(ctx, &s, done); err != nil {
+			return s.Run, err
+		}
+	}
+	s.Run.Status = audience.Success
+	s.Run.EndedAt = p.Clock()
+	return s.Run, nil
+}
+
+// errNotMine means that Save refused: another worker has the run, or it was deleted.
+var errNotMine = errors.New("ingest: the run is not this worker's any more")
+
+// retry reports whether an error before the commit leaves the run to a later attempt instead of failing it.
+func retry(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, errNotMine) || errors.Is(err, lake.ErrConflict)
+}
+
+func (p *Pipeline) failed(r audience.Run, err error) audience.Run {
+	r.Status = audience.Failed
+	r.Error = audience.AsError(err)
+	r.EndedAt = p.Clock()
+	for i := range r.Stages {
+		if r.Stages[i].Status == audience.Processing {
+			r.Stages[i].Status = audience.Failed
+			r.Stages[i].EndedAt = r.EndedAt
+		}
+	}
+	if len(r.Stages) > 0 {
+		r.Stages[0].Error = r.Error
+	}
+	return r
+}
+
+func (s *Spec) save(ctx context.Context) error {
+	if err := s.Save(ctx, s.Run); err != nil {
+		return errors.Join(errNotMine, err)
+	}
+	return nil
+}
+
+// stage returns the run's stage of that name; every run has both unless its audience has no profile ingestion.
+func (s *Spec) stage(name audience.StageName) *audience.StageResult {
+	for i := range s.Run.Stages {
+		if s.Run.Stages[i].Stage == name {
+			return &s.Run.Stages[i]
+		}
+	}
+	s.Run.Stages = append(s.Run.Stages, audience.StageResult{Stage: name, Status: audience.Processing})
+	return &s.Run.Stages[len(s.Run.Stages)-1]
+}
+
+// project applies a committed run's delta to the profile store.
+func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) error {
+	st := s.stage(audience.StageProfile)
+	start := p.Clock()
+	st.StartedAt = start
+	s.Run.Progress = audience.Progress{Step: "project", BytesTotal: s.Run.Progress.BytesTotal, BytesDone: s.Run.Progress.BytesTotal}
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	ref := profile.Ref{Sandbox: s.SandboxNum, Audience: s.Audience.Num}
+	pointer := profile.Pointer{Seq: s.Run.Seq, RefreshedAt: done.refreshedAt}
+	if err := p.Profile.Apply(ctx, ref, pointer, done.delta, nil); err != nil {
+		return fmt.Errorf("apply run %s to the profile store: %w", s.Run.ID, err)
+	}
+	st.Status = audience.Success
+	st.EndedAt = p.Clock()
+	st.Metrics.InputRecords = done.delta.Count()
+	st.Metrics.OutputRecords = done.delta.Count()
+	st.Metrics.Seconds = map[string]float64{"project": st.EndedAt.Sub(start).Seconds()}
+	return nil
+}
+
+// watch saves the attempt's progress twice a second until stop is called, and cancels ctx when Save refuses.
+func (a *attempt) watch(ctx context.Context) (watched context.Context, stop func() error) {
+	watched, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var once sync.Once
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-watched.Done():
+				return
+			case <-tick.C:
+				a.progress()
+				if err := a.spec.save(watched); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		}
+	})
+	return watched, func() error {
+		once.Do(func() { close(done) })
+		wg.Wait()
+		a.progress()
+		cause := context.Cause(watched)
+		cancel(nil)
+		if errors.Is(cause, errNotMine) {
+			return cause
+		}
+		return nil
+	}
+}

@@ -1,0 +1,119 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"roster/internal/audience"
+	"roster/internal/source"
+)
+
+// maxSkipsListed bounds how many skipped objects a run's manifest names; a folder keeps its old files.
+const maxSkipsListed = 1000
+
+// plan lists the objects of the run's window and pins those that it will read, in name order.
+func plan(ctx context.Context, s Spec) ([]audience.PlannedFile, error) {
+	found, err := list(ctx, s)
+	if err != nil {
+		return nil, sourceFailure(s.Audience.Source.Path, err)
+	}
+	var before map[string]bool
+	if s.Run.Request.Differential {
+		if before, err = s.ReadBefore(ctx, found); err != nil {
+			return nil, fmt.Errorf("look up what earlier runs have read: %w", err)
+		}
+	}
+	files := found[:0]
+	read, skipped := 0, 0
+	for _, f := range found {
+		f.Status = audience.FileRead
+		f.Reason = skipReason(s, f, before)
+		if f.Reason == "" {
+			read++
+		} else {
+			f.Status = audience.FileSkipped
+			if skipped++; skipped > maxSkipsListed {
+				continue
+			}
+		}
+		files = append(files, f)
+	}
+	if read == 0 && !s.Run.Request.Differential {
+		return nil, audience.Errorf(audience.Impossible, "no file to read under %q in the run's window (%d skipped): "+
+			"a full run without files would remove every member; check sourceSpec.path and the window, or delete the audience", s.Audience.Source.Path, skipped)
+	}
+	return files, nil
+}
+
+// list returns the objects that the audience's path names.
+func list(ctx context.Context, s Spec) ([]audience.PlannedFile, error) {
+	spec := s.Audience.Source
+	if spec.Type == audience.PathFile {
+		o, err := s.Source.Stat(ctx, spec.Path)
+		if err != nil {
+			return nil, err
+		}
+		return []audience.PlannedFile{planned(o)}, nil
+	}
+	var files []audience.PlannedFile
+	err := s.Source.List(ctx, strings.Trim(spec.Path, "/"), func(o source.Object) error {
+		files = append(files, planned(o))
+		return nil
+	})
+	return files, err
+}
+
+func planned(o source.Object) audience.PlannedFile {
+	return audience.PlannedFile{Path: o.Path, Size: o.Size, ModifiedAt: o.Modified.UTC(), Version: o.Version}
+}
+
+// skipReason says why an object is not read, "" when it is.
+func skipReason(s Spec, f audience.PlannedFile, before map[string]bool) string {
+	req := s.Run.Request
+	switch at := f.ModifiedAt.Unix(); {
+	case !req.WindowStart.IsZero() && at <= req.WindowStart.Unix():
+		return "modified before the run's window"
+	case at > req.WindowEnd.Unix():
+		return "modified after the run's window"
+	case before[f.Path+"\x00"+f.Version]:
+		return "read by an earlier run in this version"
+	}
+	if s.Audience.Source.Type == audience.PathFile {
+		return ""
+	}
+	for _, part := range strings.Split(f.Path, "/") {
+		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") {
+			return "a hidden file or a marker"
+		}
+	}
+	name := path.Base(f.Path)
+	for _, suffix := range []string{"~", ".tmp", ".part", ".filepart", ".crc"} {
+		if strings.HasSuffix(strings.ToLower(name), suffix) {
+			return "a temporary or checksum file by its name"
+		}
+	}
+	if f.Size == 0 {
+		return "an empty file"
+	}
+	return ""
+}
+
+// sourceFailure turns an error of the source into the run's: what happened to which path, and what to do.
+func sourceFailure(path string, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, source.ErrNotExist):
+		return audience.Errorf(audience.Impossible, "%q does not exist in the source; upload it or correct sourceSpec.path", path)
+	case errors.Is(err, source.ErrChanged):
+		return audience.Errorf(audience.Impossible, "%q changed while the run read it; start a new run once it is complete", path)
+	case errors.Is(err, source.ErrOutside):
+		return audience.Errorf(audience.Invalid, "%q lies outside the root of its connection or behind a symbolic link", path)
+	case errors.Is(err, source.ErrPermission):
+		return audience.Errorf(audience.BadGateway, "%q cannot be read: permission denied; check the connection's rights", path)
+	}
+	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection: %w", path, err)
+}

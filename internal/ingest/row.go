@@ -1,0 +1,301 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/zeebo/xxh3"
+
+	"roster/internal/audience"
+	"roster/internal/profile"
+)
+
+// A record is a row on its way from the reader to the merge, little-endian:
+//
+//	0  key      16 bytes, the primary identity
+//	16 content   8 bytes, the hash of the payload
+//	24 order     8 bytes, file<<40 | line: later rows win
+//	32 flags     1 byte
+//	33 length    4 bytes, of the payload
+//	37 payload   a null bitmap, then the values that are not null, in field order
+const (
+	offKey     = 0
+	offContent = 16
+	offOrder   = 24
+	offFlags   = 32
+	offLength  = 33
+	headSize   = 37
+
+	flagLeaves = 1 // the row's delete or consent field says: not a member
+
+	lineBits = 40
+	lineMask = 1<<lineBits - 1
+)
+
+// identity is one identity field of the audience.
+type identity struct {
+	field     int
+	namespace string
+}
+
+// rowCodec encodes rows of an audience's fields to records and back.
+type rowCodec struct {
+	fields     []audience.Field
+	primary    identity
+	secondary  []identity
+	nullBytes  int
+	roleFields []int
+}
+
+func newRowCodec(fields []audience.Field) *rowCodec {
+	c := &rowCodec{fields: fields, nullBytes: (len(fields) + 7) / 8, primary: identity{field: -1}}
+	for i, f := range fields {
+		if f.IdentityNs != "" {
+			id := identity{field: i, namespace: f.IdentityNs}
+			if c.primary.field < 0 {
+				c.primary = id
+			} else {
+				c.secondary = append(c.secondary, id)
+			}
+		}
+		if f.Role != audience.RoleNone {
+			c.roleFields = append(c.roleFields, i)
+		}
+	}
+	return c
+}
+
+// encoder turns the rows of one Arrow batch at a time into records. Each goroutine has its own.
+type encoder struct {
+	codec *rowCodec
+	cols  []arrow.Array
+	at    []int // where each value begins in rec; -1 for null
+	rec   []byte
+	text  []byte
+	norm  []byte
+}
+
+// bind prepares the encoder for the rows of rec.
+func (e *encoder) bind(rec arrow.RecordBatch) {
+	e.cols = e.cols[:0]
+	for i := range int(rec.NumCols()) {
+		e.cols = append(e.cols, rec.Column(i))
+	}
+	e.at = make([]int, len(e.cols))
+}
+
+// encode returns the record of a row, valid until the next call, and its key; ok is false when the primary
+// identity is empty.
+func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok bool) {
+	dst := append(e.rec[:0], make([]byte, headSize+e.codec.nullBytes)...)
+	for i, col := range e.cols {
+		if col.IsNull(row) {
+			e.at[i] = -1
+			dst[headSize+i/8] |= 1 << (i % 8)
+			continue
+		}
+		e.at[i] = len(dst)
+		dst = appendValue(dst, col, row)
+	}
+	e.rec = dst
+	primary := e.codec.primary
+	if e.at[primary.field] < 0 {
+		return nil, key, false
+	}
+	e.norm = audience.NormaliseIdentity(primary.namespace, e.textOf(primary.field), e.norm[:0])
+	if len(e.norm) == 0 {
+		return nil, key, false
+	}
+	key = profile.KeyOf(primary.namespace, e.norm)
+	copy(dst[offKey:], key[:])
+	payload := dst[headSize:]
+	binary.LittleEndian.PutUint64(dst[offContent:], xxh3.Hash(payload))
+	binary.LittleEndian.PutUint64(dst[offOrder:], order)
+	binary.LittleEndian.PutUint32(dst[offLength:], uint32(len(payload)))
+	if e.leaves() {
+		dst[offFlags] = flagLeaves
+	}
+	return dst, key, true
+}
+
+// textOf returns the text of a field that is not null, valid until the next call.
+func (e *encoder) textOf(field int) []byte {
+	e.text = appendText(e.text[:0], e.codec.fields[field].Type, e.rec[e.at[field]:])
+	return e.text
+}
+
+// leaves reports whether a role field of the row says that the person is not, or no longer, a member.
+func (e *encoder) leaves() bool {
+	for _, i := range e.codec.roleFields {
+		null := e.at[i] < 0
+		switch f := &e.codec.fields[i]; f.Role {
+		case audience.RoleDelete:
+			if !null && truth(e.textOf(i)) {
+				return true
+			}
+		case audience.RoleConsent:
+			if null || !slices.Contains(f.ConsentValues, string(e.textOf(i))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// truth says whether a delete flag is set: true, or a number that is not zero, or a text that says either.
+func truth(text []byte) bool {
+	s := strings.TrimSpace(string(text))
+	switch strings.ToLower(s) {
+	case "true", "t", "yes", "y":
+		return true
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return err == nil && n != 0
+}
+
+// appendValue appends the encoding of a value that is not null.
+func appendValue(dst []byte, col arrow.Array, row int) []byte {
+	switch a := col.(type) {
+	case *array.String:
+		v := a.Value(row)
+		dst = binary.AppendUvarint(dst, uint64(len(v)))
+		return append(dst, v...)
+	case *array.Int64:
+		return binary.LittleEndian.AppendUint64(dst, uint64(a.Value(row)))
+	case *array.Timestamp:
+		return binary.LittleEndian.AppendUint64(dst, uint64(a.Value(row)))
+	case *array.Float64:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(a.Value(row)))
+	case *array.Int32:
+		return binary.LittleEndian.AppendUint32(dst, uint32(a.Value(row)))
+	case *array.Date32:
+		return binary.LittleEndian.AppendUint32(dst, uint32(a.Value(row)))
+	case *array.Boolean:
+		if a.Value(row) {
+			return append(dst, 1)
+		}
+		return append(dst, 0)
+	}
+	panic(fmt.Sprintf("ingest: a batch with a column of type %s", col.DataType()))
+}
+
+// decoder appends payloads to Arrow builders, one per field.
+type decoder struct {
+	codec *rowCodec
+	cols  []array.Builder
+}
+
+// append decodes one payload, the bytes after a record's head.
+func (d *decoder) append(payload []byte) {
+	nulls := payload[:d.codec.nullBytes]
+	p := payload[d.codec.nullBytes:]
+	for i, b := range d.cols {
+		if nulls[i/8]&(1<<(i%8)) != 0 {
+			b.AppendNull()
+			continue
+		}
+		switch b := b.(type) {
+		case *array.StringBuilder:
+			n, w := binary.Uvarint(p)
+			b.BinaryBuilder.Append(p[w : w+int(n)])
+			p = p[w+int(n):]
+		case *array.Int64Builder:
+			b.Append(int64(binary.LittleEndian.Uint64(p)))
+			p = p[8:]
+		case *array.TimestampBuilder:
+			b.Append(arrow.Timestamp(binary.LittleEndian.Uint64(p)))
+			p = p[8:]
+		case *array.Float64Builder:
+			b.Append(math.Float64frombits(binary.LittleEndian.Uint64(p)))
+			p = p[8:]
+		case *array.Int32Builder:
+			b.Append(int32(binary.LittleEndian.Uint32(p)))
+			p = p[4:]
+		case *array.Date32Builder:
+			b.Append(arrow.Date32(binary.LittleEndian.Uint32(p)))
+			p = p[4:]
+		case *array.BooleanBuilder:
+			b.Append(p[0] != 0)
+			p = p[1:]
+		default:
+			panic(fmt.Sprintf("ingest: a dataset with a column built by %T", b))
+		}
+	}
+}
+
+// secondaryKeys appends the keys of the row's further identities to dst, without the primary's own and
+// without repetition, from the payload of a record.
+func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, primary profile.Key) []profile.Key {
+	nulls, p := payload[:c.nullBytes], payload[c.nullBytes:]
+	next := 0
+	for i := 0; next < len(c.secondary); i++ {
+		wanted := c.secondary[next].field == i
+		if wanted {
+			next++
+		}
+		if nulls[i/8]&(1<<(i%8)) != 0 {
+			continue
+		}
+		if wanted {
+			dst = c.addKey(dst, next-1, p, primary)
+		}
+		p = p[valueSize(c.fields[i].Type, p):]
+	}
+	return dst
+}
+
+// addKey appends the key of the n-th further identity, whose encoded value begins p, unless it is empty, the
+// primary's, or already there.
+func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, primary profile.Key) []profile.Key {
+	id := c.secondary[n]
+	norm := audience.NormaliseIdentity(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
+	if len(norm) == 0 {
+		return keys
+	}
+	k := profile.KeyOf(id.namespace, norm)
+	if k == primary || slices.Contains(keys, k) {
+		return keys
+	}
+	return append(keys, k)
+}
+
+// valueSize returns how many bytes of p the value of type t takes.
+func valueSize(t audience.Type, p []byte) int {
+	switch t {
+	case audience.String:
+		n, w := binary.Uvarint(p)
+		return w + int(n)
+	case audience.Integer, audience.Date:
+		return 4
+	case audience.Boolean:
+		return 1
+	}
+	return 8
+}
+
+// appendText appends the canonical text of the encoded value that begins p: what an identity is looked up by.
+func appendText(dst []byte, t audience.Type, p []byte) []byte {
+	switch t {
+	case audience.String:
+		n, w := binary.Uvarint(p)
+		return append(dst, p[w:w+int(n)]...)
+	case audience.Long:
+		return strconv.AppendInt(dst, int64(binary.LittleEndian.Uint64(p)), 10)
+	case audience.Integer:
+		return strconv.AppendInt(dst, int64(int32(binary.LittleEndian.Uint32(p))), 10)
+	case audience.Number:
+		return strconv.AppendFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(p)), 'f', -1, 64)
+	case audience.Boolean:
+		return strconv.AppendBool(dst, p[0] != 0)
+	case audience.Date:
+		return arrow.Date32(binary.LittleEndian.Uint32(p)).ToTime().AppendFormat(dst, time.DateOnly)
+	}
+	return time.UnixMicro(int64(binary.LittleEndian.Uint64(p))).UTC().AppendFormat(dst, time.RFC3339Nano)
+}

@@ -1,0 +1,105 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	icebergio "github.com/apache/iceberg-go/io"
+)
+
+// registerDurableFiles makes iceberg-go write local files durably: a file is on disk, and so is its name,
+// before Close returns. iceberg-go's own local files are not synced, and a catalog row that survives a crash of
+// the machine must not name a file that did not.
+var registerDurableFiles = sync.OnceFunc(func() {
+	icebergio.Unregister("file")
+	icebergio.Register("file", func(context.Context, *url.URL, map[string]string) (icebergio.IO, error) {
+		return durableFS{}, nil
+	})
+})
+
+type durableFS struct{ icebergio.LocalFS }
+
+func (durableFS) Create(name string) (icebergio.FileWriter, error) {
+	path, err := filePath(name)
+	if err != nil {
+		return nil, err
+	}
+	return createDurable(path)
+}
+
+func (fs durableFS) WriteFile(name string, content []byte) error {
+	w, err := fs.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(content)
+	return errors.Join(err, w.Close())
+}
+
+// createDurable creates a file and its directories; closing it makes it durable.
+func createDurable(path string) (*durableFile, error) {
+	if err := mkdirDurable(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &durableFile{File: f}, nil
+}
+
+type durableFile struct {
+	*os.File
+	closed bool
+}
+
+func (f *durableFile) ReadFrom(r io.Reader) (int64, error) { return f.File.ReadFrom(r) }
+
+// Close syncs the file and its directory. Closing twice does nothing.
+func (f *durableFile) Close() error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	err := f.Sync()
+	if cerr := f.File.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("make %s durable: %w", f.Name(), err)
+	}
+	return syncDir(filepath.Dir(f.Name()))
+}
+
+// mkdirDurable creates a directory and its parents, and syncs the parent of each that it created.
+func mkdirDurable(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if err := mkdirDurable(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("make %s durable: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+// Package lake keeps audiences as Apache Iceberg tables (format version 2) on the local file system, with the
+// SQL catalog in Roster's metadata database. A run changes a table by exactly one snapshot, which carries the
+// run's id; readers see the whole change or nothing of it.
+package lake
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	catalogsql "github.com/apache/iceberg-go/catalog/sql"
+	"github.com/apache/iceberg-go/table"
+
+	"roster/internal/audience"
+)
+
+// Errors of the lake.
+var (
+	ErrNotExist = errors.New("lake: no such table")
+	// ErrConflict is returned by Commit when another snapshot came first; nothing was changed.
+	ErrConflict = errors.New("lake: another commit came first")
+)
+
+// Config says where the lake lies.
+type Config struct {
+	Warehouse string  // absolute directory that holds all tables
+	Catalog   *sql.DB // the database of the SQL catalog
+	Dialect   string  // "sqlite" or "postgres"
+}
+
+// Lake is a warehouse of tables and its catalog.
+type Lake struct {
+	catalog   *catalogsql.Catalog
+	warehouse string
+}
+
+// catalogName is what Roster's tables are registered under in the catalog's database.
+const catalogName = "roster"
+
+// Open opens the lake and creates the catalog's tables when they are absent.
+func Open(ctx context.Context, cfg Config) (*Lake, error) {
+	if !filepath.IsAbs(cfg.Warehouse) {
+		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
+	}
+	registerDurableFiles()
+	if err := os.MkdirAll(cfg.Warehouse, 0o700); err != nil {
+		return nil, fmt.Errorf("create the lake's warehouse: %w", err)
+	}
+	dialect := catalogsql.SupportedDialect(cfg.Dialect)
+	cat, err := catalogsql.NewCatalog(catalogName, cfg.Catalog, dialect, iceberg.Properties{"init_catalog_tables": "true"})
+	if err != nil {
+		return nil, fmt.Errorf("open the Iceberg catalog: %w", err)
+	}
+	if err := cat.CreateSQLTables(ctx); err != nil {
+		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
+	}
+	return &Lake{catalog: cat, warehouse: cfg.Warehouse}, nil
+}
+
+// TableID names a table. Both parts are safe as file names.
+type TableID struct {
+	Namespace string
+	Name      string
+}
+
+func (id TableID) ident() table.Identifier { return table.Identifier{id.Namespace, id.Name} }
+
+func (l *Lake) directory(id TableID) string { return filepath.Join(l.warehouse, id.Namespace, id.Name) }
+
+// fileURI returns the location under which a path is recorded in the table.
+func fileURI(path string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
+}
+
+// filePath returns the path of a location.
+func filePath(location string) (string, error) {
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme != "file" {
+		return "", fmt.Errorf("lake: %q is not a file location", location)
+	}
+	return filepath.FromSlash(u.Path), nil
+}
+
+// Create creates the table of an audience with the given fields. A table that exists stays as it is.
+func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) error {
+	err := l.catalog.CreateNamespace(ctx, table.Identifier{id.Namespace}, nil)
+	if err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
+		return fmt.Errorf("create the lake's namespace %s: %w", id.Namespace, err)
+	}
+	_, err = l.catalog.CreateTable(ctx, id.ident(), tableSchema(fields),
+		catalog.WithLocation(fileURI(l.directory(id))),
+		catalog.WithProperties(iceberg.Properties{
+			table.PropertyFormatVersion:               "2",
+			table.MetadataDeleteAfterCommitEnabledKey: "true",
+			table.MetadataPreviousVersionsMaxKey:      "20",
+		}))
+	if err != nil && !errors.Is(err, catalog.ErrTableAlreadyExists) {
+		return fmt.Errorf("create table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	return nil
+}
+
+// Drop removes a table and all its files. Dropping an absent table removes what a crash left of it.
+func (l *Lake) Drop(ctx context.Context, id TableID) error {
+	if err := l.catalog.DropTable(ctx, id.ident()); err != nil && !errors.Is(err, catalog.ErrNoSuchTable) && !errors.Is(err, catalog.ErrNoSuchNamespace) {
+		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	if err := os.RemoveAll(l.directory(id)); err != nil {
+		return fmt.Errorf("remove the files of table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	return nil
+}
+
+// Load returns a table as it is now; later commits do not change what the Dataset shows. ErrNotExist when there
+// is none.
+func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
+	t, err := l.catalog.LoadTable(ctx, id.ident())
+	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
+		return nil, fmt.Errorf("%w: %s.%s", ErrNotExist, id.Namespace, id.Name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	dir, err := filePath(t.Location())
+	if err != nil {
+		return nil, err
+	}
+	schema, err := table.SchemaToArrowSchema(t.Schema(), nil, true, false)
+	if err != nil {
+		return nil, fmt.Errorf("table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	return &Dataset{table: t, dir: dir, schema: schema}, nil
+}
+
+// Dataset is the state of a table at one moment.
+type Dataset struct {
+	table  *table.Table
+	dir    string
+	schema *arrow.Schema
+}
+
+// Snapshot is one version of a table. Props are the entries of its summary.
+type Snapshot struct {
+	ID       int64
+	ParentID int64 // 0 for the first
+	Seq      int64
+	Time     time.Time
+	Props    map[string]string
+}
+
+// Summary entries that the lake itself writes.
+const (
+	propRunID = "roster.run-id"
+	propLive  = "roster.live-rows" // rows of the table after the snapshot
+)
+
+func snapshotOf(s *table.Snapshot) Snapshot {
+	out := Snapshot{ID: s.SnapshotID, Seq: s.SequenceNumber, Time: time.UnixMilli(s.TimestampMs), Props: map[string]string{}}
+	if s.ParentSnapshotID != nil {
+		out.ParentID = *s.ParentSnapshotID
+	}
+	if s.Summary != nil {
+		out.Props = s.Summary.Properties
+	}
+	return out
+}
+
+// Location is the table's directory as a URI; its newest metadata file is MetadataLocation.
+func (d *Dataset) Location() string { return d.table.Location() }
+
+// MetadataLocation is the URI of the table's current metadata file, which any Iceberg reader can open.
+func (d *Dataset) MetadataLocation() string { return d.table.MetadataLocation() }
+
+// Current returns the current snapshot; false when the table has none.
+func (d *Dataset) Current() (Snapshot, bool) {
+	s := d.table.CurrentSnapshot()
+	if s == nil {
+		return Snapshot{}, false
+	}
+	return snapshotOf(s), true
+}
+
+// FindRun returns the snapshot that the run committed.
+func (d *Dataset) FindRun(run audience.RunID) (Snapshot, bool) {
+	for _, s := range d.table.Metadata().Snapshots() {
+		if s.Summary != nil && s.Summary.Properties[propRunID] == string(run) {
+			return snapshotOf(&s), true
+		}
+	}
+	return Snapshot{}, false
+}
+
+// Schema is what FileWriter.Write takes: the audience's fields, then the system columns.
+func (d *Dataset) Schema() *arrow.Schema { return d.schema }
+
+// Rows is the number of live rows.
+func (d *Dataset) Rows() int64 {
+	s, ok := d.Current()
+	if !ok {
+		return 0
+	}
+	n, _ := strconv.ParseInt(s.Props[propLive], 10, 64)
+	return n
+}

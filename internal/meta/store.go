@@ -1,0 +1,143 @@
+// Package meta is the contract of the metadata store: tenants, API clients, connections, namespaces,
+// audiences, tasks, runs and what successful runs have read. Its engines are in meta/sqlite and
+// meta/postgres; both pass the suite in meta/metatest.
+package meta
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"roster/internal/audience"
+)
+
+// ErrNotFound is returned for an absent row; ErrDuplicate when a unique name or id is taken;
+// ErrRunInProgress by CreateRun when the audience has a run that is PROCESSING.
+var (
+	ErrNotFound      = errors.New("meta: not found")
+	ErrDuplicate     = errors.New("meta: duplicate")
+	ErrRunInProgress = errors.New("meta: a run is in progress")
+	// ErrLeaseHeld is returned by AcquireRun and AcquireTask when another worker holds an unexpired lease.
+	ErrLeaseHeld = errors.New("meta: another worker holds the lease")
+	// ErrStale is returned by UpdateConnection when the version is not the stored one, and by run and task
+	// updates when the row is no longer PROCESSING or the lease was lost.
+	ErrStale = errors.New("meta: stale")
+)
+
+// Store is a metadata store. Its Reader methods each see one consistent state; changes go through Update.
+type Store interface {
+	Reader
+	// Update runs fn in one read-write transaction, serialised against other updates of the same rows, and
+	// commits when fn returns nil. It may run fn again after a serialisation failure.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// Close releases the store. It is safe to call twice.
+	Close() error
+}
+
+// Reader reads. Every list is ordered as its comment says, and an absent row is ErrNotFound.
+type Reader interface {
+	Organizations(ctx context.Context) ([]string, error)
+	Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error)
+	Sandboxes(ctx context.Context, org string) ([]audience.Sandbox, error) // by name
+	Client(ctx context.Context, id string) (audience.Client, error)
+
+	Connection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (audience.Connection, error)
+	// Connections lists by creation time, then id; after is the id of the last one seen ("" for the first page).
+	Connections(ctx context.Context, scope audience.Scope, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error)
+
+	// Namespaces lists the custom namespaces of an organization, by code.
+	Namespaces(ctx context.Context, org string) ([]audience.Namespace, error)
+
+	Task(ctx context.Context, scope audience.Scope, id audience.TaskID) (audience.Task, error)
+
+	Audience(ctx context.Context, scope audience.Scope, id audience.ID) (audience.Audience, error)
+	// AudienceByNum finds an audience by its number, for the profile store's answers.
+	AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error)
+	// Audiences lists newest first (creation time, then id, descending).
+	Audiences(ctx context.Context, scope audience.Scope, offset, limit int) (list []audience.Audience, total int, err error)
+
+	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
+	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
+	// FlowRun finds a run by the flowRunId of one of its stages or by its flowId (newest run).
+	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
+	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that
+	// version, as a set of path + "\x00" + version.
+	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
+	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended before now.
+	Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error)
+}
+
+// Tx is a read-write transaction. Reads inside it see its own writes.
+type Tx interface {
+	Reader
+	// SQL is the transaction in which the queue records work.
+	SQL() *sql.Tx
+
+	CreateOrganization(ctx context.Context, org string) error          // ErrDuplicate
+	CreateSandbox(ctx context.Context, s *audience.Sandbox) error      // sets Num; ErrDuplicate
+	CreateClient(ctx context.Context, c audience.Client) error         // ErrDuplicate
+	CreateConnection(ctx context.Context, c audience.Connection) error // ErrDuplicate (name in the sandbox, ignoring case)
+	DeleteConnection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) error
+	// ConnectionInUse reports whether an audience or an unfinished task names the connection.
+	ConnectionInUse(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (bool, error)
+	CreateNamespace(ctx context.Context, org string, n *audience.Namespace) error // sets ID (10000 and up); ErrDuplicate
+
+	// CreateTask records a submitted audience, PROCESSING. Its name and customAudienceId are reserved from now
+	// on in the sandbox (ErrDuplicate) until the task fails or the audience is deleted.
+	CreateTask(ctx context.Context, t audience.Task) error
+	// FinishTask ends a PROCESSING task: SUCCESS creates the audience from t.Draft and gives it a Num, FAILED
+	// frees its name. ErrStale when the task is not PROCESSING any more.
+	FinishTask(ctx context.Context, t audience.Task) error
+	// AcquireTask takes the task's lease until the given time for the worker (ErrLeaseHeld), renewing its own.
+	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
+
+	// UpdateAudience stores Description, Fields, Labels, TTLDays, UpdatedBy and UpdatedAt.
+	UpdateAudience(ctx context.Context, a audience.Audience) error
+	// DeleteAudience hides the audience and all its runs from every read but AudienceByNum's absence, frees its
+	// names, and records it as to be swept. A PROCESSING run of it becomes FAILED.
+	DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error
+
+	// CreateRun records a PROCESSING run and gives it the next Seq. ErrRunInProgress when one is PROCESSING:
+	// the store itself (a unique index) allows one at a time.
+	CreateRun(ctx context.Context, r *audience.Run) error
+	// AcquireRun takes the run's lease (ErrLeaseHeld; ErrStale when it is not PROCESSING; ErrNotFound).
+	AcquireRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) (audience.Run, error)
+	// SaveRun stores Stages, Result, Planned, Progress, Error, Status and EndedAt of a PROCESSING run whose lease
+	// the worker holds (ErrStale otherwise).
+	SaveRun(ctx context.Context, r audience.Run, worker string) error
+	// FinishRun is SaveRun for a run that ended; on SUCCESS it also records the objects that were read and sets
+	// the audience's LastRun, Members, RefreshedAt (a full run) and LastIngestedAt.
+	FinishRun(ctx context.Context, r audience.Run, worker string) error
+	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
+	DropLeases(ctx context.Context) error
+	// SweptAudiences lists deleted audiences whose data still has to be removed; MarkSwept takes one off the list.
+	SweptAudiences(ctx context.Context) ([]DeletedAudience, error)
+	MarkSwept(ctx context.Context, id audience.ID) error
+}
+
+// DeletedAudience is what a sweep needs to know of a deleted audience.
+type DeletedAudience struct {
+	ID         audience.ID
+	Num        uint32
+	SandboxNum uint32
+	Scope      audience.Scope
+}
+
+// RunQuery selects and orders runs (contract, section 2, runs query).
+type RunQuery struct {
+	Limit  int // 1 to 40
+	Offset int
+	// SortBy is "name" or "createdAt"; Descending turns it round. Ties are broken by Seq.
+	SortBy     string
+	Descending bool
+	Filters    []RunFilter
+}
+
+// RunFilter is one condition. Property is "name", "status" or "createdAt"; Op is "=", "!=", "=contains",
+// "!=contains" for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch seconds.
+type RunFilter struct {
+	Property string
+	Op       string
+	Value    string
+}

@@ -1,0 +1,120 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/profile"
+)
+
+// tableBytes ends a sorted table; the next change begins another.
+const tableBytes = 64 << 20
+
+// load writes a delta as sorted tables and takes them in as one atomic step. Tables of a load that failed or
+// was cut off are removed, at the latest when the store opens.
+func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta, progress func(int64)) error {
+	l := &loading{store: s, ref: ref, progress: progress,
+		dir: filepath.Join(s.loads, fmt.Sprintf("%d-%d-%d", ref.Sandbox, ref.Audience, p.Seq))}
+	if err := s.fs.RemoveAll(l.dir); err != nil {
+		return err
+	}
+	if err := s.fs.MkdirAll(l.dir, 0o700); err != nil {
+		return err
+	}
+	defer s.fs.RemoveAll(l.dir)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for part := range d.Parts() {
+		g.Go(func() error { return l.part(gctx, d, part) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if len(l.paths) == 0 {
+		return nil
+	}
+	if err := s.db.Ingest(ctx, l.paths); err != nil {
+		return fmt.Errorf("take sorted tables in: %w", err)
+	}
+	return nil
+}
+
+type loading struct {
+	store    *Store
+	ref      profile.Ref
+	dir      string
+	progress func(int64)
+	changes  atomic.Int64
+	mu       sync.Mutex
+	paths    []string
+}
+
+// part writes one part of a delta.
+func (l *loading) part(ctx context.Context, d profile.Delta, part int) error {
+	r, err := d.Open(ctx, part)
+	if err != nil {
+		return err
+	}
+	var w *sstable.Writer
+	var key, value []byte
+	written, reported := int64(0), int64(0)
+	err = readPart(ctx, r, func(c *profile.Change) error {
+		if w == nil {
+			if w, err = l.table(); err != nil {
+				return err
+			}
+		}
+		key, value = appendKey(key[:0], l.ref, c), appendValue(value[:0], c)
+		if err := w.Set(key, value); err != nil {
+			return err
+		}
+		if written++; written&0xffff == 0 {
+			l.report(written - reported)
+			reported = written
+			if w.Raw().EstimatedSize() >= tableBytes {
+				done := w
+				w = nil
+				return done.Close()
+			}
+		}
+		return nil
+	})
+	if w != nil {
+		err = errors.Join(err, w.Close())
+	}
+	l.report(written - reported)
+	if err != nil {
+		return fmt.Errorf("write a sorted table: %w", err)
+	}
+	return nil
+}
+
+func (l *loading) report(n int64) {
+	if total := l.changes.Add(n); l.progress != nil {
+		l.progress(total)
+	}
+}
+
+// table begins a sorted table.
+func (l *loading) table() (*sstable.Writer, error) {
+	l.mu.Lock()
+	path := filepath.Join(l.dir, fmt.Sprintf("%06d.sst", len(l.paths)))
+	l.paths = append(l.paths, path)
+	l.mu.Unlock()
+	f, err := l.store.fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, err
+	}
+	opts := l.store.opts.MakeWriterOptions(len(l.store.opts.Levels)-1, l.store.db.TableFormat())
+	return sstable.NewWriter(objstorageprovider.NewFileWritable(f), opts), nil
+}

@@ -1,0 +1,316 @@
+// Package pebble is the embedded profile store, on cockroachdb/pebble. A large delta is written as sorted tables
+// beside the store and taken in whole; a small one is one synced batch.
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/colblk"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"roster/internal/profile"
+)
+
+// Options tune a store; the zero value means the defaults.
+type Options struct {
+	CacheBytes    int64 // block cache, default 64 MiB
+	MemTableBytes int64 // default 16 MiB
+	Log           *slog.Logger
+	FS            vfs.FS // default the operating system's, which tests replace
+}
+
+// Store is a profile store in a directory, which it locks.
+type Store struct {
+	db    *pebble.DB
+	fs    vfs.FS
+	loads string // directory of tables on their way in
+	opts  *pebble.Options
+	ptrs  sync.Map // profile.Ref → profile.Pointer, as stored
+	close sync.Once
+	err   error
+}
+
+var _ profile.Store = (*Store)(nil)
+
+// comparer orders keys by their bytes and tells the filters which part of a key is looked up.
+var comparer = func() *pebble.Comparer {
+	c := *pebble.DefaultComparer
+	c.Name = "roster.v1"
+	c.Split = split
+	c.ImmediateSuccessor = func(dst, prefix []byte) []byte {
+		dst = append(dst, prefix...)
+		if len(prefix) != prefixSize {
+			return append(dst, 0)
+		}
+		for i := len(dst) - 1; i >= 0; i-- {
+			if dst[i]++; dst[i] != 0 {
+				break
+			}
+		}
+		return dst
+	}
+	return &c
+}()
+
+// Open opens the store in dir, which it creates when it is absent.
+func Open(dir string, o Options) (*Store, error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = 16 << 20
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	schema := colblk.DefaultKeySchema(comparer, 16)
+	opts := &pebble.Options{
+		FS: o.FS, Comparer: comparer, CacheSize: o.CacheBytes, MemTableSize: uint64(o.MemTableBytes),
+		FormatMajorVersion: pebble.FormatNewest, Logger: logger{o.Log},
+		KeySchema: schema.Name, KeySchemas: sstable.MakeKeySchemas(&schema),
+		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, runtime.GOMAXPROCS(0)/2) },
+		LBaseMaxBytes:              256 << 20,
+	}
+	opts.TargetFileSizes[0] = 16 << 20
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		opts.Levels[i].FilterType = pebble.TableFilter
+		opts.Levels[i].BlockSize = 8 << 10
+	}
+	loads := filepath.Join(dir, "loads")
+	if err := o.FS.RemoveAll(loads); err != nil {
+		return nil, fmt.Errorf("clear the profile store's loads: %w", err)
+	}
+	db, err := pebble.Open(dir, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the profile store in %s: %w", dir, err)
+	}
+	if err := o.FS.MkdirAll(loads, 0o700); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open the profile store in %s: %w", dir, err)
+	}
+	return &Store{db: db, fs: o.FS, loads: loads, opts: opts}, nil
+}
+
+// logger passes Pebble's own messages on: its chatter as debug, its errors as errors.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug("pebble", "message", fmt.Sprintf(format, args...))
+}
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Error("pebble", "message", fmt.Sprintf(format, args...))
+}
+func (l logger) Fatalf(format string, args ...any) {
+	panic("pebble: " + fmt.Sprintf(format, args...))
+}
+
+// Close implements profile.Store.
+func (s *Store) Close() error {
+	s.close.Do(func() { s.err = s.db.Close() })
+	return s.err
+}
+
+// Pointer implements profile.Store.
+func (s *Store) Pointer(_ context.Context, ref profile.Ref) (profile.Pointer, error) {
+	if p, ok := s.ptrs.Load(ref); ok {
+		return p.(profile.Pointer), nil
+	}
+	v, closer, err := s.db.Get(pointerKey(ref))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return profile.Pointer{}, nil
+	}
+	if err != nil {
+		return profile.Pointer{}, fmt.Errorf("read an audience's pointer: %w", err)
+	}
+	defer closer.Close()
+	return readPointer(v)
+}
+
+// Lookup implements profile.Store.
+func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {
+	out := make([][]profile.Membership, len(keys))
+	if len(keys) == 0 {
+		return out, nil
+	}
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, fmt.Errorf("look up memberships: %w", err)
+	}
+	defer it.Close()
+	var prefix [prefixSize]byte
+	for i, k := range keys {
+		for ok := it.SeekPrefixGE(appendPrefix(prefix[:0], sandbox, k)); ok; ok = it.Next() {
+			v, err := it.ValueAndErr()
+			if err == nil {
+				out[i], err = s.collect(ctx, out[i], sandbox, it.Key(), v)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("look up memberships: %w", err)
+			}
+		}
+		if err := it.Error(); err != nil {
+			return nil, fmt.Errorf("look up memberships: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// collect adds a record to an identity's memberships; of two in one audience it keeps the better one.
+func (s *Store) collect(ctx context.Context, list []profile.Membership, sandbox uint32, key, value []byte) ([]profile.Membership, error) {
+	m := profile.Membership{Audience: binary.BigEndian.Uint32(key[prefixSize:]), Primary: len(key) == shortKey}
+	if err := readValue(value, &m); err != nil {
+		return nil, err
+	}
+	p, err := s.Pointer(ctx, profile.Ref{Sandbox: sandbox, Audience: m.Audience})
+	if err != nil {
+		return nil, err
+	}
+	m.RefreshedAt = p.RefreshedAt
+	if n := len(list); n > 0 && list[n-1].Audience == m.Audience {
+		if last := &list[n-1]; better(m, *last) {
+			*last = m
+		}
+		return list, nil
+	}
+	return append(list, m), nil
+}
+
+func better(a, b profile.Membership) bool {
+	if a.Exited != b.Exited {
+		return b.Exited
+	}
+	return a.Seen > b.Seen
+}
+
+// smallDelta is the number of changes up to which a delta is one batch.
+const smallDelta = 20_000
+
+// Apply implements profile.Store.
+func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta, progress func(int64)) error {
+	have, err := s.Pointer(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if have.Seq >= p.Seq {
+		return nil
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if d.Count() <= smallDelta {
+		err = s.fill(ctx, batch, ref, d)
+	} else {
+		err = s.load(ctx, ref, p, d, progress)
+	}
+	if err != nil {
+		return err
+	}
+	if err := batch.Set(pointerKey(ref), pointerValue(p), nil); err != nil {
+		return err
+	}
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("move an audience's pointer: %w", err)
+	}
+	s.ptrs.Store(ref, p)
+	return nil
+}
+
+// fill puts a delta into a batch.
+func (s *Store) fill(ctx context.Context, batch *pebble.Batch, ref profile.Ref, d profile.Delta) error {
+	var key, value []byte
+	return eachChange(ctx, d, func(c *profile.Change) error {
+		key, value = appendKey(key[:0], ref, c), appendValue(value[:0], c)
+		return batch.Set(key, value, nil)
+	})
+}
+
+func eachChange(ctx context.Context, d profile.Delta, fn func(*profile.Change) error) error {
+	for part := range d.Parts() {
+		r, err := d.Open(ctx, part)
+		if err != nil {
+			return err
+		}
+		if err := readPart(ctx, r, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPart calls fn for every change of a part and closes it.
+func readPart(ctx context.Context, r profile.ChangeReader, fn func(*profile.Change) error) error {
+	defer r.Close()
+	for n := 0; ; n++ {
+		if n&0xfff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		c, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(&c); err != nil {
+			return err
+		}
+	}
+}
+
+// Drop implements profile.Store. It reads all memberships of the sandbox.
+func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
+	lower := appendPrefix(nil, ref.Sandbox, profile.Key{})[:5]
+	upper := appendPrefix(nil, ref.Sandbox+1, profile.Key{})[:5]
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return fmt.Errorf("drop an audience: %w", err)
+	}
+	defer it.Close()
+	var want [4]byte
+	binary.BigEndian.PutUint32(want[:], ref.Audience)
+	batch := s.db.NewBatch()
+	defer func() { batch.Close() }()
+	for ok := it.First(); ok; ok = it.Next() {
+		if !bytes.Equal(it.Key()[prefixSize:shortKey], want[:]) {
+			continue
+		}
+		if err := batch.Delete(it.Key(), nil); err != nil {
+			return err
+		}
+		if batch.Count() >= smallDelta {
+			if err := batch.Commit(pebble.NoSync); err != nil {
+				return fmt.Errorf("drop an audience: %w", err)
+			}
+			batch = s.db.NewBatch()
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("drop an audience: %w", err)
+	}
+	if err := batch.Delete(pointerKey(ref), nil); err != nil {
+		return err
+	}
+	s.ptrs.Delete(ref)
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("drop an audience: %w", err)
+	}
+	return nil
+}

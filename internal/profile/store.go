@@ -1,0 +1,101 @@
+// Package profile is the contract of the profile store: which identities are members of which audiences,
+// found by identity. It is a projection of the lake and can be rebuilt from it at any time. The contract
+// promises only what Cassandra can keep: no transaction over keys, blind idempotent writes ordered by the
+// run's sequence number. Engines pass the suite in profile/profiletest.
+package profile
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Key is the 128-bit hash of an identity: its namespace's canonical code and its normalised value. Keys
+// order by their bytes; the same order everywhere makes a diff a merge.
+type Key [16]byte
+
+// KeyOf hashes an identity. The value must already be normalised (audience.NormaliseIdentity).
+func KeyOf(namespace string, value []byte) Key {
+	buf := make([]byte, 0, 128)
+	buf = append(buf, namespace...)
+	buf = append(buf, 0)
+	buf = append(buf, value...)
+	h := xxh3.Hash128(buf)
+	return h.Bytes()
+}
+
+// Ref names an audience in the store by the small numbers of its sandbox and itself.
+type Ref struct {
+	Sandbox  uint32
+	Audience uint32
+}
+
+// Change is what a run does to one identity of one member. Times are epoch seconds.
+type Change struct {
+	Key    Key // the identity that finds the member
+	Member Key // the member's primary identity; equal to Key for the primary identity itself
+	Exited bool
+	Since  int64 // member since
+	Seen   int64 // last brought by a run
+	At     int64 // when it exited, 0 while a member
+}
+
+// ChangeReader reads changes in the order of (Key, Member). Next returns io.EOF after the last one.
+type ChangeReader interface {
+	Next() (Change, error)
+	io.Closer
+}
+
+// Delta is all that a run changes: parts with disjoint, ascending ranges of keys, each sorted and without
+// two changes of the same (Key, Member). Parts may be read at the same time.
+type Delta interface {
+	Parts() int
+	Open(ctx context.Context, part int) (ChangeReader, error)
+	// Count is the number of changes in all parts.
+	Count() int64
+}
+
+// Pointer is how far an audience's projection has come.
+type Pointer struct {
+	Seq         int64 // sequence number of the last run applied, 0 when none
+	RefreshedAt int64 // epoch seconds at which a full run last brought every member, 0 when none
+}
+
+// Membership is one audience of a looked-up identity, as stored. Whether it is realized, exited or gone is
+// decided by the reader, who knows the TTL: it expires TTL after the later of Seen and the audience's
+// Pointer.RefreshedAt (unless Exited).
+type Membership struct {
+	Audience    uint32
+	Primary     bool // the identity is the member's primary one
+	Exited      bool
+	Since       int64
+	Seen        int64
+	At          int64
+	RefreshedAt int64 // the audience's Pointer.RefreshedAt
+}
+
+// Store keeps memberships.
+type Store interface {
+	// Apply applies a run's delta and then moves the audience's pointer to p. It does nothing when the pointer
+	// already is at p.Seq or later. After an error or a crash at any instant the same call again completes it.
+	// Once it returns nil the changes survive a crash of the machine. progress, when not nil, is told the number
+	// of changes written so far.
+	Apply(ctx context.Context, ref Ref, p Pointer, d Delta, progress func(changes int64)) error
+	// Pointer returns the audience's pointer, the zero value when nothing was applied.
+	Pointer(ctx context.Context, ref Ref) (Pointer, error)
+	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown
+	// one. An audience appears once per key: when several members share an identity, a current member wins over
+	// an exited one, then the later Seen.
+	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
+	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
+	Drop(ctx context.Context, ref Ref) error
+	// Close releases the store. It is safe to call twice.
+	Close() error
+}
+
+// Expiry returns when the membership ends, for an audience with the given TTL.
+func (m Membership) Expiry(ttl time.Duration) time.Time {
+	return time.Unix(max(m.Seen, m.RefreshedAt), 0).Add(ttl)
+}

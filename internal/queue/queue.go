@@ -1,0 +1,19 @@
+// Package queue runs durable jobs. It is the only package that imports River. A job is enqueued in the
+// transaction that records its work, so that neither exists without the other.
+package queue
+
+// Kind names a kind of work.
+type Kind string
+
+// The kinds. A job's handler must be idempotent: a job may run more than once.
+const (
+	TaskJob  Kind = "task"  // ID is a task id
+	RunJob   Kind = "run"   // ID is a run id
+	SweepJob Kind = "sweep" // ID is a deleted audience's id
+)
+
+// Job is one piece of work.
+type Job struct {
+	Kind Kind
+	ID   string
+}

@@ -1,0 +1,43 @@
+// Package source is the contract of the stores that files of people lie in: list, stat, open a range. An
+// object is pinned by its version: reading another version than the pinned one fails with ErrChanged.
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Errors of a store, wrapped with the path. Engines translate their drivers' errors to these by type.
+var (
+	ErrNotExist   = errors.New("does not exist")
+	ErrChanged    = errors.New("changed while it was read")
+	ErrOutside    = errors.New("lies outside the root of its connection")
+	ErrPermission = errors.New("permission denied")
+)
+
+// Object is a file in a store.
+type Object struct {
+	// Path is relative to the root of the connection, with forward slashes and no leading one.
+	Path     string
+	Size     int64 // bytes
+	Modified time.Time
+	// Version changes whenever the object's content may have: an ETag, a generation, or size, time and inode.
+	Version string
+}
+
+// Store reads objects. Paths with "..", absolute paths and paths through a symbolic link are ErrOutside, and
+// nothing is read. A cancelled context ends any call with its error.
+type Store interface {
+	// List calls fn for every regular object below the folder, recursively, in ascending order of Path. An
+	// absent folder is ErrNotExist; an error of fn ends the listing and is returned. "" is the root. Symbolic
+	// links below the folder are not followed and not listed.
+	List(ctx context.Context, folder string, fn func(Object) error) error
+	// Stat returns the object; ErrNotExist when it is absent or a folder.
+	Stat(ctx context.Context, path string) (Object, error)
+	// Open reads length bytes from offset (length -1: to the end) of the pinned object. When the object at the
+	// path is not obj.Version any more, Open or a Read returns ErrChanged; a reader that reached io.EOF without
+	// error has returned the pinned version's bytes.
+	Open(ctx context.Context, obj Object, offset, length int64) (io.ReadCloser, error)
+}
