@@ -1,11 +1,151 @@
 package audience
 
-// Namespace is an identity namespace.
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Namespace is an identity namespace. Codes differ ignoring case.
 type Namespace struct {
 	ID          int
 	Code        string
 	Name        string
 	Description string
-	IDType      string // such as "Email", "Device", "Cross_device"
+	IDType      string // one of IDTypes
 	Custom      bool
+}
+
+// Identity types, spelled as AEP answers them.
+const (
+	idCookie      = "Cookie"
+	idCrossDevice = "Cross_device"
+	idDevice      = "Device"
+	idEmail       = "Email"
+	idMobile      = "Mobile"
+	idNonPeople   = "Non_people"
+	idPartner     = "Partner"
+	idPhone       = "Phone"
+)
+
+// IDTypes lists the types that a namespace may have.
+var IDTypes = []string{idCookie, idCrossDevice, idDevice, idEmail, idMobile, idNonPeople, idPartner, idPhone}
+
+// standard lists the namespaces that every organization has. The numbers up to 411 and from 20914 are AEP's;
+// AEP's documents give none for the others, which have numbers of ours between those and the custom ones.
+var standard = []Namespace{
+	{ID: 0, Code: "CORE", Name: "CORE", Description: "Audience Manager UUID", IDType: idCookie},
+	{ID: 4, Code: "ECID", Name: "ECID", Description: "Experience Cloud ID", IDType: idCookie},
+	{ID: 6, Code: "Email", Name: "Email", Description: "E-mail address; compared trimmed and in lower case", IDType: idEmail},
+	{ID: 7, Code: "Phone", Name: "Phone", Description: "Phone number", IDType: idPhone},
+	{ID: 9, Code: "TNTID", Name: "TNTID", Description: "Target ID", IDType: idCookie},
+	{ID: 411, Code: "AdCloud", Name: "AdCloud", Description: "Advertising Cloud ID", IDType: idCookie},
+	{ID: 9001, Code: "Email_LC_SHA256", Name: "Emails (SHA256, lowercased)", Description: "SHA-256 of the trimmed, lower-case e-mail address", IDType: idEmail},
+	{ID: 9002, Code: "Phone_E164", Name: "Phone (E.164)", Description: "Phone number in E.164 format", IDType: idPhone},
+	{ID: 9003, Code: "Phone_SHA256", Name: "Phone (SHA256)", Description: "SHA-256 of the phone number", IDType: idPhone},
+	{ID: 9004, Code: "Phone_SHA256_E.164", Name: "Phone (SHA256_E.164)", Description: "SHA-256 of the phone number in E.164 format", IDType: idPhone},
+	{ID: 20914, Code: "GAID", Name: "Google Ad ID (GAID)", Description: "Google advertising ID", IDType: idDevice},
+	{ID: 20915, Code: "IDFA", Name: "Apple IDFA (ID for Apple)", Description: "Apple ID for advertisers", IDType: idDevice},
+}
+
+// StandardNamespaces returns the namespaces that every organization has.
+func StandardNamespaces() []Namespace { return slices.Clone(standard) }
+
+// Resolve finds the canonical form of a namespace code among the standard and the given custom namespaces,
+// ignoring case. When there is none it returns the nearest known codes, best first.
+func Resolve(code string, custom []Namespace) (canonical string, ok bool, nearest []string) {
+	for _, known := range [][]Namespace{standard, custom} {
+		for _, n := range known {
+			if strings.EqualFold(n.Code, code) {
+				return n.Code, true, nil
+			}
+		}
+	}
+	return "", false, nearestCodes(code, custom)
+}
+
+// Bounds of the search for the nearest codes: what is longer than a code is near to none.
+const (
+	maxCodeLength = 255
+	nearestCount  = 3
+)
+
+func nearestCodes(code string, custom []Namespace) []string {
+	if len(code) > maxCodeLength {
+		return nil
+	}
+	type candidate struct {
+		code     string
+		distance int
+	}
+	var all []candidate
+	for _, n := range slices.Concat(standard, custom) {
+		all = append(all, candidate{n.Code, editDistance(strings.ToLower(code), strings.ToLower(n.Code))})
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	nearest := make([]string, 0, nearestCount)
+	for _, c := range all[:nearestCount] {
+		nearest = append(nearest, c.code)
+	}
+	return nearest
+}
+
+// editDistance is the number of bytes to insert, delete or replace to turn a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// ValidateNamespace checks a custom namespace and puts its type into the canonical spelling. Whether its code
+// is taken is the caller's to find out.
+func ValidateNamespace(n *Namespace) error {
+	var p Problems
+	p.Text("name", n.Name)
+	p.OptionalText("description", n.Description)
+	switch {
+	case n.Code == "":
+		p.Add("code", "is required")
+	case len(n.Code) > maxCodeLength:
+		p.Add("code", "has %d characters; at most %d are allowed", len(n.Code), maxCodeLength)
+	case strings.IndexFunc(n.Code, notInCode) >= 0:
+		p.Add("code", "may hold only the letters A to Z and a to z, digits and underscores")
+	}
+	if t, ok := idType(n.IDType); ok {
+		n.IDType = t
+	} else if n.IDType == "" {
+		p.Add("idType", "is required: one of %s", strings.Join(IDTypes, ", "))
+	} else {
+		p.Add("idType", "%.64q is not one of %s", n.IDType, strings.Join(IDTypes, ", "))
+	}
+	return p.Err()
+}
+
+func notInCode(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_')
+}
+
+// idType finds a type as it is spelled in AEP's API (CROSS_DEVICE, Cross_device) or its console (Cross-Device).
+func idType(name string) (string, bool) {
+	name = strings.NewReplacer("-", "_", " ", "_").Replace(name)
+	for _, t := range IDTypes {
+		if strings.EqualFold(t, name) {
+			return t, true
+		}
+	}
+	return "", false
 }

@@ -59,13 +59,15 @@ type Reader interface {
 
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
 	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
-	// FlowRun finds a run by the flowRunId of one of its stages or by its flowId (newest run).
+	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
 	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that
 	// version, as a set of path + "\x00" + version.
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
 	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended before now.
 	Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error)
+	// Unswept lists deleted audiences whose data still has to be removed.
+	Unswept(ctx context.Context) ([]DeletedAudience, error)
 }
 
 // Tx is a read-write transaction. Reads inside it see its own writes.
@@ -94,8 +96,8 @@ type Tx interface {
 
 	// UpdateAudience stores Description, Fields, Labels, TTLDays, UpdatedBy and UpdatedAt.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
-	// DeleteAudience hides the audience and all its runs from every read but AudienceByNum's absence, frees its
-	// names, and records it as to be swept. A PROCESSING run of it becomes FAILED.
+	// DeleteAudience hides the audience and all its runs from every read, frees its names, and records it as to
+	// be swept. A PROCESSING run of it ends: its worker's next SaveRun is ErrStale.
 	DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error
 
 	// CreateRun records a PROCESSING run and gives it the next Seq. ErrRunInProgress when one is PROCESSING:
@@ -111,8 +113,7 @@ type Tx interface {
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
-	// SweptAudiences lists deleted audiences whose data still has to be removed; MarkSwept takes one off the list.
-	SweptAudiences(ctx context.Context) ([]DeletedAudience, error)
+	// MarkSwept says that the data of a deleted audience is removed.
 	MarkSwept(ctx context.Context, id audience.ID) error
 }
 

@@ -1,0 +1,79 @@
+package audience
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxText is the longest name, label or tag, in characters.
+const MaxText = 255
+
+// Problems collects what is wrong with a request, one entry for each offending field. The zero value is empty.
+type Problems []Problem
+
+// Add records a problem with the field at path.
+func (p *Problems) Add(path, format string, args ...any) {
+	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// Text checks a required text on one line, such as a name.
+func (p *Problems) Text(path, s string) {
+	switch n := utf8.RuneCountInString(s); {
+	case strings.TrimSpace(s) == "":
+		p.Add(path, "is required")
+	case n > MaxText:
+		p.Add(path, "has %d characters; at most %d are allowed", n, MaxText)
+	case strings.IndexFunc(s, unicode.IsControl) >= 0:
+		p.Add(path, "must not hold control characters")
+	}
+}
+
+// OptionalText checks a text that may be anything that every store can keep.
+func (p *Problems) OptionalText(path, s string) {
+	if strings.ContainsRune(s, 0) {
+		p.Add(path, "must not hold a NUL character")
+	}
+}
+
+// TTL checks a ttlInDays.
+func (p *Problems) TTL(days int) {
+	if days < MinTTLDays || days > MaxTTLDays {
+		p.Add("ttlInDays", "must be from %d to %d", MinTTLDays, MaxTTLDays)
+	}
+}
+
+// Labels checks the form of the labels at path.
+func (p *Problems) Labels(path string, labels []string) {
+	for i, l := range labels {
+		if !validLabel(l) {
+			p.Add(fmt.Sprintf("%s[%d]", path, i), "must be core/ or custom/ followed by the label's name, such as core/C1")
+		}
+	}
+}
+
+func validLabel(l string) bool {
+	family, name, _ := strings.Cut(l, "/")
+	return (family == "core" || family == "custom") && name != "" && utf8.RuneCountInString(l) <= MaxText &&
+		strings.IndexFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }) < 0
+}
+
+// shownProblems is how many problems an error's message spells out; the others are in its Problems alone.
+const shownProblems = 5
+
+// Err returns the problems as one *Error of the code Invalid, nil when there are none.
+func (p Problems) Err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	texts := make([]string, 0, shownProblems+1)
+	for i, one := range p {
+		if i == shownProblems {
+			texts = append(texts, fmt.Sprintf("and %d more", len(p)-i))
+			break
+		}
+		texts = append(texts, one.Path+": "+one.Message)
+	}
+	return &Error{Code: Invalid, Message: strings.Join(texts, "; "), Problems: p}
+}

@@ -1,0 +1,228 @@
+package audience
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// reservedPrefix begins the names of the columns that the lake adds.
+const reservedPrefix = "_roster_"
+
+// CloudTypes lists what sourceSpec.cloudType may be; CloudLanding is the landing zone.
+var CloudTypes = []string{"S3", CloudLanding, "GCS", "Azure", "SFTP"}
+
+// CloudLanding is the cloudType of the landing zone, the only one that needs no connection.
+const CloudLanding = "DLZ"
+
+var customIDPattern = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
+
+// Lookup finds the canonical form of a namespace code; see Resolve.
+type Lookup func(code string) (canonical string, ok bool, nearest []string)
+
+// Validate checks a submitted audience by the contract's section 2 and normalises it in place: defaults are
+// filled in, namespace codes become canonical, and the path becomes relative to the root of its store. Its
+// error is an *Error with one Problem for each offending field. A TTLDays of 0 stands for an absent one: whoever
+// decodes a request refuses an explicit 0. ProfileIngestion has no value that means absent; the decoder puts
+// in its default.
+func Validate(d *Audience, lookup Lookup) error {
+	var p Problems
+	p.Text("name", d.Name)
+	if d.CustomID != "" && (!customIDPattern.MatchString(d.CustomID) || len(d.CustomID) > MaxText) {
+		p.Add("customAudienceId", "must begin with a letter, _ or $ and go on with letters, digits, _ or $, at most %d in all", MaxText)
+	}
+	p.OptionalText("description", d.Description)
+	validateFields(&p, d.Fields, lookup)
+	validateSource(&p, &d.Source)
+	d.TTLDays = cmp.Or(d.TTLDays, DefaultTTLDays)
+	p.TTL(d.TTLDays)
+	if d.AudienceType = cmp.Or(d.AudienceType, TypePeople); d.AudienceType != TypePeople {
+		p.Add("audienceType", "%.64q is not supported; only %q is", d.AudienceType, TypePeople)
+	}
+	switch d.OriginName {
+	case OriginUpload:
+	case "":
+		p.Add("originName", "is required: %q", OriginUpload)
+	default:
+		p.Add("originName", "%.64q is not supported; only %q is", d.OriginName, OriginUpload)
+	}
+	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
+	p.Text("namespace", d.Namespace)
+	p.Labels("labels", d.Labels)
+	for i, tag := range d.Tags {
+		p.Text(fmt.Sprintf("tags[%d]", i), tag)
+	}
+	return p.Err()
+}
+
+// FieldNamed returns the index of the field with that name, ignoring case and the white space around it; -1
+// when there is none.
+func (a *Audience) FieldNamed(name string) int {
+	key := nameKey(name)
+	return slices.IndexFunc(a.Fields, func(f Field) bool { return nameKey(f.Name) == key })
+}
+
+// nameKey is equal for names that a file's header cannot tell apart: it is read ignoring case and the white
+// space around a name. Each rune stands for all that differ from it by case alone.
+func nameKey(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, strings.TrimSpace(name))
+}
+
+func validateFields(p *Problems, fields []Field, lookup Lookup) {
+	switch n := len(fields); {
+	case n == 0:
+		p.Add("fields", "is required: 1 to %d fields, at least one of them with identityNs", MaxFields)
+		return
+	case n > MaxFields:
+		p.Add("fields", "has %d fields; at most %d are allowed", n, MaxFields)
+		return
+	}
+	seen := make(map[string]int, len(fields))
+	identities := 0
+	for i := range fields {
+		path := fmt.Sprintf("fields[%d]", i)
+		validateFieldName(p, path+".name", fields[i].Name, seen, i)
+		validateField(p, path, &fields[i], lookup)
+		if fields[i].IdentityNs != "" {
+			identities++
+		}
+	}
+	if identities == 0 {
+		p.Add("fields", "no field is an identity; give at least one an identityNs, such as \"Email\"")
+	}
+}
+
+func validateFieldName(p *Problems, path, name string, seen map[string]int, i int) {
+	key := nameKey(name)
+	first, taken := seen[key]
+	switch {
+	case key == "":
+		p.Add(path, "is required")
+	case strings.IndexFunc(name, breaksLine) >= 0:
+		p.Add(path, "must not hold a line break or a NUL character")
+	case strings.HasPrefix(strings.ToLower(key), reservedPrefix):
+		p.Add(path, "must not begin with %s, which is reserved", reservedPrefix)
+	case taken:
+		p.Add(path, "is also the name of fields[%d]; names differ by more than case and the white space around them", first)
+	default:
+		seen[key] = i
+	}
+}
+
+func validateField(p *Problems, path string, f *Field, lookup Lookup) {
+	switch {
+	case f.Type == "":
+		p.Add(path+".type", "is required: one of %s", joinTypes())
+	case !slices.Contains(Types, f.Type):
+		p.Add(path+".type", "%.64q is not one of %s", f.Type, joinTypes())
+	}
+	if f.IdentityNs != "" {
+		canonical, ok, nearest := lookup(f.IdentityNs)
+		if ok {
+			f.IdentityNs = canonical
+		} else {
+			p.Add(path+".identityNs", "%s", UnknownNamespace(f.IdentityNs, nearest))
+		}
+	}
+	p.Labels(path+".labels", f.Labels)
+	validateRole(p, path, f)
+}
+
+func validateRole(p *Problems, path string, f *Field) {
+	switch f.Role {
+	case RoleNone, RoleDelete:
+		if len(f.ConsentValues) > 0 {
+			p.Add(path+".consentValues", "goes with the role %q only", RoleConsent)
+		}
+	case RoleConsent:
+		if len(f.ConsentValues) == 0 {
+			p.Add(path+".consentValues", "is required with the role %q: the values that mean consent", RoleConsent)
+		}
+		for i, v := range f.ConsentValues {
+			p.OptionalText(fmt.Sprintf("%s.consentValues[%d]", path, i), v)
+		}
+	default:
+		p.Add(path+".role", "%.64q is not one of %s, %s", f.Role, RoleDelete, RoleConsent)
+	}
+}
+
+// UnknownNamespace is the message about a namespace code that Resolve did not find.
+func UnknownNamespace(code string, nearest []string) string {
+	near := ""
+	if len(nearest) > 0 {
+		near = "; the nearest known ones are " + strings.Join(nearest, ", ")
+	}
+	return fmt.Sprintf("unknown identity namespace %.64q%s (custom ones are created by POST /data/core/idnamespace/identities)", code, near)
+}
+
+func validateSource(p *Problems, s *SourceSpec) {
+	validatePath(p, s)
+	switch s.Type {
+	case PathFile, PathFolder:
+	case "":
+		p.Add("sourceSpec.type", "is required: %s or %s", PathFile, PathFolder)
+	default:
+		p.Add("sourceSpec.type", "%.64q is not one of %s, %s", s.Type, PathFile, PathFolder)
+	}
+	if s.SourceType = cmp.Or(s.SourceType, SourceTypeCloud); s.SourceType != SourceTypeCloud {
+		p.Add("sourceSpec.sourceType", "%.64q is not supported; only %q is", s.SourceType, SourceTypeCloud)
+	}
+	if s.CloudType != "" && !slices.Contains(CloudTypes, s.CloudType) {
+		p.Add("sourceSpec.cloudType", "%.64q is not one of %s", s.CloudType, strings.Join(CloudTypes, ", "))
+		return
+	}
+	s.BaseConnectionID = ConnectionID(strings.ToLower(string(s.BaseConnectionID)))
+	if s.BaseConnectionID == "" && s.CloudType != CloudLanding {
+		p.Add("sourceSpec.baseConnectionId", "is required unless cloudType is %q, the landing zone", CloudLanding)
+	}
+}
+
+func validatePath(p *Problems, s *SourceSpec) {
+	const field = "sourceSpec.path"
+	if s.Path == "" {
+		p.Add(field, "is required")
+		return
+	}
+	path := s.Path
+	if s.Type == PathFolder && path != "/" {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if s.CloudType == CloudLanding {
+		path = LandingPath(path)
+	}
+	if path == "" && s.Type == PathFolder { // the landing zone as a whole
+		s.Path = ""
+		return
+	}
+	if problem := CheckPath(path); problem != "" {
+		p.Add(field, "%s", problem)
+		return
+	}
+	s.Path = path
+}
+
+func joinTypes() string {
+	names := make([]string, len(Types))
+	for i, t := range Types {
+		names[i] = string(t)
+	}
+	return strings.Join(names, ", ")
+}
+
+// breaksLine reports the runes that end a line somewhere, and NUL, which PostgreSQL cannot store.
+func breaksLine(r rune) bool {
+	switch r {
+	case 0, '\n', '\v', '\f', '\r', 0x85, 0x2028, 0x2029:
+		return true
+	}
+	return false
+}
