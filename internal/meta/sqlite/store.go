@@ -7,52 +7,72 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"roster/internal/meta"
 	"roster/internal/meta/sqlstore"
 )
 
 // Store is a metadata store in a SQLite file.
 type Store struct{ *sqlstore.Store }
 
-// Open opens the database file, which it creates when it is absent. What is committed is on disk: the journal is
-// synced at every commit.
+var _ meta.Store = (*Store)(nil)
+
+// readers is how many reads run at once.
+const readers = 8
+
+// Open opens the database file and creates it, for its owner alone, when it is absent. What is committed is on
+// disk: the journal is synced at every commit.
 func Open(ctx context.Context, path string) (*Store, error) {
-	write, err := open(path, "_txlock=immediate")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	// SQLite has one writer at a time. With one connection writers queue here, in the order of their arrival.
+	write, err := open(path, readers, "_txlock=immediate")
 	if err != nil {
 		return nil, err
 	}
-	write.SetMaxOpenConns(1) // SQLite has one writer; waiting here is fairer than its busy loop
-	read, err := open(path, "_pragma=query_only(1)")
+	write.SetMaxOpenConns(1)
+	read, err := open(path, readers, "_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	read.SetMaxOpenConns(4)
 	s, err := sqlstore.New(ctx, write, read, sqlstore.Dialect{
-		Serial: "INTEGER PRIMARY KEY AUTOINCREMENT", Blob: "BLOB", Bool: "BOOLEAN", Question: true,
-		IsDuplicate: func(err error) bool {
-			return hasCode(err, sqlite3.SQLITE_CONSTRAINT_UNIQUE) || hasCode(err, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-		},
-		IsRetry: func(err error) bool { return hasCode(err, sqlite3.SQLITE_BUSY) },
+		Rewrite: func(query string) string { return strings.ReplaceAll(query, "$", "?") },
+		Retry:   busy,
 	})
 	if err != nil {
-		return nil, errors.Join(err, read.Close(), write.Close())
+		return nil, err
 	}
 	return &Store{s}, nil
 }
 
-func open(path, option string) (*sql.DB, error) {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + option
-	db, err := sql.Open("sqlite", dsn)
+func open(path string, conns int, option string) (*sql.DB, error) {
+	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
 	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+option)
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
 	return db, nil
 }
 
-func hasCode(err error, code int) bool {
+// busy recognises that another process held the database for longer than the busy timeout.
+func busy(err error) bool {
 	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code() == code
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }

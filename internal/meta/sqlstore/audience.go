@@ -1,0 +1,107 @@
+package sqlstore
+
+import (
+	"context"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+const audienceColumns = `id, num, org, sandbox, task_id, custom_id, name, description, fields, source, ttl_days, labels, tags,
+	audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at,
+	last_run, members, refreshed_at, last_ingested_at`
+
+func scanAudience(r row) (a audience.Audience, err error) {
+	return a, r.Scan(&a.ID, &a.Num, &a.Scope.Org, &a.Scope.Sandbox, &a.TaskID, &a.CustomID, &a.Name, &a.Description,
+		asJSON(&a.Fields), asJSON(&a.Source), &a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), &a.AudienceType, &a.OriginName,
+		&a.Namespace, &a.ProfileIngestion, &a.CreatedBy, asTime(&a.CreatedAt), &a.UpdatedBy, asTime(&a.UpdatedAt),
+		&a.LastRun, &a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt))
+}
+
+// Audience implements meta.Reader.
+func (q queries) Audience(ctx context.Context, scope audience.Scope, id audience.ID) (audience.Audience, error) {
+	return one(ctx, q, "the audience", `SELECT `+audienceColumns+` FROM audiences WHERE id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`,
+		[]any{id, scope.Org, scope.Sandbox}, scanAudience)
+}
+
+// AudienceByNum implements meta.Reader.
+func (q queries) AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error) {
+	return one(ctx, q, "the audience", `SELECT `+audienceColumns+` FROM audiences WHERE num = $1 AND NOT deleted`,
+		[]any{int64(num)}, scanAudience)
+}
+
+// Audiences implements meta.Reader.
+func (q queries) Audiences(ctx context.Context, scope audience.Scope, offset, limit int) (all []audience.Audience, total int, err error) {
+	const from = ` FROM audiences WHERE org = $1 AND sandbox = $2 AND NOT deleted`
+	err = q.view(ctx, func(q queries) error {
+		total, err = one(ctx, q, "the number of audiences", `SELECT COUNT(*)`+from, []any{scope.Org, scope.Sandbox}, value[int])
+		if err != nil {
+			return err
+		}
+		all, err = list(ctx, q, "the audiences", `SELECT `+audienceColumns+from+` ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4`,
+			[]any{scope.Org, scope.Sandbox, max(limit, 0), max(offset, 0)}, scanAudience)
+		return err
+	})
+	return all, total, err
+}
+
+// createAudience gives the audience its number. Its names are reserved already.
+func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
+	num, err := t.next(ctx, "audience")
+	if err != nil {
+		return err
+	}
+	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id",
+		a.ID, num, a.Scope.Org, a.Scope.Sandbox, a.TaskID, a.CustomID, a.Name, a.Description,
+		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
+		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
+		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt), a.Source.BaseConnectionID)
+}
+
+func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
+	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, fields = $2, labels = $3, ttl_days = $4,
+		updated_by = $5, updated_at = $6 WHERE id = $7 AND org = $8 AND sandbox = $9 AND NOT deleted`,
+		a.Description, asJSON(&a.Fields), asJSON(&a.Labels), a.TTLDays, a.UpdatedBy, asTime(&a.UpdatedAt), a.ID, a.Scope.Org, a.Scope.Sandbox)
+}
+
+func (t *tx) DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error {
+	err := t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET deleted = TRUE
+		WHERE id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`, id, scope.Org, scope.Sandbox)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "the audience's runs", `UPDATE runs SET status = 'FAILED', lease_owner = '', lease_until = 0
+		WHERE audience_id = $1 AND status = 'PROCESSING'`, id)
+	if err != nil {
+		return err
+	}
+	return t.freeNames(ctx, id)
+}
+
+// Unswept implements meta.Reader.
+func (q queries) Unswept(ctx context.Context) ([]meta.DeletedAudience, error) {
+	return list(ctx, q, "the deleted audiences", `SELECT a.id, a.num, a.org, a.sandbox, s.num FROM audiences a
+		JOIN sandboxes s ON s.org = a.org AND s.name = a.sandbox WHERE a.deleted AND NOT a.swept ORDER BY a.num`, nil,
+		func(r row) (d meta.DeletedAudience, err error) {
+			return d, r.Scan(&d.ID, &d.Num, &d.Scope.Org, &d.Scope.Sandbox, &d.SandboxNum)
+		})
+}
+
+// MarkSwept also lets go of what only a live audience needs. The rows of the audience and its runs stay: their
+// numbers and ids are never given again, and a late update of a run finds that it has ended.
+func (t *tx) MarkSwept(ctx context.Context, id audience.ID) error {
+	err := t.must(ctx, meta.ErrNotFound, "the deleted audience", `UPDATE audiences SET swept = TRUE WHERE id = $1 AND deleted`, id)
+	if err != nil {
+		return err
+	}
+	for _, from := range []string{
+		`read_objects WHERE audience_id = $1`,
+		`run_plans WHERE run_id IN (SELECT id FROM runs WHERE audience_id = $1)`,
+		`run_flows WHERE run_id IN (SELECT id FROM runs WHERE audience_id = $1)`,
+	} {
+		if _, err := t.exec(ctx, "the deleted audience", `DELETE FROM `+from, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

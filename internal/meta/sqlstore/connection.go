@@ -1,0 +1,65 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+const connectionColumns = `id, org, sandbox, name, description, spec_id, spec_version, auth_spec, params, etag, version, state,
+	created_by, created_at, updated_by, updated_at`
+
+func scanConnection(r row) (c audience.Connection, err error) {
+	return c, r.Scan(&c.ID, &c.Scope.Org, &c.Scope.Sandbox, &c.Name, &c.Description, &c.SpecID, &c.SpecVersion, &c.AuthSpec,
+		asJSON(&c.Params), &c.Etag, &c.Version, &c.State, &c.CreatedBy, asTime(&c.CreatedAt), &c.UpdatedBy, asTime(&c.UpdatedAt))
+}
+
+// Connection implements meta.Reader.
+func (q queries) Connection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (audience.Connection, error) {
+	return one(ctx, q, "the connection", `SELECT `+connectionColumns+` FROM connections WHERE id = $1 AND org = $2 AND sandbox = $3`,
+		[]any{id, scope.Org, scope.Sandbox}, scanConnection)
+}
+
+// Connections implements meta.Reader.
+func (q queries) Connections(ctx context.Context, scope audience.Scope, name string, after audience.ConnectionID, limit int) (all []audience.Connection, err error) {
+	err = q.view(ctx, func(q queries) error {
+		where, args := `org = $1 AND sandbox = $2`, []any{scope.Org, scope.Sandbox}
+		if name != "" {
+			args = append(args, name)
+			where += fmt.Sprintf(` AND name = $%d`, len(args))
+		}
+		if after != "" {
+			last, err := q.Connection(ctx, scope, after)
+			if err != nil {
+				return err
+			}
+			args = append(args, asTime(&last.CreatedAt), last.ID)
+			where += fmt.Sprintf(` AND (created_at, id) > ($%d, $%d)`, len(args)-1, len(args))
+		}
+		args = append(args, max(limit, 0))
+		all, err = list(ctx, q, "the connections", `SELECT `+connectionColumns+` FROM connections WHERE `+where+
+			fmt.Sprintf(` ORDER BY created_at, id LIMIT $%d`, len(args)), args, scanConnection)
+		return err
+	})
+	return all, err
+}
+
+func (t *tx) CreateConnection(ctx context.Context, c audience.Connection) error {
+	return t.insert(ctx, "the connection", "connections", connectionColumns+", name_key",
+		c.ID, c.Scope.Org, c.Scope.Sandbox, c.Name, c.Description, c.SpecID, c.SpecVersion, c.AuthSpec, asJSON(&c.Params), c.Etag,
+		c.Version, c.State, c.CreatedBy, asTime(&c.CreatedAt), c.UpdatedBy, asTime(&c.UpdatedAt), fold(c.Name))
+}
+
+func (t *tx) DeleteConnection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) error {
+	return t.must(ctx, meta.ErrNotFound, "the connection", `DELETE FROM connections WHERE id = $1 AND org = $2 AND sandbox = $3`,
+		id, scope.Org, scope.Sandbox)
+}
+
+func (t *tx) ConnectionInUse(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (bool, error) {
+	return one(ctx, t.queries, "the connection's use", `SELECT
+		EXISTS (SELECT 1 FROM audiences WHERE connection_id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted) OR
+		EXISTS (SELECT 1 FROM tasks WHERE connection_id = $1 AND org = $2 AND sandbox = $3 AND status = 'PROCESSING')`,
+		[]any{id, scope.Org, scope.Sandbox}, value[bool])
+}

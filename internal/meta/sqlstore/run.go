@@ -1,0 +1,145 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// runColumns are what scanRun reads, but for the manifest at the end.
+const runColumns = `r.id, a.org, a.sandbox, r.audience_id, a.name, r.seq, r.request, r.status, r.created_by, r.created_at, r.updated_at,
+	r.ended_at, r.flow_id, r.stages, r.result, r.error, r.progress`
+
+// selectRuns reads runs without their manifests, which may be large; selectRun reads a run whole.
+const (
+	selectRuns = `SELECT ` + runColumns + `, 'null' FROM runs r JOIN audiences a ON a.id = r.audience_id`
+	selectRun  = `SELECT ` + runColumns + `, COALESCE(p.planned, 'null') FROM runs r JOIN audiences a ON a.id = r.audience_id
+		LEFT JOIN run_plans p ON p.run_id = r.id`
+)
+
+func scanRun(r row) (run audience.Run, err error) {
+	return run, r.Scan(&run.ID, &run.Scope.Org, &run.Scope.Sandbox, &run.AudienceID, &run.AudienceName, &run.Seq, asJSON(&run.Request),
+		&run.Status, &run.CreatedBy, asTime(&run.CreatedAt), asTime(&run.UpdatedAt), asTime(&run.EndedAt), &run.FlowID,
+		asJSON(&run.Stages), asJSON(&run.Result), asJSON(&run.Error), asJSON(&run.Progress), asJSON(&run.Planned))
+}
+
+// Run implements meta.Reader.
+func (q queries) Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error) {
+	return one(ctx, q, "the run", selectRun+` WHERE r.id = $1 AND r.audience_id = $2 AND a.org = $3 AND a.sandbox = $4 AND NOT a.deleted`,
+		[]any{id, aud, scope.Org, scope.Sandbox}, scanRun)
+}
+
+// RunByFlow implements meta.Reader.
+func (q queries) RunByFlow(ctx context.Context, scope audience.Scope, flow string) (audience.Run, error) {
+	return one(ctx, q, "the run of the flow", selectRun+` WHERE a.org = $2 AND a.sandbox = $3 AND NOT a.deleted AND r.id = COALESCE(
+		(SELECT run_id FROM run_flows WHERE flow_run_id = $1),
+		(SELECT id FROM runs WHERE flow_id = $1 ORDER BY seq DESC LIMIT 1))`, []any{flow, scope.Org, scope.Sandbox}, scanRun)
+}
+
+func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
+	type parent struct {
+		name string
+		seq  int64
+	}
+	a, err := one(ctx, t.queries, "the audience", `SELECT name, last_seq FROM audiences WHERE id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`,
+		[]any{r.AudienceID, r.Scope.Org, r.Scope.Sandbox}, func(r row) (p parent, err error) { return p, r.Scan(&p.name, &p.seq) })
+	if err != nil {
+		return err
+	}
+	seq := a.seq + 1
+	err = t.insert(ctx, "the run", "runs", `id, audience_id, seq, request, status, created_by, created_at, updated_at, ended_at, flow_id,
+		stages, result, error, progress`,
+		r.ID, r.AudienceID, seq, asJSON(&r.Request), audience.Processing, r.CreatedBy, asTime(&r.CreatedAt), asTime(&r.UpdatedAt),
+		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&r.Result), asJSON(&r.Error), asJSON(&r.Progress))
+	if errors.Is(err, meta.ErrDuplicate) {
+		return t.whyNoRun(ctx, r.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, "the audience", `UPDATE audiences SET last_seq = $1 WHERE id = $2`, seq, r.AudienceID); err != nil {
+		return err
+	}
+	r.Seq, r.AudienceName, r.Status = seq, a.name, audience.Processing
+	return t.saveParts(ctx, *r)
+}
+
+// whyNoRun says which uniqueness a new run broke.
+func (t *tx) whyNoRun(ctx context.Context, id audience.RunID) error {
+	_, err := one(ctx, t.queries, "the run", `SELECT 1 FROM runs WHERE id = $1`, []any{id}, value[int])
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return meta.ErrRunInProgress
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("the run: %w", meta.ErrDuplicate)
+}
+
+func (t *tx) AcquireRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) (audience.Run, error) {
+	if err := t.acquire(ctx, "runs", string(id), worker, now, until); err != nil {
+		return audience.Run{}, fmt.Errorf("the run: %w", err)
+	}
+	return t.runByID(ctx, id)
+}
+
+func (t *tx) runByID(ctx context.Context, id audience.RunID) (audience.Run, error) {
+	return one(ctx, t.queries, "the run", selectRun+` WHERE r.id = $1`, []any{id}, scanRun)
+}
+
+func (t *tx) SaveRun(ctx context.Context, r audience.Run, worker string) error {
+	err := t.must(ctx, meta.ErrStale, "the run", `UPDATE runs SET stages = $1, result = $2, progress = $3, error = $4, status = $5,
+		ended_at = $6, updated_at = $7 WHERE id = $8 AND status = 'PROCESSING' AND lease_owner = $9`,
+		asJSON(&r.Stages), asJSON(&r.Result), asJSON(&r.Progress), asJSON(&r.Error), r.Status,
+		asTime(&r.EndedAt), asTime(&r.UpdatedAt), r.ID, worker)
+	if err != nil {
+		return err
+	}
+	return t.saveParts(ctx, r)
+}
+
+// saveParts stores what lies outside the run's row: the manifest, once it is pinned, and the stages' flow runs.
+func (t *tx) saveParts(ctx context.Context, r audience.Run) error {
+	for _, stage := range r.Stages {
+		_, err := t.exec(ctx, "the flow run", `INSERT INTO run_flows (flow_run_id, run_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, stage.FlowRunID, r.ID)
+		if err != nil {
+			return err
+		}
+	}
+	if r.Planned == nil {
+		return nil
+	}
+	_, err := t.exec(ctx, "the run's manifest", `INSERT INTO run_plans (run_id, planned) VALUES ($1, $2)
+		ON CONFLICT (run_id) DO UPDATE SET planned = excluded.planned WHERE run_plans.planned <> excluded.planned`, r.ID, asJSON(&r.Planned))
+	return err
+}
+
+func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error {
+	if r.Status == audience.Processing {
+		return fmt.Errorf("finish run %s: it is still %s", r.ID, r.Status)
+	}
+	if err := t.SaveRun(ctx, r, worker); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, "the run", `UPDATE runs SET lease_owner = '', lease_until = 0 WHERE id = $1`, r.ID)
+	if err != nil || r.Status != audience.Success {
+		return err
+	}
+	stored, err := t.runByID(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if err := t.recordObjects(ctx, stored); err != nil {
+		return err
+	}
+	set := `last_run = $1, members = $2, last_ingested_at = $3`
+	if !stored.Request.Differential {
+		set += `, refreshed_at = $3`
+	}
+	return t.must(ctx, meta.ErrStale, "the audience", `UPDATE audiences SET `+set+` WHERE id = $4 AND NOT deleted`,
+		stored.ID, stored.Result.Members.After, asTime(&stored.CreatedAt), stored.AudienceID)
+}

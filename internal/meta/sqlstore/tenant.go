@@ -1,0 +1,91 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"roster/internal/audience"
+)
+
+// Organizations implements meta.Reader.
+func (q queries) Organizations(ctx context.Context) ([]string, error) {
+	all, err := list(ctx, q, "the organizations", `SELECT id FROM organizations`, nil, value[string])
+	slices.Sort(all) // here, because databases collate differently
+	return all, err
+}
+
+func (t *tx) CreateOrganization(ctx context.Context, org string) error {
+	return t.insert(ctx, "the organization", "organizations", "id", org)
+}
+
+const sandboxColumns = `num, id, org, name, title, type, is_default, created_at`
+
+func scanSandbox(r row) (s audience.Sandbox, err error) {
+	return s, r.Scan(&s.Num, &s.ID, &s.Org, &s.Name, &s.Title, &s.Type, &s.Default, asTime(&s.CreatedAt))
+}
+
+// Sandbox implements meta.Reader.
+func (q queries) Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error) {
+	return one(ctx, q, "the sandbox", `SELECT `+sandboxColumns+` FROM sandboxes WHERE org = $1 AND name = $2`,
+		[]any{scope.Org, scope.Sandbox}, scanSandbox)
+}
+
+// Sandboxes implements meta.Reader.
+func (q queries) Sandboxes(ctx context.Context, org string) ([]audience.Sandbox, error) {
+	all, err := list(ctx, q, "the sandboxes", `SELECT `+sandboxColumns+` FROM sandboxes WHERE org = $1`, []any{org}, scanSandbox)
+	slices.SortFunc(all, func(a, b audience.Sandbox) int { return cmp.Compare(a.Name, b.Name) })
+	return all, err
+}
+
+func (t *tx) CreateSandbox(ctx context.Context, s *audience.Sandbox) error {
+	num, err := t.next(ctx, "sandbox")
+	if err != nil {
+		return err
+	}
+	err = t.insert(ctx, "the sandbox", "sandboxes", sandboxColumns,
+		num, s.ID, s.Org, s.Name, s.Title, s.Type, s.Default, asTime(&s.CreatedAt))
+	if err == nil {
+		s.Num = uint32(num)
+	}
+	return err
+}
+
+const clientColumns = `id, org, name, secret_hash, roles, created_at`
+
+// Client implements meta.Reader.
+func (q queries) Client(ctx context.Context, id string) (audience.Client, error) {
+	return one(ctx, q, "the API client", `SELECT `+clientColumns+` FROM clients WHERE id = $1`, []any{id},
+		func(r row) (c audience.Client, err error) {
+			return c, r.Scan(&c.ID, &c.Org, &c.Name, asJSON(&c.SecretHash), asJSON(&c.Roles), asTime(&c.CreatedAt))
+		})
+}
+
+func (t *tx) CreateClient(ctx context.Context, c audience.Client) error {
+	return t.insert(ctx, "the API client", "clients", clientColumns,
+		c.ID, c.Org, c.Name, asJSON(&c.SecretHash), asJSON(&c.Roles), asTime(&c.CreatedAt))
+}
+
+// Namespaces implements meta.Reader.
+func (q queries) Namespaces(ctx context.Context, org string) ([]audience.Namespace, error) {
+	all, err := list(ctx, q, "the namespaces", `SELECT id, code, name, description, id_type FROM namespaces WHERE org = $1`, []any{org},
+		func(r row) (n audience.Namespace, err error) {
+			n.Custom = true
+			return n, r.Scan(&n.ID, &n.Code, &n.Name, &n.Description, &n.IDType)
+		})
+	slices.SortFunc(all, func(a, b audience.Namespace) int { return cmp.Compare(a.Code, b.Code) })
+	return all, err
+}
+
+func (t *tx) CreateNamespace(ctx context.Context, org string, n *audience.Namespace) error {
+	id, err := t.next(ctx, "namespace")
+	if err != nil {
+		return err
+	}
+	err = t.insert(ctx, "the namespace", "namespaces", "id, org, code, code_key, name, description, id_type",
+		id, org, n.Code, fold(n.Code), n.Name, n.Description, n.IDType)
+	if err == nil {
+		n.ID, n.Custom = int(id), true
+	}
+	return err
+}
