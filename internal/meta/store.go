@@ -20,16 +20,33 @@ var (
 	ErrRunInProgress = errors.New("meta: a run is in progress")
 	// ErrLeaseHeld is returned by AcquireRun and AcquireTask when another worker holds an unexpired lease.
 	ErrLeaseHeld = errors.New("meta: another worker holds the lease")
-	// ErrStale is returned by UpdateConnection when the version is not the stored one, and by run and task
-	// updates when the row is no longer PROCESSING or the lease was lost.
+	// ErrStale is returned by run and task updates when the row is no longer PROCESSING or the lease was lost.
 	ErrStale = errors.New("meta: stale")
 )
+
+// What a DuplicateError may name.
+const (
+	FieldName     = "name"
+	FieldCustomID = "customAudienceId"
+)
+
+// DuplicateError is the ErrDuplicate of CreateTask when a name of the submitted audience is taken.
+type DuplicateError struct {
+	Field string // FieldName or FieldCustomID
+}
+
+func (e *DuplicateError) Error() string { return "meta: the " + e.Field + " is taken" }
+
+// Unwrap makes it an ErrDuplicate.
+func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
 
 // Store is a metadata store. Its Reader methods each see one consistent state; changes go through Update.
 type Store interface {
 	Reader
-	// Update runs fn in one read-write transaction, serialised against other updates of the same rows, and
-	// commits when fn returns nil. It may run fn again after a serialisation failure.
+	// Update runs fn in one read-write transaction, serialised against all others, and commits when fn returns
+	// nil. An error that is one of this package's leaves the transaction usable. It runs fn again when the
+	// transaction lost against another one, which it sees by the error that fn returns: fn must wrap the errors
+	// of its Tx (%w) and have no effect but through it. Inside fn only the Tx may be used, never the Store.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// Close releases the store. It is safe to call twice.
 	Close() error
@@ -43,7 +60,8 @@ type Reader interface {
 	Client(ctx context.Context, id string) (audience.Client, error)
 
 	Connection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (audience.Connection, error)
-	// Connections lists by creation time, then id; after is the id of the last one seen ("" for the first page).
+	// Connections lists by creation time, then id; name is that of the only one wanted, ignoring case, or "";
+	// after is the id of the last one seen, "" for the first page, and ErrNotFound when that one is gone.
 	Connections(ctx context.Context, scope audience.Scope, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error)
 
 	// Namespaces lists the custom namespaces of an organization, by code.
@@ -52,19 +70,21 @@ type Reader interface {
 	Task(ctx context.Context, scope audience.Scope, id audience.TaskID) (audience.Task, error)
 
 	Audience(ctx context.Context, scope audience.Scope, id audience.ID) (audience.Audience, error)
-	// AudienceByNum finds an audience by its number, for the profile store's answers.
+	// AudienceByNum finds an audience by its number, for the profile store's answers; ErrNotFound when it is deleted.
 	AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error)
 	// Audiences lists newest first (creation time, then id, descending).
 	Audiences(ctx context.Context, scope audience.Scope, offset, limit int) (list []audience.Audience, total int, err error)
 
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
+	// Runs lists the runs of an audience, without what they Planned; total counts those that the filters let through.
 	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
 	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that
 	// version, as a set of path + "\x00" + version.
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
-	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended before now.
+	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended by now, oldest
+	// first, the runs without what they Planned.
 	Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error)
 	// Unswept lists deleted audiences whose data still has to be removed.
 	Unswept(ctx context.Context) ([]DeletedAudience, error)
@@ -83,15 +103,17 @@ type Tx interface {
 	DeleteConnection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) error
 	// ConnectionInUse reports whether an audience or an unfinished task names the connection.
 	ConnectionInUse(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (bool, error)
-	CreateNamespace(ctx context.Context, org string, n *audience.Namespace) error // sets ID (10000 and up); ErrDuplicate
+	// CreateNamespace sets ID (10000 and up) and Custom; ErrDuplicate (code in the organization, ignoring case).
+	CreateNamespace(ctx context.Context, org string, n *audience.Namespace) error
 
 	// CreateTask records a submitted audience, PROCESSING. Its name and customAudienceId are reserved from now
-	// on in the sandbox (ErrDuplicate) until the task fails or the audience is deleted.
+	// on in the sandbox (DuplicateError) until the task fails or the audience is deleted.
 	CreateTask(ctx context.Context, t audience.Task) error
 	// FinishTask ends a PROCESSING task: SUCCESS creates the audience from t.Draft and gives it a Num, FAILED
 	// frees its name. ErrStale when the task is not PROCESSING any more.
 	FinishTask(ctx context.Context, t audience.Task) error
-	// AcquireTask takes the task's lease until the given time for the worker (ErrLeaseHeld), renewing its own.
+	// AcquireTask takes the task's lease until the given time for the worker, or renews the worker's own
+	// (ErrLeaseHeld when another's has not ended; ErrStale when the task is not PROCESSING; ErrNotFound).
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
 	// UpdateAudience stores Description, Fields, Labels, TTLDays, UpdatedBy and UpdatedAt.
@@ -103,17 +125,17 @@ type Tx interface {
 	// CreateRun records a PROCESSING run and gives it the next Seq. ErrRunInProgress when one is PROCESSING:
 	// the store itself (a unique index) allows one at a time.
 	CreateRun(ctx context.Context, r *audience.Run) error
-	// AcquireRun takes the run's lease (ErrLeaseHeld; ErrStale when it is not PROCESSING; ErrNotFound).
+	// AcquireRun does for a run what AcquireTask does for a task.
 	AcquireRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) (audience.Run, error)
-	// SaveRun stores Stages, Result, Planned, Progress, Error, Status and EndedAt of a PROCESSING run whose lease
-	// the worker holds (ErrStale otherwise).
+	// SaveRun stores Stages, Result, Planned (unless nil), Progress, Error, Status, EndedAt and UpdatedAt of a
+	// PROCESSING run whose lease the worker took and nobody has taken over since (ErrStale otherwise).
 	SaveRun(ctx context.Context, r audience.Run, worker string) error
-	// FinishRun is SaveRun for a run that ended; on SUCCESS it also records the objects that were read and sets
-	// the audience's LastRun, Members, RefreshedAt (a full run) and LastIngestedAt.
+	// FinishRun is SaveRun for a run that ended; on SUCCESS it also records the objects that were read (those of
+	// Result.Files) and sets the audience's LastRun, Members, RefreshedAt (a full run) and LastIngestedAt.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
-	// MarkSwept says that the data of a deleted audience is removed.
+	// MarkSwept says that the data of a deleted audience is removed (ErrNotFound when it is not deleted).
 	MarkSwept(ctx context.Context, id audience.ID) error
 }
 
@@ -125,18 +147,19 @@ type DeletedAudience struct {
 	Scope      audience.Scope
 }
 
-// RunQuery selects and orders runs (contract, section 2, runs query).
+// RunQuery selects and orders the runs of one audience (contract, section 2, runs query).
 type RunQuery struct {
 	Limit  int // 1 to 40
 	Offset int
-	// SortBy is "name" or "createdAt"; Descending turns it round. Ties are broken by Seq.
+	// SortBy is "name" or "createdAt", which is the default. Ties are broken by Seq. Descending turns it all round.
 	SortBy     string
 	Descending bool
 	Filters    []RunFilter
 }
 
 // RunFilter is one condition. Property is "name", "status" or "createdAt"; Op is "=", "!=", "=contains",
-// "!=contains" for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch seconds.
+// "!=contains" (all minding case) for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch
+// seconds, compared with the whole seconds of the run's time.
 type RunFilter struct {
 	Property string
 	Op       string

@@ -3,8 +3,10 @@ package queue
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -15,7 +17,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Dialect names the database that holds the queue.
+// Dialect names the kind of database that holds the queue.
 type Dialect string
 
 // The dialects.
@@ -24,6 +26,68 @@ const (
 	Postgres Dialect = "postgres"
 )
 
+// workers is how many jobs of a kind a process runs at once. Each kind has its own River queue, so that long
+// runs do not hold up short tasks.
+var workers = map[Kind]int{RunJob: 2, TaskJob: 4, SweepJob: 1}
+
+const (
+	// River is polled: with database/sql it cannot listen, and it can wake a worker only for jobs that are
+	// inserted outside a transaction. A poll that finds nothing writes nothing.
+	pollEvery     = 100 * time.Millisecond
+	fetchCooldown = 50 * time.Millisecond
+	// A job that fails this often is given up; whoever knows of unfinished work enqueues it anew.
+	maxAttempts = 25
+	longestWait = 30 * time.Second // between two attempts
+	// rescueAfter is when River retries a job that is still marked as running, which is how the jobs of dead
+	// processes are cleaned up in the end. A job that really runs so long is not disturbed: its second attempt
+	// finds that the work is being done.
+	rescueAfter = 24 * time.Hour
+	// hardStop bounds how long Stop waits for the jobs that it cancelled.
+	hardStop = 10 * time.Second
+)
+
+// Handler does a job. It is idempotent and safe beside itself: a job may run more than once, rarely even twice at
+// a time. After an error it runs again later; a handler that finds the work done, or being done, returns nil.
+type Handler func(ctx context.Context, j Job) error
+
+// Queue is the durable queue of a database, and a process's workers on it.
+type Queue struct {
+	client  *river.Client[*sql.Tx]
+	log     *slog.Logger
+	handler Handler
+}
+
+// New returns a queue in a database whose tables Migrate has made. It runs no jobs before Start.
+func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
+	drv, err := driver(db, d)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{log: log}
+	known := river.NewWorkers()
+	river.AddWorker(known, river.WorkFunc(q.work))
+	queues := map[string]river.QueueConfig{}
+	for kind, n := range workers {
+		queues[string(kind)] = river.QueueConfig{MaxWorkers: n}
+	}
+	q.client, err = river.NewClient(drv, &river.Config{
+		Workers:              known,
+		Queues:               queues,
+		PollOnly:             true,
+		FetchPollInterval:    pollEvery,
+		FetchCooldown:        fetchCooldown,
+		JobTimeout:           -1,
+		MaxAttempts:          maxAttempts,
+		RescueStuckJobsAfter: rescueAfter,
+		RetryPolicy:          retryPolicy{},
+		Logger:               slog.New(quiet{log.Handler()}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the job queue: %w", err)
+	}
+	return q, nil
+}
+
 func driver(db *sql.DB, d Dialect) (riverdriver.Driver[*sql.Tx], error) {
 	switch d {
 	case SQLite:
@@ -31,7 +95,7 @@ func driver(db *sql.DB, d Dialect) (riverdriver.Driver[*sql.Tx], error) {
 	case Postgres:
 		return riverdatabasesql.New(db), nil
 	}
-	return nil, fmt.Errorf("queue: no dialect %q", d)
+	return nil, fmt.Errorf("there is no job queue for the database %q", d)
 }
 
 // Migrate brings the queue's tables up to date.
@@ -40,123 +104,133 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err != nil {
 		return err
 	}
-	m, err := rivermigrate.New(drv, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	migrator, err := rivermigrate.New(drv, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return fmt.Errorf("bring the queue's tables up to date: %w", err)
+		return fmt.Errorf("bring the job queue's tables up to date: %w", err)
 	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("bring the queue's tables up to date: %w", err)
+	unlock, err := lockMigration(ctx, db, d)
+	if err != nil {
+		return fmt.Errorf("bring the job queue's tables up to date: %w", err)
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	if err = errors.Join(err, unlock()); err != nil {
+		return fmt.Errorf("bring the job queue's tables up to date: %w", err)
 	}
 	return nil
 }
 
-// Handler does a job. It is idempotent: a job may run more than once, and after an error it runs again later.
-type Handler func(ctx context.Context, j Job) error
-
-// Queue runs jobs. Those of a process that died stay marked as running until River rescues them; whoever knows
-// of unfinished work enqueues it anew, and a handler that finds its work done returns nil.
-type Queue struct {
-	client  *river.Client[*sql.Tx]
-	handler Handler
-}
-
-// args is a Job as River stores it.
-type args struct {
-	Work Kind   `json:"kind"`
-	ID   string `json:"id"`
-}
-
-func (args) Kind() string { return "roster" }
-
-// queueRuns keeps long runs from holding up everything else.
-const queueRuns = "runs"
-
-// Workers of one process.
-const (
-	runWorkers   = 2
-	otherWorkers = 4
-)
-
-// New returns a queue in a database whose tables Migrate has made. It does not run jobs before Start.
-func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
-	drv, err := driver(db, d)
+// lockMigration makes the processes that start at once on a PostgreSQL database migrate one after the other. A
+// SQLite database has a single process.
+func lockMigration(ctx context.Context, db *sql.DB, d Dialect) (unlock func() error, err error) {
+	if d != Postgres {
+		return func() error { return nil }, nil
+	}
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{}
-	workers := river.NewWorkers()
-	river.AddWorker(workers, river.WorkFunc(q.work))
-	q.client, err = river.NewClient(drv, &river.Config{
-		Workers:           workers,
-		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: otherWorkers}, queueRuns: {MaxWorkers: runWorkers}},
-		PollOnly:          true,
-		FetchCooldown:     20 * time.Millisecond,
-		FetchPollInterval: 100 * time.Millisecond,
-		JobTimeout:        -1,
-		MaxAttempts:       100,
-		RetryPolicy:       retryPolicy{},
-		Logger:            slog.New(quiet{log.Handler()}),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up the queue: %w", err)
+	const key = `(hashtext(current_schema() || '.roster.river'))`
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock`+key); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
-	return q, nil
+	return func() error {
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock`+key)
+		return errors.Join(err, conn.Close())
+	}, nil
+}
+
+// args is a Job as River stores it. River keeps two jobs with equal args from waiting or running at a time.
+type args struct {
+	Work Kind   `json:"work"`
+	ID   string `json:"id"`
+	// Behind is the River job of the same work that was marked as running when this one was enqueued, 0 when
+	// none was. It may belong to a process that died, and must not keep its work from being taken up.
+	Behind int64 `json:"behind,omitempty"`
+}
+
+// Kind implements river.JobArgs.
+func (args) Kind() string { return "roster" }
+
+// inLine are the states in which a job keeps its like from being enqueued. River insists on the running state.
+var inLine = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
+	rivertype.JobStateScheduled, rivertype.JobStateRunning}
+
+// Enqueue records a job in the transaction that records its work. While the same job waits for a worker or for
+// its next attempt this does nothing; beside one that runs, or ran in a process that died, it does.
+func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j Job) error {
+	if workers[j.Kind] == 0 {
+		return fmt.Errorf("enqueue a job: there is no kind %q", j.Kind)
+	}
+	a := args{Work: j.Kind, ID: j.ID}
+	for {
+		res, err := q.client.InsertTx(ctx, tx, a, &river.InsertOpts{
+			Queue: string(j.Kind), UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: inLine}})
+		if err != nil {
+			return fmt.Errorf("enqueue a %s job: %w", j.Kind, err)
+		}
+		if !res.UniqueSkippedAsDuplicate || res.Job.State != rivertype.JobStateRunning {
+			return nil
+		}
+		a.Behind = res.Job.ID // every round is behind a later job, of which there are finitely many
+	}
+}
+
+// Start begins to run jobs. They are cancelled when ctx ends or Stop is out of patience.
+func (q *Queue) Start(ctx context.Context, h Handler) error {
+	q.handler = h
+	if err := q.client.Start(ctx); err != nil {
+		return fmt.Errorf("start the job queue: %w", err)
+	}
+	return nil
+}
+
+// Stop takes no more jobs, waits for those that run until ctx ends, and cancels the rest; these run again after
+// the next start. It is safe to call twice.
+func (q *Queue) Stop(ctx context.Context) error {
+	if q.client.Stop(ctx) == nil {
+		return nil
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStop)
+	defer cancel()
+	if err := q.client.StopAndCancel(hard); err != nil {
+		return fmt.Errorf("stop the job queue: a job does not end: %w", err)
+	}
+	return nil
 }
 
 func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
-	return q.handler(ctx, Job{Kind: job.Args.Work, ID: job.Args.ID})
-}
-
-// Enqueue records a job in the transaction that records its work.
-func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j Job) error {
-	opts := &river.InsertOpts{}
-	if j.Kind == RunJob {
-		opts.Queue = queueRuns
-	}
-	if _, err := q.client.InsertTx(ctx, tx, args{Work: j.Kind, ID: j.ID}, opts); err != nil {
-		return fmt.Errorf("enqueue a %s job: %w", j.Kind, err)
-	}
-	return nil
-}
-
-// Start begins to run jobs with the handler.
-func (q *Queue) Start(ctx context.Context, h Handler) error {
-	q.handler = h
-	// The client lives until Stop, not until ctx ends.
-	if err := q.client.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("start the queue: %w", err)
-	}
-	return nil
-}
-
-// Stop takes no more jobs and waits for the running ones; when ctx ends it cancels them. It may be called twice.
-func (q *Queue) Stop(ctx context.Context) error {
-	if err := q.client.Stop(ctx); err == nil {
+	j := Job{Kind: job.Args.Work, ID: job.Args.ID}
+	err := q.handler(ctx, j)
+	switch {
+	case err == nil:
 		return nil
+	case ctx.Err() != nil:
+		return ctx.Err() // by which River knows that the job was stopped, and did not fail
 	}
-	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := q.client.StopAndCancel(hard); err != nil {
-		return fmt.Errorf("stop the queue: %w", err)
-	}
-	return nil
+	q.log.WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", job.Attempt, "error", err)
+	return err
 }
 
-// retryPolicy retries soon, then every half minute.
+// retryPolicy waits twice as long after every failure, up to longestWait, a little less at random so that jobs
+// that failed together do not come back together.
 type retryPolicy struct{}
 
+// NextRetry implements river.ClientRetryPolicy.
 func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
-	wait := min(time.Second<<min(len(job.Errors), 5), 30*time.Second)
-	return time.Now().UTC().Add(wait)
+	wait := min(500*time.Millisecond<<min(len(job.Errors), 10), longestWait)
+	return time.Now().UTC().Add(wait - rand.N(wait/4))
 }
 
-// quiet passes only warnings and errors of River on.
+// quiet lets only River's warnings and errors through. They name jobs by number and never hold their arguments.
 type quiet struct{ slog.Handler }
 
-func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+// Enabled implements slog.Handler.
+func (h quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
 }
 
-func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
+// WithAttrs implements slog.Handler.
+func (h quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{h.Handler.WithAttrs(attrs)} }
 
-func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.WithGroup(name)} }
+// WithGroup implements slog.Handler.
+func (h quiet) WithGroup(name string) slog.Handler { return quiet{h.Handler.WithGroup(name)} }

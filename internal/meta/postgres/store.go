@@ -1,4 +1,4 @@
-// Package postgres is the metadata store of several machines: a PostgreSQL database.
+// Package postgres is the metadata store of several machines: a PostgreSQL database, 12 or newer.
 package postgres
 
 import (
@@ -8,46 +8,59 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 
+	"roster/internal/meta"
 	"roster/internal/meta/sqlstore"
 )
 
 // Store is a metadata store in a PostgreSQL database.
 type Store struct{ *sqlstore.Store }
 
+var _ meta.Store = (*Store)(nil)
+
 // SQLSTATE codes.
 const (
-	uniqueViolation      = "23505"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 )
 
-// Open connects to the database at the URL and brings its schema up to date.
+// conns is how many connections a process opens at most; idle ones are closed.
+const (
+	conns    = 16
+	idleTime = 5 * time.Minute
+)
+
+// Open connects to the database and brings its schema, in the first schema of the search path, up to date.
 func Open(ctx context.Context, url string) (*Store, error) {
-	db, err := sql.Open("pgx", url)
+	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("open the PostgreSQL database: the URL cannot be parsed") // the driver's error may hold the password
+		// The driver's error repeats the URL, which may hold a password.
+		return nil, errors.New("the PostgreSQL URL cannot be read: it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE")
 	}
-	db.SetMaxOpenConns(16)
-	db.SetConnMaxIdleTime(5 * time.Minute)
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(idleTime)
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the PostgreSQL database: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("connect to PostgreSQL: %w", err), db.Close())
 	}
 	s, err := sqlstore.New(ctx, db, db, sqlstore.Dialect{
-		Serial: "BIGSERIAL PRIMARY KEY", Blob: "BYTEA", Bool: "BOOLEAN",
-		Lock:        `SELECT pg_advisory_xact_lock(7031962)`,
-		IsDuplicate: func(err error) bool { return hasCode(err, uniqueViolation) },
-		IsRetry:     func(err error) bool { return hasCode(err, serializationFailure) || hasCode(err, deadlockDetected) },
+		MigrationLock: `SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.roster.schema_versions'))`,
+		Update:        &sql.TxOptions{Isolation: sql.LevelSerializable},
+		View:          &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+		Retry:         lost,
 	})
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, err
 	}
 	return &Store{s}, nil
 }
 
-func hasCode(err error, code string) bool {
+// lost recognises a transaction that lost against another one.
+func lost(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && e.Code == code
+	return errors.As(err, &e) && (e.Code == serializationFailure || e.Code == deadlockDetected)
 }

@@ -1,11 +1,8 @@
 package postgres_test
 
 import (
-	"database/sql"
-	"fmt"
-	"net/url"
-	"os"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"testing"
 
 	"roster/internal/meta"
@@ -13,49 +10,46 @@ import (
 	"roster/internal/meta/postgres"
 )
 
-var schemas atomic.Int64
-
-// fresh returns the URL of an empty schema of its own.
-func fresh(t *testing.T) string {
-	t.Helper()
-	base := os.Getenv("ROSTER_TEST_POSTGRES_URL")
-	if base == "" {
-		t.Skip("set ROSTER_TEST_POSTGRES_URL to the URL of an empty PostgreSQL database to run this test")
-	}
-	db, err := sql.Open("pgx", base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	name := fmt.Sprintf("test_%d_%d", os.Getpid(), schemas.Add(1))
-	if _, err := db.Exec(`CREATE SCHEMA ` + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db, err := sql.Open("pgx", base)
-		if err == nil {
-			db.Exec(`DROP SCHEMA ` + name + ` CASCADE`)
-			db.Close()
-		}
-	})
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-func TestSuite(t *testing.T) {
+func TestStore(t *testing.T) {
 	t.Parallel()
 	metatest.Run(t, func(t *testing.T) meta.Store {
-		s, err := postgres.Open(t.Context(), fresh(t))
+		s, err := postgres.Open(t.Context(), metatest.PostgresURL(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { s.Close() })
 		return s
 	})
+}
+
+// TestConcurrentOpen starts several processes' stores on one empty schema.
+func TestConcurrentOpen(t *testing.T) {
+	t.Parallel()
+	url := metatest.PostgresURL(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := postgres.Open(t.Context(), url)
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOpenHidesThePassword(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"postgres://user:s3cret@127.0.0.1:1/db?sslmode=disable&connect_timeout=1",
+		"postgres://user:s3cret@127.0.0.1:port/db",
+		"postgres://user:s3cret%zz@127.0.0.1/db",
+	} {
+		if _, err := postgres.Open(t.Context(), url); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the error is %v", err)
+		}
+	}
 }

@@ -37,11 +37,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("open the SQLite database: %w", err)
 	}
 	// SQLite has one writer at a time. With one connection writers queue here, in the order of their arrival.
-	write, err := open(path, readers, "_txlock=immediate")
+	write, err := open(path, 1, "_txlock=immediate")
 	if err != nil {
 		return nil, err
 	}
-	write.SetMaxOpenConns(1)
 	read, err := open(path, readers, "_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, write.Close())

@@ -27,8 +27,8 @@ func (q queries) Connections(ctx context.Context, scope audience.Scope, name str
 	err = q.view(ctx, func(q queries) error {
 		where, args := `org = $1 AND sandbox = $2`, []any{scope.Org, scope.Sandbox}
 		if name != "" {
-			args = append(args, name)
-			where += fmt.Sprintf(` AND name = $%d`, len(args))
+			args = append(args, fold(name))
+			where += fmt.Sprintf(` AND name_key = $%d`, len(args))
 		}
 		if after != "" {
 			last, err := q.Connection(ctx, scope, after)

@@ -119,11 +119,11 @@ func (t *tx) saveParts(ctx context.Context, r audience.Run) error {
 }
 
 func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error {
-	if r.Status == audience.Processing {
-		return fmt.Errorf("finish run %s: it is still %s", r.ID, r.Status)
-	}
 	if err := t.SaveRun(ctx, r, worker); err != nil {
 		return err
+	}
+	if r.Status == audience.Processing {
+		return fmt.Errorf("finish run %s: it is still %s", r.ID, r.Status)
 	}
 	_, err := t.exec(ctx, "the run", `UPDATE runs SET lease_owner = '', lease_until = 0 WHERE id = $1`, r.ID)
 	if err != nil || r.Status != audience.Success {

@@ -92,6 +92,7 @@ func Open(dir string, o Options) (*Store, error) {
 		opts.Levels[i].FilterType = pebble.TableFilter
 		opts.Levels[i].BlockSize = 8 << 10
 	}
+	opts.EnsureDefaults()
 	loads := filepath.Join(dir, "loads")
 	if err := o.FS.RemoveAll(loads); err != nil {
 		return nil, fmt.Errorf("clear the profile store's loads: %w", err)

@@ -1,0 +1,153 @@
+package metatest
+
+import (
+	"slices"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+func testAudiences(w *world) {
+	_, err := w.s.Audience(w.Context(), w.scope, "no")
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.AudienceByNum(w.Context(), 1)
+	w.want(err, meta.ErrNotFound)
+	a, b := w.audience("a"), w.audience("b")
+	if a.Num == b.Num {
+		w.Fatal("numbers are not unique")
+	}
+	got, err := w.s.AudienceByNum(w.Context(), b.Num)
+	w.must(err)
+	equal(w, "audience by number", got, b)
+
+	bare := w.submit(audience.Audience{Name: "bare"}, at(0))
+	w.finish(bare, audience.Success)
+	got, err = w.s.Audience(w.Context(), w.scope, bare.AudienceID)
+	w.must(err)
+	if !got.RefreshedAt.IsZero() || !got.LastIngestedAt.IsZero() || got.Fields != nil || got.ProfileIngestion {
+		w.Fatalf("what was not set became %+v", got)
+	}
+}
+
+func testAudienceList(w *world) {
+	got, total, err := w.s.Audiences(w.Context(), w.scope, 0, 10)
+	w.must(err)
+	equal(w, "an empty list", []int{len(got), total}, []int{0, 0})
+
+	var all []audience.Audience
+	for i := range 5 {
+		all = append(all, w.audienceAt(numbered("a", i), at(i/2))) // pairs at one time
+	}
+	slices.SortFunc(all, func(a, b audience.Audience) int {
+		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
+			return c
+		}
+		if a.ID > b.ID {
+			return -1
+		}
+		return 1
+	})
+	got, total, err = w.s.Audiences(w.Context(), w.scope, 0, 10)
+	w.must(err)
+	equal(w, "all", got, all)
+	equal(w, "total", total, 5)
+	got, total, err = w.s.Audiences(w.Context(), w.scope, 1, 2)
+	w.must(err)
+	equal(w, "a page", got, all[1:3])
+	equal(w, "total of a page", total, 5)
+	got, total, err = w.s.Audiences(w.Context(), w.scope, 5, 2)
+	w.must(err)
+	equal(w, "past the end", []int{len(got), total}, []int{0, 5})
+}
+
+func testAudienceUpdate(w *world) {
+	a := w.audience("a")
+	run := w.end(w.start(a, at(1)), audience.Success)
+
+	want := a
+	want.Description, want.Labels, want.TTLDays, want.UpdatedBy, want.UpdatedAt = "new", []string{"custom/x"}, 7, "other", at(9)
+	want.Fields = slices.Clone(a.Fields)
+	want.Fields[0].Labels = nil
+	change := want
+	change.Name, change.Source.Path, change.CreatedBy = "not", "to be", "stored"
+	w.update(func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), change) })
+	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
+	w.must(err)
+	want.LastRun, want.LastIngestedAt = run.ID, run.CreatedAt // an update does not take a run's news back
+	equal(w, "updated audience", got, want)
+
+	change.ID = "no"
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), change) })
+}
+
+func testAudienceDelete(w *world) {
+	w.tenant()
+	a, other := w.audience("a"), w.audience("b")
+	done := w.end(w.start(a, at(1)), audience.Success)
+	run := w.start(a, at(2), func(r *audience.Run) { r.FlowID = "the flow" })
+	run = w.acquire(run, "one")
+	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
+
+	_, err := w.s.Audience(w.Context(), w.scope, a.ID)
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.AudienceByNum(w.Context(), a.Num)
+	w.want(err, meta.ErrNotFound)
+	all, total, err := w.s.Audiences(w.Context(), w.scope, 0, 10)
+	w.must(err)
+	equal(w, "the list", all, []audience.Audience{other})
+	equal(w, "the total", total, 1)
+	_, err = w.s.Run(w.Context(), w.scope, a.ID, done.ID)
+	w.want(err, meta.ErrNotFound)
+	_, _, err = w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 10})
+	w.want(err, meta.ErrNotFound)
+	for _, flow := range []string{"the flow", run.Stages[0].FlowRunID} {
+		_, err = w.s.RunByFlow(w.Context(), w.scope, flow)
+		w.want(err, meta.ErrNotFound)
+	}
+
+	// The worker of its run, still at work, is told.
+	run.Status = audience.Success
+	for what, fn := range map[string]func(tx meta.Tx) error{
+		"save":    func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "one") },
+		"finish":  func(tx meta.Tx) error { return tx.FinishRun(w.Context(), run, "one") },
+		"acquire": func(tx meta.Tx) error { _, err := tx.AcquireRun(w.Context(), run.ID, "one", at(3), at(9)); return err },
+	} {
+		w.Log(what)
+		w.refused(meta.ErrStale, fn)
+	}
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), a) })
+	next := w.newRun(a, at(4))
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.CreateRun(w.Context(), &next) })
+
+	again := w.audience("a")
+	if again.Num == a.Num || again.Num == other.Num {
+		w.Fatal("a number was given twice")
+	}
+}
+
+func testSweep(w *world) {
+	sandbox := w.tenant()
+	a := w.audience("a")
+	run := w.start(a, at(1), func(r *audience.Run) {
+		r.Planned = []audience.PlannedFile{{Path: "f", Version: "1", Status: audience.FileRead}}
+		r.Result.Files = []audience.FileResult{fileResult("f", "1", audience.FileRead)}
+	})
+	w.end(run, audience.Success)
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkSwept(w.Context(), a.ID) })
+	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
+
+	got, err := w.s.Unswept(w.Context())
+	w.must(err)
+	equal(w, "unswept", got, []meta.DeletedAudience{{ID: a.ID, Num: a.Num, SandboxNum: sandbox.Num, Scope: w.scope}})
+	for range 2 { // a sweep may run twice
+		w.update(func(tx meta.Tx) error { return tx.MarkSwept(w.Context(), a.ID) })
+		got, err = w.s.Unswept(w.Context())
+		w.must(err)
+		equal(w, "unswept after the sweep", got, nil)
+	}
+	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "ender") })
+	if b := w.audience("a"); b.Num == a.Num {
+		w.Fatal("a number was given twice")
+	}
+}

@@ -1,0 +1,192 @@
+package metatest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+func testRuns(w *world) {
+	a, b := w.audience("a"), w.audience("b")
+	_, err := w.s.Run(w.Context(), w.scope, a.ID, "no")
+	w.want(err, meta.ErrNotFound)
+
+	r := w.start(a, at(1), func(r *audience.Run) {
+		r.Request = audience.RunRequest{WindowStart: at(-5), WindowEnd: at(1), Reason: "again"}
+	})
+	equal(w, "what the store sets", []any{r.Seq, r.AudienceName}, []any{int64(1), "a"})
+	equal(w, "run", w.run(r), r)
+	_, err = w.s.Run(w.Context(), w.scope, b.ID, r.ID) // another audience's
+	w.want(err, meta.ErrNotFound)
+
+	w.end(r, audience.Failed)
+	equal(w, "number of the second run", w.start(a, at(2)).Seq, 2)
+	equal(w, "number of the other's run", w.start(b, at(2)).Seq, 1)
+
+	orphan := w.newRun(audience.Audience{ID: "no"}, at(3))
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.CreateRun(w.Context(), &orphan) })
+}
+
+func testRunOneAtATime(w *world) {
+	a := w.audience("a")
+	first := w.start(a, at(1))
+	second := w.newRun(a, at(2))
+	w.refused(meta.ErrRunInProgress, func(tx meta.Tx) error { return tx.CreateRun(w.Context(), &second) })
+	w.end(first, audience.Success)
+	same := w.newRun(a, at(2))
+	same.ID = first.ID
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateRun(w.Context(), &same) })
+	w.update(func(tx meta.Tx) error { return tx.CreateRun(w.Context(), &second) })
+	equal(w, "a refused run takes no number", second.Seq, 2)
+}
+
+func testRunConcurrentCreation(w *world) {
+	a := w.audience("a")
+	const clients = 8
+	var mu sync.Mutex
+	var created, refused int
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			r := w.newRun(a, at(1))
+			err := w.s.Update(w.Context(), func(tx meta.Tx) error { return tx.CreateRun(w.Context(), &r) })
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				created++
+			case errors.Is(err, meta.ErrRunInProgress):
+				refused++
+			default:
+				w.Errorf("create a run: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	equal(w, "created and refused", []int{created, refused}, []int{1, clients - 1})
+}
+
+func testRunLease(w *world) {
+	run := w.start(w.audience("a"), at(0), func(r *audience.Run) { r.Planned = []audience.PlannedFile{{Path: "f", ModifiedAt: at(-1)}} })
+	acquire := func(id audience.RunID) func(string, time.Time, time.Time) error {
+		return func(worker string, now, until time.Time) error {
+			return w.s.Update(w.Context(), func(tx meta.Tx) error {
+				got, err := tx.AcquireRun(w.Context(), id, worker, now, until)
+				if err == nil {
+					equal(w, "acquired run", got, run)
+				}
+				return err
+			})
+		}
+	}
+	w.leases(acquire(run.ID), func() {
+		run.Status = audience.Failed
+		w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), run, "two") })
+	})
+	w.want(acquire("no")("one", at(0), at(1)), meta.ErrNotFound)
+}
+
+func testRunSave(w *world) {
+	run := w.start(w.audience("a"), at(0))
+	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "one") }) // no lease
+	run = w.acquire(run, "one")
+
+	save := func() {
+		w.Helper()
+		w.update(func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "one") })
+		equal(w, "saved run", w.run(run), run)
+	}
+	run.Progress = audience.Progress{Step: "read", BytesDone: 1, BytesTotal: 2, Rows: 3}
+	save()
+	run.Planned = []audience.PlannedFile{}
+	save() // a manifest without files is a manifest
+	run.Planned = []audience.PlannedFile{{Path: "f", Size: 4, ModifiedAt: at(-1), Version: "v", Status: audience.FileRead}}
+	run.Stages[0].Status, run.Stages[0].StartedAt, run.Stages[0].Metrics.Seconds = audience.Success, at(1), map[string]float64{"read": 0.5}
+	run.Stages = append(run.Stages, audience.StageResult{Stage: "LATER", FlowRunID: id()})
+	run.Result = audience.RunResult{Rows: audience.Rows{Read: 5}, Members: audience.Members{Before: 1, After: 2}, SnapshotID: 1 << 62,
+		Files:   []audience.FileResult{fileResult("f", "v", audience.FileRead)},
+		Rejects: []audience.RejectSample{{File: "f", Line: 3, Code: "bad", Reason: "why"}}}
+	run.Error = audience.Errorf(audience.BadGateway, "the store is down")
+	run.UpdatedAt = at(7)
+	save()
+	save() // the same again
+
+	without := run
+	without.Planned = nil
+	w.update(func(tx meta.Tx) error { return tx.SaveRun(w.Context(), without, "one") })
+	equal(w, "a save without the manifest keeps it", w.run(run), run)
+
+	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "two") })
+	w.update(func(tx meta.Tx) error { // the lease ends, somebody takes over
+		_, err := tx.AcquireRun(w.Context(), run.ID, "two", at(100), at(200))
+		return err
+	})
+	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "one") })
+	run.ID = "no"
+	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "two") })
+}
+
+func testRunFinish(w *world) {
+	a := w.audience("a")
+	finish := func(differential bool, created int, members int64) audience.Run {
+		w.Helper()
+		r := w.start(a, at(created), func(r *audience.Run) { r.Request.Differential = differential })
+		r = w.acquire(r, "one")
+		r.Status, r.EndedAt, r.UpdatedAt, r.Result.Members.After = audience.Success, at(created+1), at(created+1), members
+		w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "two") })
+		w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") })
+		equal(w, "finished run", w.run(r), r)
+		return r
+	}
+	check := func(r audience.Run, refreshed time.Time) {
+		w.Helper()
+		a.LastRun, a.Members, a.LastIngestedAt, a.RefreshedAt = r.ID, r.Result.Members.After, r.CreatedAt, refreshed
+		got, err := w.s.Audience(w.Context(), w.scope, a.ID)
+		w.must(err)
+		equal(w, "audience", got, a)
+	}
+	check(finish(true, 10, 5), time.Time{})
+	check(finish(false, 20, 6), at(20))
+	check(finish(true, 30, 7), at(20))
+
+	r := w.acquire(w.start(a, at(40)), "one")
+	w.refusedAny(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") }) // still PROCESSING
+	r.Status = audience.Failed
+	w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") })
+	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") }) // twice
+}
+
+func testRunFinishFailed(w *world) {
+	a := w.audience("a")
+	r := w.acquire(w.start(a, at(1)), "one")
+	r.Status, r.EndedAt, r.Error = audience.Failed, at(2), audience.Errorf(audience.Impossible, "too many rejects")
+	r.Result.Members.After = 99
+	r.Result.Files = []audience.FileResult{fileResult("f", "v", audience.FileRead)}
+	w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") })
+	equal(w, "failed run", w.run(r), r)
+	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
+	w.must(err)
+	equal(w, "audience", got, a)
+	read, err := w.s.ReadObjects(w.Context(), a.ID, []audience.PlannedFile{r.Result.Files[0].PlannedFile})
+	w.must(err)
+	equal(w, "objects read", len(read), 0)
+}
+
+func testRunByFlow(w *world) {
+	_, err := w.s.RunByFlow(w.Context(), w.scope, "no")
+	w.want(err, meta.ErrNotFound)
+	a := w.audience("a")
+	first := w.end(w.start(a, at(1)), audience.Failed)
+	second := w.start(a, at(2), func(r *audience.Run) { r.Planned = []audience.PlannedFile{{Path: "f"}} })
+	w.start(w.audience("b"), at(3))
+	for flow, want := range map[string]audience.Run{
+		first.Stages[0].FlowRunID: first, first.Stages[1].FlowRunID: first, second.Stages[1].FlowRunID: second, first.FlowID: second,
+	} {
+		got, err := w.s.RunByFlow(w.Context(), w.scope, flow)
+		w.must(err)
+		equal(w, "run", got, want)
+	}
+}

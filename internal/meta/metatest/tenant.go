@@ -1,0 +1,167 @@
+package metatest
+
+import (
+	"fmt"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+func testOrganizations(w *world) {
+	got, err := w.s.Organizations(w.Context())
+	w.must(err)
+	equal(w, "organizations of an empty store", got, nil)
+	for _, org := range []string{"b", "B", "a"} {
+		w.update(func(tx meta.Tx) error { return tx.CreateOrganization(w.Context(), org) })
+	}
+	got, err = w.s.Organizations(w.Context())
+	w.must(err)
+	equal(w, "organizations", got, []string{"B", "a", "b"})
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateOrganization(w.Context(), "a") })
+}
+
+func testSandboxes(w *world) {
+	_, err := w.s.Sandbox(w.Context(), w.scope)
+	w.want(err, meta.ErrNotFound)
+	prod := w.tenant()
+	if prod.Num == 0 {
+		w.Fatal("a sandbox has no number")
+	}
+	dev := audience.Sandbox{ID: id(), Org: w.scope.Org, Name: "dev", Title: "Development", Type: "development", CreatedAt: at(1)}
+	w.update(func(tx meta.Tx) error { return tx.CreateSandbox(w.Context(), &dev) })
+	other := audience.Sandbox{ID: id(), Org: "other", Name: "prod", Type: "production", CreatedAt: at(2)}
+	w.update(func(tx meta.Tx) error { return tx.CreateSandbox(w.Context(), &other) })
+	if dev.Num == prod.Num || other.Num == prod.Num || other.Num == dev.Num {
+		w.Fatalf("numbers are not unique: %d %d %d", prod.Num, dev.Num, other.Num)
+	}
+
+	got, err := w.s.Sandbox(w.Context(), w.scope)
+	w.must(err)
+	equal(w, "sandbox", got, prod)
+	all, err := w.s.Sandboxes(w.Context(), w.scope.Org)
+	w.must(err)
+	equal(w, "sandboxes", all, []audience.Sandbox{dev, prod})
+
+	again := audience.Sandbox{ID: id(), Org: w.scope.Org, Name: "dev"}
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateSandbox(w.Context(), &again) })
+	equal(w, "number of a refused sandbox", again.Num, 0)
+}
+
+func testClients(w *world) {
+	_, err := w.s.Client(w.Context(), "c1")
+	w.want(err, meta.ErrNotFound)
+	c := audience.Client{ID: "c1", Org: w.scope.Org, Name: "loader", SecretHash: []byte{0, 1, 255},
+		Roles: map[string]audience.ClientRole{"*": audience.Viewer, "prod": audience.Admin}, CreatedAt: at(0)}
+	w.update(func(tx meta.Tx) error { return tx.CreateClient(w.Context(), c) })
+	got, err := w.s.Client(w.Context(), "c1")
+	w.must(err)
+	equal(w, "client", got, c)
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateClient(w.Context(), c) })
+}
+
+func testNamespaces(w *world) {
+	create := func(org, code string) audience.Namespace {
+		n := audience.Namespace{Code: code, Name: code + " numbers", Description: "of the shop", IDType: "Cross_device"}
+		w.update(func(tx meta.Tx) error { return tx.CreateNamespace(w.Context(), org, &n) })
+		if n.ID < 10_000 || !n.Custom {
+			w.Fatalf("a custom namespace became %+v", n)
+		}
+		return n
+	}
+	loyalty, airport := create("org", "Loyalty"), create("org", "Airport")
+	elsewhere := create("other", "Loyalty")
+	if loyalty.ID == airport.ID || loyalty.ID == elsewhere.ID {
+		w.Fatal("ids are not unique")
+	}
+	got, err := w.s.Namespaces(w.Context(), "org")
+	w.must(err)
+	equal(w, "namespaces", got, []audience.Namespace{airport, loyalty})
+	got, err = w.s.Namespaces(w.Context(), "nobody")
+	w.must(err)
+	equal(w, "namespaces of nobody", got, nil)
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error {
+		return tx.CreateNamespace(w.Context(), "org", &audience.Namespace{Code: "LOYALTY"})
+	})
+}
+
+func (w *world) connection(name string, created int) audience.Connection {
+	w.Helper()
+	c := audience.Connection{ID: audience.ConnectionID(id()), Scope: w.scope, Name: name, Description: "files", SpecID: audience.SpecLocal,
+		SpecVersion: "1.0", AuthSpec: "none", Params: map[string]string{"root": "/data"}, Etag: id(), Version: 1, State: "enabled",
+		CreatedBy: "client", CreatedAt: at(created), UpdatedBy: "client", UpdatedAt: at(created)}
+	w.update(func(tx meta.Tx) error { return tx.CreateConnection(w.Context(), c) })
+	return c
+}
+
+func testConnections(w *world) {
+	_, err := w.s.Connection(w.Context(), w.scope, "no")
+	w.want(err, meta.ErrNotFound)
+	c := w.connection("Müller", 0)
+	got, err := w.s.Connection(w.Context(), w.scope, c.ID)
+	w.must(err)
+	equal(w, "connection", got, c)
+
+	same := c
+	same.ID, same.Name = audience.ConnectionID(id()), "MÜLLER"
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateConnection(w.Context(), same) })
+	same = c
+	same.Name = "another name"
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateConnection(w.Context(), same) })
+
+	w.update(func(tx meta.Tx) error { return tx.DeleteConnection(w.Context(), w.scope, c.ID) })
+	_, err = w.s.Connection(w.Context(), w.scope, c.ID)
+	w.want(err, meta.ErrNotFound)
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.DeleteConnection(w.Context(), w.scope, c.ID) })
+	w.connection("müller", 1) // the name is free again
+}
+
+func testConnectionPages(w *world) {
+	var all []audience.Connection
+	for i := range 5 {
+		all = append(all, w.connection(fmt.Sprint("c", i), i))
+	}
+	var got []audience.Connection
+	after := audience.ConnectionID("")
+	for {
+		page, err := w.s.Connections(w.Context(), w.scope, "", after, 2)
+		w.must(err)
+		if len(page) == 0 {
+			break
+		}
+		got = append(got, page...)
+		after = page[len(page)-1].ID
+	}
+	equal(w, "all pages", got, all)
+	named, err := w.s.Connections(w.Context(), w.scope, "C3", "", 10)
+	w.must(err)
+	equal(w, "by name", named, all[3:4])
+	none, err := w.s.Connections(w.Context(), w.scope, "", "", 0)
+	w.must(err)
+	equal(w, "a limit of nothing", none, nil)
+	_, err = w.s.Connections(w.Context(), w.scope, "", "gone", 2)
+	w.want(err, meta.ErrNotFound)
+}
+
+func testConnectionInUse(w *world) {
+	w.tenant()
+	c := w.connection("c", 0)
+	inUse := func() (used bool) {
+		w.update(func(tx meta.Tx) (err error) {
+			used, err = tx.ConnectionInUse(w.Context(), w.scope, c.ID)
+			return err
+		})
+		return used
+	}
+	equal(w, "in use at first", inUse(), false)
+	draft := w.draft("a")
+	draft.Source.BaseConnectionID = c.ID
+	failing := w.submit(draft, at(0))
+	equal(w, "in use by a task", inUse(), true)
+	w.finish(failing, audience.Failed)
+	equal(w, "in use by a failed task", inUse(), false)
+	task := w.submit(draft, at(1))
+	w.finish(task, audience.Success)
+	equal(w, "in use by an audience", inUse(), true)
+	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, task.AudienceID) })
+	equal(w, "in use by a deleted audience", inUse(), false)
+}
