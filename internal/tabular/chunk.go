@@ -6,114 +6,162 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Limits of a file.
 const (
-	maxRecord  = 16 << 20 // bytes of one record
+	maxRecord  = 16 << 20 // bytes of one record with its line end
 	maxColumns = 10_000
 )
 
-// chunk is a stretch of a file: whole records, or the rest of the file.
+// spare is what a chunk's buffer has room for behind the bytes that are read: slack, and the line feed that the
+// file's last line may lack.
+const spare = slack + 1
+
+// chunk is a stretch of a file: whole records, the last of which may be cut off by the end of the file.
 type chunk struct {
-	buf    []byte
-	line   int64 // of its first byte
-	offset int64 // of its first byte
-	extra  int64 // bytes before it that no chunk holds: the byte order mark and the header
+	buf    []byte // ends with a line feed, added if need be; behind it lies slack
+	size   int    // bytes of the file: len(buf), or one less
+	line   int64  // of its first byte
+	offset int64  // of its first byte
+	extra  int64  // bytes before it that no chunk holds: the byte order mark and the header
+	quotes bool   // it may have quotes
+	multi  bool   // it may have records of several lines
 }
 
 // chunker cuts a file into chunks.
 type chunker struct {
 	r      io.Reader
 	size   int
-	rest   []byte // read, but not yet part of a chunk
-	line   int64
-	offset int64
+	buf    []byte // read, but not yet part of a chunk; begins with a record
+	ends   boundaries
+	line   int64 // of the first byte of buf
+	offset int64 // of the first byte of buf
 	extra  int64
 	eof    bool
-	free   chan []byte
+	mac    bool // lines end with a carriage return, which is read as a line feed
 }
 
-func newChunker(r io.Reader, size, buffers int) *chunker {
-	return &chunker{r: r, size: size, line: 1, free: make(chan []byte, buffers)}
+func newChunker(r io.Reader, size int) *chunker {
+	c := &chunker{r: r, size: size, line: 1}
+	c.buf = c.buffer(0)
+	return c
 }
 
-// buffer returns an empty buffer of at least n bytes.
+// buffers are the buffers of chunks that were parsed.
+var buffers sync.Pool
+
+// buffer returns an empty buffer for n bytes, at least a chunk.
 func (c *chunker) buffer(n int) []byte {
-	select {
-	case b := <-c.free:
-		if cap(b) >= n {
-			return b[:0]
+	if n <= c.size {
+		if b, ok := buffers.Get().(*[]byte); ok && cap(*b) == c.size+spare {
+			return (*b)[:0]
 		}
-	default:
 	}
-	return make([]byte, 0, n)
+	return make([]byte, 0, max(n, c.size)+spare)
 }
 
 // recycle gives a chunk's buffer back.
 func (c *chunker) recycle(b []byte) {
-	if cap(b) < c.size {
-		return
-	}
-	select {
-	case c.free <- b:
-	default:
+	if cap(b) == c.size+spare {
+		buffers.Put(&b)
 	}
 }
 
 // next returns the next chunk; io.EOF after the last one.
 func (c *chunker) next(ctx context.Context) (chunk, error) {
-	buf := append(c.buffer(max(c.size, 2*len(c.rest))), c.rest...)
-	c.recycle(c.rest)
-	c.rest = nil
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := c.fill(ctx); err != nil {
 			return chunk{}, err
 		}
-		if !c.eof {
-			n, err := readFull(c.r, buf[len(buf):cap(buf)])
-			buf = buf[:len(buf)+n]
-			if err == io.EOF {
-				c.eof = true
-			} else if err != nil {
-				return chunk{}, &FileError{Code: "READ", Message: "reading failed after " + fmt.Sprint(c.offset+int64(len(buf))) + " bytes", Err: err}
-			}
-		}
 		if c.eof {
-			if len(buf) == 0 {
+			if len(c.buf) == 0 {
 				return chunk{}, io.EOF
 			}
-			return c.cut(buf, len(buf)), nil
+			c.ends.quotes = bytes.IndexByte(c.buf, quote) >= 0
+			c.ends.multi = c.ends.quotes
+			return c.cut(len(c.buf)), nil
 		}
-		if whole := wholeRecords(buf); whole > 0 {
-			return c.cut(buf, whole), nil
+		c.ends.scan(c.buf, '\n', '\n')
+		if c.ends.last > 0 {
+			return c.cut(c.ends.last), nil
 		}
-		if len(buf) > maxRecord {
-			return chunk{}, &FileError{Code: "LINE_TOO_LONG", Message: fmt.Sprintf("the record that begins on line %d is longer than %d MiB; is a quote not closed?", c.line, maxRecord>>20)}
+		if len(c.buf) > maxRecord {
+			return chunk{}, tooLong(c.line)
 		}
-		buf = append(c.buffer(2*cap(buf)), buf...)
 	}
 }
 
-// cut makes a chunk of the first n bytes of buf and keeps the others.
-func (c *chunker) cut(buf []byte, n int) chunk {
-	c.rest = append(c.buffer(0), buf[n:]...)
-	out := chunk{buf: buf[:n], line: c.line, offset: c.offset, extra: c.extra}
-	c.line += int64(bytes.Count(out.buf, []byte{'\n'}))
+func tooLong(line int64) error {
+	return &FileError{Code: "LINE_TOO_LONG",
+		Message: fmt.Sprintf("the row that begins on line %d is longer than %d MiB; is a quote not closed?", line, maxRecord>>20)}
+}
+
+// fill reads until the buffer is full or the file ends. A buffer that is full already grows.
+func (c *chunker) fill(ctx context.Context) error {
+	if room := cap(c.buf) - spare; len(c.buf) == room && !c.eof {
+		grown := c.buffer(max(min(2*room, maxRecord+1), room+room/2))
+		grown = append(grown, c.buf...)
+		c.recycle(c.buf)
+		c.buf = grown
+	}
+	for !c.eof && len(c.buf) < cap(c.buf)-spare {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		free := c.buf[len(c.buf) : cap(c.buf)-spare]
+		n, err := c.r.Read(free)
+		if n < 0 || n > len(free) {
+			return errors.New("tabular: a reader returned an impossible count")
+		}
+		if c.mac {
+			readReturns(free[:n])
+		}
+		c.buf = c.buf[:len(c.buf)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			c.eof = true
+		case err != nil:
+			return &FileError{Code: "READ", Message: fmt.Sprintf("reading failed after %d bytes", c.offset+int64(len(c.buf))), Err: err}
+		}
+	}
+	return nil
+}
+
+// readReturns turns carriage returns into line feeds.
+func readReturns(b []byte) {
+	for i, c := range b {
+		if c == '\r' {
+			b[i] = '\n'
+		}
+	}
+}
+
+// cut makes a chunk of the first n bytes of the buffer and keeps the others.
+func (c *chunker) cut(n int) chunk {
+	var rest []byte
+	if !c.eof || n < len(c.buf) {
+		rest = append(c.buffer(len(c.buf)-n), c.buf[n:]...)
+	}
+	out := chunk{buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi}
+	c.line += int64(bytes.Count(out.buf, lineFeed))
 	c.offset += int64(n)
 	c.extra = 0
+	c.buf, c.ends = rest, boundaries{}
+	if out.buf[n-1] != '\n' {
+		out.buf = append(out.buf, '\n')
+	}
 	return out
 }
 
-// readFull reads until p is full or the reader ends; unlike io.ReadFull it reports the end only as io.EOF.
-func readFull(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var k int
-		k, err = r.Read(p[n:])
-		n += k
-	}
-	if errors.Is(err, io.EOF) {
-		return n, io.EOF
-	}
-	return n, err
+// drop leaves out the first n bytes, which no chunk will hold.
+func (c *chunker) drop(n int) {
+	c.line += int64(bytes.Count(c.buf[:n], lineFeed))
+	c.offset += int64(n)
+	c.extra += int64(n)
+	c.buf = c.buf[:copy(c.buf, c.buf[n:])]
+	c.ends = boundaries{}
 }
+
+var lineFeed = []byte{'\n'}

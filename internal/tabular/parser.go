@@ -2,7 +2,9 @@ package tabular
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -14,7 +16,8 @@ import (
 // maxRaw is how much of a rejected row is kept.
 const maxRaw = 64 << 10
 
-// parser parses chunks into batches. Each goroutine has its own; a batch is valid until the next one.
+// parser parses chunks into batches: it splits a block of rows, then parses the block column by column. Each
+// goroutine has its own; a batch is valid until the next one.
 type parser struct {
 	columns  []Column
 	layout   []int // for each column of the file, the wanted one, or -1
@@ -22,13 +25,16 @@ type parser struct {
 	builders []*builder
 	schema   *arrow.Schema
 	split    splitter
+	faults   faults
 	batch    Batch
 	arrays   []arrow.Array
-	rows     int
+	offset   int64 // of the chunk
 }
 
 func newParser(columns []Column, layout []int) *parser {
 	p := &parser{columns: columns, layout: layout}
+	p.split.block = newBlock(len(layout))
+	p.faults.bad = make([]bool, len(p.split.starts))
 	have := make([]bool, len(columns))
 	for _, want := range layout {
 		if want >= 0 {
@@ -48,83 +54,117 @@ func newParser(columns []Column, layout []int) *parser {
 }
 
 // parse turns a chunk into a batch.
-func (p *parser) parse(ch chunk) *Batch {
+func (p *parser) parse(ch chunk) (*Batch, error) {
 	for _, b := range p.builders {
 		b.reset()
 	}
-	p.rows = 0
-	p.batch.Lines, p.batch.Rejects = p.batch.Lines[:0], p.batch.Rejects[:0]
-	p.batch.Bytes = int64(len(ch.buf)) + ch.extra
-	quotes := bytes.IndexByte(ch.buf, quote) >= 0
-	valid := utf8.Valid(ch.buf)
-	line := ch.line
-	for pos := 0; pos < len(ch.buf); {
-		if isLineEnd(ch.buf[pos:]) {
-			pos += bytes.IndexByte(ch.buf[pos:], '\n') + 1
-			line++
-			continue
+	p.batch = Batch{Lines: p.batch.Lines[:0], Rejects: p.batch.Rejects[:0], Bytes: int64(ch.size) + ch.extra}
+	p.offset = ch.offset
+	p.split.reset(ch)
+	p.split.valid = utf8.Valid(ch.buf)
+	for {
+		more, err := p.split.next()
+		if err != nil {
+			return nil, err
 		}
-		end := p.split.next(ch.buf, pos, quotes)
-		raw := ch.buf[pos:end]
-		p.row(raw, line, ch.offset+int64(pos), valid)
-		if quotes {
-			line += int64(bytes.Count(raw, []byte{'\n'}))
-		} else {
-			line++
+		if !more {
+			break
 		}
-		pos = end
+		p.rows()
 	}
 	p.arrays = p.arrays[:0]
 	for _, b := range p.builders {
 		p.arrays = append(p.arrays, b.array())
 	}
-	p.batch.Record = array.NewRecordBatch(p.schema, p.arrays, int64(p.rows))
-	return &p.batch
+	p.batch.Record = array.NewRecordBatch(p.schema, p.arrays, int64(len(p.batch.Lines)))
+	return &p.batch, nil
 }
 
-// row takes the record that was split last as a row or as a reject.
-func (p *parser) row(raw []byte, line, offset int64, valid bool) {
-	reject := Reject{Line: line, Offset: offset}
-	switch {
-	case p.split.unclosed:
-		reject.Code = CodeQuote
-		reject.Reason = fmt.Sprintf("a quote is opened and never closed: the row takes in the rest of the file, %d lines", bytes.Count(raw, []byte{'\n'})+1)
-	case p.split.malformed:
-		reject.Code, reject.Reason = CodeQuote, "text follows a closing quote"
-	case len(p.split.fields) != len(p.layout):
-		reject.Code = CodeColumnCount
-		reject.Reason = fmt.Sprintf("the row has %d columns, the header %d", len(p.split.fields), len(p.layout))
-	default:
-		if p.values(&reject, valid) {
-			p.rows++
-			p.batch.Lines = append(p.batch.Lines, line)
-			return
-		}
-	}
-	reject.Raw = append([]byte(nil), raw[:min(len(raw), maxRaw)]...)
-	p.batch.Rejects = append(p.batch.Rejects, reject)
-}
-
-// values appends the row's values, or takes back what it appended and fills the reject.
-func (p *parser) values(reject *Reject, valid bool) bool {
-	for i, v := range p.split.fields {
-		want := p.layout[i]
-		if want < 0 {
-			continue
-		}
-		if code := p.builders[want].add(v, valid); code != "" {
-			reject.Column, reject.Code = p.columns[want].Name, code
-			reject.Reason = reasonOf(code, p.columns[want].Type)
-			for _, b := range p.builders {
-				b.truncate(p.rows)
+// rows takes the block that was split last.
+func (p *parser) rows() {
+	k := &p.split.block
+	first := len(p.batch.Lines)
+	if k.rows > 0 {
+		p.batch.Lines = append(p.batch.Lines, k.lines[:k.rows]...)
+		for i, want := range p.layout {
+			if want >= 0 {
+				p.builders[want].add(k, i, &p.faults)
 			}
-			return false
+		}
+		for _, want := range p.missing {
+			p.builders[want].addNulls(k.rows)
 		}
 	}
-	for _, i := range p.missing {
-		p.builders[i].null()
+	if len(p.faults.list)+len(p.split.malformed) > 0 {
+		p.rejects(first)
 	}
-	return true
+}
+
+// rejects moves what does not fit from the rows, which begin at first, to the rejects, in the order of the file.
+func (p *parser) rejects(first int) {
+	k := &p.split.block
+	old := len(p.batch.Rejects)
+	for _, m := range p.split.malformed {
+		p.reject(m.start, m.end, Reject{Line: m.line, Code: m.code(), Reason: m.reason(len(p.layout))})
+	}
+	if len(p.faults.list) > 0 {
+		for _, f := range p.faults.list {
+			c := p.columns[p.layout[f.column]]
+			p.reject(int(k.starts[f.row]), int(k.ends[f.row]), Reject{Line: k.lines[f.row], Column: c.Name, Code: f.code, Reason: reasonOf(f.code, c.Type)})
+		}
+		bad := p.faults.bad[:k.rows]
+		for _, b := range p.builders {
+			b.remove(first, bad)
+		}
+		to := first
+		for i, out := range bad {
+			if !out {
+				p.batch.Lines[to] = p.batch.Lines[first+i]
+				to++
+			}
+		}
+		p.batch.Lines = p.batch.Lines[:to]
+		clear(bad)
+		p.faults.list = p.faults.list[:0]
+	}
+	slices.SortFunc(p.batch.Rejects[old:], func(a, b Reject) int { return cmp.Compare(a.Offset, b.Offset) })
+}
+
+// reject adds a reject for the row in a stretch of the chunk.
+func (p *parser) reject(start, end int, r Reject) {
+	raw := bytes.TrimRight(bytes.TrimSuffix(p.split.buf[start:end], lineFeed), "\r")
+	r.Lines = 1 + int64(bytes.Count(raw, lineFeed))
+	if r.Lines > 1 {
+		r.Reason += fmt.Sprintf("; the row takes in lines %d to %d", r.Line, r.Line+r.Lines-1)
+	}
+	r.Offset = p.offset + int64(start)
+	r.Raw = append([]byte(nil), raw[:min(len(raw), maxRaw)]...)
+	p.batch.Rejects = append(p.batch.Rejects, r)
+}
+
+func (m malformed) code() string {
+	if m.kind == wrongCount {
+		return CodeColumnCount
+	}
+	return CodeQuote
+}
+
+// reason says which rule the record breaks; header is the number of columns in the header.
+func (m malformed) reason(header int) string {
+	switch m.kind {
+	case textAfterQuote:
+		return "text follows the closing quote of a field"
+	case notClosed:
+		return "a quote is opened and not closed before the end of the file"
+	}
+	return fmt.Sprintf("the row has %s, the header %d", count(m.columns, "column"), header)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // reasonOf says which rule a value breaks.
@@ -136,4 +176,23 @@ func reasonOf(code string, t audience.Type) string {
 		return "the value is out of range for " + rule(t)
 	}
 	return "the value is not " + rule(t)
+}
+
+// rule says what a value of a type looks like.
+func rule(t audience.Type) string {
+	switch t {
+	case audience.Integer:
+		return "a whole number of 32 bits"
+	case audience.Long:
+		return "a whole number of 64 bits"
+	case audience.Number:
+		return "a decimal number"
+	case audience.Boolean:
+		return "true/false, 1/0, yes/no, t/f or y/n"
+	case audience.Date:
+		return "a date such as 2025-05-13"
+	case audience.DateTime:
+		return "a date and time such as 2025-05-23T20:19:00+00:00"
+	}
+	return "text"
 }

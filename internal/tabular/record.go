@@ -1,194 +1,229 @@
 package tabular
 
-import "bytes"
-
-// The one definition of a record, which the chunker and the parser share:
-//
-//   - A record ends at a line feed outside quotes, or at the end of the file. A carriage return directly before
-//     the line feed belongs to the line end; elsewhere it is data.
-//   - A quote opens a quoted field only as the field's first byte. Inside, two quotes are one, and delimiters and
-//     line ends are data. The closing quote must be followed by a delimiter or the record's end; what else follows
-//     is malformed, is skipped up to the next delimiter or line feed, and makes the row a reject.
-//   - A quote anywhere else is data.
-//   - A line of no bytes is no record.
+import (
+	"bytes"
+	"math/bits"
+)
 
 const (
 	delimiter = ','
 	quote     = '"'
 )
 
-// recordEnd returns the offset after the record that begins at pos; ok is false when buf does not hold its end.
-func recordEnd(buf []byte, pos int) (end int, ok bool) {
-	for {
-		if pos < len(buf) && buf[pos] == quote {
-			after, closed := skipQuoted(buf, pos)
-			if !closed {
-				return 0, false
-			}
-			pos = after
-		}
-		n := indexDelimiterOrLine(buf[pos:])
-		if n < 0 {
-			return 0, false
-		}
-		pos += n + 1
-		if buf[pos-1] == '\n' {
-			return pos, true
-		}
-	}
+// A field is where a value lies in a chunk: its offset in the low half, its length in the high one, without the
+// quotes around it. The highest bit says that it has escaped quotes.
+type field uint64
+
+const escaped field = 1 << 63
+
+func fieldAt(start, end int) field { return field(end-start)<<32 | field(start) }
+
+// block is a run of records that were split, so short that they stay in the nearest cache while their columns
+// are parsed one after the other.
+type block struct {
+	text   []byte  // the chunk and the slack behind it
+	fields []field // row by row
+	stride int     // fields of a row
+	rows   int
+	starts []uint32 // offset of each row
+	ends   []uint32 // offset after each row and its line end
+	lines  []int64  // line of each row
+	valid  bool     // the chunk is valid UTF-8
 }
 
-// skipQuoted returns the offset after the closing quote of the quoted field that begins at pos.
-func skipQuoted(buf []byte, pos int) (after int, closed bool) {
-	pos++
-	for {
-		n := bytes.IndexByte(buf[pos:], quote)
-		if n < 0 {
-			return 0, false
-		}
-		pos += n + 1
-		if pos == len(buf) || buf[pos] != quote {
-			// At the end of buf more bytes could make it an escaped quote; the caller then finds no line end either.
-			return pos, true
-		}
-		pos++
-	}
+// blockFields is how many fields a block has at most, unless a few rows have more.
+const blockFields = 4096
+
+func newBlock(stride int) block {
+	rows := max(16, min(1024, blockFields/stride))
+	return block{fields: make([]field, rows*stride), stride: stride, starts: make([]uint32, rows), ends: make([]uint32, rows), lines: make([]int64, rows)}
 }
 
-// indexDelimiterOrLine returns the offset of the first delimiter or line feed, -1 when there is none. Fields are
-// short, so a plain loop beats two searches.
-func indexDelimiterOrLine(b []byte) int {
-	for i, c := range b {
-		if c == delimiter || c == '\n' {
-			return i
-		}
-	}
-	return -1
+// malformed is a record whose fields are no row.
+type malformed struct {
+	start, end int
+	line       int64
+	kind       malformation
+	columns    int // of a record with another number of columns than the header
 }
 
-// wholeRecords returns how many bytes of buf, which begins at a record, are whole records.
-func wholeRecords(buf []byte) int {
-	pos := 0
-	for {
-		q := bytes.IndexByte(buf[pos:], quote)
-		if q < 0 {
-			return pos + bytes.LastIndexByte(buf[pos:], '\n') + 1
-		}
-		// Everything before the line of the quote has no quotes: its lines are records.
-		pos += bytes.LastIndexByte(buf[pos:pos+q], '\n') + 1
-		end, ok := recordEnd(buf, pos)
-		if !ok {
-			return pos
-		}
-		pos = end
-	}
-}
+type malformation uint8
 
-// splitter splits records into fields. Its slices are reused from record to record.
+const (
+	wrongCount malformation = iota
+	textAfterQuote
+	notClosed
+)
+
+// splitter splits the records of a chunk into fields. What a record is, it shares with boundaries by way of
+// quoting; the package comment has it in words.
 type splitter struct {
-	fields  [][]byte
-	scratch []byte
-	// malformed is set when the last record had text after a closing quote, unclosed when a quote was not closed.
-	malformed, unclosed bool
+	chunk
+	block
+	malformed []malformed
+	pos       int // where the next record begins
+
+	words   [segment]uint64 // ends of fields in a part of the chunk
+	used    []uint64        // of words, those not yet looked at
+	marked  int             // offset after that part
+	base    int             // offset of the bits in mask
+	mask    uint64          // of the word that is looked at, the bits that were not
+	state   quoting
+	checked bool // a quoted field may have other quotes than its first and last byte, or text behind them
 }
 
-// next splits the record that begins at pos of buf, which ends with a whole record or the end of the file. The
-// fields are valid until the next call.
-func (s *splitter) next(buf []byte, pos int, quotes bool) (end int) {
-	s.fields, s.scratch = s.fields[:0], s.scratch[:0]
-	s.malformed, s.unclosed = false, false
-	if !quotes {
-		return s.plain(buf, pos)
+// reset begins a chunk.
+func (s *splitter) reset(ch chunk) {
+	s.chunk = ch
+	s.text = ch.buf[:len(ch.buf)+slack]
+	s.pos, s.marked, s.used, s.mask = 0, 0, nil, 0
+	s.state, s.checked = quoting{start: 1}, false
+}
+
+// next splits the next block; it returns false when the chunk has no more rows or malformed records. It ends
+// with an error at a record that is too large.
+func (s *splitter) next() (more bool, err error) {
+	s.rows = 0
+	s.malformed = s.malformed[:0]
+	for s.pos < len(s.buf) && s.rows < len(s.starts) && len(s.malformed) < len(s.starts) && err == nil {
+		err = s.records()
 	}
-	for {
-		var value []byte
-		if pos < len(buf) && buf[pos] == quote {
-			if value, pos = s.quoted(buf, pos); s.unclosed {
-				s.fields = append(s.fields, value)
-				return len(buf)
+	return s.rows > 0 || len(s.malformed) > 0, err
+}
+
+// records splits records up to the first that is no row, or until the block is full or the chunk ends.
+func (s *splitter) records() error {
+	buf, quotes := s.buf, s.quotes
+	mask, base := s.mask, s.base
+	start := s.pos
+	for s.rows < len(s.starts) && start < len(buf) {
+		row := s.fields[s.rows*s.stride:][:s.stride]
+		kind := wrongCount
+		at, end, text, columns := start, 0, 0, 0
+		for ; ; columns++ {
+			for mask == 0 {
+				if !s.refill() { // the chunk ends with a line feed, so it must be in quotes
+					return s.refuse(start, len(buf), notClosed, columns+1)
+				}
+				mask, base = s.mask, s.base
 			}
-			rest := indexDelimiterOrLine(buf[pos:])
-			if rest < 0 {
-				rest = len(buf) - pos
+			end = base + bits.TrailingZeros64(mask)
+			mask &= mask - 1
+			text = end
+			last := buf[end] == '\n'
+			if last {
+				text = cutReturns(buf, at, end)
 			}
-			if tail := buf[pos : pos+rest]; len(tail) > 0 && !(len(tail) == 1 && tail[0] == '\r' && (pos+rest == len(buf) || buf[pos+rest] == '\n')) {
-				s.malformed = true
+			f := fieldAt(at, text)
+			if quotes && buf[at] == quote {
+				var ok bool
+				if f, ok = s.unquote(at, text); !ok {
+					kind = textAfterQuote
+				}
 			}
-			pos += rest
-		} else {
-			n := indexDelimiterOrLine(buf[pos:])
-			if n < 0 {
-				n = len(buf) - pos
+			if columns < len(row) {
+				row[columns] = f
 			}
-			value = buf[pos : pos+n]
-			pos += n
-			if pos == len(buf) || buf[pos] == '\n' {
-				value = cutReturn(value)
+			if last {
+				break
 			}
+			at = end + 1
 		}
-		s.fields = append(s.fields, value)
-		if pos == len(buf) {
-			return pos
+		columns++
+		end++
+		switch {
+		case text == start: // a blank line
+		case columns == s.stride && kind == wrongCount && min(end, s.size)-start <= maxRecord:
+			s.starts[s.rows], s.ends[s.rows], s.lines[s.rows] = uint32(start), uint32(end), s.line
+			s.rows++
+		default:
+			s.mask, s.base = mask, base
+			return s.refuse(start, end, kind, columns)
 		}
-		pos++
-		if buf[pos-1] == '\n' {
-			return pos
-		}
+		s.count(start, end)
+		start = end
+	}
+	s.mask, s.base, s.pos = mask, base, start
+	return nil
+}
+
+// count counts the lines of a record.
+func (s *splitter) count(start, end int) {
+	if s.multi {
+		s.line += int64(bytes.Count(s.buf[start:end], lineFeed))
+	} else {
+		s.line++
 	}
 }
 
-// plain splits a record of a buffer without quotes.
-func (s *splitter) plain(buf []byte, pos int) (end int) {
-	line := buf[pos:]
-	end = len(buf)
-	if n := bytes.IndexByte(line, '\n'); n >= 0 {
-		line = line[:n]
-		end = pos + n + 1
+// refuse takes a record that is no row. It ends the read when the record is too large.
+func (s *splitter) refuse(start, end int, kind malformation, columns int) error {
+	s.pos = end
+	if min(end, s.size)-start > maxRecord {
+		return tooLong(s.line)
 	}
-	line = cutReturn(line)
-	for {
-		n := bytes.IndexByte(line, delimiter)
-		if n < 0 {
-			s.fields = append(s.fields, line)
-			return end
+	if columns > maxColumns {
+		return tooManyColumns(s.line, columns)
+	}
+	s.malformed = append(s.malformed, malformed{start: start, end: end, line: s.line, kind: kind, columns: columns})
+	s.count(start, end)
+	return nil
+}
+
+// refill goes to the next word of marks.
+func (s *splitter) refill() bool {
+	if len(s.used) == 0 {
+		if s.marked == len(s.buf) {
+			return false
 		}
-		s.fields = append(s.fields, line[:n])
-		line = line[n+1:]
+		part := s.buf[s.marked:min(len(s.buf), s.marked+64*segment)]
+		s.used = markedWords(s.words[:], part, delimiter, '\n', '\n')
+		if s.quotes {
+			s.unquoted(part)
+		}
+		s.base = s.marked - 64
+		s.marked += len(part)
+	}
+	s.mask, s.used = s.used[0], s.used[1:]
+	s.base += 64
+	return true
+}
+
+// unquoted takes the marks of part that are in quoted fields out.
+func (s *splitter) unquoted(part []byte) {
+	var words [segment]uint64
+	for i, q := range markedWords(words[:], part, quote, quote, quote) {
+		outside, behind := s.state.next(s.used[i], q)
+		s.used[i] &= outside
+		for ; behind != 0 && !s.checked; behind &= behind - 1 {
+			// A carriage return may belong to the line end.
+			at := s.marked + 64*i + bits.TrailingZeros64(behind)
+			s.checked = at < len(s.buf) && s.buf[at] != '\r'
+		}
+	}
+	s.checked = s.checked || s.state.odd
+}
+
+// unquote returns the value of a quoted field; ok is false when text follows the closing quote.
+func (s *splitter) unquote(start, end int) (f field, ok bool) {
+	start++
+	if !s.checked {
+		return fieldAt(start, end-1), s.buf[end-1] == quote
+	}
+	for at := start; ; at++ {
+		at += bytes.IndexByte(s.buf[at:end], quote)
+		if at+1 == end || s.buf[at+1] != quote {
+			return fieldAt(start, at) | f, at+1 == end
+		}
+		f = escaped
+		at++
 	}
 }
 
-func cutReturn(line []byte) []byte {
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		return line[:n-1]
+// cutReturns returns the end of a text without the carriage returns that belong to its line end.
+func cutReturns(buf []byte, start, end int) int {
+	for end > start && buf[end-1] == '\r' {
+		end--
 	}
-	return line
-}
-
-// quoted returns the value of the quoted field that begins at pos, and the offset after its closing quote.
-func (s *splitter) quoted(buf []byte, pos int) (value []byte, after int) {
-	pos++
-	start := pos
-	from := -1 // where in scratch the value begins, once it had an escaped quote
-	for {
-		n := bytes.IndexByte(buf[pos:], quote)
-		if n < 0 {
-			s.unclosed = true
-			return buf[start:], len(buf)
-		}
-		pos += n
-		if pos+1 < len(buf) && buf[pos+1] == quote {
-			if from < 0 {
-				from = len(s.scratch)
-			}
-			s.scratch = append(s.scratch, buf[start:pos+1]...)
-			pos += 2
-			start = pos
-			continue
-		}
-		if from < 0 {
-			return buf[start:pos], pos + 1
-		}
-		s.scratch = append(s.scratch, buf[start:pos]...)
-		return s.scratch[from:len(s.scratch):len(s.scratch)], pos + 1
-	}
+	return end
 }

@@ -1,5 +1,46 @@
 // Package tabular turns files into Arrow record batches of typed columns plus the rows that do not fit. It
 // knows no storage, no audience's rules and no memory beyond its chunks; it is pure and fuzzed.
+//
+// # CSV
+//
+// Files are as in RFC 4180, and as people send them. The rules do not depend on how a file is cut into chunks.
+//
+// Text is UTF-8; a byte order mark is skipped. Invalid bytes make a row a reject when they are in a string that is
+// wanted, and do not matter elsewhere. Zero bytes are data.
+//
+// A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
+// carriage return elsewhere is data. Only when the header's line ends with a carriage return alone, as on old
+// Macintosh systems, every carriage return of the file ends a line. Lines without a byte are skipped, also when the
+// file has one column; they count as lines. The last line need not have an end.
+//
+// A record is a line, unless a quoted field has line ends. Its fields are separated by commas. A field whose first
+// byte is a quote is quoted: up to the closing quote commas and line ends are data and two quotes are one. A quote
+// elsewhere is data, also behind a space. When text follows a closing quote, the field goes on to the next comma or
+// line end, and the row is a reject (QUOTE). A quote that is not closed takes in the rest of the file: one reject
+// (QUOTE), whose reason and Lines say how much. Nothing is guessed from lines that a quote has swallowed: they could
+// as well be the text of a field. A record of more than 16 MiB or 10,000 fields ends the read, naming its line.
+//
+// The first record is the header. Names are found ignoring case and white space around them, in any order; columns
+// that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is
+// missing, a wanted one is there twice, or none of the wanted ones is there at all: then the file has no header.
+// A row with more or fewer fields than the header is a reject (COLUMN_COUNT).
+//
+// # Values
+//
+// An empty value is null, quoted or not, for every type. Strings are kept as they are; around other values spaces
+// and tabs are cut off. A value that is not of its column's type makes the row a reject, named for the first such
+// column of the file:
+//
+//   - integer, long: an optional sign and decimal digits. Out of 32 or 64 bits is RANGE; 1.0 and 1e3 are TYPE.
+//   - number: an optional sign, digits with at most one point among or beside them, and an optional exponent, to the
+//     nearest double. More than a double holds is RANGE. Hexadecimal numbers, underscores, NaN and infinities are
+//     TYPE.
+//   - boolean: true/false, 1/0, yes/no, t/f or y/n in any case.
+//   - date: YYYY-MM-DD that exists in the Gregorian calendar; the year 0000 is RANGE.
+//   - datetime: a date, or a date, T or a space, hh:mm or hh:mm:ss, and after seconds a point or comma and 1 to 9
+//     digits, cut to microseconds; then Z or an offset ±hh, ±hhmm or ±hh:mm. Without an offset it is UTC. A leap
+//     second (:60) and 24:00 are TYPE; an instant whose year in UTC is not 1 to 9999 is RANGE.
+//   - string: any valid UTF-8, else ENCODING.
 package tabular
 
 import (
@@ -11,8 +52,8 @@ import (
 	"roster/internal/audience"
 )
 
-// Column is one wanted column: found in the header by Name, exactly first, then ignoring case and surrounding
-// white space.
+// Column is one wanted column, found in the header by Name, ignoring case and surrounding white space. Names of
+// wanted columns differ by more than case.
 type Column struct {
 	Name string
 	Type audience.Type
@@ -35,11 +76,12 @@ type Batch struct {
 // Reject is a row that does not fit.
 type Reject struct {
 	Line   int64
+	Lines  int64  // physical lines that the row takes in: more than 1 when a quoted field has line ends
 	Offset int64  // byte offset of the row in the decoded file
 	Column string // "" when the row as a whole is wrong
 	Code   string
 	Reason string // names the rule, never the value
-	Raw    []byte // the raw row, for the rejects file only; cut at 64 KiB
+	Raw    []byte // the raw row without its line end, for the rejects file only; cut at 64 KiB
 }
 
 // Codes of rejects.
@@ -62,12 +104,12 @@ type Header struct {
 // Options tune a read; the zero value means the defaults.
 type Options struct {
 	Workers    int // parsing goroutines; default GOMAXPROCS
-	ChunkBytes int // size of the stretch of file parsed at a time; default 1 MiB, at least 4 KiB
+	ChunkBytes int // size of the stretch of file parsed at a time; default 1 MiB, at least 16 bytes, at most 1 GiB
 }
 
 // FileError is an error of a file as a whole: nothing of it can be used.
 type FileError struct {
-	Code    string // EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN, LINE_TOO_LONG, TOO_MANY_COLUMNS, READ
+	Code    string // EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN, LINE_TOO_LONG, TOO_MANY_COLUMNS, ENCODING, READ
 	Message string // without the file's name, which the caller knows
 	Err     error  // the cause, such as the reader's error; may be nil
 }

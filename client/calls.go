@@ -1,0 +1,233 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Paths of the API.
+const (
+	pathExternal    = "/data/core/ais/external-audience"
+	pathTasks       = "/data/core/ais/external-audiences/task"
+	pathConnections = "/data/foundation/flowservice/connections"
+	pathNamespaces  = "/data/core/idnamespace/identities"
+	pathSandboxes   = "/data/foundation/sandbox-management/sandboxes"
+	pathEntities    = "/data/core/ups/access/entities"
+	pathLanding     = "/landing/"
+
+	profileSchema = "_xdm.context.profile"
+)
+
+// SubmitAudience submits an audience. The answer's TaskID tells when it exists.
+func (c *Client) SubmitAudience(ctx context.Context, a NewAudience) (Audience, error) {
+	var out Audience
+	err := c.call(ctx, request{method: http.MethodPost, path: pathExternal + "/submit", body: a}, &out)
+	return out, err
+}
+
+// Task reads the state of a submit.
+func (c *Client) Task(ctx context.Context, taskID string) (Task, error) {
+	var out Task
+	err := c.call(ctx, request{method: http.MethodGet, path: pathTasks + "/" + url.PathEscape(taskID)}, &out)
+	return out, err
+}
+
+// WaitTask reads the state of a submit until it is not PROCESSING. A task that FAILED is no error of the call.
+func (c *Client) WaitTask(ctx context.Context, taskID string) (Task, error) {
+	for delay := firstPoll; ; delay = nextPoll(delay) {
+		t, err := c.Task(ctx, taskID)
+		if err != nil || t.Status != Processing {
+			return t, err
+		}
+		if err := sleep(ctx, delay); err != nil {
+			return t, err
+		}
+	}
+}
+
+// How often a state is read.
+const (
+	firstPoll = 20 * time.Millisecond
+	lastPoll  = 500 * time.Millisecond
+)
+
+func nextPoll(d time.Duration) time.Duration { return min(d*3/2, lastPoll) }
+
+// Audience reads one audience.
+func (c *Client) Audience(ctx context.Context, id string) (Audience, error) {
+	var out Audience
+	err := c.call(ctx, request{method: http.MethodGet, path: audiencePath(id)}, &out)
+	return out, err
+}
+
+// Audiences reads a page of the audiences, newest first. start is "" or a page's Next; limit 0 is the default.
+func (c *Client) Audiences(ctx context.Context, start string, limit int) (AudienceList, error) {
+	var out AudienceList
+	err := c.call(ctx, request{method: http.MethodGet, path: pathExternal, query: page(start, limit)}, &out)
+	return out, err
+}
+
+// UpdateAudience changes an audience.
+func (c *Client) UpdateAudience(ctx context.Context, id string, p AudiencePatch) (Audience, error) {
+	var out Audience
+	err := c.call(ctx, request{method: http.MethodPatch, path: audiencePath(id), body: p}, &out)
+	return out, err
+}
+
+// DeleteAudience deletes an audience and all that belongs to it.
+func (c *Client) DeleteAudience(ctx context.Context, id string) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: audiencePath(id)}, nil)
+}
+
+// StartRun starts an ingestion run of an audience.
+func (c *Client) StartRun(ctx context.Context, audienceID string, r RunRequest) (StartedRun, error) {
+	var out StartedRun
+	err := c.call(ctx, request{method: http.MethodPost, path: audiencePath(audienceID) + "/runs", body: r}, &out)
+	return out, err
+}
+
+// Run reads the state of a run.
+func (c *Client) Run(ctx context.Context, audienceID, runID string) (Run, error) {
+	var out Run
+	err := c.call(ctx, request{method: http.MethodGet, path: audiencePath(audienceID) + "/runs/" + url.PathEscape(runID)}, &out)
+	return out, err
+}
+
+// WaitRun reads the state of a run until it is not PROCESSING, and tells progress every state it sees, unless
+// progress is nil. A run that FAILED is no error of the call.
+func (c *Client) WaitRun(ctx context.Context, audienceID, runID string, progress func(Run)) (Run, error) {
+	for delay := firstPoll; ; delay = nextPoll(delay) {
+		r, err := c.Run(ctx, audienceID, runID)
+		if err != nil {
+			return r, err
+		}
+		if progress != nil {
+			progress(r)
+		}
+		if r.Status != Processing {
+			return r, nil
+		}
+		if err := sleep(ctx, delay); err != nil {
+			return r, err
+		}
+	}
+}
+
+// Runs reads a page of an audience's runs. query is as in the API's documents (limit, start, sortBy,
+// property); nil is the first page, newest first.
+func (c *Client) Runs(ctx context.Context, audienceID string, query url.Values) (RunList, error) {
+	var out RunList
+	err := c.call(ctx, request{method: http.MethodGet, path: audiencePath(audienceID) + "/runs", query: query}, &out)
+	return out, err
+}
+
+// CreateConnection creates a base connection.
+func (c *Client) CreateConnection(ctx context.Context, n NewConnection) (ConnectionRef, error) {
+	var out ConnectionRef
+	err := c.call(ctx, request{method: http.MethodPost, path: pathConnections, body: n}, &out)
+	return out, err
+}
+
+// Connection reads one base connection.
+func (c *Client) Connection(ctx context.Context, id string) (Connection, error) {
+	var out ConnectionList
+	err := c.call(ctx, request{method: http.MethodGet, path: pathConnections + "/" + url.PathEscape(id)}, &out)
+	if err == nil && len(out.Items) != 1 {
+		err = errors.New("the answer holds no connection")
+	}
+	if err != nil {
+		return Connection{}, err
+	}
+	return out.Items[0], nil
+}
+
+// ConnectionNamed finds the base connection of that name, ignoring case. found is false when there is none.
+func (c *Client) ConnectionNamed(ctx context.Context, name string) (conn Connection, found bool, err error) {
+	var out ConnectionList
+	query := url.Values{"property": {"name==" + name}}
+	err = c.call(ctx, request{method: http.MethodGet, path: pathConnections, query: query}, &out)
+	if err != nil || len(out.Items) == 0 {
+		return Connection{}, false, err
+	}
+	return out.Items[0], true, nil
+}
+
+// DeleteConnection deletes a base connection that no audience uses.
+func (c *Client) DeleteConnection(ctx context.Context, id string) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: pathConnections + "/" + url.PathEscape(id)}, nil)
+}
+
+// CreateNamespace creates an identity namespace.
+func (c *Client) CreateNamespace(ctx context.Context, n NewNamespace) (Namespace, error) {
+	var out Namespace
+	err := c.call(ctx, request{method: http.MethodPost, path: pathNamespaces, body: n}, &out)
+	return out, err
+}
+
+// Namespaces lists the identity namespaces, the standard ones first.
+func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
+	var out []Namespace
+	err := c.call(ctx, request{method: http.MethodGet, path: pathNamespaces}, &out)
+	return out, err
+}
+
+// Sandboxes lists the sandboxes of the organization.
+func (c *Client) Sandboxes(ctx context.Context) ([]Sandbox, error) {
+	var out SandboxList
+	err := c.call(ctx, request{method: http.MethodGet, path: pathSandboxes}, &out)
+	return out.Sandboxes, err
+}
+
+// Lookup reads the profile of one identity. found is false when nothing is known of it.
+func (c *Client) Lookup(ctx context.Context, namespace, id string) (p Profile, found bool, err error) {
+	var out Profiles
+	query := url.Values{"schema.name": {profileSchema}, "entityId": {id}, "entityIdNS": {namespace}}
+	err = c.call(ctx, request{method: http.MethodGet, path: pathEntities, query: query}, &out)
+	var refused *APIError
+	if errors.As(err, &refused) && refused.Code == CodeNotFound {
+		return p, false, nil
+	}
+	for _, p = range out {
+		return p, true, nil
+	}
+	return p, false, err
+}
+
+// LookupMany reads the profiles of up to 2,000 identities, by their opaque ids. Identities of which nothing is
+// known have a profile that is not Found.
+func (c *Client) LookupMany(ctx context.Context, ids []IdentityRef) (Profiles, error) {
+	var out Profiles
+	body := LookupRequest{Schema: &SchemaRef{Name: profileSchema}, Identities: ids}
+	err := c.call(ctx, request{method: http.MethodPost, path: pathEntities, body: body, reads: true}, &out)
+	return out, err
+}
+
+// Upload puts a file into the sandbox's landing zone. The file is there only once it is there whole.
+func (c *Client) Upload(ctx context.Context, path string, content io.Reader) (Upload, error) {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i] = url.PathEscape(s)
+	}
+	var out Upload
+	err := c.call(ctx, request{method: http.MethodPut, path: pathLanding + strings.Join(segments, "/"), stream: io.NopCloser(content)}, &out)
+	return out, err
+}
+
+func audiencePath(id string) string { return pathExternal + "/" + url.PathEscape(id) }
+
+func page(start string, limit int) url.Values {
+	q := url.Values{}
+	if start != "" {
+		q.Set("start", start)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return q
+}

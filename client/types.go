@@ -1,0 +1,292 @@
+package client
+
+// The types of this file are the bodies of the API, property for property in the order of its documents.
+// Times are epoch seconds unless a comment says otherwise. A pointer is a property whose absence means
+// something else than its zero value.
+
+// Field is one column of an audience.
+type Field struct {
+	Name          string   `json:"name"`
+	Type          string   `json:"type"` // string, number, long, integer, date, datetime or boolean
+	IdentityNs    string   `json:"identityNs,omitempty"`
+	Labels        []string `json:"labels,omitempty"`
+	Role          string   `json:"role,omitempty"` // "", delete or consent
+	ConsentValues []string `json:"consentValues,omitempty"`
+}
+
+// SourceParams say where an audience's files lie.
+type SourceParams struct {
+	Path             string `json:"path,omitempty"`
+	Type             string `json:"type,omitempty"`       // file or folder
+	SourceType       string `json:"sourceType,omitempty"` // "Cloud Storage"
+	CloudType        string `json:"cloudType,omitempty"`  // S3, DLZ, GCS, Azure or SFTP
+	BaseConnectionID string `json:"baseConnectionId,omitempty"`
+	Format           string `json:"format,omitempty"`
+	Encryption       any    `json:"encryption,omitempty"`
+}
+
+// SourceSpec is SourceParams, either flat or inside params. An answer has the form that the client gave.
+type SourceSpec struct {
+	SourceParams
+	Params *SourceParams `json:"params,omitempty"`
+}
+
+// Where returns the params of either form.
+func (s SourceSpec) Where() SourceParams {
+	if s.Params != nil {
+		return *s.Params
+	}
+	return s.SourceParams
+}
+
+// NewAudience is what is submitted to create an audience.
+type NewAudience struct {
+	Name              string     `json:"name"`
+	CustomAudienceID  string     `json:"customAudienceId,omitempty"`
+	Description       string     `json:"description,omitempty"`
+	Fields            []Field    `json:"fields"`
+	SourceSpec        SourceSpec `json:"sourceSpec"`
+	TTLInDays         *int       `json:"ttlInDays,omitempty"`
+	Labels            []string   `json:"labels,omitempty"`
+	AudienceType      string     `json:"audienceType,omitempty"`
+	OriginName        string     `json:"originName"`
+	Namespace         string     `json:"namespace,omitempty"`
+	Tags              []string   `json:"tags,omitempty"`
+	ProfileIngestion  *bool      `json:"profileIngestion,omitempty"`
+	Encryption        any        `json:"encryption,omitempty"`
+	ExpressActivation *bool      `json:"expressActivation,omitempty"`
+}
+
+// Audience is an audience, or in the answer of a submit the one to come.
+type Audience struct {
+	TaskID           string     `json:"taskId,omitempty"` // in the answer of a submit only
+	AudienceID       string     `json:"audienceId,omitempty"`
+	Name             string     `json:"name"`
+	AudienceName     string     `json:"audienceName,omitempty"`
+	CustomAudienceID string     `json:"customAudienceId,omitempty"`
+	Description      string     `json:"description,omitempty"`
+	Fields           []Field    `json:"fields"`
+	SourceSpec       SourceSpec `json:"sourceSpec"`
+	TTLInDays        int        `json:"ttlInDays"`
+	Labels           []string   `json:"labels,omitempty"`
+	AudienceType     string     `json:"audienceType"`
+	OriginName       string     `json:"originName"`
+	Namespace        string     `json:"namespace"`
+	Tags             []string   `json:"tags,omitempty"`
+	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // there when it is false
+	CreatedBy        string     `json:"createdBy"`
+	CreatedAt        int64      `json:"createdAt"`
+	UpdatedBy        string     `json:"updatedBy"`
+	UpdatedAt        int64      `json:"updatedAt"`
+	// AudienceMeta is there in the list and when one audience is read.
+	AudienceMeta *AudienceMeta `json:"audienceMeta,omitempty"`
+}
+
+// AudienceMeta is what the runs of an audience made of it.
+type AudienceMeta struct {
+	Members   int64  `json:"members"`
+	LastRunID string `json:"lastRunId,omitempty"` // the last run that ended SUCCESS
+	ExpiresAt int64  `json:"expiresAt,omitempty"` // when the last member expires
+}
+
+// AudienceList is a page of audiences.
+type AudienceList struct {
+	Audiences []Audience `json:"audiences"`
+	Page      Page       `json:"_page"`
+}
+
+// Page says which part of a list an answer holds.
+type Page struct {
+	Limit      int    `json:"limit"`
+	Count      int    `json:"count"`
+	TotalCount int    `json:"totalCount"`
+	Next       string `json:"next,omitempty"` // the start of the next page; absent on the last one
+}
+
+// AudiencePatch changes an audience. What is nil stays as it is.
+type AudiencePatch struct {
+	Description *string      `json:"description,omitempty"`
+	Labels      *[]string    `json:"labels,omitempty"`
+	Fields      []FieldPatch `json:"fields,omitempty"`
+	TTLInDays   *int         `json:"ttlInDays,omitempty"`
+}
+
+// FieldPatch replaces the labels of a field.
+type FieldPatch struct {
+	Name   string    `json:"name"`
+	Labels *[]string `json:"labels"`
+}
+
+// States of tasks, runs and stages.
+const (
+	Processing = "PROCESSING"
+	Success    = "SUCCESS"
+	Failed     = "FAILED"
+)
+
+// Task is the state of a submit.
+type Task struct {
+	TaskID     string   `json:"taskId"`
+	AudienceID string   `json:"audienceId,omitempty"` // when it ended SUCCESS
+	Status     string   `json:"status"`
+	Error      *Failure `json:"error,omitempty"`
+}
+
+// NewOperation is the later generation's answer to a submit.
+type NewOperation struct {
+	OperationID      string   `json:"operationId"`
+	OperationDetails Audience `json:"operationDetails"`
+}
+
+// Operation is the later generation's Task.
+type Operation struct {
+	OperationID      string   `json:"operationId"`
+	Status           string   `json:"status"`
+	OperationDetails Audience `json:"operationDetails"`
+	AudienceName     string   `json:"audienceName"`
+	AudienceID       string   `json:"audienceId,omitempty"`
+	CreatedBy        string   `json:"createdBy"`
+	CreatedAt        int64    `json:"createdAt"`
+	UpdatedBy        string   `json:"updatedBy"`
+	UpdatedAt        int64    `json:"updatedAt"`
+	Error            *Failure `json:"error,omitempty"`
+}
+
+// Failure is why a task, a run or a stage ended FAILED.
+type Failure struct {
+	Code     string    `json:"code"`
+	Message  string    `json:"message"` // of the code, such as UNPROCESSABLE_ENTITY
+	Detail   string    `json:"detail"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is one thing that is wrong. Path names the property, such as "fields[1].type", or is "".
+type Problem struct {
+	Path    string `json:"path,omitempty"`
+	Message string `json:"message"`
+}
+
+// RunRequest starts a run. The window takes objects that were modified after its start and not after its end.
+type RunRequest struct {
+	DataFilterStartTime   *int64 `json:"dataFilterStartTime,omitempty"`   // 0
+	DataFilterEndTime     *int64 `json:"dataFilterEndTime,omitempty"`     // now
+	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"` // true
+	DryRun                *bool  `json:"dryRun,omitempty"`
+	Force                 *bool  `json:"force,omitempty"`
+	Reason                string `json:"reason,omitempty"`
+}
+
+// StartedRun is the answer to the start of a run.
+type StartedRun struct {
+	Name                  string `json:"name"`
+	AudienceName          string `json:"audienceName,omitempty"`
+	AudienceID            string `json:"audienceId"`
+	RunID                 string `json:"runId"`
+	DifferentialIngestion bool   `json:"differentialIngestion"`
+	DataFilterStartTime   int64  `json:"dataFilterStartTime"`
+	DataFilterEndTime     int64  `json:"dataFilterEndTime"`
+	CreatedAt             int64  `json:"createdAt,omitempty"`
+	CreatedBy             string `json:"createdBy,omitempty"`
+}
+
+// Run is the state of a run, with its ledger once it ended.
+type Run struct {
+	Name                  string       `json:"name"`
+	AudienceName          string       `json:"audienceName"`
+	AudienceID            string       `json:"audienceId"`
+	RunID                 string       `json:"runId"`
+	Status                string       `json:"status"`
+	DifferentialIngestion bool         `json:"differentialIngestion"`
+	DataFilterStartTime   int64        `json:"dataFilterStartTime"`
+	DataFilterEndTime     int64        `json:"dataFilterEndTime"`
+	IngestionTime         int64        `json:"ingestionTime"`
+	CreatedAt             int64        `json:"createdAt"`
+	CreatedBy             string       `json:"createdBy"`
+	Reason                string       `json:"reason,omitempty"`
+	Details               []RunDetail  `json:"details"`
+	Rows                  *Rows        `json:"rows,omitempty"`
+	Members               *Members     `json:"members,omitempty"`
+	Files                 []RunFile    `json:"files,omitempty"`
+	Rejects               []Reject     `json:"rejects,omitempty"`    // the first ones
+	SnapshotID            string       `json:"snapshotId,omitempty"` // of the dataset
+	Progress              *RunProgress `json:"progress,omitempty"`   // while it is PROCESSING
+	Error                 *Failure     `json:"error,omitempty"`
+}
+
+// RunDetail is a stage of a run.
+type RunDetail struct {
+	Stage     string       `json:"stage"` // DATASET_INGEST or PROFILE_STORE_INGEST
+	Status    string       `json:"status"`
+	FlowID    string       `json:"flowId"`
+	FlowRunID string       `json:"flowRunId"`
+	Metrics   StageMetrics `json:"metrics"`
+	Error     *Failure     `json:"error,omitempty"`
+}
+
+// StageMetrics counts a stage's work.
+type StageMetrics struct {
+	InputFiles    int64              `json:"inputFileCount"`
+	InputBytes    int64              `json:"inputBytes"`
+	InputRecords  int64              `json:"inputRecordCount"`
+	OutputFiles   int64              `json:"outputFileCount"`
+	OutputBytes   int64              `json:"outputBytes"`
+	OutputRecords int64              `json:"outputRecordCount"`
+	FailedRecords int64              `json:"failedRecordCount"`
+	Seconds       map[string]float64 `json:"seconds,omitempty"` // wall time by step
+}
+
+// Rows is the ledger of rows: Read is the sum of the others.
+type Rows struct {
+	Read             int64 `json:"rowsRead"`
+	Rejected         int64 `json:"rowsRejected"`
+	Duplicates       int64 `json:"duplicates"`
+	Added            int64 `json:"added"`
+	Updated          int64 `json:"updated"`
+	Unchanged        int64 `json:"unchanged"`
+	Deleted          int64 `json:"deleted"`
+	DeletedNotMember int64 `json:"deletedNotMember"`
+}
+
+// Members is the ledger of members: After = Before + rows.Added - rows.Deleted - Removed - Expired.
+type Members struct {
+	Before  int64 `json:"before"`
+	After   int64 `json:"after"`
+	Removed int64 `json:"removed"`
+	Expired int64 `json:"expired"`
+}
+
+// RunFile is an object of a run's manifest with its part of the ledger.
+type RunFile struct {
+	Path           string   `json:"path"`
+	Size           int64    `json:"size"`
+	ModifiedAt     int64    `json:"modifiedAt"`
+	Version        string   `json:"version"`
+	Status         string   `json:"status"` // read, skipped or unsettled
+	Reason         string   `json:"reason,omitempty"`
+	Rows           Rows     `json:"rows"`
+	ExtraColumns   []string `json:"extraColumns,omitempty"`
+	MissingColumns []string `json:"missingColumns,omitempty"`
+}
+
+// Reject says why a row was not taken.
+type Reject struct {
+	File   string `json:"file"`
+	Line   int64  `json:"line"`
+	Column string `json:"column,omitempty"`
+	Code   string `json:"code"`
+	Reason string `json:"reason"`
+}
+
+// RunProgress is how far a run has come.
+type RunProgress struct {
+	Step       string `json:"step"` // plan, read, merge, commit or project
+	BytesDone  int64  `json:"bytesDone"`
+	BytesTotal int64  `json:"bytesTotal"`
+	Rows       int64  `json:"rows"`
+}
+
+// RunList is a page of an audience's runs.
+type RunList struct {
+	Runs []Run `json:"runs"`
+	Page Page  `json:"_page"`
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/tabular"
+)
+
+// sampleRows is how many rows the types of the columns are found out from.
+const sampleRows = 10_000
+
+// inspect looks at the file: where it lies, and what columns it has.
+func (im *importer) inspect() error {
+	abs, err := filepath.Abs(im.file)
+	if err == nil {
+		im.path, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(im.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if im.info, err = f.Stat(); err != nil {
+		return err
+	}
+	if !im.info.Mode().IsRegular() {
+		return usagef("%s is not a file", im.file)
+	}
+	columns, _, err := tabular.Infer(f, sampleRows)
+	if err != nil {
+		return fmt.Errorf("%s: %w", im.file, err)
+	}
+	if im.result.Fields, err = im.importFields(columns); err != nil {
+		return err
+	}
+	im.showColumns()
+	return nil
+}
+
+// importFields makes the fields of the audience of the file's columns and the flags. The identities come
+// first, in the order of their flags, since the first identity of an audience makes a member.
+func (im *importer) importFields(columns []tabular.Column) ([]client.Field, error) {
+	fields := make([]client.Field, len(columns))
+	for i, c := range columns {
+		fields[i] = client.Field{Name: c.Name, Type: string(c.Type)}
+	}
+	for _, flag := range im.fields {
+		name, kind, ok := strings.Cut(flag, "=")
+		i, err := columnOf(fields, "--field", name)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || !slices.Contains(audience.Types, audience.Type(kind)) {
+			return nil, usagef("--field %s: the type must be one of %v", flag, audience.Types)
+		}
+		fields[i].Type = kind
+	}
+	if im.deleteColumn != "" {
+		i, err := columnOf(fields, "--delete", im.deleteColumn)
+		if err != nil {
+			return nil, err
+		}
+		fields[i].Role = string(audience.RoleDelete)
+	}
+	return im.identitiesFirst(fields)
+}
+
+func (im *importer) identitiesFirst(fields []client.Field) ([]client.Field, error) {
+	var first []client.Field
+	for _, flag := range im.identities {
+		name, ns, _ := strings.Cut(flag, "=")
+		i, err := columnOf(fields, "--identity", name)
+		if err != nil {
+			return nil, err
+		}
+		if ns == "" {
+			return nil, usagef("--identity %s: it must be COLUMN=NAMESPACE, such as %s=Email", flag, name)
+		}
+		identity := fields[i]
+		identity.IdentityNs = ns
+		if !im.typeGiven(identity.Name) {
+			identity.Type = string(audience.String) // an id of digits keeps its leading zeros
+		}
+		first = append(first, identity)
+		fields = slices.Delete(fields, i, i+1)
+	}
+	return append(first, fields...), nil
+}
+
+func (im *importer) typeGiven(column string) bool {
+	return slices.ContainsFunc(im.fields, func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return strings.EqualFold(name, column)
+	})
+}
+
+// columnOf finds a column that a flag names.
+func columnOf(fields []client.Field, flag, name string) (int, error) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			return i, nil
+		}
+		names[i] = f.Name
+	}
+	return 0, usagef("%s %s: there is no such column (or it was named before); the columns are %s", flag, name, strings.Join(names, ", "))
+}
+
+func (im *importer) showColumns() {
+	fmt.Fprintf(im.out, "%s, %s. Columns, with the types found in the first %s rows:\n", filepath.Base(im.path), size(im.info.Size()), count(sampleRows))
+	var rows [][]string
+	for _, f := range im.result.Fields {
+		note := ""
+		switch {
+		case f.IdentityNs != "":
+			note = "identity, " + f.IdentityNs
+		case f.Role != "":
+			note = "removes the member when true"
+		}
+		rows = append(rows, []string{f.Name, f.Type, note})
+	}
+	table(im.out, "  ", rows)
+}
+
+// sameFields refuses to bring a file with other columns into an audience: it is probably another list. The
+// types are the audience's, unless --field contradicts them.
+func (im *importer) sameFields(a client.Audience) error {
+	have := map[string]client.Field{}
+	for _, f := range a.Fields {
+		have[strings.ToLower(f.Name)] = f
+	}
+	var differences []string
+	for _, f := range im.result.Fields {
+		old, ok := have[strings.ToLower(f.Name)]
+		delete(have, strings.ToLower(f.Name))
+		switch {
+		case !ok:
+			differences = append(differences, fmt.Sprintf("the column %s is not in it", f.Name))
+		case old.IdentityNs != f.IdentityNs:
+			differences = append(differences, fmt.Sprintf("%s has the identity namespace %q in it, not %q", f.Name, old.IdentityNs, f.IdentityNs))
+		case im.typeGiven(f.Name) && old.Type != f.Type:
+			differences = append(differences, fmt.Sprintf("%s is %s in it, not %s", f.Name, old.Type, f.Type))
+		case f.Role != "" && old.Role != f.Role:
+			differences = append(differences, fmt.Sprintf("%s does not remove members in it", f.Name))
+		}
+	}
+	for _, f := range have {
+		differences = append(differences, fmt.Sprintf("its field %s is not in the file", f.Name))
+	}
+	if len(differences) > 0 {
+		slices.Sort(differences)
+		return usagef("the audience %q exists with other fields: %s; choose another --name", im.name, strings.Join(differences, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,417 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"roster/client"
+	"roster/internal/app"
+	"roster/internal/audience"
+)
+
+// importer is an import in progress.
+type importer struct {
+	importOptions
+	cfg        app.Config
+	in         io.Reader
+	out        io.Writer
+	progressTo io.Writer
+	began      time.Time
+	runBegan   time.Time
+
+	path   string // of the file, absolute, links resolved
+	info   os.FileInfo
+	client *client.Client
+	// inPlace: the server runs in this process and reads the file where it lies.
+	inPlace bool
+	result  importResult
+}
+
+// run goes from the file to the end of a run.
+func (im *importer) run(ctx context.Context) error {
+	if err := im.inspect(); err != nil {
+		return err
+	}
+	stop, err := im.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(im.ingest(ctx), stop())
+}
+
+func (im *importer) ingest(ctx context.Context) error {
+	if err := im.resolveNamespaces(ctx); err != nil {
+		return err
+	}
+	a, found, err := findAudience(ctx, im.client, im.name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if a, err = im.create(ctx); err != nil {
+			return err
+		}
+	} else if err := im.sameFields(a); err != nil {
+		return err
+	}
+	im.result.AudienceID, im.result.Fields = a.AudienceID, a.Fields
+	return im.runAudience(ctx, a)
+}
+
+// runAudience waits for the run in progress if there is one, and else starts one, unless the file has been
+// read already and nobody asked for another run.
+func (im *importer) runAudience(ctx context.Context, a client.Audience) error {
+	running, err := im.running(ctx, a.AudienceID)
+	if err != nil {
+		return err
+	}
+	if running != "" {
+		im.result.Resumed = true
+		fmt.Fprintf(im.out, "Run %s of this audience is in progress; waiting for it.\n", running)
+		return im.watch(ctx, a.AudienceID, running)
+	}
+	if !im.full && !im.changes {
+		done, err := im.alreadyImported(ctx, a)
+		if done || err != nil {
+			return err
+		}
+	}
+	full, err := im.mode(ctx, a)
+	if err != nil {
+		return err
+	}
+	if err := im.deliver(ctx, a); err != nil {
+		return err
+	}
+	start, differential := int64(0), !full
+	started, err := im.client.StartRun(ctx, a.AudienceID, client.RunRequest{DataFilterStartTime: &start, DifferentialIngestion: &differential})
+	if err != nil {
+		return err
+	}
+	return im.watch(ctx, a.AudienceID, started.RunID)
+}
+
+func (im *importer) watch(ctx context.Context, audienceID, runID string) error {
+	im.runBegan = time.Now()
+	run, err := watchRun(ctx, im.client, audienceID, runID, im.progressTo)
+	if err != nil {
+		if ctx.Err() != nil {
+			fmt.Fprintf(im.progressTo, "Run %s goes on when the same command is started again.\n", runID)
+		}
+		return err
+	}
+	im.result.Run = &run
+	return nil
+}
+
+// connect finds the server: the given one, one in this process, or the one that uses the data directory.
+func (im *importer) connect(ctx context.Context) (stop func() error, err error) {
+	stop = func() error { return nil }
+	if im.server != "" {
+		if im.client, err = client.LoadCredentials(im.credentials); err != nil {
+			return nil, usagef("--credentials: %w", err)
+		}
+		im.useServer(im.server)
+		return stop, nil
+	}
+	im.cfg.Private = true
+	im.cfg.LocalRoots = append(im.cfg.LocalRoots, filepath.Dir(im.path))
+	im.cfg.Logger = app.NewLogger(im.progressTo, max(im.cfg.LogLevel, slog.LevelWarn), "text")
+	limitMemory(im.cfg)
+	a, err := startServer(ctx, im.cfg)
+	var locked *app.LockedError
+	if errors.As(err, &locked) {
+		return stop, im.joinServer(ctx, locked)
+	}
+	if err != nil {
+		return nil, err
+	}
+	stop = func() error { return a.Stop(context.Background()) }
+	if im.client, err = client.LoadCredentials(app.CredentialsPath(a.DataDir())); err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	im.inPlace = true
+	im.useServer(a.URL())
+	return stop, nil
+}
+
+// joinServer uses the server that holds the data directory.
+func (im *importer) joinServer(ctx context.Context, locked *app.LockedError) error {
+	holder := locked.Holder
+	for deadline := time.Now().Add(30 * time.Second); holder.URL == ""; {
+		if time.Now().After(deadline) {
+			return locked
+		}
+		select { // it is still starting
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+		holder, _ = app.ReadHolder(locked.Dir)
+	}
+	var err error
+	if im.client, err = client.LoadCredentials(app.CredentialsPath(locked.Dir)); err != nil {
+		return err
+	}
+	fmt.Fprintf(im.out, "The data directory is in use; importing through the server at %s.\n", holder.URL)
+	im.useServer(holder.URL)
+	return nil
+}
+
+func (im *importer) useServer(url string) {
+	im.client.BaseURL, im.client.TokenURL = strings.TrimRight(url, "/"), ""
+	im.result.Server = im.client.BaseURL
+}
+
+// resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not
+// exist, if that was asked for.
+func (im *importer) resolveNamespaces(ctx context.Context) error {
+	known, err := im.client.Namespaces(ctx)
+	if err != nil {
+		return err
+	}
+	for i, f := range im.result.Fields {
+		if f.IdentityNs == "" {
+			continue
+		}
+		at := slices.IndexFunc(known, func(n client.Namespace) bool { return strings.EqualFold(n.Code, f.IdentityNs) })
+		if at >= 0 {
+			im.result.Fields[i].IdentityNs = known[at].Code
+			continue
+		}
+		if !im.createNamespace {
+			codes := make([]string, len(known))
+			for j, n := range known {
+				codes[j] = n.Code
+			}
+			return usagef("there is no identity namespace %q; --create-namespace creates it, and these exist: %s", f.IdentityNs, strings.Join(codes, ", "))
+		}
+		made, err := im.client.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: "created by roster import"})
+		if err != nil {
+			return err
+		}
+		known = append(known, made)
+		fmt.Fprintf(im.out, "Created the identity namespace %s.\n", made.Code)
+	}
+	return nil
+}
+
+// create submits the audience and waits until it exists. When its name is taken already, an import that was
+// killed right after its submit, or another one, is creating it.
+func (im *importer) create(ctx context.Context) (client.Audience, error) {
+	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding}
+	if im.inPlace {
+		id, err := im.folderConnection(ctx)
+		if err != nil {
+			return client.Audience{}, err
+		}
+		source.Path, source.BaseConnectionID, source.CloudType = filepath.Base(im.path), id, ""
+	} else if err := im.upload(ctx, source.Path); err != nil { // the submit checks that the path exists
+		return client.Audience{}, err
+	}
+	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{Name: im.name, Fields: im.result.Fields, TTLInDays: &im.ttl,
+		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload})
+	var refused *client.APIError
+	if errors.As(err, &refused) && refused.Code == client.CodeDuplicate {
+		return im.awaitAudience(ctx, err)
+	}
+	if err != nil {
+		return client.Audience{}, err
+	}
+	task, err := im.client.WaitTask(ctx, submitted.TaskID)
+	if err != nil {
+		return client.Audience{}, err
+	}
+	if task.Status != client.Success {
+		return client.Audience{}, fmt.Errorf("the audience could not be created: %s", failureText(task.Error))
+	}
+	im.result.Created = true
+	fmt.Fprintf(im.out, "Created the audience %q (%s).\n", im.name, task.AudienceID)
+	return im.client.Audience(ctx, task.AudienceID)
+}
+
+// awaitAudience waits for an audience whose name is taken by a submit in progress.
+func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audience, error) {
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		a, found, err := findAudience(ctx, im.client, im.name)
+		if err != nil {
+			return a, err
+		}
+		if found {
+			return a, im.sameFields(a)
+		}
+		if time.Now().After(deadline) {
+			return a, taken
+		}
+		select {
+		case <-ctx.Done():
+			return a, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// landingPath is the place in the landing zone of files for this audience: always the same, so that the next
+// file takes the place of the one before.
+func (im *importer) landingPath() string {
+	slug := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(im.name))
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(im.name))
+	return fmt.Sprintf("imports/%.80s-%08x.csv", slug, h.Sum32())
+}
+
+// folderConnection returns the connection to the file's folder, which it creates when there is none.
+func (im *importer) folderConnection(ctx context.Context) (string, error) {
+	folder := filepath.Dir(im.path)
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(folder))
+	name := fmt.Sprintf("import from %.150s (%016x)", filepath.Base(folder), h.Sum64())
+	ref, err := im.client.CreateConnection(ctx, client.NewConnection{Name: name, Description: "created by roster import",
+		Auth:           &client.ConnectionAuth{SpecName: "none", Params: map[string]string{"root": folder}},
+		ConnectionSpec: client.ConnectionSpec{ID: audience.SpecLocal, Version: "1.0"}})
+	var refused *client.APIError
+	if !errors.As(err, &refused) || refused.Code != client.CodeDuplicate {
+		return ref.ID, err
+	}
+	conn, found, err := im.client.ConnectionNamed(ctx, name)
+	if err == nil && !found {
+		err = refused // it was deleted in between
+	}
+	return conn.ID, err
+}
+
+// deliver makes sure that the audience's next run reads the file: by an upload to the audience's place in the
+// landing zone, or because the audience reads the file where it lies.
+func (im *importer) deliver(ctx context.Context, a client.Audience) error {
+	where := a.SourceSpec.Where()
+	if where.Type != "file" {
+		return usagef("the audience %q reads the folder %s; put the file there and start a run, or choose another --name", im.name, where.Path)
+	}
+	if where.BaseConnectionID == "" {
+		if im.result.Created {
+			return nil // uploaded before the submit
+		}
+		return im.upload(ctx, where.Path)
+	}
+	conn, err := im.client.Connection(ctx, where.BaseConnectionID)
+	if err != nil {
+		return err
+	}
+	if conn.ConnectionSpec.ID == audience.SpecLocal {
+		if reads := filepath.Join(conn.Auth.Params["root"], filepath.FromSlash(where.Path)); reads == im.path {
+			return nil
+		}
+	}
+	return usagef("the audience %q reads %s in %s (connection %s), not %s; put the file in its place, or choose another --name",
+		im.name, where.Path, conn.Auth.Params["root"], conn.Name, im.path)
+}
+
+func (im *importer) upload(ctx context.Context, path string) error {
+	f, err := os.Open(im.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p := newProgress(im.progressTo)
+	defer p.finish()
+	_, err = im.client.Upload(ctx, path, &watchedReader{Reader: f, size: im.info.Size(), progress: p})
+	return err
+}
+
+// watchedReader shows how far a reader has come.
+type watchedReader struct {
+	io.Reader
+	size, done int64
+	progress   *progress
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	w.done += int64(n)
+	w.progress.update("upload", w.done, w.size, 0)
+	return n, err
+}
+
+// running returns the run of the audience that is in progress, "" when there is none.
+func (im *importer) running(ctx context.Context, audienceID string) (string, error) {
+	list, err := im.client.Runs(ctx, audienceID, nil) // newest first; one at a time can be in progress
+	if err != nil || len(list.Runs) == 0 || list.Runs[0].Status != client.Processing {
+		return "", err
+	}
+	return list.Runs[0].RunID, nil
+}
+
+// alreadyImported finds out whether the last good run has read this very version of the file where it lies.
+// An import that was killed after its run had ended, and is started again, must not ask or fail.
+func (im *importer) alreadyImported(ctx context.Context, a client.Audience) (bool, error) {
+	if !im.inPlace || a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "" || im.deliver(ctx, a) != nil {
+		return false, nil
+	}
+	run, err := im.client.Run(ctx, a.AudienceID, a.AudienceMeta.LastRunID)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range run.Files {
+		if f.Status == "read" && f.Size == im.info.Size() && f.ModifiedAt == im.info.ModTime().Unix() {
+			im.result.Run, im.result.AlreadyImported = &run, true
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// mode decides whether the file is the complete list. For an audience without members both are the same.
+func (im *importer) mode(ctx context.Context, a client.Audience) (full bool, err error) {
+	switch {
+	case im.full || im.changes:
+		return im.full, nil
+	case a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "":
+		return true, nil
+	case im.json || !isTerminal(im.in) || !isTerminal(im.out):
+		return false, usagef("the audience %q has %s members; say what the file is: --full (the complete list, whoever is not in it leaves) or --changes (nobody leaves)",
+			im.name, count(a.AudienceMeta.Members))
+	}
+	fmt.Fprintf(im.out, "The audience %q has %s members. Is %s the complete list (whoever is not in it leaves), or changes (nobody leaves)? [full/changes] ",
+		im.name, count(a.AudienceMeta.Members), filepath.Base(im.path))
+	answer, err := readLine(ctx, im.in)
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "full", "f":
+		return true, nil
+	case "changes", "c":
+		return false, nil
+	}
+	return false, usagef("the answer must be full or changes")
+}
+
+// readLine reads a line that a person types, or ends with ctx.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	line := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(in).ReadString('\n')
+		line <- text
+	}()
+	select {
+	case text := <-line:
+		return text, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}

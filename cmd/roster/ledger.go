@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"roster/client"
+)
+
+// findAudience finds an audience by its exact name.
+func findAudience(ctx context.Context, c *client.Client, name string) (client.Audience, bool, error) {
+	for start := ""; ; {
+		list, err := c.Audiences(ctx, start, 0)
+		if err != nil {
+			return client.Audience{}, false, err
+		}
+		for _, a := range list.Audiences {
+			if a.Name == name {
+				return a, true, nil
+			}
+		}
+		if start = list.Page.Next; start == "" {
+			return client.Audience{}, false, nil
+		}
+	}
+}
+
+// watchRun waits for the end of a run and shows its progress meanwhile.
+func watchRun(ctx context.Context, c *client.Client, audience, run string, to io.Writer) (client.Run, error) {
+	p := newProgress(to)
+	defer p.finish()
+	return c.WaitRun(ctx, audience, run, func(r client.Run) {
+		if r.Progress != nil && r.Status == client.Processing {
+			p.update(r.Progress.Step, r.Progress.BytesDone, r.Progress.BytesTotal, r.Progress.Rows)
+		}
+	})
+}
+
+// rowsOf returns a run's ledger of rows; a run without one has counted nothing.
+func rowsOf(r client.Run) client.Rows {
+	if r.Rows == nil {
+		return client.Rows{}
+	}
+	return *r.Rows
+}
+
+// membersOf returns a run's ledger of members.
+func membersOf(r client.Run) client.Members {
+	if r.Members == nil {
+		return client.Members{}
+	}
+	return *r.Members
+}
+
+// printLedger writes the ledgers of runs side by side.
+func printLedger(w io.Writer, indent string, runs ...client.Run) {
+	head := []string{"run"}
+	for i, r := range runs {
+		mode := "full"
+		if r.DifferentialIngestion {
+			mode = "differential"
+		}
+		head = append(head, fmt.Sprintf("%d (%s)", i+1, mode))
+	}
+	if len(runs) == 1 {
+		head[1] = strings.Trim(strings.TrimPrefix(head[1], "1 "), "()")
+	}
+	lines := [][]string{head}
+	line := func(name string, value func(client.Rows, client.Members) int64) {
+		cells := []string{name}
+		for _, r := range runs {
+			cells = append(cells, count(value(rowsOf(r), membersOf(r))))
+		}
+		lines = append(lines, cells)
+	}
+	line("rows read", func(r client.Rows, _ client.Members) int64 { return r.Read })
+	line("  rejected", func(r client.Rows, _ client.Members) int64 { return r.Rejected })
+	line("  duplicates", func(r client.Rows, _ client.Members) int64 { return r.Duplicates })
+	line("  added", func(r client.Rows, _ client.Members) int64 { return r.Added })
+	line("  updated", func(r client.Rows, _ client.Members) int64 { return r.Updated })
+	line("  unchanged", func(r client.Rows, _ client.Members) int64 { return r.Unchanged })
+	line("  deleted", func(r client.Rows, _ client.Members) int64 { return r.Deleted })
+	line("  deleted, was no member", func(r client.Rows, _ client.Members) int64 { return r.DeletedNotMember })
+	line("members before", func(_ client.Rows, m client.Members) int64 { return m.Before })
+	line("  left, not in the list", func(_ client.Rows, m client.Members) int64 { return m.Removed })
+	line("  expired", func(_ client.Rows, m client.Members) int64 { return m.Expired })
+	line("members after", func(_ client.Rows, m client.Members) int64 { return m.After })
+	right := make([]int, len(runs))
+	for i := range runs {
+		right[i] = i + 1
+	}
+	table(w, indent, lines, right...)
+}
+
+// printRejects writes the first rejects of runs.
+func printRejects(w io.Writer, indent string, runs ...client.Run) {
+	var lines [][]string
+	var more int64
+	for _, r := range runs {
+		for _, x := range r.Rejects {
+			lines = append(lines, []string{fmt.Sprintf("%s:%d", x.File, x.Line), x.Column, x.Code, x.Reason})
+		}
+		more += rowsOf(r).Rejected - int64(len(r.Rejects))
+	}
+	table(w, indent, lines)
+	if more > 0 {
+		fmt.Fprintf(w, "%sand %s more\n", indent, count(more))
+	}
+}
+
+// failureText is why a task or a run failed, for people.
+func failureText(f *client.Failure) string {
+	if f == nil {
+		return "no reason was given"
+	}
+	return f.Code + ": " + f.Detail
+}

@@ -1,0 +1,153 @@
+// Command roster turns files of people into audiences: a server that speaks the External Audiences API, a
+// demonstration of it, and an import from the command line.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"roster/client"
+	"roster/internal/app"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3 // the server said no
+	exitRunFailed   = 4 // a run ended FAILED
+	exitInterrupted = 130
+)
+
+// exitError is an error that knows its exit code.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// usagef is an error in how the command was called.
+func usagef(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run runs the command line and returns the exit code.
+func run(args []string) int {
+	ctx, stop := interruptible()
+	defer stop()
+	root, started := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if !*started { // cobra itself refused the flags, the arguments or the command
+		err = &exitError{exitUsage, fmt.Errorf("%w\nSee \"roster help\".", err)}
+	}
+	code := exitCode(ctx, err)
+	if code == exitInterrupted {
+		fmt.Fprintln(os.Stderr, "roster: interrupted")
+	} else if !errors.Is(err, errReported) {
+		fmt.Fprintln(os.Stderr, "roster:", err)
+	}
+	return code
+}
+
+// errReported marks an error that the command has already shown.
+var errReported = errors.New("already reported")
+
+// exitCode maps an error to the exit code of the process.
+func exitCode(ctx context.Context, err error) int {
+	var exit *exitError
+	var refused *client.APIError
+	switch {
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &refused):
+		return exitRefused
+	}
+	return exitFailed
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM ends. The second ends the process at once:
+// everything on disk is always in a state that the next start can go on from.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, cancel
+}
+
+// newRoot builds the command tree. started is set as soon as a command's own code runs.
+func newRoot() (root *cobra.Command, started *bool) {
+	started = new(bool)
+	root = &cobra.Command{
+		Use:   "roster",
+		Short: "Turn files of people into audiences",
+		Long: "Roster turns a file of people into an audience: a governed, expiring set of memberships that other\n" +
+			"systems look up by identity, plus an open dataset that any engine can query.\n\n" +
+			"Begin with: roster demo",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
+	}
+	root.AddCommand(newServe(), newDemo(), newImport(), newVersion())
+	return root, started
+}
+
+// addSettings gives a command the server's settings as flags, or only the named ones.
+func addSettings(cmd *cobra.Command, only ...string) {
+	for _, s := range app.Settings() {
+		if len(only) > 0 && !slices.Contains(only, s.Name) {
+			continue
+		}
+		cmd.Flags().String(s.Name, s.Default, s.Usage+" ("+s.Env()+")")
+	}
+	cmd.Flags().String("config", "", "file of settings, YAML or JSON, with the flags' names as keys")
+}
+
+// loadConfig puts the configuration of a server together from the command's flags, the environment and the
+// configuration file.
+func loadConfig(cmd *cobra.Command) (app.Config, error) {
+	given := map[string]string{}
+	for _, s := range app.Settings() {
+		if f := cmd.Flags().Lookup(s.Name); f != nil && f.Changed {
+			given[s.Name] = f.Value.String()
+		}
+	}
+	file, _ := cmd.Flags().GetString("config")
+	cfg, err := app.Load(given, os.LookupEnv, file)
+	if err != nil {
+		return cfg, &exitError{exitUsage, err}
+	}
+	return cfg, nil
+}
+
+// limitMemory keeps the Go runtime within the configured memory, unless the environment says otherwise.
+func limitMemory(cfg app.Config) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(cfg.MemoryLimit())
+	}
+}

@@ -1,0 +1,288 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+// submit is the seed generation's creation of an audience.
+func (s *server) submit(c *call) (answer, error) {
+	t, err := s.newTask(c)
+	if err != nil {
+		return answer{}, err
+	}
+	body := audienceBody(&t.Draft)
+	body.TaskID = string(t.ID)
+	return answer{http.StatusOK, body}, nil
+}
+
+// create is the later generation's.
+func (s *server) create(c *call) (answer, error) {
+	t, err := s.newTask(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusAccepted, client.NewOperation{OperationID: string(t.ID), OperationDetails: audienceBody(&t.Draft)}}, nil
+}
+
+func (s *server) newTask(c *call) (audience.Task, error) {
+	var in client.NewAudience
+	if err := c.typedJSON(&in); err != nil {
+		return audience.Task{}, err
+	}
+	d, err := draft(&in)
+	if err != nil {
+		return audience.Task{}, err
+	}
+	return s.Service.Submit(c.Context(), c.actor, d)
+}
+
+// draft makes the audience that a client describes. What it leaves out gets its default where the domain could
+// not tell it from a value that was given.
+func draft(in *client.NewAudience) (control.Draft, error) {
+	where := in.SourceSpec.Where()
+	var problems audience.Problems
+	if in.SourceSpec.Params != nil && in.SourceSpec.SourceParams != (client.SourceParams{}) {
+		problems.Add("sourceSpec", "its properties stand either in it or in its params, not in both")
+	}
+	ttl := audience.DefaultTTLDays
+	if in.TTLInDays != nil {
+		ttl = *in.TTLInDays
+		problems.TTL(ttl) // the domain cannot tell 0 days from none
+	}
+	if err := problems.Err(); err != nil {
+		return control.Draft{}, err
+	}
+	if err := unsupported(in, &where); err != nil {
+		return control.Draft{}, err
+	}
+	d := control.Draft{
+		CustomID: in.CustomAudienceID, Name: in.Name, Description: in.Description,
+		Source: audience.SourceSpec{
+			Path: where.Path, Type: audience.PathType(where.Type), SourceType: where.SourceType, CloudType: where.CloudType,
+			BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: in.SourceSpec.Params != nil,
+		},
+		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: in.OriginName,
+		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion,
+	}
+	for _, f := range in.Fields {
+		d.Fields = append(d.Fields, audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs,
+			Labels: f.Labels, Role: audience.Role(f.Role), ConsentValues: f.ConsentValues})
+	}
+	return d, nil
+}
+
+// unsupported refuses what the API has but this version cannot do.
+func unsupported(in *client.NewAudience, where *client.SourceParams) error {
+	source := "sourceSpec."
+	if in.SourceSpec.Params != nil {
+		source = "sourceSpec.params."
+	}
+	var paths []string
+	for _, p := range []struct {
+		path  string
+		given bool
+	}{
+		{"encryption", in.Encryption != nil},
+		{source + "encryption", where.Encryption != nil},
+		{source + "format", where.Format != ""},
+		{"expressActivation", in.ExpressActivation != nil && *in.ExpressActivation},
+	} {
+		if p.given {
+			paths = append(paths, p.path)
+		}
+	}
+	return notYet(paths...)
+}
+
+// notYet refuses properties that this version does not support; nil when there are none.
+func notYet(paths ...string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	e := &audience.Error{Code: audience.Impossible, Message: strings.Join(paths, ", ") + ": not supported yet; leave it out"}
+	for _, p := range paths {
+		e.Problems = append(e.Problems, audience.Problem{Path: p, Message: "not supported yet; leave it out"})
+	}
+	return e
+}
+
+func (s *server) task(c *call) (answer, error) {
+	id, err := c.id("taskId", "task")
+	if err != nil {
+		return answer{}, err
+	}
+	t, err := s.Service.Task(c.Context(), c.actor, audience.TaskID(id))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.Task{TaskID: string(t.ID), AudienceID: createdID(&t), Status: string(t.Status), Error: failure(t.Error)}}, nil
+}
+
+func (s *server) operation(c *call) (answer, error) {
+	id, err := c.id("operationId", "operation")
+	if err != nil {
+		return answer{}, err
+	}
+	t, err := s.Service.Task(c.Context(), c.actor, audience.TaskID(id))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.Operation{
+		OperationID: string(t.ID), Status: string(t.Status), OperationDetails: audienceBody(&t.Draft),
+		AudienceName: t.Draft.Name, AudienceID: createdID(&t),
+		CreatedBy: t.Draft.CreatedBy, CreatedAt: epoch(t.CreatedAt), UpdatedBy: t.Draft.UpdatedBy, UpdatedAt: epoch(t.UpdatedAt),
+		Error: failure(t.Error),
+	}}, nil
+}
+
+// createdID is the id of the audience that a task created, "" as long as it did not.
+func createdID(t *audience.Task) string {
+	if t.Status != audience.Success {
+		return ""
+	}
+	return string(t.AudienceID)
+}
+
+func (s *server) audience(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := s.Service.Audience(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, audienceWithMeta(&a)}, nil
+}
+
+// Pages of audiences.
+const (
+	defaultAudiences = 20
+	maxAudiences     = 100
+)
+
+func (s *server) listAudiences(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	limit, offset := q.limit(defaultAudiences, maxAudiences), q.start()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, total, err := s.Service.Audiences(c.Context(), c.actor, offset, limit)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.AudienceList{Audiences: []client.Audience{}, Page: pageOf(limit, offset, len(list), total)}
+	for i := range list {
+		body.Audiences = append(body.Audiences, audienceWithMeta(&list[i]))
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+func (s *server) updateAudience(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	// The documented request names no content type, so that curl says it were a form: any type is taken.
+	var in client.AudiencePatch
+	if err := c.json(&in); err != nil {
+		return answer{}, err
+	}
+	p, err := patch(&in)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := s.Service.UpdateAudience(c.Context(), c.actor, id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, namedAudience(&a)}, nil
+}
+
+func patch(in *client.AudiencePatch) (control.Patch, error) {
+	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays}
+	var problems audience.Problems
+	for i, f := range in.Fields {
+		if f.Name == "" {
+			problems.Add(fmt.Sprintf("fields[%d].name", i), "is required")
+		}
+		if f.Labels == nil {
+			problems.Add(fmt.Sprintf("fields[%d].labels", i), "is required; an empty array takes all labels off")
+			continue
+		}
+		p.Fields = append(p.Fields, control.FieldPatch{Name: f.Name, Labels: *f.Labels})
+	}
+	return p, problems.Err()
+}
+
+func (s *server) deleteAudience(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.Service.DeleteAudience(c.Context(), c.actor, id); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// audienceBody is an audience as it was submitted, without its id.
+func audienceBody(a *audience.Audience) client.Audience {
+	b := client.Audience{
+		Name: a.Name, CustomAudienceID: a.CustomID, Description: a.Description, Fields: []client.Field{}, SourceSpec: sourceSpec(a.Source),
+		TTLInDays: a.TTLDays, Labels: a.Labels, AudienceType: a.AudienceType, OriginName: a.OriginName,
+		Namespace: a.Namespace, Tags: a.Tags,
+		CreatedBy: a.CreatedBy, CreatedAt: epoch(a.CreatedAt), UpdatedBy: a.UpdatedBy, UpdatedAt: epoch(a.UpdatedAt),
+	}
+	for _, f := range a.Fields {
+		b.Fields = append(b.Fields, client.Field{Name: f.Name, Type: string(f.Type), IdentityNs: f.IdentityNs,
+			Labels: f.Labels, Role: string(f.Role), ConsentValues: f.ConsentValues})
+	}
+	if !a.ProfileIngestion {
+		b.ProfileIngestion = new(false)
+	}
+	return b
+}
+
+// sourceSpec has the form that the client gave it.
+func sourceSpec(s audience.SourceSpec) client.SourceSpec {
+	p := client.SourceParams{Path: s.Path, Type: string(s.Type), SourceType: s.SourceType, CloudType: s.CloudType, BaseConnectionID: string(s.BaseConnectionID)}
+	if s.Nested {
+		return client.SourceSpec{Params: &p}
+	}
+	return client.SourceSpec{SourceParams: p}
+}
+
+// namedAudience is an audience with its id, and its name by both of its properties.
+func namedAudience(a *audience.Audience) client.Audience {
+	b := audienceBody(a)
+	b.AudienceID, b.AudienceName = string(a.ID), a.Name
+	return b
+}
+
+func audienceWithMeta(a *audience.Audience) client.Audience {
+	b := namedAudience(a)
+	b.AudienceMeta = &client.AudienceMeta{Members: a.Members, LastRunID: string(a.LastRun)}
+	if !a.LastIngestedAt.IsZero() {
+		b.AudienceMeta.ExpiresAt = epoch(a.LastIngestedAt.Add(a.TTL()))
+	}
+	return b
+}
+
+// epoch is a time in seconds; 0 for none.
+func epoch(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}

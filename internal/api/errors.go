@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"roster/client"
+	"roster/internal/audience"
+)
+
+// problemType is the media type of every refusal.
+const problemType = "application/problem+json"
+
+// Codes of HTTP itself, which no use case returns.
+const methodNotAllowed audience.Code = "100910-405"
+
+// errorTable is the one place where error codes become HTTP. A code that is not in it is an internal error.
+var errorTable = map[audience.Code]struct {
+	status  int
+	message string
+}{
+	audience.Invalid:       {http.StatusBadRequest, "BAD_REQUEST"},
+	audience.BadToken:      {http.StatusBadRequest, "BAD_REQUEST"},
+	audience.MissingHeader: {http.StatusUnauthorized, "UNAUTHORIZED"},
+	audience.WrongOrg:      {http.StatusUnauthorized, "UNAUTHORIZED"},
+	audience.Forbidden:     {http.StatusUnauthorized, "UNAUTHORIZED"},
+	audience.NotFound:      {http.StatusNotFound, "NOT_FOUND"},
+	methodNotAllowed:       {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"},
+	audience.Duplicate:     {http.StatusConflict, "DUPLICATE_RESOURCE"},
+	audience.Impossible:    {http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY"},
+	audience.Internal:      {http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"},
+	audience.BadGateway:    {http.StatusBadGateway, "BAD_GATEWAY"},
+}
+
+// refusal returns the status and the body that answer an error.
+func refusal(err error, requestID string) (int, client.ErrorBody) {
+	e := audience.AsError(err)
+	row, ok := errorTable[e.Code]
+	if !ok {
+		e = audience.AsError(errors.New("an unknown code"))
+		row = errorTable[e.Code]
+	}
+	body := client.ErrorBody{
+		Type:      "https://ns.adobe.com/aep/errors/" + string(e.Code),
+		Title:     http.StatusText(row.status),
+		Status:    row.status,
+		Detail:    e.Message,
+		RequestID: requestID,
+		ErrorCode: string(e.Code),
+		Message:   row.message,
+	}
+	entries := []client.ErrorEntry{}
+	for _, p := range e.Problems {
+		entries = append(entries, client.ErrorEntry{Code: string(e.Code), Message: p.Message, Path: p.Path})
+	}
+	if len(entries) == 0 {
+		entries = append(entries, client.ErrorEntry{Code: string(e.Code), Message: e.Message})
+	}
+	body.Errors = map[string][]client.ErrorEntry{strconv.Itoa(row.status): entries}
+	return row.status, body
+}
+
+// failure is the error of a task, a run or a stage as clients see it; nil for nil.
+func failure(e *audience.Error) *client.Failure {
+	if e == nil {
+		return nil
+	}
+	f := &client.Failure{Code: string(e.Code), Message: errorTable[e.Code].message, Detail: e.Message}
+	for _, p := range e.Problems {
+		f.Problems = append(f.Problems, client.Problem(p))
+	}
+	return f
+}
+
+// fail answers an error. Errors of the server are logged with all they say; clients learn only what is meant
+// for them.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	id := requestID(r.Context())
+	status, body := refusal(err, id)
+	switch {
+	case status >= http.StatusInternalServerError && !errors.Is(r.Context().Err(), context.Canceled):
+		cause := err
+		if coded := (*audience.Error)(nil); errors.As(err, &coded) && coded.Unwrap() != nil {
+			cause = errors.Join(err, coded.Unwrap())
+		}
+		s.log.Error("a request failed", "request", id, "method", r.Method, "route", r.Pattern, "error", cause)
+	case status == http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	s.write(w, r, status, problemType, body)
+}

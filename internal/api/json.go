@@ -1,0 +1,314 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"roster/internal/audience"
+)
+
+// The decoding of bodies is stricter than encoding/json: an unknown property, a property twice, a null and a
+// wrong type are refused, each by its path. Whole numbers may be given as numeric strings, since clients send
+// them so. What is decoded are the wire types of package client.
+
+const (
+	maxDepth    = 32
+	maxProblems = 50
+)
+
+// decode decodes one JSON document into dst, a pointer to a struct. Its errors are *audience.Error with a
+// problem per path.
+func decode(body []byte, dst any) error {
+	root, err := parse(body)
+	if err != nil {
+		return err
+	}
+	if root.kind != kindObject {
+		return audience.InvalidField("", "the body must be %s, not %s", kindObject, root.kind.called())
+	}
+	d := &decoder{}
+	d.assign("", root, reflect.ValueOf(dst).Elem())
+	return d.problems.Err()
+}
+
+// kind is a JSON type; its text is how people are told of it.
+type kind string
+
+const (
+	kindObject kind = "an object"
+	kindArray  kind = "an array"
+	kindString kind = "a string"
+	kindNumber kind = "a number"
+	kindBool   kind = "true or false"
+	kindNull   kind = "null"
+)
+
+// called is how people are told that a value of the kind is there, rather than wanted.
+func (k kind) called() string {
+	if k == kindBool {
+		return "a boolean"
+	}
+	return string(k)
+}
+
+// node is a parsed JSON value.
+type node struct {
+	kind  kind
+	text  string // of a string or a number
+	truth bool
+	names []string // of an object's properties
+	nodes []node   // of an object or an array
+}
+
+// parse parses a document and refuses what is not one: other text, more after it, invalid UTF-8, a property
+// twice, too much depth.
+func parse(body []byte) (node, error) {
+	if !utf8.Valid(body) {
+		return node{}, audience.InvalidField("", "the body is not JSON: it is not UTF-8")
+	}
+	var raw json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		where := ""
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			line := 1 + bytes.Count(body[:min(int(syntax.Offset), len(body))], []byte("\n"))
+			where = fmt.Sprintf(" (line %d, byte %d)", line, syntax.Offset)
+		}
+		return node{}, audience.InvalidField("", "the body is not JSON: %v%s", err, where)
+	}
+	p := parser{json.NewDecoder(bytes.NewReader(body))}
+	p.UseNumber()
+	return p.value("", 0)
+}
+
+type parser struct{ *json.Decoder }
+
+func (p parser) value(path string, depth int) (node, error) {
+	token, err := p.Token()
+	if err != nil {
+		return node{}, audience.InvalidField(path, "the body is not JSON")
+	}
+	switch t := token.(type) {
+	case string:
+		return node{kind: kindString, text: t}, nil
+	case json.Number:
+		return node{kind: kindNumber, text: t.String()}, nil
+	case bool:
+		return node{kind: kindBool, truth: t}, nil
+	case json.Delim:
+		if depth == maxDepth {
+			return node{}, audience.InvalidField(path, "the body is nested more than %d deep", maxDepth)
+		}
+		if t == '[' {
+			return p.array(path, depth)
+		}
+		return p.object(path, depth)
+	}
+	return node{kind: kindNull}, nil
+}
+
+func (p parser) array(path string, depth int) (node, error) {
+	n := node{kind: kindArray}
+	for p.More() {
+		v, err := p.value(fmt.Sprintf("%s[%d]", path, len(n.nodes)), depth+1)
+		if err != nil {
+			return n, err
+		}
+		n.nodes = append(n.nodes, v)
+	}
+	_, err := p.Token()
+	return n, err
+}
+
+func (p parser) object(path string, depth int) (node, error) {
+	n := node{kind: kindObject}
+	seen := map[string]bool{}
+	for p.More() {
+		token, err := p.Token()
+		if err != nil {
+			return n, audience.InvalidField(path, "the body is not JSON")
+		}
+		name, _ := token.(string)
+		at := join(path, name)
+		if seen[name] {
+			return n, audience.InvalidField(at, "the property is there twice")
+		}
+		seen[name] = true
+		v, err := p.value(at, depth+1)
+		if err != nil {
+			return n, err
+		}
+		n.names, n.nodes = append(n.names, name), append(n.nodes, v)
+	}
+	_, err := p.Token()
+	return n, err
+}
+
+// join adds a property's name to a path. A very long name is cut: it is only shown.
+func join(path, name string) string {
+	if len(name) > 100 {
+		name = strings.ToValidUTF8(name[:100], "") + "…"
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// decoder assigns nodes to Go values and collects what does not fit.
+type decoder struct{ problems audience.Problems }
+
+func (d *decoder) problem(path, format string, args ...any) {
+	if len(d.problems) < maxProblems {
+		d.problems.Add(path, format, args...)
+	}
+}
+
+func (d *decoder) assign(path string, n node, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		p := reflect.New(v.Type().Elem())
+		d.assign(path, n, p.Elem())
+		v.Set(p)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(plain(n)))
+	case reflect.String:
+		if d.expect(path, n, kindString) {
+			v.SetString(n.text)
+		}
+	case reflect.Bool:
+		if d.expect(path, n, kindBool) {
+			v.SetBool(n.truth)
+		}
+	case reflect.Int, reflect.Int64:
+		d.integer(path, n, v)
+	case reflect.Slice:
+		d.slice(path, n, v)
+	case reflect.Map:
+		d.stringMap(path, n, v)
+	case reflect.Struct:
+		if d.expect(path, n, kindObject) {
+			d.object(path, n, v)
+		}
+	default:
+		panic("api: a wire type has a property of kind " + v.Kind().String())
+	}
+}
+
+// expect reports whether n is of the kind, and if not says so.
+func (d *decoder) expect(path string, n node, want kind) bool {
+	if n.kind == want {
+		return true
+	}
+	d.problem(path, "must be %s, not %s", want, n.kind.called())
+	return false
+}
+
+// integer takes a whole number, or a string that holds one.
+func (d *decoder) integer(path string, n node, v reflect.Value) {
+	if n.kind != kindNumber && n.kind != kindString {
+		d.expect(path, n, "a whole number")
+		return
+	}
+	number, err := strconv.ParseInt(strings.TrimSpace(n.text), 10, 64)
+	if err != nil {
+		// 30.0 and 3e1 are whole numbers too.
+		f, floatErr := strconv.ParseFloat(n.text, 64)
+		if number = int64(f); n.kind != kindNumber || floatErr != nil || float64(number) != f || f > 1<<53 || f < -1<<53 {
+			d.problem(path, "must be a whole number")
+			return
+		}
+	}
+	v.SetInt(number)
+}
+
+func (d *decoder) slice(path string, n node, v reflect.Value) {
+	if !d.expect(path, n, kindArray) {
+		return
+	}
+	list := reflect.MakeSlice(v.Type(), len(n.nodes), len(n.nodes))
+	for i, entry := range n.nodes {
+		d.assign(fmt.Sprintf("%s[%d]", path, i), entry, list.Index(i))
+	}
+	v.Set(list)
+}
+
+func (d *decoder) stringMap(path string, n node, v reflect.Value) {
+	if !d.expect(path, n, kindObject) {
+		return
+	}
+	m := map[string]string{}
+	for i, name := range n.names {
+		if d.expect(join(path, name), n.nodes[i], kindString) {
+			m[name] = n.nodes[i].text
+		}
+	}
+	v.Set(reflect.ValueOf(m))
+}
+
+func (d *decoder) object(path string, n node, v reflect.Value) {
+	properties := propertiesOf(v.Type())
+	for i, name := range n.names {
+		at := slices.IndexFunc(properties, func(p property) bool { return p.name == name })
+		if at < 0 {
+			known := make([]string, len(properties))
+			for j, p := range properties {
+				known[j] = p.name
+			}
+			d.problem(join(path, name), "unknown property; the known ones here are %s", strings.Join(known, ", "))
+			continue
+		}
+		d.assign(join(path, name), n.nodes[i], v.FieldByIndex(properties[at].index))
+	}
+}
+
+// property is a JSON property of a struct.
+type property struct {
+	name  string
+	index []int
+}
+
+// propertiesOf lists the properties of a struct, those of embedded structs among them, in order.
+func propertiesOf(t reflect.Type) []property {
+	var list []property
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			list = append(list, property{name, f.Index})
+		}
+	}
+	return list
+}
+
+// plain is the node as encoding/json would decode it into an any, but that null is an empty struct: there is
+// something.
+func plain(n node) any {
+	switch n.kind {
+	case kindString:
+		return n.text
+	case kindNumber:
+		return json.Number(n.text)
+	case kindBool:
+		return n.truth
+	case kindArray:
+		list := make([]any, len(n.nodes))
+		for i, e := range n.nodes {
+			list[i] = plain(e)
+		}
+		return list
+	case kindObject:
+		m := map[string]any{}
+		for i, name := range n.names {
+			m[name] = plain(n.nodes[i])
+		}
+		return m
+	}
+	return struct{}{}
+}

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"roster/internal/audience"
+)
+
+// validSubmit is the seed document's own request.
+const validSubmit = `{
+  "name": "Sample external audience",
+  "description": "A sample version of an external audience",
+  "fields": [
+    {"name": "ppid", "type": "string", "identityNs": "email"},
+    {"name": "list_id", "type": "string", "labels": ["core/C2", "custom/deep"]},
+    {"name": "delete", "type": "number"},
+    {"name": "process_consent", "type": "string"}
+  ],
+  "sourceSpec": {
+    "path": "activation/sample-source/example.csv", "type": "file", "sourceType": "Cloud Storage",
+    "baseConnectionId": "1d1d4bc5-b527-46a3-9863-530246a61b2b"
+  },
+  "ttlInDays": "40",
+  "labels": ["core/C1"],
+  "audienceType": "people",
+  "originName": "CUSTOM_UPLOAD"
+}`
+
+// submitWith is validSubmit with a text in it replaced.
+func submitWith(old, new string) string {
+	if !strings.Contains(validSubmit, old) {
+		panic("the valid submit does not hold " + old)
+	}
+	return strings.Replace(validSubmit, old, new, 1)
+}
+
+// TestRefused sends bad requests. Their answers are in testdata/refused.txt, whole.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const submit, patch, run, runs = external + "/submit", external + "/" + audienceID, external + "/" + audienceID + "/run", external + "/" + audienceID + "/runs"
+	var out strings.Builder
+	for _, c := range []struct {
+		name, method, path, body string
+		headers                  []string
+	}{
+		{"no header at all", "GET", patch, "", []string{"Authorization", "", "x-api-key", "", "x-gw-ims-org-id", "", "x-sandbox-name", ""}},
+		{"no Authorization", "GET", patch, "", []string{"Authorization", ""}},
+		{"no x-api-key", "GET", patch, "", []string{"x-api-key", ""}},
+		{"no x-gw-ims-org-id", "GET", patch, "", []string{"x-gw-ims-org-id", ""}},
+		{"no x-sandbox-name", "GET", patch, "", []string{"x-sandbox-name", ""}},
+		{"a missing header goes before a bad token", "GET", patch, "", []string{"Authorization", "Bearer x", "x-sandbox-name", ""}},
+		{"another scheme", "GET", patch, "", []string{"Authorization", "Basic abc"}},
+		{"an unreadable token", "GET", patch, "", []string{"Authorization", "Bearer rubbish"}},
+		{"a bad token goes before another client", "GET", patch, "", []string{"Authorization", "Bearer rubbish", "x-api-key", "somebody"}},
+		{"a token of another key", "GET", patch, "", []string{"Authorization", "Bearer " + forgedToken(t)}},
+		{"another client", "GET", patch, "", []string{"x-api-key", otherID}},
+		{"another client goes before another organization", "GET", patch, "", []string{"x-api-key", otherID, "x-gw-ims-org-id", "X@RosterOrg"}},
+		{"another organization", "GET", patch, "", []string{"x-gw-ims-org-id", "X@RosterOrg"}},
+		{"another organization goes before an unknown sandbox", "GET", patch, "", []string{"x-gw-ims-org-id", "X@RosterOrg", "x-sandbox-name", "nowhere"}},
+		{"an unknown sandbox", "GET", patch, "", []string{"x-sandbox-name", "nowhere"}},
+		{"a sandbox without a role", "GET", patch, "", []string{"x-sandbox-name", "secret"}},
+
+		{"no body", "POST", submit, "", nil},
+		{"not JSON", "POST", submit, `{"name": `, nil},
+		{"a form", "POST", submit, `name=a`, []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"an array", "POST", submit, `[]`, nil},
+		{"two documents", "POST", submit, validSubmit + "{}", nil},
+		{"too large", "POST", submit, `{"name": "` + strings.Repeat("a", maxBody) + `"}`, nil},
+		{"an unknown property", "POST", submit, submitWith(`"ttlInDays"`, `"ttlInWeeks"`), nil},
+		{"a property twice", "POST", submit, submitWith(`"ttlInDays": "40"`, `"ttlInDays": 40, "ttlInDays": 30`), nil},
+		{"a wrong JSON type", "POST", submit, submitWith(`"labels": ["core/C1"]`, `"labels": [1]`), nil},
+		{"an unknown type", "POST", submit, submitWith(`"number"`, `"decimal"`), nil},
+		{"no identity field", "POST", submit, submitWith(`, "identityNs": "email"`, ``), nil},
+		{"an unknown namespace", "POST", submit, submitWith(`"email"`, `"emial"`), nil},
+		{"two fields with one name", "POST", submit, submitWith(`"delete"`, `"PPID"`), nil},
+		{"ttl 0", "POST", submit, submitWith(`"40"`, `0`), nil},
+		{"ttl 91", "POST", submit, submitWith(`"40"`, `91`), nil},
+		{"ttl x", "POST", submit, submitWith(`"40"`, `"x"`), nil},
+		{"no name", "POST", submit, submitWith(`"name": "Sample external audience",`, ``), nil},
+		{"no origin", "POST", submit, submitWith(`"audienceType": "people",
+  "originName": "CUSTOM_UPLOAD"`, `"audienceType": "people"`), nil},
+		{"a path that leaves its root", "POST", submit, submitWith(`activation/`, `../`), nil},
+		{"a source in two forms", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "params": {"path": "a"}`), nil},
+		{"a connection that does not exist", "POST", submit, submitWith(connID, absentID), nil},
+		{"encryption", "POST", submit, submitWith(`"ttlInDays"`, `"encryption": {"publicKeyId": "k"}, "ttlInDays"`), nil},
+		{"much that is not supported", "POST", external, submitWith(`"type": "file"`, `"type": "file", "format": "csv", "encryption": {}`), nil},
+		{"express activation", "POST", external + "/", submitWith(`"ttlInDays"`, `"expressActivation": true, "ttlInDays"`), nil},
+		{"a name that is taken", "POST", submit, submitWith("Sample external audience", "taken"), nil},
+
+		{"a change of the name", "PATCH", patch, `{"name": "other"}`, nil},
+		{"a change of a type", "PATCH", patch, `{"fields": [{"name": "ppid", "type": "long"}]}`, nil},
+		{"a change of a field to nothing", "PATCH", patch, `{"fields": [{}]}`, nil},
+		{"a change of an absent audience", "PATCH", external + "/" + absentID, `{"description": "x"}`, nil},
+		{"no change", "PATCH", patch, "", nil},
+
+		{"a window that is no time", "POST", run, `{"dataFilterStartTime": "soon", "dataFilterEndTime": -1}`, nil},
+		{"a window that is far off", "POST", run, `{"dataFilterEndTime": 100000000000001}`, nil},
+		{"an unknown property of a run", "POST", run, `{"everything": true}`, nil},
+		{"a dry run", "POST", runs, `{"dryRun": true, "force": true}`, nil},
+		{"a run of an absent audience", "POST", external + "/" + absentID + "/run", "", nil},
+		{"an absent run", "GET", run + "/" + absentID, "", nil},
+		{"a run that is no id", "GET", runs + "/1", "", nil},
+		{"an absent task", "GET", externals + "/task/" + absentID, "", nil},
+		{"runs by bad parameters", "GET", runs + "?limit=41&start=x&sortBy=size&property=size=1&property=status>1&property=name&property=createdAt>=x", "", nil},
+		{"runs by a broken query", "GET", runs + "?limit=%zz", "", nil},
+
+		{"a kind of connection that is not supported", "POST", connections, `{"name": "a", "connectionSpec": {"id": "ecadc60c-7455-4d87-84dc-2a0e293d997b", "version": "1.0"}}`, nil},
+		{"connections by a bad token", "GET", connections + "?continuationToken=x!&property=id==1", "", nil},
+		{"a profile of nobody", "GET", entities + "?entityId=a@example.com&entityIdNS=email", "", nil},
+		{"a profile without identity", "GET", entities + "?schema.name=other", "", nil},
+		{"profiles without identities", "POST", entities, `{"identities": []}`, nil},
+		{"profiles of bad identities", "POST", entities, `{"identities": [{"entityId": ""}], "schema": {"name": "x"}}`, nil},
+		{"an upload that leaves its root", "PUT", "/landing/a/%2e%2e/%2e%2e/b.csv", "x", nil},
+		{"a method that is not there", "PUT", patch, "", nil},
+		{"a path that is not there", "GET", "/data/core/ais/nothing-here", "", nil},
+	} {
+		rec := w.do(c.method, c.path, c.body, c.headers...)
+		if ct := rec.Header().Get("Content-Type"); ct != problemType || rec.Header().Get("x-request-id") != "test" {
+			t.Errorf("%s: content type %q, request id %q", c.name, ct, rec.Header().Get("x-request-id"))
+		}
+		var body bytes.Buffer
+		if err := json.Indent(&body, rec.Body.Bytes(), "", "  "); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		fmt.Fprintf(&out, "## %s\n%s %s\n%d\n%s\n", c.name, c.method, c.path, rec.Code, body.String())
+	}
+	golden(t, "refused.txt", out.String())
+}
+
+// forgedToken is like a real one, but signed with somebody else's key.
+func forgedToken(t *testing.T) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: bytes.Repeat([]byte{1}, 32)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(jwt.Claims{Issuer: "roster", Subject: clientID, Expiry: jwt.NewNumericDate(testNow.AddDate(1, 0, 0))}).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// TestInternalErrors checks that errors without a code, and panics, are hidden from the client and logged.
+func TestInternalErrors(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*fake){
+		"error":   func(f *fake) { f.err = errors.New("pq: password of ada@example.com") },
+		"wrapped": func(f *fake) { f.err = fmt.Errorf("read: %w", errors.New("pq: password of ada@example.com")) },
+		"panic":   func(f *fake) { f.panics = "password of ada@example.com" },
+		"code":    func(f *fake) { f.err = &audience.Error{Code: "123456-499", Message: "password of ada@example.com"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			set(w.service)
+			rec := w.do("GET", external+"/"+audienceID, "")
+			if rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), `"errorCode":"100970-500"`) {
+				t.Errorf("%d %s", rec.Code, rec.Body)
+			}
+			if strings.Contains(rec.Body.String(), "password") {
+				t.Errorf("the answer tells the error: %s", rec.Body)
+			}
+			if log := w.log.String(); !strings.Contains(log, "password") || !strings.Contains(log, "request=test") {
+				t.Errorf("the log does not tell the error under the request's id: %s", log)
+			}
+		})
+	}
+	w := newWorld(t)
+	w.service.err = audience.Errorf(audience.BadGateway, "the source does not answer: %w", errors.New("dial"))
+	if rec := w.do("GET", external+"/"+audienceID, ""); rec.Code != http.StatusBadGateway || !strings.Contains(rec.Body.String(), "BAD_GATEWAY") {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for given, taken := range map[string]bool{"abc-123": true, "": false, "a b": false, "<x>": false, strings.Repeat("a", 129): false, "a\"b": false} {
+		id := w.do("GET", "/healthz", "", "x-request-id", given).Header().Get("x-request-id")
+		if (id == given) != taken || id == "" {
+			t.Errorf("%q became %q", given, id)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	pathpkg "path"
+	"strings"
+
+	contract "roster/api"
+)
+
+// route is a call of the API. openapi.yaml describes each, and a test compares the two.
+type route struct {
+	method string
+	path   string
+	// also are other spellings of the path. They differ from it before the first wildcard.
+	also []string
+	// do answers an authenticated call.
+	do func(*call) (answer, error)
+	// open answers a call that needs no credentials, instead of do.
+	open http.Handler
+}
+
+// Paths that several routes share.
+const (
+	external  = "/core/ais/external-audience"
+	externals = "/core/ais/external-audiences"
+	one       = external + "/{audienceId}"
+
+	connections = "/foundation/flowservice/connections"
+	namespaces  = "/core/idnamespace/identities"
+	sandboxes   = "/foundation/sandbox-management/sandboxes"
+	entities    = "/core/ups/access/entities"
+	landing     = "/landing/"
+)
+
+// routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
+// /external-audience/{audienceId}/runs, since one request matches both; so tasks and operations are registered
+// in their plural spelling, which the seed's own text uses, and the singular is another spelling of it.
+func (s *server) routes() []route {
+	return []route{
+		{method: "POST", path: "/ims/token/v3", open: http.HandlerFunc(s.token)},
+		{method: "POST", path: "/ims/token/v2", open: http.HandlerFunc(s.token)},
+
+		{method: "POST", path: external + "/submit", do: s.submit},
+		{method: "POST", path: external, do: s.create},
+		{method: "GET", path: externals + "/task/{taskId}", also: []string{external + "/task/{taskId}"}, do: s.task},
+		{method: "GET", path: externals + "/operations/{operationId}", also: []string{external + "/operations/{operationId}"}, do: s.operation},
+		{method: "GET", path: external, do: s.listAudiences},
+		{method: "GET", path: one, do: s.audience},
+		{method: "PATCH", path: one, do: s.updateAudience},
+		{method: "DELETE", path: one, do: s.deleteAudience},
+
+		{method: "POST", path: one + "/run", do: s.startRun},
+		{method: "POST", path: one + "/runs", do: s.startLaterRun},
+		{method: "GET", path: one + "/run/{runId}", do: s.run},
+		{method: "GET", path: one + "/runs/{runId}", do: s.run},
+		{method: "GET", path: one + "/runs", do: s.listRuns},
+
+		{method: "POST", path: connections, do: s.createConnection},
+		{method: "GET", path: connections, do: s.listConnections},
+		{method: "GET", path: connections + "/{connectionId}", do: s.connection},
+		{method: "DELETE", path: connections + "/{connectionId}", do: s.deleteConnection},
+
+		{method: "GET", path: namespaces, do: s.listNamespaces},
+		{method: "POST", path: namespaces, do: s.createNamespace},
+		{method: "GET", path: sandboxes, do: s.listSandboxes},
+		{method: "GET", path: entities, do: s.lookup},
+		{method: "POST", path: entities, do: s.lookupMany},
+		{method: "PUT", path: landing + "{path...}", do: s.upload},
+
+		{method: "GET", path: "/healthz", open: http.HandlerFunc(s.healthz)},
+		{method: "GET", path: "/readyz", open: http.HandlerFunc(s.readyz)},
+		{method: "GET", path: "/metrics", open: s.Metrics},
+		{method: "GET", path: "/openapi.yaml", open: http.HandlerFunc(s.openAPI)},
+	}
+}
+
+// spelling replaces the beginning of a path by that of its route.
+type spelling struct{ from, to string }
+
+// fixed is the part of a path before its first wildcard.
+func fixed(path string) string {
+	before, _, _ := strings.Cut(path, "{")
+	return before
+}
+
+// canonical returns the one spelling of an escaped path that the mux knows: without /data before a path of AEP,
+// without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
+// that is no route's, such as one with "..", an empty segment, or a folder's.
+func (s *server) canonical(path string) (_ string, ok bool) {
+	if strings.HasPrefix(path, landing) {
+		return path, pathpkg.Clean(path) == path && path != landing
+	}
+	if rest, found := strings.CutPrefix(path, "/data"); found && (strings.HasPrefix(rest, "/core/") || strings.HasPrefix(rest, "/foundation/")) {
+		path = rest
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if pathpkg.Clean(path) != path || path+"/" == landing {
+		return "", false
+	}
+	for _, sp := range s.spelling {
+		if rest, found := strings.CutPrefix(path, sp.from); found {
+			path = sp.to + rest
+			break
+		}
+	}
+	return path, true
+}
+
+// setPath gives the request an escaped path.
+func setPath(r *http.Request, escaped string) error {
+	path, err := url.PathUnescape(escaped)
+	if err != nil {
+		return err
+	}
+	u := *r.URL
+	u.Path, u.RawPath = path, escaped
+	r.URL = &u
+	return nil
+}
+
+func (s *server) healthz(w http.ResponseWriter, r *http.Request) {
+	s.write(w, r, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+}
+
+// readyz says whether the process takes requests. Why not is for the log alone: the path needs no credentials.
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	if err := s.Ready(); err != nil {
+		s.log.Warn("not ready", "error", err)
+		s.write(w, r, http.StatusServiceUnavailable, "application/json", map[string]string{"status": "unavailable"})
+		return
+	}
+	s.write(w, r, http.StatusOK, "application/json", map[string]string{"status": "ready"})
+}
+
+func (s *server) openAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(contract.OpenAPI)
+}

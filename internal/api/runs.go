@@ -1,0 +1,254 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// startRun is the seed generation's start of a run.
+func (s *server) startRun(c *call) (answer, error) {
+	r, err := s.newRun(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, startedRun(&r)}, nil
+}
+
+// startLaterRun is the later generation's, which answers more.
+func (s *server) startLaterRun(c *call) (answer, error) {
+	r, err := s.newRun(c)
+	if err != nil {
+		return answer{}, err
+	}
+	body := startedRun(&r)
+	body.AudienceName, body.CreatedAt, body.CreatedBy = r.AudienceName, epoch(r.CreatedAt), r.CreatedBy
+	return answer{http.StatusOK, body}, nil
+}
+
+func (s *server) newRun(c *call) (audience.Run, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return audience.Run{}, err
+	}
+	// The documented request names no content type, so that curl says it were a form: any type is taken.
+	data, err := c.body()
+	if err != nil {
+		return audience.Run{}, err
+	}
+	var in client.RunRequest
+	if len(data) > 0 {
+		if err := decode(data, &in); err != nil {
+			return audience.Run{}, err
+		}
+	}
+	req, err := runRequest(&in)
+	if err != nil {
+		return audience.Run{}, err
+	}
+	return s.Service.StartRun(c.Context(), c.actor, id, req)
+}
+
+// runRequest is what the client asks of a run. A window without an end has a zero WindowEnd: it ends when the
+// run is created, which the use case knows.
+func runRequest(in *client.RunRequest) (audience.RunRequest, error) {
+	req := audience.RunRequest{Differential: in.DifferentialIngestion == nil || *in.DifferentialIngestion, Reason: in.Reason}
+	var problems audience.Problems
+	for _, bound := range []struct {
+		path string
+		in   *int64
+		out  *time.Time
+	}{
+		{"dataFilterStartTime", in.DataFilterStartTime, &req.WindowStart},
+		{"dataFilterEndTime", in.DataFilterEndTime, &req.WindowEnd},
+	} {
+		if bound.in == nil {
+			continue
+		}
+		t, ok := instant(*bound.in)
+		if !ok {
+			problems.Add(bound.path, "must be a time in epoch seconds or milliseconds")
+		}
+		*bound.out = t
+	}
+	if in.DataFilterStartTime != nil && *in.DataFilterStartTime == 0 {
+		req.WindowStart = time.Time{} // from the beginning
+	}
+	if err := problems.Err(); err != nil {
+		return req, err
+	}
+	var later []string
+	if in.DryRun != nil && *in.DryRun {
+		later = append(later, "dryRun")
+	}
+	if in.Force != nil && *in.Force {
+		later = append(later, "force")
+	}
+	return req, notYet(later...)
+}
+
+// Epochs above maxSeconds are milliseconds.
+const (
+	maxSeconds = 100_000_000_000
+	maxMillis  = maxSeconds * 1000
+)
+
+// instant reads an epoch in seconds or milliseconds.
+func instant(epoch int64) (time.Time, bool) {
+	switch {
+	case epoch < 0 || epoch > maxMillis:
+		return time.Time{}, false
+	case epoch > maxSeconds:
+		return time.UnixMilli(epoch).UTC(), true
+	}
+	return time.Unix(epoch, 0).UTC(), true
+}
+
+func startedRun(r *audience.Run) client.StartedRun {
+	return client.StartedRun{
+		Name: r.AudienceName, AudienceID: string(r.AudienceID), RunID: string(r.ID), DifferentialIngestion: r.Request.Differential,
+		DataFilterStartTime: epoch(r.Request.WindowStart), DataFilterEndTime: epoch(r.Request.WindowEnd),
+	}
+}
+
+func (s *server) run(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	run, err := c.id("runId", "run")
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := s.Service.Run(c.Context(), c.actor, id, audience.RunID(run))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, runBody(&r)}, nil
+}
+
+// Pages of runs.
+const (
+	defaultRuns = 20
+	maxRuns     = 40
+)
+
+func (s *server) listRuns(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	want := meta.RunQuery{Limit: q.limit(defaultRuns, maxRuns), Offset: q.start(), SortBy: "createdAt", Descending: true}
+	if by := q.Get("sortBy"); by != "" {
+		want.SortBy, want.Descending = sortBy(q, by)
+	}
+	for _, p := range q.Values["property"] {
+		want.Filters = append(want.Filters, runFilter(q, p))
+	}
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, total, err := s.Service.Runs(c.Context(), c.actor, id, want)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.RunList{Runs: []client.Run{}, Page: pageOf(want.Limit, want.Offset, len(list), total)}
+	for i := range list {
+		body.Runs = append(body.Runs, runBody(&list[i]))
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// sortBy reads the property to sort by, with "-" before it for descending.
+func sortBy(q *query, by string) (property string, descending bool) {
+	by, descending = strings.CutPrefix(by, "-")
+	switch by {
+	case "name":
+		return "name", descending
+	case "ingestionTime", "createdAt":
+		return "createdAt", descending
+	}
+	q.problems.Add("sortBy", "must be name, ingestionTime or createdAt, with a - before it for descending")
+	return "", false
+}
+
+// runFilter reads a condition such as status!=FAILED, name=containsloyal or createdAt>=1749324248.
+func runFilter(q *query, text string) meta.RunFilter {
+	at := strings.IndexAny(text, "=!<>")
+	if at < 0 {
+		q.problems.Add("property", "must be a property, an operator and a value, such as status=SUCCESS")
+		return meta.RunFilter{}
+	}
+	property, rest := strings.TrimSpace(text[:at]), text[at:]
+	f := meta.RunFilter{Property: property}
+	operators := []string{"!=contains", "=contains", "!=", "="}
+	if property == "ingestionTime" || property == "createdAt" {
+		f.Property, operators = "createdAt", []string{">=", "<=", ">", "<"}
+	} else if property != "name" && property != "status" {
+		q.problems.Add("property", "the filter must be on name, status, ingestionTime or createdAt")
+		return f
+	}
+	i := slices.IndexFunc(operators, func(op string) bool { return strings.HasPrefix(rest, op) })
+	if i < 0 {
+		q.problems.Add("property", "the operator after %s must be one of %s", property, strings.Join(operators, " "))
+		return f
+	}
+	f.Op, f.Value = operators[i], strings.TrimSpace(rest[len(operators[i]):])
+	if f.Property == "createdAt" {
+		n, err := strconv.ParseInt(f.Value, 10, 64)
+		t, ok := instant(n)
+		if err != nil || !ok {
+			q.problems.Add("property", "the value after %s must be a time in epoch seconds or milliseconds", property)
+		}
+		f.Value = strconv.FormatInt(t.Unix(), 10)
+	}
+	return f
+}
+
+func runBody(r *audience.Run) client.Run {
+	b := client.Run{
+		Name: r.AudienceName, AudienceName: r.AudienceName, AudienceID: string(r.AudienceID), RunID: string(r.ID), Status: string(r.Status),
+		DifferentialIngestion: r.Request.Differential,
+		DataFilterStartTime:   epoch(r.Request.WindowStart), DataFilterEndTime: epoch(r.Request.WindowEnd),
+		IngestionTime: epoch(r.CreatedAt), CreatedAt: epoch(r.CreatedAt), CreatedBy: r.CreatedBy,
+		Reason: r.Request.Reason, Details: []client.RunDetail{}, Error: failure(r.Error),
+	}
+	for _, st := range r.Stages {
+		b.Details = append(b.Details, client.RunDetail{Stage: string(st.Stage), Status: string(st.Status), FlowID: r.FlowID,
+			FlowRunID: st.FlowRunID, Metrics: client.StageMetrics(st.Metrics), Error: failure(st.Error)})
+	}
+	if r.Status == audience.Processing {
+		b.Progress = new(client.RunProgress(r.Progress))
+		return b
+	}
+	ledger(&b, r)
+	return b
+}
+
+// ledger adds what an ended run did. A run that failed before it read anything has no ledger.
+func ledger(b *client.Run, r *audience.Run) {
+	if r.Status == audience.Failed && len(r.Result.Files) == 0 {
+		return
+	}
+	b.Rows, b.Members = new(client.Rows(r.Result.Rows)), new(client.Members(r.Result.Members))
+	for _, f := range r.Result.Files {
+		b.Files = append(b.Files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
+			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns})
+	}
+	for _, rj := range r.Result.Rejects {
+		b.Rejects = append(b.Rejects, client.Reject(rj))
+	}
+	if r.Result.SnapshotID != 0 {
+		b.SnapshotID = strconv.FormatInt(r.Result.SnapshotID, 10)
+	}
+}

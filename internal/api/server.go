@@ -1,0 +1,287 @@
+// Package api serves the REST API: it decodes requests strictly, hands them to the use cases and writes their
+// answers in the form of the contract. It is one of the two packages that know HTTP statuses.
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"roster/internal/audience"
+	"roster/internal/auth"
+)
+
+// Config is what the API is made of.
+type Config struct {
+	Service Service
+	Issuer  Issuer
+	Log     *slog.Logger
+	// Ready says why the process takes no requests now; nil when it does. It always does without a Ready.
+	Ready func() error
+	// Metrics answers /metrics, which is empty when it is nil.
+	Metrics http.Handler
+	// Registerer takes the metrics of the requests; none are kept when it is nil.
+	Registerer prometheus.Registerer
+}
+
+// server answers requests.
+type server struct {
+	Config
+	log      *slog.Logger
+	mux      *http.ServeMux
+	spelling []spelling
+	duration *prometheus.HistogramVec // nil without a Registerer
+}
+
+// New returns the handler of the whole API.
+func New(cfg Config) http.Handler {
+	if cfg.Ready == nil {
+		cfg.Ready = func() error { return nil }
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	}
+	s := &server{Config: cfg, log: cfg.Log, mux: http.NewServeMux()}
+	for _, r := range s.routes() {
+		s.mux.Handle(r.method+" "+r.path, s.handler(r))
+		for _, other := range r.also {
+			s.spelling = append(s.spelling, spelling{from: fixed(other), to: fixed(r.path)})
+		}
+	}
+	if cfg.Registerer != nil {
+		s.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "roster_api_request_duration_seconds", Help: "Time to answer a request of the API, by its route and status.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5, 30},
+		}, []string{"method", "route", "status"})
+		cfg.Registerer.MustRegister(s.duration)
+	}
+	return s
+}
+
+// call is one request to a route, and its caller.
+type call struct {
+	*http.Request
+	actor audience.Actor
+}
+
+// answer is what a route answers: a status and, unless it is nil, a body that is written as JSON.
+type answer struct {
+	status int
+	body   any
+}
+
+// maxBody bounds a body of JSON.
+const maxBody = 1 << 20
+
+// maxRequestID bounds the request ids that are taken from clients.
+const maxRequestID = 128
+
+type requestIDKey struct{}
+
+// requestID is the id of the request that ctx belongs to.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// ServeHTTP gives the request its id, finds its route whichever way the path is spelled, and answers.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("x-request-id")
+	if !usableRequestID(id) {
+		id = uuid.NewString()
+	}
+	h := w.Header()
+	h.Set("x-request-id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	rec := &recorder{ResponseWriter: w}
+	r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+	started := time.Now()
+	defer s.observe(rec, r, started)
+	defer s.recovered(rec, r)
+	s.route(rec, r)
+}
+
+// usableRequestID reports whether a client's request id is short and harmless in a log and in a header.
+func usableRequestID(id string) bool {
+	return id != "" && len(id) <= maxRequestID && strings.IndexFunc(id, func(c rune) bool {
+		return c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>'
+	}) < 0
+}
+
+// route hands the request to its route. The mux itself would redirect paths that are spelled otherwise, which
+// turns a POST into a GET, so it only ever sees the one spelling that it knows.
+func (s *server) route(w http.ResponseWriter, r *http.Request) {
+	if path, ok := s.canonical(r.URL.EscapedPath()); ok {
+		if err := setPath(r, path); err == nil {
+			if _, pattern := s.mux.Handler(r); pattern != "" {
+				s.mux.ServeHTTP(w, r)
+				return
+			}
+			if allowed := s.allowed(r); len(allowed) > 0 {
+				w.Header().Set("Allow", strings.Join(allowed, ", "))
+				s.fail(w, r, audience.Errorf(methodNotAllowed, "%.20s is not possible here, only %s", r.Method, strings.Join(allowed, ", ")))
+				return
+			}
+		}
+	}
+	s.fail(w, r, audience.Errorf(audience.NotFound, "there is nothing at this path; /openapi.yaml describes all that there is"))
+}
+
+// allowed lists the methods that the request's path has a route for.
+func (s *server) allowed(r *http.Request) []string {
+	var list []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); pattern != "" {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// handler makes the handler of a route: it authenticates the caller and writes the answer.
+func (s *server) handler(rt route) http.Handler {
+	if rt.open != nil {
+		return rt.open
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		actor, err := s.Issuer.Authenticate(r.Context(), auth.Headers{
+			Authorization: r.Header.Get("Authorization"), APIKey: r.Header.Get("x-api-key"),
+			Org: r.Header.Get("x-gw-ims-org-id"), Sandbox: r.Header.Get("x-sandbox-name"),
+		})
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		a, err := rt.do(&call{Request: r, actor: actor})
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if a.body == nil {
+			w.WriteHeader(a.status)
+			return
+		}
+		s.write(w, r, a.status, "application/json", a.body)
+	})
+}
+
+// write writes a body as JSON.
+func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		panic(fmt.Errorf("an answer cannot be encoded: %w", err))
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	if _, err := w.Write(b.Bytes()); err != nil {
+		s.log.Debug("an answer did not arrive", "request", requestID(r.Context()), "error", err)
+	}
+}
+
+// recovered answers a request whose handler panicked.
+func (s *server) recovered(w *recorder, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	s.log.Error("a handler panicked", "request", requestID(r.Context()), "method", r.Method, "route", r.Pattern, "panic", p, "stack", string(debug.Stack()))
+	if w.status == 0 {
+		status, body := refusal(errors.New("panic"), requestID(r.Context()))
+		s.write(w, r, status, problemType, body)
+	}
+}
+
+// observe records how long the request took.
+func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
+	took := time.Since(started)
+	_, route, _ := strings.Cut(r.Pattern, " ")
+	if route == "" {
+		route = "none"
+	}
+	method := r.Method
+	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
+		method = "other"
+	}
+	if s.duration != nil {
+		s.duration.WithLabelValues(method, route, strconv.Itoa(w.status)).Observe(took.Seconds())
+	}
+	s.log.Debug("request", "request", requestID(r.Context()), "method", method, "route", route, "status", w.status, "took", took)
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap gives http.ResponseController the writer below.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// body reads the call's body, which may be absent.
+func (c *call) body() ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(c.Body, maxBody+1))
+	if err != nil {
+		return nil, audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
+	}
+	if len(data) > maxBody {
+		return nil, audience.Errorf(audience.Invalid, "the body is larger than 1 MiB")
+	}
+	return bytes.TrimSpace(data), nil
+}
+
+// json decodes the call's body, which must be there, into dst.
+func (c *call) json(dst any) error {
+	data, err := c.body()
+	if err != nil {
+		return err
+	}
+	if len(data) == 0 {
+		return audience.Errorf(audience.Invalid, "the body is missing; it must be a JSON object")
+	}
+	return decode(data, dst)
+}
+
+// typedJSON is json for the calls whose documented form names the body's type. It must be JSON when it is named,
+// so that a form sent by mistake gets a clear answer.
+func (c *call) typedJSON(dst any) error {
+	mediaType, _, _ := strings.Cut(c.Header.Get("Content-Type"), ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	if mediaType != "" && mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
+		return audience.InvalidField("Content-Type", "must be application/json, not %.100s", mediaType)
+	}
+	return c.json(dst)
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/auth"
+	"roster/internal/control"
+	"roster/internal/meta"
+	"roster/internal/source"
+)
+
+// Service is what the handlers need of the use cases; *control.Service has it.
+type Service interface {
+	Submit(ctx context.Context, a audience.Actor, d control.Draft) (audience.Task, error)
+	Task(ctx context.Context, a audience.Actor, id audience.TaskID) (audience.Task, error)
+	Audience(ctx context.Context, a audience.Actor, id audience.ID) (audience.Audience, error)
+	Audiences(ctx context.Context, a audience.Actor, offset, limit int) ([]audience.Audience, int, error)
+	UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error)
+	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID) error
+
+	StartRun(ctx context.Context, a audience.Actor, id audience.ID, r audience.RunRequest) (audience.Run, error)
+	Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error)
+	Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error)
+
+	CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (audience.Connection, error)
+	Connection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
+	Connections(ctx context.Context, a audience.Actor, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error)
+	DeleteConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) error
+
+	Namespaces(ctx context.Context, a audience.Actor) ([]audience.Namespace, error)
+	CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error)
+	Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error)
+	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef) ([]control.Profile, error)
+	Upload(ctx context.Context, a audience.Actor, path string, r io.Reader) (source.Object, error)
+}
+
+// Issuer is what the handlers need of the credentials; *auth.Issuer has it.
+type Issuer interface {
+	Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
+	Authenticate(ctx context.Context, h auth.Headers) (audience.Actor, error)
+}
+
+var (
+	_ Service = (*control.Service)(nil)
+	_ Issuer  = (*auth.Issuer)(nil)
+)

@@ -1,0 +1,47 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"roster/client"
+	"roster/internal/auth"
+)
+
+// maxForm bounds the body of a token request.
+const maxForm = 64 << 10
+
+// token issues a token to an API client. It takes its parameters from a form or from the URL, and refuses as
+// OAuth does. Neither is ever logged.
+func (s *server) token(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "the parameters are not a well-formed form of at most 64 KiB")
+		return
+	}
+	id, secret := r.Form.Get("client_id"), r.Form.Get("client_secret")
+	switch {
+	case r.Form.Get("grant_type") == "":
+		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "grant_type is missing; it must be client_credentials")
+		return
+	case r.Form.Get("grant_type") != "client_credentials":
+		s.refuseToken(w, r, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials")
+		return
+	case id == "" || secret == "":
+		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "client_id and client_secret are required")
+		return
+	}
+	token, expiresIn, err := s.Issuer.Token(r.Context(), id, secret)
+	switch {
+	case errors.Is(err, auth.ErrInvalidClient):
+		s.refuseToken(w, r, http.StatusUnauthorized, "invalid_client", "the client_id or the client_secret is wrong")
+	case err != nil:
+		s.fail(w, r, err)
+	default:
+		s.write(w, r, http.StatusOK, "application/json", client.Token{AccessToken: token, TokenType: "bearer", ExpiresIn: int64(expiresIn.Seconds())})
+	}
+}
+
+func (s *server) refuseToken(w http.ResponseWriter, r *http.Request, status int, code, description string) {
+	s.write(w, r, status, "application/json", client.TokenFailure{Error: code, Description: description})
+}

@@ -1,0 +1,419 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	contract "roster/api"
+	"roster/internal/audience"
+	"roster/internal/auth"
+	"roster/internal/control"
+	"roster/internal/meta"
+	"roster/internal/source"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// Ids of the world that tests live in.
+const (
+	clientID   = "8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11"
+	otherID    = "11111111-2222-4333-8444-555566667777"
+	secret     = "open sesame"
+	org        = "0123456789ABCDEF@RosterOrg"
+	taskID     = "df8cd82f-a214-4b72-b549-d6ee23f1ff1a"
+	audienceID = "60ccea95-1435-4180-97a5-58af4aa285ab"
+	runID      = "fb342311-725d-4b48-ab7d-c6105fbc2b8b"
+	connID     = "1d1d4bc5-b527-46a3-9863-530246a61b2b"
+	absentID   = "0b6f3a57-1111-4222-8333-444455556666"
+	flowID     = "0f7e9a0a-3f0e-5a55-8f6a-6f1f0f2d0a01"
+)
+
+var (
+	testScope = audience.Scope{Org: org, Sandbox: "prod"}
+	testNow   = time.Unix(1749624273, 500).UTC()
+)
+
+// world is a handler over a fake of the use cases, with the real issuer.
+type world struct {
+	t       *testing.T
+	service *fake
+	handler http.Handler
+	metrics *prometheus.Registry
+	log     *bytes.Buffer
+	token   string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	issuer, err := auth.NewIssuer(filepath.Join(t.TempDir(), "token.jwk"), tenants{}, func() time.Time { return testNow })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, service: newFake(), metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}}
+	w.handler = New(Config{Service: w.service, Issuer: issuer, Log: slog.New(slog.NewTextHandler(&syncWriter{w: w.log}, nil)), Registerer: w.metrics})
+	if w.token, _, err = issuer.Token(t.Context(), clientID, secret); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+type syncWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *syncWriter) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}
+
+// tenants has one organization with the sandboxes prod and secret, and two clients, of which none has a role
+// in secret.
+type tenants struct{}
+
+func (tenants) Client(_ context.Context, id string) (audience.Client, error) {
+	if id != clientID && id != otherID {
+		return audience.Client{}, meta.ErrNotFound
+	}
+	return audience.Client{ID: id, Org: org, SecretHash: auth.HashSecret(secret), Roles: map[string]audience.ClientRole{"prod": audience.Editor}}, nil
+}
+
+func (tenants) Sandbox(_ context.Context, scope audience.Scope) (audience.Sandbox, error) {
+	if scope.Org != org || scope.Sandbox != "prod" && scope.Sandbox != "secret" {
+		return audience.Sandbox{}, meta.ErrNotFound
+	}
+	return audience.Sandbox{Name: scope.Sandbox}, nil
+}
+
+// do sends a request with all headers but those that headers changes ("" takes one away). A body makes a JSON
+// request. The answer must fit openapi.yaml.
+func (w *world) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	w.t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, path, reader)
+	all := []string{"Authorization", "Bearer " + w.token, "x-api-key", clientID, "x-gw-ims-org-id", org, "x-sandbox-name", "prod", "x-request-id", "test"}
+	if body != "" {
+		all = append(all, "Content-Type", "application/json")
+	}
+	all = append(all, headers...)
+	for i := 0; i < len(all); i += 2 {
+		if r.Header.Del(all[i]); all[i+1] != "" {
+			r.Header.Set(all[i], all[i+1])
+		}
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	w.described(r, rec)
+	return rec
+}
+
+// specification is openapi.yaml, checked.
+var specification = sync.OnceValues(func() (routers.Router, error) {
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromData(contract.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	if err := doc.Validate(loader.Context, openapi3.IsOpenAPI31OrLater()); err != nil {
+		return nil, err
+	}
+	return gorillamux.NewRouter(doc)
+})
+
+// described checks an answer against openapi.yaml.
+func (w *world) described(r *http.Request, rec *httptest.ResponseRecorder) {
+	w.t.Helper()
+	router, err := specification()
+	if err != nil {
+		w.t.Fatal("openapi.yaml:", err)
+	}
+	find := r.Clone(r.Context())
+	find.URL.Path = strings.TrimSuffix(find.URL.Path, "/")
+	if strings.HasPrefix(r.URL.EscapedPath(), landing) {
+		find.URL.Path, find.URL.RawPath = landing+"file", "" // OpenAPI has no parameter with slashes in it
+	}
+	find.URL.Scheme, find.URL.Host = "", ""
+	rt, params, err := router.FindRoute(find)
+	if err != nil {
+		if rec.Code != http.StatusNotFound && rec.Code != http.StatusMethodNotAllowed {
+			w.t.Errorf("%s %s answers %d but is not described: %v", r.Method, r.URL.Path, rec.Code, err)
+		}
+		return
+	}
+	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: find, PathParams: params, Route: rt},
+		Status:                 rec.Code, Header: rec.Header(), Body: io.NopCloser(bytes.NewReader(rec.Body.Bytes())),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		w.t.Errorf("%s %s: the answer is not as described: %v\n%s", r.Method, r.URL.Path, err, rec.Body)
+	}
+}
+
+// ok requires a status and decodes the body.
+func ok[T any](t *testing.T, rec *httptest.ResponseRecorder, status int) T {
+	t.Helper()
+	var v T
+	if rec.Code != status {
+		t.Fatalf("status %d, want %d: %s", rec.Code, status, rec.Body)
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// golden compares text with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got == string(want) {
+		return
+	}
+	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(gotLines), len(wantLines)) {
+		var g, wl string
+		if i < len(gotLines) {
+			g = gotLines[i]
+		}
+		if i < len(wantLines) {
+			wl = wantLines[i]
+		}
+		if g != wl {
+			t.Fatalf("%s, line %d (-update writes it):\n got %s\nwant %s", path, i+1, g, wl)
+		}
+	}
+}
+
+// fake stands in for the use cases: it validates as they do and answers what the tests put in.
+type fake struct {
+	mu       sync.Mutex
+	calls    []any // arguments of the calls
+	task     audience.Task
+	audience audience.Audience
+	run      audience.Run
+	conns    []audience.Connection
+	profiles []control.Profile
+	err      error // of every call
+	panics   any
+}
+
+func newFake() *fake {
+	a := audience.Audience{
+		ID: audienceID, Scope: testScope, TaskID: taskID, Name: "Sample external audience", Description: "A sample version of an external audience",
+		Fields:  []audience.Field{{Name: "ppid", Type: audience.String, IdentityNs: "Email"}, {Name: "list_id", Type: audience.String, Labels: []string{"core/C2", "custom/deep"}}},
+		Source:  audience.SourceSpec{Path: "activation/sample-source/example.csv", Type: audience.PathFile, SourceType: "Cloud Storage", BaseConnectionID: connID},
+		TTLDays: 40, Labels: []string{"core/C1"}, AudienceType: "people", OriginName: "CUSTOM_UPLOAD", Namespace: "CustomerAudienceUpload",
+		ProfileIngestion: true, CreatedBy: clientID, CreatedAt: time.Unix(1749324248, 0), UpdatedBy: clientID, UpdatedAt: time.Unix(1749624273, 0),
+		LastRun: runID, Members: 3, LastIngestedAt: time.Unix(1749624273, 0),
+	}
+	return &fake{
+		task:     audience.Task{ID: taskID, Scope: testScope, Status: audience.Success, AudienceID: audienceID, Draft: a, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt},
+		audience: a,
+		run: audience.Run{ID: runID, Scope: testScope, AudienceID: audienceID, AudienceName: a.Name, Seq: 1,
+			Request: audience.RunRequest{Differential: true, WindowStart: time.Unix(764245635, 0), WindowEnd: testNow},
+			Status:  audience.Processing, CreatedBy: clientID, CreatedAt: testNow, UpdatedAt: testNow, FlowID: flowID},
+		conns: []audience.Connection{{ID: connID, Scope: testScope, Name: "files", SpecID: audience.SpecLocal, SpecVersion: "1.0", AuthSpec: "none",
+			Params: map[string]string{"root": "/srv/files", "hidden": "secret"}, Etag: `"e"`, Version: 1, State: "enabled", CreatedBy: clientID, UpdatedBy: clientID,
+			CreatedAt: testNow, UpdatedAt: testNow}},
+	}
+}
+
+func (f *fake) called(args ...any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.panics != nil {
+		panic(f.panics)
+	}
+	f.calls = append(f.calls, args...)
+	return f.err
+}
+
+// last is the argument of the last call.
+func last[T any](t *testing.T, f *fake) T {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.calls) == 0 {
+		t.Fatal("no use case was called")
+	}
+	v, is := f.calls[len(f.calls)-1].(T)
+	if !is {
+		t.Fatalf("the last call had %#v", f.calls[len(f.calls)-1])
+	}
+	return v
+}
+
+func (f *fake) Submit(_ context.Context, a audience.Actor, d control.Draft) (audience.Task, error) {
+	if err := f.called(d); err != nil {
+		return audience.Task{}, err
+	}
+	d.Fields = slices.Clone(d.Fields)
+	if err := audience.Validate(&d, func(code string) (string, bool, []string) { return audience.Resolve(code, nil) }); err != nil {
+		return audience.Task{}, err
+	}
+	switch {
+	case d.Name == "taken":
+		return audience.Task{}, audience.Errorf(audience.Duplicate, "an audience named %q already exists in sandbox %q", d.Name, a.Scope.Sandbox)
+	case d.Source.BaseConnectionID == absentID:
+		return audience.Task{}, audience.InvalidField("sourceSpec.baseConnectionId", "base connection %q does not exist", d.Source.BaseConnectionID)
+	}
+	d.CreatedBy, d.CreatedAt, d.UpdatedBy, d.UpdatedAt = a.ClientID, testNow, a.ClientID, testNow
+	return audience.Task{ID: taskID, AudienceID: audienceID, Status: audience.Processing, Draft: d, CreatedAt: testNow, UpdatedAt: testNow}, nil
+}
+
+func absent[ID ~string](what string, id ID) error {
+	if id == absentID {
+		return audience.Errorf(audience.NotFound, "%s %q does not exist", what, id)
+	}
+	return nil
+}
+
+func (f *fake) Task(_ context.Context, _ audience.Actor, id audience.TaskID) (audience.Task, error) {
+	if err := f.called(id); err != nil {
+		return audience.Task{}, err
+	}
+	return f.task, absent("task", id)
+}
+
+func (f *fake) Audience(_ context.Context, _ audience.Actor, id audience.ID) (audience.Audience, error) {
+	if err := f.called(id); err != nil {
+		return audience.Audience{}, err
+	}
+	return f.audience, absent("audience", id)
+}
+
+type pageArgs struct{ offset, limit int }
+
+func (f *fake) Audiences(_ context.Context, _ audience.Actor, offset, limit int) ([]audience.Audience, int, error) {
+	return []audience.Audience{f.audience}, 3, f.called(pageArgs{offset, limit})
+}
+
+func (f *fake) UpdateAudience(_ context.Context, _ audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error) {
+	if err := f.called(p); err != nil {
+		return audience.Audience{}, err
+	}
+	if p.Description != nil {
+		f.audience.Description = *p.Description
+	}
+	return f.audience, absent("audience", id)
+}
+
+func (f *fake) DeleteAudience(_ context.Context, _ audience.Actor, id audience.ID) error {
+	if err := f.called(id); err != nil {
+		return err
+	}
+	return absent("audience", id)
+}
+
+func (f *fake) StartRun(_ context.Context, _ audience.Actor, id audience.ID, r audience.RunRequest) (audience.Run, error) {
+	if err := f.called(r); err != nil {
+		return audience.Run{}, err
+	}
+	run := f.run
+	if run.Request = r; r.WindowEnd.IsZero() {
+		run.Request.WindowEnd = testNow
+	}
+	return run, absent("audience", id)
+}
+
+func (f *fake) Run(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID) (audience.Run, error) {
+	if err := f.called(id); err != nil {
+		return audience.Run{}, err
+	}
+	return f.run, absent("run", id)
+}
+
+func (f *fake) Runs(_ context.Context, _ audience.Actor, _ audience.ID, q meta.RunQuery) ([]audience.Run, int, error) {
+	return []audience.Run{f.run}, 1, f.called(q)
+}
+
+func (f *fake) CreateConnection(_ context.Context, _ audience.Actor, c audience.Connection) (audience.Connection, error) {
+	if err := f.called(c); err != nil {
+		return c, err
+	}
+	c.ID, c.Etag = connID, `"e"`
+	return c, nil
+}
+
+func (f *fake) Connection(_ context.Context, _ audience.Actor, id audience.ConnectionID) (audience.Connection, error) {
+	if err := f.called(id); err != nil {
+		return audience.Connection{}, err
+	}
+	return f.conns[0], absent("connection", id)
+}
+
+type connectionsArgs struct {
+	name  string
+	after audience.ConnectionID
+	limit int
+}
+
+func (f *fake) Connections(_ context.Context, _ audience.Actor, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error) {
+	return f.conns[:min(limit, len(f.conns))], f.called(connectionsArgs{name, after, limit})
+}
+
+func (f *fake) DeleteConnection(_ context.Context, _ audience.Actor, id audience.ConnectionID) error {
+	if err := f.called(id); err != nil {
+		return err
+	}
+	return absent("connection", id)
+}
+
+func (f *fake) Namespaces(context.Context, audience.Actor) ([]audience.Namespace, error) {
+	return audience.StandardNamespaces(), f.called("namespaces")
+}
+
+func (f *fake) CreateNamespace(_ context.Context, _ audience.Actor, n audience.Namespace) (audience.Namespace, error) {
+	n.ID = 10000
+	return n, f.called(n)
+}
+
+func (f *fake) Sandboxes(context.Context, audience.Actor) ([]audience.Sandbox, error) {
+	return []audience.Sandbox{{ID: absentID, Name: "prod", Title: "Production", Type: "production", Default: true}}, f.called("sandboxes")
+}
+
+func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef) ([]control.Profile, error) {
+	return f.profiles, f.called(ids)
+}
+
+func (f *fake) Upload(_ context.Context, _ audience.Actor, path string, r io.Reader) (source.Object, error) {
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		return source.Object{}, err
+	}
+	return source.Object{Path: path, Size: n, Version: "v1"}, f.called(path)
+}

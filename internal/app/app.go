@@ -1,0 +1,270 @@
+// Package app is the composition root: it reads the configuration, opens the engines, wires the parts of
+// Roster together and runs their life cycle. Nothing else in Roster imports an engine.
+package app
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"roster/internal/api"
+	"roster/internal/auth"
+	"roster/internal/control"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/meta/postgres"
+	"roster/internal/meta/sqlite"
+	"roster/internal/profile"
+	"roster/internal/profile/pebble"
+	"roster/internal/queue"
+)
+
+// App is a Roster process: New opens everything, Start serves, Stop drains and closes.
+type App struct {
+	cfg        Config
+	log        *slog.Logger
+	localRoots []string // resolved
+
+	lock    *dirLock
+	meta    metaStore
+	lake    *lake.Lake
+	profile profile.Store
+	control *control.Service
+	queue   *queue.Queue
+	metrics *prometheus.Registry
+
+	listener net.Listener
+	server   *http.Server
+	debug    *http.Server
+	url      string
+	draining atomic.Bool
+	failed   chan error // takes the error that ended a server by itself
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc // ends what runs in the background
+	closers    []func() error     // in the order of opening
+	stopOnce   sync.Once
+	stopErr    error
+}
+
+// metaStore is what the engines of the metadata store have beside the contract.
+type metaStore interface {
+	meta.Store
+	DB() *sql.DB
+}
+
+// How long things may take, and how often they happen.
+const (
+	drainTimeout  = 15 * time.Second // for requests in flight when the server stops
+	settleTimeout = time.Second      // for short jobs in flight; runs are cut off and resume at the next start
+	recoverEvery  = 5 * time.Second
+)
+
+// New opens the data directory and everything in it. It opens no port; whatever is misconfigured fails here.
+func New(ctx context.Context, cfg Config) (*App, error) {
+	cfg = cfg.withDefaults()
+	a := &App{cfg: cfg, log: cfg.Logger, metrics: newRegistry(), failed: make(chan error, 2)}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		a.openDataDir, a.openLocalRoots, a.openMeta, a.openLake, a.openProfile, a.wire,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) openDataDir(context.Context) error {
+	dir, err := filepath.Abs(a.cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
+	}
+	a.cfg.DataDir = dir
+	for _, d := range []string{dir, a.path("keys"), a.path("scratch"), a.landingDir(firstSandbox)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
+		}
+	}
+	if a.lock, err = lockDir(dir); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() error { a.lock.release(); return nil })
+	return nil
+}
+
+func (a *App) openLocalRoots(context.Context) error {
+	for _, root := range a.cfg.LocalRoots {
+		real, err := filepath.EvalSymlinks(root)
+		if err == nil {
+			real, err = filepath.Abs(real)
+		}
+		if err != nil {
+			return fmt.Errorf("--local-roots, ROSTER_LOCAL_ROOTS: %w", err)
+		}
+		a.localRoots = append(a.localRoots, real)
+	}
+	return nil
+}
+
+func (a *App) openMeta(ctx context.Context) error {
+	var err error
+	dialect := queue.SQLite
+	if a.cfg.DatabaseURL != "" {
+		dialect = queue.Postgres
+		if a.meta, err = postgres.Open(ctx, a.cfg.DatabaseURL); err != nil {
+			return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: %w", err)
+		}
+	} else if a.meta, err = sqlite.Open(ctx, a.path("roster.db")); err != nil {
+		return fmt.Errorf("open the metadata: %w", err)
+	}
+	a.closers = append(a.closers, a.meta.Close)
+	if err := queue.Migrate(ctx, a.meta.DB(), dialect); err != nil {
+		return fmt.Errorf("prepare the job queue: %w", err)
+	}
+	a.queue, err = queue.New(a.meta.DB(), dialect, a.log)
+	return err
+}
+
+func (a *App) openProfile(context.Context) error {
+	store, err := pebble.Open(a.path("profile"), pebble.Options{Log: a.log})
+	if err != nil {
+		return fmt.Errorf("open the profile store: %w", err)
+	}
+	a.profile = store
+	a.closers = append(a.closers, store.Close)
+	return nil
+}
+
+// wire connects the parts; everything they need is open.
+func (a *App) wire(context.Context) error {
+	issuer, err := auth.NewIssuer(a.path("keys", "token.jwk"), a.meta, a.cfg.Clock)
+	if err != nil {
+		return fmt.Errorf("open the token keys: %w", err)
+	}
+	a.control = control.New(control.Config{
+		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource,
+		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Clock: a.cfg.Clock, Log: a.log},
+		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir,
+	})
+	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready,
+		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Registerer: a.metrics})
+	a.server = newServer(handler, a.log)
+	return nil
+}
+
+// ready says whether the process takes requests; its error is what /readyz answers.
+func (a *App) ready() error {
+	if a.draining.Load() {
+		return errors.New("the server is shutting down")
+	}
+	return nil
+}
+
+// Start opens the port, finishes a first start, takes up unfinished work and serves. ctx is for starting only.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.listen(); err != nil {
+		return err
+	}
+	if err := a.bootstrap(ctx, a.lastingURL()); err != nil {
+		return err
+	}
+	if a.cfg.DatabaseURL == "" {
+		// The lock on the data directory says that no other process works on this SQLite store.
+		if err := a.meta.Update(ctx, func(tx meta.Tx) error { return tx.DropLeases(ctx) }); err != nil {
+			return fmt.Errorf("take over unfinished work: %w", err)
+		}
+	}
+	if err := a.control.Recover(ctx); err != nil {
+		return fmt.Errorf("take up unfinished work: %w", err)
+	}
+	background, cancel := context.WithCancel(context.Background())
+	a.cancel = cancel
+	if err := a.queue.Start(background, a.control.Handle); err != nil {
+		return fmt.Errorf("start the job queue: %w", err)
+	}
+	a.background.Go(func() { a.recoverLoop(background) })
+	a.serve()
+	if err := a.lock.announce(a.url); err != nil {
+		return err
+	}
+	a.log.Info("serving", "url", a.url, "data", a.cfg.DataDir)
+	return nil
+}
+
+// recoverLoop takes up work whose worker died, and sweeps that failed.
+func (a *App) recoverLoop(ctx context.Context) {
+	ticker := time.NewTicker(recoverEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := a.control.Recover(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("look for unfinished work", "error", err)
+			}
+		}
+	}
+}
+
+// URL is where the API serves, without a slash at the end; "" before Start.
+func (a *App) URL() string { return a.url }
+
+// DataDir is the absolute path of the data directory.
+func (a *App) DataDir() string { return a.cfg.DataDir }
+
+// Failed delivers the error of a server that ended by itself.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop drains: it turns new requests away, lets those in flight finish, stops the jobs (a run that is cut off
+// resumes at the next start) and closes everything. It is safe to call twice, also after a failed Start.
+func (a *App) Stop(ctx context.Context) error {
+	a.stopOnce.Do(func() {
+		a.draining.Store(true)
+		err := a.stopServing(ctx)
+		if a.cancel != nil {
+			settle, done := context.WithTimeout(ctx, settleTimeout)
+			err = errors.Join(err, a.queue.Stop(settle))
+			done()
+			a.cancel()
+			a.background.Wait()
+		}
+		a.stopErr = errors.Join(err, a.close())
+	})
+	return a.stopErr
+}
+
+// close closes what is open, last opened first.
+func (a *App) close() error {
+	var err error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, a.closers[i]())
+	}
+	a.closers = nil
+	return err
+}
+
+// path is a path in the data directory.
+func (a *App) path(elem ...string) string {
+	return filepath.Join(append([]string{a.cfg.DataDir}, elem...)...)
+}

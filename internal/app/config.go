@@ -1,0 +1,314 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"gopkg.in/yaml.v3"
+)
+
+// Config is how a Roster process is set up. The zero value of a field means its default.
+type Config struct {
+	DataDir     string   // everything the process keeps; made absolute by New
+	Listen      string   // host:port of the API; port 0 takes a free one
+	DatabaseURL string   // PostgreSQL; "" keeps the metadata in SQLite in the data directory
+	LakeURL     string   // "" or file:///… ; "" is the data directory's lake
+	CatalogURL  string   // "" keeps the lake's catalog beside the metadata
+	ProfileURL  string   // "" is Pebble in the data directory
+	LocalRoots  []string // folders that connections of the local kind may use
+	Memory      int64    // budget of one run in bytes
+	TLSCert     string   // certificate file; with TLSKey the server speaks TLS
+	TLSKey      string
+	LogLevel    slog.Level
+	LogFormat   string // "text" or "json"
+	DebugListen string // loopback host:port of pprof, "" for none
+
+	// Clock is the time of everything that Roster stamps and expires; time.Now when nil.
+	Clock func() time.Time
+	// Logger takes the log; when nil the log goes to standard error by LogLevel and LogFormat.
+	Logger *slog.Logger
+	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
+	// addresses in the credentials file stay those of the server that listens on Listen.
+	Private bool
+}
+
+// Defaults of the settings.
+const (
+	DefaultDataDir = "./roster-data"
+	DefaultListen  = "127.0.0.1:8080"
+	DefaultMemory  = 512 << 20
+	minMemory      = 64 << 20
+	// baseMemory is what a process needs beside its runs: caches of the stores, requests, the runtime.
+	baseMemory = 256 << 20
+)
+
+// MemoryLimit is the soft limit of the Go runtime that goes with the budget of one run.
+func (c Config) MemoryLimit() int64 { return c.withDefaults().Memory + baseMemory }
+
+func (c Config) withDefaults() Config {
+	if c.DataDir == "" {
+		c.DataDir = DefaultDataDir
+	}
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.Memory == 0 {
+		c.Memory = DefaultMemory
+	}
+	if c.LogFormat == "" {
+		c.LogFormat = "text"
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = NewLogger(os.Stderr, c.LogLevel, c.LogFormat)
+	}
+	return c
+}
+
+// Setting is one thing that flags, environment and the configuration file can set.
+type Setting struct {
+	Name    string // the flag and the key in the configuration file
+	Usage   string
+	Default string // as shown in help
+	set     func(c *Config, value string) error
+}
+
+// Env is the setting's environment variable.
+func (s Setting) Env() string {
+	return "ROSTER_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+}
+
+// Settings lists all settings in the order of help.
+func Settings() []Setting {
+	return []Setting{
+		{"data-dir", "directory that holds everything Roster keeps", DefaultDataDir, text(func(c *Config) *string { return &c.DataDir })},
+		{"listen", "host:port of the API", DefaultListen, setListen},
+		{"database-url", "PostgreSQL for the metadata, postgres://… (SQLite in the data directory when absent)", "", setDatabaseURL},
+		{"lake-url", "folder of the datasets, file:///… (the data directory's lake when absent)", "", setLakeURL},
+		{"catalog-url", "catalog of the datasets (beside the metadata when absent)", "", unsupported("the catalog lies beside the metadata in this version")},
+		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
+		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
+		{"memory", "budget of one run", "512MiB", setMemory},
+		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
+		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
+		{"log-level", "debug, info, warn or error", "info", setLogLevel},
+		{"log-format", "text or json", "text", oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+		{"role", "what this process does", "all", setRole},
+		{"debug-listen", "loopback host:port for pprof", "", setDebugListen},
+	}
+}
+
+// Load puts a configuration together: a flag goes before the environment, that before the file, that before
+// the default. flags holds the flags that were given, by name; lookup is os.LookupEnv; file is the path given
+// with --config, or "". Every error names where the wrong value came from.
+func Load(flags map[string]string, lookup func(string) (string, bool), file string) (Config, error) {
+	var c Config
+	fromFile, err := readConfigFile(file)
+	if err != nil {
+		return c, err
+	}
+	for _, s := range Settings() {
+		origin, value, ok := "", "", false
+		if value, ok = flags[s.Name]; ok {
+			origin = "--" + s.Name
+		} else if value, ok = lookup(s.Env()); ok && value != "" {
+			origin = s.Env()
+		} else if value, ok = fromFile[s.Name]; ok {
+			origin = file + ": " + s.Name
+		} else {
+			continue
+		}
+		if err := s.set(&c, value); err != nil {
+			return c, fmt.Errorf("%s: %w", origin, err)
+		}
+	}
+	return c, c.checkTLS()
+}
+
+// readConfigFile reads a flat YAML (or JSON) file of settings.
+func readConfigFile(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	var nodes map[string]yaml.Node
+	if err := yaml.Unmarshal(data, &nodes); err != nil {
+		return nil, fmt.Errorf("%s: it must be YAML or JSON with one setting per key: %w", path, err)
+	}
+	values := map[string]string{}
+	for key, node := range nodes {
+		if !isSetting(key) {
+			return nil, fmt.Errorf("%s: line %d: unknown setting %q; the settings are the flags of roster serve without their dashes in front", path, node.Line, key)
+		}
+		if node.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("%s: line %d: %s must be a single value", path, node.Line, key)
+		}
+		values[key] = node.Value
+	}
+	return values, nil
+}
+
+func isSetting(name string) bool {
+	for _, s := range Settings() {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if v == "" {
+			return errors.New("must not be empty")
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func oneOf(field func(*Config) *string, allowed ...string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, a := range allowed {
+			if v == a {
+				*field(c) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("%q must be %s", v, strings.Join(allowed, " or "))
+	}
+}
+
+func unsupported(why string) func(*Config, string) error {
+	return func(_ *Config, v string) error {
+		if v == "" {
+			return nil
+		}
+		return fmt.Errorf("%s; leave it unset", why)
+	}
+}
+
+func setListen(c *Config, v string) error {
+	if err := checkHostPort(v); err != nil {
+		return err
+	}
+	c.Listen = v
+	return nil
+}
+
+func checkHostPort(v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port, such as %s", v, DefaultListen)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port between 0 and 65535", v)
+	}
+	return nil
+}
+
+// setDebugListen insists on a loopback address: profiles show memory, and memory holds people's data.
+func setDebugListen(c *Config, v string) error {
+	if err := checkHostPort(v); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(v)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not a loopback address such as 127.0.0.1:6060", v)
+	}
+	c.DebugListen = v
+	return nil
+}
+
+// setDatabaseURL never repeats the URL in an error: it holds a password.
+func setDatabaseURL(c *Config, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" && u.Query().Get("host") == "" {
+		return errors.New("it must be a PostgreSQL address, postgres://user:password@host:5432/database")
+	}
+	c.DatabaseURL = v
+	return nil
+}
+
+func setLakeURL(c *Config, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) {
+		return errors.New("it must be file:///absolute/folder; object stores are not supported by this version")
+	}
+	c.LakeURL = v
+	return nil
+}
+
+func setLocalRoots(c *Config, v string) error {
+	c.LocalRoots = nil
+	for _, root := range filepath.SplitList(v) {
+		if !filepath.IsAbs(root) {
+			return fmt.Errorf("%q is not an absolute path", root)
+		}
+		if info, err := os.Stat(root); err != nil || !info.IsDir() {
+			return fmt.Errorf("%q is not an existing folder", root)
+		}
+		c.LocalRoots = append(c.LocalRoots, root)
+	}
+	return nil
+}
+
+func setMemory(c *Config, v string) error {
+	n, err := humanize.ParseBytes(v)
+	if err != nil || n > 1<<50 {
+		return fmt.Errorf("%q is not a size, such as 512MiB or 2GiB", v)
+	}
+	if n < minMemory {
+		return fmt.Errorf("%s is too little; a run needs at least %s", v, humanize.IBytes(minMemory))
+	}
+	c.Memory = int64(n)
+	return nil
+}
+
+func setLogLevel(c *Config, v string) error {
+	if err := c.LogLevel.UnmarshalText([]byte(v)); err != nil {
+		return fmt.Errorf("%q must be debug, info, warn or error", v)
+	}
+	return nil
+}
+
+// setRole accepts what can work: with a lake and a profile store in the data directory one process does all.
+func setRole(_ *Config, v string) error {
+	switch v {
+	case "all":
+		return nil
+	case "api", "worker":
+		return fmt.Errorf("%q needs a lake and a profile store that several processes share, which this version does not have; use all", v)
+	}
+	return fmt.Errorf("%q must be all", v)
+}
+
+func (c Config) checkTLS() error {
+	switch {
+	case c.TLSCert == "" && c.TLSKey == "":
+		return nil
+	case c.TLSKey == "":
+		return errors.New("--tls-cert (ROSTER_TLS_CERT) needs --tls-key (ROSTER_TLS_KEY)")
+	case c.TLSCert == "":
+		return errors.New("--tls-key (ROSTER_TLS_KEY) needs --tls-cert (ROSTER_TLS_CERT)")
+	}
+	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+
+	_ "modernc.org/sqlite" // the driver of the catalog
+
+	"roster/internal/lake"
+)
+
+// openLake opens the datasets and their catalog. Beside PostgreSQL the catalog is in that database. On SQLite
+// it is a database of its own: a commit of a dataset never waits for the metadata's only writer, and other
+// engines can open the catalog without seeing anything else.
+func (a *App) openLake(ctx context.Context) error {
+	cfg := lake.Config{Warehouse: a.path("lake"), Catalog: a.meta.DB(), Dialect: "postgres"}
+	if a.cfg.LakeURL != "" {
+		u, err := url.Parse(a.cfg.LakeURL)
+		if err != nil {
+			return fmt.Errorf("--lake-url, ROSTER_LAKE_URL: %w", err)
+		}
+		cfg.Warehouse = u.Path
+	}
+	if a.cfg.DatabaseURL == "" {
+		db, err := sql.Open("sqlite", catalogDSN(a.path("catalog.db")))
+		if err != nil {
+			return fmt.Errorf("open the catalog: %w", err)
+		}
+		a.closers = append(a.closers, db.Close)
+		cfg.Catalog, cfg.Dialect = db, "sqlite"
+	}
+	var err error
+	a.lake, err = lake.Open(ctx, cfg)
+	return err
+}
+
+// catalogDSN opens a database whose commits are on the disk when they return: the commit of a dataset is the
+// point at which an audience changes.
+func catalogDSN(path string) string {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+		"_pragma": {"busy_timeout(30000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}.Encode()}
+	return u.String()
+}

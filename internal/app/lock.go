@@ -1,0 +1,79 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// Holder is the process that uses a data directory.
+type Holder struct {
+	PID int    `json:"pid"`
+	URL string `json:"url,omitempty"` // where it serves, "" until it does
+}
+
+// LockedError says that another process uses the data directory.
+type LockedError struct {
+	Dir    string
+	Holder Holder
+}
+
+func (e *LockedError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("the data directory %s is in use by another process", e.Dir)
+	}
+	at := ""
+	if e.Holder.URL != "" {
+		at = ", which serves at " + e.Holder.URL
+	}
+	return fmt.Sprintf("the data directory %s is in use by process %d%s", e.Dir, e.Holder.PID, at)
+}
+
+// dirLock keeps a data directory to one process. The operating system drops it when the process dies.
+type dirLock struct {
+	file *flock.Flock
+	path string
+}
+
+func lockDir(dir string) (*dirLock, error) {
+	path := filepath.Join(dir, "lock")
+	l := &dirLock{file: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR)), path: path}
+	ok, err := l.file.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory %s: %w", dir, err)
+	}
+	if !ok {
+		holder, _ := ReadHolder(dir)
+		return nil, &LockedError{Dir: dir, Holder: holder}
+	}
+	if err := l.announce(""); err != nil {
+		l.release()
+		return nil, err
+	}
+	return l, nil
+}
+
+// announce tells other processes who holds the directory and where it serves.
+func (l *dirLock) announce(url string) error {
+	data, err := json.Marshal(Holder{PID: os.Getpid(), URL: url})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(l.path, append(data, '\n'), 0o600)
+}
+
+// release lets the directory go. The file stays: removing it would race with the next process.
+func (l *dirLock) release() { _ = l.file.Unlock() }
+
+// ReadHolder reads who last announced itself in the data directory; it may be gone by now.
+func ReadHolder(dir string) (Holder, error) {
+	var h Holder
+	data, err := os.ReadFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return h, err
+	}
+	return h, json.Unmarshal(data, &h)
+}

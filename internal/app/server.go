@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+)
+
+// Limits of a connection. A request has no time limit as a whole, since an upload may take hours, but it
+// must keep moving: every read of a body must bring something within stallTimeout.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	stallTimeout  = time.Minute
+	answerTimeout = 5 * time.Minute
+	maxHeader     = 64 << 10
+)
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           keepMoving(h),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// keepMoving ends requests whose client neither sends nor reads.
+func keepMoving(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if r.Body == http.NoBody {
+			_ = rc.SetWriteDeadline(time.Now().Add(answerTimeout))
+		} else {
+			_ = rc.SetWriteDeadline(time.Time{})
+			_ = rc.SetReadDeadline(time.Now().Add(stallTimeout))
+			r.Body = &movingBody{ReadCloser: r.Body, rc: rc}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// movingBody moves the deadlines of its connection with every read. Once the body is read, the answer has
+// its time too.
+type movingBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b *movingBody) Read(p []byte) (int, error) {
+	_ = b.rc.SetReadDeadline(time.Now().Add(stallTimeout))
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+		_ = b.rc.SetWriteDeadline(time.Now().Add(answerTimeout))
+	}
+	return n, err
+}
+
+// listen opens the ports.
+func (a *App) listen() error {
+	addr := a.cfg.Listen
+	if a.cfg.Private {
+		addr = "127.0.0.1:0"
+	}
+	var err error
+	if a.listener, err = net.Listen("tcp", addr); err != nil {
+		return fmt.Errorf("--listen, ROSTER_LISTEN: %w", err)
+	}
+	a.url = baseURL(a.listener.Addr().String(), a.secure())
+	if a.cfg.DebugListen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", a.cfg.DebugListen)
+	if err != nil {
+		return fmt.Errorf("--debug-listen, ROSTER_DEBUG_LISTEN: %w", err)
+	}
+	a.debug = newServer(profiles(), a.log)
+	a.background.Go(func() { a.ended(a.debug.Serve(l)) })
+	a.log.Info("serving profiles", "url", "http://"+l.Addr().String()+"/debug/pprof/")
+	return nil
+}
+
+// secure reports whether the server speaks TLS.
+func (a *App) secure() bool { return a.cfg.TLSCert != "" && !a.cfg.Private }
+
+// lastingURL is where the server that listens on the configured address is.
+func (a *App) lastingURL() string {
+	if a.cfg.Private {
+		return baseURL(a.cfg.Listen, a.cfg.TLSCert != "")
+	}
+	return a.url
+}
+
+// serve answers requests in the background.
+func (a *App) serve() {
+	a.background.Go(func() {
+		if a.secure() {
+			a.ended(a.server.ServeTLS(a.listener, a.cfg.TLSCert, a.cfg.TLSKey))
+			return
+		}
+		a.ended(a.server.Serve(a.listener))
+	})
+}
+
+// ended reports a server that ended although nobody asked it to.
+func (a *App) ended(err error) {
+	if !errors.Is(err, http.ErrServerClosed) {
+		a.failed <- err
+	}
+}
+
+// stopServing stops accepting and waits for the requests in flight, then cuts them off.
+func (a *App) stopServing(ctx context.Context) error {
+	if a.debug != nil {
+		_ = a.debug.Close()
+	}
+	if a.listener != nil {
+		defer a.listener.Close() // Shutdown closes it unless the server never began to serve
+	}
+	if a.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	err := a.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.log.Warn("requests were still in flight and have been cut off", "after", drainTimeout)
+		return a.server.Close()
+	}
+	return err
+}
+
+// baseURL is how a client on this machine reaches the address.
+func baseURL(addr string, secure bool) string {
+	host, port, _ := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

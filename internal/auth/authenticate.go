@@ -1,0 +1,110 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Headers are the four headers that every call carries.
+type Headers struct {
+	Authorization string
+	APIKey        string // x-api-key
+	Org           string // x-gw-ims-org-id
+	Sandbox       string // x-sandbox-name
+}
+
+// Authenticate returns the caller that the headers prove, or an *audience.Error with the contract's code. It
+// checks the headers' presence, then the token, the client, the organization and the sandbox, in this order.
+func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, error) {
+	if err := h.missing(); err != nil {
+		return audience.Actor{}, err
+	}
+	scheme, token, _ := strings.Cut(h.Authorization, " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return audience.Actor{}, audience.Errorf(audience.BadToken, `the header Authorization must be "Bearer" and a token`)
+	}
+	c, err := i.verify(strings.TrimSpace(token))
+	if err != nil {
+		return audience.Actor{}, err
+	}
+	if h.APIKey != c.Subject {
+		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the header x-api-key must be the client id that the token was issued to")
+	}
+	if h.Org != c.Org {
+		return audience.Actor{}, audience.Errorf(audience.WrongOrg, "the header x-gw-ims-org-id must be the organization that the token was issued for")
+	}
+	return i.grant(ctx, grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: h.Sandbox}})
+}
+
+// missing names every header that is absent.
+func (h Headers) missing() error {
+	var names []string
+	var problems []audience.Problem
+	for _, header := range []struct{ name, value string }{
+		{"Authorization", h.Authorization}, {"x-api-key", h.APIKey}, {"x-gw-ims-org-id", h.Org}, {"x-sandbox-name", h.Sandbox},
+	} {
+		if strings.TrimSpace(header.value) == "" {
+			names = append(names, header.name)
+			problems = append(problems, audience.Problem{Path: header.name, Message: "the header is missing"})
+		}
+	}
+	switch len(names) {
+	case 0:
+		return nil
+	case 1:
+		return &audience.Error{Code: audience.MissingHeader, Message: "the header " + names[0] + " is missing", Problems: problems}
+	}
+	return &audience.Error{Code: audience.MissingHeader, Message: "the headers " + strings.Join(names, ", ") + " are missing", Problems: problems}
+}
+
+// grantKey is a client in a sandbox.
+type grantKey struct {
+	client string
+	scope  audience.Scope
+}
+
+// grant looks up what a client may do in a sandbox. Only grants are kept, and only for grantLife: a refusal is
+// looked up afresh each time, so that a new sandbox or role works at once.
+func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error) {
+	now := i.clock()
+	if actor, at, ok := i.grants.getAt(key); ok && !now.Before(at) && now.Sub(at) < grantLife {
+		return actor, nil
+	}
+	_, err := i.store.Sandbox(ctx, key.scope)
+	if errors.Is(err, meta.ErrNotFound) {
+		return audience.Actor{}, &audience.Error{Code: audience.Invalid, Message: fmt.Sprintf("there is no sandbox %.100q in the organization", key.scope.Sandbox),
+			Problems: []audience.Problem{{Path: "x-sandbox-name", Message: fmt.Sprintf("there is no sandbox %.100q", key.scope.Sandbox)}}}
+	}
+	if err != nil {
+		return audience.Actor{}, fmt.Errorf("look up the sandbox: %w", err)
+	}
+	client, err := i.store.Client(ctx, key.client)
+	if errors.Is(err, meta.ErrNotFound) || err == nil && client.Org != key.scope.Org {
+		return audience.Actor{}, audience.Errorf(audience.BadToken, "the client that the token was issued to does not exist any more")
+	}
+	if err != nil {
+		return audience.Actor{}, fmt.Errorf("look up the client: %w", err)
+	}
+	role := roleIn(client, key.scope.Sandbox)
+	if role == "" {
+		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the client has no role in the sandbox %.100q", key.scope.Sandbox)
+	}
+	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role}
+	i.grants.putAt(key, actor, now)
+	return actor, nil
+}
+
+// roleIn is the client's role in a sandbox: the one given for that sandbox, or else the one for all of them.
+func roleIn(c audience.Client, sandbox string) audience.ClientRole {
+	if role, ok := c.Roles[sandbox]; ok {
+		return role
+	}
+	return c.Roles["*"]
+}
+
+var _ Store = meta.Store(nil)

@@ -1,0 +1,130 @@
+// Package auth turns credentials into actors: it issues the tokens of API clients and checks the headers of
+// their calls.
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Store is what the issuer reads; meta.Store has it. An absent client or sandbox is meta.ErrNotFound.
+type Store interface {
+	Client(ctx context.Context, id string) (audience.Client, error)
+	Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error)
+}
+
+// ErrInvalidClient says that a client id or its secret is wrong; which of the two is not told.
+var ErrInvalidClient = errors.New("auth: unknown client or wrong secret")
+
+const (
+	issuerName = "roster"
+	algorithm  = jose.EdDSA
+	// tokenLife is how long a token is accepted. Clients are told a second less, since the times in a token
+	// are whole seconds.
+	tokenLife = 24 * time.Hour
+	// grantLife bounds how long a change of a client's roles, or of a sandbox, may take to be seen.
+	grantLife = time.Second
+	// cacheSize bounds both caches.
+	cacheSize = 10_000
+)
+
+// Issuer issues tokens and authenticates calls. It is safe for concurrent use.
+type Issuer struct {
+	store    Store
+	clock    func() time.Time
+	key      jose.JSONWebKey
+	signer   jose.Signer
+	verified *cache[[sha256.Size]byte, claims]
+	grants   *cache[grantKey, audience.Actor]
+}
+
+// NewIssuer opens the signing key in keyFile, which it creates with mode 0600 when it is absent.
+func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, error) {
+	key, err := openKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", keyFile, err)
+	}
+	return &Issuer{store: store, clock: clock, key: key, signer: signer,
+		verified: newCache[[sha256.Size]byte, claims](cacheSize), grants: newCache[grantKey, audience.Actor](cacheSize)}, nil
+}
+
+// claims is the content of a token.
+type claims struct {
+	jwt.Claims
+	Org string `json:"org"`
+}
+
+// Token issues a token for a client that knows its secret, and tells how long it lives. ErrInvalidClient
+// when the client is unknown or the secret is wrong.
+func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error) {
+	client, err := i.store.Client(ctx, clientID)
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return "", 0, err
+	}
+	// An unknown client has no hash, which no secret has either.
+	if subtle.ConstantTimeCompare(HashSecret(clientSecret), client.SecretHash) != 1 {
+		return "", 0, ErrInvalidClient
+	}
+	now := i.clock().Truncate(time.Second)
+	token, err = jwt.Signed(i.signer).Claims(claims{
+		Claims: jwt.Claims{Issuer: issuerName, Subject: client.ID, ID: uuid.NewString(),
+			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(tokenLife))},
+		Org: client.Org,
+	}).Serialize()
+	return token, tokenLife - time.Second, err
+}
+
+// verify returns the content of a token that this issuer signed and whose time is not over.
+func (i *Issuer) verify(token string) (claims, error) {
+	now := i.clock()
+	id := sha256.Sum256([]byte(token))
+	c, ok := i.verified.get(id)
+	if !ok {
+		// Only the one algorithm is accepted: "none" and everything else do not parse.
+		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{algorithm})
+		if err != nil {
+			return c, audience.Errorf(audience.BadToken, "the token is not one of this server's; get one at /ims/token/v3")
+		}
+		if err := parsed.Claims(i.key.Public().Key, &c); err != nil || c.Issuer != issuerName || c.Expiry == nil || c.Subject == "" {
+			return c, audience.Errorf(audience.BadToken, "the token was not issued by this server; get one at /ims/token/v3")
+		}
+	}
+	if !now.Before(c.Expiry.Time()) {
+		return c, audience.Errorf(audience.BadToken, "the token has expired; get a new one at /ims/token/v3")
+	}
+	if !ok {
+		i.verified.put(id, c)
+	}
+	return c, nil
+}
+
+// HashSecret is the form in which a client's secret is stored. Secrets are made by NewSecret from 256 random
+// bits, which nobody can search through, so a plain SHA-256 protects them as well as a slow hash would.
+func HashSecret(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}
+
+// NewSecret makes a client secret of 256 random bits.
+func NewSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

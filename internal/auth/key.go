@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// openKey reads the signing key, a JSON Web Key, and makes one when the file is absent.
+func openKey(path string) (jose.JSONWebKey, error) {
+	key, err := readKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if err := createKey(path); err != nil {
+		return key, fmt.Errorf("create the signing key: %w", err)
+	}
+	return readKey(path)
+}
+
+func readKey(path string) (jose.JSONWebKey, error) {
+	var key jose.JSONWebKey
+	info, err := os.Stat(path)
+	if err != nil {
+		return key, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return key, fmt.Errorf("%s can be read by others than its owner (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return key, err
+	}
+	if err := json.Unmarshal(data, &key); err != nil {
+		return key, fmt.Errorf("%s is not a signing key (JSON Web Key)", path)
+	}
+	if _, ok := key.Key.(ed25519.PrivateKey); !ok || !key.Valid() {
+		return key, fmt.Errorf("%s does not hold an Ed25519 private key", path)
+	}
+	return key, nil
+}
+
+// createKey writes a new key, whole and durable or not at all. A key that another process made first stays.
+func createKey(path string) error {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	var id [12]byte
+	_, _ = rand.Read(id[:]) // never fails
+	data, err := json.Marshal(jose.JSONWebKey{Key: private, KeyID: base64.RawURLEncoding.EncodeToString(id[:]), Algorithm: string(algorithm), Use: "sig"})
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".token-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(data, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,91 @@
+package control_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+func patch() control.Patch { return control.Patch{Description: new("changed")} }
+
+func TestUpdateAudience(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := draft("list")
+	d.Labels, d.Fields[1].Labels = []string{"core/C1"}, []string{"core/C2"}
+	a := w.submit(d)
+	w.clock.advance(time.Minute)
+	other := w.editor
+	other.ClientID = "client-2"
+	got, err := w.UpdateAudience(t.Context(), other, a.ID, control.Patch{
+		Description: new("new"), Labels: new([]string{}), TTLDays: new(7),
+		Fields: []control.FieldPatch{{Name: "MAIL", Labels: []string{"custom/deep", "core/I1"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := a
+	want.Description, want.Labels, want.TTLDays = "new", nil, 7
+	want.Fields = []audience.Field{a.Fields[0], a.Fields[1]}
+	want.Fields[0].Labels = []string{"custom/deep", "core/I1"}
+	want.UpdatedBy, want.UpdatedAt = "client-2", w.clock.now()
+	for _, v := range []*audience.Audience{&got, new(w.stored(a.ID))} {
+		if len(v.Labels) != 0 {
+			t.Errorf("labels %q", v.Labels)
+		}
+		v.Labels = nil
+		if !reflect.DeepEqual(*v, want) {
+			t.Errorf("got %+v\nwant %+v", *v, want)
+		}
+	}
+}
+
+func (w *world) stored(id audience.ID) audience.Audience {
+	w.t.Helper()
+	a, err := w.Audience(w.t.Context(), w.editor, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func TestUpdateRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("list"))
+	for path, p := range map[string]control.Patch{
+		"ttlInDays":           {TTLDays: new(91), Description: new("x")},
+		"ttlInDays: must":     {TTLDays: new(0)},
+		"labels[1]":           {Labels: new([]string{"core/C1", "C2"})},
+		"fields[1].name":      {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "nope"}}},
+		"fields[0].labels[0]": {Fields: []control.FieldPatch{{Name: "mail", Labels: []string{"x"}}}},
+		"description":         {Description: new("\x00")},
+	} {
+		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, p)
+		wantCode(t, path, err, audience.Invalid, path)
+	}
+	if got := w.stored(a.ID); !reflect.DeepEqual(got, a) {
+		t.Errorf("refused changes left %+v\nof %+v", got, a)
+	}
+	elsewhere := w.editor
+	elsewhere.Scope.Sandbox = "dev"
+	for what, c := range map[string]struct {
+		actor audience.Actor
+		id    audience.ID
+	}{
+		"absent":          {w.editor, "0b6f3a57-1111-4222-8333-444455556666"},
+		"no id":           {w.editor, "list"},
+		"another sandbox": {elsewhere, a.ID},
+	} {
+		_, err := w.UpdateAudience(t.Context(), c.actor, c.id, patch())
+		wantCode(t, what, err, audience.NotFound, string(c.id))
+		wantCode(t, what, w.DeleteAudience(t.Context(), c.actor, c.id), audience.NotFound, string(c.id))
+		_, err = w.StartRun(t.Context(), c.actor, c.id, audience.RunRequest{})
+		wantCode(t, what, err, audience.NotFound, string(c.id))
+		_, _, err = w.Runs(t.Context(), c.actor, c.id, runQuery())
+		wantCode(t, what, err, audience.NotFound, string(c.id))
+	}
+}

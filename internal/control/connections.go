@@ -1,0 +1,151 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Limits of a list of connections.
+const (
+	defaultConnections = 20
+	maxConnections     = 100
+)
+
+// kindParams lists the parameters of each kind of connection that can be created.
+var kindParams = map[string][]string{
+	audience.SpecLocal:       {"root"},
+	audience.SpecLandingZone: nil,
+}
+
+// CreateConnection records a connection whose store could be opened.
+func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (audience.Connection, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Connection{}, err
+	}
+	c.SpecID = strings.ToLower(c.SpecID)
+	if err := checkNewConnection(c); err != nil {
+		return audience.Connection{}, err
+	}
+	now := s.now()
+	c.ID, c.Scope = audience.ConnectionID(uuid.NewString()), a.Scope
+	c.Etag, c.Version, c.State = `"`+uuid.NewString()+`"`, 1, "enabled"
+	c.CreatedBy, c.CreatedAt, c.UpdatedBy, c.UpdatedAt = a.ClientID, now, a.ClientID, now
+	if c.SpecVersion == "" {
+		c.SpecVersion = "1.0"
+	}
+	src, err := s.open(ctx, c.Scope, &c)
+	if c.SpecID == audience.SpecLocal && audience.CodeOf(err) == audience.BadGateway {
+		err = audience.InvalidField("auth.params.root", "cannot be opened as a folder")
+	}
+	if err != nil {
+		return audience.Connection{}, err
+	}
+	src.close()
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.CreateConnection(ctx, c) })
+	if errors.Is(err, meta.ErrDuplicate) {
+		return audience.Connection{}, audience.Errorf(audience.Duplicate, "a connection named %q already exists in sandbox %q", c.Name, c.Scope.Sandbox)
+	}
+	return c, err
+}
+
+// checkNewConnection checks a connection's form. Whether its parameters lead anywhere is found out by opening it.
+func checkNewConnection(c audience.Connection) error {
+	var wrong audience.Problems
+	wrong.Text("name", c.Name)
+	wrong.OptionalText("description", c.Description)
+	wrong.OptionalText("connectionSpec.version", c.SpecVersion)
+	params, known := kindParams[c.SpecID]
+	switch {
+	case c.SpecID == "":
+		wrong.Add("connectionSpec.id", "is required")
+	case !known:
+		wrong.Add("connectionSpec.id", "%.64q is not a kind that this server can read; local files are %s", c.SpecID, audience.SpecLocal)
+	}
+	if known && c.AuthSpec != "" && c.AuthSpec != "none" {
+		wrong.Add("auth.specName", "%.64q does not go with this kind of connection, which has \"none\"", c.AuthSpec)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		if known && !slices.Contains(params, name) {
+			wrong.Add("auth.params", "%.64q is not a parameter of this kind of connection", name)
+		}
+		wrong.OptionalText("auth.params", c.Params[name])
+	}
+	for _, name := range params {
+		if c.Params[name] == "" {
+			wrong.Add("auth.params."+name, "is required")
+		}
+	}
+	return wrong.Err()
+}
+
+// Connection returns one connection.
+func (s *Service) Connection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error) {
+	if err := allow(a, toRead); err != nil {
+		return audience.Connection{}, err
+	}
+	key, ok := canonical(id)
+	if !ok {
+		return audience.Connection{}, notFound("connection", id)
+	}
+	c, err := s.cfg.Store.Connection(ctx, a.Scope, key)
+	return c, absent(err, "connection", id)
+}
+
+// Connections lists connections by creation time: all, or the one named name, beginning after the one with
+// the id after. A limit of 0 is 20.
+func (s *Service) Connections(ctx context.Context, a audience.Actor, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	if limit == 0 {
+		limit = defaultConnections
+	}
+	if limit < 1 || limit > maxConnections {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxConnections)
+	}
+	unknown := audience.InvalidField("continuationToken", "names no connection that is there")
+	if after != "" {
+		key, ok := canonical(after)
+		if !ok {
+			return nil, unknown
+		}
+		after = key
+	}
+	list, err := s.cfg.Store.Connections(ctx, a.Scope, name, after, limit)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil, unknown
+	}
+	return list, err
+}
+
+// DeleteConnection removes a connection that no audience uses.
+func (s *Service) DeleteConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) error {
+	if err := allow(a, toAdminister); err != nil {
+		return err
+	}
+	key, ok := canonical(id)
+	if !ok {
+		return notFound("connection", id)
+	}
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if _, err := tx.Connection(ctx, a.Scope, key); err != nil {
+			return absent(err, "connection", id)
+		}
+		used, err := tx.ConnectionInUse(ctx, a.Scope, key)
+		if err != nil {
+			return err
+		}
+		if used {
+			return audience.Errorf(audience.Impossible, "connection %s is in use by an audience; delete its audiences first", key)
+		}
+		return absent(tx.DeleteConnection(ctx, a.Scope, key), "connection", id)
+	})
+}

@@ -1,0 +1,78 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/source"
+)
+
+// files is an opened source store.
+type files struct{ source.Store }
+
+func (f files) close() {
+	if c, ok := f.Store.(io.Closer); ok {
+		c.Close()
+	}
+}
+
+// open opens a connection's store, or the landing zone when conn is nil. Its errors are *audience.Error unless
+// ctx was cancelled.
+func (s *Service) open(ctx context.Context, scope audience.Scope, conn *audience.Connection) (files, error) {
+	src, err := s.cfg.Sources(ctx, scope, conn)
+	if err == nil {
+		return files{src}, nil
+	}
+	var coded *audience.Error
+	if ctx.Err() != nil || errors.As(err, &coded) {
+		return files{}, err
+	}
+	s.cfg.Log.Error("open a source", "sandbox", scope.Sandbox, "connection", conn != nil, "error", err)
+	if conn == nil {
+		return files{}, audience.Errorf(audience.BadGateway, "the landing zone cannot be opened")
+	}
+	return files{}, audience.Errorf(audience.BadGateway, "connection %q cannot be opened; check its parameters", conn.Name)
+}
+
+// openAudience opens the store that an audience's files lie in. An *audience.Error means that it cannot be
+// opened as things are; any other error is the metadata store's or ctx's.
+func (s *Service) openAudience(ctx context.Context, a *audience.Audience) (files, error) {
+	conn, err := connectionOf(ctx, s.cfg.Store, a)
+	if errors.Is(err, meta.ErrNotFound) {
+		return files{}, audience.Errorf(audience.Impossible, "base connection %.64q does not exist any more", a.Source.BaseConnectionID)
+	}
+	if err != nil {
+		return files{}, err
+	}
+	return s.open(ctx, a.Scope, conn)
+}
+
+// errSeen ends a listing whose first object is enough.
+var errSeen = errors.New("control: seen enough")
+
+// exists checks that the audience's path is there, without reading any object. Its errors are as openAudience's.
+func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) error {
+	const field = "sourceSpec.path"
+	var err error
+	if spec.Type == audience.PathFile {
+		_, err = src.Stat(ctx, spec.Path)
+	} else {
+		err = src.List(ctx, spec.Path, func(source.Object) error { return errSeen })
+	}
+	switch {
+	case err == nil, errors.Is(err, errSeen):
+		return nil
+	case ctx.Err() != nil:
+		return err
+	case errors.Is(err, source.ErrNotExist):
+		return audience.InvalidField(field, "%s %q does not exist in the source; upload it or correct the path", spec.Type, spec.Path)
+	case errors.Is(err, source.ErrOutside):
+		return audience.InvalidField(field, "%q lies outside the root of its connection or behind a symbolic link", spec.Path)
+	case errors.Is(err, source.ErrPermission):
+		return audience.InvalidField(field, "%q cannot be read: permission denied; check the connection's rights", spec.Path)
+	}
+	return audience.Errorf(audience.BadGateway, "%s: %q cannot be looked for in the source; check the connection", field, spec.Path)
+}

@@ -1,0 +1,160 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+// errDeleted ends the run of an audience that was deleted; errLeaseLost one that may be another worker's now.
+var (
+	errDeleted   = errors.New("control: the audience was deleted")
+	errLeaseLost = errors.New("control: the lease of the run could not be renewed")
+)
+
+// doRun brings a run to its end, from wherever an earlier attempt left it.
+func (s *Service) doRun(ctx context.Context, j queue.Job) error {
+	id := audience.RunID(j.ID)
+	spec, err := s.claim(ctx, id)
+	if notOurs(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("take run %s: %w", id, err)
+	}
+	s.work.works(j, spec.Audience.ID)
+	ctx, stop := s.keepLease(ctx, id)
+	run, err := s.attempt(ctx, spec)
+	if err == nil {
+		err = s.finish(ctx, run)
+	}
+	stop()
+	if cause := context.Cause(ctx); notOurs(err) || notOurs(cause) || errors.Is(cause, errDeleted) {
+		s.cfg.Log.Info("run is not this worker's any more", "run", id)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("run %s: %w", id, err)
+	}
+	return nil
+}
+
+// claim takes the run's lease and returns what the pipeline needs but for the source.
+func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, error) {
+	now := s.now()
+	var spec ingest.Spec
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
+		if spec.Run, err = tx.AcquireRun(ctx, id, s.cfg.Worker, now, now.Add(leaseFor)); err != nil {
+			return err
+		}
+		if spec.Audience, err = tx.Audience(ctx, spec.Run.Scope, spec.Run.AudienceID); err != nil {
+			return err
+		}
+		sandbox, err := tx.Sandbox(ctx, spec.Run.Scope)
+		spec.SandboxNum = sandbox.Num
+		return err
+	})
+	spec.Table = tableID(spec.Audience.Scope, spec.Audience.ID)
+	spec.ReadBefore = func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
+		return s.cfg.Store.ReadObjects(ctx, spec.Audience.ID, files)
+	}
+	spec.Save = s.save
+	return spec, err
+}
+
+// save is the pipeline's checkpoint. Every one goes to the store, which says whether the lease still holds: the
+// pipeline asks for a last one right before it commits.
+func (s *Service) save(ctx context.Context, r audience.Run) error {
+	r.UpdatedAt = s.now()
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) })
+}
+
+// attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now.
+func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, error) {
+	src, err := s.openAudience(ctx, &spec.Audience)
+	var failure *audience.Error
+	if errors.As(err, &failure) && ctx.Err() == nil {
+		return s.failed(spec.Run, failure), nil
+	}
+	if err != nil {
+		return spec.Run, err
+	}
+	defer src.close()
+	spec.Source = src.Store
+	run, err := s.cfg.Pipeline.Run(ctx, spec)
+	if err == nil && !audience.RunLifecycle.CanMove(spec.Run.Status, run.Status) {
+		err = fmt.Errorf("the pipeline left the run %s", run.Status)
+	}
+	return run, err
+}
+
+// failed ends a run that could not begin.
+func (s *Service) failed(r audience.Run, failure *audience.Error) audience.Run {
+	r.Status, r.Error, r.EndedAt = audience.Failed, failure, s.now()
+	for i := range r.Stages {
+		r.Stages[i].Status, r.Stages[i].EndedAt = audience.Failed, r.EndedAt
+	}
+	r.Stages[0].Error = failure
+	return r
+}
+
+// finish records the end of a run, also when the process was told to stop meanwhile.
+func (s *Service) finish(ctx context.Context, r audience.Run) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
+	defer cancel()
+	r.UpdatedAt = s.now()
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.FinishRun(ctx, r, s.cfg.Worker) })
+	if err == nil {
+		s.audiences.forget()
+	}
+	return err
+}
+
+// keepLease renews the run's lease until stop is called. The context ends when the run is not this worker's any
+// more, and when the store could not be asked for so long that it may not be.
+func (s *Service) keepLease(ctx context.Context, id audience.RunID) (leased context.Context, stop func()) {
+	leased, cancel := context.WithCancelCause(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		tick := time.NewTicker(renewEvery)
+		defer tick.Stop()
+		for held := time.Now(); ; {
+			select {
+			case <-leased.Done():
+				return
+			case <-tick.C:
+			}
+			start := time.Now()
+			err := s.renew(leased, id)
+			switch {
+			case err == nil:
+				held = start
+			case notOurs(err):
+				cancel(err)
+			case time.Since(held) >= leaseFor-renewEvery:
+				cancel(errors.Join(errLeaseLost, err))
+			}
+		}
+	})
+	return leased, func() {
+		cancel(context.Canceled)
+		renewing.Wait()
+	}
+}
+
+func (s *Service) renew(ctx context.Context, id audience.RunID) error {
+	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	defer cancel()
+	now := s.now()
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		_, err := tx.AcquireRun(ctx, id, s.cfg.Worker, now, now.Add(leaseFor))
+		return err
+	})
+}

@@ -1,0 +1,158 @@
+package control
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/profile"
+)
+
+// MaxLookup is how many identities one look-up may name (contract, section 3, Profiles).
+const MaxLookup = 2000
+
+// Statuses of a membership.
+const (
+	Realized = "realized"
+	Exited   = "exited"
+)
+
+// IdentityRef names an identity.
+type IdentityRef struct{ ID, Namespace string }
+
+// Profile is what is known of an identity.
+type Profile struct {
+	XID         string      // stable and opaque
+	Identity    IdentityRef // with the namespace's canonical code and the normalised id
+	Primary     bool        // the identity is the primary one of a member
+	Memberships []Membership
+	ModifiedAt  time.Time // zero when nothing was found
+	Found       bool      // it has a membership to show
+}
+
+// Membership is one audience of a profile.
+type Membership struct {
+	Audience          audience.ID
+	Namespace         string // the audience's
+	Status            string // Realized or Exited
+	LastQualification time.Time
+	ValidUntil        time.Time // when it ends, or ended
+}
+
+// Lookup returns the profiles of identities, in their order; an unknown one has Found false.
+func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef) ([]Profile, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	if len(ids) > MaxLookup {
+		return nil, audience.InvalidField("identities", "has %d identities; at most %d are allowed", len(ids), MaxLookup)
+	}
+	profiles, keys, err := s.identify(ctx, a.Scope.Org, ids)
+	if err != nil {
+		return nil, err
+	}
+	sandbox, err := s.sandboxes.get(ctx, a.Scope)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
+	}
+	found, err := s.cfg.Profile.Lookup(ctx, sandbox.Num, keys)
+	if err != nil {
+		return nil, fmt.Errorf("look up in the profile store: %w", err)
+	}
+	for i := range profiles {
+		if err := s.show(ctx, a.Scope, &profiles[i], found[i]); err != nil {
+			return nil, err
+		}
+	}
+	return profiles, nil
+}
+
+// identify resolves the namespaces and normalises the ids.
+func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []profile.Key, error) {
+	var wrong audience.Problems
+	profiles, keys := make([]Profile, len(ids)), make([]profile.Key, len(ids))
+	for i, id := range ids {
+		code, ok, _ := audience.Resolve(id.Namespace, nil)
+		if !ok {
+			custom, err := s.namespaces.get(ctx, org)
+			if err != nil {
+				return nil, nil, err
+			}
+			var nearest []string
+			if code, ok, nearest = audience.Resolve(id.Namespace, custom); !ok {
+				wrong.Add(fmt.Sprintf("identities[%d].entityIdNS", i), "%s", audience.UnknownNamespace(id.Namespace, nearest))
+				continue
+			}
+		}
+		normal := audience.NormaliseIdentity(code, []byte(id.ID), nil)
+		if len(normal) == 0 {
+			wrong.Add(fmt.Sprintf("identities[%d].entityId", i), "is required")
+			continue
+		}
+		keys[i] = profile.KeyOf(code, normal)
+		profiles[i] = Profile{XID: "R" + hex.EncodeToString(keys[i][:]), Identity: IdentityRef{ID: string(normal), Namespace: code}}
+	}
+	return profiles, keys, wrong.Err()
+}
+
+// show puts the memberships that can be shown into the profile.
+func (s *Service) show(ctx context.Context, scope audience.Scope, p *Profile, stored []profile.Membership) error {
+	now := s.cfg.Clock()
+	for _, m := range stored {
+		aud, err := s.audiences.get(ctx, m.Audience)
+		if err != nil {
+			return err
+		}
+		if aud == nil || aud.Scope != scope || !aud.ProfileIngestion {
+			continue // deleted and not swept yet, or never to be shown
+		}
+		shown, modified, ok := membership(aud, m, now)
+		if !ok {
+			continue
+		}
+		p.Found = true
+		p.Primary = p.Primary || m.Primary
+		p.Memberships = append(p.Memberships, shown)
+		if modified.After(p.ModifiedAt) {
+			p.ModifiedAt = modified
+		}
+	}
+	return nil
+}
+
+// membership decides what is shown of a stored membership at a time, and when that began; false when it ended
+// too long ago. A member stays for the audience's TTL after the run that last brought it, be it by name or by
+// refreshing everybody. A refresh at or after the exit was not a refresh of this member.
+func membership(aud *audience.Audience, m profile.Membership, now time.Time) (shown Membership, since time.Time, ok bool) {
+	last := m.Seen
+	if !m.Exited || m.RefreshedAt < m.At {
+		last = max(last, m.RefreshedAt)
+	}
+	shown = Membership{Audience: aud.ID, Namespace: aud.Namespace, Status: Realized, LastQualification: time.Unix(last, 0).UTC()}
+	if m.Exited {
+		shown.ValidUntil = time.Unix(m.At, 0).UTC()
+	} else {
+		shown.ValidUntil = m.Expiry(aud.TTL()).UTC()
+	}
+	if !m.Exited && now.Before(shown.ValidUntil) {
+		return shown, shown.LastQualification, true
+	}
+	shown.Status = Exited
+	return shown, shown.ValidUntil, now.Before(shown.ValidUntil.Add(audience.ExitedFor))
+}
+
+// loadAudience returns the audience with the number, nil when there is none.
+func (s *Service) loadAudience(ctx context.Context, num uint32) (*audience.Audience, error) {
+	a, err := s.cfg.Store.AudienceByNum(ctx, num)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("audience number %d: %w", num, err)
+	}
+	return &a, nil
+}

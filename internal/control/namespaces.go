@@ -1,0 +1,58 @@
+package control
+
+import (
+	"context"
+	"errors"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Namespaces lists the identity namespaces: the standard ones, then the organization's own.
+func (s *Service) Namespaces(ctx context.Context, a audience.Actor) ([]audience.Namespace, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	custom, err := s.cfg.Store.Namespaces(ctx, a.Scope.Org)
+	if err != nil {
+		return nil, err
+	}
+	return append(audience.StandardNamespaces(), custom...), nil
+}
+
+// CreateNamespace adds a namespace to the actor's organization. It cannot be removed: identities may have it.
+func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Namespace{}, err
+	}
+	n.Custom = true
+	if err := audience.ValidateNamespace(&n); err != nil {
+		return audience.Namespace{}, err
+	}
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		custom, err := tx.Namespaces(ctx, a.Scope.Org)
+		if err != nil {
+			return err
+		}
+		if _, taken, _ := audience.Resolve(n.Code, custom); taken {
+			return meta.ErrDuplicate
+		}
+		return tx.CreateNamespace(ctx, a.Scope.Org, &n)
+	})
+	s.namespaces.forget()
+	if errors.Is(err, meta.ErrDuplicate) {
+		return audience.Namespace{}, audience.Errorf(audience.Duplicate, "an identity namespace with the code %q already exists", n.Code)
+	}
+	if err != nil {
+		return audience.Namespace{}, err
+	}
+	return n, nil
+}
+
+// Sandboxes lists the sandboxes of the actor's organization by name.
+func (s *Service) Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.Sandboxes(ctx, a.Scope.Org)
+}

@@ -1,0 +1,172 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+// Limits of a list of runs (contract, section 2, runs query).
+const (
+	defaultRuns = 20
+	maxRuns     = 40
+)
+
+// flowSpace is the name space of the audiences' flow ids.
+var flowSpace = uuid.MustParse("5f0c7f2e-3a0b-4c57-9f43-6d1f0f6f6b51")
+
+// FlowID returns the id of an audience's flow, the same for all of its runs.
+func FlowID(id audience.ID) string { return uuid.NewSHA1(flowSpace, []byte(id)).String() }
+
+// StartRun records a run of an audience and enqueues it. One run of an audience is in progress at a time.
+func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest) (audience.Run, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Run{}, err
+	}
+	now := s.now()
+	if err := checkRequest(&req, now); err != nil {
+		return audience.Run{}, err
+	}
+	var run audience.Run
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		aud, err := s.audience(ctx, tx, a.Scope, id)
+		if err != nil {
+			return err
+		}
+		run = newRun(aud, a.ClientID, req)
+		run.CreatedAt, run.UpdatedAt = now, now
+		if err := tx.CreateRun(ctx, &run); err != nil {
+			return absent(err, "audience", id)
+		}
+		return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	})
+	if errors.Is(err, meta.ErrRunInProgress) {
+		return audience.Run{}, s.runInProgress(ctx, a.Scope, run)
+	}
+	if err != nil {
+		return audience.Run{}, err
+	}
+	return run, nil
+}
+
+// checkRequest checks what a client asks of a run. A window without an end reaches to now.
+func checkRequest(req *audience.RunRequest, now time.Time) error {
+	var wrong audience.Problems
+	wrong.OptionalText("reason", req.Reason)
+	if req.WindowEnd.IsZero() {
+		req.WindowEnd = now
+		if now.Before(req.WindowStart) {
+			wrong.Add("dataFilterStartTime", "lies in the future, and there is no dataFilterEndTime")
+		}
+	} else if req.WindowEnd.Before(req.WindowStart) {
+		wrong.Add("dataFilterEndTime", "must not be before dataFilterStartTime")
+	}
+	return wrong.Err()
+}
+
+func newRun(aud audience.Audience, client string, req audience.RunRequest) audience.Run {
+	run := audience.Run{
+		ID: audience.RunID(uuid.NewString()), Scope: aud.Scope, AudienceID: aud.ID, AudienceName: aud.Name,
+		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: FlowID(aud.ID),
+	}
+	stages := []audience.StageName{audience.StageDataset}
+	if aud.ProfileIngestion {
+		stages = append(stages, audience.StageProfile)
+	}
+	for _, st := range stages {
+		run.Stages = append(run.Stages, audience.StageResult{Stage: st, Status: audience.Processing, FlowRunID: uuid.NewString()})
+	}
+	return run
+}
+
+// runInProgress is the error about a second run; it names the first when that is still there to be found.
+func (s *Service) runInProgress(ctx context.Context, scope audience.Scope, refused audience.Run) error {
+	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
+		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}})
+	if err != nil || len(running) == 0 {
+		return audience.Errorf(audience.Impossible, "a run of audience %s is in progress; start another one when it has ended", refused.AudienceID)
+	}
+	return audience.Errorf(audience.Impossible, "run %s of audience %s is in progress; start another one when it has ended", running[0].ID, refused.AudienceID)
+}
+
+// Run returns one run of an audience.
+func (s *Service) Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error) {
+	if err := allow(a, toRead); err != nil {
+		return audience.Run{}, err
+	}
+	key, ok := canonical(id)
+	if !ok {
+		return audience.Run{}, notFound("audience", id)
+	}
+	runKey, ok := canonical(run)
+	if !ok {
+		return audience.Run{}, notFound("run", run)
+	}
+	r, err := s.cfg.Store.Run(ctx, a.Scope, key, runKey)
+	return r, absent(err, "run", run)
+}
+
+// Runs lists runs of an audience and says how many the query finds in all. The zero query is the newest 20.
+func (s *Service) Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, 0, err
+	}
+	if err := checkQuery(&q); err != nil {
+		return nil, 0, err
+	}
+	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	return s.cfg.Store.Runs(ctx, a.Scope, aud.ID, q)
+}
+
+// textOps and timeOps are the conditions that a filter may state.
+var (
+	textOps = []string{"=", "!=", "=contains", "!=contains"}
+	timeOps = []string{">=", "<=", ">", "<"}
+)
+
+// checkQuery checks a query and fills in its defaults.
+func checkQuery(q *meta.RunQuery) error {
+	if q.Limit == 0 {
+		q.Limit = defaultRuns
+	}
+	if q.SortBy == "" {
+		q.SortBy, q.Descending = "createdAt", true
+	}
+	var wrong audience.Problems
+	if q.Limit < 1 || q.Limit > maxRuns {
+		wrong.Add("limit", "must be from 1 to %d", maxRuns)
+	}
+	if q.Offset < 0 {
+		wrong.Add("start", "must not be negative")
+	}
+	if q.SortBy != "createdAt" && q.SortBy != "name" {
+		wrong.Add("sortBy", "%.64q is not one of name, createdAt, ingestionTime", q.SortBy)
+	}
+	for _, f := range q.Filters {
+		switch f.Property {
+		case "name", "status":
+			if !slices.Contains(textOps, f.Op) {
+				wrong.Add("property", "%s takes =, !=, =contains or !=contains", f.Property)
+			}
+			wrong.OptionalText("property", f.Value)
+		case "createdAt":
+			if _, err := strconv.ParseInt(f.Value, 10, 64); err != nil || !slices.Contains(timeOps, f.Op) {
+				wrong.Add("property", "createdAt takes >=, <=, > or < and epoch seconds")
+			}
+		default:
+			wrong.Add("property", "%.64q is not one of name, status, createdAt, ingestionTime", f.Property)
+		}
+	}
+	return wrong.Err()
+}

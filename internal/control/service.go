@@ -1,0 +1,157 @@
+// Package control holds Roster's use cases: submit an audience, run it, change, delete and look up, and the
+// durable work behind them. Its transactions are the only ones that span stores: a use case records work and
+// enqueues the job that does it in one transaction, and a job does what can be repeated (dataset, profile
+// store) before it records that it is done. The process may be killed between any two steps.
+package control
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/profile"
+	"roster/internal/queue"
+	"roster/internal/source"
+)
+
+// Enqueuer records jobs.
+type Enqueuer interface {
+	// Enqueue records a job in a transaction of the metadata store.
+	Enqueue(ctx context.Context, tx *sql.Tx, j queue.Job) error
+}
+
+// Pipeline does a run; see ingest.Pipeline.
+type Pipeline interface {
+	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
+}
+
+// Lake keeps the datasets; see lake.Lake.
+type Lake interface {
+	Create(ctx context.Context, id lake.TableID, fields []audience.Field) error
+	Drop(ctx context.Context, id lake.TableID) error
+}
+
+// SourceOpener opens the store that an audience's files lie in: that of a connection, or the landing zone of
+// the sandbox when conn is nil. An *audience.Error says what is wrong with the connection; any other error that
+// the store cannot be reached. A Store that is an io.Closer is closed after use.
+type SourceOpener func(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error)
+
+// Config is what a Service works with.
+type Config struct {
+	Store    meta.Store
+	Queue    Enqueuer
+	Pipeline Pipeline
+	Lake     Lake
+	Profile  profile.Store
+	Sources  SourceOpener
+	DataDir  string           // uploads go to landing/<sandbox> in it
+	Clock    func() time.Time // default time.Now
+	Log      *slog.Logger     // default none
+	Worker   string           // names this process in leases; default one made of host, process id and chance
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Worker == "" {
+		host, _ := os.Hostname()
+		c.Worker = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
+	}
+	return c
+}
+
+// Service is the use cases. It is safe for concurrent use.
+type Service struct {
+	cfg        Config
+	audiences  *cache[uint32, *audience.Audience] // by number, nil when there is none
+	sandboxes  *cache[audience.Scope, audience.Sandbox]
+	namespaces *cache[string, []audience.Namespace] // custom ones by organization
+	work       worklist
+	uploads    sync.Once // clears what an earlier process left of uploads
+}
+
+// New returns the use cases over the parts in cfg.
+func New(cfg Config) *Service {
+	cfg = cfg.withDefaults()
+	s := &Service{cfg: cfg, work: newWorklist()}
+	s.audiences = newCache(cfg.Clock, s.loadAudience)
+	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
+	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)
+	return s
+}
+
+// Who may do what (contract, section 4). Each role includes the ones above it.
+//
+//	viewer  read everything, look profiles up
+//	editor  submit, change and delete audiences with their labels; start runs; upload files;
+//	        create connections and namespaces
+//	admin   delete connections
+const (
+	toRead       = audience.Viewer
+	toWrite      = audience.Editor
+	toAdminister = audience.Admin
+)
+
+func allow(a audience.Actor, needed audience.ClientRole) error {
+	if a.May(needed) {
+		return nil
+	}
+	return audience.Errorf(audience.Forbidden, "this needs the role %s in sandbox %q, which the API client does not have", needed, a.Scope.Sandbox)
+}
+
+// now is the time that is recorded, as exact as the metadata store keeps it.
+func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Microsecond) }
+
+// absent turns the store's ErrNotFound into the contract's error about a thing that a client named.
+func absent[ID ~string](err error, what string, id ID) error {
+	if errors.Is(err, meta.ErrNotFound) {
+		return notFound(what, id)
+	}
+	return err
+}
+
+func notFound[ID ~string](what string, id ID) error {
+	return audience.Errorf(audience.NotFound, "%s %.64q does not exist", what, string(id))
+}
+
+// canonical returns an id as it is stored; false for a text that is no id, which nothing has.
+func canonical[ID ~string](id ID) (ID, bool) {
+	lower := strings.ToLower(string(id))
+	u, err := uuid.Parse(lower)
+	return ID(lower), err == nil && u.String() == lower
+}
+
+// tableID names an audience's dataset. Letters, digits and - of the organization and the sandbox stay, every
+// other byte becomes _ and two hexadecimal digits, and two underscores part them: since those cannot come out
+// of the escaping, different scopes have different names.
+func tableID(scope audience.Scope, id audience.ID) lake.TableID {
+	return lake.TableID{Namespace: escape(scope.Org) + "__" + escape(scope.Sandbox), Name: string(id)}
+}
+
+func escape(name string) string {
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,118 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+// Draft is an audience as a client submits it.
+type Draft = audience.Audience
+
+// Submit accepts an audience and enqueues the task that creates it.
+func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (audience.Task, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Task{}, err
+	}
+	custom, err := s.cfg.Store.Namespaces(ctx, a.Scope.Org)
+	if err != nil {
+		return audience.Task{}, err
+	}
+	d.Fields = slices.Clone(d.Fields)
+	lookup := func(code string) (string, bool, []string) { return audience.Resolve(code, custom) }
+	if err := audience.Validate(&d, lookup); err != nil {
+		return audience.Task{}, err
+	}
+	now := s.now()
+	t := audience.Task{
+		ID: audience.TaskID(uuid.NewString()), AudienceID: audience.ID(uuid.NewString()), Scope: a.Scope,
+		Status: audience.Processing, CreatedAt: now, UpdatedAt: now,
+	}
+	d.ID, d.TaskID, d.Scope = t.AudienceID, t.ID, a.Scope
+	d.CreatedBy, d.CreatedAt, d.UpdatedBy, d.UpdatedAt = a.ClientID, now, a.ClientID, now
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		t.Draft = d
+		if err := checkConnection(ctx, tx, &t.Draft); err != nil {
+			return err
+		}
+		if err := tx.CreateTask(ctx, t); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx, queue.Job{Kind: queue.TaskJob, ID: string(t.ID)})
+	})
+	var taken *meta.DuplicateError
+	if errors.As(err, &taken) {
+		return audience.Task{}, nameTaken(d, taken.Field)
+	}
+	return t, err
+}
+
+// nameTaken is the error about a name or customAudienceId that another audience has.
+func nameTaken(d Draft, field string) error {
+	value := d.Name
+	if field == meta.FieldCustomID {
+		value = d.CustomID
+	}
+	err := audience.Errorf(audience.Duplicate, "an audience with the %s %q already exists in sandbox %q", field, value, d.Scope.Sandbox)
+	err.Problems = []audience.Problem{{Path: field, Message: "is taken"}}
+	return err
+}
+
+// checkConnection checks that the audience's connection exists and is of the cloud type that the client named.
+// A connection of the local kind stands in for any type but the landing zone.
+func checkConnection(ctx context.Context, r meta.Reader, d *Draft) error {
+	if d.Source.BaseConnectionID == "" {
+		return nil
+	}
+	conn, err := connectionOf(ctx, r, d)
+	if errors.Is(err, meta.ErrNotFound) {
+		return audience.InvalidField("sourceSpec.baseConnectionId", "base connection %.64q does not exist in sandbox %q", d.Source.BaseConnectionID, d.Scope.Sandbox)
+	}
+	if err != nil {
+		return err
+	}
+	landing := conn.SpecID == audience.SpecLandingZone
+	if c := d.Source.CloudType; c != "" && (c == audience.CloudLanding) != landing {
+		return audience.InvalidField("sourceSpec.cloudType", "is %q, but base connection %s is of another kind", c, conn.ID)
+	}
+	if landing {
+		d.Source.Path = audience.LandingPath(d.Source.Path)
+	}
+	return nil
+}
+
+// connectionOf returns the connection of an audience's files, nil for the landing zone without one.
+func connectionOf(ctx context.Context, r meta.Reader, a *audience.Audience) (*audience.Connection, error) {
+	if a.Source.BaseConnectionID == "" {
+		return nil, nil
+	}
+	id, ok := canonical(a.Source.BaseConnectionID)
+	if !ok {
+		return nil, meta.ErrNotFound
+	}
+	conn, err := r.Connection(ctx, a.Scope, id)
+	if err != nil {
+		return nil, fmt.Errorf("base connection %s: %w", id, err)
+	}
+	return &conn, nil
+}
+
+// Task returns a submit task.
+func (s *Service) Task(ctx context.Context, a audience.Actor, id audience.TaskID) (audience.Task, error) {
+	if err := allow(a, toRead); err != nil {
+		return audience.Task{}, err
+	}
+	key, ok := canonical(id)
+	if !ok {
+		return audience.Task{}, notFound("task", id)
+	}
+	t, err := s.cfg.Store.Task(ctx, a.Scope, key)
+	return t, absent(err, "task", id)
+}

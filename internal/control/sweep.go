@@ -1,0 +1,44 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/profile"
+)
+
+// doSweep removes the data of a deleted audience. A worker of another process may be in the middle of a run of
+// it and write for as long as its lease lasts. So the data goes at once, and goes once more when any such lease
+// has ended; only then is the audience off the list.
+func (s *Service) doSweep(ctx context.Context, id audience.ID) error {
+	unswept, err := s.cfg.Store.Unswept(ctx)
+	if err != nil {
+		return fmt.Errorf("look for deleted audiences: %w", err)
+	}
+	i := slices.IndexFunc(unswept, func(d meta.DeletedAudience) bool { return d.ID == id })
+	if i < 0 {
+		return nil
+	}
+	d := unswept[i]
+	start := s.now()
+	if err := s.work.stop(ctx, id); err != nil {
+		return fmt.Errorf("stop the runs of deleted audience %s: %w", id, err)
+	}
+	if err := s.cfg.Profile.Drop(ctx, profile.Ref{Sandbox: d.SandboxNum, Audience: d.Num}); err != nil {
+		return fmt.Errorf("remove the members of deleted audience %s: %w", id, err)
+	}
+	if err := s.cfg.Lake.Drop(ctx, tableID(d.Scope, d.ID)); err != nil {
+		return fmt.Errorf("remove the dataset of deleted audience %s: %w", id, err)
+	}
+	if start.Sub(s.work.firstSwept(id, start)) < leaseFor {
+		return nil
+	}
+	if err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.MarkSwept(ctx, id) }); err != nil {
+		return fmt.Errorf("record that deleted audience %s is swept: %w", id, err)
+	}
+	s.work.forgetSwept(id)
+	return nil
+}

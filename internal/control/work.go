@@ -1,0 +1,247 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+// How long a worker has a task or a run for itself, and how often it renews that. The worker of a run that was
+// deleted, or that another worker took over, knows of it after renewEvery at the latest.
+const (
+	leaseFor   = 30 * time.Second
+	renewEvery = 8 * time.Second
+)
+
+// knownFor is how long a job that this process enqueued counts as being in the queue.
+const knownFor = 10 * time.Minute
+
+// worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under
+// one lease, and which are in the queue, so that Recover does not enqueue them again and again.
+type worklist struct {
+	mu     sync.Mutex
+	active map[queue.Job]*activity
+	known  map[queue.Job]time.Time   // when it was enqueued, or failed and is retried
+	swept  map[audience.ID]time.Time // when a deleted audience was first swept
+}
+
+// activity is a job that this process is doing.
+type activity struct {
+	audience audience.ID // of a run, once that is known
+	cancel   context.CancelCauseFunc
+	done     chan struct{}
+}
+
+func newWorklist() worklist {
+	return worklist{active: map[queue.Job]*activity{}, known: map[queue.Job]time.Time{}, swept: map[audience.ID]time.Time{}}
+}
+
+// begin marks a job as being done; false when another goroutine does it.
+func (w *worklist) begin(ctx context.Context, j queue.Job) (context.Context, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.known, j)
+	if w.active[j] != nil {
+		return nil, false
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	w.active[j] = &activity{cancel: cancel, done: make(chan struct{})}
+	return ctx, true
+}
+
+// end marks a job as not being done any more; when it failed the queue retries it at the time now or later.
+func (w *worklist) end(j queue.Job, failed bool, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.active[j].cancel(nil)
+	close(w.active[j].done)
+	delete(w.active, j)
+	if failed {
+		w.known[j] = now
+	}
+}
+
+// works notes that the job being done is a run of the audience.
+func (w *worklist) works(j queue.Job, id audience.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.active[j].audience = id
+}
+
+// stop cancels the runs of an audience in this process and waits for their end.
+func (w *worklist) stop(ctx context.Context, id audience.ID) error {
+	w.mu.Lock()
+	var runs []*activity
+	for _, act := range w.active {
+		if act.audience == id {
+			runs = append(runs, act)
+		}
+	}
+	w.mu.Unlock()
+	for _, act := range runs {
+		act.cancel(errDeleted)
+		select {
+		case <-act.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// missing returns the jobs that neither are being done here nor were enqueued lately.
+func (w *worklist) missing(jobs []queue.Job, now time.Time) []queue.Job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for j, at := range w.known {
+		if now.Sub(at) >= knownFor {
+			delete(w.known, j)
+		}
+	}
+	var out []queue.Job
+	for _, j := range jobs {
+		if _, queued := w.known[j]; !queued && w.active[j] == nil {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// firstSwept returns when the audience was first swept by this process, which is now when it never was.
+func (w *worklist) firstSwept(id audience.ID, now time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.swept[id]; !ok {
+		w.swept[id] = now
+	}
+	return w.swept[id]
+}
+
+// sweepDue reports whether a deleted audience is to be swept: for the first time, or once more after leaseFor.
+func (w *worklist) sweepDue(id audience.ID, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first, ok := w.swept[id]
+	return !ok || now.Sub(first) >= leaseFor
+}
+
+func (w *worklist) note(jobs []queue.Job, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, j := range jobs {
+		w.known[j] = now
+	}
+}
+
+func (w *worklist) forgetSwept(id audience.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.swept, id)
+}
+
+// enqueue records a job in the transaction that records its work.
+func (s *Service) enqueue(ctx context.Context, tx meta.Tx, j queue.Job) error {
+	s.work.note([]queue.Job{j}, s.now())
+	return s.cfg.Queue.Enqueue(ctx, tx.SQL(), j)
+}
+
+// Handle does a job. It is idempotent: done again, in the middle of it or after its end, it finds what is left
+// to do. An error means that the job has to be done again later.
+func (s *Service) Handle(ctx context.Context, j queue.Job) error {
+	ctx, ok := s.work.begin(ctx, j)
+	if !ok {
+		return nil
+	}
+	failed := true // unless it returns
+	defer func() { s.work.end(j, failed, s.now()) }()
+	err := s.do(ctx, j)
+	if failed = err != nil; failed {
+		s.release(ctx, j)
+	}
+	return err
+}
+
+func (s *Service) do(ctx context.Context, j queue.Job) error {
+	switch j.Kind {
+	case queue.TaskJob:
+		return s.doTask(ctx, audience.TaskID(j.ID))
+	case queue.RunJob:
+		return s.doRun(ctx, j)
+	case queue.SweepJob:
+		return s.doSweep(ctx, audience.ID(j.ID))
+	}
+	return fmt.Errorf("control: no job of kind %q", j.Kind)
+}
+
+// release ends the lease of a job that has to be done again, so that nobody has to wait for its end.
+func (s *Service) release(ctx context.Context, j queue.Job) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
+	defer cancel()
+	now := s.now()
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
+		switch j.Kind {
+		case queue.TaskJob:
+			_, err = tx.AcquireTask(ctx, audience.TaskID(j.ID), s.cfg.Worker, now, now)
+		case queue.RunJob:
+			_, err = tx.AcquireRun(ctx, audience.RunID(j.ID), s.cfg.Worker, now, now)
+		}
+		return err
+	})
+	if err != nil && !notOurs(err) {
+		s.cfg.Log.Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
+	}
+}
+
+// notOurs reports an error of the store that says: this work has ended, was deleted, or is another worker's.
+func notOurs(err error) bool {
+	return errors.Is(err, meta.ErrStale) || errors.Is(err, meta.ErrLeaseHeld) || errors.Is(err, meta.ErrNotFound)
+}
+
+// Recover enqueues the tasks and runs that nobody works on, and the sweeps that are due. It is called at the
+// start, before anything is served, and every few seconds.
+func (s *Service) Recover(ctx context.Context) error {
+	s.uploads.Do(s.clearUploads)
+	now := s.now()
+	tasks, runs, err := s.cfg.Store.Unfinished(ctx, now)
+	if err != nil {
+		return fmt.Errorf("look for unfinished work: %w", err)
+	}
+	unswept, err := s.cfg.Store.Unswept(ctx)
+	if err != nil {
+		return fmt.Errorf("look for deleted audiences: %w", err)
+	}
+	var jobs []queue.Job
+	for _, t := range tasks {
+		jobs = append(jobs, queue.Job{Kind: queue.TaskJob, ID: string(t.ID)})
+	}
+	for _, r := range runs {
+		jobs = append(jobs, queue.Job{Kind: queue.RunJob, ID: string(r.ID)})
+	}
+	for _, d := range unswept {
+		if s.work.sweepDue(d.ID, now) {
+			jobs = append(jobs, queue.Job{Kind: queue.SweepJob, ID: string(d.ID)})
+		}
+	}
+	if jobs = s.work.missing(jobs, now); len(jobs) == 0 {
+		return nil
+	}
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		for _, j := range jobs {
+			if err := s.cfg.Queue.Enqueue(ctx, tx.SQL(), j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("enqueue unfinished work: %w", err)
+	}
+	s.work.note(jobs, now)
+	return nil
+}

@@ -1,0 +1,392 @@
+package control_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/meta/sqlite"
+	"roster/internal/profile"
+	"roster/internal/queue"
+	"roster/internal/source"
+)
+
+// world is a Service on a real metadata store, with doubles for everything else.
+type world struct {
+	*control.Service
+	t        *testing.T
+	store    *faultyStore
+	jobs     *jobTable
+	pipeline *fakePipeline
+	lake     *fakeLake
+	profile  *fakeProfile
+	clock    *clock
+	dir      string // the data directory
+	root     string // the folder that local connections may use
+	sandbox  audience.Sandbox
+	editor   audience.Actor
+}
+
+// settings are the world's parts that a second process shares with the first.
+func (w *world) config(worker string) control.Config {
+	return control.Config{
+		Store: w.store, Queue: w.jobs, Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Sources: w.open,
+		DataDir: w.dir, Clock: w.clock.now, Worker: worker,
+	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "meta.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := &world{
+		t: t, store: &faultyStore{Store: db}, jobs: &jobTable{t: t, db: db.DB()}, pipeline: &fakePipeline{},
+		lake: &fakeLake{tables: map[lake.TableID][]audience.Field{}}, profile: &fakeProfile{members: map[profile.Key][]profile.Membership{}},
+		clock: &clock{at: time.Date(2026, 5, 13, 20, 19, 0, 0, time.UTC)}, dir: dir, root: filepath.Join(dir, "files"),
+		editor: audience.Actor{ClientID: "client-1", Scope: audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}, Role: audience.Editor},
+	}
+	w.jobs.create()
+	w.sandbox = audience.Sandbox{ID: uuid.NewString(), Org: w.editor.Scope.Org, Name: w.editor.Scope.Sandbox, Type: "production", Default: true, CreatedAt: w.clock.now()}
+	err = db.Update(t.Context(), func(tx meta.Tx) error {
+		return errors.Join(tx.CreateOrganization(t.Context(), w.sandbox.Org), tx.CreateSandbox(t.Context(), &w.sandbox))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{w.root, w.landing("")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.write(w.landing("in.csv"), "mail\nada@example.com\n")
+	w.Service = control.New(w.config("worker-1"))
+	return w
+}
+
+// other returns another process on the same stores.
+func (w *world) other() *control.Service { return control.New(w.config("worker-2")) }
+
+func (w *world) landing(name string) string { return filepath.Join(w.dir, "landing", "prod", name) }
+
+func (w *world) write(path, text string) {
+	w.t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// open is the world's SourceOpener.
+func (w *world) open(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
+	if conn == nil || conn.SpecID == audience.SpecLandingZone {
+		return source.OpenLocal(w.landing(""))
+	}
+	root := conn.Params["root"]
+	if root != w.root && !strings.HasPrefix(root, w.root+"/") {
+		return nil, audience.InvalidField("auth.params.root", "is not allowed")
+	}
+	return source.OpenLocal(root)
+}
+
+// draft is a valid submit of a file in the landing zone.
+func draft(name string) control.Draft {
+	return control.Draft{
+		Name: name, Fields: []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "email"}, {Name: "points", Type: audience.Long}},
+		Source:     audience.SourceSpec{Path: "in.csv", Type: audience.PathFile, CloudType: "DLZ"},
+		OriginName: audience.OriginUpload, ProfileIngestion: true,
+	}
+}
+
+// submit makes an audience.
+func (w *world) submit(d control.Draft) audience.Audience {
+	w.t.Helper()
+	task, err := w.Submit(w.t.Context(), w.editor, d)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.handle(queue.Job{Kind: queue.TaskJob, ID: string(task.ID)})
+	a, err := w.Audience(w.t.Context(), w.editor, task.AudienceID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func (w *world) start(id audience.ID) audience.Run {
+	w.t.Helper()
+	run, err := w.StartRun(w.t.Context(), w.editor, id, audience.RunRequest{Differential: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return run
+}
+
+func runJob(r audience.Run) queue.Job { return queue.Job{Kind: queue.RunJob, ID: string(r.ID)} }
+
+// handle does a job that must not fail.
+func (w *world) handle(j queue.Job) {
+	w.t.Helper()
+	if err := w.Handle(w.t.Context(), j); err != nil {
+		w.t.Fatalf("%v: %v", j, err)
+	}
+}
+
+func (w *world) run(id audience.ID, run audience.RunID) audience.Run {
+	w.t.Helper()
+	r, err := w.Run(w.t.Context(), w.editor, id, run)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func (w *world) update(fn func(tx meta.Tx) error) {
+	w.t.Helper()
+	if err := w.store.Store.Update(w.t.Context(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// wantCode requires an *audience.Error with the code, whose text mentions the rest.
+func wantCode(t *testing.T, what string, err error, code audience.Code, mention ...string) {
+	t.Helper()
+	var e *audience.Error
+	if !errors.As(err, &e) || e.Code != code {
+		t.Errorf("%s: got %v, want %s", what, err, code)
+		return
+	}
+	for _, m := range mention {
+		if !strings.Contains(e.Message, m) {
+			t.Errorf("%s: %q does not mention %q", what, e.Message, m)
+		}
+	}
+}
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// jobTable is a queue in a table of the metadata database, so that a job is there when its transaction is.
+type jobTable struct {
+	t  *testing.T
+	db *sql.DB
+}
+
+func (q *jobTable) create() {
+	q.t.Helper()
+	if _, err := q.db.Exec(`CREATE TABLE test_jobs (kind TEXT, id TEXT)`); err != nil {
+		q.t.Fatal(err)
+	}
+}
+
+func (q *jobTable) Enqueue(ctx context.Context, tx *sql.Tx, j queue.Job) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO test_jobs VALUES (?, ?)`, string(j.Kind), j.ID)
+	return err
+}
+
+// take returns the jobs enqueued since the last take.
+func (q *jobTable) take() []queue.Job {
+	q.t.Helper()
+	rows, err := q.db.Query(`DELETE FROM test_jobs RETURNING kind, id`)
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	defer rows.Close()
+	var jobs []queue.Job
+	for rows.Next() {
+		var j queue.Job
+		if err := rows.Scan(&j.Kind, &j.ID); err != nil {
+			q.t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// want requires exactly these jobs to have been enqueued since the last take.
+func (q *jobTable) want(what string, want ...queue.Job) {
+	q.t.Helper()
+	if got := q.take(); !slices.Equal(got, want) {
+		q.t.Errorf("%s: the queue got %v, want %v", what, got, want)
+	}
+}
+
+// faultyStore fails its updates while it is told to.
+type faultyStore struct {
+	meta.Store
+	mu   sync.Mutex
+	fail func() error
+}
+
+var errDown = errors.New("test: the store is down")
+
+// failing sets what decides whether an update fails; nil is never.
+func (s *faultyStore) failing(fail func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = fail
+}
+
+// failAfter lets n updates pass and fails one.
+func (s *faultyStore) failAfter(n int) {
+	s.failing(func() error {
+		if n--; n == -1 {
+			return errDown
+		}
+		return nil
+	})
+}
+
+func (s *faultyStore) Update(ctx context.Context, fn func(meta.Tx) error) error {
+	s.mu.Lock()
+	var err error
+	if s.fail != nil {
+		err = s.fail()
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// fakePipeline does what it is told; by default it pins a manifest, saves and ends SUCCESS.
+type fakePipeline struct {
+	mu    sync.Mutex
+	do    func(ctx context.Context, s ingest.Spec) (audience.Run, error)
+	specs []ingest.Spec
+}
+
+var manifest = []audience.PlannedFile{{Path: "in.csv", Size: 21, Version: "v1", Status: audience.FileRead}}
+
+func (p *fakePipeline) Run(ctx context.Context, s ingest.Spec) (audience.Run, error) {
+	p.mu.Lock()
+	p.specs = append(p.specs, s)
+	do := p.do
+	p.mu.Unlock()
+	if do != nil {
+		return do(ctx, s)
+	}
+	return succeed(ctx, s)
+}
+
+func (p *fakePipeline) set(do func(ctx context.Context, s ingest.Spec) (audience.Run, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.do = do
+}
+
+func (p *fakePipeline) calls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.specs)
+}
+
+func succeed(ctx context.Context, s ingest.Spec) (audience.Run, error) {
+	r := s.Run
+	r.Planned = manifest
+	if err := s.Save(ctx, r); err != nil {
+		return r, err
+	}
+	r.Status = audience.Success
+	for i := range r.Stages {
+		r.Stages[i].Status = audience.Success
+	}
+	r.Result = audience.RunResult{Rows: audience.Rows{Read: 1, Added: 1}, Members: audience.Members{After: 1},
+		Files: []audience.FileResult{{PlannedFile: manifest[0], Rows: audience.Rows{Read: 1, Added: 1}}}}
+	r.EndedAt = r.CreatedAt
+	return r, nil
+}
+
+// fakeLake keeps the names of tables.
+type fakeLake struct {
+	mu     sync.Mutex
+	tables map[lake.TableID][]audience.Field
+	err    error
+}
+
+func (l *fakeLake) Create(_ context.Context, id lake.TableID, fields []audience.Field) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.tables[id] = fields
+	}
+	return l.err
+}
+
+func (l *fakeLake) Drop(_ context.Context, id lake.TableID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		delete(l.tables, id)
+	}
+	return l.err
+}
+
+func (l *fakeLake) down(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+func (l *fakeLake) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.tables)
+}
+
+// fakeProfile is a profile store that is filled by hand.
+type fakeProfile struct {
+	profile.Store
+	mu      sync.Mutex
+	members map[profile.Key][]profile.Membership
+	drops   []profile.Ref
+}
+
+func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([][]profile.Membership, len(keys))
+	for i, k := range keys {
+		out[i] = p.members[k]
+	}
+	return out, nil
+}
+
+func (p *fakeProfile) Drop(_ context.Context, ref profile.Ref) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drops = append(p.drops, ref)
+	return nil
+}

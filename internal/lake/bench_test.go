@@ -1,0 +1,126 @@
+package lake_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+)
+
+var peopleFields = []audience.Field{
+	{Name: "email", Type: audience.String}, {Name: "name", Type: audience.String}, {Name: "city", Type: audience.String},
+	{Name: "birth", Type: audience.Date}, {Name: "score", Type: audience.Number}, {Name: "points", Type: audience.Integer},
+	{Name: "opted_in", Type: audience.Boolean}, {Name: "last_seen", Type: audience.DateTime},
+}
+
+const benchBatch = 16 << 10
+
+// people returns batches of typical people in the order of their keys, as a run writes them.
+func people(schema *arrow.Schema, batches int) []arrow.RecordBatch {
+	r := rand.New(rand.NewPCG(1, 2))
+	first := []string{"Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Niklaus", "Margaret", "Tony", "Radia"}
+	last := make([]string, 1000)
+	for i := range last {
+		last[i] = fmt.Sprintf("%c%s", 'A'+r.IntN(26), fmt.Sprintf("%x", r.IntN(1<<24)))
+	}
+	city := make([]string, 2000)
+	for i := range city {
+		city[i] = fmt.Sprintf("City of %x", r.IntN(1<<20))
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	out := make([]arrow.RecordBatch, batches)
+	row := 0
+	for n := range out {
+		for range benchBatch {
+			f, l := first[r.IntN(len(first))], last[r.IntN(len(last))]
+			b.Field(0).(*array.StringBuilder).Append(fmt.Sprintf("%s.%s%d@example.com", f, l, r.IntN(1e6)))
+			b.Field(1).(*array.StringBuilder).Append(f + " " + l)
+			b.Field(2).(*array.StringBuilder).Append(city[r.IntN(len(city))])
+			b.Field(3).(*array.Date32Builder).Append(arrow.Date32(r.IntN(25000)))
+			b.Field(4).(*array.Float64Builder).Append(float64(r.IntN(1e6)) / 1e4)
+			b.Field(5).(*array.Int32Builder).Append(int32(r.IntN(10000)))
+			b.Field(6).(*array.BooleanBuilder).Append(r.IntN(2) == 0)
+			b.Field(7).(*array.TimestampBuilder).Append(arrow.Timestamp(1.7e15 + 1e6*float64(r.IntN(5e7))))
+			var key lake.Key
+			binary.BigEndian.PutUint64(key[:], uint64(row)<<40|r.Uint64()>>24)
+			binary.BigEndian.PutUint64(key[8:], r.Uint64())
+			b.Field(8).(*array.FixedSizeBinaryBuilder).Append(key[:])
+			b.Field(9).(*array.Int64Builder).Append(int64(r.Uint64()))
+			b.Field(10).(*array.TimestampBuilder).Append(1.8e15)
+			b.Field(11).(*array.TimestampBuilder).Append(1.8e15)
+			b.Field(12).(*array.Int64Builder).Append(7)
+			b.Field(13).(*array.Int32Builder).Append(0)
+			b.Field(14).(*array.Int64Builder).Append(int64(r.IntN(batches * benchBatch)))
+			row++
+		}
+		out[n] = b.NewRecordBatch()
+	}
+	return out
+}
+
+// cpu returns the seconds of processor time that the process used.
+func cpu() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// BenchmarkWrite writes 1 Mi people of 8 columns into one data file.
+func BenchmarkWrite(b *testing.B) {
+	w := setup(b, peopleFields)
+	d := w.load(b)
+	batches := people(d.Schema(), 64)
+	size := int64(0)
+	for _, rec := range batches {
+		for _, c := range rec.Columns() {
+			size += int64(c.Data().SizeInBytes())
+		}
+	}
+	b.SetBytes(size)
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := cpu()
+	var f lake.DataFile
+	for i := range b.N {
+		f = writeFile(b, d, fmt.Sprint("r-", i), batches)
+	}
+	b.ReportMetric((cpu()-start)/float64(b.N), "cpu-s/op")
+	b.ReportMetric(float64(f.Bytes)/1e6, "file-MB")
+	if to := os.Getenv("LAKE_KEEP"); to != "" {
+		m, _ := filepath.Glob(filepath.Join(w.warehouse, "*", "*", "data", "r-0", "*"))
+		data, _ := os.ReadFile(m[0])
+		os.WriteFile(to, data, 0o600)
+	}
+}
+
+func writeFile(tb testing.TB, d *lake.Dataset, dir string, batches []arrow.RecordBatch) lake.DataFile {
+	tb.Helper()
+	fw, err := d.NewFile(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i, rec := range batches {
+		if err := fw.Write(rec); err != nil {
+			tb.Fatal(err)
+		}
+		if i%4 == 3 {
+			fw.EndRowGroup()
+		}
+	}
+	f, err := fw.Close()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}

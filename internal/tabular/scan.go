@@ -1,0 +1,162 @@
+package tabular
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
+
+// slack is how many bytes a chunk's buffer has behind its contents, so that words can be loaded without asking
+// whether they lie within.
+const slack = 64
+
+const (
+	lowBits  = 0x7f7f7f7f7f7f7f7f
+	highBits = 0x8080808080808080
+	eachByte = 0x0101010101010101
+)
+
+// markWords sets bit j of dst[i] when byte 64·i+j of buf is a, b or c. It reads 64 bytes of buf for each word.
+func markWords(dst []uint64, buf []byte, a, b, c byte) {
+	wa, wb, wc := uint64(a)*eachByte, uint64(b)*eachByte, uint64(c)*eachByte
+	for i := range dst {
+		block := buf[64*i : 64*i+64]
+		word := uint64(0)
+		for j := 0; j < 64; j += 8 {
+			w := binary.LittleEndian.Uint64(block[j:])
+			x, y, z := w^wa, w^wb, w^wc
+			// A byte's high bit is clear where one of x, y and z is zero in that byte.
+			other := ((x&lowBits + lowBits) | x) & ((y&lowBits + lowBits) | y) & ((z&lowBits + lowBits) | z)
+			word |= (^other & highBits * 0x0002040810204081) >> 56 << j
+		}
+		dst[i] = word
+	}
+}
+
+// markedWords marks buf, and nothing behind its end, in dst; it returns the words used. Behind buf there must be
+// slack.
+func markedWords(dst []uint64, buf []byte, a, b, c byte) []uint64 {
+	n := (len(buf) + 63) / 64
+	dst = dst[:n]
+	mark(dst, buf[:64*n], a, b, c)
+	if rest := len(buf) % 64; rest > 0 {
+		dst[n-1] &= 1<<rest - 1
+	}
+	return dst
+}
+
+// quoting follows the quoted fields of a text, 64 bytes at a time: it is the one place that says where a field is
+// quoted. A quote opens a quoted field when it is the first byte of a field; in one, it closes the field; and
+// directly after a quote that closed a field it opens the field again, so that two quotes are one and data. A
+// quote elsewhere is data.
+type quoting struct {
+	inside uint64 // all ones within a quoted field
+	start  uint64 // 1 when the next byte is the first of a field
+	closed uint64 // 1 when the last byte was a quote that closed a field
+	odd    bool   // there was a quote that is data outside quoted fields
+}
+
+// next takes the next 64 bytes, given by their delimiters and line ends and by their quotes. It returns which bytes
+// are outside quoted fields, and which follow a closing quote without being a delimiter or line end.
+func (q *quoting) next(structure, quotes uint64) (outside, behind uint64) {
+	// As long as each quote opens or closes, a byte is inside when the number of quotes up to it is odd.
+	inside := quotes
+	inside ^= inside << 1
+	inside ^= inside << 2
+	inside ^= inside << 4
+	inside ^= inside << 8
+	inside ^= inside << 16
+	inside ^= inside << 32
+	inside ^= q.inside
+	ends := structure &^ inside
+	closes := quotes &^ inside
+	behind = closes<<1 | q.closed
+	if quotes&inside&^(ends<<1|q.start|behind) != 0 {
+		return q.step(structure, quotes)
+	}
+	q.inside = -(inside >> 63)
+	q.start = ends >> 63
+	q.closed = closes >> 63
+	return ^inside, behind &^ structure
+}
+
+// step does what next does, quote by quote: some are data.
+func (q *quoting) step(structure, quotes uint64) (outside, behind uint64) {
+	starts := structure<<1 | q.start // outside quoted fields; within, nobody asks
+	outside = ^q.inside
+	closes := uint64(0)
+	for rest := quotes; rest != 0; rest &= rest - 1 {
+		i := bits.TrailingZeros64(rest)
+		switch {
+		case outside>>i&1 == 0:
+			outside |= ^uint64(0) << i
+			closes |= 1 << i
+		case (starts|closes<<1|q.closed)>>i&1 != 0:
+			outside &^= ^uint64(0) << i
+		default:
+			q.odd = true
+		}
+	}
+	behind = closes<<1 | q.closed
+	q.inside = -(^outside >> 63)
+	q.start = structure & outside >> 63
+	q.closed = closes >> 63
+	return outside, behind &^ structure
+}
+
+// boundaries finds the ends of records in a buffer that begins with a record and grows from scan to scan.
+type boundaries struct {
+	scanned int // bytes looked at
+	state   quoting
+	first   int  // offset after the first record end, 0 when there is none yet
+	last    int  // offset after the last record end, 0 when there is none yet
+	quotes  bool // there is a quote
+	multi   bool // there is a line end in a quoted field
+}
+
+// segment is how many words are marked at a time.
+const segment = 64
+
+// scan looks at the bytes that were added to buf. Records end at the bytes end1 and end2 outside quoted fields.
+func (s *boundaries) scan(buf []byte, end1, end2 byte) {
+	fresh := buf[s.scanned:]
+	if !s.quotes && end1 == end2 && bytes.IndexByte(fresh, quote) < 0 {
+		if n := bytes.IndexByte(fresh, end1); n >= 0 {
+			if s.first == 0 {
+				s.first = s.scanned + n + 1
+			}
+			s.last = bytes.LastIndexByte(buf, end1) + 1
+		}
+		s.scanned = len(buf)
+		return
+	}
+	if !s.quotes {
+		s.quotes = true
+		s.scanned, s.state = 0, quoting{start: 1}
+	}
+	var structure, ends, quotes [segment]uint64
+	for s.scanned < len(buf) {
+		part := buf[s.scanned:min(len(buf), s.scanned+64*segment)]
+		st := markedWords(structure[:], part, delimiter, end1, end2)
+		e := markedWords(ends[:], part, end1, end2, end2)
+		q := markedWords(quotes[:], part, quote, quote, quote)
+		for i := range st {
+			before := s.state
+			outside, _ := s.state.next(st[i], q[i])
+			s.multi = s.multi || e[i]&^outside != 0
+			if end := e[i] & outside; end != 0 {
+				base := s.scanned + 64*i
+				if s.first == 0 {
+					s.first = base + bits.TrailingZeros64(end) + 1
+				}
+				s.last = base + bits.Len64(end)
+			}
+			if 64*i+64 > len(part) { // the next scan begins with this word
+				s.state = before
+				s.scanned += 64 * i
+				return
+			}
+		}
+		s.scanned += len(part)
+	}
+}
