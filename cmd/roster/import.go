@@ -13,6 +13,7 @@ import (
 
 	"roster/client"
 	"roster/internal/app"
+	"roster/internal/audience"
 )
 
 // importOptions are the flags of an import.
@@ -23,13 +24,14 @@ type importOptions struct {
 	deleteColumn        string
 	server, credentials string
 	full, changes       bool
-	ttl                 int
+	ttl                 *int // nil when it was not given
 	createNamespace     bool
 	json                bool
 }
 
 func newImport() *cobra.Command {
 	var o importOptions
+	var ttl int
 	cmd := &cobra.Command{
 		Use:   "import FILE --name NAME --identity COLUMN=NAMESPACE",
 		Short: "Import a file of people into an audience",
@@ -45,6 +47,9 @@ func newImport() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
+			if cmd.Flags().Changed("ttl") {
+				o.ttl = &ttl
+			}
 			cfg, err := loadConfig(cmd)
 			if err != nil {
 				return err
@@ -60,7 +65,7 @@ func newImport() *cobra.Command {
 	f.BoolVar(&o.full, "full", false, "the file is the complete list: members that are not in it leave")
 	f.BoolVar(&o.changes, "changes", false, "the file is changes: nobody leaves but by the delete column")
 	f.BoolVar(&o.changes, "differential", false, "the same as --changes")
-	f.IntVar(&o.ttl, "ttl", 30, "days that a member of a new audience lives after the last run that brought it, 1 to 90")
+	f.IntVar(&ttl, "ttl", audience.DefaultTTLDays, "days that a member lives after the last run that brought it, 1 to 90")
 	f.BoolVar(&o.createNamespace, "create-namespace", false, "create identity namespaces that do not exist")
 	f.StringVar(&o.server, "server", "", "address of a server to upload the file to")
 	f.StringVar(&o.credentials, "credentials", "", "credentials file for --server")

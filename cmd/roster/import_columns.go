@@ -35,14 +35,14 @@ func (im *importer) inspect() error {
 	if !im.info.Mode().IsRegular() {
 		return usagef("%s is not a file", im.file)
 	}
-	columns, _, err := tabular.Infer(f, sampleRows)
+	columns, sampled, err := tabular.Infer(f, sampleRows)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}
 	if im.result.Fields, err = im.importFields(columns); err != nil {
 		return err
 	}
-	im.showColumns()
+	im.showColumns(sampled)
 	return nil
 }
 
@@ -52,6 +52,9 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 	fields := make([]client.Field, len(columns))
 	for i, c := range columns {
 		fields[i] = client.Field{Name: c.Name, Type: string(c.Type)}
+		if c.Type == audience.Integer {
+			fields[i].Type = string(audience.Long) // the next file's numbers may not fit 32 bits
+		}
 	}
 	for _, flag := range im.fields {
 		name, kind, ok := strings.Cut(flag, "=")
@@ -115,8 +118,13 @@ func columnOf(fields []client.Field, flag, name string) (int, error) {
 	return 0, usagef("%s %s: there is no such column (or it was named before); the columns are %s", flag, name, strings.Join(names, ", "))
 }
 
-func (im *importer) showColumns() {
-	fmt.Fprintf(im.out, "%s, %s. Columns, with the types found in the first %s rows:\n", filepath.Base(im.path), size(im.info.Size()), count(sampleRows))
+// showColumns shows what will become of each column; sampled is how many rows its type was found out from.
+func (im *importer) showColumns(sampled int) {
+	of := "all " + count(int64(sampled))
+	if sampled == sampleRows {
+		of = "the first " + count(sampleRows)
+	}
+	fmt.Fprintf(im.out, "%s, %s. Columns, with the types found in %s rows:\n", filepath.Base(im.path), size(im.info.Size()), of)
 	var rows [][]string
 	for _, f := range im.result.Fields {
 		note := ""

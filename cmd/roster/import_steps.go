@@ -61,11 +61,26 @@ func (im *importer) ingest(ctx context.Context) error {
 		if a, err = im.create(ctx); err != nil {
 			return err
 		}
-	} else if err := im.sameFields(a); err != nil {
+	} else if a, err = im.useExisting(ctx, a); err != nil {
 		return err
 	}
 	im.result.AudienceID, im.result.Fields = a.AudienceID, a.Fields
 	return im.runAudience(ctx, a)
+}
+
+// useExisting checks that the audience is the one that the flags describe, and gives it the TTL that was asked for.
+func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
+	if err := im.sameFields(a); err != nil {
+		return a, err
+	}
+	if im.ttl == nil || *im.ttl == a.TTLInDays {
+		return a, nil
+	}
+	if _, err := im.client.UpdateAudience(ctx, a.AudienceID, client.AudiencePatch{TTLInDays: im.ttl}); err != nil {
+		return a, err
+	}
+	fmt.Fprintf(im.out, "Members of %q now live %d days after the last run that brought them.\n", im.name, *im.ttl)
+	return a, nil
 }
 
 // runAudience waits for the run in progress if there is one, and else starts one, unless the file has been
@@ -219,7 +234,7 @@ func (im *importer) create(ctx context.Context) (client.Audience, error) {
 	} else if err := im.upload(ctx, source.Path); err != nil { // the submit checks that the path exists
 		return client.Audience{}, err
 	}
-	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{Name: im.name, Fields: im.result.Fields, TTLInDays: &im.ttl,
+	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{Name: im.name, Fields: im.result.Fields, TTLInDays: im.ttl,
 		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload})
 	var refused *client.APIError
 	if errors.As(err, &refused) && refused.Code == client.CodeDuplicate {
@@ -248,7 +263,7 @@ func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audi
 			return a, err
 		}
 		if found {
-			return a, im.sameFields(a)
+			return im.useExisting(ctx, a)
 		}
 		if time.Now().After(deadline) {
 			return a, taken

@@ -77,18 +77,18 @@ type progress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, told: time.Now()}
+	p := &progress{out: out, told: time.Now(), step: "start", began: time.Now()}
 	if isTerminal(out) {
 		p.bar = progressbar.NewOptions64(1, progressbar.OptionSetWriter(out), progressbar.OptionSetWidth(24),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false), progressbar.OptionClearOnFinish(),
-			progressbar.OptionShowDescriptionAtLineEnd(), progressbar.OptionUseANSICodes(true), progressbar.OptionSetTheme(progressbar.ThemeUnicode))
+			progressbar.OptionShowDescriptionAtLineEnd(), progressbar.OptionUseANSICodes(true), progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
 	}
 	return p
 }
 
 // update tells the state of the run: its step, the bytes read of all, and the rows read.
 func (p *progress) update(step string, done, total, rows int64) {
-	if step != p.step {
+	if step != "" && step != p.step {
 		p.step, p.began, p.first, p.firstRows = step, time.Now(), done, rows
 	}
 	if p.bar != nil {
@@ -115,7 +115,7 @@ func (p *progress) line(done, total, rows int64) string {
 		parts = append(parts, count(int64(float64(rows-p.firstRows)/elapsed))+" rows/s")
 	case done > p.first:
 		parts = append(parts, size(int64(float64(done-p.first)/elapsed))+"/s")
-	default:
+	case took >= time.Second:
 		parts = append(parts, "for "+took.Round(time.Second).String())
 	}
 	if done > p.first && done < total {

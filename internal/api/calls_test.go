@@ -208,6 +208,10 @@ func TestRun(t *testing.T) {
 	if failed.Error == nil || failed.Error.Code != "100960-422" || failed.Error.Message != "UNPROCESSABLE_ENTITY" || failed.Rows != nil || failed.Progress != nil {
 		t.Errorf("%+v %+v", failed, failed.Error)
 	}
+	r.Result.Files = []audience.FileResult{{PlannedFile: audience.PlannedFile{Path: "in.csv", Status: audience.FileRead}}}
+	if failed := ok[client.Run](t, w.do("GET", path, ""), 200); failed.Rows == nil || failed.Members != nil || len(failed.Files) != 1 {
+		t.Errorf("%+v", failed)
+	}
 }
 
 func TestListRuns(t *testing.T) {

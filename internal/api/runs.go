@@ -235,12 +235,16 @@ func runBody(r *audience.Run) client.Run {
 	return b
 }
 
-// ledger adds what an ended run did. A run that failed before it read anything has no ledger.
+// ledger adds what an ended run did. A run that failed before it read anything has no ledger, and one that
+// failed before it counted members has none of them.
 func ledger(b *client.Run, r *audience.Run) {
 	if r.Status == audience.Failed && len(r.Result.Files) == 0 {
 		return
 	}
-	b.Rows, b.Members = new(client.Rows(r.Result.Rows)), new(client.Members(r.Result.Members))
+	b.Rows = new(client.Rows(r.Result.Rows))
+	if members := client.Members(r.Result.Members); r.Status == audience.Success || members != (client.Members{}) {
+		b.Members = &members
+	}
 	for _, f := range r.Result.Files {
 		b.Files = append(b.Files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
 			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns})

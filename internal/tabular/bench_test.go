@@ -128,7 +128,7 @@ func BenchmarkParse(b *testing.B) {
 				b.SetBytes(int64(len(rows)))
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := p.parse(ch); err != nil {
+					if err := p.parse(ch, func(*Batch) error { return nil }); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -55,11 +55,7 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				b, err := p.parse(ch)
-				if err != nil {
-					return err
-				}
-				if err := emit(worker, b); err != nil {
+				if err := p.parse(ch, func(b *Batch) error { return emit(worker, b) }); err != nil {
 					return err
 				}
 				c.recycle(ch.buf)

@@ -69,8 +69,11 @@ func (c *chunker) findHeader() (start, end int, ok bool, err error) {
 		return 0, 0, false, &FileError{Code: "NO_HEADER", Message: "the file has only empty lines; its first line must name the columns"}
 	}
 	var line boundaries
-	for n := 4 << 10; line.first == 0 && line.scanned < len(c.buf)-start && n < 2*(len(c.buf)-start); n *= 2 {
-		line.scan(c.buf[start:min(start+n, len(c.buf))], '\n', '\r')
+	for n := 4 << 10; ; n *= 2 {
+		end := min(start+n, len(c.buf))
+		if line.scan(c.buf[start:end], '\n', '\r'); line.first > 0 || end == len(c.buf) {
+			break
+		}
 	}
 	if line.first == 0 {
 		return start, len(c.buf), c.eof, nil
@@ -111,6 +114,9 @@ func splitHeader(record []byte, line int64) ([]string, error) {
 		if columns = m.columns; m.kind != wrongCount {
 			return nil, &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or have text behind them", line)}
 		}
+	}
+	if columns > maxColumns {
+		return nil, tooManyColumns(line, columns)
 	}
 	names := make([]string, columns)
 	var b builder

@@ -53,31 +53,59 @@ func newParser(columns []Column, layout []int) *parser {
 	return p
 }
 
-// parse turns a chunk into a batch.
-func (p *parser) parse(ch chunk) (*Batch, error) {
-	for _, b := range p.builders {
-		b.reset()
-	}
-	p.batch = Batch{Lines: p.batch.Lines[:0], Rejects: p.batch.Rejects[:0], Bytes: int64(ch.size) + ch.extra}
+// A batch ends early when it has so many values or rejects, so that its memory has a bound however short the rows
+// of a chunk are and however many columns are wanted.
+const (
+	batchValues  = 1 << 20
+	batchRejects = 4096
+)
+
+// parse turns a chunk into batches, mostly one, and hands them to emit.
+func (p *parser) parse(ch chunk, emit func(*Batch) error) error {
 	p.offset = ch.offset
 	p.split.reset(ch)
 	p.split.valid = utf8.Valid(ch.buf)
+	p.reset()
+	p.batch.Bytes = ch.extra
+	from := 0
 	for {
 		more, err := p.split.next()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !more {
-			break
+			p.batch.Bytes += int64(ch.size - from)
+			return emit(p.finish())
 		}
 		p.rows()
+		if len(p.batch.Lines)*len(p.columns) >= batchValues || len(p.batch.Rejects) >= batchRejects {
+			to := min(p.split.pos, ch.size)
+			p.batch.Bytes += int64(to - from)
+			from = to
+			if err := emit(p.finish()); err != nil {
+				return err
+			}
+			p.reset()
+		}
 	}
+}
+
+// reset begins a batch.
+func (p *parser) reset() {
+	for _, b := range p.builders {
+		b.reset()
+	}
+	p.batch = Batch{Lines: p.batch.Lines[:0], Rejects: p.batch.Rejects[:0]}
+}
+
+// finish ends the batch.
+func (p *parser) finish() *Batch {
 	p.arrays = p.arrays[:0]
 	for _, b := range p.builders {
 		p.arrays = append(p.arrays, b.array())
 	}
 	p.batch.Record = array.NewRecordBatch(p.schema, p.arrays, int64(len(p.batch.Lines)))
-	return &p.batch, nil
+	return &p.batch
 }
 
 // rows takes the block that was split last.

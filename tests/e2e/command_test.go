@@ -24,12 +24,16 @@ import (
 	"roster/internal/app"
 )
 
+// built is the folder of the binary, "" until a test needs it.
+var built string
+
 // binary builds the command once for all tests.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "roster-e2e-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "roster")
 	build := exec.Command("go", "build", "-o", path, "roster/cmd/roster")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -41,8 +45,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
@@ -181,6 +185,9 @@ func TestImport(t *testing.T) {
 	if code, v = runImport(t, append(args, "--full")...); code != 4 || v.Run.Status != client.Failed || v.Run.Error == nil {
 		t.Errorf("all rows rejected: exit %d, %+v", code, v)
 	}
+	writeFile(t, file, "mail,points\nada@example.com,7\n")
+	code, v = runImport(t, append(args, "--changes", "--ttl", "45")...)
+	check("another ttl", code, v, client.Rows{Read: 1, Unchanged: 1}, 2)
 	writeFile(t, file, "mail,points,tier\nada@example.com,1,gold\n")
 	if code, v = runImport(t, append(args, "--full")...); code != 2 || !strings.Contains(v.Error.Message, "tier") {
 		t.Errorf("other columns: exit %d, %+v", code, v)
@@ -191,15 +198,32 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportKilled kills an import in its run. The same command, started again, ends it.
-func TestImportKilled(t *testing.T) {
+// TestImportCutOff ends an import in its run, by SIGKILL and by Ctrl-C. The same command, started again, ends
+// the run.
+func TestImportCutOff(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "people.csv")
 	const people = 300_000
-	writeFile(t, file, manyPeople(people))
-	args := []string{"import", file, "--name", "people", "--identity", "mail=Email", "--data-dir", filepath.Join(dir, "data")}
-	cmd := command(t, args...)
+	for sig, code := range map[os.Signal]int{syscall.SIGKILL: -1, syscall.SIGINT: 130} {
+		t.Run(fmt.Sprint(sig), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, "people.csv")
+			writeFile(t, file, manyPeople(people))
+			args := []string{"import", file, "--name", "people", "--identity", "mail=Email", "--data-dir", filepath.Join(dir, "data")}
+			if got := cutOff(t, command(t, args...), "Created the audience", sig); got != code {
+				t.Errorf("the import was cut off with exit code %d, want %d", got, code)
+			}
+			code, v := runImport(t, args[1:]...)
+			if code != 0 || v.Created || v.Run == nil || v.Run.Members.After != people || *v.Run.Rows != (client.Rows{Read: people, Added: people}) {
+				t.Errorf("exit %d: %+v", code, v)
+			}
+		})
+	}
+}
+
+// cutOff sends a signal to a command as soon as it prints a line that begins with mark.
+func cutOff(t *testing.T, cmd *exec.Cmd, mark string, sig os.Signal) int {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -208,15 +232,12 @@ func TestImportKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "Created the audience") {
-			_ = cmd.Process.Kill()
+		if strings.HasPrefix(lines.Text(), mark) {
+			_ = cmd.Process.Signal(sig)
 		}
 	}
 	_ = cmd.Wait()
-	code, v := runImport(t, args[1:]...)
-	if code != 0 || v.Created || v.Run == nil || v.Run.Members.After != people || *v.Run.Rows != (client.Rows{Read: people, Added: people}) {
-		t.Errorf("exit %d: %+v", code, v)
-	}
+	return cmd.ProcessState.ExitCode()
 }
 
 // serving is a server process.

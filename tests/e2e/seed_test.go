@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"roster/internal/app"
+	"roster/internal/meta/metatest"
 )
 
 // seedSubmit is the seed document's own request, with the id of a connection put in.
@@ -53,10 +56,21 @@ const seedFile = "ppid,list_id,delete,process_consent\r\n" +
 	" Grace@Example.com ,l-2,,n\r\n" +
 	"\"alan@example.com\",\"l, \"\"3\"\"\",1,y\r\n"
 
-// TestSeed walks through the seed document call by call.
+// TestSeed walks through the seed document call by call, on both engines of the metadata store.
 func TestSeed(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		walkThroughSeed(t, start(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		url := metatest.PostgresURL(t)
+		walkThroughSeed(t, start(t, func(c *app.Config) { c.DatabaseURL = url }))
+	})
+}
+
+func walkThroughSeed(t *testing.T, s *server) {
 	s.put("activation/sample-source/example.csv", seedFile)
 	conn := s.connect()
 	audienceJSON := func(description string, ttl int, more string) string {

@@ -29,6 +29,7 @@ type server struct {
 	root  string // the allowed local folder
 	token string
 	clock *clock
+	tune  []func(*app.Config)
 }
 
 // clock is a time that tests move.
@@ -49,10 +50,10 @@ func (c *clock) advance(d time.Duration) {
 	c.offset += d
 }
 
-// start starts a server on an empty data directory.
-func start(t *testing.T) *server {
+// start starts a server on an empty data directory, with a configuration that tune may change.
+func start(t *testing.T, tune ...func(*app.Config)) *server {
 	t.Helper()
-	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), root: t.TempDir(), clock: &clock{}}
+	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), root: t.TempDir(), clock: &clock{}, tune: tune}
 	s.open()
 	t.Cleanup(s.stop)
 	return s
@@ -61,10 +62,14 @@ func start(t *testing.T) *server {
 // open starts the server on its data directory, which may hold something already.
 func (s *server) open() {
 	s.t.Helper()
-	a, err := app.New(s.t.Context(), app.Config{
+	cfg := app.Config{
 		DataDir: s.dir, Listen: "127.0.0.1:0", LocalRoots: []string{s.root}, Memory: 64 << 20,
 		Clock: s.clock.now, Logger: slog.New(slog.NewTextHandler(testLog{s.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}
+	for _, change := range s.tune {
+		change(&cfg)
+	}
+	a, err := app.New(s.t.Context(), cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,0 +1,330 @@
+package tabular
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"roster/internal/audience"
+)
+
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ file, want string }{
+		"plain":                       {"a,b\n1,2\n3,4\n", "2: \"1\" \"2\"\n3: \"3\" \"4\"\n"},
+		"no last line end":            {"a,b\n1,2\n3,4", "2: \"1\" \"2\"\n3: \"3\" \"4\"\n"},
+		"crlf":                        {"a,b\r\n1,2\r\n3,4\r\n", "2: \"1\" \"2\"\n3: \"3\" \"4\"\n"},
+		"crlf, no last line end":      {"a,b\r\n1,2\r\n3,4", "2: \"1\" \"2\"\n3: \"3\" \"4\"\n"},
+		"cr crlf":                     {"a,b\r\r\n1,2\r\r\n\"3\",\"4\"\r\r\n", "2: \"1\" \"2\"\n3: \"3\" \"4\"\n"},
+		"last cr":                     {"a,b\n1,2\r", "2: \"1\" \"2\"\n"},
+		"cr as data":                  {"a,b\n1\r,2\rx\n", "2: \"1\\r\" \"2\\rx\"\n"},
+		"mixed line ends":             {"a,b\r\n1,2\n3,4\r\n", "2: \"1\" \"2\"\n3: \"3\" \"4\"\n"},
+		"old mac":                     {"a,b\r1,2\r\r\"3\r\",4\r", "2: \"1\" \"2\"\n4: \"3\\n\" \"4\"\n"},
+		"old mac, no last":            {"a,b\r1,2", "2: \"1\" \"2\"\n"},
+		"bom":                         {"\xef\xbb\xbfa,b\n1,2\n", "2: \"1\" \"2\"\n"},
+		"bom and quotes":              {"\xef\xbb\xbf\"a\",\"b\"\n1,2\n", "2: \"1\" \"2\"\n"},
+		"blank lines":                 {"\n\r\na,b\n\n1,2\n\r\n\r\r\n3,4\n\n", "5: \"1\" \"2\"\n8: \"3\" \"4\"\n"},
+		"one column":                  {"a\n1\n\n\"\"\n2\n", "2: \"1\" (null)\n4: (null) (null)\n5: \"2\" (null)\n"},
+		"a line of a space":           {"a\n \n", "2: \" \" (null)\n"},
+		"empty values":                {"a,b\n,\n\"\",\"\"\n", "2: (null) (null)\n3: (null) (null)\n"},
+		"quotes":                      {"a,b\n\"1,2\",\"3\"\"4\"\n", "2: \"1,2\" \"3\\\"4\"\n"},
+		"only quotes":                 {"a,b\n\"\"\"\",\"\"\"\"\"\"\n", "2: \"\\\"\" \"\\\"\\\"\"\n"},
+		"line ends in quotes":         {"a,b\n\"1\n2\",\"\r\n\"\n3,4\n", "2: \"1\\n2\" \"\\r\\n\"\n5: \"3\" \"4\"\n"},
+		"quote as data":               {"a,b\n1\"2,3\"\"4\"\n 5\" , \"6\"\n", "2: \"1\\\"2\" \"3\\\"\\\"4\\\"\"\n3: \" 5\\\" \" \" \\\"6\\\"\"\n"},
+		"strings keep spaces":         {"a,b\n 1 ,\t2\n", "2: \" 1 \" \"\\t2\"\n"},
+		"zero bytes":                  {"a,b\n1\x00,2\n", "2: \"1\\x00\" \"2\"\n"},
+		"too few":                     {"a,b\n1\n2,3\n", "3: \"2\" \"3\"\n2+1@4: COLUMN_COUNT \n"},
+		"too many":                    {"a,b\n1,2,3\n2,3,\n4,5", "4: \"4\" \"5\"\n2+1@4: COLUMN_COUNT \n3+1@10: COLUMN_COUNT \n"},
+		"text behind quotes":          {"a,b\n\"1\"x,2\n\"3\" ,4\n5,\"6\"7\"8\"\n9,0\n", "5: \"9\" \"0\"\n2+1@4: QUOTE \n3+1@11: QUOTE \n4+1@18: QUOTE \n"},
+		"text behind quotes, quoted":  {"a,b\n\"1\"x,\"2,\n3\"\n4,5\n", "4: \"4\" \"5\"\n2+2@4: QUOTE \n"},
+		"cr behind quotes":            {"a,b\n\"1\"\r,2\n\"3\"\rx\"\n4,5\n", "4: \"4\" \"5\"\n2+1@4: QUOTE \n3+1@11: QUOTE \n"},
+		"quote not closed":            {"a,b\n1,2\n3,\"4\n5,6\n7,8\n", "2: \"1\" \"2\"\n3+3@8: QUOTE \n"},
+		"quote not closed, no end":    {"a,b\n1,2\n3,\"4", "2: \"1\" \"2\"\n3+1@8: QUOTE \n"},
+		"quote not closed, escaped":   {"a,b\n3,\"4\"\"", "2+1@4: QUOTE \n"},
+		"quote alone at the end":      {"a,b\n\"", "2+1@4: QUOTE \n"},
+		"stray quote, closed later":   {"a,b\n1,\"2\n3,\"4\"\n5,6\n", "4: \"5\" \"6\"\n2+2@4: QUOTE \n"},
+		"invalid text":                {"a,b,c\nx\xff,1,\nok,2,\xff\n\"\xc3\"\"\xa9\",3,\n", "3: \"ok\" \"2\"\n2+1@6: ENCODING a\n4+1@19: ENCODING a\n"},
+		"valid text":                  {"a,b\né,\"日本\"\n", "2: \"é\" \"日本\"\n"},
+		"extra and missing columns":   {"x,B\n1,2\n", "2: (null) \"2\"\n"},
+		"other order, other case":     {" B ,\"A\"\n1,2\n", "2: \"2\" \"1\"\n"},
+		"header alone":                {"a,b", ""},
+		"header and line end":         {"a,b\r\n", ""},
+		"header with line end":        {"a,\"b\n\"\n1,2\n", "3: \"1\" \"2\"\n"},
+		"long values":                 {"a,b\n" + strings.Repeat("x", 15) + "," + strings.Repeat("y", 16) + "\n" + strings.Repeat("z", 17) + ",1", "2: \"xxxxxxxxxxxxxxx\" \"yyyyyyyyyyyyyyyy\"\n3: \"zzzzzzzzzzzzzzzzz\" \"1\"\n"},
+		"a reject takes values back":  {"a,b\n\"1\"\"1\",\n2,\xff\n3,4\n", "2: \"1\\\"1\" (null)\n4: \"3\" \"4\"\n3+1@12: ENCODING b\n"},
+		"quotes over words of 64":     {"a,b\n" + strings.Repeat("1", 58) + ",\"" + strings.Repeat("\"\"", 40) + "\"\n", "2: \"" + strings.Repeat("1", 58) + "\" \"" + strings.Repeat("\\\"", 40) + "\"\n"},
+		"data quotes at a word's end": {"a,b\n" + strings.Repeat("1", 58) + "\",\"x\"\n", "2: \"" + strings.Repeat("1", 58) + "\\\"\" \"x\"\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := read(t, c.file, text("a", "b")).shown(); got != c.want {
+				t.Errorf("got\n%swant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestRejectsSayWhat(t *testing.T) {
+	t.Parallel()
+	r := read(t, "id,n\n1,2,3\nx,1\n9999999999,1\n\"a\nb\",1\n1,\"2\"x\n2,\"3\n4,5\n\n", []Column{{Name: "id", Type: audience.Integer}, {Name: "n", Type: audience.String}})
+	var got []string
+	for _, x := range r.Rejects {
+		got = append(got, fmt.Sprintf("%d %d %s %q %s | %q", x.Line, x.Lines, x.Code, x.Column, x.Reason, x.Raw))
+	}
+	want := []string{
+		`2 1 COLUMN_COUNT "" the row has 3 columns, the header 2 | "1,2,3"`,
+		`3 1 TYPE "id" the value is not a whole number of 32 bits | "x,1"`,
+		`4 1 RANGE "id" the value is out of range for a whole number of 32 bits | "9999999999,1"`,
+		`5 2 TYPE "id" the value is not a whole number of 32 bits; the row takes in lines 5 to 6 | "\"a\nb\",1"`,
+		`7 1 QUOTE "" text follows the closing quote of a field | "1,\"2\"x"`,
+		`8 3 QUOTE "" a quote is opened and not closed before the end of the file; the row takes in lines 8 to 10 | "2,\"3\n4,5\n"`,
+	}
+	if a, b := strings.Join(got, "\n"), strings.Join(want, "\n"); a != b {
+		t.Errorf("got\n%s\nwant\n%s", a, b)
+	}
+}
+
+func TestRawIsCut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxRaw+10)
+	r := read(t, "a,b\n"+long+"\n", text("a", "b"))
+	if len(r.Rejects) != 1 || string(r.Rejects[0].Raw) != long[:maxRaw] {
+		t.Errorf("%d rejects, %d bytes", len(r.Rejects), len(r.Rejects[0].Raw))
+	}
+}
+
+func TestFileErrors(t *testing.T) {
+	t.Parallel()
+	wanted := []Column{{Name: "mail", Type: audience.String, Required: true}, {Name: "city", Type: audience.String}}
+	names := strings.TrimPrefix(strings.Repeat(",x", maxColumns+1), ",")
+	for name, c := range map[string]struct{ file, code, says string }{
+		"empty":                  {"", "EMPTY_FILE", "empty"},
+		"only a bom":             {"\xef\xbb\xbf", "NO_HEADER", "empty lines"},
+		"blank":                  {"\n\r\n\n", "NO_HEADER", "empty lines"},
+		"blank header":           {" ,\"\"\na,b\n", "NO_HEADER", "names no column"},
+		"no header":              {"ann@example.com,Rome\nbob@example.com,Oslo\n", "NO_HEADER", "does the file have a header?"},
+		"semicolons":             {"mail;city\na;b\n", "NO_HEADER", "semicolons"},
+		"tabs":                   {"mail\tcity\na\tb\n", "NO_HEADER", "tabs"},
+		"missing":                {"id,city\n1,2\n", "MISSING_COLUMN", `no column "mail"; its header names "id", "city"`},
+		"missing among many":     {"city" + strings.Repeat(",x", 30) + "\n", "MISSING_COLUMN", "and 11 more"},
+		"missing, long names":    {"city," + strings.Repeat("é", 100) + "\n", "MISSING_COLUMN", strings.Repeat("é", 64) + "…\""},
+		"duplicate":              {"mail,x,MAIL \n", "DUPLICATE_COLUMN", `"mail" twice, as columns 1 and 3`},
+		"too many columns":       {"mail" + strings.Repeat(",x", maxColumns) + "\n", "TOO_MANY_COLUMNS", "line 1 has 10001 columns"},
+		"too many in a row":      {"mail\n" + names + "\n", "TOO_MANY_COLUMNS", "line 2 has 10001 columns"},
+		"quote in the header":    {"mail,\"city\n1,2\n", "NO_HEADER", "quotes"},
+		"text behind a name":     {"mail,\"city\"x\n1,2\n", "NO_HEADER", "quotes"},
+		"utf-16":                 {"\xff\xfem\x00a\x00", "ENCODING", "UTF-16"},
+		"utf-16 without a mark":  {"m\x00a\x00i\x00l\x00\n\x00", "ENCODING", "zero bytes"},
+		"invalid name of wanted": {"mail,c\xeft\xe9\n1,2\n", "ENCODING", "not valid UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := read(t, c.file, wanted)
+			if r.Err != c.code || !strings.Contains(r.Message, c.says) {
+				t.Errorf("%s: %s", r.Err, r.Message)
+			}
+		})
+	}
+	if r := read(t, "mail,city,\xff\nann,Rome,x\n", wanted); r.shown() != "2: \"ann\" \"Rome\"\n" || r.Header.Extra[0] != "\uFFFD" {
+		t.Errorf("an invalid name that nobody wants: %+v", r)
+	}
+}
+
+func TestHeader(t *testing.T) {
+	t.Parallel()
+	r := read(t, "\xef\xbb\xbf x ,\"B\"\"B\",straße,x,\n1,2,3,4,5\n", text("b\"b", "STRASSE", "STRAßE", "gone"))
+	want := `{Names:[x B"B straße x ] Extra:[x x ] Missing:[STRASSE gone]}`
+	if got := fmt.Sprintf("%+v", r.Header); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// pad is an endless field.
+type pad struct{ left int }
+
+func (p *pad) Read(b []byte) (int, error) {
+	n := min(len(b), p.left)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	for i := range b[:n] {
+		b[i] = 'x'
+	}
+	p.left -= n
+	return n, nil
+}
+
+func TestLongestRecord(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after string
+		size          int
+		err           string
+	}{
+		"longest with line end":    {"a\n1\n", "\n2\n", maxRecord - 1, ""},
+		"longest without line end": {"a\n1\n", "", maxRecord, ""},
+		"too long":                 {"a\n1\n", "\n2\n", maxRecord, "LINE_TOO_LONG"},
+		"too long at the end":      {"a\n1\n", "", maxRecord + 1, "LINE_TOO_LONG"},
+		"far too long":             {"a\n1\n", "\n2\n", 3 * maxRecord, "LINE_TOO_LONG"},
+		"quoted":                   {"a\n1\n\"", "\"\n2\n", maxRecord, "LINE_TOO_LONG"},
+		"not closed":               {"a\n1\n\"", "\n2\n", maxRecord, "LINE_TOO_LONG"},
+	} {
+		for _, size := range []int{1 << 10, 1 << 20, 40 << 20} {
+			t.Run(fmt.Sprintf("%s/chunk=%d", name, size), func(t *testing.T) {
+				t.Parallel()
+				r := io.MultiReader(strings.NewReader(c.before), &pad{c.size}, strings.NewReader(c.after))
+				var longest, rows atomic.Int64
+				_, err := CSV(context.Background(), r, text("a"), Options{Workers: 2, ChunkBytes: size}, func(_ int, b *Batch) error {
+					rows.Add(b.Record.NumRows())
+					for i := range b.Lines {
+						longest.Store(max(longest.Load(), int64(len(b.Record.Column(0).ValueStr(i)))))
+					}
+					return nil
+				})
+				var file *FileError
+				if c.err != "" {
+					if !errors.As(err, &file) || file.Code != c.err || !strings.Contains(file.Message, "line 3 ") {
+						t.Fatal(err)
+					}
+					return
+				}
+				if err != nil || longest.Load() != int64(c.size) || rows.Load() != 2+int64(strings.Count(c.after, "2")) {
+					t.Fatal(err, longest.Load(), rows.Load())
+				}
+			})
+		}
+	}
+}
+
+func TestLongHeader(t *testing.T) {
+	t.Parallel()
+	r := io.MultiReader(strings.NewReader("\n\"a"), &pad{maxRecord}, strings.NewReader("\"\n1\n"))
+	if got := readOnce(r, text("a"), Options{Workers: 1}); got.Err != "LINE_TOO_LONG" || !strings.Contains(got.Message, "line 2 ") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestReaderError(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the disk is gone")
+	for _, before := range []string{"", "a,b\n", "a,b\n1,2\n" + strings.Repeat("3,4\n", 100)} {
+		r := io.MultiReader(strings.NewReader(before), iotest.ErrReader(cause))
+		_, err := CSV(context.Background(), r, text("a", "b"), Options{Workers: 2, ChunkBytes: 16}, func(int, *Batch) error { return nil })
+		var file *FileError
+		if !errors.Is(err, cause) || !errors.As(err, &file) || file.Code != "READ" {
+			t.Errorf("after %d bytes: %v", len(before), err)
+		}
+	}
+}
+
+func TestEmitError(t *testing.T) {
+	t.Parallel()
+	full := errors.New("full")
+	file := "a,b\n" + strings.Repeat("1,2\n", 10_000)
+	_, err := CSV(context.Background(), strings.NewReader(file), text("a", "b"), Options{Workers: 3, ChunkBytes: 64}, func(int, *Batch) error { return full })
+	if err != full {
+		t.Error(err)
+	}
+}
+
+func TestEmitPanic(t *testing.T) {
+	t.Parallel()
+	_, err := CSV(context.Background(), strings.NewReader("a\n1\n"), text("a"), Options{}, func(int, *Batch) error { panic("oh") })
+	if err == nil || !strings.Contains(err.Error(), "oh") {
+		t.Error(err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	endless := io.MultiReader(strings.NewReader("a\n"), lines{})
+	_, err := CSV(ctx, endless, text("a"), Options{Workers: 2, ChunkBytes: 1 << 10}, func(int, *Batch) error {
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// lines is a file without end.
+type lines struct{}
+
+func (lines) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = "1\n"[i%2]
+	}
+	return len(p), nil
+}
+
+func TestWorkersDoNotOverlap(t *testing.T) {
+	t.Parallel()
+	file := people(2_000, true)
+	const workers = 4
+	var busy [workers]atomic.Bool
+	var rows atomic.Int64
+	_, err := CSV(context.Background(), bytes.NewReader(file), benchColumns, Options{Workers: workers, ChunkBytes: 4 << 10}, func(worker int, b *Batch) error {
+		if busy[worker].Swap(true) {
+			return errors.New("two calls of one worker at a time")
+		}
+		rows.Add(b.Record.NumRows())
+		busy[worker].Store(false)
+		return nil
+	})
+	if err != nil || rows.Load() != 2_000 {
+		t.Error(err, rows.Load())
+	}
+}
+
+// TestBatchesAreBounded reads a file whose rows are as short as can be into many columns, all but one missing, and
+// one whose rows are all rejects.
+func TestBatchesAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file    string
+		columns int
+	}{
+		"many columns": {"a\n" + strings.Repeat("1\n", 50_000), 200},
+		"many rejects": {"a\n" + strings.Repeat(",\n", 50_000), 1},
+	} {
+		columns := text("a")
+		for i := range c.columns - 1 {
+			columns = append(columns, Column{Name: fmt.Sprint("missing", i), Type: audience.Long})
+		}
+		var rows, rejects, size int
+		_, err := CSV(context.Background(), strings.NewReader(c.file), columns, Options{Workers: 1}, func(_ int, b *Batch) error {
+			rows, rejects, size = rows+len(b.Lines), rejects+len(b.Rejects), size+int(b.Bytes)
+			if len(b.Lines)*len(columns) > 2*batchValues || len(b.Rejects) > 2*batchRejects {
+				return fmt.Errorf("a batch of %d rows and %d rejects", len(b.Lines), len(b.Rejects))
+			}
+			return nil
+		})
+		if err != nil || rows+rejects != 50_000 || size != len(c.file) {
+			t.Errorf("%s: %d rows, %d rejects, %d bytes, %v", name, rows, rejects, size, err)
+		}
+	}
+}
+
+// TestNoAllocationPerRow holds the parser to its promise.
+func TestNoAllocationPerRow(t *testing.T) {
+	for _, quotes := range []bool{false, true} {
+		_, rows, _ := bytes.Cut(people(5_000, quotes), lineFeed)
+		ch := chunk{buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows), quotes: quotes}
+		p := newParser(benchColumns, []int{0, 1, 2, 3, 4, 5, 6, 7})
+		if n := testing.AllocsPerRun(10, func() {
+			if err := p.parse(ch, func(*Batch) error { return nil }); err != nil {
+				t.Error(err)
+			}
+		}); n > 100 {
+			t.Errorf("%.0f allocations for 5,000 rows", n)
+		}
+	}
+}

@@ -1,0 +1,310 @@
+package tabular
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"roster/internal/audience"
+)
+
+// reference reads records byte by byte, as the package comment has them: slow, plain, and written apart from the
+// code that it is held against.
+func reference(data string, columns int) result {
+	var out result
+	line := int64(1)
+	for pos := 0; pos < len(data); {
+		start, kind := pos, ""
+		var fields []string
+		var quoted []bool
+		for more := true; more; {
+			var v []byte
+			q := pos < len(data) && data[pos] == '"'
+			if q {
+				closed := false
+				for pos++; pos < len(data) && !closed; pos++ {
+					switch {
+					case data[pos] != '"':
+						v = append(v, data[pos])
+					case pos+1 < len(data) && data[pos+1] == '"':
+						v = append(v, '"')
+						pos++
+					default:
+						closed = true
+					}
+				}
+				if !closed {
+					kind = CodeQuote
+				}
+			}
+			tail := pos
+			for pos < len(data) && data[pos] != ',' && data[pos] != '\n' {
+				pos++
+			}
+			rest := data[tail:pos]
+			if pos == len(data) || data[pos] == '\n' {
+				rest = strings.TrimRight(rest, "\r")
+				more = false
+			}
+			if q && rest != "" {
+				kind = CodeQuote
+			}
+			pos++
+			fields, quoted = append(fields, string(v)+rest), append(quoted, q)
+		}
+		pos = min(pos, len(data))
+		raw := data[start:pos]
+		if len(fields) == 1 && fields[0] == "" && !quoted[0] {
+			line++
+			continue
+		}
+		r := row{Line: line}
+		line += int64(strings.Count(raw, "\n"))
+		if kind == "" && len(fields) != columns {
+			kind = CodeColumnCount
+		}
+		column := ""
+		for i, v := range fields {
+			if kind == "" && !utf8.ValidString(v) {
+				kind, column = CodeEncoding, string(rune('a'+i))
+			}
+			if v == "" {
+				r.Values = append(r.Values, null)
+			} else {
+				r.Values = append(r.Values, fmt.Sprintf("%q", v))
+			}
+		}
+		if kind == "" {
+			out.Rows = append(out.Rows, r)
+			continue
+		}
+		raw = strings.TrimRight(strings.TrimSuffix(raw, "\n"), "\r")
+		out.Rejects = append(out.Rejects, Reject{Line: r.Line, Lines: 1 + int64(strings.Count(raw, "\n")), Offset: int64(start), Column: column, Code: kind, Raw: []byte(raw)})
+	}
+	return out
+}
+
+// names is the header a,b,c,…
+func letters(n int) []string {
+	var names []string
+	for i := range n {
+		names = append(names, string(rune('a'+i)))
+	}
+	return names
+}
+
+// checkRecords reads body under a header with several chunkings and holds the results against the reference.
+func checkRecords(t *testing.T, body string, columns int, chunks []int) {
+	t.Helper()
+	names := letters(columns)
+	header := strings.Join(names, ",") + "\n"
+	want := reference(body, columns)
+	for i := range want.Rows {
+		want.Rows[i].Line++
+	}
+	for i := range want.Rejects {
+		want.Rejects[i].Line++
+		want.Rejects[i].Offset += int64(len(header))
+	}
+	for _, chunk := range chunks {
+		got := readOnce(strings.NewReader(header+body), text(names...), Options{Workers: 1 + chunk%3, ChunkBytes: chunk})
+		if got.Err != "" || got.Bytes != int64(len(header)+len(body)) {
+			t.Fatalf("chunks of %d: %+v", chunk, got)
+		}
+		if a, b := got.shown(), want.shown(); a != b {
+			t.Fatalf("chunks of %d: %q:\n%s\nbut the reference says\n%s", chunk, body, a, b)
+		}
+		for i, r := range got.Rejects {
+			if !bytes.Equal(r.Raw, want.Rejects[i].Raw[:min(len(want.Rejects[i].Raw), maxRaw)]) {
+				t.Fatalf("raw %q, want %q", r.Raw, want.Rejects[i].Raw)
+			}
+		}
+	}
+}
+
+var bodies = []string{"", "1,2\n", "\"1\",\"2\"\r\n3,4", "\"a\"\"b\",\"c\nd\"\n", "\"a\"x,2\n", "1,\"2\n3,4\n", "a\"b,\"\"\n", "\n\r\n1,2\r\r\n", "\"\",\"\"\"\"\n", "é,\xff\n", "\"\r,\"\r\"\n",
+	strings.Repeat("x", 60) + ",\"y\"\"" + strings.Repeat("z", 70) + "\"\n"}
+
+// FuzzRecords holds chunked parsing, the splitter and the marks against the reference.
+func FuzzRecords(f *testing.F) {
+	for _, b := range bodies {
+		f.Add(b, uint8(2), uint16(16))
+	}
+	f.Fuzz(func(t *testing.T, body string, columns uint8, chunk uint16) {
+		checkRecords(t, body, 1+int(columns)%5, []int{int(chunk), 1 << 20})
+	})
+}
+
+// TestRandomRecords does the same with texts of the bytes that matter, longer than a fuzzer likes them.
+func TestRandomRecords(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	n := 1_000
+	if testing.Short() {
+		n = 300
+	}
+	for range n {
+		alphabet := []string{`ab,"` + "\n", `aaaaaaaa,,"` + "\r\n\n", `aaaaaaaaaaaaaaaaaaaaaa,` + "\n", `abc"",` + "\n", `"",` + "\n\r", "a\xffé,\"\n"}[r.IntN(6)]
+		b := make([]byte, r.IntN(2_000))
+		for i := range b {
+			b[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		checkRecords(t, string(b), 1+r.IntN(4), []int{16 + r.IntN(200), 16 + r.IntN(5_000), 1 << 20})
+	}
+}
+
+// TestWellFormed writes tables with encoding/csv, all kinds of values in them, and reads them back.
+func TestWellFormed(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(9, 10))
+	parts := []string{"a", "b c", ",", "\"", "\n", "é", "日本", "'", ";", " ", "long " + strings.Repeat("x", 70), "\t"}
+	for range 300 {
+		columns := 1 + r.IntN(6)
+		var file bytes.Buffer
+		w := csv.NewWriter(&file)
+		w.UseCRLF = r.IntN(2) == 0
+		names := letters(columns)
+		if err := w.Write(names); err != nil {
+			t.Fatal(err)
+		}
+		var want [][]string
+		for range r.IntN(200) {
+			record := make([]string, columns)
+			for i := range record {
+				for range r.IntN(4) {
+					record[i] += parts[r.IntN(len(parts))]
+				}
+			}
+			if columns == 1 && record[0] == "" {
+				continue // a blank line
+			}
+			if err := w.Write(record); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, record)
+		}
+		w.Flush()
+		got := read(t, file.String(), text(names...))
+		if len(got.Rejects) > 0 || len(got.Rows) != len(want) {
+			t.Fatalf("%d rows and %d rejects of %d rows", len(got.Rows), len(got.Rejects), len(want))
+		}
+		for i, record := range want {
+			for j, v := range record {
+				if w.UseCRLF {
+					v = strings.ReplaceAll(v, "\n", "\r\n")
+				}
+				expect := fmt.Sprintf("%q", v)
+				if v == "" {
+					expect = null
+				}
+				if got.Rows[i].Values[j] != expect {
+					t.Fatalf("row %d: got %s, want %s", i, got.Rows[i].Values[j], expect)
+				}
+			}
+		}
+	}
+}
+
+// FuzzStandard holds the splitter against encoding/csv where both mean the same: without carriage returns, and up
+// to the first record that encoding/csv refuses.
+func FuzzStandard(f *testing.F) {
+	for _, b := range bodies {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if strings.Contains(body, "\r") || !utf8.ValidString(body) {
+			t.Skip()
+		}
+		const columns = 3
+		names := letters(columns)
+		header := strings.Join(names, ",") + "\n"
+		got := readOnce(strings.NewReader(header+body), text(names...), Options{Workers: 1})
+		if got.Err != "" {
+			t.Fatal(got.Err)
+		}
+		r := csv.NewReader(strings.NewReader(header + body))
+		r.FieldsPerRecord = -1
+		if _, err := r.Read(); err != nil {
+			t.Fatal(err)
+		}
+		rows, rejects := got.Rows, got.Rejects
+		for {
+			record, err := r.Read()
+			if err == io.EOF {
+				if len(rows)+len(rejects) > 0 {
+					t.Fatalf("%d rows and %d rejects more", len(rows), len(rejects))
+				}
+				return
+			}
+			if err != nil {
+				return
+			}
+			line, _ := r.FieldPos(0)
+			if len(record) != columns {
+				if len(rejects) == 0 || rejects[0].Code != CodeColumnCount || rejects[0].Line != int64(line) {
+					t.Fatalf("line %d has %d fields; rejects %+v", line, len(record), rejects)
+				}
+				rejects = rejects[1:]
+				continue
+			}
+			if len(rows) == 0 || rows[0].Line != int64(line) {
+				t.Fatalf("line %d: rows %+v", line, rows)
+			}
+			for i, v := range record {
+				want := fmt.Sprintf("%q", v)
+				if v == "" {
+					want = null
+				}
+				if rows[0].Values[i] != want {
+					t.Fatalf("line %d: got %s, want %s", line, rows[0].Values[i], want)
+				}
+			}
+			rows = rows[1:]
+		}
+	})
+}
+
+// FuzzFile reads anything as a file of all types: it must end, account for each byte, and be the same in chunks.
+func FuzzFile(f *testing.F) {
+	f.Add(string(people(5, false)))
+	f.Add(string(people(5, true)))
+	f.Add("\xef\xbb\xbfemail\rann\r")
+	for _, b := range bodies {
+		f.Add("email,id\n" + b)
+	}
+	f.Fuzz(func(t *testing.T, file string) {
+		got := read(t, file, benchColumns)
+		if got.Err == "" && len(got.Header.Missing)+len(got.Header.Names)-len(got.Header.Extra) != len(benchColumns) {
+			t.Fatalf("header %+v", got.Header)
+		}
+		columns, rows, err := Infer(strings.NewReader(file), 0)
+		if err == nil && got.Err == "" && rows < len(got.Rows) && rows < defaultSample {
+			t.Fatalf("%d rows inferred from, %d read", rows, len(got.Rows))
+		}
+		checkInferred(t, file, columns, err)
+	})
+}
+
+// checkInferred reads a file with the columns inferred from it: no value may be a reject but for its encoding.
+func checkInferred(t *testing.T, file string, columns []Column, err error) {
+	t.Helper()
+	if err != nil || len(columns) == 0 || strings.Count(file, "\n") > defaultSample {
+		return
+	}
+	again := readOnce(strings.NewReader(file), columns, Options{Workers: 1})
+	for _, r := range again.Rejects {
+		if r.Code == CodeType || r.Code == CodeRange {
+			t.Fatalf("inferred %+v, but line %d has %s in %s", columns, r.Line, r.Code, r.Column)
+		}
+	}
+	for _, c := range columns {
+		if c.Type == "" || c.Type == audience.Type("null") {
+			t.Fatalf("inferred %+v", columns)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package tabular
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"roster/internal/audience"
+)
+
+func TestInfer(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]audience.Type{
+		"":                                  audience.String,
+		"|":                                 audience.String,
+		"a|1":                               audience.String,
+		"1|2|":                              audience.Integer,
+		" 1 |-2|0":                          audience.Integer,
+		"0|1":                               audience.Integer,
+		"1|2147483648":                      audience.Long,
+		"1|9223372036854775808":             audience.String,
+		"01234|56789":                       audience.String,
+		"-01|5":                             audience.String,
+		"-0":                                audience.String,
+		"+4915112345678":                    audience.String,
+		"1|1.5":                             audience.Number,
+		"1.50|-0.25|.5":                     audience.Number,
+		"1e-5|2.5E3":                        audience.Number,
+		"12E5|13E6":                         audience.String,
+		"00.5|1.5":                          audience.String,
+		"9007199254740993|1.5":              audience.String,
+		"1.5|nan":                           audience.String,
+		"1e999":                             audience.String,
+		"true|FALSE|":                       audience.Boolean,
+		"yes|no":                            audience.Boolean,
+		"t|f":                               audience.String,
+		"true|0":                            audience.String,
+		"2025-05-13|1999-01-01":             audience.Date,
+		"2025-05-13|2025-02-30":             audience.String,
+		"2025-05-13|2025-05-13T10:00":       audience.DateTime,
+		"2025-05-13 10:00:00+02":            audience.DateTime,
+		"2025-05-13|12":                     audience.String,
+		"ann@example.com|bob@example.com|":  audience.String,
+		"\"1\"|\"2\"":                       audience.Integer,
+		"\"true\"|\"no\"|\"\"":              audience.Boolean,
+		"\"a\"\"b\"":                        audience.String,
+		"\xff":                              audience.String,
+		strings.Repeat("1|", 20_000) + "x|": audience.Integer,
+	} {
+		file := "v,x\n" + strings.ReplaceAll(values, "|", ",\n") + ",\n"
+		columns, rows, err := Infer(strings.NewReader(file), 0)
+		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "v", Type: want}) || columns[1].Type != audience.String {
+			t.Errorf("%.40q: %+v, %v", values, columns, err)
+		}
+		if n := min(1+strings.Count(values, "|"), defaultSample); rows != n {
+			t.Errorf("%.40q: a sample of %d rows, want %d", values, rows, n)
+		}
+		if strings.Count(values, "|") < defaultSample {
+			checkInferred(t, file, columns, err)
+		}
+	}
+}
+
+func TestInferSample(t *testing.T) {
+	t.Parallel()
+	file := ",id, name\n0,1,a\n1,2\n2,3,\"b\"x\n3,4,c\n4,x,d\n"
+	for most, want := range map[int]audience.Type{1: audience.Integer, 2: audience.Integer, 3: audience.String, 0: audience.String} {
+		columns, rows, err := Infer(strings.NewReader(file), most)
+		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "id", Type: want}) || columns[1] != (Column{Name: "name", Type: audience.String}) {
+			t.Errorf("%d rows: %+v, %v", most, columns, err)
+		}
+		if most == 0 {
+			most = 3
+		}
+		if rows != most {
+			t.Errorf("a sample of %d rows, want %d", rows, most)
+		}
+	}
+}
+
+func TestInferErrors(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"":               "EMPTY_FILE",
+		"\n":             "NO_HEADER",
+		"a,b, A\n1,2,3":  "DUPLICATE_COLUMN",
+		"a,\xff\n1,2":    "ENCODING",
+		"\"a\n1":         "NO_HEADER",
+		"\xfe\xff\x00a,": "ENCODING",
+	} {
+		_, _, err := Infer(strings.NewReader(file), 0)
+		var f *FileError
+		if !errors.As(err, &f) || f.Code != want {
+			t.Errorf("%q: %v, want %s", file, err, want)
+		}
+	}
+}

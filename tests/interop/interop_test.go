@@ -1,0 +1,138 @@
+// Package interop reads Roster's tables with engines that are not Roster's.
+package interop
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"roster/tests/rostertest"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	rostertest.Cleanup()
+	os.Exit(code)
+}
+
+// recount is what recount.py prints.
+type recount struct {
+	Rows, Distinct, Expected, Wrong, Snapshots, PositionDeletes int
+	Types                                                       map[string]string
+	RunID                                                       string
+}
+
+// read reads an audience's table with pyiceberg and compares it with the files.
+func read(t *testing.T, dataDir string, im rostertest.Imported, identity string, files ...string) recount {
+	t.Helper()
+	args := append([]string{"recount.py", rostertest.Metadata(t, dataDir, im.AudienceID), identity}, files...)
+	cmd := exec.CommandContext(t.Context(), python(t), args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r recount
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if r.Wrong != 0 || r.Rows != r.Expected || r.Distinct != r.Rows {
+		t.Errorf("pyiceberg sees %d rows of %d people, %d of them wrong; the files have %d", r.Rows, r.Distinct, r.Wrong, r.Expected)
+	}
+	if int64(r.Rows) != im.Run.Members.After || r.RunID != im.Run.RunID {
+		t.Errorf("pyiceberg sees %d rows of run %s, the ledger says %d of %s", r.Rows, r.RunID, im.Run.Members.After, im.Run.RunID)
+	}
+	return r
+}
+
+func python(t *testing.T) string {
+	t.Helper()
+	p := os.Getenv("ROSTER_TEST_PYTHON")
+	if p == "" {
+		t.Skip("set ROSTER_TEST_PYTHON to a Python that has what tests/interop/requirements.txt names to run this test")
+	}
+	return p
+}
+
+// people writes n people of every type; seed decides their values, and every is how many share the ids of
+// another call with the same n.
+func people(t *testing.T, path string, from, to int, seed uint64) string {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	var b strings.Builder
+	b.WriteString("mail,full name,city.code,born,score,points,big,ok,seen\n")
+	for i := from; i < to; i++ {
+		name := fmt.Sprintf("N%d", rnd.IntN(1000))
+		switch rnd.IntN(10) {
+		case 0:
+			name = `"Quoted ""` + name + `"", and` + "\n" + `broken"`
+		case 1:
+			name = ""
+		case 2:
+			name = "Łukasz Ünïcode 🦉"
+		}
+		fmt.Fprintf(&b, "person%d@example.com,%s,C%d,%04d-%02d-%02d,%g,%d,%d,%v,2025-%02d-%02dT%02d:00:00.%06d+02:00\n", i, name, rnd.IntN(20),
+			1900+rnd.IntN(120), 1+rnd.IntN(12), 1+rnd.IntN(28), rnd.NormFloat64()*1e6, rnd.Int32(), rnd.Int64(), rnd.IntN(2) == 0, 1+rnd.IntN(12), 1+rnd.IntN(28), rnd.IntN(24), rnd.IntN(1e6))
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFullThenChangesThenFull(t *testing.T) {
+	t.Parallel()
+	python(t)
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	a := people(t, filepath.Join(dir, "a.csv"), 0, 30_000, 1)
+	b := people(t, filepath.Join(dir, "b.csv"), 25_000, 31_000, 2)
+	c := people(t, filepath.Join(dir, "c.csv"), 100, 30_500, 1)
+	place := filepath.Join(dir, "people.csv")
+	load := func(file, mode string) rostertest.Imported {
+		t.Helper()
+		rostertest.Place(t, file, place)
+		return rostertest.Import(t, data, place, "mail=Email", "--field", "points=long", mode)
+	}
+
+	first := load(a, "--full")
+	r := read(t, data, first, "mail", "full="+a)
+	types := map[string]string{"mail": "string", "full name": "string", "city.code": "string", "born": "date", "score": "double", "points": "long", "big": "long", "ok": "boolean", "seen": "timestamptz"}
+	if !reflect.DeepEqual(r.Types, types) {
+		t.Errorf("types %v", r.Types)
+	}
+	second := load(b, "--changes")
+	if r := read(t, data, second, "mail", "full="+a, "changes="+b); r.PositionDeletes == 0 || r.Snapshots != 2 {
+		t.Errorf("%+v", r)
+	}
+	third := load(c, "--full")
+	read(t, data, third, "mail", "full="+c)
+}
+
+// TestRealData imports tables that nobody here wrote, with a custom namespace.
+func TestRealData(t *testing.T) {
+	t.Parallel()
+	python(t)
+	vega := os.Getenv("ROSTER_TEST_VEGA_DIR")
+	if vega == "" {
+		t.Skip("set ROSTER_TEST_VEGA_DIR to the data folder of npm's vega-datasets to run this test")
+	}
+	for file, identity := range map[string]string{"airports.csv": "iata", "zipcodes.csv": "zip_code", "sp500-2000.csv": "date", "lookup_people.csv": "name"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(vega, file)
+			data := filepath.Join(t.TempDir(), "data")
+			im := rostertest.Import(t, data, path, identity+"=Vega", "--create-namespace", "--full")
+			if im.Run.Rows.Rejected != 0 {
+				t.Errorf("%+v", im.Run.Rejects)
+			}
+			read(t, data, im, identity, "full="+path)
+		})
+	}
+}
