@@ -1,0 +1,111 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// roster is this program: `roster import` on a data directory of its own, profile store included.
+type roster struct {
+	dir, memory string
+	binary      string
+	place       string // the file that the audience reads
+}
+
+func (r *roster) name() string { return "Roster" }
+
+func (r *roster) begin() error {
+	r.place = filepath.Join(r.dir, "roster-in", "people.csv")
+	if err := os.MkdirAll(filepath.Dir(r.place), 0o755); err != nil {
+		return err
+	}
+	if r.binary != "" {
+		return nil
+	}
+	r.binary = filepath.Join(r.dir, "roster")
+	out, err := exec.Command("go", "build", "-o", r.binary, "roster/cmd/roster").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (r *roster) do(w work) (figures, counts, error) {
+	if err := copyFile(w.File, r.place); err != nil {
+		return figures{}, counts{}, err
+	}
+	mode := "--changes"
+	if w.Full {
+		mode = "--full"
+	}
+	args := []string{"import", r.place, "--name", "people", "--identity", "ppid=Email", mode, "--json", "--data-dir", filepath.Join(r.dir, "roster-data")}
+	if r.memory != "" {
+		args = append(args, "--memory", r.memory)
+	}
+	out, f, err := measured(exec.Command(r.binary, args...))
+	if err != nil {
+		return f, counts{}, err
+	}
+	var said struct {
+		Run struct {
+			Rows    struct{ Added, Updated int64 }
+			Members struct{ After, Removed int64 }
+		}
+	}
+	err = json.Unmarshal(out, &said)
+	return f, counts{said.Run.Members.After, said.Run.Rows.Added, said.Run.Rows.Updated, said.Run.Members.Removed}, err
+}
+
+func (r *roster) end() error { return os.RemoveAll(filepath.Join(r.dir, "roster-data")) }
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
+
+//go:embed duck.py
+var duckScript []byte
+
+// duck is DuckDB from a script: typed Parquet, no serving store.
+type duck struct{ dir, python string }
+
+func (d *duck) name() string { return "DuckDB" }
+
+func (d *duck) state() string { return filepath.Join(d.dir, "duck.parquet") }
+
+func (d *duck) begin() error {
+	return os.WriteFile(filepath.Join(d.dir, "duck.py"), duckScript, 0o644)
+}
+
+func (d *duck) do(w work) (figures, counts, error) {
+	mode := "changes"
+	if w.Full {
+		mode = "full"
+	}
+	out, f, err := measured(exec.Command(d.python, filepath.Join(d.dir, "duck.py"), mode, w.File, d.state()))
+	if err != nil {
+		return f, counts{}, err
+	}
+	var c counts
+	err = json.Unmarshal(out, &c)
+	return f, c, err
+}
+
+func (d *duck) end() error { return os.RemoveAll(d.state()) }

@@ -1,0 +1,202 @@
+// Command run times Roster, DuckDB and PostgreSQL doing the same work on the same files, side by side, and prints
+// one table. Each piece of work is a process of its own; the figures are the operating system's.
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// figures are those of one process.
+type figures struct {
+	Wall float64 `json:"wallSeconds"`
+	CPU  float64 `json:"cpuSeconds"`
+	Peak int64   `json:"peakBytes"`
+}
+
+// counts is what an engine says it did; all must agree.
+type counts struct {
+	Members int64 `json:"members"`
+	Added   int64 `json:"added"`
+	Updated int64 `json:"updated"`
+	Removed int64 `json:"removed"`
+}
+
+// engine does the works on files. begin gives it an empty state.
+type engine interface {
+	name() string
+	begin() error
+	do(w work) (figures, counts, error)
+	end() error
+}
+
+// work is one step; steps follow each other on the same state.
+type work struct {
+	Name string
+	File string
+	Full bool
+}
+
+// result is the median of an engine's repetitions of a work.
+type result struct {
+	Work   string  `json:"work"`
+	Engine string  `json:"engine"`
+	Median figures `json:"median"`
+	Counts counts  `json:"counts"`
+}
+
+func main() {
+	rows := flag.Int("rows", 1_000_000, "people in the file")
+	repeat := flag.Int("repeat", 3, "repetitions; the table has the medians")
+	python := flag.String("python", "", "a Python that has duckdb; without it DuckDB is left out")
+	postgres := flag.String("postgres-bin", "", "folder of PostgreSQL's programs; without it PostgreSQL is left out")
+	asJSON := flag.Bool("json", false, "print JSON instead of a table")
+	memory := flag.String("memory", "", "Roster's --memory")
+	flag.Parse()
+	if err := run(*rows, *repeat, *python, *postgres, *memory, *asJSON); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rows, repeat int, python, postgres, memory string, asJSON bool) (err error) {
+	dir, err := os.MkdirTemp("", "roster-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL runs as another user
+		return err
+	}
+	works, err := prepare(dir, rows)
+	if err != nil {
+		return err
+	}
+	engines := []engine{&roster{dir: dir, memory: memory}}
+	if python != "" {
+		engines = append(engines, &duck{dir: dir, python: python})
+	}
+	if postgres != "" {
+		engines = append(engines, &postgreSQL{dir: dir, bin: postgres})
+	}
+	runs := map[[2]string][]figures{}
+	said := map[[2]string]counts{}
+	for range repeat {
+		for _, e := range engines {
+			if err := repetition(e, works, runs, said); err != nil {
+				return fmt.Errorf("%s: %w", e.name(), err)
+			}
+		}
+	}
+	var results []result
+	for _, w := range works {
+		for _, e := range engines {
+			key := [2]string{w.Name, e.name()}
+			results = append(results, result{w.Name, e.name(), median(runs[key]), said[key]})
+			if want := said[[2]string{w.Name, engines[0].name()}]; said[key] != want {
+				err = errors.Join(err, fmt.Errorf("%s: %s counts %+v, %s %+v", w.Name, e.name(), said[key], engines[0].name(), want))
+			}
+		}
+	}
+	if asJSON {
+		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(results))
+	}
+	printTable(rows, repeat, results)
+	return err
+}
+
+func repetition(e engine, works []work, runs map[[2]string][]figures, said map[[2]string]counts) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	defer e.end()
+	for _, w := range works {
+		f, c, err := e.do(w)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
+		}
+		fmt.Fprintf(os.Stderr, "%-12s %-28s %7.2f s  %7.2f cpu s  %6d MiB\n", e.name(), w.Name, f.Wall, f.CPU, f.Peak>>20)
+		key := [2]string{w.Name, e.name()}
+		runs[key] = append(runs[key], f)
+		said[key] = c
+	}
+	return nil
+}
+
+// prepare writes the files.
+func prepare(dir string, rows int) ([]work, error) {
+	gen := filepath.Join(dir, "gen")
+	if out, err := exec.Command("go", "build", "-o", gen, "roster/bench/gen").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the generator: %w\n%s", err, out)
+	}
+	few := max(rows/100, 1)
+	files := map[string][]string{
+		"first.csv":   {"-rows", fmt.Sprint(rows)},
+		"changed.csv": {"-rows", fmt.Sprint(rows), "-change", "0.01"},
+		"delta.csv":   {"-rows", fmt.Sprint(few), "-from", fmt.Sprint(rows - few/2), "-change", "1"},
+	}
+	for name, args := range files {
+		if out, err := exec.Command(gen, append(args, "-out", filepath.Join(dir, name))...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("write %s: %w\n%s", name, err, out)
+		}
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	return []work{
+		{"full run, first", at("first.csv"), true},
+		{"full run, same file", at("first.csv"), true},
+		{"full run, 1 % changed", at("changed.csv"), true},
+		{fmt.Sprintf("differential, %d rows", few), at("delta.csv"), false},
+	}, nil
+}
+
+func median(list []figures) figures {
+	pick := func(by func(figures) float64) figures {
+		slices.SortFunc(list, func(a, b figures) int { return cmp.Compare(by(a), by(b)) })
+		return list[len(list)/2]
+	}
+	return figures{
+		Wall: pick(func(f figures) float64 { return f.Wall }).Wall,
+		CPU:  pick(func(f figures) float64 { return f.CPU }).CPU,
+		Peak: pick(func(f figures) float64 { return float64(f.Peak) }).Peak,
+	}
+}
+
+func printTable(rows, repeat int, results []result) {
+	fmt.Printf("%d people, medians of %d\n\n", rows, repeat)
+	fmt.Println("| work | engine | wall s | CPU s | peak MiB | time against Roster |")
+	fmt.Println("| --- | --- | ---: | ---: | ---: | ---: |")
+	base := map[string]float64{}
+	for _, r := range results {
+		if r.Engine == "Roster" {
+			base[r.Work] = r.Median.Wall
+		}
+		fmt.Printf("| %s | %s | %.2f | %.2f | %d | %.2f |\n", r.Work, r.Engine, r.Median.Wall, r.Median.CPU, r.Median.Peak>>20, r.Median.Wall/base[r.Work])
+	}
+}
+
+// measured runs a command and returns its output and figures.
+func measured(cmd *exec.Cmd) ([]byte, figures, error) {
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	start := time.Now()
+	out, err := cmd.Output()
+	f := figures{Wall: time.Since(start).Seconds()}
+	if err != nil {
+		return out, f, fmt.Errorf("%s: %w\n%s%s", cmd.Args[0], err, out, stderr.String())
+	}
+	f.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		f.Peak = ru.Maxrss << 10
+	}
+	return out, f, nil
+}
