@@ -73,14 +73,9 @@ func checkUpload(name string) error {
 		if len(part) > 255 {
 			return audience.InvalidField("path", "has a part with %d bytes; at most 255 are allowed", len(part))
 		}
-		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") {
-			return audience.InvalidField("path", "must not hold a name that begins with . or _; runs pass over such files")
-		}
 	}
-	for _, suffix := range []string{"~", ".tmp", ".part", ".filepart", ".crc"} {
-		if strings.HasSuffix(strings.ToLower(name), suffix) {
-			return audience.InvalidField("path", "must not end in %s; runs pass over such files", suffix)
-		}
+	if reason := source.PassedOver(name); reason != "" {
+		return audience.InvalidField("path", "is a place that runs pass over: %s", reason)
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type attempt struct {
 	step      atomic.Pointer[string]
 	bytesRead atomic.Int64
 	rowsRead  atomic.Int64
+	merged    atomic.Int64 // buckets
 	seconds   map[string]float64
 }
 
@@ -124,7 +125,7 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 		return nil, nil, err
 	}
 	var m *merged
-	err := a.timed("merge", func() (err error) {
+	err := a.timed(stepMerge, func() (err error) {
 		m, err = a.merge(ctx)
 		return err
 	})
@@ -171,6 +172,9 @@ func (p *Pipeline) cleanUp(d *lake.Dataset, run audience.RunID, keep string) {
 	}
 }
 
+// stepMerge is the step in which the progress counts buckets.
+const stepMerge = "merge"
+
 // timed runs a step and keeps its wall time.
 func (a *attempt) timed(step string, fn func() error) error {
 	a.step.Store(&step)
@@ -185,6 +189,9 @@ func (a *attempt) progress() {
 		p.Step = *s
 	}
 	p.BytesDone = a.bytesRead.Load()
+	if p.Step == stepMerge { // it goes over the same bytes again, bucket by bucket
+		p.BytesDone = a.inBytes * a.merged.Load() / int64(len(a.spill.buckets))
+	}
 	p.Rows = a.rowsRead.Load()
 }
 
@@ -259,7 +266,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	if err != nil {
 		return mergeRules{}, err
 	}
-	rules := rulesOf(*a.spec, refreshed)
+	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
 	if !rules.full || a.dataset.Rows() == 0 {
 		return rules, nil
 	}
@@ -319,6 +326,7 @@ func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, t
 		if err := out.endBucket(); err != nil {
 			return err
 		}
+		a.merged.Add(1)
 	}
 	return out.close()
 }

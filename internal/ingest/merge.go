@@ -189,12 +189,12 @@ func (rehearsal) retire(int) error            { return nil }
 func (rehearsal) enter(row, int64, int) error { return nil }
 func (rehearsal) exit(int, int64) error       { return nil }
 
-// rulesOf returns the rules of a run over the current state.
-func rulesOf(s Spec, refreshed time.Time) mergeRules {
+// rulesOf returns the rules of a run over a state that a full run last renewed at refreshed.
+func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {
 	r := mergeRules{
-		now:  s.Run.CreatedAt.Truncate(time.Second).UnixMicro(),
-		full: !s.Run.Request.Differential,
-		ttl:  s.Audience.TTL().Microseconds(),
+		now:  run.CreatedAt.Truncate(time.Second).UnixMicro(),
+		full: !run.Request.Differential,
+		ttl:  ttl.Microseconds(),
 	}
 	if !refreshed.IsZero() {
 		r.refreshed = refreshed.UnixMicro()

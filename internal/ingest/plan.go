@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
 	"roster/internal/audience"
@@ -84,16 +83,8 @@ func skipReason(s Spec, f audience.PlannedFile, before map[string]bool) string {
 	if s.Audience.Source.Type == audience.PathFile {
 		return ""
 	}
-	for _, part := range strings.Split(f.Path, "/") {
-		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") {
-			return "a hidden file or a marker"
-		}
-	}
-	name := path.Base(f.Path)
-	for _, suffix := range []string{"~", ".tmp", ".part", ".filepart", ".crc"} {
-		if strings.HasSuffix(strings.ToLower(name), suffix) {
-			return "a temporary or checksum file by its name"
-		}
+	if reason := source.PassedOver(f.Path); reason != "" {
+		return reason
 	}
 	if f.Size == 0 {
 		return "an empty file"

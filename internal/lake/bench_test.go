@@ -98,7 +98,7 @@ func BenchmarkWrite(b *testing.B) {
 	b.ReportMetric((cpu()-start)/float64(b.N), "cpu-s/op")
 	b.ReportMetric(float64(f.Bytes)/1e6, "file-MB")
 	if to := os.Getenv("LAKE_KEEP"); to != "" {
-		m, _ := filepath.Glob(filepath.Join(w.warehouse, "*", "*", "data", "r-0", "*"))
+		m, _ := filepath.Glob(filepath.Join(w.cfg.Warehouse, "*", "*", "data", "r-0", "*"))
 		data, _ := os.ReadFile(m[0])
 		os.WriteFile(to, data, 0o600)
 	}

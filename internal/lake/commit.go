@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
@@ -26,7 +22,7 @@ type Commit struct {
 	// Replace makes Add the whole table; Deletes must be empty then.
 	Replace bool
 	Add     []DataFile
-	// Deletes are the positions to retire, by data file.
+	// Deletes are the positions to retire, by the path of a live data file, in any order.
 	Deletes map[string][]int64
 	// Dir is the attempt's directory, for the position delete file.
 	Dir string
@@ -35,22 +31,58 @@ type Commit struct {
 }
 
 // Commit makes one snapshot of the changes, even when there are none, or returns an error and changes nothing:
-// ErrConflict when another snapshot was committed since the dataset was loaded.
+// ErrConflict when another snapshot was committed since the dataset was loaded, ErrNotExist when the table was
+// dropped. Only ErrUncertain leaves it open whether the snapshot was made.
 func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
-	props := iceberg.Properties{propRunID: string(c.Run), propLive: strconv.FormatInt(d.rowsAfter(c), 10)}
-	maps.Copy(props, c.Props)
-	tx := d.table.NewTransaction()
-	if err := d.stage(ctx, tx, c, props); err != nil {
-		return Snapshot{}, err
+	if c.Replace && len(c.Deletes) > 0 {
+		return Snapshot{}, errors.New("lake: a replacement with position deletes")
 	}
-	t, err := tx.Commit(ctx)
-	if errors.Is(err, table.ErrCommitFailed) {
-		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, err)
-	}
+	data, deletes, err := d.liveFiles(ctx)
 	if err != nil {
 		return Snapshot{}, err
 	}
+	if c.Deletes, err = sortedDeletes(c.Deletes, data); err != nil {
+		return Snapshot{}, err
+	}
+	props := iceberg.Properties{}
+	maps.Copy(props, c.Props)
+	props[propRunID] = string(c.Run)
+	props[propLive] = strconv.FormatInt(d.rowsAfter(c), 10)
+	tx := d.table.NewTransaction()
+	if err := d.stage(ctx, tx, c, data, deletes, props); err != nil {
+		return Snapshot{}, fmt.Errorf("prepare a snapshot of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
+	}
+	t, err := tx.Commit(ctx)
+	if err != nil {
+		return d.outcome(ctx, c.Run, err)
+	}
 	return snapshotOf(t.CurrentSnapshot()), nil
+}
+
+// sortedDeletes returns the positions of each file in order and once, and an error for one that cannot be.
+func sortedDeletes(deletes map[string][]int64, live []iceberg.DataFile) (map[string][]int64, error) {
+	rows := make(map[string]int64, len(live))
+	for _, f := range live {
+		rows[f.FilePath()] = f.Count()
+	}
+	out := make(map[string][]int64, len(deletes))
+	for path, positions := range deletes {
+		n, ok := rows[path]
+		if !ok {
+			return nil, fmt.Errorf("lake: position deletes of %s, which is no data file of the table", path)
+		}
+		if len(positions) == 0 {
+			continue
+		}
+		sorted := slices.Clone(positions)
+		slices.Sort(sorted)
+		sorted = slices.Compact(sorted)
+		if sorted[0] < 0 || sorted[len(sorted)-1] >= n {
+			return nil, fmt.Errorf("lake: a position delete outside of the %d rows of %s", n, path)
+		}
+		out[path] = sorted
+	}
+	return out, nil
 }
 
 func (d *Dataset) rowsAfter(c Commit) int64 {
@@ -68,22 +100,15 @@ func (d *Dataset) rowsAfter(c Commit) int64 {
 	return n
 }
 
-func (d *Dataset) stage(ctx context.Context, tx *table.Transaction, c Commit, props iceberg.Properties) error {
+func (d *Dataset) stage(ctx context.Context, tx *table.Transaction, c Commit, data, deletes []iceberg.DataFile, props iceberg.Properties) error {
 	add := make([]iceberg.DataFile, len(c.Add))
 	for i, f := range c.Add {
 		add[i] = f.file
 	}
-	if c.Replace && len(c.Deletes) > 0 {
-		return errors.New("lake: a replacement with position deletes")
-	}
-	if c.Replace && d.Rows() > 0 {
-		data, deletes, err := d.liveFiles(ctx)
-		if err != nil {
-			return err
-		}
-		return tx.ReplaceFiles(ctx, data, add, deletes, props)
-	}
-	if len(add) == 0 && len(c.Deletes) == 0 {
+	switch {
+	case c.Replace && len(data)+len(deletes) > 0:
+		return tx.ReplaceFiles(ctx, data, add, deletes, props, table.WithoutAutoNameMapping())
+	case len(add) == 0 && len(c.Deletes) == 0:
 		return d.stageEmpty(ctx, tx, props)
 	}
 	delta := tx.NewRowDelta(props).AddRows(add...)
@@ -107,49 +132,29 @@ func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props i
 	return tx.Append(ctx, none, props)
 }
 
-// writeDeletes writes one position delete file for all data files that lose rows.
-func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.DataFile, error) {
-	path := filepath.Join(d.dir, "data", dir, "deletes.parquet")
-	f, err := createDurable(path)
+// outcome says what became of a commit that iceberg-go reports as failed. The SQL catalog has no type for most
+// of its conflicts, and a database that fails while it commits may have committed: the table itself tells.
+func (d *Dataset) outcome(ctx context.Context, run audience.RunID, cause error) (Snapshot, error) {
+	if errors.Is(cause, table.ErrCommitFailed) {
+		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	now, err := d.lake.Load(ctx, d.id)
+	if errors.Is(err, ErrNotExist) {
+		return Snapshot{}, err
+	}
 	if err != nil {
-		return nil, err
+		return Snapshot{}, fmt.Errorf("%w: %w", ErrUncertain, errors.Join(cause, err))
 	}
-	out := &countingWriter{w: f}
-	schema := table.PositionalDeleteArrowSchema
-	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1), parquet.WithDictionaryFor(schema.Field(1).Name, false))
-	w, err := pqarrow.NewFileWriter(schema, out, props, pqarrow.NewArrowWriterProperties())
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+	if now.table.Metadata().TableUUID() != d.table.Metadata().TableUUID() {
+		return Snapshot{}, fmt.Errorf("%w: %s.%s was dropped and created anew", ErrNotExist, d.id.Namespace, d.id.Name)
 	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	defer b.Release()
-	flush := func() error {
-		rec := b.NewRecordBatch()
-		defer rec.Release()
-		return w.WriteBuffered(rec)
+	if snap, ok := now.FindRun(run); ok {
+		return snap, nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(deletes)) {
-		positions := slices.Clone(deletes[name])
-		slices.Sort(positions)
-		for _, pos := range positions {
-			b.Field(0).(*array.StringBuilder).Append(name)
-			b.Field(1).(*array.Int64Builder).Append(pos)
-			if b.Field(1).Len() == 1<<16 {
-				if err := flush(); err != nil {
-					return nil, errors.Join(err, f.Close())
-				}
-			}
-		}
+	if now.MetadataLocation() != d.MetadataLocation() {
+		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause) // the catalog replaces only what was loaded
 	}
-	if err := errors.Join(flush(), w.Close(), out.Close()); err != nil {
-		return nil, err
-	}
-	meta, err := w.FileMetadata()
-	if err != nil {
-		return nil, err
-	}
-	return table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta,
-		FilePath: fileURI(path), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
-	})
+	return Snapshot{}, fmt.Errorf("%w: %w", ErrUncertain, cause)
 }

@@ -15,7 +15,8 @@ import (
 
 // registerDurableFiles makes iceberg-go write local files durably: a file is on disk, and so is its name,
 // before Close returns. iceberg-go's own local files are not synced, and a catalog row that survives a crash of
-// the machine must not name a file that did not.
+// the machine must not name a file that did not. The SQL catalog takes its files from iceberg-go's registry by
+// the scheme of a location and has no other way to be given them, hence the scheme "file" is registered anew.
 var registerDurableFiles = sync.OnceFunc(func() {
 	icebergio.Unregister("file")
 	icebergio.Register("file", func(context.Context, *url.URL, map[string]string) (icebergio.IO, error) {
@@ -102,4 +103,15 @@ func syncDir(dir string) error {
 		return fmt.Errorf("make %s durable: %w", dir, err)
 	}
 	return nil
+}
+
+// removeDurable removes a directory with everything in it, and makes that durable.
+func removeDurable(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }

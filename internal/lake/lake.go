@@ -1,6 +1,14 @@
 // Package lake keeps audiences as Apache Iceberg tables (format version 2) on the local file system, with the
 // SQL catalog in Roster's metadata database. A run changes a table by exactly one snapshot, which carries the
 // run's id; readers see the whole change or nothing of it.
+//
+// A table lies in <warehouse>/<namespace>/<name>: Iceberg's own files in metadata/, the data files and position
+// deletes of an attempt of a run in data/<run>-<attempt>/, and what else the attempt keeps (delta, rejects,
+// result) in roster/<run>-<attempt>/. Every file is on disk, and so is its name, before the catalog's row names
+// it: see durable.go. Rows of a data file are sorted by _roster_id, which the merge of the next run relies on.
+//
+// Locations are file:// URIs. Other engines read the tables with nothing but the location of the metadata file,
+// as long as the warehouse's path has no character that a URI escapes: pyiceberg, for one, does not unescape.
 package lake
 
 import (
@@ -9,12 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strconv"
-	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
 	catalogsql "github.com/apache/iceberg-go/catalog/sql"
@@ -25,9 +29,13 @@ import (
 
 // Errors of the lake.
 var (
+	// ErrNotExist is returned by Load, and by Commit when the table was dropped meanwhile.
 	ErrNotExist = errors.New("lake: no such table")
 	// ErrConflict is returned by Commit when another snapshot came first; nothing was changed.
 	ErrConflict = errors.New("lake: another commit came first")
+	// ErrUncertain is returned by Commit when the catalog failed so that the commit may stand all the same. The
+	// attempt's files must stay; a later Load tells by FindRun.
+	ErrUncertain = errors.New("lake: it is not known whether the commit stands")
 )
 
 // Config says where the lake lies.
@@ -52,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
 	}
 	registerDurableFiles()
-	if err := os.MkdirAll(cfg.Warehouse, 0o700); err != nil {
+	if err := mkdirDurable(filepath.Clean(cfg.Warehouse)); err != nil {
 		return nil, fmt.Errorf("create the lake's warehouse: %w", err)
 	}
 	dialect := catalogsql.SupportedDialect(cfg.Dialect)
@@ -63,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err := cat.CreateSQLTables(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
 	}
-	return &Lake{catalog: cat, warehouse: cfg.Warehouse}, nil
+	return &Lake{catalog: cat, warehouse: filepath.Clean(cfg.Warehouse)}, nil
 }
 
 // TableID names a table. Both parts are safe as file names.
@@ -102,6 +110,8 @@ func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) 
 			table.PropertyFormatVersion:               "2",
 			table.MetadataDeleteAfterCommitEnabledKey: "true",
 			table.MetadataPreviousVersionsMaxKey:      "20",
+			// A run that lost a race starts over: its files were made for the snapshot that it saw.
+			table.CommitNumRetriesKey: "0",
 		}))
 	if err != nil && !errors.Is(err, catalog.ErrTableAlreadyExists) {
 		return fmt.Errorf("create table %s.%s: %w", id.Namespace, id.Name, err)
@@ -109,12 +119,12 @@ func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) 
 	return nil
 }
 
-// Drop removes a table and all its files. Dropping an absent table removes what a crash left of it.
+// Drop removes a table and then all its files. Dropping an absent table removes what a crash left of it.
 func (l *Lake) Drop(ctx context.Context, id TableID) error {
 	if err := l.catalog.DropTable(ctx, id.ident()); err != nil && !errors.Is(err, catalog.ErrNoSuchTable) && !errors.Is(err, catalog.ErrNoSuchNamespace) {
 		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	if err := os.RemoveAll(l.directory(id)); err != nil {
+	if err := removeDurable(l.directory(id)); err != nil {
 		return fmt.Errorf("remove the files of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	return nil
@@ -138,76 +148,5 @@ func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	return &Dataset{table: t, dir: dir, schema: schema}, nil
-}
-
-// Dataset is the state of a table at one moment.
-type Dataset struct {
-	table  *table.Table
-	dir    string
-	schema *arrow.Schema
-}
-
-// Snapshot is one version of a table. Props are the entries of its summary.
-type Snapshot struct {
-	ID       int64
-	ParentID int64 // 0 for the first
-	Seq      int64
-	Time     time.Time
-	Props    map[string]string
-}
-
-// Summary entries that the lake itself writes.
-const (
-	propRunID = "roster.run-id"
-	propLive  = "roster.live-rows" // rows of the table after the snapshot
-)
-
-func snapshotOf(s *table.Snapshot) Snapshot {
-	out := Snapshot{ID: s.SnapshotID, Seq: s.SequenceNumber, Time: time.UnixMilli(s.TimestampMs), Props: map[string]string{}}
-	if s.ParentSnapshotID != nil {
-		out.ParentID = *s.ParentSnapshotID
-	}
-	if s.Summary != nil {
-		out.Props = s.Summary.Properties
-	}
-	return out
-}
-
-// Location is the table's directory as a URI; its newest metadata file is MetadataLocation.
-func (d *Dataset) Location() string { return d.table.Location() }
-
-// MetadataLocation is the URI of the table's current metadata file, which any Iceberg reader can open.
-func (d *Dataset) MetadataLocation() string { return d.table.MetadataLocation() }
-
-// Current returns the current snapshot; false when the table has none.
-func (d *Dataset) Current() (Snapshot, bool) {
-	s := d.table.CurrentSnapshot()
-	if s == nil {
-		return Snapshot{}, false
-	}
-	return snapshotOf(s), true
-}
-
-// FindRun returns the snapshot that the run committed.
-func (d *Dataset) FindRun(run audience.RunID) (Snapshot, bool) {
-	for _, s := range d.table.Metadata().Snapshots() {
-		if s.Summary != nil && s.Summary.Properties[propRunID] == string(run) {
-			return snapshotOf(&s), true
-		}
-	}
-	return Snapshot{}, false
-}
-
-// Schema is what FileWriter.Write takes: the audience's fields, then the system columns.
-func (d *Dataset) Schema() *arrow.Schema { return d.schema }
-
-// Rows is the number of live rows.
-func (d *Dataset) Rows() int64 {
-	s, ok := d.Current()
-	if !ok {
-		return 0
-	}
-	n, _ := strconv.ParseInt(s.Props[propLive], 10, 64)
-	return n
+	return &Dataset{lake: l, id: id, table: t, dir: dir, schema: schema}, nil
 }

@@ -1,27 +1,18 @@
 package lake
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
-
-	"roster/internal/audience"
 )
-
-// maxRowGroup ends a row group even when the caller does not.
-const maxRowGroup = 1 << 18
 
 // DataFile is a file of a table.
 type DataFile struct {
@@ -31,13 +22,21 @@ type DataFile struct {
 	file  iceberg.DataFile
 }
 
+// FileOptions are hints about the columns of a data file.
+type FileOptions struct {
+	// Dictionary says of a column whether a dictionary pays; the first batch decides about the others.
+	Dictionary map[string]bool
+}
+
 // FileWriter writes one data file. Its rows must come sorted by _roster_id. It is not safe for concurrent use.
 type FileWriter struct {
 	dataset *Dataset
+	opts    FileOptions
 	path    string
 	file    *durableFile
 	count   *countingWriter
-	w       *pqarrow.FileWriter
+	w       *pqarrow.FileWriter // nil before the first batch
+	rows    int64
 	ended   bool // the next Write begins a row group
 	closed  bool
 }
@@ -55,66 +54,78 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 
 func (c *countingWriter) Close() error { return c.w.Close() }
 
-// NewFile begins a data file in the attempt's directory.
-func (d *Dataset) NewFile(dir string) (*FileWriter, error) {
+// NewFile begins a data file in the attempt's directory. At most one set of options is looked at.
+func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) {
 	path := filepath.Join(d.dir, "data", dir, uuid.NewString()+".parquet")
 	f, err := createDurable(path)
 	if err != nil {
 		return nil, err
 	}
 	w := &FileWriter{dataset: d, path: path, file: f, count: &countingWriter{w: f}}
-	// The Arrow schema is not stored: the Iceberg schema says the same, and other readers do not need it.
-	w.w, err = pqarrow.NewFileWriter(d.schema, w.count, d.writerProperties(), pqarrow.NewArrowWriterProperties())
-	if err != nil {
-		w.Abort()
-		return nil, err
+	if len(opts) > 0 {
+		w.opts = opts[0]
 	}
 	return w, nil
 }
 
-// writerProperties are those of a data file: a dictionary where few values recur, none where they are all different.
-func (d *Dataset) writerProperties() *parquet.WriterProperties {
-	opts := []parquet.WriterProperty{
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
-		parquet.WithDataPageSize(256 << 10), parquet.WithMaxRowGroupLength(maxRowGroup),
-		parquet.WithDictionaryPageSizeLimit(128 << 10), parquet.WithVersion(parquet.V2_LATEST),
-		parquet.WithCreatedBy("roster"),
-	}
-	for _, f := range d.schema.Fields() {
-		switch f.Type.ID() {
-		case arrow.FLOAT64, arrow.BOOL:
-			opts = append(opts, parquet.WithDictionaryFor(f.Name, false))
-		}
-	}
-	for _, name := range []string{colID, colContent, colLine} {
-		opts = append(opts, parquet.WithDictionaryFor(name, false), parquet.WithCompressionFor(name, compress.Codecs.Uncompressed))
-	}
-	return parquet.NewWriterProperties(opts...)
-}
-
 // Write appends the rows of rec, whose schema is the dataset's.
 func (w *FileWriter) Write(rec arrow.RecordBatch) error {
+	if w.w == nil {
+		if err := w.begin(rec); err != nil {
+			return err
+		}
+	}
 	if w.ended {
 		if err := w.w.NewBufferedRowGroupChecked(); err != nil {
 			return err
 		}
 		w.ended = false
 	}
+	w.rows += rec.NumRows()
 	return w.w.WriteBuffered(rec)
 }
 
+// begin chooses the columns' encodings by the first rows.
+func (w *FileWriter) begin(rec arrow.RecordBatch) (err error) {
+	schema := w.dataset.schema
+	if !rec.Schema().Equal(schema) {
+		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", rec.Schema(), schema)
+	}
+	// The Arrow schema is not stored: the Iceberg schema says the same, and other readers do not need it.
+	w.w, err = pqarrow.NewFileWriter(schema, w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties())
+	return err
+}
+
 // EndRowGroup ends the row group: rows written next begin another one.
-func (w *FileWriter) EndRowGroup() { w.ended = true }
+func (w *FileWriter) EndRowGroup() { w.ended = w.w != nil }
 
 // Bytes is what was written so far.
-func (w *FileWriter) Bytes() int64 { return w.w.TotalCompressedBytes() }
+func (w *FileWriter) Bytes() int64 {
+	if w.w == nil {
+		return 0
+	}
+	return w.w.TotalCompressedBytes()
+}
 
-// Close ends the file, makes it durable, and describes it for a commit.
+// Close ends the file, makes it durable, and describes it for a commit. A file without rows is an error; so is
+// a second Close. After an error there is no file.
 func (w *FileWriter) Close() (DataFile, error) {
 	if w.closed {
 		return DataFile{}, errors.New("lake: a data file was closed twice")
 	}
+	f, err := w.finish()
+	if err != nil {
+		w.Abort()
+		return DataFile{}, fmt.Errorf("end %s: %w", w.path, err)
+	}
 	w.closed = true
+	return f, nil
+}
+
+func (w *FileWriter) finish() (DataFile, error) {
+	if w.rows == 0 {
+		return DataFile{}, errors.New("a data file without rows")
+	}
 	if err := w.w.Close(); err != nil {
 		return DataFile{}, err
 	}
@@ -131,7 +142,7 @@ func (w *FileWriter) Close() (DataFile, error) {
 		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: 2,
 	})
 	if err != nil {
-		return DataFile{}, fmt.Errorf("describe %s: %w", w.path, err)
+		return DataFile{}, err
 	}
 	return dataFileOf(df), nil
 }
@@ -149,41 +160,4 @@ func (w *FileWriter) Abort() {
 	w.file.closed = true
 	w.file.File.Close()
 	os.Remove(w.path)
-}
-
-// CreateFile creates a file beside the data, in the attempt's directory, and returns its location. Closing it
-// makes it durable.
-func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
-	path := filepath.Join(d.dir, "roster", dir, name)
-	f, err := createDurable(path)
-	if err != nil {
-		return nil, "", err
-	}
-	return f, fileURI(path), nil
-}
-
-// OpenFile opens a file that CreateFile created.
-func (d *Dataset) OpenFile(location string) (io.ReadSeekCloser, error) {
-	path, err := filePath(location)
-	if err != nil {
-		return nil, err
-	}
-	return os.Open(path)
-}
-
-// RemoveAttempts removes the directories of all attempts of a run except keep.
-func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep string) error {
-	var errs []error
-	for _, kind := range []string{"data", "roster"} {
-		entries, err := os.ReadDir(filepath.Join(d.dir, kind))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), string(run)+"-") && e.Name() != keep && ctx.Err() == nil {
-				errs = append(errs, os.RemoveAll(filepath.Join(d.dir, kind, e.Name())))
-			}
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -281,6 +283,57 @@ func TestWorkersDoNotOverlap(t *testing.T) {
 	})
 	if err != nil || rows.Load() != 2_000 {
 		t.Error(err, rows.Load())
+	}
+}
+
+// TestManyBlocks reads a file of many blocks with nulls and rejects in every column and compares it with the same
+// file in chunks of a few rows, and with what was written.
+func TestManyBlocks(t *testing.T) {
+	t.Parallel()
+	good := []string{"ann@example.com", "-123456789012", "Ann", "42", "-1.25", "2025-05-13", "2025-05-13T10:00:00Z", "true"}
+	printed := []string{`"ann@example.com"`, "-123456789012", `"Ann"`, "42", "-1.25", "2025-05-13", "2025-05-13T10:00:00Z", "true"}
+	r := rand.New(rand.NewPCG(11, 12))
+	var file strings.Builder
+	file.WriteString("email,id,name,age,amount,birthday,seen,consent\n")
+	var want result
+	for i := range 9_000 {
+		line := int64(i + 2)
+		x := row{Line: line}
+		bad := -1
+		for j := range good {
+			v, p := good[j], printed[j]
+			switch r.IntN(20) {
+			case 0, 1, 2:
+				v, p = "", null
+			case 3:
+				v = "\xff"
+				if bad < 0 && r.IntN(3) == 0 {
+					bad = j
+				} else {
+					v = good[j]
+				}
+			}
+			if j > 0 {
+				file.WriteByte(',')
+			}
+			file.WriteString(v)
+			x.Values = append(x.Values, p)
+		}
+		file.WriteByte('\n')
+		if bad >= 0 {
+			want.Rejects = append(want.Rejects, Reject{Line: line, Column: benchColumns[bad].Name})
+		} else {
+			want.Rows = append(want.Rows, x)
+		}
+	}
+	for _, chunk := range []int{300, 5_000, 1 << 20} {
+		got := readOnce(strings.NewReader(file.String()), benchColumns, Options{Workers: 2, ChunkBytes: chunk})
+		if !slices.EqualFunc(got.Rows, want.Rows, func(a, b row) bool { return a.Line == b.Line && slices.Equal(a.Values, b.Values) }) {
+			t.Errorf("chunks of %d: other rows than were written", chunk)
+		}
+		if !slices.EqualFunc(got.Rejects, want.Rejects, func(a, b Reject) bool { return a.Line == b.Line && a.Column == b.Column }) {
+			t.Errorf("chunks of %d: other rejects than were written", chunk)
+		}
 	}
 }
 

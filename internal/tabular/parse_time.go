@@ -63,12 +63,9 @@ func parseDateTime(b []byte) (micros int64, code string) {
 		return 0, CodeType
 	}
 	days, code := parseDate(b[:date])
-	if code != "" {
-		return 0, code
-	}
 	micros = int64(days) * microsPerDay
-	if len(b) == date {
-		return micros, ""
+	if code == CodeType || len(b) == date {
+		return micros, code
 	}
 	if b[date] != 'T' && b[date] != 't' && b[date] != ' ' {
 		return 0, CodeType
@@ -86,7 +83,7 @@ func parseDateTime(b []byte) (micros int64, code string) {
 	if micros < first*microsPerDay || micros >= end*microsPerDay {
 		return 0, CodeRange
 	}
-	return micros, ""
+	return micros, code
 }
 
 // parseClock parses hh:mm, hh:mm:ss or hh:mm:ss and a fraction; it returns microseconds and what follows.

@@ -63,6 +63,17 @@ func (r *result) take(b *Batch) {
 	if int(b.Record.NumRows()) != len(b.Lines) {
 		panic("a batch with another number of lines than rows")
 	}
+	for _, col := range b.Record.Columns() {
+		nulls := 0
+		for i := range col.Len() {
+			if col.IsNull(i) {
+				nulls++
+			}
+		}
+		if col.Len() != len(b.Lines) || col.NullN() != nulls {
+			panic(fmt.Sprintf("a column of %d values and %d nulls, of %d rows and %d nulls", col.Len(), col.NullN(), len(b.Lines), nulls))
+		}
+	}
 	for i, line := range b.Lines {
 		x := row{Line: line}
 		for _, col := range b.Record.Columns() {

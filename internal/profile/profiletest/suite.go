@@ -107,7 +107,9 @@ func (r *reader) Next() (profile.Change, error) {
 func (r *reader) Close() error { return nil }
 
 // Key returns the n-th of a series of keys that lie all over the range.
-func Key(n int) profile.Key { return profile.KeyOf("test", binary.BigEndian.AppendUint64(nil, uint64(n))) }
+func Key(n int) profile.Key {
+	return profile.KeyOf("test", binary.BigEndian.AppendUint64(nil, uint64(n)))
+}
 
 func enter(n int, at int64) profile.Change {
 	return profile.Change{Key: Key(n), Member: Key(n), Since: at, Seen: at}

@@ -1,0 +1,145 @@
+package lake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// bitmap is a set of positions of a data file; nil is the empty one.
+type bitmap []uint64
+
+func (b bitmap) has(pos int64) bool { return b != nil && b[pos>>6]&(1<<(pos&63)) != 0 }
+
+// writeDeletes writes one position delete file for all data files that lose rows. The positions are sorted.
+func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.DataFile, error) {
+	path := filepath.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".parquet")
+	f, err := createDurable(path)
+	if err != nil {
+		return nil, err
+	}
+	out := &countingWriter{w: f}
+	schema := table.PositionalDeleteArrowSchema
+	pos := schema.Field(1).Name
+	w, err := pqarrow.NewFileWriter(schema, out, parquet.NewWriterProperties(
+		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
+		parquet.WithDictionaryFor(pos, false), parquet.WithEncodingFor(pos, parquet.Encodings.DeltaBinaryPacked),
+	), pqarrow.NewArrowWriterProperties())
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := appendDeletes(w, deletes); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := errors.Join(w.Close(), out.Close()); err != nil {
+		return nil, err
+	}
+	meta, err := w.FileMetadata()
+	if err != nil {
+		return nil, err
+	}
+	return table.DataFileFromMetadata(table.DataFileArgs{
+		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta,
+		FilePath: fileURI(path), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
+	})
+}
+
+// appendDeletes writes the deletes in the order that Iceberg asks for: by file and position.
+func appendDeletes(w *pqarrow.FileWriter, deletes map[string][]int64) error {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, table.PositionalDeleteArrowSchema)
+	defer b.Release()
+	paths, positions := b.Field(0).(*array.StringBuilder), b.Field(1).(*array.Int64Builder)
+	flush := func() error {
+		rec := b.NewRecordBatch()
+		defer rec.Release()
+		return w.WriteBuffered(rec)
+	}
+	for _, path := range slices.Sorted(maps.Keys(deletes)) {
+		for _, pos := range deletes[path] {
+			paths.Append(path)
+			positions.Append(pos)
+			if positions.Len() == 1<<16 {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
+
+// readDeletes marks the rows that a position delete file names; at are the indexes of the state's files by path.
+func (s *State) readDeletes(location string, at map[string]int) error {
+	r, f, err := openParquet(location, nil)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	const batch = 1 << 14
+	paths := make([]parquet.ByteArray, batch)
+	positions := make([]int64, batch)
+	schema := r.MetaData().Schema
+	for g := range r.NumRowGroups() {
+		rg := r.RowGroup(g)
+		pathCol, err := columnOf[*file.ByteArrayColumnChunkReader](rg, schema.ColumnIndexByName(table.PositionalDeleteArrowSchema.Field(0).Name))
+		if err != nil {
+			return err
+		}
+		posCol, err := columnOf[*file.Int64ColumnChunkReader](rg, schema.ColumnIndexByName(table.PositionalDeleteArrowSchema.Field(1).Name))
+		if err != nil {
+			return err
+		}
+		for left := rg.NumRows(); left > 0; {
+			n, _, err := pathCol.ReadBatch(min(left, batch), paths, nil, nil)
+			if err != nil || n == 0 {
+				return errors.Join(err, errShort(n))
+			}
+			if err := readFull(posCol, positions[:n]); err != nil {
+				return err
+			}
+			if err := s.markDeleted(paths[:n], positions[:n], at); err != nil {
+				return err
+			}
+			left -= n
+		}
+	}
+	return nil
+}
+
+func (s *State) markDeleted(paths []parquet.ByteArray, positions []int64, at map[string]int) error {
+	var last parquet.ByteArray
+	var f *stateFile
+	for i, p := range paths {
+		if last == nil || !bytes.Equal(p, last) {
+			last, f = p, nil
+			if n, ok := at[string(p)]; ok {
+				f = s.data[n]
+			}
+		}
+		if f == nil {
+			continue // a file that is no longer part of the table
+		}
+		pos := positions[i]
+		if pos < 0 || pos >= f.Rows {
+			return fmt.Errorf("it deletes row %d of a file with %d rows", pos, f.Rows)
+		}
+		if f.deleted == nil {
+			f.deleted = make(bitmap, (f.Rows+63)/64)
+		}
+		f.deleted[pos>>6] |= 1 << (pos & 63)
+	}
+	return nil
+}

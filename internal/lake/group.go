@@ -1,0 +1,187 @@
+package lake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+)
+
+// stateGroup is a decoded row group: a few columns of all its rows.
+type stateGroup struct {
+	file, index int
+	ids         []Key
+	content     []int64
+	since       []int64
+	seen        []int64
+	identities  []arrow.Array // nil when none are read
+	size        int
+}
+
+// find returns the rows with lo <= key < hi.
+func (g *stateGroup) find(lo Key, hi *Key) (from, to int) {
+	n := len(g.ids)
+	from = sort.Search(n, func(i int) bool { return bytes.Compare(g.ids[i][:], lo[:]) >= 0 })
+	to = n
+	if hi != nil {
+		to = sort.Search(n, func(i int) bool { return bytes.Compare(g.ids[i][:], hi[:]) >= 0 })
+	}
+	return from, max(from, to)
+}
+
+// groupCacheSize bounds what a cursor keeps of row groups that it has decoded. A range of keys overlaps one row
+// group of a table that was written in one go and one more per later run until the table is compacted.
+const groupCacheSize = 64 << 20
+
+// groupCache keeps the row groups used last, the newest at the end.
+type groupCache struct {
+	groups []*stateGroup
+	size   int
+	spare  *stateGroup // an evicted one, for its memory
+}
+
+// get returns a row group of a file of the state.
+func (c *groupCache) get(fileIndex, index int, location string, foot *footer) (*stateGroup, error) {
+	for i, g := range c.groups {
+		if g.file == fileIndex && g.index == index {
+			c.groups = append(slices.Delete(c.groups, i, i+1), g)
+			return g, nil
+		}
+	}
+	g := c.spare
+	c.spare = nil
+	if g == nil {
+		g = &stateGroup{}
+	}
+	g.file, g.index = fileIndex, index
+	if err := g.read(location, foot); err != nil {
+		return nil, fmt.Errorf("row group %d: %w", index, err)
+	}
+	c.groups = append(c.groups, g)
+	c.size += g.size
+	for c.size > groupCacheSize && len(c.groups) > 1 {
+		c.spare = c.groups[0]
+		c.size -= c.spare.size
+		c.groups = slices.Delete(c.groups, 0, 1)
+	}
+	return g, nil
+}
+
+// read decodes the row group into g, whose slices it reuses.
+func (g *stateGroup) read(location string, foot *footer) error {
+	r, f, err := openParquet(location, foot.meta)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	rg := r.RowGroup(g.index)
+	n := int(rg.NumRows())
+	if g.ids, err = readKeys(rg, foot.id, resize(g.ids, n)); err != nil {
+		return err
+	}
+	g.content, g.since, g.seen = resize(g.content, n), resize(g.since, n), resize(g.seen, n)
+	for _, c := range []struct {
+		column int
+		to     []int64
+	}{{foot.content, g.content}, {foot.since, g.since}, {foot.seen, g.seen}} {
+		col, err := columnOf[*file.Int64ColumnChunkReader](rg, c.column)
+		if err != nil {
+			return err
+		}
+		if err := readFull(col, c.to); err != nil {
+			return err
+		}
+	}
+	g.size = n * (16 + 3*8)
+	return g.readIdentities(r, foot)
+}
+
+func (g *stateGroup) readIdentities(r *file.Reader, foot *footer) error {
+	if len(foot.identities) == 0 {
+		return nil
+	}
+	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	if err != nil {
+		return err
+	}
+	g.identities = make([]arrow.Array, len(foot.identities)) // rows of earlier ranges may still refer to the old one
+	for i, column := range foot.identities {
+		chunks, err := ar.RowGroup(g.index).Column(column).Read(context.Background())
+		if err != nil {
+			return err
+		}
+		if g.identities[i], err = array.Concatenate(chunks.Chunks(), memory.DefaultAllocator); err != nil {
+			return err
+		}
+		g.size += int(g.identities[i].Data().SizeInBytes())
+	}
+	return nil
+}
+
+// resize returns a slice of n elements, in the memory of s when they fit.
+func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// columnOf returns the reader of a column, of the type that its physical type has.
+func columnOf[R file.ColumnChunkReader](rg *file.RowGroupReader, i int) (R, error) {
+	var none R
+	col, err := rg.Column(i)
+	if err != nil {
+		return none, err
+	}
+	typed, ok := col.(R)
+	if !ok {
+		return none, fmt.Errorf("column %d is a %s", i, col.Type())
+	}
+	return typed, nil
+}
+
+// readKeys reads a column of keys and sees that they are in order.
+func readKeys(rg *file.RowGroupReader, i int, to []Key) ([]Key, error) {
+	col, err := columnOf[*file.FixedLenByteArrayColumnChunkReader](rg, i)
+	if err != nil {
+		return nil, err
+	}
+	batch := make([]parquet.FixedLenByteArray, min(len(to), 1<<13))
+	for at := 0; at < len(to); {
+		got, _, err := col.ReadBatch(int64(min(len(batch), len(to)-at)), batch, nil, nil)
+		if err != nil || got == 0 {
+			return nil, errors.Join(err, errShort(got))
+		}
+		for _, v := range batch[:got] {
+			to[at] = Key(v)
+			if at > 0 && bytes.Compare(to[at-1][:], to[at][:]) > 0 {
+				return nil, errNotSorted
+			}
+			at++
+		}
+	}
+	return to, nil
+}
+
+func readFull(col *file.Int64ColumnChunkReader, to []int64) error {
+	for len(to) > 0 {
+		got, _, err := col.ReadBatch(int64(len(to)), to, nil, nil)
+		if err != nil || got == 0 {
+			return errors.Join(err, errShort(got))
+		}
+		to = to[got:]
+	}
+	return nil
+}
+
+// errShort is an error when a column ended before its row group did.
+func errShort(got int64) error {
+	if got == 0 {
+		return errors.New("a column ends before its row group")
+	}
+	return nil
+}
