@@ -55,7 +55,7 @@ func run(args []string) int {
 		return exitDone
 	}
 	if !*started { // cobra itself refused the flags, the arguments or the command
-		err = &exitError{exitUsage, fmt.Errorf("%w\nSee \"roster help\".", err)}
+		err = &exitError{exitUsage, fmt.Errorf("%w (see \"roster help\")", err)}
 	}
 	code := exitCode(ctx, err)
 	if code == exitInterrupted {

@@ -148,13 +148,13 @@ func (w *world) status(namespace, id string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, m := range found[0] {
-		if m.Exited || !m.Expiry(w.aud.TTL()).After(w.now) {
-			return "exited"
-		}
-		return "realized"
+	if len(found[0]) == 0 {
+		return ""
 	}
-	return ""
+	if m := found[0][0]; m.Exited || !m.Expiry(w.aud.TTL()).After(w.now) {
+		return "exited"
+	}
+	return "realized"
 }
 
 // rows counts the live rows of the dataset.

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -52,8 +50,7 @@ func people(schema *arrow.Schema, batches int) []arrow.RecordBatch {
 			b.Field(5).(*array.Int32Builder).Append(int32(r.IntN(10000)))
 			b.Field(6).(*array.BooleanBuilder).Append(r.IntN(2) == 0)
 			b.Field(7).(*array.TimestampBuilder).Append(arrow.Timestamp(1.7e15 + 1e6*float64(r.IntN(5e7))))
-			var key lake.Key
-			binary.BigEndian.PutUint64(key[:], uint64(row)<<40|r.Uint64()>>24)
+			key := benchKey(row)
 			binary.BigEndian.PutUint64(key[8:], r.Uint64())
 			b.Field(8).(*array.FixedSizeBinaryBuilder).Append(key[:])
 			b.Field(9).(*array.Int64Builder).Append(int64(r.Uint64()))
@@ -67,6 +64,12 @@ func people(schema *arrow.Schema, batches int) []arrow.RecordBatch {
 		out[n] = b.NewRecordBatch()
 	}
 	return out
+}
+
+// benchKey returns the least key that row n may have.
+func benchKey(n int) (k lake.Key) {
+	binary.BigEndian.PutUint64(k[:], uint64(n)<<40)
+	return k
 }
 
 // cpu returns the seconds of processor time that the process used.
@@ -97,11 +100,6 @@ func BenchmarkWrite(b *testing.B) {
 	}
 	b.ReportMetric((cpu()-start)/float64(b.N), "cpu-s/op")
 	b.ReportMetric(float64(f.Bytes)/1e6, "file-MB")
-	if to := os.Getenv("LAKE_KEEP"); to != "" {
-		m, _ := filepath.Glob(filepath.Join(w.cfg.Warehouse, "*", "*", "data", "r-0", "*"))
-		data, _ := os.ReadFile(m[0])
-		os.WriteFile(to, data, 0o600)
-	}
 }
 
 func writeFile(tb testing.TB, d *lake.Dataset, dir string, batches []arrow.RecordBatch) lake.DataFile {
@@ -123,4 +121,72 @@ func writeFile(tb testing.TB, d *lake.Dataset, dir string, batches []arrow.Recor
 		tb.Fatal(err)
 	}
 	return f
+}
+
+// BenchmarkRange reads the state of 1 Mi people in 256 ascending ranges, as a merge does, with the row versions
+// that eight differential runs left.
+func BenchmarkRange(b *testing.B) {
+	for _, runs := range []int{0, 8} {
+		b.Run(fmt.Sprintf("after %d runs", runs), func(b *testing.B) {
+			const rows = 64 * benchBatch
+			w := setup(b, peopleFields)
+			d := w.load(b)
+			batches := people(d.Schema(), 64)
+			base := writeFile(b, d, "r-base", batches)
+			commit(b, d, lake.Commit{Run: "base", Add: []lake.DataFile{base}})
+			for n := range runs {
+				d := w.load(b)
+				dir := fmt.Sprint("r-", n)
+				var again []arrow.RecordBatch
+				retired := map[string][]int64{}
+				for i := n; i < rows; i += 64 {
+					retired[base.Path] = append(retired[base.Path], int64(i))
+					again = append(again, batches[i/benchBatch].NewSlice(int64(i%benchBatch), int64(i%benchBatch+1)))
+				}
+				f := writeFile(b, d, dir, []arrow.RecordBatch{concatenate(b, again)})
+				commit(b, d, lake.Commit{Run: audience.RunID(dir), Dir: dir, Add: []lake.DataFile{f}, Deletes: retired})
+			}
+			d = w.load(b)
+			b.ReportAllocs()
+			b.ResetTimer()
+			start := cpu()
+			for range b.N {
+				s, err := d.OpenState(b.Context(), lake.StateOptions{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				c := s.Cursor()
+				got := 0
+				for i := range 256 {
+					lo, hi := benchKey(i*rows/256), benchKey((i+1)*rows/256)
+					r, err := c.Range(lo, &hi)
+					if err != nil {
+						b.Fatal(err)
+					}
+					got += len(r.IDs)
+				}
+				if got != rows {
+					b.Fatal(got)
+				}
+			}
+			b.ReportMetric((cpu()-start)/float64(b.N), "cpu-s/op")
+			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
+		})
+	}
+}
+
+func concatenate(b *testing.B, records []arrow.RecordBatch) arrow.RecordBatch {
+	schema := records[0].Schema()
+	columns := make([]arrow.Array, schema.NumFields())
+	for i := range columns {
+		var parts []arrow.Array
+		for _, rec := range records {
+			parts = append(parts, rec.Column(i))
+		}
+		var err error
+		if columns[i], err = array.Concatenate(parts, memory.DefaultAllocator); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return array.NewRecordBatch(schema, columns, -1)
 }

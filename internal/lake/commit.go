@@ -52,6 +52,9 @@ func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 	if err := d.stage(ctx, tx, c, data, deletes, props); err != nil {
 		return Snapshot{}, fmt.Errorf("prepare a snapshot of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
+	if err := d.syncDirectories(); err != nil {
+		return Snapshot{}, err
+	}
 	t, err := tx.Commit(ctx)
 	if err != nil {
 		return d.outcome(ctx, c.Run, err)

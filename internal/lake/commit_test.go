@@ -11,6 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
+	catalogsql "github.com/apache/iceberg-go/catalog/sql"
+	"github.com/apache/iceberg-go/table"
+
 	"roster/internal/audience"
 	"roster/internal/lake"
 )
@@ -143,8 +147,11 @@ func TestRace(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		const racers = 8
 		results := make(chan error, racers)
-		for i := range racers {
-			d := w.load(t)
+		views := make([]*lake.Dataset, racers)
+		for i := range views {
+			views[i] = w.load(t)
+		}
+		for i, d := range views {
 			go func() {
 				_, err := d.Commit(context.Background(), lake.Commit{Run: audience.RunID(fmt.Sprint("r", i))})
 				results <- err
@@ -249,5 +256,38 @@ func TestPermissions(t *testing.T) {
 	})
 	if err != nil || n < 10 {
 		t.Error(n, err)
+	}
+}
+
+// Another program may commit to the table: its rows are counted by what Iceberg says of its snapshot.
+func TestSnapshotOfAnotherProgram(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	d := w.load(t)
+	f := write(t, d, "r1-a", 9, named(1, "Ada"), named(2, "Grace"), named(3, "Hedy"))
+	commit(t, d, lake.Commit{Run: "r1", Add: []lake.DataFile{f}})
+	commit(t, w.load(t), lake.Commit{Run: "r2", Dir: "r2-a", Deletes: map[string][]int64{f.Path: {1}}})
+	other, err := catalogsql.NewCatalog("roster", w.cfg.Catalog, catalogsql.SQLite, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tbl, err := other.LoadTable(t.Context(), table.Identifier{w.table.Namespace, w.table.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := array.NewRecordReader(d.Schema(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tbl.Append(t.Context(), none, nil); err != nil {
+		t.Fatal(err)
+	}
+	d = w.load(t)
+	if snap, _ := d.Current(); snap.Seq != 3 || len(snap.Props) != 0 || d.Rows() != 2 || names(t, d) != "Ada Hedy" {
+		t.Errorf("%+v, %d rows: %s", snap, d.Rows(), names(t, d))
+	}
+	commit(t, d, lake.Commit{Run: "r3", Dir: "r3-a", Deletes: map[string][]int64{f.Path: {0}}})
+	if d = w.load(t); d.Rows() != 1 || names(t, d) != "Hedy" {
+		t.Errorf("%d rows: %s", d.Rows(), names(t, d))
 	}
 }

@@ -199,5 +199,5 @@ func (c *StateCursor) sink(i int) {
 	}
 }
 
-// Close lets go of what the cursor keeps.
-func (c *StateCursor) Close() { *c = StateCursor{state: c.state} }
+// Close lets go of what the cursor keeps; the cursor is not used any more.
+func (c *StateCursor) Close() { *c = StateCursor{} }

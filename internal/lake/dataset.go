@@ -131,11 +131,10 @@ func (d *Dataset) liveFiles(ctx context.Context) (data, deletes []iceberg.DataFi
 		return nil, nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, err)
 	}
 	for _, m := range manifests {
-		entries, err := m.FetchEntries(fs, true)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
-		}
-		for _, e := range entries {
+		for e, err := range m.Entries(fs, true) {
+			if err != nil {
+				return nil, nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
+			}
 			switch df := e.DataFile(); df.ContentType() {
 			case iceberg.EntryContentData:
 				data = append(data, df)

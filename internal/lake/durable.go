@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -60,8 +59,6 @@ type durableFile struct {
 	closed bool
 }
 
-func (f *durableFile) ReadFrom(r io.Reader) (int64, error) { return f.File.ReadFrom(r) }
-
 // Close syncs the file and its directory. Closing twice does nothing.
 func (f *durableFile) Close() error {
 	if f.closed {
@@ -91,6 +88,21 @@ func mkdirDurable(dir string) error {
 		return err
 	}
 	return syncDir(parent)
+}
+
+// syncDirectories makes the names of the table's directories durable. Each was when it was created, unless the
+// process was killed at that moment.
+func (d *Dataset) syncDirectories() error {
+	dirs := []string{d.lake.warehouse, filepath.Dir(d.dir), d.dir}
+	for _, name := range []string{"metadata", "data", "roster"} {
+		dirs = append(dirs, filepath.Join(d.dir, name))
+	}
+	for _, dir := range dirs {
+		if err := syncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDir(dir string) error {

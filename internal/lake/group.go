@@ -38,12 +38,10 @@ func (g *stateGroup) find(lo Key, hi *Key) (from, to int) {
 	return from, max(from, to)
 }
 
-// groupCacheSize bounds what a cursor keeps of row groups that it has decoded. A range of keys overlaps one row
-// group of a table that was written in one go and one more per later run until the table is compacted.
-const groupCacheSize = 64 << 20
-
-// groupCache keeps the row groups used last, the newest at the end.
+// groupCache keeps the row groups used last, the newest at the end: at least one, and no more than limit bytes of
+// several.
 type groupCache struct {
+	limit  int
 	groups []*stateGroup
 	size   int
 	spare  *stateGroup // an evicted one, for its memory
@@ -68,7 +66,7 @@ func (c *groupCache) get(fileIndex, index int, location string, foot *footer) (*
 	}
 	c.groups = append(c.groups, g)
 	c.size += g.size
-	for c.size > groupCacheSize && len(c.groups) > 1 {
+	for c.size > c.limit && len(c.groups) > 1 {
 		c.spare = c.groups[0]
 		c.size -= c.spare.size
 		c.groups = slices.Delete(c.groups, 0, 1)

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,13 @@ import (
 // StateOptions say what of the state is read.
 type StateOptions struct {
 	Identities []string // names of further identity columns
+	// Cache bounds the bytes of decoded row groups that each cursor keeps; 0 stands for 64 MiB. A range of keys
+	// overlaps one row group of a table that was written in one go, and one more per later run until the table
+	// is compacted; those that do not fit are decoded again for the next range.
+	Cache int
 }
+
+const defaultCache = 64 << 20
 
 // State is the members of the current snapshot, as a merge needs them: key, content hash and time stamps. It may
 // be used concurrently and holds nothing open.
@@ -98,7 +105,9 @@ func newStateFile(df iceberg.DataFile, idField int, opts StateOptions) *stateFil
 func (s *State) Files() []DataFile { return s.files }
 
 // Cursor returns a reader of the state. Each goroutine needs its own.
-func (s *State) Cursor() *StateCursor { return &StateCursor{state: s} }
+func (s *State) Cursor() *StateCursor {
+	return &StateCursor{state: s, cache: groupCache{limit: cmp.Or(s.opts.Cache, defaultCache)}}
+}
 
 // overlaps reports whether keys between min and max may lie in lo <= key < hi.
 func overlaps(min, max *Key, lo Key, hi *Key) bool {

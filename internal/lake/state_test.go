@@ -94,7 +94,7 @@ func TestStateIsTheModel(t *testing.T) {
 		if d.Rows() != int64(len(want)) || len(scan(t, d)) != len(want) {
 			rt.Fatalf("%d rows, %d are read, %d should be", d.Rows(), len(scan(t, d)), len(want))
 		}
-		s, err := d.OpenState(t.Context(), lake.StateOptions{Identities: []string{"name"}})
+		s, err := d.OpenState(t.Context(), lake.StateOptions{Identities: []string{"name"}, Cache: rapid.SampledFrom([]int{0, 1, 1500}).Draw(rt, "cache")})
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -252,7 +251,7 @@ func scan(t testing.TB, d *lake.Dataset) []string {
 		for i := range int(rec.NumRows()) {
 			var line []string
 			for _, c := range rec.Columns() {
-				line = append(line, fmt.Sprintf("%s", c.ValueStr(i)))
+				line = append(line, c.ValueStr(i))
 			}
 			out = append(out, strings.Join(line, " "))
 		}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -337,7 +336,7 @@ func testModel(t *testing.T, s profile.Store) {
 			c, want := model[id{aud, n}]
 			m, have := got[aud]
 			if want != have || (have && (m.Exited != c.Exited || m.Seen != c.Seen || m.At != c.At)) {
-				t.Fatal(fmt.Sprintf("%d in %d: %+v, want %+v", n, aud, m, c))
+				t.Fatalf("%d in %d: %+v, want %+v", n, aud, m, c)
 			}
 		}
 	}
