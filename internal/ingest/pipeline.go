@@ -102,9 +102,10 @@ func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 // errNotMine means that Save refused: another worker has the run, or it was deleted.
 var errNotMine = errors.New("ingest: the run is not this worker's any more")
 
-// retry reports whether an error before the commit leaves the run to a later attempt instead of failing it.
+// retry reports whether an error up to the commit leaves the run to a later attempt instead of failing it. After
+// lake.ErrUncertain the snapshot may stand: only the next look at the history can tell.
 func retry(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, errNotMine) || errors.Is(err, lake.ErrConflict)
+	return ctx.Err() != nil || errors.Is(err, errNotMine) || errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrUncertain)
 }
 
 func (p *Pipeline) failed(r audience.Run, err error) audience.Run {
