@@ -153,7 +153,7 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	}
 	ref := profile.Ref{Sandbox: s.SandboxNum, Audience: s.Audience.Num}
 	pointer := profile.Pointer{Seq: s.Run.Seq, RefreshedAt: done.refreshedAt}
-	if err := p.Profile.Apply(ctx, ref, pointer, done.delta, nil); err != nil {
+	if err := p.Profile.Apply(ctx, ref, pointer, done.delta); err != nil {
 		return fmt.Errorf("apply run %s to the profile store: %w", s.Run.ID, err)
 	}
 	st.Status = audience.Success

@@ -80,9 +80,8 @@ type Membership struct {
 type Store interface {
 	// Apply applies a run's delta and then moves the audience's pointer to p. It does nothing when the pointer
 	// already is at p.Seq or later. After an error or a crash at any instant the same call again completes it.
-	// Once it returns nil the changes survive a crash of the machine. progress, when not nil, is told the number
-	// of changes written so far.
-	Apply(ctx context.Context, ref Ref, p Pointer, d Delta, progress func(changes int64)) error
+	// Once it returns nil the changes survive a crash of the machine.
+	Apply(ctx context.Context, ref Ref, p Pointer, d Delta) error
 	// Pointer returns the audience's pointer, the zero value when nothing was applied.
 	Pointer(ctx context.Context, ref Ref) (Pointer, error)
 	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -22,9 +21,8 @@ const tableBytes = 64 << 20
 
 // load writes a delta as sorted tables and takes them in as one atomic step. Tables of a load that failed or
 // was cut off are removed, at the latest when the store opens.
-func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta, progress func(int64)) error {
-	l := &loading{store: s, ref: ref, progress: progress,
-		dir: filepath.Join(s.loads, fmt.Sprintf("%d-%d-%d", ref.Sandbox, ref.Audience, p.Seq))}
+func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
+	l := &loading{store: s, ref: ref, dir: filepath.Join(s.loads, fmt.Sprintf("%d-%d-%d", ref.Sandbox, ref.Audience, p.Seq))}
 	if err := s.fs.RemoveAll(l.dir); err != nil {
 		return err
 	}
@@ -50,13 +48,11 @@ func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d 
 }
 
 type loading struct {
-	store    *Store
-	ref      profile.Ref
-	dir      string
-	progress func(int64)
-	changes  atomic.Int64
-	mu       sync.Mutex
-	paths    []string
+	store *Store
+	ref   profile.Ref
+	dir   string
+	mu    sync.Mutex
+	paths []string
 }
 
 // part writes one part of a delta.
@@ -67,7 +63,7 @@ func (l *loading) part(ctx context.Context, d profile.Delta, part int) error {
 	}
 	var w *sstable.Writer
 	var key, value []byte
-	written, reported := int64(0), int64(0)
+	written := 0
 	err = readPart(ctx, r, func(c *profile.Change) error {
 		if w == nil {
 			if w, err = l.table(); err != nil {
@@ -78,31 +74,20 @@ func (l *loading) part(ctx context.Context, d profile.Delta, part int) error {
 		if err := w.Set(key, value); err != nil {
 			return err
 		}
-		if written++; written&0xffff == 0 {
-			l.report(written - reported)
-			reported = written
-			if w.Raw().EstimatedSize() >= tableBytes {
-				done := w
-				w = nil
-				return done.Close()
-			}
+		if written++; written&0xffff == 0 && w.Raw().EstimatedSize() >= tableBytes {
+			done := w
+			w = nil
+			return done.Close()
 		}
 		return nil
 	})
 	if w != nil {
 		err = errors.Join(err, w.Close())
 	}
-	l.report(written - reported)
 	if err != nil {
 		return fmt.Errorf("write a sorted table: %w", err)
 	}
 	return nil
-}
-
-func (l *loading) report(n int64) {
-	if total := l.changes.Add(n); l.progress != nil {
-		l.progress(total)
-	}
 }
 
 // table begins a sorted table.

@@ -203,7 +203,7 @@ func better(a, b profile.Membership) bool {
 const smallDelta = 20_000
 
 // Apply implements profile.Store.
-func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta, progress func(int64)) error {
+func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
 	have, err := s.Pointer(ctx, ref)
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d
 	if d.Count() <= smallDelta {
 		err = s.fill(ctx, batch, ref, d)
 	} else {
-		err = s.load(ctx, ref, p, d, progress)
+		err = s.load(ctx, ref, p, d)
 	}
 	if err != nil {
 		return err

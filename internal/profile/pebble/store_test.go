@@ -43,7 +43,7 @@ func TestCrash(t *testing.T) {
 			fs := vfs.NewCrashableMem()
 			s := open(t, "p", Options{FS: fs})
 			ref := profile.Ref{Sandbox: 1, Audience: 1}
-			if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, profiletest.NewDelta(2, changes(n)...), nil); err != nil {
+			if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, profiletest.NewDelta(2, changes(n)...)); err != nil {
 				t.Fatal(err)
 			}
 			after := open(t, "p", Options{FS: fs.CrashClone(vfs.CrashCloneCfg{})})
@@ -63,7 +63,7 @@ func TestReopen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "p")
 	s := open(t, dir, Options{})
 	ref := profile.Ref{Sandbox: 1, Audience: 1}
-	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, profiletest.NewDelta(1, changes(smallDelta+1)...), nil); err != nil {
+	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, profiletest.NewDelta(1, changes(smallDelta+1)...)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -81,7 +81,7 @@ func TestReopen(t *testing.T) {
 func BenchmarkLookup(b *testing.B) {
 	const n = 1_000_000
 	s := open(b, filepath.Join(b.TempDir(), "p"), Options{})
-	if err := s.Apply(b.Context(), profile.Ref{Sandbox: 1, Audience: 1}, profile.Pointer{Seq: 1}, profiletest.NewDelta(2, changes(n)...), nil); err != nil {
+	if err := s.Apply(b.Context(), profile.Ref{Sandbox: 1, Audience: 1}, profile.Pointer{Seq: 1}, profiletest.NewDelta(2, changes(n)...)); err != nil {
 		b.Fatal(err)
 	}
 	for name, from := range map[string]uint64{"member": 0, "stranger": n} {

@@ -120,7 +120,7 @@ func exit(n int, since, at int64) profile.Change {
 
 func apply(t *testing.T, s profile.Store, ref profile.Ref, seq, refreshed int64, d profile.Delta) {
 	t.Helper()
-	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: seq, RefreshedAt: refreshed}, d, nil); err != nil {
+	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: seq, RefreshedAt: refreshed}, d); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -229,7 +229,7 @@ func testFailingDelta(t *testing.T, s profile.Store) {
 	}
 	d := NewDelta(2, changes...)
 	d.FailAt = 20_000
-	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, d, nil); !errors.Is(err, ErrDelta) {
+	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, d); !errors.Is(err, ErrDelta) {
 		t.Fatal(err)
 	}
 	if p, _ := s.Pointer(t.Context(), ref); p.Seq != 0 {
@@ -274,13 +274,7 @@ func testLarge(t *testing.T, s profile.Store) {
 	for i := range first {
 		first[i] = enter(i, 5)
 	}
-	last := int64(0)
-	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, NewDelta(4, first...), func(done int64) { last = max(last, done) }); err != nil {
-		t.Fatal(err)
-	}
-	if last != n {
-		t.Errorf("progress ended at %d", last)
-	}
+	apply(t, s, ref, 1, 0, NewDelta(4, first...))
 	second := make([]profile.Change, 0, n/2)
 	for i := range n / 2 {
 		second = append(second, exit(2*i, 5, 6))
