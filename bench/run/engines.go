@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +21,7 @@ type roster struct {
 
 func (r *roster) name() string { return "Roster" }
 
-func (r *roster) begin() error {
+func (r *roster) begin(ctx context.Context) error {
 	r.place = filepath.Join(r.dir, "roster-in", "people.csv")
 	if err := os.MkdirAll(filepath.Dir(r.place), 0o755); err != nil {
 		return err
@@ -28,14 +30,14 @@ func (r *roster) begin() error {
 		return nil
 	}
 	r.binary = filepath.Join(r.dir, "roster")
-	out, err := exec.Command("go", "build", "-o", r.binary, "roster/cmd/roster").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "roster/cmd/roster").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return nil
 }
 
-func (r *roster) do(w work) (figures, counts, error) {
+func (r *roster) do(ctx context.Context, w work) (figures, counts, error) {
 	if err := copyFile(w.File, r.place); err != nil {
 		return figures{}, counts{}, err
 	}
@@ -47,7 +49,7 @@ func (r *roster) do(w work) (figures, counts, error) {
 	if r.memory != "" {
 		args = append(args, "--memory", r.memory)
 	}
-	out, f, err := measured(exec.Command(r.binary, args...))
+	out, f, err := measured(exec.CommandContext(ctx, r.binary, args...))
 	if err != nil {
 		return f, counts{}, err
 	}
@@ -73,11 +75,8 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 //go:embed duck.py
@@ -90,16 +89,16 @@ func (d *duck) name() string { return "DuckDB" }
 
 func (d *duck) state() string { return filepath.Join(d.dir, "duck.parquet") }
 
-func (d *duck) begin() error {
+func (d *duck) begin(context.Context) error {
 	return os.WriteFile(filepath.Join(d.dir, "duck.py"), duckScript, 0o644)
 }
 
-func (d *duck) do(w work) (figures, counts, error) {
+func (d *duck) do(ctx context.Context, w work) (figures, counts, error) {
 	mode := "changes"
 	if w.Full {
 		mode = "full"
 	}
-	out, f, err := measured(exec.Command(d.python, filepath.Join(d.dir, "duck.py"), mode, w.File, d.state()))
+	out, f, err := measured(exec.CommandContext(ctx, d.python, filepath.Join(d.dir, "duck.py"), mode, w.File, d.state()))
 	if err != nil {
 		return f, counts{}, err
 	}

@@ -4,14 +4,18 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -32,11 +36,11 @@ type counts struct {
 	Removed int64 `json:"removed"`
 }
 
-// engine does the works on files. begin gives it an empty state.
+// engine does the works on files. begin gives it an empty state; end takes it away, also after a begin that failed.
 type engine interface {
 	name() string
-	begin() error
-	do(w work) (figures, counts, error)
+	begin(ctx context.Context) error
+	do(ctx context.Context, w work) (figures, counts, error)
 	end() error
 }
 
@@ -55,21 +59,39 @@ type result struct {
 	Counts counts  `json:"counts"`
 }
 
+// settings are the flags.
+type settings struct {
+	rows, repeat             int
+	python, postgres, memory string
+	json                     bool
+}
+
 func main() {
-	rows := flag.Int("rows", 1_000_000, "people in the file")
-	repeat := flag.Int("repeat", 3, "repetitions; the table has the medians")
-	python := flag.String("python", "", "a Python that has duckdb; without it DuckDB is left out")
-	postgres := flag.String("postgres-bin", "", "folder of PostgreSQL's programs; without it PostgreSQL is left out")
-	asJSON := flag.Bool("json", false, "print JSON instead of a table")
-	memory := flag.String("memory", "", "Roster's --memory")
+	var s settings
+	flag.IntVar(&s.rows, "rows", 1_000_000, "people in the file")
+	flag.IntVar(&s.repeat, "repeat", 3, "repetitions; the table has the medians")
+	flag.StringVar(&s.python, "python", "", "a Python that has duckdb; without it DuckDB is left out")
+	flag.StringVar(&s.postgres, "postgres-bin", "", "folder of PostgreSQL's programs; without it PostgreSQL is left out")
+	flag.StringVar(&s.memory, "memory", "", "Roster's --memory")
+	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
+	limit := flag.Duration("limit", 2*time.Hour, "give up after this time")
 	flag.Parse()
-	if err := run(*rows, *repeat, *python, *postgres, *memory, *asJSON); err != nil {
+	if flag.NArg() > 0 || s.rows < 1 || s.repeat < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithTimeout(ctx, *limit)
+	err := run(ctx, s)
+	cancel()
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rows, repeat int, python, postgres, memory string, asJSON bool) (err error) {
+func run(ctx context.Context, s settings) (err error) {
 	dir, err := os.MkdirTemp("", "roster-bench-*")
 	if err != nil {
 		return err
@@ -78,22 +100,22 @@ func run(rows, repeat int, python, postgres, memory string, asJSON bool) (err er
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL runs as another user
 		return err
 	}
-	works, err := prepare(dir, rows)
+	works, err := prepare(ctx, dir, s.rows)
 	if err != nil {
 		return err
 	}
-	engines := []engine{&roster{dir: dir, memory: memory}}
-	if python != "" {
-		engines = append(engines, &duck{dir: dir, python: python})
+	engines := []engine{&roster{dir: dir, memory: s.memory}}
+	if s.python != "" {
+		engines = append(engines, &duck{dir: dir, python: s.python})
 	}
-	if postgres != "" {
-		engines = append(engines, &postgreSQL{dir: dir, bin: postgres})
+	if s.postgres != "" {
+		engines = append(engines, &postgreSQL{dir: dir, bin: s.postgres})
 	}
 	runs := map[[2]string][]figures{}
 	said := map[[2]string]counts{}
-	for range repeat {
+	for range s.repeat {
 		for _, e := range engines {
-			if err := repetition(e, works, runs, said); err != nil {
+			if err := repetition(ctx, e, works, runs, said); err != nil {
 				return fmt.Errorf("%s: %w", e.name(), err)
 			}
 		}
@@ -108,25 +130,34 @@ func run(rows, repeat int, python, postgres, memory string, asJSON bool) (err er
 			}
 		}
 	}
-	if asJSON {
+	if s.json {
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(results))
 	}
-	printTable(rows, repeat, results)
+	info, statErr := os.Stat(works[0].File)
+	if statErr != nil {
+		return errors.Join(err, statErr)
+	}
+	fmt.Printf("%d people, a file of %d MB, %d cores, medians of %d\n\n", s.rows, info.Size()/1e6, runtime.NumCPU(), s.repeat)
+	printTable(results)
 	return err
 }
 
-func repetition(e engine, works []work, runs map[[2]string][]figures, said map[[2]string]counts) error {
-	if err := e.begin(); err != nil {
+func repetition(ctx context.Context, e engine, works []work, runs map[[2]string][]figures, said map[[2]string]counts) (err error) {
+	defer func() { err = errors.Join(err, e.end()) }()
+	if err := e.begin(ctx); err != nil {
 		return err
 	}
-	defer e.end()
 	for _, w := range works {
-		f, c, err := e.do(w)
+		syscall.Sync() // nobody pays for what another one wrote
+		f, c, err := e.do(ctx, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
 		fmt.Fprintf(os.Stderr, "%-12s %-28s %7.2f s  %7.2f cpu s  %6d MiB\n", e.name(), w.Name, f.Wall, f.CPU, f.Peak>>20)
 		key := [2]string{w.Name, e.name()}
+		if before, again := said[key]; again && before != c {
+			return fmt.Errorf("%s: counts %+v, %+v the time before", w.Name, c, before)
+		}
 		runs[key] = append(runs[key], f)
 		said[key] = c
 	}
@@ -134,19 +165,19 @@ func repetition(e engine, works []work, runs map[[2]string][]figures, said map[[
 }
 
 // prepare writes the files.
-func prepare(dir string, rows int) ([]work, error) {
+func prepare(ctx context.Context, dir string, rows int) ([]work, error) {
 	gen := filepath.Join(dir, "gen")
-	if out, err := exec.Command("go", "build", "-o", gen, "roster/bench/gen").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", gen, "roster/bench/gen").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the generator: %w\n%s", err, out)
 	}
 	few := max(rows/100, 1)
 	files := map[string][]string{
-		"first.csv":   {"-rows", fmt.Sprint(rows)},
-		"changed.csv": {"-rows", fmt.Sprint(rows), "-change", "0.01"},
-		"delta.csv":   {"-rows", fmt.Sprint(few), "-from", fmt.Sprint(rows - few/2), "-change", "1"},
+		"first.csv":   {"-rows", strconv.Itoa(rows)},
+		"changed.csv": {"-rows", strconv.Itoa(rows), "-change", "0.01"},
+		"delta.csv":   {"-rows", strconv.Itoa(few), "-from", strconv.Itoa(rows - few/2), "-change", "1"},
 	}
 	for name, args := range files {
-		if out, err := exec.Command(gen, append(args, "-out", filepath.Join(dir, name))...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, gen, append(args, "-out", filepath.Join(dir, name))...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("write %s: %w\n%s", name, err, out)
 		}
 	}
@@ -171,8 +202,7 @@ func median(list []figures) figures {
 	}
 }
 
-func printTable(rows, repeat int, results []result) {
-	fmt.Printf("%d people, medians of %d\n\n", rows, repeat)
+func printTable(results []result) {
 	fmt.Println("| work | engine | wall s | CPU s | peak MiB | time against Roster |")
 	fmt.Println("| --- | --- | ---: | ---: | ---: | ---: |")
 	base := map[string]float64{}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -48,11 +51,11 @@ func asServer(cmd *exec.Cmd) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-func (p *postgreSQL) begin() error {
+func (p *postgreSQL) begin(ctx context.Context) error {
 	if err := os.Mkdir(p.data(), 0o700); err != nil {
 		return err
 	}
-	init, err := asServer(exec.Command(filepath.Join(p.bin, "initdb"), "-D", p.data(), "-A", "trust", "-U", "bench"))
+	init, err := asServer(exec.CommandContext(ctx, p.program("initdb"), "-D", p.data(), "-A", "trust", "-U", "bench"))
 	if err != nil {
 		return err
 	}
@@ -64,38 +67,54 @@ func (p *postgreSQL) begin() error {
 	if out, err := init.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if p.port, err = freePort(); err != nil {
 		return err
 	}
-	_, p.port, _ = net.SplitHostPort(free.Addr().String())
-	free.Close()
-	p.server, err = asServer(exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.data(), "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-k", p.data(),
+	server, err := asServer(exec.Command(p.program("postgres"), "-D", p.data(), "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-k", p.data(),
 		"-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB", "-c", "work_mem=256MB", "-c", "maintenance_work_mem=512MB", "-c", "checkpoint_timeout=30min"))
 	if err != nil {
 		return err
 	}
-	if err := p.server.Start(); err != nil {
+	if err := server.Start(); err != nil {
 		return err
 	}
+	p.server = server
 	for range 100 {
-		if exec.Command(filepath.Join(p.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", p.port).Run() == nil {
-			_, err := p.psql(`CREATE TABLE members (id text PRIMARY KEY, ppid text, name text, city text, birth date, score double precision, points integer,
-				opted_in boolean, last_seen timestamptz, since timestamptz NOT NULL DEFAULT now())`).CombinedOutput()
-			return err
+		if exec.CommandContext(ctx, p.program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", p.port).Run() == nil {
+			return p.createMembers(ctx)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return fmt.Errorf("the server did not start")
+	return errors.New("the server did not start")
 }
 
-func (p *postgreSQL) psql(script string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(p.bin, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", p.port, "-U", "bench", "postgres")
+func (p *postgreSQL) program(name string) string { return filepath.Join(p.bin, name) }
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
+}
+
+func (p *postgreSQL) createMembers(ctx context.Context) error {
+	out, err := p.psql(ctx, `CREATE TABLE members (id text PRIMARY KEY, ppid text, name text, city text, birth date, score double precision, points integer,
+		opted_in boolean, last_seen timestamptz, since timestamptz NOT NULL DEFAULT now())`).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("create the table: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (p *postgreSQL) psql(ctx context.Context, script string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", p.port, "-U", "bench", "postgres")
 	cmd.Stdin = strings.NewReader(script)
 	return cmd
 }
 
-func (p *postgreSQL) do(w work) (figures, counts, error) {
+func (p *postgreSQL) do(ctx context.Context, w work) (figures, counts, error) {
 	remove := "SELECT 0::bigint AS removed INTO TEMP deleted;"
 	if w.Full {
 		remove = `CREATE TEMP TABLE deleted AS WITH d AS (DELETE FROM members m WHERE NOT EXISTS (SELECT 1 FROM fresh f WHERE f.id = m.id) RETURNING 1) SELECT count(*) AS removed FROM d;`
@@ -122,7 +141,7 @@ SELECT json_build_object('members', (SELECT count(*) FROM members), 'added', (SE
 `, strings.ReplaceAll(w.File, "'", "''"), remove)
 	before := p.cpu()
 	watch := watchPeak(p.server.Process.Pid)
-	out, f, err := measured(p.psql(script))
+	out, f, err := measured(p.psql(ctx, script))
 	f.Peak = max(f.Peak, watch())
 	f.CPU += p.cpu() - before
 	if err != nil {
@@ -134,9 +153,12 @@ SELECT json_build_object('members', (SELECT count(*) FROM members), 'added', (SE
 }
 
 func (p *postgreSQL) end() error {
-	p.server.Process.Signal(os.Interrupt)
-	p.server.Wait()
-	return os.RemoveAll(p.data())
+	var err error
+	if p.server != nil {
+		err = errors.Join(p.server.Process.Signal(os.Interrupt), p.server.Wait())
+		p.server = nil
+	}
+	return errors.Join(err, os.RemoveAll(p.data()))
 }
 
 // cpu is the processor time of the server and its children, those that ended included.
@@ -147,7 +169,7 @@ func (p *postgreSQL) cpu() float64 {
 		if err != nil {
 			continue
 		}
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		last := 13 // utime and stime
 		if i == 0 {
 			last = 15 // and those of children that ended

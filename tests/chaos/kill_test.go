@@ -181,6 +181,12 @@ func done(t *testing.T, c *client.Client, audienceID string) (e effects) {
 			t.Errorf("run %s is %s: %+v", r.RunID, r.Status, r.Error)
 			continue
 		}
+		if w := r.Rows; w.Read != w.Rejected+w.Duplicates+w.Added+w.Updated+w.Unchanged+w.Deleted+w.DeletedNotMember {
+			t.Errorf("the rows of run %s do not add up (invariant 1): %+v", r.RunID, w)
+		}
+		if m := r.Members; m.After != m.Before+r.Rows.Added-r.Rows.Deleted-m.Removed-m.Expired {
+			t.Errorf("the members of run %s do not add up (invariant 2): %+v %+v", r.RunID, m, r.Rows)
+		}
 		e.Added += r.Rows.Added
 		e.Updated += r.Rows.Updated
 		e.Deleted += r.Rows.Deleted

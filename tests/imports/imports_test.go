@@ -2,6 +2,7 @@
 package imports
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -55,9 +56,13 @@ var confined = map[string][]string{
 	"database/sql":                  {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue"},
 }
 
+// environment says which packages may read the environment: the configuration, the command that hands it the
+// environment, and what finds the servers of tests.
+var environment = []string{"internal/app", "cmd/roster", "internal/meta/metatest"}
+
 func TestImports(t *testing.T) {
 	t.Parallel()
-	found := map[string]bool{}
+	c := checker{found: map[string]bool{}, used: map[[2]string]bool{}}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
@@ -67,23 +72,25 @@ func TestImports(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		pkg := path.Dir(filepath.ToSlash(rel))
-		found[pkg] = true
-		checkFile(t, file, pkg)
+		c.file(t, file, path.Dir(filepath.ToSlash(rel)))
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for pkg := range allowed {
-		if !found[pkg] {
-			t.Errorf("the table names %s, which does not exist", pkg)
-		}
-	}
+	c.stale(t)
 }
 
-func checkFile(t *testing.T, file, pkg string) {
-	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+// checker remembers what it saw, so that the tables do not outlive the code.
+type checker struct {
+	found map[string]bool
+	used  map[[2]string]bool // package and what it imports: a package of ours, or a confined library
+}
+
+func (c *checker) file(t *testing.T, file, pkg string) {
+	t.Helper()
+	c.found[pkg] = true
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +105,7 @@ func checkFile(t *testing.T, file, pkg string) {
 			t.Fatal(err)
 		}
 		own, ours := strings.CutPrefix(name, "roster/")
+		c.used[[2]string{pkg, own}] = true
 		switch {
 		case ours && own != "internal/audience" && !slices.Contains(may, own) && !slices.Contains(may, "*"):
 			t.Errorf("%s imports %s, which the table does not allow", file, own)
@@ -105,9 +113,61 @@ func checkFile(t *testing.T, file, pkg string) {
 			t.Errorf("%s imports %s; the domain imports the standard library only", file, name)
 		}
 		for lib, by := range confined {
-			if (name == lib || strings.HasPrefix(name, lib+"/")) && !slices.Contains(by, pkg) {
+			if name != lib && !strings.HasPrefix(name, lib+"/") {
+				continue
+			}
+			c.used[[2]string{pkg, lib}] = true
+			if !slices.Contains(by, pkg) {
 				t.Errorf("%s imports %s, which only %s may", file, name, strings.Join(by, ", "))
 			}
+		}
+	}
+	if !slices.Contains(environment, pkg) {
+		for _, name := range []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"} {
+			if uses(f, "os", name) {
+				t.Errorf("%s uses os.%s; only %s read the environment", file, name, strings.Join(environment, ", "))
+			}
+		}
+	}
+}
+
+// uses reports whether a file names pkg.name.
+func uses(f *ast.File, pkg, name string) bool {
+	found := false
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == name {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == pkg {
+				found = true
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// stale finds what the tables name and the code has no more.
+func (c *checker) stale(t *testing.T) {
+	t.Helper()
+	for pkg, may := range allowed {
+		if !c.found[pkg] {
+			t.Errorf("the table names %s, which does not exist", pkg)
+		}
+		for _, own := range may {
+			if own != "*" && !c.used[[2]string{pkg, own}] {
+				t.Errorf("the table allows %s to import %s, which it does not", pkg, own)
+			}
+		}
+	}
+	for lib, by := range confined {
+		for _, pkg := range by {
+			if !c.used[[2]string{pkg, lib}] {
+				t.Errorf("the table allows %s to import %s, which it does not", pkg, lib)
+			}
+		}
+	}
+	for _, pkg := range environment {
+		if !c.found[pkg] {
+			t.Errorf("the environment's list names %s, which does not exist", pkg)
 		}
 	}
 }

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 // recount is what recount.py prints.
 type recount struct {
 	Rows, Distinct, Expected, Wrong, Snapshots, PositionDeletes int
+	Records                                                     int // of the last file
 	Types                                                       map[string]string
 	RunID                                                       string
 }
@@ -45,6 +46,9 @@ func read(t *testing.T, dataDir string, im rostertest.Imported, identity string,
 	if r.Wrong != 0 || r.Rows != r.Expected || r.Distinct != r.Rows {
 		t.Errorf("pyiceberg sees %d rows of %d people, %d of them wrong; the files have %d", r.Rows, r.Distinct, r.Wrong, r.Expected)
 	}
+	if int64(r.Records) != im.Run.Rows.Read || im.Run.Rows.Rejected != 0 {
+		t.Errorf("the last file has %d records, the ledger says %+v", r.Records, im.Run.Rows)
+	}
 	if int64(r.Rows) != im.Run.Members.After || r.RunID != im.Run.RunID {
 		t.Errorf("pyiceberg sees %d rows of run %s, the ledger says %d of %s", r.Rows, r.RunID, im.Run.Members.After, im.Run.RunID)
 	}
@@ -60,14 +64,18 @@ func python(t *testing.T) string {
 	return p
 }
 
-// people writes n people of every type; seed decides their values, and every is how many share the ids of
-// another call with the same n.
+// people writes the people from one number up to another with values of every type, which seed decides. Every
+// 50th is there twice; the last one counts, however its address is spelled.
 func people(t *testing.T, path string, from, to int, seed uint64) string {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	var b strings.Builder
 	b.WriteString("mail,full name,city.code,born,score,points,big,ok,seen\n")
-	for i := from; i < to; i++ {
+	for n := range (to - from) * 51 / 50 {
+		i, mail := from+n, "person%d@example.com"
+		if i >= to {
+			i, mail = from+(n-(to-from))*50, " Person%d@Example.COM "
+		}
 		name := fmt.Sprintf("N%d", rnd.IntN(1000))
 		switch rnd.IntN(10) {
 		case 0:
@@ -77,7 +85,7 @@ func people(t *testing.T, path string, from, to int, seed uint64) string {
 		case 2:
 			name = "Łukasz Ünïcode 🦉"
 		}
-		fmt.Fprintf(&b, "person%d@example.com,%s,C%d,%04d-%02d-%02d,%g,%d,%d,%v,2025-%02d-%02dT%02d:00:00.%06d+02:00\n", i, name, rnd.IntN(20),
+		fmt.Fprintf(&b, mail+",%s,C%d,%04d-%02d-%02d,%g,%d,%d,%v,2025-%02d-%02dT%02d:00:00.%06d+02:00\n", i, name, rnd.IntN(20),
 			1900+rnd.IntN(120), 1+rnd.IntN(12), 1+rnd.IntN(28), rnd.NormFloat64()*1e6, rnd.Int32(), rnd.Int64(), rnd.IntN(2) == 0, 1+rnd.IntN(12), 1+rnd.IntN(28), rnd.IntN(24), rnd.IntN(1e6))
 	}
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
@@ -123,16 +131,26 @@ func TestRealData(t *testing.T) {
 	if vega == "" {
 		t.Skip("set ROSTER_TEST_VEGA_DIR to the data folder of npm's vega-datasets to run this test")
 	}
-	for file, identity := range map[string]string{"airports.csv": "iata", "zipcodes.csv": "zip_code", "sp500-2000.csv": "date", "lookup_people.csv": "name"} {
-		t.Run(file, func(t *testing.T) {
+	for _, table := range []struct {
+		file, identity string
+		types          map[string]string
+	}{
+		{"airports.csv", "iata", map[string]string{"iata": "string", "name": "string", "city": "string", "state": "string", "country": "string", "latitude": "double", "longitude": "double"}},
+		{"zipcodes.csv", "zip_code", nil},
+		{"birdstrikes.csv", "Airport Name", nil}, // many rows for each identity: the last one counts
+		{"flights-airport.csv", "origin", nil},
+		{"sp500-2000.csv", "date", nil},
+		{"lookup_people.csv", "name", map[string]string{"name": "string", "age": "long", "height": "long"}},
+	} {
+		t.Run(table.file, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(vega, file)
+			path := filepath.Join(vega, table.file)
 			data := filepath.Join(t.TempDir(), "data")
-			im := rostertest.Import(t, data, path, identity+"=Vega", "--create-namespace", "--full")
-			if im.Run.Rows.Rejected != 0 {
-				t.Errorf("%+v", im.Run.Rejects)
+			im := rostertest.Import(t, data, path, table.identity+"=Vega", "--create-namespace", "--full")
+			r := read(t, data, im, table.identity, "full="+path)
+			if table.types != nil && !reflect.DeepEqual(r.Types, table.types) {
+				t.Errorf("types %v", r.Types)
 			}
-			read(t, data, im, identity, "full="+path)
 		})
 	}
 }

@@ -39,8 +39,10 @@ def main():
         mode, _, path = arg.partition("=")
         if mode == "full":
             people = {}
+        records = 0
         with open(path, newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
+                records += 1
                 key = row[identity].strip().lower() if kinds[identity] == "string" else row[identity].strip()
                 if key:
                     people[key] = {name: parse(row[name], kind) for name, kind in kinds.items()}
@@ -55,7 +57,7 @@ def main():
             wrong += 1
     snapshot = table.current_snapshot()
     print(json.dumps({
-        "rows": len(found), "distinct": len(seen), "expected": len(people), "wrong": wrong, "types": kinds,
+        "rows": len(found), "distinct": len(seen), "expected": len(people), "wrong": wrong, "types": kinds, "records": records,
         "snapshots": len(table.snapshots()),
         "runId": snapshot.summary.additional_properties.get("roster.run-id"),
         "positionDeletes": int(snapshot.summary.additional_properties.get("total-position-deletes", "0")),

@@ -4,6 +4,7 @@ package rostertest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,7 +75,7 @@ func Import(t testing.TB, dataDir, file, identity string, more ...string) Import
 	out, err := ImportCommand(t.Context(), t, dataDir, file, identity, more...).Output()
 	if err != nil {
 		stderr := ""
-		if e, ok := err.(*exec.ExitError); ok {
+		if e, ok := errors.AsType[*exec.ExitError](err); ok {
 			stderr = string(e.Stderr)
 		}
 		t.Fatalf("roster import %s: %v\n%s\n%s", file, err, out, stderr)

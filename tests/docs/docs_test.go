@@ -1,0 +1,154 @@
+// Package docs checks what the documents say against the program.
+package docs
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/app"
+	"roster/tests/rostertest"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	rostertest.Cleanup()
+	os.Exit(code)
+}
+
+const root = "../.."
+
+func text(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var link = regexp.MustCompile(`\]\(([^)]+)\)`)
+
+// TestLinks finds links between files that lead nowhere.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	documents := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".md" {
+			return err
+		}
+		documents++
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			u, err := url.Parse(m[1])
+			if err != nil || u.IsAbs() || u.Path == "" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), u.Path)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", path, m[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if documents == 0 {
+		t.Fatal("no documents found")
+	}
+}
+
+var place = regexp.MustCompile("`((?:api|client|cmd|internal|tests|bench|docs)/[a-zA-Z0-9_./-]*)`")
+
+// TestPlaces finds folders and files that ARCHITECTURE.md and INVARIANTS.md name and the repository does not have.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{"docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "README.md", "bench/README.md"} {
+		for _, m := range place.FindAllStringSubmatch(text(t, document), -1) {
+			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+				t.Errorf("%s names %s, which does not exist", document, m[1])
+			}
+		}
+	}
+}
+
+// TestSettings compares README's table of settings with the program's.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	readme := text(t, "README.md")
+	settings := app.Settings()
+	for _, s := range settings {
+		row := fmt.Sprintf("| `--%s` | `%s` | ", s.Name, s.Env())
+		_, rest, found := strings.Cut(readme, row)
+		if !found {
+			t.Errorf("README.md has no row %q", row)
+			continue
+		}
+		shown, _, _ := strings.Cut(rest, " |")
+		if s.Default != "" && shown != "`"+s.Default+"`" {
+			t.Errorf("README.md says that --%s is %s by default, the program %q", s.Name, shown, s.Default)
+		}
+	}
+	if rows := strings.Count(readme, "| `--"); rows != len(settings) {
+		t.Errorf("README.md has %d settings, the program %d", rows, len(settings))
+	}
+}
+
+// TestTour does what README's tour by curl says, on a port that is free.
+func TestTour(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("install %s to run the tour of README.md", program)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(text(t, "README.md"), "\n## Five minutes with curl\n")
+	section, _, _ := strings.Cut(rest, "\n## ")
+	var script strings.Builder
+	script.WriteString("set -eu\n")
+	for line := range strings.Lines(section) {
+		command, isCommand := strings.CutPrefix(line, "    ")
+		switch {
+		case strings.HasPrefix(command, "./roster serve"):
+			fmt.Fprintf(&script, "'%s' serve --listen %s >serve.log 2>&1 &\nserver=$!\ntrap 'kill $server; wait $server' EXIT\n"+
+				"curl -s --retry 100 --retry-delay 1 --retry-connrefused http://%s/readyz >/dev/null\n", rostertest.Binary(t), address, address)
+		case isCommand:
+			script.WriteString(strings.ReplaceAll(command, app.DefaultListen, address))
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", script.String())
+	cmd.Dir = t.TempDir()
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // bash then runs its trap
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{`"size":56`, `"rowsRead":2`, `"added":2`, `"status":"realized"`, `"labels":["core/C2"]`, `"totalCount":1`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the tour does not show %s:\n%s", want, out)
+		}
+	}
+}
