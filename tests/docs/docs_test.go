@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,46 @@ func TestPlaces(t *testing.T) {
 				t.Errorf("%s names %s, which does not exist", document, m[1])
 			}
 		}
+	}
+}
+
+var (
+	defined = regexp.MustCompile(`(?m)^(\d+)\. \*\*`)
+	cited   = regexp.MustCompile(`[Ii]nvariants? (\d+)`)
+)
+
+// TestInvariants finds citations of invariants that INVARIANTS.md does not have.
+func TestInvariants(t *testing.T) {
+	t.Parallel()
+	numbers := map[string]bool{}
+	for i, m := range defined.FindAllStringSubmatch(text(t, "docs/INVARIANTS.md"), -1) {
+		numbers[m[1]] = true
+		if m[1] != strconv.Itoa(i+1) {
+			t.Errorf("invariant %s is the %d. in INVARIANTS.md", m[1], i+1)
+		}
+	}
+	citations := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range cited.FindAllStringSubmatch(string(b), -1) {
+			citations++
+			if !numbers[m[1]] {
+				t.Errorf("%s cites invariant %s, which INVARIANTS.md does not have", path, m[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if citations == 0 {
+		t.Error("no code cites an invariant")
 	}
 }
 
