@@ -95,6 +95,15 @@ type SourceSpec struct {
 	CloudType        string       `json:"cloudType,omitempty"` // as the client gave it; "" when it follows from the connection
 	BaseConnectionID ConnectionID `json:"baseConnectionId,omitempty"`
 	Nested           bool         `json:"nested,omitempty"` // the client wrote it inside "params"
+	Format           *Format      `json:"format,omitempty"` // nil: found out from each file
+}
+
+// FormatOf returns the format of the files, the zero value when nothing of it is given.
+func (s SourceSpec) FormatOf() Format {
+	if s.Format == nil {
+		return Format{}
+	}
+	return *s.Format
 }
 
 // Audience is a governed, expiring set of memberships.
@@ -116,6 +125,9 @@ type Audience struct {
 	OriginName       string
 	Namespace        string
 	ProfileIngestion bool
+	Guards           Guards
+	// KeepRejectedRows says that the raw text of rejected rows is kept with the rejects, for as long as they are.
+	KeepRejectedRows bool
 	CreatedBy        string
 	CreatedAt        time.Time
 	UpdatedBy        string
@@ -128,6 +140,8 @@ type Audience struct {
 	RefreshedAt time.Time
 	// LastIngestedAt is the time stamp of LastRun; the last member expires TTLDays after it.
 	LastIngestedAt time.Time
+	// MaintainedAt is when its maintenance last ended; zero when it never did.
+	MaintainedAt time.Time
 }
 
 // PrimaryIdentity returns the index of the first identity field. Every valid audience has one.

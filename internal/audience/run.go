@@ -2,8 +2,29 @@ package audience
 
 import "time"
 
+// RunKind is what a run does.
+type RunKind string
+
+// The kinds of runs.
+const (
+	RunIngest   RunKind = ""         // reads the audience's files
+	RunResubmit RunKind = "resubmit" // reads one corrected file with rejected rows of an earlier run
+	RunRollback RunKind = "rollback" // brings the audience back to what it was after an earlier run
+	RunExpire   RunKind = "expire"   // takes out the members whose time is over; reads no file
+)
+
 // RunRequest is what a client asks of a run (contract, section 2, Run body).
 type RunRequest struct {
+	Kind RunKind
+	// Of is the earlier run that a resubmit corrects, or whose version a rollback brings back.
+	Of RunID
+	// File is the corrected file of a resubmit: a path in the landing zone of the sandbox.
+	File string
+	// DryRun stops the run before its commit: it reports and changes nothing.
+	DryRun bool
+	// Force lets the run pass tripped guards.
+	Force bool
+
 	Differential bool      // true: merge new or changed objects in; false: the window's objects are the audience
 	WindowStart  time.Time // exclusive; zero time means from the beginning
 	WindowEnd    time.Time // inclusive
@@ -131,7 +152,7 @@ type PlannedFile struct {
 	ModifiedAt time.Time  `json:"modifiedAt"`
 	Version    string     `json:"version"`
 	Status     FileStatus `json:"status"`
-	Reason     string     `json:"reason,omitempty"` // why it was skipped
+	Reason     string     `json:"reason,omitempty"` // why it was skipped or is unsettled
 }
 
 // FileResult is a PlannedFile with its ledger.
@@ -141,6 +162,8 @@ type FileResult struct {
 	ExtraColumns []string `json:"extraColumns,omitempty"` // columns of the file that no field names
 	// MissingColumns are fields that the file has no column for; their values are null.
 	MissingColumns []string `json:"missingColumns,omitempty"`
+	// Format is how the file was read, as found out from its content where the audience does not say.
+	Format *Format `json:"format,omitempty"`
 }
 
 // RejectSample is one of a run's first rejects, shown with the run. It never holds the row itself.
@@ -159,6 +182,37 @@ type RunResult struct {
 	Files      []FileResult   `json:"files"`
 	SnapshotID int64          `json:"snapshotId,omitempty"`
 	Rejects    []RejectSample `json:"rejects,omitempty"`
-	// RejectsPath is the file of all rejects in the lake, "" when there were none.
+	// RejectsPath is the file of all rejects in the lake, "" when there were none. A run that failed keeps it, too.
 	RejectsPath string `json:"rejectsPath,omitempty"`
+	// Guards are the guards that were looked at; of a run that failed by one, that one is Tripped.
+	Guards []GuardResult `json:"guards,omitempty"`
+	// Changes are the first changes of each kind of a dry run, without personal data.
+	Changes []ChangeSample `json:"changes,omitempty"`
+	// ContentSum is the sum modulo 2^64 of the column _roster_row over all members: whoever reads the dataset can
+	// compute it again.
+	ContentSum uint64 `json:"contentSum,omitempty"`
+	// RefreshedAt is when a full run last brought every member, as of this run; zero when none did.
+	RefreshedAt time.Time `json:"refreshedAt,omitzero"`
+}
+
+// ChangeSample is one change that a dry run found: which row of which file would do what to a member.
+type ChangeSample struct {
+	Change string   `json:"change"`         // added, updated, deleted, removed or expired
+	File   string   `json:"file,omitempty"` // "" for removed and expired: no row names them
+	Line   int64    `json:"line,omitempty"`
+	Run    int64    `json:"run,omitempty"`    // sequence number of the run that last wrote the member, when there is one
+	Fields []string `json:"fields,omitempty"` // of updated: the fields whose values change, when they are known
+}
+
+// RejectedRow is a row of a run's rejects file.
+type RejectedRow struct {
+	File    string
+	Version string
+	Line    int64
+	Lines   int64  // physical lines that the row takes in
+	Offset  int64  // byte offset of the row in the decoded file, -1 when there is none
+	Column  string // "" when the row as a whole is wrong
+	Code    string
+	Reason  string
+	Raw     []byte // nil unless the audience keeps rejected rows
 }

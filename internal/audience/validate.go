@@ -37,6 +37,7 @@ func Validate(d *Audience, lookup Lookup) error {
 	p.OptionalText("description", d.Description)
 	validateFields(&p, d.Fields, lookup)
 	validateSource(&p, &d.Source)
+	validateGuards(&p, &d.Guards)
 	d.TTLDays = cmp.Or(d.TTLDays, DefaultTTLDays)
 	p.TTL(d.TTLDays)
 	if d.AudienceType = cmp.Or(d.AudienceType, TypePeople); d.AudienceType != TypePeople {
@@ -166,6 +167,9 @@ func UnknownNamespace(code string, nearest []string) string {
 
 func validateSource(p *Problems, s *SourceSpec) {
 	validatePath(p, s)
+	if s.Format != nil {
+		validateFormat(p, "sourceSpec.format", s.Format)
+	}
 	switch s.Type {
 	case PathFile, PathFolder:
 	case "":

@@ -86,6 +86,9 @@ type Reader interface {
 	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended by now, oldest
 	// first, the runs without what they Planned.
 	Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error)
+	// Unmaintained lists the audiences that have had a run and whose maintenance last ended at or before that time
+	// or never did, those that wait longest first.
+	Unmaintained(ctx context.Context, before time.Time, limit int) ([]audience.Audience, error)
 	// Unswept lists deleted audiences whose data still has to be removed.
 	Unswept(ctx context.Context) ([]DeletedAudience, error)
 }
@@ -116,8 +119,10 @@ type Tx interface {
 	// (ErrLeaseHeld when another's has not ended; ErrStale when the task is not PROCESSING; ErrNotFound).
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
-	// UpdateAudience stores Description, Fields, Labels, TTLDays, UpdatedBy and UpdatedAt.
+	// UpdateAudience stores Description, Fields, Labels, TTLDays, Guards, KeepRejectedRows, UpdatedBy and UpdatedAt.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
+	// MarkMaintained stores MaintainedAt.
+	MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error
 	// DeleteAudience hides the audience and all its runs from every read, frees its names, and records it as to
 	// be swept. A PROCESSING run of it ends: its worker's next SaveRun is ErrStale.
 	DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error
@@ -130,8 +135,10 @@ type Tx interface {
 	// SaveRun stores Stages, Result, Planned (unless nil), Progress, Error, Status, EndedAt and UpdatedAt of a
 	// PROCESSING run whose lease the worker took and nobody has taken over since (ErrStale otherwise).
 	SaveRun(ctx context.Context, r audience.Run, worker string) error
-	// FinishRun is SaveRun for a run that ended; on SUCCESS it also records the objects that were read (those of
-	// Result.Files) and sets the audience's LastRun, Members, RefreshedAt (a full run) and LastIngestedAt.
+	// FinishRun is SaveRun for a run that ended. On SUCCESS, unless it was a dry run, it also records the objects
+	// that were read (those of Result.Files) and sets the audience's Members and, unless it only expired members,
+	// LastRun, LastIngestedAt and RefreshedAt: to the run's time after a full run, to Result.RefreshedAt after a
+	// rollback.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error

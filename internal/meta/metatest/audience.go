@@ -2,6 +2,7 @@ package metatest
 
 import (
 	"slices"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -66,6 +67,7 @@ func testAudienceUpdate(w *world) {
 
 	want := a
 	want.Description, want.Labels, want.TTLDays, want.UpdatedBy, want.UpdatedAt = "new", []string{"custom/x"}, 7, "other", at(9)
+	want.Guards, want.KeepRejectedRows = audience.Guards{MaxRejectedPercent: new(2.5), AllowMissingColumns: true}, true
 	want.Fields = slices.Clone(a.Fields)
 	want.Fields[0].Labels = nil
 	change := want
@@ -124,6 +126,35 @@ func testAudienceDelete(w *world) {
 	if again.Num == a.Num || again.Num == other.Num {
 		w.Fatal("a number was given twice")
 	}
+}
+
+func testMaintenance(w *world) {
+	a, b, c := w.audience("a"), w.audience("b"), w.audience("c")
+	due := func(before time.Time, limit int, want ...audience.ID) {
+		w.Helper()
+		got, err := w.s.Unmaintained(w.Context(), before, limit)
+		w.must(err)
+		var ids []audience.ID
+		for _, a := range got {
+			ids = append(ids, a.ID)
+		}
+		equal(w, "audiences to maintain", ids, want)
+	}
+	due(at(100), 10) // none has had a run
+	for _, a := range []audience.Audience{a, b, c} {
+		w.end(w.start(a, at(1)), audience.Success)
+	}
+	due(at(0), 10, a.ID, b.ID, c.ID)
+	due(at(0), 2, a.ID, b.ID)
+	w.update(func(tx meta.Tx) error { return tx.MarkMaintained(w.Context(), a.ID, at(10)) })
+	due(at(9), 10, b.ID, c.ID)
+	due(at(10), 10, b.ID, c.ID, a.ID)
+	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
+	w.must(err)
+	equal(w, "maintained at", got.MaintainedAt, at(10))
+	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, b.ID) })
+	due(at(10), 10, c.ID, a.ID)
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkMaintained(w.Context(), b.ID, at(10)) })
 }
 
 func testSweep(w *world) {

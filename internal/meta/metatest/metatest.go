@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"AudienceUpdate":        testAudienceUpdate,
 		"AudienceDelete":        testAudienceDelete,
 		"Sweep":                 testSweep,
+		"Maintenance":           testMaintenance,
 		"Runs":                  testRuns,
 		"RunOneAtATime":         testRunOneAtATime,
 		"RunConcurrentCreation": testRunConcurrentCreation,

@@ -131,15 +131,20 @@ func testRunSave(w *world) {
 
 func testRunFinish(w *world) {
 	a := w.audience("a")
-	finish := func(differential bool, created int, members int64) audience.Run {
+	finishAs := func(req audience.RunRequest, created int, members int64) audience.Run {
 		w.Helper()
-		r := w.start(a, at(created), func(r *audience.Run) { r.Request.Differential = differential })
+		r := w.start(a, at(created), func(r *audience.Run) { r.Request = req })
 		r = w.acquire(r, "one")
 		r.Status, r.EndedAt, r.UpdatedAt, r.Result.Members.After = audience.Success, at(created+1), at(created+1), members
+		r.Result.RefreshedAt = at(2)
 		w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "two") })
 		w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") })
 		equal(w, "finished run", w.run(r), r)
 		return r
+	}
+	finish := func(differential bool, created int, members int64) audience.Run {
+		w.Helper()
+		return finishAs(audience.RunRequest{Differential: differential}, created, members)
 	}
 	check := func(r audience.Run, refreshed time.Time) {
 		w.Helper()
@@ -150,7 +155,14 @@ func testRunFinish(w *world) {
 	}
 	check(finish(true, 10, 5), time.Time{})
 	check(finish(false, 20, 6), at(20))
-	check(finish(true, 30, 7), at(20))
+	last := finish(true, 30, 7)
+	check(last, at(20))
+	finishAs(audience.RunRequest{DryRun: true}, 31, 99) // leaves no trace
+	check(last, at(20))
+	finishAs(audience.RunRequest{Kind: audience.RunExpire, Differential: true}, 32, 4) // counts, and brings nobody
+	last.Result.Members.After = 4
+	check(last, at(20))
+	check(finishAs(audience.RunRequest{Kind: audience.RunRollback}, 33, 8), at(2))
 
 	r := w.acquire(w.start(a, at(40)), "one")
 	w.refusedAny(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") }) // still PROCESSING

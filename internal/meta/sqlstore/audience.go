@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -9,13 +10,14 @@ import (
 
 const audienceColumns = `id, num, org, sandbox, task_id, custom_id, name, description, fields, source, ttl_days, labels, tags,
 	audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at,
-	last_run, members, refreshed_at, last_ingested_at`
+	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at`
 
 func scanAudience(r row) (a audience.Audience, err error) {
 	return a, r.Scan(&a.ID, &a.Num, &a.Scope.Org, &a.Scope.Sandbox, &a.TaskID, &a.CustomID, &a.Name, &a.Description,
 		asJSON(&a.Fields), asJSON(&a.Source), &a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), &a.AudienceType, &a.OriginName,
 		&a.Namespace, &a.ProfileIngestion, &a.CreatedBy, asTime(&a.CreatedAt), &a.UpdatedBy, asTime(&a.UpdatedAt),
-		&a.LastRun, &a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt))
+		&a.LastRun, &a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
+		asJSON(&a.Guards), &a.KeepRejectedRows, asTime(&a.MaintainedAt))
 }
 
 // Audience implements meta.Reader.
@@ -55,13 +57,26 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 		a.ID, num, a.Scope.Org, a.Scope.Sandbox, a.TaskID, a.CustomID, a.Name, a.Description,
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
-		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt), a.Source.BaseConnectionID)
+		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
+		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), a.Source.BaseConnectionID)
 }
 
 func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, fields = $2, labels = $3, ttl_days = $4,
-		updated_by = $5, updated_at = $6 WHERE id = $7 AND org = $8 AND sandbox = $9 AND NOT deleted`,
-		a.Description, asJSON(&a.Fields), asJSON(&a.Labels), a.TTLDays, a.UpdatedBy, asTime(&a.UpdatedAt), a.ID, a.Scope.Org, a.Scope.Sandbox)
+		guards = $5, keep_rejected_rows = $6, updated_by = $7, updated_at = $8 WHERE id = $9 AND org = $10 AND sandbox = $11 AND NOT deleted`,
+		a.Description, asJSON(&a.Fields), asJSON(&a.Labels), a.TTLDays, asJSON(&a.Guards), a.KeepRejectedRows,
+		a.UpdatedBy, asTime(&a.UpdatedAt), a.ID, a.Scope.Org, a.Scope.Sandbox)
+}
+
+func (t *tx) MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error {
+	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET maintained_at = $1 WHERE id = $2 AND NOT deleted`, asTime(&at), id)
+}
+
+// Unmaintained implements meta.Reader.
+func (q queries) Unmaintained(ctx context.Context, before time.Time, limit int) ([]audience.Audience, error) {
+	return list(ctx, q, "the audiences to maintain", `SELECT `+audienceColumns+` FROM audiences
+		WHERE maintained_at <= $1 AND last_run <> '' AND NOT deleted ORDER BY maintained_at, num LIMIT $2`,
+		[]any{asTime(&before), limit}, scanAudience)
 }
 
 func (t *tx) DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error {

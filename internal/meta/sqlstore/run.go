@@ -126,7 +126,7 @@ func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error
 		return fmt.Errorf("finish run %s: it is still %s", r.ID, r.Status)
 	}
 	_, err := t.exec(ctx, "the run", `UPDATE runs SET lease_owner = '', lease_until = 0 WHERE id = $1`, r.ID)
-	if err != nil || r.Status != audience.Success {
+	if err != nil || r.Status != audience.Success || r.Request.DryRun {
 		return err
 	}
 	stored, err := t.runByID(ctx, r.ID)
@@ -136,10 +136,27 @@ func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error
 	if err := t.recordObjects(ctx, stored); err != nil {
 		return err
 	}
-	set := `last_run = $1, members = $2, last_ingested_at = $3`
-	if !stored.Request.Differential {
-		set += `, refreshed_at = $3`
+	set, args := finished(stored)
+	return t.must(ctx, meta.ErrStale, "the audience", `UPDATE audiences SET `+set+` WHERE id = $1 AND NOT deleted`, args...)
+}
+
+// finished says what a run that ended SUCCESS changes of its audience, the parameter 1.
+func finished(r audience.Run) (set string, args []any) {
+	set, args = `members = $2`, []any{r.AudienceID, r.Result.Members.After}
+	add := func(column string, v any) {
+		args = append(args, v)
+		set += fmt.Sprintf(`, %s = $%d`, column, len(args))
 	}
-	return t.must(ctx, meta.ErrStale, "the audience", `UPDATE audiences SET `+set+` WHERE id = $4 AND NOT deleted`,
-		stored.ID, stored.Result.Members.After, asTime(&stored.CreatedAt), stored.AudienceID)
+	if r.Request.Kind == audience.RunExpire {
+		return set, args // it brought nobody
+	}
+	add("last_run", r.ID)
+	switch {
+	case r.Request.Kind == audience.RunRollback:
+		add("refreshed_at", asTime(&r.Result.RefreshedAt))
+	case !r.Request.Differential:
+		add("refreshed_at", asTime(&r.CreatedAt))
+	}
+	add("last_ingested_at", asTime(&r.CreatedAt))
+	return set, args
 }

@@ -1,0 +1,93 @@
+package audience
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DatePart is one part of a date pattern: a letter of the pattern with how often it stands there, or a literal.
+type DatePart struct {
+	Letter byte   // y, M, d, H, h, m, s, S, a or X; 0 for a literal
+	Count  int    // of the letter
+	Text   string // of a literal
+}
+
+// dateLetters are the letters of a pattern and how often each may stand.
+var dateLetters = map[byte][]int{
+	'y': {2, 4},                      // year; yy is 1970 to 2069
+	'M': {1, 2, 3},                   // month; MMM is Jan … Dec in any case
+	'd': {1, 2},                      // day of the month
+	'H': {1, 2},                      // hour 0-23
+	'h': {1, 2},                      // hour 1-12
+	'm': {1, 2},                      // minute
+	's': {1, 2},                      // second
+	'S': {1, 2, 3, 4, 5, 6, 7, 8, 9}, // fraction of a second, exactly so many digits
+	'a': {1},                         // AM or PM in any case
+	'X': {1, 2, 3},                   // Z or an offset ±hh, ±hhmm or ±hh:mm
+}
+
+// ParseDatePattern reads a pattern such as dd/MM/yyyy HH:mm: letters stand for parts of a date and a time, what
+// is between single quotes and every character that is no letter stands for itself. A pattern has a year, a
+// month and a day.
+func ParseDatePattern(pattern string) ([]DatePart, error) {
+	var parts []DatePart
+	literal := func(s string) {
+		if n := len(parts); n > 0 && parts[n-1].Letter == 0 {
+			parts[n-1].Text += s
+			return
+		}
+		parts = append(parts, DatePart{Text: s})
+	}
+	seen := map[byte]bool{}
+	for i := 0; i < len(pattern); {
+		c := pattern[i]
+		switch {
+		case c == '\'':
+			end := strings.IndexByte(pattern[i+1:], '\'')
+			if end < 0 {
+				return nil, fmt.Errorf("%.64q has a quote that is not closed", pattern)
+			}
+			if end == 0 {
+				literal("'")
+			} else {
+				literal(pattern[i+1 : i+1+end])
+			}
+			i += end + 2
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			n := 1
+			for i+n < len(pattern) && pattern[i+n] == c {
+				n++
+			}
+			if !allowedCount(c, n) {
+				return nil, fmt.Errorf("%.64q has %s, which no pattern knows; known are yyyy yy MM M MMM dd d HH H hh h mm m ss s S… a X XX XXX and text in single quotes", pattern, pattern[i:i+n])
+			}
+			if seen[c] {
+				return nil, fmt.Errorf("%.64q has %c twice", pattern, c)
+			}
+			seen[c] = true
+			parts = append(parts, DatePart{Letter: c, Count: n})
+			i += n
+		default:
+			literal(pattern[i : i+1])
+			i++
+		}
+	}
+	switch {
+	case !seen['y'] || !seen['M'] || !seen['d']:
+		return nil, fmt.Errorf("%.64q must have a year, a month and a day, such as dd/MM/yyyy", pattern)
+	case seen['h'] != seen['a'], seen['H'] && seen['h']:
+		return nil, fmt.Errorf("%.64q must have either H, or h and a", pattern)
+	case seen['m'] && !seen['H'] && !seen['h'], seen['s'] && !seen['m'], seen['S'] && !seen['s']:
+		return nil, fmt.Errorf("%.64q has a part of a time without the larger one before it", pattern)
+	}
+	return parts, nil
+}
+
+func allowedCount(letter byte, n int) bool {
+	for _, allowed := range dateLetters[letter] {
+		if n == allowed {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+package audience
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// FileType is the type of a data file.
+type FileType string
+
+// The file types.
+const (
+	CSV     FileType = "csv"
+	JSON    FileType = "json" // one value a line, or one array
+	Parquet FileType = "parquet"
+)
+
+// None says in a Format that there is no such thing: no quote, no escape, no compression.
+const None = "none"
+
+// Encodings, compressions and single-byte marks that a Format may name. "" always means: find it out.
+var (
+	FileTypes    = []FileType{CSV, JSON, Parquet}
+	Encodings    = []string{"utf-8", "utf-16le", "utf-16be", "windows-1252", "iso-8859-1"}
+	Compressions = []string{None, "gzip", "zstd", "bzip2", "zip"}
+)
+
+// Format says how an audience's files are written. What is empty is found out from each file's content.
+type Format struct {
+	Type      FileType `json:"type,omitempty"`
+	Delimiter string   `json:"delimiter,omitempty"` // of CSV: one ASCII character
+	Quote     string   `json:"quote,omitempty"`     // of CSV: one ASCII character, or None
+	Escape    string   `json:"escape,omitempty"`    // of CSV: one ASCII character that takes the next one literally inside quotes, or None: two quotes are one
+	// Header says whether the first record of a CSV file names the columns. Without a header the columns are the
+	// audience's fields in their order. Nil means that there is one.
+	Header      *bool    `json:"header,omitempty"`
+	Encoding    string   `json:"encoding,omitempty"`    // one of Encodings
+	NullValues  []string `json:"nullValues,omitempty"`  // texts that are null, beside the empty one
+	DateFormats []string `json:"dateFormats,omitempty"` // patterns beside ISO 8601, such as dd/MM/yyyy HH:mm
+	Compression string   `json:"compression,omitempty"` // one of Compressions
+}
+
+// HasHeader reports whether a CSV file's first record names its columns.
+func (f Format) HasHeader() bool { return f.Header == nil || *f.Header }
+
+// maxPatterns bounds the lists of a format.
+const maxPatterns = 50
+
+// validateFormat checks a format and puts its names in lower case; path is where it stands in the request.
+func validateFormat(p *Problems, path string, f *Format) {
+	f.Type = FileType(strings.ToLower(string(f.Type)))
+	f.Encoding, f.Compression = strings.ToLower(f.Encoding), strings.ToLower(f.Compression)
+	if f.Type != "" && !slices.Contains(FileTypes, f.Type) {
+		p.Add(path+".type", "%.64q is not one of csv, json, parquet", f.Type)
+	}
+	if f.Encoding != "" && !slices.Contains(Encodings, f.Encoding) {
+		p.Add(path+".encoding", "%.64q is not one of %s", f.Encoding, strings.Join(Encodings, ", "))
+	}
+	if f.Compression != "" && !slices.Contains(Compressions, f.Compression) {
+		p.Add(path+".compression", "%.64q is not one of %s", f.Compression, strings.Join(Compressions, ", "))
+	}
+	validateMarks(p, path, f)
+	if len(f.NullValues) > maxPatterns {
+		p.Add(path+".nullValues", "has %d entries; at most %d are allowed", len(f.NullValues), maxPatterns)
+	}
+	if len(f.DateFormats) > maxPatterns {
+		p.Add(path+".dateFormats", "has %d entries; at most %d are allowed", len(f.DateFormats), maxPatterns)
+	}
+	for i, pattern := range f.DateFormats {
+		if _, err := ParseDatePattern(pattern); err != nil {
+			p.Add(indexed(path+".dateFormats", i), "%s", err)
+		}
+	}
+}
+
+// validateMarks checks the characters of a CSV dialect.
+func validateMarks(p *Problems, path string, f *Format) {
+	for _, m := range []struct{ name, value string }{{"delimiter", f.Delimiter}, {"quote", f.Quote}, {"escape", f.Escape}} {
+		switch {
+		case m.value == "", m.value == None && m.name != "delimiter":
+		case len(m.value) != 1 || m.value[0] >= utf8.RuneSelf || m.value[0] == '\n' || m.value[0] == '\r' || m.value[0] == 0:
+			p.Add(path+"."+m.name, "must be one ASCII character and not a line end")
+		}
+	}
+	if f.Delimiter != "" && (f.Delimiter == f.Quote || f.Delimiter == f.Escape) {
+		p.Add(path+".delimiter", "must differ from the quote and the escape")
+	}
+	if f.Quote == None && f.Escape != "" && f.Escape != None {
+		p.Add(path+".escape", "works inside quotes only, and the quote is %q", None)
+	}
+	other := f.Delimiter != "" || f.Quote != "" || f.Escape != "" || f.Header != nil
+	if other && f.Type != "" && f.Type != CSV {
+		p.Add(path+".type", "delimiter, quote, escape and header are of csv files, not of %s", f.Type)
+	}
+}
