@@ -59,6 +59,8 @@ type Column struct {
 	Type audience.Type
 	// Required columns must be in the header (an identity field); others become null when they are missing.
 	Required bool
+	// Primary marks the primary identity: a row whose value is null or only white space is a reject (IDENTITY).
+	Primary bool
 }
 
 // Batch is a run of accepted rows of one file, in file order. Its Record has one array per wanted column, in
@@ -77,7 +79,7 @@ type Batch struct {
 type Reject struct {
 	Line   int64
 	Lines  int64  // physical lines that the row takes in: more than 1 when a quoted field has line ends
-	Offset int64  // byte offset of the row in the decoded file
+	Offset int64  // byte offset of the row in the decoded file; -1 where a format has none
 	Column string // "" when the row as a whole is wrong
 	Code   string
 	Reason string // names the rule, never the value
@@ -97,14 +99,18 @@ const (
 // Header is what a file's header said.
 type Header struct {
 	Names   []string
-	Extra   []string // columns of the file that are not wanted
-	Missing []string // wanted columns that the file does not have
+	Extra   []string        // columns of the file that are not wanted
+	Missing []string        // wanted columns that the file does not have
+	Format  audience.Format // how the file was read: what Options gave and what was found out
 }
 
 // Options tune a read; the zero value means the defaults.
 type Options struct {
 	Workers    int // parsing goroutines; default GOMAXPROCS
 	ChunkBytes int // size of the stretch of file parsed at a time; default 1 MiB, at least 16 bytes, at most 1 GiB
+	// Format is what is known of how the file is written. What is empty is found out from the first bytes of the
+	// file, the same ones whatever ChunkBytes is.
+	Format audience.Format
 }
 
 // FileError is an error of a file as a whole: nothing of it can be used.
