@@ -32,9 +32,10 @@ type Enqueuer interface {
 	Enqueue(ctx context.Context, tx *sql.Tx, j queue.Job) error
 }
 
-// Pipeline does a run; see ingest.Pipeline.
+// Pipeline does runs and maintenance; see ingest.Pipeline.
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
+	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 }
 
 // Lake keeps the datasets; see lake.Lake.
@@ -59,7 +60,9 @@ type Config struct {
 	DataDir  string           // uploads go to landing/<sandbox> in it
 	Clock    func() time.Time // default time.Now
 	Log      *slog.Logger     // default none
-	Worker   string           // names this process in leases; default one made of host, process id and chance
+	// UndoWindow is how long a version of an audience can be brought back; default DefaultUndoWindow.
+	UndoWindow time.Duration
+	Worker     string // names this process in leases; default one made of host, process id and chance
 }
 
 func (c Config) withDefaults() Config {
@@ -68,6 +71,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.UndoWindow == 0 {
+		c.UndoWindow = DefaultUndoWindow
 	}
 	if c.Worker == "" {
 		host, _ := os.Hostname()
@@ -89,7 +95,7 @@ type Service struct {
 // New returns the use cases over the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	s := &Service{cfg: cfg, work: newWorklist()}
+	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock())}
 	s.audiences = newCache(cfg.Clock, s.loadAudience)
 	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
 	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)

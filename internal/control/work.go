@@ -29,6 +29,7 @@ type worklist struct {
 	active map[queue.Job]*activity
 	known  map[queue.Job]time.Time   // when it was enqueued, or failed and is retried
 	swept  map[audience.ID]time.Time // when a deleted audience was first swept
+	forget time.Time                 // when the profile store is to be swept next
 }
 
 // activity is a job that this process is doing.
@@ -38,8 +39,9 @@ type activity struct {
 	done     chan struct{}
 }
 
-func newWorklist() worklist {
-	return worklist{active: map[queue.Job]*activity{}, known: map[queue.Job]time.Time{}, swept: map[audience.ID]time.Time{}}
+func newWorklist(now time.Time) worklist {
+	return worklist{active: map[queue.Job]*activity{}, known: map[queue.Job]time.Time{}, swept: map[audience.ID]time.Time{},
+		forget: now.Add(firstForget)}
 }
 
 // begin marks a job as being done; false when another goroutine does it.
@@ -139,6 +141,19 @@ func (w *worklist) note(jobs []queue.Job, now time.Time) {
 	}
 }
 
+// forgetDue reports whether the profile store is to be swept.
+func (w *worklist) forgetDue(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !now.Before(w.forget)
+}
+
+func (w *worklist) forgot(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forget = at.Add(maintainEvery)
+}
+
 func (w *worklist) forgetSwept(id audience.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,6 +190,10 @@ func (s *Service) do(ctx context.Context, j queue.Job) error {
 		return s.doRun(ctx, j)
 	case queue.SweepJob:
 		return s.doSweep(ctx, audience.ID(j.ID))
+	case queue.MaintainJob:
+		return s.doMaintain(ctx, j.ID)
+	case queue.ForgetJob:
+		return s.doForget(ctx)
 	}
 	return fmt.Errorf("control: no job of kind %q", j.Kind)
 }
@@ -203,7 +222,7 @@ func notOurs(err error) bool {
 	return errors.Is(err, meta.ErrStale) || errors.Is(err, meta.ErrLeaseHeld) || errors.Is(err, meta.ErrNotFound)
 }
 
-// Recover enqueues the tasks and runs that nobody works on, and the sweeps that are due. It is called at the
+// Recover enqueues the tasks and runs that nobody works on, and the sweeps and the maintenance that are due. It is called at the
 // start, before anything is served, and every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
 	s.uploads.Do(s.clearUploads)
@@ -228,7 +247,11 @@ func (s *Service) Recover(ctx context.Context) error {
 			jobs = append(jobs, queue.Job{Kind: queue.SweepJob, ID: string(d.ID)})
 		}
 	}
-	if jobs = s.work.missing(jobs, now); len(jobs) == 0 {
+	due, err := s.maintenance(ctx, now)
+	if err != nil {
+		return err
+	}
+	if jobs = s.work.missing(append(jobs, due...), now); len(jobs) == 0 {
 		return nil
 	}
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {

@@ -286,6 +286,20 @@ type fakePipeline struct {
 	mu    sync.Mutex
 	do    func(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	specs []ingest.Spec
+	// maintain answers Maintain; nil maintains nothing.
+	maintain func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
+	upkeeps  []ingest.Upkeep
+}
+
+func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
+	p.mu.Lock()
+	p.upkeeps = append(p.upkeeps, u)
+	maintain := p.maintain
+	p.mu.Unlock()
+	if maintain != nil {
+		return maintain(ctx, u)
+	}
+	return ingest.Maintained{}, u.Idle(ctx)
 }
 
 var manifest = []audience.PlannedFile{{Path: "in.csv", Size: 21, Version: "v1", Status: audience.FileRead}}
@@ -372,6 +386,14 @@ type fakeProfile struct {
 	mu      sync.Mutex
 	members map[profile.Key][]profile.Membership
 	drops   []profile.Ref
+	sweeps  []int64
+}
+
+func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweeps = append(p.sweeps, before)
+	return 0, nil
 }
 
 func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {

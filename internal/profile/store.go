@@ -90,6 +90,9 @@ type Store interface {
 	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
 	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error
+	// Sweep removes the memberships that exited before that time, in epoch seconds, and says how many they were.
+	// It is safe beside everything else.
+	Sweep(ctx context.Context, before int64) (removed int64, err error)
 	// Close releases the store. It is safe to call twice.
 	Close() error
 }

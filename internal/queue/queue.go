@@ -10,6 +10,10 @@ const (
 	TaskJob  Kind = "task"  // ID is a task id
 	RunJob   Kind = "run"   // ID is a run id
 	SweepJob Kind = "sweep" // ID is a deleted audience's id
+	// MaintainJob is the maintenance of an audience; ID is its number.
+	MaintainJob Kind = "maintain"
+	// ForgetJob removes the memberships from the profile store that ended too long ago to be shown; ID is "all".
+	ForgetJob Kind = "forget"
 )
 
 // Job is one piece of work.

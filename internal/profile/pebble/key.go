@@ -43,6 +43,13 @@ func pointerKey(ref profile.Ref) []byte {
 	return binary.BigEndian.AppendUint32(k, ref.Audience)
 }
 
+func readPointerKey(k []byte) (ref profile.Ref, err error) {
+	if len(k) != 1+4+4 {
+		return ref, errValue
+	}
+	return profile.Ref{Sandbox: binary.BigEndian.Uint32(k[1:]), Audience: binary.BigEndian.Uint32(k[5:])}, nil
+}
+
 // split returns the length of the part of a key that the filters know: sandbox and identity.
 func split(k []byte) int {
 	if len(k) > prefixSize && k[0] == tagMembership {

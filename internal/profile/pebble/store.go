@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,9 +36,11 @@ type Store struct {
 	fs    vfs.FS
 	loads string // directory of tables on their way in
 	opts  *pebble.Options
-	ptrs  sync.Map // profile.Ref → profile.Pointer, as stored
-	close sync.Once
-	err   error
+	ptrs  sync.Map // profile.Ref → profile.Pointer, all that are stored
+	// applies is held, shared, while a run is applied, and by a sweep alone.
+	applies sync.RWMutex
+	close   sync.Once
+	err     error
 }
 
 var _ profile.Store = (*Store)(nil)
@@ -105,7 +106,37 @@ func Open(dir string, o Options) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("open the profile store in %s: %w", dir, err)
 	}
-	return &Store{db: db, fs: o.FS, loads: loads, opts: opts}, nil
+	s := &Store{db: db, fs: o.FS, loads: loads, opts: opts}
+	if err := s.readPointers(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("read the audiences' pointers in %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// readPointers reads all pointers: every look-up needs them.
+func (s *Store) readPointers() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{tagPointer}, UpperBound: []byte{tagPointer + 1}})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		ref, err := readPointerKey(it.Key())
+		if err != nil {
+			return err
+		}
+		p, err := readPointer(v)
+		if err != nil {
+			return err
+		}
+		s.ptrs.Store(ref, p)
+	}
+	return it.Error()
 }
 
 // logger passes Pebble's own messages on: its chatter as debug, its errors as errors.
@@ -132,15 +163,7 @@ func (s *Store) Pointer(_ context.Context, ref profile.Ref) (profile.Pointer, er
 	if p, ok := s.ptrs.Load(ref); ok {
 		return p.(profile.Pointer), nil
 	}
-	v, closer, err := s.db.Get(pointerKey(ref))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return profile.Pointer{}, nil
-	}
-	if err != nil {
-		return profile.Pointer{}, fmt.Errorf("read an audience's pointer: %w", err)
-	}
-	defer closer.Close()
-	return readPointer(v)
+	return profile.Pointer{}, nil
 }
 
 // Lookup implements profile.Store.
@@ -204,6 +227,8 @@ const smallDelta = 20_000
 
 // Apply implements profile.Store.
 func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
+	s.applies.RLock()
+	defer s.applies.RUnlock()
 	have, err := s.Pointer(ctx, ref)
 	if err != nil {
 		return err

@@ -25,6 +25,8 @@ func Run(t *testing.T, open func(t *testing.T) profile.Store) {
 		"sandboxes":             testSandboxes,
 		"a reader that fails":   testFailingDelta,
 		"drop":                  testDrop,
+		"sweep":                 testSweep,
+		"sweep beside runs":     testSweepBeside,
 		"large delta, in parts": testLarge,
 		"against a model":       testModel,
 	} {
@@ -265,6 +267,66 @@ func testDrop(t *testing.T, s profile.Store) {
 	if p, _ := s.Pointer(t.Context(), gone); p != (profile.Pointer{}) {
 		t.Errorf("%+v", p)
 	}
+}
+
+func testSweep(t *testing.T, s profile.Store) {
+	if n, err := s.Sweep(t.Context(), 1000); n != 0 || err != nil {
+		t.Fatalf("an empty store: %d %v", n, err)
+	}
+	for sandbox := uint32(1); sandbox <= 2; sandbox++ {
+		for aud := uint32(1); aud <= 2; aud++ {
+			ref := profile.Ref{Sandbox: sandbox, Audience: aud}
+			apply(t, s, ref, 1, 0, NewDelta(2, enter(1, 100), exit(2, 100, 199), exit(3, 100, 200)))
+		}
+	}
+	if n, err := s.Sweep(t.Context(), 200); n != 4 || err != nil {
+		t.Fatalf("%d %v", n, err)
+	}
+	for sandbox := uint32(1); sandbox <= 2; sandbox++ {
+		got := lookUp(t, s, sandbox, Key(1), Key(2), Key(3))
+		if len(got[0]) != 2 || len(got[1]) != 0 || len(got[2]) != 2 {
+			t.Fatalf("%+v", got)
+		}
+	}
+	apply(t, s, profile.Ref{Sandbox: 1, Audience: 1}, 2, 0, NewDelta(1, enter(2, 300))) // who was swept comes back
+	if got := lookUp(t, s, 1, Key(2)); len(got[0]) != 1 || got[0][0].Exited {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// testSweepBeside sweeps while runs bring back whom it would remove: nobody may be lost.
+func testSweepBeside(t *testing.T, s profile.Store) {
+	const people, rounds = 2000, 8
+	ref := profile.Ref{Sandbox: 1, Audience: 1}
+	out, in := make([]profile.Change, people), make([]profile.Change, people)
+	for i := range people {
+		out[i], in[i] = exit(i, 100, 150), enter(i, 300)
+	}
+	done := make(chan error, 1)
+	for round := range int64(rounds) {
+		apply(t, s, ref, 2*round+1, 0, NewDelta(1, out...))
+		go func() {
+			_, err := s.Sweep(t.Context(), 200)
+			done <- err
+		}()
+		apply(t, s, ref, 2*round+2, 0, NewDelta(1, in...))
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range lookUp(t, s, 1, keysOf(in)...) {
+			if len(m) != 1 || m[0].Exited {
+				t.Fatalf("round %d: %d is lost: %+v", round, i, m)
+			}
+		}
+	}
+}
+
+func keysOf(changes []profile.Change) []profile.Key {
+	keys := make([]profile.Key, len(changes))
+	for i, c := range changes {
+		keys[i] = c.Key
+	}
+	return keys
 }
 
 func testLarge(t *testing.T, s profile.Store) {

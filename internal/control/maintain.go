@@ -1,0 +1,134 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+const (
+	// maintainEvery is how often an audience is maintained, and the profile store swept.
+	maintainEvery = 24 * time.Hour
+	// firstForget is how long after its start a process first sweeps the profile store.
+	firstForget = 10 * time.Minute
+	// maintainAtOnce bounds how many audiences a look for due ones finds.
+	maintainAtOnce = 100
+	// DefaultUndoWindow is how long a version of an audience can be brought back.
+	DefaultUndoWindow = 7 * 24 * time.Hour
+)
+
+// SystemUser is who created what nobody asked for, such as the runs that take out members whose time is over.
+const SystemUser = "roster"
+
+// maintenance returns the maintenance jobs that are due.
+func (s *Service) maintenance(ctx context.Context, now time.Time) ([]queue.Job, error) {
+	due, err := s.cfg.Store.Unmaintained(ctx, now.Add(-maintainEvery), maintainAtOnce)
+	if err != nil {
+		return nil, fmt.Errorf("look for audiences to maintain: %w", err)
+	}
+	var jobs []queue.Job
+	for _, a := range due {
+		// An audience that has just had its first runs is not maintained at once.
+		if now.Sub(a.CreatedAt) >= maintainEvery {
+			jobs = append(jobs, queue.Job{Kind: queue.MaintainJob, ID: strconv.FormatUint(uint64(a.Num), 10)})
+		}
+	}
+	if s.work.forgetDue(now) {
+		jobs = append(jobs, queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	}
+	return jobs, nil
+}
+
+// doMaintain maintains an audience, and begins a run that takes out the members whose time is over when there
+// are any. An audience with a run in progress is maintained later.
+func (s *Service) doMaintain(ctx context.Context, number string) error {
+	num, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return fmt.Errorf("maintain audience number %q: %w", number, err)
+	}
+	aud, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	start := s.now()
+	if start.Sub(aud.MaintainedAt) < maintainEvery {
+		return nil
+	}
+	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
+		Table: tableID(aud.Scope, aud.ID), TTL: aud.TTL(), Keep: s.cfg.UndoWindow,
+		Idle:       func(ctx context.Context) error { return s.idle(ctx, aud) },
+		InProgress: func(id audience.RunID) bool { return s.inProgress(ctx, aud, id) },
+	})
+	if errors.Is(err, ingest.ErrBusy) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("maintain audience %s: %w", aud.ID, err)
+	}
+	s.cfg.Log.Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
+		"orphans", done.Orphans, "overdue", done.Overdue)
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if done.Overdue {
+			if err := s.startExpiry(ctx, tx, aud, start); err != nil {
+				return err
+			}
+		}
+		return tx.MarkMaintained(ctx, aud.ID, start)
+	})
+	if errors.Is(err, meta.ErrNotFound) || errors.Is(err, meta.ErrRunInProgress) {
+		return nil
+	}
+	return err
+}
+
+// startExpiry begins the run that takes out members whose time is over.
+func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audience, now time.Time) error {
+	run := newRun(aud, SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
+		Reason: "members whose time is over"})
+	run.CreatedAt, run.UpdatedAt = now, now
+	if err := tx.CreateRun(ctx, &run); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+}
+
+// idle returns ingest.ErrBusy when a run of the audience is in progress.
+func (s *Service) idle(ctx context.Context, aud audience.Audience) error {
+	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
+		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}})
+	if err == nil && busy > 0 {
+		err = ingest.ErrBusy
+	}
+	return err
+}
+
+// inProgress reports whether a run has not ended, as far as is known: what cannot be found out counts as well.
+func (s *Service) inProgress(ctx context.Context, aud audience.Audience, id audience.RunID) bool {
+	run, err := s.cfg.Store.Run(ctx, aud.Scope, aud.ID, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return false
+	}
+	return err != nil || run.Status == audience.Processing
+}
+
+// doForget removes the memberships that ended too long ago to be shown.
+func (s *Service) doForget(ctx context.Context) error {
+	start := s.now()
+	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
+	if err != nil {
+		return err
+	}
+	s.work.forgot(start)
+	s.cfg.Log.Info("swept the profile store", "removed", removed)
+	return nil
+}

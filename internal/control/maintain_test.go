@@ -1,0 +1,131 @@
+package control_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+func maintenanceOf(a audience.Audience) queue.Job {
+	return queue.Job{Kind: queue.MaintainJob, ID: strconv.Itoa(int(a.Num))}
+}
+
+// due returns the maintenance jobs that Recover enqueues at this moment.
+func (w *world) due() []queue.Job {
+	w.t.Helper()
+	w.jobs.take()
+	if err := w.Recover(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.jobs.take()
+}
+
+func TestMaintenanceIsDueOncePerDay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	w.submit(draft("never run"))
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(w.start(a.ID).ID)})
+	if jobs := w.due(); len(jobs) != 0 {
+		t.Fatalf("an audience of today is maintained: %v", jobs)
+	}
+	w.clock.advance(25 * time.Hour)
+	job := maintenanceOf(a)
+	jobs := w.due()
+	if len(jobs) != 2 || jobs[0] != job || jobs[1].Kind != queue.ForgetJob {
+		t.Fatalf("%v", jobs)
+	}
+	for _, j := range jobs {
+		w.handle(j)
+	}
+	if got := len(w.pipeline.upkeeps); got != 1 || w.pipeline.upkeeps[0].Keep != control.DefaultUndoWindow {
+		t.Fatalf("%d upkeeps: %+v", got, w.pipeline.upkeeps)
+	}
+	if want := w.clock.now().Add(-audience.ExitedFor).Unix(); len(w.profile.sweeps) != 1 || w.profile.sweeps[0] != want {
+		t.Fatalf("swept %v, want %d", w.profile.sweeps, want)
+	}
+	w.handle(job) // done twice
+	if jobs := w.due(); len(jobs) != 0 || len(w.pipeline.upkeeps) != 1 {
+		t.Fatalf("maintained twice a day: %v", jobs)
+	}
+	w.clock.advance(25 * time.Hour)
+	if jobs := w.due(); len(jobs) != 2 {
+		t.Fatalf("%v", jobs)
+	}
+}
+
+func TestMaintenanceWaitsForRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	first := w.start(a.ID)
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(first.ID)})
+	w.clock.advance(25 * time.Hour)
+	run := w.start(a.ID)
+	w.handle(maintenanceOf(a))
+	if got := w.audience(a.ID); !got.MaintainedAt.IsZero() {
+		t.Fatal("it was maintained beside a run")
+	}
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	var running []bool
+	w.pipeline.maintain = func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
+		running = []bool{u.InProgress(first.ID), u.InProgress(run.ID)}
+		second := w.start(a.ID)
+		running = append(running, u.InProgress(second.ID))
+		err := u.Idle(ctx)
+		w.handle(queue.Job{Kind: queue.RunJob, ID: string(second.ID)})
+		return ingest.Maintained{}, err
+	}
+	w.handle(maintenanceOf(a))
+	if len(running) != 3 || running[0] || running[1] || !running[2] {
+		t.Fatalf("runs in progress: %v", running)
+	}
+	if got := w.audience(a.ID); !got.MaintainedAt.IsZero() {
+		t.Fatal("a run that began meanwhile was not seen")
+	}
+}
+
+func TestMaintenanceTakesOutWhoseTimeIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(w.start(a.ID).ID)})
+	w.clock.advance(25 * time.Hour)
+	w.pipeline.maintain = func(context.Context, ingest.Upkeep) (ingest.Maintained, error) {
+		return ingest.Maintained{Overdue: true}, nil
+	}
+	w.jobs.take()
+	w.handle(maintenanceOf(a))
+	jobs := w.jobs.take()
+	if len(jobs) != 1 || jobs[0].Kind != queue.RunJob {
+		t.Fatalf("%v", jobs)
+	}
+	w.handle(jobs[0])
+	runs, _, err := w.Runs(t.Context(), w.editor, a.ID, meta.RunQuery{})
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	r := runs[0]
+	if r.Request.Kind != audience.RunExpire || !r.Request.Differential || r.CreatedBy != control.SystemUser || r.Status != audience.Success {
+		t.Fatalf("%+v", r)
+	}
+	if got := w.audience(a.ID); got.LastRun != runs[1].ID || !got.MaintainedAt.Equal(w.clock.now()) {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func (w *world) audience(id audience.ID) audience.Audience {
+	w.t.Helper()
+	a, err := w.Audience(w.t.Context(), w.editor, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}

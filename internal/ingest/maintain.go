@@ -1,0 +1,106 @@
+package ingest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+)
+
+// KeepRejects is how long the rejects of a run are kept.
+const KeepRejects = 30 * 24 * time.Hour
+
+// orphanAge is how old a file must be that nothing names before it is removed: a commit that is under way has
+// written its files, and is named nowhere yet.
+const orphanAge = 24 * time.Hour
+
+var _ = orphanAge
+
+// Upkeep says what to maintain.
+type Upkeep struct {
+	Table lake.TableID
+	TTL   time.Duration // of the audience's members
+	Keep  time.Duration // how long versions stay, beside the current one
+	// Idle returns ErrBusy when a run of the audience is in progress. It is asked before anything is changed that
+	// would make a run in progress start over.
+	Idle func(ctx context.Context) error
+	// InProgress reports whether a run has not ended.
+	InProgress func(audience.RunID) bool
+}
+
+// ErrBusy says that a run of the audience is in progress, so that its maintenance has to wait.
+var ErrBusy = errors.New("ingest: a run is in progress")
+
+// Maintained is what maintenance did.
+type Maintained struct {
+	Compacted bool
+	Versions  int  // snapshots that were removed
+	Orphans   int  // files that nothing named
+	Overdue   bool // there are members whose time is over: an expire run would take them out
+}
+
+// Maintain folds an audience's small files and dead rows, removes versions that are kept no longer and the files
+// that nothing names any more. It is safe beside runs and beside itself, and can be cut off anywhere. It does not
+// change the audience.
+func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err error) {
+	if err := u.Idle(ctx); err != nil {
+		return m, err
+	}
+	dataset, err := p.Lake.Load(ctx, u.Table)
+	if err != nil {
+		return m, err
+	}
+	if m.Overdue, err = p.overdue(ctx, dataset, u.TTL); err != nil {
+		return m, err
+	}
+	return m, nil
+}
+
+// overdue reports whether the dataset has a member whose time is over. It reads until it finds one.
+func (p *Pipeline) overdue(ctx context.Context, d *lake.Dataset, ttl time.Duration) (bool, error) {
+	if d.Rows() == 0 {
+		return false, nil
+	}
+	refreshed, err := refreshedAt(d)
+	if err != nil {
+		return false, err
+	}
+	now := p.Clock()
+	if refreshed.Add(ttl).After(now) {
+		return false, nil
+	}
+	state, err := d.OpenState(ctx, lake.StateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("read the current members: %w", err)
+	}
+	cursor := state.Cursor()
+	defer cursor.Close()
+	last := now.Add(-ttl).UnixMicro() // who was seen then is over now
+	const steps = 1 << 10
+	for i := range uint64(steps) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		var lo lake.Key
+		var hi *lake.Key
+		binary.BigEndian.PutUint64(lo[:8], i<<54)
+		if i+1 < steps {
+			hi = new(lake.Key)
+			binary.BigEndian.PutUint64(hi[:8], (i+1)<<54)
+		}
+		rows, err := cursor.Range(lo, hi)
+		if err != nil {
+			return false, fmt.Errorf("read the current members: %w", err)
+		}
+		for _, seen := range rows.Seen {
+			if seen <= last {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
