@@ -57,7 +57,7 @@ func TestRecover(t *testing.T) {
 	w.recover("after a restart", taskJob(task), runJob(run), sweepJob(b.ID))
 	w.recover("again")
 	w.clock.advance(11 * time.Minute)
-	w.recover("after a long time", taskJob(task), runJob(run), sweepJob(b.ID))
+	w.recover("after a long time", taskJob(task), runJob(run), sweepJob(b.ID), queue.Job{Kind: queue.ForgetJob, ID: "all"})
 
 	w.store.failing(func() error { return errDown })
 	if err := w.Handle(t.Context(), runJob(run)); !errors.Is(err, errDown) {
