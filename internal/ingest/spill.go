@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"roster/internal/fault"
 	"roster/internal/profile"
 )
 
@@ -42,6 +43,9 @@ type extent struct {
 
 // newSpill returns a spill of 1<<logBuckets buckets with its scratch file in dir.
 func newSpill(dir string, logBuckets int, budget int64) (*spill, error) {
+	if err := fault.At("spill.create"); err != nil {
+		return nil, fmt.Errorf("create a scratch file: %w", err)
+	}
 	f, err := os.CreateTemp(dir, "spill-*")
 	if err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
@@ -128,6 +132,9 @@ func (s *spill) writeOut(bu *bucket) error {
 	at := s.end.Add(size) - size
 	bu.extents = append(bu.extents, extent{at, size})
 	for _, b := range bu.blocks {
+		if err := fault.At("spill.write"); err != nil {
+			return fmt.Errorf("write the scratch file: %w", err)
+		}
 		if _, err := s.file.WriteAt(b, at); err != nil {
 			return fmt.Errorf("write the scratch file: %w", err)
 		}
@@ -159,6 +166,9 @@ func (s *spill) load(i int, buf []byte, release bool) ([]byte, error) {
 	buf = buf[:0]
 	for _, e := range bu.extents {
 		part := buf[len(buf) : len(buf)+int(e.size)]
+		if err := fault.At("spill.read"); err != nil {
+			return nil, fmt.Errorf("read the scratch file: %w", err)
+		}
 		if _, err := s.file.ReadAt(part, e.at); err != nil {
 			return nil, fmt.Errorf("read the scratch file: %w", err)
 		}

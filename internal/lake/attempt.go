@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"roster/internal/audience"
+	"roster/internal/fault"
 )
 
 // CreateFile creates a file beside the data, in the attempt's directory, and returns its location. Closing it
@@ -26,6 +27,9 @@ func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
 func (d *Dataset) OpenFile(location string) (io.ReadSeekCloser, error) {
 	path, err := filePath(location)
 	if err != nil {
+		return nil, err
+	}
+	if err := fault.At("lake.open"); err != nil {
 		return nil, err
 	}
 	return os.Open(path)

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
+	"roster/internal/fault"
 )
 
 // Commit is what a run does to a table.
@@ -55,11 +56,23 @@ func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 	if err := d.syncDirectories(); err != nil {
 		return Snapshot{}, err
 	}
-	t, err := tx.Commit(ctx)
+	t, err := commitTx(ctx, tx)
 	if err != nil {
 		return d.outcome(ctx, c.Run, err)
 	}
 	return snapshotOf(t.CurrentSnapshot()), nil
+}
+
+// commitTx makes the snapshot of a transaction.
+func commitTx(ctx context.Context, tx *table.Transaction) (*table.Table, error) {
+	if err := fault.At("catalog.commit"); err != nil {
+		return nil, err
+	}
+	t, err := tx.Commit(ctx)
+	if err == nil {
+		err = fault.At("catalog.commit" + fault.Done)
+	}
+	return t, err
 }
 
 // sortedDeletes returns the positions of each file in order and once, and an error for one that cannot be.

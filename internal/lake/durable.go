@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	icebergio "github.com/apache/iceberg-go/io"
+
+	"roster/internal/fault"
 )
 
 // registerDurableFiles makes iceberg-go write local files durably: a file is on disk, and so is its name,
@@ -47,6 +49,9 @@ func createDurable(path string) (*durableFile, error) {
 	if err := mkdirDurable(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
+	if err := fault.At("lake.create"); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -59,20 +64,30 @@ type durableFile struct {
 	closed bool
 }
 
+func (f *durableFile) Write(p []byte) (int, error) {
+	if err := fault.At("lake.write"); err != nil {
+		return 0, err
+	}
+	return f.File.Write(p)
+}
+
 // Close syncs the file and its directory. Closing twice does nothing.
 func (f *durableFile) Close() error {
 	if f.closed {
 		return nil
 	}
 	f.closed = true
-	err := f.Sync()
+	err := fault.At("lake.sync")
+	if err == nil {
+		err = f.Sync()
+	}
 	if cerr := f.File.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
 		return fmt.Errorf("make %s durable: %w", f.Name(), err)
 	}
-	return syncDir(filepath.Dir(f.Name()))
+	return errors.Join(syncDir(filepath.Dir(f.Name())), fault.At("lake.sync"+fault.Done))
 }
 
 // mkdirDurable creates a directory and its parents, and syncs the parent of each that it created.
@@ -82,6 +97,9 @@ func mkdirDurable(dir string) error {
 	}
 	parent := filepath.Dir(dir)
 	if err := mkdirDurable(parent); err != nil {
+		return err
+	}
+	if err := fault.At("lake.mkdir"); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
@@ -122,8 +140,11 @@ func removeDurable(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if err := fault.At("lake.remove"); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return errors.Join(syncDir(filepath.Dir(dir)), fault.At("lake.remove"+fault.Done))
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/iceberg-go"
+
+	"roster/internal/fault"
 )
 
 // StateOptions say what of the state is read.
@@ -187,6 +189,9 @@ func (f *footer) groupsIn(lo Key, hi *Key) (from, to int) {
 func openParquet(location string, meta *metadata.FileMetaData) (*file.Reader, *os.File, error) {
 	path, err := filePath(location)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := fault.At("lake.open"); err != nil {
 		return nil, nil, err
 	}
 	f, err := os.Open(path)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"roster/internal/fault"
 )
 
 // Local is a folder of the local file system. Its root confines every path; symbolic links are refused.
@@ -70,7 +72,7 @@ func localError(name string, err error) error {
 
 // Stat implements Store.
 func (l *Local) Stat(ctx context.Context, name string) (Object, error) {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), fault.At("source.stat")); err != nil {
 		return Object{}, err
 	}
 	info, err := l.clean(name)
@@ -95,6 +97,9 @@ func localObject(name string, info fs.FileInfo) Object {
 
 // List implements Store.
 func (l *Local) List(ctx context.Context, folder string, fn func(Object) error) error {
+	if err := fault.At("source.list"); err != nil {
+		return err
+	}
 	info, err := l.clean(folder)
 	if err != nil {
 		return err
@@ -154,6 +159,9 @@ func (l *Local) Open(ctx context.Context, obj Object, offset, length int64) (io.
 	if _, err := l.Stat(ctx, obj.Path); err != nil {
 		return nil, err
 	}
+	if err := fault.At("source.open"); err != nil {
+		return nil, err
+	}
 	f, err := l.root.OpenFile(obj.Path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, localError(obj.Path, err)
@@ -194,6 +202,9 @@ func (r *localReader) check() error {
 
 func (r *localReader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := fault.At("source.read"); err != nil {
 		return 0, err
 	}
 	if r.left <= 0 {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"roster/internal/fault"
 	"roster/internal/meta"
 )
 
@@ -92,10 +93,13 @@ func (s *Store) inTx(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn fu
 	if err := fn(t); err != nil {
 		return err
 	}
+	if err := fault.At("meta.commit"); err != nil {
+		return err
+	}
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("commit a metadata transaction: %w", err)
 	}
-	return nil
+	return fault.At("meta.commit" + fault.Done)
 }
 
 // tx implements meta.Tx.

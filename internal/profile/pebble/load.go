@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
 
+	"roster/internal/fault"
 	"roster/internal/profile"
 )
 
@@ -40,6 +41,9 @@ func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d 
 	}
 	if len(l.paths) == 0 {
 		return nil
+	}
+	if err := fault.At("profile.ingest"); err != nil {
+		return err
 	}
 	if err := s.db.Ingest(ctx, l.paths); err != nil {
 		return fmt.Errorf("take sorted tables in: %w", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable/colblk"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"roster/internal/fault"
 	"roster/internal/profile"
 )
 
@@ -249,11 +250,14 @@ func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d
 	if err := batch.Set(pointerKey(ref), pointerValue(p), nil); err != nil {
 		return err
 	}
+	if err := fault.At("profile.commit"); err != nil {
+		return err
+	}
 	if err := batch.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("move an audience's pointer: %w", err)
 	}
 	s.ptrs.Store(ref, p)
-	return nil
+	return fault.At("profile.commit" + fault.Done)
 }
 
 // fill puts a delta into a batch.

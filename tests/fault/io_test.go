@@ -1,0 +1,169 @@
+//go:build fault
+
+package fault
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"roster/internal/audience"
+	"roster/internal/fault"
+	"roster/internal/meta"
+)
+
+var (
+	discard = slog.New(slog.DiscardHandler)
+	errDisk = errors.New("the disk failed")
+	every   = flag.Int("every", 1, "let only every n-th I/O call fail")
+)
+
+// counter is a hook that counts places and acts at one of them.
+type counter struct {
+	mu     sync.Mutex
+	places []string
+	act    func(n int, place string) error // n counts from 1
+}
+
+func (c *counter) at(place string) error {
+	c.mu.Lock()
+	c.places = append(c.places, place)
+	n := len(c.places)
+	c.mu.Unlock()
+	if c.act == nil {
+		return nil
+	}
+	return c.act(n, place)
+}
+
+// template is a directory with the first import, kept aside so that it can be put back: datasets know their
+// absolute path.
+type template struct {
+	dir, saved    string
+	before, after string   // what people see before and after the second import
+	places        []string // of the second import
+}
+
+func newTemplate(t *testing.T) *template {
+	t.Helper()
+	tp := &template{dir: filepath.Join(t.TempDir(), "work"), saved: t.TempDir()}
+	w := open(t, tp.dir)
+	w.prepare()
+	tp.before = w.state()
+	w.close()
+	w.must(copyDir(tp.dir, tp.saved))
+
+	w = open(t, tp.dir)
+	var c counter
+	fault.Set(c.at)
+	defer fault.Set(nil)
+	w.must(w.start())
+	w.must(w.work())
+	fault.Set(nil)
+	tp.after, tp.places = w.state(), c.places
+	if left := w.leftovers(); len(left) > 0 {
+		t.Fatalf("left over: %v", left)
+	}
+	w.close()
+	if tp.before == tp.after {
+		t.Fatalf("the second import changes nothing:\n%s", tp.after)
+	}
+	return tp
+}
+
+// restore puts the directory back to what it was before the second import.
+func (tp *template) restore(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(os.RemoveAll(tp.dir), copyDir(tp.saved, tp.dir)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyDir copies a directory with its files' times, by which sources know them.
+func copyDir(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.Join(to, rel)
+		if d.IsDir() {
+			return os.MkdirAll(name, 0o700)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.WriteFile(name, text, 0o600), os.Chtimes(name, info.ModTime(), info.ModTime()))
+	})
+}
+
+// TestEveryIOFails lets the k-th I/O call of an import fail, for every k. The import ends SUCCESS as if nothing had
+// been, or FAILED with everything as before; then it can be done again.
+func TestEveryIOFails(t *testing.T) {
+	tp := newTemplate(t)
+	t.Logf("%d I/O calls", len(tp.places))
+	ends := map[audience.Status]int{}
+	for k := 1; k <= len(tp.places)+5; k += *every {
+		tp.restore(t)
+		w := open(t, tp.dir)
+		where := ""
+		c := counter{act: func(n int, place string) error {
+			if n == k {
+				where = place
+				return errDisk
+			}
+			return nil
+		}}
+		fault.Set(c.at)
+		err := errors.Join(w.start(), w.work())
+		fault.Set(nil)
+		what := fmt.Sprintf("call %d (%s) failed, the import said %v", k, where, err)
+		w.settle()
+		status := w.lastStatus()
+		ends[status]++
+		want := map[audience.Status]string{audience.Success: tp.after, audience.Failed: tp.before, "": tp.before}[status]
+		if got := w.state(); got != want {
+			t.Fatalf("%s: the run ended %q with\n%swant\n%s", what, status, got, want)
+		}
+		if status != audience.Success {
+			w.must(w.start())
+			w.settle()
+			if got := w.state(); got != tp.after {
+				t.Fatalf("%s: another import leaves\n%swant\n%s", what, got, tp.after)
+			}
+		}
+		if left := w.leftovers(); len(left) > 0 {
+			t.Errorf("%s: left over: %v", what, left)
+		}
+		w.close()
+	}
+	t.Logf("ends: %v", ends)
+	if ends[audience.Success] == 0 || ends[audience.Failed] == 0 {
+		t.Errorf("ends: %v; both kinds are expected", ends)
+	}
+}
+
+// lastStatus is that of the second run, "" when it was never recorded.
+func (w *world) lastStatus() audience.Status {
+	w.t.Helper()
+	runs, total, err := w.Runs(w.t.Context(), editor, w.audience().ID, meta.RunQuery{})
+	w.must(err)
+	if total < 2 {
+		return ""
+	}
+	return runs[0].Status
+}

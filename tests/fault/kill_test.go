@@ -1,0 +1,133 @@
+//go:build fault
+
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/fault"
+)
+
+// The variables that make this test binary the process that is killed: the directory it works in, and the place
+// and how often it is passed until the kill.
+const (
+	childDir   = "ROSTER_FAULT_DIR"
+	childPlace = "ROSTER_FAULT_PLACE"
+)
+
+// TestKillAtEveryPlace kills the process each time that it gets to a named place, before and after each write and
+// commit. The next process brings the import to its end, as if nothing had been.
+func TestKillAtEveryPlace(t *testing.T) {
+	tp := newTemplate(t)
+	for _, c := range killings(tp.places) {
+		t.Run(fmt.Sprintf("%s-%d", c.place, c.pass), func(t *testing.T) {
+			tp.restore(t)
+			started := killChild(t, tp.dir, c)
+			w := open(t, tp.dir)
+			defer w.close()
+			w.settle()
+			want, status := tp.after, w.lastStatus()
+			if status == "" && !started {
+				want = tp.before
+			} else if status != audience.Success {
+				t.Fatalf("the run ended %q", status)
+			}
+			if got := w.state(); got != want {
+				t.Fatalf("there is\n%swant\n%s", got, want)
+			}
+			if left := w.leftovers(); len(left) > 0 {
+				t.Errorf("left over: %v", left)
+			}
+			if status == "" {
+				return
+			}
+			// The audience is as good as any other: it takes another import.
+			w.upload(firstFile)
+			w.must(w.start())
+			w.settle()
+			if a := w.audience(); a.Members != 3 || w.lastStatus() != audience.Success {
+				t.Fatalf("another import: %d members", a.Members)
+			}
+		})
+	}
+}
+
+type killing struct {
+	place string
+	pass  int
+}
+
+// killings lists the places in the order of their first pass.
+func killings(places []string) (list []killing) {
+	passes := map[string]int{}
+	for _, p := range places {
+		passes[p]++
+		list = append(list, killing{p, passes[p]})
+	}
+	return list
+}
+
+// killChild imports the second file in a process that is killed on its way. It reports whether the run was
+// acknowledged before.
+func killChild(t *testing.T, dir string, c killing) (started bool) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), childDir+"="+dir, fmt.Sprintf("%s=%s %d", childPlace, c.place, c.pass))
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("the process was to be killed at %s, and ended with %v:\n%s", c.place, err, out)
+	}
+	return string(out) == acknowledged
+}
+
+const acknowledged = "the run is started\n"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		beKilled(dir)
+	}
+	os.Exit(m.Run())
+}
+
+// beKilled imports the second file and kills the process on the way.
+func beKilled(dir string) {
+	var c killing
+	if _, err := fmt.Sscanf(os.Getenv(childPlace), "%s %d", &c.place, &c.pass); err != nil {
+		panic(err)
+	}
+	passed := 0
+	var count counter
+	count.act = func(_ int, place string) error {
+		if place != c.place {
+			return nil
+		}
+		count.mu.Lock()
+		defer count.mu.Unlock()
+		if passed++; passed == c.pass {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+		return nil
+	}
+	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "the child", F: func(t *testing.T) {
+		w := open(t, dir)
+		fault.Set(count.at)
+		w.must(w.start())
+		fmt.Print(acknowledged)
+		w.must(w.work())
+		w.close()
+	}}}, nil, nil)
+}

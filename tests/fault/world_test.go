@@ -1,0 +1,265 @@
+//go:build fault
+
+// Package fault lets every single I/O call of a small import fail, and kills the process before and after each of
+// them. What is there afterwards is what an undisturbed import leaves, or what was there before it. It needs the
+// build tag of the same name.
+package fault
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	_ "modernc.org/sqlite"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/meta/sqlite"
+	"roster/internal/profile/pebble"
+	"roster/internal/queue"
+	"roster/internal/source"
+)
+
+var (
+	scope  = audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}
+	editor = audience.Actor{ClientID: "client", Scope: scope, Role: audience.Editor}
+)
+
+// The two editions of the file: of the second, Bob has changed, Cy has left, Dee and her second row are new, and
+// two rows are rejects.
+const (
+	firstFile  = "mail,phone,points\nada@x.org,+1,1\nbob@x.org,+2,2\ncy@x.org,+3,3\n"
+	secondFile = "mail,phone,points\nada@x.org,+1,1\nbob@x.org,+22,20\ndee@x.org,+4,4\n,+5,5\ndee@x.org,+4,44\neve@x.org,+6,many\n"
+)
+
+var fields = []audience.Field{
+	{Name: "mail", Type: audience.String, IdentityNs: "Email"},
+	{Name: "phone", Type: audience.String, IdentityNs: "Phone"},
+	{Name: "points", Type: audience.Long},
+}
+
+// world is a whole Roster but for HTTP and the queue's workers, in a directory.
+type world struct {
+	t       *testing.T
+	dir     string
+	meta    *sqlite.Store
+	catalog *sql.DB
+	profile *pebble.Store
+	lake    *lake.Lake
+	jobs    jobs
+	*control.Service
+}
+
+// jobs keeps the last jobs that were enqueued, committed or not: a job that has nothing to do does nothing.
+type jobs struct {
+	mu   sync.Mutex
+	list []queue.Job
+}
+
+func (q *jobs) Enqueue(_ context.Context, _ *sql.Tx, j queue.Job) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list = append(q.list, j)
+	return nil
+}
+
+func (q *jobs) take() []queue.Job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list := q.list
+	q.list = nil
+	return list
+}
+
+// open opens the world in a directory, and creates what is not there.
+func open(t *testing.T, dir string) *world {
+	t.Helper()
+	w := &world{t: t, dir: dir}
+	for _, d := range []string{w.path("scratch"), w.path("landing", "prod")} {
+		w.must(os.MkdirAll(d, 0o700))
+	}
+	var err error
+	w.meta, err = sqlite.Open(t.Context(), w.path("roster.db"))
+	w.must(err)
+	w.catalog, err = sql.Open("sqlite", "file:"+w.path("catalog.db")+"?_pragma=journal_mode(WAL)")
+	w.must(err)
+	w.catalog.SetMaxOpenConns(1)
+	w.lake, err = lake.Open(t.Context(), lake.Config{Warehouse: w.path("lake"), Catalog: w.catalog, Dialect: "sqlite"})
+	w.must(err)
+	w.profile, err = pebble.Open(w.path("profile"), pebble.Options{})
+	w.must(err)
+	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: time.Now, Workers: 2, Log: discard}
+	w.Service = control.New(control.Config{Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
+		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
+			return source.OpenLocal(w.path("landing", "prod"))
+		}, DataDir: dir})
+	return w
+}
+
+func (w *world) close() {
+	w.must(errors.Join(w.profile.Close(), w.catalog.Close(), w.meta.Close()))
+}
+
+func (w *world) path(elem ...string) string { return filepath.Join(append([]string{w.dir}, elem...)...) }
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// upload replaces the audience's file by one that was written a while ago.
+func (w *world) upload(text string) {
+	w.t.Helper()
+	path := w.path("landing", "prod", "people.csv")
+	w.must(os.WriteFile(path+".new", []byte(text), 0o600))
+	at := time.Now().Add(-time.Hour)
+	w.must(os.Chtimes(path+".new", at, at))
+	w.must(os.Rename(path+".new", path))
+}
+
+// prepare makes the audience and imports the first file.
+func (w *world) prepare() {
+	w.t.Helper()
+	sandbox := audience.Sandbox{ID: uuid.NewString(), Org: scope.Org, Name: scope.Sandbox, Type: "production", Default: true, CreatedAt: time.Now()}
+	w.must(w.meta.Update(w.t.Context(), func(tx meta.Tx) error {
+		return errors.Join(tx.CreateOrganization(w.t.Context(), scope.Org), tx.CreateSandbox(w.t.Context(), &sandbox))
+	}))
+	w.upload(firstFile)
+	percent := 100.0
+	_, err := w.Submit(w.t.Context(), editor, audience.Audience{Name: "people", Fields: slices.Clone(fields), ProfileIngestion: true,
+		Source:     audience.SourceSpec{Path: "people.csv", Type: audience.PathFile, CloudType: audience.CloudLanding},
+		OriginName: audience.OriginUpload, Guards: audience.Guards{MaxRejectedPercent: &percent}})
+	w.must(err)
+	w.settle()
+	w.must(w.start())
+	w.settle()
+	w.upload(secondFile)
+}
+
+func (w *world) audience() audience.Audience {
+	w.t.Helper()
+	list, _, err := w.Audiences(w.t.Context(), editor, 0, 10)
+	w.must(err)
+	if len(list) != 1 {
+		w.t.Fatalf("%d audiences", len(list))
+	}
+	return list[0]
+}
+
+// start starts a full run.
+func (w *world) start() error {
+	list, _, err := w.Audiences(w.t.Context(), editor, 0, 10)
+	if err != nil {
+		return err
+	}
+	_, err = w.StartRun(w.t.Context(), editor, list[0].ID, audience.RunRequest{})
+	return err
+}
+
+// work does the enqueued jobs once and returns their errors. What failed is enqueued again, as the queue does.
+func (w *world) work() (err error) {
+	for _, j := range w.jobs.take() {
+		if failed := w.Handle(w.t.Context(), j); failed != nil {
+			err = errors.Join(err, failed)
+			w.must(w.jobs.Enqueue(w.t.Context(), nil, j))
+		}
+	}
+	return err
+}
+
+// settle does what there is to do until nothing is left, as a process that has just started does.
+func (w *world) settle() {
+	w.t.Helper()
+	w.must(w.meta.Update(w.t.Context(), func(tx meta.Tx) error { return tx.DropLeases(w.t.Context()) }))
+	for range 10 {
+		w.must(w.Recover(w.t.Context()))
+		w.must(w.work())
+		tasks, runs, err := w.meta.Unfinished(w.t.Context(), time.Now().Add(time.Hour))
+		w.must(err)
+		if len(tasks)+len(runs) == 0 {
+			return
+		}
+	}
+	w.t.Fatal("there is always something left to do")
+}
+
+// state describes all that people can see of the audience, but for ids and times.
+func (w *world) state() string {
+	w.t.Helper()
+	a := w.audience()
+	var b strings.Builder
+	runs, _, err := w.Runs(w.t.Context(), editor, a.ID, meta.RunQuery{})
+	w.must(err)
+	for _, r := range runs { // the newest that succeeded
+		if r.Status == audience.Success {
+			fmt.Fprintf(&b, "rows %+v members %+v sum %d rejects %d\n", r.Result.Rows, r.Result.Members, r.Result.ContentSum, len(r.Result.Rejects))
+			break
+		}
+	}
+	fmt.Fprintf(&b, "audience: %d members\n", a.Members)
+	w.dataset(&b, a)
+	w.lookups(&b)
+	return b.String()
+}
+
+// lookups describes what the profile store answers about everybody.
+func (w *world) lookups(b *strings.Builder) {
+	w.t.Helper()
+	var ids []control.IdentityRef
+	for _, mail := range []string{"ada", "bob", "cy", "dee", "eve"} {
+		ids = append(ids, control.IdentityRef{ID: mail + "@x.org", Namespace: "Email"})
+	}
+	for _, phone := range []string{"+1", "+2", "+22", "+3", "+4", "+5", "+6"} {
+		ids = append(ids, control.IdentityRef{ID: phone, Namespace: "Phone"})
+	}
+	found, err := w.Lookup(w.t.Context(), editor, ids)
+	w.must(err)
+	for i, p := range found {
+		fmt.Fprintf(b, "%s:", ids[i].ID)
+		for _, m := range p.Memberships {
+			fmt.Fprintf(b, " %s", m.Status)
+		}
+		fmt.Fprintln(b)
+	}
+}
+
+// dataset describes the keys and contents in the dataset.
+func (w *world) dataset(b *strings.Builder, a audience.Audience) {
+	w.t.Helper()
+	d, err := w.lake.Load(w.t.Context(), lake.TableID{Namespace: "ABC_40RosterOrg__prod", Name: string(a.ID)})
+	w.must(err)
+	state, err := d.OpenState(w.t.Context(), lake.StateOptions{})
+	w.must(err)
+	cursor := state.Cursor()
+	defer cursor.Close()
+	rows, err := cursor.Range(lake.Key{}, nil)
+	w.must(err)
+	for i, id := range rows.IDs {
+		fmt.Fprintf(b, "%x %d\n", id, rows.Row[i])
+	}
+}
+
+// leftovers are the files of attempts that no run committed, and scratch files.
+func (w *world) leftovers() (left []string) {
+	w.t.Helper()
+	scratch, err := os.ReadDir(w.path("scratch"))
+	w.must(err)
+	for _, e := range scratch {
+		left = append(left, "scratch/"+e.Name())
+	}
+	return left
+}
