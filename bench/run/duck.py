@@ -34,7 +34,7 @@ if mode == "changes":
     query = f"SELECT * FROM fresh UNION ALL SELECT * FROM '{state}' s WHERE NOT EXISTS (SELECT 1 FROM fresh f WHERE f.id = s.id)"
 else:
     query = "SELECT * FROM fresh"
-con.execute(f"COPY ({query}) TO '{state}.new' (FORMAT parquet, COMPRESSION zstd)")
+con.execute(f"COPY ({query}) TO '{state}.new' (FORMAT parquet, COMPRESSION snappy)")
 with open(state + ".new", "rb") as file:
     os.fsync(file.fileno())
 os.replace(state + ".new", state)

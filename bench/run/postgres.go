@@ -119,9 +119,13 @@ func (p *postgreSQL) do(ctx context.Context, w work) (figures, counts, error) {
 	if w.Full {
 		remove = `CREATE TEMP TABLE deleted AS WITH d AS (DELETE FROM members m WHERE NOT EXISTS (SELECT 1 FROM fresh f WHERE f.id = m.id) RETURNING 1) SELECT count(*) AS removed FROM d;`
 	}
+	from := fmt.Sprintf("'%s'", w.File) // a path of this program's own, without quotes
+	if strings.HasSuffix(w.File, ".gz") {
+		from = fmt.Sprintf("PROGRAM 'gzip -dc %s'", w.File)
+	}
 	script := fmt.Sprintf(`BEGIN;
 CREATE TEMP TABLE staging (n bigserial, ppid text, name text, city text, birth date, score double precision, points integer, opted_in boolean, last_seen timestamptz);
-\copy staging (ppid, name, city, birth, score, points, opted_in, last_seen) FROM '%s' WITH (FORMAT csv, HEADER)
+\copy staging (ppid, name, city, birth, score, points, opted_in, last_seen) FROM %s WITH (FORMAT csv, HEADER)
 CREATE TEMP TABLE fresh AS SELECT DISTINCT ON (lower(trim(ppid))) lower(trim(ppid)) AS id, * FROM staging ORDER BY lower(trim(ppid)), n DESC;
 CREATE INDEX ON fresh (id);
 ANALYZE fresh;
@@ -138,11 +142,11 @@ INSERT INTO written SELECT inserted FROM u;
 COMMIT;
 SELECT json_build_object('members', (SELECT count(*) FROM members), 'added', (SELECT count(*) FROM written WHERE inserted),
   'updated', (SELECT count(*) FROM written WHERE NOT inserted), 'removed', (SELECT removed FROM deleted));
-`, strings.ReplaceAll(w.File, "'", "''"), remove)
+`, from, remove)
 	before := p.cpu()
 	watch := watchPeak(p.server.Process.Pid)
 	out, f, err := measured(p.psql(ctx, script))
-	f.Peak = max(f.Peak, watch())
+	f.Peak, f.Written = max(f.Peak, watch()), 0
 	f.CPU += p.cpu() - before
 	if err != nil {
 		return f, counts{}, err

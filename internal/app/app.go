@@ -21,6 +21,7 @@ import (
 
 	"roster/internal/api"
 	"roster/internal/auth"
+	"roster/internal/background"
 	"roster/internal/control"
 	"roster/internal/ingest"
 	"roster/internal/lake"
@@ -163,7 +164,7 @@ func (a *App) wire(context.Context) error {
 	}
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource,
-		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Clock: a.cfg.Clock, Log: a.log},
+		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready,

@@ -30,7 +30,7 @@ const (
 // time.
 func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterProperties {
 	props := []parquet.WriterProperty{
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
+		parquet.WithCompression(compress.Codecs.Snappy),
 		parquet.WithDataPageSize(pageSize), parquet.WithBatchSize(writeBatch), parquet.WithMaxRowGroupLength(maxRowGroup),
 		parquet.WithDictionaryPageSizeLimit(dictionaryLimit), parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("roster"),

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
@@ -13,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
 
+	"roster/internal/background"
 	"roster/internal/fault"
 	"roster/internal/profile"
 )
@@ -32,9 +32,12 @@ func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d 
 	}
 	defer s.fs.RemoveAll(l.dir)
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(background.Cores())
 	for part := range d.Parts() {
-		g.Go(func() error { return l.part(gctx, d, part) })
+		g.Go(func() error {
+			background.Thread()
+			return l.part(gctx, d, part)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable/colblk"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"roster/internal/background"
 	"roster/internal/fault"
 	"roster/internal/profile"
 )
@@ -85,7 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 		FS: o.FS, Comparer: comparer, CacheSize: o.CacheBytes, MemTableSize: uint64(o.MemTableBytes),
 		FormatMajorVersion: pebble.FormatNewest, Logger: logger{o.Log},
 		KeySchema: schema.Name, KeySchemas: sstable.MakeKeySchemas(&schema),
-		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, runtime.GOMAXPROCS(0)/2) },
+		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, background.Cores()/2) },
 		LBaseMaxBytes:              256 << 20,
 	}
 	opts.TargetFileSizes[0] = 16 << 20

@@ -1,0 +1,23 @@
+// Package background lets long work make way for what answers people. Go's scheduler knows no priorities: a few
+// goroutines that compute keep a request waiting for tens of milliseconds. The operating system's does. So the
+// goroutines of runs get threads of their own with the lowest priority, and the program has more processors, in
+// Go's sense of the word, than runs have threads: a request that arrives finds one, and its thread goes first.
+package background
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Cores is how many threads may compute at a time: the machine's processors, or those that the process may use.
+// The first call lets the program have twice as many, the rest of them for requests.
+var Cores = sync.OnceValue(func() int {
+	n := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(2 * n)
+	return n
+})
+
+// Thread gives the calling goroutine a thread of its own with the lowest priority. The thread ends with the
+// goroutine: a priority that was lowered cannot be raised again. Where the operating system has no priorities of
+// threads nothing happens.
+func Thread() { thread() }
