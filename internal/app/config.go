@@ -32,6 +32,10 @@ type Config struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text" or "json"
 	DebugListen string // loopback host:port of pprof, "" for none
+	// UndoWindow is how long a run can be undone.
+	UndoWindow time.Duration
+	// SettleAge is how old a file of a folder must be to be taken for whole; nil means control.DefaultSettleAge.
+	SettleAge *time.Duration
 
 	// Clock is the time of everything that Roster stamps and expires; time.Now when nil.
 	Clock func() time.Time
@@ -101,6 +105,8 @@ func Settings() []Setting {
 		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
 		{"memory", "budget of one run", "512MiB", setMemory},
+		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
+		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
 		{"log-level", "debug, info, warn or error", "info", setLogLevel},
@@ -277,6 +283,24 @@ func setMemory(c *Config, v string) error {
 		return fmt.Errorf("%s is too little; a run needs at least %s", v, humanize.IBytes(minMemory))
 	}
 	c.Memory = int64(n)
+	return nil
+}
+
+func setUndoWindow(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Hour {
+		return fmt.Errorf("%q is not a time of 1h or more, such as 168h", v)
+	}
+	c.UndoWindow = d
+	return nil
+}
+
+func setSettleAge(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d > time.Hour {
+		return fmt.Errorf("%q is not a time from 0s to 1h, such as 10s", v)
+	}
+	c.SettleAge = &d
 	return nil
 }
 
