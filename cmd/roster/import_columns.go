@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +18,7 @@ import (
 const sampleRows = 10_000
 
 // inspect looks at the file: where it lies, and what columns it has.
-func (im *importer) inspect() error {
+func (im *importer) inspect(ctx context.Context) error {
 	abs, err := filepath.Abs(im.file)
 	if err == nil {
 		im.path, err = filepath.EvalSymlinks(abs)
@@ -35,15 +37,25 @@ func (im *importer) inspect() error {
 	if !im.info.Mode().IsRegular() {
 		return usagef("%s is not a file", im.file)
 	}
-	columns, sampled, err := tabular.Infer(f, sampleRows)
+	inferred, err := tabular.Infer(ctx, stored(f, im.info.Size()), audience.Format{}, sampleRows)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}
-	if im.result.Fields, err = im.importFields(columns); err != nil {
+	if im.result.Fields, err = im.importFields(inferred.Columns); err != nil {
 		return err
 	}
-	im.showColumns(sampled)
+	im.showColumns(inferred)
 	return nil
+}
+
+// stored is an open file of the given size.
+func stored(f *os.File, size int64) tabular.File {
+	return tabular.File{Size: size, Open: func(_ context.Context, offset, length int64) (io.ReadCloser, error) {
+		if length < 0 {
+			length = size - offset
+		}
+		return io.NopCloser(io.NewSectionReader(f, offset, length)), nil
+	}}
 }
 
 // importFields makes the fields of the audience of the file's columns and the flags. The identities come
@@ -118,13 +130,13 @@ func columnOf(fields []client.Field, flag, name string) (int, error) {
 	return 0, usagef("%s %s: there is no such column (or it was named before); the columns are %s", flag, name, strings.Join(names, ", "))
 }
 
-// showColumns shows what will become of each column; sampled is how many rows its type was found out from.
-func (im *importer) showColumns(sampled int) {
-	of := "all " + count(int64(sampled))
-	if sampled == sampleRows {
+// showColumns shows how the file is read and what will become of each column.
+func (im *importer) showColumns(found tabular.Inferred) {
+	of := "all " + count(int64(found.Rows))
+	if found.Rows == sampleRows {
 		of = "the first " + count(sampleRows)
 	}
-	fmt.Fprintf(im.out, "%s, %s. Columns, with the types found in %s rows:\n", filepath.Base(im.path), size(im.info.Size()), of)
+	fmt.Fprintf(im.out, "%s, %s, %s. Columns, with the types found in %s rows:\n", filepath.Base(im.path), size(im.info.Size()), written(found.Format), of)
 	var rows [][]string
 	for _, f := range im.result.Fields {
 		note := ""
@@ -137,6 +149,24 @@ func (im *importer) showColumns(sampled int) {
 		rows = append(rows, []string{f.Name, f.Type, note})
 	}
 	table(im.out, "  ", rows)
+	if len(found.Nested) > 0 {
+		fmt.Fprintf(im.out, "Left out, since they cannot be columns: %s\n", strings.Join(found.Nested, ", "))
+	}
+}
+
+// written says how a file is written, as far as it is not how most are.
+func written(f audience.Format) string {
+	parts := []string{string(f.Type)}
+	if f.Compression != audience.None {
+		parts = append(parts, "in "+f.Compression)
+	}
+	if f.Type == audience.CSV && f.Delimiter != "," {
+		parts = append(parts, fmt.Sprintf("split at %q", f.Delimiter))
+	}
+	if f.Encoding != "" && f.Encoding != "utf-8" {
+		parts = append(parts, "as "+f.Encoding)
+	}
+	return strings.Join(parts, " ")
 }
 
 // sameFields refuses to bring a file with other columns into an audience: it is probably another list. The

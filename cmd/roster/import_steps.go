@@ -39,7 +39,7 @@ type importer struct {
 
 // run goes from the file to the end of a run.
 func (im *importer) run(ctx context.Context) error {
-	if err := im.inspect(); err != nil {
+	if err := im.inspect(ctx); err != nil {
 		return err
 	}
 	stop, err := im.connect(ctx)

@@ -14,21 +14,21 @@ type DatePart struct {
 
 // dateLetters are the letters of a pattern and how often each may stand.
 var dateLetters = map[byte][]int{
-	'y': {2, 4},                      // year; yy is 1970 to 2069
-	'M': {1, 2, 3},                   // month; MMM is Jan … Dec in any case
-	'd': {1, 2},                      // day of the month
+	'y': {2, 4},                      // year of exactly so many digits; yy is 1970 to 2069
+	'M': {1, 2, 3},                   // month: M of one or two digits, MM of two, MMM is Jan … Dec in any case
+	'd': {1, 2},                      // day of the month: d of one or two digits, dd of two; so it is down to seconds
 	'H': {1, 2},                      // hour 0-23
 	'h': {1, 2},                      // hour 1-12
 	'm': {1, 2},                      // minute
-	's': {1, 2},                      // second
+	's': {1, 2},                      // second 0-59
 	'S': {1, 2, 3, 4, 5, 6, 7, 8, 9}, // fraction of a second, exactly so many digits
 	'a': {1},                         // AM or PM in any case
-	'X': {1, 2, 3},                   // Z or an offset ±hh, ±hhmm or ±hh:mm
+	'X': {1, 2, 3},                   // Z, or an offset: X is ±hh, XX ±hhmm, XXX ±hh:mm
 }
 
 // ParseDatePattern reads a pattern such as dd/MM/yyyy HH:mm: letters stand for parts of a date and a time, what
-// is between single quotes and every character that is no letter stands for itself. A pattern has a year, a
-// month and a day.
+// is between single quotes and every character that is no letter stands for itself; two single quotes are one. A
+// pattern has a year, a month and a day, and no part of a time without the larger ones.
 func ParseDatePattern(pattern string) ([]DatePart, error) {
 	var parts []DatePart
 	literal := func(s string) {
@@ -77,8 +77,8 @@ func ParseDatePattern(pattern string) ([]DatePart, error) {
 		return nil, fmt.Errorf("%.64q must have a year, a month and a day, such as dd/MM/yyyy", pattern)
 	case seen['h'] != seen['a'], seen['H'] && seen['h']:
 		return nil, fmt.Errorf("%.64q must have either H, or h and a", pattern)
-	case seen['m'] && !seen['H'] && !seen['h'], seen['s'] && !seen['m'], seen['S'] && !seen['s']:
-		return nil, fmt.Errorf("%.64q has a part of a time without the larger one before it", pattern)
+	case seen['m'] && !seen['H'] && !seen['h'], seen['s'] && !seen['m'], seen['S'] && !seen['s'], seen['X'] && !seen['H'] && !seen['h']:
+		return nil, fmt.Errorf("%.64q has a part of a time without the larger one, such as minutes or an offset without hours", pattern)
 	}
 	return parts, nil
 }

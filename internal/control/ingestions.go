@@ -66,6 +66,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, er
 		return s.cfg.Store.ReadObjects(ctx, spec.Audience.ID, files)
 	}
 	spec.Save = s.save
+	spec.Keep = s.cfg.UndoWindow
 	return spec, err
 }
 

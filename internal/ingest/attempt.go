@@ -68,7 +68,8 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 func wantedColumns(fields []audience.Field, codec *rowCodec) []tabular.Column {
 	columns := make([]tabular.Column, len(fields))
 	for i, f := range fields {
-		columns[i] = tabular.Column{Name: f.Name, Type: f.Type, Required: i == codec.primary.field || f.Role == audience.RoleConsent}
+		primary := i == codec.primary.field
+		columns[i] = tabular.Column{Name: f.Name, Type: f.Type, Required: primary || f.Role == audience.RoleConsent, Primary: primary}
 	}
 	return columns
 }
@@ -77,7 +78,7 @@ func wantedColumns(fields []audience.Field, codec *rowCodec) []tabular.Column {
 func (a *attempt) plan(ctx context.Context) error {
 	run := &a.spec.Run
 	if run.Planned == nil {
-		files, err := plan(ctx, *a.spec)
+		files, err := a.manifest(ctx)
 		if err != nil {
 			return err
 		}
@@ -93,11 +94,19 @@ func (a *attempt) plan(ctx context.Context) error {
 	return a.spec.save(ctx)
 }
 
+// manifest finds what the run reads.
+func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) {
+	if a.spec.Run.Request.Kind == audience.RunRollback {
+		return a.planRollback()
+	}
+	return plan(ctx, *a.spec)
+}
+
 func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err error) {
 	workers := int64(a.p.workers())
-	target := min(max(a.p.memory()/(workers*10), 1<<20), 16<<20)
+	target := min(max(a.p.memory()/(workers*10), 1<<20), 4<<20)
 	// A record is about as large as its line of CSV; the state's narrow columns take about 64 bytes a row.
-	logBuckets := logBucketsFor(max(a.inBytes*5/4, a.dataset.Rows()*64), target)
+	logBuckets := logBucketsFor(max(a.textBytes(ctx)*5/4, a.dataset.Rows()*64), target)
 	if a.spill, err = newSpill(a.p.Scratch, logBuckets, a.p.memory()/2); err != nil {
 		return nil, err
 	}
@@ -114,6 +123,9 @@ func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err er
 }
 
 func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResult, error) {
+	if a.spec.Run.Request.Kind == audience.RunRollback {
+		return a.rollBack(ctx)
+	}
 	if err := a.timed("read", func() error { return a.read(ctx) }); err != nil {
 		return nil, nil, err
 	}
@@ -205,16 +217,13 @@ type merged struct {
 	nWritten  int64
 	delta     DeltaFiles
 	stateRows int64
+	restore   int64 // the snapshot that a rollback brings back
 }
 
 // merge resolves the spilled rows against the current state, bucket by bucket, in several ranges at once.
 func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}
-	names := make([]string, len(a.codec.secondary))
-	for i, id := range a.codec.secondary {
-		names[i] = a.codec.fields[id.field].Name
-	}
-	state, err := a.dataset.OpenState(ctx, lake.StateOptions{Identities: names})
+	state, err := a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames()})
 	if err != nil {
 		return nil, fmt.Errorf("read the current members: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 const (
 	propSeq       = "roster.run-seq"
 	propAudience  = "roster.audience-id"
-	propMode      = "roster.mode"         // "full" or "differential"
+	propMode      = "roster.mode"         // "full", "differential", "rollback", or "compaction" by maintenance
 	propTime      = "roster.run-time"     // epoch seconds; the members' time stamp
 	propRefreshed = "roster.refreshed-at" // epoch seconds at which a full run last brought every member; absent when none did
 	propRows      = "roster.rows"         // the ledger of rows, JSON
@@ -71,7 +71,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 		return nil, err
 	}
 	snap, err := a.dataset.Commit(ctx, lake.Commit{
-		Run: a.spec.Run.ID, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Dir: a.dir, Props: props,
+		Run: a.spec.Run.ID, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Dir: a.dir, Props: props,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit the dataset: %w", err)
@@ -98,6 +98,9 @@ func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 			fr.Rows.Rejected = a.reads[i].rejected.Load()
 			fr.ExtraColumns = a.reads[i].header.Extra
 			fr.MissingColumns = a.reads[i].header.Missing
+			if format := a.reads[i].header.Format; format.Type != "" {
+				fr.Format = &format
+			}
 		}
 		if !fr.Rows.Balanced() {
 			return fmt.Errorf("the ledger of file %s does not balance (invariant 1): %+v", f.Path, fr.Rows)
@@ -141,7 +144,10 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		return nil, err
 	}
 	mode := "differential"
-	if m.rules.full {
+	switch {
+	case m.restore != 0:
+		mode = "rollback"
+	case m.rules.full:
 		mode = "full"
 	}
 	props := map[string]string{

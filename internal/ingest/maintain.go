@@ -18,8 +18,6 @@ const KeepRejects = 30 * 24 * time.Hour
 // written its files, and is named nowhere yet.
 const orphanAge = 24 * time.Hour
 
-var _ = orphanAge
-
 // Upkeep says what to maintain.
 type Upkeep struct {
 	Table lake.TableID
@@ -57,7 +55,20 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	if m.Overdue, err = p.overdue(ctx, dataset, u.TTL); err != nil {
 		return m, err
 	}
-	return m, nil
+	if m.Compacted, err = p.Compact(ctx, u.Table, u.Idle); err != nil {
+		return m, err
+	}
+	if dataset, err = p.Lake.Load(ctx, u.Table); err != nil {
+		return m, err
+	}
+	now := p.Clock()
+	if m.Versions, err = dataset.Expire(ctx, now.Add(-u.Keep)); err != nil && !errors.Is(err, lake.ErrConflict) {
+		return m, err
+	}
+	m.Orphans, _, err = dataset.RemoveOrphans(ctx, lake.OrphanOptions{
+		Before: now.Add(-orphanAge), Keep: map[string]time.Time{rejectsName: now.Add(-KeepRejects)}, InUse: u.InProgress,
+	})
+	return m, err
 }
 
 // overdue reports whether the dataset has a member whose time is over. It reads until it finds one.

@@ -120,7 +120,7 @@ func (o *output) enter(r row, since int64, was int) error {
 		return nil
 	}
 	now := o.codec.secondaryKeys(o.keys[0][:0], payloadOf(o.buf[r.at:]), key)
-	before := o.stateKeys(o.keys[1][:0], was, key)
+	before := o.codec.stateKeys(o.keys[1][:0], o.state, was, key)
 	o.keys = [2][]profile.Key{now, before}
 	for _, k := range now {
 		if renew || !slices.Contains(before, k) {
@@ -148,7 +148,7 @@ func (o *output) exit(i int, at int64) error {
 	if err := o.changes.write(c); err != nil {
 		return err
 	}
-	o.keys[1] = o.stateKeys(o.keys[1][:0], i, key)
+	o.keys[1] = o.codec.stateKeys(o.keys[1][:0], o.state, i, key)
 	for _, k := range o.keys[1] {
 		c.Key = k
 		if err := o.changes.write(c); err != nil {
@@ -156,19 +156,6 @@ func (o *output) exit(i int, at int64) error {
 		}
 	}
 	return nil
-}
-
-// stateKeys appends the keys of the further identities of row i of the state; none when i is -1.
-func (o *output) stateKeys(dst []profile.Key, i int, primary profile.Key) []profile.Key {
-	if i < 0 {
-		return dst
-	}
-	for n := range o.codec.secondary {
-		if col, row := o.state.Identity(n, i); !col.IsNull(row) {
-			dst = o.codec.addKey(dst, n, appendValue(nil, col, row), primary)
-		}
-	}
-	return dst
 }
 
 // endBucket ends the row group when it is large enough, and the file when that is.

@@ -55,6 +55,7 @@ type Spec struct {
 	SandboxNum uint32
 	Table      lake.TableID
 	Source     source.Store
+	Keep       time.Duration // how long versions of the audience are kept, for messages
 	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a
 	// set of path + "\x00" + version.
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)

@@ -1,16 +1,19 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/source"
 	"roster/internal/tabular"
 )
@@ -69,22 +72,48 @@ func (a *attempt) read(ctx context.Context) error {
 // readFile reads the index-th file of the manifest with one parser per router.
 func (a *attempt) readFile(ctx context.Context, index int, routers []*router) error {
 	f := a.files[index]
-	r, err := a.spec.Source.Open(ctx, source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}, 0, -1)
-	if err != nil {
-		return sourceFailure(f.Path, err)
-	}
-	defer r.Close()
 	for _, rt := range routers {
 		rt.index = index
 	}
-	in := &countingReader{r: r, n: &a.bytesRead}
-	header, err := tabular.CSV(ctx, in, a.columns, tabular.Options{Workers: len(routers)},
+	progress := &fileProgress{size: f.Size, total: &a.bytesRead}
+	opts := tabular.Options{Workers: len(routers), Format: a.spec.Audience.Source.FormatOf()}
+	header, err := tabular.Read(ctx, a.stored(f, progress), a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	if err != nil {
 		return a.fileFailure(f.Path, err)
 	}
+	progress.finish()
 	a.reads[index].header = header
 	return nil
+}
+
+// stored is a file of the manifest as its source stores it; what is read of it counts for the progress.
+func (a *attempt) stored(f audience.PlannedFile, progress *fileProgress) tabular.File {
+	object := source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
+	return tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+		r, err := a.spec.Source.Open(ctx, object, offset, length)
+		if err != nil {
+			return nil, err
+		}
+		return &countingReader{ReadCloser: r, progress: progress}, nil
+	}}
+}
+
+// textBytes estimates how many bytes the files to be read have as plain CSV. It looks at the largest ones; of the
+// others it believes that they are like these. An error is left to the reading.
+func (a *attempt) textBytes(ctx context.Context) int64 {
+	const most = 16
+	files := slices.DeleteFunc(slices.Clone(a.files), func(f audience.PlannedFile) bool { return f.Status != audience.FileRead })
+	slices.SortStableFunc(files, func(x, y audience.PlannedFile) int { return cmp.Compare(y.Size, x.Size) })
+	var stored, text int64
+	for _, f := range files[:min(len(files), most)] {
+		n, err := tabular.TextSize(ctx, a.stored(f, &fileProgress{total: new(atomic.Int64)}), a.spec.Audience.Source.FormatOf())
+		if err != nil {
+			n = f.Size
+		}
+		stored, text = stored+f.Size, text+n
+	}
+	return int64(float64(a.inBytes) * float64(text) / float64(max(stored, 1)))
 }
 
 // fileFailure names the file in an error of its reader.
@@ -116,14 +145,11 @@ func (rt *router) route(b *tabular.Batch) error {
 	a := rt.attempt
 	n := int(b.Record.NumRows())
 	rt.encoder.bind(b.Record)
-	refused := b.Rejects
 	for i := range n {
 		order := uint64(rt.index)<<lineBits | uint64(b.Lines[i])&lineMask
 		rec, key, ok := rt.encoder.encode(i, order)
 		if !ok {
-			refused = append(refused, tabular.Reject{Line: b.Lines[i], Offset: -1, Column: a.codec.fields[a.codec.primary.field].Name,
-				Code: tabular.CodeIdentity, Reason: "the primary identity is empty"})
-			continue
+			return fmt.Errorf("ingest: %s, row %d: a row without a primary identity was not rejected", a.files[rt.index].Path, b.Lines[i])
 		}
 		if err := rt.out.write(&key, rec); err != nil {
 			return err
@@ -131,26 +157,43 @@ func (rt *router) route(b *tabular.Batch) error {
 	}
 	read := &a.reads[rt.index]
 	read.rows.Add(int64(n + len(b.Rejects)))
-	read.rejected.Add(int64(len(refused)))
+	read.rejected.Add(int64(len(b.Rejects)))
 	a.rowsRead.Add(int64(n + len(b.Rejects)))
-	return a.rejects.add(rt.index, refused)
+	return a.rejects.add(rt.index, b.Rejects)
 }
+
+// fileProgress counts what is read of a stored file, some of which may be read twice and some not at all.
+type fileProgress struct {
+	size  int64
+	read  atomic.Int64
+	total *atomic.Int64 // of all files, in which this one counts with at most its size
+}
+
+func (p *fileProgress) add(n int64) {
+	after := p.read.Add(n)
+	p.total.Add(min(after, p.size) - min(after-n, p.size))
+}
+
+// finish counts what was not read.
+func (p *fileProgress) finish() { p.add(max(p.size-p.read.Load(), 0)) }
 
 // countingReader counts the bytes read, for the progress.
 type countingReader struct {
-	r io.Reader
-	n *atomic.Int64
+	io.ReadCloser
+	progress *fileProgress
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n.Add(int64(n))
+	n, err := c.ReadCloser.Read(p)
+	c.progress.add(int64(n))
 	return n, err
 }
 
-// guard turns a panic of a goroutine into an error: a file must never end the process.
+// guard runs a goroutine of a run: behind requests, and with a panic as an error, since a file must never end the
+// process.
 func guard(fn func() error) func() error {
 	return func() (err error) {
+		background.Thread()
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())

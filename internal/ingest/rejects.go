@@ -17,6 +17,9 @@ import (
 	"roster/internal/tabular"
 )
 
+// rejectsName is the name of the file of a run's rejects in the attempt's directory.
+const rejectsName = "rejects.parquet"
+
 // rejectSamples is how many of a run's rejects are shown with the run.
 const rejectSamples = 20
 
@@ -98,7 +101,7 @@ func (r *rejects) sample(index int, x tabular.Reject) {
 }
 
 func (r *rejects) open() error {
-	w, location, err := r.run.dataset.CreateFile(r.run.dir, "rejects.parquet")
+	w, location, err := r.run.dataset.CreateFile(r.run.dir, rejectsName)
 	if err != nil {
 		return fmt.Errorf("create the rejects file: %w", err)
 	}

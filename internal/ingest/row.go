@@ -14,6 +14,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"roster/internal/audience"
+	"roster/internal/lake"
 	"roster/internal/profile"
 )
 
@@ -70,6 +71,15 @@ func newRowCodec(fields []audience.Field) *rowCodec {
 		}
 	}
 	return c
+}
+
+// secondaryNames returns the names of the fields that are further identities.
+func (c *rowCodec) secondaryNames() []string {
+	names := make([]string, len(c.secondary))
+	for i, id := range c.secondary {
+		names[i] = c.fields[id.field].Name
+	}
+	return names
 }
 
 // encoder turns the rows of one Arrow batch at a time into records. Each goroutine has its own.
@@ -264,6 +274,19 @@ func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, primary profile.K
 		return keys
 	}
 	return append(keys, k)
+}
+
+// stateKeys appends the keys of the further identities of row i of the state; none when i is -1.
+func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, primary profile.Key) []profile.Key {
+	if i < 0 {
+		return dst
+	}
+	for n := range c.secondary {
+		if col, row := st.Identity(n, i); !col.IsNull(row) {
+			dst = c.addKey(dst, n, appendValue(nil, col, row), primary)
+		}
+	}
+	return dst
 }
 
 // valueSize returns how many bytes of p the value of type t takes.

@@ -55,3 +55,8 @@ func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep s
 	}
 	return errors.Join(errs...)
 }
+
+// RemoveDir removes the directories of an attempt. The caller knows that no snapshot names their files.
+func (d *Dataset) RemoveDir(dir string) error {
+	return errors.Join(removeDurable(filepath.Join(d.dir, "data", dir)), removeDurable(filepath.Join(d.dir, "roster", dir)))
+}

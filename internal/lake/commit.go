@@ -17,15 +17,19 @@ import (
 	"roster/internal/fault"
 )
 
-// Commit is what a run does to a table.
+// Commit is what a run, or maintenance, does to a table.
 type Commit struct {
-	Run audience.RunID
+	Run audience.RunID // "" for maintenance, which changes files and no rows
 	// Replace makes Add the whole table; Deletes must be empty then.
 	Replace bool
 	Add     []DataFile
 	// Deletes are the positions to retire, by the path of a live data file, in any order.
 	Deletes map[string][]int64
-	// Dir is the attempt's directory, for the position delete file.
+	// Restore is a snapshot whose rows become the table's again; there is nothing to add, replace or delete then. 0
+	// for none.
+	Restore int64
+	// Dir is the attempt's directory, for the position delete file. Its files beside the data are kept as long as
+	// the snapshot is.
 	Dir string
 	// Props go into the snapshot's summary. Their names begin with "roster.".
 	Props map[string]string
@@ -33,46 +37,41 @@ type Commit struct {
 
 // Commit makes one snapshot of the changes, even when there are none, or returns an error and changes nothing:
 // ErrConflict when another snapshot was committed since the dataset was loaded, ErrNotExist when the table was
-// dropped. Only ErrUncertain leaves it open whether the snapshot was made.
+// dropped or the snapshot to restore is not kept. Only ErrUncertain leaves it open whether the snapshot was made.
 func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
-	if c.Replace && len(c.Deletes) > 0 {
-		return Snapshot{}, errors.New("lake: a replacement with position deletes")
+	if d.past {
+		return Snapshot{}, errors.New("lake: a commit to an earlier snapshot")
 	}
-	data, deletes, err := d.liveFiles(ctx)
+	stage := d.stage
+	if c.Restore != 0 {
+		stage = d.stageRestore
+	}
+	staged, err := stage(ctx, c)
 	if err != nil {
-		return Snapshot{}, err
-	}
-	if c.Deletes, err = sortedDeletes(c.Deletes, data); err != nil {
-		return Snapshot{}, err
-	}
-	props := iceberg.Properties{}
-	maps.Copy(props, c.Props)
-	props[propRunID] = string(c.Run)
-	props[propLive] = strconv.FormatInt(d.rowsAfter(c), 10)
-	tx := d.table.NewTransaction()
-	if err := d.stage(ctx, tx, c, data, deletes, props); err != nil {
 		return Snapshot{}, fmt.Errorf("prepare a snapshot of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
 	if err := d.syncDirectories(); err != nil {
 		return Snapshot{}, err
 	}
-	t, err := commitTx(ctx, tx)
+	meta, err := atCommit(ctx, staged)
 	if err != nil {
-		return d.outcome(ctx, c.Run, err)
+		return d.outcome(ctx, c, err)
 	}
-	return snapshotOf(t.CurrentSnapshot()), nil
+	return snapshotOf(meta.CurrentSnapshot()), nil
 }
 
-// commitTx makes the snapshot of a transaction.
-func commitTx(ctx context.Context, tx *table.Transaction) (*table.Table, error) {
+// stagedCommit is all of a commit but the catalog's part, which it does.
+type stagedCommit func(ctx context.Context) (table.Metadata, error)
+
+func atCommit(ctx context.Context, staged stagedCommit) (table.Metadata, error) {
 	if err := fault.At("catalog.commit"); err != nil {
 		return nil, err
 	}
-	t, err := tx.Commit(ctx)
+	meta, err := staged(ctx)
 	if err == nil {
 		err = fault.At("catalog.commit" + fault.Done)
 	}
-	return t, err
+	return meta, err
 }
 
 // sortedDeletes returns the positions of each file in order and once, and an error for one that cannot be.
@@ -101,6 +100,25 @@ func sortedDeletes(deletes map[string][]int64, live []iceberg.DataFile) (map[str
 	return out, nil
 }
 
+// summaryOf returns the entries of the summary of a snapshot with that many rows.
+func (d *Dataset) summaryOf(c Commit, rows int64) iceberg.Properties {
+	props := iceberg.Properties{}
+	maps.Copy(props, c.Props)
+	// Maintenance passes its parent's entries on.
+	delete(props, propRunID)
+	delete(props, propVersion)
+	if parent, _ := d.Current(); c.Run != "" {
+		props[propRunID] = string(c.Run)
+	} else if parent.Version != "" {
+		props[propVersion] = string(parent.Version)
+	}
+	if c.Dir != "" {
+		props[propDir] = c.Dir
+	}
+	props[propLive] = strconv.FormatInt(rows, 10)
+	return props
+}
+
 func (d *Dataset) rowsAfter(c Commit) int64 {
 	n := int64(0)
 	for _, f := range c.Add {
@@ -116,7 +134,33 @@ func (d *Dataset) rowsAfter(c Commit) int64 {
 	return n
 }
 
-func (d *Dataset) stage(ctx context.Context, tx *table.Transaction, c Commit, data, deletes []iceberg.DataFile, props iceberg.Properties) error {
+func (d *Dataset) stage(ctx context.Context, c Commit) (stagedCommit, error) {
+	if c.Replace && len(c.Deletes) > 0 {
+		return nil, errors.New("a replacement with position deletes")
+	}
+	data, deletes, err := d.liveFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Deletes, err = sortedDeletes(c.Deletes, data); err != nil {
+		return nil, err
+	}
+	tx := d.table.NewTransaction()
+	if err := d.fill(ctx, tx, c, data, deletes); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (table.Metadata, error) {
+		t, err := tx.Commit(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return t.Metadata(), nil
+	}, nil
+}
+
+// fill puts a commit into a transaction; data and deletes are the files of the current snapshot.
+func (d *Dataset) fill(ctx context.Context, tx *table.Transaction, c Commit, data, deletes []iceberg.DataFile) error {
+	props := d.summaryOf(c, d.rowsAfter(c))
 	add := make([]iceberg.DataFile, len(c.Add))
 	for i, f := range c.Add {
 		add[i] = f.file
@@ -150,8 +194,11 @@ func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props i
 
 // outcome says what became of a commit that iceberg-go reports as failed. The SQL catalog has no type for most
 // of its conflicts, and a database that fails while it commits may have committed: the table itself tells.
-func (d *Dataset) outcome(ctx context.Context, run audience.RunID, cause error) (Snapshot, error) {
-	if errors.Is(cause, table.ErrCommitFailed) {
+func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot, error) {
+	switch {
+	case errors.Is(cause, ErrNotExist):
+		return Snapshot{}, cause
+	case errors.Is(cause, table.ErrCommitFailed):
 		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -166,11 +213,15 @@ func (d *Dataset) outcome(ctx context.Context, run audience.RunID, cause error) 
 	if now.table.Metadata().TableUUID() != d.table.Metadata().TableUUID() {
 		return Snapshot{}, fmt.Errorf("%w: %s.%s was dropped and created anew", ErrNotExist, d.id.Namespace, d.id.Name)
 	}
-	if snap, ok := now.FindRun(run); ok {
+	name, value := propRunID, string(c.Run)
+	if c.Run == "" {
+		name, value = propDir, c.Dir
+	}
+	if snap, ok := now.find(name, value); ok {
 		return snap, nil
 	}
-	if now.MetadataLocation() != d.MetadataLocation() {
-		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause) // the catalog replaces only what was loaded
+	if was, is := d.table.CurrentSnapshot(), now.table.CurrentSnapshot(); is != nil && (was == nil || was.SnapshotID != is.SnapshotID) {
+		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause) // the catalog replaces only the snapshot that was loaded
 	}
 	return Snapshot{}, fmt.Errorf("%w: %w", ErrUncertain, cause)
 }

@@ -34,7 +34,7 @@ func TestCommits(t *testing.T) {
 		first := write(t, d, "r1-a", 2, named(10, "Ada"), named(20, "Barbara"), named(30, "Cynthia"))
 		second := write(t, d, "r1-a", 2, named(40, "Dorothy"), named(50, "Edith"))
 		one := commit(t, d, lake.Commit{Run: "r1", Dir: "r1-a", Add: []lake.DataFile{first, second}, Props: map[string]string{"roster.x": "y"}})
-		if one.ID == 0 || one.ParentID != 0 || one.Seq != 1 || !reflect.DeepEqual(one.Props, map[string]string{"roster.x": "y", "roster.run-id": "r1", "roster.live-rows": "5"}) {
+		if one.ID == 0 || one.ParentID != 0 || one.Seq != 1 || !reflect.DeepEqual(one.Props, map[string]string{"roster.x": "y", "roster.run-id": "r1", "roster.dir": "r1-a", "roster.live-rows": "5"}) {
 			t.Errorf("the first snapshot is %+v", one)
 		}
 		if _, ok := d.Current(); ok || d.Rows() != 0 {

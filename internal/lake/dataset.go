@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-
-	"roster/internal/audience"
 )
 
 // Dataset is the state of a table at one moment; later commits do not change what it shows.
@@ -22,40 +18,8 @@ type Dataset struct {
 	table  *table.Table
 	dir    string
 	schema *arrow.Schema
-}
-
-// Snapshot is one version of a table. Props are the entries of its summary that Roster wrote.
-type Snapshot struct {
-	ID       int64
-	ParentID int64 // 0 for the first
-	Seq      int64
-	Time     time.Time
-	Props    map[string]string
-}
-
-// Summary entries of a snapshot: Roster's begin with propPrefix, the others are Iceberg's.
-const (
-	propPrefix        = "roster."
-	propRunID         = "roster.run-id"
-	propLive          = "roster.live-rows" // rows of the table after the snapshot
-	propTotalRecords  = "total-records"
-	propTotalDeletes  = "total-position-deletes"
-	propTotalFileSize = "total-files-size"
-)
-
-func snapshotOf(s *table.Snapshot) Snapshot {
-	out := Snapshot{ID: s.SnapshotID, Seq: s.SequenceNumber, Time: time.UnixMilli(s.TimestampMs), Props: map[string]string{}}
-	if s.ParentSnapshotID != nil {
-		out.ParentID = *s.ParentSnapshotID
-	}
-	if s.Summary != nil {
-		for name, v := range s.Summary.Properties {
-			if strings.HasPrefix(name, propPrefix) {
-				out.Props[name] = v
-			}
-		}
-	}
-	return out
+	snap   *table.Snapshot // the snapshot that is shown; nil when the table has none
+	past   bool            // snap was asked for by At
 }
 
 // Location is the table's directory as a URI; its newest metadata file is MetadataLocation.
@@ -64,31 +28,12 @@ func (d *Dataset) Location() string { return d.table.Location() }
 // MetadataLocation is the URI of the table's current metadata file, which any Iceberg reader can open.
 func (d *Dataset) MetadataLocation() string { return d.table.MetadataLocation() }
 
-// Current returns the current snapshot; false when the table has none.
-func (d *Dataset) Current() (Snapshot, bool) {
-	s := d.table.CurrentSnapshot()
-	if s == nil {
-		return Snapshot{}, false
-	}
-	return snapshotOf(s), true
-}
-
-// FindRun returns the snapshot that the run committed; false when the table's history has none.
-func (d *Dataset) FindRun(run audience.RunID) (Snapshot, bool) {
-	for _, s := range d.table.Metadata().Snapshots() {
-		if s.Summary != nil && s.Summary.Properties[propRunID] == string(run) {
-			return snapshotOf(&s), true
-		}
-	}
-	return Snapshot{}, false
-}
-
 // Schema is what FileWriter.Write takes: the audience's fields, then the system columns.
 func (d *Dataset) Schema() *arrow.Schema { return d.schema }
 
 // Rows is the number of live rows.
 func (d *Dataset) Rows() int64 {
-	if d.table.CurrentSnapshot() == nil {
+	if d.snap == nil {
 		return 0
 	}
 	if n, ok := d.summary(propLive); ok {
@@ -106,19 +51,42 @@ func (d *Dataset) Bytes() int64 {
 	return n
 }
 
-// summary returns a number of the current snapshot's summary.
+// Layout says how the rows of a snapshot lie in files.
+type Layout struct {
+	Files       int   // of data
+	SmallFiles  int   // of them
+	DeleteFiles int   // of position deletes
+	Rows        int64 // live and dead ones
+}
+
+// Layout returns the layout of the snapshot; a file of fewer than small bytes is a small one.
+func (d *Dataset) Layout(ctx context.Context, small int64) (Layout, error) {
+	data, deletes, err := d.liveFiles(ctx)
+	if err != nil {
+		return Layout{}, err
+	}
+	l := Layout{Files: len(data), DeleteFiles: len(deletes)}
+	for _, f := range data {
+		l.Rows += f.Count()
+		if f.FileSizeBytes() < small {
+			l.SmallFiles++
+		}
+	}
+	return l, nil
+}
+
+// summary returns a number of the snapshot's summary.
 func (d *Dataset) summary(name string) (int64, bool) {
-	s := d.table.CurrentSnapshot()
-	if s == nil || s.Summary == nil {
+	if d.snap == nil || d.snap.Summary == nil {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(s.Summary.Properties[name], 10, 64)
+	n, err := strconv.ParseInt(d.snap.Summary.Properties[name], 10, 64)
 	return n, err == nil
 }
 
-// liveFiles returns the data files and the position delete files of the current snapshot.
+// liveFiles returns the data files and the position delete files of the snapshot.
 func (d *Dataset) liveFiles(ctx context.Context) (data, deletes []iceberg.DataFile, err error) {
-	snap := d.table.CurrentSnapshot()
+	snap := d.snap
 	if snap == nil {
 		return nil, nil, nil
 	}

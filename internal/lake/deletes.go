@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -23,6 +24,29 @@ import (
 type bitmap []uint64
 
 func (b bitmap) has(pos int64) bool { return b != nil && b[pos>>6]&(1<<(pos&63)) != 0 }
+
+// any reports whether a position from from up to to is in the set.
+func (b bitmap) any(from, to int64) bool {
+	for ; from < to && from&63 != 0; from++ {
+		if b.has(from) {
+			return true
+		}
+	}
+	for ; from+64 <= to; from += 64 {
+		if b[from>>6] != 0 {
+			return true
+		}
+	}
+	for ; from < to; from++ {
+		if b.has(from) {
+			return true
+		}
+	}
+	return false
+}
+
+// deleteGroup is how many position deletes make a row group: little, so that whoever looks for one row reads little.
+const deleteGroup = 1 << 16
 
 // writeDeletes writes one position delete file for all data files that lose rows. The positions are sorted.
 func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.DataFile, error) {
@@ -36,7 +60,8 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 	pos := schema.Field(1).Name
 	w, err := pqarrow.NewFileWriter(schema, out, parquet.NewWriterProperties(
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
-		parquet.WithDictionaryFor(pos, false), parquet.WithEncodingFor(pos, parquet.Encodings.DeltaBinaryPacked),
+		parquet.WithMaxRowGroupLength(deleteGroup), parquet.WithDictionaryFor(pos, false),
+		parquet.WithEncodingFor(pos, parquet.Encodings.DeltaBinaryPacked),
 	), pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -83,38 +108,59 @@ func appendDeletes(w *pqarrow.FileWriter, deletes map[string][]int64) error {
 
 // readDeletes marks the rows that a position delete file names; at are the indexes of the state's files by path.
 func (s *State) readDeletes(location string, at map[string]int) error {
+	return eachDelete(location, nil, func(paths []parquet.ByteArray, positions []int64) error {
+		return s.markDeleted(paths, positions, at)
+	})
+}
+
+// eachDelete calls fn with the position deletes of a file, those of row groups that want refuses left out.
+func eachDelete(location string, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) error {
 	r, f, err := openParquet(location, nil)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	schema := r.MetaData().Schema
+	path := schema.ColumnIndexByName(table.PositionalDeleteArrowSchema.Field(0).Name)
+	pos := schema.ColumnIndexByName(table.PositionalDeleteArrowSchema.Field(1).Name)
+	if path < 0 || pos < 0 {
+		return errors.New("it has no columns of paths and positions")
+	}
+	for g := range r.NumRowGroups() {
+		if want != nil && !want(r.MetaData().RowGroup(g), path, pos) {
+			continue
+		}
+		if err := eachDeleteOf(r.RowGroup(g), path, pos, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eachDeleteOf(rg *file.RowGroupReader, path, pos int, fn func(paths []parquet.ByteArray, positions []int64) error) error {
 	const batch = 1 << 14
 	paths := make([]parquet.ByteArray, batch)
 	positions := make([]int64, batch)
-	schema := r.MetaData().Schema
-	for g := range r.NumRowGroups() {
-		rg := r.RowGroup(g)
-		pathCol, err := columnOf[*file.ByteArrayColumnChunkReader](rg, schema.ColumnIndexByName(table.PositionalDeleteArrowSchema.Field(0).Name))
-		if err != nil {
+	pathCol, err := columnOf[*file.ByteArrayColumnChunkReader](rg, path)
+	if err != nil {
+		return err
+	}
+	posCol, err := columnOf[*file.Int64ColumnChunkReader](rg, pos)
+	if err != nil {
+		return err
+	}
+	for left := rg.NumRows(); left > 0; {
+		n, _, err := pathCol.ReadBatch(min(left, batch), paths, nil, nil)
+		if err != nil || n == 0 {
+			return errors.Join(err, errShort(n))
+		}
+		if err := readFull(posCol, positions[:n]); err != nil {
 			return err
 		}
-		posCol, err := columnOf[*file.Int64ColumnChunkReader](rg, schema.ColumnIndexByName(table.PositionalDeleteArrowSchema.Field(1).Name))
-		if err != nil {
+		if err := fn(paths[:n], positions[:n]); err != nil {
 			return err
 		}
-		for left := rg.NumRows(); left > 0; {
-			n, _, err := pathCol.ReadBatch(min(left, batch), paths, nil, nil)
-			if err != nil || n == 0 {
-				return errors.Join(err, errShort(n))
-			}
-			if err := readFull(posCol, positions[:n]); err != nil {
-				return err
-			}
-			if err := s.markDeleted(paths[:n], positions[:n], at); err != nil {
-				return err
-			}
-			left -= n
-		}
+		left -= n
 	}
 	return nil
 }

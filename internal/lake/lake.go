@@ -7,6 +7,11 @@
 // result) in roster/<run>-<attempt>/. Every file is on disk, and so is its name, before the catalog's row names
 // it: see durable.go. Rows of a data file are sorted by _roster_id, which the merge of the next run relies on.
 //
+// The snapshot of each run is a version of the table: it can be read (At, Scan, Find) and be brought back (a Commit
+// with Restore). Maintenance rewrites files (Rewrite), takes old versions out of the history (Expire), and removes
+// what no snapshot names (RemoveOrphans). What it makes has no run and changes no row; its directories are named
+// maintenance-<id>.
+//
 // Locations are file:// URIs. Other engines read the tables with nothing but the location of the metadata file,
 // as long as the warehouse's path has no character that a URI escapes: pyiceberg, for one, does not unescape.
 package lake
@@ -29,8 +34,9 @@ import (
 
 // Errors of the lake.
 var (
-	// ErrNotExist is returned by Load, and by Commit when the table was dropped meanwhile.
-	ErrNotExist = errors.New("lake: no such table")
+	// ErrNotExist is returned by Load, by At for a snapshot that is not kept, and by Commit when the table was
+	// dropped, or the snapshot to restore expired, meanwhile.
+	ErrNotExist = errors.New("lake: no such table or snapshot")
 	// ErrConflict is returned by Commit when another snapshot came first; nothing was changed.
 	ErrConflict = errors.New("lake: another commit came first")
 	// ErrUncertain is returned by Commit when the catalog failed so that the commit may stand all the same. The
@@ -148,5 +154,5 @@ func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	return &Dataset{lake: l, id: id, table: t, dir: dir, schema: schema}, nil
+	return &Dataset{lake: l, id: id, table: t, dir: dir, schema: schema, snap: t.CurrentSnapshot()}, nil
 }

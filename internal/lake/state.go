@@ -62,22 +62,12 @@ type groupBounds struct {
 
 // OpenState opens the state of the dataset's snapshot; it reads which rows are deleted.
 func (d *Dataset) OpenState(ctx context.Context, opts StateOptions) (*State, error) {
-	live, deletes, err := d.liveFiles(ctx)
+	s, deletes, err := d.openFiles(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	id, ok := d.table.Schema().FindFieldByName(colID)
-	if !ok {
-		return nil, fmt.Errorf("table %s.%s has no column %s", d.id.Namespace, d.id.Name, colID)
-	}
-	s := &State{opts: opts}
-	for _, df := range live {
-		s.data = append(s.data, newStateFile(df, id.ID, opts))
-	}
-	slices.SortStableFunc(s.data, func(a, b *stateFile) int { return bytes.Compare(a.min[:], b.min[:]) })
 	at := make(map[string]int, len(s.data))
 	for i, f := range s.data {
-		s.files = append(s.files, f.DataFile)
 		at[f.Path] = i
 	}
 	for _, del := range deletes {
@@ -91,16 +81,43 @@ func (d *Dataset) OpenState(ctx context.Context, opts StateOptions) (*State, err
 	return s, nil
 }
 
-func newStateFile(df iceberg.DataFile, idField int, opts StateOptions) *stateFile {
+// openFiles opens the state without a look at the position deletes, and returns their files.
+func (d *Dataset) openFiles(ctx context.Context, opts StateOptions) (*State, []iceberg.DataFile, error) {
+	live, deletes, err := d.liveFiles(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &State{opts: opts}
+	for _, df := range live {
+		f, err := d.newStateFile(df, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.data = append(s.data, f)
+	}
+	slices.SortFunc(s.data, func(a, b *stateFile) int {
+		return cmp.Or(bytes.Compare(a.min[:], b.min[:]), cmp.Compare(a.Path, b.Path))
+	})
+	for _, f := range s.data {
+		s.files = append(s.files, f.DataFile)
+	}
+	return s, deletes, nil
+}
+
+func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFile, error) {
+	id, ok := d.table.Schema().FindFieldByName(colID)
+	if !ok {
+		return nil, fmt.Errorf("table %s.%s has no column %s", d.id.Namespace, d.id.Name, colID)
+	}
 	f := &stateFile{DataFile: dataFileOf(df)}
 	for i := range f.max {
 		f.max[i] = 0xff
 	}
-	if lower, upper := df.LowerBoundValues()[idField], df.UpperBoundValues()[idField]; len(lower) == 16 && len(upper) == 16 {
+	if lower, upper := df.LowerBoundValues()[id.ID], df.UpperBoundValues()[id.ID]; len(lower) == 16 && len(upper) == 16 {
 		f.min, f.max = Key(lower), Key(upper)
 	}
 	f.footer = sync.OnceValues(func() (*footer, error) { return readFooter(f.Path, opts) })
-	return f
+	return f, nil
 }
 
 // Files are the data files of the state; StateRows.File is an index in them.
@@ -114,6 +131,11 @@ func (s *State) Cursor() *StateCursor {
 // overlaps reports whether keys between min and max may lie in lo <= key < hi.
 func overlaps(min, max *Key, lo Key, hi *Key) bool {
 	return bytes.Compare(max[:], lo[:]) >= 0 && (hi == nil || bytes.Compare(min[:], hi[:]) < 0)
+}
+
+// groupOf returns the row group that has the file's row pos.
+func (f *footer) groupOf(pos int64) int {
+	return sort.Search(len(f.groups), func(g int) bool { return f.groups[g].first > pos }) - 1
 }
 
 func readFooter(location string, opts StateOptions) (*footer, error) {
@@ -186,7 +208,7 @@ func (f *footer) groupsIn(lo Key, hi *Key) (from, to int) {
 }
 
 // openParquet opens a file of the table; meta is its footer when that is known already.
-func openParquet(location string, meta *metadata.FileMetaData) (*file.Reader, *os.File, error) {
+func openParquet(location string, meta *metadata.FileMetaData, opts ...file.ReadOption) (*file.Reader, *os.File, error) {
 	path, err := filePath(location)
 	if err != nil {
 		return nil, nil, err
@@ -198,7 +220,7 @@ func openParquet(location string, meta *metadata.FileMetaData) (*file.Reader, *o
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := file.NewParquetReader(f, file.WithMetadata(meta))
+	r, err := file.NewParquetReader(f, append(opts, file.WithMetadata(meta))...)
 	if err != nil {
 		f.Close()
 		return nil, nil, err

@@ -3,9 +3,11 @@ package tabular
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,25 @@ func BenchmarkCSV(b *testing.B) {
 	}
 }
 
+// BenchmarkDialect reads the same rows in other dialects.
+func BenchmarkDialect(b *testing.B) {
+	plain, quoted := people(300_000, false), people(300_000, true)
+	named := slices.Clone(benchColumns)
+	named[0].Primary = true
+	for name, c := range map[string]struct {
+		file    []byte
+		columns []Column
+		format  audience.Format
+	}{
+		"semicolons": {bytes.ReplaceAll(plain, []byte(","), []byte(";")), benchColumns, audience.Format{}},
+		"escapes":    {bytes.ReplaceAll(quoted, []byte("Grace "), []byte(`\"Grace\" `)), benchColumns, audience.Format{}},
+		"nulls":      {plain, named, audience.Format{NullValues: []string{"NULL", `\N`}}},
+		"utf-16":     {[]byte(encode(binary.LittleEndian, "\ufeff"+string(plain))), benchColumns, audience.Format{}},
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkCSV(b, c.file, c.columns, Options{Workers: 1, Format: c.format}) })
+	}
+}
+
 // BenchmarkColumn reads a file of one type, to see what each type costs.
 func BenchmarkColumn(b *testing.B) {
 	file := people(300_000, false)
@@ -92,7 +113,7 @@ func BenchmarkChunks(b *testing.B) {
 		b.Run(fmt.Sprintf("quotes=%t", quotes), func(b *testing.B) {
 			b.SetBytes(int64(len(file)))
 			for b.Loop() {
-				c := newChunker(bytes.NewReader(file), defaultChunk)
+				c := newChunker(bytes.NewReader(file), defaultChunk, standard)
 				for {
 					ch, err := c.next(context.Background())
 					if err == io.EOF {
@@ -114,7 +135,7 @@ func BenchmarkParse(b *testing.B) {
 	for _, quotes := range []bool{false, true} {
 		file := people(10_000, quotes)
 		_, rows, _ := bytes.Cut(file, lineFeed)
-		ch := chunk{buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows), quotes: quotes}
+		ch := chunk{dialect: standard, buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows), quotes: quotes}
 		for _, typed := range []bool{false, true} {
 			layout := []int{-1, -1, -1, -1, -1, -1, -1, -1}
 			columns := benchColumns
@@ -124,7 +145,7 @@ func BenchmarkParse(b *testing.B) {
 				columns = nil
 			}
 			b.Run(fmt.Sprintf("quotes=%t/typed=%t", quotes, typed), func(b *testing.B) {
-				p := newParser(columns, layout)
+				p := newParser(columns, layout, audience.Format{}, nil)
 				b.SetBytes(int64(len(rows)))
 				b.ReportAllocs()
 				for b.Loop() {

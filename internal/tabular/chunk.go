@@ -21,6 +21,7 @@ const spare = slack + 1
 
 // chunk is a stretch of a file: whole records, the last of which may be cut off by the end of the file.
 type chunk struct {
+	dialect
 	buf    []byte // ends with a line feed, added if need be; behind it lies slack
 	size   int    // bytes of the file: len(buf), or one less
 	line   int64  // of its first byte
@@ -32,6 +33,7 @@ type chunk struct {
 
 // chunker cuts a file into chunks.
 type chunker struct {
+	dialect
 	r      io.Reader
 	size   int
 	buf    []byte // read, but not yet part of a chunk; begins with a record
@@ -43,8 +45,8 @@ type chunker struct {
 	mac    bool // lines end with a carriage return, which is read as a line feed
 }
 
-func newChunker(r io.Reader, size int) *chunker {
-	c := &chunker{r: r, size: size, line: 1}
+func newChunker(r io.Reader, size int, d dialect) *chunker {
+	c := &chunker{dialect: d, r: r, size: size, ends: boundaries{dialect: d}, line: 1}
 	c.buf = c.buffer(0)
 	return c
 }
@@ -79,7 +81,7 @@ func (c *chunker) next(ctx context.Context) (chunk, error) {
 			if len(c.buf) == 0 {
 				return chunk{}, io.EOF
 			}
-			c.ends.quotes = bytes.IndexByte(c.buf, quote) >= 0
+			c.ends.quotes = c.quote != 0 && bytes.IndexByte(c.buf, c.quote) >= 0
 			c.ends.multi = c.ends.quotes
 			return c.cut(len(c.buf)), nil
 		}
@@ -107,26 +109,34 @@ func (c *chunker) fill(ctx context.Context) error {
 		c.buf = grown
 	}
 	for !c.eof && len(c.buf) < cap(c.buf)-spare {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		free := c.buf[len(c.buf) : cap(c.buf)-spare]
-		n, err := c.r.Read(free)
-		if n < 0 || n > len(free) {
-			return errors.New("tabular: a reader returned an impossible count")
+		n, eof, err := readSome(ctx, c.r, free, c.offset+int64(len(c.buf)))
+		if err != nil {
+			return err
 		}
 		if c.mac {
 			readReturns(free[:n])
 		}
-		c.buf = c.buf[:len(c.buf)+n]
-		switch {
-		case errors.Is(err, io.EOF):
-			c.eof = true
-		case err != nil:
-			return &FileError{Code: "READ", Message: fmt.Sprintf("reading failed after %d bytes", c.offset+int64(len(c.buf))), Err: err}
-		}
+		c.buf, c.eof = c.buf[:len(c.buf)+n], eof
 	}
 	return nil
+}
+
+// readSome reads once; before says how much was read before, for the error.
+func readSome(ctx context.Context, r io.Reader, free []byte, before int64) (n int, eof bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
+	n, err = r.Read(free)
+	switch {
+	case n < 0 || n > len(free):
+		return 0, false, errors.New("tabular: a reader returned an impossible count")
+	case errors.Is(err, io.EOF):
+		return n, true, nil
+	case err != nil:
+		return n, false, &FileError{Code: "READ", Message: fmt.Sprintf("reading failed after %d bytes", before+int64(n)), Err: err}
+	}
+	return n, false, nil
 }
 
 // readReturns turns carriage returns into line feeds.
@@ -144,11 +154,11 @@ func (c *chunker) cut(n int) chunk {
 	if !c.eof || n < len(c.buf) {
 		rest = append(c.buffer(len(c.buf)-n), c.buf[n:]...)
 	}
-	out := chunk{buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi}
+	out := chunk{dialect: c.dialect, buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi}
 	c.line += int64(bytes.Count(out.buf, lineFeed))
 	c.offset += int64(n)
 	c.extra = 0
-	c.buf, c.ends = rest, boundaries{}
+	c.buf, c.ends = rest, boundaries{dialect: c.dialect}
 	if out.buf[n-1] != '\n' {
 		out.buf = append(out.buf, '\n')
 	}
@@ -161,7 +171,7 @@ func (c *chunker) drop(n int) {
 	c.offset += int64(n)
 	c.extra += int64(n)
 	c.buf = c.buf[:copy(c.buf, c.buf[n:])]
-	c.ends = boundaries{}
+	c.ends = boundaries{dialect: c.dialect}
 }
 
 var lineFeed = []byte{'\n'}

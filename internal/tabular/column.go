@@ -29,6 +29,8 @@ type builder struct {
 	i32     []int32
 	bits    []byte // of booleans
 	scratch []byte // a value without its escapes
+
+	patterns datePatterns // beside ISO 8601
 }
 
 func arrowType(t audience.Type) arrow.DataType {
@@ -97,39 +99,24 @@ func (b *builder) null(row int) {
 	b.nulls++
 }
 
-// faults are the values of a block that do not fit.
-type faults struct {
-	list []fault
-	bad  []bool // by row
-}
-
-type fault struct {
-	row, column int // column of the file
-	code        string
-}
-
-// add records a fault, unless the row has one in an earlier column.
-func (f *faults) add(row, column int, code string) {
-	if !f.bad[row] {
-		f.bad[row] = true
-		f.list = append(f.list, fault{row, column, code})
-	}
-}
-
 // value returns a field's value. It is valid until the next call.
 func (b *builder) value(k *block, f field) []byte {
 	v := k.text[uint32(f):][:f<<1>>33]
 	if f&escaped != 0 {
-		v = b.unescape(v)
+		v = b.unescape(k.marks, v)
 	}
 	return v
 }
 
-// unescape returns a quoted value with each pair of quotes as one.
-func (b *builder) unescape(v []byte) []byte {
+// unescape returns a quoted value with each pair of quotes as one, and without the escapes.
+func (b *builder) unescape(d dialect, v []byte) []byte {
 	b.scratch = b.scratch[:0]
+	if d.escape != 0 {
+		b.scratch = d.unescape(b.scratch, v)
+		return b.scratch
+	}
 	for {
-		n := bytes.IndexByte(v, quote)
+		n := bytes.IndexByte(v, d.quote)
 		b.scratch = append(b.scratch, v[:n+1]...)
 		if n < 0 {
 			b.scratch = append(b.scratch, v...)
@@ -197,7 +184,7 @@ func (b *builder) addStrings(k *block, column int, bad *faults) {
 		case n == 0:
 			b.null(first + row)
 		case !k.valid && !utf8.Valid(b.value(k, f)):
-			bad.add(row, column, CodeEncoding)
+			bad.add(row, CodeEncoding)
 		case n <= short:
 			*(*[short]byte)(text[at:]) = *(*[short]byte)(k.text[start:])
 			at += n
@@ -252,7 +239,7 @@ func (b *builder) addLongs(k *block, column int, bad *faults) {
 		x, code := parseLong(v)
 		values[row] = x
 		if code != "" {
-			bad.add(row, column, code)
+			bad.add(row, code)
 		}
 	}
 }
@@ -278,7 +265,7 @@ func (b *builder) addIntegers(k *block, column int, bad *faults) {
 		x, code := parseInteger(v)
 		values[row] = x
 		if code != "" {
-			bad.add(row, column, code)
+			bad.add(row, code)
 		}
 	}
 }
@@ -310,7 +297,7 @@ func (b *builder) addNumbers(k *block, column int, bad *faults) {
 		x, code := parseNumber(v)
 		values[row] = x
 		if code != "" {
-			bad.add(row, column, code)
+			bad.add(row, code)
 		}
 	}
 }
@@ -327,9 +314,12 @@ func (b *builder) addDates(k *block, column int, bad *faults) {
 			continue
 		}
 		x, code := parseDate(v)
+		if code == CodeType && len(b.patterns) > 0 {
+			x, code = b.patterns.date(v)
+		}
 		values[row] = x
 		if code != "" {
-			bad.add(row, column, code)
+			bad.add(row, code)
 		}
 	}
 }
@@ -346,9 +336,12 @@ func (b *builder) addDateTimes(k *block, column int, bad *faults) {
 			continue
 		}
 		x, code := parseDateTime(v)
+		if code == CodeType && len(b.patterns) > 0 {
+			x, code = b.patterns.dateTime(v)
+		}
 		values[row] = x
 		if code != "" {
-			bad.add(row, column, code)
+			bad.add(row, code)
 		}
 	}
 }
@@ -367,7 +360,7 @@ func (b *builder) addBooleans(k *block, column int, bad *faults) {
 			b.bits[(first+row)/8] |= 1 << ((first + row) % 8)
 		}
 		if code != "" {
-			bad.add(row, column, code)
+			bad.add(row, code)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,10 @@ import (
 	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/transform"
+
+	"roster/internal/audience"
+	"roster/internal/background"
 )
 
 const (
@@ -28,20 +33,27 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// CSV reads comma-separated values; the package comment says exactly which. One goroutine reads the file and cuts
+// CSV reads delimiter-separated values; the package comment says exactly which. One goroutine reads the file and cuts
 // it into chunks of whole records, Workers others parse them into Arrow columns. It holds about 2·Workers+2 chunks
 // at a time.
 func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit Emit) (Header, error) {
 	opts = opts.withDefaults()
-	c := newChunker(r, opts.ChunkBytes)
-	names, err := readHeader(ctx, c)
+	patterns, err := newDatePatterns(opts.Format.DateFormats)
 	if err != nil {
 		return Header{}, err
 	}
-	layout, header, err := match(names, columns)
+	c, names, format, err := openCSV(ctx, r, columns, opts)
 	if err != nil {
 		return Header{}, err
 	}
+	var header Header
+	layout := inOrder(len(columns))
+	if format.HasHeader() {
+		if layout, header, err = match(c.dialect, names, columns); err != nil {
+			return Header{}, err
+		}
+	}
+	header.Format = format
 	chunks := make(chan chunk, opts.Workers)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(guard(func() error {
@@ -50,7 +62,7 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 	}))
 	for worker := range opts.Workers {
 		g.Go(guard(func() error {
-			p := newParser(columns, layout)
+			p := newParser(columns, layout, format, patterns)
 			for ch := range chunks {
 				if err := ctx.Err(); err != nil {
 					return err
@@ -67,6 +79,54 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 		return Header{}, err
 	}
 	return header, nil
+}
+
+// inOrder is the layout of a file without a header: its columns are the wanted ones.
+func inOrder(columns int) []int {
+	layout := make([]int, columns)
+	for i := range layout {
+		layout[i] = i
+	}
+	return layout
+}
+
+// openCSV finds out how a file is written and opens it at its first row. Names are those of its header, if it has
+// one.
+func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (c *chunker, names []string, f audience.Format, err error) {
+	head, r, err := window(ctx, r)
+	if err != nil {
+		return nil, nil, f, err
+	}
+	encoding := encodingOf(head, opts.Format.Encoding)
+	if t := decoder(encoding); t != nil {
+		if head, r, err = window(ctx, transform.NewReader(r, t)); err != nil {
+			return nil, nil, f, err
+		}
+	}
+	skip, said := preamble(head)
+	if f = opts.Format; f.Delimiter == "" && said != 0 {
+		f.Delimiter = string(rune(said))
+	}
+	if end := bytes.LastIndexAny(head, "\r\n"); len(head) == windowSize && end >= skip {
+		head = head[:end+1] // whole lines
+	}
+	d := sniff(head[skip:], columns, f)
+	c = newChunker(r, opts.ChunkBytes, d)
+	names, err = readHeader(ctx, c, skip, f.HasHeader())
+	return c, names, d.describe(opts.Format, encoding), err
+}
+
+// window reads the first bytes of a file and returns them and a reader of the whole file.
+func window(ctx context.Context, r io.Reader) (head []byte, whole io.Reader, err error) {
+	head = make([]byte, 0, windowSize)
+	for eof := false; !eof && len(head) < windowSize; {
+		var n int
+		if n, eof, err = readSome(ctx, r, head[len(head):windowSize], int64(len(head))); err != nil {
+			return nil, nil, err
+		}
+		head = head[:len(head)+n]
+	}
+	return head, io.MultiReader(bytes.NewReader(head), r), nil
 }
 
 // send sends all chunks. A file of a header alone has one chunk, which is empty and stands for the header's bytes.
@@ -91,9 +151,11 @@ func (c *chunker) send(ctx context.Context, to chan<- chunk) error {
 	}
 }
 
-// guard turns a panic into an error: a file must never end the process.
+// guard is how the goroutines of a read begin: on threads that make way for requests, and a panic becomes an error,
+// since a file must never end the process.
 func guard(fn func() error) func() error {
 	return func() (err error) {
+		background.Thread()
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("tabular: panic: %v\n%s", p, debug.Stack())

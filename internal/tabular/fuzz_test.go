@@ -15,7 +15,7 @@ import (
 
 // reference reads records byte by byte, as the package comment has them: slow, plain, and written apart from the
 // code that it is held against.
-func reference(data string, columns int) result {
+func reference(data string, columns int, d dialect) result {
 	var out result
 	line := int64(1)
 	for pos := 0; pos < len(data); {
@@ -24,15 +24,18 @@ func reference(data string, columns int) result {
 		var quoted []bool
 		for more := true; more; {
 			var v []byte
-			q := pos < len(data) && data[pos] == '"'
+			q := d.quote != 0 && pos < len(data) && data[pos] == d.quote
 			if q {
 				closed := false
 				for pos++; pos < len(data) && !closed; pos++ {
 					switch {
-					case data[pos] != '"':
+					case d.escape != 0 && data[pos] == d.escape && pos+1 < len(data):
+						pos++
 						v = append(v, data[pos])
-					case pos+1 < len(data) && data[pos+1] == '"':
-						v = append(v, '"')
+					case data[pos] != d.quote:
+						v = append(v, data[pos])
+					case pos+1 < len(data) && data[pos+1] == d.quote:
+						v = append(v, d.quote)
 						pos++
 					default:
 						closed = true
@@ -43,7 +46,7 @@ func reference(data string, columns int) result {
 				}
 			}
 			tail := pos
-			for pos < len(data) && data[pos] != ',' && data[pos] != '\n' {
+			for pos < len(data) && data[pos] != d.delimiter && data[pos] != '\n' {
 				pos++
 			}
 			rest := data[tail:pos]
@@ -99,11 +102,12 @@ func letters(n int) []string {
 }
 
 // checkRecords reads body under a header with several chunkings and holds the results against the reference.
-func checkRecords(t *testing.T, body string, columns int, chunks []int) {
+func checkRecords(t *testing.T, body string, columns int, d dialect, chunks []int) {
 	t.Helper()
 	names := letters(columns)
-	header := strings.Join(names, ",") + "\n"
-	want := reference(body, columns)
+	header := strings.Join(names, string(rune(d.delimiter))) + "\n"
+	format := d.describe(audience.Format{}, "utf-8")
+	want := reference(body, columns, d)
 	for i := range want.Rows {
 		want.Rows[i].Line++
 	}
@@ -112,12 +116,12 @@ func checkRecords(t *testing.T, body string, columns int, chunks []int) {
 		want.Rejects[i].Offset += int64(len(header))
 	}
 	for _, chunk := range chunks {
-		got := readOnce(strings.NewReader(header+body), text(names...), Options{Workers: 1 + chunk%3, ChunkBytes: chunk})
+		got := readOnce(strings.NewReader(header+body), text(names...), Options{Workers: 1 + chunk%3, ChunkBytes: chunk, Format: format})
 		if got.Err != "" || got.Bytes != int64(len(header)+len(body)) {
 			t.Fatalf("chunks of %d: %+v", chunk, got)
 		}
 		if a, b := got.shown(), want.shown(); a != b {
-			t.Fatalf("chunks of %d: %q:\n%s\nbut the reference says\n%s", chunk, body, a, b)
+			t.Fatalf("chunks of %d, %+v: %q:\n%s\nbut the reference says\n%s", chunk, format, body, a, b)
 		}
 		for i, r := range got.Rejects {
 			if !bytes.Equal(r.Raw, want.Rejects[i].Raw[:min(len(want.Rejects[i].Raw), maxRaw)]) {
@@ -136,8 +140,55 @@ func FuzzRecords(f *testing.F) {
 		f.Add(b, uint8(2), uint16(16))
 	}
 	f.Fuzz(func(t *testing.T, body string, columns uint8, chunk uint16) {
-		checkRecords(t, body, 1+int(columns)%5, []int{int(chunk), 1 << 20})
+		checkRecords(t, body, 1+int(columns)%5, standard, []int{int(chunk), 1 << 20})
 	})
+}
+
+// The marks of the dialects that are tried.
+var delimiters, quotes, escapeMarks = []byte(",;\t|^: \x01x"), []byte("\"'\x00q"), []byte("\\\x00/e")
+
+// FuzzDialect does what FuzzRecords does in any dialect.
+func FuzzDialect(f *testing.F) {
+	for i, b := range []string{"1;2\n", "'1';'2'\r\n3;4", "\"a\\\"b\",\"c\\\nd\"\n", "'a\\\\',2\n", "\"a\\\\\"\",\"\\", "\\\"a,\"b\"\\\"\n", "1\t\"2\n3\t\"4\"\n"} {
+		f.Add(b, uint8(2), uint16(16), uint8(i), uint8(i), uint8(i))
+	}
+	f.Fuzz(func(t *testing.T, body string, columns uint8, chunk uint16, delimiter, quote, escape uint8) {
+		d := dialect{delimiters[int(delimiter)%len(delimiters)], quotes[int(quote)%len(quotes)], escapeMarks[int(escape)%len(escapeMarks)]}
+		if d.quote == 0 {
+			d.escape = 0
+		}
+		checkRecords(t, body, 1+int(columns)%5, d, []int{int(chunk), 1 << 20})
+	})
+}
+
+// TestRandomDialects does the same with texts of the bytes that matter.
+func TestRandomDialects(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(13, 14))
+	n := 1_000
+	if testing.Short() {
+		n = 300
+	}
+	for range n {
+		d := dialect{delimiters[r.IntN(len(delimiters))], quotes[r.IntN(len(quotes))], escapeMarks[r.IntN(len(escapeMarks))]}
+		if d.quote == 0 {
+			d.escape = 0
+		}
+		alphabet := []byte{d.delimiter, d.quote, d.escape, '\n', 'a'}
+		switch r.IntN(4) {
+		case 0:
+			alphabet = append(alphabet, d.escape, d.escape, d.quote, '\r', 0xff)
+		case 1:
+			alphabet = append(alphabet, "aaaaaaaaaaaaaaaaaaaaaaa"...)
+		case 2:
+			alphabet = append(alphabet, d.delimiter, '\n', '\n', ',', '"', '\\')
+		}
+		b := make([]byte, r.IntN(1_500))
+		for i := range b {
+			b[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		checkRecords(t, string(b), 1+r.IntN(4), d, []int{16 + r.IntN(200), 16 + r.IntN(5_000), 1 << 20})
+	}
 }
 
 // TestRandomRecords does the same with texts of the bytes that matter, longer than a fuzzer likes them.
@@ -154,7 +205,7 @@ func TestRandomRecords(t *testing.T) {
 		for i := range b {
 			b[i] = alphabet[r.IntN(len(alphabet))]
 		}
-		checkRecords(t, string(b), 1+r.IntN(4), []int{16 + r.IntN(200), 16 + r.IntN(5_000), 1 << 20})
+		checkRecords(t, string(b), 1+r.IntN(4), standard, []int{16 + r.IntN(200), 16 + r.IntN(5_000), 1 << 20})
 	}
 }
 
@@ -213,22 +264,23 @@ func TestWellFormed(t *testing.T) {
 // FuzzStandard holds the splitter against encoding/csv where both mean the same: without carriage returns, and up
 // to the first record that encoding/csv refuses.
 func FuzzStandard(f *testing.F) {
-	for _, b := range bodies {
-		f.Add(b)
+	for i, b := range bodies {
+		f.Add(b, uint8(i))
 	}
-	f.Fuzz(func(t *testing.T, body string) {
+	f.Fuzz(func(t *testing.T, body string, delimiter uint8) {
 		if strings.Contains(body, "\r") || !utf8.ValidString(body) {
 			return
 		}
 		const columns = 3
 		names := letters(columns)
-		header := strings.Join(names, ",") + "\n"
-		got := readOnce(strings.NewReader(header+body), text(names...), Options{Workers: 1})
+		d := dialect{delimiter: delimiters[int(delimiter)%len(delimiters)], quote: '"'}
+		header := strings.Join(names, string(rune(d.delimiter))) + "\n"
+		got := readOnce(strings.NewReader(header+body), text(names...), Options{Workers: 1, Format: d.describe(audience.Format{}, "utf-8")})
 		if got.Err != "" {
 			t.Fatal(got.Err)
 		}
 		r := csv.NewReader(strings.NewReader(header + body))
-		r.FieldsPerRecord = -1
+		r.FieldsPerRecord, r.Comma = -1, rune(d.delimiter)
 		if _, err := r.Read(); err != nil {
 			t.Fatal(err)
 		}
@@ -282,11 +334,11 @@ func FuzzFile(f *testing.F) {
 		if got.Err == "" && len(got.Header.Missing)+len(got.Header.Names)-len(got.Header.Extra) != len(benchColumns) {
 			t.Fatalf("header %+v", got.Header)
 		}
-		columns, rows, err := Infer(strings.NewReader(file), 0)
-		if err == nil && got.Err == "" && rows < len(got.Rows) && rows < defaultSample {
-			t.Fatalf("%d rows inferred from, %d read", rows, len(got.Rows))
+		inferred, err := inferCSV(t.Context(), strings.NewReader(file), Options{ChunkBytes: sampleChunk}, defaultSample)
+		if err == nil && got.Err == "" && inferred.Rows < len(got.Rows) && inferred.Rows < defaultSample {
+			t.Fatalf("%d rows inferred from, %d read", inferred.Rows, len(got.Rows))
 		}
-		checkInferred(t, file, columns, err)
+		checkInferred(t, file, inferred.Columns, err)
 	})
 }
 

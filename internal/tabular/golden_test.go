@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"roster/internal/audience"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -46,10 +48,11 @@ func TestGolden(t *testing.T) {
 }
 
 func golden(t *testing.T, file string) []byte {
-	columns, _, err := Infer(strings.NewReader(file), 2)
+	inferred, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
+	columns := inferred.Columns
 	var b bytes.Buffer
 	for _, c := range columns {
 		fmt.Fprintf(&b, "column %q %s\n", c.Name, c.Type)

@@ -10,128 +10,154 @@ import (
 	"unicode/utf8"
 )
 
-var (
-	utf8Mark  = []byte("\xef\xbb\xbf")
-	utf16Mark = [][]byte{[]byte("\xff\xfe"), []byte("\xfe\xff")}
-)
+var utf8Mark = []byte("\xef\xbb\xbf")
 
 func tooManyColumns(line int64, columns int) error {
 	return &FileError{Code: "TOO_MANY_COLUMNS",
 		Message: fmt.Sprintf("line %d has %d columns; at most %d are possible", line, columns, maxColumns)}
 }
 
-// readHeader reads the first record that is not blank and leaves the chunker at the next.
-func readHeader(ctx context.Context, c *chunker) ([]string, error) {
+// readHeader leaves out the preamble, of skip bytes, and reads the names in the first record that is not blank. It
+// leaves the chunker at the next one. A file without a header has no names; it is left at the first one.
+func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names []string, err error) {
+	start, end, err := c.first(ctx, skip)
+	if err != nil {
+		return nil, err
+	}
+	line := 1 + int64(bytes.Count(c.buf[:start], lineFeed))
+	switch {
+	case end-start > maxRecord:
+		return nil, tooLong(line)
+	case bytes.IndexByte(c.buf[start:end], 0) >= 0:
+		return nil, &FileError{Code: "ENCODING", Message: fmt.Sprintf("line %d has zero bytes; if the file is UTF-16 without a byte order mark, its format must name the encoding; else save it as UTF-8", line)}
+	case !header:
+		c.drop(start)
+		return nil, nil
+	case start == end:
+		return nil, &FileError{Code: "NO_HEADER", Message: "the file has only empty lines; its first line must name the columns"}
+	}
+	if names, err = splitHeader(c.dialect, c.buf[start:end], line); err != nil {
+		return nil, err
+	}
+	c.drop(end)
+	return names, nil
+}
+
+// first finds the first record that is not blank behind the preamble; it is empty at the end of a file without one.
+// It notices how the file's lines end.
+func (c *chunker) first(ctx context.Context, skip int) (start, end int, err error) {
 	for {
 		if err := c.fill(ctx); err != nil {
-			return nil, err
+			return 0, 0, err
 		}
-		start, end, ok, err := c.findHeader()
-		if err != nil {
-			return nil, err
+		if len(c.buf) == 0 && c.eof {
+			return 0, 0, &FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
 		}
+		if len(c.buf) < skip {
+			continue
+		}
+		start, end, mac, ok := c.firstRecord(c.buf[skip:], c.eof)
+		start, end = start+skip, end+skip
 		if ok {
-			line := 1 + int64(bytes.Count(c.buf[:start], lineFeed))
-			if end-start > maxRecord {
-				return nil, tooLong(line)
+			if c.mac = mac; mac {
+				readReturns(c.buf)
 			}
-			names, err := splitHeader(c.buf[start:end], line)
-			if err != nil {
-				return nil, err
-			}
-			c.drop(end)
-			return names, nil
+			return start, end, nil
 		}
 		if len(c.buf)-start > maxRecord {
-			return nil, tooLong(1 + int64(bytes.Count(c.buf[:start], lineFeed)))
+			return 0, 0, tooLong(1 + int64(bytes.Count(c.buf[:start], lineFeed)))
 		}
 	}
 }
 
-// findHeader finds the first record that is not blank; ok is false when more of the file is needed. It notices
-// how the file's lines end.
-func (c *chunker) findHeader() (start, end int, ok bool, err error) {
-	if len(c.buf) == 0 && c.eof {
-		return 0, 0, false, &FileError{Code: "EMPTY_FILE", Message: "the file is empty; it needs a header line with the names of its columns"}
-	}
-	for _, m := range utf16Mark {
-		if bytes.HasPrefix(c.buf, m) {
-			return 0, 0, false, &FileError{Code: "ENCODING", Message: "the file is UTF-16; save it as UTF-8"}
-		}
-	}
-	if bytes.HasPrefix(c.buf, utf8Mark) {
-		start = len(utf8Mark)
-	}
-	for start < len(c.buf) && (c.buf[start] == '\n' || c.buf[start] == '\r') {
+// firstRecord finds the first record of a text that is not blank, and whether it ends with a carriage return alone.
+// ok is false when more of the text is needed, which has not ended.
+func (d dialect) firstRecord(text []byte, ended bool) (start, end int, mac, ok bool) {
+	for start < len(text) && (text[start] == '\n' || text[start] == '\r') {
 		start++
 	}
-	if start == len(c.buf) && c.eof {
-		return 0, 0, false, &FileError{Code: "NO_HEADER", Message: "the file has only empty lines; its first line must name the columns"}
-	}
-	var line boundaries
+	line := boundaries{dialect: d}
 	for n := 4 << 10; ; n *= 2 {
-		end := min(start+n, len(c.buf))
-		if line.scan(c.buf[start:end], '\n', '\r'); line.first > 0 || end == len(c.buf) {
+		end := min(start+n, len(text))
+		if line.scan(text[start:end], '\n', '\r'); line.first > 0 || end == len(text) {
 			break
 		}
 	}
 	if line.first == 0 {
-		return start, len(c.buf), c.eof, nil
+		return start, len(text), false, ended
 	}
 	// The line ends with a line feed, perhaps behind carriage returns, or else with a carriage return alone.
 	last := start + line.first - 1
-	for last < len(c.buf) && c.buf[last] == '\r' {
+	for last < len(text) && text[last] == '\r' {
 		last++
 	}
 	switch {
-	case last == len(c.buf):
-		return start, last, c.eof, nil
-	case c.buf[last] != '\n':
-		c.mac = true
-		readReturns(c.buf)
-		return start, start + line.first, true, nil
+	case last == len(text):
+		return start, last, false, ended
+	case text[last] != '\n':
+		return start, start + line.first, true, true
 	}
-	return start, last + 1, true, nil
+	return start, last + 1, false, true
+}
+
+// record is a record by itself.
+type record struct {
+	values []string // of its fields, at most maxColumns+1, without those from a quote on that is not closed
+	kind   malformation
+	quoted bool // every field is, and well
+}
+
+// split splits the record on a line. A record that is too large is an error, and what has been split of it.
+func (d dialect) split(text []byte, line int64) (record, error) {
+	ch := chunk{dialect: d, buf: append(make([]byte, 0, len(text)+spare), text...), size: len(text), line: line, quotes: d.quote != 0, multi: true}
+	if !bytes.HasSuffix(text, lineFeed) {
+		ch.buf = append(ch.buf, '\n')
+	}
+	stride := min(1+bytes.Count(text, []byte{d.delimiter}), maxColumns+1)
+	s := splitter{block: block{fields: make([]field, stride), stride: stride, starts: make([]uint32, 1), ends: make([]uint32, 1), lines: make([]int64, 1)}}
+	s.reset(ch)
+	_, err := s.next()
+	var r record
+	columns := s.stride
+	for _, m := range s.malformed {
+		if columns, r.kind = m.columns, m.kind; m.kind == notClosed {
+			columns--
+		}
+	}
+	if columns > maxColumns && err == nil {
+		err = tooManyColumns(line, columns)
+	}
+	var b builder
+	r.quoted = d.quote != 0 && r.kind == wrongCount
+	for _, f := range s.fields[:columns] {
+		r.values = append(r.values, string(b.value(&s.block, f)))
+		start := uint32(f)
+		r.quoted = r.quoted && start > 0 && s.buf[start-1] == d.quote
+	}
+	return r, err
 }
 
 // splitHeader returns the names in a header.
-func splitHeader(record []byte, line int64) ([]string, error) {
-	if bytes.IndexByte(record, 0) >= 0 {
-		return nil, &FileError{Code: "ENCODING", Message: fmt.Sprintf("the header on line %d has zero bytes; save the file as CSV in UTF-8", line)}
-	}
-	buf := append(make([]byte, 0, len(record)+spare), record...)
-	ch := chunk{buf: buf, size: len(record), line: line, quotes: true, multi: true}
-	if buf[len(buf)-1] != '\n' {
-		ch.buf = append(buf, '\n')
-	}
-	s := splitter{block: newBlock(min(1+bytes.Count(record, []byte{delimiter}), maxColumns+1))}
-	s.reset(ch)
-	if _, err := s.next(); err != nil {
+func splitHeader(d dialect, text []byte, line int64) ([]string, error) {
+	r, err := d.split(text, line)
+	if err != nil {
 		return nil, err
 	}
-	columns := s.stride
-	for _, m := range s.malformed {
-		if columns = m.columns; m.kind != wrongCount {
-			return nil, &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or have text behind them", line)}
-		}
+	if r.kind != wrongCount {
+		return nil, &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or have text behind them", line)}
 	}
-	if columns > maxColumns {
-		return nil, tooManyColumns(line, columns)
+	for i, v := range r.values {
+		r.values[i] = strings.TrimSpace(v)
 	}
-	names := make([]string, columns)
-	var b builder
-	for i := range names {
-		names[i] = strings.TrimSpace(string(b.value(&s.block, s.fields[i])))
-	}
-	if !slices.ContainsFunc(names, func(n string) bool { return n != "" }) {
+	if !slices.ContainsFunc(r.values, func(n string) bool { return n != "" }) {
 		return nil, &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d names no column", line)}
 	}
-	return names, nil
+	return r.values, nil
 }
 
 // match finds the wanted columns in the header: layout says for each column of the file which wanted one it is,
 // -1 for none.
-func match(names []string, columns []Column) (layout []int, h Header, err error) {
+func match(d dialect, names []string, columns []Column) (layout []int, h Header, err error) {
 	layout = make([]int, len(names))
 	at := make(map[string]int, len(columns))
 	for i, c := range columns {
@@ -162,7 +188,7 @@ func match(names []string, columns []Column) (layout []int, h Header, err error)
 			h.Missing = append(h.Missing, c.Name)
 		}
 	}
-	if err := usable(h, columns, found, text); err != nil {
+	if err := usable(d, h, columns, found, text); err != nil {
 		return nil, h, err
 	}
 	return layout, h, nil
@@ -184,23 +210,15 @@ func foldRune(r rune) rune {
 
 // usable says why a header cannot be used. Its names are told only when it is sure that it is a header, and not a
 // row of somebody's data.
-func usable(h Header, columns []Column, found []int, text bool) error {
+func usable(d dialect, h Header, columns []Column, found []int, text bool) error {
 	if len(h.Missing) == 0 {
 		return nil
 	}
 	if !text {
-		return &FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; save the file as UTF-8"}
+		return &FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; save the file as UTF-8, or name its encoding in the format"}
 	}
 	if len(h.Missing) == len(columns) {
-		message := "the first line names none of the audience's fields; does the file have a header?"
-		if len(h.Names) == 1 {
-			for _, other := range []struct{ text, name string }{{";", "semicolons"}, {"\t", "tabs"}, {"|", "vertical bars"}} {
-				if strings.Contains(h.Names[0], other.text) {
-					message = "the first line has no comma but " + other.name + "; save the file with commas between its columns"
-				}
-			}
-		}
-		return &FileError{Code: "NO_HEADER", Message: message}
+		return &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? It was split into %s at each %q", count(len(h.Names), "column"), d.delimiter)}
 	}
 	for i, c := range columns {
 		if c.Required && found[i] == 0 {

@@ -15,56 +15,108 @@ const (
 	sampleChunk   = 256 << 10
 )
 
-// Infer proposes a column for each named column of a CSV file: the narrowest type that fits the values of the
-// first maxRows rows (10,000 when it is 0), and string when there are none. It errs on the side of string where
-// another type would lose what somebody wrote: whole numbers with leading zeros or a plus sign, such as postal
-// codes and phone numbers, stay strings, as do those of more than 64 bits. Only words are booleans, not 0 and 1.
-// Rows that are no rows by the rules of CSV are left out of the sample. The second result is its size.
-func Infer(r io.Reader, maxRows int) ([]Column, int, error) {
+// Inferred is what Infer proposes for a file.
+type Inferred struct {
+	Format  audience.Format // how the file is read
+	Columns []Column
+	Rows    int      // size of the sample; all rows of a Parquet file, whose schema says the types
+	Nested  []string // columns that have no single values and cannot be read
+}
+
+// Infer proposes a column for each named column of a file: the narrowest type that fits the values of the first maxRows
+// rows (10,000 when it is 0), and string when there are none. It errs on the side of string where another type would
+// lose what somebody wrote: whole numbers with leading zeros or a plus sign, such as postal codes and phone numbers,
+// stay strings, as do those of more than 64 bits. Only words are booleans, not 0 and 1. Rows that are no rows by the
+// rules of the file's type are left out of the sample. For a Parquet file the types are those of its schema, again
+// string where another one would lose digits. What the format leaves open is found out as Read does.
+func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (Inferred, error) {
 	if maxRows <= 0 {
 		maxRows = defaultSample
 	}
-	ctx := context.Background()
-	c := newChunker(r, sampleChunk)
-	names, err := readHeader(ctx, c)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, err := openContent(ctx, f, format)
 	if err != nil {
-		return nil, 0, err
+		return Inferred{}, err
+	}
+	defer c.close()
+	format.Compression = string(c.method)
+	opts := Options{Format: format, ChunkBytes: sampleChunk}
+	var out Inferred
+	switch c.typ {
+	case audience.Parquet:
+		out, err = inferParquet(ctx, f)
+	case audience.JSON:
+		out.Columns, out.Nested, out.Rows, err = inferJSON(c.text, opts, maxRows)
+		out.Format = format
+		out.Format.Type, out.Format.Encoding = audience.JSON, encodingOf(c.head, format.Encoding)
+	default:
+		out, err = inferCSV(ctx, c.text, opts, maxRows)
+	}
+	if err != nil {
+		return Inferred{}, fileError(err)
+	}
+	return out, nil
+}
+
+// inferCSV proposes columns for a CSV file.
+func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out Inferred, err error) {
+	if !opts.Format.HasHeader() {
+		return out, &FileError{Code: "NO_HEADER", Message: "the file has no header, so that nothing names its columns; give the audience's fields in the order of its columns"}
+	}
+	patterns, err := newDatePatterns(opts.Format.DateFormats)
+	if err != nil {
+		return out, err
+	}
+	c, names, format, err := openCSV(ctx, r, nil, opts)
+	if err != nil {
+		return out, err
 	}
 	if err := distinct(names); err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	types := make([]candidates, len(names))
-	s := splitter{block: newBlock(len(names))}
-	rows := 0
+	for i := range types {
+		types[i].patterns = patterns
+	}
+	out.Format = format
+	if out.Rows, err = sample(ctx, c, types, opts.Format.NullValues, maxRows); err != nil {
+		return out, err
+	}
+	for i, name := range names {
+		if name != "" {
+			out.Columns = append(out.Columns, Column{Name: name, Type: types[i].narrowest()})
+		}
+	}
+	return out, nil
+}
+
+// sample takes the first rows of a CSV file into account and returns how many there are.
+func sample(ctx context.Context, c *chunker, types []candidates, nulls []string, maxRows int) (rows int, err error) {
+	s := splitter{block: newBlock(len(types))}
 	for rows < maxRows {
 		ch, err := c.next(ctx)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, 0, err
+			return rows, err
 		}
 		s.reset(ch)
 		for rows < maxRows {
 			more, err := s.next()
 			if err != nil {
-				return nil, 0, err
+				return rows, err
 			}
 			if !more {
 				break
 			}
 			n := min(s.rows, maxRows-rows)
-			narrow(types, &s.block, n)
+			narrow(types, &s.block, n, nulls)
 			rows += n
 		}
 	}
-	var columns []Column
-	for i, name := range names {
-		if name != "" {
-			columns = append(columns, Column{Name: name, Type: types[i].narrowest()})
-		}
-	}
-	return columns, rows, nil
+	return rows, nil
 }
 
 // distinct refuses names that are not text, or the same ignoring case.
@@ -83,12 +135,13 @@ func distinct(names []string) error {
 	return nil
 }
 
-// narrow takes the first rows of a block into account.
-func narrow(types []candidates, k *block, rows int) {
+// narrow takes the first rows of a block into account, but for texts that are null.
+func narrow(types []candidates, k *block, rows int, nulls []string) {
 	var b builder
 	for i := range types {
 		for at := i; at < rows*k.stride; at += k.stride {
-			if v := trimSpaces(b.value(k, k.fields[at])); len(v) > 0 {
+			text := b.value(k, k.fields[at])
+			if v := trimSpaces(text); len(v) > 0 && !isOneOf(text, nulls) {
 				types[i].see(v)
 			}
 		}
@@ -97,8 +150,9 @@ func narrow(types []candidates, k *block, rows int) {
 
 // candidates are the types that a column may have, besides string.
 type candidates struct {
-	seen bool
-	not  [len(inferred)]bool
+	seen     bool
+	not      [len(inferred)]bool
+	patterns datePatterns // beside ISO 8601
 }
 
 // inferred are the types that are tried, the narrower first.
@@ -132,8 +186,20 @@ var inferred = [...]struct {
 func (c *candidates) see(v []byte) {
 	c.seen = true
 	for i := range c.not {
-		c.not[i] = c.not[i] || !inferred[i].fits(v)
+		c.not[i] = c.not[i] || !inferred[i].fits(v) && !c.patterns.fit(inferred[i].typ, v)
 	}
+}
+
+// fit reports whether a date or a time is written by one of the patterns.
+func (list datePatterns) fit(t audience.Type, v []byte) bool {
+	code := CodeType
+	switch t {
+	case audience.Date:
+		_, code = list.date(v)
+	case audience.DateTime:
+		_, code = list.dateTime(v)
+	}
+	return code == ""
 }
 
 func (c *candidates) narrowest() audience.Type {

@@ -48,7 +48,8 @@ func TestInfer(t *testing.T) {
 		strings.Repeat("1|", 20_000) + "x|": audience.Integer,
 	} {
 		file := "v,x\n" + strings.ReplaceAll(values, "|", ",\n") + ",\n"
-		columns, rows, err := Infer(strings.NewReader(file), 0)
+		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, 0)
+		columns, rows := got.Columns, got.Rows
 		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "v", Type: want}) || columns[1].Type != audience.String {
 			t.Errorf("%.40q: %+v, %v", values, columns, err)
 		}
@@ -65,7 +66,8 @@ func TestInferSample(t *testing.T) {
 	t.Parallel()
 	file := ",id, name\n0,1,a\n1,2\n2,3,\"b\"x\n3,4,c\n4,x,d\n"
 	for most, want := range map[int]audience.Type{1: audience.Integer, 2: audience.Integer, 3: audience.String, 0: audience.String} {
-		columns, rows, err := Infer(strings.NewReader(file), most)
+		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, most)
+		columns, rows := got.Columns, got.Rows
 		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "id", Type: want}) || columns[1] != (Column{Name: "name", Type: audience.String}) {
 			t.Errorf("%d rows: %+v, %v", most, columns, err)
 		}
@@ -88,7 +90,7 @@ func TestInferErrors(t *testing.T) {
 		"\"a\n1":         "NO_HEADER",
 		"\xfe\xff\x00a,": "ENCODING",
 	} {
-		_, _, err := Infer(strings.NewReader(file), 0)
+		_, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, 0)
 		var f *FileError
 		if !errors.As(err, &f) || f.Code != want {
 			t.Errorf("%q: %v, want %s", file, err, want)

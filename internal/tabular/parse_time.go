@@ -19,15 +19,19 @@ func parseDate(b []byte) (days int32, code string) {
 	}
 	year := w&0xff*1000 + w>>8&0xff*100 + w>>16&0xff*10 + w>>24&0xff
 	month := w>>40&0xff*10 + w>>48&0xff
-	day := int16(tens)*10 + int16(ones)
+	return civil(int(year), int(month), int(tens)*10+int(ones))
+}
+
+// civil returns the days from 1970-01-01 to a date; year is 0 to 9999, month and day are 0 to 99.
+func civil(year, month, day int) (days int32, code string) {
 	months := &leapMonths[years[year]&1]
-	if month > 12 || day == 0 || day > months[(month+1)&15]-months[month&15] {
+	if month > 12 || day == 0 || day > int(months[(month+1)&15]-months[month&15]) {
 		return 0, CodeType
 	}
 	if year == 0 {
 		return 0, CodeRange
 	}
-	return years[year]>>1 + int32(months[month&15]+day-1), ""
+	return years[year]>>1 + int32(months[month&15]) + int32(day-1), ""
 }
 
 // leapMonths are, for years without and with a leap day, how many days lie before each month. The month 0 has no
@@ -78,12 +82,19 @@ func parseDateTime(b []byte) (micros int64, code string) {
 	if !ok {
 		return 0, CodeType
 	}
-	micros += clock - offset
+	if code != "" {
+		return 0, code
+	}
+	return inRange(micros + clock - offset)
+}
+
+// inRange returns an instant, or RANGE when its year in UTC is not 1 to 9999.
+func inRange(micros int64) (int64, string) {
 	const first, end = -719162, 2932897 // days of 0001-01-01 and 10000-01-01
 	if micros < first*microsPerDay || micros >= end*microsPerDay {
 		return 0, CodeRange
 	}
-	return micros, code
+	return micros, ""
 }
 
 // parseClock parses hh:mm, hh:mm:ss or hh:mm:ss and a fraction; it returns microseconds and what follows.

@@ -23,6 +23,7 @@ type parser struct {
 	layout   []int // for each column of the file, the wanted one, or -1
 	missing  []int // wanted columns that the file does not have
 	builders []*builder
+	format   audience.Format // how the file is read
 	schema   *arrow.Schema
 	split    splitter
 	faults   faults
@@ -31,8 +32,8 @@ type parser struct {
 	offset   int64 // of the chunk
 }
 
-func newParser(columns []Column, layout []int) *parser {
-	p := &parser{columns: columns, layout: layout}
+func newParser(columns []Column, layout []int, f audience.Format, patterns datePatterns) *parser {
+	p := &parser{columns: columns, layout: layout, format: f}
 	p.split.block = newBlock(len(layout))
 	p.faults.bad = make([]bool, len(p.split.starts))
 	have := make([]bool, len(columns))
@@ -46,7 +47,9 @@ func newParser(columns []Column, layout []int) *parser {
 		if !have[i] {
 			p.missing = append(p.missing, i)
 		}
-		p.builders = append(p.builders, newBuilder(c.Type))
+		b := newBuilder(c.Type)
+		b.patterns = patterns
+		p.builders = append(p.builders, b)
 		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
 	}
 	p.schema = arrow.NewSchema(fields, nil)
@@ -116,15 +119,40 @@ func (p *parser) rows() {
 		p.batch.Lines = append(p.batch.Lines, k.lines[:k.rows]...)
 		for i, want := range p.layout {
 			if want >= 0 {
-				p.builders[want].add(k, i, &p.faults)
+				p.add(i, want)
 			}
 		}
 		for _, want := range p.missing {
-			p.builders[want].addNulls(k.rows)
+			p.addMissing(want)
 		}
 	}
 	if len(p.faults.list)+len(p.split.malformed) > 0 {
 		p.rejects(first)
+	}
+}
+
+// add takes a column of the block that was split last.
+func (p *parser) add(column, want int) {
+	k, b := &p.split.block, p.builders[want]
+	p.faults.want = want
+	if len(p.format.NullValues) > 0 {
+		b.emptyNulls(k, column, p.format.NullValues)
+	}
+	b.add(k, column, &p.faults)
+	if p.columns[want].Primary {
+		b.addEmpty(k, column, &p.faults)
+	}
+}
+
+// addMissing takes a wanted column that the file does not have.
+func (p *parser) addMissing(want int) {
+	rows := p.split.rows
+	p.faults.want = want
+	p.builders[want].addNulls(rows)
+	if p.columns[want].Primary {
+		for row := range rows {
+			p.faults.add(row, CodeIdentity)
+		}
 	}
 }
 
@@ -133,12 +161,12 @@ func (p *parser) rejects(first int) {
 	k := &p.split.block
 	old := len(p.batch.Rejects)
 	for _, m := range p.split.malformed {
-		p.reject(m.start, m.end, Reject{Line: m.line, Code: m.code(), Reason: m.reason(len(p.layout))})
+		p.reject(m.start, m.end, Reject{Line: m.line, Code: m.code(), Reason: p.reason(m)})
 	}
 	if len(p.faults.list) > 0 {
 		for _, f := range p.faults.list {
-			c := p.columns[p.layout[f.column]]
-			p.reject(int(k.starts[f.row]), int(k.ends[f.row]), Reject{Line: k.lines[f.row], Column: c.Name, Code: f.code, Reason: reasonOf(f.code, c.Type)})
+			c := p.columns[f.want]
+			p.reject(int(k.starts[f.row]), int(k.ends[f.row]), Reject{Line: k.lines[f.row], Column: c.Name, Code: f.code, Reason: reasonIn(p.format, f.code, c.Type)})
 		}
 		bad := p.faults.bad[:k.rows]
 		for _, b := range p.builders {
@@ -177,15 +205,18 @@ func (m malformed) code() string {
 	return CodeQuote
 }
 
-// reason says which rule the record breaks; header is the number of columns in the header.
-func (m malformed) reason(header int) string {
+// reason says which rule the record breaks.
+func (p *parser) reason(m malformed) string {
 	switch m.kind {
 	case textAfterQuote:
 		return "text follows the closing quote of a field"
 	case notClosed:
 		return "a quote is opened and not closed before the end of the file"
 	}
-	return fmt.Sprintf("the row has %s, the header %d", count(m.columns, "column"), header)
+	if !p.format.HasHeader() {
+		return fmt.Sprintf("the row has %s, the audience %s", count(m.columns, "column"), count(len(p.layout), "field"))
+	}
+	return fmt.Sprintf("the row has %s, the header %d", count(m.columns, "column"), len(p.layout))
 }
 
 func count(n int, noun string) string {
@@ -193,34 +224,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// reasonOf says which rule a value breaks.
-func reasonOf(code string, t audience.Type) string {
-	switch code {
-	case CodeEncoding:
-		return "the value is not valid UTF-8"
-	case CodeRange:
-		return "the value is out of range for " + rule(t)
-	}
-	return "the value is not " + rule(t)
-}
-
-// rule says what a value of a type looks like.
-func rule(t audience.Type) string {
-	switch t {
-	case audience.Integer:
-		return "a whole number of 32 bits"
-	case audience.Long:
-		return "a whole number of 64 bits"
-	case audience.Number:
-		return "a decimal number"
-	case audience.Boolean:
-		return "true/false, 1/0, yes/no, t/f or y/n"
-	case audience.Date:
-		return "a date such as 2025-05-13"
-	case audience.DateTime:
-		return "a date and time such as 2025-05-23T20:19:00+00:00"
-	}
-	return "text"
 }

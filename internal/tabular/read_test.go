@@ -90,18 +90,25 @@ func (r *result) take(b *Batch) {
 // read reads a text in several ways, which must agree.
 func read(t testing.TB, text string, columns []Column) result {
 	t.Helper()
-	want := readOnce(strings.NewReader(text), columns, Options{Workers: 1})
-	for _, opts := range []Options{{Workers: 1, ChunkBytes: 16}, {Workers: 3, ChunkBytes: 65}, {Workers: 2, ChunkBytes: 1000}} {
+	out := readAs(t, text, columns, audience.Format{})
+	if out.Err == "" && out.Header.Format.Encoding == "utf-8" && out.Bytes != int64(len(text)) {
+		t.Fatalf("the batches stand for %d bytes of %d", out.Bytes, len(text))
+	}
+	return out
+}
+
+// readAs does what read does, of a text in a format.
+func readAs(t testing.TB, text string, columns []Column, f audience.Format) result {
+	t.Helper()
+	want := readOnce(strings.NewReader(text), columns, Options{Workers: 1, Format: f})
+	for _, opts := range []Options{{Workers: 1, ChunkBytes: 16, Format: f}, {Workers: 3, ChunkBytes: 65, Format: f}, {Workers: 2, ChunkBytes: 1000, Format: f}} {
 		got := readOnce(strings.NewReader(text), columns, opts)
 		if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b {
 			t.Fatalf("with %+v:\n%s\nbut in one chunk:\n%s", opts, a, b)
 		}
 	}
-	if got := readOnce(dribble{strings.NewReader(text)}, columns, Options{Workers: 1, ChunkBytes: 16}); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := readOnce(dribble{strings.NewReader(text)}, columns, Options{Workers: 1, ChunkBytes: 16, Format: f}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("read byte by byte:\n%+v\nbut at once:\n%+v", got, want)
-	}
-	if want.Err == "" && want.Bytes != int64(len(text)) {
-		t.Fatalf("the batches stand for %d bytes of %d", want.Bytes, len(text))
 	}
 	return want
 }

@@ -5,13 +5,8 @@ import (
 	"math/bits"
 )
 
-const (
-	delimiter = ','
-	quote     = '"'
-)
-
 // A field is where a value lies in a chunk: its offset in the low half, its length in the high one, without the
-// quotes around it. The highest bit says that it has escaped quotes.
+// quotes around it. The highest bit says that it has quotes or escapes that are no part of the value.
 type field uint64
 
 const escaped field = 1 << 63
@@ -21,6 +16,7 @@ func fieldAt(start, end int) field { return field(end-start)<<32 | field(start) 
 // block is a run of records that were split, so short that they stay in the nearest cache while their columns
 // are parsed one after the other.
 type block struct {
+	marks  dialect // of the chunk
 	text   []byte  // the chunk and the slack behind it
 	fields []field // row by row
 	stride int     // fields of a row
@@ -69,15 +65,16 @@ type splitter struct {
 	base    int             // offset of the bits in mask
 	mask    uint64          // of the word that is looked at, the bits that were not
 	state   quoting
+	escapes escapes
 	checked bool // a quoted field may have other quotes than its first and last byte, or text behind them
 }
 
 // reset begins a chunk.
 func (s *splitter) reset(ch chunk) {
 	s.chunk = ch
-	s.text = ch.buf[:len(ch.buf)+slack]
+	s.marks, s.text = ch.dialect, ch.buf[:len(ch.buf)+slack]
 	s.pos, s.marked, s.used, s.mask = 0, 0, nil, 0
-	s.state, s.checked = quoting{start: 1}, false
+	s.state, s.escapes, s.checked = quoting{start: 1}, escapes{}, false
 }
 
 // next splits the next block; it returns false when the chunk has no more rows or malformed records. It ends
@@ -91,9 +88,15 @@ func (s *splitter) next() (more bool, err error) {
 	return s.rows > 0 || len(s.malformed) > 0, err
 }
 
+// noQuote is no byte.
+const noQuote = uint(256)
+
 // records splits records up to the first that is no row, or until the block is full or the chunk ends.
 func (s *splitter) records() error {
-	buf, quotes := s.buf, s.quotes
+	buf, quote := s.buf, noQuote
+	if s.quotes {
+		quote = uint(s.quote)
+	}
 	mask, base := s.mask, s.base
 	start := s.pos
 	for s.rows < len(s.starts) && start < len(buf) {
@@ -115,7 +118,7 @@ func (s *splitter) records() error {
 				text = cutReturns(buf, at, end)
 			}
 			f := fieldAt(at, text)
-			if quotes && buf[at] == quote {
+			if uint(buf[at]) == quote {
 				var ok bool
 				if f, ok = s.unquote(at, text); !ok {
 					kind = textAfterQuote
@@ -177,7 +180,7 @@ func (s *splitter) refill() bool {
 			return false
 		}
 		part := s.buf[s.marked:min(len(s.buf), s.marked+64*segment)]
-		s.used = markedWords(s.words[:], part, delimiter, '\n', '\n')
+		s.used = markedWords(s.words[:], part, s.delimiter, '\n', '\n')
 		if s.quotes {
 			s.unquoted(part)
 		}
@@ -192,7 +195,11 @@ func (s *splitter) refill() bool {
 // unquoted takes the marks of part that are in quoted fields out.
 func (s *splitter) unquoted(part []byte) {
 	var words [segment]uint64
-	for i, q := range markedWords(words[:], part, quote, quote, quote) {
+	quotes := markedWords(words[:], part, s.quote, s.quote, s.quote)
+	if s.escape != 0 && s.escapes.cut(quotes, part, s.escape) {
+		s.checked = true
+	}
+	for i, q := range quotes {
 		outside, behind := s.state.next(s.used[i], q)
 		s.used[i] &= outside
 		for ; behind != 0 && !s.checked; behind &= behind - 1 {
@@ -208,11 +215,18 @@ func (s *splitter) unquoted(part []byte) {
 func (s *splitter) unquote(start, end int) (f field, ok bool) {
 	start++
 	if !s.checked {
-		return fieldAt(start, end-1), s.buf[end-1] == quote
+		return fieldAt(start, end-1), s.buf[end-1] == s.quote
+	}
+	if s.escape != 0 {
+		n, marks := s.dialect.closing(s.buf[start:end])
+		if f = fieldAt(start, start+n); marks {
+			f |= escaped
+		}
+		return f, start+n+1 == end
 	}
 	for at := start; ; at++ {
-		at += bytes.IndexByte(s.buf[at:end], quote)
-		if at+1 == end || s.buf[at+1] != quote {
+		at += bytes.IndexByte(s.buf[at:end], s.quote)
+		if at+1 == end || s.buf[at+1] != s.quote {
 			return fieldAt(start, at) | f, at+1 == end
 		}
 		f = escaped

@@ -106,8 +106,10 @@ func (q *quoting) step(structure, quotes uint64) (outside, behind uint64) {
 
 // boundaries finds the ends of records in a buffer that begins with a record and grows from scan to scan.
 type boundaries struct {
+	dialect
 	scanned int // bytes looked at
 	state   quoting
+	escapes escapes
 	first   int  // offset after the first record end, 0 when there is none yet
 	last    int  // offset after the last record end, 0 when there is none yet
 	quotes  bool // there is a quote
@@ -120,7 +122,7 @@ const segment = 64
 // scan looks at the bytes that were added to buf. Records end at the bytes end1 and end2 outside quoted fields.
 func (s *boundaries) scan(buf []byte, end1, end2 byte) {
 	fresh := buf[s.scanned:]
-	if !s.quotes && end1 == end2 && bytes.IndexByte(fresh, quote) < 0 {
+	if !s.quotes && end1 == end2 && (s.quote == 0 || bytes.IndexByte(fresh, s.quote) < 0) {
 		if n := bytes.IndexByte(fresh, end1); n >= 0 {
 			if s.first == 0 {
 				s.first = s.scanned + n + 1
@@ -132,14 +134,20 @@ func (s *boundaries) scan(buf []byte, end1, end2 byte) {
 	}
 	if !s.quotes {
 		s.quotes = true
-		s.scanned, s.state = 0, quoting{start: 1}
+		s.scanned, s.state, s.escapes = 0, quoting{start: 1}, escapes{}
 	}
 	var structure, ends, quotes [segment]uint64
 	for s.scanned < len(buf) {
 		part := buf[s.scanned:min(len(buf), s.scanned+64*segment)]
-		st := markedWords(structure[:], part, delimiter, end1, end2)
+		st := markedWords(structure[:], part, s.delimiter, end1, end2)
 		e := markedWords(ends[:], part, end1, end2, end2)
-		q := markedWords(quotes[:], part, quote, quote, quote)
+		q := quotes[:len(st)]
+		if s.quote != 0 {
+			markedWords(q, part, s.quote, s.quote, s.quote)
+		}
+		if s.escape != 0 {
+			s.escapes.cut(q, part, s.escape)
+		}
 		for i := range st {
 			before := s.state
 			outside, _ := s.state.next(st[i], q[i])
@@ -153,6 +161,7 @@ func (s *boundaries) scan(buf []byte, end1, end2 byte) {
 			}
 			if 64*i+64 > len(part) { // the next scan begins with this word
 				s.state = before
+				s.escapes.back()
 				s.scanned += 64 * i
 				return
 			}

@@ -5,31 +5,83 @@
 //
 // Files are as in RFC 4180, and as people send them. The rules do not depend on how a file is cut into chunks.
 //
-// Text is UTF-8; a byte order mark is skipped. Invalid bytes make a row a reject when they are in a string that is
-// wanted, and do not matter elsewhere. Zero bytes are data.
+// Text is in the encoding that the byte order mark says, else the one that the format names, else UTF-8. Lines,
+// offsets and sizes are those of the text in UTF-8; the byte order mark is skipped. Bytes that are not valid in UTF-8
+// or UTF-16 make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
+// bytes are data; only in the first record they are an error, since then the file is UTF-16 that nobody has named.
 //
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
 // carriage return elsewhere is data. Only when the header's line ends with a carriage return alone, as on old
 // Macintosh systems, every carriage return of the file ends a line. Lines without a byte are skipped, also when the
 // file has one column; they count as lines. The last line need not have an end.
 //
-// A record is a line, unless a quoted field has line ends. Its fields are separated by commas. A field whose first
-// byte is a quote is quoted: up to the closing quote commas and line ends are data and two quotes are one. A quote
-// elsewhere is data, also behind a space. When text follows a closing quote, the field goes on to the next comma or
-// line end, and the row is a reject (QUOTE). A quote that is not closed takes in the rest of the file: one reject
-// (QUOTE), whose reason and Lines say how much. Nothing is guessed from lines that a quote has swallowed: they could
-// as well be the text of a field. A record of more than 16 MiB or 10,000 fields ends the read, naming its line.
+// A record is a line, unless a quoted field has line ends. Its fields are separated by the delimiter. A field whose
+// first byte is the quote is quoted: up to the closing quote delimiters and line ends are data and two quotes are one;
+// if there is an escape, it takes the byte behind it literally, be it a quote, itself, a line feed or another, and is
+// dropped. A quote elsewhere is data, also behind a space, and so is an escape outside of quotes. When text follows a
+// closing quote, the field goes on to the next delimiter or line end, and the row is a reject (QUOTE). A quote that is
+// not closed takes in the rest of the file: one reject (QUOTE), whose reason and Lines say how much. Nothing is guessed
+// from lines that a quote has swallowed: they could as well be the text of a field. A record of more than 16 MiB or
+// 10,000 fields ends the read, naming its line.
 //
 // The first record is the header. Names are found ignoring case and white space around them, in any order; columns
 // that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is
 // missing, a wanted one is there twice, or none of the wanted ones is there at all: then the file has no header.
-// A row with more or fewer fields than the header is a reject (COLUMN_COUNT).
+// A row with more or fewer fields than the header is a reject (COLUMN_COUNT). When the format says that there is no
+// header, the columns of the file are the wanted ones in their order.
+//
+// # The dialect of a CSV file
+//
+// Delimiter, quote and escape are those of the format. What it leaves open is found out from the first 64 KiB of the
+// text, the same way whatever the chunks, and the header reports it:
+//
+//   - A first line such as sep=; or "sep=;" says the delimiter, as spreadsheets write it. It is skipped, and counts as
+//     a line, also when the format names a delimiter.
+//   - Of comma, semicolon, tab and vertical bar the delimiter is the one by which the first record has most of the
+//     wanted names; then by which all its fields are quoted, or it has several; then by which the most bytes lie in
+//     records that have as many fields as there are columns; then by which it has most fields; then the first of
+//     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names. A file of one column
+//     is read with commas.
+//   - The quote is the double quote. It is the apostrophe when no field begins with a double quote, and with
+//     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
+//     the right number of fields.
+//   - The escape is the backslash when one stands before a quote and, by it, more bytes lie in records with the right
+//     number of fields. Else there is none.
+//
+// # JSON
+//
+// A file holds JSON objects (RFC 8259), one for each row, in one of three layouts, which its content says: one array
+// of them; a line for each; or one behind the other, over lines as they like. An array is a file that begins with a
+// bracket. Else a file is of lines when its first object that is not empty, or its hundredth, is a line of its own,
+// when its first line is malformed, or when its second line is an object. Text is encoded as that of CSV; lines and
+// offsets count alike.
+//
+// Blank lines are skipped. A line that is not one JSON object is a reject (JSON), and the next line is read. In the
+// other layouts nothing behind malformed JSON can be trusted: it ends the read, naming its line, and so does a file
+// that is cut off, or has text behind its array. An element that is no object is a reject (JSON). Objects and arrays
+// in each other more than 1,000 deep and objects of more than 10,000 keys are as malformed. A row of more than 16 MiB
+// with the white space before it ends the read.
+//
+// Rows of one array may begin on the same line. So that each has a number of its own, the number of a row is that of
+// its line, or one more than that of the row before it if that is more: in an array on one line rows are counted.
+//
+// Keys are found as the names of CSV are, in any order. An absent key and null are null. A wanted key that an object
+// has twice makes it a reject (DUPLICATE_KEY); elsewhere keys and values do not matter. A wanted column that no object
+// has is missing; it is an error when it is required, or when all are missing, or nothing in the file is an object:
+// only at the end of the file it is known. Extra columns are the first 10,000 spellings that the file has, of up to
+// 1 KiB.
+//
+// The text of a string, and numbers and booleans as they are written, are values as those of CSV, with these rules:
+// for an integer or long, a number may have a point or an exponent if it is whole, such as 1.0 or 1e3, and a string
+// may not. An object or an array is TYPE. A string with half a surrogate, or with bytes that are not valid, is
+// ENCODING. Of several faults of a row the first in the order of its keys counts.
 //
 // # Values
 //
-// An empty value is null, quoted or not, for every type. Strings are kept as they are; around other values spaces
-// and tabs are cut off. A value that is not of its column's type makes the row a reject, named for the first such
-// column of the file:
+// An empty value is null, quoted or not, for every type, and so is one that is exactly one of the format's null values
+// when quotes and escapes are gone. Strings are kept as they are; around other values spaces and tabs are cut off. A
+// row whose primary identity is null or only white space is a reject (IDENTITY). A value that is not of its column's
+// type makes the row a reject. Of several faults of a row the first in the order of the file's columns counts:
 //
 //   - integer, long: an optional sign and decimal digits. Out of 32 or 64 bits is RANGE; 1.0 and 1e3 are TYPE.
 //   - number: an optional sign, digits with at most one point among or beside them, and an optional exponent, to the
@@ -40,7 +92,11 @@
 //   - datetime: a date, or a date, T or a space, hh:mm or hh:mm:ss, and after seconds a point or comma and 1 to 9
 //     digits, cut to microseconds; then Z or an offset ±hh, ±hhmm or ±hh:mm. Without an offset it is UTC. A leap
 //     second (:60) and 24:00 are TYPE; an instant whose year in UTC is not 1 to 9999 is RANGE.
-//   - string: any valid UTF-8, else ENCODING.
+//   - date and datetime that are TYPE by these rules are tried by the format's date patterns (audience.ParseDatePattern)
+//     in their order. The first that the whole value fits, to the byte, and that makes an existing day decides. Without
+//     an offset it is UTC, without a time of day midnight. In a date column the time of day must be midnight as it is
+//     written, and an offset does not matter.
+//   - string: any valid text, else ENCODING.
 package tabular
 
 import (
@@ -88,12 +144,14 @@ type Reject struct {
 
 // Codes of rejects.
 const (
-	CodeColumnCount = "COLUMN_COUNT" // the row has another number of columns than the header
-	CodeType        = "TYPE"         // the value is not of the column's type
-	CodeRange       = "RANGE"        // the value does not fit the type's range
-	CodeEncoding    = "ENCODING"     // the value is not valid UTF-8
-	CodeQuote       = "QUOTE"        // a quoted field is malformed or not closed
-	CodeIdentity    = "IDENTITY"     // the primary identity is empty
+	CodeColumnCount  = "COLUMN_COUNT"  // the row has another number of columns than the header
+	CodeType         = "TYPE"          // the value is not of the column's type
+	CodeRange        = "RANGE"         // the value does not fit the type's range
+	CodeEncoding     = "ENCODING"      // the value is not valid UTF-8
+	CodeQuote        = "QUOTE"         // a quoted field is malformed or not closed
+	CodeIdentity     = "IDENTITY"      // the primary identity is empty
+	CodeJSON         = "JSON"          // what should be an object is none, or malformed; of a file: its JSON is malformed
+	CodeDuplicateKey = "DUPLICATE_KEY" // an object has the same key more than once, ignoring case
 )
 
 // Header is what a file's header said.
@@ -115,7 +173,7 @@ type Options struct {
 
 // FileError is an error of a file as a whole: nothing of it can be used.
 type FileError struct {
-	Code    string // EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN, LINE_TOO_LONG, TOO_MANY_COLUMNS, ENCODING, READ
+	Code    string // EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN, LINE_TOO_LONG, TOO_MANY_COLUMNS, ENCODING, JSON, READ
 	Message string // without the file's name, which the caller knows
 	Err     error  // the cause, such as the reader's error; may be nil
 }

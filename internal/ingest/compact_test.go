@@ -1,0 +1,172 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+)
+
+// wear makes an audience whose files are worth rewriting.
+func wear(w *world) (last audience.Run) {
+	w.t.Helper()
+	for i := range 10 {
+		w.now = w.now.Add(time.Hour)
+		w.put(fmt.Sprintf("%d.csv", i), fmt.Sprintf("mail,city\na@example.com,c%d\nb%d@example.com,c\n", i, i))
+		last = w.mustRun(false)
+	}
+	return last
+}
+
+// maintenanceFiles returns the directories of maintenance in the lake.
+func (w *world) maintenanceFiles() []string {
+	w.t.Helper()
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(w.root), "lake", w.table.Namespace, w.table.Name, "*", "maintenance-*"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found
+}
+
+func idle(context.Context) error { return nil }
+
+func TestCompact(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.put("a.csv", "mail,city\nz@example.com,A\n")
+	w.mustRun(true)
+	never := func(context.Context) error { return errors.New("a dataset that is not worn was rewritten") }
+	if done, err := w.pipeline.Compact(t.Context(), w.table, never); done || err != nil {
+		t.Fatal(done, err)
+	}
+	last := wear(w)
+	before := rowsOf(t, w.dataset())
+	if done, err := w.pipeline.Compact(t.Context(), w.table, idle); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	d := w.dataset()
+	if l, err := d.Layout(t.Context(), 1<<20); err != nil || l != (lake.Layout{Files: 1, SmallFiles: 1, Rows: 12}) {
+		t.Errorf("the layout is %+v: %v", l, err)
+	}
+	if got := rowsOf(t, d); !slices.Equal(got, before) {
+		t.Errorf("the rows are\n%q\nand were\n%q", got, before)
+	}
+	if _, ok := d.FindRun(last.ID); !ok {
+		t.Error("the last run is not found any more")
+	}
+	w.reopen()
+	w.put("z.csv", "mail,city\na@example.com,new\n")
+	w.wantRows(w.mustRun(false), audience.Rows{Read: 1, Updated: 1})
+	if done, err := w.pipeline.Compact(t.Context(), w.table, never); done || err != nil {
+		t.Fatal(done, err)
+	}
+}
+
+func TestCompactGivesWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	wear(w)
+	busy := func(context.Context) error { return ingest.ErrBusy }
+	if done, err := w.pipeline.Compact(t.Context(), w.table, busy); done || !errors.Is(err, ingest.ErrBusy) {
+		t.Fatal(done, err)
+	}
+	run := func(context.Context) error {
+		w.put("late.csv", "mail\nlate@example.com\n")
+		w.mustRun(false)
+		return nil
+	}
+	if done, err := w.pipeline.Compact(t.Context(), w.table, run); done || err != nil {
+		t.Fatal(done, err)
+	}
+	if left := w.maintenanceFiles(); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+	if w.rows() != 12 || w.status("Email", "late@example.com") != "realized" {
+		t.Error("the run is lost")
+	}
+}
+
+// A version that came before a compaction is kept as long as any, and comes back.
+func TestMaintainThenRollback(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	last := wear(w)
+	rows := rowsOf(t, w.dataset())
+	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: 7 * 24 * time.Hour, Idle: idle, InProgress: func(audience.RunID) bool { return false }}
+	maintain := func() ingest.Maintained {
+		t.Helper()
+		m, err := w.pipeline.Maintain(t.Context(), keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if m := maintain(); !m.Compacted || m.Versions != 0 || m.Orphans != 0 {
+		t.Errorf("maintained: %+v", m)
+	}
+	w.now = time.Now().Add(8 * 24 * time.Hour)
+	if m := maintain(); m.Compacted || m.Versions != 10 || m.Orphans == 0 {
+		t.Errorf("maintained: %+v", m)
+	}
+	if v := w.dataset().Versions(); len(v) != 1 || v[0].Version != last.ID || v[0].Run != "" {
+		t.Errorf("versions: %+v", v)
+	}
+	w.put("bad.csv", "mail\nbad@example.com\n")
+	w.mustRun(true)
+	keep.Keep = 9 * 24 * time.Hour // snapshots bear the machine's time, 8 days ago
+	if m := maintain(); m.Versions != 0 {
+		t.Errorf("maintained: %+v", m)
+	}
+	w.reopen()
+	r := w.rollback(last.ID)
+	if got := rowsOf(t, w.dataset()); !slices.Equal(got, rows) || r.Result.Files[0].Path != "version of run "+string(last.ID) {
+		t.Errorf("the rows are\n%q\nand were\n%q", got, rows)
+	}
+	if w.status("Email", "b3@example.com") != "realized" || w.status("Email", "bad@example.com") != "exited" {
+		t.Error("the profile store is not rolled back")
+	}
+}
+
+// A run whose files were removed with its snapshot is none of a later run's business.
+func TestRunAfterExpiry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	wear(w)
+	w.put("bad.csv", "mail,points\nx@example.com,many\n")
+	w.put("c.csv", "mail\nc@example.com\n")
+	withRejects := w.mustRun(false)
+	w.now = time.Now().Add(8 * 24 * time.Hour)
+	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: time.Hour, Idle: idle, InProgress: func(audience.RunID) bool { return false }}
+	for range 2 {
+		if _, err := w.pipeline.Maintain(t.Context(), keep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(w.dataset().Snapshots()); n != 1 {
+		t.Fatalf("%d snapshots", n)
+	}
+	f, err := w.dataset().OpenFile(withRejects.Result.RejectsPath)
+	if err != nil {
+		t.Fatalf("the rejects went with the version: %v", err)
+	}
+	f.Close()
+	w.put("d.csv", "mail\nd@example.com\n")
+	w.wantRows(w.mustRun(false), audience.Rows{Read: 1, Added: 1})
+	w.put("a.csv", "mail,city\na@example.com,new\n")
+	w.mustRun(true)
+	w.now = w.now.Add(31 * 24 * time.Hour)
+	if _, err := w.pipeline.Maintain(t.Context(), keep); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.dataset().OpenFile(withRejects.Result.RejectsPath); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the rejects are kept for ever: %v", err)
+	}
+}

@@ -1,0 +1,279 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+// A rollback is like a full run whose input is the dataset as it was after an earlier run: each row of that version
+// is read, and comes out added, updated or unchanged; members that the version does not have leave. The snapshot
+// it makes has the files of the version, so that the dataset is row for row what it was, with the times and the
+// provenance that the rows had. A member of the version whose time is over meanwhile comes back with its row, and is
+// expired as any other is: a look-up shows it as such at once, the next run takes it out.
+
+// planRollback returns the manifest of a rollback: the version of the earlier run, pinned by its snapshot.
+func (a *attempt) planRollback() ([]audience.PlannedFile, error) {
+	snap, ok := a.dataset.FindVersion(a.spec.Run.Request.Of)
+	if !ok {
+		return nil, a.versionGone()
+	}
+	then, err := a.dataset.At(snap.ID)
+	if err != nil {
+		return nil, err
+	}
+	return []audience.PlannedFile{{Path: fmt.Sprintf("version of run %s", snap.Version), Size: then.Bytes(), ModifiedAt: snap.Time.UTC(),
+		Version: strconv.FormatInt(snap.ID, 10), Status: audience.FileRead}}, nil
+}
+
+// version opens the version that the manifest pins.
+func (a *attempt) version() (*lake.Dataset, int64, error) {
+	id, err := strconv.ParseInt(a.files[0].Version, 10, 64)
+	if err != nil {
+		return nil, 0, fmt.Errorf("the manifest of a rollback names no snapshot: %w", err)
+	}
+	then, err := a.dataset.At(id)
+	if errors.Is(err, lake.ErrNotExist) {
+		return nil, 0, a.versionGone()
+	}
+	return then, id, err
+}
+
+// versionGone says that the run's version cannot be brought back.
+func (a *attempt) versionGone() error {
+	return audience.Errorf(audience.Impossible, "there is no version of run %s: it is another audience's, committed nothing, or was replaced longer ago than the %s that versions are kept; "+
+		"choose one of the audience's versions", a.spec.Run.Request.Of, keptFor(a.spec.Keep))
+}
+
+// keptFor returns a duration in words: in days when it is some days.
+func keptFor(d time.Duration) string {
+	if days := d / (24 * time.Hour); days > 1 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return d.String()
+}
+
+// rollBack compares the members with those of the version, range by range of keys.
+func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, error) {
+	then, id, err := a.version()
+	if err != nil {
+		return nil, nil, err
+	}
+	a.reads = make([]fileRead, 1)
+	m := &merged{tally: newTally(1), stateRows: a.dataset.Rows(), nRetired: a.dataset.Rows(), nWritten: then.Rows(), restore: id}
+	c, err := a.comparison(ctx, then)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.rules = mergeRules{now: c.rules.now, ttl: c.rules.ttl, refreshed: c.thenRefreshed}
+	err = a.timed(stepMerge, func() error { return c.run(ctx, m) })
+	return m, &audience.RunResult{}, err
+}
+
+// comparison is that of the current members with those of a version.
+type comparison struct {
+	attempt       *attempt
+	now, then     *lake.State
+	rules         mergeRules // of the current members; refreshed is theirs
+	thenRefreshed int64      // epoch microseconds
+}
+
+func (a *attempt) comparison(ctx context.Context, then *lake.Dataset) (*comparison, error) {
+	c := &comparison{attempt: a}
+	refreshed, err := refreshedAt(a.dataset)
+	if err != nil {
+		return nil, err
+	}
+	c.rules = rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
+	if refreshed, err = refreshedAt(then); err != nil {
+		return nil, err
+	}
+	if !refreshed.IsZero() {
+		c.thenRefreshed = refreshed.UnixMicro()
+	}
+	opts := lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: int(a.p.memory() / int64(8*a.p.workers()))}
+	if c.now, err = a.dataset.OpenState(ctx, opts); err != nil {
+		return nil, fmt.Errorf("read the current members: %w", err)
+	}
+	if c.then, err = then.OpenState(ctx, opts); err != nil {
+		return nil, fmt.Errorf("read the members of the version: %w", err)
+	}
+	return c, nil
+}
+
+// run compares all ranges, several at once, and writes the delta.
+func (c *comparison) run(ctx context.Context, m *merged) error {
+	a := c.attempt
+	changes, err := a.newChanges(c.rules.now / 1e6)
+	if err != nil {
+		return err
+	}
+	defer changes.release()
+	ranges := splitRanges(len(a.spill.buckets), a.p.workers())
+	tallies := make([]*tally, len(ranges))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, r := range ranges {
+		tallies[i] = newTally(1)
+		g.Go(guard(func() error {
+			w, err := changes.open(i)
+			if err != nil {
+				return err
+			}
+			if err := c.compareRange(gctx, r, tallies[i], w); err != nil {
+				return err
+			}
+			return changes.end(i)
+		}))
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, t := range tallies {
+		m.tally.plus(t)
+	}
+	m.delta, err = changes.finish(ctx, ranges)
+	return err
+}
+
+func (c *comparison) compareRange(ctx context.Context, r [2]int, t *tally, out changeWriter) error {
+	now, then := c.now.Cursor(), c.then.Cursor()
+	defer now.Close()
+	defer then.Close()
+	w := &stepBack{comparison: c, tally: t, out: out}
+	for i := r[0]; i < r[1]; i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lo, hi := c.attempt.spill.bounds(i)
+		var err error
+		if w.now, err = now.Range(lake.Key(lo), (*lake.Key)(hi)); err != nil {
+			return fmt.Errorf("read the current members: %w", err)
+		}
+		if w.then, err = then.Range(lake.Key(lo), (*lake.Key)(hi)); err != nil {
+			return fmt.Errorf("read the members of the version: %w", err)
+		}
+		if err := w.compare(); err != nil {
+			return err
+		}
+		read := int64(len(w.then.IDs))
+		c.attempt.reads[0].rows.Add(read)
+		c.attempt.rowsRead.Add(read)
+		c.attempt.merged.Add(1)
+	}
+	return nil
+}
+
+// stepBack compares one range of keys and writes the changes that lead from the current members back to the
+// version's.
+type stepBack struct {
+	*comparison
+	now, then *lake.StateRows
+	tally     *tally
+	out       changeWriter
+	keys      [2][]profile.Key
+}
+
+// compare counts each member and writes its changes.
+func (s *stepBack) compare() error {
+	i, j := 0, 0
+	for i < len(s.now.IDs) || j < len(s.then.IDs) {
+		order := -1 // only a member now
+		switch {
+		case i == len(s.now.IDs):
+			order = 1
+		case j < len(s.then.IDs):
+			order = bytes.Compare(s.now.IDs[i][:], s.then.IDs[j][:])
+		}
+		var err error
+		switch {
+		case order < 0:
+			err = s.exit(i)
+			i++
+		case order > 0:
+			s.tally.files[0].Added++
+			err = s.bring(j, -1)
+			j++
+		default:
+			if s.now.Row[i] == s.then.Row[j] {
+				s.tally.files[0].Unchanged++
+			} else {
+				s.tally.files[0].Updated++
+			}
+			err = s.bring(j, i)
+			i, j = i+1, j+1
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exit takes out the current member i, whom the version does not have.
+func (s *stepBack) exit(i int) error {
+	at := s.rules.now
+	if over := s.rules.expiry(s.now.Seen[i]); over <= at {
+		s.tally.expired++
+		at = over
+	} else {
+		s.tally.removed++
+	}
+	primary := profile.Key(s.now.IDs[i])
+	c := profile.Change{Member: primary, Exited: true, Since: s.now.Since[i] / 1e6, Seen: s.now.Seen[i] / 1e6, At: at / 1e6}
+	s.keys[0] = s.attempt.codec.stateKeys(append(s.keys[0][:0], primary), s.now, i, primary)
+	return s.writeAll(c, s.keys[0], nil)
+}
+
+// bring makes the member j of the version what it was; was is its current row, -1 when it is no member.
+func (s *stepBack) bring(j, was int) error {
+	primary := profile.Key(s.then.IDs[j])
+	c := profile.Change{Member: primary, Since: s.then.Since[j] / 1e6, Seen: s.then.Seen[j] / 1e6}
+	s.keys[0] = s.attempt.codec.stateKeys(append(s.keys[0][:0], primary), s.then, j, primary)
+	if was < 0 {
+		return s.writeAll(c, s.keys[0], nil)
+	}
+	s.keys[1] = s.attempt.codec.stateKeys(append(s.keys[1][:0], primary), s.now, was, primary)
+	if s.same(j, was) {
+		if err := s.writeAll(c, s.keys[0], s.keys[1]); err != nil {
+			return err
+		}
+	} else if err := s.writeAll(c, s.keys[0], nil); err != nil {
+		return err
+	}
+	c.Exited, c.At = true, s.rules.now/1e6
+	return s.writeAll(c, s.keys[1], s.keys[0])
+}
+
+// same reports whether the profile store has the times of the member j of the version, whose current row is was.
+//
+// What it has of a member says when the member was seen last, or less when a full run has seen it since: then the
+// pointer of the audience says so. Hence, when both rows were seen at the same time, the store has that time unless
+// it lies after the version's last full run and not after the current one.
+func (s *stepBack) same(j, was int) bool {
+	seen := s.then.Seen[j]
+	return s.then.Since[j] == s.now.Since[was] && seen == s.now.Seen[was] && !(s.thenRefreshed < seen && seen <= s.rules.refreshed)
+}
+
+// writeAll writes a change for each of the keys that is not among the others.
+func (s *stepBack) writeAll(c profile.Change, keys, others []profile.Key) error {
+	for _, k := range keys {
+		if slices.Contains(others, k) {
+			continue
+		}
+		c.Key = k
+		if err := s.out.write(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

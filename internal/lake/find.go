@@ -1,0 +1,146 @@
+package lake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+)
+
+// place is a row of a data file.
+type place struct {
+	file *stateFile
+	pos  int64
+}
+
+// Find returns the row of a member as a batch of one row with all columns, which the caller releases; false when
+// the snapshot has no such member. Of each data file whose bounds allow the key it reads the keys of one row
+// group, of position deletes those that name a row that it found, and one row of the other columns.
+func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, error) {
+	state, deletes, err := d.openFiles(ctx, StateOptions{})
+	if err != nil {
+		return nil, false, err
+	}
+	found := map[string]place{} // by path: a file has a key once
+	for _, f := range state.data {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		pos, ok, err := f.find(key)
+		if err != nil {
+			return nil, false, fmt.Errorf("read %s: %w", f.Path, err)
+		}
+		if ok {
+			found[f.Path] = place{f, pos}
+		}
+	}
+	for _, del := range deletes {
+		if len(found) == 0 {
+			break
+		}
+		if err := dropDeleted(del.FilePath(), found); err != nil {
+			return nil, false, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), err)
+		}
+	}
+	for path, at := range found {
+		rec, err := at.read(ctx, d.schema)
+		if err != nil {
+			return nil, false, fmt.Errorf("read %s: %w", path, err)
+		}
+		return rec, true, nil
+	}
+	return nil, false, nil
+}
+
+// find returns the file's row with the key, deleted or not.
+func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
+	if !overlaps(&f.min, &f.max, key, nil) || bytes.Compare(f.min[:], key[:]) > 0 {
+		return 0, false, nil
+	}
+	foot, err := f.footer()
+	if err != nil {
+		return 0, false, err
+	}
+	g, _ := foot.groupsIn(key, nil) // the first whose keys go that far
+	if g == len(foot.groups) || bytes.Compare(foot.groups[g].min[:], key[:]) > 0 {
+		return 0, false, nil
+	}
+	r, osFile, err := openParquet(f.Path, foot.meta)
+	if err != nil {
+		return 0, false, err
+	}
+	defer osFile.Close()
+	rg := r.RowGroup(g)
+	keys, err := readKeys(rg, foot.id, make([]Key, rg.NumRows()))
+	if err != nil {
+		return 0, false, err
+	}
+	i := sort.Search(len(keys), func(i int) bool { return bytes.Compare(keys[i][:], key[:]) >= 0 })
+	return foot.groups[g].first + int64(i), i < len(keys) && keys[i] == key, nil
+}
+
+// dropDeleted removes the places that a position delete file names.
+func dropDeleted(location string, found map[string]place) error {
+	return eachDelete(location, func(rg *metadata.RowGroupMetaData, path, pos int) bool { return mayName(rg, path, pos, found) },
+		func(paths []parquet.ByteArray, positions []int64) error {
+			for i, p := range paths {
+				if at, ok := found[string(p)]; ok && at.pos == positions[i] {
+					delete(found, string(p))
+				}
+			}
+			return nil
+		})
+}
+
+// mayName reports whether a row group of position deletes may name one of the places, by its bounds.
+func mayName(rg *metadata.RowGroupMetaData, path, pos int, found map[string]place) bool {
+	paths, ok := boundsOfColumn[*metadata.ByteArrayStatistics](rg, path)
+	if !ok {
+		return true
+	}
+	first, last := string(paths.Min()), string(paths.Max())
+	for path, at := range found {
+		if path < first || path > last {
+			continue
+		}
+		if positions, ok := boundsOfColumn[*metadata.Int64Statistics](rg, pos); ok && first == last &&
+			(at.pos < positions.Min() || at.pos > positions.Max()) {
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+// boundsOfColumn returns the statistics of a column when they have bounds.
+func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i int) (none S, ok bool) {
+	chunk, err := rg.ColumnChunk(i)
+	if err != nil {
+		return none, false
+	}
+	stats, err := chunk.Statistics()
+	if err != nil || stats == nil || !stats.HasMinMax() {
+		return none, false
+	}
+	typed, ok := stats.(S)
+	return typed, ok
+}
+
+// read returns the row's columns.
+func (p place) read(ctx context.Context, schema *arrow.Schema) (arrow.RecordBatch, error) {
+	r, ok, err := openRows(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1})
+	if err != nil || !ok {
+		return nil, errors.Join(err, errShort(0))
+	}
+	defer r.close()
+	rec, _, ok, err := r.read(ctx)
+	if err != nil || !ok {
+		return nil, errors.Join(err, errShort(0))
+	}
+	return rec, nil
+}

@@ -1,0 +1,224 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/apache/iceberg-go/table"
+
+	"roster/internal/audience"
+	"roster/internal/fault"
+)
+
+// maintenancePrefix begins the names of the directories of maintenance, which no run has.
+const maintenancePrefix = "maintenance-"
+
+// MaintenanceDir returns the name of an attempt's directory for maintenance; id makes it one of its own.
+func MaintenanceDir(id string) string { return maintenancePrefix + id }
+
+// OrphanOptions say which files RemoveOrphans leaves.
+type OrphanOptions struct {
+	// Before is when a file must have been written last: a younger one may be named by the next commit.
+	Before time.Time
+	// Keep are names of files beside the data, such as a run's rejects, with times of their own instead: such a file
+	// stays until it is older than that, whether a snapshot keeps the run's other files or not, and is removed then.
+	Keep map[string]time.Time
+	// InUse reports whether a run has not ended. It is asked before the history is read.
+	InUse func(audience.RunID) bool
+}
+
+// RemoveOrphans removes the files of the table that no snapshot names and says how many they were and how many
+// bytes: files of snapshots that expired, of attempts that failed, and of commits that lost a race. It is safe
+// beside runs, and can be cut off anywhere.
+func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int, bytes int64, err error) {
+	s := sweep{OrphanOptions: o, ended: map[audience.RunID]bool{}}
+	// What is there is listed before the table is loaded: whatever the list has was there when the table named it.
+	for _, kind := range []string{"metadata", "data", "roster"} {
+		if err := s.list(ctx, d.dir, kind); err != nil {
+			return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
+		}
+	}
+	now, err := d.lake.Load(ctx, d.id)
+	if err != nil {
+		return 0, 0, err
+	}
+	named, err := now.named(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.remove(ctx, named)
+	return s.files, s.bytes, err
+}
+
+// sweep is one search for orphans.
+type sweep struct {
+	OrphanOptions
+	ended map[audience.RunID]bool // what InUse said
+	found []candidate
+	dirs  []string // of attempts
+	files int
+	bytes int64
+}
+
+// candidate is a file that may be removed unless it is named.
+type candidate struct {
+	path string
+	dir  string // the directory of an attempt beside the data, which snapshots name instead of its files
+	size int64
+	kept bool // it is one of OrphanOptions.Keep whose time is over
+}
+
+// list finds the files of one kind that are old enough and not of a run in progress.
+func (s *sweep) list(ctx context.Context, root, kind string) error {
+	top := filepath.Join(root, kind)
+	return filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile, or never there
+		}
+		if err != nil || path == top {
+			return errors.Join(err, ctx.Err())
+		}
+		attempt, _, _ := strings.Cut(strings.TrimPrefix(path, top+string(filepath.Separator)), string(filepath.Separator))
+		if kind != "metadata" && e.IsDir() && s.inUse(attempt) {
+			return fs.SkipDir
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.look(path, attempt, kind, info)
+		return nil
+	})
+}
+
+// look notes a file, or the directory of an attempt, that is old enough.
+func (s *sweep) look(path, attempt, kind string, info fs.FileInfo) {
+	c := candidate{path: path, size: info.Size()}
+	before := s.Before
+	if kind == "roster" {
+		c.dir = attempt
+		if at, ok := s.Keep[info.Name()]; ok {
+			before, c.kept = at, true
+		}
+	}
+	switch {
+	case !info.ModTime().Before(before):
+	case info.Mode().IsRegular():
+		s.found = append(s.found, c)
+	case info.IsDir() && kind != "metadata":
+		s.dirs = append(s.dirs, path)
+	}
+}
+
+// inUse reports whether an attempt's directory is of a run that has not ended.
+func (s *sweep) inUse(attempt string) bool {
+	i := strings.LastIndexByte(attempt, '-')
+	if i < 0 || strings.HasPrefix(attempt, maintenancePrefix) {
+		return false
+	}
+	run := audience.RunID(attempt[:i])
+	ended, known := s.ended[run]
+	if !known {
+		ended = !s.InUse(run)
+		s.ended[run] = ended
+	}
+	return !ended
+}
+
+// remove removes what is not named, and the directories that are empty then.
+func (s *sweep) remove(ctx context.Context, named map[string]bool) error {
+	for _, c := range s.found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if named[c.path] || named[c.dir] && !c.kept {
+			continue
+		}
+		if err := fault.At("lake.remove"); err != nil {
+			return err
+		}
+		if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove an orphan: %w", err)
+		}
+		s.files++
+		s.bytes += c.size
+	}
+	for _, dir := range s.dirs {
+		os.Remove(dir) // fails when it has files
+	}
+	return nil
+}
+
+// named returns the paths of all files that the table's metadata names, and the names of the directories of
+// attempts that snapshots keep.
+func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
+	n := names{paths: map[string]bool{}}
+	meta := d.table.Metadata()
+	n.add(d.MetadataLocation())
+	for old := range meta.PreviousFiles() {
+		n.add(old.MetadataFile)
+	}
+	for s := range meta.Statistics() {
+		n.add(s.StatisticsPath)
+	}
+	for s := range meta.PartitionStatistics() {
+		n.add(s.StatisticsPath)
+	}
+	fsys, err := d.table.FS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, s := range meta.Snapshots() {
+		n.add(s.ManifestList)
+		n.addDir(&s)
+		manifests, err := s.Manifests(fsys)
+		if err != nil {
+			return nil, fmt.Errorf("read the manifests of snapshot %d: %w", s.SnapshotID, err)
+		}
+		for _, m := range manifests {
+			if seen[m.FilePath()] {
+				continue
+			}
+			seen[m.FilePath()] = true
+			n.add(m.FilePath())
+			for e, err := range m.Entries(fsys, true) {
+				if err != nil {
+					return nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
+				}
+				n.add(e.DataFile().FilePath())
+			}
+		}
+	}
+	return n.paths, n.err
+}
+
+// names collects paths.
+type names struct {
+	paths map[string]bool
+	err   error
+}
+
+func (n *names) add(location string) {
+	path, err := filePath(location)
+	n.err = errors.Join(n.err, err)
+	n.paths[filepath.Clean(path)] = true
+}
+
+func (n *names) addDir(s *table.Snapshot) {
+	if s.Summary == nil {
+		return
+	}
+	if dir := s.Summary.Properties[propDir]; dir != "" {
+		n.paths[dir] = true
+	}
+}

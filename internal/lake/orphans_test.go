@@ -1,0 +1,156 @@
+package lake_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+)
+
+// files returns the paths of all files of the world's table, below its directory.
+func (w *world) files(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(w.dir(), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			rel, _ := filepath.Rel(w.dir(), path)
+			out = append(out, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// age makes all files and directories of the table older.
+func (w *world) age(t *testing.T, by time.Duration) {
+	t.Helper()
+	at := time.Now().Add(-by)
+	err := filepath.WalkDir(w.dir(), func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(path, at, at)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leave writes a file beside the data.
+func leave(t *testing.T, d *lake.Dataset, dir, name string) {
+	t.Helper()
+	f, _, err := d.CreateFile(dir, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hasAny(files []string, part string) bool {
+	return slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, part) })
+}
+
+func TestRemoveOrphans(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	d := w.load(t)
+	for _, dir := range []string{"r1-a", "r2-a", "r3-a", "r7-a"} {
+		leave(t, d, dir, "delta-000")
+		leave(t, d, dir, "rejects.parquet")
+	}
+	snaps, rows := versions(t, w)
+	d = w.load(t)
+	// What a run in progress, a failed run and a compaction wrote.
+	for _, dir := range []string{"r8-a", "r9-a", lake.MaintenanceDir("x")} {
+		write(t, d, dir, 9, named(1, "Ada"))
+		leave(t, d, dir, "delta-000")
+	}
+	if err := os.WriteFile(filepath.Join(w.dir(), "metadata", "lost.avro"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asked := map[audience.RunID]bool{}
+	options := lake.OrphanOptions{Before: time.Now().Add(-time.Hour), Keep: map[string]time.Time{"rejects.parquet": time.Now().Add(-72 * time.Hour)},
+		InUse: func(run audience.RunID) bool { asked[run] = true; return run == "r8" }}
+	if n, _, err := d.RemoveOrphans(t.Context(), options); n != 0 || err != nil {
+		t.Fatalf("%d young files were removed: %v", n, err)
+	}
+	before := w.files(t)
+	w.age(t, 2*time.Hour)
+	n, size, err := d.RemoveOrphans(t.Context(), options)
+	if err != nil || n == 0 || size == 0 || n != len(before)-len(w.files(t)) {
+		t.Fatal(n, size, err)
+	}
+	if asked["maintenance"] || !asked["r9"] {
+		t.Errorf("asked for %v", asked)
+	}
+	after := w.files(t)
+	for part, want := range map[string]bool{"data/r8-a/": true, "roster/r8-a/": true, "data/r9-a/": false, "roster/r9-a/": false, "maintenance": false, "lost.avro": false,
+		"roster/r7-a/delta": false, "roster/r7-a/rejects": true, "roster/r1-a/delta": true, "roster/r1-a/rejects": true, "data/r1-a/": true} {
+		if hasAny(after, part) != want {
+			t.Errorf("%s: %v", part, after)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(w.dir(), "data", "r9-a")); !os.IsNotExist(err) {
+		t.Errorf("the directory of a failed attempt: %v", err)
+	}
+	for i, s := range snaps {
+		then, err := w.load(t).At(s.ID)
+		if err != nil || len(state(t, then)) != len(rows[i]) {
+			t.Errorf("version %d: %v", i, err)
+		}
+	}
+}
+
+// Files go with the snapshots that expired, unless a later one names them.
+func TestExpiredFiles(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	for _, dir := range []string{"r1-a", "r2-a", "r3-a", "r4-a"} {
+		leave(t, w.load(t), dir, "delta-000")
+		leave(t, w.load(t), dir, "rejects.parquet")
+	}
+	snaps, rows := versions(t, w)
+	commit(t, w.load(t), lake.Commit{Run: "r4", Dir: "r4-a", Restore: snaps[1].ID})
+	w.age(t, 48*time.Hour)
+	d := w.load(t)
+	if n, err := d.Expire(t.Context(), d.Snapshots()[3].Time.Add(time.Second)); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	options := lake.OrphanOptions{Before: time.Now().Add(-time.Hour), Keep: map[string]time.Time{"rejects.parquet": time.Now().Add(-72 * time.Hour)},
+		InUse: func(audience.RunID) bool { return false }}
+	if _, _, err := d.RemoveOrphans(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	for part, want := range map[string]bool{"data/r1-a/": true, "data/r2-a/": true, "data/r3-a/": false, "roster/r1-a/delta": false, "roster/r3-a/delta": false,
+		"roster/r4-a/delta": true, "roster/r1-a/rejects": true} {
+		if got := w.files(t); hasAny(got, part) != want {
+			t.Errorf("%s: %v", part, got)
+		}
+	}
+	if got := scan(t, w.load(t)); !slices.Equal(got, rows[1]) {
+		t.Errorf("the rows are %q", got)
+	}
+	if n, err := w.load(t).Expire(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
+		t.Errorf("the current snapshot expired: %d %v", n, err)
+	}
+	// Rejects go by an age of their own, of a run whose snapshot is kept as well.
+	options.Keep["rejects.parquet"] = time.Now().Add(-24 * time.Hour)
+	if n, _, err := d.RemoveOrphans(t.Context(), options); n != 4 || err != nil || hasAny(w.files(t), "rejects") || !hasAny(w.files(t), "roster/r4-a/delta") {
+		t.Errorf("%d files removed, %v are left: %v", n, w.files(t), err)
+	}
+	commit(t, w.load(t), lake.Commit{Run: "r5", Dir: "r5-a", Add: []lake.DataFile{write(t, w.load(t), "r5-a", 9, named(8, "Hal"))}})
+	if n := len(scan(t, w.load(t))); n != 4 {
+		t.Errorf("%d rows", n)
+	}
+}

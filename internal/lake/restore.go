@@ -1,0 +1,98 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// stageRestore stages a snapshot whose manifests are those of an earlier one. They keep their sequence numbers, so
+// that each position delete applies to what it applied to then, and no file is written but the list of them.
+//
+// The snapshot is made by hand: iceberg-go moves a branch back only among the ancestors of its head, and does not
+// add a file again that the current snapshot records as removed.
+func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, error) {
+	if c.Replace || len(c.Add)+len(c.Deletes) > 0 {
+		return nil, errors.New("a restored snapshot with changes")
+	}
+	then, err := d.At(c.Restore)
+	if err != nil {
+		return nil, err
+	}
+	props := d.summaryOf(c, then.Rows())
+	if then.snap.Summary != nil {
+		for name, v := range then.snap.Summary.Properties {
+			if strings.HasPrefix(name, "total-") {
+				props[name] = v
+			}
+		}
+	}
+	meta := d.table.Metadata()
+	schema := meta.CurrentSchema().ID
+	snap := &table.Snapshot{
+		SnapshotID: rand.Int64(), ParentSnapshotID: &d.snap.SnapshotID, SequenceNumber: meta.LastSequenceNumber() + 1,
+		TimestampMs: time.Now().UnixMilli(), SchemaID: &schema,
+		Summary: &table.Summary{Operation: table.OpOverwrite, Properties: props},
+	}
+	if err := d.writeManifestList(ctx, snap, then.snap); err != nil {
+		return nil, fmt.Errorf("write the list of the manifests of snapshot %d: %w", c.Restore, err)
+	}
+	return func(ctx context.Context) (table.Metadata, error) {
+		return d.update(ctx, []table.Requirement{
+			table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID), requireSnapshot(c.Restore),
+		}, []table.Update{
+			table.NewAddSnapshotUpdate(snap),
+			table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0),
+		})
+	}, nil
+}
+
+// writeManifestList writes the list of a snapshot that has the manifests of another one.
+func (d *Dataset) writeManifestList(ctx context.Context, snap, then *table.Snapshot) error {
+	fs, err := d.table.FS(ctx)
+	if err != nil {
+		return err
+	}
+	manifests, err := then.Manifests(fs)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(d.dir, "metadata", fmt.Sprintf("snap-%d-0-%s.avro", snap.SnapshotID, uuid.NewString()))
+	f, err := createDurable(path)
+	if err != nil {
+		return err
+	}
+	snap.ManifestList = fileURI(path)
+	err = iceberg.WriteManifestList(d.table.Metadata().Version(), f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, manifests)
+	return errors.Join(err, f.Close())
+}
+
+// requireSnapshot refuses a commit when the table has that snapshot no longer: its files may be gone.
+type requireSnapshot int64
+
+func (r requireSnapshot) GetType() string {
+	return "assert-snapshot-" + strconv.FormatInt(int64(r), 10)
+}
+
+func (r requireSnapshot) Validate(m table.Metadata) error {
+	if m == nil || m.SnapshotByID(int64(r)) == nil {
+		return fmt.Errorf("%w: snapshot %d expired", ErrNotExist, int64(r))
+	}
+	return nil
+}
+
+// update changes the table's metadata when it still is the same table and the requirements hold.
+func (d *Dataset) update(ctx context.Context, reqs []table.Requirement, updates []table.Update) (table.Metadata, error) {
+	reqs = append(reqs, table.AssertTableUUID(d.table.Metadata().TableUUID()))
+	meta, _, err := d.lake.catalog.CommitTable(ctx, d.id.ident(), reqs, updates)
+	return meta, err
+}

@@ -1,0 +1,155 @@
+package tabular
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/transform"
+
+	"roster/internal/audience"
+)
+
+// encode writes text, and the surrogates that it has as U+E000 and above, in UTF-16.
+func encode(order binary.AppendByteOrder, text string) string {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		if unit >= 0xe000 && unit < 0xe800 {
+			unit -= 0x800
+		}
+		out = order.AppendUint16(out, unit)
+	}
+	return string(out)
+}
+
+// TestUTF16 holds files in UTF-16 against the same files in UTF-8, read in chunks of any size and byte by byte.
+func TestUTF16(t *testing.T) {
+	t.Parallel()
+	bodies := append([]string{"", "\U0001f600,日本\n", "\"\U0001f600\n\",2\r\n\U0001f600,\uFFFD\n", "1,2,3\nx,\"", strings.Repeat("é,\U0001f600\n", 3_000)}, bodies[:9]...)
+	for _, body := range bodies {
+		for _, mark := range []string{"", "\ufeff"} {
+			for _, header := range []string{"a,b\n", "a,b\r", "\"a\";b\n"} {
+				file := mark + header + body
+				want := readAs(t, file, text("a", "b"), audience.Format{})
+				for encoding, order := range map[string]binary.AppendByteOrder{"utf-16le": binary.LittleEndian, "utf-16be": binary.BigEndian} {
+					f := audience.Format{Encoding: encoding}
+					if mark != "" {
+						f.Encoding = "windows-1252" // the mark wins
+					}
+					got := readAs(t, encode(order, file), text("a", "b"), f)
+					if got.Err == "" && got.Header.Format.Encoding != encoding {
+						t.Errorf("%q in %s: read as %s", file, encoding, got.Header.Format.Encoding)
+					}
+					got.Header, want.Header = Header{}, Header{}
+					for i := range want.Rejects {
+						want.Rejects[i].Reason = strings.Replace(want.Rejects[i].Reason, "UTF-8", strings.ToUpper(encoding), 1)
+					}
+					if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b {
+						t.Errorf("%.80q in %s:\n%.400s\nin UTF-8:\n%.400s", file, encoding, a, b)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestUndecodable reads rows with surrogates that stand alone: each is a reject, and no other row is.
+func TestUndecodable(t *testing.T) {
+	t.Parallel()
+	const high, low = "\ue000", "\ue400" // encode writes U+D800 and U+DC00
+	file := "a,b,x\n1,2,3\n" + high + ",2,3\n4," + low + ",5\n6,7," + low + "\n8,\uFFFD,9\n" + high + high + low + ",2,3\n" + low + low + "\n" + high + "\n10,11,12\n"
+	got := readAs(t, encode(binary.BigEndian, file), text("a", "b"), audience.Format{Encoding: "utf-16be"})
+	want := "2: \"1\" \"2\"\n5: \"6\" \"7\"\n6: \"8\" \"\uFFFD\"\n10: \"10\" \"11\"\n" +
+		"3+1@12: ENCODING a\n4+1@20: ENCODING b\n7+1@44: ENCODING a\n8+1@56: COLUMN_COUNT \n9+1@60: COLUMN_COUNT \n"
+	if got.shown() != want {
+		t.Errorf("got\n%swant\n%s", got.shown(), want)
+	}
+	if r := got.Rejects[0].Reason; r != "the value is not valid UTF-16BE" {
+		t.Error(r)
+	}
+	odd := readAs(t, encode(binary.LittleEndian, "\ufeffa,b\n1,2\n3,4")+"\n", text("a", "b"), audience.Format{})
+	if got, want := odd.shown(), "2: \"1\" \"2\"\n3+1@11: ENCODING b\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// FuzzUTF16 holds the decoder, read in pieces, against the standard library.
+func FuzzUTF16(f *testing.F) {
+	f.Add([]byte("a\x00\n\x00\x3d\xd8\x00\xde\x00\xd8x"), uint8(1))
+	f.Add([]byte("\x00\xdc\x00\xdc\x00\xd8\x00\xd8\x00\xdc\xfd\xff"), uint8(3))
+	f.Fuzz(func(t *testing.T, file []byte, size uint8) {
+		for encoding, order := range map[string]binary.ByteOrder{"utf-16le": binary.LittleEndian, "utf-16be": binary.BigEndian} {
+			var want []byte
+			for at := 0; at < len(file); at += 2 {
+				unit, next := rune(-1), rune(-1)
+				if at+2 <= len(file) {
+					unit = rune(order.Uint16(file[at:]))
+				}
+				if at+4 <= len(file) {
+					next = rune(order.Uint16(file[at+2:]))
+				}
+				switch r := utf16.DecodeRune(unit, next); {
+				case r != utf8.RuneError:
+					want = utf8.AppendRune(want, r)
+					at += 2
+				case unit < 0 || utf16.IsSurrogate(unit):
+					want = append(want, undecodable...)
+				default:
+					want = utf8.AppendRune(want, unit)
+				}
+			}
+			got, err := io.ReadAll(transform.NewReader(iotest.DataErrReader(pieces{bytes.NewReader(file), 1 + int(size)}), decoder(encoding)))
+			if err != nil || bytes.Count(got, lineFeed) != bytes.Count(want, lineFeed) || utf8.Valid(got) != utf8.Valid(want) {
+				t.Fatalf("%s %x: %q, %v, want %q", encoding, file, got, err, want)
+			}
+			// The library may take two low surrogates for one.
+			if a, b := squeeze(got), squeeze(want); a != b {
+				t.Fatalf("%s %x: %q, want %q", encoding, file, a, b)
+			}
+		}
+	})
+}
+
+// squeeze leaves one of several undecodable sequences.
+func squeeze(b []byte) string {
+	for strings.Contains(string(b), undecodable+undecodable) {
+		b = bytes.ReplaceAll(b, []byte(undecodable+undecodable), []byte(undecodable))
+	}
+	return string(b)
+}
+
+// pieces returns n bytes at a time.
+type pieces struct {
+	r io.Reader
+	n int
+}
+
+func (p pieces) Read(b []byte) (int, error) { return p.r.Read(b[:min(len(b), p.n)]) }
+
+func TestSingleByteEncodings(t *testing.T) {
+	t.Parallel()
+	file := "n\xe4me;b\n\xc4nn \x80\x93;\xff\n"
+	for encoding, want := range map[string]string{"windows-1252": "2: \"Änn €“\" \"ÿ\"\n", "iso-8859-1": "2: \"Änn \\u0080\\u0093\" \"ÿ\"\n"} {
+		got := readAs(t, file, text("NÄME", "b"), audience.Format{Encoding: encoding})
+		if got.shown() != want || got.Header.Format.Encoding != encoding {
+			t.Errorf("%s: got %s, want %s", encoding, got.shown(), want)
+		}
+	}
+	if got := read(t, file, text("näme", "b")); got.Err != "ENCODING" || !strings.Contains(got.Message, "name its encoding") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestReaderErrorBehindDecoder(t *testing.T) {
+	t.Parallel()
+	r := io.MultiReader(strings.NewReader(encode(binary.LittleEndian, "\ufeffa\n"+strings.Repeat("1\n", windowSize))), iotest.ErrReader(io.ErrClosedPipe))
+	if got := readOnce(r, text("a"), Options{Workers: 1}); got.Err != "READ" {
+		t.Errorf("%+v", got)
+	}
+}

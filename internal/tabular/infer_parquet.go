@@ -1,0 +1,74 @@
+package tabular
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow-go/v18/parquet"
+
+	"roster/internal/audience"
+)
+
+// inferParquet proposes columns by the schema of a Parquet file.
+func inferParquet(ctx context.Context, f File) (out Inferred, err error) {
+	p, err := openParquet(ctx, f, 1)
+	if err != nil {
+		return out, err
+	}
+	fields, err := p.fields()
+	if err != nil {
+		return out, err
+	}
+	out.Format = audience.Format{Type: audience.Parquet, Compression: audience.None}
+	out.Rows = int(min(max(p.NumRows(), 0), math.MaxInt32))
+	seen := make(map[string]int, len(fields))
+	for i, field := range fields {
+		folded := foldName(field.name)
+		if first, ok := seen[folded]; ok {
+			return out, &FileError{Code: "DUPLICATE_COLUMN", Message: fmt.Sprintf("the file has column %q twice, as columns %d and %d", field.name, first+1, i+1)}
+		}
+		seen[folded] = i
+		if field.nested {
+			out.Nested = append(out.Nested, field.name)
+			continue
+		}
+		t, err := parquetTypeOf(p.MetaData().Schema.Column(field.leaf))
+		if err != nil {
+			out.Nested = append(out.Nested, field.name)
+			continue
+		}
+		out.Columns = append(out.Columns, Column{Name: field.name, Type: t.proposed()})
+	}
+	return out, nil
+}
+
+// proposed returns the narrowest type that keeps every value of a column.
+func (t parquetType) proposed() audience.Type {
+	const exact = 15 // digits that a double keeps
+	switch t.kind {
+	case kindBoolean:
+		return audience.Boolean
+	case kindWhole:
+		if t.physical == parquet.Types.Int32 && !t.unsigned {
+			return audience.Integer
+		}
+		return audience.Long
+	case kindFloat, kindDouble:
+		return audience.Number
+	case kindDecimal:
+		switch {
+		case t.scale == 0 && t.digits <= 9:
+			return audience.Integer
+		case t.scale == 0 && t.digits <= 18:
+			return audience.Long
+		case t.scale > 0 && t.digits <= exact:
+			return audience.Number
+		}
+	case kindDate:
+		return audience.Date
+	case kindTimestamp:
+		return audience.DateTime
+	}
+	return audience.String
+}

@@ -1,0 +1,236 @@
+package tabular
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/big"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// jsonReference reads a file with encoding/json, as the package comment has it: its strings a and b. It is told the
+// layout, and decodes value by value.
+func jsonReference(data string, layout jsonLayout) result {
+	var out result
+	found := false
+	take := func(raw string, start int, line int64) {
+		r, reject := jsonReferenceRow(raw)
+		found = found || r.found
+		r.Line = line
+		if reject == nil {
+			out.Rows = append(out.Rows, r.row)
+			return
+		}
+		reject.Line, reject.Lines, reject.Offset = line, 1+int64(strings.Count(raw, "\n")), int64(start)
+		reject.Raw = []byte(raw)
+		out.Rejects = append(out.Rejects, *reject)
+	}
+	pos := len(data) - len(strings.TrimPrefix(data, "\xef\xbb\xbf"))
+	switch {
+	case strings.Trim(data[pos:], " \t\r\n") == "":
+		return result{Err: "EMPTY_FILE"}
+	case layout == jsonLines:
+		for line := int64(1); pos < len(data); line++ {
+			text, _, _ := strings.Cut(data[pos:], "\n")
+			trimmed := strings.Trim(text, " \t\r")
+			if trimmed != "" {
+				take(trimmed, pos+strings.Index(text, trimmed), line)
+			}
+			pos += len(text) + 1
+		}
+	default:
+		if !jsonReferenceValues(data, pos, layout, take) {
+			return result{Err: CodeJSON}
+		}
+	}
+	if len(out.Rows)+len(out.Rejects) > 0 && !found {
+		return result{Err: "NO_HEADER"}
+	}
+	return out
+}
+
+// jsonReferenceValues takes the values of an array, or one after the other; ok is false when the file has an error.
+func jsonReferenceValues(data string, pos int, layout jsonLayout, take func(raw string, start int, line int64)) (ok bool) {
+	d := json.NewDecoder(strings.NewReader(data[pos:]))
+	if layout == jsonArray {
+		if _, err := d.Token(); err != nil {
+			return false
+		}
+	}
+	for line := int64(0); layout != jsonArray || d.More(); {
+		var raw json.RawMessage
+		err := d.Decode(&raw)
+		if err == io.EOF && layout != jsonArray {
+			return true
+		}
+		if err != nil || layout != jsonArray && raw[0] != '{' && raw[0] != '[' {
+			return false
+		}
+		start := pos + int(d.InputOffset()) - len(raw)
+		line = max(line+1, 1+int64(strings.Count(data[:start], "\n")))
+		take(string(raw), start, line)
+	}
+	if _, err := d.Token(); err != nil {
+		return false
+	}
+	_, err := d.Token()
+	return err == io.EOF
+}
+
+type jsonReferenced struct {
+	row
+	found bool // a well-formed object has a or b
+}
+
+// jsonReferenceRow reads one value that should be an object with the strings a and b.
+func jsonReferenceRow(raw string) (r jsonReferenced, reject *Reject) {
+	if !json.Valid([]byte(raw)) || raw[0] != '{' {
+		return r, &Reject{Code: CodeJSON}
+	}
+	values := map[string]string{}
+	d := json.NewDecoder(strings.NewReader(raw))
+	d.UseNumber()
+	if _, err := d.Token(); err != nil {
+		panic(err)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			panic(err)
+		}
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			panic(err)
+		}
+		name := foldName(key.(string))
+		if name != foldName("a") && name != foldName("b") {
+			continue
+		}
+		r.found = true
+		_, twice := values[name]
+		value, code := jsonReferenceValue(string(v))
+		if twice {
+			code = CodeDuplicateKey
+		}
+		values[name] = value
+		if code != "" && reject == nil {
+			reject = &Reject{Code: code, Column: strings.ToLower(name)}
+		}
+	}
+	for _, name := range []string{foldName("a"), foldName("b")} {
+		v, ok := values[name]
+		if !ok {
+			v = null
+		}
+		r.Values = append(r.Values, v)
+	}
+	return r, reject
+}
+
+var escapedReplacement = regexp.MustCompile(`(?i)\\ufffd`)
+
+// jsonReferenceValue reads the value of a string column.
+func jsonReferenceValue(raw string) (v, code string) {
+	switch raw[0] {
+	case '{', '[':
+		return "", CodeType
+	case 'n':
+		return null, ""
+	case '"':
+		var s string
+		if err := json.Unmarshal([]byte(raw), &s); err != nil {
+			panic(err)
+		}
+		plain := strings.ReplaceAll(raw, `\\`, "")
+		meant := strings.Count(plain, "\uFFFD") + len(escapedReplacement.FindAllString(plain, -1))
+		switch {
+		case !utf8.ValidString(raw), strings.Count(s, "\uFFFD") != meant:
+			return "", CodeEncoding
+		case s == "":
+			return null, ""
+		}
+		return strconv.Quote(s), ""
+	}
+	return strconv.Quote(raw), ""
+}
+
+var jsonBodies = []string{
+	"", " \n", "[]", "[ ]\n", `{"a":1}`, "{\"a\":\"x\",\"b\":null}\n{\"A\":true}\r\n\n{}", `[{"a":1.50},{"b":"\u00e9\ud83d\ude00\/"},{"a":{"b":[1,"]"]}}]`,
+	"{\n\"a\":1\n}\n{\"b\":\n2}", `{"a":1}{"a":2} [3]`, "{\"a\":1}\nx\n{\"a\":\"\\ud800\"}\n{\"a\":\"\xff\"}\n{\"a\":1,\" a\\u0020\":2}", "[{\"a\":1},\n 2,null,\"\\\"\", [{}]\n]", "[{\"a\":1},{\"a\":}]",
+	"[{\"a\":1}", "{\"a\":\n{\"a\":2}\n", "\xef\xbb\xbf{}\n{\"a\":\"\\\\\\\"}{[\"}", "{\"a\":1},\n{\"a\":2},", "[{\"a\":1}]]", "{\"a\":\"\\ufffd\uFFFD\",\"b\":1e5}",
+}
+
+// FuzzJSON holds chunked reading against encoding/json: which values are rows, which are rejects, and their values.
+func FuzzJSON(f *testing.F) {
+	for _, b := range jsonBodies {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if strings.HasPrefix(body, "\xff\xfe") || strings.HasPrefix(body, "\xfe\xff") || strings.IndexByte(body[:min(len(body), 4)], 0) >= 0 {
+			return // UTF-16
+		}
+		got := readJSON(t, body, text("a", "b"))
+		layout := jsonLines
+		if plain := bytes.TrimPrefix([]byte(body), utf8Mark); spaces(plain) < len(plain) {
+			layout, _ = layoutOf(plain, true)
+		}
+		want := jsonReference(body, layout)
+		if a, b := got.shown(), want.shown(); a != b {
+			t.Fatalf("%q, layout %d:\n%s\nbut the reference says\n%s", body, layout, a, b)
+		}
+		for i, r := range got.Rejects {
+			if !bytes.Equal(r.Raw, want.Rejects[i].Raw[:min(len(want.Rejects[i].Raw), maxRaw)]) {
+				t.Fatalf("raw %q, want %q", r.Raw, want.Rejects[i].Raw)
+			}
+		}
+		if _, _, rows, err := inferJSON(strings.NewReader(body), Options{}, defaultSample); err == nil && got.Err == "" && rows < len(got.Rows) {
+			t.Fatalf("%q: %d rows read and %d inferred from", body, len(got.Rows), rows)
+		}
+	})
+}
+
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+
+// FuzzJSONWhole holds whole numbers against exact arithmetic.
+func FuzzJSONWhole(f *testing.F) {
+	for _, v := range []string{"0", "-0", "0.0e5", "1.0", "1e3", "1.5e1", "1.5", "10e-1", "1e-1", "9223372036854775807", "9223372036854775808", "-9223372036854775808.000", "92233720368547758.07e2",
+		"1e18", "1e19", "1e400", "1e-400", "0e999999999999999999999", "1e999999999999999999999", "1e-999999999999999999999", "0.000000000000000000000000012e27", "12345678901234567890e-1"} {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		if !jsonNumber.MatchString(v) {
+			return
+		}
+		n, code := parseWhole([]byte(v), true)
+		got := code
+		if code == "" {
+			got = strconv.FormatInt(n, 10)
+		}
+		if want, ok := wantWholeJSON(v); ok && got != want {
+			t.Fatalf("%s is %s, want %s", v, got, want)
+		}
+	})
+}
+
+// wantWholeJSON returns what a number is as a whole number; ok is false when exact arithmetic would take too long.
+func wantWholeJSON(v string) (want string, ok bool) {
+	_, exponent, _ := strings.Cut(strings.ToLower(v), "e")
+	if len(exponent) > 4 {
+		return "", false
+	}
+	r, ok := new(big.Rat).SetString(v)
+	switch {
+	case !ok:
+		return "", false
+	case !r.IsInt():
+		return CodeType, true
+	case !r.Num().IsInt64():
+		return CodeRange, true
+	}
+	return fmt.Sprint(r.Num()), true
+}

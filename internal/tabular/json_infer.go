@@ -1,0 +1,183 @@
+package tabular
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// inferJSON proposes a column for each key of the objects of a JSON file, in the order in which they come first, by
+// the values of the first maxRows objects: what Infer does for CSV, with the text of strings and numbers. Keys with
+// an object or an array as a value are no columns but listed as nested. Lines and elements that are no object, and
+// objects with a key twice, are left out of the sample, whose size is rows.
+func inferJSON(r io.Reader, opts Options, maxRows int) (columns []Column, nested []string, rows int, err error) {
+	ctx := context.Background()
+	opts.ChunkBytes = sampleChunk
+	c, format, err := openJSON(ctx, r, opts)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	s := jsonSample{nulls: format.NullValues, at: map[string]int{}, decoder: jsontext.NewDecoder(new(bytes.Buffer), jsonOptions...)}
+	w := jsonWalker{layout: c.layout, values: &s}
+	for s.rows < maxRows {
+		ch, err := c.next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		w.reset(ch)
+		for s.rows < maxRows {
+			start, end, err := w.next()
+			if err != nil {
+				return nil, nil, 0, err
+			}
+			if start == end {
+				break
+			}
+			if err := s.settle(w.row); err != nil {
+				return nil, nil, 0, err
+			}
+		}
+		c.recycle(ch.buf)
+	}
+	if s.rows == 0 {
+		return nil, nil, 0, noObject()
+	}
+	for _, k := range s.keys {
+		switch {
+		case k.name == "":
+		case k.nested:
+			nested = append(nested, k.name)
+		default:
+			columns = append(columns, Column{Name: k.name, Type: k.types.narrowest()})
+		}
+	}
+	return columns, nested, s.rows, nil
+}
+
+// jsonSample collects what the objects of a file have.
+type jsonSample struct {
+	nulls   []string
+	decoder *jsontext.Decoder
+	input   bytes.Buffer
+	keys    []*jsonKey
+	at      map[string]int // of keys, by folded name
+	rows    int
+
+	whole   bool // the value is a well-formed object
+	members []jsonMember
+}
+
+// jsonKey is what is known of a key.
+type jsonKey struct {
+	name   string
+	nested bool
+	types  candidates
+}
+
+// jsonMember is a member of the object that is read.
+type jsonMember struct {
+	name  string
+	value jsontext.Value // empty when it is nested
+}
+
+// read reads the value at the beginning of text.
+func (s *jsonSample) read(text []byte, _ int64) (n int, err error) {
+	s.input = *bytes.NewBuffer(text)
+	s.decoder.Reset(&s.input, jsonOptions...)
+	s.whole, s.members = false, s.members[:0]
+	if s.decoder.PeekKind() != jsontext.KindBeginObject {
+		err = skipValue(s.decoder)
+	} else {
+		err = s.object()
+	}
+	if err != nil {
+		return syntaxOffset(s.decoder, err), err
+	}
+	return int(s.decoder.InputOffset()), nil
+}
+
+// object reads an object.
+func (s *jsonSample) object() error {
+	err := eachMember(s.decoder, func(name []byte) error {
+		m := jsonMember{name: trimName(name)}
+		switch s.decoder.PeekKind() {
+		case jsontext.KindBeginObject, jsontext.KindBeginArray:
+			s.members = append(s.members, m)
+			return skipValue(s.decoder)
+		}
+		var err error
+		m.value, err = s.decoder.ReadValue()
+		s.members = append(s.members, m)
+		return err
+	})
+	s.whole = err == nil
+	return err
+}
+
+// spoil leaves a line out.
+func (s *jsonSample) spoil(error) { s.whole = false }
+
+// settle takes the object that was read last, on a line, into account.
+func (s *jsonSample) settle(line int64) error {
+	if !s.whole || s.repeats() {
+		return nil
+	}
+	s.rows++
+	for _, m := range s.members {
+		folded := foldName(m.name)
+		at, known := s.at[folded]
+		if !known {
+			if at = len(s.keys); at == maxColumns {
+				return &FileError{Code: "TOO_MANY_COLUMNS", Message: fmt.Sprintf("up to line %d the objects have more than %d different keys", line, maxColumns)}
+			}
+			s.at[folded] = at
+			s.keys = append(s.keys, &jsonKey{name: m.name})
+		}
+		s.keys[at].see(m.value, s.nulls)
+	}
+	return nil
+}
+
+// repeats reports whether the object has a key twice.
+func (s *jsonSample) repeats() bool {
+	seen := make(map[string]bool, len(s.members))
+	for _, m := range s.members {
+		folded := foldName(m.name)
+		if seen[folded] {
+			return true
+		}
+		seen[folded] = true
+	}
+	return false
+}
+
+// see takes a value into account.
+func (k *jsonKey) see(v jsontext.Value, nulls []string) {
+	text := []byte(v)
+	switch {
+	case len(v) == 0:
+		k.nested = true
+		return
+	case v.Kind() == jsontext.KindNull:
+		return
+	case v.Kind() == jsontext.KindString:
+		text, _ = jsontext.AppendUnquote(nil, v)
+	case v.Kind() == jsontext.KindNumber && bytes.ContainsAny(v, ".eE"):
+		if _, code := parseNumber(v); code == "" {
+			text = []byte("0.5") // however it is written, it is a number to a program
+		}
+	}
+	if slices.Contains(nulls, string(text)) {
+		return
+	}
+	if text = trimSpaces(text); len(text) > 0 {
+		k.types.see(text)
+	}
+}

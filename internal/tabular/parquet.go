@@ -1,0 +1,50 @@
+package tabular
+
+import (
+	"context"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/audience"
+)
+
+// Parquet reads Parquet; the package comment says how its types become the audience's. Each worker reads a row group at
+// a time, of which it holds a few pages of each wanted column and a batch.
+func Parquet(ctx context.Context, f File, columns []Column, opts Options, emit Emit) (Header, error) {
+	opts = opts.withDefaults()
+	patterns, err := newDatePatterns(opts.Format.DateFormats)
+	if err != nil {
+		return Header{}, err
+	}
+	p, err := openParquet(ctx, f, opts.Workers*len(columns))
+	if err != nil {
+		return Header{}, err
+	}
+	found, header, err := p.match(columns)
+	if err != nil {
+		return Header{}, err
+	}
+	groups, err := p.groups(found)
+	if err != nil {
+		return Header{}, err
+	}
+	header.Format = audience.Format{Type: audience.Parquet, NullValues: opts.Format.NullValues, DateFormats: opts.Format.DateFormats, Compression: audience.None}
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for worker := range min(opts.Workers, len(groups)) {
+		g.Go(guard(func() error {
+			r := newParquetReader(p, found, columns, opts.Format, patterns)
+			for i := next.Add(1) - 1; i < int64(len(groups)); i = next.Add(1) - 1 {
+				if err := r.read(ctx, groups[i], func(b *Batch) error { return emit(worker, b) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	if err := g.Wait(); err != nil {
+		return Header{}, err
+	}
+	return header, nil
+}

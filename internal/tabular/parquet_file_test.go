@@ -1,0 +1,291 @@
+package tabular
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+
+	"roster/internal/audience"
+)
+
+// TestParquetRows reads many rows, some of them rejects, from row groups of several sizes: numbers of rows and the
+// order of rejects do not depend on how the file is cut.
+func TestParquetRows(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	var emails, points []string
+	for i := range n {
+		emails = append(emails, fmt.Sprintf("p%d@example.com", i))
+		points = append(points, strconv.Itoa(i))
+		if i%1000 == 999 {
+			emails[i] = ""
+		}
+		if i%700 == 699 {
+			points[i] = "x"
+		}
+	}
+	rec := peopleRecord(t, emails, points)
+	var want string
+	for _, group := range []int64{n, 3000, 64} {
+		b := parquetOf(t, rec, group)
+		for workers := 1; workers <= 3; workers++ {
+			got := readFile(stored(b), peopleColumns, Options{Workers: workers})
+			if got.Bytes != int64(len(b)) {
+				t.Errorf("the batches stand for %d bytes of %d", got.Bytes, len(b))
+			}
+			shown := got.shown()
+			if want == "" {
+				want = shown
+			}
+			if shown != want || got.Err != "" {
+				t.Errorf("groups of %d rows, %d workers: other rows", group, workers)
+			}
+		}
+	}
+	if got := strings.Count(want, CodeType); got != n/700-n/7000 {
+		t.Errorf("%d rows are TYPE", got)
+	}
+	if got := strings.Count(want, CodeIdentity); got != n/1000 {
+		t.Errorf("%d rows are IDENTITY", got)
+	}
+}
+
+func TestParquetRejects(t *testing.T) {
+	t.Parallel()
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "points", Type: arrow.PrimitiveTypes.Float64, Nullable: true}, {Name: "other", Type: arrow.PrimitiveTypes.Int32}, {Name: "EMAIL", Type: arrow.BinaryTypes.Binary},
+	}, nil))
+	b.Field(0).(*array.Float64Builder).AppendValues([]float64{math.NaN(), 1.5, 3, 4}, []bool{true, true, true, false})
+	b.Field(1).(*array.Int32Builder).AppendValues([]int32{1, 2, 3, 4}, nil)
+	b.Field(2).(*array.BinaryBuilder).AppendValues([][]byte{[]byte("a\"\n"), []byte("\xff"), []byte(" \t"), []byte("d")}, nil)
+	got := readFile(stored(parquetOf(t, b.NewRecordBatch(), 10)), peopleColumns, Options{Workers: 1})
+	want := []Reject{
+		{Line: 1, Lines: 1, Offset: -1, Column: "points", Code: CodeType, Reason: reasonOf(CodeType, audience.Long), Raw: []byte(`{"points":"NaN","EMAIL":"a\"\n"}`)},
+		{Line: 2, Lines: 1, Offset: -1, Column: "points", Code: CodeType, Reason: reasonOf(CodeType, audience.Long), Raw: []byte(`{"points":1.5,"EMAIL":"` + "\uFFFD" + `"}`)},
+		{Line: 3, Lines: 1, Offset: -1, Column: "email", Code: CodeIdentity, Reason: reasonOf(CodeIdentity, audience.String), Raw: []byte(`{"points":3,"EMAIL":" \t"}`)},
+	}
+	if !reflect.DeepEqual(got.Rejects, want) {
+		t.Errorf("rejects\n%+v\nwant\n%+v", got.Rejects, want)
+	}
+	if got.shown() == "" || fmt.Sprint(got.Rows) != `[{4 ["d" (null)]}]` || fmt.Sprint(got.Header.Extra) != "[other]" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestParquetFormat(t *testing.T) {
+	t.Parallel()
+	f := audience.Format{NullValues: []string{"n/a", "-1", "NaN"}, DateFormats: []string{"dd.MM.yyyy", "yyyyMMdd"}}
+	for _, c := range []struct {
+		rec  arrow.RecordBatch
+		typ  audience.Type
+		want string
+	}{
+		{column(t, arrow.BinaryTypes.String, `["n/a","13.05.2025","N/A"]`), audience.String, `(null) "13.05.2025" "N/A"`},
+		{column(t, arrow.BinaryTypes.String, `["n/a","13.05.2025"]`), audience.Date, `(null) 2025-05-13`},
+		{column(t, arrow.PrimitiveTypes.Int32, `[20250513,-1,7]`), audience.Date, `2025-05-13 (null) TYPE`},
+		{column(t, arrow.PrimitiveTypes.Int32, `[-1,7]`), audience.Integer, `(null) 7`},
+	} {
+		if got := readFile(stored(parquetOf(t, c.rec, 10)), []Column{{Name: "v", Type: c.typ}}, Options{Format: f}); got.values() != c.want {
+			t.Errorf("%s: %s, want %s", c.typ, got.values(), c.want)
+		}
+	}
+}
+
+// TestParquetExtremes reads values at and beyond the ends of ranges.
+func TestParquetExtremes(t *testing.T) {
+	t.Parallel()
+	const first, end = -719162, 2932897 // days of 0001-01-01 and 10000-01-01
+	dates := array.NewDate32Builder(memory.DefaultAllocator)
+	for _, d := range []arrow.Date32{first - 1, first, end - 1, end, math.MinInt32, math.MaxInt32} {
+		dates.Append(d)
+	}
+	times := func(unit arrow.TimeUnit, values ...int64) arrow.Array {
+		b := array.NewTimestampBuilder(memory.DefaultAllocator, &arrow.TimestampType{Unit: unit, TimeZone: "UTC"})
+		for _, v := range values {
+			b.Append(arrow.Timestamp(v))
+		}
+		return b.NewArray()
+	}
+	const day = int64(86400)
+	for _, c := range []struct {
+		values arrow.Array
+		typ    audience.Type
+		want   string
+	}{
+		{dates.NewArray(), audience.Date, "RANGE 0001-01-01 9999-12-31 RANGE RANGE RANGE"},
+		{times(arrow.Millisecond, first*day*1000-1, first*day*1000, end*day*1000-1, end*day*1000, math.MinInt64, math.MaxInt64), audience.DateTime,
+			"RANGE 0001-01-01T00:00:00Z 9999-12-31T23:59:59.999Z RANGE RANGE RANGE"},
+		{times(arrow.Microsecond, first*day*1e6-1, end*day*1e6-1, math.MinInt64, math.MaxInt64), audience.DateTime, "RANGE 9999-12-31T23:59:59.999999Z RANGE RANGE"},
+		{times(arrow.Nanosecond, math.MinInt64, math.MaxInt64), audience.DateTime, "1677-09-21T00:12:43.145224Z 2262-04-11T23:47:16.854775Z"},
+		{times(arrow.Millisecond, end*day*1000), audience.Date, "RANGE"},
+	} {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: c.values.DataType(), Nullable: true}}, nil)
+		rec := array.NewRecordBatch(schema, []arrow.Array{c.values}, int64(c.values.Len()))
+		if got := readFile(stored(parquetOf(t, rec, 100)), []Column{{Name: "v", Type: c.typ}}, Options{}); got.values() != c.want {
+			t.Errorf("%s: %s %s, want %s", c.values.DataType(), got.values(), got.Message, c.want)
+		}
+	}
+}
+
+func TestInt96(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		day    uint32
+		nanos  uint64
+		micros int64
+		out    bool
+	}{
+		{2_440_588, 0, 0, false},
+		{2_440_588, 1_999, 1, false},
+		{2_440_587, 86_399_999_999_999, -1, false},
+		{5_373_484, 86_399_999_999_999, 253402300799999999, false}, // the end of 9999
+		{5_373_485, 0, 0, true},
+		{math.MaxUint32, 0, 0, true},
+		{0, 0, 0, true},
+	} {
+		var v parquet.Int96
+		binary.LittleEndian.PutUint64(v[:8], c.nanos)
+		binary.LittleEndian.PutUint32(v[8:], c.day)
+		column := parquetColumn{parquetType: physicalType(parquet.Types.Int96), ints: []int64{microsOf(v)}}
+		micros, code := column.micros(0)
+		if (code == CodeRange) != c.out || code == "" && micros != c.micros {
+			t.Errorf("day %d: %d %s, want %d", c.day, micros, code, c.micros)
+		}
+	}
+}
+
+func TestParquetRefused(t *testing.T) {
+	t.Parallel()
+	twice := arrow.NewSchema([]arrow.Field{{Name: "email", Type: arrow.BinaryTypes.String}, {Name: " E-Mail", Type: arrow.BinaryTypes.String}, {Name: "EMAIL", Type: arrow.BinaryTypes.String}}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, twice)
+	for i := range 3 {
+		b.Field(i).(*array.StringBuilder).Append("a")
+	}
+	people := parquetOf(t, peopleRecord(t, []string{"a"}, []string{"1"}), 10)
+	for name, c := range map[string]struct {
+		file    []byte
+		columns []Column
+		want    string
+	}{
+		"twice":       {parquetOf(t, b.NewRecordBatch(), 10), peopleColumns, `DUPLICATE_COLUMN the file has column "email" twice, as columns 1 and 3`},
+		"required":    {people, []Column{{Name: "points", Type: audience.Long}, {Name: "phone", Type: audience.String, Required: true}}, `MISSING_COLUMN the file has no column "phone"; its columns are "Email", "points"`},
+		"none":        {people, text("phone"), `NO_HEADER the file has none of the audience's fields; its columns are "Email", "points"`},
+		"long values": {parquetOf(t, peopleRecord(t, []string{strings.Repeat("a", maxRecord+1)}, []string{"1"}), 10), peopleColumns, "LINE_TOO_LONG"},
+	} {
+		if got := readFile(stored(c.file), c.columns, Options{}); !strings.HasPrefix(got.Err+" "+got.Message, c.want) {
+			t.Errorf("%s: %s %s, want %s", name, got.Err, got.Message, c.want)
+		}
+	}
+}
+
+// TestParquetLongTexts reads rows whose text is much more than a batch should have.
+func TestParquetLongTexts(t *testing.T) {
+	t.Parallel()
+	emails := make([]string, 300)
+	for i := range emails {
+		emails[i] = strconv.Itoa(i) + strings.Repeat("x", 100<<10)
+	}
+	b := parquetOf(t, peopleRecord(t, emails, slices.Repeat([]string{"1"}, len(emails))), 1<<20, parquet.WithDictionaryDefault(false), parquet.WithCompression(compress.Codecs.Zstd))
+	rows, batches := 0, 0
+	_, err := Read(t.Context(), stored(b), peopleColumns, Options{Workers: 1}, func(_ int, b *Batch) error {
+		for i, v := range b.Lines {
+			if b.Record.Column(0).(*array.String).Value(i) != emails[v-1] {
+				t.Errorf("row %d has another text", v)
+			}
+		}
+		rows += len(b.Lines)
+		batches++
+		return nil
+	})
+	if err != nil || rows != len(emails) || batches < 2 {
+		t.Errorf("%d rows in %d batches, %v", rows, batches, err)
+	}
+}
+
+func TestParquetEnds(t *testing.T) {
+	t.Parallel()
+	b := stored(parquetOf(t, peopleRecord(t, slices.Repeat([]string{"a"}, 100), slices.Repeat([]string{"1"}, 100)), 10))
+	stop := errors.New("stop")
+	if _, err := Read(t.Context(), b, peopleColumns, Options{Workers: 2}, func(int, *Batch) error { return stop }); !errors.Is(err, stop) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Read(ctx, b, peopleColumns, Options{Workers: 1}, func(int, *Batch) error { cancel(); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestParquetCutOff cuts a file at every byte.
+func TestParquetCutOff(t *testing.T) {
+	t.Parallel()
+	b := parquetOf(t, peopleRecord(t, []string{"a", "b"}, []string{"1", "2"}), 10)
+	for n := range b {
+		if got := readFile(stored(b[:n]), peopleColumns, Options{Workers: 1}); got.Err == "" {
+			t.Errorf("cut off after %d of %d bytes: %+v", n, len(b), got)
+		}
+	}
+}
+
+// FuzzParquet damages small files: patches are triples of a position, of two bytes, and the byte that is put there.
+func FuzzParquet(f *testing.F) {
+	texts := column(f, arrow.BinaryTypes.String, `["12","x",null,"12"]`)
+	files := [][]byte{
+		parquetOf(f, texts, 3),
+		parquetOf(f, texts, 3, parquet.WithDictionaryDefault(false), parquet.WithCompression(compress.Codecs.Snappy)),
+		parquetOf(f, texts, 3, parquet.WithDataPageVersion(parquet.DataPageV2), parquet.WithCompression(compress.Codecs.Zstd)),
+		parquetOf(f, texts, 3, parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.DeltaByteArray)),
+		parquetOf(f, column(f, arrow.FixedWidthTypes.Timestamp_ns, `["2025-05-23T20:19:00Z",null]`), 10),
+		parquetOf(f, column(f, &arrow.Decimal128Type{Precision: 20, Scale: 2}, `["1.50",null]`), 10),
+		parquetOf(f, column(f, arrow.FixedWidthTypes.Boolean, `[true,null]`), 10, parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.RLE)),
+		parquetOf(f, column(f, arrow.ListOf(arrow.PrimitiveTypes.Int32), `[[1],null]`), 10),
+	}
+	for i, b := range files {
+		f.Add(uint8(i), []byte{})
+		for at := 4; at < len(b); at += 37 {
+			f.Add(uint8(i), []byte{byte(at >> 8), byte(at), 0xff, byte((at + 9) >> 8), byte(at + 9), 0x15})
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, patches []byte) {
+		b := bytes.Clone(files[int(which)%len(files)])
+		for ; len(patches) >= 3; patches = patches[3:] {
+			b[(int(patches[0])<<8|int(patches[1]))%len(b)] = patches[2]
+		}
+		var said []string
+		for _, typ := range audience.Types {
+			said = append(said, readFile(stored(b), []Column{{Name: "v", Type: typ, Primary: true}}, Options{Workers: 2}).Err)
+		}
+		for _, err := range []error{inferError(t, b), sizeError(t, b)} {
+			if err != nil {
+				said = append(said, err.Error())
+			}
+		}
+		if all := strings.Join(said, " "); strings.Contains(all, "tabular: panic") {
+			t.Fatal(all)
+		}
+	})
+}
+
+func inferError(t *testing.T, b []byte) error {
+	_, err := Infer(t.Context(), stored(b), audience.Format{}, 0)
+	return err
+}
+
+func sizeError(t *testing.T, b []byte) error {
+	_, err := TextSize(t.Context(), stored(b), audience.Format{})
+	return err
+}

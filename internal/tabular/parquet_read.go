@@ -1,0 +1,228 @@
+package tabular
+
+import (
+	"context"
+	"math/bits"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"roster/internal/audience"
+)
+
+// parquetReader turns row groups into batches, block by block, of which each is read column by column. Each goroutine
+// has its own; a batch is valid until the next one.
+type parquetReader struct {
+	file     *parquetFile
+	wanted   []Column
+	columns  []parquetColumn // in the order of the file
+	missing  []int           // wanted columns that the file does not have
+	nulls    []string        // texts that are null
+	builders []*builder
+	schema   *arrow.Schema
+	faults   faults
+	block    int // how many rows are read at a time
+	batch    Batch
+	arrays   []arrow.Array
+}
+
+// fewRows is how many rows are read before it is known how long they are.
+const fewRows = 32
+
+func newParquetReader(p *parquetFile, found []parquetColumn, wanted []Column, f audience.Format, patterns datePatterns) *parquetReader {
+	r := &parquetReader{file: p, wanted: wanted, columns: append([]parquetColumn(nil), found...), nulls: f.NullValues, block: fewRows}
+	r.faults.bad = make([]bool, parquetRows)
+	have := make([]bool, len(wanted))
+	for _, c := range found {
+		have[c.want] = true
+	}
+	fields := make([]arrow.Field, len(wanted))
+	for i, c := range wanted {
+		if !have[i] {
+			r.missing = append(r.missing, i)
+		}
+		b := newBuilder(c.Type)
+		b.patterns = patterns
+		r.builders = append(r.builders, b)
+		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
+	}
+	r.schema = arrow.NewSchema(fields, nil)
+	return r
+}
+
+// read reads a row group.
+func (r *parquetReader) read(ctx context.Context, g parquetGroup, emit func(*Batch) error) error {
+	defer r.close()
+	if err := r.file.reading(func() error { return r.open(g.index) }); err != nil {
+		return err
+	}
+	r.reset()
+	begun := int64(0)
+	for done := int64(0); done < g.rows; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := int(min(int64(r.block), g.rows-done))
+		text, err := r.next(n)
+		if err != nil {
+			return err
+		}
+		r.rows(g.first+done, n)
+		done += int64(n)
+		if done == g.rows || r.full() {
+			r.batch.Bytes = r.bytes(g.first+done-1) - r.bytes(g.first+begun-1)
+			if err := emit(r.finish()); err != nil {
+				return err
+			}
+			r.reset()
+			begun = done
+		}
+		r.adapt(n, text)
+	}
+	return nil
+}
+
+// open opens the columns of a row group.
+func (r *parquetReader) open(group int) error {
+	reader := r.file.RowGroup(group)
+	for i := range r.columns {
+		if err := r.columns[i].open(reader); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *parquetReader) close() {
+	for i := range r.columns {
+		r.columns[i].close()
+	}
+}
+
+// next reads the next rows of all columns and returns how many bytes of text they have.
+func (r *parquetReader) next(n int) (text int, err error) {
+	err = r.file.reading(func() error {
+		for i := range r.columns {
+			c := &r.columns[i]
+			if err := c.next(n); err != nil {
+				return err
+			}
+			text += len(c.text)
+		}
+		if all := r.file.text.Add(int64(text)); all > bombText && all/bombRatio > r.file.source.file.Size {
+			return bomb("bytes of text")
+		}
+		return nil
+	})
+	return text, err
+}
+
+// adapt makes blocks larger, but those of rows with much text smaller.
+func (r *parquetReader) adapt(rows, text int) {
+	r.block = min(2*r.block, parquetRows)
+	if most := parquetText * rows / max(text, 1); r.block > most {
+		r.block = max(most, 1)
+	}
+}
+
+// rows takes the block that was read last into the batch.
+func (r *parquetReader) rows(line int64, n int) {
+	first := len(r.batch.Lines)
+	for i := range n {
+		r.batch.Lines = append(r.batch.Lines, line+int64(i))
+	}
+	for i := range r.columns {
+		c := &r.columns[i]
+		r.faults.want = c.want
+		c.appendTo(r.builders[c.want], r.wanted[c.want], r.nulls, &r.faults)
+	}
+	for _, want := range r.missing {
+		r.faults.want = want
+		r.builders[want].addNulls(n)
+		if r.wanted[want].Primary {
+			for row := range n {
+				r.faults.add(row, CodeIdentity)
+			}
+		}
+	}
+	if len(r.faults.list) > 0 {
+		r.rejects(first, n)
+	}
+}
+
+// rejects moves the last n rows of the batch that do not fit to the rejects, in the order of the file.
+func (r *parquetReader) rejects(first, n int) {
+	reasons := make([]fault, n)
+	for _, f := range r.faults.list {
+		reasons[f.row] = f
+	}
+	bad := r.faults.bad[:n]
+	to := first
+	for row, out := range bad {
+		line := r.batch.Lines[first+row]
+		if !out {
+			r.batch.Lines[to] = line
+			to++
+			continue
+		}
+		f, c := reasons[row], r.wanted[reasons[row].want]
+		r.batch.Rejects = append(r.batch.Rejects, Reject{Line: line, Lines: 1, Offset: -1, Column: c.Name, Code: f.code, Reason: reasonOf(f.code, c.Type), Raw: r.raw(row)})
+	}
+	r.batch.Lines = r.batch.Lines[:to]
+	for _, b := range r.builders {
+		b.remove(first, bad)
+	}
+	clear(bad)
+	r.faults.list = r.faults.list[:0]
+}
+
+// raw returns a row of the block as a JSON object of the wanted columns.
+func (r *parquetReader) raw(row int) []byte {
+	dst := []byte{'{'}
+	for i := range r.columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		c := &r.columns[i]
+		dst = append(appendQuoted(dst, c.name), ':')
+		dst = c.appendJSON(dst, row)
+	}
+	dst = append(dst, '}')
+	return dst[:min(len(dst), maxRaw)]
+}
+
+// full reports whether the batch has enough rows, values, text or rejects.
+func (r *parquetReader) full() bool {
+	const rows = 16 << 10
+	text := 0
+	for _, b := range r.builders {
+		text += len(b.text)
+	}
+	n := len(r.batch.Lines)
+	return n >= rows || n*len(r.builders) >= batchValues || len(r.batch.Rejects) >= batchRejects || text >= 2*parquetText
+}
+
+// bytes returns how many bytes of the file its first rows stand for.
+func (r *parquetReader) bytes(rows int64) int64 {
+	hi, lo := bits.Mul64(uint64(r.file.source.file.Size), uint64(rows))
+	n, _ := bits.Div64(hi, lo, uint64(r.file.rows))
+	return int64(n)
+}
+
+// reset begins a batch.
+func (r *parquetReader) reset() {
+	for _, b := range r.builders {
+		b.reset()
+	}
+	r.batch = Batch{Lines: r.batch.Lines[:0], Rejects: r.batch.Rejects[:0]}
+}
+
+// finish ends the batch.
+func (r *parquetReader) finish() *Batch {
+	r.arrays = r.arrays[:0]
+	for _, b := range r.builders {
+		r.arrays = append(r.arrays, b.array())
+	}
+	r.batch.Record = array.NewRecordBatch(r.schema, r.arrays, int64(len(r.batch.Lines)))
+	return &r.batch
+}

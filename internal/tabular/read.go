@@ -1,0 +1,240 @@
+package tabular
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/text/transform"
+
+	"roster/internal/audience"
+	"roster/internal/unpack"
+)
+
+// File is a stored file.
+type File = unpack.File
+
+// Read reads a file of any type and compression. What opts.Format leaves open, the first bytes of the file say, and
+// never its name; the package comment says how. What opts.Format says wrongly is an error. The header's Format has the
+// type, the compression and what else was found out.
+func Read(ctx context.Context, f File, columns []Column, opts Options, emit Emit) (Header, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, err := openContent(ctx, f, opts.Format)
+	if err != nil {
+		return Header{}, err
+	}
+	defer c.close()
+	opts.Format.Compression = string(c.method)
+	var h Header
+	switch c.typ {
+	case audience.Parquet:
+		h, err = Parquet(ctx, f, columns, opts, emit)
+	case audience.JSON:
+		h, err = JSON(ctx, c.text, columns, opts, emit)
+	default:
+		h, err = CSV(ctx, c.text, columns, opts, emit)
+	}
+	return h, fileError(err)
+}
+
+// content is a file whose compression and type are known.
+type content struct {
+	method unpack.Method
+	typ    audience.FileType
+	head   []byte    // the first bytes of the text
+	text   io.Reader // unpacked; of a Parquet file the stored bytes
+	closes []io.Closer
+}
+
+func (c *content) close() {
+	for i := len(c.closes) - 1; i >= 0; i-- {
+		c.closes[i].Close()
+	}
+}
+
+// openContent finds out what a file is, as far as the format leaves it open, and opens it. The context must be
+// cancelled before the content is closed early.
+func openContent(ctx context.Context, f File, asked audience.Format) (c *content, err error) {
+	c = &content{}
+	defer func() {
+		if err != nil {
+			c.close()
+			err = fileError(err)
+		}
+	}()
+	if err := c.open(ctx, f, asked.Compression); err != nil {
+		return c, err
+	}
+	parquet := false
+	switch {
+	case len(c.head) == 0:
+		return c, &FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
+	case c.method == unpack.None:
+		if parquet, err = isParquet(ctx, f, c.head); err != nil {
+			return c, err
+		}
+	default:
+		if err := notPackedTwice(c); err != nil {
+			return c, err
+		}
+	}
+	if kind := foreign(c.head); kind != "" {
+		return c, wrongFormat("the file is %s, which cannot be read; convert it to CSV, JSON or Parquet, plain or compressed by gzip, zstd, bzip2 or zip", kind)
+	}
+	c.typ, err = typeOf(c.head, asked, parquet)
+	return c, err
+}
+
+// open opens a file, finds out its compression and reads the first bytes of its text.
+func (c *content) open(ctx context.Context, f File, asked string) error {
+	stored, err := f.Open(ctx, 0, -1)
+	if err != nil {
+		return unreadable(err)
+	}
+	c.closes = append(c.closes, stored)
+	if c.head, c.text, err = window(ctx, stored); err != nil {
+		return err
+	}
+	c.method = unpack.Detect(c.head)
+	if len(c.head) > 0 && asked != "" && asked != string(c.method) {
+		return wrongFormat("sourceSpec.format.compression says %s, but the content of the file is %s; correct it or leave it out", asked, compression(c.method))
+	}
+	var unpacked io.ReadCloser
+	switch c.method {
+	case unpack.None:
+		return nil
+	case unpack.Zip:
+		if unpacked, err = unpack.OpenZip(ctx, f); err != nil {
+			return notOpened(err)
+		}
+	default:
+		unpacked = unpack.NewReader(c.text, c.method)
+	}
+	c.closes = append(c.closes, unpacked)
+	c.head, c.text, err = window(ctx, unpacked)
+	return err
+}
+
+func compression(m unpack.Method) string {
+	if m == unpack.None {
+		return "not compressed"
+	}
+	return string(m)
+}
+
+// notPackedTwice refuses what lies in a compressed file and is no text.
+func notPackedTwice(c *content) error {
+	inner := ""
+	switch {
+	case unpack.Detect(c.head) != unpack.None:
+		inner = fmt.Sprintf("a %s file", unpack.Detect(c.head))
+	case bytes.HasPrefix(c.head, []byte(parquetMagic)) && bytes.IndexByte(c.head, 0) >= 0:
+		inner = "a Parquet file, which is compressed in itself"
+	case len(c.head) > tarMark+5 && string(c.head[tarMark:tarMark+5]) == "ustar":
+		inner = "a tar archive"
+	default:
+		return nil
+	}
+	return &FileError{Code: "COMPRESSION", Message: fmt.Sprintf("the %s file holds %s; unpack it once", c.method, inner)}
+}
+
+// tarMark is where a tar archive says that it is one.
+const tarMark = 257
+
+// foreigners are the first bytes of types of files that people send and that are not read. No text begins with them.
+var foreigners = []struct{ bytes, name string }{
+	{"\xfd7zXZ\x00", "compressed by xz"},
+	{"7z\xbc\xaf\x27\x1c", "a 7z archive"},
+	{"Rar!\x1a\x07", "a RAR archive"},
+	{"\x04\x22\x4d\x18", "compressed by lz4"},
+	{"\xff\x06\x00\x00sNaPpY", "compressed by snappy"},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet or document of an old Office"},
+	{"%PDF-", "a PDF document"},
+	{"Obj\x01", "an Avro file"},
+	{"ORC\x08", "an ORC file"},
+	{"ARROW1\x00\x00", "an Arrow file"},
+	{"SQLite format 3\x00", "an SQLite database"},
+}
+
+// foreign names the type of a file that is known and not read, "" for others.
+func foreign(head []byte) string {
+	for _, f := range foreigners {
+		if bytes.HasPrefix(head, []byte(f.bytes)) {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// typeOf returns the type of a file whose text begins with head: the one that is asked for, unless the content cannot
+// be of it.
+func typeOf(head []byte, asked audience.Format, parquet bool) (audience.FileType, error) {
+	found := audience.CSV
+	switch {
+	case parquet:
+		found = audience.Parquet
+	case beginsAsJSON(head, asked.Encoding):
+		found = audience.JSON
+	}
+	switch {
+	case asked.Type == "" || asked.Type == found:
+		return found, nil
+	case asked.Type == audience.Parquet || found == audience.Parquet:
+		return "", wrongFormat("sourceSpec.format.type says %s, but the content of the file is %s; correct it or leave it out", asked.Type, strings.ToLower(string(found)))
+	}
+	return asked.Type, nil
+}
+
+// beginsAsJSON reports whether a text begins as JSON objects or an array do and the header of a CSV file does not:
+// with { before a quote or }, or with [ before {, [, a quote or ].
+func beginsAsJSON(head []byte, encoding string) bool {
+	const enough = 4 << 10
+	head = head[:min(len(head), enough)]
+	if t := decoder(encodingOf(head, encoding)); t != nil {
+		head, _, _ = transform.Bytes(t, head) // the error of what is cut off does not matter
+	}
+	head = bytes.TrimPrefix(head, utf8Mark)
+	head = head[spaces(head):]
+	if len(head) == 0 {
+		return false
+	}
+	after := head[1:]
+	after = after[spaces(after):]
+	switch {
+	case len(after) == 0:
+		return false
+	case head[0] == '{':
+		return after[0] == '"' || after[0] == '}'
+	}
+	return head[0] == '[' && strings.IndexByte(`{["]`, after[0]) >= 0
+}
+
+func wrongFormat(message string, args ...any) error {
+	return &FileError{Code: "FORMAT", Message: fmt.Sprintf(message, args...)}
+}
+
+func unreadable(err error) error {
+	return &FileError{Code: "READ", Message: "the file cannot be opened", Err: err}
+}
+
+// notOpened is an error of opening a compressed file.
+func notOpened(err error) error {
+	var refused *unpack.Error
+	if errors.As(err, &refused) {
+		return err
+	}
+	return unreadable(err)
+}
+
+// fileError gives an error of unpacking, which the parsers take for the source's, its code.
+func fileError(err error) error {
+	var refused *unpack.Error
+	if errors.As(err, &refused) {
+		return &FileError{Code: "COMPRESSION", Message: refused.Error(), Err: refused}
+	}
+	return err
+}

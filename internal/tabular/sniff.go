@@ -1,0 +1,207 @@
+package tabular
+
+import (
+	"bytes"
+	"cmp"
+	"strings"
+
+	"roster/internal/audience"
+)
+
+// windowSize is how many of a file's first bytes tell its dialect.
+const windowSize = 64 << 10
+
+var (
+	usualDelimiters = []byte(",;\t|")
+	// rareDelimiters also stand in names and values, and are believed only when they part two wanted names.
+	rareDelimiters = []byte("^:~ \x01\x1f")
+)
+
+// sniffer finds out the dialect of a file.
+type sniffer struct {
+	text    []byte // whole lines of the window, with slack behind them
+	columns []Column
+	format  audience.Format
+}
+
+// sniff returns the dialect of a file that begins with text, behind its preamble: what the format says, and what of
+// the dialects it leaves open reads the text best. Wanted columns, if there are any, are looked for in the header.
+func sniff(text []byte, columns []Column, f audience.Format) dialect {
+	s := sniffer{text: append(make([]byte, 0, len(text)+spare), text...), columns: columns, format: f}
+	var best dialect
+	var most score
+	for _, quote := range s.quotes() {
+		for _, escape := range s.escapes(quote) {
+			for _, delimiter := range s.delimiters() {
+				d := dialect{delimiter, quote, escape}
+				if delimiter == quote || delimiter == escape {
+					continue
+				}
+				if got, ok := s.try(d); ok && (best == dialect{} || got.beats(most)) {
+					best, most = d, got
+				}
+			}
+		}
+	}
+	return best
+}
+
+// delimiters returns those that are possible, the likelier first.
+func (s *sniffer) delimiters() []byte {
+	if s.format.Delimiter != "" {
+		return []byte(s.format.Delimiter)
+	}
+	return append(usualDelimiters[:len(usualDelimiters):len(usualDelimiters)], rareDelimiters...)
+}
+
+func (s *sniffer) quotes() []byte {
+	switch {
+	case s.format.Quote != "":
+		return []byte{markOf(s.format.Quote)}
+	case s.format.Delimiter == `"`:
+		return []byte{0}
+	case bytes.IndexByte(s.text, '\'') < 0:
+		return []byte{'"'}
+	}
+	return []byte(`"'`)
+}
+
+// escapes returns those that are possible with a quote.
+func (s *sniffer) escapes(quote byte) []byte {
+	escape := markOf(s.format.Escape)
+	switch {
+	case quote == 0 || escape == quote:
+		return []byte{0}
+	case s.format.Escape == "" && bytes.Contains(s.text, []byte{'\\', quote}):
+		return []byte{0, '\\'}
+	}
+	return []byte{escape}
+}
+
+// score says how well a dialect reads a text; earlier fields weigh more.
+type score struct {
+	names  int // wanted columns found in the header
+	quoted int // 1 when every field of the first record is quoted
+	parted int // 1 when there are several columns
+	good   int // bytes of the records that have as many fields as there are columns
+	fields int // of the first record
+}
+
+func (a score) beats(b score) bool {
+	return cmp.Or(cmp.Compare(a.names, b.names), cmp.Compare(a.quoted, b.quoted), cmp.Compare(a.parted, b.parted),
+		cmp.Compare(a.good, b.good), cmp.Compare(a.fields, b.fields)) > 0
+}
+
+// try reads the text in a dialect; ok is false when that needs better evidence than the text has.
+func (s *sniffer) try(d dialect) (got score, ok bool) {
+	text := s.text
+	start, end, mac, _ := d.firstRecord(text, true)
+	if mac {
+		text = append(make([]byte, 0, len(text)+spare), text...)
+		readReturns(text)
+	}
+	first, _ := d.split(text[start:end], 1) // the error of a record that is too large comes when it is read
+	got.fields = len(first.values)
+	if first.quoted {
+		got.quoted = 1
+	}
+	columns := max(got.fields, 1)
+	if s.format.HasHeader() {
+		got.names = wantedIn(first.values, s.columns)
+		start = end
+	} else if len(s.columns) > 0 {
+		columns = len(s.columns)
+	}
+	if !s.believable(d, got, text) {
+		return got, false
+	}
+	if columns > 1 {
+		got.parted = 1
+	}
+	if columns > 1 || d.delimiter == s.delimiters()[0] { // one that parts nothing is no better than another
+		got.good = d.measure(text[start:], columns)
+	}
+	return got, true
+}
+
+// believable reports whether a dialect that was not asked for may be taken. A rare delimiter must part two wanted
+// names. Apostrophes are quotes only where no field begins with a double quote.
+func (s *sniffer) believable(d dialect, got score, text []byte) bool {
+	if s.format.Delimiter == "" && got.names < 2 && bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 {
+		return false
+	}
+	if s.format.Quote != "" || d.quote != '\'' {
+		return true
+	}
+	return !bytes.HasPrefix(text, []byte{'"'}) && !bytes.Contains(text, []byte{'\n', '"'}) && !bytes.Contains(text, []byte{d.delimiter, '"'})
+}
+
+// wantedIn returns how many of the wanted columns are among names.
+func wantedIn(names []string, columns []Column) int {
+	n := 0
+	have := make(map[string]bool, len(names))
+	for _, name := range names {
+		have[foldName(name)] = true
+	}
+	for _, c := range columns {
+		if have[foldName(c.Name)] {
+			n++
+		}
+	}
+	return n
+}
+
+// measure returns the bytes of the records of a text that have the given number of fields, or have well-formed quotes
+// when it is 1: of a single column the number says nothing. There must be slack behind the text.
+func (d dialect) measure(text []byte, columns int) (good int) {
+	if len(text) == 0 {
+		return 0
+	}
+	ch := chunk{dialect: d, buf: text, size: len(text), line: 1, quotes: d.quote != 0, multi: true}
+	if text[len(text)-1] != '\n' {
+		ch.buf = append(text, '\n')
+	}
+	s := splitter{block: newBlock(columns)}
+	s.reset(ch)
+	for {
+		more, err := s.next()
+		for row := range s.rows {
+			good += int(s.ends[row] - s.starts[row])
+		}
+		for _, m := range s.malformed {
+			if columns == 1 && m.kind == wrongCount {
+				good += m.end - m.start
+			}
+		}
+		if !more || err != nil {
+			return good
+		}
+	}
+}
+
+// preamble returns the length of what lies before a file's first record, a byte order mark and the line by which
+// spreadsheets are told the delimiter, such as sep=; and that delimiter, 0 when there is no such line.
+func preamble(text []byte) (n int, delimiter byte) {
+	if bytes.HasPrefix(text, utf8Mark) {
+		n = len(utf8Mark)
+	}
+	line := text[n:]
+	end := bytes.IndexAny(line, "\r\n")
+	if end < 0 {
+		return n, 0
+	}
+	said, ok := strings.CutPrefix(strings.ToLower(strings.Trim(string(line[:min(end, len(`"sep=;"`))]), `"`)), "sep=")
+	if end > len(`"sep=;"`) || !ok || len(said) != 1 || !possibleDelimiter(said[0]) {
+		return n, 0
+	}
+	for end < len(line)-1 && line[end] == '\r' && (line[end+1] == '\r' || line[end+1] == '\n') {
+		end++
+	}
+	return n + end + 1, said[0]
+}
+
+// possibleDelimiter reports whether a spreadsheet would take a byte for a delimiter.
+func possibleDelimiter(c byte) bool {
+	letter := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+	return c < 0x80 && c != 0 && c != '"' && !letter
+}

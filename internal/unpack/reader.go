@@ -1,0 +1,119 @@
+package unpack
+
+import (
+	"bufio"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// inBuffer is how much of the stored file is read at a time.
+	inBuffer = 64 << 10
+	// maxWindow is how many bytes of what was unpacked a zstd file may refer to: what the reference decoder takes
+	// without being told to take more.
+	maxWindow = 128 << 20
+
+	bombSize  = 1 << 30
+	bombRatio = 1000
+)
+
+// NewReader unpacks r, which is compressed by gzip, zstd or bzip2. It does so ahead of whoever reads, in a goroutine of
+// its own, which Close ends and waits for; it does not close r. Errors are *Error or those of r.
+func NewReader(r io.Reader, m Method) io.ReadCloser {
+	in := &input{r: r}
+	return ahead(&output{method: m, in: in, bombSize: bombSize, open: func() (io.Reader, func(), error) { return open(in, m) }})
+}
+
+func open(in io.Reader, m Method) (r io.Reader, end func(), err error) {
+	buffered := bufio.NewReaderSize(in, inBuffer)
+	switch m {
+	case Gzip:
+		z, err := gzip.NewReader(buffered)
+		return z, func() {}, err
+	case Zstd:
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	case Bzip2:
+		return bzip2.NewReader(buffered), func() {}, nil
+	}
+	return nil, nil, fmt.Errorf("unpack: no stream of the method %q", m)
+}
+
+// input is the stored file. It counts what is read of it and keeps its error, which decoders turn into theirs.
+type input struct {
+	r   io.Reader
+	n   atomic.Int64
+	err error // not io.EOF; belongs to the goroutine that unpacks
+}
+
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.r.Read(p)
+	in.n.Add(int64(n))
+	if err != nil && err != io.EOF {
+		in.err = err
+	}
+	return n, err
+}
+
+// output is what is unpacked. It names errors and stops at bombs.
+type output struct {
+	method   Method
+	in       *input
+	open     func() (r io.Reader, end func(), err error)
+	bombSize int64
+
+	r   io.Reader // after the first Read
+	end func()    // releases r; nil when there is none
+	n   int64
+}
+
+func (o *output) Read(p []byte) (n int, err error) {
+	if o.r == nil {
+		if o.r, o.end, err = o.open(); err != nil {
+			o.r = nil
+			return 0, o.reason(err)
+		}
+	}
+	n, err = o.r.Read(p)
+	o.n += int64(n)
+	if o.n > o.bombSize && o.n/bombRatio > o.in.n.Load() {
+		return n, &Error{o.method, fmt.Sprintf("unpacks to more than %d times its size; it is refused as a decompression bomb", bombRatio)}
+	}
+	if err != nil && err != io.EOF {
+		err = o.reason(err)
+	}
+	return n, err
+}
+
+func (o *output) close() {
+	if o.end != nil {
+		o.end()
+	}
+}
+
+// reason names an error of a decoder.
+func (o *output) reason(err error) error {
+	var known *Error
+	switch {
+	case o.in.err != nil:
+		return o.in.err
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return &Error{o.method, fmt.Sprintf("is cut off: it ends after %d bytes, in the middle; upload it again, whole", o.in.n.Load())}
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return &Error{o.method, fmt.Sprintf("needs a window of more than %d MiB; compress it without a larger one (zstd --long)", maxWindow>>20)}
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):
+		return &Error{o.method, "has something else than " + string(o.method) + " data in it, perhaps behind its end; compress it again"}
+	}
+	return &Error{o.method, fmt.Sprintf("is damaged (%s); upload it again", err)}
+}

@@ -1,0 +1,152 @@
+package unpack
+
+import (
+	"archive/zip"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// maxNames is how many files of an archive an error names.
+const maxNames = 5
+
+// OpenZip opens the only file in a zip file, which it reads by ranges. Errors are *Error or those of the file.
+func OpenZip(ctx context.Context, f File) (io.ReadCloser, error) {
+	ranges := &ranges{ctx: ctx, file: f}
+	member, err := onlyMember(ranges, f.Size)
+	if err != nil {
+		ranges.close()
+		return nil, err
+	}
+	return &zipReader{ReadCloser: ahead(&output{method: Zip, in: &ranges.input, bombSize: bombSize, open: func() (io.Reader, func(), error) {
+		r, err := member.Open()
+		if err != nil {
+			return nil, nil, err
+		}
+		return &toEnd{r: r, ranges: ranges}, func() { r.Close() }, nil
+	}}), ranges: ranges}, nil
+}
+
+// onlyMember finds the only file of an archive by its directory.
+func onlyMember(r *ranges, size int64) (*zip.File, error) {
+	archive, err := zip.NewReader(r, size)
+	switch {
+	case r.input.err != nil:
+		return nil, r.input.err
+	case err != nil:
+		return nil, &Error{Zip, fmt.Sprintf("has no directory at its end (%s): it is cut off or damaged; upload it again, whole", err)}
+	}
+	archive.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser {
+		return flate.NewReader(bufio.NewReaderSize(r, inBuffer))
+	})
+	var members []*zip.File
+	for _, m := range archive.File {
+		if !strings.HasSuffix(m.Name, "/") && !strings.HasPrefix(m.Name, "__MACOSX/") {
+			members = append(members, m)
+		}
+	}
+	switch {
+	case len(members) == 0:
+		return nil, &Error{Zip, "has no file in it"}
+	case len(members) > 1:
+		return nil, &Error{Zip, fmt.Sprintf("must have one file in it, but has %d: %s; unpack it", len(members), nameList(members))}
+	}
+	const encrypted = 1
+	switch m := members[0]; {
+	case m.Flags&encrypted != 0:
+		return nil, &Error{Zip, "is encrypted; zip it without a password"}
+	case m.Method != zip.Store && m.Method != zip.Deflate:
+		return nil, &Error{Zip, fmt.Sprintf("is compressed by method %d, which is not supported; zip it with deflate", m.Method)}
+	}
+	return members[0], nil
+}
+
+func nameList(members []*zip.File) string {
+	var names []string
+	for _, m := range members[:min(len(members), maxNames)] {
+		names = append(names, fmt.Sprintf("%.64q", m.Name))
+	}
+	list := strings.Join(names, ", ")
+	if len(members) > maxNames {
+		list += ", …"
+	}
+	return list
+}
+
+// zipReader ends the reading of ranges after the unpacking.
+type zipReader struct {
+	io.ReadCloser
+	ranges *ranges
+}
+
+func (z *zipReader) Close() error {
+	err := z.ReadCloser.Close()
+	z.ranges.close()
+	return err
+}
+
+// toEnd reads a member and then the rest of the stored file, the end of which says whether it is still the same.
+type toEnd struct {
+	r      io.Reader
+	ranges *ranges
+}
+
+func (t *toEnd) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if err == io.EOF {
+		if rest := t.ranges.drain(); rest != nil {
+			return n, rest
+		}
+	}
+	return n, err
+}
+
+// ranges reads a file at any offset. Reading on where it stopped goes on with the same range, which goes to the end of
+// the file.
+type ranges struct {
+	ctx   context.Context
+	file  File
+	input input // the range that is read
+	body  io.Closer
+	at    int64
+}
+
+// ReadAt implements io.ReaderAt, for one goroutine at a time.
+func (s *ranges) ReadAt(p []byte, at int64) (n int, err error) {
+	if s.body == nil || s.at != at {
+		s.close()
+		body, err := s.file.Open(s.ctx, at, -1)
+		if err != nil {
+			s.input.err = err
+			return 0, err
+		}
+		s.input.r, s.body, s.at = body, body, at
+	}
+	n, err = io.ReadFull(&s.input, p)
+	s.at += int64(n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// drain reads to the end of the file.
+func (s *ranges) drain() error {
+	if s.body == nil {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, &s.input)
+	return err
+}
+
+func (s *ranges) close() {
+	if s.body != nil {
+		s.body.Close()
+		s.body = nil
+	}
+}
