@@ -112,7 +112,9 @@ func (w *world) close() {
 	w.must(errors.Join(w.profile.Close(), w.catalog.Close(), w.meta.Close()))
 }
 
-func (w *world) path(elem ...string) string { return filepath.Join(append([]string{w.dir}, elem...)...) }
+func (w *world) path(elem ...string) string {
+	return filepath.Join(append([]string{w.dir}, elem...)...)
+}
 
 func (w *world) must(err error) {
 	w.t.Helper()
