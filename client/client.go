@@ -190,6 +190,9 @@ func (c *Client) send(req *http.Request, out any) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if d, ok := out.(*download); ok && resp.StatusCode < 300 {
+		return d.take(req, resp)
+	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return &url.Error{Op: req.Method, URL: req.URL.Redacted(), Err: err}
@@ -202,6 +205,21 @@ func (c *Client) send(req *http.Request, out any) error {
 	}
 	if err := json.Unmarshal(data, out); err != nil {
 		return fmt.Errorf("%s %s: the answer is not what was expected: %w", req.Method, req.URL.Path, err)
+	}
+	return nil
+}
+
+// download is where an answer of any length goes.
+type download struct {
+	to     io.Writer
+	header http.Header // of the answer
+}
+
+// take copies an answer. An error leaves a part of it in to, so the call is not repeated.
+func (d *download) take(req *http.Request, resp *http.Response) error {
+	d.header = resp.Header
+	if n, err := io.Copy(d.to, resp.Body); err != nil {
+		return fmt.Errorf("%s %s: the answer broke off after %d bytes: %v", req.Method, req.URL.Path, n, err)
 	}
 	return nil
 }

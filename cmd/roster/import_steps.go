@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,63 +128,15 @@ func (im *importer) watch(ctx context.Context, audienceID, runID string) error {
 	return nil
 }
 
-// connect finds the server: the given one, one in this process, or the one that uses the data directory.
+// connect finds the server; one in this process may read the file's folder.
 func (im *importer) connect(ctx context.Context) (stop func() error, err error) {
-	stop = func() error { return nil }
-	if im.server != "" {
-		if im.client, err = client.LoadCredentials(im.credentials); err != nil {
-			return nil, usagef("--credentials: %w", err)
-		}
-		im.useServer(im.server)
-		return stop, nil
-	}
-	im.cfg.Private = true
 	im.cfg.LocalRoots = append(im.cfg.LocalRoots, filepath.Dir(im.path))
-	im.cfg.Logger = app.NewLogger(im.progressTo, max(im.cfg.LogLevel, slog.LevelWarn), "text")
-	limitMemory(im.cfg)
-	a, err := startServer(ctx, im.cfg)
-	var locked *app.LockedError
-	if errors.As(err, &locked) {
-		return stop, im.joinServer(ctx, locked)
-	}
+	conn, err := connector{server: im.server, credentials: im.credentials, cfg: im.cfg, out: im.out, log: im.progressTo}.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stop = func() error { return a.Stop(context.Background()) }
-	if im.client, err = client.LoadCredentials(app.CredentialsPath(a.DataDir())); err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	im.inPlace = true
-	im.useServer(a.URL())
-	return stop, nil
-}
-
-// joinServer uses the server that holds the data directory.
-func (im *importer) joinServer(ctx context.Context, locked *app.LockedError) error {
-	holder := locked.Holder
-	for deadline := time.Now().Add(30 * time.Second); holder.URL == ""; {
-		if time.Now().After(deadline) {
-			return locked
-		}
-		select { // it is still starting
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-		holder, _ = app.ReadHolder(locked.Dir)
-	}
-	var err error
-	if im.client, err = client.LoadCredentials(app.CredentialsPath(locked.Dir)); err != nil {
-		return err
-	}
-	fmt.Fprintf(im.out, "The data directory is in use; importing through the server at %s.\n", holder.URL)
-	im.useServer(holder.URL)
-	return nil
-}
-
-func (im *importer) useServer(url string) {
-	im.client.BaseURL, im.client.TokenURL = strings.TrimRight(url, "/"), ""
-	im.result.Server = im.client.BaseURL
+	im.client, im.inPlace, im.result.Server = conn.client, conn.own != nil, conn.client.BaseURL
+	return conn.close, nil
 }
 
 // resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not

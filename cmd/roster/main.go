@@ -113,7 +113,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newMembers(), newVersion())
 	return root, started
 }
 

@@ -184,7 +184,7 @@ func TestRun(t *testing.T) {
 		{Stage: audience.StageDataset, Status: audience.Success, FlowRunID: absentID, Metrics: audience.StageMetrics{InputFiles: 1, Seconds: map[string]float64{"read": 0.5}}},
 		{Stage: audience.StageProfile, Status: audience.Success, FlowRunID: absentID},
 	}
-	r.Result = audience.RunResult{Rows: rows, Members: audience.Members{After: 2}, SnapshotID: 1<<62 + 1,
+	r.Result = audience.RunResult{Rows: rows, Members: audience.Members{After: 2}, SnapshotID: 1<<62 + 1, ContentSum: 1<<63 + 5,
 		Files: []audience.FileResult{{PlannedFile: audience.PlannedFile{Path: "in.csv", Size: 9, ModifiedAt: testNow, Version: "v", Status: audience.FileRead},
 			Rows: rows, ExtraColumns: []string{"more"}}},
 		Rejects: []audience.RejectSample{{File: "in.csv", Line: 3, Column: "ppid", Code: "EMPTY_IDENTITY", Reason: "is empty"}}}
@@ -197,7 +197,7 @@ func TestRun(t *testing.T) {
 		`"createdAt":1749624273,"createdBy":"` + clientID + `","details":[{"stage":"DATASET_INGEST"` + stage + `1,` + metrics + `,"seconds":{"read":0.5}}},` +
 		`{"stage":"PROFILE_STORE_INGEST"` + stage + `0,` + metrics + `}}],` + ledger + `,"members":{"before":0,"after":2,"removed":0,"expired":0},` +
 		`"files":[{"path":"in.csv","size":9,"modifiedAt":1749624273,"version":"v","status":"read",` + ledger + `,"extraColumns":["more"]}],` +
-		`"rejects":[{"file":"in.csv","line":3,"column":"ppid","code":"EMPTY_IDENTITY","reason":"is empty"}],"snapshotId":"4611686018427387905"}` + "\n"
+		`"rejects":[{"file":"in.csv","line":3,"column":"ppid","code":"EMPTY_IDENTITY","reason":"is empty"}],"contentSum":"9223372036854775813","snapshotId":"4611686018427387905"}` + "\n"
 	if rec.Body.String() != want {
 		t.Errorf("\n got %s\nwant %s", rec.Body, want)
 	}

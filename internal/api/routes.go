@@ -55,7 +55,14 @@ func (s *server) routes() []route {
 		{method: "POST", path: one + "/runs", do: s.startLaterRun},
 		{method: "GET", path: one + "/run/{runId}", do: s.run},
 		{method: "GET", path: one + "/runs/{runId}", do: s.run},
+		{method: "GET", path: one + "/runs/{runId}/rejects", do: s.rejects},
+		{method: "POST", path: one + "/runs/{runId}/rejects/resubmit", do: s.resubmit},
+		{method: "POST", path: one + "/runs/{runId}/rollback", do: s.rollback},
+		{method: "GET", path: one + "/versions", do: s.versions},
 		{method: "GET", path: one + "/runs", do: s.listRuns},
+
+		{method: "GET", path: one + "/members", do: s.members},
+		{method: "GET", path: one + "/members/{namespace}/{identity}", do: s.member},
 
 		{method: "POST", path: connections, do: s.createConnection},
 		{method: "GET", path: connections, do: s.listConnections},

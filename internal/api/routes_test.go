@@ -54,7 +54,8 @@ func TestDescription(t *testing.T) {
 func TestSpellings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	fill := strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID)
+	fill := strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID,
+		"{namespace}", "email", "{identity}", "ada@example.com")
 	bodies := map[string]string{
 		"POST " + external + "/submit": validSubmit, "POST " + external: validSubmit,
 		"POST " + connections: `{"name": "files", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`,

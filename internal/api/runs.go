@@ -83,14 +83,8 @@ func runRequest(in *client.RunRequest) (audience.RunRequest, error) {
 	if err := problems.Err(); err != nil {
 		return req, err
 	}
-	var later []string
-	if in.DryRun != nil && *in.DryRun {
-		later = append(later, "dryRun")
-	}
-	if in.Force != nil && *in.Force {
-		later = append(later, "force")
-	}
-	return req, notYet(later...)
+	req.DryRun, req.Force = in.DryRun != nil && *in.DryRun, in.Force != nil && *in.Force
+	return req, nil
 }
 
 // Epochs above maxSeconds are milliseconds.
@@ -114,6 +108,7 @@ func startedRun(r *audience.Run) client.StartedRun {
 	return client.StartedRun{
 		Name: r.AudienceName, AudienceID: string(r.AudienceID), RunID: string(r.ID), DifferentialIngestion: r.Request.Differential,
 		DataFilterStartTime: epoch(r.Request.WindowStart), DataFilterEndTime: epoch(r.Request.WindowEnd),
+		Kind: string(r.Request.Kind), Of: string(r.Request.Of), DryRun: r.Request.DryRun, Force: r.Request.Force,
 	}
 }
 
@@ -221,7 +216,8 @@ func runBody(r *audience.Run) client.Run {
 		DifferentialIngestion: r.Request.Differential,
 		DataFilterStartTime:   epoch(r.Request.WindowStart), DataFilterEndTime: epoch(r.Request.WindowEnd),
 		IngestionTime: epoch(r.CreatedAt), CreatedAt: epoch(r.CreatedAt), CreatedBy: r.CreatedBy,
-		Reason: r.Request.Reason, Details: []client.RunDetail{}, Error: failure(r.Error),
+		Reason: r.Request.Reason, Kind: string(r.Request.Kind), Of: string(r.Request.Of), DryRun: r.Request.DryRun, Force: r.Request.Force,
+		Details: []client.RunDetail{}, Error: failure(r.Error),
 	}
 	for _, st := range r.Stages {
 		b.Details = append(b.Details, client.RunDetail{Stage: string(st.Stage), Status: string(st.Status), FlowID: r.FlowID,
@@ -247,7 +243,17 @@ func ledger(b *client.Run, r *audience.Run) {
 	}
 	for _, f := range r.Result.Files {
 		b.Files = append(b.Files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
-			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns})
+			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns,
+			Format: formatBody(f.Format)})
+	}
+	for _, g := range r.Result.Guards {
+		b.Guards = append(b.Guards, client.Guard(g))
+	}
+	for _, c := range r.Result.Changes {
+		b.Changes = append(b.Changes, client.Change(c))
+	}
+	if r.Status == audience.Success {
+		b.ContentSum = strconv.FormatUint(r.Result.ContentSum, 10)
 	}
 	for _, rj := range r.Result.Rejects {
 		b.Rejects = append(b.Rejects, client.Reject(rj))
@@ -255,4 +261,12 @@ func ledger(b *client.Run, r *audience.Run) {
 	if r.Result.SnapshotID != 0 {
 		b.SnapshotID = strconv.FormatInt(r.Result.SnapshotID, 10)
 	}
+}
+
+func formatBody(f *audience.Format) *client.Format {
+	if f == nil {
+		return nil
+	}
+	return &client.Format{Type: string(f.Type), Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Header: f.Header, Encoding: f.Encoding,
+		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression}
 }

@@ -77,7 +77,7 @@ type call struct {
 	actor audience.Actor
 }
 
-// answer is what a route answers: a status and, unless it is nil, a body that is written as JSON.
+// answer is what a route answers: a status and, unless it is nil, a body: a *stream, or what is written as JSON.
 type answer struct {
 	status int
 	body   any
@@ -169,6 +169,10 @@ func (s *server) handler(rt route) http.Handler {
 		a, err := rt.do(&call{Request: r, actor: actor})
 		if err != nil {
 			s.fail(w, r, err)
+			return
+		}
+		if st, ok := a.body.(*stream); ok {
+			s.stream(w, r, st)
 			return
 		}
 		if a.body == nil {

@@ -24,6 +24,10 @@ type Service interface {
 	StartRun(ctx context.Context, a audience.Actor, id audience.ID, r audience.RunRequest) (audience.Run, error)
 	Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error)
 	Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error)
+	Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (int64, error)
+	Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (audience.Run, error)
+	Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, r audience.RunRequest) (audience.Run, error)
+	Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]control.Version, int, error)
 
 	CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (audience.Connection, error)
 	Connection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
@@ -33,6 +37,8 @@ type Service interface {
 	Namespaces(ctx context.Context, a audience.Actor) ([]audience.Namespace, error)
 	CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error)
 	Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error)
+	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error)
+	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
 	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef) ([]control.Profile, error)
 	Upload(ctx context.Context, a audience.Actor, path string, r io.Reader) (source.Object, error)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io"
 	"log/slog"
@@ -132,6 +133,10 @@ func (w *world) do(method, path, body string, headers ...string) *httptest.Respo
 
 // specification is openapi.yaml, checked.
 var specification = sync.OnceValues(func() (routers.Router, error) {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		text, err := io.ReadAll(body)
+		return string(text), err
+	})
 	loader := openapi3.NewLoader()
 	doc, err := loader.LoadFromData(contract.OpenAPI)
 	if err != nil {
@@ -227,7 +232,10 @@ type fake struct {
 	run      audience.Run
 	conns    []audience.Connection
 	profiles []control.Profile
-	err      error // of every call
+	rejects  []audience.RejectedRow
+	member   control.Member
+	next     string // cursor after a member list
+	err      error  // of every call
 	panics   any
 }
 
@@ -241,6 +249,9 @@ func newFake() *fake {
 		LastRun: runID, Members: 3, LastIngestedAt: time.Unix(1749624273, 0),
 	}
 	return &fake{
+		member: control.Member{Audience: audienceID, Identity: control.IdentityRef{ID: "ada@example.com", Namespace: "Email"}, Status: control.Realized,
+			Since: testNow, LastQualification: testNow, ValidUntil: testNow.Add(a.TTL()), Origin: &control.MemberOrigin{Run: runID, RunCreatedAt: testNow,
+				File: audience.PlannedFile{Path: "example.csv", Version: "v1"}, Line: 2}},
 		task:     audience.Task{ID: taskID, Scope: testScope, Status: audience.Success, AudienceID: audienceID, Draft: a, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt},
 		audience: a,
 		run: audience.Run{ID: runID, Scope: testScope, AudienceID: audienceID, AudienceName: a.Name, Seq: 1,
@@ -361,6 +372,38 @@ func (f *fake) Runs(_ context.Context, _ audience.Actor, _ audience.ID, q meta.R
 	return []audience.Run{f.run}, 1, f.called(q)
 }
 
+func (f *fake) Rejects(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID, from int64, fn func(audience.RejectedRow) error) (int64, error) {
+	if err := f.called(from); err != nil {
+		return 0, err
+	}
+	for i := from; i < int64(len(f.rejects)); i++ {
+		if err := fn(f.rejects[i]); err != nil {
+			return int64(len(f.rejects)), err
+		}
+	}
+	return int64(len(f.rejects)), absent("run", id)
+}
+
+func (f *fake) Resubmit(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID, name string, content io.Reader) (audience.Run, error) {
+	text, err := io.ReadAll(content)
+	if err != nil {
+		return audience.Run{}, err
+	}
+	r := f.run
+	r.Request.Kind, r.Request.Of = audience.RunResubmit, id
+	return r, errors.Join(f.called(name, string(text)), absent("run", id))
+}
+
+func (f *fake) Rollback(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID, req audience.RunRequest) (audience.Run, error) {
+	r := f.run
+	r.Request.Kind, r.Request.Of, r.Request.DryRun = audience.RunRollback, id, req.DryRun
+	return r, errors.Join(f.called(req), absent("run", id))
+}
+
+func (f *fake) Versions(_ context.Context, _ audience.Actor, _ audience.ID, offset, limit int) ([]control.Version, int, error) {
+	return []control.Version{{Run: f.run, SnapshotID: 7, Current: true}}, 1, f.called(offset, limit)
+}
+
 func (f *fake) CreateConnection(_ context.Context, _ audience.Actor, c audience.Connection) (audience.Connection, error) {
 	if err := f.called(c); err != nil {
 		return c, err
@@ -404,6 +447,20 @@ func (f *fake) CreateNamespace(_ context.Context, _ audience.Actor, n audience.N
 
 func (f *fake) Sandboxes(context.Context, audience.Actor) ([]audience.Sandbox, error) {
 	return []audience.Sandbox{{ID: absentID, Name: "prod", Title: "Production", Type: "production", Default: true}}, f.called("sandboxes")
+}
+
+func (f *fake) Members(_ context.Context, _ audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error) {
+	if err := f.called(q); err != nil {
+		return nil, err
+	}
+	return &control.MemberList{Fields: f.audience.Fields, Next: f.next}, absent("audience", id)
+}
+
+func (f *fake) Member(_ context.Context, _ audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error) {
+	if err := f.called(who); err != nil {
+		return control.Member{}, err
+	}
+	return f.member, absent("audience", id)
 }
 
 func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef) ([]control.Profile, error) {

@@ -165,7 +165,7 @@ func (a *App) wire(context.Context) error {
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
-		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir, UndoWindow: a.cfg.UndoWindow,
+		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready,
 		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Registerer: a.metrics})

@@ -19,7 +19,8 @@ type Guards struct {
 	// MaxGrowthPercent is by how much a run may raise the number of members of an audience that has some. Default:
 	// any.
 	MaxGrowthPercent *float64 `json:"maxGrowthPercent,omitempty"`
-	// AllowMissingColumns lets a file without a column for each field pass; its values are null then.
+	// AllowMissingColumns lets a file without a column for each field pass; its values are null then. The first run of
+	// an audience passes in any case.
 	AllowMissingColumns bool `json:"allowMissingColumns,omitempty"`
 }
 

@@ -86,7 +86,9 @@ type StageMetrics struct {
 	OutputBytes   int64              `json:"outputBytes"`
 	OutputRecords int64              `json:"outputRecordCount"`
 	FailedRecords int64              `json:"failedRecordCount"`
-	Seconds       map[string]float64 `json:"seconds,omitempty"` // wall time per step: read, merge, commit, …
+	ScratchBytes  int64              `json:"scratchBytes,omitempty"` // the most that the run's scratch file held
+	Seconds       map[string]float64 `json:"seconds,omitempty"`      // wall time per step: read, merge, commit, …
+	RowsPerSecond map[string]float64 `json:"rowsPerSecond,omitempty"`
 }
 
 // Progress is how far a run has come.
@@ -195,13 +197,12 @@ type RunResult struct {
 	RefreshedAt time.Time `json:"refreshedAt,omitzero"`
 }
 
-// ChangeSample is one change that a dry run found: which row of which file would do what to a member.
+// ChangeSample is one change that a dry run found: which row of which file would do what to a member. Members who
+// leave without being named by a row have none.
 type ChangeSample struct {
-	Change string   `json:"change"`         // added, updated, deleted, removed or expired
-	File   string   `json:"file,omitempty"` // "" for removed and expired: no row names them
-	Line   int64    `json:"line,omitempty"`
-	Run    int64    `json:"run,omitempty"`    // sequence number of the run that last wrote the member, when there is one
-	Fields []string `json:"fields,omitempty"` // of updated: the fields whose values change, when they are known
+	Change string `json:"change"` // added, updated or deleted
+	File   string `json:"file"`
+	Line   int64  `json:"line"`
 }
 
 // RejectedRow is a row of a run's rejects file.

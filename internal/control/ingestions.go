@@ -67,6 +67,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, er
 	}
 	spec.Save = s.save
 	spec.Keep = s.cfg.UndoWindow
+	spec.Settle = s.settle(&spec.Audience)
 	return spec, err
 }
 
@@ -79,7 +80,7 @@ func (s *Service) save(ctx context.Context, r audience.Run) error {
 
 // attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now.
 func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, error) {
-	src, err := s.openAudience(ctx, &spec.Audience)
+	src, err := s.openRun(ctx, &spec)
 	var failure *audience.Error
 	if errors.As(err, &failure) && ctx.Err() == nil {
 		return s.failed(spec.Run, failure), nil
@@ -94,6 +95,18 @@ func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, 
 		err = fmt.Errorf("the pipeline left the run %s", run.Status)
 	}
 	return run, err
+}
+
+// openRun opens the store that a run reads: that of its audience, the landing zone for a corrected file, and none
+// when it reads no file. Its errors are as openAudience's.
+func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (files, error) {
+	switch spec.Run.Request.Kind {
+	case audience.RunRollback, audience.RunExpire:
+		return files{}, nil
+	case audience.RunResubmit:
+		return s.open(ctx, spec.Run.Scope, nil)
+	}
+	return s.openAudience(ctx, &spec.Audience)
 }
 
 // failed ends a run that could not begin.
@@ -114,6 +127,7 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.FinishRun(ctx, r, s.cfg.Worker) })
 	if err == nil {
 		s.audiences.forget()
+		s.dropCorrected(r)
 	}
 	return err
 }

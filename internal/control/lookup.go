@@ -76,17 +76,13 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 	var wrong audience.Problems
 	profiles, keys := make([]Profile, len(ids)), make([]profile.Key, len(ids))
 	for i, id := range ids {
-		code, ok, _ := audience.Resolve(id.Namespace, nil)
+		code, ok, nearest, err := s.resolve(ctx, org, id.Namespace)
+		if err != nil {
+			return nil, nil, err
+		}
 		if !ok {
-			custom, err := s.namespaces.get(ctx, org)
-			if err != nil {
-				return nil, nil, err
-			}
-			var nearest []string
-			if code, ok, nearest = audience.Resolve(id.Namespace, custom); !ok {
-				wrong.Add(fmt.Sprintf("identities[%d].entityIdNS", i), "%s", audience.UnknownNamespace(id.Namespace, nearest))
-				continue
-			}
+			wrong.Add(fmt.Sprintf("identities[%d].entityIdNS", i), "%s", audience.UnknownNamespace(id.Namespace, nearest))
+			continue
 		}
 		normal := audience.NormaliseIdentity(code, []byte(id.ID), nil)
 		if len(normal) == 0 {
@@ -97,6 +93,19 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 		profiles[i] = Profile{XID: "R" + hex.EncodeToString(keys[i][:]), Identity: IdentityRef{ID: string(normal), Namespace: code}}
 	}
 	return profiles, keys, wrong.Err()
+}
+
+// resolve finds the canonical code of a namespace of the organization; see audience.Resolve.
+func (s *Service) resolve(ctx context.Context, org, namespace string) (code string, ok bool, nearest []string, err error) {
+	if code, ok, _ := audience.Resolve(namespace, nil); ok {
+		return code, true, nil, nil
+	}
+	custom, err := s.namespaces.get(ctx, org)
+	if err != nil {
+		return "", false, nil, err
+	}
+	code, ok, nearest = audience.Resolve(namespace, custom)
+	return code, ok, nearest, nil
 }
 
 // show puts the memberships that can be shown into the profile.

@@ -67,7 +67,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
 		Table: tableID(aud.Scope, aud.ID), TTL: aud.TTL(), Keep: s.cfg.UndoWindow,
 		Idle:       func(ctx context.Context) error { return s.idle(ctx, aud) },
-		InProgress: func(id audience.RunID) bool { return s.inProgress(ctx, aud, id) },
+		InProgress: func(id audience.RunID) bool { return s.unended(ctx, aud, id) },
 	})
 	if errors.Is(err, ingest.ErrBusy) {
 		return nil
@@ -104,16 +104,15 @@ func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audi
 
 // idle returns ingest.ErrBusy when a run of the audience is in progress.
 func (s *Service) idle(ctx context.Context, aud audience.Audience) error {
-	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
-		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}})
+	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, inProgress)
 	if err == nil && busy > 0 {
 		err = ingest.ErrBusy
 	}
 	return err
 }
 
-// inProgress reports whether a run has not ended, as far as is known: what cannot be found out counts as well.
-func (s *Service) inProgress(ctx context.Context, aud audience.Audience, id audience.RunID) bool {
+// unended reports whether a run has not ended, as far as is known: what cannot be found out counts as well.
+func (s *Service) unended(ctx context.Context, aud audience.Audience, id audience.RunID) bool {
 	run, err := s.cfg.Store.Run(ctx, aud.Scope, aud.ID, id)
 	if errors.Is(err, meta.ErrNotFound) {
 		return false

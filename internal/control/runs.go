@@ -35,8 +35,40 @@ func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID
 	if err := checkRequest(&req, now); err != nil {
 		return audience.Run{}, err
 	}
-	var run audience.Run
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	run, err := s.createRun(ctx, a, id, req, now)
+	for waited := time.Duration(0); errors.Is(err, meta.ErrRunInProgress) && waited < expiryWait && s.expiring(ctx, a.Scope, run.AudienceID); waited += expiryPoll {
+		select {
+		case <-ctx.Done():
+			return audience.Run{}, ctx.Err()
+		case <-time.After(expiryPoll):
+		}
+		run, err = s.createRun(ctx, a, id, req, now)
+	}
+	if errors.Is(err, meta.ErrRunInProgress) {
+		return audience.Run{}, s.runInProgress(ctx, a.Scope, run)
+	}
+	if err != nil {
+		return audience.Run{}, err
+	}
+	return run, nil
+}
+
+// How long the start of a run waits for a run that Roster began by itself, and how often it looks.
+const (
+	expiryWait = 20 * time.Second
+	expiryPoll = 100 * time.Millisecond
+)
+
+// expiring reports whether the run in progress is one that takes out members whose time is over. It is short, and
+// nobody asked for it: whoever starts another one need not know of it.
+func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audience.ID) bool {
+	running, _, err := s.cfg.Store.Runs(ctx, scope, id, inProgress)
+	return err == nil && (len(running) == 0 || running[0].Request.Kind == audience.RunExpire)
+}
+
+// createRun records a run and enqueues it. The run is told also beside meta.ErrRunInProgress.
+func (s *Service) createRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		aud, err := s.audience(ctx, tx, a.Scope, id)
 		if err != nil {
 			return err
@@ -48,13 +80,7 @@ func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID
 		}
 		return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
 	})
-	if errors.Is(err, meta.ErrRunInProgress) {
-		return audience.Run{}, s.runInProgress(ctx, a.Scope, run)
-	}
-	if err != nil {
-		return audience.Run{}, err
-	}
-	return run, nil
+	return run, err
 }
 
 // checkRequest checks what a client asks of a run. A window without an end reaches to now.
@@ -89,8 +115,7 @@ func newRun(aud audience.Audience, client string, req audience.RunRequest) audie
 
 // runInProgress is the error about a second run; it names the first when that is still there to be found.
 func (s *Service) runInProgress(ctx context.Context, scope audience.Scope, refused audience.Run) error {
-	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
-		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}})
+	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, inProgress)
 	if err != nil || len(running) == 0 {
 		return audience.Errorf(audience.Impossible, "a run of audience %s is in progress; start another one when it has ended", refused.AudienceID)
 	}

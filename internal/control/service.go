@@ -42,6 +42,7 @@ type Pipeline interface {
 type Lake interface {
 	Create(ctx context.Context, id lake.TableID, fields []audience.Field) error
 	Drop(ctx context.Context, id lake.TableID) error
+	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
 }
 
 // SourceOpener opens the store that an audience's files lie in: that of a connection, or the landing zone of
@@ -60,6 +61,8 @@ type Config struct {
 	DataDir  string           // uploads go to landing/<sandbox> in it
 	Clock    func() time.Time // default time.Now
 	Log      *slog.Logger     // default none
+	// SettleAge is how old a file of a folder must be to be taken for whole; nil means DefaultSettleAge.
+	SettleAge *time.Duration
 	// UndoWindow is how long a version of an audience can be brought back; default DefaultUndoWindow.
 	UndoWindow time.Duration
 	Worker     string // names this process in leases; default one made of host, process id and chance
@@ -71,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.SettleAge == nil {
+		c.SettleAge = new(DefaultSettleAge)
 	}
 	if c.UndoWindow == 0 {
 		c.UndoWindow = DefaultUndoWindow
@@ -90,6 +96,7 @@ type Service struct {
 	namespaces *cache[string, []audience.Namespace] // custom ones by organization
 	work       worklist
 	uploads    sync.Once // clears what an earlier process left of uploads
+	uploaded   uploaded
 }
 
 // New returns the use cases over the parts in cfg.

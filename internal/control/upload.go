@@ -33,12 +33,17 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, r i
 	if err := checkUpload(name); err != nil {
 		return source.Object{}, err
 	}
-	root, err := s.landing(a.Scope.Sandbox)
+	return s.put(ctx, a.Scope, name, r)
+}
+
+// put puts a file into the landing zone of a sandbox.
+func (s *Service) put(ctx context.Context, scope audience.Scope, name string, r io.Reader) (source.Object, error) {
+	root, err := s.landing(scope.Sandbox)
 	if err != nil {
 		return source.Object{}, err
 	}
 	defer root.Close()
-	target := path.Join(a.Scope.Sandbox, name)
+	target := path.Join(scope.Sandbox, name)
 	if err := makeRoom(root, target); err != nil {
 		return source.Object{}, err
 	}
@@ -52,7 +57,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, r i
 	if err := syncFolder(root, path.Dir(target)); err != nil {
 		return source.Object{}, err
 	}
-	src, err := s.open(ctx, a.Scope, nil)
+	src, err := s.open(ctx, scope, nil)
 	if err != nil {
 		return source.Object{}, err
 	}
@@ -61,6 +66,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, r i
 	if err != nil {
 		return source.Object{}, fmt.Errorf("look at the uploaded file: %w", err)
 	}
+	s.uploaded.add(uploadedFile{scope, o.Path, o.Version})
 	return o, nil
 }
 

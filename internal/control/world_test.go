@@ -350,6 +350,10 @@ type fakeLake struct {
 	err    error
 }
 
+func (l *fakeLake) Load(context.Context, lake.TableID) (*lake.Dataset, error) {
+	return nil, lake.ErrNotExist
+}
+
 func (l *fakeLake) Create(_ context.Context, id lake.TableID, fields []audience.Field) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -26,7 +26,7 @@ func (a *attempt) newChanges(now int64) (*changes, error) {
 	if len(a.codec.secondary) == 0 {
 		return c, nil
 	}
-	s, err := newSpill(a.p.Scratch, 64-a.spill.shift, a.p.memory()/8)
+	s, err := newSpill(a.p.Scratch, 64-a.spill.shift, a.p.memory()/8, n)
 	c.spill = s
 	return c, err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
@@ -22,13 +23,15 @@ const (
 	propRows      = "roster.rows"         // the ledger of rows, JSON
 	propMembers   = "roster.members"      // the ledger of members, JSON
 	propManifest  = "roster.manifest"     // the files, JSON; absent when longer than maxManifest: then only in the result
+	propContent   = "roster.content-sum"  // RunResult.ContentSum, decimal
 	propResult    = "roster.result"       // where the whole result lies, JSON
 	propDelta     = "roster.delta"        // where the delta lies, JSON
 	propStage     = "roster.stage"        // the stage's counts, JSON
 	propDir       = "roster.dir"          // the directory of the attempt that committed
 )
 
-const maxManifest = 32 << 10
+// maxManifest bounds what every later version of the table's metadata repeats.
+const maxManifest = 4 << 10
 
 // committedRun is a run whose snapshot stands.
 type committedRun struct {
@@ -54,12 +57,16 @@ func (c *committedRun) apply(r *audience.Run) {
 	}
 }
 
+// rehearse ends a dry run: what it would have done, of which nothing stays.
+func (a *attempt) rehearse(m *merged, result *audience.RunResult) (*committedRun, error) {
+	done := &committedRun{result: *result, at: a.p.Clock(), stage: a.stageMetrics(m, result)}
+	done.stage.OutputRecords, done.stage.OutputFiles = 0, 0
+	return done, nil
+}
+
 // commit makes the run's snapshot.
 func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunResult) (*committedRun, error) {
 	start := time.Now()
-	if err := a.settle(m, result); err != nil {
-		return nil, err
-	}
 	done := &committedRun{result: *result, delta: delta{files: m.delta, dataset: a.dataset}, refreshedAt: m.refreshedAt()}
 	done.stage = a.stageMetrics(m, result)
 	props, err := a.summary(m, done)
@@ -89,24 +96,33 @@ func (m *merged) refreshedAt() int64 {
 	return m.rules.refreshed / 1e6
 }
 
+// readResult puts what reading the i-th file found into its result.
+func (a *attempt) readResult(i int, fr *audience.FileResult) {
+	if fr.Status != audience.FileRead || i >= len(a.reads) {
+		return
+	}
+	read := &a.reads[i]
+	fr.Rows.Read, fr.Rows.Rejected = read.rows.Load(), read.rejected.Load()
+	fr.ExtraColumns, fr.MissingColumns = read.header.Extra, read.header.Missing
+	if format := read.header.Format; format.Type != "" {
+		fr.Format = &format
+	}
+}
+
 // settle fills the ledger and checks it: against itself, and against what was written.
 func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 	for i, f := range a.files {
 		fr := audience.FileResult{PlannedFile: f, Rows: m.tally.files[i]}
-		if f.Status == audience.FileRead {
-			fr.Rows.Read = a.reads[i].rows.Load()
-			fr.Rows.Rejected = a.reads[i].rejected.Load()
-			fr.ExtraColumns = a.reads[i].header.Extra
-			fr.MissingColumns = a.reads[i].header.Missing
-			if format := a.reads[i].header.Format; format.Type != "" {
-				fr.Format = &format
-			}
-		}
+		a.readResult(i, &fr)
 		if !fr.Rows.Balanced() {
 			return fmt.Errorf("the ledger of file %s does not balance (invariant 1): %+v", f.Path, fr.Rows)
 		}
 		result.Files = append(result.Files, fr)
 		result.Rows = result.Rows.Plus(fr.Rows)
+	}
+	result.Guards, result.Changes, result.ContentSum = a.guards, m.samples, m.content
+	if at := m.refreshedAt(); at > 0 {
+		result.RefreshedAt = time.Unix(at, 0).UTC()
 	}
 	rows := result.Rows
 	result.Members = audience.Members{Before: m.stateRows, Removed: m.tally.removed, Expired: m.tally.expired}
@@ -124,7 +140,13 @@ func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 func (a *attempt) stageMetrics(m *merged, result *audience.RunResult) audience.StageMetrics {
 	s := audience.StageMetrics{
 		InputBytes: a.inBytes, InputRecords: result.Rows.Read, FailedRecords: result.Rows.Rejected,
-		OutputFiles: int64(len(m.files)), OutputRecords: m.nWritten, Seconds: a.seconds,
+		OutputFiles: int64(len(m.files)), OutputRecords: m.nWritten, ScratchBytes: a.scratch, Seconds: a.seconds,
+		RowsPerSecond: map[string]float64{},
+	}
+	for step, seconds := range a.seconds {
+		if rows := result.Rows.Read; rows > 0 && seconds > 0 {
+			s.RowsPerSecond[step] = math.Round(float64(rows) / seconds)
+		}
 	}
 	for _, f := range m.files {
 		s.OutputBytes += f.Bytes
@@ -155,8 +177,8 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		propAudience: string(a.spec.Audience.ID),
 		propMode:     mode,
 		propTime:     strconv.FormatInt(m.rules.now/1e6, 10),
+		propContent:  strconv.FormatUint(m.content, 10),
 		propResult:   location,
-		propDir:      a.dir,
 	}
 	if at := m.refreshedAt(); at > 0 {
 		props[propRefreshed] = strconv.FormatInt(at, 10)

@@ -26,6 +26,9 @@ type tally struct {
 	files   []audience.Rows // per file of the manifest
 	removed int64
 	expired int64
+	// state is the sum of the content hashes of the members that the merge has seen, modulo 2^64.
+	state   uint64
+	samples *samples // nil unless they are wanted
 }
 
 func newTally(files int) *tally { return &tally{files: make([]audience.Rows, files)} }
@@ -36,6 +39,7 @@ func (t *tally) plus(o *tally) {
 	}
 	t.removed += o.removed
 	t.expired += o.expired
+	t.state += o.state
 }
 
 func (t *tally) rows() (sum audience.Rows) {
@@ -112,6 +116,7 @@ func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t 
 				return leave(rules, was, at, out)
 			}
 			counts.Added++
+			t.samples.add(changeAdded, r)
 			return rewrite(rules, r, rules.now, was, out)
 		}
 	}
@@ -121,13 +126,16 @@ func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t 
 		return nil
 	case leaves:
 		counts.Deleted++
+		t.samples.add(changeDeleted, r)
 		return leave(rules, was, rules.now, out)
 	case was < 0:
 		counts.Added++
+		t.samples.add(changeAdded, r)
 		return write(r, rules.now, was, out)
 	}
 	if int64(binary.LittleEndian.Uint64(head[offContent:])) != st.Row[was] {
 		counts.Updated++
+		t.samples.add(changeUpdated, r)
 		return rewrite(rules, r, st.Since[was], was, out)
 	}
 	counts.Unchanged++

@@ -38,6 +38,9 @@ type output struct {
 	retired [][]int64 // positions, by index in the state's files
 	changes changeWriter
 	keys    [2][]profile.Key
+	dry     bool   // it counts and writes nothing
+	rows    int64  // put
+	content uint64 // the sum of the content hashes of the rows put, without those retired, modulo 2^64
 }
 
 // changeWriter takes the changes of a range: a part of the delta, or the spill that sorts them first when
@@ -75,11 +78,21 @@ func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWri
 	return o
 }
 
+// newRehearsal returns an output that counts and writes nothing, for a dry run.
+func newRehearsal(run *attempt, rules mergeRules, stateFiles int) *output {
+	return &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), dry: true}
+}
+
 // bind prepares the output for the decisions about one bucket.
 func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st }
 
 func (o *output) put(r row, since int64) error {
 	head := o.buf[r.at:]
+	o.rows++
+	o.content += binary.LittleEndian.Uint64(head[offContent:])
+	if o.dry {
+		return nil
+	}
 	o.decoder.append(payloadOf(head))
 	key := r.key()
 	o.system.id.Append(key[:])
@@ -103,10 +116,14 @@ func payloadOf(head []byte) []byte {
 func (o *output) retire(i int) error {
 	f := o.state.File[i]
 	o.retired[f] = append(o.retired[f], o.state.Pos[i])
+	o.content -= uint64(o.state.Row[i])
 	return nil
 }
 
 func (o *output) enter(r row, since int64, was int) error {
+	if o.dry {
+		return nil
+	}
 	key := r.key()
 	c := profile.Change{Member: key, Since: since / 1e6, Seen: o.rules.now / 1e6}
 	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews it
@@ -142,6 +159,9 @@ func (o *output) enter(r row, since int64, was int) error {
 }
 
 func (o *output) exit(i int, at int64) error {
+	if o.dry {
+		return nil
+	}
 	key := profile.Key(o.state.IDs[i])
 	c := profile.Change{Key: key, Member: key, Exited: true,
 		Since: o.state.Since[i] / 1e6, Seen: o.state.Seen[i] / 1e6, At: at / 1e6}

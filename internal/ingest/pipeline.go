@@ -28,7 +28,9 @@ type Pipeline struct {
 	Memory  int64  // bytes one run may use; 0 means DefaultMemory
 	Workers int    // goroutines of one run; 0 means one per processor
 	Clock   func() time.Time
-	Log     *slog.Logger
+	// Sleep waits for as long as the clock takes to advance by d; nil is for a clock that is the machine's.
+	Sleep func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger
 }
 
 // DefaultMemory is the memory budget of one run.
@@ -59,6 +61,7 @@ type Spec struct {
 	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a
 	// set of path + "\x00" + version.
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
+	Settle     Settle
 	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
 	// run is not this worker's any more.
 	Save func(ctx context.Context, r audience.Run) error
@@ -90,6 +93,9 @@ func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 			return p.failed(s.Run, err), nil
 		}
 	}
+	if s.Run.Request.DryRun {
+		return p.rehearsed(s.Run), nil
+	}
 	if s.Audience.ProfileIngestion {
 		if err := p.project(ctx, &s, done); err != nil {
 			return s.Run, err
@@ -98,6 +104,17 @@ func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 	s.Run.Status = audience.Success
 	s.Run.EndedAt = p.Clock()
 	return s.Run, nil
+}
+
+// rehearsed ends a dry run. Its second stage has nothing to do.
+func (p *Pipeline) rehearsed(r audience.Run) audience.Run {
+	r.Status, r.EndedAt = audience.Success, p.Clock()
+	for i := range r.Stages {
+		if st := &r.Stages[i]; st.Status == audience.Processing {
+			st.Status, st.StartedAt, st.EndedAt = audience.Success, r.EndedAt, r.EndedAt
+		}
+	}
+	return r
 }
 
 // errNotMine means that Save refused: another worker has the run, or it was deleted.

@@ -47,6 +47,11 @@ var defaultFields = []audience.Field{
 	{Name: "gone", Type: audience.Boolean, Role: audience.RoleDelete},
 }
 
+// open are guards that let everything pass.
+func open() audience.Guards {
+	return audience.Guards{MaxRejectedPercent: new(100.0), MaxRemovedPercent: new(100.0), AllowMissingColumns: true}
+}
+
 func newWorld(t *testing.T, fields []audience.Field) *world {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,7 +80,7 @@ func newWorld(t *testing.T, fields []audience.Field) *world {
 		t.Fatal(err)
 	}
 	w.aud = audience.Audience{ID: audience.ID(uuid.NewString()), Num: 7, Name: "people", Fields: fields, TTLDays: 30,
-		ProfileIngestion: true, Source: audience.SourceSpec{Path: "", Type: audience.PathFolder}}
+		ProfileIngestion: true, Source: audience.SourceSpec{Path: "", Type: audience.PathFolder}, Guards: open()}
 	w.table = lake.TableID{Namespace: "org_prod", Name: string(w.aud.ID)}
 	if err := lk.Create(t.Context(), w.table, fields); err != nil {
 		t.Fatal(err)

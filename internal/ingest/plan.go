@@ -14,25 +14,25 @@ import (
 const maxSkipsListed = 1000
 
 // plan lists the objects of the run's window and pins those that it will read, in name order.
-func plan(ctx context.Context, s Spec) ([]audience.PlannedFile, error) {
+func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
+	if s.Run.Request.Kind == audience.RunExpire {
+		return nil, nil
+	}
 	found, err := list(ctx, s)
 	if err != nil {
-		return nil, sourceFailure(s.Audience.Source.Path, err)
+		return nil, sourceFailure(s.path(), err)
 	}
 	var before map[string]bool
-	if s.Run.Request.Differential {
+	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
 		if before, err = s.ReadBefore(ctx, found); err != nil {
 			return nil, fmt.Errorf("look up what earlier runs have read: %w", err)
 		}
 	}
 	files := found[:0]
-	read, skipped := 0, 0
+	skipped := 0
 	for _, f := range found {
 		f.Status = audience.FileRead
-		f.Reason = skipReason(s, f, before)
-		if f.Reason == "" {
-			read++
-		} else {
+		if f.Reason = skipReason(s, f, before); f.Reason != "" {
 			f.Status = audience.FileSkipped
 			if skipped++; skipped > maxSkipsListed {
 				continue
@@ -40,25 +40,55 @@ func plan(ctx context.Context, s Spec) ([]audience.PlannedFile, error) {
 		}
 		files = append(files, f)
 	}
-	if read == 0 && !s.Run.Request.Differential {
-		return nil, audience.Errorf(audience.Impossible, "no file to read under %q in the run's window (%d skipped): "+
-			"a full run without files would remove every member; check sourceSpec.path and the window, or delete the audience", s.Audience.Source.Path, skipped)
+	if err := p.settle(ctx, s, files); err != nil {
+		return nil, err
 	}
-	return files, nil
+	return files, enough(s, files, skipped)
+}
+
+// enough refuses what would make members leave for want of a file.
+func enough(s *Spec, files []audience.PlannedFile, skipped int) error {
+	read := 0
+	for _, f := range files {
+		switch {
+		case f.Status == audience.FileRead:
+			read++
+		case f.Status == audience.FileUnsettled && !s.Run.Request.Differential:
+			return audience.Errorf(audience.Impossible, "%q is still being written: a full run without it would remove the members that it names; "+
+				"start the run again once the file is complete", f.Path)
+		}
+	}
+	if read == 0 && !s.Run.Request.Differential {
+		return audience.Errorf(audience.Impossible, "no file to read under %q in the run's window (%d skipped): "+
+			"a full run without files would remove every member; check sourceSpec.path and the window, or delete the audience", s.path(), skipped)
+	}
+	return nil
+}
+
+// path is what the run reads: the audience's path, or the corrected file of a resubmit.
+func (s *Spec) path() string {
+	if s.Run.Request.Kind == audience.RunResubmit {
+		return s.Run.Request.File
+	}
+	return s.Audience.Source.Path
+}
+
+// oneFile reports whether the path is that of a file.
+func (s *Spec) oneFile() bool {
+	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile
 }
 
 // list returns the objects that the audience's path names.
-func list(ctx context.Context, s Spec) ([]audience.PlannedFile, error) {
-	spec := s.Audience.Source
-	if spec.Type == audience.PathFile {
-		o, err := s.Source.Stat(ctx, spec.Path)
+func list(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
+	if s.oneFile() {
+		o, err := s.Source.Stat(ctx, s.path())
 		if err != nil {
 			return nil, err
 		}
 		return []audience.PlannedFile{planned(o)}, nil
 	}
 	var files []audience.PlannedFile
-	err := s.Source.List(ctx, strings.Trim(spec.Path, "/"), func(o source.Object) error {
+	err := s.Source.List(ctx, strings.Trim(s.path(), "/"), func(o source.Object) error {
 		files = append(files, planned(o))
 		return nil
 	})
@@ -70,8 +100,11 @@ func planned(o source.Object) audience.PlannedFile {
 }
 
 // skipReason says why an object is not read, "" when it is.
-func skipReason(s Spec, f audience.PlannedFile, before map[string]bool) string {
+func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string {
 	req := s.Run.Request
+	if req.Kind == audience.RunResubmit {
+		return ""
+	}
 	switch at := f.ModifiedAt.Unix(); {
 	case !req.WindowStart.IsZero() && at <= req.WindowStart.Unix():
 		return "modified before the run's window"
@@ -80,7 +113,7 @@ func skipReason(s Spec, f audience.PlannedFile, before map[string]bool) string {
 	case before[f.Path+"\x00"+f.Version]:
 		return "read by an earlier run in this version"
 	}
-	if s.Audience.Source.Type == audience.PathFile {
+	if s.oneFile() {
 		return ""
 	}
 	if reason := source.PassedOver(f.Path); reason != "" {

@@ -26,6 +26,8 @@ type fileRead struct {
 	header   tabular.Header
 	rows     atomic.Int64
 	rejected atomic.Int64
+	// rejectedLines are the rejected rows; one whose quote is not closed counts as often as it has lines.
+	rejectedLines atomic.Int64
 }
 
 // read parses every file of the manifest that is to be read and routes its rows to the spill.
@@ -79,6 +81,10 @@ func (a *attempt) readFile(ctx context.Context, index int, routers []*router) er
 	opts := tabular.Options{Workers: len(routers), Format: a.spec.Audience.Source.FormatOf()}
 	header, err := tabular.Read(ctx, a.stored(f, progress), a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
+	var empty *tabular.FileError
+	if errors.As(err, &empty) && empty.Code == "EMPTY_FILE" && !a.spec.oneFile() {
+		err = nil // a part without rows, compressed: it brings nobody, as a part of zero bytes does
+	}
 	if err != nil {
 		return a.fileFailure(f.Path, err)
 	}
@@ -158,6 +164,13 @@ func (rt *router) route(b *tabular.Batch) error {
 	read := &a.reads[rt.index]
 	read.rows.Add(int64(n + len(b.Rejects)))
 	read.rejected.Add(int64(len(b.Rejects)))
+	for i := range b.Rejects {
+		hidden := int64(1)
+		if b.Rejects[i].Code == tabular.CodeQuote { // it may have swallowed rows
+			hidden = b.Rejects[i].Lines
+		}
+		read.rejectedLines.Add(hidden)
+	}
 	a.rowsRead.Add(int64(n + len(b.Rejects)))
 	return a.rejects.add(rt.index, b.Rejects)
 }

@@ -20,33 +20,46 @@ import (
 // rejectsName is the name of the file of a run's rejects in the attempt's directory.
 const rejectsName = "rejects.parquet"
 
-// rejectSamples is how many of a run's rejects are shown with the run.
-const rejectSamples = 20
+const (
+	// rejectSamples is how many of a run's rejects are shown with the run.
+	rejectSamples = 20
+	// heldRejects is how many bytes of rejects are held back so that they can be sorted.
+	heldRejects = 16 << 20
+)
 
 var rejectSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "file", Type: arrow.BinaryTypes.String},
 	{Name: "version", Type: arrow.BinaryTypes.String},
 	{Name: "line", Type: arrow.PrimitiveTypes.Int64},
+	{Name: "lines", Type: arrow.PrimitiveTypes.Int64},
 	{Name: "byte_offset", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: "column", Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: "code", Type: arrow.BinaryTypes.String},
 	{Name: "reason", Type: arrow.BinaryTypes.String},
+	{Name: "raw", Type: arrow.BinaryTypes.Binary, Nullable: true},
 }, nil)
 
-// rejects writes a run's rejects to one Parquet file beside the dataset, created with the first of them. Its
-// methods may be called from several goroutines.
+// rejects writes a run's rejects to one Parquet file beside the dataset, created with the first of them. They lie
+// in it by file and line; of more than fit heldRejects each stretch of that size does. Its methods may be called from
+// several goroutines.
 type rejects struct {
 	run     *attempt
 	mu      sync.Mutex
+	held    []reject
+	size    int // of those held, bytes
 	w       *pqarrow.FileWriter
 	builder *array.RecordBuilder
 	path    string
-	samples []rejectSample
+	samples []audience.RejectSample
 }
 
-type rejectSample struct {
-	file int
-	audience.RejectSample
+type reject struct {
+	file int // index in the manifest
+	tabular.Reject
+}
+
+func byPlace(a, b reject) int {
+	return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Offset, b.Offset))
 }
 
 // add records the rejects of a file, the index-th of the manifest.
@@ -54,49 +67,82 @@ func (r *rejects) add(index int, list []tabular.Reject) error {
 	if len(list) == 0 {
 		return nil
 	}
+	keepRaw := r.run.spec.Audience.KeepRejectedRows
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, x := range list {
+		if !keepRaw {
+			x.Raw = nil
+		}
+		r.held = append(r.held, reject{index, x})
+		r.size += 200 + len(x.Raw)
+	}
+	if r.size < heldRejects {
+		return nil
+	}
+	return r.write()
+}
+
+// write sorts what is held and writes it.
+func (r *rejects) write() error {
+	if len(r.held) == 0 {
+		return nil
+	}
 	if r.w == nil {
 		if err := r.open(); err != nil {
 			return err
 		}
 	}
-	f := r.run.files[index]
+	slices.SortStableFunc(r.held, byPlace)
+	r.sample()
+	for part := range slices.Chunk(r.held, batchRows) {
+		if err := r.writeBatch(part); err != nil {
+			return fmt.Errorf("write the rejects file: %w", err)
+		}
+	}
+	r.held, r.size = r.held[:0], 0
+	return nil
+}
+
+func (r *rejects) writeBatch(list []reject) error {
+	b := r.builder.Fields()
 	for _, x := range list {
-		b := r.builder.Fields()
+		f := r.run.files[x.file]
 		b[0].(*array.StringBuilder).Append(f.Path)
 		b[1].(*array.StringBuilder).Append(f.Version)
 		b[2].(*array.Int64Builder).Append(x.Line)
+		b[3].(*array.Int64Builder).Append(max(x.Lines, 1))
 		if x.Offset >= 0 {
-			b[3].(*array.Int64Builder).Append(x.Offset)
-		} else {
-			b[3].AppendNull()
-		}
-		if x.Column != "" {
-			b[4].(*array.StringBuilder).Append(x.Column)
+			b[4].(*array.Int64Builder).Append(x.Offset)
 		} else {
 			b[4].AppendNull()
 		}
-		b[5].(*array.StringBuilder).Append(x.Code)
-		b[6].(*array.StringBuilder).Append(x.Reason)
-		r.sample(index, x)
+		if x.Column != "" {
+			b[5].(*array.StringBuilder).Append(x.Column)
+		} else {
+			b[5].AppendNull()
+		}
+		b[6].(*array.StringBuilder).Append(x.Code)
+		b[7].(*array.StringBuilder).Append(x.Reason)
+		if x.Raw != nil {
+			b[8].(*array.BinaryBuilder).Append(x.Raw)
+		} else {
+			b[8].AppendNull()
+		}
 	}
-	if r.builder.Fields()[0].Len() < batchRows {
-		return nil
-	}
-	return r.flush()
+	rec := r.builder.NewRecordBatch()
+	defer rec.Release()
+	return r.w.WriteBuffered(rec)
 }
 
-// sample keeps the first rejects in the order of files and lines.
-func (r *rejects) sample(index int, x tabular.Reject) {
-	s := rejectSample{index, audience.RejectSample{File: r.run.files[index].Path, Line: x.Line, Column: x.Column, Code: x.Code, Reason: x.Reason}}
-	at, _ := slices.BinarySearchFunc(r.samples, s, func(a, b rejectSample) int {
-		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.Line, b.Line))
-	})
-	if at == rejectSamples {
-		return
+// sample keeps the first of the rejects that are held, which are sorted, and of those sampled before.
+func (r *rejects) sample() {
+	for _, x := range r.held[:min(len(r.held), rejectSamples)] {
+		r.samples = append(r.samples, audience.RejectSample{File: r.run.files[x.file].Path, Line: x.Line, Column: x.Column, Code: x.Code, Reason: x.Reason})
 	}
-	r.samples = slices.Insert(r.samples, at, s)
+	slices.SortStableFunc(r.samples, func(a, b audience.RejectSample) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 	r.samples = r.samples[:min(len(r.samples), rejectSamples)]
 }
 
@@ -105,7 +151,7 @@ func (r *rejects) open() error {
 	if err != nil {
 		return fmt.Errorf("create the rejects file: %w", err)
 	}
-	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd))
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(batchRows))
 	pw, err := pqarrow.NewFileWriter(rejectSchema, w, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		w.Close()
@@ -116,32 +162,21 @@ func (r *rejects) open() error {
 	return nil
 }
 
-func (r *rejects) flush() error {
-	rec := r.builder.NewRecordBatch()
-	defer rec.Release()
-	if err := r.w.WriteBuffered(rec); err != nil {
-		return fmt.Errorf("write the rejects file: %w", err)
-	}
-	return nil
-}
-
-// close ends the file, makes it durable, and puts its place and the samples into the result.
+// close ends the file, makes it durable, and puts its place and the samples into the result. Closed again it does
+// that without writing.
 func (r *rejects) close(result *audience.RunResult) error {
-	if r.w == nil {
-		return nil
-	}
-	if err := r.flush(); err != nil {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.write(); err != nil {
 		return err
 	}
-	w := r.w
-	r.w = nil
-	if err := w.Close(); err != nil { // closes the file below, too
-		return fmt.Errorf("write the rejects file: %w", err)
+	if w := r.w; w != nil {
+		r.w = nil
+		if err := w.Close(); err != nil { // closes the file below, too
+			return fmt.Errorf("write the rejects file: %w", err)
+		}
 	}
-	result.RejectsPath = r.path
-	for _, s := range r.samples {
-		result.Rejects = append(result.Rejects, s.RejectSample)
-	}
+	result.RejectsPath, result.Rejects = r.path, r.samples
 	return nil
 }
 

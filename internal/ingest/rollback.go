@@ -76,8 +76,11 @@ func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, e
 		return nil, nil, err
 	}
 	m.rules = mergeRules{now: c.rules.now, ttl: c.rules.ttl, refreshed: c.thenRefreshed}
-	err = a.timed(stepMerge, func() error { return c.run(ctx, m) })
-	return m, &audience.RunResult{}, err
+	result := &audience.RunResult{}
+	if err := a.timed(stepMerge, func() error { return c.run(ctx, m) }); err != nil {
+		return nil, nil, err
+	}
+	return m, result, a.settle(m, result)
 }
 
 // comparison is that of the current members with those of a version.
@@ -141,6 +144,7 @@ func (c *comparison) run(ctx context.Context, m *merged) error {
 	for _, t := range tallies {
 		m.tally.plus(t)
 	}
+	m.content = m.tally.state
 	m.delta, err = changes.finish(ctx, ranges)
 	return err
 }
@@ -164,6 +168,9 @@ func (c *comparison) compareRange(ctx context.Context, r [2]int, t *tally, out c
 		}
 		if err := w.compare(); err != nil {
 			return err
+		}
+		for _, content := range w.then.Row {
+			t.state += uint64(content)
 		}
 		read := int64(len(w.then.IDs))
 		c.attempt.reads[0].rows.Add(read)

@@ -13,14 +13,19 @@ import (
 	"roster/internal/profile"
 )
 
-// blockSize is the unit in which records move from a worker to a bucket.
-const blockSize = 32 << 10
+// A block is the unit in which records move from a worker to a bucket. Each worker has one open for each bucket:
+// the more there are, the smaller they are.
+const (
+	minBlock = 4 << 10
+	maxBlock = 32 << 10
+)
 
 // spill collects records in hash buckets: bucket i holds the keys whose first bits are i, so that the buckets
 // in their order are the keys in theirs. It keeps up to budget bytes in memory and the rest in one scratch
 // file that has no name any more, so that it goes with the process whatever happens.
 type spill struct {
 	shift   int // key's first 64 bits >> shift is the bucket
+	block   int // bytes of a block
 	budget  int64
 	buckets []bucket
 	file    *os.File
@@ -41,8 +46,9 @@ type extent struct {
 	size int64
 }
 
-// newSpill returns a spill of 1<<logBuckets buckets with its scratch file in dir.
-func newSpill(dir string, logBuckets int, budget int64) (*spill, error) {
+// newSpill returns a spill of 1<<logBuckets buckets with its scratch file in dir, for as many writers as workers.
+// The open blocks of all of them take up to a quarter of the budget.
+func newSpill(dir string, logBuckets int, budget int64, workers int) (*spill, error) {
 	if err := fault.At("spill.create"); err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
 	}
@@ -54,8 +60,9 @@ func newSpill(dir string, logBuckets int, budget int64) (*spill, error) {
 		f.Close()
 		return nil, fmt.Errorf("unlink the scratch file: %w", err)
 	}
-	s := &spill{shift: 64 - logBuckets, budget: budget, buckets: make([]bucket, 1<<logBuckets), file: f}
-	s.free.New = func() any { b := make([]byte, 0, blockSize); return &b }
+	block := min(max(int(budget/4)/workers>>logBuckets, minBlock), maxBlock)
+	s := &spill{shift: 64 - logBuckets, block: block, budget: budget, buckets: make([]bucket, 1<<logBuckets), file: f}
+	s.free.New = func() any { b := make([]byte, 0, block); return &b }
 	return s, nil
 }
 
@@ -86,7 +93,7 @@ func (w *spillWriter) write(k *profile.Key, rec []byte) error {
 				return err
 			}
 		}
-		if len(rec) > blockSize {
+		if len(rec) > w.spill.block {
 			b = make([]byte, 0, len(rec))
 		} else {
 			b = *w.spill.free.Get().(*[]byte)
@@ -147,7 +154,7 @@ func (s *spill) writeOut(bu *bucket) error {
 
 func (s *spill) recycle(b []byte) {
 	s.held.Add(-int64(cap(b)))
-	if cap(b) == blockSize {
+	if cap(b) == s.block {
 		b = b[:0]
 		s.free.Put(&b)
 	}

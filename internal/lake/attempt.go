@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"roster/internal/audience"
@@ -23,8 +24,14 @@ func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
 	return f, fileURI(path), nil
 }
 
-// OpenFile opens a file that CreateFile created.
-func (d *Dataset) OpenFile(location string) (io.ReadSeekCloser, error) {
+// File is a file that is read.
+type File interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+}
+
+// OpenFile opens a file that CreateFile created; fs.ErrNotExist when it is gone.
+func (d *Dataset) OpenFile(location string) (File, error) {
 	path, err := filePath(location)
 	if err != nil {
 		return nil, err
@@ -35,9 +42,10 @@ func (d *Dataset) OpenFile(location string) (io.ReadSeekCloser, error) {
 	return os.Open(path)
 }
 
-// RemoveAttempts removes the directories of all attempts of a run except keep; "" keeps none. The caller knows
-// that no snapshot names their files.
-func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep string) error {
+// RemoveAttempts removes the directories of all attempts of a run except keep; "" keeps none. Where only is given,
+// keep has nothing left but the files of these names that CreateFile created. The caller knows that no snapshot names
+// what is removed.
+func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep string, only ...string) error {
 	var errs []error
 	for _, kind := range []string{"data", "roster"} {
 		entries, err := os.ReadDir(filepath.Join(d.dir, kind))
@@ -48,8 +56,13 @@ func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep s
 			if err := ctx.Err(); err != nil {
 				return errors.Join(append(errs, err)...)
 			}
-			if strings.HasPrefix(e.Name(), string(run)+"-") && e.Name() != keep {
-				errs = append(errs, removeDurable(filepath.Join(d.dir, kind, e.Name())))
+			dir := filepath.Join(d.dir, kind, e.Name())
+			switch {
+			case !strings.HasPrefix(e.Name(), string(run)+"-"), e.Name() == keep && len(only) == 0:
+			case e.Name() == keep && kind == "roster":
+				errs = append(errs, removeBut(dir, only))
+			default:
+				errs = append(errs, removeDurable(dir))
 			}
 		}
 	}
@@ -59,4 +72,25 @@ func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep s
 // RemoveDir removes the directories of an attempt. The caller knows that no snapshot names their files.
 func (d *Dataset) RemoveDir(dir string) error {
 	return errors.Join(removeDurable(filepath.Join(d.dir, "data", dir)), removeDurable(filepath.Join(d.dir, "roster", dir)))
+}
+
+// removeBut removes the files of a directory, except those of the names, and the directory when nothing is left.
+func removeBut(dir string, names []string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	kept := 0
+	var errs []error
+	for _, e := range entries {
+		if slices.Contains(names, e.Name()) {
+			kept++
+			continue
+		}
+		errs = append(errs, os.Remove(filepath.Join(dir, e.Name())))
+	}
+	if kept == 0 {
+		return errors.Join(append(errs, removeDurable(dir))...)
+	}
+	return errors.Join(append(errs, syncDir(dir))...)
 }

@@ -78,6 +78,8 @@ type Reader interface {
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
 	// Runs lists the runs of an audience, without what they Planned; total counts those that the filters let through.
 	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
+	// RunBySeq finds a run by its sequence number in the audience.
+	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
 	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that

@@ -68,6 +68,7 @@ type Pointer struct {
 // Pointer.RefreshedAt (unless Exited).
 type Membership struct {
 	Audience    uint32
+	Member      Key  // the member's primary identity
 	Primary     bool // the identity is the member's primary one
 	Exited      bool
 	Since       int64

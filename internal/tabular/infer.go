@@ -33,8 +33,6 @@ func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (In
 	if maxRows <= 0 {
 		maxRows = defaultSample
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c, err := openContent(ctx, f, format)
 	if err != nil {
 		return Inferred{}, err

@@ -15,13 +15,17 @@ import (
 // an object or an array as a value are no columns but listed as nested. Lines and elements that are no object, and
 // objects with a key twice, are left out of the sample, whose size is rows.
 func inferJSON(r io.Reader, opts Options, maxRows int) (columns []Column, nested []string, rows int, err error) {
+	patterns, err := newDatePatterns(opts.Format.DateFormats)
+	if err != nil {
+		return nil, nil, 0, err
+	}
 	ctx := context.Background()
 	opts.ChunkBytes = sampleChunk
 	c, format, err := openJSON(ctx, r, opts)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	s := jsonSample{nulls: format.NullValues, at: map[string]int{}, decoder: jsontext.NewDecoder(new(bytes.Buffer), jsonOptions...)}
+	s := jsonSample{nulls: format.NullValues, patterns: patterns, at: map[string]int{}, decoder: jsontext.NewDecoder(new(bytes.Buffer), jsonOptions...)}
 	w := jsonWalker{layout: c.layout, values: &s}
 	for s.rows < maxRows {
 		ch, err := c.next(ctx)
@@ -63,12 +67,13 @@ func inferJSON(r io.Reader, opts Options, maxRows int) (columns []Column, nested
 
 // jsonSample collects what the objects of a file have.
 type jsonSample struct {
-	nulls   []string
-	decoder *jsontext.Decoder
-	input   bytes.Buffer
-	keys    []*jsonKey
-	at      map[string]int // of keys, by folded name
-	rows    int
+	nulls    []string
+	patterns datePatterns
+	decoder  *jsontext.Decoder
+	input    bytes.Buffer
+	keys     []*jsonKey
+	at       map[string]int // of keys, by folded name
+	rows     int
 
 	whole   bool // the value is a well-formed object
 	members []jsonMember
@@ -138,7 +143,7 @@ func (s *jsonSample) settle(line int64) error {
 				return &FileError{Code: "TOO_MANY_COLUMNS", Message: fmt.Sprintf("up to line %d the objects have more than %d different keys", line, maxColumns)}
 			}
 			s.at[folded] = at
-			s.keys = append(s.keys, &jsonKey{name: m.name})
+			s.keys = append(s.keys, &jsonKey{name: m.name, types: candidates{patterns: s.patterns}})
 		}
 		s.keys[at].see(m.value, s.nulls)
 	}

@@ -21,22 +21,27 @@ type File = unpack.File
 // never its name; the package comment says how. What opts.Format says wrongly is an error. The header's Format has the
 // type, the compression and what else was found out.
 func Read(ctx context.Context, f File, columns []Column, opts Options, emit Emit) (Header, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c, err := openContent(ctx, f, opts.Format)
 	if err != nil {
 		return Header{}, err
 	}
 	defer c.close()
 	opts.Format.Compression = string(c.method)
+	take := func(worker int, b *Batch) error {
+		err := emit(worker, b)
+		if err != nil {
+			c.cancel() // whoever waits for a source that says nothing
+		}
+		return err
+	}
 	var h Header
 	switch c.typ {
 	case audience.Parquet:
-		h, err = Parquet(ctx, f, columns, opts, emit)
+		h, err = Parquet(ctx, f, columns, opts, take)
 	case audience.JSON:
-		h, err = JSON(ctx, c.text, columns, opts, emit)
+		h, err = JSON(ctx, c.text, columns, opts, take)
 	default:
-		h, err = CSV(ctx, c.text, columns, opts, emit)
+		h, err = CSV(ctx, c.text, columns, opts, take)
 	}
 	return h, fileError(err)
 }
@@ -45,21 +50,23 @@ func Read(ctx context.Context, f File, columns []Column, opts Options, emit Emit
 type content struct {
 	method unpack.Method
 	typ    audience.FileType
-	head   []byte    // the first bytes of the text
-	text   io.Reader // unpacked; of a Parquet file the stored bytes
+	head   []byte             // the first bytes of the text
+	text   io.Reader          // unpacked; of a Parquet file the stored bytes
+	cancel context.CancelFunc // of what reads the stored bytes
 	closes []io.Closer
 }
 
 func (c *content) close() {
+	c.cancel()
 	for i := len(c.closes) - 1; i >= 0; i-- {
 		c.closes[i].Close()
 	}
 }
 
-// openContent finds out what a file is, as far as the format leaves it open, and opens it. The context must be
-// cancelled before the content is closed early.
+// openContent finds out what a file is, as far as the format leaves it open, and opens it.
 func openContent(ctx context.Context, f File, asked audience.Format) (c *content, err error) {
 	c = &content{}
+	ctx, c.cancel = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
 			c.close()

@@ -258,3 +258,68 @@ func peopleRecord(t testing.TB, emails, points []string) arrow.RecordBatch {
 	}
 	return b.NewRecordBatch()
 }
+
+// BenchmarkRead reads the same rows in every compression; the speed is that of the plain file's bytes.
+func BenchmarkRead(b *testing.B) {
+	plain := people(1_000_000, false)
+	for name, file := range map[string][]byte{"plain": plain, "gzip": gzipped(b, plain), "zstd": zstded(b, plain), "zip": zipped(b, plain)} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(plain)))
+			for b.Loop() {
+				if _, err := Read(b.Context(), stored(file), benchColumns, Options{Workers: 2}, func(int, *Batch) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestInferFormat infers by what the format says.
+func TestInferFormat(t *testing.T) {
+	t.Parallel()
+	f := audience.Format{DateFormats: []string{"dd.MM.yyyy", "dd.MM.yyyy HH:mm"}, NullValues: []string{"n/a"}, Encoding: "windows-1252"}
+	for _, file := range []string{
+		"stra\xdfe;born;seen;n\nx;13.05.2025;13.05.2025 10:00;1\nx;n/a;;n/a\n",
+		`{"straße":"x","born":"13.05.2025","seen":"13.05.2025 10:00","n":1}` + "\n" + `{"born":"n/a","n":"n/a"}`,
+	} {
+		if file[0] == '{' {
+			f.Encoding = ""
+		}
+		got, err := Infer(t.Context(), stored([]byte(file)), f, 0)
+		if err != nil || fmt.Sprint(got.Columns) != "[{straße string false false} {born date false false} {seen datetime false false} {n integer false false}]" || got.Rows != 2 {
+			t.Errorf("%+v %v", got, err)
+		}
+	}
+	no := false
+	if _, err := Infer(t.Context(), stored([]byte("a,b\n")), audience.Format{Header: &no}, 0); err == nil || !strings.Contains(err.Error(), "no header") {
+		t.Error(err)
+	}
+}
+
+// TestReadStalled ends a read although its source says nothing any more.
+func TestReadStalled(t *testing.T) {
+	t.Parallel()
+	file := gzipped(t, people(100_000, false))
+	f := File{Size: int64(len(file)), Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(file[:len(file)/2]), stalled{ctx})), nil
+	}}
+	stop := errors.New("stop")
+	batches := 0
+	_, err := Read(t.Context(), f, benchColumns, Options{Workers: 1}, func(int, *Batch) error {
+		if batches++; batches == 3 { // what was stored is read then, but for what is unpacked ahead
+			return stop
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) {
+		t.Error(err)
+	}
+}
+
+// stalled says nothing until its context ends.
+type stalled struct{ ctx context.Context }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}

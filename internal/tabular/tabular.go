@@ -1,6 +1,16 @@
 // Package tabular turns files into Arrow record batches of typed columns plus the rows that do not fit. It
 // knows no storage, no audience's rules and no memory beyond its chunks; it is pure and fuzzed.
 //
+// # Types and compressions
+//
+// What a file is, its first bytes say, and never its name; the format may say it too, and an error tells where the file
+// contradicts it. A file is compressed by gzip, zstd, bzip2 or zip when it begins as these do (package unpack says what
+// is read of them). It is Parquet when it has PAR1 at both ends. A text is JSON when its first characters but white
+// space are { and then a quote or }, or [ and then {, [, a quote or ]; so a CSV file with a header such as [id],[name]
+// is none. Every other text is CSV. A format that says csv or json decides between these two. Parquet is not looked for
+// in compressed files, and nothing is unpacked twice. Other types that are known by their first bytes, such as xz or
+// Avro, are refused by name.
+//
 // # CSV
 //
 // Files are as in RFC 4180, and as people send them. The rules do not depend on how a file is cut into chunks.
@@ -75,6 +85,30 @@
 // for an integer or long, a number may have a point or an exponent if it is whole, such as 1.0 or 1e3, and a string
 // may not. An object or an array is TYPE. A string with half a surrogate, or with bytes that are not valid, is
 // ENCODING. Of several faults of a row the first in the order of its keys counts.
+//
+// # Parquet
+//
+// Columns are found by their names as those of CSV. Structs, lists and maps are refused when they are wanted, and are
+// extra columns else. The number of a row is its line, from 1; there are no offsets. The raw text of a reject is a JSON
+// object of the wanted columns. Several faults of a row count in the order of the file's columns.
+//
+// Text columns, also bytes without a type, are values as those of CSV. Of the others, whole numbers, numbers, dates,
+// timestamps and booleans become values of the same kind as they are. Where the kinds differ, a value is the text that
+// says it exactly:
+//
+//   - whole numbers and decimals in digits, without zeros at the end of a fraction: 12.50 is 12.5. A whole value fits
+//     integer and long whatever it is stored as.
+//   - floating-point numbers in as few digits as tell them apart, with an exponent from 1e21 on and below 1e-6. In a
+//     number column a float of 32 bits is the double that is equal to it. NaN and infinities are TYPE in a number
+//     column, and NaN, Infinity and -Infinity as text.
+//   - booleans as true and false, UUIDs as 8-4-4-4-12 digits.
+//   - dates and times as ISO 8601: 2025-05-13, 10:20:30.5, 2025-05-13T10:20:30Z; a timestamp that is not adjusted to UTC
+//     has no Z, and is taken for UTC. Timestamps are cut to microseconds in a datetime column; those of 96 bits always.
+//     In a date column a timestamp must be a midnight of UTC.
+//
+// Null values of the format are compared with these texts. Files that are encrypted, damaged or compressed by an unknown
+// codec, values of more than 16 MiB, and files of more than 1,000 times as many rows or bytes of text as bytes (from
+// 1 Mi rows or 1 GiB on) end the read.
 //
 // # Values
 //
@@ -173,7 +207,7 @@ type Options struct {
 
 // FileError is an error of a file as a whole: nothing of it can be used.
 type FileError struct {
-	Code    string // EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN, LINE_TOO_LONG, TOO_MANY_COLUMNS, ENCODING, JSON, READ
+	Code    string // EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN, LINE_TOO_LONG, TOO_MANY_COLUMNS, ENCODING, JSON, FORMAT, COMPRESSION, PARQUET, NESTED_COLUMN, READ
 	Message string // without the file's name, which the caller knows
 	Err     error  // the cause, such as the reader's error; may be nil
 }

@@ -10,8 +10,6 @@ import (
 // TextSize estimates how many bytes a file would have as plain CSV, from what it says of itself and a few small reads.
 // It is meant for sizing what holds the rows, and rather too large than too small.
 func TextSize(ctx context.Context, f File, format audience.Format) (int64, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c, err := openContent(ctx, f, format)
 	if err != nil {
 		return 0, err

@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"internal/audience":            {},
 	"internal/background":          {}, // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/meta"},
-	"internal/control":             {"internal/ingest", "internal/lake", "internal/meta", "internal/profile", "internal/queue", "internal/source"}, // lake: creating and dropping tables
+	"internal/control":             {"internal/ingest", "internal/lake", "internal/meta", "internal/profile", "internal/queue", "internal/source"}, // lake: creating, dropping and reading tables
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/profile", "internal/source", "internal/tabular"},
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
 	"internal/lake":                {"internal/fault"},
@@ -39,10 +39,12 @@ var allowed = map[string][]string{
 	"internal/profile/profiletest": {"internal/profile"},
 	"internal/queue":               {},
 	"internal/source":              {"internal/fault"},
-	"internal/tabular":             {"internal/background"},
+	"internal/tabular":             {"internal/background", "internal/unpack"},
+	"internal/unpack":              {"internal/background"},
 	"bench/gen":                    {},
 	"bench/lookup":                 {"client"},
 	"bench/run":                    {},
+	"tests/ingesttest":             {"internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/source"}, // composes a pipeline as app does, on real engines
 	"tests/rostertest":             {"client"},
 }
 
@@ -52,11 +54,11 @@ var confined = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/profile/pebble"},
 	"github.com/apache/iceberg-go":  {"internal/lake"},
 	"github.com/jackc/pgx":          {"internal/meta/postgres", "internal/meta/metatest"},
-	"modernc.org/sqlite":            {"internal/meta/sqlite", "internal/app"}, // app: the catalog's own database
+	"modernc.org/sqlite":            {"internal/meta/sqlite", "internal/app", "tests/ingesttest"}, // app, tests: the catalog's own database
 	"github.com/spf13/cobra":        {"cmd/roster"},
 	"github.com/go-jose":            {"internal/auth"},
 	"net/http":                      {"client", "internal/api", "internal/app", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
-	"database/sql":                  {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue"},
+	"database/sql":                  {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
 // environment says which packages may read the environment: the configuration, the command that hands it the

@@ -21,6 +21,15 @@ func testRuns(w *world) {
 	equal(w, "run", w.run(r), r)
 	_, err = w.s.Run(w.Context(), w.scope, b.ID, r.ID) // another audience's
 	w.want(err, meta.ErrNotFound)
+	found, err := w.s.RunBySeq(w.Context(), w.scope, a.ID, 1)
+	w.want(err, nil)
+	equal(w, "the first run by its number", found, r)
+	_, err = w.s.RunBySeq(w.Context(), w.scope, a.ID, 2)
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.RunBySeq(w.Context(), w.scope, b.ID, 1)
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.RunBySeq(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "no"}, a.ID, 1)
+	w.want(err, meta.ErrNotFound)
 
 	w.end(r, audience.Failed)
 	equal(w, "number of the second run", w.start(a, at(2)).Seq, 2)

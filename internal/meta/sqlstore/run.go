@@ -33,6 +33,12 @@ func (q queries) Run(ctx context.Context, scope audience.Scope, aud audience.ID,
 		[]any{id, aud, scope.Org, scope.Sandbox}, scanRun)
 }
 
+// RunBySeq implements meta.Reader.
+func (q queries) RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error) {
+	return one(ctx, q, "the run", selectRun+` WHERE r.audience_id = $1 AND r.seq = $2 AND a.org = $3 AND a.sandbox = $4 AND NOT a.deleted`,
+		[]any{aud, seq, scope.Org, scope.Sandbox}, scanRun)
+}
+
 // RunByFlow implements meta.Reader.
 func (q queries) RunByFlow(ctx context.Context, scope audience.Scope, flow string) (audience.Run, error) {
 	return one(ctx, q, "the run of the flow", selectRun+` WHERE a.org = $2 AND a.sandbox = $3 AND NOT a.deleted AND r.id = COALESCE(

@@ -38,6 +38,14 @@ func appendKey(dst []byte, ref profile.Ref, c *profile.Change) []byte {
 	return dst
 }
 
+// readMember returns the member's primary identity out of a membership's key.
+func readMember(k []byte) profile.Key {
+	if len(k) == longKey {
+		return profile.Key(k[shortKey:])
+	}
+	return profile.Key(k[prefixSize-len(profile.Key{}) : prefixSize])
+}
+
 func pointerKey(ref profile.Ref) []byte {
 	k := binary.BigEndian.AppendUint32([]byte{tagPointer}, ref.Sandbox)
 	return binary.BigEndian.AppendUint32(k, ref.Audience)

@@ -198,7 +198,7 @@ func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) 
 
 // collect adds a record to an identity's memberships; of two in one audience it keeps the better one.
 func (s *Store) collect(ctx context.Context, list []profile.Membership, sandbox uint32, key, value []byte) ([]profile.Membership, error) {
-	m := profile.Membership{Audience: binary.BigEndian.Uint32(key[prefixSize:]), Primary: len(key) == shortKey}
+	m := profile.Membership{Audience: binary.BigEndian.Uint32(key[prefixSize:]), Member: readMember(key), Primary: len(key) == shortKey}
 	if err := readValue(value, &m); err != nil {
 		return nil, err
 	}

@@ -147,14 +147,14 @@ func testApply(t *testing.T, s profile.Store) {
 	apply(t, s, ref, 1, 0, NewDelta(1, enter(1, 100), enter(2, 100)))
 	apply(t, s, ref, 2, 150, NewDelta(1, exit(2, 100, 200)))
 	got := lookUp(t, s, 1, Key(2), Key(3), Key(1))
-	want := profile.Membership{Audience: 2, Primary: true, Since: 100, Seen: 100, RefreshedAt: 150}
+	want := profile.Membership{Audience: 2, Member: Key(1), Primary: true, Since: 100, Seen: 100, RefreshedAt: 150}
 	if len(got[2]) != 1 || got[2][0] != want {
 		t.Errorf("%+v", got[2])
 	}
 	if end := want.Expiry(time.Hour); end.Unix() != 150+3600 {
 		t.Errorf("expiry %v", end)
 	}
-	want.Exited, want.At = true, 200
+	want.Member, want.Exited, want.At = Key(2), true, 200
 	if len(got[0]) != 1 || got[0][0] != want {
 		t.Errorf("%+v", got[0])
 	}
@@ -187,11 +187,11 @@ func testShared(t *testing.T, s profile.Store) {
 		return profile.Change{Key: phone, Member: Key(member), Since: seen, Seen: seen, Exited: exited, At: map[bool]int64{true: seen + 1}[exited]}
 	}
 	apply(t, s, ref, 1, 0, NewDelta(1, shared(1, 100, false), shared(2, 200, false), shared(3, 300, true)))
-	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 200 || got[0].Primary || got[0].Exited {
+	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 200 || got[0].Member != Key(2) || got[0].Primary || got[0].Exited {
 		t.Fatalf("%+v", got)
 	}
 	apply(t, s, ref, 2, 0, NewDelta(1, shared(2, 200, true)))
-	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 100 || got[0].Exited {
+	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 100 || got[0].Member != Key(1) || got[0].Exited {
 		t.Fatalf("%+v", got)
 	}
 }

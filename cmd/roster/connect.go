@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"roster/client"
+	"roster/internal/app"
+)
+
+// connector says where a command finds its server.
+type connector struct {
+	server, credentials string     // a server's address and the credentials for it; "" for the data directory
+	cfg                 app.Config // of a server in this process, on the data directory
+	out, log            io.Writer  // for what people should know, and for the server's log
+}
+
+// connection is a server that was found.
+type connection struct {
+	client *client.Client
+	own    *app.App // in this process; nil for another one
+}
+
+// connect finds the server: the given one, one in this process, or the one that uses the data directory.
+func (c connector) connect(ctx context.Context) (*connection, error) {
+	if c.server != "" {
+		return connected(c.server, c.credentials, nil)
+	}
+	c.cfg.Private = true
+	c.cfg.Logger = app.NewLogger(c.log, max(c.cfg.LogLevel, slog.LevelWarn), "text")
+	limitMemory(c.cfg)
+	a, err := startServer(ctx, c.cfg)
+	var locked *app.LockedError
+	if errors.As(err, &locked) {
+		return c.join(ctx, locked)
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connected(a.URL(), app.CredentialsPath(a.DataDir()), a)
+	if err != nil {
+		return nil, errors.Join(err, a.Stop(context.Background()))
+	}
+	return conn, nil
+}
+
+// join uses the server that holds the data directory.
+func (c connector) join(ctx context.Context, locked *app.LockedError) (*connection, error) {
+	holder := locked.Holder
+	for deadline := time.Now().Add(30 * time.Second); holder.URL == ""; {
+		if time.Now().After(deadline) {
+			return nil, locked
+		}
+		select { // it is still starting
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+		holder, _ = app.ReadHolder(locked.Dir)
+	}
+	fmt.Fprintf(c.out, "The data directory is in use; working through the server at %s.\n", holder.URL)
+	return connected(holder.URL, app.CredentialsPath(locked.Dir), nil)
+}
+
+func connected(url, credentials string, own *app.App) (*connection, error) {
+	c, err := client.LoadCredentials(credentials)
+	if err != nil {
+		return nil, usagef("credentials: %w", err)
+	}
+	c.BaseURL, c.TokenURL = strings.TrimRight(url, "/"), ""
+	return &connection{client: c, own: own}, nil
+}
+
+// close ends the server if it is in this process.
+func (c *connection) close() error {
+	if c.own == nil {
+		return nil
+	}
+	return c.own.Stop(context.Background())
+}

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+// Media types of a member list.
+const (
+	typeNDJSON = "application/x-ndjson"
+	typeCSV    = "text/csv; charset=utf-8"
+)
+
+// maxIdentity bounds the identity in a path, in bytes.
+const maxIdentity = 4 << 10
+
+// members answers the members of an audience, one a line.
+func (s *server) members(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	want := control.MemberQuery{AsOf: audience.RunID(q.Get("asOf")), Cursor: q.Get("cursor")}
+	if q.Has("limit") {
+		want.Limit = q.limit(0, control.MaxMembers)
+	}
+	if q.Get("fields") != "" {
+		want.Fields = strings.Split(q.Get("fields"), ",")
+	}
+	csv := q.format(c, "ndjson", "csv") == "csv"
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, err := s.Service.Members(c.Context(), c.actor, id, want)
+	if err != nil {
+		return answer{}, err
+	}
+	st := &stream{contentType: typeNDJSON, write: func(w io.Writer) error { return writeMembers(c.Context(), w, list, csv) }}
+	if csv {
+		st.contentType = typeCSV
+	}
+	if list.Next != "" {
+		st.header = map[string]string{"x-next-cursor": list.Next}
+	}
+	return answer{status: http.StatusOK, body: st}, nil
+}
+
+// flushBytes is how much of an answer is gathered before it is sent.
+const flushBytes = 64 << 10
+
+// writeMembers writes a list.
+func writeMembers(ctx context.Context, w io.Writer, list *control.MemberList, csv bool) error {
+	e := newMemberEncoder(list.Fields, csv)
+	err := list.Each(ctx, func(b *control.MemberBatch) error {
+		e.begin(b.Columns)
+		for _, row := range b.Rows {
+			if err := e.row(ctx, b, row); err != nil {
+				return err
+			}
+			if len(e.buf) >= flushBytes {
+				if _, err := w.Write(e.buf); err != nil {
+					return err
+				}
+				e.buf = e.buf[:0]
+			}
+		}
+		return nil
+	})
+	if err != nil || len(e.buf) == 0 {
+		return err
+	}
+	_, err = w.Write(e.buf)
+	return err
+}
+
+// member answers the membership of one identity.
+func (s *server) member(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	who := control.IdentityRef{ID: c.PathValue("identity"), Namespace: c.PathValue("namespace")}
+	if len(who.ID) > maxIdentity {
+		return answer{}, audience.InvalidField("identity", "is longer than %d bytes", maxIdentity)
+	}
+	m, err := s.Service.Member(c.Context(), c.actor, id, who)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, body: memberBody(&m)}, nil
+}
+
+func memberBody(m *control.Member) client.Member {
+	body := client.Member{
+		AudienceID: string(m.Audience), Identity: client.MemberIdentity{ID: m.Identity.ID, Namespace: m.Identity.Namespace}, Status: m.Status,
+		Since: m.Since.Unix(), LastQualificationTime: m.LastQualification.Unix(), ValidUntil: m.ValidUntil.Unix(),
+	}
+	if o := m.Origin; o != nil {
+		body.Line = o.Line
+		if o.Run != "" {
+			body.Run = &client.MemberRun{RunID: string(o.Run), CreatedAt: o.RunCreatedAt.Unix()}
+		}
+		if o.File.Path != "" {
+			body.File = &client.MemberFile{Path: o.File.Path, Version: o.File.Version}
+		}
+	}
+	return body
+}

@@ -1,0 +1,245 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+// Columns of a member list after the audience's fields, whose names cannot begin so.
+const (
+	colSince   = "_roster_since"     // when the member became one
+	colSeen    = "_roster_seen"      // time of the run that last brought the row
+	colExpires = "_roster_expiresAt" // when the membership ends
+	colRunID   = "_roster_runId"     // run that wrote the row
+	colFile    = "_roster_file"      // file that the row comes from
+	colLine    = "_roster_line"      // and its line
+)
+
+var memberColumns = []string{colSince, colSeen, colExpires, colRunID, colFile, colLine}
+
+// memberEncoder appends members to a buffer, one a line, straight from Arrow columns.
+type memberEncoder struct {
+	buf    []byte
+	csv    bool
+	before [][]byte // what comes before each value: `{"mail":`, `,"points":`, …; commas in CSV
+	// columns are those of the batch, append what appends their values.
+	columns []arrow.Array
+	append  []appender
+	times   [3]timeText // texts of the time columns
+}
+
+// appender appends a value of a column, which is not null.
+type appender func(dst []byte, row int) []byte
+
+func newMemberEncoder(fields []audience.Field, csv bool) *memberEncoder {
+	e := &memberEncoder{csv: csv}
+	names := make([]string, 0, len(fields)+len(memberColumns))
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	for i, name := range append(names, memberColumns...) {
+		switch {
+		case !csv:
+			before := []byte{','}
+			if i == 0 {
+				before = []byte{'{'}
+			}
+			e.before = append(e.before, append(appendJSON(before, name), ':'))
+		case i == 0:
+			e.before = append(e.before, nil)
+			e.buf = appendCSV(e.buf, name)
+		default:
+			e.before = append(e.before, []byte{','})
+			e.buf = appendCSV(append(e.buf, ','), name)
+		}
+	}
+	if csv {
+		e.buf = append(e.buf, '\n')
+	}
+	return e
+}
+
+// begin makes the encoder read a batch's columns.
+func (e *memberEncoder) begin(columns []arrow.Array) {
+	e.columns, e.append = columns, e.append[:0]
+	for _, c := range columns {
+		e.append = append(e.append, e.appender(c))
+	}
+}
+
+// provenance says of the rows of a batch since and until when they are members and where they come from; see
+// control.MemberBatch.
+type provenance interface {
+	Since(row int) int64
+	Seen(row int) int64
+	Expires(row int) int64
+	Line(row int) int64
+	Origin(ctx context.Context, row int) (run audience.RunID, file string, err error)
+}
+
+var _ provenance = (*control.MemberBatch)(nil)
+
+// row appends one member of the batch.
+func (e *memberEncoder) row(ctx context.Context, b provenance, row int) error {
+	dst := e.buf
+	for i, c := range e.columns {
+		dst = append(dst, e.before[i]...)
+		switch {
+		case !c.IsNull(row):
+			dst = e.append[i](dst, row)
+		case !e.csv:
+			dst = append(dst, "null"...)
+		}
+	}
+	n := len(e.columns)
+	for i, at := range [...]int64{b.Since(row), b.Seen(row), b.Expires(row)} {
+		dst = append(dst, e.before[n+i]...)
+		dst = e.times[i].append(dst, at, e.csv)
+	}
+	run, file, err := b.Origin(ctx, row)
+	if err != nil {
+		return err
+	}
+	dst = e.known(append(dst, e.before[n+3]...), string(run))
+	dst = e.known(append(dst, e.before[n+4]...), file)
+	dst = strconv.AppendInt(append(dst, e.before[n+5]...), b.Line(row), 10)
+	if !e.csv {
+		dst = append(dst, '}')
+	}
+	e.buf = append(dst, '\n')
+	return nil
+}
+
+// known appends a text; null for "".
+func (e *memberEncoder) known(dst []byte, text string) []byte {
+	switch {
+	case text == "" && e.csv:
+		return dst
+	case text == "":
+		return append(dst, "null"...)
+	case e.csv:
+		return appendCSV(dst, text)
+	}
+	return appendJSON(dst, text)
+}
+
+// appender returns what appends the values of a column, which has one of the types of an audience's field.
+func (e *memberEncoder) appender(column arrow.Array) appender {
+	switch c := column.(type) {
+	case *array.Float64:
+		return func(dst []byte, row int) []byte { return appendNumber(dst, c.Value(row)) }
+	case *array.Int64:
+		return func(dst []byte, row int) []byte { return strconv.AppendInt(dst, c.Value(row), 10) }
+	case *array.Int32:
+		return func(dst []byte, row int) []byte { return strconv.AppendInt(dst, int64(c.Value(row)), 10) }
+	case *array.Boolean:
+		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, c.Value(row)) }
+	case *array.Date32:
+		return e.quoted(func(dst []byte, row int) []byte { return c.Value(row).ToTime().AppendFormat(dst, time.DateOnly) })
+	case *array.Timestamp:
+		return e.quoted(func(dst []byte, row int) []byte { return appendInstant(dst, int64(c.Value(row))) })
+	}
+	c := column.(*array.String)
+	if e.csv {
+		return func(dst []byte, row int) []byte { return appendCSV(dst, c.Value(row)) }
+	}
+	return func(dst []byte, row int) []byte { return appendJSON(dst, c.Value(row)) }
+}
+
+// quoted puts values into quotation marks in JSON.
+func (e *memberEncoder) quoted(value appender) appender {
+	if e.csv {
+		return value
+	}
+	return func(dst []byte, row int) []byte { return append(value(append(dst, '"'), row), '"') }
+}
+
+// timeText remembers the text of a column's last time: all members of a run have the same.
+type timeText struct {
+	at   int64
+	text []byte
+}
+
+func (t *timeText) append(dst []byte, at int64, csv bool) []byte {
+	if t.at != at || t.text == nil {
+		t.at, t.text = at, t.text[:0]
+		if !csv {
+			t.text = append(t.text, '"')
+		}
+		t.text = appendInstant(t.text, at)
+		if !csv {
+			t.text = append(t.text, '"')
+		}
+	}
+	return append(dst, t.text...)
+}
+
+// appendInstant appends epoch microseconds as ISO 8601 in UTC.
+func appendInstant(dst []byte, micros int64) []byte {
+	return time.UnixMicro(micros).UTC().AppendFormat(dst, time.RFC3339Nano)
+}
+
+// appendNumber appends a number as encoding/json does: in the fewest digits that tell it from others.
+func appendNumber(dst []byte, f float64) []byte {
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64)
+}
+
+// appendJSON appends a text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func appendJSON(dst []byte, s string) []byte {
+	if plainJSON(s) {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string can always be encoded
+	}
+	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte{'\n'})...)
+}
+
+// plainJSON reports whether a text needs no escape.
+func plainJSON(s string) bool {
+	ascii := true
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	return ascii || utf8.ValidString(s)
+}
+
+// appendCSV appends a text as a CSV value (RFC 4180). An empty text has quotation marks, which null has not.
+func appendCSV(dst []byte, s string) []byte {
+	if s != "" && strings.IndexByte(s, ',') < 0 && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
+		return append(dst, s...)
+	}
+	dst = append(dst, '"')
+	for {
+		quote := strings.IndexByte(s, '"')
+		if quote < 0 {
+			return append(append(dst, s...), '"')
+		}
+		dst = append(append(dst, s[:quote+1]...), '"')
+		s = s[quote+1:]
+	}
+}

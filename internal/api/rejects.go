@@ -1,0 +1,126 @@
+package api
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+)
+
+// Pages of rejects.
+const (
+	defaultRejects = 100
+	maxRejects     = 1000
+)
+
+// errPageFull ends the reading of a page.
+var errPageFull = errors.New("api: the page is full")
+
+// rejects answers a page of a run's rejects as JSON, or all of them as CSV.
+func (s *server) rejects(c *call) (answer, error) {
+	id, run, err := c.runID()
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	asCSV := q.format(c, "json", "csv") == "csv"
+	limit, start := q.limit(defaultRejects, maxRejects), q.start()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	if asCSV {
+		return answer{http.StatusOK, &stream{contentType: "text/csv; charset=utf-8",
+			header: map[string]string{"Content-Disposition": fmt.Sprintf(`attachment; filename="rejects-%s.csv"`, run)},
+			write:  func(w io.Writer) error { return s.rejectsCSV(c, w, id, run) }}}, nil
+	}
+	body := client.RejectList{Rejects: []client.RejectedRow{}}
+	total, err := s.Service.Rejects(c.Context(), c.actor, id, run, int64(start), func(r audience.RejectedRow) error {
+		if len(body.Rejects) == limit {
+			return errPageFull
+		}
+		body.Rejects = append(body.Rejects, rejectBody(r))
+		return nil
+	})
+	if err != nil && !errors.Is(err, errPageFull) {
+		return answer{}, err
+	}
+	body.Page = pageOf(limit, start, len(body.Rejects), int(total))
+	return answer{http.StatusOK, body}, nil
+}
+
+func rejectBody(r audience.RejectedRow) client.RejectedRow {
+	b := client.RejectedRow{File: r.File, Version: r.Version, Line: r.Line, Lines: r.Lines, Column: r.Column, Code: r.Code, Reason: r.Reason,
+		Raw: strings.ToValidUTF8(string(r.Raw), "\uFFFD")}
+	if r.Offset >= 0 {
+		b.ByteOffset = new(r.Offset)
+	}
+	return b
+}
+
+// rejectsCSV streams all rejects. The raw column, the last one, holds the row byte for byte as it was in its file.
+func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.RunID) error {
+	out := csv.NewWriter(w)
+	if err := out.Write([]string{"file", "version", "line", "lines", "byte_offset", "column", "code", "reason", "raw"}); err != nil {
+		return err
+	}
+	_, err := s.Service.Rejects(c.Context(), c.actor, id, run, 0, func(r audience.RejectedRow) error {
+		offset := ""
+		if r.Offset >= 0 {
+			offset = strconv.FormatInt(r.Offset, 10)
+		}
+		return out.Write([]string{r.File, r.Version, strconv.FormatInt(r.Line, 10), strconv.FormatInt(r.Lines, 10), offset, r.Column, r.Code, r.Reason, string(r.Raw)})
+	})
+	if err != nil {
+		return err // the header alone is still in the writer's buffer
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// resubmit takes a corrected file and starts a run that reads only it.
+func (s *server) resubmit(c *call) (answer, error) {
+	id, run, err := c.runID()
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := s.Service.Resubmit(c.Context(), c.actor, id, run, c.URL.Query().Get("name"), uploadBody{c.Body})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, startedRun(&r)}, nil
+}
+
+// runID reads the ids of an audience and of one of its runs.
+func (c *call) runID() (audience.ID, audience.RunID, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return "", "", err
+	}
+	run, err := c.id("runId", "run")
+	return id, audience.RunID(run), err
+}
+
+// format reads which of the forms an answer has: the parameter format, or else the header Accept; the first one is
+// the default.
+func (q *query) format(c *call, forms ...string) string {
+	accepts := map[string]string{"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
+	want := q.Get("format")
+	for _, f := range forms {
+		if want == f || want == "" && strings.Contains(c.Header.Get("Accept"), accepts[f]) {
+			return f
+		}
+	}
+	if want != "" {
+		q.problems.Add("format", "must be %s", strings.Join(forms, " or "))
+	}
+	return forms[0]
+}

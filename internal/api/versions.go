@@ -1,0 +1,60 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+
+	"roster/client"
+	"roster/internal/audience"
+)
+
+// versions lists the versions of an audience that can be brought back.
+func (s *server) versions(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	limit, start := q.limit(defaultRuns, maxRuns), q.start()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, total, err := s.Service.Versions(c.Context(), c.actor, id, start, limit)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.VersionList{Versions: []client.Version{}, Page: pageOf(limit, start, len(list), total)}
+	for _, v := range list {
+		body.Versions = append(body.Versions, client.Version{
+			RunID: string(v.Run.ID), SnapshotID: strconv.FormatInt(v.SnapshotID, 10), CreatedAt: epoch(v.Run.CreatedAt), Kind: string(v.Run.Request.Kind),
+			Members: v.Run.Result.Members.After, Rows: client.Rows(v.Run.Result.Rows), Current: v.Current, ExpiresAt: epoch(v.ExpiresAt),
+		})
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// rollback starts a run that brings an audience back to what it was after an earlier one.
+func (s *server) rollback(c *call) (answer, error) {
+	id, run, err := c.runID()
+	if err != nil {
+		return answer{}, err
+	}
+	data, err := c.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var in client.Rollback
+	if len(data) > 0 {
+		if err := decode(data, &in); err != nil {
+			return answer{}, err
+		}
+	}
+	r, err := s.Service.Rollback(c.Context(), c.actor, id, run, audience.RunRequest{DryRun: in.DryRun != nil && *in.DryRun, Reason: in.Reason})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, startedRun(&r)}, nil
+}

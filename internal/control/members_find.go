@@ -1,0 +1,165 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+// Member is one identity's membership of an audience, and where it comes from.
+type Member struct {
+	Audience          audience.ID
+	Identity          IdentityRef // with the namespace's canonical code and the normalised id
+	Status            string      // Realized or Exited
+	Since             time.Time   // when it began
+	LastQualification time.Time   // when it was last brought, by name or by a full run
+	ValidUntil        time.Time   // when it ends, or ended
+	// Origin is the row that the member has; nil when it is Exited.
+	Origin *MemberOrigin
+}
+
+// MemberOrigin is where the row of a member comes from.
+type MemberOrigin struct {
+	Run          audience.RunID // "" when it is not known any more
+	RunCreatedAt time.Time
+	File         audience.PlannedFile // the zero value when it is not known any more
+	Line         int64
+}
+
+// Member returns the membership of one identity. In an audience with profile ingestion any identity of a member
+// finds it, and whoever left or expired is found for audience.ExitedFor. In one without, only the primary identity
+// finds a member, and whoever expired only until a run has removed the row. Everybody else is NotFound.
+func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, who IdentityRef) (Member, error) {
+	if err := allow(a, toRead); err != nil {
+		return Member{}, err
+	}
+	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	if err != nil {
+		return Member{}, err
+	}
+	who, key, err := s.identity(ctx, a.Scope.Org, who)
+	if err != nil {
+		return Member{}, err
+	}
+	// The profile store first: the dataset, whose commit comes before, is never behind what it said.
+	stored, known, err := s.stored(ctx, &aud, key)
+	if err != nil {
+		return Member{}, err
+	}
+	d, err := s.dataset(ctx, &aud)
+	if err != nil {
+		return Member{}, err
+	}
+	m, found, err := s.memberOf(ctx, &aud, d, key, stored, known)
+	if err != nil {
+		return Member{}, err
+	}
+	if !found {
+		return Member{}, audience.Errorf(audience.NotFound, "this identity is not a member of audience %s and has not been one in the last %d days",
+			aud.ID, audience.ExitedFor/(24*time.Hour))
+	}
+	m.Audience, m.Identity = aud.ID, who
+	return m, nil
+}
+
+// memberOf finds a member by its own key, then by the one that the profile store knows for the key.
+func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.Dataset, key profile.Key, stored profile.Membership, known bool) (Member, bool, error) {
+	snap, ok := d.Current()
+	if !ok {
+		return Member{}, false, nil
+	}
+	keys := []profile.Key{key}
+	if known && stored.Member != key {
+		keys = append(keys, stored.Member)
+	}
+	for _, k := range keys {
+		rec, ok, err := d.Find(ctx, lake.Key(k))
+		if err != nil {
+			return Member{}, false, fmt.Errorf("find a member of audience %s: %w", aud.ID, err)
+		}
+		if ok {
+			defer rec.Release()
+			return s.present(ctx, aud, snap, rec)
+		}
+	}
+	if !known {
+		return Member{}, false, nil
+	}
+	m, ok := left(aud, stored, snap.Time, s.cfg.Clock())
+	return m, ok, nil
+}
+
+// identity resolves the namespace and normalises the id.
+func (s *Service) identity(ctx context.Context, org string, who IdentityRef) (IdentityRef, profile.Key, error) {
+	code, ok, nearest, err := s.resolve(ctx, org, who.Namespace)
+	if err != nil {
+		return who, profile.Key{}, err
+	}
+	if !ok {
+		return who, profile.Key{}, audience.InvalidField("namespace", "%s", audience.UnknownNamespace(who.Namespace, nearest))
+	}
+	normal := audience.NormaliseIdentity(code, []byte(who.ID), nil)
+	if len(normal) == 0 {
+		return who, profile.Key{}, audience.InvalidField("identity", "is required")
+	}
+	return IdentityRef{ID: string(normal), Namespace: code}, profile.KeyOf(code, normal), nil
+}
+
+// stored returns what the profile store has of a key in the audience; false when it has nothing.
+func (s *Service) stored(ctx context.Context, aud *audience.Audience, key profile.Key) (profile.Membership, bool, error) {
+	if !aud.ProfileIngestion {
+		return profile.Membership{}, false, nil
+	}
+	sandbox, err := s.sandboxes.get(ctx, aud.Scope)
+	if err != nil {
+		return profile.Membership{}, false, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
+	}
+	found, err := s.cfg.Profile.Lookup(ctx, sandbox.Num, []profile.Key{key})
+	if err != nil {
+		return profile.Membership{}, false, fmt.Errorf("look up in the profile store: %w", err)
+	}
+	for _, m := range found[0] {
+		if m.Audience == aud.Num {
+			return m, true, nil
+		}
+	}
+	return profile.Membership{}, false, nil
+}
+
+// present is a member that the dataset has; false when it expired too long ago to be shown.
+func (s *Service) present(ctx context.Context, aud *audience.Audience, snap lake.Snapshot, rec arrow.RecordBatch) (Member, bool, error) {
+	now := s.cfg.Clock()
+	t, err := termsOf(aud, snap, now)
+	if err != nil {
+		return Member{}, false, err
+	}
+	b := MemberBatch{terms: t, runs: s.newRuns(aud)}
+	b.take(rec, int(rec.NumCols())-len(memberColumns), 0, 1)
+	m := Member{Status: Exited, Since: time.UnixMicro(b.Since(0)), LastQualification: time.UnixMicro(t.qualified(b.Seen(0))), ValidUntil: time.UnixMicro(b.Expires(0))}
+	if len(b.Rows) == 0 {
+		return m, now.Before(m.ValidUntil.Add(audience.ExitedFor)), nil
+	}
+	r, err := b.runs.get(ctx, b.run[0])
+	if err != nil {
+		return Member{}, false, err
+	}
+	m.Status = Realized
+	m.Origin = &MemberOrigin{Run: r.ID, RunCreatedAt: r.CreatedAt, File: fileOf(r, b.file[0]), Line: b.Line(0)}
+	return m, true, nil
+}
+
+// left is who is not in the dataset; false when it ended too long ago to be shown. The profile store learns of it
+// a moment after the dataset, whose time stands in until then.
+func left(aud *audience.Audience, stored profile.Membership, since, now time.Time) (Member, bool) {
+	shown, _, ok := membership(aud, stored, now)
+	if shown.Status == Realized {
+		shown.ValidUntil = since
+	}
+	return Member{Status: Exited, Since: time.Unix(stored.Since, 0), LastQualification: shown.LastQualification, ValidUntil: shown.ValidUntil}, ok
+}

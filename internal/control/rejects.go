@@ -1,0 +1,112 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+)
+
+// correctedFolder holds, in a landing zone, the corrected files of resubmits. Runs of folders pass over its name.
+const correctedFolder = ".resubmitted"
+
+// Rejects calls fn for each rejected row of a run from the n-th on, counted from 0, in the order in which they are
+// kept, and says how many there are. An error of fn ends the reading and is returned.
+func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
+	r, err := s.Run(ctx, a, id, run)
+	if err != nil {
+		return 0, err
+	}
+	if r.Status == audience.Processing {
+		return 0, audience.Errorf(audience.Impossible, "run %s is in progress; its rejects are there when it has ended", r.ID)
+	}
+	if r.Result.RejectsPath == "" {
+		return 0, nil
+	}
+	gone := audience.Errorf(audience.NotFound, "the rejects of run %s are kept no longer: they are kept for 30 days", r.ID)
+	if s.now().Sub(r.CreatedAt) > ingest.KeepRejects {
+		return 0, gone
+	}
+	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
+	if err != nil {
+		return 0, err
+	}
+	total, err = ingest.ReadRejects(ctx, dataset, r.Result.RejectsPath, from, fn)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, gone
+	}
+	return total, err
+}
+
+// Resubmit takes a corrected file with rejected rows of a run and starts a run that reads only it. The run is
+// differential: nobody leaves but by a delete flag.
+func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (audience.Run, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Run{}, err
+	}
+	r, err := s.Run(ctx, a, id, run)
+	if err != nil {
+		return audience.Run{}, err
+	}
+	if r.Status == audience.Processing || len(r.Result.Rejects) == 0 {
+		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s has no rejects to correct; its status is %s", r.ID, r.Status)
+	}
+	if err := s.noRun(ctx, r); err != nil {
+		return audience.Run{}, err
+	}
+	if name = path.Base("/" + name); name == "/" {
+		name = "corrected"
+	}
+	target := path.Join(correctedFolder, string(r.ID), uuid.NewString()+"-"+name)
+	if problem := audience.CheckPath(target); problem != "" || len(path.Base(target)) > 255 {
+		return audience.Run{}, audience.InvalidField("name", "is no name of a file: %.64q", name)
+	}
+	if _, err := s.put(ctx, a.Scope, target, content); err != nil {
+		return audience.Run{}, err
+	}
+	started, err := s.StartRun(ctx, a, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Differential: true,
+		Reason: "corrected rows of run " + string(r.ID)})
+	if err != nil {
+		s.removeCorrected(a.Scope, target)
+	}
+	return started, err
+}
+
+// noRun refuses what cannot be done while a run of the same audience is in progress.
+func (s *Service) noRun(ctx context.Context, r audience.Run) error {
+	_, busy, err := s.cfg.Store.Runs(ctx, r.Scope, r.AudienceID, inProgress)
+	if err == nil && busy > 0 {
+		return s.runInProgress(ctx, r.Scope, r)
+	}
+	return err
+}
+
+// inProgress finds the run of an audience that is in progress.
+var inProgress = meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
+	Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}}
+
+// dropCorrected removes the corrected file of a resubmit that ended SUCCESS: its rows are in the dataset.
+func (s *Service) dropCorrected(r audience.Run) {
+	if r.Request.Kind == audience.RunResubmit && r.Status == audience.Success {
+		s.removeCorrected(r.Scope, r.Request.File)
+	}
+}
+
+func (s *Service) removeCorrected(scope audience.Scope, file string) {
+	root, err := s.landing(scope.Sandbox)
+	if err == nil {
+		defer root.Close()
+		err = root.Remove(path.Join(scope.Sandbox, file))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.cfg.Log.Warn("a corrected file is left over", "sandbox", scope.Sandbox, "file", strings.TrimPrefix(file, correctedFolder+"/"), "error", err)
+	}
+}

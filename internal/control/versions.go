@@ -1,0 +1,85 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Version is the audience as it was after a run. It can be brought back until it expires.
+type Version struct {
+	Run        audience.Run
+	SnapshotID int64 // of the dataset
+	Current    bool
+	ExpiresAt  time.Time // zero for the current one
+}
+
+// Versions lists the versions of an audience, newest first, and says how many there are.
+func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]Version, int, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, 0, err
+	}
+	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	dataset, err := s.dataset(ctx, &aud)
+	if err != nil {
+		return nil, 0, err
+	}
+	all := dataset.Versions()
+	slices.Reverse(all)
+	var list []Version
+	for i := min(max(offset, 0), len(all)); i < len(all) && len(list) < limit; i++ {
+		v := Version{SnapshotID: all[i].ID, Current: i == 0}
+		if i > 0 {
+			v.ExpiresAt = all[i-1].Time.Add(s.cfg.UndoWindow)
+		}
+		if v.Run, err = s.cfg.Store.Run(ctx, a.Scope, aud.ID, all[i].Version); errors.Is(err, meta.ErrNotFound) {
+			continue // the audience was deleted meanwhile
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		list = append(list, v)
+	}
+	return list, len(all), nil
+}
+
+// Rollback starts a run that brings the audience back to what it was after an earlier run. Of req only DryRun and
+// Reason count.
+func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, req audience.RunRequest) (audience.Run, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Run{}, err
+	}
+	r, err := s.Run(ctx, a, id, run)
+	if err != nil {
+		return audience.Run{}, err
+	}
+	if r.Status != audience.Success || r.Request.DryRun {
+		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s left no version to go back to: it is %s%s", r.ID, r.Status, dry(r))
+	}
+	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
+	if err != nil {
+		return audience.Run{}, err
+	}
+	snap, ok := dataset.FindVersion(r.ID)
+	if !ok {
+		return audience.Run{}, audience.Errorf(audience.Impossible, "the version of run %s is kept no longer: versions are kept for %s after they were replaced", r.ID, s.cfg.UndoWindow)
+	}
+	if now, _ := dataset.Current(); now.ID == snap.ID {
+		return audience.Run{}, audience.Errorf(audience.Impossible, "the audience is as it was after run %s; there is nothing to undo", r.ID)
+	}
+	return s.StartRun(ctx, a, id, audience.RunRequest{Kind: audience.RunRollback, Of: r.ID, DryRun: req.DryRun, Reason: req.Reason})
+}
+
+func dry(r audience.Run) string {
+	if r.Request.DryRun {
+		return ", a dry run"
+	}
+	return ""
+}

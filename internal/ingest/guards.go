@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+
+	"roster/internal/audience"
+)
+
+// Guards look at a run before it commits (design, section 2). Each that was looked at is told with the run. One that
+// trips ends the run, unless the run is forced or dry.
+
+// guardFiles looks at what was read.
+func (a *attempt) guardFiles() error {
+	if a.spec.Run.Request.Kind == audience.RunExpire {
+		return nil
+	}
+	if err := a.guardRejects(); err != nil {
+		return err
+	}
+	return a.guardColumns()
+}
+
+func (a *attempt) guardRejects() error {
+	var rows, rejected, lines int64
+	for i := range a.reads {
+		rows += a.reads[i].rows.Load()
+		rejected += a.reads[i].rejected.Load()
+		lines += a.reads[i].rejectedLines.Load()
+	}
+	if rows == 0 {
+		return nil
+	}
+	limit := limitOf(a.spec.Audience.Guards.MaxRejectedPercent, audience.DefaultMaxRejectedPercent)
+	detail := fmt.Sprintf("%d of %d rows were rejected", rejected, rows)
+	if lines > rejected {
+		detail += fmt.Sprintf(", which take in %d lines", lines)
+	}
+	return a.guard(audience.GuardRejected, percent(lines, rows-rejected+lines), limit, detail,
+		"correct the rows, which the run's rejects name, or the audience's fields; raise guards.maxRejectedPercent of the audience")
+}
+
+// guardColumns looks for columns that are missing. The first run of an audience passes: its files show what there is.
+func (a *attempt) guardColumns() error {
+	if _, ran := a.dataset.Current(); !ran {
+		return nil
+	}
+	missing := 0
+	var details []string
+	for i, f := range a.files {
+		if f.Status != audience.FileRead {
+			continue
+		}
+		h := a.reads[i].header
+		missing += len(h.Missing)
+		if len(h.Missing) > 0 && len(details) < 3 {
+			text := fmt.Sprintf("%s has no column %s", f.Path, quoted(h.Missing))
+			if len(h.Extra) > 0 {
+				text += fmt.Sprintf(" but %s, which no field names: was one renamed?", quoted(h.Extra))
+			}
+			details = append(details, text)
+		}
+	}
+	if missing == 0 || a.spec.Audience.Guards.AllowMissingColumns {
+		return nil
+	}
+	return a.guard(audience.GuardColumns, float64(missing), 0, strings.Join(details, "; "),
+		"add the column to the file; let files without it pass by guards.allowMissingColumns of the audience, and its values are null")
+}
+
+// guardMembers looks at what would become of the members.
+func (a *attempt) guardMembers(result *audience.RunResult) error {
+	defer func() { result.Guards = a.guards }()
+	m, g := result.Members, a.spec.Audience.Guards
+	if a.spec.Run.Request.Kind == audience.RunExpire || m.Before == 0 {
+		return nil
+	}
+	if !a.spec.Run.Request.Differential {
+		detail := fmt.Sprintf("%d of %d members would leave, since the files do not have them", m.Removed, m.Before)
+		err := a.guard(audience.GuardRemoved, percent(m.Removed, m.Before), limitOf(g.MaxRemovedPercent, audience.DefaultMaxRemovedPercent), detail,
+			"check whether the files are the complete list (otherwise start a differential run); raise guards.maxRemovedPercent of the audience")
+		if err != nil {
+			return err
+		}
+	}
+	if g.MaxGrowthPercent == nil {
+		return nil
+	}
+	detail := fmt.Sprintf("the audience would grow from %d to %d members", m.Before, m.After)
+	return a.guard(audience.GuardGrowth, max(percent(m.After-m.Before, m.Before), 0), *g.MaxGrowthPercent, detail,
+		"check the files; raise guards.maxGrowthPercent of the audience")
+}
+
+// guard notes what a guard says and returns the error that ends the run when it trips.
+func (a *attempt) guard(name string, value, limit float64, detail, remedy string) error {
+	r := audience.GuardResult{Guard: name, Value: value, Limit: limit, Tripped: value > limit, Detail: detail}
+	a.guards = append(a.guards, r)
+	if !r.Tripped || a.spec.Run.Request.Force || a.spec.Run.Request.DryRun {
+		return nil
+	}
+	than := fmt.Sprintf("%.4g %%, and at most %.4g %% are allowed", value, limit)
+	if name == audience.GuardColumns {
+		than = "the fields of the audience name it"
+	}
+	return audience.Errorf(audience.Impossible, "the guard %q stopped the run before anything changed: %s (%s). To go on: %s; or start the run with \"force\": true",
+		name, detail, than, remedy)
+}
+
+func limitOf(set *float64, otherwise float64) float64 {
+	if set != nil {
+		return *set
+	}
+	return otherwise
+}
+
+func percent(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}
+
+// quoted names the first columns of a list.
+func quoted(names []string) string {
+	const most = 5
+	var b strings.Builder
+	for i, n := range names[:min(len(names), most)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%.64q", n)
+	}
+	if len(names) > most {
+		fmt.Fprintf(&b, " and %d more", len(names)-most)
+	}
+	return b.String()
+}

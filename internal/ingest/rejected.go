@@ -1,0 +1,89 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+)
+
+// ReadRejects reads the file of a run's rejects, RunResult.RejectsPath, from the n-th reject on, counted from 0, and
+// calls fn for each. An error of fn ends the reading and is returned. fs.ErrNotExist means that the rejects are kept
+// no longer. It returns how many rejects the file has.
+func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
+	f, err := d.OpenFile(location)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	pf, err := file.NewParquetReader(f)
+	if err != nil {
+		return 0, fmt.Errorf("open the rejects file: %w", err)
+	}
+	defer pf.Close()
+	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
+	if err != nil {
+		return 0, fmt.Errorf("open the rejects file: %w", err)
+	}
+	total = pf.NumRows()
+	for g := range pf.NumRowGroups() {
+		rows := pf.MetaData().RowGroup(g).NumRows()
+		if from < rows {
+			if err := rejectGroup(ctx, r, g, from, fn); err != nil {
+				return total, err
+			}
+		}
+		from = max(from-rows, 0)
+	}
+	return total, nil
+}
+
+// rejectGroup reads one row group from a row of it on.
+func rejectGroup(ctx context.Context, r *pqarrow.FileReader, group int, from int64, fn func(audience.RejectedRow) error) error {
+	columns := make([]int, rejectSchema.NumFields())
+	for i := range columns {
+		columns[i] = i
+	}
+	t, err := r.RowGroup(group).ReadTable(ctx, columns)
+	if err != nil {
+		return fmt.Errorf("read the rejects file: %w", err)
+	}
+	defer t.Release()
+	batches := array.NewTableReader(t, batchRows)
+	defer batches.Release()
+	for batches.Next() {
+		rec := batches.RecordBatch()
+		for i := min(from, rec.NumRows()); i < rec.NumRows(); i++ {
+			if err := fn(rejectedRow(rec, int(i))); err != nil {
+				return err
+			}
+		}
+		from = max(from-rec.NumRows(), 0)
+	}
+	return batches.Err()
+}
+
+func rejectedRow(rec arrow.RecordBatch, i int) audience.RejectedRow {
+	text := func(column int) string {
+		if c := rec.Column(column); c.IsValid(i) {
+			return c.(*array.String).Value(i)
+		}
+		return ""
+	}
+	row := audience.RejectedRow{File: text(0), Version: text(1), Line: rec.Column(2).(*array.Int64).Value(i),
+		Lines: rec.Column(3).(*array.Int64).Value(i), Offset: -1, Column: text(5), Code: text(6), Reason: text(7)}
+	if c := rec.Column(4); c.IsValid(i) {
+		row.Offset = c.(*array.Int64).Value(i)
+	}
+	if c := rec.Column(8); c.IsValid(i) {
+		row.Raw = append([]byte{}, c.(*array.Binary).Value(i)...)
+	}
+	return row
+}

@@ -1,0 +1,200 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+)
+
+// merged is what the merge wrote and counted.
+type merged struct {
+	rules     mergeRules
+	tally     *tally
+	files     []lake.DataFile
+	retired   map[string][]int64
+	nRetired  int64
+	nWritten  int64
+	delta     DeltaFiles
+	stateRows int64
+	content   uint64 // the sum of the content hashes of the members afterwards, modulo 2^64
+	restore   int64  // the snapshot that a rollback brings back
+	samples   []audience.ChangeSample
+}
+
+// merge resolves the spilled rows against the current state, bucket by bucket, in several ranges at once.
+func (a *attempt) merge(ctx context.Context) (*merged, error) {
+	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}
+	state, err := a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames()})
+	if err != nil {
+		return nil, fmt.Errorf("read the current members: %w", err)
+	}
+	if m.rules, err = a.rules(state); err != nil {
+		return nil, err
+	}
+	outs, err := a.mergeRanges(ctx, m, state)
+	if err != nil {
+		return nil, err
+	}
+	if !m.rules.replace {
+		m.content = m.tally.state
+	}
+	for _, o := range outs {
+		m.collect(o, state.Files())
+	}
+	return m, nil
+}
+
+// mergeRanges merges the ranges of buckets, several at once, and writes the delta.
+func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State) ([]*output, error) {
+	changes, err := a.newChanges(m.rules.now / 1e6)
+	if err != nil {
+		return nil, err
+	}
+	defer changes.release()
+	dry := a.spec.Run.Request.DryRun
+	ranges := splitRanges(len(a.spill.buckets), a.p.workers())
+	outs := make([]*output, len(ranges))
+	tallies := make([]*tally, len(ranges))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, r := range ranges {
+		tallies[i] = newTally(len(a.files))
+		if dry {
+			tallies[i].samples = newSamples()
+		}
+		g.Go(guard(func() error {
+			if dry {
+				outs[i] = newRehearsal(a, m.rules, len(state.Files()))
+				return a.mergeRange(gctx, r, state, tallies[i], outs[i])
+			}
+			w, err := changes.open(i)
+			if err != nil {
+				return err
+			}
+			outs[i] = newOutput(a, m.rules, len(state.Files()), w)
+			if err := a.mergeRange(gctx, r, state, tallies[i], outs[i]); err != nil {
+				outs[i].abort()
+				return err
+			}
+			return changes.end(i)
+		}))
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, t := range tallies {
+		m.tally.plus(t)
+	}
+	if dry {
+		m.samples = changeSamples(tallies, a.files)
+		return outs, nil
+	}
+	m.delta, err = changes.finish(ctx, ranges)
+	return outs, err
+}
+
+// rules decides how the run treats the state. A full run that changes a good part of it rewrites the dataset;
+// one that changes little adds to it. Keys are hashes, so the first bucket tells which.
+func (a *attempt) rules(state *lake.State) (mergeRules, error) {
+	refreshed, err := refreshedAt(a.dataset)
+	if err != nil {
+		return mergeRules{}, err
+	}
+	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
+	if !rules.full || a.dataset.Rows() == 0 {
+		return rules, nil
+	}
+	t := newTally(len(a.files))
+	cursor := state.Cursor()
+	defer cursor.Close()
+	st, err := a.mergeOne(0, cursor, &mergeBuffers{}, rules, t, rehearsal{}, false)
+	if err != nil {
+		return rules, err
+	}
+	sum := t.rows()
+	changed := sum.Added + sum.Updated + sum.Deleted + t.removed + t.expired
+	live, dead := a.dataset.Rows(), int64(0)
+	for _, f := range state.Files() {
+		dead += f.Rows
+	}
+	dead -= live
+	rules.replace = changed*4 > int64(st) || dead*4 > live
+	return rules, nil
+}
+
+// mergeBuffers are reused from bucket to bucket by one goroutine.
+type mergeBuffers struct {
+	buf    []byte
+	sorter sorter
+}
+
+// mergeOne merges one bucket and returns how many members the state had in it.
+func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers, rules mergeRules, t *tally, out sink, last bool) (int, error) {
+	var err error
+	if b.buf, err = a.spill.load(bucket, b.buf, last); err != nil {
+		return 0, err
+	}
+	rows := lastWins(b.sorter.sort(b.buf, 64-a.spill.shift), t.files)
+	lo, hi := a.spill.bounds(bucket)
+	st, err := cursor.Range(lake.Key(lo), (*lake.Key)(hi))
+	if err != nil {
+		return 0, fmt.Errorf("read the current members: %w", err)
+	}
+	if o, ok := out.(*output); ok {
+		o.bind(b.buf, st)
+		for _, content := range st.Row {
+			t.state += uint64(content)
+		}
+	}
+	return len(st.IDs), mergeBucket(rules, b.buf, rows, st, t, out)
+}
+
+func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, t *tally, out *output) error {
+	cursor := state.Cursor()
+	defer cursor.Close()
+	var b mergeBuffers
+	for i := r[0]; i < r[1]; i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := a.mergeOne(i, cursor, &b, out.rules, t, out, true); err != nil {
+			return err
+		}
+		if err := out.endBucket(); err != nil {
+			return err
+		}
+		a.merged.Add(1)
+	}
+	return out.close()
+}
+
+func (m *merged) collect(o *output, stateFiles []lake.DataFile) {
+	m.content += o.content
+	if o.dry {
+		m.nWritten += o.rows
+	}
+	for _, f := range o.written {
+		m.nWritten += f.Rows
+	}
+	m.files = append(m.files, o.written...)
+	for i, positions := range o.retired {
+		if len(positions) > 0 {
+			path := stateFiles[i].Path
+			m.retired[path] = append(m.retired[path], positions...)
+			m.nRetired += int64(len(positions))
+		}
+	}
+}
+
+// splitRanges divides n buckets into up to parts contiguous ranges.
+func splitRanges(n, parts int) [][2]int {
+	parts = min(parts, n)
+	ranges := make([][2]int, parts)
+	for i := range ranges {
+		ranges[i] = [2]int{i * n / parts, (i + 1) * n / parts}
+	}
+	return ranges
+}

@@ -1,0 +1,160 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+)
+
+// settling gives the world's runs a settle age of 2 s and a limit of 10 s. Time passes only while a run sleeps;
+// then, at each sleep, meanwhile may write files.
+func (w *world) settling(meanwhile func(sleep int)) (run func(full bool) audience.Run) {
+	sleeps := 0
+	w.pipeline.Sleep = func(_ context.Context, d time.Duration) error {
+		if d <= 0 {
+			w.t.Error("a sleep of no time")
+		}
+		w.now = w.now.Add(d)
+		sleeps++
+		if meanwhile != nil {
+			meanwhile(sleeps)
+		}
+		return nil
+	}
+	return func(full bool) audience.Run {
+		w.t.Helper()
+		s := w.spec(full)
+		s.Settle = ingest.Settle{Age: 2 * time.Second, Limit: 10 * time.Second}
+		r, err := w.pipeline.Run(w.t.Context(), s)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return r
+	}
+}
+
+// putAt writes a file as if it had been written at that time by the world's clock.
+func (w *world) putAt(name, text string, at time.Time) {
+	w.t.Helper()
+	w.put(name, text)
+	if err := os.Chtimes(filepath.Join(w.root, name), at, at); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	t.Run("old files are read at once", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		w.putAt("a.csv", people(0, 3, 0), w.now.Add(-2*time.Second))
+		began := w.now
+		r := w.settling(nil)(true)
+		if r.Status != audience.Success || r.Result.Members.After != 3 || !w.now.Equal(began) {
+			t.Fatalf("%s %v after %s", r.Status, r.Error, w.now.Sub(began))
+		}
+	})
+	t.Run("a young file is waited for", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		began := w.now
+		w.putAt("a.csv", people(0, 3, 0), began.Add(-time.Second))
+		r := w.settling(nil)(true)
+		if r.Status != audience.Success || r.Result.Members.After != 3 || w.now.Sub(began) != time.Second {
+			t.Fatalf("%s %v after %s", r.Status, r.Error, w.now.Sub(began))
+		}
+	})
+	t.Run("a file that grows is read whole", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		w.putAt("a.csv", people(0, 3, 0), w.now)
+		r := w.settling(func(n int) {
+			if n <= 2 {
+				w.putAt("a.csv", people(0, 3+n, 0), w.now)
+			}
+		})(true)
+		if r.Status != audience.Success || r.Result.Members.After != 5 {
+			t.Fatalf("%s %v: %d members", r.Status, r.Error, r.Result.Members.After)
+		}
+	})
+	t.Run("a file that never ends is left to the next run", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		began := w.now
+		w.putAt("a.csv", people(0, 3, 0), began.Add(-time.Minute))
+		w.putAt("b.csv", people(10, 1, 0), began)
+		run := w.settling(func(n int) { w.putAt("b.csv", people(10, 1+n, 0), w.now) })
+		r := run(false)
+		if r.Status != audience.Success || r.Result.Members.After != 3 || w.now.Sub(began) > 11*time.Second {
+			t.Fatalf("%s %v after %s", r.Status, r.Error, w.now.Sub(began))
+		}
+		if f := r.Result.Files[1]; f.Status != audience.FileUnsettled || !strings.Contains(f.Reason, "10s") {
+			t.Fatalf("%+v", f)
+		}
+		// A full run would take the people of the file for leavers.
+		w.putAt("b.csv", people(10, 1, 0), w.now)
+		if r := run(true); r.Status != audience.Failed || !strings.Contains(r.Error.Message, "b.csv") {
+			t.Fatalf("%s %v", r.Status, r.Error)
+		}
+		w.now = w.now.Add(time.Minute)
+		if r := run(false); r.Status != audience.Success || r.Result.Members.After < 4 {
+			t.Fatalf("%s %v", r.Status, r.Error)
+		}
+	})
+	t.Run("a clock that runs ahead", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		began := w.now
+		w.putAt("a.csv", people(0, 3, 0), began.Add(20*time.Minute))
+		r := w.settling(nil)(true)
+		if r.Status != audience.Success || r.Result.Members.After != 3 || w.now.Sub(began) != 2*time.Second {
+			t.Fatalf("%s %v after %s", r.Status, r.Error, w.now.Sub(began))
+		}
+	})
+	t.Run("a file that goes away", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		w.putAt("a.csv", people(0, 3, 0), w.now.Add(-time.Minute))
+		w.putAt("b.csv", people(10, 3, 0), w.now)
+		r := w.settling(func(int) { os.Remove(filepath.Join(w.root, "b.csv")) })(true)
+		if r.Status != audience.Success || r.Result.Members.After != 3 || r.Result.Files[1].Status != audience.FileSkipped {
+			t.Fatalf("%s %v %+v", r.Status, r.Error, r.Result.Files)
+		}
+	})
+	t.Run("known to be whole", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		w.putAt("a.csv", people(0, 3, 0), w.now)
+		began := w.now
+		s := w.spec(true)
+		s.Settle = ingest.Settle{Age: time.Hour, Limit: time.Hour, Whole: func(path, version string) bool { return path == "a.csv" && version != "" }}
+		r, err := w.pipeline.Run(t.Context(), s)
+		if err != nil || r.Status != audience.Success || !w.now.Equal(began) {
+			t.Fatalf("%s %v", r.Status, err)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		w.putAt("a.csv", people(0, 3, 0), w.now)
+		s := w.spec(true)
+		s.Settle = ingest.Settle{Age: time.Hour, Limit: time.Hour}
+		ctx, cancel := context.WithCancel(t.Context())
+		s.Save = func(_ context.Context, r audience.Run) error {
+			if r.Progress.Step == "settle" {
+				cancel()
+			}
+			return nil
+		}
+		if _, err := w.pipeline.Run(ctx, s); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	})
+}

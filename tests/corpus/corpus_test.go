@@ -1,0 +1,116 @@
+// Package corpus imports files as people send them, each with its expected members and rejects. A case is a folder
+// of testdata: the files, the audience that reads them, and the golden text of what came of it.
+package corpus
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/tests/ingesttest"
+)
+
+var update = flag.Bool("update", false, "write what comes of each case to its want.txt")
+
+// sample is a case, as its audience.json describes it.
+type sample struct {
+	About            string           `json:"about"` // what is odd, and the rule that decides
+	Fields           []audience.Field `json:"fields"`
+	SourceSpec       sourceSpec       `json:"sourceSpec"`
+	Guards           audience.Guards  `json:"guards"`
+	KeepRejectedRows bool             `json:"keepRejectedRows"`
+	Runs             []run            `json:"runs"` // one full run of all files when empty
+}
+
+type sourceSpec struct {
+	Path   string           `json:"path"` // a file; "" for the folder files
+	Format *audience.Format `json:"format"`
+}
+
+type run struct {
+	Folder       string `json:"folder"` // of the case, in which the run's files are; "" for the case's own
+	Differential bool   `json:"differentialIngestion"`
+	DryRun       bool   `json:"dryRun"`
+	Force        bool   `json:"force"`
+}
+
+// TestCorpus runs every case and compares what came of it with its want.txt. Each run is audited: its ledger
+// balances, file by file and as a whole, and is what the dataset and the rejects file hold.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	engines := ingesttest.Open(t)
+	folders, err := filepath.Glob(filepath.Join("testdata", "*"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Parallel()
+			compare(t, filepath.Join(folder, "want.txt"), play(t, engines, folder))
+		})
+	}
+}
+
+// play does the runs of a case and describes what came of them.
+func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
+	t.Helper()
+	s := readSample(t, filepath.Join(folder, "audience.json"))
+	spec := audience.SourceSpec{Path: "files", Type: audience.PathFolder, Format: s.SourceSpec.Format}
+	if s.SourceSpec.Path != "" {
+		spec.Path, spec.Type = s.SourceSpec.Path, audience.PathFile
+	}
+	a := engines.Audience(t, audience.Audience{Fields: s.Fields, Source: spec, Guards: s.Guards, KeepRejectedRows: s.KeepRejectedRows})
+	var text strings.Builder
+	for _, r := range s.Runs {
+		a.Now = a.Now.Add(time.Hour)
+		done := a.Run(filepath.Join(folder, r.Folder), audience.RunRequest{Differential: r.Differential, DryRun: r.DryRun, Force: r.Force})
+		describeRun(&text, r, done, a.Rejects(done))
+	}
+	describeMembers(&text, a)
+	return text.String()
+}
+
+func readSample(t *testing.T, path string) sample {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var s sample
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	if s.About == "" {
+		t.Fatalf("%s does not say what the case is about", path)
+	}
+	if len(s.Runs) == 0 {
+		s.Runs = []run{{}}
+	}
+	return s
+}
+
+// compare compares with a golden text, or writes it.
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what came of the case; check it against the rules and write it with -update\n--- want\n%s\n--- got\n%s", path, want, got)
+	}
+}

@@ -1,0 +1,128 @@
+package ingesttest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/profile"
+	"roster/internal/source"
+)
+
+// Audience is an audience whose runs a test starts.
+type Audience struct {
+	audience.Audience
+	Pipeline ingest.Pipeline // may be tuned between runs
+	Now      time.Time       // what the pipeline's clock says
+
+	t       *testing.T
+	engines *Engines
+	table   lake.TableID
+	seq     int64
+	read    map[string]bool // path and version of the objects that were read
+}
+
+// Run runs a request on the files below the folder root and audits what it did. The window ends after all of them.
+func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
+	a.t.Helper()
+	src, err := source.OpenLocal(root)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer src.Close()
+	before := a.Rows()
+	a.seq++
+	request.WindowEnd = a.Now.Add(time.Hour)
+	run, err := a.Pipeline.Run(a.t.Context(), ingest.Spec{
+		Run: audience.Run{ID: audience.RunID(uuid.NewString()), AudienceID: a.ID, Seq: a.seq, Status: audience.Processing, CreatedAt: a.Now, Request: request,
+			Stages: []audience.StageResult{{Stage: audience.StageDataset, Status: audience.Processing}, {Stage: audience.StageProfile, Status: audience.Processing}}},
+		Audience: a.Audience, SandboxNum: sandbox, Table: a.table, Source: src,
+		ReadBefore: func(context.Context, []audience.PlannedFile) (map[string]bool, error) { return a.read, nil },
+		Save:       func(context.Context, audience.Run) error { return nil },
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if run.Status == audience.Success && !request.DryRun && request.Kind == audience.RunIngest {
+		for _, f := range run.Result.Files {
+			if f.Status == audience.FileRead {
+				a.read[f.Path+"\x00"+f.Version] = true
+			}
+		}
+	}
+	a.audit(run, before)
+	return run
+}
+
+// dataset loads the audience's dataset.
+func (a *Audience) dataset() *lake.Dataset {
+	a.t.Helper()
+	d, err := a.Pipeline.Lake.Load(a.t.Context(), a.table)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return d
+}
+
+// Forget makes the next differential run read every object, as if no run had.
+func (a *Audience) Forget() { clear(a.read) }
+
+// Compact folds the audience's files and reports whether there was something to do.
+func (a *Audience) Compact() bool {
+	a.t.Helper()
+	before := a.Rows()
+	done, err := a.Pipeline.Compact(a.t.Context(), a.table, func(context.Context) error { return nil })
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.unchanged("a compaction", before)
+	return done
+}
+
+// Status looks an identity up: "realized", "exited", or "" when nobody has it.
+func (a *Audience) Status(namespace, id string) string {
+	a.t.Helper()
+	key := profile.KeyOf(namespace, audience.NormaliseIdentity(namespace, []byte(id), nil))
+	found, err := a.engines.profile.Lookup(a.t.Context(), sandbox, []profile.Key{key})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.statusOf(found[0])
+}
+
+// statusOf finds the audience among memberships.
+func (a *Audience) statusOf(found []profile.Membership) string {
+	for _, m := range found {
+		switch {
+		case m.Audience != a.Num:
+		case m.Exited || !m.Expiry(a.TTL()).After(a.Now):
+			return "exited"
+		default:
+			return "realized"
+		}
+	}
+	return ""
+}
+
+// auditProfile looks up the primary identities of all rows.
+func (a *Audience) auditProfile(rows []Row) {
+	a.t.Helper()
+	keys := make([]profile.Key, len(rows))
+	for i, r := range rows {
+		copy(keys[i][:], r.ID)
+	}
+	found, err := a.engines.profile.Lookup(a.t.Context(), sandbox, keys)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for i, r := range rows {
+		if a.statusOf(found[i]) != "realized" {
+			a.t.Errorf("the member of file %d, line %d is not in the profile store", r.File, r.Line)
+		}
+	}
+}

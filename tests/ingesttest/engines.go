@@ -1,0 +1,81 @@
+// Package ingesttest runs the pipeline on real engines in a temporary directory, for tests that look at it from
+// outside: files go in, members, datasets, ledgers and rejects come out.
+package ingesttest
+
+import (
+	"database/sql"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	_ "modernc.org/sqlite"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/profile"
+	"roster/internal/profile/pebble"
+)
+
+// sandbox is the number of the only sandbox.
+const sandbox = 3
+
+// Engines are a lake and a profile store, which the audiences of a test share. They may be used by several
+// goroutines at once.
+type Engines struct {
+	lake      *lake.Lake
+	profile   profile.Store
+	scratch   string
+	audiences atomic.Uint32
+}
+
+// Open opens engines that last as long as the test and its subtests.
+func Open(t *testing.T) *Engines {
+	t.Helper()
+	dir := t.TempDir()
+	catalog, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "catalog.db")+"?_pragma=journal_mode(WAL)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog.SetMaxOpenConns(1)
+	t.Cleanup(func() { catalog.Close() })
+	e := &Engines{scratch: filepath.Join(dir, "scratch")}
+	if e.lake, err = lake.Open(t.Context(), lake.Config{Warehouse: filepath.Join(dir, "lake"), Catalog: catalog, Dialect: "sqlite"}); err != nil {
+		t.Fatal(err)
+	}
+	if e.profile, err = pebble.Open(filepath.Join(dir, "profile"), pebble.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.profile.Close() })
+	if err := os.Mkdir(e.scratch, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Audience creates an audience with the fields, source and guards of a. It belongs to one test, whose goroutine
+// alone uses it.
+func (e *Engines) Audience(t *testing.T, a audience.Audience) *Audience {
+	t.Helper()
+	a.ID, a.Num = audience.ID(uuid.NewString()), e.audiences.Add(1)
+	a.Name, a.OriginName, a.ProfileIngestion = "people", audience.OriginUpload, true
+	a.Source.CloudType = audience.CloudLanding
+	lookup := func(code string) (string, bool, []string) { return audience.Resolve(code, nil) }
+	if err := audience.Validate(&a, lookup); err != nil {
+		t.Fatal(err)
+	}
+	w := &Audience{
+		Audience: a, Now: time.Now().Truncate(time.Second).Add(time.Hour), t: t, engines: e,
+		table: lake.TableID{Namespace: "org_prod", Name: string(a.ID)}, read: map[string]bool{},
+	}
+	w.Pipeline = ingest.Pipeline{Lake: e.lake, Profile: e.profile, Scratch: e.scratch, Workers: 2,
+		Clock: func() time.Time { return w.Now }, Log: slog.New(slog.DiscardHandler)}
+	if err := e.lake.Create(t.Context(), w.table, a.Fields); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}

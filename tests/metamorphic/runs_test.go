@@ -1,0 +1,224 @@
+// Package metamorphic brings the same people in by ways that must not matter: as CSV, JSON or Parquet, plain or
+// compressed, in one file or forty, with few or many workers and little or much memory, in one full run or as the
+// changes that lead to the same, with maintenance and rollbacks in between. Members, datasets and ledgers are the same.
+package metamorphic
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/tests/ingesttest"
+)
+
+var (
+	seed     = flag.Uint64("seed", 1, "what decides the people and the ways to bring them in")
+	people   = flag.Int("people", 1000, "how many people there are")
+	variants = flag.Int("variants", 36, "how many ways to bring them in are tried")
+)
+
+const rounds = 4
+
+// variant is a way to bring people in.
+type variant struct {
+	layout
+	compression string
+	files       int // of each round
+	workers     int
+	memory      int64
+	mode        mode
+	undo        bool // a round is rolled back and done again
+}
+
+// mode says which runs bring in the rounds.
+type mode string
+
+const (
+	oneRun       mode = "one full run"
+	fullRuns     mode = "a full run of everything so far after each round"
+	differential mode = "a differential run of each round"
+	anyRuns      mode = "a run of either kind after each round"
+)
+
+func (v variant) String() string {
+	return fmt.Sprintf("%s, %s, %d files a round, %d workers, %d MiB, %s, undo %v", v.name, v.compression, v.files, v.workers, v.memory>>20, v.mode, v.undo)
+}
+
+// pick returns the i-th variant: every layout comes up in turn, the rest at random.
+func pick(rnd *rand.Rand, i int) variant {
+	all := layouts()
+	modes := []mode{oneRun, fullRuns, differential, anyRuns}
+	names := slices.Sorted(maps.Keys(compressions))
+	return variant{
+		layout: all[i%len(all)], compression: names[rnd.IntN(len(names))], files: []int{1, 40 / rounds}[rnd.IntN(2)], workers: []int{1, 8}[rnd.IntN(2)],
+		memory: []int64{16 << 20, 256 << 20, 4 << 30}[rnd.IntN(3)], mode: modes[rnd.IntN(len(modes))], undo: rnd.IntN(3) == 0,
+	}
+}
+
+// TestSamePeople brings in the same people by many ways.
+func TestSamePeople(t *testing.T) {
+	t.Parallel()
+	engines := ingesttest.Open(t)
+	arriving := history(rand.New(rand.NewPCG(*seed, 0)), *people, rounds)
+	want := model{}
+	want.ingest(slices.Concat(arriving...), true)
+	for i := range *variants {
+		rnd := rand.New(rand.NewPCG(*seed, uint64(i)+1))
+		v := pick(rnd, i)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			t.Logf("-seed %d: %s", *seed, v)
+			w := newWorld(t, engines, v, rnd)
+			w.bring(arriving)
+			w.same(want)
+			w.lookUp(arriving, want)
+		})
+	}
+}
+
+// world is an audience beside its model.
+type world struct {
+	*ingesttest.Audience
+	t       *testing.T
+	rnd     *rand.Rand
+	variant variant
+	folder  string
+	model   model
+}
+
+func newWorld(t *testing.T, engines *ingesttest.Engines, v variant, rnd *rand.Rand) *world {
+	t.Helper()
+	all := 100.0
+	a := engines.Audience(t, audience.Audience{Fields: fields, Source: audience.SourceSpec{Path: "in", Type: audience.PathFolder, Format: v.format},
+		Guards: audience.Guards{MaxRejectedPercent: &all, MaxRemovedPercent: &all, AllowMissingColumns: true}})
+	a.Pipeline.Workers, a.Pipeline.Memory = v.workers, v.memory
+	return &world{Audience: a, t: t, rnd: rnd, variant: v, folder: t.TempDir(), model: model{}}
+}
+
+// bring brings everybody in, in the variant's way.
+func (w *world) bring(arriving [][]row) {
+	w.t.Helper()
+	if err := os.Mkdir(filepath.Join(w.folder, "in"), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.variant.mode == oneRun {
+		everything := slices.Concat(arriving...)
+		w.put("all", everything, w.variant.files*rounds)
+		w.ingest(everything, true)
+		return
+	}
+	var soFar []row
+	undone := w.rnd.IntN(rounds-1) + 1
+	var last audience.Run
+	for i, rows := range arriving {
+		w.put(fmt.Sprintf("round%d", i), rows, w.variant.files)
+		soFar = append(soFar, rows...)
+		full, then := w.full(), maps.Clone(w.model)
+		if full {
+			rows = soFar
+		}
+		run := w.ingest(rows, full)
+		if w.variant.undo && i == undone {
+			w.rollBack(last, then)
+			w.Forget()
+			run = w.ingest(soFar, w.full())
+		}
+		if w.rnd.IntN(2) == 0 {
+			w.Compact()
+		}
+		last = run
+	}
+}
+
+// full decides the kind of the next run.
+func (w *world) full() bool {
+	return w.variant.mode == fullRuns || w.variant.mode == anyRuns && w.rnd.IntN(2) == 0
+}
+
+func (w *world) put(prefix string, rows []row, files int) {
+	w.t.Helper()
+	w.variant.write(w.t, w.rnd, filepath.Join(w.folder, "in"), prefix, rows, files, w.variant.compression)
+}
+
+// ingest runs what reads rows and compares its ledger with the model's.
+func (w *world) ingest(rows []row, full bool) audience.Run {
+	w.t.Helper()
+	run := w.run(audience.RunRequest{Differential: !full})
+	wantRows, wantMembers := w.model.ingest(rows, full)
+	w.sameLedger(run, wantRows, wantMembers)
+	return run
+}
+
+// rollBack brings the audience back to what it was after a run, which the model says.
+func (w *world) rollBack(to audience.Run, then model) {
+	w.t.Helper()
+	run := w.run(audience.RunRequest{Kind: audience.RunRollback, Of: to.ID})
+	wantRows, wantMembers := w.model.rollBack(then)
+	w.sameLedger(run, wantRows, wantMembers)
+	w.same(then)
+}
+
+// run runs a request an hour after the last one.
+func (w *world) run(request audience.RunRequest) audience.Run {
+	w.t.Helper()
+	w.Now = w.Now.Add(time.Hour)
+	run := w.Run(w.folder, request)
+	if run.Status != audience.Success {
+		w.t.Fatalf("the run ended %s: %v", run.Status, run.Error)
+	}
+	return run
+}
+
+func (w *world) sameLedger(run audience.Run, rows audience.Rows, members audience.Members) {
+	w.t.Helper()
+	if run.Result.Rows != rows || run.Result.Members != members {
+		w.t.Fatalf("the ledger is\n%+v %+v, should be\n%+v %+v; rejects %+v", run.Result.Rows, run.Result.Members, rows, members, run.Result.Rejects)
+	}
+}
+
+// same compares the dataset with a model.
+func (w *world) same(want model) {
+	w.t.Helper()
+	var got []string
+	for _, r := range w.Rows() {
+		got = append(got, fmt.Sprintf("%x %s", r.ID, strings.Join(r.Values, " ")))
+	}
+	slices.Sort(got)
+	expected := want.members()
+	if slices.Equal(got, expected) {
+		return
+	}
+	for i := range min(len(got), len(expected)) {
+		if got[i] != expected[i] {
+			w.t.Fatalf("the dataset has %d rows, should have %d; the first that differs is\n%s, should be\n%s", len(got), len(expected), got[i], expected[i])
+		}
+	}
+	w.t.Fatalf("the dataset has %d rows, should have %d", len(got), len(expected))
+}
+
+// lookUp looks everybody up who was ever brought: exactly the members are realized, by all their identities.
+func (w *world) lookUp(arriving [][]row, want model) {
+	w.t.Helper()
+	for _, r := range slices.Concat(arriving...) {
+		if id := r.identity(); id != "" {
+			if _, member := want[id]; member != (w.Status("Email", id) == "realized") {
+				w.t.Errorf("%s is %q; member: %v", id, w.Status("Email", id), member)
+			}
+		}
+	}
+	for _, r := range want {
+		for i, f := range fields {
+			if f.IdentityNs != "" && r[i] != nil && w.Status(f.IdentityNs, fmt.Sprint(r[i])) != "realized" {
+				w.t.Errorf("%s is not found by %s", r.identity(), f.Name)
+			}
+		}
+	}
+}
