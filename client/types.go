@@ -16,13 +16,13 @@ type Field struct {
 
 // SourceParams say where an audience's files lie.
 type SourceParams struct {
-	Path             string `json:"path,omitempty"`
-	Type             string `json:"type,omitempty"`       // file or folder
-	SourceType       string `json:"sourceType,omitempty"` // "Cloud Storage"
-	CloudType        string `json:"cloudType,omitempty"`  // S3, DLZ, GCS, Azure or SFTP
-	BaseConnectionID string `json:"baseConnectionId,omitempty"`
-	Format           string `json:"format,omitempty"`
-	Encryption       any    `json:"encryption,omitempty"`
+	Path             string  `json:"path,omitempty"`
+	Type             string  `json:"type,omitempty"`       // file or folder
+	SourceType       string  `json:"sourceType,omitempty"` // "Cloud Storage"
+	CloudType        string  `json:"cloudType,omitempty"`  // S3, DLZ, GCS, Azure or SFTP
+	BaseConnectionID string  `json:"baseConnectionId,omitempty"`
+	Format           *Format `json:"format,omitempty"`
+	Encryption       any     `json:"encryption,omitempty"`
 }
 
 // SourceSpec is SourceParams, either flat or inside params. An answer has the form that the client gave.
@@ -53,6 +53,8 @@ type NewAudience struct {
 	Namespace         string     `json:"namespace,omitempty"`
 	Tags              []string   `json:"tags,omitempty"`
 	ProfileIngestion  *bool      `json:"profileIngestion,omitempty"`
+	Guards            *Guards    `json:"guards,omitempty"`
+	KeepRejectedRows  bool       `json:"keepRejectedRows,omitempty"`
 	Encryption        any        `json:"encryption,omitempty"`
 	ExpressActivation *bool      `json:"expressActivation,omitempty"`
 }
@@ -74,6 +76,8 @@ type Audience struct {
 	Namespace        string     `json:"namespace"`
 	Tags             []string   `json:"tags,omitempty"`
 	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // there when it is false
+	Guards           *Guards    `json:"guards,omitempty"`           // there when they are not the defaults
+	KeepRejectedRows bool       `json:"keepRejectedRows,omitempty"`
 	CreatedBy        string     `json:"createdBy"`
 	CreatedAt        int64      `json:"createdAt"`
 	UpdatedBy        string     `json:"updatedBy"`
@@ -109,6 +113,17 @@ type AudiencePatch struct {
 	Labels      *[]string    `json:"labels,omitempty"`
 	Fields      []FieldPatch `json:"fields,omitempty"`
 	TTLInDays   *int         `json:"ttlInDays,omitempty"`
+
+	Guards           *Guards `json:"guards,omitempty"`
+	KeepRejectedRows *bool   `json:"keepRejectedRows,omitempty"`
+}
+
+// Guards stop a run before it changes anything. What is absent is the default.
+type Guards struct {
+	MaxRejectedPercent  *float64 `json:"maxRejectedPercent,omitempty"` // 10
+	MaxRemovedPercent   *float64 `json:"maxRemovedPercent,omitempty"`  // 50
+	MaxGrowthPercent    *float64 `json:"maxGrowthPercent,omitempty"`   // any
+	AllowMissingColumns bool     `json:"allowMissingColumns,omitempty"`
 }
 
 // FieldPatch replaces the labels of a field.

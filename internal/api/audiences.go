@@ -66,10 +66,13 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 		CustomID: in.CustomAudienceID, Name: in.Name, Description: in.Description,
 		Source: audience.SourceSpec{
 			Path: where.Path, Type: audience.PathType(where.Type), SourceType: where.SourceType, CloudType: where.CloudType,
-			BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: in.SourceSpec.Params != nil,
+			BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: in.SourceSpec.Params != nil, Format: formatOf(where.Format),
 		},
 		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: in.OriginName,
-		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion,
+		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion, KeepRejectedRows: in.KeepRejectedRows,
+	}
+	if in.Guards != nil {
+		d.Guards = audience.Guards(*in.Guards)
 	}
 	for _, f := range in.Fields {
 		d.Fields = append(d.Fields, audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs,
@@ -91,7 +94,6 @@ func unsupported(in *client.NewAudience, where *client.SourceParams) error {
 	}{
 		{"encryption", in.Encryption != nil},
 		{source + "encryption", where.Encryption != nil},
-		{source + "format", where.Format != ""},
 		{"expressActivation", in.ExpressActivation != nil && *in.ExpressActivation},
 	} {
 		if p.given {
@@ -210,7 +212,10 @@ func (s *server) updateAudience(c *call) (answer, error) {
 }
 
 func patch(in *client.AudiencePatch) (control.Patch, error) {
-	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays}
+	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays, KeepRejectedRows: in.KeepRejectedRows}
+	if in.Guards != nil {
+		p.Guards = new(audience.Guards(*in.Guards))
+	}
 	var problems audience.Problems
 	for i, f := range in.Fields {
 		if f.Name == "" {
@@ -251,12 +256,17 @@ func audienceBody(a *audience.Audience) client.Audience {
 	if !a.ProfileIngestion {
 		b.ProfileIngestion = new(false)
 	}
+	if a.Guards != (audience.Guards{}) {
+		b.Guards = new(client.Guards(a.Guards))
+	}
+	b.KeepRejectedRows = a.KeepRejectedRows
 	return b
 }
 
 // sourceSpec has the form that the client gave it.
 func sourceSpec(s audience.SourceSpec) client.SourceSpec {
-	p := client.SourceParams{Path: s.Path, Type: string(s.Type), SourceType: s.SourceType, CloudType: s.CloudType, BaseConnectionID: string(s.BaseConnectionID)}
+	p := client.SourceParams{Path: s.Path, Type: string(s.Type), SourceType: s.SourceType, CloudType: s.CloudType, BaseConnectionID: string(s.BaseConnectionID),
+		Format: formatBody(s.Format)}
 	if s.Nested {
 		return client.SourceSpec{Params: &p}
 	}

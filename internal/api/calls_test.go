@@ -166,6 +166,26 @@ func TestStartRun(t *testing.T) {
 	}
 }
 
+func TestFormatAndGuards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const format = `"format":{"type":"csv","delimiter":";","header":false,"nullValues":["NULL"],"dateFormats":["dd/MM/yyyy"]}`
+	const guards = `"guards":{"maxRejectedPercent":2.5,"maxRemovedPercent":0,"allowMissingColumns":true},"keepRejectedRows":true`
+	body := strings.Replace(submitWith(`"type": "file"`, `"type": "file", `+format), `"ttlInDays"`, guards+`, "ttlInDays"`, 1)
+	rec := w.do("POST", external+"/submit", body)
+	if rec.Code != 200 || !strings.Contains(rec.Body.String(), format) || !strings.Contains(rec.Body.String(), guards) {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	rec = w.do("PATCH", external+"/"+audienceID, `{"guards": {"maxGrowthPercent": 250}, "keepRejectedRows": false}`)
+	if rec.Code != 200 {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	p, ok := w.service.calls[len(w.service.calls)-1].(control.Patch)
+	if !ok || p.Guards == nil || *p.Guards.MaxGrowthPercent != 250 || p.KeepRejectedRows == nil || *p.KeepRejectedRows {
+		t.Fatalf("%+v", p)
+	}
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

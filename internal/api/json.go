@@ -189,6 +189,8 @@ func (d *decoder) assign(path string, n node, v reflect.Value) {
 		}
 	case reflect.Int, reflect.Int64:
 		d.integer(path, n, v)
+	case reflect.Float64:
+		d.number(path, n, v)
 	case reflect.Slice:
 		d.slice(path, n, v)
 	case reflect.Map:
@@ -227,6 +229,19 @@ func (d *decoder) integer(path string, n node, v reflect.Value) {
 		}
 	}
 	v.SetInt(number)
+}
+
+// number takes a number that a double holds.
+func (d *decoder) number(path string, n node, v reflect.Value) {
+	if !d.expect(path, n, kindNumber) {
+		return
+	}
+	f, err := strconv.ParseFloat(n.text, 64)
+	if err != nil {
+		d.problem(path, "is out of range")
+		return
+	}
+	v.SetFloat(f)
 }
 
 func (d *decoder) slice(path string, n node, v reflect.Value) {

@@ -93,7 +93,11 @@ func TestRefused(t *testing.T) {
 		{"a source in two forms", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "params": {"path": "a"}`), nil},
 		{"a connection that does not exist", "POST", submit, submitWith(connID, absentID), nil},
 		{"encryption", "POST", submit, submitWith(`"ttlInDays"`, `"encryption": {"publicKeyId": "k"}, "ttlInDays"`), nil},
-		{"much that is not supported", "POST", external, submitWith(`"type": "file"`, `"type": "file", "format": "csv", "encryption": {}`), nil},
+		{"much that is not supported", "POST", external, submitWith(`"type": "file"`, `"type": "file", "encryption": {}`), nil},
+		{"a format that is a text", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "format": "csv"`), nil},
+		{"a format that is none", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "format": {"type": "xml", "delimiter": ";;", "dateFormats": ["QQ"]}`), nil},
+		{"guards that are none", "POST", submit, submitWith(`"ttlInDays"`, `"guards": {"maxRejectedPercent": 101, "maxRemovedPercent": -1}, "ttlInDays"`), nil},
+		{"a change to guards that are none", "PATCH", patch, `{"guards": {"maxGrowthPercent": "much", "allow": 1}}`, nil},
 		{"express activation", "POST", external + "/", submitWith(`"ttlInDays"`, `"expressActivation": true, "ttlInDays"`), nil},
 		{"a name that is taken", "POST", submit, submitWith("Sample external audience", "taken"), nil},
 

@@ -262,11 +262,3 @@ func ledger(b *client.Run, r *audience.Run) {
 		b.SnapshotID = strconv.FormatInt(r.Result.SnapshotID, 10)
 	}
 }
-
-func formatBody(f *audience.Format) *client.Format {
-	if f == nil {
-		return nil
-	}
-	return &client.Format{Type: string(f.Type), Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Header: f.Header, Encoding: f.Encoding,
-		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression}
-}

@@ -41,7 +41,8 @@ type GuardResult struct {
 	Detail  string  `json:"detail,omitempty"` // the numbers, in words
 }
 
-func validateGuards(p *Problems, g *Guards) {
+// Guards checks guards that stand at a path of a request.
+func (p *Problems) Guards(path string, g Guards) {
 	for _, v := range []struct {
 		name  string
 		value *float64
@@ -52,7 +53,7 @@ func validateGuards(p *Problems, g *Guards) {
 		{"maxGrowthPercent", g.MaxGrowthPercent, 1e9},
 	} {
 		if v.value != nil && !(*v.value >= 0 && *v.value <= v.most) {
-			p.Add("guards."+v.name, "must be a percentage from 0 to %g", v.most)
+			p.Add(path+"."+v.name, "must be a percentage from 0 to %g", v.most)
 		}
 	}
 }

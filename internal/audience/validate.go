@@ -37,7 +37,7 @@ func Validate(d *Audience, lookup Lookup) error {
 	p.OptionalText("description", d.Description)
 	validateFields(&p, d.Fields, lookup)
 	validateSource(&p, &d.Source)
-	validateGuards(&p, &d.Guards)
+	p.Guards("guards", d.Guards)
 	d.TTLDays = cmp.Or(d.TTLDays, DefaultTTLDays)
 	p.TTL(d.TTLDays)
 	if d.AudienceType = cmp.Or(d.AudienceType, TypePeople); d.AudienceType != TypePeople {

@@ -15,6 +15,9 @@ type Patch struct {
 	Labels      *[]string
 	Fields      []FieldPatch
 	TTLDays     *int
+	Guards      *audience.Guards
+
+	KeepRejectedRows *bool
 }
 
 // FieldPatch replaces the labels of the field with that name.
@@ -95,6 +98,13 @@ func (p Patch) apply(a *audience.Audience) error {
 	if p.TTLDays != nil {
 		wrong.TTL(*p.TTLDays)
 		a.TTLDays = *p.TTLDays
+	}
+	if p.Guards != nil {
+		wrong.Guards("guards", *p.Guards)
+		a.Guards = *p.Guards
+	}
+	if p.KeepRejectedRows != nil {
+		a.KeepRejectedRows = *p.KeepRejectedRows
 	}
 	return wrong.Err()
 }

@@ -89,3 +89,22 @@ func TestUpdateRefused(t *testing.T) {
 		wantCode(t, what, err, audience.NotFound, string(c.id))
 	}
 }
+
+func TestUpdateGuards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	percent, wrong := 5.0, 101.0
+	guards := audience.Guards{MaxRejectedPercent: &percent, AllowMissingColumns: true}
+	changed, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Guards: &guards, KeepRejectedRows: new(true)})
+	if err != nil || *changed.Guards.MaxRejectedPercent != 5 || !changed.Guards.AllowMissingColumns || !changed.KeepRejectedRows {
+		t.Fatalf("%+v %v", changed, err)
+	}
+	_, err = w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Guards: &audience.Guards{MaxRemovedPercent: &wrong}})
+	if audience.CodeOf(err) != audience.Invalid {
+		t.Fatal(err)
+	}
+	if got := w.audience(a.ID); *got.Guards.MaxRejectedPercent != 5 || got.Guards.MaxRemovedPercent != nil {
+		t.Fatalf("%+v", got.Guards)
+	}
+}
