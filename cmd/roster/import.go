@@ -26,16 +26,22 @@ type importOptions struct {
 	full, changes       bool
 	ttl                 *int // nil when it was not given
 	createNamespace     bool
+	format              formatFlags
+	maxRejected         *float64 // nil when it was not given
+	keepRejectedRows    bool
+	dryRun, force       bool
 	json                bool
 }
 
 func newImport() *cobra.Command {
 	var o importOptions
 	var ttl int
+	var maxRejected float64
 	cmd := &cobra.Command{
 		Use:   "import FILE --name NAME --identity COLUMN=NAMESPACE",
 		Short: "Import a file of people into an audience",
-		Long: "Import a CSV file into an audience: create the audience when there is none of that name, and run it.\n" +
+		Long: "Import a file of CSV, JSON or Parquet, compressed or not, into an audience: create the audience when there\n" +
+			"is none of that name, and run it.\n" +
 			"Columns and types are found out from the file and shown. Without --server the import works on the data\n" +
 			"directory, by a server in this process that reads the file where it lies, or by the server that already\n" +
 			"uses the directory.\n\n" +
@@ -49,6 +55,9 @@ func newImport() *cobra.Command {
 			o.file = args[0]
 			if cmd.Flags().Changed("ttl") {
 				o.ttl = &ttl
+			}
+			if cmd.Flags().Changed("max-rejected") {
+				o.maxRejected = &maxRejected
 			}
 			cfg, err := loadConfig(cmd)
 			if err != nil {
@@ -67,6 +76,11 @@ func newImport() *cobra.Command {
 	f.BoolVar(&o.changes, "differential", false, "the same as --changes")
 	f.IntVar(&ttl, "ttl", audience.DefaultTTLDays, "days that a member lives after the last run that brought it, 1 to 90")
 	f.BoolVar(&o.createNamespace, "create-namespace", false, "create identity namespaces that do not exist")
+	o.format.add(f)
+	f.Float64Var(&maxRejected, "max-rejected", audience.DefaultMaxRejectedPercent, "percentage of rows that may be rejects; more stop the run")
+	f.BoolVar(&o.keepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would happen and change nothing")
+	f.BoolVar(&o.force, "force", false, "let the run pass guards that stop it")
 	f.StringVar(&o.server, "server", "", "address of a server to upload the file to")
 	f.StringVar(&o.credentials, "credentials", "", "credentials file for --server")
 	f.BoolVar(&o.json, "json", false, "print one JSON document to standard output")
@@ -83,6 +97,8 @@ func (o importOptions) check() error {
 		return usagef("--identity is missing: the column that identifies people and its namespace, such as --identity email=Email")
 	case o.full && o.changes:
 		return usagef("--full and --changes exclude each other")
+	case o.maxRejected != nil && (*o.maxRejected < 0 || *o.maxRejected > 100):
+		return usagef("--max-rejected %g is no percentage", *o.maxRejected)
 	case (o.server == "") != (o.credentials == ""):
 		return usagef("--server and --credentials go together")
 	}
@@ -147,6 +163,15 @@ func printJSON(ctx context.Context, out io.Writer, result importResult, err erro
 	return errReported
 }
 
+// reportGuards tells people which guards would have stopped the run.
+func (im *importer) reportGuards(r client.Run) {
+	for _, g := range r.Guards {
+		if g.Tripped && r.Status == client.Success {
+			fmt.Fprintf(im.out, "\nThe guard %q trips: %s (%.4g, limit %.4g).\n", g.Guard, g.Detail, g.Value, g.Limit)
+		}
+	}
+}
+
 // report tells people what became of the rows.
 func (im *importer) report() error {
 	r := *im.result.Run
@@ -175,6 +200,11 @@ func (im *importer) report() error {
 		if len(f.ExtraColumns) > 0 {
 			fmt.Fprintf(im.out, "\nColumns of %s that no field names: %s\n", f.Path, strings.Join(f.ExtraColumns, ", "))
 		}
+	}
+	im.reportGuards(r)
+	if r.DryRun && r.Status == client.Success {
+		fmt.Fprintf(im.out, "\nThis was a dry run: nothing has changed. The audience %q would have %s members.\n", im.name, count(membersOf(r).After))
+		return nil
 	}
 	if r.Status == client.Success {
 		fmt.Fprintf(im.out, "\nThe audience %q has %s members (%s).\n", im.name, count(membersOf(r).After), im.result.AudienceID)

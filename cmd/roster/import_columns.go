@@ -37,7 +37,7 @@ func (im *importer) inspect(ctx context.Context) error {
 	if !im.info.Mode().IsRegular() {
 		return usagef("%s is not a file", im.file)
 	}
-	inferred, err := tabular.Infer(ctx, stored(f, im.info.Size()), audience.Format{}, sampleRows)
+	inferred, err := tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), sampleRows)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}

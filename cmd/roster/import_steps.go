@@ -56,6 +56,10 @@ func (im *importer) ingest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !found && im.dryRun {
+		fmt.Fprintf(im.out, "\nThis was a dry run: there is no audience %q yet, and none was created.\n", im.name)
+		return nil
+	}
 	if !found {
 		if a, err = im.create(ctx); err != nil {
 			return err
@@ -69,7 +73,14 @@ func (im *importer) ingest(ctx context.Context) error {
 
 // useExisting checks that the audience is the one that the flags describe, and gives it the TTL that was asked for.
 func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
-	if err := im.sameFields(a); err != nil {
+	if err := errors.Join(im.sameFields(a), im.sameFormat(a)); err != nil {
+		return a, err
+	}
+	if im.dryRun {
+		return a, nil
+	}
+	a, err := im.guard(ctx, a)
+	if err != nil {
 		return a, err
 	}
 	if im.ttl == nil || *im.ttl == a.TTLInDays {
@@ -94,7 +105,7 @@ func (im *importer) runAudience(ctx context.Context, a client.Audience) error {
 		fmt.Fprintf(im.out, "Run %s of this audience is in progress; waiting for it.\n", running)
 		return im.watch(ctx, a.AudienceID, running)
 	}
-	if !im.full && !im.changes {
+	if !im.full && !im.changes && !im.dryRun {
 		done, err := im.alreadyImported(ctx, a)
 		if done || err != nil {
 			return err
@@ -108,7 +119,8 @@ func (im *importer) runAudience(ctx context.Context, a client.Audience) error {
 		return err
 	}
 	start, differential := int64(0), !full
-	started, err := im.client.StartRun(ctx, a.AudienceID, client.RunRequest{DataFilterStartTime: &start, DifferentialIngestion: &differential})
+	started, err := im.client.StartRun(ctx, a.AudienceID, client.RunRequest{DataFilterStartTime: &start, DifferentialIngestion: &differential,
+		DryRun: &im.dryRun, Force: &im.force})
 	if err != nil {
 		return err
 	}
@@ -175,7 +187,8 @@ func (im *importer) resolveNamespaces(ctx context.Context) error {
 // create submits the audience and waits until it exists. When its name is taken already, an import that was
 // killed right after its submit, or another one, is creating it.
 func (im *importer) create(ctx context.Context) (client.Audience, error) {
-	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding}
+	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding,
+		Format: im.format.format()}
 	if im.inPlace {
 		id, err := im.folderConnection(ctx)
 		if err != nil {
@@ -186,7 +199,7 @@ func (im *importer) create(ctx context.Context) (client.Audience, error) {
 		return client.Audience{}, err
 	}
 	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{Name: im.name, Fields: im.result.Fields, TTLInDays: im.ttl,
-		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload})
+		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload, Guards: im.guards(nil), KeepRejectedRows: im.keepRejectedRows})
 	var refused *client.APIError
 	if errors.As(err, &refused) && refused.Code == client.CodeDuplicate {
 		return im.awaitAudience(ctx, err)

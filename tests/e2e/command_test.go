@@ -51,7 +51,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// command prepares a call of the binary in a directory of its own, with an environment without ROSTER_ variables.
+// command prepares a call of the binary in a directory of its own, with an environment without ROSTER_ variables
+// but one.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := binary()
@@ -65,6 +66,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	cmd.Env = append(cmd.Env, "ROSTER_SETTLE_AGE=0s") // the tests write their files whole
 	return cmd
 }
 
@@ -177,9 +179,16 @@ func TestImport(t *testing.T) {
 	if code, v = runImport(t, args...); code != 2 || v.Error == nil || !strings.Contains(v.Error.Message, "--full") {
 		t.Errorf("neither full nor changes: exit %d, %+v", code, v)
 	}
-	code, v = runImport(t, append(args, "--changes")...)
+	if code, v = runImport(t, append(args, "--changes")...); code != 4 || v.Run.Status != client.Failed || !strings.Contains(v.Run.Error.Detail, "1 of 3 rows") {
+		t.Errorf("a third of rejects: exit %d, %+v", code, v)
+	}
+	code, v = runImport(t, append(args, "--changes", "--dry-run")...)
+	if check("dry run", code, v, client.Rows{Read: 3, Rejected: 1, Added: 1, Updated: 1}, 3); !v.Run.DryRun || len(v.Run.Changes) != 2 {
+		t.Errorf("a dry run: %+v", v.Run)
+	}
+	code, v = runImport(t, append(args, "--changes", "--force")...)
 	check("changes", code, v, client.Rows{Read: 3, Rejected: 1, Added: 1, Updated: 1}, 3)
-	code, v = runImport(t, append(args, "--full")...)
+	code, v = runImport(t, append(args, "--full", "--max-rejected", "50")...)
 	check("full", code, v, client.Rows{Read: 3, Rejected: 1, Unchanged: 2}, 2)
 	writeFile(t, file, "mail,points\nada@example.com,x\n")
 	if code, v = runImport(t, append(args, "--full")...); code != 4 || v.Run.Status != client.Failed || v.Run.Error == nil {

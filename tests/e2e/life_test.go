@@ -156,9 +156,9 @@ func TestModes(t *testing.T) {
 	s.land("lists/1.csv", "\ufeffgone,extra,born,mail\n0,x,1990-01-01,a@example.com\n0,x,,b@example.com\n0,x,1990-02-30,c@example.com\n0,x,2000-01-01, A@EXAMPLE.COM\n")
 	id := s.submit(body)
 	for i, step := range []struct{ file, content, run, rows, members string }{
-		{"", "", "", `{"rowsRead": 4, "rowsRejected": 1, "duplicates": 1, "added": 2, "updated": 0, "unchanged": 0, "deleted": 0, "deletedNotMember": 0}`,
+		{"", "", `{"force": true}`, `{"rowsRead": 4, "rowsRejected": 1, "duplicates": 1, "added": 2, "updated": 0, "unchanged": 0, "deleted": 0, "deletedNotMember": 0}`,
 			`{"before": 0, "after": 2, "removed": 0, "expired": 0}`},
-		{"lists/2.csv", "mail,born,gone\nb@example.com,,yes\nx@example.com,,1\nd@example.com,1970-01-01,no\na@example.com,2001-01-01,f\n", "{}",
+		{"lists/2.csv", "mail,born,gone\nb@example.com,,yes\nx@example.com,,1\nd@example.com,1970-01-01,no\na@example.com,2001-01-01,f\n", `{"force": true}`,
 			`{"rowsRead": 4, "rowsRejected": 0, "duplicates": 0, "added": 1, "updated": 1, "unchanged": 0, "deleted": 1, "deletedNotMember": 1}`,
 			`{"before": 2, "after": 2, "removed": 0, "expired": 0}`},
 		{"", "", "{}", `{"rowsRead": 0, "rowsRejected": 0, "duplicates": 0, "added": 0, "updated": 0, "unchanged": 0, "deleted": 0, "deletedNotMember": 0}`,
@@ -182,12 +182,12 @@ func TestModes(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.dir, "landing", "prod", "lists", "1.csv")); err != nil {
 		t.Fatal(err)
 	}
-	full := s.ingest(id, `{"differentialIngestion": false, "dataFilterStartTime": 0}`)
+	full := s.ingest(id, `{"differentialIngestion": false, "dataFilterStartTime": 0, "force": true}`)
 	sameJSON(t, "rows of the full run", full["rows"],
 		`{"rowsRead": 4, "rowsRejected": 0, "duplicates": 0, "added": 0, "updated": 0, "unchanged": 2, "deleted": 0, "deletedNotMember": 2}`)
 	sameJSON(t, "members of the full run", full["members"], `{"before": 2, "after": 2, "removed": 0, "expired": 0}`)
 	s.land("lists/2.csv", "mail\na@example.com\n")
-	full = s.ingest(id, `{"differentialIngestion": false}`)
+	full = s.ingest(id, `{"differentialIngestion": false, "force": true}`)
 	sameJSON(t, "members of the last full run", full["members"], `{"before": 2, "after": 1, "removed": 1, "expired": 0}`)
 	if got := s.lookup("Email", "d@example.com", id); got != "exited" {
 		t.Errorf("d is %q after a full run without it", got)

@@ -116,8 +116,8 @@ func walkThroughSeed(t *testing.T, s *server) {
 	  "rows": {"rowsRead": 3, "rowsRejected": 0, "duplicates": 0, "added": 3, "updated": 0, "unchanged": 0, "deleted": 0, "deletedNotMember": 0},
 	  "members": {"before": 0, "after": 3, "removed": 0, "expired": 0},
 	  "files": [{"path": "activation/sample-source/example.csv", "size": %d, "modifiedAt": "<epoch>", "version": "<any>", "status": "read",
-	    "rows": {"rowsRead": 3, "rowsRejected": 0, "duplicates": 0, "added": 3, "updated": 0, "unchanged": 0, "deleted": 0, "deletedNotMember": 0}}],
-	  "progress?": "<any>", "snapshotId?": "<any>"}`,
+	    "rows": {"rowsRead": 3, "rowsRejected": 0, "duplicates": 0, "added": 3, "updated": 0, "unchanged": 0, "deleted": 0, "deletedNotMember": 0}, "format": "<any>"}],
+	  "guards": ["<any>"], "contentSum": "<any>", "progress?": "<any>", "snapshotId?": "<any>"}`,
 		audience, run, s.creds.ClientID, len(seedFile)))
 	s.call("GET", "/core/ais/external-audience/"+audience+"/runs/"+run, "").ok(200)
 

@@ -63,7 +63,7 @@ func start(t *testing.T, tune ...func(*app.Config)) *server {
 func (s *server) open() {
 	s.t.Helper()
 	cfg := app.Config{
-		DataDir: s.dir, Listen: "127.0.0.1:0", LocalRoots: []string{s.root}, Memory: 64 << 20,
+		DataDir: s.dir, Listen: "127.0.0.1:0", LocalRoots: []string{s.root}, Memory: 64 << 20, SettleAge: new(time.Duration),
 		Clock: s.clock.now, Logger: slog.New(slog.NewTextHandler(testLog{s.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, change := range s.tune {
