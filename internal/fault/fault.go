@@ -3,6 +3,6 @@
 // tag "fault", as the tests in tests/fault are, a place can return an error or end the process.
 package fault
 
-// A name is that of the thing and what is done to it, such as "lake.write". The place after the call has the same
-// name with Done behind it: an error there is one whose effect happened all the same.
+// Done is what the name of the place after a call ends with: an error there is one whose effect happened all the
+// same. The name of the place before it is that of the thing and what is done to it, such as "lake.write".
 const Done = ".done"
