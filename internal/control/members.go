@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"roster/internal/audience"
+	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/meta"
 )
@@ -19,12 +19,8 @@ import (
 // MaxMembers is how many members one page of a member list may have.
 const MaxMembers = 1_000_000
 
-// System columns of a dataset that a member list reads after the fields; see package lake.
-var memberColumns = []string{"_roster_since", "_roster_seen", "_roster_run", "_roster_file", "_roster_line"}
-
-// propRefreshed is the property of a snapshot that says, in epoch seconds, when a full run last brought every
-// member; absent when none did.
-const propRefreshed = "roster.refreshed-at"
+// memberColumns are the system columns that a member list reads after the fields.
+var memberColumns = []string{lake.ColSince, lake.ColSeen, lake.ColRun, lake.ColFile, lake.ColLine}
 
 // MemberQuery selects members of an audience.
 type MemberQuery struct {
@@ -90,13 +86,11 @@ type terms struct {
 
 func termsOf(aud *audience.Audience, snap lake.Snapshot, at time.Time) (terms, error) {
 	t := terms{at: at.UnixMicro(), ttl: aud.TTL().Microseconds()}
-	if text, ok := snap.Props[propRefreshed]; ok {
-		seconds, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return t, fmt.Errorf("%s of snapshot %d is %q", propRefreshed, snap.ID, text)
-		}
-		t.refreshed = seconds * 1e6
+	refreshed, err := ingest.RefreshedAt(snap)
+	if err != nil || refreshed.IsZero() {
+		return t, err
 	}
+	t.refreshed = refreshed.UnixMicro()
 	return t, nil
 }
 
@@ -229,7 +223,7 @@ func (l *MemberList) findNext(ctx context.Context, id audience.ID) error {
 		return nil
 	}
 	next, count := l.from, 0
-	err := l.scan(ctx, []string{"_roster_seen"}, l.limit+1, func(rec arrow.RecordBatch, first memberPosition, skip int) error {
+	err := l.scan(ctx, []string{lake.ColSeen}, l.limit+1, func(rec arrow.RecordBatch, first memberPosition, skip int) error {
 		seen := rec.Column(0).(*array.Timestamp).TimestampValues()
 		for i := skip; i < len(seen); i++ {
 			if !l.terms.has(int64(seen[i])) {

@@ -27,7 +27,6 @@ const (
 	propResult    = "roster.result"       // where the whole result lies, JSON
 	propDelta     = "roster.delta"        // where the delta lies, JSON
 	propStage     = "roster.stage"        // the stage's counts, JSON
-	propDir       = "roster.dir"          // the directory of the attempt that committed
 )
 
 // maxManifest bounds what every later version of the table's metadata repeats.
@@ -241,15 +240,22 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	return c, nil
 }
 
-// refreshedAt returns when a full run last brought every member of the dataset, the zero time when none did.
-func refreshedAt(d *lake.Dataset) (time.Time, error) {
-	snap, ok := d.Current()
-	if !ok || snap.Props[propRefreshed] == "" {
+// RefreshedAt returns when a full run last brought every member that a snapshot's dataset has, in whole seconds; the
+// zero time when none did.
+func RefreshedAt(snap lake.Snapshot) (time.Time, error) {
+	text := snap.Props[propRefreshed]
+	if text == "" {
 		return time.Time{}, nil
 	}
-	at, err := strconv.ParseInt(snap.Props[propRefreshed], 10, 64)
+	at, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propRefreshed, err)
 	}
 	return time.Unix(at, 0), nil
+}
+
+// refreshedAt is RefreshedAt of the dataset as it is now.
+func refreshedAt(d *lake.Dataset) (time.Time, error) {
+	snap, _ := d.Current()
+	return RefreshedAt(snap)
 }

@@ -82,7 +82,7 @@ func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 			return s.Run, err
 		}
 		done.apply(&s.Run)
-		p.cleanUp(dataset, s.Run.ID, snap.Props[propDir])
+		p.cleanUp(dataset, s.Run.ID, snap.Props[lake.PropDir])
 	} else {
 		done, err = p.ingest(ctx, dataset, &s)
 		if err != nil {

@@ -113,7 +113,7 @@ func (d *Dataset) summaryOf(c Commit, rows int64) iceberg.Properties {
 		props[propVersion] = string(parent.Version)
 	}
 	if c.Dir != "" {
-		props[propDir] = c.Dir
+		props[PropDir] = c.Dir
 	}
 	props[propLive] = strconv.FormatInt(rows, 10)
 	return props
@@ -215,7 +215,7 @@ func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot,
 	}
 	name, value := propRunID, string(c.Run)
 	if c.Run == "" {
-		name, value = propDir, c.Dir
+		name, value = PropDir, c.Dir
 	}
 	if snap, ok := now.find(name, value); ok {
 		return snap, nil

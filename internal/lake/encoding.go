@@ -43,7 +43,7 @@ func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterPr
 		switch f.Type.ID() {
 		case arrow.INT32, arrow.INT64, arrow.DATE32, arrow.TIMESTAMP:
 			props = append(props, parquet.WithCompressionFor(f.Name, compress.Codecs.Uncompressed))
-			if f.Name != colContent {
+			if f.Name != ColContent {
 				props = append(props, parquet.WithEncodingFor(f.Name, parquet.Encodings.DeltaBinaryPacked))
 			}
 		case arrow.FIXED_SIZE_BINARY:
@@ -58,9 +58,9 @@ func wantsDictionary(name string, col arrow.Array, opts FileOptions) bool {
 		return hint
 	}
 	switch name {
-	case colSince, colSeen, colRun, colFile:
+	case ColSince, ColSeen, ColRun, ColFile:
 		return true
-	case colID, colContent, colLine:
+	case ColID, ColContent, ColLine:
 		return false
 	}
 	return distinct(col, sampleRows)*sampleDistinct <= min(col.Len(), sampleRows)

@@ -218,7 +218,7 @@ func (n *names) addDir(s *table.Snapshot) {
 	if s.Summary == nil {
 		return
 	}
-	if dir := s.Summary.Properties[propDir]; dir != "" {
+	if dir := s.Summary.Properties[PropDir]; dir != "" {
 		n.paths[dir] = true
 	}
 }

@@ -165,7 +165,7 @@ func (s *mergeSource) advance(ctx context.Context) error {
 		}
 		s.rec, s.at = rec, 0
 		if rec.NumRows() > 0 {
-			s.ids = rec.Column(rec.Schema().FieldIndices(colID)[0]).(*array.FixedSizeBinary)
+			s.ids = rec.Column(rec.Schema().FieldIndices(ColID)[0]).(*array.FixedSizeBinary)
 			return nil
 		}
 	}

@@ -9,15 +9,15 @@ import (
 // Key is the 128-bit identity key that rows are sorted by.
 type Key = [16]byte
 
-// System columns, which follow the audience's fields. All are required.
+// Names of the system columns, which follow the audience's fields. All are required.
 const (
-	colID      = "_roster_id"    // the member's key
-	colContent = "_roster_row"   // hash of the row's content
-	colSince   = "_roster_since" // member since
-	colSeen    = "_roster_seen"  // last brought by a run
-	colRun     = "_roster_run"   // sequence number of the run that wrote the row
-	colFile    = "_roster_file"  // index of the file in that run's manifest
-	colLine    = "_roster_line"  // line of the file
+	ColID      = "_roster_id"    // the member's key
+	ColContent = "_roster_row"   // hash of the row's content
+	ColSince   = "_roster_since" // member since
+	ColSeen    = "_roster_seen"  // last brought by a run
+	ColRun     = "_roster_run"   // sequence number of the run that wrote the row
+	ColFile    = "_roster_file"  // index of the file in that run's manifest
+	ColLine    = "_roster_line"  // line of the file
 )
 
 // tableSchema returns the Iceberg schema of an audience with the given fields. Field ids are positions.
@@ -29,13 +29,13 @@ func tableSchema(fields []audience.Field) *iceberg.Schema {
 	for _, f := range fields {
 		add(f.Name, icebergType(f.Type), false)
 	}
-	add(colID, iceberg.FixedTypeOf(16), true)
-	add(colContent, iceberg.PrimitiveTypes.Int64, true)
-	add(colSince, iceberg.PrimitiveTypes.TimestampTz, true)
-	add(colSeen, iceberg.PrimitiveTypes.TimestampTz, true)
-	add(colRun, iceberg.PrimitiveTypes.Int64, true)
-	add(colFile, iceberg.PrimitiveTypes.Int32, true)
-	add(colLine, iceberg.PrimitiveTypes.Int64, true)
+	add(ColID, iceberg.FixedTypeOf(16), true)
+	add(ColContent, iceberg.PrimitiveTypes.Int64, true)
+	add(ColSince, iceberg.PrimitiveTypes.TimestampTz, true)
+	add(ColSeen, iceberg.PrimitiveTypes.TimestampTz, true)
+	add(ColRun, iceberg.PrimitiveTypes.Int64, true)
+	add(ColFile, iceberg.PrimitiveTypes.Int32, true)
+	add(ColLine, iceberg.PrimitiveTypes.Int64, true)
 	return iceberg.NewSchema(0, columns...)
 }
 

@@ -31,7 +31,7 @@ const (
 	propPrefix        = "roster."
 	propRunID         = "roster.run-id"
 	propVersion       = "roster.version"   // of a snapshot of maintenance: the run whose members it has
-	propDir           = "roster.dir"       // the directory of the attempt that committed
+	PropDir           = "roster.dir"       // the directory of the attempt that committed
 	propLive          = "roster.live-rows" // rows of the table after the snapshot
 	propTotalRecords  = "total-records"
 	propTotalDeletes  = "total-position-deletes"

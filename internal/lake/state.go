@@ -105,9 +105,9 @@ func (d *Dataset) openFiles(ctx context.Context, opts StateOptions) (*State, []i
 }
 
 func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFile, error) {
-	id, ok := d.table.Schema().FindFieldByName(colID)
+	id, ok := d.table.Schema().FindFieldByName(ColID)
 	if !ok {
-		return nil, fmt.Errorf("table %s.%s has no column %s", d.id.Namespace, d.id.Name, colID)
+		return nil, fmt.Errorf("table %s.%s has no column %s", d.id.Namespace, d.id.Name, ColID)
 	}
 	f := &stateFile{DataFile: dataFileOf(df)}
 	for i := range f.max {
@@ -149,7 +149,7 @@ func readFooter(location string, opts StateOptions) (*footer, error) {
 	for _, c := range []struct {
 		name string
 		to   *int
-	}{{colID, &out.id}, {colContent, &out.content}, {colSince, &out.since}, {colSeen, &out.seen}} {
+	}{{ColID, &out.id}, {ColContent, &out.content}, {ColSince, &out.since}, {ColSeen, &out.seen}} {
 		if *c.to = schema.ColumnIndexByName(c.name); *c.to < 0 {
 			return nil, fmt.Errorf("it has no column %s", c.name)
 		}
@@ -178,7 +178,7 @@ func readFooter(location string, opts StateOptions) (*footer, error) {
 	return out, nil
 }
 
-var errNotSorted = fmt.Errorf("its rows are not sorted by %s; did another program rewrite it?", colID)
+var errNotSorted = fmt.Errorf("its rows are not sorted by %s; did another program rewrite it?", ColID)
 
 func boundsOf(rg *metadata.RowGroupMetaData, idColumn int) (b groupBounds, err error) {
 	chunk, err := rg.ColumnChunk(idColumn)
@@ -190,7 +190,7 @@ func boundsOf(rg *metadata.RowGroupMetaData, idColumn int) (b groupBounds, err e
 		return b, err
 	}
 	if stats == nil || !stats.HasMinMax() || len(stats.EncodeMin()) != 16 || len(stats.EncodeMax()) != 16 {
-		return b, errors.New("it has no bounds of " + colID)
+		return b, errors.New("it has no bounds of " + ColID)
 	}
 	b.min, b.max = Key(stats.EncodeMin()), Key(stats.EncodeMax())
 	return b, nil

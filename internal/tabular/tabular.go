@@ -78,8 +78,8 @@
 // Keys are found as the names of CSV are, in any order. An absent key and null are null. A wanted key that an object
 // has twice makes it a reject (DUPLICATE_KEY); elsewhere keys and values do not matter. A wanted column that no object
 // has is missing; it is an error when it is required, or when all are missing, or nothing in the file is an object:
-// only at the end of the file it is known. Extra columns are the first 10,000 spellings that the file has, of up to
-// 1 KiB.
+// only at the end of the file it is known. An empty array is a file without rows, and no error. Extra columns are the
+// first 10,000 spellings that the file has, of up to 1 KiB.
 //
 // The text of a string, and numbers and booleans as they are written, are values as those of CSV, with these rules:
 // for an integer or long, a number may have a point or an exponent if it is whole, such as 1.0 or 1e3, and a string
@@ -124,8 +124,8 @@
 //   - boolean: true/false, 1/0, yes/no, t/f or y/n in any case.
 //   - date: YYYY-MM-DD that exists in the Gregorian calendar; the year 0000 is RANGE.
 //   - datetime: a date, or a date, T or a space, hh:mm or hh:mm:ss, and after seconds a point or comma and 1 to 9
-//     digits, cut to microseconds; then Z or an offset ±hh, ±hhmm or ±hh:mm. Without an offset it is UTC. A leap
-//     second (:60) and 24:00 are TYPE; an instant whose year in UTC is not 1 to 9999 is RANGE.
+//     digits, cut to microseconds; then Z or an offset ±hh, ±hhmm or ±hh:mm; T and Z in either case. Without an offset
+//     it is UTC. A leap second (:60) and 24:00 are TYPE; an instant whose year in UTC is not 1 to 9999 is RANGE.
 //   - date and datetime that are TYPE by these rules are tried by the format's date patterns (audience.ParseDatePattern)
 //     in their order. The first that the whole value fits, to the byte, and that makes an existing day decides. Without
 //     an offset it is UTC, without a time of day midnight. In a date column the time of day must be midnight as it is
