@@ -10,9 +10,9 @@ import (
 )
 
 // Expire takes the snapshots that another one replaced before a time out of the table's history, and says how many
-// they were: what was current until a day ago is kept that day, however long ago it was made. Their files stay until RemoveOrphans. ErrConflict when the table changed at the same
-// moment: nothing was expired then. A run that is in progress goes on; one that would restore an expired snapshot
-// fails.
+// they were: what was current until a day ago is kept that day, however long ago it was made. Their files stay until
+// RemoveOrphans. ErrConflict when the table changed at the same moment: nothing was expired then. A run that is in
+// progress goes on; one that would restore an expired snapshot fails.
 func (d *Dataset) Expire(ctx context.Context, before time.Time) (int, error) {
 	var ids []int64
 	all := d.Snapshots()
