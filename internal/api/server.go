@@ -166,7 +166,7 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		a, err := rt.do(&call{Request: r, actor: actor})
+		a, err := s.once(w, rt, &call{Request: r, actor: actor})
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -183,18 +183,24 @@ func (s *server) handler(rt route) http.Handler {
 	})
 }
 
-// write writes a body as JSON.
-func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
+// encode returns an answer's body as JSON.
+func encode(body any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(body); err != nil {
 		panic(fmt.Errorf("an answer cannot be encoded: %w", err))
 	}
+	return b.Bytes()
+}
+
+// write writes a body as JSON.
+func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
+	text := encode(body)
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if _, err := w.Write(text); err != nil {
 		s.log.Debug("an answer did not arrive", "request", requestID(r.Context()), "error", err)
 	}
 }
@@ -282,10 +288,18 @@ func (c *call) json(dst any) error {
 // typedJSON is json for the calls whose documented form names the body's type. It must be JSON when it is named,
 // so that a form sent by mistake gets a clear answer.
 func (c *call) typedJSON(dst any) error {
+	if err := c.wantJSON(); err != nil {
+		return err
+	}
+	return c.json(dst)
+}
+
+// wantJSON refuses a body that is named as something else than JSON.
+func (c *call) wantJSON() error {
 	mediaType, _, _ := strings.Cut(c.Header.Get("Content-Type"), ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 	if mediaType != "" && mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
 		return audience.InvalidField("Content-Type", "must be application/json, not %.100s", mediaType)
 	}
-	return c.json(dst)
+	return nil
 }

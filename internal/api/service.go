@@ -41,6 +41,10 @@ type Service interface {
 	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
 	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef) ([]control.Profile, error)
 	Upload(ctx context.Context, a audience.Actor, path string, r io.Reader) (source.Object, error)
+
+	Repeated(ctx context.Context, a audience.Actor, key, request string) (meta.Answer, bool, error)
+	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
+	Refused(ctx context.Context, a audience.Actor, key string) error
 }
 
 // Issuer is what the handlers need of the credentials; *auth.Issuer has it.

@@ -237,6 +237,7 @@ type fake struct {
 	next     string // cursor after a member list
 	err      error  // of every call
 	panics   any
+	answers  map[string]meta.Answer // by Idempotency-Key
 }
 
 func newFake() *fake {
@@ -249,6 +250,7 @@ func newFake() *fake {
 		LastRun: runID, Members: 3, LastIngestedAt: time.Unix(1749624273, 0),
 	}
 	return &fake{
+		answers: map[string]meta.Answer{},
 		member: control.Member{Audience: audienceID, Identity: control.IdentityRef{ID: "ada@example.com", Namespace: "Email"}, Status: control.Realized,
 			Since: testNow, LastQualification: testNow, ValidUntil: testNow.Add(a.TTL()), Origin: &control.MemberOrigin{Run: runID, RunCreatedAt: testNow,
 				File: audience.PlannedFile{Path: "example.csv", Version: "v1"}, Line: 2}},
@@ -473,4 +475,22 @@ func (f *fake) Upload(_ context.Context, _ audience.Actor, path string, r io.Rea
 		return source.Object{}, err
 	}
 	return source.Object{Path: path, Size: n, Version: "v1"}, f.called(path)
+}
+
+func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string) (meta.Answer, bool, error) {
+	a, known := f.answers[key]
+	if known && a.Request != request {
+		return a, false, audience.InvalidField(repeatHeader, "was another request's")
+	}
+	return a, known, nil
+}
+
+func (f *fake) Answered(_ context.Context, _ audience.Actor, key, request string, status int, body string) error {
+	f.answers[key] = meta.Answer{Request: request, Status: status, Body: body}
+	return nil
+}
+
+func (f *fake) Refused(_ context.Context, _ audience.Actor, key string) error {
+	delete(f.answers, key)
+	return nil
 }

@@ -120,14 +120,23 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 	return err != nil || run.Status == audience.Processing
 }
 
-// doForget removes the memberships that ended too long ago to be shown.
+// doForget removes the memberships that ended too long ago to be shown, and the answers that nobody may ask for
+// again.
 func (s *Service) doForget(ctx context.Context) error {
 	start := s.now()
 	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
 	if err != nil {
 		return err
 	}
+	var answers int64
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		answers, err = tx.DropAnswers(ctx, start.Add(-keepAnswers))
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	s.work.forgot(start)
-	s.cfg.Log.Info("swept the profile store", "removed", removed)
+	s.cfg.Log.Info("swept the profile store", "removed", removed, "answers", answers)
 	return nil
 }

@@ -93,6 +93,8 @@ type Reader interface {
 	Unmaintained(ctx context.Context, before time.Time, limit int) ([]audience.Audience, error)
 	// Unswept lists deleted audiences whose data still has to be removed.
 	Unswept(ctx context.Context) ([]DeletedAudience, error)
+	// Answer finds what was kept of a request by KeepAnswer.
+	Answer(ctx context.Context, k RequestKey) (Answer, error)
 }
 
 // Tx is a read-write transaction. Reads inside it see its own writes.
@@ -144,6 +146,12 @@ type Tx interface {
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
+	// KeepAnswer stores what is known of a request, instead of what was.
+	KeepAnswer(ctx context.Context, a Answer) error
+	// DropAnswer forgets a request, if it is known.
+	DropAnswer(ctx context.Context, k RequestKey) error
+	// DropAnswers forgets the requests that were begun before that time and says how many they were.
+	DropAnswers(ctx context.Context, before time.Time) (int64, error)
 	// MarkSwept says that the data of a deleted audience is removed (ErrNotFound when it is not deleted).
 	MarkSwept(ctx context.Context, id audience.ID) error
 }
@@ -173,4 +181,20 @@ type RunFilter struct {
 	Property string
 	Op       string
 	Value    string
+}
+
+// RequestKey names a request that its client may repeat: Key is its Idempotency-Key.
+type RequestKey struct {
+	Scope    audience.Scope
+	ClientID string
+	Key      string
+}
+
+// Answer is what a repeated request is answered with.
+type Answer struct {
+	RequestKey
+	Request string // what was asked for, as a fingerprint
+	Status  int    // of HTTP, 0 while the request is being answered
+	Body    string // JSON, or "" when the answer has none
+	BegunAt time.Time
 }

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"RunFilters":            testRunFilters,
 		"ReadObjects":           testReadObjects,
 		"Unfinished":            testUnfinished,
+		"Answers":               testAnswers,
 		"DropLeases":            testDropLeases,
 		"Rollback":              testRollback,
 		"DuplicateKeepsTx":      testDuplicateKeepsTx,

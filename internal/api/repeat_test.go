@@ -1,0 +1,61 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"roster/internal/audience"
+)
+
+// TestIdempotencyKey repeats a POST whose first answer was lost.
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := external + "/" + audienceID + "/run"
+	first := w.do("POST", path, "{}", repeatHeader, "key 1")
+	calls := len(w.service.calls)
+	again := w.do("POST", "/data"+path+"/", "{}", repeatHeader, "key 1")
+	if first.Code != http.StatusOK || again.Code != first.Code || again.Body.String() != first.Body.String() {
+		t.Fatalf("answered %d %s, and %d %s when repeated", first.Code, first.Body, again.Code, again.Body)
+	}
+	if len(w.service.calls) != calls {
+		t.Error("the request was done again")
+	}
+	if first.Header().Get(repeatedHeader) != "" || again.Header().Get(repeatedHeader) != "true" {
+		t.Errorf("%s is %q, and %q when repeated", repeatedHeader, first.Header().Get(repeatedHeader), again.Header().Get(repeatedHeader))
+	}
+	for _, key := range []string{"tab\t", "é", strings.Repeat("k", 256)} {
+		if rec := w.do("POST", path, "{}", repeatHeader, key); rec.Code != http.StatusBadRequest || !strings.Contains(rec.Body.String(), repeatHeader) {
+			t.Errorf("the key %q answers %d %s", key, rec.Code, rec.Body)
+		}
+	}
+}
+
+// TestIdempotencyKeyOfAnotherRequest tells requests by method, path, query and body.
+func TestIdempotencyKeyOfAnotherRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := external + "/" + audienceID + "/run"
+	w.do("POST", path, "{}", repeatHeader, "k")
+	for _, other := range []struct{ path, body string }{{path, `{"force":true}`}, {path + "s", "{}"}, {path + "?a=b", "{}"}} {
+		if rec := w.do("POST", other.path, other.body, repeatHeader, "k"); rec.Code != http.StatusBadRequest {
+			t.Errorf("POST %s %s answers %d %s", other.path, other.body, rec.Code, rec.Body)
+		}
+	}
+}
+
+// TestIdempotencyKeyOfARefusal does a refused request again when it is repeated.
+func TestIdempotencyKeyOfARefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := external + "/" + audienceID + "/run"
+	w.service.err = audience.Errorf(audience.Impossible, "a run is in progress")
+	if rec := w.do("POST", path, "{}", repeatHeader, "k"); rec.Code != http.StatusUnprocessableEntity {
+		t.Fatal(rec.Code, rec.Body)
+	}
+	w.service.err = nil
+	if rec := w.do("POST", path, "{}", repeatHeader, "k"); rec.Code != http.StatusOK || rec.Header().Get(repeatedHeader) != "" {
+		t.Fatal(rec.Code, rec.Body)
+	}
+}

@@ -1,0 +1,59 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+const (
+	// keepAnswers is how long a repeated request gets the answer of the first one (contract, section 1).
+	keepAnswers = 24 * time.Hour
+	// answerWithin is how long a request is taken to be in progress that has no answer: the process that began it
+	// may be gone.
+	answerWithin = 2 * time.Minute
+)
+
+// Repeated begins a request that carries an Idempotency-Key. The answer of the first request with that key is
+// returned when there is one; false means that the request has to be done, and ended by Answered or Refused.
+// Invalid is a key that another request had, Duplicate a request that is still in progress.
+func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string) (answer meta.Answer, done bool, err error) {
+	k := requestKey(a, key)
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		now := s.now()
+		answer, err = tx.Answer(ctx, k)
+		known := err == nil && now.Sub(answer.BegunAt) < keepAnswers
+		switch {
+		case err != nil && !errors.Is(err, meta.ErrNotFound):
+			return err
+		case known && answer.Request != request:
+			return audience.InvalidField("Idempotency-Key", "was the key of another request in the last 24 hours; a new request needs a new key")
+		case known && answer.Status != 0:
+			done = true
+			return nil
+		case known && now.Sub(answer.BegunAt) < answerWithin:
+			return audience.Errorf(audience.Duplicate, "the first request with this Idempotency-Key is still in progress; repeat it in a moment")
+		}
+		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: k, Request: request, BegunAt: now})
+	})
+	return answer, done, err
+}
+
+// Answered keeps the answer of a request that Repeated began.
+func (s *Service) Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error {
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: requestKey(a, key), Request: request, Status: status, Body: body, BegunAt: s.now()})
+	})
+}
+
+// Refused ends a request that Repeated began and that changed nothing: its key is as if it had never been used.
+func (s *Service) Refused(ctx context.Context, a audience.Actor, key string) error {
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.DropAnswer(ctx, requestKey(a, key)) })
+}
+
+func requestKey(a audience.Actor, key string) meta.RequestKey {
+	return meta.RequestKey{Scope: a.Scope, ClientID: a.ClientID, Key: key}
+}

@@ -1,0 +1,42 @@
+package metatest
+
+import (
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+func testAnswers(w *world) {
+	k := meta.RequestKey{Scope: w.scope, ClientID: "c1", Key: "k"}
+	_, err := w.s.Answer(w.Context(), k)
+	w.want(err, meta.ErrNotFound)
+	begun := meta.Answer{RequestKey: k, Request: "POST /x", BegunAt: at(0)}
+	done := begun
+	done.Status, done.Body, done.BegunAt = 200, `{"a":1}`, at(1)
+	for _, a := range []meta.Answer{begun, done} {
+		w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), a) })
+		got, err := w.s.Answer(w.Context(), k)
+		w.must(err)
+		equal(w, "answer", got, a)
+	}
+	for _, other := range []meta.RequestKey{
+		{Scope: w.scope, ClientID: "c1", Key: "K"}, {Scope: w.scope, ClientID: "c2", Key: "k"},
+		{Scope: audience.Scope{Org: "other", Sandbox: w.scope.Sandbox}, ClientID: "c1", Key: "k"},
+		{Scope: audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, ClientID: "c1", Key: "k"},
+	} {
+		_, err := w.s.Answer(w.Context(), other)
+		w.want(err, meta.ErrNotFound)
+		w.update(func(tx meta.Tx) error { return tx.DropAnswer(w.Context(), other) })
+	}
+	later := meta.Answer{RequestKey: meta.RequestKey{Scope: w.scope, ClientID: "c1", Key: "later"}, BegunAt: at(5)}
+	w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), later) })
+	w.update(func(tx meta.Tx) error {
+		n, err := tx.DropAnswers(w.Context(), at(5))
+		equal(w, "answers that were dropped", n, 1)
+		return err
+	})
+	_, err = w.s.Answer(w.Context(), k)
+	w.want(err, meta.ErrNotFound)
+	w.update(func(tx meta.Tx) error { return tx.DropAnswer(w.Context(), later.RequestKey) })
+	_, err = w.s.Answer(w.Context(), later.RequestKey)
+	w.want(err, meta.ErrNotFound)
+}

@@ -1,0 +1,37 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"roster/internal/meta"
+)
+
+const answerColumns = `org, sandbox, client_id, request_key, request, status, body, begun_at`
+
+// Answer implements meta.Reader.
+func (q queries) Answer(ctx context.Context, k meta.RequestKey) (meta.Answer, error) {
+	return one(ctx, q, "the answer of a request", `SELECT `+answerColumns+` FROM answers
+		WHERE org = $1 AND sandbox = $2 AND client_id = $3 AND request_key = $4`, []any{k.Scope.Org, k.Scope.Sandbox, k.ClientID, k.Key},
+		func(r row) (a meta.Answer, err error) {
+			return a, r.Scan(&a.Scope.Org, &a.Scope.Sandbox, &a.ClientID, &a.Key, &a.Request, &a.Status, &a.Body, asTime(&a.BegunAt))
+		})
+}
+
+func (t *tx) KeepAnswer(ctx context.Context, a meta.Answer) error {
+	if err := t.DropAnswer(ctx, a.RequestKey); err != nil {
+		return err
+	}
+	return t.insert(ctx, "the answer of a request", "answers", answerColumns,
+		a.Scope.Org, a.Scope.Sandbox, a.ClientID, a.Key, a.Request, a.Status, a.Body, asTime(&a.BegunAt))
+}
+
+func (t *tx) DropAnswer(ctx context.Context, k meta.RequestKey) error {
+	_, err := t.exec(ctx, "the answer of a request", `DELETE FROM answers WHERE org = $1 AND sandbox = $2 AND client_id = $3 AND request_key = $4`,
+		k.Scope.Org, k.Scope.Sandbox, k.ClientID, k.Key)
+	return err
+}
+
+func (t *tx) DropAnswers(ctx context.Context, before time.Time) (int64, error) {
+	return t.exec(ctx, "the answers of requests", `DELETE FROM answers WHERE begun_at < $1`, asTime(&before))
+}
