@@ -19,6 +19,7 @@ const (
 	pathNamespaces  = "/data/core/idnamespace/identities"
 	pathSandboxes   = "/data/foundation/sandbox-management/sandboxes"
 	pathEntities    = "/data/core/ups/access/entities"
+	pathAudiences   = "/data/core/ups/audiences"
 	pathLanding     = "/landing/"
 
 	profileSchema = "_xdm.context.profile"
@@ -117,6 +118,13 @@ func (c *Client) WaitRun(ctx context.Context, audienceID, runID string, progress
 			return r, err
 		}
 	}
+}
+
+// ExtendTTL starts a run that gives the members of an audience their whole time again.
+func (c *Client) ExtendTTL(ctx context.Context, audienceID string) (Extension, error) {
+	var out Extension
+	err := c.call(ctx, request{method: http.MethodPost, path: pathExternal + "/extend-ttl/" + url.PathEscape(audienceID)}, &out)
+	return out, err
 }
 
 // Runs reads a page of an audience's runs. query is as in the API's documents (limit, start, sortBy,

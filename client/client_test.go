@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -105,6 +106,8 @@ func TestCalls(t *testing.T) {
 		"POST /data/core/idnamespace/identities":            {`201 {"id":10000,"code":"IATA"}`},
 		"GET /data/core/idnamespace/identities":             {`200 [{"code":"Email"}]`},
 		"GET /data/foundation/sandbox-management/sandboxes": {`200 {"sandboxes":[{"name":"prod"}]}`},
+		"GET /data/core/ups/audiences":                      {`200 {"children":[{"id":"x","_etag":"\"e\""}],"_page":{"totalCount":2,"pageSize":1,"next":"n"},"_links":{"next":{"href":"@/audiences?start=n"}}}`},
+		"GET /data/core/ups/audiences/x":                    {`200 {"id":"x","lifecycleState":"draft","sandbox":{"sandboxName":"prod"},"linkedAudienceRef":{"flowId":"f"}}`},
 		"GET /data/core/ups/access/entities":                {`200 {"k":{"entityId":"k","entity":{"segmentMembership":{"n":{"x":{"status":"realized"}}}}}}`, notFound},
 		"POST /data/core/ups/access/entities":               {`503 busy`, `200 {"k":{"entity":{}}}`},
 		"PUT /landing/lists/new%20one.csv":                  {`200 {"path":"lists/new one.csv","size":4}`},
@@ -157,6 +160,10 @@ func TestCalls(t *testing.T) {
 	check(err, !found)
 	profiles, err := c.LookupMany(ctx, []IdentityRef{{EntityID: "b", EntityIDNS: NamespaceRef{Code: "email"}}})
 	check(err, len(profiles) == 1 && !profiles["k"].Found())
+	others, err := c.UPSAudiences(ctx, url.Values{"sort": {"name:asc"}})
+	check(err, others.Children[0].Etag == `"e"` && others.Page.Next == "n" && others.Links.Next.Href == "@/audiences?start=n")
+	other, err := c.UPSAudience(ctx, "x")
+	check(err, other.LifecycleState == "draft" && other.Sandbox.SandboxName == "prod" && other.LinkedAudienceRef.FlowID == "f")
 	up, err := c.Upload(ctx, "lists/new one.csv", strings.NewReader("text"))
 	check(err, up.Size == 4)
 	var refused *APIError
@@ -171,6 +178,7 @@ func TestCalls(t *testing.T) {
 	for _, want := range []string{
 		`POST /data/core/ais/external-audience/submit {"name":"a","fields":[{"name":"m","type":"string","identityNs":"Email"}],"sourceSpec":{"path":"p"},"ttlInDays":30,"originName":"CUSTOM_UPLOAD"}`,
 		`GET /data/core/ais/external-audience?limit=1&start=1`,
+		`GET /data/core/ups/audiences?sort=name%3Aasc`,
 		`PATCH /data/core/ais/external-audience/x {"labels":[],"ttlInDays":20}`,
 		`POST /data/core/ais/external-audience/x/runs {"differentialIngestion":false}`,
 		`GET /data/core/ups/access/entities?entityId=a%40example.com&entityIdNS=email&schema.name=_xdm.context.profile`,

@@ -54,6 +54,7 @@ type NewAudience struct {
 	Tags              []string   `json:"tags,omitempty"`
 	ProfileIngestion  *bool      `json:"profileIngestion,omitempty"`
 	Guards            *Guards    `json:"guards,omitempty"`
+	Schedule          *Schedule  `json:"schedule,omitempty"`
 	KeepRejectedRows  bool       `json:"keepRejectedRows,omitempty"`
 	Encryption        any        `json:"encryption,omitempty"`
 	ExpressActivation *bool      `json:"expressActivation,omitempty"`
@@ -77,6 +78,8 @@ type Audience struct {
 	Tags             []string   `json:"tags,omitempty"`
 	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // there when it is false
 	Guards           *Guards    `json:"guards,omitempty"`           // there when they are not the defaults
+	Schedule         *Schedule  `json:"schedule,omitempty"`
+	NextRunAt        int64      `json:"nextRunAt,omitempty"` // when Schedule is looked at next, epoch seconds
 	KeepRejectedRows bool       `json:"keepRejectedRows,omitempty"`
 	CreatedBy        string     `json:"createdBy"`
 	CreatedAt        int64      `json:"createdAt"`
@@ -114,8 +117,18 @@ type AudiencePatch struct {
 	Fields      []FieldPatch `json:"fields,omitempty"`
 	TTLInDays   *int         `json:"ttlInDays,omitempty"`
 
-	Guards           *Guards `json:"guards,omitempty"`
-	KeepRejectedRows *bool   `json:"keepRejectedRows,omitempty"`
+	Guards           *Guards   `json:"guards,omitempty"`
+	Schedule         *Schedule `json:"schedule,omitempty"` // an empty one takes it away
+	KeepRejectedRows *bool     `json:"keepRejectedRows,omitempty"`
+}
+
+// Schedule starts the runs of an audience: at a time, or when there are new files.
+type Schedule struct {
+	Cron                  string `json:"cron,omitempty"`                  // minute, hour, day of month, month, day of week
+	TimeZone              string `json:"timeZone,omitempty"`              // of Cron, an IANA name; UTC
+	OnNewFiles            bool   `json:"onNewFiles,omitempty"`            // instead of Cron
+	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"` // of the runs; true
+	Paused                bool   `json:"paused,omitempty"`
 }
 
 // Guards stop a run before it changes anything. What is absent is the default.

@@ -44,6 +44,19 @@ type Connection struct {
 	Version        int            `json:"version"`
 }
 
+// PatchOperation is one operation of a JSON Patch.
+type PatchOperation struct {
+	Op    string `json:"op"`   // add, replace or remove
+	Path  string `json:"path"` // a JSON Pointer, such as /name
+	Value any    `json:"value,omitempty"`
+}
+
+// ConnectionTest is the answer to the test of a connection that leads to a store that can be read.
+type ConnectionTest struct {
+	ID     string `json:"id"`
+	Status string `json:"status"` // success
+}
+
 // ConnectionList is a page of connections; one connection is read as a list of one.
 type ConnectionList struct {
 	Items []Connection `json:"items"`
@@ -84,7 +97,7 @@ type Sandbox struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Title     string `json:"title"`
-	State     string `json:"state"`
+	State     string `json:"state"` // active; resetting or deleting, when it cannot be used
 	Type      string `json:"type"`
 	Region    string `json:"region"`
 	IsDefault bool   `json:"isDefault"`
@@ -95,6 +108,18 @@ type SandboxList struct {
 	Sandboxes []Sandbox `json:"sandboxes"`
 	Page      ListPage  `json:"_page"`
 	Links     Links     `json:"_links"`
+}
+
+// NewSandbox creates a sandbox.
+type NewSandbox struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Type  string `json:"type,omitempty"` // production or development, which is the default
+}
+
+// SandboxAction is what is to be done with a sandbox.
+type SandboxAction struct {
+	Action string `json:"action"` // reset
 }
 
 // ListPage is the page of a list that is always whole.
@@ -189,14 +214,16 @@ type Upload struct {
 
 // ErrorBody is the body of every refusal (application/problem+json).
 type ErrorBody struct {
-	Type      string                  `json:"type"`
-	Title     string                  `json:"title"`
-	Status    int                     `json:"status"`
-	Detail    string                  `json:"detail"`
-	RequestID string                  `json:"requestId"`
-	ErrorCode string                  `json:"errorCode"`
-	Message   string                  `json:"message"`
-	Errors    map[string][]ErrorEntry `json:"errors"` // by the HTTP status
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	RequestID string `json:"requestId"`
+	ErrorCode string `json:"errorCode"`
+	Message   string `json:"message"`
+	// ErrorMessage repeats Detail when the status is 412, for clients of the flow service.
+	ErrorMessage string                  `json:"errorMessage,omitempty"`
+	Errors       map[string][]ErrorEntry `json:"errors"` // by the HTTP status
 }
 
 // ErrorEntry is one thing that is wrong with a request.

@@ -41,7 +41,7 @@ type Run struct {
 	CreatedAt             int64        `json:"createdAt"`
 	CreatedBy             string       `json:"createdBy"`
 	Reason                string       `json:"reason,omitempty"`
-	Kind                  string       `json:"kind,omitempty"` // rollback, resubmit or expire; absent of a run that reads the audience's files
+	Kind                  string       `json:"kind,omitempty"` // rollback, resubmit, expire or extend; absent of a run that reads the audience's files
 	Of                    string       `json:"of,omitempty"`   // the earlier run of a rollback or resubmit
 	DryRun                bool         `json:"dryRun,omitempty"`
 	Force                 bool         `json:"force,omitempty"`
@@ -182,6 +182,14 @@ type VersionList struct {
 type Rollback struct {
 	DryRun *bool  `json:"dryRun,omitempty"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Extension is the answer to the extension of the members' time, which a run does.
+type Extension struct {
+	AudienceID   string `json:"audienceId"`
+	Name         string `json:"name"`
+	AudienceName string `json:"audienceName"`
+	RunID        string `json:"runId"`
 }
 
 // RunProgress is how far a run has come.

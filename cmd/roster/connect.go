@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"roster/client"
 	"roster/internal/app"
 )
@@ -18,6 +20,26 @@ type connector struct {
 	server, credentials string     // a server's address and the credentials for it; "" for the data directory
 	cfg                 app.Config // of a server in this process, on the data directory
 	out, log            io.Writer  // for what people should know, and for the server's log
+}
+
+// addFlags gives a command that only reads the flags that say where its server is.
+func (c *connector) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.server, "server", "", "address of a server")
+	cmd.Flags().StringVar(&c.credentials, "credentials", "", "credentials file for --server")
+	addSettings(cmd, "data-dir", "memory", "database-url", "debug-listen")
+}
+
+// dial reads the flags of addFlags and connects. Standard output is left to what the command reads.
+func (c *connector) dial(cmd *cobra.Command) (*connection, error) {
+	if (c.server == "") != (c.credentials == "") {
+		return nil, usagef("--server and --credentials go together")
+	}
+	var err error
+	if c.cfg, err = loadConfig(cmd); err != nil {
+		return nil, err
+	}
+	c.out, c.log = cmd.ErrOrStderr(), cmd.ErrOrStderr()
+	return c.connect(cmd.Context())
 }
 
 // connection is a server that was found.

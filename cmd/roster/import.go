@@ -30,6 +30,7 @@ type importOptions struct {
 	maxRejected         *float64 // nil when it was not given
 	keepRejectedRows    bool
 	dryRun, force       bool
+	receipt             string // a file to write the run's receipt to, or ""
 	json                bool
 }
 
@@ -69,7 +70,7 @@ func newImport() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", "", "name of the audience")
 	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, COLUMN=NAMESPACE; the first one given makes a member")
-	f.StringArrayVar(&o.fields, "field", nil, "type of a column, NAME=TYPE, instead of the one found out")
+	f.StringArrayVar(&o.fields, "field", nil, "type of a column, NAME=TYPE, instead of the one found out; with --no-header, one for each column in their order names them")
 	f.StringVar(&o.deleteColumn, "delete", "", "column that removes the member of its row when it is true or not 0")
 	f.BoolVar(&o.full, "full", false, "the file is the complete list: members that are not in it leave")
 	f.BoolVar(&o.changes, "changes", false, "the file is changes: nobody leaves but by the delete column")
@@ -81,6 +82,7 @@ func newImport() *cobra.Command {
 	f.BoolVar(&o.keepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would happen and change nothing")
 	f.BoolVar(&o.force, "force", false, "let the run pass guards that stop it")
+	f.StringVar(&o.receipt, "receipt", "", "file to write the run's signed receipt to (see roster verify)")
 	f.StringVar(&o.server, "server", "", "address of a server to upload the file to")
 	f.StringVar(&o.credentials, "credentials", "", "credentials file for --server")
 	f.BoolVar(&o.json, "json", false, "print one JSON document to standard output")
@@ -116,6 +118,7 @@ type importResult struct {
 	Fields          []client.Field `json:"fields,omitempty"`
 	Seconds         float64        `json:"seconds"`
 	Run             *client.Run    `json:"run,omitempty"`
+	DryRun          *rehearsal     `json:"dryRun,omitempty"` // of an audience that does not exist yet
 	Error           *importError   `json:"error,omitempty"`
 }
 

@@ -58,15 +58,15 @@ func stored(f *os.File, size int64) tabular.File {
 	}}
 }
 
-// importFields makes the fields of the audience of the file's columns and the flags. The identities come
-// first, in the order of their flags, since the first identity of an audience makes a member.
+// importFields makes the fields of the audience of the file's columns and the flags.
 func (im *importer) importFields(columns []tabular.Column) ([]client.Field, error) {
 	fields := make([]client.Field, len(columns))
 	for i, c := range columns {
-		fields[i] = client.Field{Name: c.Name, Type: string(c.Type)}
-		if c.Type == audience.Integer {
-			fields[i].Type = string(audience.Long) // the next file's numbers may not fit 32 bits
-		}
+		f := c.Field()
+		fields[i] = client.Field{Name: f.Name, Type: string(f.Type)}
+	}
+	if im.format.noHeader {
+		im.nameColumns(fields)
 	}
 	for _, flag := range im.fields {
 		name, kind, ok := strings.Cut(flag, "=")
@@ -86,29 +86,79 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 		}
 		fields[i].Role = string(audience.RoleDelete)
 	}
-	return im.identitiesFirst(fields)
+	places, err := im.identify(fields)
+	if err != nil {
+		return nil, err
+	}
+	if im.format.noHeader {
+		return fields, identitiesInOrder(fields, places)
+	}
+	return identitiesFirst(fields, places), nil
 }
 
-func (im *importer) identitiesFirst(fields []client.Field) ([]client.Field, error) {
-	var first []client.Field
+// nameColumns gives the columns of a file without a header the names of the --field flags, when there is a flag for
+// each column. Flags that name columns as they were found out name nothing new.
+func (im *importer) nameColumns(fields []client.Field) {
+	found := func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return slices.ContainsFunc(fields, func(f client.Field) bool { return strings.EqualFold(f.Name, name) })
+	}
+	if len(im.fields) != len(fields) || !slices.ContainsFunc(im.fields, func(flag string) bool { return !found(flag) }) {
+		return
+	}
+	for i, flag := range im.fields {
+		fields[i].Name, _, _ = strings.Cut(flag, "=")
+	}
+}
+
+// identify gives the fields that --identity names their namespaces, and returns their places in the order of the flags.
+func (im *importer) identify(fields []client.Field) (places []int, err error) {
 	for _, flag := range im.identities {
 		name, ns, _ := strings.Cut(flag, "=")
 		i, err := columnOf(fields, "--identity", name)
 		if err != nil {
 			return nil, err
 		}
-		if ns == "" {
+		switch f := &fields[i]; {
+		case ns == "":
 			return nil, usagef("--identity %s: it must be COLUMN=NAMESPACE, such as %s=Email", flag, name)
+		case f.IdentityNs != "":
+			return nil, usagef("--identity %s: the column was named before, with the namespace %s", flag, f.IdentityNs)
+		default:
+			f.IdentityNs = ns
+			if !im.typeGiven(f.Name) {
+				f.Type = string(audience.String) // an id of digits keeps its leading zeros
+			}
 		}
-		identity := fields[i]
-		identity.IdentityNs = ns
-		if !im.typeGiven(identity.Name) {
-			identity.Type = string(audience.String) // an id of digits keeps its leading zeros
-		}
-		first = append(first, identity)
-		fields = slices.Delete(fields, i, i+1)
+		places = append(places, i)
 	}
-	return append(first, fields...), nil
+	return places, nil
+}
+
+// identitiesFirst puts the identities first, in the order of their flags, since the first identity of an audience
+// makes a member.
+func identitiesFirst(fields []client.Field, places []int) []client.Field {
+	ordered := make([]client.Field, 0, len(fields))
+	for _, i := range places {
+		ordered = append(ordered, fields[i])
+	}
+	for i, f := range fields {
+		if !slices.Contains(places, i) {
+			ordered = append(ordered, f)
+		}
+	}
+	return ordered
+}
+
+// identitiesInOrder refuses identities of a file without a header that are not in the order of its columns: the fields
+// stand for the columns in their order, and the first identity makes a member.
+func identitiesInOrder(fields []client.Field, places []int) error {
+	if slices.IsSorted(places) {
+		return nil
+	}
+	first := fields[slices.Min(places)]
+	return usagef("with --no-header the first identity in the order of the columns makes a member, which is %s; give --identity %s=%s first",
+		first.Name, first.Name, first.IdentityNs)
 }
 
 func (im *importer) typeGiven(column string) bool {
@@ -127,14 +177,14 @@ func columnOf(fields []client.Field, flag, name string) (int, error) {
 		}
 		names[i] = f.Name
 	}
-	return 0, usagef("%s %s: there is no such column (or it was named before); the columns are %s", flag, name, strings.Join(names, ", "))
+	return 0, usagef("%s %s: there is no such column; the columns are %s", flag, name, strings.Join(names, ", "))
 }
 
 // showColumns shows how the file is read and what will become of each column.
 func (im *importer) showColumns(found tabular.Inferred) {
 	of := "all " + count(int64(found.Rows))
-	if found.Rows == sampleRows {
-		of = "the first " + count(sampleRows)
+	if found.More {
+		of = "the first " + count(int64(found.Rows))
 	}
 	fmt.Fprintf(im.out, "%s, %s, %s. Columns, with the types found in %s rows:\n", filepath.Base(im.path), size(im.info.Size()), written(found.Format), of)
 	var rows [][]string
@@ -177,12 +227,14 @@ func (im *importer) sameFields(a client.Audience) error {
 		have[strings.ToLower(f.Name)] = f
 	}
 	var differences []string
-	for _, f := range im.result.Fields {
+	for i, f := range im.result.Fields {
 		old, ok := have[strings.ToLower(f.Name)]
 		delete(have, strings.ToLower(f.Name))
 		switch {
 		case !ok:
 			differences = append(differences, fmt.Sprintf("the column %s is not in it", f.Name))
+		case im.format.noHeader && (i >= len(a.Fields) || !strings.EqualFold(a.Fields[i].Name, f.Name)):
+			differences = append(differences, fmt.Sprintf("the column %s has another place in it", f.Name))
 		case old.IdentityNs != f.IdentityNs:
 			differences = append(differences, fmt.Sprintf("%s has the identity namespace %q in it, not %q", f.Name, old.IdentityNs, f.IdentityNs))
 		case im.typeGiven(f.Name) && old.Type != f.Type:

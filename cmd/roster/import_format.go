@@ -14,12 +14,14 @@ import (
 type formatFlags struct {
 	delimiter, quote, escape, encoding string
 	nulls, dates                       []string
+	noHeader                           bool
 }
 
 func (o *formatFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.delimiter, "delimiter", "", "character between the columns of a CSV file (found out from the file when absent; \\t is a tab)")
 	f.StringVar(&o.quote, "quote", "", "character around values of a CSV file, or none")
 	f.StringVar(&o.escape, "escape", "", "character that takes the next one literally inside quotes, or none")
+	f.BoolVar(&o.noHeader, "no-header", false, "the first line of a CSV file is people, too; its columns are called column1, column2, …")
 	f.StringVar(&o.encoding, "encoding", "", "utf-8, utf-16le, utf-16be, windows-1252 or iso-8859-1")
 	f.StringArrayVar(&o.nulls, "null", nil, "text that stands for no value, such as NULL; may be given several times")
 	f.StringArrayVar(&o.dates, "date-format", nil, "pattern of dates beside ISO 8601, such as dd/MM/yyyy; may be given several times")
@@ -30,6 +32,9 @@ func (o *formatFlags) format() *client.Format {
 	f := client.Format{Delimiter: o.delimiter, Quote: o.quote, Escape: o.escape, Encoding: o.encoding, NullValues: o.nulls, DateFormats: o.dates}
 	if f.Delimiter == `\t` {
 		f.Delimiter = "\t"
+	}
+	if o.noHeader {
+		f.Header = new(false)
 	}
 	if reflect.DeepEqual(f, client.Format{}) {
 		return nil
@@ -43,7 +48,7 @@ func (o *formatFlags) domain() audience.Format {
 	if f == nil {
 		return audience.Format{}
 	}
-	return audience.Format{Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding, NullValues: f.NullValues, DateFormats: f.DateFormats}
+	return audience.Format{Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding, NullValues: f.NullValues, DateFormats: f.DateFormats}
 }
 
 // sameFormat refuses to read a file in another way than the audience does.

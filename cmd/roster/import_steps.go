@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -57,8 +58,7 @@ func (im *importer) ingest(ctx context.Context) error {
 		return err
 	}
 	if !found && im.dryRun {
-		fmt.Fprintf(im.out, "\nThis was a dry run: there is no audience %q yet, and none was created.\n", im.name)
-		return nil
+		return im.rehearse(ctx)
 	}
 	if !found {
 		if a, err = im.create(ctx); err != nil {
@@ -137,7 +137,23 @@ func (im *importer) watch(ctx context.Context, audienceID, runID string) error {
 		return err
 	}
 	im.result.Run = &run
-	return nil
+	return im.saveReceipt(ctx, run)
+}
+
+// saveReceipt writes the receipt of a run that has one to the file that was asked for.
+func (im *importer) saveReceipt(ctx context.Context, run client.Run) error {
+	if im.receipt == "" || run.Status != "SUCCESS" || run.DryRun {
+		return nil
+	}
+	signed, err := im.client.Receipt(ctx, run.AudienceID, run.RunID)
+	if err != nil {
+		return fmt.Errorf("the run ended SUCCESS, but its receipt cannot be read: %w", err)
+	}
+	text, err := json.Marshal(signed)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(im.receipt, append(text, '\n'), 0o600)
 }
 
 // connect finds the server; one in this process may read the file's folder.

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"syscall"
+	_ "time/tzdata" // schedules have time zones, and a machine may have none
 
 	"github.com/spf13/cobra"
 
@@ -113,7 +114,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newMembers(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newMembers(), newRejects(), newVerify(), newVersion())
 	return root, started
 }
 

@@ -32,11 +32,6 @@ func newMembers() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
-			cfg, err := loadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			o.connector.cfg, o.connector.out, o.connector.log = cfg, cmd.ErrOrStderr(), cmd.ErrOrStderr()
 			return runMembers(cmd, o)
 		},
 	}
@@ -44,9 +39,7 @@ func newMembers() *cobra.Command {
 	f.StringVar(&o.format, "format", "ndjson", "form of the list, ndjson or csv")
 	f.StringVar(&o.asOf, "as-of", "", "id of a run: the members as of that run")
 	f.StringVar(&o.fields, "fields", "", "names of the fields that are wanted, with commas between them; all when empty")
-	f.StringVar(&o.connector.server, "server", "", "address of a server")
-	f.StringVar(&o.connector.credentials, "credentials", "", "credentials file for --server")
-	addSettings(cmd, "data-dir", "memory", "database-url", "debug-listen")
+	o.connector.addFlags(cmd)
 	return cmd
 }
 
@@ -66,10 +59,7 @@ func runMembers(cmd *cobra.Command, o membersOptions) error {
 	if o.format != "ndjson" && o.format != "csv" {
 		return usagef("--format must be ndjson or csv, not %q", o.format)
 	}
-	if (o.connector.server == "") != (o.connector.credentials == "") {
-		return usagef("--server and --credentials go together")
-	}
-	conn, err := o.connector.connect(cmd.Context())
+	conn, err := o.connector.dial(cmd)
 	if err != nil {
 		return err
 	}

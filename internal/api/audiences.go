@@ -9,6 +9,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/meta"
 )
 
 // submit is the seed generation's creation of an audience.
@@ -73,6 +74,9 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	}
 	if in.Guards != nil {
 		d.Guards = audience.Guards(*in.Guards)
+	}
+	if in.Schedule != nil {
+		d.Schedule = scheduleOf(in.Schedule)
 	}
 	for _, f := range in.Fields {
 		d.Fields = append(d.Fields, audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs,
@@ -179,7 +183,7 @@ func (s *server) listAudiences(c *call) (answer, error) {
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, total, err := s.Service.Audiences(c.Context(), c.actor, offset, limit)
+	list, total, err := s.Service.Audiences(c.Context(), c.actor, meta.AudienceQuery{Limit: limit, Offset: offset})
 	if err != nil {
 		return answer{}, err
 	}
@@ -216,6 +220,9 @@ func patch(in *client.AudiencePatch) (control.Patch, error) {
 	if in.Guards != nil {
 		p.Guards = new(audience.Guards(*in.Guards))
 	}
+	if in.Schedule != nil {
+		p.Schedule = new(scheduleOf(in.Schedule))
+	}
 	var problems audience.Problems
 	for i, f := range in.Fields {
 		if f.Name == "" {
@@ -244,14 +251,10 @@ func (s *server) deleteAudience(c *call) (answer, error) {
 // audienceBody is an audience as it was submitted, without its id.
 func audienceBody(a *audience.Audience) client.Audience {
 	b := client.Audience{
-		Name: a.Name, CustomAudienceID: a.CustomID, Description: a.Description, Fields: []client.Field{}, SourceSpec: sourceSpec(a.Source),
+		Name: a.Name, CustomAudienceID: a.CustomID, Description: a.Description, Fields: fieldsBody(a.Fields), SourceSpec: sourceSpec(a.Source),
 		TTLInDays: a.TTLDays, Labels: a.Labels, AudienceType: a.AudienceType, OriginName: a.OriginName,
 		Namespace: a.Namespace, Tags: a.Tags,
 		CreatedBy: a.CreatedBy, CreatedAt: epoch(a.CreatedAt), UpdatedBy: a.UpdatedBy, UpdatedAt: epoch(a.UpdatedAt),
-	}
-	for _, f := range a.Fields {
-		b.Fields = append(b.Fields, client.Field{Name: f.Name, Type: string(f.Type), IdentityNs: f.IdentityNs,
-			Labels: f.Labels, Role: string(f.Role), ConsentValues: f.ConsentValues})
 	}
 	if !a.ProfileIngestion {
 		b.ProfileIngestion = new(false)
@@ -259,8 +262,33 @@ func audienceBody(a *audience.Audience) client.Audience {
 	if a.Guards != (audience.Guards{}) {
 		b.Guards = new(client.Guards(a.Guards))
 	}
+	if a.Schedule != (audience.Schedule{}) {
+		b.Schedule, b.NextRunAt = scheduleBody(a.Schedule), epoch(a.NextRunAt)
+	}
 	b.KeepRejectedRows = a.KeepRejectedRows
 	return b
+}
+
+func scheduleBody(s audience.Schedule) *client.Schedule {
+	b := &client.Schedule{Cron: s.Cron, TimeZone: s.TimeZone, OnNewFiles: s.OnNewFiles, Paused: s.Paused}
+	if s.Full {
+		b.DifferentialIngestion = new(false)
+	}
+	return b
+}
+
+func scheduleOf(s *client.Schedule) audience.Schedule {
+	return audience.Schedule{Cron: s.Cron, TimeZone: s.TimeZone, OnNewFiles: s.OnNewFiles, Paused: s.Paused,
+		Full: s.DifferentialIngestion != nil && !*s.DifferentialIngestion}
+}
+
+func fieldsBody(fields []audience.Field) []client.Field {
+	list := []client.Field{}
+	for _, f := range fields {
+		list = append(list, client.Field{Name: f.Name, Type: string(f.Type), IdentityNs: f.IdentityNs,
+			Labels: f.Labels, Role: string(f.Role), ConsentValues: f.ConsentValues})
+	}
+	return list
 }
 
 // sourceSpec has the form that the client gave it.
@@ -282,11 +310,12 @@ func namedAudience(a *audience.Audience) client.Audience {
 
 func audienceWithMeta(a *audience.Audience) client.Audience {
 	b := namedAudience(a)
-	b.AudienceMeta = &client.AudienceMeta{Members: a.Members, LastRunID: string(a.LastRun)}
-	if !a.LastIngestedAt.IsZero() {
-		b.AudienceMeta.ExpiresAt = epoch(a.LastIngestedAt.Add(a.TTL()))
-	}
+	b.AudienceMeta = audienceMeta(a)
 	return b
+}
+
+func audienceMeta(a *audience.Audience) *client.AudienceMeta {
+	return &client.AudienceMeta{Members: a.Members, LastRunID: string(a.LastRun), ExpiresAt: epoch(a.ExpiresAt())}
 }
 
 // epoch is a time in seconds; 0 for none.

@@ -119,7 +119,7 @@ func TestReadAudiences(t *testing.T) {
 	if want := (client.Page{Limit: 1, Count: 1, TotalCount: 3, Next: "2"}); list.Page != want || list.Audiences[0].AudienceMeta == nil {
 		t.Errorf("%+v", list)
 	}
-	if got := last[pageArgs](t, w.service); got != (pageArgs{1, 1}) {
+	if got := last[meta.AudienceQuery](t, w.service); !reflect.DeepEqual(got, meta.AudienceQuery{Limit: 1, Offset: 1}) {
 		t.Errorf("%+v", got)
 	}
 	if page := ok[client.AudienceList](t, w.do("GET", external+"?limit=1&start=2", ""), 200).Page; page.Next != "" {
@@ -431,7 +431,7 @@ func TestOpenCalls(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	none := []string{"Authorization", "", "x-api-key", "", "x-gw-ims-org-id", "", "x-sandbox-name", ""}
-	for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml"} {
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/.well-known/jwks.json"} {
 		if rec := w.do("GET", path, "", none...); rec.Code != 200 || rec.Body.Len() == 0 {
 			t.Errorf("%s: %d", path, rec.Code)
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -29,6 +30,8 @@ var errorTable = map[audience.Code]struct {
 	audience.NotFound:      {http.StatusNotFound, "NOT_FOUND"},
 	methodNotAllowed:       {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"},
 	audience.Duplicate:     {http.StatusConflict, "DUPLICATE_RESOURCE"},
+	audience.Stale:         {http.StatusPreconditionFailed, "PRECONDITION_FAILED"},
+	audience.TooMany:       {http.StatusTooManyRequests, "TOO_MANY_REQUESTS"},
 	audience.Impossible:    {http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY"},
 	audience.Internal:      {http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"},
 	audience.BadGateway:    {http.StatusBadGateway, "BAD_GATEWAY"},
@@ -50,6 +53,9 @@ func refusal(err error, requestID string) (int, client.ErrorBody) {
 		RequestID: requestID,
 		ErrorCode: string(e.Code),
 		Message:   row.message,
+	}
+	if e.Code == audience.Stale {
+		body.ErrorMessage = e.Message
 	}
 	entries := []client.ErrorEntry{}
 	for _, p := range e.Problems {
@@ -88,6 +94,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error("a request failed", "request", id, "method", r.Method, "route", r.Pattern, "error", cause)
 	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
+	case status == http.StatusTooManyRequests:
+		wait := math.Ceil(audience.AsError(err).RetryAfter.Seconds())
+		w.Header().Set("Retry-After", strconv.Itoa(max(int(wait), 1)))
 	}
 	s.write(w, r, status, problemType, body)
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -52,6 +54,21 @@ func (q *query) start() int {
 		return 0
 	}
 	return int(n)
+}
+
+// token is where a list goes on, as a query parameter without "=" in it, which clients split at.
+func token(from any) string {
+	data, err := json.Marshal(from)
+	if err != nil {
+		panic(err) // it holds nothing but texts and numbers
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// readToken reads what token wrote; false for a text that it did not write.
+func readToken(text string, from any) bool {
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && json.Unmarshal(data, from) == nil
 }
 
 // pageOf describes a page. The last one has no next.

@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"roster/internal/audience"
+	"roster/internal/meta"
 )
 
 // validSubmit is the seed document's own request.
@@ -124,6 +125,22 @@ func TestRefused(t *testing.T) {
 
 		{"a kind of connection that is not supported", "POST", connections, `{"name": "a", "connectionSpec": {"id": "ecadc60c-7455-4d87-84dc-2a0e293d997b", "version": "1.0"}}`, nil},
 		{"connections by a bad token", "GET", connections + "?continuationToken=x!&property=id==1", "", nil},
+		{"audiences by bad parameters", "GET", audiences + "?limit=101&start=x&sort=size:up&property=name=1&name=", "", nil},
+		{"audiences by the cursor of another order", "GET", audiences + "?sort=name:asc&start=" + audienceCursor{SortBy: meta.SortCreated, ID: audienceID}.text(), "", nil},
+		{"an absent audience", "GET", audiences + "/" + absentID, "", nil},
+		{"an audience that is no id", "GET", audiences + "/bulk-get", "", nil},
+		{"a patch that is no JSON Patch", "PATCH", audiences + "/" + audienceID, `{"description": "x"}`, nil},
+		{"a JSON Patch of much that is wrong", "PATCH", audiences + "/" + audienceID, `[{"op": "add", "path": "/name", "value": "x"},
+			{"op": "add", "path": "/labels/-", "value": "core/C1"}, {"op": "replace", "path": "/tags", "value": ["a", 1]},
+			{"op": "remove", "path": "/lifecycleState"}, {"op": "add", "path": "/description", "value": null}]`, nil},
+		{"no JSON Patch at all", "PATCH", audiences + "/" + audienceID, `[{"op": "move", "path": "/tags", "from": "/labels"}]`, nil},
+		{"a form as JSON Patch", "PATCH", audiences + "/" + audienceID, `a=b`, []string{"Content-Type", "text/plain"}},
+		{"a patch of an absent audience", "PATCH", audiences + "/" + absentID, `[{"op": "remove", "path": "/tags"}]`, nil},
+		{"a change of what has changed", "PATCH", audiences + "/" + audienceID, `[{"op": "remove", "path": "/tags"}]`, []string{"If-Match", `"stale"`}},
+		{"a deletion of what has changed", "DELETE", audiences + "/" + audienceID, "", []string{"If-Match", `"stale"`}},
+		{"many audiences that are none", "POST", audiences + "/bulk-get", `{"ids": [{"id": ""}, {}, {"id": "a", "type": "b"}]}`, nil},
+		{"an audience cannot be replaced", "PUT", audiences + "/" + audienceID, `{}`, nil},
+		{"an audience cannot be created there", "POST", audiences, `{}`, nil},
 		{"a profile of nobody", "GET", entities + "?entityId=a@example.com&entityIdNS=email", "", nil},
 		{"a profile without identity", "GET", entities + "?schema.name=other", "", nil},
 		{"profiles without identities", "POST", entities, `{"identities": []}`, nil},

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bufio"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +24,7 @@ const (
 // errPageFull ends the reading of a page.
 var errPageFull = errors.New("api: the page is full")
 
-// rejects answers a page of a run's rejects as JSON, or all of them as CSV.
+// rejects answers a page of a run's rejects as JSON, or all of them as CSV or NDJSON.
 func (s *server) rejects(c *call) (answer, error) {
 	id, run, err := c.runID()
 	if err != nil {
@@ -32,15 +34,19 @@ func (s *server) rejects(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	asCSV := q.format(c, "json", "csv") == "csv"
+	form := q.format(c, "json", "csv", "ndjson")
 	limit, start := q.limit(defaultRejects, maxRejects), q.start()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	if asCSV {
+	switch form {
+	case "csv":
 		return answer{http.StatusOK, &stream{contentType: "text/csv; charset=utf-8",
 			header: map[string]string{"Content-Disposition": fmt.Sprintf(`attachment; filename="rejects-%s.csv"`, run)},
 			write:  func(w io.Writer) error { return s.rejectsCSV(c, w, id, run) }}}, nil
+	case "ndjson":
+		return answer{http.StatusOK, &stream{contentType: "application/x-ndjson",
+			write: func(w io.Writer) error { return s.rejectsNDJSON(c, w, id, run) }}}, nil
 	}
 	body := client.RejectList{Rejects: []client.RejectedRow{}}
 	total, err := s.Service.Rejects(c.Context(), c.actor, id, run, int64(start), func(r audience.RejectedRow) error {
@@ -84,6 +90,17 @@ func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.R
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// rejectsNDJSON streams all rejects, one a line.
+func (s *server) rejectsNDJSON(c *call, w io.Writer, id audience.ID, run audience.RunID) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	enc := json.NewEncoder(out)
+	_, err := s.Service.Rejects(c.Context(), c.actor, id, run, 0, func(r audience.RejectedRow) error { return enc.Encode(rejectBody(r)) })
+	if err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 // resubmit takes a corrected file and starts a run that reads only it.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	pathpkg "path"
+	"slices"
 	"strings"
 
 	contract "roster/api"
@@ -27,16 +28,19 @@ const (
 	externals = "/core/ais/external-audiences"
 	one       = external + "/{audienceId}"
 
-	connections = "/foundation/flowservice/connections"
+	flowservice = "/foundation/flowservice"
+	connections = flowservice + "/connections"
 	namespaces  = "/core/idnamespace/identities"
 	sandboxes   = "/foundation/sandbox-management/sandboxes"
 	entities    = "/core/ups/access/entities"
+	audiences   = "/core/ups/audiences"
 	landing     = "/landing/"
 )
 
 // routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
-// /external-audience/{audienceId}/runs, since one request matches both; so tasks and operations are registered
-// in their plural spelling, which the seed's own text uses, and the singular is another spelling of it.
+// /external-audience/{audienceId}/runs, since one request matches both; so tasks, operations and
+// extensions are registered in their plural spelling, which the seed's own text uses, and the singular is another
+// spelling of it.
 func (s *server) routes() []route {
 	return []route{
 		{method: "POST", path: "/ims/token/v3", open: http.HandlerFunc(s.token)},
@@ -44,12 +48,14 @@ func (s *server) routes() []route {
 
 		{method: "POST", path: external + "/submit", do: s.submit},
 		{method: "POST", path: external, do: s.create},
+		{method: "POST", path: external + "/validate", do: s.validate},
 		{method: "GET", path: externals + "/task/{taskId}", also: []string{external + "/task/{taskId}"}, do: s.task},
 		{method: "GET", path: externals + "/operations/{operationId}", also: []string{external + "/operations/{operationId}"}, do: s.operation},
 		{method: "GET", path: external, do: s.listAudiences},
 		{method: "GET", path: one, do: s.audience},
 		{method: "PATCH", path: one, do: s.updateAudience},
 		{method: "DELETE", path: one, do: s.deleteAudience},
+		{method: "POST", path: externals + "/extend-ttl/{audienceId}", also: []string{external + "/extend-ttl/{audienceId}"}, do: s.extendTTL},
 
 		{method: "POST", path: one + "/run", do: s.startRun},
 		{method: "POST", path: one + "/runs", do: s.startLaterRun},
@@ -58,6 +64,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: one + "/runs/{runId}/rejects", do: s.rejects},
 		{method: "POST", path: one + "/runs/{runId}/rejects/resubmit", do: s.resubmit},
 		{method: "POST", path: one + "/runs/{runId}/rollback", do: s.rollback},
+		{method: "GET", path: one + "/runs/{runId}/receipt", do: s.receipt},
 		{method: "GET", path: one + "/versions", do: s.versions},
 		{method: "GET", path: one + "/runs", do: s.listRuns},
 
@@ -67,15 +74,34 @@ func (s *server) routes() []route {
 		{method: "POST", path: connections, do: s.createConnection},
 		{method: "GET", path: connections, do: s.listConnections},
 		{method: "GET", path: connections + "/{connectionId}", do: s.connection},
+		{method: "PATCH", path: connections + "/{connectionId}", do: s.updateConnection},
 		{method: "DELETE", path: connections + "/{connectionId}", do: s.deleteConnection},
+		{method: "GET", path: connections + "/{connectionId}/test", do: s.testConnection},
+		{method: "POST", path: connections + "/{connectionId}/test", do: s.testConnection},
+		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection},
+		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec},
+		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone},
+		{method: "GET", path: flowservice + "/flows/{flowId}", do: s.flow},
+		{method: "GET", path: flowservice + "/runs/{flowRunId}", do: s.flowRun},
+		{method: "GET", path: flowservice + "/runs", do: s.listFlowRuns},
 
 		{method: "GET", path: namespaces, do: s.listNamespaces},
 		{method: "POST", path: namespaces, do: s.createNamespace},
 		{method: "GET", path: sandboxes, do: s.listSandboxes},
+		{method: "POST", path: sandboxes, do: s.createSandbox},
+		{method: "GET", path: sandboxes + "/{name}", do: s.sandbox},
+		{method: "PUT", path: sandboxes + "/{name}", do: s.actOnSandbox},
+		{method: "DELETE", path: sandboxes + "/{name}", do: s.deleteSandbox},
+		{method: "GET", path: audiences, do: s.listUPSAudiences},
+		{method: "GET", path: audiences + "/{audienceId}", do: s.upsAudience},
+		{method: "PATCH", path: audiences + "/{audienceId}", do: s.updateUPSAudience},
+		{method: "DELETE", path: audiences + "/{audienceId}", do: s.deleteUPSAudience},
+		{method: "POST", path: audiences + "/bulk-get", do: s.bulkUPSAudiences},
 		{method: "GET", path: entities, do: s.lookup},
 		{method: "POST", path: entities, do: s.lookupMany},
 		{method: "PUT", path: landing + "{path...}", do: s.upload},
 
+		{method: "GET", path: "/.well-known/jwks.json", open: http.HandlerFunc(s.keys)},
 		{method: "GET", path: "/healthz", open: http.HandlerFunc(s.healthz)},
 		{method: "GET", path: "/readyz", open: http.HandlerFunc(s.readyz)},
 		{method: "GET", path: "/metrics", open: s.Metrics},
@@ -92,6 +118,9 @@ func fixed(path string) string {
 	return before
 }
 
+// services are the beginnings of the paths of AEP.
+var services = []string{"/core/", "/foundation/", "/flowservice/"}
+
 // canonical returns the one spelling of an escaped path that the mux knows: without /data before a path of AEP,
 // without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
 // that is no route's, such as one with "..", an empty segment, or a folder's.
@@ -99,7 +128,7 @@ func (s *server) canonical(path string) (_ string, ok bool) {
 	if strings.HasPrefix(path, landing) {
 		return path, pathpkg.Clean(path) == path && path != landing
 	}
-	if rest, found := strings.CutPrefix(path, "/data"); found && (strings.HasPrefix(rest, "/core/") || strings.HasPrefix(rest, "/foundation/")) {
+	if rest, found := strings.CutPrefix(path, "/data"); found && slices.ContainsFunc(services, func(s string) bool { return strings.HasPrefix(rest, s) }) {
 		path = rest
 	}
 	if len(path) > 1 {

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	contract "roster/api"
+	"roster/internal/audience"
 )
 
 // TestDescription compares the routes with openapi.yaml, both ways.
@@ -55,13 +56,20 @@ func TestSpellings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	fill := strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID,
-		"{namespace}", "email", "{identity}", "ada@example.com")
+		"{namespace}", "email", "{identity}", "ada@example.com", "{flowId}", flowID, "{flowRunId}", flowRunID, "{name}", "dev",
+		"{specId}", audience.SpecLandingZone)
 	bodies := map[string]string{
 		"POST " + external + "/submit": validSubmit, "POST " + external: validSubmit,
-		"POST " + connections: `{"name": "files", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`,
-		"POST " + namespaces:  `{"name": "n", "code": "N"}`,
-		"POST " + entities:    `{"identities": [{"entityId": "a", "entityIdNS": {"code": "email"}}]}`,
-		"PATCH " + one:        `{}`,
+		"POST " + connections:                      `{"name": "files", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`,
+		"PATCH " + connections + "/{connectionId}": `[{"op": "replace", "path": "/name", "value": "n"}]`,
+		"POST " + sandboxes:                        `{"name": "dev", "title": "Development"}`,
+		"PUT " + sandboxes + "/{name}":             `{"action": "reset"}`,
+		"POST " + namespaces:                       `{"name": "n", "code": "N"}`,
+		"POST " + entities:                         `{"identities": [{"entityId": "a", "entityIdNS": {"code": "email"}}]}`,
+		"PATCH " + one:                             `{}`,
+		"POST " + external + "/validate":           `{"sourceSpec": {"path": "in.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}}`,
+		"POST " + audiences + "/bulk-get":          `{"ids": [{"id": "` + absentID + `"}]}`,
+		"PATCH " + audiences + "/{audienceId}":     `[{"op": "remove", "path": "/tags"}]`,
 	}
 	for _, rt := range (&server{}).routes() {
 		if rt.do == nil || strings.HasPrefix(rt.path, landing) {
@@ -71,10 +79,13 @@ func TestSpellings(t *testing.T) {
 			var first string
 			for _, spelled := range []string{"/data" + path, path, "/data" + path + "/", path + "/"} {
 				target := fill.Replace(spelled)
+				if rt.path == flowservice+"/runs" {
+					target += "?property=flowId==" + flowID
+				}
 				if rt.path == entities && rt.method == "GET" {
 					continue // see TestLookup
 				}
-				rec := w.do(rt.method, target, bodies[rt.method+" "+rt.path])
+				rec := w.do(rt.method, target, bodies[rt.method+" "+rt.path], "If-Match", "*")
 				if rec.Code >= 300 {
 					t.Errorf("%s %s: %d %s", rt.method, target, rec.Code, rec.Body)
 				}
@@ -114,7 +125,7 @@ func TestPathsThatAreNone(t *testing.T) {
 		"POST /healthz":       "GET, HEAD",
 		"GET /landing/in.csv": "PUT",
 		"OPTIONS /data/foundation/flowservice/connections":                      "GET, HEAD, POST",
-		"PATCH /data/foundation/sandbox-management/sandboxes":                   "GET, HEAD",
+		"PATCH /data/foundation/sandbox-management/sandboxes":                   "GET, HEAD, POST",
 		"PUT /data/core/ais/external-audience/" + audienceID + "/runs/" + runID: "GET, HEAD",
 	} {
 		method, path, _ := strings.Cut(call, " ")

@@ -241,11 +241,7 @@ func ledger(b *client.Run, r *audience.Run) {
 	if members := client.Members(r.Result.Members); r.Status == audience.Success || members != (client.Members{}) {
 		b.Members = &members
 	}
-	for _, f := range r.Result.Files {
-		b.Files = append(b.Files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
-			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns,
-			Format: formatBody(f.Format)})
-	}
+	b.Files = runFiles(r)
 	for _, g := range r.Result.Guards {
 		b.Guards = append(b.Guards, client.Guard(g))
 	}
@@ -261,4 +257,13 @@ func ledger(b *client.Run, r *audience.Run) {
 	if r.Result.SnapshotID != 0 {
 		b.SnapshotID = strconv.FormatInt(r.Result.SnapshotID, 10)
 	}
+}
+
+func runFiles(r *audience.Run) (files []client.RunFile) {
+	for _, f := range r.Result.Files {
+		files = append(files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
+			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns,
+			Format: formatBody(f.Format)})
+	}
+	return files
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"roster/internal/audience"
@@ -35,6 +36,8 @@ type Config struct {
 	Metrics http.Handler
 	// Registerer takes the metrics of the requests; none are kept when it is nil.
 	Registerer prometheus.Registerer
+	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
+	RateLimit float64
 }
 
 // server answers requests.
@@ -44,6 +47,7 @@ type server struct {
 	mux      *http.ServeMux
 	spelling []spelling
 	duration *prometheus.HistogramVec // nil without a Registerer
+	limits   limits
 }
 
 // New returns the handler of the whole API.
@@ -54,7 +58,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Metrics == nil {
 		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	}
-	s := &server{Config: cfg, log: cfg.Log, mux: http.NewServeMux()}
+	s := &server{Config: cfg, spelling: []spelling{{"/flowservice/", flowservice + "/"}}, log: cfg.Log, mux: http.NewServeMux(), limits: limits{perSecond: cfg.RateLimit}}
 	for _, r := range s.routes() {
 		s.mux.Handle(r.method+" "+r.path, s.handler(r))
 		for _, other := range r.also {
@@ -77,7 +81,8 @@ type call struct {
 	actor audience.Actor
 }
 
-// answer is what a route answers: a status and, unless it is nil, a body: a *stream, or what is written as JSON.
+// answer is what a route answers: a status and, unless it is nil, a body: a *stream, a
+// tagged body, or what is written as JSON.
 type answer struct {
 	status int
 	body   any
@@ -166,6 +171,10 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
+		if err := s.limits.take(actor.ClientID, time.Now()); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		a, err := s.once(w, rt, &call{Request: r, actor: actor})
 		if err != nil {
 			s.fail(w, r, err)
@@ -174,6 +183,9 @@ func (s *server) handler(rt route) http.Handler {
 		if st, ok := a.body.(*stream); ok {
 			s.stream(w, r, st)
 			return
+		}
+		if t, ok := a.body.(tagged); ok {
+			a = t.answer(w, r, a)
 		}
 		if a.body == nil {
 			w.WriteHeader(a.status)
@@ -197,12 +209,18 @@ func encode(body any) []byte {
 // write writes a body as JSON.
 func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
 	text := encode(body)
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(status)
-	if _, err := w.Write(text); err != nil {
-		s.log.Debug("an answer did not arrive", "request", requestID(r.Context()), "error", err)
+	send := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		w.WriteHeader(status)
+		if _, err := w.Write(text); err != nil {
+			s.log.Debug("an answer did not arrive", "request", requestID(r.Context()), "error", err)
+		}
 	}
+	if len(text) >= gzhttp.DefaultMinSize {
+		send = compress(http.HandlerFunc(send))
+	}
+	send(w, r)
 }
 
 // recovered answers a request whose handler panicked.

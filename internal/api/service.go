@@ -15,11 +15,15 @@ import (
 // Service is what the handlers need of the use cases; *control.Service has it.
 type Service interface {
 	Submit(ctx context.Context, a audience.Actor, d control.Draft) (audience.Task, error)
+	Validate(ctx context.Context, a audience.Actor, d control.Draft, rows int, preview bool) (control.Validation, error)
 	Task(ctx context.Context, a audience.Actor, id audience.TaskID) (audience.Task, error)
 	Audience(ctx context.Context, a audience.Actor, id audience.ID) (audience.Audience, error)
-	Audiences(ctx context.Context, a audience.Actor, offset, limit int) ([]audience.Audience, int, error)
+	Audiences(ctx context.Context, a audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error)
+	AudiencesByID(ctx context.Context, a audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error)
 	UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error)
-	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID) error
+	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error
+
+	ExtendTTL(ctx context.Context, a audience.Actor, id audience.ID) (audience.Run, error)
 
 	StartRun(ctx context.Context, a audience.Actor, id audience.ID, r audience.RunRequest) (audience.Run, error)
 	Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error)
@@ -27,16 +31,30 @@ type Service interface {
 	Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (int64, error)
 	Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (audience.Run, error)
 	Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, r audience.RunRequest) (audience.Run, error)
+	Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (r audience.Run, location string, err error)
 	Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]control.Version, int, error)
 
 	CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (audience.Connection, error)
 	Connection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
 	Connections(ctx context.Context, a audience.Actor, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error)
+	UpdateConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID, ifMatch []string, change control.ConnectionChange) (audience.Connection, error)
 	DeleteConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) error
+	TestConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
+	ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) ([]control.Entry, error)
+	ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (control.ExploredFile, error)
+
+	Flow(ctx context.Context, a audience.Actor, flowID string) (audience.Audience, *audience.Run, error)
+	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)
+	FlowRuns(ctx context.Context, a audience.Actor, flowID string, before int64, limit int) ([]audience.Run, error)
 
 	Namespaces(ctx context.Context, a audience.Actor) ([]audience.Namespace, error)
 	CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error)
 	Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error)
+	Sandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error)
+	CreateSandbox(ctx context.Context, a audience.Actor, sb audience.Sandbox) (audience.Sandbox, error)
+	ResetSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error)
+	DeleteSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error)
+	ActorSandbox(ctx context.Context, a audience.Actor) (audience.Sandbox, error)
 	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error)
 	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
 	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef) ([]control.Profile, error)
@@ -51,6 +69,8 @@ type Service interface {
 type Issuer interface {
 	Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
 	Authenticate(ctx context.Context, h auth.Headers) (audience.Actor, error)
+	SignReceipt(receipt []byte) (signature string, err error)
+	Keys() []byte
 }
 
 var (

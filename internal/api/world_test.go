@@ -229,15 +229,19 @@ type fake struct {
 	calls    []any // arguments of the calls
 	task     audience.Task
 	audience audience.Audience
-	run      audience.Run
-	conns    []audience.Connection
-	profiles []control.Profile
-	rejects  []audience.RejectedRow
-	member   control.Member
-	next     string // cursor after a member list
-	err      error  // of every call
-	panics   any
-	answers  map[string]meta.Answer // by Idempotency-Key
+	// audiences are those of a list; the audience is the first of them.
+	audiences []audience.Audience
+	run       audience.Run
+	conns     []audience.Connection
+	profiles  []control.Profile
+	rejects   []audience.RejectedRow
+	member    control.Member
+	next      string // cursor after a member list
+	err       error  // of every call
+	panics    any
+	answers   map[string]meta.Answer // by Idempotency-Key
+
+	validation control.Validation
 }
 
 func newFake() *fake {
@@ -246,11 +250,12 @@ func newFake() *fake {
 		Fields:  []audience.Field{{Name: "ppid", Type: audience.String, IdentityNs: "Email"}, {Name: "list_id", Type: audience.String, Labels: []string{"core/C2", "custom/deep"}}},
 		Source:  audience.SourceSpec{Path: "activation/sample-source/example.csv", Type: audience.PathFile, SourceType: "Cloud Storage", BaseConnectionID: connID},
 		TTLDays: 40, Labels: []string{"core/C1"}, AudienceType: "people", OriginName: "CUSTOM_UPLOAD", Namespace: "CustomerAudienceUpload",
-		ProfileIngestion: true, CreatedBy: clientID, CreatedAt: time.Unix(1749324248, 0), UpdatedBy: clientID, UpdatedAt: time.Unix(1749624273, 0),
+		ProfileIngestion: true, State: audience.StatePublished, CreatedBy: clientID, CreatedAt: time.Unix(1749324248, 0), UpdatedBy: clientID, UpdatedAt: time.Unix(1749624273, 0),
 		LastRun: runID, Members: 3, LastIngestedAt: time.Unix(1749624273, 0),
 	}
 	return &fake{
-		answers: map[string]meta.Answer{},
+		audiences: []audience.Audience{a},
+		answers:   map[string]meta.Answer{},
 		member: control.Member{Audience: audienceID, Identity: control.IdentityRef{ID: "ada@example.com", Namespace: "Email"}, Status: control.Realized,
 			Since: testNow, LastQualification: testNow, ValidUntil: testNow.Add(a.TTL()), Origin: &control.MemberOrigin{Run: runID, RunCreatedAt: testNow,
 				File: audience.PlannedFile{Path: "example.csv", Version: "v1"}, Line: 2}},
@@ -329,25 +334,36 @@ func (f *fake) Audience(_ context.Context, _ audience.Actor, id audience.ID) (au
 	return f.audience, absent("audience", id)
 }
 
-type pageArgs struct{ offset, limit int }
+func (f *fake) Audiences(_ context.Context, _ audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error) {
+	return f.audiences[:min(q.Limit, len(f.audiences))], 3, f.called(q)
+}
 
-func (f *fake) Audiences(_ context.Context, _ audience.Actor, offset, limit int) ([]audience.Audience, int, error) {
-	return []audience.Audience{f.audience}, 3, f.called(pageArgs{offset, limit})
+func (f *fake) AudiencesByID(_ context.Context, _ audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error) {
+	return map[audience.ID]audience.Audience{audienceID: f.audience}, f.called(ids)
 }
 
 func (f *fake) UpdateAudience(_ context.Context, _ audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error) {
 	if err := f.called(p); err != nil {
 		return audience.Audience{}, err
 	}
+	if len(p.IfMatch) > 0 && !slices.Contains(p.IfMatch, f.audience.Etag()) {
+		return audience.Audience{}, audience.Errorf(audience.Stale, "audience %s has changed", id)
+	}
 	if p.Description != nil {
 		f.audience.Description = *p.Description
+	}
+	if p.State != nil {
+		f.audience.State = *p.State
 	}
 	return f.audience, absent("audience", id)
 }
 
-func (f *fake) DeleteAudience(_ context.Context, _ audience.Actor, id audience.ID) error {
-	if err := f.called(id); err != nil {
+func (f *fake) DeleteAudience(_ context.Context, _ audience.Actor, id audience.ID, ifMatch ...string) error {
+	if err := f.called(ifMatch, id); err != nil {
 		return err
+	}
+	if len(ifMatch) > 0 && !slices.Contains(ifMatch, f.audience.Etag()) {
+		return audience.Errorf(audience.Stale, "audience %s has changed", id)
 	}
 	return absent("audience", id)
 }
@@ -448,7 +464,7 @@ func (f *fake) CreateNamespace(_ context.Context, _ audience.Actor, n audience.N
 }
 
 func (f *fake) Sandboxes(context.Context, audience.Actor) ([]audience.Sandbox, error) {
-	return []audience.Sandbox{{ID: absentID, Name: "prod", Title: "Production", Type: "production", Default: true}}, f.called("sandboxes")
+	return []audience.Sandbox{{ID: absentID, Name: "prod", Title: "Production", Type: "production", State: audience.SandboxActive, Default: true}}, f.called("sandboxes")
 }
 
 func (f *fake) Members(_ context.Context, _ audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error) {
@@ -467,6 +483,23 @@ func (f *fake) Member(_ context.Context, _ audience.Actor, id audience.ID, who c
 
 func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef) ([]control.Profile, error) {
 	return f.profiles, f.called(ids)
+}
+
+type validateArgs struct {
+	draft   control.Draft
+	rows    int
+	preview bool
+}
+
+func (f *fake) Validate(_ context.Context, _ audience.Actor, d control.Draft, rows int, preview bool) (control.Validation, error) {
+	return f.validation, f.called(validateArgs{d, rows, preview})
+}
+
+func (f *fake) Receipt(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID) (audience.Run, string, error) {
+	if err := f.called(id); err != nil {
+		return audience.Run{}, "", err
+	}
+	return f.run, "file:///lake/a", absent("run", id)
 }
 
 func (f *fake) Upload(_ context.Context, _ audience.Actor, path string, r io.Reader) (source.Object, error) {
@@ -493,4 +526,8 @@ func (f *fake) Answered(_ context.Context, _ audience.Actor, key, request string
 func (f *fake) Refused(_ context.Context, _ audience.Actor, key string) error {
 	delete(f.answers, key)
 	return nil
+}
+
+func (f *fake) ActorSandbox(_ context.Context, a audience.Actor) (audience.Sandbox, error) {
+	return audience.Sandbox{ID: absentID, Org: a.Scope.Org, Name: a.Scope.Sandbox, Title: "Production", Type: "production", Default: true}, nil
 }

@@ -158,7 +158,7 @@ func (a *App) openProfile(context.Context) error {
 
 // wire connects the parts; everything they need is open.
 func (a *App) wire(context.Context) error {
-	issuer, err := auth.NewIssuer(a.path("keys", "token.jwk"), a.meta, a.cfg.Clock)
+	issuer, err := auth.NewIssuer(KeyPath(a.cfg.DataDir), a.meta, a.cfg.Clock)
 	if err != nil {
 		return fmt.Errorf("open the token keys: %w", err)
 	}
@@ -166,8 +166,9 @@ func (a *App) wire(context.Context) error {
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
+		Guardrails: a.cfg.Guardrails,
 	})
-	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready,
+	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Registerer: a.metrics})
 	a.server = newServer(handler, a.log)
 	return nil

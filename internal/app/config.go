@@ -34,6 +34,10 @@ type Config struct {
 	DebugListen string // loopback host:port of pprof, "" for none
 	// UndoWindow is how long a run can be undone.
 	UndoWindow time.Duration
+	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
+	RateLimit float64
+	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
+	Guardrails bool
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means control.DefaultSettleAge.
 	SettleAge *time.Duration
 
@@ -107,6 +111,8 @@ func Settings() []Setting {
 		{"memory", "budget of one run", "512MiB", setMemory},
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
+		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
+		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
 		{"log-level", "debug, info, warn or error", "info", setLogLevel},
@@ -292,6 +298,23 @@ func setUndoWindow(c *Config, v string) error {
 		return fmt.Errorf("%q is not a time of 1h or more, such as 168h", v)
 	}
 	c.UndoWindow = d
+	return nil
+}
+
+func setRateLimit(c *Config, v string) error {
+	n, err := strconv.ParseFloat(v, 64)
+	if err != nil || n < 0.01 || n > 1e6 {
+		return fmt.Errorf("%q is not a number of requests from 0.01 to 1000000", v)
+	}
+	c.RateLimit = n
+	return nil
+}
+
+func setGuardrails(c *Config, v string) error {
+	if v != "aep" && v != "none" {
+		return fmt.Errorf("%q must be aep or none", v)
+	}
+	c.Guardrails = v == "aep"
 	return nil
 }
 

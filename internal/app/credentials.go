@@ -32,6 +32,9 @@ type Credentials struct {
 // CredentialsPath is where the credentials of a data directory lie.
 func CredentialsPath(dir string) string { return filepath.Join(dir, "credentials.json") }
 
+// KeyPath is where the key lies that signs tokens and receipts.
+func KeyPath(dir string) string { return filepath.Join(dir, "keys", "token.jwk") }
+
 // ReadCredentials reads a credentials file.
 func ReadCredentials(path string) (Credentials, error) {
 	var c Credentials

@@ -23,7 +23,12 @@ const (
 )
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // a proxy in front may speak it
 	return &http.Server{
+		Protocols:         &protocols,
 		Handler:           keepMoving(h),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,

@@ -33,6 +33,8 @@ const (
 	OriginUpload     = "CUSTOM_UPLOAD"
 	TypePeople       = "people"
 	SourceTypeCloud  = "Cloud Storage"
+	// TypeExternal is the type of every audience among those of other services (contract, section 3, Audiences).
+	TypeExternal = "ExternalSegment"
 	// LandingContainer is the name of a landing zone's container; a path may begin with it.
 	LandingContainer = "dlz-user-container"
 	// ExitedFor is how long a membership that ended is still shown as exited.
@@ -126,20 +128,27 @@ type Audience struct {
 	Namespace        string
 	ProfileIngestion bool
 	Guards           Guards
+	// State is StatePublished at first and its clients' to set.
+	State State
 	// KeepRejectedRows says that the raw text of rejected rows is kept with the rejects, for as long as they are.
 	KeepRejectedRows bool
 	CreatedBy        string
 	CreatedAt        time.Time
 	UpdatedBy        string
 	UpdatedAt        time.Time
-	// LastRun is the last run that ended SUCCESS, "" when there was none.
+	// LastRun is the last run that ended SUCCESS and brought members, "" when there was none.
 	LastRun RunID
 	// Members is the number of members after LastRun.
 	Members int64
-	// RefreshedAt is when a full run last brought every member; zero when none did.
+	// RefreshedAt is when a full run last brought every member, or their time was extended; zero when neither was.
 	RefreshedAt time.Time
-	// LastIngestedAt is the time stamp of LastRun; the last member expires TTLDays after it.
+	// LastIngestedAt is the time stamp of LastRun.
 	LastIngestedAt time.Time
+	Schedule       Schedule
+	// NextRunAt is when Schedule is looked at next; zero when it starts no runs.
+	NextRunAt time.Time
+	// ScheduleTried is which new files Schedule started a run for last.
+	ScheduleTried string
 	// MaintainedAt is when its maintenance last ended; zero when it never did.
 	MaintainedAt time.Time
 }
@@ -156,6 +165,18 @@ func (a *Audience) PrimaryIdentity() int {
 
 // TTL is the time a member lives after the run that last brought it.
 func (a *Audience) TTL() time.Duration { return time.Duration(a.TTLDays) * 24 * time.Hour }
+
+// ExpiresAt is when the time of the last member is over; the zero time when no run has brought any.
+func (a *Audience) ExpiresAt() time.Time {
+	if a.LastRun == "" {
+		return time.Time{}
+	}
+	last := a.LastIngestedAt
+	if a.RefreshedAt.After(last) {
+		last = a.RefreshedAt
+	}
+	return last.Add(a.TTL())
+}
 
 // Status is the state of a task, a run or a run's stage.
 type Status string
@@ -211,7 +232,8 @@ type Sandbox struct {
 	Org       string
 	Name      string
 	Title     string
-	Type      string // "production" or "development"
+	Type      string // SandboxProduction or SandboxDevelopment
+	State     SandboxState
 	Default   bool
 	CreatedAt time.Time
 }
@@ -241,6 +263,8 @@ type Actor struct {
 	ClientID string
 	Scope    Scope
 	Role     ClientRole
+	// OrgRole is the role in every sandbox of the organization that gives no other, "" when there is none.
+	OrgRole ClientRole
 }
 
 // May reports whether the actor's role includes want.

@@ -3,6 +3,7 @@ package audience
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code is a stable error code of the contract (section 1). Its last three digits are the HTTP status.
@@ -17,7 +18,9 @@ const (
 	Forbidden     Code = "100922-401"
 	NotFound      Code = "100940-404"
 	Duplicate     Code = "100950-409"
+	Stale         Code = "100910-412" // a change of what has changed since it was read
 	Impossible    Code = "100960-422" // well-formed but impossible now
+	TooMany       Code = "100910-429" // more than a limit allows in a time
 	Internal      Code = "100970-500"
 	BadGateway    Code = "100970-502" // a source or a store is down
 )
@@ -34,7 +37,9 @@ type Error struct {
 	Code     Code      `json:"code"`
 	Message  string    `json:"message"`
 	Problems []Problem `json:"problems,omitempty"`
-	cause    error
+	// RetryAfter is how long to wait before asking again; only of TooMany.
+	RetryAfter time.Duration `json:"-"`
+	cause      error
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Namespace is an identity namespace. Codes differ ignoring case.
@@ -50,6 +51,26 @@ var standard = []Namespace{
 
 // StandardNamespaces returns the namespaces that every organization has.
 func StandardNamespaces() []Namespace { return slices.Clone(standard) }
+
+// suggestive are names of columns, in letters and digits alone, that suggest a namespace.
+var suggestive = map[string]string{
+	"email": "Email", "mail": "Email", "emailaddress": "Email", "emailaddr": "Email", "useremail": "Email", "customeremail": "Email",
+	"emailsha256": "Email_LC_SHA256", "emaillcsha256": "Email_LC_SHA256", "sha256email": "Email_LC_SHA256", "hashedemail": "Email_LC_SHA256", "emailhash": "Email_LC_SHA256",
+	"phone": "Phone", "phonenumber": "Phone", "mobile": "Phone", "mobilephone": "Phone", "mobilenumber": "Phone", "msisdn": "Phone", "telephone": "Phone",
+	"phonee164": "Phone_E164", "phonesha256": "Phone_SHA256",
+	"ecid": "ECID", "mcid": "ECID", "idfa": "IDFA", "gaid": "GAID", "aaid": "GAID", "tntid": "TNTID",
+}
+
+// ProposeNamespace returns the namespace of the identities that a column of that name probably holds, "" when the name
+// suggests none.
+func ProposeNamespace(column string) string {
+	return suggestive[strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, column)]
+}
 
 // Resolve finds the canonical form of a namespace code among the standard and the given custom namespaces,
 // ignoring case. When there is none it returns the nearest known codes, best first.

@@ -2,6 +2,7 @@ package audience
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,8 +33,11 @@ func (p *Problems) Text(path, s string) {
 
 // OptionalText checks a text that may be anything that every store can keep.
 func (p *Problems) OptionalText(path, s string) {
-	if strings.ContainsRune(s, 0) {
+	switch {
+	case strings.ContainsRune(s, 0):
 		p.Add(path, "must not hold a NUL character")
+	case !utf8.ValidString(s):
+		p.Add(path, "is not UTF-8")
 	}
 }
 
@@ -50,6 +54,20 @@ func (p *Problems) Labels(path string, labels []string) {
 		if !validLabel(l) {
 			p.Add(fmt.Sprintf("%s[%d]", path, i), "must be core/ or custom/ followed by the label's name, such as core/C1")
 		}
+	}
+}
+
+// Tags checks the tags at path.
+func (p *Problems) Tags(path string, tags []string) {
+	for i, tag := range tags {
+		p.Text(fmt.Sprintf("%s[%d]", path, i), tag)
+	}
+}
+
+// State checks a life cycle state that a client sets.
+func (p *Problems) State(path string, s State) {
+	if !slices.Contains(States, s) {
+		p.Add(path, "%.64q is not one of %s, %s, %s; DELETE deletes an audience", s, StateDraft, StatePublished, StateInactive)
 	}
 }
 

@@ -11,7 +11,11 @@ const (
 	RunResubmit RunKind = "resubmit" // reads one corrected file with rejected rows of an earlier run
 	RunRollback RunKind = "rollback" // brings the audience back to what it was after an earlier run
 	RunExpire   RunKind = "expire"   // takes out the members whose time is over; reads no file
+	RunExtend   RunKind = "extend"   // gives the members their whole time again, as if a full run had brought them
 )
+
+// ReadsFiles reports whether runs of the kind read files of people.
+func (k RunKind) ReadsFiles() bool { return k == RunIngest || k == RunResubmit }
 
 // RunRequest is what a client asks of a run (contract, section 2, Run body).
 type RunRequest struct {
@@ -193,7 +197,8 @@ type RunResult struct {
 	// ContentSum is the sum modulo 2^64 of the column _roster_row over all members: whoever reads the dataset can
 	// compute it again.
 	ContentSum uint64 `json:"contentSum,omitempty"`
-	// RefreshedAt is when a full run last brought every member, as of this run; zero when none did.
+	// RefreshedAt is when a full run last brought every member, or their time was extended, as of this run; zero when
+	// neither was.
 	RefreshedAt time.Time `json:"refreshedAt,omitzero"`
 }
 

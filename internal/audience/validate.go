@@ -53,9 +53,7 @@ func Validate(d *Audience, lookup Lookup) error {
 	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
 	p.Text("namespace", d.Namespace)
 	p.Labels("labels", d.Labels)
-	for i, tag := range d.Tags {
-		p.Text(fmt.Sprintf("tags[%d]", i), tag)
-	}
+	p.Tags("tags", d.Tags)
 	return p.Err()
 }
 

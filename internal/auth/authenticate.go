@@ -75,13 +75,17 @@ func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error
 	if actor, at, ok := i.grants.getAt(key); ok && !now.Before(at) && now.Sub(at) < grantLife {
 		return actor, nil
 	}
-	_, err := i.store.Sandbox(ctx, key.scope)
+	sandbox, err := i.store.Sandbox(ctx, key.scope)
 	if errors.Is(err, meta.ErrNotFound) {
 		return audience.Actor{}, &audience.Error{Code: audience.Invalid, Message: fmt.Sprintf("there is no sandbox %.100q in the organization", key.scope.Sandbox),
 			Problems: []audience.Problem{{Path: "x-sandbox-name", Message: fmt.Sprintf("there is no sandbox %.100q", key.scope.Sandbox)}}}
 	}
 	if err != nil {
 		return audience.Actor{}, fmt.Errorf("look up the sandbox: %w", err)
+	}
+	if sandbox.State.Leaving() {
+		text := fmt.Sprintf("the sandbox %.100q is %s and cannot be used", key.scope.Sandbox, sandbox.State)
+		return audience.Actor{}, &audience.Error{Code: audience.Invalid, Message: text, Problems: []audience.Problem{{Path: "x-sandbox-name", Message: text}}}
 	}
 	client, err := i.store.Client(ctx, key.client)
 	if errors.Is(err, meta.ErrNotFound) || err == nil && client.Org != key.scope.Org {
@@ -94,7 +98,7 @@ func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error
 	if role == "" {
 		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the client has no role in the sandbox %.100q", key.scope.Sandbox)
 	}
-	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role}
+	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles["*"]}
 	i.grants.putAt(key, actor, now)
 	return actor, nil
 }

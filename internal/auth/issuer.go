@@ -46,7 +46,8 @@ type Issuer struct {
 	store    Store
 	clock    func() time.Time
 	key      jose.JSONWebKey
-	signer   jose.Signer
+	tokens   jose.Signer
+	receipts jose.Signer
 	verified *cache[[sha256.Size]byte, claims]
 	grants   *cache[grantKey, audience.Actor]
 }
@@ -57,11 +58,15 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 	if err != nil {
 		return nil, err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
+	tokens, err := newSigner(key, tokenType)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", keyFile, err)
 	}
-	return &Issuer{store: store, clock: clock, key: key, signer: signer,
+	receipts, err := newSigner(key, ReceiptType)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", keyFile, err)
+	}
+	return &Issuer{store: store, clock: clock, key: key, tokens: tokens, receipts: receipts,
 		verified: newCache[[sha256.Size]byte, claims](cacheSize), grants: newCache[grantKey, audience.Actor](cacheSize)}, nil
 }
 
@@ -83,7 +88,7 @@ func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (toke
 		return "", 0, ErrInvalidClient
 	}
 	now := i.clock().Truncate(time.Second)
-	token, err = jwt.Signed(i.signer).Claims(claims{
+	token, err = jwt.Signed(i.tokens).Claims(claims{
 		Claims: jwt.Claims{Issuer: issuerName, Subject: client.ID, ID: uuid.NewString(),
 			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(tokenLife))},
 		Org: client.Org,
@@ -101,6 +106,9 @@ func (i *Issuer) verify(token string) (claims, error) {
 		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{algorithm})
 		if err != nil {
 			return c, audience.Errorf(audience.BadToken, "the token is not one of this server's; get one at /ims/token/v3")
+		}
+		if typ, _ := parsed.Headers[0].ExtraHeaders[jose.HeaderType].(string); typ != tokenType {
+			return c, audience.Errorf(audience.BadToken, "what was sent is not a token; get one at /ims/token/v3")
 		}
 		if err := parsed.Claims(i.key.Public().Key, &c); err != nil || c.Issuer != issuerName || c.Expiry == nil || c.Subject == "" {
 			return c, audience.Errorf(audience.BadToken, "the token was not issued by this server; get one at /ims/token/v3")

@@ -165,7 +165,7 @@ func TestForgedTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	sign := func(alg jose.SignatureAlgorithm, key, claims any) string {
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, nil)
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{}).WithType(tokenType))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -16,8 +18,13 @@ type Patch struct {
 	Fields      []FieldPatch
 	TTLDays     *int
 	Guards      *audience.Guards
+	Tags        *[]string
+	State       *audience.State
+	Schedule    *audience.Schedule
 
 	KeepRejectedRows *bool
+	// IfMatch are etags, of which the audience must have one unless there are none.
+	IfMatch []string
 }
 
 // FieldPatch replaces the labels of the field with that name.
@@ -43,14 +50,6 @@ func (s *Service) audience(ctx context.Context, r meta.Reader, scope audience.Sc
 	return found, absent(err, "audience", id)
 }
 
-// Audiences lists audiences, newest first, and says how many there are in all.
-func (s *Service) Audiences(ctx context.Context, a audience.Actor, offset, limit int) ([]audience.Audience, int, error) {
-	if err := allow(a, toRead); err != nil {
-		return nil, 0, err
-	}
-	return s.cfg.Store.Audiences(ctx, a.Scope, offset, limit)
-}
-
 // UpdateAudience changes an audience. Current members expire by a new TTL at once, counted from the run that
 // last brought them.
 func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p Patch) (audience.Audience, error) {
@@ -62,7 +61,10 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 		if changed, err = s.audience(ctx, tx, a.Scope, id); err != nil {
 			return err
 		}
-		if err := p.apply(&changed); err != nil {
+		if err := unchanged(&changed, p.IfMatch); err != nil {
+			return err
+		}
+		if err := p.apply(&changed, s.now()); err != nil {
 			return err
 		}
 		changed.UpdatedBy, changed.UpdatedAt = a.ClientID, s.now()
@@ -75,8 +77,8 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 	return changed, nil
 }
 
-// apply checks the patch and changes the audience by it.
-func (p Patch) apply(a *audience.Audience) error {
+// apply checks the patch and changes the audience by it, now.
+func (p Patch) apply(a *audience.Audience, now time.Time) error {
 	var wrong audience.Problems
 	if p.Description != nil {
 		wrong.OptionalText("description", *p.Description)
@@ -103,27 +105,56 @@ func (p Patch) apply(a *audience.Audience) error {
 		wrong.Guards("guards", *p.Guards)
 		a.Guards = *p.Guards
 	}
+	if p.Tags != nil {
+		wrong.Tags("tags", *p.Tags)
+		a.Tags = *p.Tags
+	}
+	if p.State != nil {
+		wrong.State("lifecycleState", *p.State)
+		a.State = *p.State
+	}
+	if p.Schedule != nil {
+		checkSchedule(&wrong, *p.Schedule)
+		a.Schedule, a.NextRunAt, a.ScheduleTried = *p.Schedule, nextLook(*p.Schedule, now), ""
+	}
 	if p.KeepRejectedRows != nil {
 		a.KeepRejectedRows = *p.KeepRejectedRows
 	}
 	return wrong.Err()
 }
 
-// DeleteAudience hides an audience and its runs from everybody and enqueues the removal of its data.
-func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID) error {
+// unchanged refuses a change of an audience that has none of the etags, unless there are none.
+func unchanged(a *audience.Audience, etags []string) error {
+	if len(etags) == 0 || slices.Contains(etags, a.Etag()) {
+		return nil
+	}
+	return audience.Errorf(audience.Stale, "audience %s has changed since it was read; read it again", a.ID)
+}
+
+// DeleteAudience hides an audience and its runs from everybody and enqueues the removal of its data. ifMatch is as in
+// a Patch.
+func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error {
 	if err := allow(a, toWrite); err != nil {
 		return err
 	}
-	key, ok := canonical(id)
-	if !ok {
-		return notFound("audience", id)
-	}
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		if err := tx.DeleteAudience(ctx, a.Scope, key); err != nil {
-			return absent(err, "audience", id)
+		found, err := s.audience(ctx, tx, a.Scope, id)
+		if err != nil {
+			return err
 		}
-		return s.enqueue(ctx, tx, queue.Job{Kind: queue.SweepJob, ID: string(key)})
+		if err := unchanged(&found, ifMatch); err != nil {
+			return err
+		}
+		return absent(s.delete(ctx, tx, &found), "audience", id)
 	})
 	s.audiences.forget()
 	return err
+}
+
+// delete hides an audience and enqueues the removal of its data.
+func (s *Service) delete(ctx context.Context, tx meta.Tx, a *audience.Audience) error {
+	if err := tx.DeleteAudience(ctx, a.Scope, a.ID); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, tx, queue.Job{Kind: queue.SweepJob, ID: string(a.ID)})
 }

@@ -7,6 +7,8 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/meta"
+	"roster/internal/profile"
 )
 
 func patch() control.Patch { return control.Patch{Description: new("changed")} }
@@ -63,6 +65,7 @@ func TestUpdateRefused(t *testing.T) {
 		"fields[1].name":      {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "nope"}}},
 		"fields[0].labels[0]": {Fields: []control.FieldPatch{{Name: "mail", Labels: []string{"x"}}}},
 		"description":         {Description: new("\x00")},
+		"tags[1]":             {Tags: new([]string{"a", ""})},
 	} {
 		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, p)
 		wantCode(t, path, err, audience.Invalid, path)
@@ -106,5 +109,73 @@ func TestUpdateGuards(t *testing.T) {
 	}
 	if got := w.audience(a.ID); *got.Guards.MaxRejectedPercent != 5 || got.Guards.MaxRemovedPercent != nil {
 		t.Fatalf("%+v", got.Guards)
+	}
+}
+
+// TestStates sets the life cycle state and looks at what runs and look-ups make of it.
+func TestStates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	if a.State != audience.StatePublished {
+		t.Errorf("a new audience is %q", a.State)
+	}
+	w.profile.member("Email", "ada@example.com", profile.Membership{Audience: a.Num, Seen: w.clock.now().Unix()})
+	for _, c := range []struct {
+		state       audience.State
+		runs, shown bool
+	}{
+		{audience.StateDraft, true, false}, {audience.StateInactive, false, false}, {audience.StatePublished, true, true},
+	} {
+		if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{State: &c.state}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.stored(a.ID).State; got != c.state {
+			t.Errorf("%s was stored as %s", c.state, got)
+		}
+		if p := w.look("email", "ada@example.com"); p.Found != c.shown {
+			t.Errorf("%s: found is %v", c.state, p.Found)
+		}
+		run, err := w.StartRun(t.Context(), w.editor, a.ID, audience.RunRequest{})
+		if c.runs {
+			if err != nil {
+				t.Fatal(c.state, err)
+			}
+			w.handle(runJob(run))
+		} else {
+			wantCode(t, string(c.state), err, audience.Impossible, "inactive", "lifecycleState", string(a.ID))
+		}
+	}
+	for _, state := range []audience.State{"deleted", "", "PUBLISHED"} {
+		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{State: &state})
+		wantCode(t, string(state), err, audience.Invalid, "lifecycleState", "published")
+	}
+}
+
+// TestIfMatch changes and deletes an audience by its etag.
+func TestIfMatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	first := a.Etag()
+	changed, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Tags: new([]string{}), Labels: new([]string(nil)), IfMatch: []string{`"x"`, first}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := new(w.stored(a.ID)).Etag(); got != changed.Etag() || got == first {
+		t.Errorf("the etag was %s, is answered as %s and read as %s", first, changed.Etag(), got)
+	}
+	_, err = w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Description: new("lost"), IfMatch: []string{first}})
+	wantCode(t, "stale change", err, audience.Stale, string(a.ID))
+	if got := w.stored(a.ID).Description; got != a.Description {
+		t.Errorf("the stale change was made: %q", got)
+	}
+	w.handle(runJob(w.start(a.ID)))
+	wantCode(t, "deletion as before the run", w.DeleteAudience(t.Context(), w.editor, a.ID, changed.Etag()), audience.Stale)
+	w.update(func(tx meta.Tx) error { return tx.MarkMaintained(t.Context(), a.ID, w.clock.now()) })
+	current := w.stored(a.ID)
+	current.MaintainedAt = time.Time{} // nobody sees that
+	if err := w.DeleteAudience(t.Context(), w.editor, a.ID, current.Etag()); err != nil {
+		t.Error(err)
 	}
 }

@@ -31,33 +31,98 @@ func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audi
 		return audience.Connection{}, err
 	}
 	c.SpecID = strings.ToLower(c.SpecID)
-	if err := checkNewConnection(c); err != nil {
+	if err := checkConnectionForm(c); err != nil {
 		return audience.Connection{}, err
 	}
 	now := s.now()
 	c.ID, c.Scope = audience.ConnectionID(uuid.NewString()), a.Scope
-	c.Etag, c.Version, c.State = `"`+uuid.NewString()+`"`, 1, "enabled"
+	c.Etag, c.Version, c.State = newEtag(), 1, "enabled"
 	c.CreatedBy, c.CreatedAt, c.UpdatedBy, c.UpdatedAt = a.ClientID, now, a.ClientID, now
 	if c.SpecVersion == "" {
 		c.SpecVersion = "1.0"
 	}
-	src, err := s.open(ctx, c.Scope, &c)
-	if c.SpecID == audience.SpecLocal && audience.CodeOf(err) == audience.BadGateway {
-		err = audience.InvalidField("auth.params.root", "cannot be opened as a folder")
+	if err := s.leadsSomewhere(ctx, &c); err != nil {
+		return audience.Connection{}, err
 	}
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if err := openSandbox(ctx, tx, c.Scope); err != nil {
+			return err
+		}
+		return tx.CreateConnection(ctx, c)
+	})
+	return c, connectionTaken(err, &c)
+}
+
+// leadsSomewhere checks that the store of a connection can be opened as its parameters say.
+func (s *Service) leadsSomewhere(ctx context.Context, c *audience.Connection) error {
+	src, err := s.open(ctx, c.Scope, c)
+	if c.SpecID == audience.SpecLocal && audience.CodeOf(err) == audience.BadGateway {
+		return audience.InvalidField("auth.params.root", "cannot be opened as a folder")
+	}
+	if err != nil {
+		return err
+	}
+	src.close()
+	return nil
+}
+
+// connectionTaken turns the store's ErrDuplicate into the contract's error about a name.
+func connectionTaken(err error, c *audience.Connection) error {
+	if errors.Is(err, meta.ErrDuplicate) {
+		return audience.Errorf(audience.Duplicate, "a connection named %q already exists in sandbox %q", c.Name, c.Scope.Sandbox)
+	}
+	return err
+}
+
+// ConnectionChange changes a connection that it is given. Only Name, Description, AuthSpec and Params count.
+type ConnectionChange func(c *audience.Connection)
+
+// UpdateConnection changes a connection that has one of the etags, or any when there are none. It must lead to a store
+// that can be opened, as a new one must; runs that begin later read from there.
+func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID, ifMatch []string, change ConnectionChange) (audience.Connection, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Connection{}, err
+	}
+	was, err := s.Connection(ctx, a, id)
 	if err != nil {
 		return audience.Connection{}, err
 	}
-	src.close()
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.CreateConnection(ctx, c) })
-	if errors.Is(err, meta.ErrDuplicate) {
-		return audience.Connection{}, audience.Errorf(audience.Duplicate, "a connection named %q already exists in sandbox %q", c.Name, c.Scope.Sandbox)
+	stale := audience.Errorf(audience.Stale, "connection %s has changed since it was read; read it again", was.ID)
+	if len(ifMatch) > 0 && !slices.Contains(ifMatch, was.Etag) {
+		return audience.Connection{}, stale
 	}
-	return c, err
+	edited := was
+	edited.Params = maps.Clone(was.Params)
+	change(&edited)
+	c := was
+	c.Name, c.Description, c.AuthSpec, c.Params = edited.Name, edited.Description, edited.AuthSpec, edited.Params
+	c.Etag, c.Version, c.UpdatedBy, c.UpdatedAt = newEtag(), was.Version+1, a.ClientID, s.now()
+	if err := checkConnectionForm(c); err != nil {
+		return audience.Connection{}, err
+	}
+	if err := s.leadsSomewhere(ctx, &c); err != nil {
+		return audience.Connection{}, err
+	}
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		now, err := tx.Connection(ctx, a.Scope, was.ID)
+		if err != nil {
+			return absent(err, "connection", id)
+		}
+		if now.Etag != was.Etag {
+			return stale
+		}
+		return tx.UpdateConnection(ctx, c)
+	})
+	if err != nil {
+		return audience.Connection{}, connectionTaken(err, &c)
+	}
+	return c, nil
 }
 
-// checkNewConnection checks a connection's form. Whether its parameters lead anywhere is found out by opening it.
-func checkNewConnection(c audience.Connection) error {
+func newEtag() string { return `"` + uuid.NewString() + `"` }
+
+// checkConnectionForm checks a connection's form. Whether its parameters lead anywhere is found out by opening it.
+func checkConnectionForm(c audience.Connection) error {
 	var wrong audience.Problems
 	wrong.Text("name", c.Name)
 	wrong.OptionalText("description", c.Description)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/meta"
 	"roster/internal/queue"
 )
 
@@ -160,16 +161,18 @@ func TestRights(t *testing.T) {
 	id, ctx := audience.ID("0b6f3a57-1111-4222-8333-444455556666"), t.Context()
 	for below, calls := range map[audience.ClientRole]map[string]func(a audience.Actor) error{
 		"": {
-			"Task":        func(a audience.Actor) error { _, err := w.Task(ctx, a, audience.TaskID(id)); return err },
-			"Audience":    func(a audience.Actor) error { _, err := w.Audience(ctx, a, id); return err },
-			"Audiences":   func(a audience.Actor) error { _, _, err := w.Audiences(ctx, a, 0, 1); return err },
-			"Run":         func(a audience.Actor) error { _, err := w.Run(ctx, a, id, audience.RunID(id)); return err },
-			"Runs":        func(a audience.Actor) error { _, _, err := w.Runs(ctx, a, id, runQuery()); return err },
-			"Connection":  func(a audience.Actor) error { _, err := w.Connection(ctx, a, audience.ConnectionID(id)); return err },
-			"Connections": func(a audience.Actor) error { _, err := w.Connections(ctx, a, "", "", 0); return err },
-			"Namespaces":  func(a audience.Actor) error { _, err := w.Namespaces(ctx, a); return err },
-			"Sandboxes":   func(a audience.Actor) error { _, err := w.Sandboxes(ctx, a); return err },
-			"Lookup":      func(a audience.Actor) error { _, err := w.Lookup(ctx, a, nil); return err },
+			"Task":          func(a audience.Actor) error { _, err := w.Task(ctx, a, audience.TaskID(id)); return err },
+			"Audience":      func(a audience.Actor) error { _, err := w.Audience(ctx, a, id); return err },
+			"Audiences":     func(a audience.Actor) error { _, _, err := w.Audiences(ctx, a, meta.AudienceQuery{}); return err },
+			"AudiencesByID": func(a audience.Actor) error { _, err := w.AudiencesByID(ctx, a, []audience.ID{id}); return err },
+			"ActorSandbox":  func(a audience.Actor) error { _, err := w.ActorSandbox(ctx, a); return err },
+			"Run":           func(a audience.Actor) error { _, err := w.Run(ctx, a, id, audience.RunID(id)); return err },
+			"Runs":          func(a audience.Actor) error { _, _, err := w.Runs(ctx, a, id, runQuery()); return err },
+			"Connection":    func(a audience.Actor) error { _, err := w.Connection(ctx, a, audience.ConnectionID(id)); return err },
+			"Connections":   func(a audience.Actor) error { _, err := w.Connections(ctx, a, "", "", 0); return err },
+			"Namespaces":    func(a audience.Actor) error { _, err := w.Namespaces(ctx, a); return err },
+			"Sandboxes":     func(a audience.Actor) error { _, err := w.Sandboxes(ctx, a); return err },
+			"Lookup":        func(a audience.Actor) error { _, err := w.Lookup(ctx, a, nil); return err },
 		},
 		audience.Viewer: {
 			"Submit":           func(a audience.Actor) error { _, err := w.Submit(ctx, a, draft("list")); return err },

@@ -55,24 +55,29 @@ var errSeen = errors.New("control: seen enough")
 
 // exists checks that the audience's path is there, without reading any object. Its errors are as openAudience's.
 func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) error {
-	const field = "sourceSpec.path"
 	var err error
 	if spec.Type == audience.PathFile {
 		_, err = src.Stat(ctx, spec.Path)
 	} else {
 		err = src.List(ctx, spec.Path, func(source.Object) error { return errSeen })
 	}
+	return pathError(ctx, err, "sourceSpec.path", spec.Type, spec.Path)
+}
+
+// pathError says what is wrong with a path that cannot be looked at, which stands in a field of a request; nil for nil
+// and for errSeen.
+func pathError(ctx context.Context, err error, field string, typ audience.PathType, path string) error {
 	switch {
 	case err == nil, errors.Is(err, errSeen):
 		return nil
 	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, source.ErrNotExist):
-		return audience.InvalidField(field, "%s %q does not exist in the source; upload it or correct the path", spec.Type, spec.Path)
+		return audience.InvalidField(field, "%s %q does not exist in the source; upload it or correct the path", typ, path)
 	case errors.Is(err, source.ErrOutside):
-		return audience.InvalidField(field, "%q lies outside the root of its connection or behind a symbolic link", spec.Path)
+		return audience.InvalidField(field, "%q lies outside the root of its connection or behind a symbolic link", path)
 	case errors.Is(err, source.ErrPermission):
-		return audience.InvalidField(field, "%q cannot be read: permission denied; check the connection's rights", spec.Path)
+		return audience.InvalidField(field, "%q cannot be read: permission denied; check the connection's rights", path)
 	}
-	return audience.Errorf(audience.BadGateway, "%s: %q cannot be looked for in the source; check the connection", field, spec.Path)
+	return audience.Errorf(audience.BadGateway, "%s: %q cannot be looked for in the source; check the connection", field, path)
 }

@@ -100,10 +100,10 @@ func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, 
 // openRun opens the store that a run reads: that of its audience, the landing zone for a corrected file, and none
 // when it reads no file. Its errors are as openAudience's.
 func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (files, error) {
-	switch spec.Run.Request.Kind {
-	case audience.RunRollback, audience.RunExpire:
+	switch kind := spec.Run.Request.Kind; {
+	case !kind.ReadsFiles():
 		return files{}, nil
-	case audience.RunResubmit:
+	case kind == audience.RunResubmit:
 		return s.open(ctx, spec.Run.Scope, nil)
 	}
 	return s.openAudience(ctx, &spec.Audience)

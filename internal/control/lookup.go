@@ -116,8 +116,8 @@ func (s *Service) show(ctx context.Context, scope audience.Scope, p *Profile, st
 		if err != nil {
 			return err
 		}
-		if aud == nil || aud.Scope != scope || !aud.ProfileIngestion {
-			continue // deleted and not swept yet, or never to be shown
+		if aud == nil || aud.Scope != scope || !aud.ProfileIngestion || !aud.State.Shown() {
+			continue // deleted and not swept yet, or not to be shown
 		}
 		shown, modified, ok := membership(aud, m, now)
 		if !ok {

@@ -48,11 +48,3 @@ func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audie
 	}
 	return n, nil
 }
-
-// Sandboxes lists the sandboxes of the actor's organization by name.
-func (s *Service) Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error) {
-	if err := allow(a, toRead); err != nil {
-		return nil, err
-	}
-	return s.cfg.Store.Sandboxes(ctx, a.Scope.Org)
-}

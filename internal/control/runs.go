@@ -20,12 +20,6 @@ const (
 	maxRuns     = 40
 )
 
-// flowSpace is the name space of the audiences' flow ids.
-var flowSpace = uuid.MustParse("5f0c7f2e-3a0b-4c57-9f43-6d1f0f6f6b51")
-
-// FlowID returns the id of an audience's flow, the same for all of its runs.
-func FlowID(id audience.ID) string { return uuid.NewSHA1(flowSpace, []byte(id)).String() }
-
 // StartRun records a run of an audience and enqueues it. One run of an audience is in progress at a time.
 func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest) (audience.Run, error) {
 	if err := allow(a, toWrite); err != nil {
@@ -73,8 +67,14 @@ func (s *Service) createRun(ctx context.Context, a audience.Actor, id audience.I
 		if err != nil {
 			return err
 		}
+		if !aud.State.TakesRuns() {
+			return audience.Errorf(audience.Impossible, "audience %s is %s and takes no runs; set its lifecycleState to %s first", aud.ID, aud.State, audience.StatePublished)
+		}
 		run = newRun(aud, a.ClientID, req)
 		run.CreatedAt, run.UpdatedAt = now, now
+		if err := s.withinGuardrails(ctx, tx, a.Scope, aud.ID, run.Request, now); err != nil {
+			return err
+		}
 		if err := tx.CreateRun(ctx, &run); err != nil {
 			return absent(err, "audience", id)
 		}
@@ -101,7 +101,7 @@ func checkRequest(req *audience.RunRequest, now time.Time) error {
 func newRun(aud audience.Audience, client string, req audience.RunRequest) audience.Run {
 	run := audience.Run{
 		ID: audience.RunID(uuid.NewString()), Scope: aud.Scope, AudienceID: aud.ID, AudienceName: aud.Name,
-		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: FlowID(aud.ID),
+		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: meta.FlowID(aud.ID),
 	}
 	stages := []audience.StageName{audience.StageDataset}
 	if aud.ProfileIngestion {

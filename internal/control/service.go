@@ -36,6 +36,7 @@ type Enqueuer interface {
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
+	Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error)
 }
 
 // Lake keeps the datasets; see lake.Lake.
@@ -65,6 +66,8 @@ type Config struct {
 	SettleAge *time.Duration
 	// UndoWindow is how long a version of an audience can be brought back; default DefaultUndoWindow.
 	UndoWindow time.Duration
+	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
+	Guardrails bool
 	Worker     string // names this process in leases; default one made of host, process id and chance
 }
 
@@ -114,7 +117,7 @@ func New(cfg Config) *Service {
 //	viewer  read everything, look profiles up
 //	editor  submit, change and delete audiences with their labels; start runs; upload files;
 //	        create connections and namespaces
-//	admin   delete connections
+//	admin   delete connections; in every sandbox of the organization: create, reset and delete sandboxes
 const (
 	toRead       = audience.Viewer
 	toWrite      = audience.Editor

@@ -30,7 +30,12 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (audien
 	if err := audience.Validate(&d, lookup); err != nil {
 		return audience.Task{}, err
 	}
+	var wrong audience.Problems
+	if checkSchedule(&wrong, d.Schedule); wrong.Err() != nil {
+		return audience.Task{}, wrong.Err()
+	}
 	now := s.now()
+	d.NextRunAt = nextLook(d.Schedule, now)
 	t := audience.Task{
 		ID: audience.TaskID(uuid.NewString()), AudienceID: audience.ID(uuid.NewString()), Scope: a.Scope,
 		Status: audience.Processing, CreatedAt: now, UpdatedAt: now,
@@ -39,6 +44,9 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (audien
 	d.CreatedBy, d.CreatedAt, d.UpdatedBy, d.UpdatedAt = a.ClientID, now, a.ClientID, now
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		t.Draft = d
+		if err := openSandbox(ctx, tx, a.Scope); err != nil {
+			return err
+		}
 		if err := checkConnection(ctx, tx, &t.Draft); err != nil {
 			return err
 		}

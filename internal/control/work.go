@@ -190,10 +190,14 @@ func (s *Service) do(ctx context.Context, j queue.Job) error {
 		return s.doRun(ctx, j)
 	case queue.SweepJob:
 		return s.doSweep(ctx, audience.ID(j.ID))
+	case queue.SandboxJob:
+		return s.doSandbox(ctx, j.ID)
 	case queue.MaintainJob:
 		return s.doMaintain(ctx, j.ID)
 	case queue.ForgetJob:
 		return s.doForget(ctx)
+	case queue.ScheduleJob:
+		return s.doSchedule(ctx, j.ID)
 	}
 	return fmt.Errorf("control: no job of kind %q", j.Kind)
 }
@@ -222,8 +226,8 @@ func notOurs(err error) bool {
 	return errors.Is(err, meta.ErrStale) || errors.Is(err, meta.ErrLeaseHeld) || errors.Is(err, meta.ErrNotFound)
 }
 
-// Recover enqueues the tasks and runs that nobody works on, and the sweeps and the maintenance that are due. It is called at the
-// start, before anything is served, and every few seconds.
+// Recover enqueues the tasks and runs that nobody works on, and the sweeps, the sandboxes to empty and the maintenance
+// that are due. It is called at the start, before anything is served, and every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
 	s.uploads.Do(s.clearUploads)
 	now := s.now()
@@ -247,6 +251,16 @@ func (s *Service) Recover(ctx context.Context) error {
 			jobs = append(jobs, queue.Job{Kind: queue.SweepJob, ID: string(d.ID)})
 		}
 	}
+	leaving, err := s.leavingSandboxes(ctx)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, leaving...)
+	scheduled, err := s.scheduled(ctx, now)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, scheduled...)
 	due, err := s.maintenance(ctx, now)
 	if err != nil {
 		return err

@@ -94,9 +94,13 @@ func (w *world) write(path, text string) {
 }
 
 // open is the world's SourceOpener.
-func (w *world) open(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
+func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
-		return source.OpenLocal(w.landing(""))
+		dir := filepath.Join(w.dir, "landing", scope.Sandbox)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		return source.OpenLocal(dir)
 	}
 	root := conn.Params["root"]
 	if root != w.root && !strings.HasPrefix(root, w.root+"/") {
@@ -300,6 +304,10 @@ func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Ma
 		return maintain(ctx, u)
 	}
 	return ingest.Maintained{}, u.Idle(ctx)
+}
+
+func (p *fakePipeline) Survey(context.Context, ingest.SurveyRequest) (ingest.Survey, error) {
+	return ingest.Survey{}, errors.New("not here")
 }
 
 var manifest = []audience.PlannedFile{{Path: "in.csv", Size: 21, Version: "v1", Status: audience.FileRead}}

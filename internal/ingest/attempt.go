@@ -45,7 +45,7 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(s.Audience.Fields), seconds: map[string]float64{}}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
-	a.columns = wantedColumns(s.Audience.Fields, a.codec)
+	a.columns = tabular.ColumnsOf(s.Audience.Fields)
 	stage := s.stage(audience.StageDataset)
 	stage.StartedAt = p.Clock()
 	if err := a.plan(ctx); err != nil {
@@ -66,17 +66,6 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 		p.cleanUp(dataset, s.Run.ID, a.dir, rejectsName)
 	}
 	return done, err
-}
-
-// wantedColumns returns the columns that the audience's fields want of a file. The primary identity and a
-// consent field must be there: a file without them says nothing of anybody.
-func wantedColumns(fields []audience.Field, codec *rowCodec) []tabular.Column {
-	columns := make([]tabular.Column, len(fields))
-	for i, f := range fields {
-		primary := i == codec.primary.field
-		columns[i] = tabular.Column{Name: f.Name, Type: f.Type, Required: primary || f.Role == audience.RoleConsent, Primary: primary}
-	}
-	return columns
 }
 
 // plan pins the manifest, unless an earlier attempt did, and saves it before anything is read.
@@ -164,6 +153,9 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	}
 	if err := a.settle(m, result); err != nil {
 		return nil, nil, err
+	}
+	if a.spec.Run.Request.Kind == audience.RunExtend && result.Members.After == 0 {
+		return nil, nil, audience.Errorf(audience.Impossible, "there is nobody whose time could be extended: all %d members have expired; start a run that brings them again", result.Members.Before)
 	}
 	return m, result, a.guardMembers(result)
 }

@@ -17,9 +17,9 @@ import (
 const (
 	propSeq       = "roster.run-seq"
 	propAudience  = "roster.audience-id"
-	propMode      = "roster.mode"         // "full", "differential", "rollback", or "compaction" by maintenance
+	propMode      = "roster.mode"         // "full", "differential", "rollback", "extend", or "compaction" by maintenance
 	propTime      = "roster.run-time"     // epoch seconds; the members' time stamp
-	propRefreshed = "roster.refreshed-at" // epoch seconds at which a full run last brought every member; absent when none did
+	propRefreshed = "roster.refreshed-at" // epoch seconds at which every member was last renewed (RefreshedAt); absent when never
 	propRows      = "roster.rows"         // the ledger of rows, JSON
 	propMembers   = "roster.members"      // the ledger of members, JSON
 	propManifest  = "roster.manifest"     // the files, JSON; absent when longer than maxManifest: then only in the result
@@ -89,7 +89,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 }
 
 func (m *merged) refreshedAt() int64 {
-	if m.rules.full {
+	if m.rules.renew {
 		return m.rules.now / 1e6
 	}
 	return m.rules.refreshed / 1e6
@@ -170,6 +170,8 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		mode = "rollback"
 	case m.rules.full:
 		mode = "full"
+	case m.rules.renew:
+		mode = "extend"
 	}
 	props := map[string]string{
 		propSeq:      strconv.FormatInt(a.seq, 10),
@@ -240,8 +242,8 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	return c, nil
 }
 
-// RefreshedAt returns when a full run last brought every member that a snapshot's dataset has, in whole seconds; the
-// zero time when none did.
+// RefreshedAt returns when a full run last brought every member that a snapshot's dataset has, or their time was
+// extended, in whole seconds; the zero time when neither was.
 func RefreshedAt(snap lake.Snapshot) (time.Time, error) {
 	text := snap.Props[propRefreshed]
 	if text == "" {

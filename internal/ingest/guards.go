@@ -12,7 +12,7 @@ import (
 
 // guardFiles looks at what was read.
 func (a *attempt) guardFiles() error {
-	if a.spec.Run.Request.Kind == audience.RunExpire {
+	if !a.spec.Run.Request.Kind.ReadsFiles() {
 		return nil
 	}
 	if err := a.guardRejects(); err != nil {
@@ -72,7 +72,7 @@ func (a *attempt) guardColumns() error {
 func (a *attempt) guardMembers(result *audience.RunResult) error {
 	defer func() { result.Guards = a.guards }()
 	m, g := result.Members, a.spec.Audience.Guards
-	if a.spec.Run.Request.Kind == audience.RunExpire || m.Before == 0 {
+	if !a.spec.Run.Request.Kind.ReadsFiles() || m.Before == 0 {
 		return nil
 	}
 	if !a.spec.Run.Request.Differential {

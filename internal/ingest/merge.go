@@ -14,7 +14,8 @@ type mergeRules struct {
 	now       int64
 	full      bool
 	replace   bool  // the run rewrites the whole dataset
-	refreshed int64 // when a full run last brought every member
+	refreshed int64 // when a full run last brought every member, or their time was extended
+	renew     bool  // the run brings every member, or extends their time
 	ttl       int64
 }
 
@@ -197,13 +198,14 @@ func (rehearsal) retire(int) error            { return nil }
 func (rehearsal) enter(row, int64, int) error { return nil }
 func (rehearsal) exit(int, int64) error       { return nil }
 
-// rulesOf returns the rules of a run over a state that a full run last renewed at refreshed.
+// rulesOf returns the rules of a run over a state whose members were last renewed at refreshed.
 func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {
 	r := mergeRules{
 		now:  run.CreatedAt.Truncate(time.Second).UnixMicro(),
 		full: !run.Request.Differential,
 		ttl:  ttl.Microseconds(),
 	}
+	r.renew = r.full || run.Request.Kind == audience.RunExtend
 	if !refreshed.IsZero() {
 		r.refreshed = refreshed.UnixMicro()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"roster/internal/audience"
@@ -15,10 +16,10 @@ const maxSkipsListed = 1000
 
 // plan lists the objects of the run's window and pins those that it will read, in name order.
 func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
-	if s.Run.Request.Kind == audience.RunExpire {
+	if !s.Run.Request.Kind.ReadsFiles() {
 		return nil, nil
 	}
-	found, err := list(ctx, s)
+	found, err := list(ctx, s, math.MaxInt)
 	if err != nil {
 		return nil, sourceFailure(s.path(), err)
 	}
@@ -78,8 +79,8 @@ func (s *Spec) oneFile() bool {
 	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile
 }
 
-// list returns the objects that the audience's path names.
-func list(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
+// list returns the objects that the audience's path names, the first ones in name order when there are more than most.
+func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error) {
 	if s.oneFile() {
 		o, err := s.Source.Stat(ctx, s.path())
 		if err != nil {
@@ -89,9 +90,14 @@ func list(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
 	}
 	var files []audience.PlannedFile
 	err := s.Source.List(ctx, strings.Trim(s.path(), "/"), func(o source.Object) error {
-		files = append(files, planned(o))
+		if files = append(files, planned(o)); len(files) == most {
+			return errEnough
+		}
 		return nil
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return files, err
 }
 

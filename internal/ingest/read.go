@@ -86,7 +86,7 @@ func (a *attempt) readFile(ctx context.Context, index int, routers []*router) er
 		err = nil // a part without rows, compressed: it brings nobody, as a part of zero bytes does
 	}
 	if err != nil {
-		return a.fileFailure(f.Path, err)
+		return fileFailure(f.Path, err)
 	}
 	progress.finish()
 	a.reads[index].header = header
@@ -106,8 +106,12 @@ func (a *attempt) stored(f audience.PlannedFile, progress *fileProgress) tabular
 }
 
 // textBytes estimates how many bytes the files to be read have as plain CSV. It looks at the largest ones; of the
-// others it believes that they are like these. An error is left to the reading.
+// others it believes that they are like these. An error is left to the reading. The version that a rollback reads is no
+// file: its size is taken as it is.
 func (a *attempt) textBytes(ctx context.Context) int64 {
+	if !a.spec.Run.Request.Kind.ReadsFiles() {
+		return a.inBytes
+	}
 	const most = 16
 	files := slices.DeleteFunc(slices.Clone(a.files), func(f audience.PlannedFile) bool { return f.Status != audience.FileRead })
 	slices.SortStableFunc(files, func(x, y audience.PlannedFile) int { return cmp.Compare(y.Size, x.Size) })
@@ -123,7 +127,7 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 }
 
 // fileFailure names the file in an error of its reader.
-func (a *attempt) fileFailure(path string, err error) error {
+func fileFailure(path string, err error) error {
 	for _, known := range []error{source.ErrChanged, source.ErrNotExist, source.ErrOutside, source.ErrPermission, context.Canceled} {
 		if errors.Is(err, known) {
 			return sourceFailure(path, err)

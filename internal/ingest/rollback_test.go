@@ -81,6 +81,7 @@ func (w *world) rollbackSpec(of audience.RunID) ingest.Spec {
 	s := w.spec(false)
 	s.Run.Request = audience.RunRequest{Kind: audience.RunRollback, Of: of, WindowEnd: w.now}
 	s.Keep = 7 * 24 * time.Hour
+	s.Source = nil // a rollback reads the dataset alone
 	return s
 }
 

@@ -21,6 +21,11 @@ type Settle struct {
 	Whole func(path, version string) bool
 }
 
+// whole reports whether a file counts as whole by its age alone.
+func (s Settle) whole(f audience.PlannedFile, now time.Time) bool {
+	return now.Sub(f.ModifiedAt) >= s.Age || s.Age == 0 || s.Whole != nil && s.Whole(f.Path, f.Version)
+}
+
 // settle waits until the files that are to be read have settled. One that does not within the limit is left for the
 // next run, as unsettled; one that goes away meanwhile is skipped.
 func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.PlannedFile) error {
@@ -32,7 +37,7 @@ func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.Planned
 	deadline := now.Add(rule.Limit)
 	waiting := map[int]time.Time{} // when each may count as settled
 	for i, f := range files {
-		if f.Status == audience.FileRead && (rule.Whole == nil || !rule.Whole(f.Path, f.Version)) && now.Sub(f.ModifiedAt) < rule.Age {
+		if f.Status == audience.FileRead && !rule.settled(f, now) {
 			waiting[i] = settledAt(f, now, rule.Age)
 		}
 	}
@@ -61,6 +66,11 @@ func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.Planned
 		}
 	}
 	return nil
+}
+
+// settled reports whether a file counts as whole.
+func (s Settle) settled(f audience.PlannedFile, now time.Time) bool {
+	return now.Sub(f.ModifiedAt) >= s.Age || s.Whole != nil && s.Whole(f.Path, f.Version)
 }
 
 // settledAt is when a file has stayed as it is for the age. A time of modification that lies in the future, by

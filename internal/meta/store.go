@@ -57,6 +57,8 @@ type Reader interface {
 	Organizations(ctx context.Context) ([]string, error)
 	Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error)
 	Sandboxes(ctx context.Context, org string) ([]audience.Sandbox, error) // by name
+	// LeavingSandboxes lists the sandboxes of all organizations that are being reset or deleted, by Num.
+	LeavingSandboxes(ctx context.Context) ([]audience.Sandbox, error)
 	Client(ctx context.Context, id string) (audience.Client, error)
 
 	Connection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (audience.Connection, error)
@@ -72,8 +74,12 @@ type Reader interface {
 	Audience(ctx context.Context, scope audience.Scope, id audience.ID) (audience.Audience, error)
 	// AudienceByNum finds an audience by its number, for the profile store's answers; ErrNotFound when it is deleted.
 	AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error)
-	// Audiences lists newest first (creation time, then id, descending).
-	Audiences(ctx context.Context, scope audience.Scope, offset, limit int) (list []audience.Audience, total int, err error)
+	// Audiences lists the audiences that the query selects; total counts those that its filters let through.
+	Audiences(ctx context.Context, scope audience.Scope, q AudienceQuery) (list []audience.Audience, total int, err error)
+	// AudienceByFlow finds an audience by its flowId (FlowID).
+	AudienceByFlow(ctx context.Context, scope audience.Scope, flowID string) (audience.Audience, error)
+	// AudiencesByID finds those of the audiences that exist, in no order.
+	AudiencesByID(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Audience, error)
 
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
 	// Runs lists the runs of an audience, without what they Planned; total counts those that the filters let through.
@@ -82,6 +88,12 @@ type Reader interface {
 	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
+	// RunsByFlow lists the runs of a flow, newest first, without what they Planned: those whose Seq is below before,
+	// or all when before is 0.
+	RunsByFlow(ctx context.Context, scope audience.Scope, flowID string, before int64, limit int) ([]audience.Run, error)
+	// RunsSince lists the runs of a sandbox that were created after a time, those of deleted audiences too, the
+	// oldest first.
+	RunsSince(ctx context.Context, scope audience.Scope, after time.Time) ([]RunStart, error)
 	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that
 	// version, as a set of path + "\x00" + version.
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
@@ -91,6 +103,8 @@ type Reader interface {
 	// Unmaintained lists the audiences that have had a run and whose maintenance last ended at or before that time
 	// or never did, those that wait longest first.
 	Unmaintained(ctx context.Context, before time.Time, limit int) ([]audience.Audience, error)
+	// Scheduled lists the numbers of the audiences whose NextRunAt is set and has come, the oldest first.
+	Scheduled(ctx context.Context, now time.Time, limit int) ([]uint32, error)
 	// Unswept lists deleted audiences whose data still has to be removed.
 	Unswept(ctx context.Context) ([]DeletedAudience, error)
 	// Answer finds what was kept of a request by KeepAnswer.
@@ -104,9 +118,19 @@ type Tx interface {
 	SQL() *sql.Tx
 
 	CreateOrganization(ctx context.Context, org string) error          // ErrDuplicate
-	CreateSandbox(ctx context.Context, s *audience.Sandbox) error      // sets Num; ErrDuplicate
+	CreateSandbox(ctx context.Context, s *audience.Sandbox) error      // sets Num and State, which is active; ErrDuplicate
 	CreateClient(ctx context.Context, c audience.Client) error         // ErrDuplicate
 	CreateConnection(ctx context.Context, c audience.Connection) error // ErrDuplicate (name in the sandbox, ignoring case)
+	// SetSandboxState stores the state of a sandbox.
+	SetSandboxState(ctx context.Context, scope audience.Scope, s audience.SandboxState) error
+	// ClearSandbox removes the connections, tasks and kept answers of a sandbox that has nothing else any more. It is
+	// false, and does nothing, while the sandbox has an audience, one whose data is not swept, or an unfinished task.
+	ClearSandbox(ctx context.Context, scope audience.Scope) (bool, error)
+	// DeleteSandbox removes a sandbox that ClearSandbox has cleared in the same transaction, and the roles in it.
+	DeleteSandbox(ctx context.Context, scope audience.Scope) error
+	// UpdateConnection stores Name, Description, AuthSpec, Params, Etag, Version, UpdatedBy and UpdatedAt
+	// (ErrDuplicate as in CreateConnection).
+	UpdateConnection(ctx context.Context, c audience.Connection) error
 	DeleteConnection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) error
 	// ConnectionInUse reports whether an audience or an unfinished task names the connection.
 	ConnectionInUse(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (bool, error)
@@ -116,15 +140,18 @@ type Tx interface {
 	// CreateTask records a submitted audience, PROCESSING. Its name and customAudienceId are reserved from now
 	// on in the sandbox (DuplicateError) until the task fails or the audience is deleted.
 	CreateTask(ctx context.Context, t audience.Task) error
-	// FinishTask ends a PROCESSING task: SUCCESS creates the audience from t.Draft and gives it a Num, FAILED
-	// frees its name. ErrStale when the task is not PROCESSING any more.
+	// FinishTask ends a PROCESSING task: SUCCESS creates the audience from t.Draft, published, and gives it a
+	// Num, FAILED frees its name. ErrStale when the task is not PROCESSING any more.
 	FinishTask(ctx context.Context, t audience.Task) error
 	// AcquireTask takes the task's lease until the given time for the worker, or renews the worker's own
 	// (ErrLeaseHeld when another's has not ended; ErrStale when the task is not PROCESSING; ErrNotFound).
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
-	// UpdateAudience stores Description, Fields, Labels, TTLDays, Guards, KeepRejectedRows, UpdatedBy and UpdatedAt.
+	// UpdateAudience stores Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt and
+	// ScheduleTried, KeepRejectedRows, UpdatedBy and UpdatedAt.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
+	// MarkScheduled stores NextRunAt and ScheduleTried.
+	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried string) error
 	// MarkMaintained stores MaintainedAt.
 	MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error
 	// DeleteAudience hides the audience and all its runs from every read, frees its names, and records it as to
@@ -140,9 +167,9 @@ type Tx interface {
 	// PROCESSING run whose lease the worker took and nobody has taken over since (ErrStale otherwise).
 	SaveRun(ctx context.Context, r audience.Run, worker string) error
 	// FinishRun is SaveRun for a run that ended. On SUCCESS, unless it was a dry run, it also records the objects
-	// that were read (those of Result.Files) and sets the audience's Members and, unless it only expired members,
-	// LastRun, LastIngestedAt and RefreshedAt: to the run's time after a full run, to Result.RefreshedAt after a
-	// rollback.
+	// that were read (those of Result.Files) and sets the audience's Members and RefreshedAt: to the run's time after a
+	// full run, to Result.RefreshedAt after a rollback and an extension. Unless it only expired or extended members, it
+	// sets LastRun and LastIngestedAt, too.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
@@ -163,6 +190,55 @@ type DeletedAudience struct {
 	SandboxNum uint32
 	Scope      audience.Scope
 }
+
+// RunStart is the beginning of a run.
+type RunStart struct {
+	AudienceID audience.ID
+	Request    audience.RunRequest
+	CreatedAt  time.Time
+}
+
+// AudienceQuery selects and orders the audiences of a sandbox.
+type AudienceQuery struct {
+	Limit  int
+	Offset int // of the first one wanted, counted from After
+	// SortBy is SortCreated, which is the default, SortUpdated or SortName. Ties are broken by ID. Descending turns it
+	// all round.
+	SortBy     string
+	Descending bool
+	// After is the place that the list goes on after; nil begins it. A list that is read from place to place holds
+	// every audience that was there all the time exactly once, whatever is created and deleted meanwhile.
+	After *AudiencePlace
+	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
+	NameContains, DescriptionContains string
+	Filters                           []AudienceFilter
+	// NoTotal leaves the counting out; the total is 0 then.
+	NoTotal bool
+}
+
+// What audiences can be sorted by.
+const (
+	SortCreated = "createdAt"
+	SortUpdated = "updatedAt"
+	SortName    = "name" // ignoring case
+)
+
+// AudiencePlace is where an audience stands in a list: its ID and what the list is sorted by.
+type AudiencePlace struct {
+	At   time.Time // of SortCreated and SortUpdated
+	Name string    // of SortName
+	ID   audience.ID
+}
+
+// AudienceFilter is a property that audiences must have: one of AudienceProperties, with that very value.
+type AudienceFilter struct {
+	Property string
+	Value    string
+}
+
+// AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
+// without one; type is audience.TypeExternal of all audiences.
+var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "lifecycleState", "createdBy"}
 
 // RunQuery selects and orders the runs of one audience (contract, section 2, runs query).
 type RunQuery struct {

@@ -10,10 +10,14 @@ const (
 	TaskJob  Kind = "task"  // ID is a task id
 	RunJob   Kind = "run"   // ID is a run id
 	SweepJob Kind = "sweep" // ID is a deleted audience's id
+	// SandboxJob empties a sandbox that is being reset or deleted; ID is its number.
+	SandboxJob Kind = "sandbox"
 	// MaintainJob is the maintenance of an audience; ID is its number.
 	MaintainJob Kind = "maintain"
 	// ForgetJob removes the memberships from the profile store that ended too long ago to be shown; ID is "all".
 	ForgetJob Kind = "forget"
+	// ScheduleJob looks at the schedule of an audience and starts its run if it is time; ID is its number.
+	ScheduleJob Kind = "schedule"
 )
 
 // Job is one piece of work.

@@ -19,7 +19,8 @@ const (
 type Inferred struct {
 	Format  audience.Format // how the file is read
 	Columns []Column
-	Rows    int      // size of the sample; all rows of a Parquet file, whose schema says the types
+	Rows    int      // that the types are from; all rows of a Parquet file, whose schema says the types
+	More    bool     // the sample is as large as it may be, so that the file may have more rows
 	Nested  []string // columns that have no single values and cannot be read
 }
 
@@ -27,8 +28,9 @@ type Inferred struct {
 // rows (10,000 when it is 0), and string when there are none. It errs on the side of string where another type would
 // lose what somebody wrote: whole numbers with leading zeros or a plus sign, such as postal codes and phone numbers,
 // stay strings, as do those of more than 64 bits. Only words are booleans, not 0 and 1. Rows that are no rows by the
-// rules of the file's type are left out of the sample. For a Parquet file the types are those of its schema, again
-// string where another one would lose digits. What the format leaves open is found out as Read does.
+// rules of the file's type count for the sample's size and say nothing. For a Parquet file the types are those of its schema, again
+// string where another one would lose digits. The columns of a file without a header are called column1, column2, …, as
+// many as its first record has. What the format leaves open is found out as Read does.
 func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (Inferred, error) {
 	if maxRows <= 0 {
 		maxRows = defaultSample
@@ -45,7 +47,7 @@ func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (In
 	case audience.Parquet:
 		out, err = inferParquet(ctx, f)
 	case audience.JSON:
-		out.Columns, out.Nested, out.Rows, err = inferJSON(c.text, opts, maxRows)
+		out, err = inferJSON(ctx, c.text, opts, maxRows)
 		out.Format = format
 		out.Format.Type, out.Format.Encoding = audience.JSON, encodingOf(c.head, format.Encoding)
 	default:
@@ -59,9 +61,6 @@ func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (In
 
 // inferCSV proposes columns for a CSV file.
 func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out Inferred, err error) {
-	if !opts.Format.HasHeader() {
-		return out, &FileError{Code: "NO_HEADER", Message: "the file has no header, so that nothing names its columns; give the audience's fields in the order of its columns"}
-	}
 	patterns, err := newDatePatterns(opts.Format.DateFormats)
 	if err != nil {
 		return out, err
@@ -69,6 +68,11 @@ func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out 
 	c, names, format, err := openCSV(ctx, r, nil, opts)
 	if err != nil {
 		return out, err
+	}
+	if !format.HasHeader() {
+		if names, err = c.numbered(); err != nil {
+			return out, err
+		}
 	}
 	if err := distinct(names); err != nil {
 		return out, err
@@ -78,7 +82,7 @@ func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out 
 		types[i].patterns = patterns
 	}
 	out.Format = format
-	if out.Rows, err = sample(ctx, c, types, opts.Format.NullValues, maxRows); err != nil {
+	if out.Rows, out.More, err = sample(ctx, c, types, opts.Format.NullValues, maxRows); err != nil {
 		return out, err
 	}
 	for i, name := range names {
@@ -89,32 +93,48 @@ func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out 
 	return out, nil
 }
 
-// sample takes the first rows of a CSV file into account and returns how many there are.
-func sample(ctx context.Context, c *chunker, types []candidates, nulls []string, maxRows int) (rows int, err error) {
+// numbered names the columns of a file without a header: column1, column2, … The chunker is at its first record.
+func (c *chunker) numbered() ([]string, error) {
+	start, end, _, _ := c.firstRecord(c.buf, true)
+	r, err := c.split(c.buf[start:end], c.line)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(r.values))
+	for i := range names {
+		names[i] = fmt.Sprintf("column%d", i+1)
+	}
+	return names, nil
+}
+
+// sample takes the first rows of a CSV file into account and returns how many there are, and whether there may be more.
+func sample(ctx context.Context, c *chunker, types []candidates, nulls []string, maxRows int) (rows int, more bool, err error) {
 	s := splitter{block: newBlock(len(types))}
-	for rows < maxRows {
+	left := maxRows
+	for left > 0 {
 		ch, err := c.next(ctx)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return rows, err
+			return rows, false, err
 		}
 		s.reset(ch)
-		for rows < maxRows {
+		for left > 0 {
 			more, err := s.next()
 			if err != nil {
-				return rows, err
+				return rows, false, err
 			}
 			if !more {
 				break
 			}
-			n := min(s.rows, maxRows-rows)
+			n := min(s.rows, left)
 			narrow(types, &s.block, n, nulls)
 			rows += n
+			left -= min(n+len(s.malformed), left)
 		}
 	}
-	return rows, nil
+	return rows, left == 0, nil
 }
 
 // distinct refuses names that are not text, or the same ignoring case.

@@ -8,6 +8,27 @@ import (
 	"roster/internal/audience"
 )
 
+func TestInferWithoutHeader(t *testing.T) {
+	t.Parallel()
+	no := false
+	for text, want := range map[string]string{
+		"\n1;ann;\n\"2\";bob;x\n": "column1 integer column2 string column3 string",
+		"7":                       "column1 integer",
+	} {
+		got, err := Infer(t.Context(), stored([]byte(text)), audience.Format{Header: &no, Delimiter: ";"}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []string
+		for _, c := range got.Columns {
+			list = append(list, c.Name, string(c.Type))
+		}
+		if s := strings.Join(list, " "); s != want {
+			t.Errorf("%q: %s, want %s", text, s, want)
+		}
+	}
+}
+
 func TestInfer(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]audience.Type{

@@ -44,17 +44,17 @@ func TestJSONGolden(t *testing.T) {
 }
 
 func jsonGolden(t *testing.T, file string) []byte {
-	columns, nested, rows, err := inferJSON(strings.NewReader(file), Options{}, defaultSample)
+	found, err := inferJSON(t.Context(), strings.NewReader(file), Options{}, defaultSample)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "of %d objects\n", rows)
-	for _, c := range columns {
+	fmt.Fprintf(&b, "of %d objects\n", found.Rows)
+	for _, c := range found.Columns {
 		fmt.Fprintf(&b, "column %q %s\n", c.Name, c.Type)
 	}
-	r := readJSON(t, file, columns)
-	fmt.Fprintf(&b, "nested %q\nextra %q\n", nested, r.Header.Extra)
+	r := readJSON(t, file, found.Columns)
+	fmt.Fprintf(&b, "nested %q\nextra %q\n", found.Nested, r.Header.Extra)
 	for _, x := range r.Rows {
 		fmt.Fprintf(&b, "%d: %s\n", x.Line, strings.Join(x.Values, " "))
 	}

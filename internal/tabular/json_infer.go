@@ -13,56 +13,56 @@ import (
 // inferJSON proposes a column for each key of the objects of a JSON file, in the order in which they come first, by
 // the values of the first maxRows objects: what Infer does for CSV, with the text of strings and numbers. Keys with
 // an object or an array as a value are no columns but listed as nested. Lines and elements that are no object, and
-// objects with a key twice, are left out of the sample, whose size is rows.
-func inferJSON(r io.Reader, opts Options, maxRows int) (columns []Column, nested []string, rows int, err error) {
+// objects with a key twice, count for the sample's size and say nothing.
+func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out Inferred, err error) {
 	patterns, err := newDatePatterns(opts.Format.DateFormats)
 	if err != nil {
-		return nil, nil, 0, err
+		return out, err
 	}
-	ctx := context.Background()
 	opts.ChunkBytes = sampleChunk
 	c, format, err := openJSON(ctx, r, opts)
 	if err != nil {
-		return nil, nil, 0, err
+		return out, err
 	}
 	s := jsonSample{nulls: format.NullValues, patterns: patterns, at: map[string]int{}, decoder: jsontext.NewDecoder(new(bytes.Buffer), jsonOptions...)}
 	w := jsonWalker{layout: c.layout, values: &s}
-	for s.rows < maxRows {
+	for s.looked < maxRows {
 		ch, err := c.next(ctx)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, nil, 0, err
+			return out, err
 		}
 		w.reset(ch)
-		for s.rows < maxRows {
+		for s.looked < maxRows {
 			start, end, err := w.next()
 			if err != nil {
-				return nil, nil, 0, err
+				return out, err
 			}
 			if start == end {
 				break
 			}
 			if err := s.settle(w.row); err != nil {
-				return nil, nil, 0, err
+				return out, err
 			}
 		}
 		c.recycle(ch.buf)
 	}
 	if s.rows == 0 {
-		return nil, nil, 0, noObject()
+		return out, noObject()
 	}
 	for _, k := range s.keys {
 		switch {
 		case k.name == "":
 		case k.nested:
-			nested = append(nested, k.name)
+			out.Nested = append(out.Nested, k.name)
 		default:
-			columns = append(columns, Column{Name: k.name, Type: k.types.narrowest()})
+			out.Columns = append(out.Columns, Column{Name: k.name, Type: k.types.narrowest()})
 		}
 	}
-	return columns, nested, s.rows, nil
+	out.Rows, out.More = s.rows, s.looked == maxRows
+	return out, nil
 }
 
 // jsonSample collects what the objects of a file have.
@@ -73,7 +73,8 @@ type jsonSample struct {
 	input    bytes.Buffer
 	keys     []*jsonKey
 	at       map[string]int // of keys, by folded name
-	rows     int
+	looked   int            // at so many values
+	rows     int            // of them, those that are objects without a key twice
 
 	whole   bool // the value is a well-formed object
 	members []jsonMember
@@ -131,6 +132,7 @@ func (s *jsonSample) spoil(error) { s.whole = false }
 
 // settle takes the object that was read last, on a line, into account.
 func (s *jsonSample) settle(line int64) error {
+	s.looked++
 	if !s.whole || s.repeats() {
 		return nil
 	}

@@ -28,12 +28,12 @@ func TestInferJSON(t *testing.T) {
 		{"[]", "NO_HEADER"},
 		{"", "EMPTY_FILE"},
 	} {
-		columns, nested, rows, err := inferJSON(strings.NewReader(c.file), Options{Format: audience.Format{NullValues: []string{"N/A"}}}, 100)
+		found, err := inferJSON(t.Context(), strings.NewReader(c.file), Options{Format: audience.Format{NullValues: []string{"N/A"}}}, 100)
 		var list []string
-		for _, x := range columns {
+		for _, x := range found.Columns {
 			list = append(list, x.Name+"="+string(x.Type))
 		}
-		got := fmt.Sprintf("%s; %s; %d rows", strings.Join(list, " "), strings.Join(append([]string{"nested"}, nested...), " "), rows)
+		got := fmt.Sprintf("%s; %s; %d rows", strings.Join(list, " "), strings.Join(append([]string{"nested"}, found.Nested...), " "), found.Rows)
 		if file := (*FileError)(nil); errors.As(err, &file) {
 			got = file.Code
 		}
@@ -46,17 +46,17 @@ func TestInferJSON(t *testing.T) {
 func TestInferJSONSample(t *testing.T) {
 	t.Parallel()
 	file := strings.Repeat("{\"a\":1}\nx\n", 50_000) + "{\"a\":\"x\",\"b\":1}"
-	for _, most := range []int{1, 100, 50_000} {
-		columns, _, rows, err := inferJSON(strings.NewReader(file), Options{}, most)
-		if err != nil || rows != most || len(columns) != 1 || columns[0].Type != audience.Integer {
-			t.Errorf("%d: %v, %d rows, %v", most, columns, rows, err)
+	for _, most := range []int{1, 100, 100_000} {
+		found, err := inferJSON(t.Context(), strings.NewReader(file), Options{}, most)
+		if err != nil || found.Rows != (most+1)/2 || !found.More || len(found.Columns) != 1 || found.Columns[0].Type != audience.Integer {
+			t.Errorf("%d: %+v, %v", most, found, err)
 		}
 	}
 	var wide strings.Builder
 	for i := range maxColumns + 1 {
 		fmt.Fprintf(&wide, "{\"k%d\":1}\n", i)
 	}
-	_, _, _, err := inferJSON(strings.NewReader(wide.String()), Options{}, maxColumns+1)
+	_, err := inferJSON(t.Context(), strings.NewReader(wide.String()), Options{}, maxColumns+1)
 	if file := (*FileError)(nil); !errors.As(err, &file) || file.Code != "TOO_MANY_COLUMNS" {
 		t.Error(err)
 	}

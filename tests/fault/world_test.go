@@ -154,7 +154,7 @@ func (w *world) prepare() {
 
 func (w *world) audience() audience.Audience {
 	w.t.Helper()
-	list, _, err := w.Audiences(w.t.Context(), editor, 0, 10)
+	list, _, err := w.Audiences(w.t.Context(), editor, meta.AudienceQuery{})
 	w.must(err)
 	if len(list) != 1 {
 		w.t.Fatalf("%d audiences", len(list))
@@ -164,7 +164,7 @@ func (w *world) audience() audience.Audience {
 
 // start starts a full run.
 func (w *world) start() error {
-	list, _, err := w.Audiences(w.t.Context(), editor, 0, 10)
+	list, _, err := w.Audiences(w.t.Context(), editor, meta.AudienceQuery{})
 	if err != nil {
 		return err
 	}

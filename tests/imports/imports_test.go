@@ -19,7 +19,7 @@ import (
 var allowed = map[string][]string{
 	"api":                          {},
 	"client":                       {},
-	"cmd/roster":                   {"client", "internal/app", "internal/tabular"},                                             // tabular: `import` infers columns before there is an audience
+	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/tabular"},                            // auth: `verify` checks receipts; tabular: `import` infers columns before there is an audience
 	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/meta", "internal/source"}, // the OpenAPI file, the wire types, run queries, uploaded objects
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
@@ -50,15 +50,17 @@ var allowed = map[string][]string{
 
 // confined says which packages alone may import a library.
 var confined = map[string][]string{
-	"github.com/riverqueue/river":   {"internal/queue"},
-	"github.com/cockroachdb/pebble": {"internal/profile/pebble"},
-	"github.com/apache/iceberg-go":  {"internal/lake"},
-	"github.com/jackc/pgx":          {"internal/meta/postgres", "internal/meta/metatest"},
-	"modernc.org/sqlite":            {"internal/meta/sqlite", "internal/app", "tests/ingesttest"}, // app, tests: the catalog's own database
-	"github.com/spf13/cobra":        {"cmd/roster"},
-	"github.com/go-jose":            {"internal/auth"},
-	"net/http":                      {"client", "internal/api", "internal/app", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
-	"database/sql":                  {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
+	"github.com/riverqueue/river":    {"internal/queue"},
+	"github.com/cockroachdb/pebble":  {"internal/profile/pebble"},
+	"github.com/apache/iceberg-go":   {"internal/lake"},
+	"github.com/jackc/pgx":           {"internal/meta/postgres", "internal/meta/metatest"},
+	"modernc.org/sqlite":             {"internal/meta/sqlite", "internal/app", "tests/ingesttest"}, // app, tests: the catalog's own database
+	"github.com/spf13/cobra":         {"cmd/roster"},
+	"github.com/go-jose":             {"internal/auth"},
+	"github.com/netresearch/go-cron": {"internal/control"},
+	"github.com/go-json-experiment":  {"internal/tabular"},
+	"net/http":                       {"client", "internal/api", "internal/app", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
+	"database/sql":                   {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
 // environment says which packages may read the environment: the configuration, the command that hands it the

@@ -3,6 +3,7 @@ package interop
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"roster/client"
 	"roster/tests/rostertest"
 )
 
@@ -152,5 +154,40 @@ func TestRealData(t *testing.T) {
 				t.Errorf("types %v", r.Types)
 			}
 		})
+	}
+}
+
+// TestReceipt counts the dataset that each run's receipt names, also when later runs have changed it since.
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	python(t)
+	dir := t.TempDir()
+	data, place := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
+	var runs []rostertest.Imported
+	for i, mode := range []string{"--full", "--changes", "--full"} {
+		rostertest.Place(t, people(t, filepath.Join(dir, fmt.Sprint(i, ".csv")), i*100, 3000-i*50, uint64(i)), place)
+		runs = append(runs, rostertest.Import(t, data, place, "mail=Email", "--field", "points=long", mode, "--receipt", filepath.Join(dir, fmt.Sprint(i, ".json"))))
+	}
+	for i, im := range runs {
+		receipt := filepath.Join(dir, fmt.Sprint(i, ".json"))
+		cmd := exec.CommandContext(t.Context(), python(t), "receipt.py", rostertest.Metadata(t, data, im.AudienceID), receipt)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var counted struct {
+			Located bool
+			Rows    int64
+			Sum     string
+		}
+		var signed struct{ Receipt client.Receipt }
+		text, err := os.ReadFile(receipt)
+		if err := errors.Join(err, json.Unmarshal(text, &signed), json.Unmarshal(out, &counted)); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if r := signed.Receipt; !counted.Located || counted.Rows != r.Members.After || counted.Sum != r.ContentSum.Value || r.RunID != im.Run.RunID {
+			t.Errorf("run %d: pyiceberg sees %+v, the receipt says %+v", i, counted, r)
+		}
 	}
 }

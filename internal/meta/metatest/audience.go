@@ -1,6 +1,7 @@
 package metatest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,43 +31,14 @@ func testAudiences(w *world) {
 	}
 }
 
-func testAudienceList(w *world) {
-	got, total, err := w.s.Audiences(w.Context(), w.scope, 0, 10)
-	w.must(err)
-	equal(w, "an empty list", []int{len(got), total}, []int{0, 0})
-
-	var all []audience.Audience
-	for i := range 5 {
-		all = append(all, w.audienceAt(numbered("a", i), at(i/2))) // pairs at one time
-	}
-	slices.SortFunc(all, func(a, b audience.Audience) int {
-		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
-			return c
-		}
-		if a.ID > b.ID {
-			return -1
-		}
-		return 1
-	})
-	got, total, err = w.s.Audiences(w.Context(), w.scope, 0, 10)
-	w.must(err)
-	equal(w, "all", got, all)
-	equal(w, "total", total, 5)
-	got, total, err = w.s.Audiences(w.Context(), w.scope, 1, 2)
-	w.must(err)
-	equal(w, "a page", got, all[1:3])
-	equal(w, "total of a page", total, 5)
-	got, total, err = w.s.Audiences(w.Context(), w.scope, 5, 2)
-	w.must(err)
-	equal(w, "past the end", []int{len(got), total}, []int{0, 5})
-}
-
 func testAudienceUpdate(w *world) {
 	a := w.audience("a")
 	run := w.end(w.start(a, at(1)), audience.Success)
 
 	want := a
 	want.Description, want.Labels, want.TTLDays, want.UpdatedBy, want.UpdatedAt = "new", []string{"custom/x"}, 7, "other", at(9)
+	want.Tags, want.State = []string{}, audience.StateInactive
+	want.Schedule, want.NextRunAt, want.ScheduleTried = audience.Schedule{Cron: "0 3 * * *", TimeZone: "Europe/Berlin", Full: true}, at(100), "tried"
 	want.Guards, want.KeepRejectedRows = audience.Guards{MaxRejectedPercent: new(2.5), AllowMissingColumns: true}, true
 	want.Fields = slices.Clone(a.Fields)
 	want.Fields[0].Labels = nil
@@ -94,7 +66,7 @@ func testAudienceDelete(w *world) {
 	w.want(err, meta.ErrNotFound)
 	_, err = w.s.AudienceByNum(w.Context(), a.Num)
 	w.want(err, meta.ErrNotFound)
-	all, total, err := w.s.Audiences(w.Context(), w.scope, 0, 10)
+	all, total, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 10})
 	w.must(err)
 	equal(w, "the list", all, []audience.Audience{other})
 	equal(w, "the total", total, 1)
@@ -181,4 +153,40 @@ func testSweep(w *world) {
 	if b := w.audience("a"); b.Num == a.Num {
 		w.Fatal("a number was given twice")
 	}
+}
+
+func testSchedules(w *world) {
+	w.tenant()
+	var nums []uint32
+	for i, name := range []string{"late", "soon", "never", "gone"} {
+		d := w.draft(name)
+		if name != "never" {
+			d.NextRunAt = at(20 - 5*i)
+		}
+		t := w.submit(d, at(i))
+		w.finish(t, audience.Success)
+		a, err := w.s.Audience(w.Context(), w.scope, t.AudienceID)
+		w.must(err)
+		equal(w, "next run of "+name, a.NextRunAt, d.NextRunAt)
+		nums = append(nums, a.Num)
+		if name == "gone" {
+			w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
+		}
+		if name == "soon" {
+			w.update(func(tx meta.Tx) error { return tx.MarkScheduled(w.Context(), a.ID, at(10), "files") })
+			a, err = w.s.Audience(w.Context(), w.scope, a.ID)
+			w.must(err)
+			equal(w, "what was tried", a.ScheduleTried, "files")
+			equal(w, "next run", a.NextRunAt, at(10))
+		}
+	}
+	for now, want := range map[int][]uint32{9: nil, 10: {nums[1]}, 25: {nums[1], nums[0]}} {
+		got, err := w.s.Scheduled(w.Context(), at(now), 10)
+		w.must(err)
+		equal(w, fmt.Sprintf("due at %d", now), got, want)
+	}
+	got, err := w.s.Scheduled(w.Context(), at(25), 1)
+	w.must(err)
+	equal(w, "the first one", got, nums[1:2])
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkScheduled(w.Context(), "no", at(1), "") })
 }

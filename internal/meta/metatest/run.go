@@ -171,7 +171,11 @@ func testRunFinish(w *world) {
 	finishAs(audience.RunRequest{Kind: audience.RunExpire, Differential: true}, 32, 4) // counts, and brings nobody
 	last.Result.Members.After = 4
 	check(last, at(20))
-	check(finishAs(audience.RunRequest{Kind: audience.RunRollback}, 33, 8), at(2))
+	finishAs(audience.RunRequest{Kind: audience.RunExtend, Differential: true}, 33, 3) // extends, and brings nobody
+	last.Result.Members.After = 3
+	check(last, at(2))
+	check(finish(false, 34, 6), at(34))
+	check(finishAs(audience.RunRequest{Kind: audience.RunRollback}, 35, 8), at(2))
 
 	r := w.acquire(w.start(a, at(40)), "one")
 	w.refusedAny(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") }) // still PROCESSING
@@ -194,20 +198,4 @@ func testRunFinishFailed(w *world) {
 	read, err := w.s.ReadObjects(w.Context(), a.ID, []audience.PlannedFile{r.Result.Files[0].PlannedFile})
 	w.must(err)
 	equal(w, "objects read", len(read), 0)
-}
-
-func testRunByFlow(w *world) {
-	_, err := w.s.RunByFlow(w.Context(), w.scope, "no")
-	w.want(err, meta.ErrNotFound)
-	a := w.audience("a")
-	first := w.end(w.start(a, at(1)), audience.Failed)
-	second := w.start(a, at(2), func(r *audience.Run) { r.Planned = []audience.PlannedFile{{Path: "f"}} })
-	w.start(w.audience("b"), at(3))
-	for flow, want := range map[string]audience.Run{
-		first.Stages[0].FlowRunID: first, first.Stages[1].FlowRunID: first, second.Stages[1].FlowRunID: second, first.FlowID: second,
-	} {
-		got, err := w.s.RunByFlow(w.Context(), w.scope, flow)
-		w.must(err)
-		equal(w, "run", got, want)
-	}
 }

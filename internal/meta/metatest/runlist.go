@@ -1,6 +1,7 @@
 package metatest
 
 import (
+	"fmt"
 	"strconv"
 
 	"roster/internal/audience"
@@ -174,4 +175,23 @@ func testReadObjects(w *world) {
 	read, err = w.s.ReadObjects(w.Context(), a.ID, ask)
 	w.must(err)
 	equal(w, "objects read by both runs", read, want)
+}
+
+func testRunsSince(w *world) {
+	w.tenant()
+	a, b := w.audience("a"), w.audience("b")
+	var want []meta.RunStart
+	for i, aud := range []audience.Audience{a, b} {
+		run := w.start(aud, at(i+1))
+		want = append(want, meta.RunStart{AudienceID: aud.ID, Request: run.Request, CreatedAt: run.CreatedAt})
+	}
+	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
+	for after, want := range map[int][]meta.RunStart{0: want, 1: want[1:], 2: nil} {
+		got, err := w.s.RunsSince(w.Context(), w.scope, at(after))
+		w.must(err)
+		equal(w, fmt.Sprintf("runs since %d", after), got, want)
+	}
+	got, err := w.s.RunsSince(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, at(0))
+	w.must(err)
+	equal(w, "runs of another sandbox", got, nil)
 }

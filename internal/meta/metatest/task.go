@@ -70,7 +70,7 @@ func testTaskFinish(w *world) {
 	equal(w, "finished task", got, task)
 
 	want := task.Draft
-	want.ID, want.TaskID = task.AudienceID, task.ID
+	want.ID, want.TaskID, want.State = task.AudienceID, task.ID, audience.StatePublished
 	a, err := w.s.Audience(w.Context(), w.scope, task.AudienceID)
 	w.must(err)
 	want.Num = a.Num

@@ -20,33 +20,6 @@ func testOrganizations(w *world) {
 	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateOrganization(w.Context(), "a") })
 }
 
-func testSandboxes(w *world) {
-	_, err := w.s.Sandbox(w.Context(), w.scope)
-	w.want(err, meta.ErrNotFound)
-	prod := w.tenant()
-	if prod.Num == 0 {
-		w.Fatal("a sandbox has no number")
-	}
-	dev := audience.Sandbox{ID: id(), Org: w.scope.Org, Name: "dev", Title: "Development", Type: "development", CreatedAt: at(1)}
-	w.update(func(tx meta.Tx) error { return tx.CreateSandbox(w.Context(), &dev) })
-	other := audience.Sandbox{ID: id(), Org: "other", Name: "prod", Type: "production", CreatedAt: at(2)}
-	w.update(func(tx meta.Tx) error { return tx.CreateSandbox(w.Context(), &other) })
-	if dev.Num == prod.Num || other.Num == prod.Num || other.Num == dev.Num {
-		w.Fatalf("numbers are not unique: %d %d %d", prod.Num, dev.Num, other.Num)
-	}
-
-	got, err := w.s.Sandbox(w.Context(), w.scope)
-	w.must(err)
-	equal(w, "sandbox", got, prod)
-	all, err := w.s.Sandboxes(w.Context(), w.scope.Org)
-	w.must(err)
-	equal(w, "sandboxes", all, []audience.Sandbox{dev, prod})
-
-	again := audience.Sandbox{ID: id(), Org: w.scope.Org, Name: "dev"}
-	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateSandbox(w.Context(), &again) })
-	equal(w, "number of a refused sandbox", again.Num, 0)
-}
-
 func testClients(w *world) {
 	_, err := w.s.Client(w.Context(), "c1")
 	w.want(err, meta.ErrNotFound)
@@ -113,6 +86,33 @@ func testConnections(w *world) {
 	w.want(err, meta.ErrNotFound)
 	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.DeleteConnection(w.Context(), w.scope, c.ID) })
 	w.connection("müller", 1) // the name is free again
+}
+
+func testConnectionUpdate(w *world) {
+	c := w.connection("a", 0)
+	other := w.connection("b", 1)
+	want := c
+	want.Name, want.Description, want.AuthSpec, want.Params = "A", "more files", "", map[string]string{"root": "/srv"}
+	want.Etag, want.Version, want.UpdatedBy, want.UpdatedAt = id(), 2, "somebody", at(5)
+	changed := want
+	changed.State, changed.SpecID, changed.CreatedBy, changed.CreatedAt = "disabled", "x", "x", at(9) // not to be stored
+	w.update(func(tx meta.Tx) error { return tx.UpdateConnection(w.Context(), changed) })
+	got, err := w.s.Connection(w.Context(), w.scope, c.ID)
+	w.must(err)
+	equal(w, "connection", got, want)
+
+	taken := want
+	taken.Name = "B"
+	w.update(func(tx meta.Tx) error {
+		w.want(tx.UpdateConnection(w.Context(), taken), meta.ErrDuplicate)
+		return tx.UpdateConnection(w.Context(), want) // the transaction is usable
+	})
+	elsewhere := want
+	elsewhere.Scope.Sandbox = "dev"
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.UpdateConnection(w.Context(), elsewhere) })
+	named, err := w.s.Connections(w.Context(), w.scope, "b", "", 10)
+	w.must(err)
+	equal(w, "the other one", named, []audience.Connection{other})
 }
 
 func testConnectionPages(w *world) {

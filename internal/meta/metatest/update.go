@@ -100,7 +100,7 @@ func testConcurrentUpdates(w *world) {
 				if err != nil {
 					w.Errorf("update: %v", err)
 				}
-				if _, _, err := w.s.Audiences(w.Context(), w.scope, 0, 10); err != nil {
+				if _, _, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 10}); err != nil {
 					w.Errorf("list: %v", err)
 				}
 			}
@@ -110,7 +110,7 @@ func testConcurrentUpdates(w *world) {
 	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
 	w.must(err)
 	equal(w, "updates that took effect", got.TTLDays, a.TTLDays+workers*rounds)
-	all, total, err := w.s.Audiences(w.Context(), w.scope, 0, 1000)
+	all, total, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 1000})
 	w.must(err)
 	equal(w, "audiences", total, 1+workers*rounds)
 	nums := map[uint32]bool{}
@@ -142,7 +142,7 @@ func testTenancy(w *world) {
 		draft.Scope = scope
 		mine := other.submit(draft, at(2))
 		other.finish(mine, audience.Success)
-		all, total, err := other.s.Audiences(w.Context(), scope, 0, 10)
+		all, total, err := other.s.Audiences(w.Context(), scope, meta.AudienceQuery{Limit: 10})
 		w.must(err)
 		if total != 1 || len(all) != 1 || all[0].ID != mine.AudienceID {
 			w.Fatalf("%v lists %d audiences: %+v", scope, total, all)

@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	s, err := sqlstore.New(ctx, write, read, sqlstore.Dialect{
-		Rewrite: func(query string) string { return strings.ReplaceAll(query, "$", "?") },
+		Rewrite: strings.NewReplacer("$", "?", ` COLLATE "C"`, "").Replace, // it compares bytes unless it is told otherwise
 		Retry:   busy,
 	})
 	if err != nil {

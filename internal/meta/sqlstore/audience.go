@@ -10,14 +10,15 @@ import (
 
 const audienceColumns = `id, num, org, sandbox, task_id, custom_id, name, description, fields, source, ttl_days, labels, tags,
 	audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at,
-	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at`
+	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at, lifecycle_state, schedule, next_run_at, schedule_tried`
 
 func scanAudience(r row) (a audience.Audience, err error) {
 	return a, r.Scan(&a.ID, &a.Num, &a.Scope.Org, &a.Scope.Sandbox, &a.TaskID, &a.CustomID, &a.Name, &a.Description,
 		asJSON(&a.Fields), asJSON(&a.Source), &a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), &a.AudienceType, &a.OriginName,
 		&a.Namespace, &a.ProfileIngestion, &a.CreatedBy, asTime(&a.CreatedAt), &a.UpdatedBy, asTime(&a.UpdatedAt),
 		&a.LastRun, &a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
-		asJSON(&a.Guards), &a.KeepRejectedRows, asTime(&a.MaintainedAt))
+		asJSON(&a.Guards), &a.KeepRejectedRows, asTime(&a.MaintainedAt), &a.State,
+		asJSON(&a.Schedule), asTime(&a.NextRunAt), &a.ScheduleTried)
 }
 
 // Audience implements meta.Reader.
@@ -32,40 +33,41 @@ func (q queries) AudienceByNum(ctx context.Context, num uint32) (audience.Audien
 		[]any{int64(num)}, scanAudience)
 }
 
-// Audiences implements meta.Reader.
-func (q queries) Audiences(ctx context.Context, scope audience.Scope, offset, limit int) (all []audience.Audience, total int, err error) {
-	const from = ` FROM audiences WHERE org = $1 AND sandbox = $2 AND NOT deleted`
-	err = q.view(ctx, func(q queries) error {
-		total, err = one(ctx, q, "the number of audiences", `SELECT COUNT(*)`+from, []any{scope.Org, scope.Sandbox}, value[int])
-		if err != nil {
-			return err
-		}
-		all, err = list(ctx, q, "the audiences", `SELECT `+audienceColumns+from+` ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4`,
-			[]any{scope.Org, scope.Sandbox, max(limit, 0), max(offset, 0)}, scanAudience)
-		return err
-	})
-	return all, total, err
-}
-
-// createAudience gives the audience its number. Its names are reserved already.
+// createAudience gives the audience its number and publishes it. Its names are reserved already.
 func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 	num, err := t.next(ctx, "audience")
 	if err != nil {
 		return err
 	}
-	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id",
+	if err := t.countAudiences(ctx, a.Scope, 1); err != nil {
+		return err
+	}
+	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id, name_key, description_key, flow_id",
 		a.ID, num, a.Scope.Org, a.Scope.Sandbox, a.TaskID, a.CustomID, a.Name, a.Description,
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
-		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), a.Source.BaseConnectionID)
+		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), audience.StatePublished, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried,
+		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID))
 }
 
 func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
-	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, fields = $2, labels = $3, ttl_days = $4,
-		guards = $5, keep_rejected_rows = $6, updated_by = $7, updated_at = $8 WHERE id = $9 AND org = $10 AND sandbox = $11 AND NOT deleted`,
-		a.Description, asJSON(&a.Fields), asJSON(&a.Labels), a.TTLDays, asJSON(&a.Guards), a.KeepRejectedRows,
-		a.UpdatedBy, asTime(&a.UpdatedAt), a.ID, a.Scope.Org, a.Scope.Sandbox)
+	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, description_key = $2, fields = $3, labels = $4,
+		tags = $5, ttl_days = $6, guards = $7, lifecycle_state = $8, keep_rejected_rows = $9, schedule = $10, next_run_at = $11, schedule_tried = $12,
+		updated_by = $13, updated_at = $14 WHERE id = $15 AND org = $16 AND sandbox = $17 AND NOT deleted`,
+		a.Description, fold(a.Description), asJSON(&a.Fields), asJSON(&a.Labels), asJSON(&a.Tags), a.TTLDays, asJSON(&a.Guards),
+		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), a.ID, a.Scope.Org, a.Scope.Sandbox)
+}
+
+func (t *tx) MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried string) error {
+	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET next_run_at = $1, schedule_tried = $2 WHERE id = $3 AND NOT deleted`,
+		asTime(&next), tried, id)
+}
+
+// Scheduled implements meta.Reader.
+func (q queries) Scheduled(ctx context.Context, now time.Time, limit int) ([]uint32, error) {
+	return list(ctx, q, "the audiences whose schedule is due", `SELECT num FROM audiences
+		WHERE next_run_at > 0 AND next_run_at <= $1 AND NOT deleted ORDER BY next_run_at LIMIT $2`, []any{asTime(&now), limit}, value[uint32])
 }
 
 func (t *tx) MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error {
@@ -83,6 +85,9 @@ func (t *tx) DeleteAudience(ctx context.Context, scope audience.Scope, id audien
 	err := t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET deleted = TRUE
 		WHERE id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`, id, scope.Org, scope.Sandbox)
 	if err != nil {
+		return err
+	}
+	if err := t.countAudiences(ctx, scope, -1); err != nil {
 		return err
 	}
 	_, err = t.exec(ctx, "the audience's runs", `UPDATE runs SET status = 'FAILED', lease_owner = '', lease_until = 0

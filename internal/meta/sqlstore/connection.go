@@ -52,6 +52,21 @@ func (t *tx) CreateConnection(ctx context.Context, c audience.Connection) error 
 		c.Version, c.State, c.CreatedBy, asTime(&c.CreatedAt), c.UpdatedBy, asTime(&c.UpdatedAt), fold(c.Name))
 }
 
+func (t *tx) UpdateConnection(ctx context.Context, c audience.Connection) error {
+	taken, err := one(ctx, t.queries, "the connection's name", `SELECT EXISTS (SELECT 1 FROM connections
+		WHERE org = $1 AND sandbox = $2 AND name_key = $3 AND id <> $4)`, []any{c.Scope.Org, c.Scope.Sandbox, fold(c.Name), c.ID}, value[bool])
+	if err != nil {
+		return err
+	}
+	if taken {
+		return fmt.Errorf("the connection's name: %w", meta.ErrDuplicate)
+	}
+	return t.must(ctx, meta.ErrNotFound, "the connection", `UPDATE connections SET name = $1, name_key = $2, description = $3, auth_spec = $4,
+		params = $5, etag = $6, version = $7, updated_by = $8, updated_at = $9 WHERE id = $10 AND org = $11 AND sandbox = $12`,
+		c.Name, fold(c.Name), c.Description, c.AuthSpec, asJSON(&c.Params), c.Etag, c.Version, c.UpdatedBy, asTime(&c.UpdatedAt),
+		c.ID, c.Scope.Org, c.Scope.Sandbox)
+}
+
 func (t *tx) DeleteConnection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) error {
 	return t.must(ctx, meta.ErrNotFound, "the connection", `DELETE FROM connections WHERE id = $1 AND org = $2 AND sandbox = $3`,
 		id, scope.Org, scope.Sandbox)

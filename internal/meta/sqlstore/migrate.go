@@ -14,6 +14,12 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// fills are what a migration leaves to the program: values of new columns that databases would compute differently.
+var fills = map[string]func(context.Context, *tx) error{
+	"migrations/0003_platform.sql":  fillFlows,
+	"migrations/0004_audiences.sql": foldAudiences,
+}
+
 // migrate brings the schema up to date in one transaction. Processes that start at once wait for one another.
 func (s *Store) migrate(ctx context.Context) error {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
@@ -33,8 +39,13 @@ func (s *Store) migrate(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := t.ExecContext(ctx, string(script)); err != nil {
+			if _, err := t.ExecContext(ctx, s.rewrite(string(script))); err != nil {
 				return fmt.Errorf("%s: %w", files[i], err)
+			}
+			if fill := fills[files[i]]; fill != nil {
+				if err := fill(ctx, s.newTx(t)); err != nil {
+					return fmt.Errorf("%s: %w", files[i], err)
+				}
 			}
 			if _, err := t.ExecContext(ctx, s.rewrite(`INSERT INTO schema_versions (version) VALUES ($1)`), i+1); err != nil {
 				return err

@@ -39,13 +39,6 @@ func (q queries) RunBySeq(ctx context.Context, scope audience.Scope, aud audienc
 		[]any{aud, seq, scope.Org, scope.Sandbox}, scanRun)
 }
 
-// RunByFlow implements meta.Reader.
-func (q queries) RunByFlow(ctx context.Context, scope audience.Scope, flow string) (audience.Run, error) {
-	return one(ctx, q, "the run of the flow", selectRun+` WHERE a.org = $2 AND a.sandbox = $3 AND NOT a.deleted AND r.id = COALESCE(
-		(SELECT run_id FROM run_flows WHERE flow_run_id = $1),
-		(SELECT id FROM runs WHERE flow_id = $1 ORDER BY seq DESC LIMIT 1))`, []any{flow, scope.Org, scope.Sandbox}, scanRun)
-}
-
 func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 	type parent struct {
 		name string
@@ -153,16 +146,15 @@ func finished(r audience.Run) (set string, args []any) {
 		args = append(args, v)
 		set += fmt.Sprintf(`, %s = $%d`, column, len(args))
 	}
-	if r.Request.Kind == audience.RunExpire {
-		return set, args // it brought nobody
-	}
-	add("last_run", r.ID)
-	switch {
-	case r.Request.Kind == audience.RunRollback:
+	switch kind := r.Request.Kind; {
+	case kind == audience.RunRollback, kind == audience.RunExtend:
 		add("refreshed_at", asTime(&r.Result.RefreshedAt))
 	case !r.Request.Differential:
 		add("refreshed_at", asTime(&r.CreatedAt))
 	}
-	add("last_ingested_at", asTime(&r.CreatedAt))
+	if kind := r.Request.Kind; kind != audience.RunExpire && kind != audience.RunExtend { // those bring nobody
+		add("last_run", r.ID)
+		add("last_ingested_at", asTime(&r.CreatedAt))
+	}
 	return set, args
 }

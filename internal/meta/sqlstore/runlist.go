@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -143,4 +144,13 @@ func (c *runConditions) addCreatedAt(f meta.RunFilter) error {
 	c.args = append(c.args, from)
 	c.sql += fmt.Sprintf(` AND r.created_at %s $%d`, condition, len(c.args))
 	return nil
+}
+
+// RunsSince implements meta.Reader.
+func (q queries) RunsSince(ctx context.Context, scope audience.Scope, after time.Time) ([]meta.RunStart, error) {
+	return list(ctx, q, "the runs of a sandbox", `SELECT r.audience_id, r.request, r.created_at FROM runs r JOIN audiences a ON a.id = r.audience_id
+		WHERE r.created_at > $1 AND a.org = $2 AND a.sandbox = $3 ORDER BY r.created_at`, []any{asTime(&after), scope.Org, scope.Sandbox},
+		func(r row) (s meta.RunStart, err error) {
+			return s, r.Scan(&s.AudienceID, asJSON(&s.Request), asTime(&s.CreatedAt))
+		})
 }

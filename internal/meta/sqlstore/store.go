@@ -16,7 +16,8 @@ import (
 
 // Dialect is how an engine differs from the others.
 type Dialect struct {
-	// Rewrite turns the numbered placeholders of a query, written $1, into the engine's. Nil keeps them.
+	// Rewrite turns the numbered placeholders of a query, written $1, and COLLATE "C", the order of bytes, into the
+	// engine's. Nil keeps them.
 	Rewrite func(query string) string
 	// MigrationLock is the statement that keeps two processes from migrating at once, "" when every transaction
 	// of the writing handle does.

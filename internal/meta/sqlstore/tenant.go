@@ -19,38 +19,6 @@ func (t *tx) CreateOrganization(ctx context.Context, org string) error {
 	return t.insert(ctx, "the organization", "organizations", "id", org)
 }
 
-const sandboxColumns = `num, id, org, name, title, type, is_default, created_at`
-
-func scanSandbox(r row) (s audience.Sandbox, err error) {
-	return s, r.Scan(&s.Num, &s.ID, &s.Org, &s.Name, &s.Title, &s.Type, &s.Default, asTime(&s.CreatedAt))
-}
-
-// Sandbox implements meta.Reader.
-func (q queries) Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error) {
-	return one(ctx, q, "the sandbox", `SELECT `+sandboxColumns+` FROM sandboxes WHERE org = $1 AND name = $2`,
-		[]any{scope.Org, scope.Sandbox}, scanSandbox)
-}
-
-// Sandboxes implements meta.Reader.
-func (q queries) Sandboxes(ctx context.Context, org string) ([]audience.Sandbox, error) {
-	all, err := list(ctx, q, "the sandboxes", `SELECT `+sandboxColumns+` FROM sandboxes WHERE org = $1`, []any{org}, scanSandbox)
-	slices.SortFunc(all, func(a, b audience.Sandbox) int { return cmp.Compare(a.Name, b.Name) })
-	return all, err
-}
-
-func (t *tx) CreateSandbox(ctx context.Context, s *audience.Sandbox) error {
-	num, err := t.next(ctx, "sandbox")
-	if err != nil {
-		return err
-	}
-	err = t.insert(ctx, "the sandbox", "sandboxes", sandboxColumns,
-		num, s.ID, s.Org, s.Name, s.Title, s.Type, s.Default, asTime(&s.CreatedAt))
-	if err == nil {
-		s.Num = uint32(num)
-	}
-	return err
-}
-
 const clientColumns = `id, org, name, secret_hash, roles, created_at`
 
 // Client implements meta.Reader.

@@ -1,0 +1,103 @@
+package client
+
+// Flow is the flow of an audience: each stage of each of its runs is a run of it.
+type Flow struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	State       string `json:"state"` // enabled, or disabled while the audience takes no runs
+	Version     string `json:"version"`
+	Etag        string `json:"etag"`
+	AudienceID  string `json:"audienceId"`
+	// SourceConnectionIDs has the base connection of the audience, if it has one.
+	SourceConnectionIDs []string     `json:"sourceConnectionIds"`
+	TargetConnectionIDs []string     `json:"targetConnectionIds"` // always empty
+	LastRunDetails      *FlowLastRun `json:"lastRunDetails,omitempty"`
+	CreatedAt           int64        `json:"createdAt"`
+	UpdatedAt           int64        `json:"updatedAt"`
+	CreatedBy           string       `json:"createdBy"`
+	UpdatedBy           string       `json:"updatedBy"`
+	SandboxName         string       `json:"sandboxName"`
+	ImsOrgID            string       `json:"imsOrgId"`
+}
+
+// FlowLastRun is the newest run of a flow.
+type FlowLastRun struct {
+	ID             string `json:"id"`    // of the run of its last stage
+	State          string `json:"state"` // success, failed or inProgress
+	StartedAtUTC   int64  `json:"startedAtUTC"`
+	CompletedAtUTC int64  `json:"completedAtUTC,omitempty"`
+}
+
+// FlowList holds one flow.
+type FlowList struct {
+	Items []Flow `json:"items"`
+	Links Links  `json:"_links"`
+}
+
+// FlowRun is a run of a flow: a stage of a run of an audience.
+type FlowRun struct {
+	ID          string      `json:"id"`
+	FlowID      string      `json:"flowId"`
+	AudienceID  string      `json:"audienceId"`
+	RunID       string      `json:"runId"`
+	Stage       string      `json:"stage"` // DATASET_INGEST or PROFILE_STORE_INGEST
+	CreatedAt   int64       `json:"createdAt"`
+	UpdatedAt   int64       `json:"updatedAt"`
+	CreatedBy   string      `json:"createdBy"`
+	SandboxName string      `json:"sandboxName"`
+	ImsOrgID    string      `json:"imsOrgId"`
+	Metrics     FlowMetrics `json:"metrics"`
+}
+
+// FlowMetrics says how a run of a flow went.
+type FlowMetrics struct {
+	DurationSummary FlowDuration `json:"durationSummary"`
+	SizeSummary     FlowSize     `json:"sizeSummary"`
+	RecordSummary   FlowRecords  `json:"recordSummary"`
+	FileSummary     FlowFiles    `json:"fileSummary"`
+	StatusSummary   FlowStatus   `json:"statusSummary"`
+}
+
+// FlowDuration is from when to when; 0 for what is still to come.
+type FlowDuration struct {
+	StartedAtUTC   int64 `json:"startedAtUTC"`
+	CompletedAtUTC int64 `json:"completedAtUTC"`
+}
+
+// FlowSize counts bytes.
+type FlowSize struct {
+	InputBytes  int64 `json:"inputBytes"`
+	OutputBytes int64 `json:"outputBytes"`
+}
+
+// FlowRecords counts rows.
+type FlowRecords struct {
+	InputRecordCount  int64 `json:"inputRecordCount"`
+	OutputRecordCount int64 `json:"outputRecordCount"`
+	FailedRecordCount int64 `json:"failedRecordCount"`
+}
+
+// FlowFiles counts files.
+type FlowFiles struct {
+	InputFileCount  int64 `json:"inputFileCount"`
+	OutputFileCount int64 `json:"outputFileCount"`
+}
+
+// FlowStatus is success, failed or inProgress.
+type FlowStatus struct {
+	Status string      `json:"status"`
+	Errors []FlowError `json:"errors"`
+}
+
+// FlowError is why a run of a flow failed.
+type FlowError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// FlowRunList is a page of the runs of a flow.
+type FlowRunList struct {
+	Items []FlowRun `json:"items"`
+	Links Links     `json:"_links"`
+}

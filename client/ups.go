@@ -1,0 +1,94 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// UPSAudience is an audience as /core/ups/audiences shows it, beside those of other services.
+type UPSAudience struct {
+	ID             string     `json:"id"`
+	AudienceID     string     `json:"audienceId"` // the customAudienceId, or the id when there is none
+	Name           string     `json:"name"`
+	Description    string     `json:"description,omitempty"`
+	Namespace      string     `json:"namespace"`
+	Type           string     `json:"type"` // ExternalSegment
+	OriginName     string     `json:"originName"`
+	LifecycleState string     `json:"lifecycleState"` // draft, published or inactive
+	ImsOrgID       string     `json:"imsOrgId"`
+	Sandbox        UPSSandbox `json:"sandbox"`
+	IsSystem       bool       `json:"isSystem"`
+	DatasetID      string     `json:"datasetId"`
+	Labels         []string   `json:"labels"`
+	Tags           []string   `json:"tags"`
+	TTLInDays      int        `json:"ttlInDays"`
+	// LinkedAudienceRef names the flow of the audience's runs.
+	LinkedAudienceRef UPSFlowRef    `json:"linkedAudienceRef"`
+	CreationTime      int64         `json:"creationTime"` // milliseconds
+	UpdateTime        int64         `json:"updateTime"`   // milliseconds
+	CreateEpoch       int64         `json:"createEpoch"`
+	UpdateEpoch       int64         `json:"updateEpoch"`
+	CreatedBy         string        `json:"createdBy"`
+	Etag              string        `json:"_etag"`
+	Dependents        []string      `json:"dependents"`   // none
+	Dependencies      []string      `json:"dependencies"` // none
+	AudienceMeta      *AudienceMeta `json:"audienceMeta"`
+}
+
+// UPSSandbox is the sandbox of an audience.
+type UPSSandbox struct {
+	SandboxID   string `json:"sandboxId"`
+	SandboxName string `json:"sandboxName"`
+	Type        string `json:"type"`
+	Default     bool   `json:"default"`
+}
+
+// UPSFlowRef names a flow.
+type UPSFlowRef struct {
+	FlowID string `json:"flowId"`
+}
+
+// UPSAudienceList is a page of audiences.
+type UPSAudienceList struct {
+	Children []UPSAudience `json:"children"`
+	Page     UPSPage       `json:"_page"`
+	Links    Links         `json:"_links"`
+}
+
+// UPSPage says which part of a list an answer holds.
+type UPSPage struct {
+	TotalCount int    `json:"totalCount"` // when the first page was read
+	PageSize   int    `json:"pageSize"`   // of this page
+	Next       string `json:"next,omitempty"`
+}
+
+// UPSBulkGet asks for 1 to 100 audiences.
+type UPSBulkGet struct {
+	IDs []UPSAudienceRef `json:"ids"`
+}
+
+// UPSAudienceRef names an audience by its id.
+type UPSAudienceRef struct {
+	ID string `json:"id"`
+}
+
+// UPSBulkResult is the answer to UPSBulkGet: by each id a UPSAudience, or an ErrorBody.
+type UPSBulkResult struct {
+	Results map[string]any `json:"results"`
+}
+
+// UPSAudiences reads a page of the audiences. query is as in the API's documents (start, limit, sort, name,
+// description, property); nil is the first page, newest first.
+func (c *Client) UPSAudiences(ctx context.Context, query url.Values) (UPSAudienceList, error) {
+	var out UPSAudienceList
+	err := c.call(ctx, request{method: http.MethodGet, path: pathAudiences, query: query}, &out)
+	return out, err
+}
+
+// UPSAudience reads one audience.
+func (c *Client) UPSAudience(ctx context.Context, id string) (UPSAudience, error) {
+	var out UPSAudience
+	err := c.call(ctx, request{method: http.MethodGet, path: pathAudiences + "/" + url.PathEscape(id)}, &out)
+	return out, err
+}

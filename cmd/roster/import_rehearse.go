@@ -1,0 +1,61 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/tabular"
+)
+
+// rehearsal is what typing the file's rows gives, when there is no audience yet that could run it.
+type rehearsal struct {
+	RowsRead     int64           `json:"rowsRead"`
+	RowsRejected int64           `json:"rowsRejected"`
+	Rejects      []client.Reject `json:"rejects,omitempty"` // the first ones
+}
+
+// maxRehearsed is how many rejects a rehearsal shows.
+const maxRehearsed = 20
+
+// rehearse reads the whole file by the fields that the audience would have.
+func (im *importer) rehearse(ctx context.Context) error {
+	f, err := os.Open(im.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fields := make([]audience.Field, len(im.result.Fields))
+	for i, f := range im.result.Fields {
+		fields[i] = audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs}
+	}
+	var mu sync.Mutex
+	r := &rehearsal{}
+	_, err = tabular.Read(ctx, stored(f, im.info.Size()), tabular.ColumnsOf(fields), tabular.Options{Format: im.format.domain()}, func(_ int, b *tabular.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		r.RowsRead += int64(len(b.Lines) + len(b.Rejects))
+		r.RowsRejected += int64(len(b.Rejects))
+		for _, rj := range b.Rejects {
+			r.Rejects = append(r.Rejects, client.Reject{File: im.file, Line: rj.Line, Column: rj.Column, Code: rj.Code, Reason: rj.Reason})
+		}
+		slices.SortFunc(r.Rejects, func(a, b client.Reject) int { return cmp.Compare(a.Line, b.Line) })
+		r.Rejects = r.Rejects[:min(len(r.Rejects), maxRehearsed)]
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", im.file, err)
+	}
+	im.result.DryRun = r
+	fmt.Fprintf(im.out, "\n%s rows, of which %s would be rejected.\n", count(r.RowsRead), count(r.RowsRejected))
+	if r.RowsRejected > 0 {
+		printRejects(im.out, "  ", client.Run{Rejects: r.Rejects, Rows: &client.Rows{Rejected: r.RowsRejected}})
+	}
+	fmt.Fprintf(im.out, "\nThis was a dry run: there is no audience %q yet, and none was created.\n", im.name)
+	return nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"roster/client"
+)
+
+// rejectsOptions are the flags of a list of rejects.
+type rejectsOptions struct {
+	name, run   string
+	csv, ndjson bool
+	connector   connector
+}
+
+func newRejects() *cobra.Command {
+	var o rejectsOptions
+	cmd := &cobra.Command{
+		Use:   "rejects AUDIENCE",
+		Short: "Write the rows that a run did not take to standard output",
+		Long: "Write every row that a run of an audience did not take to standard output: its file, line and column, and\n" +
+			"why it was rejected. The list is CSV, or with --json one JSON object a line. Rejects are kept for 30 days, also\n" +
+			"those of runs that FAILED and of dry runs; the text of the rows is there when the audience keeps it. Without\n" +
+			"--server the command works on the data directory, by a server in this process or the one that already uses\n" +
+			"the directory.\n\n" +
+			"Exit codes: 0 done, 1 failed (what was written is not the whole list), 2 usage, 3 the server said no,\n" +
+			"130 interrupted.",
+		Example: "  roster rejects people > rejects.csv\n" +
+			"  roster rejects people --run 3 --json",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			return runRejects(cmd, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.run, "run", latestRun, "the run: its id, its number counted from the audience's first run as 1, or "+latestRun+" for the last one that read files and ended")
+	f.BoolVar(&o.csv, "csv", false, "write CSV, which is the default")
+	f.BoolVar(&o.ndjson, "json", false, "write one JSON object a line")
+	o.connector.addFlags(cmd)
+	return cmd
+}
+
+// latestRun says in --run that the last run is meant.
+const latestRun = "latest"
+
+func runRejects(cmd *cobra.Command, o rejectsOptions) error {
+	if o.csv && o.ndjson {
+		return usagef("--csv and --json exclude each other")
+	}
+	conn, err := o.connector.dial(cmd)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(cmd.OutOrStdout(), 256<<10)
+	err = writeRejects(cmd.Context(), conn.client, o, out)
+	return errors.Join(err, out.Flush(), conn.close())
+}
+
+func writeRejects(ctx context.Context, c *client.Client, o rejectsOptions, out *bufio.Writer) error {
+	a, found, err := findAudience(ctx, c, o.name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return usagef("there is no audience %q", o.name)
+	}
+	run, err := findRun(ctx, c, a, o.run)
+	if err != nil {
+		return err
+	}
+	form := client.RejectsCSV
+	if o.ndjson {
+		form = client.RejectsNDJSON
+	}
+	return c.Rejects(ctx, a.AudienceID, run, form, out)
+}
+
+// findRun returns the id of the run that --run names: by its number, as the last one, or by its id as it is.
+func findRun(ctx context.Context, c *client.Client, a client.Audience, name string) (string, error) {
+	if name == latestRun {
+		return lastRead(ctx, c, a)
+	}
+	number, err := strconv.Atoi(name)
+	if err != nil {
+		return name, nil
+	}
+	if number < 1 {
+		return "", usagef("--run %d: runs are counted from 1", number)
+	}
+	list, err := c.Runs(ctx, a.AudienceID, url.Values{"sortBy": {"createdAt"}, "start": {strconv.Itoa(number - 1)}, "limit": {"1"}})
+	if err != nil {
+		return "", err
+	}
+	if len(list.Runs) == 0 {
+		return "", usagef("--run %d: the audience %q has %d runs", number, a.Name, list.Page.TotalCount)
+	}
+	return list.Runs[0].RunID, nil
+}
+
+// lastRead returns the id of the last run that read files and ended.
+func lastRead(ctx context.Context, c *client.Client, a client.Audience) (string, error) {
+	for start := ""; ; {
+		query := url.Values{}
+		if start != "" {
+			query.Set("start", start)
+		}
+		list, err := c.Runs(ctx, a.AudienceID, query) // newest first
+		if err != nil {
+			return "", err
+		}
+		for _, r := range list.Runs {
+			if r.Status != client.Processing && (r.Kind == "" || r.Kind == "resubmit") {
+				return r.RunID, nil
+			}
+		}
+		if start = list.Page.Next; start == "" {
+			return "", usagef("no run of the audience %q has read files and ended", a.Name)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"roster/client"
+	"roster/internal/app"
+	"roster/internal/auth"
+)
+
+// verifyOptions are the flags of a verification.
+type verifyOptions struct {
+	receipt      string // a file, or "-" for standard input
+	server, jwks string // where the keys come from; "" for the data directory
+	asJSON       bool
+}
+
+// verification is what `roster verify --json` prints.
+type verification struct {
+	Valid   bool            `json:"valid"`
+	Faults  []string        `json:"faults"` // what does not hold
+	Receipt *client.Receipt `json:"receipt,omitempty"`
+}
+
+func newVerify() *cobra.Command {
+	var o verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify RECEIPT",
+		Short: "Check the receipt of a run",
+		Long: "Check that a receipt was signed by the server's key, was not changed, and that its ledger adds up. RECEIPT\n" +
+			"is a file with what GET …/runs/RUN/receipt answers, or - for standard input. The server's public keys come\n" +
+			"from the data directory, from a server, or from a file that was saved from its /.well-known/jwks.json; keys\n" +
+			"in the receipt itself are never used.\n\n" +
+			"Exit codes: 0 the receipt is valid, 1 it is not, 2 it could not be checked.",
+		Example: "  roster verify receipt.json\n" +
+			"  roster verify receipt.json --server https://roster.example.com",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.receipt = args[0]
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			return runVerify(cmd, o, cfg)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.server, "server", "", "address of the server whose keys are used")
+	f.StringVar(&o.jwks, "jwks", "", "file with the server's keys, a JSON Web Key Set")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON document to standard output")
+	addSettings(cmd, "data-dir")
+	return cmd
+}
+
+// keysTimeout bounds how long a server may take to answer its keys.
+const keysTimeout = 30 * time.Second
+
+func runVerify(cmd *cobra.Command, o verifyOptions, cfg app.Config) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), keysTimeout)
+	defer cancel()
+	keys, err := o.keys(ctx, cfg)
+	if err != nil {
+		return usagef("the server's keys: %w", err)
+	}
+	text, err := readReceipt(cmd.InOrStdin(), o.receipt)
+	if err != nil {
+		return usagef("the receipt: %w", err)
+	}
+	v, err := verifyReceipt(text, keys)
+	if err != nil {
+		return usagef("the receipt was not checked: %w", err)
+	}
+	if o.asJSON {
+		err = json.NewEncoder(cmd.OutOrStdout()).Encode(v)
+	} else {
+		err = v.show(cmd.OutOrStdout())
+	}
+	if err == nil && !v.Valid {
+		err = &exitError{exitFailed, errReported}
+	}
+	return err
+}
+
+// keys finds the public keys of the server.
+func (o verifyOptions) keys(ctx context.Context, cfg app.Config) ([]byte, error) {
+	switch {
+	case o.server != "" && o.jwks != "":
+		return nil, errors.New("--server and --jwks exclude each other")
+	case o.server != "":
+		return client.Keys(ctx, o.server)
+	case o.jwks != "":
+		return os.ReadFile(o.jwks)
+	}
+	keys, err := auth.PublicKeys(app.KeyPath(cfg.DataDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no server's data in %s; use --data-dir, --server or --jwks", cfg.DataDir)
+	}
+	return keys, err
+}
+
+// maxReceipt bounds what is read of a receipt. Its files make it long.
+const maxReceipt = 1 << 30
+
+func readReceipt(stdin io.Reader, name string) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxReceipt+1))
+	if err == nil && len(text) > maxReceipt {
+		err = fmt.Errorf("it is longer than %d bytes", maxReceipt)
+	}
+	return text, err
+}
+
+// verifyReceipt checks a receipt. What the signature covers counts, not what stands beside it. An error says that it
+// cannot be checked.
+func verifyReceipt(text, keys []byte) (verification, error) {
+	bad := func(format string, args ...any) (verification, error) {
+		return verification{Faults: []string{fmt.Sprintf(format, args...)}}, nil
+	}
+	var signed client.SignedReceipt
+	if err := json.Unmarshal(text, &signed); err != nil || signed.Signature == "" || len(signed.Receipt) == 0 {
+		return bad("this is no receipt: it must be a JSON object with a receipt and a signature")
+	}
+	payload, err := auth.VerifyReceipt(signed.Signature, keys)
+	if errors.Is(err, auth.ErrNoKeys) {
+		return verification{}, err
+	}
+	if err != nil {
+		return bad("%v", err)
+	}
+	genuine, err := json.Marshal(client.SignedReceipt{Receipt: payload, Signature: signed.Signature})
+	if err != nil || !sameJSON(text, genuine) {
+		return bad("the receipt is not the one that was signed: it was changed")
+	}
+	var r client.Receipt
+	if err := json.Unmarshal(payload, &r); err != nil || r.Version != client.ReceiptVersion {
+		return verification{}, fmt.Errorf("it is of version %d, which this program does not know; use a newer Roster", r.Version)
+	}
+	faults := r.Faults()
+	return verification{Valid: len(faults) == 0, Faults: append([]string{}, faults...), Receipt: &r}, nil
+}
+
+// sameJSON reports whether two documents have the same content, however they are laid out. A name that an object has
+// twice is a difference: readers do not agree on which of the two counts.
+func sameJSON(a, b []byte) bool {
+	valueA, tokensA := parseJSON(a)
+	valueB, tokensB := parseJSON(b)
+	return tokensA == tokensB && reflect.DeepEqual(valueA, valueB)
+}
+
+// parseJSON returns the value of a document, and of how many tokens it is made: a name that stands twice in an object
+// is lost in the value, but counts. What is no JSON has the value nil.
+func parseJSON(text []byte) (value any, tokens int) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&value); err != nil {
+		return nil, 0
+	}
+	for d = json.NewDecoder(bytes.NewReader(text)); ; tokens++ {
+		if _, err := d.Token(); err != nil {
+			return value, tokens
+		}
+	}
+}
+
+// show tells people.
+func (v verification) show(out io.Writer) error {
+	var b strings.Builder
+	if !v.Valid {
+		fmt.Fprintf(&b, "NOT VALID\n  %s\n", strings.Join(v.Faults, "\n  "))
+	} else {
+		r := v.Receipt
+		b.WriteString("VALID: signed by the server, unchanged, and its ledger adds up.\n")
+		fmt.Fprintf(&b, "  audience  %s (%s), sandbox %s of %s\n", r.AudienceName, r.AudienceID, r.Sandbox, r.Organization)
+		fmt.Fprintf(&b, "  run       %s, number %d, ended %s\n", r.RunID, r.Seq, time.Unix(r.EndedAt, 0).UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "  files     %d\n", len(r.Files))
+		fmt.Fprintf(&b, "  rows      %s read, %s rejected\n", count(r.Rows.Read), count(r.Rows.Rejected))
+		fmt.Fprintf(&b, "  members   %s before, %s after\n", count(r.Members.Before), count(r.Members.After))
+		fmt.Fprintf(&b, "  dataset   %s, snapshot %s\n", r.Dataset.Location, r.Dataset.SnapshotID)
+		fmt.Fprintf(&b, "  content   %s = %s\n", r.ContentSum.Algorithm, r.ContentSum.Value)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}

@@ -1,0 +1,260 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+// connectionKind is a kind of base connection.
+type connectionKind struct {
+	specIDs []string
+	name    string
+	// supported kinds can be created in this version.
+	supported bool
+	// params are the parameters that are no secrets; only they are answered.
+	params []string
+}
+
+// connectionKinds are the kinds of the contract.
+var connectionKinds = []connectionKind{
+	{specIDs: []string{audience.SpecLocal}, name: "local files", supported: true, params: []string{"root"}},
+	{specIDs: []string{audience.SpecLandingZone}, name: "landing zone", supported: true},
+	{specIDs: []string{"ecadc60c-7455-4d87-84dc-2a0e293d997b"}, name: "S3"},
+	{specIDs: []string{"4c10e202-c428-4796-9208-5f1f5732b1cf", "d771e9c1-4f26-40dc-8617-ce58c4b53702"}, name: "Azure Blob"},
+	{specIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, name: "ADLS Gen2"},
+	{specIDs: []string{"32e8f412-cdf7-464c-9885-78184cb113fd"}, name: "GCS"},
+	{specIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, name: "SFTP"},
+}
+
+func kindOf(specID string) (connectionKind, bool) {
+	i := slices.IndexFunc(connectionKinds, func(k connectionKind) bool { return slices.Contains(k.specIDs, specID) })
+	if i < 0 {
+		return connectionKind{}, false
+	}
+	return connectionKinds[i], true
+}
+
+func (s *server) createConnection(c *call) (answer, error) {
+	var in client.NewConnection
+	if err := c.typedJSON(&in); err != nil {
+		return answer{}, err
+	}
+	conn, err := newConnection(&in)
+	if err != nil {
+		return answer{}, err
+	}
+	if conn, err = s.Service.CreateConnection(c.Context(), c.actor, conn); err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusCreated, client.ConnectionRef{ID: string(conn.ID), Etag: conn.Etag}}, nil
+}
+
+// newConnection refuses the kinds that the contract has and this version cannot read. Everything else about a
+// connection is the use case's to check.
+func newConnection(in *client.NewConnection) (audience.Connection, error) {
+	conn := audience.Connection{Name: in.Name, Description: in.Description,
+		SpecID: strings.ToLower(in.ConnectionSpec.ID), SpecVersion: in.ConnectionSpec.Version}
+	if in.Auth != nil {
+		conn.AuthSpec, conn.Params = in.Auth.SpecName, in.Auth.Params
+	}
+	if kind, known := kindOf(conn.SpecID); known && !kind.supported {
+		text := "connections of the kind " + kind.name + " are not supported yet"
+		return conn, &audience.Error{Code: audience.Impossible, Message: text,
+			Problems: []audience.Problem{{Path: "connectionSpec.id", Message: text}}}
+	}
+	return conn, nil
+}
+
+// Pages of connections.
+const (
+	defaultConnections = 20
+	maxConnections     = 50
+)
+
+// continuation is where a page of connections goes on. Clients send nothing but this back, so it carries the
+// whole question.
+type continuation struct {
+	After audience.ConnectionID `json:"a"`
+	Name  string                `json:"n,omitempty"`
+	Limit int                   `json:"l"`
+}
+
+func (s *server) listConnections(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	from := connectionPage(q)
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, err := s.Service.Connections(c.Context(), c.actor, from.Name, from.After, from.Limit+1)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.ConnectionList{Items: []client.Connection{}}
+	if len(list) > from.Limit {
+		list = list[:from.Limit]
+		from.After = list[from.Limit-1].ID
+		body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + token(from)}
+	}
+	for i := range list {
+		body.Items = append(body.Items, connectionBody(&list[i]))
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// connectionPage reads which page of which connections is asked for.
+func connectionPage(q *query) continuation {
+	from := continuation{Limit: defaultConnections}
+	if text := q.Get("continuationToken"); text != "" && !readToken(text, &from) || from.Limit < 1 || from.Limit > maxConnections {
+		q.problems.Add("continuationToken", "is not one that a page before had")
+		return from
+	}
+	from.Limit = q.limit(from.Limit, maxConnections)
+	for _, p := range q.Values["property"] {
+		name, ok := strings.CutPrefix(p, "name==")
+		if !ok {
+			q.problems.Add("property", "must be name== and a name")
+		}
+		from.Name = name
+	}
+	return from
+}
+
+func (s *server) connection(c *call) (answer, error) {
+	id, err := c.id("connectionId", "connection")
+	if err != nil {
+		return answer{}, err
+	}
+	conn, err := s.Service.Connection(c.Context(), c.actor, audience.ConnectionID(id))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.ConnectionList{Items: []client.Connection{connectionBody(&conn)}}}, nil
+}
+
+// updateConnection changes what a JSON Patch says. Clients send the etag of what they have read.
+func (s *server) updateConnection(c *call) (answer, error) {
+	id, err := c.id("connectionId", "connection")
+	if err != nil {
+		return answer{}, err
+	}
+	if c.Header.Get("If-Match") == "" {
+		return answer{}, audience.InvalidField("If-Match", "is required: the etag of the connection that is to be changed")
+	}
+	ops, err := c.jsonPatch()
+	if err != nil {
+		return answer{}, err
+	}
+	change, err := connectionChange(ops)
+	if err != nil {
+		return answer{}, err
+	}
+	conn, err := s.Service.UpdateConnection(c.Context(), c.actor, audience.ConnectionID(id), c.ifMatch(), change)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.ConnectionRef{ID: string(conn.ID), Etag: conn.Etag}}, nil
+}
+
+// connectionChange reads what a JSON Patch changes of a connection. Its operations are done in their order.
+func connectionChange(ops []patchOp) (control.ConnectionChange, error) {
+	var d decoder
+	var changes []control.ConnectionChange
+	for i := range ops {
+		switch o := &ops[i]; {
+		case o.is("name"):
+			v := patched[string](&d, o)
+			changes = append(changes, func(c *audience.Connection) { c.Name = v })
+		case o.is("description"):
+			v := patched[string](&d, o)
+			changes = append(changes, func(c *audience.Connection) { c.Description = v })
+		case o.is("auth", "specName"):
+			v := patched[string](&d, o)
+			changes = append(changes, func(c *audience.Connection) { c.AuthSpec = v })
+		case o.is("auth", "params"):
+			v := patched[map[string]string](&d, o)
+			changes = append(changes, func(c *audience.Connection) { c.Params = maps.Clone(v) })
+		case len(o.path) == 3 && o.path[0] == "auth" && o.path[1] == "params":
+			changes = append(changes, paramChange(o.path[2], patched[string](&d, o), o.op == patchRemove))
+		default:
+			o.refuse(&d, "/name", "/description", "/auth/specName", "/auth/params", "/auth/params/…")
+		}
+	}
+	return func(c *audience.Connection) {
+		for _, change := range changes {
+			change(c)
+		}
+	}, d.problems.Err()
+}
+
+// patched is the value that an operation sets, the zero value when it removes one.
+func patched[T any](d *decoder, o *patchOp) (v T) {
+	o.set(d, &v)
+	return v
+}
+
+// paramChange sets a parameter of a connection, or removes it.
+func paramChange(name, value string, remove bool) control.ConnectionChange {
+	return func(c *audience.Connection) {
+		if remove {
+			delete(c.Params, name)
+			return
+		}
+		if c.Params == nil {
+			c.Params = map[string]string{}
+		}
+		c.Params[name] = value
+	}
+}
+
+// testConnection says whether a connection leads to a store that can be read.
+func (s *server) testConnection(c *call) (answer, error) {
+	id, err := c.id("connectionId", "connection")
+	if err != nil {
+		return answer{}, err
+	}
+	conn, err := s.Service.TestConnection(c.Context(), c.actor, audience.ConnectionID(id))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.ConnectionTest{ID: string(conn.ID), Status: "success"}}, nil
+}
+
+func (s *server) deleteConnection(c *call) (answer, error) {
+	id, err := c.id("connectionId", "connection")
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.Service.DeleteConnection(c.Context(), c.actor, audience.ConnectionID(id)); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+func connectionBody(c *audience.Connection) client.Connection {
+	b := client.Connection{
+		ID: string(c.ID), Name: c.Name, Description: c.Description, State: c.State,
+		Auth:           client.ConnectionAuth{SpecName: c.AuthSpec},
+		ConnectionSpec: client.ConnectionSpec{ID: c.SpecID, Version: c.SpecVersion},
+		CreatedAt:      epoch(c.CreatedAt), UpdatedAt: epoch(c.UpdatedAt), CreatedBy: c.CreatedBy, UpdatedBy: c.UpdatedBy,
+		SandboxName: c.Scope.Sandbox, ImsOrgID: c.Scope.Org, Etag: c.Etag, Version: c.Version,
+	}
+	kind, _ := kindOf(c.SpecID)
+	for _, name := range kind.params {
+		if v, ok := c.Params[name]; ok {
+			if b.Auth.Params == nil {
+				b.Auth.Params = map[string]string{}
+			}
+			b.Auth.Params[name] = v
+		}
+	}
+	return b
+}

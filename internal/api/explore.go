@@ -1,0 +1,204 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+// What a look at a store can be at.
+const (
+	exploreRoot   = "root"
+	exploreFolder = "folder"
+	exploreFile   = "file"
+)
+
+// fileTypes are the names that the flow service has for the types of files.
+var fileTypes = map[string]audience.FileType{"delimited": audience.CSV, "json": audience.JSON, "parquet": audience.Parquet}
+
+// exploration is what a client wants to see of a store.
+type exploration struct {
+	objectType string
+	object     string
+	fileType   audience.FileType // "" to find it out
+	preview    bool
+	properties bool
+}
+
+// exploreConnection looks at the store of a connection.
+func (s *server) exploreConnection(c *call) (answer, error) {
+	id, err := c.id("connectionId", "connection")
+	if err != nil {
+		return answer{}, err
+	}
+	conn, err := s.Service.Connection(c.Context(), c.actor, audience.ConnectionID(id))
+	if err != nil {
+		return answer{}, err
+	}
+	return s.explore(c, conn.ID, conn.SpecID == audience.SpecLandingZone)
+}
+
+// exploreSpec looks at the store of a kind of connections that needs none: the landing zone.
+func (s *server) exploreSpec(c *call) (answer, error) {
+	id, err := c.id("specId", "connection spec")
+	if err != nil {
+		return answer{}, err
+	}
+	kind, known := kindOf(id)
+	switch {
+	case !known:
+		return answer{}, audience.Errorf(audience.NotFound, "there is no connection spec %s", id)
+	case id != audience.SpecLandingZone:
+		return answer{}, audience.Errorf(audience.Impossible, "connections of the kind %s cannot be explored without one; explore /connections/{id}", kind.name)
+	}
+	return s.explore(c, "", true)
+}
+
+// explore answers what a folder holds, or how a file looks.
+func (s *server) explore(c *call, conn audience.ConnectionID, landing bool) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	want := q.exploration()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	if want.objectType == exploreFile {
+		found, err := s.Service.ExploreFile(c.Context(), c.actor, conn, want.object, want.fileType, want.preview)
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{http.StatusOK, exploredFile(&found, want.properties)}, nil
+	}
+	list, err := s.Service.ExploreFolder(c.Context(), c.actor, conn, want.object)
+	if err != nil {
+		return answer{}, err
+	}
+	body := []client.ExploredEntry{}
+	for _, e := range list {
+		body = append(body, exploredEntry(e, landing))
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// exploration reads what is to be looked at.
+func (q *query) exploration() exploration {
+	e := exploration{objectType: exploreRoot, object: q.Get("object"), preview: q.flag("preview"), properties: q.flag("determineProperties")}
+	if t := q.Get("objectType"); t != "" {
+		e.objectType = t
+	}
+	switch e.objectType {
+	case exploreRoot:
+		e.object = ""
+	case exploreFolder, exploreFile:
+		if e.object == "" {
+			q.problems.Add("object", "is required: the path of the %s", e.objectType)
+		}
+	default:
+		q.problems.Add("objectType", "must be %s, %s or %s", exploreRoot, exploreFolder, exploreFile)
+	}
+	if t := q.Get("fileType"); t != "" {
+		if e.fileType = fileTypes[strings.ToLower(t)]; e.fileType == "" {
+			q.problems.Add("fileType", "must be delimited, json or parquet")
+		}
+	}
+	return e
+}
+
+// flag reads a parameter that is true or false, in any case; absent is false.
+func (q *query) flag(name string) bool {
+	text := q.Get(name)
+	if text == "" {
+		return false
+	}
+	on, err := strconv.ParseBool(strings.ToLower(text))
+	if err != nil {
+		q.problems.Add(name, "must be true or false")
+	}
+	return on
+}
+
+// exploredEntry is an entry of a folder. In the landing zone its path begins with the container.
+func exploredEntry(e control.Entry, landing bool) client.ExploredEntry {
+	b := client.ExploredEntry{Type: exploreFile, Name: e.Path[strings.LastIndexByte(e.Path, '/')+1:], Path: e.Path}
+	if landing {
+		b.Path = audience.LandingContainer + "/" + e.Path
+	}
+	if e.Folder {
+		b.Type = exploreFolder
+		return b
+	}
+	b.CanPreview, b.CanFetchSchema = e.Usable, e.Usable
+	return b
+}
+
+func exploredFile(found *control.ExploredFile, properties bool) client.ExploredFile {
+	b := client.ExploredFile{Format: "flat", Schema: client.ExploredSchema{Columns: []client.ExploredColumn{}}, Data: []map[string]any{}}
+	for _, f := range found.Fields {
+		b.Schema.Columns = append(b.Schema.Columns, client.ExploredColumn{Name: f.Name, Type: string(f.Type), XDM: client.XDMType{Type: xdmTypes[f.Type]}})
+	}
+	for _, row := range found.Rows {
+		values := map[string]any{}
+		for i, f := range found.Fields {
+			if row[i] != nil {
+				values[f.Name] = exploredValue(f.Type, *row[i])
+			}
+		}
+		b.Data = append(b.Data, values)
+	}
+	if properties && found.Format != nil {
+		b.Properties = exploredProperties(found.Format)
+	}
+	return b
+}
+
+// xdmTypes are the types of XDM.
+var xdmTypes = map[audience.Type]string{
+	audience.String: "string", audience.Number: "double", audience.Long: "long", audience.Integer: "integer",
+	audience.Date: "date", audience.DateTime: "date-time", audience.Boolean: "boolean",
+}
+
+// exploredValue is a value as JSON: a number or a boolean as such, whatever else as text.
+func exploredValue(t audience.Type, text string) any {
+	switch t {
+	case audience.Number, audience.Long, audience.Integer, audience.Boolean:
+		if json.Valid([]byte(text)) {
+			return json.RawMessage(text)
+		}
+	}
+	return text
+}
+
+// exploredProperties says how a file is written, in the words of the flow service.
+func exploredProperties(f *audience.Format) *client.ExploredProperties {
+	p := &client.ExploredProperties{FileType: string(f.Type), ColumnDelimiter: f.Delimiter}
+	switch f.Compression {
+	case audience.None:
+	case "zip":
+		p.CompressionType = "zipDeflate"
+	default:
+		p.CompressionType = f.Compression
+	}
+	if f.Type == audience.CSV {
+		p.FileType = "delimited"
+	}
+	return p
+}
+
+// landingZone describes the landing zone.
+func (s *server) landingZone(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	if t := q.Get("type"); t != "" && t != "user_drop_zone" {
+		return answer{}, audience.InvalidField("type", "must be user_drop_zone; there is no other landing zone")
+	}
+	return answer{http.StatusOK, client.LandingZone{ContainerName: audience.LandingContainer, ContainerTTL: "7"}}, nil
+}

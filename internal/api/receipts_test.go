@@ -1,0 +1,72 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/auth"
+)
+
+// TestReceipt signs what the run did, the same each time, and nothing else passes for it.
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rows := audience.Rows{Read: 3, Rejected: 1, Added: 2}
+	w.service.run.Status = audience.Success
+	w.service.run.EndedAt = testNow
+	w.service.run.Result = audience.RunResult{Rows: rows, Members: audience.Members{After: 2}, SnapshotID: 1<<62 + 1, ContentSum: 1<<63 + 5,
+		Files: []audience.FileResult{{PlannedFile: audience.PlannedFile{Path: `a<b>&"ü.csv`, Size: 10, ModifiedAt: testNow, Version: "v1", Status: audience.FileRead}, Rows: rows}}}
+	path := external + "/" + audienceID + "/runs/" + runID + "/receipt"
+	rec := w.do("GET", path, "")
+	if again := w.do("GET", path, ""); again.Body.String() != rec.Body.String() {
+		t.Errorf("the second receipt differs:\n%s\n%s", rec.Body, again.Body)
+	}
+	signed := ok[client.SignedReceipt](t, rec, 200)
+	keys := w.do("GET", "/.well-known/jwks.json", "", "Authorization", "", "x-api-key", "").Body.Bytes()
+	if strings.Contains(string(keys), `"d"`) {
+		t.Fatal("the private key is served")
+	}
+	payload, err := auth.VerifyReceipt(signed.Signature, keys)
+	if err != nil || string(payload) != string(signed.Receipt) {
+		t.Fatalf("the signature has %s, %v; the receipt is %s", payload, err, signed.Receipt)
+	}
+	var r client.Receipt
+	if err := json.Unmarshal(payload, &r); err != nil {
+		t.Fatal(err)
+	}
+	if faults := r.Faults(); len(faults) > 0 {
+		t.Errorf("faults %q", faults)
+	}
+	if r.Organization != org || r.Sandbox != "prod" || r.RunID != runID || r.Dataset.SnapshotID != "4611686018427387905" ||
+		r.ContentSum.Value != "9223372036854775813" || r.Files[0].Path != `a<b>&"ü.csv` || r.Members.After != 2 {
+		t.Errorf("the receipt is %+v", r)
+	}
+
+	// A receipt is no token, and a token is no receipt.
+	if rec := w.do("GET", external, "", "Authorization", "Bearer "+signed.Signature); rec.Code != 400 {
+		t.Errorf("a receipt as a token answers %d %s", rec.Code, rec.Body)
+	}
+	if _, err := auth.VerifyReceipt(w.token, keys); err == nil {
+		t.Error("a token passes for a receipt")
+	}
+}
+
+func TestReceiptFaults(t *testing.T) {
+	t.Parallel()
+	good := client.Rows{Read: 2, Added: 2}
+	for want, r := range map[string]client.Receipt{
+		"":                       {Rows: good, Members: client.Members{After: 2}, Files: []client.RunFile{{Rows: good}}},
+		"rows of x.csv":          {Rows: good, Members: client.Members{After: 2}, Files: []client.RunFile{{Path: "x.csv", Rows: client.Rows{Read: 3, Added: 2}}}},
+		"sum of its files":       {Rows: good, Members: client.Members{After: 2}},
+		"the 1 members after":    {Rows: good, Members: client.Members{After: 1}, Files: []client.RunFile{{Rows: good}}},
+		"the run's rows do not ": {Rows: client.Rows{Read: 1}, Files: []client.RunFile{{Rows: good}}},
+	} {
+		faults := strings.Join(r.Faults(), "; ")
+		if want == "" && faults != "" || !strings.Contains(faults, want) {
+			t.Errorf("faults %q, want %q", faults, want)
+		}
+	}
+}

@@ -1,0 +1,300 @@
+package api
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// audienceSorts are the attributes that /core/ups/audiences can be sorted by.
+var audienceSorts = []struct{ attribute, by string }{
+	{"name", meta.SortName},
+	{"createEpoch", meta.SortCreated}, {"creationTime", meta.SortCreated},
+	{"updateEpoch", meta.SortUpdated}, {"updateTime", meta.SortUpdated},
+}
+
+// audienceCursor is where a page of audiences goes on: after an audience of a list that is sorted in some way. It
+// carries the list's length, which is counted for the first page only.
+type audienceCursor struct {
+	SortBy     string      `json:"s"`
+	Descending bool        `json:"d,omitempty"`
+	Total      int         `json:"t"`
+	At         int64       `json:"a,omitempty"` // microseconds
+	Name       string      `json:"n,omitempty"`
+	ID         audience.ID `json:"i"`
+}
+
+// cursorAfter is the cursor of the page after one that ends with an audience.
+func cursorAfter(a *audience.Audience, q meta.AudienceQuery, total int) audienceCursor {
+	c := audienceCursor{SortBy: q.SortBy, Descending: q.Descending, Total: total, ID: a.ID}
+	switch q.SortBy {
+	case meta.SortName:
+		c.Name = a.Name
+	case meta.SortUpdated:
+		c.At = a.UpdatedAt.UnixMicro()
+	default:
+		c.At = a.CreatedAt.UnixMicro()
+	}
+	return c
+}
+
+func (c audienceCursor) text() string {
+	data, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // it holds nothing but texts and numbers
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// readCursor reads what text wrote.
+func readCursor(text string) (c audienceCursor, ok bool) {
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || json.Unmarshal(data, &c) != nil {
+		return c, false
+	}
+	return c, c.ID != "" && c.Total >= 0 && !strings.Contains(string(c.ID)+c.Name, "\x00")
+}
+
+func (s *server) listUPSAudiences(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	want, total := q.audiences()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	sandbox, err := s.Service.ActorSandbox(c.Context(), c.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.UPSAudienceList{Children: []client.UPSAudience{}}
+	if entity := q.Get("entityType"); entity != "" && entity != profileSchema { // audiences of accounts, of which there are none
+		return answer{http.StatusOK, body}, nil
+	}
+	limit := want.Limit
+	want.Limit++ // to see whether there is a page after this one
+	list, counted, err := s.Service.Audiences(c.Context(), c.actor, want)
+	if err != nil {
+		return answer{}, err
+	}
+	if !want.NoTotal {
+		total = counted
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		body.Page.Next = cursorAfter(&list[limit-1], want, total).text()
+		body.Links.Next = &client.Link{Href: "@/audiences?" + q.onward(body.Page.Next)}
+	}
+	for i := range list {
+		body.Children = append(body.Children, upsAudience(&list[i], &sandbox))
+	}
+	body.Page.TotalCount, body.Page.PageSize = total, len(list)
+	return answer{http.StatusOK, body}, nil
+}
+
+// audiences reads which audiences are asked for. total is how many there are when NoTotal of the query is set.
+func (q *query) audiences() (want meta.AudienceQuery, total int) {
+	want = meta.AudienceQuery{Limit: q.limit(defaultAudiences, maxAudiences), NameContains: q.Get("name"), DescriptionContains: q.Get("description")}
+	for _, p := range q.Values["property"] {
+		name, value, ok := strings.Cut(p, "==")
+		if !ok {
+			q.problems.Add("property", "%.100q must be an attribute, == and a value", p)
+			continue
+		}
+		want.Filters = append(want.Filters, meta.AudienceFilter{Property: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	want.SortBy, want.Descending = q.audienceSort()
+	start := q.Get("start")
+	if start == "" {
+		return want, 0
+	}
+	if n, err := strconv.ParseUint(start, 10, 31); err == nil {
+		want.Offset = int(n) * want.Limit
+		return want, 0
+	}
+	from, ok := readCursor(start)
+	switch {
+	case !ok:
+		q.problems.Add("start", "must be the number of a page or the next of the page before")
+	case q.Get("sort") != "" && (from.SortBy != want.SortBy || from.Descending != want.Descending):
+		q.problems.Add("start", "is the next of a list that was sorted otherwise")
+	}
+	want.SortBy, want.Descending, want.NoTotal = from.SortBy, from.Descending, true
+	want.After = &meta.AudiencePlace{At: time.UnixMicro(from.At), Name: from.Name, ID: from.ID}
+	return want, from.Total
+}
+
+// audienceSort reads the order of a list; by default the newest come first.
+func (q *query) audienceSort() (by string, descending bool) {
+	text := q.Get("sort")
+	if text == "" {
+		return meta.SortCreated, true
+	}
+	attribute, direction, _ := strings.Cut(text, ":")
+	known := make([]string, len(audienceSorts))
+	for i, s := range audienceSorts {
+		if known[i] = s.attribute; attribute == s.attribute && (direction == "asc" || direction == "desc") {
+			return s.by, direction == "desc"
+		}
+	}
+	q.problems.Add("sort", "%.100q must be one of %s followed by :asc or :desc", text, strings.Join(known, ", "))
+	return meta.SortCreated, true
+}
+
+// onward is the query of the page that begins at start.
+func (q *query) onward(start string) string {
+	rest := url.Values{}
+	for _, name := range []string{"entityType", "limit", "sort", "name", "description", "property"} {
+		if values := q.Values[name]; len(values) > 0 {
+			rest[name] = values
+		}
+	}
+	text := "start=" + start
+	if len(rest) > 0 {
+		text += "&" + rest.Encode()
+	}
+	return text
+}
+
+func (s *server) upsAudience(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := s.Service.Audience(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return s.taggedAudience(c, &a)
+}
+
+// taggedAudience answers an audience with its entity tag.
+func (s *server) taggedAudience(c *call, a *audience.Audience) (answer, error) {
+	sandbox, err := s.Service.ActorSandbox(c.Context(), c.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	body := upsAudience(a, &sandbox)
+	return answer{http.StatusOK, tagged{etag: body.Etag, body: body}}, nil
+}
+
+func (s *server) updateUPSAudience(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	ops, err := c.jsonPatch()
+	if err != nil {
+		return answer{}, err
+	}
+	p, err := upsPatch(ops)
+	if err != nil {
+		return answer{}, err
+	}
+	p.IfMatch = c.ifMatch()
+	a, err := s.Service.UpdateAudience(c.Context(), c.actor, id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return s.taggedAudience(c, &a)
+}
+
+// upsPatch is what a JSON Patch of an audience changes. Of two operations on one attribute the later one counts.
+func upsPatch(ops []patchOp) (control.Patch, error) {
+	var p control.Patch
+	var d decoder
+	for _, o := range ops {
+		switch {
+		case o.is("description"):
+			p.Description = new(string)
+			o.set(&d, p.Description)
+		case o.is("labels"):
+			p.Labels = new([]string)
+			o.set(&d, p.Labels)
+		case o.is("tags"):
+			p.Tags = new([]string)
+			o.set(&d, p.Tags)
+		case o.is("lifecycleState") && o.op == patchRemove:
+			d.problem(join(o.at, "op"), "an audience always has a lifecycleState; set another one")
+		case o.is("lifecycleState"):
+			p.State = new(audience.State)
+			o.set(&d, p.State)
+		default:
+			o.refuse(&d, "/description", "/labels", "/tags", "/lifecycleState")
+		}
+	}
+	return p, d.problems.Err()
+}
+
+func (s *server) deleteUPSAudience(c *call) (answer, error) {
+	id, err := c.audienceID()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.Service.DeleteAudience(c.Context(), c.actor, id, c.ifMatch()...); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// bulkUPSAudiences answers many audiences. One that is not there is answered as if it had been asked for alone.
+func (s *server) bulkUPSAudiences(c *call) (answer, error) {
+	var in client.UPSBulkGet
+	if err := c.typedJSON(&in); err != nil {
+		return answer{}, err
+	}
+	ids := make([]audience.ID, len(in.IDs))
+	var problems audience.Problems
+	for i, ref := range in.IDs {
+		if ids[i] = audience.ID(ref.ID); ref.ID == "" {
+			problems.Add(fmt.Sprintf("ids[%d].id", i), "is required")
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return answer{}, err
+	}
+	sandbox, err := s.Service.ActorSandbox(c.Context(), c.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	found, err := s.Service.AudiencesByID(c.Context(), c.actor, ids)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.UPSBulkResult{Results: map[string]any{}}
+	for _, id := range ids {
+		if a, ok := found[id]; ok {
+			body.Results[string(id)] = upsAudience(&a, &sandbox)
+			continue
+		}
+		_, body.Results[string(id)] = refusal(audience.Errorf(audience.NotFound, "audience %.64q does not exist", string(id)), requestID(c.Context()))
+	}
+	return answer{http.StatusMultiStatus, body}, nil
+}
+
+// upsAudience is an audience beside those of other services.
+func upsAudience(a *audience.Audience, sandbox *audience.Sandbox) client.UPSAudience {
+	return client.UPSAudience{
+		ID: string(a.ID), AudienceID: cmp.Or(a.CustomID, string(a.ID)), Name: a.Name, Description: a.Description,
+		Namespace: a.Namespace, Type: audience.TypeExternal, OriginName: a.OriginName, LifecycleState: string(a.State),
+		ImsOrgID:  a.Scope.Org,
+		Sandbox:   client.UPSSandbox{SandboxID: sandbox.ID, SandboxName: sandbox.Name, Type: sandbox.Type, Default: sandbox.Default},
+		DatasetID: string(a.ID), Labels: append([]string{}, a.Labels...), Tags: append([]string{}, a.Tags...), TTLInDays: a.TTLDays,
+		LinkedAudienceRef: client.UPSFlowRef{FlowID: meta.FlowID(a.ID)},
+		CreationTime:      a.CreatedAt.UnixMilli(), UpdateTime: a.UpdatedAt.UnixMilli(),
+		CreateEpoch: epoch(a.CreatedAt), UpdateEpoch: epoch(a.UpdatedAt), CreatedBy: a.CreatedBy,
+		Etag: a.Etag(), Dependents: []string{}, Dependencies: []string{}, AudienceMeta: audienceMeta(a),
+	}
+}

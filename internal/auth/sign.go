@@ -1,0 +1,81 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Types of what the signing key signs. Each is refused where the other is wanted.
+const (
+	tokenType = "JWT"
+	// ReceiptType is the type of a receipt of a run.
+	ReceiptType = "roster-receipt+jws"
+)
+
+// newSigner returns what signs documents of a type.
+func newSigner(key jose.JSONWebKey, typ jose.ContentType) (jose.Signer, error) {
+	return jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithType(typ))
+}
+
+// SignReceipt signs a receipt. The signature, a JSON Web Signature in its compact form, has the receipt in it. The
+// same receipt has the same signature, as long as the key is the same.
+func (i *Issuer) SignReceipt(receipt []byte) (string, error) {
+	signed, err := i.receipts.Sign(receipt)
+	if err != nil {
+		return "", fmt.Errorf("sign a receipt: %w", err)
+	}
+	return signed.CompactSerialize()
+}
+
+// Keys returns the public keys that signatures of this server are verified with, as a JSON Web Key Set.
+func (i *Issuer) Keys() []byte { return publicKeys(i.key) }
+
+// PublicKeys returns the public keys of a signing key's file, as Issuer.Keys does. An absent file is
+// fs.ErrNotExist.
+func PublicKeys(keyFile string) ([]byte, error) {
+	key, err := readKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return publicKeys(key), nil
+}
+
+func publicKeys(key jose.JSONWebKey) []byte {
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})
+	if err != nil {
+		panic(err) // an Ed25519 key always has a form in JSON
+	}
+	return set
+}
+
+// ErrNoKeys says that a signature cannot be verified, which does not make it wrong.
+var ErrNoKeys = errors.New("there is no JSON Web Key Set with a key to verify with")
+
+// VerifyReceipt returns the receipt that a signature has in it, if one of the keys, a JSON Web Key Set, has signed it
+// as a receipt. A key that the signature itself brings is never used. Without keys it is ErrNoKeys; any other error
+// says why the signature is none of a receipt.
+func VerifyReceipt(signature string, keys []byte) ([]byte, error) {
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(keys, &set); err != nil || len(set.Keys) == 0 {
+		return nil, ErrNoKeys
+	}
+	signed, err := jose.ParseSignedCompact(signature, []jose.SignatureAlgorithm{algorithm})
+	if err != nil {
+		return nil, fmt.Errorf("the signature is not a JSON Web Signature in compact form by %s", algorithm)
+	}
+	if typ, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string); typ != ReceiptType {
+		return nil, fmt.Errorf("what was signed is not a receipt: its type is %.50q", typ)
+	}
+	for _, key := range set.Key(signed.Signatures[0].Protected.KeyID) {
+		if !key.IsPublic() {
+			continue
+		}
+		if receipt, err := signed.Verify(key.Key); err == nil {
+			return receipt, nil
+		}
+	}
+	return nil, fmt.Errorf("none of the server's keys has made the signature: the receipt was changed, or is another server's")
+}

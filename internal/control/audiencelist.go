@@ -1,0 +1,100 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Limits of a list of audiences.
+const (
+	defaultAudiences = 20
+	maxAudiences     = 200
+	// maxFilter is the longest text that audiences are searched for, in bytes.
+	maxFilter = 4 * audience.MaxText
+	// MaxAudiencesByID is how many audiences can be asked for at once.
+	MaxAudiencesByID = 100
+)
+
+// Audiences lists audiences and says how many the query finds in all. The zero query is the newest 20.
+func (s *Service) Audiences(ctx context.Context, a audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, 0, err
+	}
+	if err := checkAudienceQuery(&q); err != nil {
+		return nil, 0, err
+	}
+	return s.cfg.Store.Audiences(ctx, a.Scope, q)
+}
+
+// checkAudienceQuery checks a query and fills in its defaults.
+func checkAudienceQuery(q *meta.AudienceQuery) error {
+	if q.Limit == 0 {
+		q.Limit = defaultAudiences
+	}
+	if q.SortBy == "" {
+		q.SortBy, q.Descending = meta.SortCreated, true
+	}
+	var wrong audience.Problems
+	if q.Limit < 1 || q.Limit > maxAudiences {
+		wrong.Add("limit", "must be from 1 to %d", maxAudiences)
+	}
+	if q.Offset < 0 {
+		wrong.Add("start", "must not be negative")
+	}
+	if !slices.Contains([]string{meta.SortCreated, meta.SortUpdated, meta.SortName}, q.SortBy) {
+		wrong.Add("sort", "%.64q is not one of %s, %s, %s", q.SortBy, meta.SortName, meta.SortCreated, meta.SortUpdated)
+	}
+	checkFilter(&wrong, "name", q.NameContains)
+	checkFilter(&wrong, "description", q.DescriptionContains)
+	for _, f := range q.Filters {
+		if !slices.Contains(meta.AudienceProperties, f.Property) {
+			wrong.Add("property", "%.64q is not one of %s", f.Property, strings.Join(meta.AudienceProperties, ", "))
+		}
+		checkFilter(&wrong, "property", f.Value)
+	}
+	return wrong.Err()
+}
+
+func checkFilter(wrong *audience.Problems, path, text string) {
+	if len(text) > maxFilter {
+		wrong.Add(path, "has %d bytes; at most %d are allowed", len(text), maxFilter)
+	}
+	wrong.OptionalText(path, text)
+}
+
+// AudiencesByID returns those of the audiences that exist, by the ids that they are asked for with.
+func (s *Service) AudiencesByID(ctx context.Context, a audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	if n := len(ids); n < 1 || n > MaxAudiencesByID {
+		return nil, audience.InvalidField("ids", "has %d ids; 1 to %d are allowed", n, MaxAudiencesByID)
+	}
+	asked := map[audience.ID][]audience.ID{}
+	var keys []audience.ID
+	for _, id := range ids {
+		key, ok := canonical(id)
+		if !ok {
+			continue
+		}
+		if len(asked[key]) == 0 {
+			keys = append(keys, key)
+		}
+		asked[key] = append(asked[key], id)
+	}
+	list, err := s.cfg.Store.AudiencesByID(ctx, a.Scope, keys)
+	if err != nil {
+		return nil, err
+	}
+	found := map[audience.ID]audience.Audience{}
+	for _, aud := range list {
+		for _, id := range asked[aud.ID] {
+			found[id] = aud
+		}
+	}
+	return found, nil
+}

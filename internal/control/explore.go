@@ -1,0 +1,157 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/source"
+)
+
+const (
+	// maxEntries is how many entries of a folder are listed.
+	maxEntries = 1000
+	// previewRows is how many rows of a file are looked at.
+	previewRows = 100
+	// exploreWithin is how long a look at a store may take.
+	exploreWithin = 20 * time.Second
+)
+
+// Entry is what a folder of a store holds: a file, or a folder.
+type Entry struct {
+	Path   string // below the root of the connection
+	Folder bool
+	Usable bool // it is a folder, or a file that runs do not pass over
+}
+
+// ExploredFile is how a file of a store looks.
+type ExploredFile struct {
+	Fields []audience.Field // with the types that its values suggest
+	Rows   [][]*string      // the first ones, as texts, a value for each field; nil for null
+	Format *audience.Format // how it is written
+}
+
+// TestConnection checks that the store of a connection can be opened and listed.
+func (s *Service) TestConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error) {
+	conn, err := s.Connection(ctx, a, id)
+	if err != nil {
+		return conn, err
+	}
+	err = s.explore(ctx, a.Scope, &conn, func(ctx context.Context, src files) error {
+		err := src.List(ctx, "", func(source.Object) error { return errSeen })
+		return pathError(ctx, err, "auth.params", audience.PathFolder, "")
+	})
+	return conn, err
+}
+
+// ExploreFolder lists what a folder of a connection, or of the landing zone when id is "", holds: at most 1,000 entries
+// in the order of their paths. "" is the root.
+func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) (entries []Entry, err error) {
+	conn, err := s.explored(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	if folder, err = exploredPath(conn, folder); err != nil {
+		return nil, err
+	}
+	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
+		err := src.List(ctx, folder, func(o source.Object) error {
+			e := entryOf(folder, o)
+			if n := len(entries); n > 0 && entries[n-1] == e {
+				return nil
+			}
+			if len(entries) == maxEntries {
+				return errSeen
+			}
+			entries = append(entries, e)
+			return nil
+		})
+		return pathError(ctx, err, "object", audience.PathFolder, folder)
+	})
+	return entries, err
+}
+
+// entryOf is the entry of a folder by which an object below it is reached.
+func entryOf(folder string, o source.Object) Entry {
+	below := strings.TrimPrefix(o.Path, folder)
+	name, _, deeper := strings.Cut(strings.TrimPrefix(below, "/"), "/")
+	if deeper {
+		return Entry{Path: path.Join(folder, name), Folder: true, Usable: true}
+	}
+	return Entry{Path: o.Path, Usable: o.Size > 0 && source.PassedOver(o.Path) == ""}
+}
+
+// ExploreFile looks at a file of a connection, or of the landing zone when id is "": which columns it has, how it is
+// written, and its first rows when preview is set. typ is what it is, "" when that is to be found out.
+func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (found ExploredFile, err error) {
+	conn, err := s.explored(ctx, a, id)
+	if err != nil {
+		return found, err
+	}
+	if file, err = exploredPath(conn, file); err != nil {
+		return found, err
+	}
+	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
+		_, err := src.Stat(ctx, file)
+		if err := pathError(ctx, err, "object", audience.PathFile, file); err != nil {
+			return err
+		}
+		looked, err := s.cfg.Pipeline.Survey(ctx, ingest.SurveyRequest{
+			Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
+		})
+		if err == nil && looked.Files[0].Error != "" {
+			err = audience.InvalidField("object", "%s", looked.Files[0].Error)
+		}
+		if err == nil {
+			found = ExploredFile{Fields: looked.Fields, Rows: looked.Preview, Format: looked.Files[0].Format}
+		}
+		return err
+	})
+	return found, err
+}
+
+// explored returns the connection to look at, nil for the landing zone. Files are raw: only who may create audiences
+// of them may look.
+func (s *Service) explored(ctx context.Context, a audience.Actor, id audience.ConnectionID) (*audience.Connection, error) {
+	if err := allow(a, toWrite); err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, nil
+	}
+	conn, err := s.Connection(ctx, a, id)
+	return &conn, err
+}
+
+// exploredPath checks a path in the store of a connection. In a landing zone it may begin with the container.
+func exploredPath(conn *audience.Connection, path string) (string, error) {
+	if conn == nil || conn.SpecID == audience.SpecLandingZone {
+		path = audience.LandingPath(path)
+	}
+	if path = strings.TrimSuffix(path, "/"); path == "" {
+		return "", nil
+	}
+	if problem := audience.CheckPath(path); problem != "" {
+		return "", audience.InvalidField("object", "%s", problem)
+	}
+	return path, nil
+}
+
+// explore opens the store of a connection, or the landing zone, for a look that may take only so long.
+func (s *Service) explore(ctx context.Context, scope audience.Scope, conn *audience.Connection, look func(context.Context, files) error) error {
+	within, done := context.WithTimeout(ctx, exploreWithin)
+	defer done()
+	src, err := s.open(within, scope, conn)
+	if err == nil {
+		err = look(within, src)
+		src.close()
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return audience.Errorf(audience.BadGateway, "the source did not answer within %s; check the connection", exploreWithin)
+	}
+	return err
+}

@@ -1,0 +1,236 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+// A sandbox that is reset or deleted is closed first: from the transaction that says so nobody gets into it. Its job
+// deletes the audiences, each as DeleteAudience does, and waits until the last of them is swept and the last submit
+// has ended. Then the rest goes at once (connections, tasks, the landing zone), and the sandbox is open again or gone.
+
+// Sandboxes lists the sandboxes of the actor's organization by name.
+func (s *Service) Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.Sandboxes(ctx, a.Scope.Org)
+}
+
+// Sandbox returns the sandbox of the actor's organization with that name.
+func (s *Service) Sandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
+	if err := allow(a, toRead); err != nil {
+		return audience.Sandbox{}, err
+	}
+	sb, err := s.cfg.Store.Sandbox(ctx, audience.Scope{Org: a.Scope.Org, Sandbox: name})
+	return sb, absent(err, "sandbox", name)
+}
+
+// ActorSandbox returns the sandbox that the actor works in, as it was at most a second ago.
+func (s *Service) ActorSandbox(ctx context.Context, a audience.Actor) (audience.Sandbox, error) {
+	if err := allow(a, toRead); err != nil {
+		return audience.Sandbox{}, err
+	}
+	return s.sandboxes.get(ctx, a.Scope)
+}
+
+// CreateSandbox adds a sandbox to the actor's organization. Only Name, Title and Type of it count.
+func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audience.Sandbox) (audience.Sandbox, error) {
+	if err := administers(a); err != nil {
+		return audience.Sandbox{}, err
+	}
+	sb = audience.Sandbox{ID: uuid.NewString(), Org: a.Scope.Org, Name: sb.Name, Title: sb.Title, Type: sb.Type, CreatedAt: s.now()}
+	if err := audience.ValidateSandbox(&sb); err != nil {
+		return audience.Sandbox{}, err
+	}
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.CreateSandbox(ctx, &sb) })
+	s.sandboxes.forget()
+	if errors.Is(err, meta.ErrDuplicate) {
+		e := audience.Errorf(audience.Duplicate, "a sandbox named %q already exists", sb.Name)
+		e.Problems = []audience.Problem{{Path: "name", Message: "is taken"}}
+		return audience.Sandbox{}, e
+	}
+	return sb, err
+}
+
+// ResetSandbox removes all that a sandbox of the actor's organization holds. The sandbox stays as it is.
+func (s *Service) ResetSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
+	return s.leave(ctx, a, name, audience.SandboxResetting)
+}
+
+// DeleteSandbox removes a sandbox of the actor's organization and all that it holds. The organization's default sandbox
+// cannot be deleted.
+func (s *Service) DeleteSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
+	return s.leave(ctx, a, name, audience.SandboxDeleting)
+}
+
+// administers refuses everybody who does not administer the actor's organization: the role in one sandbox is none in
+// others.
+func administers(a audience.Actor) error {
+	if a.OrgRole == audience.Admin {
+		return nil
+	}
+	return audience.Errorf(audience.Forbidden, "this needs the role %s in every sandbox of the organization, which the API client does not have", audience.Admin)
+}
+
+// leave closes a sandbox and enqueues the job that empties it. One that is being reset can be deleted as well.
+func (s *Service) leave(ctx context.Context, a audience.Actor, name string, state audience.SandboxState) (sb audience.Sandbox, err error) {
+	if err := administers(a); err != nil {
+		return audience.Sandbox{}, err
+	}
+	scope := audience.Scope{Org: a.Scope.Org, Sandbox: name}
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if sb, err = tx.Sandbox(ctx, scope); err != nil {
+			return absent(err, "sandbox", name)
+		}
+		switch {
+		case sb.State == state || sb.State == audience.SandboxDeleting:
+			return audience.Errorf(audience.Impossible, "sandbox %q is %s already", name, sb.State)
+		case sb.Default && state == audience.SandboxDeleting:
+			return audience.Errorf(audience.Impossible, "sandbox %q is the organization's default sandbox, which cannot be deleted; it can be reset", name)
+		}
+		sb.State = state
+		if err := tx.SetSandboxState(ctx, scope, state); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx, sandboxJob(sb))
+	})
+	s.sandboxes.forget()
+	if err != nil {
+		return audience.Sandbox{}, err
+	}
+	return sb, nil
+}
+
+func sandboxJob(sb audience.Sandbox) queue.Job {
+	return queue.Job{Kind: queue.SandboxJob, ID: strconv.FormatUint(uint64(sb.Num), 10)}
+}
+
+// openSandbox refuses a change in a sandbox that was closed since its caller was let in.
+func openSandbox(ctx context.Context, r meta.Reader, scope audience.Scope) error {
+	sb, err := r.Sandbox(ctx, scope)
+	if err == nil && sb.State.Leaving() {
+		return audience.Errorf(audience.Impossible, "sandbox %q is %s; nothing can be created in it", scope.Sandbox, sb.State)
+	}
+	return absent(err, "sandbox", scope.Sandbox)
+}
+
+// leavingSandboxes returns the jobs of the sandboxes that are to be emptied.
+func (s *Service) leavingSandboxes(ctx context.Context) ([]queue.Job, error) {
+	list, err := s.cfg.Store.LeavingSandboxes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for sandboxes to empty: %w", err)
+	}
+	var jobs []queue.Job
+	for _, sb := range list {
+		jobs = append(jobs, sandboxJob(sb))
+	}
+	return jobs, nil
+}
+
+// doSandbox empties a sandbox as far as it can be now; Recover has the rest done.
+func (s *Service) doSandbox(ctx context.Context, num string) error {
+	list, err := s.cfg.Store.LeavingSandboxes(ctx)
+	if err != nil {
+		return fmt.Errorf("look for sandboxes to empty: %w", err)
+	}
+	i := slices.IndexFunc(list, func(sb audience.Sandbox) bool { return sandboxJob(sb).ID == num })
+	if i < 0 {
+		return nil
+	}
+	scope := audience.Scope{Org: list[i].Org, Sandbox: list[i].Name}
+	if err := s.deleteAudiences(ctx, scope); err != nil {
+		return fmt.Errorf("delete the audiences of sandbox %s: %w", scope.Sandbox, err)
+	}
+	if cleared, err := s.clearSandbox(ctx, scope, nil); err != nil || !cleared {
+		return err
+	}
+	if err := s.clearLanding(scope.Sandbox); err != nil {
+		return err
+	}
+	cleared, err := s.clearSandbox(ctx, scope, func(tx meta.Tx, state audience.SandboxState) error {
+		if state == audience.SandboxResetting {
+			return tx.SetSandboxState(ctx, scope, audience.SandboxActive)
+		}
+		return tx.DeleteSandbox(ctx, scope)
+	})
+	s.sandboxes.forget()
+	if err == nil && cleared {
+		s.cfg.Log.Info("emptied a sandbox", "sandbox", scope.Sandbox)
+	}
+	return err
+}
+
+// clearSandbox removes what is left of a closed sandbox without audiences, and then, in the same transaction, does what
+// then says for its state, unless that is nil. It is false, and nothing is removed, while there is more to wait for.
+func (s *Service) clearSandbox(ctx context.Context, scope audience.Scope, then func(meta.Tx, audience.SandboxState) error) (cleared bool, err error) {
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		cleared = false
+		sb, err := tx.Sandbox(ctx, scope)
+		if errors.Is(err, meta.ErrNotFound) || err == nil && !sb.State.Leaving() {
+			return nil // another worker has done it
+		}
+		if err != nil {
+			return err
+		}
+		if cleared, err = tx.ClearSandbox(ctx, scope); err != nil || !cleared || then == nil {
+			return err
+		}
+		return then(tx, sb.State)
+	})
+	if err != nil {
+		return false, fmt.Errorf("empty sandbox %s: %w", scope.Sandbox, err)
+	}
+	return cleared, nil
+}
+
+// deletedAtOnce is how many audiences one transaction deletes.
+const deletedAtOnce = 100
+
+// deleteAudiences deletes all audiences of a sandbox.
+func (s *Service) deleteAudiences(ctx context.Context, scope audience.Scope) error {
+	defer s.audiences.forget()
+	for {
+		list, _, err := s.cfg.Store.Audiences(ctx, scope, meta.AudienceQuery{Limit: deletedAtOnce, NoTotal: true})
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+			for _, a := range list {
+				if err := s.delete(ctx, tx, &a); err != nil && !errors.Is(err, meta.ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// clearLanding removes the landing zone of a sandbox.
+func (s *Service) clearLanding(sandbox string) error {
+	root, err := os.OpenRoot(filepath.Join(s.cfg.DataDir, landingFolder))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = errors.Join(root.RemoveAll(sandbox), root.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("empty the landing zone: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+)
+
+const (
+	// MaxSampleRows is how many rows a validation may look at, and DefaultSampleRows how many it does.
+	MaxSampleRows     = 10_000
+	DefaultSampleRows = 1_000
+	// validateWithin is how long a validation may take.
+	validateWithin = 20 * time.Second
+)
+
+// Validation is what Roster makes of the files that an audience would read. Its Problems are what would keep the
+// audience from being created or run.
+type Validation = ingest.Survey
+
+// Validate looks at the files of an audience before it is created: how they are written, which fields they suggest, and
+// what the draft's fields make of a sample of so many rows. Of the draft Source and Fields count; while something is
+// wrong with the fields themselves, the sample is typed by the suggested ones. It changes nothing. Whoever may create
+// an audience may see the values of the first rows, as preview asks.
+func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows int, preview bool) (Validation, error) {
+	if err := allow(a, toWrite); err != nil {
+		return Validation{}, err
+	}
+	d.Scope = a.Scope
+	problems, err := s.checkDraft(ctx, &d)
+	if err != nil {
+		return Validation{}, err
+	}
+	if err := checkConnection(ctx, s.cfg.Store, &d); err != nil {
+		return Validation{}, err
+	}
+	within, done := context.WithTimeout(ctx, validateWithin)
+	defer done()
+	v, err := s.survey(within, d, rows, preview, len(problems) == 0)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = audience.Errorf(audience.BadGateway, "the source did not answer within %s; ask for fewer rows, or check the connection", validateWithin)
+	}
+	if err != nil {
+		return Validation{}, err
+	}
+	v.Problems = append(problems, v.Problems...)
+	return v, nil
+}
+
+// survey looks at the files of a draft, by its fields or without them.
+func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFields bool) (Validation, error) {
+	src, err := s.openAudience(ctx, &d)
+	if err != nil {
+		return Validation{}, err
+	}
+	defer src.close()
+	req := ingest.SurveyRequest{Source: src, Spec: d.Source, Settle: s.settle(&d), Rows: rows, Preview: preview}
+	if byFields {
+		req.Fields = d.Fields
+	}
+	v, err := s.cfg.Pipeline.Survey(ctx, req)
+	if err != nil {
+		return Validation{}, err
+	}
+	return v, readable(v.Files)
+}
+
+// readable refuses files of which none can be read.
+func readable(list []ingest.SurveyedFile) error {
+	first := ""
+	for _, f := range list {
+		if f.Format != nil {
+			return nil
+		}
+		if first == "" {
+			first = f.Error
+		}
+	}
+	if first == "" {
+		return nil // files without rows
+	}
+	return audience.Errorf(audience.Impossible, "%s", first)
+}
+
+// checkDraft checks what a draft says of its source, and returns what is wrong with its fields.
+func (s *Service) checkDraft(ctx context.Context, d *Draft) ([]audience.Problem, error) {
+	custom, err := s.cfg.Store.Namespaces(ctx, d.Scope.Org)
+	if err != nil {
+		return nil, err
+	}
+	whole := audience.Audience{Name: "validate", OriginName: audience.OriginUpload, Fields: d.Fields, Source: d.Source}
+	if len(d.Fields) == 0 {
+		whole.Fields = []audience.Field{{Name: "identity", Type: audience.String, IdentityNs: "Email"}}
+	}
+	err = audience.Validate(&whole, func(code string) (string, bool, []string) { return audience.Resolve(code, custom) })
+	d.Source = whole.Source
+	var wrong *audience.Error
+	if err == nil || !errors.As(err, &wrong) {
+		return nil, err
+	}
+	for _, p := range wrong.Problems {
+		if !strings.HasPrefix(p.Path, "fields") {
+			return nil, err
+		}
+	}
+	return wrong.Problems, nil
+}

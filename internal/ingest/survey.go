@@ -1,0 +1,371 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"roster/internal/audience"
+	"roster/internal/source"
+	"roster/internal/tabular"
+)
+
+const (
+	// surveyFiles is how many objects a survey lists, and surveyRead of how many it reads a sample.
+	surveyFiles = 1000
+	surveyRead  = 10
+	// surveyRejects is how many rejects a survey shows, and surveyPreview how many rows.
+	surveyRejects = 20
+	surveyPreview = 20
+)
+
+// Survey is what a look at the files of an audience finds that need not exist yet. It reads a sample of them and
+// changes nothing.
+type Survey struct {
+	Files    []SurveyedFile
+	More     bool               // there are more files than those
+	Fields   []audience.Field   // proposed, in the order of the columns; identities have the namespace that their name suggests
+	Problems []audience.Problem // of the given fields against the columns, and of files
+	Rows     int64              // of the sample
+	Counts   []RejectCount      // of the sample, by code and column, the most frequent first
+	Rejects  []audience.RejectSample
+	Preview  [][]*string // the first rows as the texts in the files, a value for each of Fields; nil for null
+}
+
+// SurveyedFile is one of the files.
+type SurveyedFile struct {
+	audience.PlannedFile
+	Format  *audience.Format // how it is read; nil when no sample of it was read
+	Nested  []string         // columns that have no single values and cannot be read
+	Missing []string         // given fields that it has no column for
+	Extra   []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
+	Error   string           // why it cannot be read, "" when it can
+}
+
+// RejectCount is how many rows of a sample were rejected for one reason.
+type RejectCount struct {
+	Code   string
+	Column string // "" when the row as a whole is wrong
+	Rows   int64
+}
+
+// SurveyRequest says what to look at.
+type SurveyRequest struct {
+	Source source.Store
+	Spec   audience.SourceSpec
+	Settle Settle           // which files count as whole; a survey does not wait for the others
+	Fields []audience.Field // by which the sample is typed; the proposed ones when empty
+	Rows   int              // size of the sample, from 1
+	// Preview says that the values of the first rows are wanted.
+	Preview bool
+}
+
+// Survey looks at the files that an audience would read. Its errors are *audience.Error, or that of a context that
+// ends; what is wrong with a single file stands with the file.
+func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) {
+	v := survey{SurveyRequest: r, counts: map[RejectCount]int64{}, left: r.Rows}
+	if err := v.list(ctx, p); err != nil {
+		return Survey{}, err
+	}
+	if err := v.infer(ctx); err != nil {
+		return Survey{}, err
+	}
+	v.checkFields()
+	for i := range v.out.Files {
+		if f := &v.out.Files[i]; f.Format != nil && f.Error == "" && v.left > 0 {
+			if err := v.sample(ctx, f); err != nil {
+				return Survey{}, err
+			}
+		}
+	}
+	if err := v.preview(ctx); err != nil {
+		return Survey{}, err
+	}
+	v.fileProblems()
+	v.out.Rows = int64(r.Rows - v.left)
+	for c, n := range v.counts {
+		c.Rows = n
+		v.out.Counts = append(v.out.Counts, c)
+	}
+	slices.SortFunc(v.out.Counts, func(a, b RejectCount) int {
+		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Column, b.Column))
+	})
+	return v.out, nil
+}
+
+// survey is one survey.
+type survey struct {
+	SurveyRequest
+	out    Survey
+	counts map[RejectCount]int64 // with Rows 0
+	left   int                   // rows that the sample may still take
+}
+
+// errEnough ends a listing or a reading of which enough was seen.
+var errEnough = errors.New("ingest: seen enough")
+
+// list lists the files as a first run would.
+func (v *survey) list(ctx context.Context, p *Pipeline) error {
+	s := &Spec{Source: v.Source, Audience: audience.Audience{Source: v.Spec}, Run: audience.Run{Request: audience.RunRequest{WindowEnd: p.Clock()}}}
+	found, err := list(ctx, s, surveyFiles+1)
+	if err != nil {
+		return sourceFailure(s.path(), err)
+	}
+	if v.out.More = len(found) > surveyFiles; v.out.More {
+		found = found[:surveyFiles]
+	}
+	for _, f := range found {
+		f.Status = audience.FileRead
+		if f.Reason = skipReason(s, f, nil); f.Reason != "" {
+			f.Status = audience.FileSkipped
+		} else if !v.Settle.whole(f, p.Clock()) {
+			f.Status, f.Reason = audience.FileUnsettled, fmt.Sprintf("modified less than %s ago; a run waits until it is written to its end", v.Settle.Age)
+		}
+		v.out.Files = append(v.out.Files, SurveyedFile{PlannedFile: f})
+	}
+	return v.anyToRead(s.path())
+}
+
+// anyToRead refuses a survey that has nothing to look at.
+func (v *survey) anyToRead(path string) error {
+	for _, f := range v.out.Files {
+		if f.Status == audience.FileRead {
+			return nil
+		}
+	}
+	for _, f := range v.out.Files {
+		if f.Status == audience.FileUnsettled {
+			return audience.Errorf(audience.Impossible, "%q was modified less than %s ago and may still be being written; ask again in a moment", f.Path, v.Settle.Age)
+		}
+	}
+	return audience.Errorf(audience.Impossible, "there is no file to read under %q (%d skipped); check sourceSpec.path", path, len(v.out.Files))
+}
+
+// infer finds out how the first files are written and which columns they have. The fields that it proposes are those of
+// all of them; where they differ in a type the field is a string.
+func (v *survey) infer(ctx context.Context) error {
+	read := 0
+	for i := range v.out.Files {
+		f := &v.out.Files[i]
+		if f.Status != audience.FileRead || read == surveyRead {
+			continue
+		}
+		read++
+		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), v.Rows)
+		if err != nil {
+			if f.Error, err = v.fileError(ctx, f.Path, err); err != nil {
+				return err
+			}
+			continue
+		}
+		f.Format, f.Nested = &found.Format, found.Nested
+		v.propose(found.Columns)
+		if len(v.Fields) > 0 {
+			f.compare(v.Fields, found)
+		}
+	}
+	return nil
+}
+
+// propose takes the columns of one file into the proposed fields.
+func (v *survey) propose(columns []tabular.Column) {
+	a := audience.Audience{Fields: v.out.Fields}
+	for _, c := range columns {
+		f := c.Field()
+		if f.IdentityNs = audience.ProposeNamespace(c.Name); f.IdentityNs != "" {
+			f.Type = audience.String // an id of digits keeps its leading zeros
+		}
+		if i := a.FieldNamed(c.Name); i < 0 {
+			a.Fields = append(a.Fields, f)
+		} else if a.Fields[i].Type != f.Type {
+			a.Fields[i].Type = audience.String
+		}
+	}
+	v.out.Fields = a.Fields
+}
+
+// compare says which fields the file has no column for, and which columns no field names.
+func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) {
+	if !found.Format.HasHeader() {
+		return
+	}
+	wanted, have := audience.Audience{Fields: fields}, audience.Audience{}
+	for _, c := range found.Columns {
+		have.Fields = append(have.Fields, c.Field())
+		if wanted.FieldNamed(c.Name) < 0 {
+			f.Extra = append(f.Extra, c.Name)
+		}
+	}
+	for _, name := range found.Nested {
+		have.Fields = append(have.Fields, audience.Field{Name: name})
+	}
+	for _, w := range fields {
+		if have.FieldNamed(w.Name) < 0 {
+			f.Missing = append(f.Missing, w.Name)
+		}
+	}
+	if len(f.Missing) == len(fields) {
+		f.Extra = nil
+	}
+}
+
+// checkFields says which of the given fields no file that was looked at has a column for, and which ones name a column
+// without single values.
+func (v *survey) checkFields() {
+	for i, w := range v.Fields {
+		named := audience.Audience{Fields: []audience.Field{w}}
+		is := func(name string) bool { return named.FieldNamed(name) == 0 }
+		looked, missing, nested := 0, 0, ""
+		for _, f := range v.out.Files {
+			if f.Format == nil || !f.Format.HasHeader() {
+				continue
+			}
+			looked++
+			if slices.ContainsFunc(f.Missing, is) {
+				missing++
+			}
+			if nested == "" && slices.ContainsFunc(f.Nested, is) {
+				nested = f.Path
+			}
+		}
+		path := fmt.Sprintf("fields[%d].name", i)
+		switch {
+		case nested != "":
+			v.problem(path, "the column %q of %s holds objects or lists, which no field can take; write it as columns of single values, or leave the field out", w.Name, nested)
+		case looked > 0 && missing == looked:
+			v.problem(path, "no column is called %q in the %d files that were looked at; correct the name, or leave the field out", w.Name, looked)
+		}
+	}
+}
+
+// fileProblems says which files cannot be read.
+func (v *survey) fileProblems() {
+	for _, f := range v.out.Files {
+		if f.Error != "" {
+			v.problem("sourceSpec.path", "%s", f.Error)
+		}
+	}
+}
+
+func (v *survey) problem(path, format string, args ...any) {
+	v.out.Problems = append(v.out.Problems, audience.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// sample types the rows of one file, as long as the sample takes more.
+func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
+	columns := tabular.ColumnsOf(v.Fields)
+	if len(v.Fields) == 0 {
+		columns = tabular.ColumnsOf(v.out.Fields)
+		for i := range columns {
+			columns[i].Required = false // it is proposed by another file, perhaps
+		}
+	}
+	return v.read(ctx, f, columns, func(b *tabular.Batch) error { return v.take(f, b) })
+}
+
+// read reads a file until take has enough of it.
+func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
+	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.Spec.FormatOf()}
+	_, err := tabular.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
+	if err == nil || errors.Is(err, errEnough) {
+		return nil
+	}
+	f.Error, err = v.fileError(ctx, f.Path, err)
+	return err
+}
+
+// preview reads the first rows of the first files that can be read, if that is wanted.
+func (v *survey) preview(ctx context.Context) error {
+	if !v.Preview {
+		return nil
+	}
+	columns := make([]tabular.Column, len(v.out.Fields))
+	for i, f := range v.out.Fields {
+		columns[i] = tabular.Column{Name: f.Name, Type: audience.String}
+	}
+	most := min(surveyPreview, v.Rows)
+	for i := range v.out.Files {
+		f := &v.out.Files[i]
+		if f.Format == nil || f.Error != "" || len(v.out.Preview) == most || len(columns) == 0 {
+			continue
+		}
+		err := v.read(ctx, f, columns, func(b *tabular.Batch) error {
+			for row := range len(b.Lines) {
+				if len(v.out.Preview) == most {
+					return errEnough
+				}
+				v.out.Preview = append(v.out.Preview, texts(b.Record, row))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes the rows of a batch, accepted and rejected, in the order of their lines.
+func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
+	row, reject := 0, 0
+	for ; v.left > 0 && (row < len(b.Lines) || reject < len(b.Rejects)); v.left-- {
+		if reject == len(b.Rejects) || row < len(b.Lines) && b.Lines[row] < b.Rejects[reject].Line {
+			row++
+			continue
+		}
+		rj := b.Rejects[reject]
+		reject++
+		v.counts[RejectCount{Code: rj.Code, Column: rj.Column}]++
+		if len(v.out.Rejects) < surveyRejects {
+			v.out.Rejects = append(v.out.Rejects, audience.RejectSample{File: f.Path, Line: rj.Line, Column: rj.Column, Code: rj.Code, Reason: rj.Reason})
+		}
+	}
+	if v.left == 0 {
+		return errEnough
+	}
+	return nil
+}
+
+// texts returns the values of a row.
+func texts(rec arrow.RecordBatch, row int) []*string {
+	out := make([]*string, rec.NumCols())
+	for i, c := range rec.Columns() {
+		if c.IsValid(row) {
+			text := c.ValueStr(row)
+			out[i] = &text
+		}
+	}
+	return out
+}
+
+func (v *survey) stored(f *SurveyedFile) tabular.File {
+	object := source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
+	return tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+		return v.Source.Open(ctx, object, offset, length)
+	}}
+}
+
+// fileError returns what to say of a file that cannot be read, "" when it has nothing to read, or the error that ends
+// the survey: the context's, or one of a source that is down.
+func (v *survey) fileError(ctx context.Context, path string, err error) (string, error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	var empty *tabular.FileError
+	if errors.As(err, &empty) && empty.Code == "EMPTY_FILE" && v.Spec.Type != audience.PathFile {
+		return "", nil
+	}
+	var coded *audience.Error
+	if !errors.As(fileFailure(path, err), &coded) {
+		return "", fmt.Errorf("look at %s: %w", path, err)
+	}
+	if coded.Code == audience.BadGateway {
+		return "", coded
+	}
+	return coded.Message, nil
+}

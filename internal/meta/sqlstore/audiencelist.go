@@ -1,0 +1,193 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Audiences implements meta.Reader.
+func (q queries) Audiences(ctx context.Context, scope audience.Scope, query meta.AudienceQuery) (all []audience.Audience, total int, err error) {
+	where, err := audiencesLike(scope, query)
+	if err != nil || where.never {
+		return nil, 0, err
+	}
+	page, err := where.page(query)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = q.view(ctx, func(q queries) error {
+		if !query.NoTotal {
+			total, err = q.countedAudiences(ctx, where)
+			if err != nil || total == 0 {
+				return err
+			}
+		}
+		all, err = list(ctx, q, "the audiences", page.sql, page.args, scanAudience)
+		return err
+	})
+	return all, total, err
+}
+
+// AudiencesByID implements meta.Reader.
+func (q queries) AudiencesByID(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Audience, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	args := []any{scope.Org, scope.Sandbox}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	return list(ctx, q, "the audiences", `SELECT `+audienceColumns+` FROM audiences
+		WHERE id IN (`+placeholders(3, len(ids))+`) AND org = $1 AND sandbox = $2 AND NOT deleted`, args, scanAudience)
+}
+
+// countedAudiences is how many audiences fulfil a condition.
+func (q queries) countedAudiences(ctx context.Context, where *audienceConditions) (int, error) {
+	const what = "the number of audiences"
+	if where.filtered {
+		return one(ctx, q, what, where.count(), where.args, value[int])
+	}
+	return one(ctx, q, what, `SELECT COALESCE(MAX(audiences), 0) FROM audience_counts WHERE org = $1 AND sandbox = $2`, where.args, value[int])
+}
+
+// countAudiences adds n to the number of a sandbox's audiences.
+func (t *tx) countAudiences(ctx context.Context, scope audience.Scope, n int) error {
+	_, err := t.exec(ctx, "the number of audiences", `INSERT INTO audience_counts (org, sandbox, audiences) VALUES ($1, $2, $3)
+		ON CONFLICT (org, sandbox) DO UPDATE SET audiences = audience_counts.audiences + excluded.audiences`, scope.Org, scope.Sandbox, n)
+	return err
+}
+
+// foldAudiences fills in the columns that audiences are searched by.
+func foldAudiences(ctx context.Context, t *tx) error {
+	type text struct{ id, name, description string }
+	all, err := list(ctx, t.queries, "the audiences", `SELECT id, name, description FROM audiences`, nil,
+		func(r row) (a text, err error) { return a, r.Scan(&a.id, &a.name, &a.description) })
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		_, err := t.exec(ctx, "the audience", `UPDATE audiences SET name_key = $1, description_key = $2 WHERE id = $3`,
+			fold(a.name), fold(a.description), a.id)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// audienceConditions is the condition of a list of audiences. Its first two arguments are the scope.
+type audienceConditions struct {
+	sql  string
+	args []any
+	// filtered says that it asks for more than the scope.
+	filtered bool
+	never    bool // no audience can fulfil it
+}
+
+// statement is a query and its arguments.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// audiencesLike returns the condition that the query's filters make.
+func audiencesLike(scope audience.Scope, query meta.AudienceQuery) (*audienceConditions, error) {
+	c := &audienceConditions{sql: `org = $1 AND sandbox = $2 AND NOT deleted`, args: []any{scope.Org, scope.Sandbox}}
+	c.contains("name_key", query.NameContains)
+	c.contains("description_key", query.DescriptionContains)
+	for _, f := range query.Filters {
+		if err := c.filter(f); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// add narrows the list. Each %s of the condition is the placeholder of the next argument.
+func (c *audienceConditions) add(condition string, args ...any) {
+	c.filtered = true
+	marks := make([]any, len(args))
+	for i, a := range args {
+		c.args = append(c.args, a)
+		marks[i] = fmt.Sprintf("$%d", len(c.args))
+	}
+	c.sql += " AND " + fmt.Sprintf(condition, marks...)
+}
+
+var literally = strings.NewReplacer("~", "~~", "%", "~%", "_", "~_")
+
+// contains narrows the list to what has the text in a folded column.
+func (c *audienceConditions) contains(column, text string) {
+	if text != "" {
+		c.add(column+` LIKE %s ESCAPE '~'`, "%"+literally.Replace(fold(text))+"%")
+	}
+}
+
+// heldBy finds the audience that holds a name of a kind in the scope.
+const heldBy = `SELECT audience_id FROM names WHERE org = $1 AND sandbox = $2 AND kind = %s AND name = %s`
+
+// filter narrows the list to what has the value.
+func (c *audienceConditions) filter(f meta.AudienceFilter) error {
+	switch f.Property {
+	case "id":
+		c.add(`id = %s`, f.Value)
+	case "name":
+		c.add(`id = (`+heldBy+`)`, meta.FieldName, f.Value)
+	case "audienceId":
+		c.add(`id = COALESCE((`+heldBy+`), (SELECT id FROM audiences WHERE id = %s AND custom_id = ''))`, meta.FieldCustomID, f.Value, f.Value)
+	case "namespace":
+		c.add(`namespace = %s`, f.Value)
+	case "originName":
+		c.add(`origin_name = %s`, f.Value)
+	case "lifecycleState":
+		c.add(`lifecycle_state = %s`, f.Value)
+	case "createdBy":
+		c.add(`created_by = %s`, f.Value)
+	case "type":
+		c.never = c.never || f.Value != audience.TypeExternal
+	default:
+		return fmt.Errorf("audiences cannot be filtered by %q", f.Property)
+	}
+	return nil
+}
+
+// count counts the list.
+func (c *audienceConditions) count() string { return `SELECT COUNT(*) FROM audiences WHERE ` + c.sql }
+
+// page reads a part of the list.
+func (c *audienceConditions) page(query meta.AudienceQuery) (statement, error) {
+	var column string
+	var after any
+	place := query.After
+	if place == nil {
+		place = &meta.AudiencePlace{}
+	}
+	switch query.SortBy {
+	case "", meta.SortCreated:
+		column, after = "created_at", asTime(&place.At)
+	case meta.SortUpdated:
+		column, after = "updated_at", asTime(&place.At)
+	case meta.SortName:
+		column, after = `name_key COLLATE "C"`, fold(place.Name)
+	default:
+		return statement{}, fmt.Errorf("audiences cannot be sorted by %q", query.SortBy)
+	}
+	direction, beyond := "", ">"
+	if query.Descending {
+		direction, beyond = " DESC", "<"
+	}
+	part := audienceConditions{sql: c.sql, args: append([]any(nil), c.args...)}
+	if query.After != nil {
+		part.add(`(`+column+`, id) `+beyond+` (%s, %s)`, after, place.ID)
+	}
+	n := len(part.args)
+	return statement{
+		sql: `SELECT ` + audienceColumns + ` FROM audiences WHERE ` + part.sql +
+			fmt.Sprintf(` ORDER BY %s%s, id%s LIMIT $%d OFFSET $%d`, column, direction, direction, n+1, n+2),
+		args: append(part.args, max(query.Limit, 0), max(query.Offset, 0)),
+	}, nil
+}

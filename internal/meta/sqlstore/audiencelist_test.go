@@ -1,0 +1,79 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/meta/sqlite"
+	"roster/internal/meta/sqlstore"
+)
+
+// TestAudiencePlans checks that no list of audiences is sorted, and that none is read from its beginning or looked at
+// row by row, which would take long with many audiences.
+func TestAudiencePlans(t *testing.T) {
+	t.Parallel()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "roster.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	after := &meta.AudiencePlace{}
+	is := func(property string) []meta.AudienceFilter {
+		return []meta.AudienceFilter{{Property: property, Value: "x"}}
+	}
+	const inScope = "(org=? AND sandbox=?"
+	for _, c := range []struct {
+		statement func(audience.Scope, meta.AudienceQuery) (string, []any, error)
+		query     meta.AudienceQuery
+		plan      string
+	}{
+		{sqlstore.AudiencePage, meta.AudienceQuery{}, "SEARCH audiences USING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{After: after}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)>(?,?))"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{After: after, Descending: true}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)<(?,?))"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{After: after, SortBy: meta.SortUpdated}, "SEARCH audiences USING INDEX audiences_updated " + inScope + " AND (updated_at,id)>(?,?))"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{After: after, SortBy: meta.SortName}, "SEARCH audiences USING INDEX audiences_named " + inScope + " AND (name_key,id)>(?,?))"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{SortBy: meta.SortName, Descending: true}, "SEARCH audiences USING INDEX audiences_named " + inScope + ")"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("id")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("name")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("audienceId")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudienceCount, meta.AudienceQuery{NameContains: "x"}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudienceCount, meta.AudienceQuery{Filters: append(append(is("namespace"), is("lifecycleState")...), append(is("createdBy"), is("originName")...)...)},
+			"SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
+	} {
+		statement, args, err := c.statement(audience.Scope{Org: "org", Sandbox: "prod"}, c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := planOf(t, s.DB(), statement, args); plan[0] != c.plan || strings.Contains(strings.Join(plan, ""), "TEMP B-TREE") {
+			t.Errorf("%s\nplan %q\nwant %q", statement, plan, c.plan)
+		}
+	}
+}
+
+// planOf returns how SQLite does a statement, step by step.
+func planOf(t *testing.T, db *sql.DB, statement string, args []any) []string {
+	t.Helper()
+	statement = strings.NewReplacer("$", "?", ` COLLATE "C"`, "").Replace(statement)
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, args...)
+	if err != nil {
+		t.Fatal(statement, err)
+	}
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil || len(steps) == 0 {
+		t.Fatal(statement, steps, err)
+	}
+	return steps
+}

@@ -1,0 +1,25 @@
+package sqlstore
+
+import (
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// AudiencePage returns the statement that reads a page of audiences, and its arguments.
+func AudiencePage(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
+	where, err := audiencesLike(scope, q)
+	if err != nil {
+		return "", nil, err
+	}
+	page, err := where.page(q)
+	return page.sql, page.args, err
+}
+
+// AudienceCount returns the statement that counts the audiences that filters let through, and its arguments.
+func AudienceCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
+	where, err := audiencesLike(scope, q)
+	if err != nil {
+		return "", nil, err
+	}
+	return where.count(), where.args, nil
+}

@@ -1,0 +1,75 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/meta/sqlite"
+)
+
+// older makes a database as it was before the migration of that name.
+func older(t *testing.T, before string) (path string, db *sql.DB) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "roster.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`CREATE TABLE schema_versions (version BIGINT PRIMARY KEY)`); err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		if filepath.Base(file) >= before {
+			break
+		}
+		script, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(string(script)); err != nil {
+			t.Fatal(file, err)
+		}
+		if _, err := db.Exec(`INSERT INTO schema_versions VALUES (?)`, i+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path, db
+}
+
+// TestOlderAudiences opens a database with audiences that have no states and cannot be searched.
+func TestOlderAudiences(t *testing.T) {
+	t.Parallel()
+	path, db := older(t, "0004_audiences.sql")
+	for i, name := range []string{"ÅSA", "deleted"} {
+		_, err := db.Exec(`INSERT INTO audiences (id, num, org, sandbox, task_id, custom_id, name, description, fields, source, connection_id, ttl_days,
+			labels, tags, audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at, last_run, members,
+			refreshed_at, last_ingested_at, deleted)
+			VALUES (?, ?, 'org', 'prod', '', '', ?, 'Été', '[]', '{}', '', 30, '[]', '[]', 'people', 'CUSTOM_UPLOAD', 'n', TRUE, 'c', 0, 'c', 0, '', 0, 0, 0, ?)`,
+			name, i, name, name == "deleted")
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, q := range []meta.AudienceQuery{{Limit: 2}, {Limit: 2, NameContains: "åsa"}, {Limit: 2, DescriptionContains: "ÉT"}} {
+		list, total, err := s.Audiences(t.Context(), audience.Scope{Org: "org", Sandbox: "prod"}, q)
+		if err != nil || total != 1 || len(list) != 1 || list[0].State != audience.StatePublished {
+			t.Errorf("%+v finds %d: %+v, %v", q, total, list, err)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package tabular
+
+import (
+	"slices"
+
+	"roster/internal/audience"
+)
+
+// ColumnsOf returns the columns that an audience's fields want of a file. The primary identity, which is the first one,
+// and a consent field must be there: a file without them says nothing of anybody.
+func ColumnsOf(fields []audience.Field) []Column {
+	primary := slices.IndexFunc(fields, func(f audience.Field) bool { return f.IdentityNs != "" })
+	columns := make([]Column, len(fields))
+	for i, f := range fields {
+		columns[i] = Column{Name: f.Name, Type: f.Type, Required: i == primary || f.Role == audience.RoleConsent, Primary: i == primary}
+	}
+	return columns
+}
+
+// Field is the field of an audience that a column is proposed for. Whole numbers are of 64 bits, since those of the next
+// file may not fit 32.
+func (c Column) Field() audience.Field {
+	if c.Type == audience.Integer {
+		c.Type = audience.Long
+	}
+	return audience.Field{Name: c.Name, Type: c.Type}
+}

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"roster/client"
+)
+
+// validation asks for a validation of files in the landing zone.
+func (s *server) validation(path, kind, more string) client.Validation {
+	s.t.Helper()
+	return decoded[client.Validation](s.call("POST", ais+"/validate", fmt.Sprintf(
+		`{"sourceSpec": {"path": %q, "type": %q, "sourceType": "Cloud Storage", "cloudType": "DLZ"}%s}`, path, kind, more)), 200)
+}
+
+func TestValidateProposes(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.land("a/people.csv", "E-Mail;zip;joined;points\nada@x.org;01234;2025-01-31;1\nbob@x.org;99999;2025-02-01;2\n")
+	v := s.validation("a/people.csv", "file", "")
+	if got, want := fmt.Sprint(v.Fields), "[{E-Mail string Email []  []} {zip string  []  []} {joined date  []  []} {points long  []  []}]"; got != want {
+		t.Errorf("proposed %s, want %s", got, want)
+	}
+	if len(v.Files) != 1 || v.Files[0].Format.Delimiter != ";" || v.Files[0].Format.Type != "csv" || v.RowsRead != 2 || v.RowsRejected != 0 || len(v.Problems) != 0 {
+		t.Errorf("%+v", v)
+	}
+	if v.Preview != nil {
+		t.Error("values are answered that nobody asked for")
+	}
+	if list := s.call("GET", ais, ""); !strings.Contains(string(list.body), `"totalCount":0`) {
+		t.Errorf("a validation made an audience: %s", list.body)
+	}
+}
+
+func TestValidateFolder(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	var wide bytes.Buffer
+	wide.WriteString("\xff\xfe")
+	for _, u := range utf16.Encode([]rune("mail\tpoints\nzoë@x.org\t7\n")) {
+		wide.Write([]byte{byte(u), byte(u >> 8)})
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte("mail,points,city\ncy@x.org,8,Oslo\n"))
+	_ = z.Close()
+	s.land("in/1.csv", wide.String())
+	s.land("in/2.jsonl", `{"mail":"dan@x.org","points":1.5,"tags":["a"]}`+"\n")
+	s.land("in/3.csv", packed.String())
+	s.land("in/4.csv", "mail,points\n\"never closed")
+	s.land("in/_SUCCESS", "x")
+	v := s.validation("in", "folder", `, "preview": true`)
+	var files []string
+	for _, f := range v.Files {
+		as := ""
+		if f.Format != nil {
+			as = strings.TrimSpace(f.Format.Type + " " + f.Format.Encoding + " " + f.Format.Compression)
+		}
+		files = append(files, fmt.Sprint(f.Path, ": ", f.Status, " ", as, f.NestedColumns))
+	}
+	want := "in/1.csv: read csv utf-16le none[] in/2.jsonl: read json utf-8 none[tags] in/3.csv: read csv utf-8 gzip[] in/4.csv: read csv utf-8 none[] in/_SUCCESS: skipped []"
+	if got := strings.Join(files, " "); got != want {
+		t.Errorf("files %s\nwant  %s", got, want)
+	}
+	if got, want := fmt.Sprint(v.Fields), "[{mail string Email []  []} {points string  []  []} {city string  []  []}]"; got != want {
+		t.Errorf("proposed %s, want %s", got, want)
+	}
+	if v.RowsRead != 4 || v.RowsRejected != 1 || v.RejectCounts[0].Code != "QUOTE" || v.Rejects[0].File != "in/4.csv" {
+		t.Errorf("%+v", v)
+	}
+	if len(v.Preview) != 3 || *v.Preview[0][0] != "zoë@x.org" || v.Preview[0][2] != nil || *v.Preview[2][2] != "Oslo" {
+		t.Errorf("preview %v", v.Preview)
+	}
+}
+
+func TestValidateFields(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.land("p.csv", "mail,points,note\nada@x.org,1,secret\nbob@x.org,many,x\n,3,y\ndan@x.org,much,z\neve@x.org,5,\n")
+	s.land("n.jsonl", `{"mail":"dan@x.org","address":{"city":"Oslo"}}`+"\n")
+	mail := `{"name":"mail","type":"string","identityNs":"email"}`
+
+	v := s.validation("p.csv", "file", `, "rows": 4, "fields": [`+mail+`, {"name":"points","type":"integer"}, {"name":"city","type":"string"}]`)
+	if got, want := fmt.Sprint(v.RowsRead, v.RowsRejected, v.RejectCounts), "4 3 [{TYPE points 2} {IDENTITY mail 1}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := fmt.Sprint(v.Files[0].MissingColumns, v.Files[0].ExtraColumns, v.Problems, v.Fields[0].IdentityNs), "[city] [note] []Email"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if v.Rejects[0].Line != 3 || v.Rejects[0].Column != "points" || strings.Contains(fmt.Sprint(v.Rejects), "many") {
+		t.Errorf("rejects %+v", v.Rejects)
+	}
+
+	for _, c := range []struct{ path, fields, at, mention string }{
+		{"n.jsonl", mail + `, {"name":"address","type":"string"}`, "", ""}, // each row is a reject of TYPE
+		{"p.csv", `{"name":"email","type":"string","identityNs":"email"}`, "sourceSpec.path", "p.csv: the first line names none"},
+		{"p.csv", `{"name":"mail","type":"text","identityNs":"email"}`, "fields[0].type", "text"},
+		{"p.csv", `{"name":"mail","type":"string","identityNs":"emial"}`, "fields[0].identityNs", "Email"},
+		{"p.csv", `{"name":"mail","type":"string"}`, "fields", "identityNs"},
+	} {
+		v := s.validation(c.path, "file", `, "fields": [`+c.fields+`]`)
+		if c.at == "" {
+			if fmt.Sprint(v.RejectCounts) != "[{TYPE address 1}]" || fmt.Sprint(v.Files[0].NestedColumns) != "[address]" {
+				t.Errorf("%+v", v)
+			}
+			continue
+		}
+		if len(v.Problems) == 0 || v.Problems[0].Path != c.at || !strings.Contains(v.Problems[0].Message, c.mention) {
+			t.Errorf("%s: problems %+v, want %s and %q", c.fields, v.Problems, c.at, c.mention)
+		}
+	}
+}
+
+func TestValidateRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.land("empty/_SUCCESS", "x")
+	spec := func(path string) string {
+		return fmt.Sprintf(`{"sourceSpec": {"path": %q, "type": "folder", "sourceType": "Cloud Storage", "cloudType": "DLZ"}}`, path)
+	}
+	for body, want := range map[string]struct {
+		status  int
+		mention string
+	}{
+		`{}`:          {400, "sourceSpec"},
+		spec("../up"): {400, "sourceSpec.path"},
+		spec("nil"):   {422, "nil"},
+		spec("empty"): {422, "no file to read"},
+		`{"sourceSpec": {"path": "a", "type": "file", "sourceType": "Cloud Storage", "cloudType": "S3", "baseConnectionId": "0b6f3a57-1111-4222-8333-444455556666"}}`: {400, "baseConnectionId"},
+		strings.Replace(spec("empty"), `}}`, `}, "rows": 10001}`, 1): {400, "rows"},
+		strings.Replace(spec("empty"), `}}`, `}, "limit": 1}`, 1):    {400, "limit"},
+	} {
+		if a := s.call("POST", ais+"/validate", body); a.status != want.status || !strings.Contains(string(a.body), want.mention) {
+			t.Errorf("%s: %d %s, want %d and %q", body, a.status, a.body, want.status, want.mention)
+		}
+	}
+}
+
+// decoded requires a status and decodes the body into the client's type.
+func decoded[T any](a answer, status int) (v T) {
+	a.t.Helper()
+	if err := json.Unmarshal(a.body, &v); err != nil || a.status != status {
+		a.t.Fatalf("%s: status %d, want %d: %v: %s", a.call, a.status, status, err, a.body)
+	}
+	return v
+}
