@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"roster/client"
@@ -111,17 +110,16 @@ func (q *query) exploration() exploration {
 	return e
 }
 
-// flag reads a parameter that is true or false, in any case; absent is false.
+// flag reads a parameter that is true or false, as JSON, Python or a shell write it; absent is false.
 func (q *query) flag(name string) bool {
-	text := q.Get(name)
-	if text == "" {
-		return false
-	}
-	on, err := strconv.ParseBool(strings.ToLower(text))
-	if err != nil {
+	switch q.Get(name) {
+	case "true", "True", "TRUE":
+		return true
+	case "false", "False", "FALSE", "":
+	default:
 		q.problems.Add(name, "must be true or false")
 	}
-	return on
+	return false
 }
 
 // exploredEntry is an entry of a folder. In the landing zone its path begins with the container.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,10 +29,18 @@ func (c *call) query() (*query, error) {
 	return &query{Values: values}, nil
 }
 
+// Get returns a parameter, "" when it is not there. One that is there several times leaves open what is meant.
+func (q *query) Get(name string) string {
+	if len(q.Values[name]) > 1 && !slices.ContainsFunc(q.problems, func(p audience.Problem) bool { return p.Path == name }) {
+		q.problems.Add(name, "is given more than once")
+	}
+	return q.Values.Get(name)
+}
+
 // limit reads the size of a page.
 func (q *query) limit(byDefault, most int) int {
 	text := q.Get("limit")
-	if text == "" {
+	if !q.Has("limit") {
 		return byDefault
 	}
 	n, err := strconv.Atoi(text)

@@ -190,3 +190,34 @@ func TestAEPP(t *testing.T) {
 		t.Errorf("only %d steps were taken", n)
 	}
 }
+
+// TestSchemathesis sends what openapi.yaml allows, and what it does not, and wants no failure of the server, no answer
+// that is not described and no wrong body that is taken. ROSTER_TEST_PROBE is how long it goes on, 20s when it is not
+// set.
+func TestSchemathesis(t *testing.T) {
+	t.Parallel()
+	program := python(t)
+	budget := 20 * time.Second
+	if text := os.Getenv("ROSTER_TEST_PROBE"); text != "" {
+		var err error
+		if budget, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("ROSTER_TEST_PROBE: %v", err)
+		}
+	}
+	s := serve(t)
+	s.land("probe.csv", "mail\nada@example.com\ngrace@example.com\n")
+	config := filepath.Join(t.TempDir(), "schemathesis.toml")
+	if _, err := s.run(t.Context(), program, "probe.py", filepath.Join(s.dir, "credentials.json"), config); err != nil {
+		t.Fatal(err)
+	}
+	origin := "https://" + s.address
+	// What is deleted would be missing for the rest of the probe.
+	out, err := s.run(t.Context(), program, "-m", "schemathesis.cli", "--config-file", config, "run", origin+"/openapi.yaml", "--url", origin, "--tls-verify", s.ca,
+		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection",
+		"--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-shrink", "--warnings", "off",
+		"--max-time", fmt.Sprint(int(budget.Seconds())), "--exclude-operation-id-regex", "^(delete|reset)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(out)
+}

@@ -1,0 +1,49 @@
+"""Prepares what schemathesis needs to get beyond 404: an audience that has had a run, a connection, a task.
+
+probe.py CREDENTIALS CONFIG   writes schemathesis' configuration with ids that exist and the headers of a caller.
+"""
+import json
+import sys
+import time
+
+import nearby  # before everything that opens connections
+import requests
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    creds = json.load(file)
+base = "https://platform.adobe.io"
+token = requests.post(base + "/ims/token/v3", timeout=30, data={
+    "grant_type": "client_credentials", "client_id": creds["client_id"], "client_secret": creds["client_secret"]}).json()["access_token"]
+headers = {"Authorization": "Bearer " + token, "x-api-key": creds["client_id"], "x-gw-ims-org-id": creds["org_id"], "x-sandbox-name": creds["sandbox"]}
+
+
+def call(method, path, body=None):
+    answer = requests.request(method, base + path, headers=headers, json=body, timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def ended(path):
+    while True:
+        state = call("GET", path)
+        if state["status"] != "PROCESSING":
+            return state
+        time.sleep(0.05)
+
+
+external = "/core/ais/external-audience"
+task = call("POST", external + "/submit", {
+    "name": "probed", "originName": "CUSTOM_UPLOAD", "fields": [{"name": "mail", "type": "string", "identityNs": "email"}],
+    "sourceSpec": {"path": "probe.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}})["taskId"]
+audience = ended(f"{external}/task/{task}")["audienceId"]
+run = call("POST", f"{external}/{audience}/run", {})["runId"]
+done = ended(f"{external}/{audience}/run/{run}")
+connection = call("POST", "/foundation/flowservice/connections", {
+    "name": "probed", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "version": "1.0"}})["id"]
+known = {
+    "audienceId": audience, "taskId": task, "operationId": task, "runId": run, "connectionId": connection,
+    "flowId": done["details"][0]["flowId"], "flowRunId": done["details"][0]["flowRunId"], "namespace": "email", "identity": "ada@example.com",
+}
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    file.write("[headers]\n" + "".join(f"{json.dumps(k)} = {json.dumps(v)}\n" for k, v in headers.items()))
+    file.write("[parameters]\n" + "".join(f'"path.{k}" = {json.dumps(v)}\n' for k, v in known.items()))
