@@ -44,13 +44,6 @@ type Connection struct {
 	Version        int            `json:"version"`
 }
 
-// PatchOperation is one operation of a JSON Patch.
-type PatchOperation struct {
-	Op    string `json:"op"`   // add, replace or remove
-	Path  string `json:"path"` // a JSON Pointer, such as /name
-	Value any    `json:"value,omitempty"`
-}
-
 // ConnectionTest is the answer to the test of a connection that leads to a store that can be read.
 type ConnectionTest struct {
 	ID     string `json:"id"`

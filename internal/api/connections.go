@@ -3,42 +3,12 @@ package api
 import (
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
 )
-
-// connectionKind is a kind of base connection.
-type connectionKind struct {
-	specIDs []string
-	name    string
-	// supported kinds can be created in this version.
-	supported bool
-	// params are the parameters that are no secrets; only they are answered.
-	params []string
-}
-
-// connectionKinds are the kinds of the contract.
-var connectionKinds = []connectionKind{
-	{specIDs: []string{audience.SpecLocal}, name: "local files", supported: true, params: []string{"root"}},
-	{specIDs: []string{audience.SpecLandingZone}, name: "landing zone", supported: true},
-	{specIDs: []string{"ecadc60c-7455-4d87-84dc-2a0e293d997b"}, name: "S3"},
-	{specIDs: []string{"4c10e202-c428-4796-9208-5f1f5732b1cf", "d771e9c1-4f26-40dc-8617-ce58c4b53702"}, name: "Azure Blob"},
-	{specIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, name: "ADLS Gen2"},
-	{specIDs: []string{"32e8f412-cdf7-464c-9885-78184cb113fd"}, name: "GCS"},
-	{specIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, name: "SFTP"},
-}
-
-func kindOf(specID string) (connectionKind, bool) {
-	i := slices.IndexFunc(connectionKinds, func(k connectionKind) bool { return slices.Contains(k.specIDs, specID) })
-	if i < 0 {
-		return connectionKind{}, false
-	}
-	return connectionKinds[i], true
-}
 
 func (s *server) createConnection(c *call) (answer, error) {
 	var in client.NewConnection
@@ -63,8 +33,8 @@ func newConnection(in *client.NewConnection) (audience.Connection, error) {
 	if in.Auth != nil {
 		conn.AuthSpec, conn.Params = in.Auth.SpecName, in.Auth.Params
 	}
-	if kind, known := kindOf(conn.SpecID); known && !kind.supported {
-		text := "connections of the kind " + kind.name + " are not supported yet"
+	if kind, known := audience.KindOf(conn.SpecID); known && len(kind.Auths) == 0 {
+		text := "connections of the kind " + kind.Name + " are not supported yet"
 		return conn, &audience.Error{Code: audience.Impossible, Message: text,
 			Problems: []audience.Problem{{Path: "connectionSpec.id", Message: text}}}
 	}
@@ -247,13 +217,13 @@ func connectionBody(c *audience.Connection) client.Connection {
 		CreatedAt:      epoch(c.CreatedAt), UpdatedAt: epoch(c.UpdatedAt), CreatedBy: c.CreatedBy, UpdatedBy: c.UpdatedBy,
 		SandboxName: c.Scope.Sandbox, ImsOrgID: c.Scope.Org, Etag: c.Etag, Version: c.Version,
 	}
-	kind, _ := kindOf(c.SpecID)
-	for _, name := range kind.params {
-		if v, ok := c.Params[name]; ok {
+	_, auth := c.Kind()
+	for _, p := range auth.Params {
+		if v, ok := c.Params[p.Name]; ok && !p.Secret {
 			if b.Auth.Params == nil {
 				b.Auth.Params = map[string]string{}
 			}
-			b.Auth.Params[name] = v
+			b.Auth.Params[p.Name] = v
 		}
 	}
 	return b

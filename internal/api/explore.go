@@ -48,12 +48,12 @@ func (s *server) exploreSpec(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	kind, known := kindOf(id)
+	kind, known := audience.KindOf(id)
 	switch {
 	case !known:
 		return answer{}, audience.Errorf(audience.NotFound, "there is no connection spec %s", id)
 	case id != audience.SpecLandingZone:
-		return answer{}, audience.Errorf(audience.Impossible, "connections of the kind %s cannot be explored without one; explore /connections/{id}", kind.name)
+		return answer{}, audience.Errorf(audience.Impossible, "connections of the kind %s cannot be explored without one; explore /connections/{id}", kind.Name)
 	}
 	return s.explore(c, "", true)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"roster/client"
+	"roster/internal/audience"
 )
 
 // extendTTL starts a run that gives the members of an audience their whole time again.
@@ -17,8 +18,12 @@ func (s *server) extendTTL(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if len(data) > 0 {
-		if err := decode(data, &struct{}{}); err != nil {
+		body, err := parse(data)
+		if err != nil {
 			return answer{}, err
+		}
+		if body.kind != kindObject || len(body.nodes) > 0 {
+			return answer{}, audience.InvalidField("", "the body must be empty: the members live another ttlInDays of the audience")
 		}
 	}
 	r, err := s.Service.ExtendTTL(c.Context(), c.actor, id)

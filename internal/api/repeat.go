@@ -59,6 +59,9 @@ func (s *server) endOnce(ctx context.Context, actor audience.Actor, key, request
 		return s.Service.Refused(ctx, actor, key)
 	}
 	var body []byte
+	if t, ok := a.body.(toldOnce); ok {
+		a.body = t.kept
+	}
 	if a.body != nil {
 		body = encode(a.body)
 	}

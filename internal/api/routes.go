@@ -35,6 +35,7 @@ const (
 	entities    = "/core/ups/access/entities"
 	audiences   = "/core/ups/audiences"
 	landing     = "/landing/"
+	clients     = "/roster/clients"
 )
 
 // routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
@@ -101,6 +102,14 @@ func (s *server) routes() []route {
 		{method: "POST", path: entities, do: s.lookupMany},
 		{method: "PUT", path: landing + "{path...}", do: s.upload},
 
+		{method: "GET", path: clients, do: s.listClients},
+		{method: "POST", path: clients, do: s.createClient},
+		{method: "GET", path: clients + "/{clientId}", do: s.client},
+		{method: "PATCH", path: clients + "/{clientId}", do: s.updateClient},
+		{method: "DELETE", path: clients + "/{clientId}", do: s.deleteClient},
+		{method: "POST", path: clients + "/{clientId}/secrets", do: s.newSecret},
+		{method: "GET", path: "/roster/audit", do: s.audit},
+
 		{method: "GET", path: "/.well-known/jwks.json", open: http.HandlerFunc(s.keys)},
 		{method: "GET", path: "/healthz", open: http.HandlerFunc(s.healthz)},
 		{method: "GET", path: "/readyz", open: http.HandlerFunc(s.readyz)},
@@ -118,10 +127,11 @@ func fixed(path string) string {
 	return before
 }
 
-// services are the beginnings of the paths of AEP.
-var services = []string{"/core/", "/foundation/", "/flowservice/"}
+// services are the beginnings of the paths that are served under /data as well: those of AEP, and Roster's own beside
+// them.
+var services = []string{"/core/", "/foundation/", "/flowservice/", "/roster/"}
 
-// canonical returns the one spelling of an escaped path that the mux knows: without /data before a path of AEP,
+// canonical returns the one spelling of an escaped path that the mux knows: without /data before a path of a service,
 // without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
 // that is no route's, such as one with "..", an empty segment, or a folder's.
 func (s *server) canonical(path string) (_ string, ok bool) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,6 +43,18 @@ func TestRejects(t *testing.T) {
 	}
 	if !strings.Contains(rec.Header().Get("Content-Disposition"), runID) {
 		t.Errorf("%v", rec.Header())
+	}
+	rec = w.do("GET", runPath+"/rejects", "", "Accept", "application/x-ndjson")
+	var list []client.RejectedRow
+	for line := range strings.Lines(rec.Body.String()) {
+		var r client.RejectedRow
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r)
+	}
+	if rec.Header().Get("Content-Type") != "application/x-ndjson" || len(list) != 3 || list[0].Raw != "a,\"x\r\ny\"" || list[1].ByteOffset != nil {
+		t.Errorf("%v %+v", rec.Header(), list)
 	}
 	w.service.err = audience.Errorf(audience.NotFound, "kept no longer")
 	if rec := w.do("GET", runPath+"/rejects?format=csv", ""); rec.Code != http.StatusNotFound || rec.Header().Get("Content-Type") != problemType {

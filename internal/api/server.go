@@ -82,7 +82,7 @@ type call struct {
 }
 
 // answer is what a route answers: a status and, unless it is nil, a body: a *stream, a
-// tagged body, or what is written as JSON.
+// tagged body, one that is toldOnce, or what is written as JSON.
 type answer struct {
 	status int
 	body   any
@@ -175,10 +175,14 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
+		actor.RequestID = requestID(r.Context())
 		a, err := s.once(w, rt, &call{Request: r, actor: actor})
 		if err != nil {
 			s.fail(w, r, err)
 			return
+		}
+		if t, ok := a.body.(toldOnce); ok {
+			a.body = t.body
 		}
 		if st, ok := a.body.(*stream); ok {
 			s.stream(w, r, st)

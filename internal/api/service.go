@@ -60,6 +60,14 @@ type Service interface {
 	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef) ([]control.Profile, error)
 	Upload(ctx context.Context, a audience.Actor, path string, r io.Reader) (source.Object, error)
 
+	Clients(ctx context.Context, a audience.Actor, after string, limit int) ([]audience.Client, error)
+	Client(ctx context.Context, a audience.Actor, id string) (audience.Client, error)
+	CreateClient(ctx context.Context, a audience.Actor, c audience.Client) (created audience.Client, secret string, err error)
+	UpdateClient(ctx context.Context, a audience.Actor, id string, p control.ClientPatch) (audience.Client, error)
+	DeleteClient(ctx context.Context, a audience.Actor, id string) error
+	NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error)
+	Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error)
+
 	Repeated(ctx context.Context, a audience.Actor, key, request string) (meta.Answer, bool, error)
 	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
 	Refused(ctx context.Context, a audience.Actor, key string) error

@@ -17,7 +17,7 @@ func (s *server) validate(c *call) (answer, error) {
 	rows := control.DefaultSampleRows
 	if in.Rows != nil {
 		if rows = *in.Rows; rows < 1 || rows > control.MaxSampleRows {
-			return answer{}, audience.InvalidField("rows", "must be 1 to %d", control.MaxSampleRows)
+			return answer{}, audience.InvalidField("rows", "must be from 1 to %d", control.MaxSampleRows)
 		}
 	}
 	d, err := draft(&client.NewAudience{SourceSpec: in.SourceSpec, Fields: in.Fields})

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -28,16 +29,19 @@ import (
 	"roster/internal/meta"
 	"roster/internal/meta/postgres"
 	"roster/internal/meta/sqlite"
+	"roster/internal/netguard"
 	"roster/internal/profile"
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
+	"roster/internal/secret"
 )
 
 // App is a Roster process: New opens everything, Start serves, Stop drains and closes.
 type App struct {
 	cfg        Config
 	log        *slog.Logger
-	localRoots []string // resolved
+	localRoots []string     // resolved
+	outside    *http.Client // for stores that connections lead to
 
 	lock    *dirLock
 	meta    metaStore
@@ -162,11 +166,20 @@ func (a *App) wire(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the token keys: %w", err)
 	}
+	master, err := secret.MasterKey(cmp.Or(a.cfg.MasterKeyFile, a.path("keys", "master.key")), a.cfg.MasterKeyFile == "")
+	if err != nil {
+		return fmt.Errorf("the master key: %w", err)
+	}
+	ring, err := secret.Open(a.path("keys", "secrets.json"), master)
+	if err != nil {
+		return fmt.Errorf("open the keys of secrets: %w", err)
+	}
+	a.outside = netguard.Guard{Allowed: a.cfg.AllowNetworks}.Client()
 	a.control = control.New(control.Config{
-		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource,
+		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails,
+		Guardrails: a.cfg.Guardrails, Sealer: ring,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Registerer: a.metrics})

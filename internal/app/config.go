@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -34,6 +35,10 @@ type Config struct {
 	DebugListen string // loopback host:port of pprof, "" for none
 	// UndoWindow is how long a run can be undone.
 	UndoWindow time.Duration
+	// MasterKeyFile holds the key that the keys of secrets are encrypted by; "" means one in the data directory.
+	MasterKeyFile string
+	// AllowNetworks are the networks that connections may lead to beside public ones.
+	AllowNetworks []netip.Prefix
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
 	RateLimit float64
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
@@ -111,6 +116,8 @@ func Settings() []Setting {
 		{"memory", "budget of one run", "512MiB", setMemory},
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
+		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKeyFile })},
+		{"allow-networks", "networks that connections may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
@@ -298,6 +305,17 @@ func setUndoWindow(c *Config, v string) error {
 		return fmt.Errorf("%q is not a time of 1h or more, such as 168h", v)
 	}
 	c.UndoWindow = d
+	return nil
+}
+
+func setAllowNetworks(c *Config, v string) error {
+	for _, text := range strings.Split(v, ",") {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("%q is not a network such as 10.0.0.0/8", text)
+		}
+		c.AllowNetworks = append(c.AllowNetworks, p.Masked())
+	}
 	return nil
 }
 

@@ -134,7 +134,8 @@ func (a *App) createAdministrator(ctx context.Context, tx meta.Tx, creds Credent
 		}
 	}
 	return tx.CreateClient(ctx, audience.Client{ID: creds.ClientID, Org: creds.OrgID, Name: "administrator",
-		SecretHash: auth.HashSecret(creds.ClientSecret), Roles: map[string]audience.ClientRole{"*": audience.Admin}, CreatedAt: now})
+		SecretHash: auth.HashSecret(creds.ClientSecret), Roles: map[string]audience.ClientRole{audience.AnySandbox: audience.Admin},
+		Grants: audience.Grants{audience.AllLabels}, CreatedAt: now, UpdatedAt: now})
 }
 
 // keepCredentials checks existing credentials against the metadata and corrects their addresses.

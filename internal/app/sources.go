@@ -1,15 +1,19 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"roster/internal/audience"
 	"roster/internal/source"
+	"roster/internal/source/bucket"
 )
 
 // landingDir is the landing zone of a sandbox. Organizations share nothing here: a data directory holds one.
@@ -19,7 +23,7 @@ func (a *App) landingDir(sandbox string) string {
 
 // openSource opens the store that an audience's files lie in: the landing zone of its sandbox when conn is
 // nil, and else the folder of a local connection.
-func (a *App) openSource(_ context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
+func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
 		dir := a.landingDir(scope.Sandbox)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -27,14 +31,61 @@ func (a *App) openSource(_ context.Context, scope audience.Scope, conn *audience
 		}
 		return source.OpenLocal(dir)
 	}
-	if conn.SpecID != audience.SpecLocal {
-		return nil, audience.Errorf(audience.Impossible, "connection %s is of a kind that this server cannot read", conn.ID)
+	if conn.SpecID == audience.SpecLocal {
+		root, err := a.allowedRoot(conn.Params["root"])
+		if err != nil {
+			return nil, err
+		}
+		return source.OpenLocal(root)
 	}
-	root, err := a.allowedRoot(conn.Params["root"])
-	if err != nil {
-		return nil, err
+	kind, auth := conn.Kind()
+	p := conn.Params
+	switch kind.CloudType {
+	case "S3":
+		endpoint, err := serviceURL(p, "serviceUrl")
+		if err != nil {
+			return nil, err
+		}
+		pathStyle, err := strconv.ParseBool(cmp.Or(p["pathStyle"], strconv.FormatBool(endpoint != "")))
+		if err != nil {
+			return nil, audience.InvalidField("auth.params.pathStyle", "must be true or false")
+		}
+		return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: p["region"], PathStyle: pathStyle, Bucket: p["bucketName"], Folder: p["folderPath"],
+			AccessKey: p["s3AccessKey"], SecretKey: p["s3SecretKey"], SessionToken: p["s3SessionToken"], Client: a.outside})
+	case "GCS":
+		endpoint, err := serviceURL(p, "endpoint")
+		if err != nil {
+			return nil, err
+		}
+		return bucket.OpenS3(ctx, bucket.S3{Endpoint: cmp.Or(endpoint, "https://storage.googleapis.com"), Region: "auto", PathStyle: true, Bucket: p["bucketName"],
+			Folder: p["folderPath"], AccessKey: p["accessKeyId"], SecretKey: p["secretAccessKey"], Client: a.outside})
+	case "Azure":
+		c := bucket.Azure{Container: p["container"], Folder: p["folderPath"], Client: a.outside}
+		if auth.Name == audience.AuthAzureString {
+			c.ConnectionString = p["connectionString"]
+		} else {
+			c.SASURL = p["sasUri"]
+		}
+		store, err := bucket.OpenAzure(ctx, c)
+		if err != nil {
+			return nil, audience.InvalidField("auth.params", "say not where the container is: %v", err)
+		}
+		return store, nil
 	}
-	return source.OpenLocal(root)
+	return nil, audience.Errorf(audience.Impossible, "connection %s is of a kind that this server cannot read", conn.ID)
+}
+
+// serviceURL reads the address of a store, "" when there is none.
+func serviceURL(params map[string]string, name string) (string, error) {
+	text := params[name]
+	if text == "" {
+		return "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", audience.InvalidField("auth.params."+name, "must be the URL of a store, such as https://s3.example.com")
+	}
+	return strings.TrimRight(text, "/"), nil
 }
 
 // allowedRoot resolves the root of a local connection, which must be one of the operator's folders or lie in

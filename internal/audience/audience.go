@@ -209,7 +209,8 @@ type Connection struct {
 	SpecID      string // connectionSpec.id, the kind (contract, section 3)
 	SpecVersion string
 	AuthSpec    string            // auth.specName
-	Params      map[string]string // auth.params; secrets among them are named by SecretParams
+	Params      map[string]string // auth.params, without secrets as they are stored and answered
+	Sealed      string            // the secrets among them, sealed; "" when there are none
 	Etag        string
 	Version     int
 	State       string // "enabled"
@@ -218,12 +219,6 @@ type Connection struct {
 	UpdatedBy   string
 	UpdatedAt   time.Time
 }
-
-// Connection spec ids of the kinds (contract, section 3).
-const (
-	SpecLandingZone = "26f526f2-58f4-4712-961d-e41bf1ccc0e8"
-	SpecLocal       = "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10"
-)
 
 // Sandbox is a tenant's partition.
 type Sandbox struct {
@@ -236,48 +231,4 @@ type Sandbox struct {
 	State     SandboxState
 	Default   bool
 	CreatedAt time.Time
-}
-
-// ClientRole is what an API client may do in a sandbox.
-type ClientRole string
-
-// The roles, each including the ones before it.
-const (
-	Viewer ClientRole = "viewer"
-	Editor ClientRole = "editor"
-	Admin  ClientRole = "admin"
-)
-
-// Client is an API client. Its secret is stored as a hash only.
-type Client struct {
-	ID         string
-	Org        string
-	Name       string
-	SecretHash []byte
-	Roles      map[string]ClientRole // by sandbox name; "*" for every sandbox of the organization
-	CreatedAt  time.Time
-}
-
-// Actor is the authenticated caller of a use case.
-type Actor struct {
-	ClientID string
-	Scope    Scope
-	Role     ClientRole
-	// OrgRole is the role in every sandbox of the organization that gives no other, "" when there is none.
-	OrgRole ClientRole
-}
-
-// May reports whether the actor's role includes want.
-func (a Actor) May(want ClientRole) bool { return rank(a.Role) >= rank(want) }
-
-func rank(r ClientRole) int {
-	switch r {
-	case Viewer:
-		return 1
-	case Editor:
-		return 2
-	case Admin:
-		return 3
-	}
-	return 0
 }

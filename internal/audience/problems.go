@@ -52,7 +52,7 @@ func (p *Problems) TTL(days int) {
 func (p *Problems) Labels(path string, labels []string) {
 	for i, l := range labels {
 		if !validLabel(l) {
-			p.Add(fmt.Sprintf("%s[%d]", path, i), "must be core/ or custom/ followed by the label's name, such as core/C1")
+			p.Add(fmt.Sprintf("%s[%d]", path, i), "%s", labelForm)
 		}
 	}
 }
@@ -69,12 +69,6 @@ func (p *Problems) State(path string, s State) {
 	if !slices.Contains(States, s) {
 		p.Add(path, "%.64q is not one of %s, %s, %s; DELETE deletes an audience", s, StateDraft, StatePublished, StateInactive)
 	}
-}
-
-func validLabel(l string) bool {
-	family, name, _ := strings.Cut(l, "/")
-	return (family == "core" || family == "custom") && name != "" && utf8.RuneCountInString(l) <= MaxText &&
-		strings.IndexFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }) < 0
 }
 
 // shownProblems is how many problems an error's message spells out; the others are in its Problems alone.

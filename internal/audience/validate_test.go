@@ -105,6 +105,10 @@ func TestValidateRefuses(t *testing.T) {
 		{"unknown type", func(d *audience.Audience) { d.Fields[1].Type = "decimal" }, []string{"fields[1].type"}},
 		{"unknown namespace", func(d *audience.Audience) { d.Fields[0].IdentityNs = "Emial" }, []string{"fields[0].identityNs"}},
 		{"label form", func(d *audience.Audience) { d.Fields[1].Labels = []string{"core/C1", "C2"} }, []string{"fields[1].labels[1]"}},
+		{"core labels", func(d *audience.Audience) {
+			d.Labels = []string{"core/C12", "core/C13", "core/c1", "core/RHD", "core/"}
+		},
+			[]string{"labels[1]", "labels[2]", "labels[4]"}},
 		{"label families", func(d *audience.Audience) { d.Labels = []string{"Core/C1", "custom/", "custom/a b", "custom/a/b"} },
 			[]string{"labels[0]", "labels[1]", "labels[2]", "labels[3]"}},
 		{"empty tag", func(d *audience.Audience) { d.Tags = []string{"a", ""} }, []string{"tags[1]"}},

@@ -72,6 +72,7 @@ type grantKey struct {
 // looked up afresh each time, so that a new sandbox or role works at once.
 func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error) {
 	now := i.clock()
+	generation := i.grants.begin()
 	if actor, at, ok := i.grants.getAt(key); ok && !now.Before(at) && now.Sub(at) < grantLife {
 		return actor, nil
 	}
@@ -98,8 +99,8 @@ func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error
 	if role == "" {
 		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the client has no role in the sandbox %.100q", key.scope.Sandbox)
 	}
-	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles["*"]}
-	i.grants.putAt(key, actor, now)
+	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles[audience.AnySandbox], Grants: audience.NewGrants(client.Grants)}
+	i.grants.putAt(key, actor, now, generation)
 	return actor, nil
 }
 
@@ -108,7 +109,10 @@ func roleIn(c audience.Client, sandbox string) audience.ClientRole {
 	if role, ok := c.Roles[sandbox]; ok {
 		return role
 	}
-	return c.Roles["*"]
+	return c.Roles[audience.AnySandbox]
 }
+
+// Forget makes the changes of clients that the store has already work at once: it forgets what was kept of them.
+func (i *Issuer) Forget() { i.grants.forget() }
 
 var _ Store = meta.Store(nil)

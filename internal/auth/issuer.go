@@ -35,7 +35,7 @@ const (
 	// tokenLife is how long a token is accepted. Clients are told a second less, since the times in a token
 	// are whole seconds.
 	tokenLife = 24 * time.Hour
-	// grantLife bounds how long a change of a client's roles, or of a sandbox, may take to be seen.
+	// grantLife bounds how long a change that another process made of a client, or of a sandbox, may take to be seen.
 	grantLife = time.Second
 	// cacheSize bounds both caches.
 	cacheSize = 10_000
@@ -83,8 +83,7 @@ func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (toke
 	if err != nil && !errors.Is(err, meta.ErrNotFound) {
 		return "", 0, err
 	}
-	// An unknown client has no hash, which no secret has either.
-	if subtle.ConstantTimeCompare(HashSecret(clientSecret), client.SecretHash) != 1 {
+	if !knows(client, clientSecret, i.clock()) {
 		return "", 0, ErrInvalidClient
 	}
 	now := i.clock().Truncate(time.Second)
@@ -94,6 +93,19 @@ func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (toke
 		Org: client.Org,
 	}).Serialize()
 	return token, tokenLife - time.Second, err
+}
+
+// knows reports whether a secret is the client's, or one that it had and whose time is not over. An unknown client has
+// no hash, which no secret has either.
+func knows(c audience.Client, secret string, now time.Time) bool {
+	hash := HashSecret(secret)
+	known := subtle.ConstantTimeCompare(hash, c.SecretHash)
+	for _, old := range c.OldSecrets {
+		if now.Before(old.ValidUntil) {
+			known |= subtle.ConstantTimeCompare(hash, old.Hash)
+		}
+	}
+	return known == 1
 }
 
 // verify returns the content of a token that this issuer signed and whose time is not over.
@@ -128,6 +140,12 @@ func (i *Issuer) verify(token string) (claims, error) {
 func HashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
+}
+
+// NewSecret makes a client secret, and its hash.
+func (i *Issuer) NewSecret() (secret string, hash []byte) {
+	secret = NewSecret()
+	return secret, HashSecret(secret)
 }
 
 // NewSecret makes a client secret of 256 random bits.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ type tenants struct {
 	clients   map[string]audience.Client
 	sandboxes map[audience.Scope]bool
 	reads     int
+	state     audience.SandboxState // of every sandbox
 	err       error
 }
 
@@ -50,7 +52,7 @@ func (s *tenants) Sandbox(_ context.Context, scope audience.Scope) (audience.San
 	defer s.mu.Unlock()
 	s.reads++
 	if s.sandboxes[scope] || s.err != nil {
-		return audience.Sandbox{Name: scope.Sandbox}, s.err
+		return audience.Sandbox{Name: scope.Sandbox, State: s.state}, s.err
 	}
 	return audience.Sandbox{}, meta.ErrNotFound
 }
@@ -101,7 +103,7 @@ func (b *bundle) headers(token string) Headers {
 func (b *bundle) refused(h Headers, code audience.Code) {
 	b.t.Helper()
 	actor, err := b.issuer.Authenticate(b.t.Context(), h)
-	if err == nil || audience.CodeOf(err) != code || actor != (audience.Actor{}) {
+	if err == nil || audience.CodeOf(err) != code || !reflect.DeepEqual(actor, audience.Actor{}) {
 		b.t.Errorf("%+v: got %v and %v, want %s", h, actor, err, code)
 	}
 }
@@ -122,7 +124,7 @@ func TestAuthenticate(t *testing.T) {
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
 		h := b.headers(b.token)
 		h.Authorization = scheme + b.token
-		if got := b.accepted(h); got != want {
+		if got := b.accepted(h); !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -367,5 +369,24 @@ func BenchmarkAuthenticate(b *testing.B) {
 		if _, err := i.Authenticate(b.Context(), h); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestSandboxesThatAreClosed lets nobody into a sandbox that is being reset or deleted, and says who administers all.
+func TestSandboxesThatAreClosed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, state := range []audience.SandboxState{audience.SandboxResetting, audience.SandboxDeleting} {
+		b.store.state = state
+		b.refused(b.headers(b.token), audience.Invalid)
+	}
+	b.store.state = audience.SandboxActive
+	if a := b.accepted(b.headers(b.token)); a.OrgRole != "" {
+		t.Errorf("%+v", a)
+	}
+	b.now = b.now.Add(2 * grantLife)
+	b.store.clients[testClient].Roles["*"] = audience.Admin
+	if a := b.accepted(b.headers(b.token)); a.OrgRole != audience.Admin || a.Role != audience.Editor {
+		t.Errorf("%+v", a)
 	}
 }

@@ -27,7 +27,12 @@ func (s *Service) Audiences(ctx context.Context, a audience.Actor, q meta.Audien
 	if err := checkAudienceQuery(&q); err != nil {
 		return nil, 0, err
 	}
-	return s.cfg.Store.Audiences(ctx, a.Scope, q)
+	q.SeenBy = &a.Grants
+	list, total, err := s.cfg.Store.Audiences(ctx, a.Scope, q)
+	for i := range list {
+		list[i] = list[i].SeenBy(a.Grants)
+	}
+	return list, total, err
 }
 
 // checkAudienceQuery checks a query and fills in its defaults.
@@ -92,8 +97,11 @@ func (s *Service) AudiencesByID(ctx context.Context, a audience.Actor, ids []aud
 	}
 	found := map[audience.ID]audience.Audience{}
 	for _, aud := range list {
+		if !a.Grants.Covers(aud.Labels) {
+			continue
+		}
 		for _, id := range asked[aud.ID] {
-			found[id] = aud
+			found[id] = aud.SeenBy(a.Grants)
 		}
 	}
 	return found, nil

@@ -38,48 +38,62 @@ func (s *Service) Audience(ctx context.Context, a audience.Actor, id audience.ID
 	if err := allow(a, toRead); err != nil {
 		return audience.Audience{}, err
 	}
-	return s.audience(ctx, s.cfg.Store, a.Scope, id)
+	found, err := s.audience(ctx, s.cfg.Store, a, id)
+	return found.SeenBy(a.Grants), err
 }
 
-func (s *Service) audience(ctx context.Context, r meta.Reader, scope audience.Scope, id audience.ID) (audience.Audience, error) {
+// audience returns an audience that the actor sees, with the fields that it does not see.
+func (s *Service) audience(ctx context.Context, r meta.Reader, a audience.Actor, id audience.ID) (audience.Audience, error) {
 	key, ok := canonical(id)
 	if !ok {
 		return audience.Audience{}, notFound("audience", id)
 	}
-	found, err := r.Audience(ctx, scope, key)
-	return found, absent(err, "audience", id)
+	found, err := r.Audience(ctx, a.Scope, key)
+	if err == nil {
+		err = seen(a, found.Labels, "audience", id)
+	}
+	if err != nil {
+		return audience.Audience{}, absent(err, "audience", id)
+	}
+	return found, nil
 }
 
 // UpdateAudience changes an audience. Current members expire by a new TTL at once, counted from the run that
 // last brought them.
-func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p Patch) (audience.Audience, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p Patch) (changed audience.Audience, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceUpdate, string(id))
+	if err != nil {
 		return audience.Audience{}, err
 	}
-	var changed audience.Audience
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
-		if changed, err = s.audience(ctx, tx, a.Scope, id); err != nil {
+	defer d.end(ctx, &err)
+	err = d.update(ctx, func(tx meta.Tx) (err error) {
+		if changed, err = s.audience(ctx, tx, a, id); err != nil {
 			return err
 		}
-		if err := unchanged(&changed, p.IfMatch); err != nil {
+		d.about(&changed)
+		was := audienceFacts(&changed)
+		if err := unchanged(a, &changed, p.IfMatch); err != nil {
 			return err
 		}
-		if err := p.apply(&changed, s.now()); err != nil {
+		if err := p.apply(a, &changed, s.now()); err != nil {
 			return err
 		}
 		changed.UpdatedBy, changed.UpdatedAt = a.ClientID, s.now()
+		d.label(&changed)
+		d.changes(was, audienceFacts(&changed))
 		return absent(tx.UpdateAudience(ctx, changed), "audience", id)
 	})
 	s.audiences.forget()
 	if err != nil {
 		return audience.Audience{}, err
 	}
-	return changed, nil
+	return changed.SeenBy(a.Grants), nil
 }
 
-// apply checks the patch and changes the audience by it, now.
-func (p Patch) apply(a *audience.Audience, now time.Time) error {
+// apply checks the patch and changes the audience by it, now, as far as the actor sees it.
+func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) error {
 	var wrong audience.Problems
+	labels := []string{}
 	if p.Description != nil {
 		wrong.OptionalText("description", *p.Description)
 		a.Description = *p.Description
@@ -87,11 +101,13 @@ func (p Patch) apply(a *audience.Audience, now time.Time) error {
 	if p.Labels != nil {
 		wrong.Labels("labels", *p.Labels)
 		a.Labels = *p.Labels
+		labels = append(labels, a.Labels...)
 	}
 	for i, f := range p.Fields {
 		path := fmt.Sprintf("fields[%d]", i)
 		wrong.Labels(path+".labels", f.Labels)
-		if n := a.FieldNamed(f.Name); n >= 0 {
+		labels = append(labels, f.Labels...)
+		if n := a.FieldNamed(f.Name); n >= 0 && actor.Grants.Covers(a.Fields[n].Labels) {
 			a.Fields[n].Labels = f.Labels
 		} else {
 			wrong.Add(path+".name", "the audience has no field %.64q", f.Name)
@@ -120,12 +136,19 @@ func (p Patch) apply(a *audience.Audience, now time.Time) error {
 	if p.KeepRejectedRows != nil {
 		a.KeepRejectedRows = *p.KeepRejectedRows
 	}
-	return wrong.Err()
+	if err := wrong.Err(); err != nil {
+		return err
+	}
+	return holds(actor, labels)
 }
 
-// unchanged refuses a change of an audience that has none of the etags, unless there are none.
-func unchanged(a *audience.Audience, etags []string) error {
-	if len(etags) == 0 || slices.Contains(etags, a.Etag()) {
+// unchanged refuses a change of an audience that has none of the etags, as the actor sees it, unless there are none.
+func unchanged(actor audience.Actor, a *audience.Audience, etags []string) error {
+	if len(etags) == 0 {
+		return nil
+	}
+	view := a.SeenBy(actor.Grants)
+	if slices.Contains(etags, view.Etag()) {
 		return nil
 	}
 	return audience.Errorf(audience.Stale, "audience %s has changed since it was read; read it again", a.ID)
@@ -133,16 +156,20 @@ func unchanged(a *audience.Audience, etags []string) error {
 
 // DeleteAudience hides an audience and its runs from everybody and enqueues the removal of its data. ifMatch is as in
 // a Patch.
-func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) (err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceDelete, string(id))
+	if err != nil {
 		return err
 	}
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		found, err := s.audience(ctx, tx, a.Scope, id)
+	defer d.end(ctx, &err)
+	err = d.update(ctx, func(tx meta.Tx) error {
+		found, err := s.audience(ctx, tx, a, id)
 		if err != nil {
 			return err
 		}
-		if err := unchanged(&found, ifMatch); err != nil {
+		d.about(&found)
+		d.changes(audienceFacts(&found), nil)
+		if err := unchanged(a, &found, ifMatch); err != nil {
 			return err
 		}
 		return absent(s.delete(ctx, tx, &found), "audience", id)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -19,17 +20,13 @@ const (
 	maxConnections     = 100
 )
 
-// kindParams lists the parameters of each kind of connection that can be created.
-var kindParams = map[string][]string{
-	audience.SpecLocal:       {"root"},
-	audience.SpecLandingZone: nil,
-}
-
 // CreateConnection records a connection whose store could be opened.
-func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (audience.Connection, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (created audience.Connection, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.ConnectionCreate, c.Name)
+	if err != nil {
 		return audience.Connection{}, err
 	}
+	defer d.end(ctx, &err)
 	c.SpecID = strings.ToLower(c.SpecID)
 	if err := checkConnectionForm(c); err != nil {
 		return audience.Connection{}, err
@@ -44,7 +41,12 @@ func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audi
 	if err := s.leadsSomewhere(ctx, &c); err != nil {
 		return audience.Connection{}, err
 	}
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	if c, err = s.sealed(c); err != nil {
+		return audience.Connection{}, err
+	}
+	d.changes(nil, connectionFacts(&c))
+	err = d.update(ctx, func(tx meta.Tx) error {
+		d.entry.Object = string(c.ID)
 		if err := openSandbox(ctx, tx, c.Scope); err != nil {
 			return err
 		}
@@ -79,10 +81,12 @@ type ConnectionChange func(c *audience.Connection)
 
 // UpdateConnection changes a connection that has one of the etags, or any when there are none. It must lead to a store
 // that can be opened, as a new one must; runs that begin later read from there.
-func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID, ifMatch []string, change ConnectionChange) (audience.Connection, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID, ifMatch []string, change ConnectionChange) (changed audience.Connection, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.ConnectionUpdate, string(id))
+	if err != nil {
 		return audience.Connection{}, err
 	}
+	defer d.end(ctx, &err)
 	was, err := s.Connection(ctx, a, id)
 	if err != nil {
 		return audience.Connection{}, err
@@ -91,11 +95,15 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	if len(ifMatch) > 0 && !slices.Contains(ifMatch, was.Etag) {
 		return audience.Connection{}, stale
 	}
-	edited := was
-	edited.Params = maps.Clone(was.Params)
+	plain, err := s.unsealed(was)
+	if err != nil {
+		return audience.Connection{}, err
+	}
+	edited := plain
+	edited.Params = maps.Clone(plain.Params)
 	change(&edited)
 	c := was
-	c.Name, c.Description, c.AuthSpec, c.Params = edited.Name, edited.Description, edited.AuthSpec, edited.Params
+	c.Name, c.Description, c.AuthSpec, c.Params, c.Sealed = edited.Name, edited.Description, edited.AuthSpec, edited.Params, ""
 	c.Etag, c.Version, c.UpdatedBy, c.UpdatedAt = newEtag(), was.Version+1, a.ClientID, s.now()
 	if err := checkConnectionForm(c); err != nil {
 		return audience.Connection{}, err
@@ -103,7 +111,14 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	if err := s.leadsSomewhere(ctx, &c); err != nil {
 		return audience.Connection{}, err
 	}
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	if c, err = s.sealed(c); err != nil {
+		return audience.Connection{}, err
+	}
+	d.changes(connectionFacts(&was), connectionFacts(&c))
+	if !maps.Equal(plain.Params, edited.Params) {
+		d.entry.After["valuesOfParams"] = "changed"
+	}
+	err = d.update(ctx, func(tx meta.Tx) error {
 		now, err := tx.Connection(ctx, a.Scope, was.ID)
 		if err != nil {
 			return absent(err, "connection", id)
@@ -127,28 +142,39 @@ func checkConnectionForm(c audience.Connection) error {
 	wrong.Text("name", c.Name)
 	wrong.OptionalText("description", c.Description)
 	wrong.OptionalText("connectionSpec.version", c.SpecVersion)
-	params, known := kindParams[c.SpecID]
+	kind, known := audience.KindOf(c.SpecID)
+	auth, fits := kind.Auth(c.AuthSpec)
 	switch {
 	case c.SpecID == "":
 		wrong.Add("connectionSpec.id", "is required")
 	case !known:
-		wrong.Add("connectionSpec.id", "%.64q is not a kind that this server can read; local files are %s", c.SpecID, audience.SpecLocal)
+		wrong.Add("connectionSpec.id", "%.64q is not a kind of connection; local files are %s, S3 is %s", c.SpecID, audience.SpecLocal, audience.SpecS3)
+	case !fits:
+		wrong.Add("auth.specName", "%.64q does not go with this kind of connection, which has %s", c.AuthSpec, authNames(kind))
 	}
-	if known && c.AuthSpec != "" && c.AuthSpec != "none" {
-		wrong.Add("auth.specName", "%.64q does not go with this kind of connection, which has \"none\"", c.AuthSpec)
+	if !known || !fits {
+		return wrong.Err()
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-		if known && !slices.Contains(params, name) {
+		if _, ok := auth.Param(name); !ok {
 			wrong.Add("auth.params", "%.64q is not a parameter of this kind of connection", name)
 		}
 		wrong.OptionalText("auth.params", c.Params[name])
 	}
-	for _, name := range params {
-		if c.Params[name] == "" {
-			wrong.Add("auth.params."+name, "is required")
+	for _, p := range auth.Params {
+		if p.Required && c.Params[p.Name] == "" {
+			wrong.Add("auth.params."+p.Name, "is required")
 		}
 	}
 	return wrong.Err()
+}
+
+func authNames(k audience.ConnectionKind) string {
+	names := make([]string, len(k.Auths))
+	for i, a := range k.Auths {
+		names[i] = strconv.Quote(a.Name)
+	}
+	return strings.Join(names, " or ")
 }
 
 // Connection returns one connection.
@@ -192,18 +218,22 @@ func (s *Service) Connections(ctx context.Context, a audience.Actor, name string
 }
 
 // DeleteConnection removes a connection that no audience uses.
-func (s *Service) DeleteConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) error {
-	if err := allow(a, toAdminister); err != nil {
+func (s *Service) DeleteConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (err error) {
+	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.ConnectionDelete, string(id))
+	if err != nil {
 		return err
 	}
+	defer d.end(ctx, &err)
 	key, ok := canonical(id)
 	if !ok {
 		return notFound("connection", id)
 	}
-	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		if _, err := tx.Connection(ctx, a.Scope, key); err != nil {
+	return d.update(ctx, func(tx meta.Tx) error {
+		found, err := tx.Connection(ctx, a.Scope, key)
+		if err != nil {
 			return absent(err, "connection", id)
 		}
+		d.changes(connectionFacts(&found), nil)
 		used, err := tx.ConnectionInUse(ctx, a.Scope, key)
 		if err != nil {
 			return err

@@ -90,7 +90,7 @@ func TestConnectionRefused(t *testing.T) {
 		"no name":           {func(c *audience.Connection) { c.Name = "" }, audience.Invalid, "name"},
 		"name taken":        {func(c *audience.Connection) { c.Name = "taken" }, audience.Duplicate, "taken"},
 		"no kind":           {func(c *audience.Connection) { c.SpecID = "" }, audience.Invalid, "connectionSpec.id"},
-		"unknown kind":      {func(c *audience.Connection) { c.SpecID = "ecadc60c-7455-4d87-84dc-2a0e293d997b" }, audience.Invalid, "connectionSpec.id"},
+		"unknown kind":      {func(c *audience.Connection) { c.SpecID = "00000000-7455-4d87-84dc-2a0e293d997b" }, audience.Invalid, "connectionSpec.id"},
 		"auth":              {func(c *audience.Connection) { c.AuthSpec = "Access Key" }, audience.Invalid, "auth.specName"},
 		"no root":           {func(c *audience.Connection) { c.Params = nil }, audience.Invalid, "auth.params.root"},
 		"unknown parameter": {func(c *audience.Connection) { c.Params["rooot"] = "x" }, audience.Invalid, "rooot"},

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/control"
@@ -15,7 +16,7 @@ import (
 // looking is the use cases over a pipeline that looks at files.
 func (w *world) looking() *control.Service {
 	cfg := w.config("looking")
-	cfg.Pipeline = &ingest.Pipeline{Clock: w.clock.now}
+	cfg.Pipeline = &ingest.Pipeline{Clock: time.Now} // that of the files
 	return control.New(cfg)
 }
 

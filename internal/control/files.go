@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"roster/internal/audience"
+	"roster/internal/ingest"
 	"roster/internal/meta"
 	"roster/internal/source"
 )
@@ -22,6 +23,13 @@ func (f files) close() {
 // open opens a connection's store, or the landing zone when conn is nil. Its errors are *audience.Error unless
 // ctx was cancelled.
 func (s *Service) open(ctx context.Context, scope audience.Scope, conn *audience.Connection) (files, error) {
+	if conn != nil {
+		whole, err := s.unsealed(*conn)
+		if err != nil {
+			return files{}, err
+		}
+		conn = &whole
+	}
 	src, err := s.cfg.Sources(ctx, scope, conn)
 	if err == nil {
 		return files{src}, nil
@@ -78,6 +86,9 @@ func pathError(ctx context.Context, err error, field string, typ audience.PathTy
 		return audience.InvalidField(field, "%q lies outside the root of its connection or behind a symbolic link", path)
 	case errors.Is(err, source.ErrPermission):
 		return audience.InvalidField(field, "%q cannot be read: permission denied; check the connection's rights", path)
+	}
+	if refused := ingest.Refused(err); refused != nil {
+		return refused
 	}
 	return audience.Errorf(audience.BadGateway, "%s: %q cannot be looked for in the source; check the connection", field, path)
 }

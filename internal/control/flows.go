@@ -23,9 +23,9 @@ func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (au
 	}
 	newest, err := s.cfg.Store.RunsByFlow(ctx, a.Scope, flowID, 0, 1)
 	if err != nil || len(newest) == 0 {
-		return aud, nil, err
+		return aud.SeenBy(a.Grants), nil, err
 	}
-	return aud, &newest[0], nil
+	return aud.SeenBy(a.Grants), new(aud.Hidden(a.Grants).Run(newest[0])), nil
 }
 
 // audienceOfFlow returns the audience of a flow; meta.ErrNotFound when there is none.
@@ -37,7 +37,10 @@ func (s *Service) audienceOfFlow(ctx context.Context, a audience.Actor, flowID s
 	if err != nil {
 		return audience.Audience{}, err
 	}
-	return s.Audience(ctx, a, found.ID)
+	if err := seen(a, found.Labels, "flow", flowID); err != nil {
+		return audience.Audience{}, err
+	}
+	return found, nil
 }
 
 // FlowRun returns the run that one of whose stages is the run of a flow with that id, and which stage that is.
@@ -53,8 +56,14 @@ func (s *Service) FlowRun(ctx context.Context, a audience.Actor, flowRunID strin
 	if stage < 0 { // it is the id of a flow
 		return audience.Run{}, 0, notFound("flow run", flowRunID)
 	}
-	_, err = s.Audience(ctx, a, run.AudienceID)
-	return run, stage, err
+	aud, err := s.cfg.Store.Audience(ctx, a.Scope, run.AudienceID)
+	if err == nil {
+		err = seen(a, aud.Labels, "flow run", flowRunID)
+	}
+	if err != nil {
+		return audience.Run{}, 0, absent(err, "flow run", flowRunID)
+	}
+	return aud.Hidden(a.Grants).Run(run), stage, nil
 }
 
 // FlowRuns lists the runs whose stages are the runs of a flow, newest first: those whose Seq is below before, or all
@@ -63,12 +72,13 @@ func (s *Service) FlowRuns(ctx context.Context, a audience.Actor, flowID string,
 	if limit < 1 || limit > maxFlowRuns {
 		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxFlowRuns)
 	}
-	_, err := s.audienceOfFlow(ctx, a, flowID)
+	aud, err := s.audienceOfFlow(ctx, a, flowID)
 	if errors.Is(err, meta.ErrNotFound) || audience.CodeOf(err) == audience.NotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Store.RunsByFlow(ctx, a.Scope, flowID, before, limit)
+	list, err := s.cfg.Store.RunsByFlow(ctx, a.Scope, flowID, before, limit)
+	return aud.Hidden(a.Grants).Runs(list), err
 }

@@ -64,7 +64,7 @@ func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRe
 		return nil, fmt.Errorf("look up in the profile store: %w", err)
 	}
 	for i := range profiles {
-		if err := s.show(ctx, a.Scope, &profiles[i], found[i]); err != nil {
+		if err := s.show(ctx, a, &profiles[i], found[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -108,15 +108,15 @@ func (s *Service) resolve(ctx context.Context, org, namespace string) (code stri
 	return code, ok, nearest, nil
 }
 
-// show puts the memberships that can be shown into the profile.
-func (s *Service) show(ctx context.Context, scope audience.Scope, p *Profile, stored []profile.Membership) error {
+// show puts the memberships that can be shown to the actor into the profile.
+func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored []profile.Membership) error {
 	now := s.cfg.Clock()
 	for _, m := range stored {
 		aud, err := s.audiences.get(ctx, m.Audience)
 		if err != nil {
 			return err
 		}
-		if aud == nil || aud.Scope != scope || !aud.ProfileIngestion || !aud.State.Shown() {
+		if aud == nil || aud.Scope != a.Scope || !aud.ProfileIngestion || !aud.State.Shown() || !a.Grants.Covers(aud.Labels) {
 			continue // deleted and not swept yet, or not to be shown
 		}
 		shown, modified, ok := membership(aud, m, now)

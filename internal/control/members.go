@@ -110,10 +110,11 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 	if q.Limit < 0 || q.Limit > MaxMembers {
 		return nil, audience.InvalidField("limit", "must be from 1 to %d", MaxMembers)
 	}
-	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	aud, err := s.audience(ctx, s.cfg.Store, a, id)
 	if err != nil {
 		return nil, err
 	}
+	aud = aud.SeenBy(a.Grants)
 	fields, err := fieldsNamed(&aud, q.Fields)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	if err := allow(a, toRead); err != nil {
 		return Member{}, err
 	}
-	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	aud, err := s.audience(ctx, s.cfg.Store, a, id)
 	if err != nil {
 		return Member{}, err
 	}

@@ -21,15 +21,18 @@ func (s *Service) Namespaces(ctx context.Context, a audience.Actor) ([]audience.
 }
 
 // CreateNamespace adds a namespace to the actor's organization. It cannot be removed: identities may have it.
-func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (created audience.Namespace, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.NamespaceCreate, n.Code)
+	if err != nil {
 		return audience.Namespace{}, err
 	}
+	defer d.end(ctx, &err)
 	n.Custom = true
 	if err := audience.ValidateNamespace(&n); err != nil {
 		return audience.Namespace{}, err
 	}
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	d.changes(nil, map[string]any{"code": n.Code, "name": n.Name, "idType": n.IDType})
+	err = d.update(ctx, func(tx meta.Tx) error {
 		custom, err := tx.Namespaces(ctx, a.Scope.Org)
 		if err != nil {
 			return err

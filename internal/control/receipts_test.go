@@ -40,7 +40,7 @@ func TestReceipt(t *testing.T) {
 	} {
 		a := l.editor
 		change(&a)
-		wantCode(t, "another "+name, receipt(a, l.aud.ID, ended.ID), audience.NotFound, string(ended.ID))
+		wantCode(t, "another "+name, receipt(a, l.aud.ID, ended.ID), audience.NotFound, string(l.aud.ID))
 	}
 	nobody := l.editor
 	nobody.Role = ""

@@ -21,7 +21,7 @@ const correctedFolder = ".resubmitted"
 // Rejects calls fn for each rejected row of a run from the n-th on, counted from 0, in the order in which they are
 // kept, and says how many there are. An error of fn ends the reading and is returned.
 func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
-	r, err := s.Run(ctx, a, id, run)
+	aud, r, err := s.runOf(ctx, a, id, run)
 	if err != nil {
 		return 0, err
 	}
@@ -39,7 +39,8 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 	if err != nil {
 		return 0, err
 	}
-	total, err = ingest.ReadRejects(ctx, dataset, r.Result.RejectsPath, from, fn)
+	hidden := aud.Hidden(a.Grants)
+	total, err = ingest.ReadRejects(ctx, dataset, r.Result.RejectsPath, from, func(row audience.RejectedRow) error { return fn(hidden.Rejected(row)) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, gone
 	}
@@ -48,10 +49,12 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 
 // Resubmit takes a corrected file with rejected rows of a run and starts a run that reads only it. The run is
 // differential: nobody leaves but by a delete flag.
-func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (audience.Run, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (started audience.Run, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunResubmitRows, string(id))
+	if err != nil {
 		return audience.Run{}, err
 	}
+	defer d.end(ctx, &err)
 	r, err := s.Run(ctx, a, id, run)
 	if err != nil {
 		return audience.Run{}, err
@@ -72,7 +75,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	if _, err := s.put(ctx, a.Scope, target, content); err != nil {
 		return audience.Run{}, err
 	}
-	started, err := s.StartRun(ctx, a, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Differential: true,
+	started, err = s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Differential: true,
 		Reason: "corrected rows of run " + string(r.ID)})
 	if err != nil {
 		s.removeCorrected(a.Scope, target)

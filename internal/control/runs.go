@@ -21,25 +21,33 @@ const (
 )
 
 // StartRun records a run of an audience and enqueues it. One run of an audience is in progress at a time.
-func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest) (audience.Run, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest) (run audience.Run, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunStart, string(id))
+	if err != nil {
 		return audience.Run{}, err
 	}
+	defer d.end(ctx, &err)
+	return s.startRun(ctx, d, id, req)
+}
+
+// startRun starts the run of a deed.
+func (s *Service) startRun(ctx context.Context, d *deed, id audience.ID, req audience.RunRequest) (audience.Run, error) {
 	now := s.now()
 	if err := checkRequest(&req, now); err != nil {
 		return audience.Run{}, err
 	}
-	run, err := s.createRun(ctx, a, id, req, now)
-	for waited := time.Duration(0); errors.Is(err, meta.ErrRunInProgress) && waited < expiryWait && s.expiring(ctx, a.Scope, run.AudienceID); waited += expiryPoll {
+	scope := d.actor.Scope
+	run, err := s.createRun(ctx, d, id, req, now)
+	for waited := time.Duration(0); errors.Is(err, meta.ErrRunInProgress) && waited < expiryWait && s.expiring(ctx, scope, run.AudienceID); waited += expiryPoll {
 		select {
 		case <-ctx.Done():
 			return audience.Run{}, ctx.Err()
 		case <-time.After(expiryPoll):
 		}
-		run, err = s.createRun(ctx, a, id, req, now)
+		run, err = s.createRun(ctx, d, id, req, now)
 	}
 	if errors.Is(err, meta.ErrRunInProgress) {
-		return audience.Run{}, s.runInProgress(ctx, a.Scope, run)
+		return audience.Run{}, s.runInProgress(ctx, scope, run)
 	}
 	if err != nil {
 		return audience.Run{}, err
@@ -61,23 +69,25 @@ func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audienc
 }
 
 // createRun records a run and enqueues it. The run is told also beside meta.ErrRunInProgress.
-func (s *Service) createRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		aud, err := s.audience(ctx, tx, a.Scope, id)
+func (s *Service) createRun(ctx context.Context, d *deed, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
+	err = d.update(ctx, func(tx meta.Tx) error {
+		aud, err := s.audience(ctx, tx, d.actor, id)
 		if err != nil {
 			return err
 		}
+		d.about(&aud)
 		if !aud.State.TakesRuns() {
 			return audience.Errorf(audience.Impossible, "audience %s is %s and takes no runs; set its lifecycleState to %s first", aud.ID, aud.State, audience.StatePublished)
 		}
-		run = newRun(aud, a.ClientID, req)
+		run = newRun(aud, d.actor.ClientID, req)
 		run.CreatedAt, run.UpdatedAt = now, now
-		if err := s.withinGuardrails(ctx, tx, a.Scope, aud.ID, run.Request, now); err != nil {
+		if err := s.withinGuardrails(ctx, tx, aud.Scope, aud.ID, run.Request, now); err != nil {
 			return err
 		}
 		if err := tx.CreateRun(ctx, &run); err != nil {
 			return absent(err, "audience", id)
 		}
+		d.changes(nil, runFacts(&run))
 		return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
 	})
 	return run, err
@@ -124,19 +134,24 @@ func (s *Service) runInProgress(ctx context.Context, scope audience.Scope, refus
 
 // Run returns one run of an audience.
 func (s *Service) Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error) {
+	_, r, err := s.runOf(ctx, a, id, run)
+	return r, err
+}
+
+// runOf returns a run as the actor sees it, and its audience with the fields that the actor does not see.
+func (s *Service) runOf(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (aud audience.Audience, r audience.Run, err error) {
 	if err := allow(a, toRead); err != nil {
-		return audience.Run{}, err
+		return aud, r, err
 	}
-	key, ok := canonical(id)
+	if aud, err = s.audience(ctx, s.cfg.Store, a, id); err != nil {
+		return aud, r, err
+	}
+	key, ok := canonical(run)
 	if !ok {
-		return audience.Run{}, notFound("audience", id)
+		return aud, r, notFound("run", run)
 	}
-	runKey, ok := canonical(run)
-	if !ok {
-		return audience.Run{}, notFound("run", run)
-	}
-	r, err := s.cfg.Store.Run(ctx, a.Scope, key, runKey)
-	return r, absent(err, "run", run)
+	r, err = s.cfg.Store.Run(ctx, a.Scope, aud.ID, key)
+	return aud, aud.Hidden(a.Grants).Run(r), absent(err, "run", run)
 }
 
 // Runs lists runs of an audience and says how many the query finds in all. The zero query is the newest 20.
@@ -147,11 +162,12 @@ func (s *Service) Runs(ctx context.Context, a audience.Actor, id audience.ID, q 
 	if err := checkQuery(&q); err != nil {
 		return nil, 0, err
 	}
-	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	aud, err := s.audience(ctx, s.cfg.Store, a, id)
 	if err != nil {
 		return nil, 0, err
 	}
-	return s.cfg.Store.Runs(ctx, a.Scope, aud.ID, q)
+	list, total, err := s.cfg.Store.Runs(ctx, a.Scope, aud.ID, q)
+	return aud.Hidden(a.Grants).Runs(list), total, err
 }
 
 // textOps and timeOps are the conditions that a filter may state.

@@ -46,15 +46,18 @@ func (s *Service) ActorSandbox(ctx context.Context, a audience.Actor) (audience.
 }
 
 // CreateSandbox adds a sandbox to the actor's organization. Only Name, Title and Type of it count.
-func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audience.Sandbox) (audience.Sandbox, error) {
-	if err := administers(a); err != nil {
+func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audience.Sandbox) (created audience.Sandbox, err error) {
+	d, err := s.begin(ctx, a, administers(a), audience.SandboxCreate, sb.Name)
+	if err != nil {
 		return audience.Sandbox{}, err
 	}
+	defer d.end(ctx, &err)
 	sb = audience.Sandbox{ID: uuid.NewString(), Org: a.Scope.Org, Name: sb.Name, Title: sb.Title, Type: sb.Type, CreatedAt: s.now()}
 	if err := audience.ValidateSandbox(&sb); err != nil {
 		return audience.Sandbox{}, err
 	}
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.CreateSandbox(ctx, &sb) })
+	d.changes(nil, map[string]any{"name": sb.Name, "type": sb.Type})
+	err = d.update(ctx, func(tx meta.Tx) error { return tx.CreateSandbox(ctx, &sb) })
 	s.sandboxes.forget()
 	if errors.Is(err, meta.ErrDuplicate) {
 		e := audience.Errorf(audience.Duplicate, "a sandbox named %q already exists", sb.Name)
@@ -66,13 +69,13 @@ func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audien
 
 // ResetSandbox removes all that a sandbox of the actor's organization holds. The sandbox stays as it is.
 func (s *Service) ResetSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
-	return s.leave(ctx, a, name, audience.SandboxResetting)
+	return s.leave(ctx, a, name, audience.SandboxReset, audience.SandboxResetting)
 }
 
 // DeleteSandbox removes a sandbox of the actor's organization and all that it holds. The organization's default sandbox
 // cannot be deleted.
 func (s *Service) DeleteSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
-	return s.leave(ctx, a, name, audience.SandboxDeleting)
+	return s.leave(ctx, a, name, audience.SandboxDelete, audience.SandboxDeleting)
 }
 
 // administers refuses everybody who does not administer the actor's organization: the role in one sandbox is none in
@@ -85,12 +88,14 @@ func administers(a audience.Actor) error {
 }
 
 // leave closes a sandbox and enqueues the job that empties it. One that is being reset can be deleted as well.
-func (s *Service) leave(ctx context.Context, a audience.Actor, name string, state audience.SandboxState) (sb audience.Sandbox, err error) {
-	if err := administers(a); err != nil {
+func (s *Service) leave(ctx context.Context, a audience.Actor, name string, action audience.Action, state audience.SandboxState) (sb audience.Sandbox, err error) {
+	d, err := s.begin(ctx, a, administers(a), action, name)
+	if err != nil {
 		return audience.Sandbox{}, err
 	}
+	defer d.end(ctx, &err)
 	scope := audience.Scope{Org: a.Scope.Org, Sandbox: name}
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	err = d.update(ctx, func(tx meta.Tx) error {
 		if sb, err = tx.Sandbox(ctx, scope); err != nil {
 			return absent(err, "sandbox", name)
 		}
@@ -100,6 +105,7 @@ func (s *Service) leave(ctx context.Context, a audience.Actor, name string, stat
 		case sb.Default && state == audience.SandboxDeleting:
 			return audience.Errorf(audience.Impossible, "sandbox %q is the organization's default sandbox, which cannot be deleted; it can be reset", name)
 		}
+		d.changes(map[string]any{"state": sb.State}, map[string]any{"state": state})
 		sb.State = state
 		if err := tx.SetSandboxState(ctx, scope, state); err != nil {
 			return err

@@ -205,5 +205,11 @@ func (s *Service) startScheduled(ctx context.Context, tx meta.Tx, aud audience.A
 	if err := tx.CreateRun(ctx, &run); err != nil {
 		return err
 	}
+	d := s.newDeed(audience.Actor{ClientID: SystemUser, Scope: aud.Scope}, audience.RunStart, "")
+	d.about(&aud)
+	d.changes(nil, runFacts(&run))
+	if err := d.record(ctx, tx); err != nil {
+		return err
+	}
 	return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
 }

@@ -59,13 +59,16 @@ type Config struct {
 	Lake     Lake
 	Profile  profile.Store
 	Sources  SourceOpener
-	DataDir  string           // uploads go to landing/<sandbox> in it
-	Clock    func() time.Time // default time.Now
-	Log      *slog.Logger     // default none
+	// Credentials is needed to administer API clients.
+	Credentials Credentials
+	DataDir     string           // uploads go to landing/<sandbox> in it
+	Clock       func() time.Time // default time.Now
+	Log         *slog.Logger     // default none
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means DefaultSettleAge.
 	SettleAge *time.Duration
 	// UndoWindow is how long a version of an audience can be brought back; default DefaultUndoWindow.
 	UndoWindow time.Duration
+	Sealer     Sealer // of the secrets of connections
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
 	Worker     string // names this process in leases; default one made of host, process id and chance
@@ -117,7 +120,10 @@ func New(cfg Config) *Service {
 //	viewer  read everything, look profiles up
 //	editor  submit, change and delete audiences with their labels; start runs; upload files;
 //	        create connections and namespaces
-//	admin   delete connections; in every sandbox of the organization: create, reset and delete sandboxes
+//	admin   delete connections; read the audit log of the sandbox; in every sandbox of the organization: read all of the
+//	        audit log, administer API clients, and create, reset and delete sandboxes
+//
+// Beside its role an actor needs the labels of what it reads or changes: see labels.go.
 const (
 	toRead       = audience.Viewer
 	toWrite      = audience.Editor

@@ -17,10 +17,12 @@ import (
 type Draft = audience.Audience
 
 // Submit accepts an audience and enqueues the task that creates it.
-func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (audience.Task, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audience.Task, err error) {
+	deed, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceCreate, d.Name)
+	if err != nil {
 		return audience.Task{}, err
 	}
+	defer deed.end(ctx, &err)
 	custom, err := s.cfg.Store.Namespaces(ctx, a.Scope.Org)
 	if err != nil {
 		return audience.Task{}, err
@@ -34,15 +36,21 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (audien
 	if checkSchedule(&wrong, d.Schedule); wrong.Err() != nil {
 		return audience.Task{}, wrong.Err()
 	}
+	deed.label(&d)
+	if err := holds(a, d.EveryLabel()); err != nil {
+		return audience.Task{}, err
+	}
 	now := s.now()
 	d.NextRunAt = nextLook(d.Schedule, now)
-	t := audience.Task{
+	t = audience.Task{
 		ID: audience.TaskID(uuid.NewString()), AudienceID: audience.ID(uuid.NewString()), Scope: a.Scope,
 		Status: audience.Processing, CreatedAt: now, UpdatedAt: now,
 	}
 	d.ID, d.TaskID, d.Scope = t.AudienceID, t.ID, a.Scope
 	d.CreatedBy, d.CreatedAt, d.UpdatedBy, d.UpdatedAt = a.ClientID, now, a.ClientID, now
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	err = deed.update(ctx, func(tx meta.Tx) error {
+		deed.about(&d)
+		deed.changes(nil, audienceFacts(&d))
 		t.Draft = d
 		if err := openSandbox(ctx, tx, a.Scope); err != nil {
 			return err
@@ -87,7 +95,8 @@ func checkConnection(ctx context.Context, r meta.Reader, d *Draft) error {
 		return err
 	}
 	landing := conn.SpecID == audience.SpecLandingZone
-	if c := d.Source.CloudType; c != "" && (c == audience.CloudLanding) != landing {
+	kind, _ := conn.Kind()
+	if c := d.Source.CloudType; c != "" && c != kind.CloudType && (kind.CloudType != "" || c == audience.CloudLanding) {
 		return audience.InvalidField("sourceSpec.cloudType", "is %q, but base connection %s is of another kind", c, conn.ID)
 	}
 	if landing {
@@ -122,5 +131,28 @@ func (s *Service) Task(ctx context.Context, a audience.Actor, id audience.TaskID
 		return audience.Task{}, notFound("task", id)
 	}
 	t, err := s.cfg.Store.Task(ctx, a.Scope, key)
-	return t, absent(err, "task", id)
+	if err != nil {
+		return audience.Task{}, absent(err, "task", id)
+	}
+	return s.taskSeen(ctx, a, t)
+}
+
+// taskSeen returns a task as the actor sees it: by the labels that its audience has now, or had at last.
+func (s *Service) taskSeen(ctx context.Context, a audience.Actor, t audience.Task) (audience.Task, error) {
+	labelled := t.Draft
+	if t.Status == audience.Success {
+		now, err := s.cfg.Store.Audience(ctx, a.Scope, t.AudienceID)
+		if err != nil && !errors.Is(err, meta.ErrNotFound) {
+			return audience.Task{}, err
+		}
+		if err == nil {
+			labelled = now
+		}
+	}
+	if err := seen(a, labelled.Labels, "task", t.ID); err != nil {
+		return audience.Task{}, err
+	}
+	hidden := labelled.Hidden(a.Grants)
+	t.Draft.Fields, t.Error = hidden.Fields(t.Draft.Fields), hidden.Failure(t.Error)
+	return t, nil
 }

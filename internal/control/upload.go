@@ -25,15 +25,20 @@ const unfinishedUpload = ".upload-"
 
 // Upload puts a file into the landing zone of the actor's sandbox, in the place of one that is there. Nobody
 // sees it before it is whole and on the disk. The path may begin with the landing zone's container.
-func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, r io.Reader) (source.Object, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, r io.Reader) (o source.Object, err error) {
+	name = audience.LandingPath(name)
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.FileUpload, name)
+	if err != nil {
 		return source.Object{}, err
 	}
-	name = audience.LandingPath(name)
+	defer d.end(ctx, &err)
 	if err := checkUpload(name); err != nil {
 		return source.Object{}, err
 	}
-	return s.put(ctx, a.Scope, name, r)
+	if o, err = s.put(ctx, a.Scope, name, r); err == nil {
+		d.changes(nil, map[string]any{"size": o.Size, "version": o.Version})
+	}
+	return o, err
 }
 
 // put puts a file into the landing zone of a sandbox.

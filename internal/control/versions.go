@@ -23,7 +23,7 @@ func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID
 	if err := allow(a, toRead); err != nil {
 		return nil, 0, err
 	}
-	aud, err := s.audience(ctx, s.cfg.Store, a.Scope, id)
+	aud, err := s.audience(ctx, s.cfg.Store, a, id)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -45,6 +45,7 @@ func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID
 		if err != nil {
 			return nil, 0, err
 		}
+		v.Run = aud.Hidden(a.Grants).Run(v.Run)
 		list = append(list, v)
 	}
 	return list, len(all), nil
@@ -52,10 +53,12 @@ func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID
 
 // Rollback starts a run that brings the audience back to what it was after an earlier run. Of req only DryRun and
 // Reason count.
-func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, req audience.RunRequest) (audience.Run, error) {
-	if err := allow(a, toWrite); err != nil {
+func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, req audience.RunRequest) (started audience.Run, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunRollBack, string(id))
+	if err != nil {
 		return audience.Run{}, err
 	}
+	defer d.end(ctx, &err)
 	r, err := s.Run(ctx, a, id, run)
 	if err != nil {
 		return audience.Run{}, err
@@ -74,7 +77,7 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 	if now, _ := dataset.Current(); now.ID == snap.ID {
 		return audience.Run{}, audience.Errorf(audience.Impossible, "the audience is as it was after run %s; there is nothing to undo", r.ID)
 	}
-	return s.StartRun(ctx, a, id, audience.RunRequest{Kind: audience.RunRollback, Of: r.ID, DryRun: req.DryRun, Reason: req.Reason})
+	return s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunRollback, Of: r.ID, DryRun: req.DryRun, Reason: req.Reason})
 }
 
 func dry(r audience.Run) string {

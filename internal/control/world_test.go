@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 		t: t, store: &faultyStore{Store: db}, jobs: &jobTable{t: t, db: db.DB()}, pipeline: &fakePipeline{},
 		lake: &fakeLake{tables: map[lake.TableID][]audience.Field{}}, profile: &fakeProfile{members: map[profile.Key][]profile.Membership{}},
 		clock: &clock{at: time.Date(2026, 5, 13, 20, 19, 0, 0, time.UTC)}, dir: dir, root: filepath.Join(dir, "files"),
-		editor: audience.Actor{ClientID: "client-1", Scope: audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}, Role: audience.Editor},
+		editor: audience.Actor{ClientID: "client-1", Scope: audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}, Role: audience.Editor, Grants: audience.Grants{audience.AllLabels}},
 	}
 	w.jobs.create()
 	w.sandbox = audience.Sandbox{ID: uuid.NewString(), Org: w.editor.Scope.Org, Name: w.editor.Scope.Sandbox, Type: "production", Default: true, CreatedAt: w.clock.now()}
@@ -293,6 +293,8 @@ type fakePipeline struct {
 	// maintain answers Maintain; nil maintains nothing.
 	maintain func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	upkeeps  []ingest.Upkeep
+	// surveyFails is the error of every Survey.
+	surveyFails error
 }
 
 func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
@@ -306,8 +308,15 @@ func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Ma
 	return ingest.Maintained{}, u.Idle(ctx)
 }
 
-func (p *fakePipeline) Survey(context.Context, ingest.SurveyRequest) (ingest.Survey, error) {
-	return ingest.Survey{}, errors.New("not here")
+// Survey fails as it is told, and is the real one otherwise.
+func (p *fakePipeline) Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error) {
+	p.mu.Lock()
+	err := p.surveyFails
+	p.mu.Unlock()
+	if err != nil {
+		return ingest.Survey{}, err
+	}
+	return (&ingest.Pipeline{Clock: time.Now}).Survey(ctx, r)
 }
 
 var manifest = []audience.PlannedFile{{Path: "in.csv", Size: 21, Version: "v1", Status: audience.FileRead}}

@@ -26,7 +26,7 @@ type version struct {
 	phone map[string]profile.Membership
 }
 
-// TestHistory runs random sequences of runs, rollbacks, compactions and expiries, with restarts between them, and
+// TestHistory runs random sequences of runs, rollbacks, extensions, compactions and expiries, with restarts between them, and
 // compares each version that comes back with what it was.
 func TestHistory(t *testing.T) {
 	t.Parallel()
@@ -62,7 +62,7 @@ type history struct {
 func (h *history) step(n int) {
 	h.t.Helper()
 	h.now = h.now.Add(time.Duration(h.rnd.IntN(3)*h.rnd.IntN(48)) * time.Hour) // often the same second
-	switch x := h.rnd.IntN(10); {
+	switch x := h.rnd.IntN(11); {
 	case x < 6 || len(h.versions) == 0:
 		h.files(n)
 		h.keep(h.mustRun(h.rnd.IntN(3) == 0))
@@ -77,10 +77,37 @@ func (h *history) step(n int) {
 		h.keep(r)
 	case x < 9:
 		h.reopen()
+	case x < 10:
+		h.extends(n)
 	default:
 		h.expire()
 	}
 	h.compact()
+}
+
+// extends extends the time of the members. Who was one is one for another TTL, and nobody else is.
+func (h *history) extends(n int) {
+	h.t.Helper()
+	before := h.memberships("Email", h.mails)
+	members := 0
+	for _, m := range before {
+		if h.realized(m) {
+			members++
+		}
+	}
+	r := h.extend()
+	if (r.Status == audience.Success) != (members > 0) {
+		h.t.Fatalf("step %d: %s with %d members, %v", n, r.Status, members, r.Error)
+	}
+	end := r.CreatedAt.Truncate(time.Second).Add(h.aud.TTL())
+	for id, m := range h.memberships("Email", h.mails) {
+		if was := h.realized(before[id]); h.realized(m) != was || was && !m.Expiry(h.aud.TTL()).Equal(end) {
+			h.t.Fatalf("step %d: %s: %+v became %+v", n, id, before[id], m)
+		}
+	}
+	if r.Status == audience.Success {
+		h.keep(r)
+	}
 }
 
 // files writes the files of a run.

@@ -145,5 +145,21 @@ func sourceFailure(path string, err error) error {
 	case errors.Is(err, source.ErrPermission):
 		return audience.Errorf(audience.BadGateway, "%q cannot be read: permission denied; check the connection's rights", path)
 	}
+	if refused := Refused(err); refused != nil {
+		return refused
+	}
 	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection: %w", path, err)
+}
+
+// Refused says what is wrong with a connection whose store refuses to be read at all; nil for other errors.
+func Refused(err error) error {
+	switch {
+	case errors.Is(err, source.ErrCredentials):
+		return audience.Errorf(audience.BadGateway, "the store refuses the connection: %s; correct its auth.params", source.Reason(err, source.ErrCredentials))
+	case errors.Is(err, source.ErrNoBucket):
+		return audience.Errorf(audience.BadGateway, "there is no such bucket or container as the connection names; correct its auth.params")
+	case errors.Is(err, source.ErrUnreachable):
+		return audience.Errorf(audience.BadGateway, "the store cannot be reached: %s; correct the address in the connection's auth.params", source.Reason(err, source.ErrUnreachable))
+	}
+	return nil
 }

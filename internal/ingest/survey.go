@@ -76,15 +76,15 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 		return Survey{}, err
 	}
 	v.checkFields()
+	if err := v.preview(ctx); err != nil {
+		return Survey{}, err
+	}
 	for i := range v.out.Files {
 		if f := &v.out.Files[i]; f.Format != nil && f.Error == "" && v.left > 0 {
 			if err := v.sample(ctx, f); err != nil {
 				return Survey{}, err
 			}
 		}
-	}
-	if err := v.preview(ctx); err != nil {
-		return Survey{}, err
 	}
 	v.fileProblems()
 	v.out.Rows = int64(r.Rows - v.left)
@@ -172,90 +172,6 @@ func (v *survey) infer(ctx context.Context) error {
 	return nil
 }
 
-// propose takes the columns of one file into the proposed fields.
-func (v *survey) propose(columns []tabular.Column) {
-	a := audience.Audience{Fields: v.out.Fields}
-	for _, c := range columns {
-		f := c.Field()
-		if f.IdentityNs = audience.ProposeNamespace(c.Name); f.IdentityNs != "" {
-			f.Type = audience.String // an id of digits keeps its leading zeros
-		}
-		if i := a.FieldNamed(c.Name); i < 0 {
-			a.Fields = append(a.Fields, f)
-		} else if a.Fields[i].Type != f.Type {
-			a.Fields[i].Type = audience.String
-		}
-	}
-	v.out.Fields = a.Fields
-}
-
-// compare says which fields the file has no column for, and which columns no field names.
-func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) {
-	if !found.Format.HasHeader() {
-		return
-	}
-	wanted, have := audience.Audience{Fields: fields}, audience.Audience{}
-	for _, c := range found.Columns {
-		have.Fields = append(have.Fields, c.Field())
-		if wanted.FieldNamed(c.Name) < 0 {
-			f.Extra = append(f.Extra, c.Name)
-		}
-	}
-	for _, name := range found.Nested {
-		have.Fields = append(have.Fields, audience.Field{Name: name})
-	}
-	for _, w := range fields {
-		if have.FieldNamed(w.Name) < 0 {
-			f.Missing = append(f.Missing, w.Name)
-		}
-	}
-	if len(f.Missing) == len(fields) {
-		f.Extra = nil
-	}
-}
-
-// checkFields says which of the given fields no file that was looked at has a column for, and which ones name a column
-// without single values.
-func (v *survey) checkFields() {
-	for i, w := range v.Fields {
-		named := audience.Audience{Fields: []audience.Field{w}}
-		is := func(name string) bool { return named.FieldNamed(name) == 0 }
-		looked, missing, nested := 0, 0, ""
-		for _, f := range v.out.Files {
-			if f.Format == nil || !f.Format.HasHeader() {
-				continue
-			}
-			looked++
-			if slices.ContainsFunc(f.Missing, is) {
-				missing++
-			}
-			if nested == "" && slices.ContainsFunc(f.Nested, is) {
-				nested = f.Path
-			}
-		}
-		path := fmt.Sprintf("fields[%d].name", i)
-		switch {
-		case nested != "":
-			v.problem(path, "the column %q of %s holds objects or lists, which no field can take; write it as columns of single values, or leave the field out", w.Name, nested)
-		case looked > 0 && missing == looked:
-			v.problem(path, "no column is called %q in the %d files that were looked at; correct the name, or leave the field out", w.Name, looked)
-		}
-	}
-}
-
-// fileProblems says which files cannot be read.
-func (v *survey) fileProblems() {
-	for _, f := range v.out.Files {
-		if f.Error != "" {
-			v.problem("sourceSpec.path", "%s", f.Error)
-		}
-	}
-}
-
-func (v *survey) problem(path, format string, args ...any) {
-	v.out.Problems = append(v.out.Problems, audience.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
-}
-
 // sample types the rows of one file, as long as the sample takes more.
 func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 	columns := tabular.ColumnsOf(v.Fields)
@@ -288,22 +204,25 @@ func (v *survey) preview(ctx context.Context) error {
 	for i, f := range v.out.Fields {
 		columns[i] = tabular.Column{Name: f.Name, Type: audience.String}
 	}
-	most := min(surveyPreview, v.Rows)
+	most, left := min(surveyPreview, v.Rows), v.Rows
+	take := func(b *tabular.Batch) error {
+		for row := range len(b.Lines) {
+			if len(v.out.Preview) == most {
+				return errEnough
+			}
+			v.out.Preview = append(v.out.Preview, texts(b.Record, row))
+		}
+		if left -= len(b.Lines) + len(b.Rejects); left <= 0 { // rows that are none are looked at, too
+			return errEnough
+		}
+		return nil
+	}
 	for i := range v.out.Files {
 		f := &v.out.Files[i]
-		if f.Format == nil || f.Error != "" || len(v.out.Preview) == most || len(columns) == 0 {
+		if f.Format == nil || f.Error != "" || len(columns) == 0 || len(v.out.Preview) == most || left <= 0 {
 			continue
 		}
-		err := v.read(ctx, f, columns, func(b *tabular.Batch) error {
-			for row := range len(b.Lines) {
-				if len(v.out.Preview) == most {
-					return errEnough
-				}
-				v.out.Preview = append(v.out.Preview, texts(b.Record, row))
-			}
-			return nil
-		})
-		if err != nil {
+		if err := v.read(ctx, f, columns, take); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,10 @@ type Reader interface {
 	// LeavingSandboxes lists the sandboxes of all organizations that are being reset or deleted, by Num.
 	LeavingSandboxes(ctx context.Context) ([]audience.Sandbox, error)
 	Client(ctx context.Context, id string) (audience.Client, error)
+	// Clients lists the API clients of an organization by ID: those after the ID of the last one seen, "" for the first page.
+	Clients(ctx context.Context, org, after string, limit int) ([]audience.Client, error)
+	// Audit lists the entries of an organization's audit log that the query selects, newest first.
+	Audit(ctx context.Context, org string, q AuditQuery) ([]audience.AuditEntry, error)
 
 	Connection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (audience.Connection, error)
 	// Connections lists by creation time, then id; name is that of the only one wanted, ignoring case, or "";
@@ -117,9 +121,14 @@ type Tx interface {
 	// SQL is the transaction in which the queue records work.
 	SQL() *sql.Tx
 
-	CreateOrganization(ctx context.Context, org string) error          // ErrDuplicate
-	CreateSandbox(ctx context.Context, s *audience.Sandbox) error      // sets Num and State, which is active; ErrDuplicate
-	CreateClient(ctx context.Context, c audience.Client) error         // ErrDuplicate
+	CreateOrganization(ctx context.Context, org string) error     // ErrDuplicate
+	CreateSandbox(ctx context.Context, s *audience.Sandbox) error // sets Num and State, which is active; ErrDuplicate
+	CreateClient(ctx context.Context, c audience.Client) error    // ErrDuplicate
+	// UpdateClient stores Name, SecretHash, OldSecrets, Roles, Grants and UpdatedAt.
+	UpdateClient(ctx context.Context, c audience.Client) error
+	DeleteClient(ctx context.Context, org, id string) error
+	// AppendAudit adds an entry to the audit log, in which nothing is ever changed (ErrDuplicate).
+	AppendAudit(ctx context.Context, e audience.AuditEntry) error
 	CreateConnection(ctx context.Context, c audience.Connection) error // ErrDuplicate (name in the sandbox, ignoring case)
 	// SetSandboxState stores the state of a sandbox.
 	SetSandboxState(ctx context.Context, scope audience.Scope, s audience.SandboxState) error
@@ -212,8 +221,27 @@ type AudienceQuery struct {
 	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
 	NameContains, DescriptionContains string
 	Filters                           []AudienceFilter
+	// SeenBy leaves out the audiences with a label that is not among the grants; nil leaves out none.
+	SeenBy *audience.Grants
 	// NoTotal leaves the counting out; the total is 0 then.
 	NoTotal bool
+}
+
+// AuditQuery selects entries of an audit log. What is empty selects nothing.
+type AuditQuery struct {
+	Limit                                int
+	Sandbox, ClientID, RequestID, Object string
+	Action                               audience.Action
+	Outcome                              audience.Outcome
+	Since, Until                         time.Time // from the one to before the other
+	// After is the entry that the list goes on after; nil begins it.
+	After *AuditPlace
+}
+
+// AuditPlace is where an entry stands in the audit log.
+type AuditPlace struct {
+	At time.Time
+	ID string
 }
 
 // What audiences can be sorted by.

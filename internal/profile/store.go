@@ -60,7 +60,7 @@ type Delta interface {
 // Pointer is how far an audience's projection has come.
 type Pointer struct {
 	Seq         int64 // sequence number of the last run applied, 0 when none
-	RefreshedAt int64 // epoch seconds at which a full run last brought every member, 0 when none
+	RefreshedAt int64 // epoch seconds at which a full run last brought every member, or their time was extended; 0 when neither was
 }
 
 // Membership is one audience of a looked-up identity, as stored. Whether it is realized, exited or gone is

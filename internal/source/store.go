@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,11 @@ var (
 	ErrChanged    = errors.New("changed while it was read")
 	ErrOutside    = errors.New("lies outside the root of its connection")
 	ErrPermission = errors.New("permission denied")
+	// ErrCredentials is a store's refusal of who asks; ErrNoBucket is an absent bucket or container.
+	ErrCredentials = errors.New("the credentials are refused")
+	ErrNoBucket    = errors.New("there is no such bucket or container")
+	// ErrUnreachable is a host that cannot be reached, or must not be.
+	ErrUnreachable = errors.New("the host cannot be reached")
 )
 
 // Object is a file in a store.
@@ -40,4 +46,13 @@ type Store interface {
 	// path is not obj.Version any more, Open or a Read returns ErrChanged; a reader that reached io.EOF without
 	// error has returned the pinned version's bytes.
 	Open(ctx context.Context, obj Object, offset, length int64) (io.ReadCloser, error)
+}
+
+// Reason is what an error says of the reason that its kind gives, without the path before it.
+func Reason(err, kind error) string {
+	text := err.Error()
+	if i := strings.Index(text, kind.Error()); i >= 0 {
+		return text[i:]
+	}
+	return kind.Error()
 }

@@ -92,6 +92,9 @@ func TestInferSample(t *testing.T) {
 		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "id", Type: want}) || columns[1] != (Column{Name: "name", Type: audience.String}) {
 			t.Errorf("%d rows: %+v, %v", most, columns, err)
 		}
+		if got.More != (most > 0) {
+			t.Errorf("%d rows: more is %v", most, got.More)
+		}
 		if most == 0 {
 			most = 3
 		}

@@ -138,7 +138,9 @@ type imported struct {
 	Created         bool
 	Resumed         bool
 	AlreadyImported bool
+	Fields          []client.Field
 	Run             *client.Run
+	DryRun          *struct{ RowsRead, RowsRejected int64 }
 	Error           *struct {
 		ExitCode int
 		Message  string

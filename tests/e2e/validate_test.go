@@ -5,11 +5,16 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"roster/client"
+	"roster/internal/app"
 )
 
 // validation asks for a validation of files in the landing zone.
@@ -90,7 +95,7 @@ func TestValidateFields(t *testing.T) {
 	if got, want := fmt.Sprint(v.RowsRead, v.RowsRejected, v.RejectCounts), "4 3 [{TYPE points 2} {IDENTITY mail 1}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := fmt.Sprint(v.Files[0].MissingColumns, v.Files[0].ExtraColumns, v.Problems, v.Fields[0].IdentityNs), "[city] [note] []Email"; got != want {
+	if got, want := fmt.Sprint(v.Files[0].MissingColumns, v.Files[0].ExtraColumns, v.Fields[1].Type, len(v.Problems)), "[city] [note]string1"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if v.Rejects[0].Line != 3 || v.Rejects[0].Column != "points" || strings.Contains(fmt.Sprint(v.Rejects), "many") {
@@ -98,29 +103,110 @@ func TestValidateFields(t *testing.T) {
 	}
 
 	for _, c := range []struct{ path, fields, at, mention string }{
-		{"n.jsonl", mail + `, {"name":"address","type":"string"}`, "", ""}, // each row is a reject of TYPE
+		{"p.csv", mail + `, {"name":"city","type":"string"}`, "fields[1].name", `"city"`},
+		{"n.jsonl", mail + `, {"name":"address","type":"string"}`, "fields[1].name", `"address" of n.jsonl`},
+		{"p.csv", `{"name":"email","type":"string","identityNs":"email"}`, "fields[0].name", `"email"`},
 		{"p.csv", `{"name":"email","type":"string","identityNs":"email"}`, "sourceSpec.path", "p.csv: the first line names none"},
 		{"p.csv", `{"name":"mail","type":"text","identityNs":"email"}`, "fields[0].type", "text"},
 		{"p.csv", `{"name":"mail","type":"string","identityNs":"emial"}`, "fields[0].identityNs", "Email"},
 		{"p.csv", `{"name":"mail","type":"string"}`, "fields", "identityNs"},
 	} {
 		v := s.validation(c.path, "file", `, "fields": [`+c.fields+`]`)
-		if c.at == "" {
-			if fmt.Sprint(v.RejectCounts) != "[{TYPE address 1}]" || fmt.Sprint(v.Files[0].NestedColumns) != "[address]" {
-				t.Errorf("%+v", v)
-			}
-			continue
-		}
-		if len(v.Problems) == 0 || v.Problems[0].Path != c.at || !strings.Contains(v.Problems[0].Message, c.mention) {
+		if !slices.ContainsFunc(v.Problems, func(p client.Problem) bool { return p.Path == c.at && strings.Contains(p.Message, c.mention) }) {
 			t.Errorf("%s: problems %+v, want %s and %q", c.fields, v.Problems, c.at, c.mention)
 		}
+		if c.path == "n.jsonl" && (fmt.Sprint(v.RejectCounts) != "[{TYPE address 1}]" || fmt.Sprint(v.Files[0].NestedColumns) != "[address]") {
+			t.Errorf("%+v", v)
+		}
+		if text := fmt.Sprint(v); strings.Contains(text, "ada@x.org") || strings.Contains(text, "secret") {
+			t.Errorf("values are answered that nobody asked for: %s", text)
+		}
 	}
+}
+
+// TestValidatePreview shows rows as they are in the file, rejected ones too.
+func TestValidatePreview(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.land("p.csv", "mail,points\nada@x.org,007\nbob@x.org,many\nshort\n,3\n"+strings.Repeat("eve@x.org,5\n", 30))
+	v := s.validation("p.csv", "file", `, "preview": true, "fields": [{"name":"mail","type":"string","identityNs":"email"},{"name":"points","type":"integer"}]`)
+	var rows []string
+	for _, row := range v.Preview {
+		text := ""
+		for _, value := range row {
+			if value == nil {
+				text += " -"
+			} else {
+				text += " " + *value
+			}
+		}
+		rows = append(rows, text)
+	}
+	if len(rows) != 20 || !slices.Equal(rows[:3], []string{" ada@x.org 007", " bob@x.org many", " - 3"}) || v.RowsRead != 34 || v.RowsRejected != 3 {
+		t.Errorf("%q, %d rows of which %d were rejected", rows, v.RowsRead, v.RowsRejected)
+	}
+}
+
+// TestValidateWithoutHeader names columns by their places.
+func TestValidateWithoutHeader(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.land("p.csv", "ada@x.org;1\nbob@x.org;x\n")
+	const format = `{"sourceSpec": {"path": "p.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ", "format": {"header": false}}%s}`
+	v := decoded[client.Validation](s.call("POST", ais+"/validate", fmt.Sprintf(format, "")), 200)
+	if got, want := fmt.Sprint(v.Fields, v.RowsRead), "[{column1 string  []  []} {column2 string  []  []}] 2"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	v = decoded[client.Validation](s.call("POST", ais+"/validate", fmt.Sprintf(format, `, "fields": [{"name":"mail","type":"string","identityNs":"email"},{"name":"points","type":"long"}]`)), 200)
+	if fmt.Sprint(v.RejectCounts, v.Problems) != "[{TYPE points 1}] []" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestValidateBounded looks at the beginning of files only, and says the same each time.
+func TestValidateBounded(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.land("in/1.csv", "mail,points\n"+strings.Repeat("ada@x.org,1\nbroken\n", 200_000)+"eve@x.org,x\n")
+	s.land("in/2.csv", "mail,city\nbob@x.org,Oslo\n")
+	first := s.call("POST", ais+"/validate", `{"sourceSpec": {"path": "in", "type": "folder", "sourceType": "Cloud Storage", "cloudType": "DLZ"}, "rows": 100, "preview": true}`)
+	v := decoded[client.Validation](first, 200)
+	if v.RowsRead != 100 || v.RowsRejected != 50 || v.RejectCounts[0] != (client.RejectCount{Code: "COLUMN_COUNT", Rows: 50}) || len(v.Rejects) != 20 || len(v.Preview) != 20 || len(v.Fields) != 3 || v.Fields[1].Type != "long" {
+		t.Errorf("%s", first.body)
+	}
+	again := s.call("POST", ais+"/validate", `{"sourceSpec": {"path": "in", "type": "folder", "sourceType": "Cloud Storage", "cloudType": "DLZ"}, "rows": 100, "preview": true}`)
+	if !bytes.Equal(again.body, first.body) {
+		t.Errorf("%s\nand then\n%s", first.body, again.body)
+	}
+}
+
+// TestValidateUnsettled does not look at a file that may still be being written.
+func TestValidateUnsettled(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(cfg *app.Config) { *cfg.SettleAge = time.Hour })
+	s.put("in/new.csv", "mail\nada@x.org\n")
+	s.put("in/old.csv", "mail\nbob@x.org\n")
+	old := filepath.Join(s.root, "in/old.csv")
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	id := s.connect()
+	body := func(path, kind string) string {
+		return fmt.Sprintf(`{"sourceSpec": {"path": %q, "type": %q, "sourceType": "Cloud Storage", "cloudType": "S3", "baseConnectionId": %q}}`, path, kind, id)
+	}
+	v := decoded[client.Validation](s.call("POST", ais+"/validate", body("in", "folder")), 200)
+	if len(v.Files) != 2 || v.Files[0].Status != "unsettled" || v.Files[0].Format != nil || v.Files[1].Status != "read" || v.RowsRead != 1 {
+		t.Errorf("%+v", v)
+	}
+	s.call("POST", ais+"/validate", body("in/new.csv", "file")).refused(422, "100960-422", "new.csv", "still")
 }
 
 func TestValidateRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.land("empty/_SUCCESS", "x")
+	s.land("pdf/1.csv", "%PDF-1.7 ")
+	s.land("pdf/2.csv", "PK\x03\x04cut off")
 	spec := func(path string) string {
 		return fmt.Sprintf(`{"sourceSpec": {"path": %q, "type": "folder", "sourceType": "Cloud Storage", "cloudType": "DLZ"}}`, path)
 	}
@@ -128,10 +214,12 @@ func TestValidateRefused(t *testing.T) {
 		status  int
 		mention string
 	}{
-		`{}`:          {400, "sourceSpec"},
-		spec("../up"): {400, "sourceSpec.path"},
-		spec("nil"):   {422, "nil"},
-		spec("empty"): {422, "no file to read"},
+		`{}`:            {400, "sourceSpec"},
+		spec("../up"):   {400, "sourceSpec.path"},
+		spec("nil"):     {422, "nil"},
+		spec("empty"):   {422, "no file to read"},
+		spec("pdf"):     {422, "pdf/1.csv: the file is a PDF document"},
+		`{"sourceSpec"`: {400, "JSON"},
 		`{"sourceSpec": {"path": "a", "type": "file", "sourceType": "Cloud Storage", "cloudType": "S3", "baseConnectionId": "0b6f3a57-1111-4222-8333-444455556666"}}`: {400, "baseConnectionId"},
 		strings.Replace(spec("empty"), `}}`, `}, "rows": 10001}`, 1): {400, "rows"},
 		strings.Replace(spec("empty"), `}}`, `}, "limit": 1}`, 1):    {400, "limit"},

@@ -34,7 +34,7 @@ import (
 
 var (
 	scope  = audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}
-	editor = audience.Actor{ClientID: "client", Scope: scope, Role: audience.Editor}
+	editor = audience.Actor{ClientID: "client", Scope: scope, Role: audience.Editor, Grants: audience.Grants{audience.AllLabels}}
 )
 
 // The two editions of the file: of the second, Bob has changed, Cy has left, Dee and her second row are new, and

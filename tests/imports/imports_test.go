@@ -39,6 +39,10 @@ var allowed = map[string][]string{
 	"internal/profile/profiletest": {"internal/profile"},
 	"internal/queue":               {},
 	"internal/source":              {"internal/fault"},
+	"internal/source/bucket":       {"internal/fault", "internal/netguard", "internal/source"},
+	"internal/source/sourcetest":   {"internal/source"},
+	"internal/secret":              {},
+	"internal/netguard":            {},
 	"internal/tabular":             {"internal/background", "internal/unpack"},
 	"internal/unpack":              {"internal/background"},
 	"bench/gen":                    {},
@@ -50,17 +54,21 @@ var allowed = map[string][]string{
 
 // confined says which packages alone may import a library.
 var confined = map[string][]string{
-	"github.com/riverqueue/river":    {"internal/queue"},
-	"github.com/cockroachdb/pebble":  {"internal/profile/pebble"},
-	"github.com/apache/iceberg-go":   {"internal/lake"},
-	"github.com/jackc/pgx":           {"internal/meta/postgres", "internal/meta/metatest"},
-	"modernc.org/sqlite":             {"internal/meta/sqlite", "internal/app", "tests/ingesttest"}, // app, tests: the catalog's own database
-	"github.com/spf13/cobra":         {"cmd/roster"},
-	"github.com/go-jose":             {"internal/auth"},
-	"github.com/netresearch/go-cron": {"internal/control"},
-	"github.com/go-json-experiment":  {"internal/tabular"},
-	"net/http":                       {"client", "internal/api", "internal/app", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
-	"database/sql":                   {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
+	"github.com/riverqueue/river":       {"internal/queue"},
+	"github.com/cockroachdb/pebble":     {"internal/profile/pebble"},
+	"github.com/apache/iceberg-go":      {"internal/lake"},
+	"github.com/jackc/pgx":              {"internal/meta/postgres", "internal/meta/metatest"},
+	"modernc.org/sqlite":                {"internal/meta/sqlite", "internal/app", "tests/ingesttest"}, // app, tests: the catalog's own database
+	"github.com/spf13/cobra":            {"cmd/roster"},
+	"github.com/go-jose":                {"internal/auth"},
+	"github.com/netresearch/go-cron":    {"internal/control"},
+	"gocloud.dev":                       {"internal/source/bucket"},
+	"github.com/aws/aws-sdk-go-v2":      {"internal/source/bucket"},
+	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
+	"github.com/tink-crypto/tink-go":    {"internal/secret"},
+	"github.com/go-json-experiment":     {"internal/tabular"},
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/netguard", "internal/source/bucket", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
+	"database/sql":                      {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
 // environment says which packages may read the environment: the configuration, the command that hands it the

@@ -20,18 +20,6 @@ func testOrganizations(w *world) {
 	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateOrganization(w.Context(), "a") })
 }
 
-func testClients(w *world) {
-	_, err := w.s.Client(w.Context(), "c1")
-	w.want(err, meta.ErrNotFound)
-	c := audience.Client{ID: "c1", Org: w.scope.Org, Name: "loader", SecretHash: []byte{0, 1, 255},
-		Roles: map[string]audience.ClientRole{"*": audience.Viewer, "prod": audience.Admin}, CreatedAt: at(0)}
-	w.update(func(tx meta.Tx) error { return tx.CreateClient(w.Context(), c) })
-	got, err := w.s.Client(w.Context(), "c1")
-	w.must(err)
-	equal(w, "client", got, c)
-	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateClient(w.Context(), c) })
-}
-
 func testNamespaces(w *world) {
 	create := func(org, code string) audience.Namespace {
 		n := audience.Namespace{Code: code, Name: code + " numbers", Description: "of the shop", IDType: "Cross_device"}
@@ -60,7 +48,7 @@ func testNamespaces(w *world) {
 func (w *world) connection(name string, created int) audience.Connection {
 	w.Helper()
 	c := audience.Connection{ID: audience.ConnectionID(id()), Scope: w.scope, Name: name, Description: "files", SpecID: audience.SpecLocal,
-		SpecVersion: "1.0", AuthSpec: "none", Params: map[string]string{"root": "/data"}, Etag: id(), Version: 1, State: "enabled",
+		SpecVersion: "1.0", AuthSpec: "none", Params: map[string]string{"root": "/data"}, Sealed: "sealed", Etag: id(), Version: 1, State: "enabled",
 		CreatedBy: "client", CreatedAt: at(created), UpdatedBy: "client", UpdatedAt: at(created)}
 	w.update(func(tx meta.Tx) error { return tx.CreateConnection(w.Context(), c) })
 	return c

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"roster/internal/audience"
@@ -39,24 +40,47 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 	if err != nil {
 		return err
 	}
-	if err := t.countAudiences(ctx, a.Scope, 1); err != nil {
+	set, err := t.keepLabelSet(ctx, a.Scope.Org, a.Labels)
+	if err != nil {
 		return err
 	}
-	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id, name_key, description_key, flow_id",
+	if err := t.countAudiences(ctx, a.Scope, set, 1); err != nil {
+		return err
+	}
+	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id, name_key, description_key, flow_id, label_set",
 		a.ID, num, a.Scope.Org, a.Scope.Sandbox, a.TaskID, a.CustomID, a.Name, a.Description,
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
 		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), audience.StatePublished, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried,
-		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID))
+		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set)
 }
 
 func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
+	was, err := t.labelSetOf(ctx, a.Scope, a.ID)
+	if err != nil {
+		return err
+	}
+	set, err := t.keepLabelSet(ctx, a.Scope.Org, a.Labels)
+	if err != nil {
+		return err
+	}
+	if set != was {
+		if err := errors.Join(t.countAudiences(ctx, a.Scope, was, -1), t.countAudiences(ctx, a.Scope, set, 1)); err != nil {
+			return err
+		}
+	}
 	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, description_key = $2, fields = $3, labels = $4,
 		tags = $5, ttl_days = $6, guards = $7, lifecycle_state = $8, keep_rejected_rows = $9, schedule = $10, next_run_at = $11, schedule_tried = $12,
-		updated_by = $13, updated_at = $14 WHERE id = $15 AND org = $16 AND sandbox = $17 AND NOT deleted`,
+		updated_by = $13, updated_at = $14, label_set = $15 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
 		a.Description, fold(a.Description), asJSON(&a.Fields), asJSON(&a.Labels), asJSON(&a.Tags), a.TTLDays, asJSON(&a.Guards),
-		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), a.ID, a.Scope.Org, a.Scope.Sandbox)
+		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox)
+}
+
+// labelSetOf returns the set of an audience's labels.
+func (t *tx) labelSetOf(ctx context.Context, scope audience.Scope, id audience.ID) (string, error) {
+	return one(ctx, t.queries, "the audience", `SELECT label_set FROM audiences WHERE id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`,
+		[]any{id, scope.Org, scope.Sandbox}, value[string])
 }
 
 func (t *tx) MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried string) error {
@@ -82,12 +106,16 @@ func (q queries) Unmaintained(ctx context.Context, before time.Time, limit int) 
 }
 
 func (t *tx) DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error {
-	err := t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET deleted = TRUE
+	set, err := t.labelSetOf(ctx, scope, id)
+	if err != nil {
+		return err
+	}
+	err = t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET deleted = TRUE
 		WHERE id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`, id, scope.Org, scope.Sandbox)
 	if err != nil {
 		return err
 	}
-	if err := t.countAudiences(ctx, scope, -1); err != nil {
+	if err := t.countAudiences(ctx, scope, set, -1); err != nil {
 		return err
 	}
 	_, err = t.exec(ctx, "the audience's runs", `UPDATE runs SET status = 'FAILED', lease_owner = '', lease_until = 0

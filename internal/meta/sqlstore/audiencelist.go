@@ -51,13 +51,13 @@ func (q queries) countedAudiences(ctx context.Context, where *audienceConditions
 	if where.filtered {
 		return one(ctx, q, what, where.count(), where.args, value[int])
 	}
-	return one(ctx, q, what, `SELECT COALESCE(MAX(audiences), 0) FROM audience_counts WHERE org = $1 AND sandbox = $2`, where.args, value[int])
+	return one(ctx, q, what, `SELECT CAST(COALESCE(SUM(audiences), 0) AS BIGINT) FROM audience_counts WHERE org = $1 AND sandbox = $2`+where.seen, where.args, value[int])
 }
 
-// countAudiences adds n to the number of a sandbox's audiences.
-func (t *tx) countAudiences(ctx context.Context, scope audience.Scope, n int) error {
-	_, err := t.exec(ctx, "the number of audiences", `INSERT INTO audience_counts (org, sandbox, audiences) VALUES ($1, $2, $3)
-		ON CONFLICT (org, sandbox) DO UPDATE SET audiences = audience_counts.audiences + excluded.audiences`, scope.Org, scope.Sandbox, n)
+// countAudiences adds n to the number of a sandbox's audiences with a set of labels.
+func (t *tx) countAudiences(ctx context.Context, scope audience.Scope, set string, n int) error {
+	_, err := t.exec(ctx, "the number of audiences", `INSERT INTO audience_counts (org, sandbox, label_set, audiences) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (org, sandbox, label_set) DO UPDATE SET audiences = audience_counts.audiences + excluded.audiences`, scope.Org, scope.Sandbox, set, n)
 	return err
 }
 
@@ -83,7 +83,9 @@ func foldAudiences(ctx context.Context, t *tx) error {
 type audienceConditions struct {
 	sql  string
 	args []any
-	// filtered says that it asks for more than the scope.
+	// seen is the part of it that is about labels.
+	seen string
+	// filtered says that it asks for more than the scope and the labels.
 	filtered bool
 	never    bool // no audience can fulfil it
 }
@@ -97,6 +99,7 @@ type statement struct {
 // audiencesLike returns the condition that the query's filters make.
 func audiencesLike(scope audience.Scope, query meta.AudienceQuery) (*audienceConditions, error) {
 	c := &audienceConditions{sql: `org = $1 AND sandbox = $2 AND NOT deleted`, args: []any{scope.Org, scope.Sandbox}}
+	c.seenBy(query.SeenBy)
 	c.contains("name_key", query.NameContains)
 	c.contains("description_key", query.DescriptionContains)
 	for _, f := range query.Filters {
@@ -105,6 +108,16 @@ func audiencesLike(scope audience.Scope, query meta.AudienceQuery) (*audienceCon
 		}
 	}
 	return c, nil
+}
+
+// seenBy narrows the list to what a client with the grants sees.
+func (c *audienceConditions) seenBy(grants *audience.Grants) {
+	if grants == nil || grants.All() {
+		return
+	}
+	hidden, args := hiddenSets(*grants, len(c.args))
+	c.seen = ` AND label_set NOT IN (` + hidden + `)`
+	c.sql, c.args = c.sql+c.seen, append(c.args, args...)
 }
 
 // add narrows the list. Each %s of the condition is the placeholder of the next argument.

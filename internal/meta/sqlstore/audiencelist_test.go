@@ -22,6 +22,7 @@ func TestAudiencePlans(t *testing.T) {
 	}
 	defer s.Close()
 	after := &meta.AudiencePlace{}
+	some := &audience.Grants{"core/C1", "custom/a"}
 	is := func(property string) []meta.AudienceFilter {
 		return []meta.AudienceFilter{{Property: property, Value: "x"}}
 	}
@@ -40,6 +41,9 @@ func TestAudiencePlans(t *testing.T) {
 		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("id")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
 		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("name")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
 		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("audienceId")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{SeenBy: some}, "SEARCH audiences USING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{SeenBy: some, After: after, SortBy: meta.SortName}, "SEARCH audiences USING INDEX audiences_named " + inScope + " AND (name_key,id)>(?,?))"},
+		{sqlstore.AudienceCount, meta.AudienceQuery{NameContains: "x", SeenBy: some}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
 		{sqlstore.AudienceCount, meta.AudienceQuery{NameContains: "x"}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
 		{sqlstore.AudienceCount, meta.AudienceQuery{Filters: append(append(is("namespace"), is("lifecycleState")...), append(is("createdBy"), is("originName")...)...)},
 			"SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},

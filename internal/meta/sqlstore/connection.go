@@ -9,11 +9,11 @@ import (
 )
 
 const connectionColumns = `id, org, sandbox, name, description, spec_id, spec_version, auth_spec, params, etag, version, state,
-	created_by, created_at, updated_by, updated_at`
+	created_by, created_at, updated_by, updated_at, sealed`
 
 func scanConnection(r row) (c audience.Connection, err error) {
 	return c, r.Scan(&c.ID, &c.Scope.Org, &c.Scope.Sandbox, &c.Name, &c.Description, &c.SpecID, &c.SpecVersion, &c.AuthSpec,
-		asJSON(&c.Params), &c.Etag, &c.Version, &c.State, &c.CreatedBy, asTime(&c.CreatedAt), &c.UpdatedBy, asTime(&c.UpdatedAt))
+		asJSON(&c.Params), &c.Etag, &c.Version, &c.State, &c.CreatedBy, asTime(&c.CreatedAt), &c.UpdatedBy, asTime(&c.UpdatedAt), &c.Sealed)
 }
 
 // Connection implements meta.Reader.
@@ -49,7 +49,7 @@ func (q queries) Connections(ctx context.Context, scope audience.Scope, name str
 func (t *tx) CreateConnection(ctx context.Context, c audience.Connection) error {
 	return t.insert(ctx, "the connection", "connections", connectionColumns+", name_key",
 		c.ID, c.Scope.Org, c.Scope.Sandbox, c.Name, c.Description, c.SpecID, c.SpecVersion, c.AuthSpec, asJSON(&c.Params), c.Etag,
-		c.Version, c.State, c.CreatedBy, asTime(&c.CreatedAt), c.UpdatedBy, asTime(&c.UpdatedAt), fold(c.Name))
+		c.Version, c.State, c.CreatedBy, asTime(&c.CreatedAt), c.UpdatedBy, asTime(&c.UpdatedAt), c.Sealed, fold(c.Name))
 }
 
 func (t *tx) UpdateConnection(ctx context.Context, c audience.Connection) error {
@@ -62,8 +62,8 @@ func (t *tx) UpdateConnection(ctx context.Context, c audience.Connection) error 
 		return fmt.Errorf("the connection's name: %w", meta.ErrDuplicate)
 	}
 	return t.must(ctx, meta.ErrNotFound, "the connection", `UPDATE connections SET name = $1, name_key = $2, description = $3, auth_spec = $4,
-		params = $5, etag = $6, version = $7, updated_by = $8, updated_at = $9 WHERE id = $10 AND org = $11 AND sandbox = $12`,
-		c.Name, fold(c.Name), c.Description, c.AuthSpec, asJSON(&c.Params), c.Etag, c.Version, c.UpdatedBy, asTime(&c.UpdatedAt),
+		params = $5, sealed = $6, etag = $7, version = $8, updated_by = $9, updated_at = $10 WHERE id = $11 AND org = $12 AND sandbox = $13`,
+		c.Name, fold(c.Name), c.Description, c.AuthSpec, asJSON(&c.Params), c.Sealed, c.Etag, c.Version, c.UpdatedBy, asTime(&c.UpdatedAt),
 		c.ID, c.Scope.Org, c.Scope.Sandbox)
 }
 

@@ -23,3 +23,6 @@ func AudienceCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, e
 	}
 	return where.count(), where.args, nil
 }
+
+// AudienceByFlow is the statement that finds the audience of a flow.
+const AudienceByFlow = selectAudienceByFlow

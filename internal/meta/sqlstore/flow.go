@@ -7,10 +7,11 @@ import (
 	"roster/internal/meta"
 )
 
+const selectAudienceByFlow = `SELECT ` + audienceColumns + ` FROM audiences WHERE flow_id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`
+
 // AudienceByFlow implements meta.Reader.
 func (q queries) AudienceByFlow(ctx context.Context, scope audience.Scope, flowID string) (audience.Audience, error) {
-	return one(ctx, q, "the audience of the flow", `SELECT `+audienceColumns+` FROM audiences
-		WHERE flow_id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`, []any{flowID, scope.Org, scope.Sandbox}, scanAudience)
+	return one(ctx, q, "the audience of the flow", selectAudienceByFlow, []any{flowID, scope.Org, scope.Sandbox}, scanAudience)
 }
 
 // RunByFlow implements meta.Reader.

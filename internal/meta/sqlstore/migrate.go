@@ -16,8 +16,9 @@ var migrations embed.FS
 
 // fills are what a migration leaves to the program: values of new columns that databases would compute differently.
 var fills = map[string]func(context.Context, *tx) error{
-	"migrations/0003_platform.sql":  fillFlows,
-	"migrations/0004_audiences.sql": foldAudiences,
+	"migrations/0003_platform.sql":   fillFlows,
+	"migrations/0004_audiences.sql":  foldAudiences,
+	"migrations/0005_governance.sql": fillLabelSets,
 }
 
 // migrate brings the schema up to date in one transaction. Processes that start at once wait for one another.

@@ -75,27 +75,3 @@ func (t *tx) DeleteSandbox(ctx context.Context, scope audience.Scope) error {
 	}
 	return t.dropRoles(ctx, scope)
 }
-
-// dropRoles takes the roles in a sandbox from all clients of its organization, so that nobody has one in a later
-// sandbox of that name.
-func (t *tx) dropRoles(ctx context.Context, scope audience.Scope) error {
-	type holder struct {
-		id    string
-		roles map[string]audience.ClientRole
-	}
-	all, err := list(ctx, t.queries, "the API clients", `SELECT id, roles FROM clients WHERE org = $1`, []any{scope.Org},
-		func(r row) (h holder, err error) { return h, r.Scan(&h.id, asJSON(&h.roles)) })
-	if err != nil {
-		return err
-	}
-	for _, h := range all {
-		if _, ok := h.roles[scope.Sandbox]; !ok {
-			continue
-		}
-		delete(h.roles, scope.Sandbox)
-		if _, err := t.exec(ctx, "the API client", `UPDATE clients SET roles = $1 WHERE id = $2`, asJSON(&h.roles), h.id); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -19,21 +19,6 @@ func (t *tx) CreateOrganization(ctx context.Context, org string) error {
 	return t.insert(ctx, "the organization", "organizations", "id", org)
 }
 
-const clientColumns = `id, org, name, secret_hash, roles, created_at`
-
-// Client implements meta.Reader.
-func (q queries) Client(ctx context.Context, id string) (audience.Client, error) {
-	return one(ctx, q, "the API client", `SELECT `+clientColumns+` FROM clients WHERE id = $1`, []any{id},
-		func(r row) (c audience.Client, err error) {
-			return c, r.Scan(&c.ID, &c.Org, &c.Name, asJSON(&c.SecretHash), asJSON(&c.Roles), asTime(&c.CreatedAt))
-		})
-}
-
-func (t *tx) CreateClient(ctx context.Context, c audience.Client) error {
-	return t.insert(ctx, "the API client", "clients", clientColumns,
-		c.ID, c.Org, c.Name, asJSON(&c.SecretHash), asJSON(&c.Roles), asTime(&c.CreatedAt))
-}
-
 // Namespaces implements meta.Reader.
 func (q queries) Namespaces(ctx context.Context, org string) ([]audience.Namespace, error) {
 	all, err := list(ctx, q, "the namespaces", `SELECT id, code, name, description, id_type FROM namespaces WHERE org = $1`, []any{org},

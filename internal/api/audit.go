@@ -1,0 +1,94 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// defaultAudit is the size of a page of the audit log.
+const defaultAudit = 100
+
+// auditCursor is where a page of the audit log goes on.
+type auditCursor struct {
+	At int64  `json:"t"` // microseconds
+	ID string `json:"i"`
+}
+
+// audit answers a page of the audit log.
+func (s *server) audit(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	want := meta.AuditQuery{Sandbox: q.Get("sandbox"), ClientID: q.Get("clientId"), RequestID: q.Get("requestId"), Object: q.Get("object"),
+		Action: audience.Action(q.Get("action")), Outcome: q.outcome(), Since: q.instant("since"), Until: q.instant("until"), After: q.auditPlace()}
+	limit := q.limit(defaultAudit, control.MaxAudit)
+	for _, name := range []string{"sandbox", "clientId", "requestId", "object", "action"} {
+		q.problems.OptionalText(name, q.Get(name))
+	}
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	want.Limit = limit + 1 // to see whether there is a page after this one
+	list, err := s.Service.Audit(c.Context(), c.actor, want)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.AuditLog{Entries: []client.AuditEntry{}, Page: client.CursorPage{Limit: limit}}
+	if len(list) > limit {
+		list = list[:limit]
+		body.Page.Next = token(auditCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].ID})
+	}
+	for i := range list {
+		body.Entries = append(body.Entries, auditBody(&list[i]))
+	}
+	body.Page.Count = len(list)
+	return answer{http.StatusOK, body}, nil
+}
+
+func (q *query) outcome() audience.Outcome {
+	o := audience.Outcome(q.Get("outcome"))
+	if o != "" && o != audience.Done && o != audience.Refused {
+		q.problems.Add("outcome", "must be %s or %s", audience.Done, audience.Refused)
+	}
+	return o
+}
+
+// instant reads a time; the zero time when there is none.
+func (q *query) instant(name string) time.Time {
+	text := q.Get(name)
+	if text == "" {
+		return time.Time{}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	t, ok := instant(n)
+	if err != nil || !ok {
+		q.problems.Add(name, "must be a time in epoch seconds or milliseconds")
+	}
+	return t
+}
+
+// auditPlace reads where a page starts; nil for the first one.
+func (q *query) auditPlace() *meta.AuditPlace {
+	text := q.Get("start")
+	if text == "" {
+		return nil
+	}
+	var from auditCursor
+	if !readToken(text, &from) || from.ID == "" {
+		q.problems.Add("start", "must be the next of the page before")
+	}
+	q.problems.OptionalText("start", from.ID)
+	return &meta.AuditPlace{At: time.UnixMicro(from.At), ID: from.ID}
+}
+
+func auditBody(e *audience.AuditEntry) client.AuditEntry {
+	return client.AuditEntry{ID: e.ID, At: epoch(e.At), ClientID: e.ClientID, RequestID: e.RequestID, Sandbox: e.Sandbox, Action: string(e.Action),
+		Object: e.Object, Outcome: string(e.Outcome), ErrorCode: string(e.Code), MissingLabels: e.Missing, Before: e.Before, After: e.After}
+}

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+)
+
+// Pages of API clients.
+const defaultClients = 20
+
+func (s *server) listClients(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	limit := q.limit(defaultClients, control.MaxClients)
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, err := s.Service.Clients(c.Context(), c.actor, q.Get("start"), limit+1)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.APIClientList{Clients: []client.APIClient{}, Page: client.CursorPage{Limit: limit}}
+	if len(list) > limit {
+		list = list[:limit]
+		body.Page.Next = list[limit-1].ID
+	}
+	for i := range list {
+		body.Clients = append(body.Clients, clientBody(&list[i]))
+	}
+	body.Page.Count = len(list)
+	return answer{http.StatusOK, body}, nil
+}
+
+func (s *server) client(c *call) (answer, error) {
+	found, err := s.Service.Client(c.Context(), c.actor, c.PathValue("clientId"))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, clientBody(&found)}, nil
+}
+
+func (s *server) createClient(c *call) (answer, error) {
+	var in client.NewAPIClient
+	if err := c.typedJSON(&in); err != nil {
+		return answer{}, err
+	}
+	created, secret, err := s.Service.CreateClient(c.Context(), c.actor, audience.Client{Name: in.Name, Roles: rolesOf(in.Roles), Grants: in.Labels})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusCreated, secretBody(&created, secret)}, nil
+}
+
+func (s *server) updateClient(c *call) (answer, error) {
+	var in client.APIClientPatch
+	if err := c.typedJSON(&in); err != nil {
+		return answer{}, err
+	}
+	p := control.ClientPatch{Name: in.Name, Roles: rolesOf(in.Roles), Grants: in.Labels}
+	changed, err := s.Service.UpdateClient(c.Context(), c.actor, c.PathValue("clientId"), p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, clientBody(&changed)}, nil
+}
+
+func (s *server) deleteClient(c *call) (answer, error) {
+	if err := s.Service.DeleteClient(c.Context(), c.actor, c.PathValue("clientId")); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// newSecret gives an API client a new secret.
+func (s *server) newSecret(c *call) (answer, error) {
+	data, err := c.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var in client.NewSecret
+	if len(data) > 0 {
+		if err := decode(data, &in); err != nil {
+			return answer{}, err
+		}
+	}
+	var until time.Time
+	if in.OldSecretsValidUntil != nil {
+		t, ok := instant(*in.OldSecretsValidUntil)
+		if !ok {
+			return answer{}, audience.InvalidField("oldSecretsValidUntil", "must be a time in epoch seconds or milliseconds")
+		}
+		until = t
+	}
+	changed, secret, err := s.Service.NewClientSecret(c.Context(), c.actor, c.PathValue("clientId"), until)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusCreated, secretBody(&changed, secret)}, nil
+}
+
+// toldOnce is a body with a secret in it. What is kept for those who repeat the request has none.
+type toldOnce struct{ body, kept any }
+
+// secretBody tells a client's new secret.
+func secretBody(c *audience.Client, secret string) toldOnce {
+	kept := clientBody(c)
+	body := kept
+	body.ClientSecret = secret
+	return toldOnce{body: body, kept: kept}
+}
+
+func clientBody(c *audience.Client) client.APIClient {
+	b := client.APIClient{ClientID: c.ID, Name: c.Name, Roles: map[string]string{}, Labels: append([]string{}, c.Grants...),
+		CreatedBy: c.CreatedBy, CreatedAt: epoch(c.CreatedAt), UpdatedAt: epoch(c.UpdatedAt)}
+	for sandbox, role := range c.Roles {
+		b.Roles[sandbox] = string(role)
+	}
+	for _, old := range c.OldSecrets {
+		b.OldSecretsValidUntil = append(b.OldSecretsValidUntil, epoch(old.ValidUntil))
+	}
+	return b
+}
+
+// rolesOf are the roles that a client names; nil for nil.
+func rolesOf(in map[string]string) map[string]audience.ClientRole {
+	if in == nil {
+		return nil
+	}
+	roles := map[string]audience.ClientRole{}
+	for sandbox, role := range in {
+		roles[sandbox] = audience.ClientRole(role)
+	}
+	return roles
+}

@@ -1,0 +1,67 @@
+package audience
+
+import (
+	"strings"
+	"time"
+)
+
+// AuditEntry says that somebody changed something, or was refused to. It holds no personal data and no secrets, and
+// is never changed.
+type AuditEntry struct {
+	ID        string // a UUID; entries are ordered by their time, then by it
+	Org       string
+	Sandbox   string // "" of what concerns the whole organization
+	At        time.Time
+	ClientID  string
+	RequestID string
+	Action    Action
+	Object    string // what the action is about: an id, or a name
+	Outcome   Outcome
+	Code      Code     // why it was refused
+	Missing   []string // labels that the client would have needed
+	// Labels are those of the object and of its parts. Whoever does not hold them sees neither Before nor After.
+	Labels []string
+	// Before and After are the properties that changed; nil of what was not there before, or is not after.
+	Before, After map[string]any
+}
+
+// Action is what an AuditEntry is about: a kind of object and what is done to it.
+type Action string
+
+// The actions.
+const (
+	AudienceCreate   Action = "audience.create"
+	AudienceUpdate   Action = "audience.update"
+	AudienceDelete   Action = "audience.delete"
+	RunStart         Action = "run.start"
+	RunRollBack      Action = "run.rollback"
+	RunResubmitRows  Action = "run.resubmit"
+	RunExtendTTL     Action = "run.extend"
+	FileUpload       Action = "file.upload"
+	ConnectionCreate Action = "connection.create"
+	ConnectionUpdate Action = "connection.update"
+	ConnectionDelete Action = "connection.delete"
+	NamespaceCreate  Action = "namespace.create"
+	SandboxCreate    Action = "sandbox.create"
+	SandboxReset     Action = "sandbox.reset"
+	SandboxDelete    Action = "sandbox.delete"
+	ClientCreate     Action = "client.create"
+	ClientUpdate     Action = "client.update"
+	ClientDelete     Action = "client.delete"
+	ClientNewSecret  Action = "client.newSecret"
+)
+
+// OrgWide reports whether the action is about something that is not a sandbox's.
+func (a Action) OrgWide() bool {
+	kind, _, _ := strings.Cut(string(a), ".")
+	return kind == "client" || kind == "namespace" || kind == "sandbox"
+}
+
+// Outcome is how an action ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Done    Outcome = "done"
+	Refused Outcome = "refused"
+)

@@ -1,0 +1,103 @@
+package audience
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// ClientRole is what an API client may do in a sandbox.
+type ClientRole string
+
+// The roles, each including the ones before it.
+const (
+	Viewer ClientRole = "viewer"
+	Editor ClientRole = "editor"
+	Admin  ClientRole = "admin"
+)
+
+// Client is an API client. Its secrets are stored as hashes only.
+type Client struct {
+	ID         string
+	Org        string
+	Name       string
+	SecretHash []byte
+	// OldSecrets are those that SecretHash replaced and whose time is not over.
+	OldSecrets []OldSecret
+	Roles      map[string]ClientRole // by sandbox name; AnySandbox for every sandbox of the organization
+	Grants     Grants
+	CreatedBy  string // "" of an organization's first administrator
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// OldSecret is a client's secret that was replaced.
+type OldSecret struct {
+	Hash       []byte    `json:"hash"`
+	ValidUntil time.Time `json:"validUntil"`
+}
+
+// AnySandbox stands in the roles of a client for every sandbox of its organization that gives it no other role.
+const AnySandbox = "*"
+
+// maxRoles and maxGrants bound what one client may have.
+const (
+	maxRoles  = 1000
+	maxGrants = 1000
+)
+
+// ValidateClient checks a client's name, roles and grants, and brings the grants into their order.
+func ValidateClient(c *Client) error {
+	var wrong Problems
+	wrong.Text("name", c.Name)
+	if len(c.Roles) > maxRoles {
+		wrong.Add("roles", "has %d sandboxes; at most %d are allowed", len(c.Roles), maxRoles)
+	}
+	for _, sandbox := range slices.Sorted(maps.Keys(c.Roles)) {
+		if sandbox != AnySandbox && !sandboxName.MatchString(sandbox) {
+			wrong.Add("roles", "%.64q is not the name of a sandbox, or %s for all of them", sandbox, AnySandbox)
+		}
+		if rank(c.Roles[sandbox]) == 0 {
+			wrong.Add(fmt.Sprintf("roles.%.64s", sandbox), "%.64q is not one of %s, %s, %s", c.Roles[sandbox], Viewer, Editor, Admin)
+		}
+	}
+	if len(c.Grants) > maxGrants {
+		wrong.Add("labels", "has %d labels; at most %d are allowed", len(c.Grants), maxGrants)
+	}
+	for i, l := range c.Grants {
+		if l != AllLabels && !validLabel(l) {
+			wrong.Add(fmt.Sprintf("labels[%d]", i), "%s, or %s for every label", labelForm, AllLabels)
+		}
+	}
+	c.Grants = NewGrants(c.Grants)
+	return wrong.Err()
+}
+
+// Actor is the authenticated caller of a use case.
+type Actor struct {
+	ClientID string
+	Scope    Scope
+	Role     ClientRole
+	// OrgRole is the role in every sandbox of the organization that gives no other, "" when there is none.
+	OrgRole ClientRole
+	// Grants are the labels that the caller holds.
+	Grants Grants
+	// RequestID names the request that the actor makes, for the audit log.
+	RequestID string
+}
+
+// May reports whether the actor's role includes want.
+func (a Actor) May(want ClientRole) bool { return rank(a.Role) >= rank(want) }
+
+func rank(r ClientRole) int {
+	switch r {
+	case Viewer:
+		return 1
+	case Editor:
+		return 2
+	case Admin:
+		return 3
+	}
+	return 0
+}

@@ -1,0 +1,95 @@
+package audience
+
+import (
+	"slices"
+	"strings"
+)
+
+// Connection spec ids of kinds that are treated apart (contract, section 3).
+const (
+	SpecLandingZone = "26f526f2-58f4-4712-961d-e41bf1ccc0e8"
+	SpecLocal       = "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10"
+	SpecS3          = "ecadc60c-7455-4d87-84dc-2a0e293d997b"
+	SpecGCS         = "32e8f412-cdf7-464c-9885-78184cb113fd"
+	SpecAzureBlob   = "4c10e202-c428-4796-9208-5f1f5732b1cf"
+)
+
+// Names of authentications (auth.specName).
+const (
+	AuthNone        = "none"
+	AuthAccessKey   = "Access Key"
+	AuthGoogleCloud = "Basic Authentication for google-cloud"
+	AuthAzureString = "ConnectionString"
+	AuthAzureSAS    = "SasURIAuthentication"
+)
+
+// ConnectionKind is a kind of base connection (contract, section 3).
+type ConnectionKind struct {
+	Name      string
+	SpecIDs   []string
+	CloudType string // that sourceSpec.cloudType says; "" for a kind that stands in for any
+	// Auths are the ways to authenticate. A kind without any is one that connections cannot be made of.
+	Auths []ConnectionAuth
+}
+
+// ConnectionAuth is a way to authenticate.
+type ConnectionAuth struct {
+	Name   string
+	Params []ConnectionParam
+}
+
+// ConnectionParam is a parameter. A secret one is sealed when it is stored, and never answered.
+type ConnectionParam struct {
+	Name             string
+	Required, Secret bool
+}
+
+var connectionKinds = []ConnectionKind{
+	{Name: "local files", SpecIDs: []string{SpecLocal}, Auths: []ConnectionAuth{{Name: AuthNone, Params: []ConnectionParam{{Name: "root", Required: true}}}}},
+	{Name: "landing zone", SpecIDs: []string{SpecLandingZone}, CloudType: CloudLanding, Auths: []ConnectionAuth{{Name: AuthNone}}},
+	{Name: "S3", SpecIDs: []string{SpecS3}, CloudType: "S3", Auths: []ConnectionAuth{{Name: AuthAccessKey, Params: []ConnectionParam{
+		{Name: "s3AccessKey", Required: true}, {Name: "s3SecretKey", Required: true, Secret: true}, {Name: "s3SessionToken", Secret: true},
+		{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
+	{Name: "Azure Blob", SpecIDs: []string{SpecAzureBlob, "d771e9c1-4f26-40dc-8617-ce58c4b53702"}, CloudType: "Azure", Auths: []ConnectionAuth{
+		{Name: AuthAzureString, Params: []ConnectionParam{{Name: "connectionString", Required: true, Secret: true}, {Name: "container", Required: true}, {Name: "folderPath"}}},
+		{Name: AuthAzureSAS, Params: []ConnectionParam{{Name: "sasUri", Required: true, Secret: true}, {Name: "container"}, {Name: "folderPath"}}}}},
+	{Name: "ADLS Gen2", SpecIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, CloudType: "Azure"},
+	{Name: "GCS", SpecIDs: []string{SpecGCS}, CloudType: "GCS", Auths: []ConnectionAuth{{Name: AuthGoogleCloud, Params: []ConnectionParam{
+		{Name: "accessKeyId", Required: true}, {Name: "secretAccessKey", Required: true, Secret: true}, {Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "endpoint"}}}}},
+	{Name: "SFTP", SpecIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, CloudType: "SFTP"},
+}
+
+// KindOf returns the kind that a connectionSpec.id names, in any case.
+func KindOf(specID string) (ConnectionKind, bool) {
+	id := strings.ToLower(specID)
+	i := slices.IndexFunc(connectionKinds, func(k ConnectionKind) bool { return slices.Contains(k.SpecIDs, id) })
+	if i < 0 {
+		return ConnectionKind{}, false
+	}
+	return connectionKinds[i], true
+}
+
+// Auth returns the way to authenticate of that name; the first one for "".
+func (k ConnectionKind) Auth(name string) (ConnectionAuth, bool) {
+	i := slices.IndexFunc(k.Auths, func(a ConnectionAuth) bool { return name == "" || a.Name == name })
+	if i < 0 {
+		return ConnectionAuth{}, false
+	}
+	return k.Auths[i], true
+}
+
+// Param returns the parameter of that name.
+func (a ConnectionAuth) Param(name string) (ConnectionParam, bool) {
+	i := slices.IndexFunc(a.Params, func(p ConnectionParam) bool { return p.Name == name })
+	if i < 0 {
+		return ConnectionParam{}, false
+	}
+	return a.Params[i], true
+}
+
+// Kind is the connection's kind and its way to authenticate, the zero values when it has none.
+func (c *Connection) Kind() (ConnectionKind, ConnectionAuth) {
+	kind, _ := KindOf(c.SpecID)
+	auth, _ := kind.Auth(c.AuthSpec)
+	return kind, auth
+}

@@ -1,0 +1,127 @@
+package audience
+
+import (
+	"slices"
+	"strings"
+)
+
+// EveryLabel returns the labels of the audience and of its fields, in order and each once.
+func (a *Audience) EveryLabel() []string {
+	all := slices.Clone(a.Labels)
+	for _, f := range a.Fields {
+		all = append(all, f.Labels...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// SeenBy returns the audience as a caller with these grants sees it: without the fields that have other labels.
+// Whether the caller sees the audience at all is told by Labels.
+func (a Audience) SeenBy(g Grants) Audience {
+	a.Fields = a.Hidden(g).Fields(a.Fields)
+	return a
+}
+
+// Hidden returns the names of the fields that a caller with these grants does not see.
+func (a *Audience) Hidden(g Grants) (names Hidden) {
+	for _, f := range a.Fields {
+		if !g.Covers(f.Labels) {
+			names = append(names, nameKey(f.Name))
+		}
+	}
+	return names
+}
+
+// Hidden are names of fields that somebody must not see, as names are compared. What is told of a run to them leaves
+// these fields out.
+type Hidden []string
+
+// unseen is told instead of a text that names a hidden field.
+const unseen = "this is about a field that has labels which the API client does not hold"
+
+// has reports whether the name is hidden.
+func (h Hidden) has(name string) bool { return slices.Contains(h, nameKey(name)) }
+
+// text returns a text, or another one when it may name a hidden field.
+func (h Hidden) text(s string) string {
+	key := nameKey(s)
+	if slices.ContainsFunc(h, func(name string) bool { return strings.Contains(key, name) }) {
+		return unseen
+	}
+	return s
+}
+
+// Fields returns the fields that are not hidden.
+func (h Hidden) Fields(fields []Field) []Field {
+	if len(h) == 0 {
+		return fields
+	}
+	return slices.DeleteFunc(slices.Clone(fields), func(f Field) bool { return h.has(f.Name) })
+}
+
+// Rejected returns a rejected row without what it tells of the hidden fields. Its raw text has all fields in it.
+func (h Hidden) Rejected(r RejectedRow) RejectedRow {
+	if len(h) == 0 {
+		return r
+	}
+	r.Raw = nil
+	r.Column, r.Reason = h.place(r.Column, r.Reason)
+	return r
+}
+
+// place returns a column and what is wrong in it.
+func (h Hidden) place(column, reason string) (string, string) {
+	if column != "" && h.has(column) {
+		return "", unseen
+	}
+	return column, h.text(reason)
+}
+
+// Run returns a run without what it tells of the hidden fields.
+func (h Hidden) Run(r Run) Run {
+	if len(h) == 0 {
+		return r
+	}
+	r.Error = h.Failure(r.Error)
+	r.Stages = slices.Clone(r.Stages)
+	for i := range r.Stages {
+		r.Stages[i].Error = h.Failure(r.Stages[i].Error)
+	}
+	r.Result.Files = slices.Clone(r.Result.Files)
+	for i, f := range r.Result.Files {
+		r.Result.Files[i].MissingColumns = slices.DeleteFunc(slices.Clone(f.MissingColumns), h.has)
+		r.Result.Files[i].Reason = h.text(f.Reason)
+	}
+	r.Result.Rejects = slices.Clone(r.Result.Rejects)
+	for i := range r.Result.Rejects {
+		rj := &r.Result.Rejects[i]
+		rj.Column, rj.Reason = h.place(rj.Column, rj.Reason)
+	}
+	r.Result.Guards = slices.Clone(r.Result.Guards)
+	for i := range r.Result.Guards {
+		r.Result.Guards[i].Detail = h.text(r.Result.Guards[i].Detail)
+	}
+	return r
+}
+
+// Runs returns runs without what they tell of the hidden fields.
+func (h Hidden) Runs(list []Run) []Run {
+	for i := range list {
+		list[i] = h.Run(list[i])
+	}
+	return list
+}
+
+// Failure returns an error without what it tells of the hidden fields.
+func (h Hidden) Failure(e *Error) *Error {
+	if e == nil {
+		return nil
+	}
+	told := *e
+	told.Message = h.text(e.Message)
+	told.Problems = slices.Clone(e.Problems)
+	for i, p := range told.Problems {
+		told.Problems[i] = Problem{Path: h.text(p.Path), Message: h.text(p.Message)}
+	}
+	return &told
+}

@@ -1,0 +1,66 @@
+package auth
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+)
+
+// TestForget changes a client's roles and labels while its grants are kept.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h := b.headers(b.token)
+	if g := b.accepted(h).Grants; len(g) != 0 {
+		t.Errorf("a client without labels holds %q", g)
+	}
+	c := b.store.clients[testClient]
+	c.Grants = audience.Grants{"custom/a", "core/C1"}
+	b.store.clients[testClient] = c
+	if g := b.accepted(h).Grants; len(g) != 0 {
+		t.Errorf("nothing is kept: %q", g)
+	}
+	b.issuer.Forget()
+	if g := b.accepted(h).Grants; !g.Covers([]string{"core/C1", "custom/a"}) {
+		t.Errorf("after the change: %q", g)
+	}
+	delete(b.store.clients, testClient)
+	b.issuer.Forget()
+	b.refused(h, audience.BadToken)
+}
+
+// TestForgetWhileLookingUp forgets between a look-up and the keeping of what it found.
+func TestForgetWhileLookingUp(t *testing.T) {
+	t.Parallel()
+	c := newCache[int, string](3)
+	generation := c.begin()
+	c.forget()
+	c.putAt(1, "old", time.Time{}, generation)
+	if v, ok := c.get(1); ok {
+		t.Errorf("%q was kept", v)
+	}
+	c.put(1, "new")
+	if v, _ := c.get(1); v != "new" {
+		t.Errorf("%q", v)
+	}
+}
+
+func TestOldSecrets(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.store.clients[testClient]
+	fresh, hash := b.issuer.NewSecret()
+	c.SecretHash, c.OldSecrets = hash, []audience.OldSecret{{Hash: HashSecret("older"), ValidUntil: b.now}, {Hash: HashSecret(secret), ValidUntil: b.now.Add(time.Hour)}}
+	b.store.clients[testClient] = c
+	for text, want := range map[string]error{fresh: nil, secret: nil, "older": ErrInvalidClient, "": ErrInvalidClient} {
+		if _, _, err := b.issuer.Token(t.Context(), testClient, text); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", text, err, want)
+		}
+	}
+	b.now = b.now.Add(time.Hour)
+	if _, _, err := b.issuer.Token(t.Context(), testClient, secret); !errors.Is(err, ErrInvalidClient) {
+		t.Errorf("an old secret whose time is over: %v", err)
+	}
+}

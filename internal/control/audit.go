@@ -1,0 +1,168 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// deed is a change that somebody asks for, with its entry in the audit log. Every use case that changes something
+// begins one with the permission that it needs, makes its changes by update, and ends it. So the entry is written in
+// the transaction of the change, and a change without a transaction has one as well.
+type deed struct {
+	s     *Service
+	actor audience.Actor
+	entry audience.AuditEntry
+	kept  bool // the entry is in the log
+}
+
+// begin begins a deed. may says why the actor must not do it; then the refusal goes into the log and is returned.
+// object is what the deed is about, as far as it is known.
+func (s *Service) begin(ctx context.Context, a audience.Actor, may error, action audience.Action, object string) (*deed, error) {
+	d := s.newDeed(a, action, object)
+	if may != nil {
+		d.end(ctx, &may)
+		return nil, may
+	}
+	return d, nil
+}
+
+func (s *Service) newDeed(a audience.Actor, action audience.Action, object string) *deed {
+	sandbox := a.Scope.Sandbox
+	if action.OrgWide() {
+		sandbox = ""
+	}
+	return &deed{s: s, actor: a, entry: audience.AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID,
+		Action: action, Object: shortened(object)}}
+}
+
+// maxObject bounds what a client named, in bytes.
+const maxObject = 1024
+
+func shortened(object string) string {
+	for i := range object {
+		if i > maxObject {
+			return object[:i]
+		}
+	}
+	return object
+}
+
+// update runs fn in a transaction of the metadata store, with the entry.
+func (d *deed) update(ctx context.Context, fn func(tx meta.Tx) error) error {
+	err := d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return d.record(ctx, tx)
+	})
+	d.kept = err == nil
+	return err
+}
+
+// record adds the entry of a deed that is done.
+func (d *deed) record(ctx context.Context, tx meta.Tx) error {
+	e := d.entry
+	e.Outcome = audience.Done
+	return d.append(ctx, tx, e)
+}
+
+func (d *deed) append(ctx context.Context, tx meta.Tx, e audience.AuditEntry) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	e.ID, e.At = id.String(), d.s.now()
+	return tx.AppendAudit(ctx, e)
+}
+
+// decisions are the codes of refusals that go into the log. Requests that are not understood and failures of the
+// server decide nothing.
+var decisions = []audience.Code{audience.Forbidden, audience.NotFound, audience.Duplicate, audience.Stale, audience.Impossible, audience.TooMany}
+
+// recordWithin is how long an entry may take that is written after the change, or after a refusal.
+const recordWithin = 10 * time.Second
+
+// end ends a deed with the error that its use case returns. It writes the entry unless update did. A change whose
+// entry cannot be written is an error; a refusal stays what it is.
+func (d *deed) end(ctx context.Context, failed *error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin) // who asked may be gone
+	defer cancel()
+	switch code := audience.CodeOf(*failed); {
+	case *failed == nil && !d.kept:
+		*failed = d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return d.record(ctx, tx) })
+	case *failed != nil && slices.Contains(decisions, code):
+		e := d.entry
+		e.Outcome, e.Code, e.Before, e.After = audience.Refused, code, nil, nil
+		var want *lacking
+		if errors.As(*failed, &want) {
+			e.Missing = want.labels
+		}
+		if err := d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return d.append(ctx, tx, e) }); err != nil {
+			d.s.cfg.Log.Error("a refusal is not in the audit log", "action", e.Action, "client", e.ClientID, "request", e.RequestID, "error", err)
+		}
+	}
+}
+
+// about says which audience the deed is about.
+func (d *deed) about(a *audience.Audience) {
+	d.entry.Object = string(a.ID)
+	d.label(a)
+}
+
+// label lets only those see what changes who hold the labels of an audience, before and after.
+func (d *deed) label(a *audience.Audience) {
+	d.entry.Labels = audience.NewGrants(append(slices.Clone(d.entry.Labels), a.EveryLabel()...))
+}
+
+// changes says what the object was and is; nil when it was not there before, or is not after. What stays as it is
+// is left out.
+func (d *deed) changes(before, after map[string]any) {
+	differing := func(of, other map[string]any) map[string]any {
+		if other == nil || of == nil {
+			return of
+		}
+		different := map[string]any{}
+		for name, v := range of {
+			if !reflect.DeepEqual(v, other[name]) {
+				different[name] = v
+			}
+		}
+		return different
+	}
+	d.entry.Before, d.entry.After = differing(before, after), differing(after, before)
+}
+
+// Audit lists entries of the audit log, newest first. An administrator of the whole organization sees all of them,
+// one of a sandbox those of that sandbox. What changed is left out of entries about what the actor does not see.
+func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error) {
+	if err := allow(a, toAdminister); err != nil {
+		return nil, err
+	}
+	if q.Limit < 1 || q.Limit > MaxAudit+1 {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", MaxAudit)
+	}
+	if administers(a) != nil {
+		if q.Sandbox != "" && q.Sandbox != a.Scope.Sandbox {
+			return nil, audience.Errorf(audience.Forbidden, "the API client administers sandbox %q only", a.Scope.Sandbox)
+		}
+		q.Sandbox = a.Scope.Sandbox
+	}
+	list, err := s.cfg.Store.Audit(ctx, a.Scope.Org, q)
+	for i := range list {
+		if e := &list[i]; !a.Grants.Covers(e.Labels) {
+			e.Before, e.After = nil, nil
+		}
+	}
+	return list, err
+}
+
+// MaxAudit is how many entries of the audit log can be asked for at once.
+const MaxAudit = 1000

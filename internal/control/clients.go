@@ -1,0 +1,260 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
+
+// Credentials makes the secrets of API clients, and is told when clients change, so that it goes by it at once.
+type Credentials interface {
+	NewSecret() (secret string, hash []byte)
+	Forget()
+}
+
+const (
+	// MaxClients is how many API clients can be asked for at once.
+	MaxClients = 100
+	// DefaultOverlap is how long a client's secret stays valid beside the one that replaces it, and MaxOverlap how long it
+	// may.
+	DefaultOverlap = 24 * time.Hour
+	MaxOverlap     = 30 * 24 * time.Hour
+	// maxOldSecrets is how many secrets a client may have beside its newest one.
+	maxOldSecrets = 10
+)
+
+// ClientPatch changes an API client; what is nil stays as it is, what is named is replaced whole.
+type ClientPatch struct {
+	Name   *string
+	Roles  map[string]audience.ClientRole
+	Grants *[]string
+}
+
+// Clients lists the API clients of the actor's organization by id, those after the one with the id after, or from the
+// first one when it is "".
+func (s *Service) Clients(ctx context.Context, a audience.Actor, after string, limit int) ([]audience.Client, error) {
+	if err := administers(a); err != nil {
+		return nil, err
+	}
+	if limit < 1 || limit > MaxClients+1 {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", MaxClients)
+	}
+	return s.cfg.Store.Clients(ctx, a.Scope.Org, after, limit)
+}
+
+// Client returns an API client of the actor's organization.
+func (s *Service) Client(ctx context.Context, a audience.Actor, id string) (audience.Client, error) {
+	if err := administers(a); err != nil {
+		return audience.Client{}, err
+	}
+	return client(ctx, s.cfg.Store, a, id)
+}
+
+func client(ctx context.Context, r meta.Reader, a audience.Actor, id string) (audience.Client, error) {
+	c, err := r.Client(ctx, id)
+	if err == nil && c.Org != a.Scope.Org {
+		err = meta.ErrNotFound
+	}
+	if err != nil {
+		return audience.Client{}, absent(err, "API client", id)
+	}
+	return c, nil
+}
+
+// CreateClient adds an API client to the actor's organization, with the labels that the actor holds at most. Only
+// Name, Roles and Grants of it count. Its secret is told only here.
+func (s *Service) CreateClient(ctx context.Context, a audience.Actor, c audience.Client) (created audience.Client, secret string, err error) {
+	d, err := s.begin(ctx, a, administers(a), audience.ClientCreate, c.Name)
+	if err != nil {
+		return audience.Client{}, "", err
+	}
+	defer d.end(ctx, &err)
+	now := s.now()
+	c = audience.Client{ID: uuid.NewString(), Org: a.Scope.Org, Name: c.Name, Roles: c.Roles, Grants: c.Grants, CreatedBy: a.ClientID, CreatedAt: now, UpdatedAt: now}
+	if err := audience.ValidateClient(&c); err != nil {
+		return audience.Client{}, "", err
+	}
+	if err := holds(a, c.Grants); err != nil {
+		return audience.Client{}, "", err
+	}
+	secret, c.SecretHash = s.cfg.Credentials.NewSecret()
+	d.entry.Object = c.ID
+	d.changes(nil, clientFacts(&c))
+	err = d.update(ctx, func(tx meta.Tx) error {
+		if err := rolesExist(ctx, tx, &c); err != nil {
+			return err
+		}
+		return tx.CreateClient(ctx, c)
+	})
+	if err != nil {
+		return audience.Client{}, "", err
+	}
+	return c, secret, nil
+}
+
+// UpdateClient changes an API client. Labels that it does not have yet must be the actor's, too.
+func (s *Service) UpdateClient(ctx context.Context, a audience.Actor, id string, p ClientPatch) (changed audience.Client, err error) {
+	d, err := s.begin(ctx, a, administers(a), audience.ClientUpdate, id)
+	if err != nil {
+		return audience.Client{}, err
+	}
+	defer d.end(ctx, &err)
+	err = d.update(ctx, func(tx meta.Tx) error {
+		was, err := client(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		changed = was
+		if err := p.apply(&changed); err != nil {
+			return err
+		}
+		if err := holds(a, was.Grants.Missing(changed.Grants)); err != nil {
+			return err
+		}
+		if err := rolesExist(ctx, tx, &changed); err != nil {
+			return err
+		}
+		changed.UpdatedAt = s.now()
+		d.changes(clientFacts(&was), clientFacts(&changed))
+		if err := tx.UpdateClient(ctx, changed); err != nil {
+			return err
+		}
+		return administered(ctx, tx, a.Scope.Org)
+	})
+	s.cfg.Credentials.Forget()
+	if err != nil {
+		return audience.Client{}, err
+	}
+	return changed, nil
+}
+
+func (p ClientPatch) apply(c *audience.Client) error {
+	if p.Name != nil {
+		c.Name = *p.Name
+	}
+	if p.Roles != nil {
+		c.Roles = p.Roles
+	}
+	if p.Grants != nil {
+		c.Grants = *p.Grants
+	}
+	return audience.ValidateClient(c)
+}
+
+// DeleteClient removes an API client. Its tokens are not accepted any more.
+func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string) (err error) {
+	d, err := s.begin(ctx, a, administers(a), audience.ClientDelete, id)
+	if err != nil {
+		return err
+	}
+	defer d.end(ctx, &err)
+	err = d.update(ctx, func(tx meta.Tx) error {
+		c, err := client(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		d.changes(clientFacts(&c), nil)
+		if err := tx.DeleteClient(ctx, c.Org, c.ID); err != nil {
+			return err
+		}
+		return administered(ctx, tx, a.Scope.Org)
+	})
+	s.cfg.Credentials.Forget()
+	return err
+}
+
+// NewClientSecret gives an API client a new secret, which is told only here. The secrets that it had are valid until
+// the given time, at most MaxOverlap from now, or for DefaultOverlap when it is zero. They end at once if it has passed. Who gets to know a secret gets all
+// that the client holds, so that the actor must hold its labels.
+func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error) {
+	d, err := s.begin(ctx, a, administers(a), audience.ClientNewSecret, id)
+	if err != nil {
+		return audience.Client{}, "", err
+	}
+	defer d.end(ctx, &err)
+	now := s.now()
+	if oldUntil.IsZero() {
+		oldUntil = now.Add(DefaultOverlap)
+	}
+	if oldUntil.After(now.Add(MaxOverlap)) {
+		return audience.Client{}, "", audience.InvalidField("oldSecretsValidUntil", "must be at most %d days from now", MaxOverlap/(24*time.Hour))
+	}
+	secret, hash := s.cfg.Credentials.NewSecret()
+	err = d.update(ctx, func(tx meta.Tx) error {
+		if c, err = client(ctx, tx, a, id); err != nil {
+			return err
+		}
+		if err := holds(a, c.Grants); err != nil {
+			return err
+		}
+		c.OldSecrets = replacedSecrets(c, oldUntil, now)
+		if len(c.OldSecrets) > maxOldSecrets {
+			return audience.Errorf(audience.Impossible, "API client %s has %d secrets whose time is not over; wait, or let them end at once", c.ID, len(c.OldSecrets))
+		}
+		c.SecretHash, c.UpdatedAt = hash, now
+		d.changes(nil, map[string]any{"oldSecretsValidUntil": oldUntil.UTC().Format(time.RFC3339)})
+		return tx.UpdateClient(ctx, c)
+	})
+	s.cfg.Credentials.Forget()
+	if err != nil {
+		return audience.Client{}, "", err
+	}
+	return c, secret, nil
+}
+
+// replacedSecrets are the secrets of a client that stay valid beside a new one, none for longer than until.
+func replacedSecrets(c audience.Client, until, now time.Time) (old []audience.OldSecret) {
+	for _, o := range append(slices.Clone(c.OldSecrets), audience.OldSecret{Hash: c.SecretHash, ValidUntil: until}) {
+		if o.ValidUntil.After(until) {
+			o.ValidUntil = until
+		}
+		if now.Before(o.ValidUntil) {
+			old = append(old, o)
+		}
+	}
+	return old
+}
+
+// rolesExist checks that the sandboxes exist that a client has roles in, so that nobody gets into a later one.
+func rolesExist(ctx context.Context, r meta.Reader, c *audience.Client) error {
+	var wrong audience.Problems
+	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
+		if name == audience.AnySandbox {
+			continue
+		}
+		sb, err := r.Sandbox(ctx, audience.Scope{Org: c.Org, Sandbox: name})
+		if errors.Is(err, meta.ErrNotFound) || err == nil && sb.State == audience.SandboxDeleting {
+			wrong.Add("roles."+name, "there is no sandbox %q", name)
+		} else if err != nil {
+			return fmt.Errorf("sandbox %q: %w", name, err)
+		}
+	}
+	return wrong.Err()
+}
+
+// administered refuses a change after which nobody could administer an organization and grant every label.
+func administered(ctx context.Context, r meta.Reader, org string) error {
+	for after := ""; ; {
+		list, err := r.Clients(ctx, org, after, MaxClients)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return audience.Errorf(audience.Impossible, "this is the organization's last administrator who holds all labels (%s); make another one first", audience.AllLabels)
+		}
+		for _, c := range list {
+			if c.Roles[audience.AnySandbox] == audience.Admin && c.Grants.All() {
+				return nil
+			}
+			after = c.ID
+		}
+	}
+}

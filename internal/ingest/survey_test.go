@@ -1,0 +1,112 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/source"
+)
+
+// countingStore counts the bytes that are read of its objects.
+type countingStore struct {
+	source.Store
+	read atomic.Int64
+}
+
+func (s *countingStore) Open(ctx context.Context, o source.Object, offset, length int64) (io.ReadCloser, error) {
+	r, err := s.Store.Open(ctx, o, offset, length)
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(r, countingWriter{&s.read}), r}, err
+}
+
+type countingWriter struct{ n *atomic.Int64 }
+
+func (w countingWriter) Write(p []byte) (int, error) {
+	w.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// TestSurveyIsBounded reads the beginning of large files only, also when hardly a row of them is one.
+func TestSurveyIsBounded(t *testing.T) {
+	t.Parallel()
+	const size = 32 << 20
+	for name, text := range map[string]string{
+		"rows.csv":     "mail,points\n" + strings.Repeat("ada@example.com,1\n", size/18),
+		"broken.csv":   "mail,points\n" + strings.Repeat("ada@example.com\n", size/16),
+		"broken.jsonl": `{"mail":"ada@example.com"}` + "\n" + strings.Repeat("{]\n", size/3),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			local, err := source.OpenLocal(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := &countingStore{Store: local}
+			p := &ingest.Pipeline{Clock: time.Now}
+			var surveys []ingest.Survey
+			for range 2 {
+				got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: store, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 1000, Preview: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				surveys = append(surveys, got)
+			}
+			if got := surveys[0]; got.Rows != 1000 || len(got.Problems) > 0 || got.Fields[0].Name != "mail" {
+				t.Errorf("%+v", got)
+			}
+			if !reflect.DeepEqual(surveys[0], surveys[1]) {
+				t.Errorf("%+v\nand then\n%+v", surveys[0], surveys[1])
+			}
+			if n := store.read.Load(); n > size/2 {
+				t.Errorf("two surveys read %d bytes of a file of %d", n, size)
+			}
+		})
+	}
+}
+
+// TestSurveyFails ends with the error of the source or of the caller.
+func TestSurveyFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in.csv"), []byte("mail\nada@example.com\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	local, err := source.OpenLocal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := ingest.SurveyRequest{Source: failing{local}, Spec: audience.SourceSpec{Path: "in.csv", Type: audience.PathFile}, Rows: 10}
+	p := &ingest.Pipeline{Clock: time.Now}
+	_, err = p.Survey(t.Context(), r)
+	if audience.CodeOf(err) != audience.BadGateway || !strings.Contains(err.Error(), "in.csv") {
+		t.Errorf("a source that is down: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Survey(gone, r); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller who is gone: %v", err)
+	}
+}
+
+// failing is a store of which nothing can be opened.
+type failing struct{ source.Store }
+
+func (failing) Open(context.Context, source.Object, int64, int64) (io.ReadCloser, error) {
+	return nil, errors.New("connection reset")
+}

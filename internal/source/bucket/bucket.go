@@ -1,0 +1,178 @@
+// Package bucket reads the stores of clouds: Amazon S3 and what speaks its protocol (Google Cloud Storage does, with
+// HMAC keys), and Azure Blob Storage. An object is pinned by its ETag: every request for its bytes has the ETag as a
+// condition, so that no byte of another version is ever taken for one of it.
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"roster/internal/fault"
+	"roster/internal/netguard"
+	"roster/internal/source"
+)
+
+// Store is a bucket, or what is below a folder of it.
+type Store struct {
+	bucket *blob.Bucket
+	folder string // with a slash at its end, or ""
+	driver driver
+}
+
+// driver is how the libraries of the clouds differ.
+type driver interface {
+	// etag returns the ETag of a listed object.
+	etag(as func(any) bool) string
+	// pin makes a request for bytes fail when the object has another ETag.
+	pin(as func(any) bool, etag string)
+	// refused explains an error that the store's own code tells better than its kind; nil when it does not.
+	refused(err error) error
+}
+
+var _ source.Store = (*Store)(nil)
+
+func newStore(b *blob.Bucket, folder string, d driver) *Store {
+	if folder = strings.Trim(folder, "/"); folder != "" {
+		folder += "/"
+	}
+	return &Store{bucket: b, folder: folder, driver: d}
+}
+
+// Close implements io.Closer.
+func (s *Store) Close() error { return s.bucket.Close() }
+
+// key returns the key of a path.
+func (s *Store) key(path string) (string, error) {
+	if !fs.ValidPath(path) || path == "." || strings.Contains(path, "\x00") {
+		return "", fmt.Errorf("%q: %w", path, source.ErrOutside)
+	}
+	return s.folder + path, nil
+}
+
+// Stat implements source.Store.
+func (s *Store) Stat(ctx context.Context, path string) (source.Object, error) {
+	if err := errors.Join(ctx.Err(), fault.At("source.stat")); err != nil {
+		return source.Object{}, err
+	}
+	key, err := s.key(path)
+	if err != nil {
+		return source.Object{}, err
+	}
+	a, err := s.bucket.Attributes(ctx, key)
+	if err != nil {
+		return source.Object{}, s.failure(ctx, path, err)
+	}
+	return source.Object{Path: path, Size: a.Size, Modified: a.ModTime, Version: bare(a.ETag)}, nil
+}
+
+// List implements source.Store.
+func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) error) error {
+	if err := fault.At("source.list"); err != nil {
+		return err
+	}
+	prefix := s.folder
+	if folder != "" {
+		key, err := s.key(folder)
+		if err != nil {
+			return err
+		}
+		prefix = key + "/"
+	}
+	found := false
+	for it := s.bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
+		o, err := it.Next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return s.failure(ctx, folder, err)
+		}
+		found = true
+		path := strings.TrimPrefix(o.Key, s.folder)
+		if strings.HasSuffix(o.Key, "/") || !fs.ValidPath(path) {
+			continue // what consoles put there for a folder, and keys that are no paths
+		}
+		if err := fn(source.Object{Path: path, Size: o.Size, Modified: o.ModTime, Version: bare(s.driver.etag(o.As))}); err != nil {
+			return err
+		}
+	}
+	if !found && folder != "" {
+		return fmt.Errorf("%q: %w", folder, source.ErrNotExist)
+	}
+	return nil
+}
+
+// Open implements source.Store.
+func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int64) (io.ReadCloser, error) {
+	if err := errors.Join(ctx.Err(), fault.At("source.open")); err != nil {
+		return nil, err
+	}
+	key, err := s.key(obj.Path)
+	if err != nil {
+		return nil, err
+	}
+	end := obj.Size
+	if length >= 0 {
+		end = min(end, offset+length)
+	}
+	return newReader(ctx, offset, end, func(ctx context.Context, offset int64, part []byte) (int, error) {
+		n, err := s.read(ctx, key, obj.Version, offset, part)
+		if err != nil {
+			err = s.failure(ctx, obj.Path, err)
+		}
+		return n, err
+	}), nil
+}
+
+// read fills a part with the bytes of an object from an offset, and returns how many it got beside an error.
+func (s *Store) read(ctx context.Context, key, etag string, offset int64, part []byte) (int, error) {
+	if err := fault.At("source.read"); err != nil {
+		return 0, err
+	}
+	r, err := s.bucket.NewRangeReader(ctx, key, offset, int64(len(part)), &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
+		s.driver.pin(as, `"`+etag+`"`)
+		return nil
+	}})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	return io.ReadFull(r, part)
+}
+
+// bare is an ETag without quotes, which some calls answer and others do not.
+func bare(etag string) string { return strings.Trim(etag, `"`) }
+
+// failure translates an error of a store.
+func (s *Store) failure(ctx context.Context, path string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if known := s.driver.refused(err); known != nil {
+		return fmt.Errorf("%q: %w", path, known)
+	}
+	var inNet *net.OpError
+	switch gcerrors.Code(err) {
+	case gcerrors.NotFound:
+		return fmt.Errorf("%q: %w", path, source.ErrNotExist)
+	case gcerrors.PermissionDenied:
+		return fmt.Errorf("%q: %w", path, source.ErrPermission)
+	case gcerrors.FailedPrecondition:
+		return fmt.Errorf("%q: %w", path, source.ErrChanged)
+	}
+	if errors.Is(err, netguard.ErrForbidden) {
+		return fmt.Errorf("%q: %w: %w", path, source.ErrUnreachable, netguard.ErrForbidden)
+	}
+	if errors.As(err, &inNet) {
+		return fmt.Errorf("%q: %w", path, source.ErrUnreachable)
+	}
+	return fmt.Errorf("%q: %w", path, err)
+}

@@ -1,0 +1,146 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"roster/internal/source"
+)
+
+const (
+	// firstPart is the first part of an object that is read: whoever only looks at its beginning reads no more. Later
+	// parts are of partSize, ahead of them at once: at most 32 MiB of an object are in memory.
+	firstPart = 1 << 20
+	partSize  = 8 << 20
+	ahead     = 4
+	// tries is how often a part is asked for that brings nothing new, and firstWait how long the first wait is between.
+	tries     = 6
+	firstWait = 200 * time.Millisecond
+)
+
+// fetch fills a part from an offset, and returns how many bytes it got beside an error.
+type fetch func(ctx context.Context, offset int64, part []byte) (int, error)
+
+// part is a stretch of an object that has been asked for.
+type part struct {
+	ready chan struct{} // closed when bytes and err are there
+	bytes []byte
+	err   error
+}
+
+// reader reads a range of an object, some parts ahead.
+type reader struct {
+	fetch  fetch
+	ctx    context.Context
+	cancel context.CancelFunc
+	next   int64 // where the next part begins
+	end    int64
+	asked  []*part // in order; the first one is being read
+	rest   []byte  // of the first one
+	begun  bool
+	wg     sync.WaitGroup
+}
+
+func newReader(ctx context.Context, offset, end int64, f fetch) *reader {
+	r := &reader{fetch: f, next: offset, end: end}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	return r
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		if err := r.advance(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// advance goes to the next part.
+func (r *reader) advance() error {
+	if len(r.asked) > 0 {
+		r.asked = r.asked[1:]
+	}
+	r.ask()
+	if len(r.asked) == 0 {
+		return io.EOF
+	}
+	select {
+	case <-r.asked[0].ready:
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+	r.rest = r.asked[0].bytes
+	return r.asked[0].err
+}
+
+// ask asks for the parts that may be on their way.
+func (r *reader) ask() {
+	size, most := int64(partSize), ahead
+	if !r.begun {
+		size, most = firstPart, 1
+	}
+	r.begun = true
+	for r.next < r.end && len(r.asked) < most {
+		pt, at := &part{ready: make(chan struct{}), bytes: make([]byte, min(size, r.end-r.next))}, r.next
+		r.next += int64(len(pt.bytes))
+		r.asked = append(r.asked, pt)
+		r.wg.Go(func() {
+			defer close(pt.ready)
+			if pt.err = r.fill(at, pt.bytes); pt.err != nil {
+				pt.bytes = nil
+			}
+		})
+	}
+}
+
+// fill reads a part whole. What is cut off goes on where it ended; a store that says nothing, or that it has too much to
+// do, is asked again after a while.
+func (r *reader) fill(at int64, bytes []byte) error {
+	failures, wait := 0, firstWait
+	for {
+		n, err := r.fetch(r.ctx, at, bytes)
+		if n == len(bytes) {
+			return nil
+		}
+		at, bytes = at+int64(n), bytes[n:]
+		if n > 0 {
+			failures, wait = 0, firstWait
+		}
+		if failures++; failures == tries || final(err) {
+			return err
+		}
+		timer := time.NewTimer(wait/2 + rand.N(wait))
+		select {
+		case <-timer.C:
+		case <-r.ctx.Done():
+			timer.Stop()
+			return r.ctx.Err()
+		}
+		wait *= 2
+	}
+}
+
+// final reports an error that will not go away.
+func final(err error) bool {
+	for _, known := range []error{source.ErrNotExist, source.ErrChanged, source.ErrOutside, source.ErrPermission, source.ErrCredentials, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// Close implements io.Closer. It waits for what is on its way.
+func (r *reader) Close() error {
+	r.cancel()
+	r.wg.Wait()
+	return nil
+}

@@ -1,0 +1,85 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"gocloud.dev/blob/s3blob"
+
+	"roster/internal/source"
+)
+
+// S3 says where a bucket is that speaks the protocol of Amazon S3, and who reads it.
+type S3 struct {
+	Endpoint     string // "" for Amazon's own
+	Region       string // "" means us-east-1
+	PathStyle    bool   // the bucket stands in the path and not in the host's name
+	Bucket       string
+	Folder       string // below which everything is
+	AccessKey    string
+	SecretKey    string
+	SessionToken string
+	Client       *http.Client
+}
+
+// OpenS3 opens a bucket. Nothing is asked of the store yet.
+func OpenS3(ctx context.Context, c S3) (*Store, error) {
+	region := c.Region
+	if region == "" {
+		region = "us-east-1"
+	}
+	client := s3.New(s3.Options{
+		Region: region, UsePathStyle: c.PathStyle, HTTPClient: c.Client,
+		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken),
+		// Stores that are not Amazon's know nothing of its newer checksums.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+	}, func(o *s3.Options) {
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+	})
+	b, err := s3blob.OpenBucket(ctx, client, c.Bucket, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open the bucket %s: %w", c.Bucket, err)
+	}
+	return newStore(b, c.Folder, s3Driver{}), nil
+}
+
+type s3Driver struct{}
+
+func (s3Driver) etag(as func(any) bool) string {
+	var o types.Object
+	as(&o)
+	return aws.ToString(o.ETag)
+}
+
+func (s3Driver) pin(as func(any) bool, etag string) {
+	var in *s3.GetObjectInput
+	if as(&in) {
+		in.IfMatch = &etag
+	}
+}
+
+func (s3Driver) refused(err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return nil
+	}
+	switch api.ErrorCode() {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AuthorizationHeaderMalformed":
+		return fmt.Errorf("%w (%s)", source.ErrCredentials, api.ErrorCode())
+	case "RequestTimeTooSkewed":
+		return fmt.Errorf("%w: the clock of this machine and that of the store differ too much (%s)", source.ErrCredentials, api.ErrorCode())
+	case "NoSuchBucket":
+		return source.ErrNoBucket
+	}
+	return nil
+}
