@@ -1,6 +1,9 @@
 // Package bucket reads the stores of clouds: Amazon S3 and what speaks its protocol (Google Cloud Storage does, with
 // HMAC keys), and Azure Blob Storage. An object is pinned by its ETag: every request for its bytes has the ETag as a
 // condition, so that no byte of another version is ever taken for one of it.
+//
+// Blobs of Azure with ", #, % or ? in their names cannot be addressed, since the library escapes these in a way of its own:
+// they are listed, and do not exist for Stat.
 package bucket
 
 import (

@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"roster/internal/app"
+)
+
+const (
+	s3Key    = "AKIATESTTESTTESTTEST"
+	s3Secret = "planted/secret+of=this+test"
+)
+
+// s3Server is an S3 server with a bucket, "people".
+type s3Server struct {
+	t     *testing.T
+	url   string
+	admin *s3.Client
+}
+
+// startS3 starts Versity S3 Gateway on loopback and ends it with the test.
+func startS3(t *testing.T) *s3Server {
+	t.Helper()
+	program := os.Getenv("ROSTER_TEST_VERSITYGW")
+	if program == "" {
+		t.Skip("set ROSTER_TEST_VERSITYGW to the program of Versity S3 Gateway to run this test")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "--port", address, "--access", s3Key, "--secret", s3Secret, "--quiet", "posix", t.TempDir())
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	s := &s3Server{t: t, url: "http://" + address, admin: s3.New(s3.Options{Region: "us-east-1", UsePathStyle: true, BaseEndpoint: aws.String("http://" + address),
+		Credentials: credentials.NewStaticCredentialsProvider(s3Key, s3Secret, ""), RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if _, err = s.admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("people")}); err == nil {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no bucket: %v\n%s", err, log.String())
+		}
+	}
+}
+
+func (s *s3Server) put(key, content string) {
+	s.t.Helper()
+	if _, err := s.admin.PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: aws.String("people"), Key: &key, Body: strings.NewReader(content)}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// connectionBody describes the server to Roster.
+func (s *s3Server) connectionBody(name, secret string) string {
+	return compact(map[string]any{"name": name, "connectionSpec": map[string]any{"id": "ecadc60c-7455-4d87-84dc-2a0e293d997b", "version": "1.0"},
+		"auth": map[string]any{"specName": "Access Key", "params": map[string]any{
+			"s3AccessKey": s3Key, "s3SecretKey": secret, "serviceUrl": s.url, "bucketName": "people", "folderPath": "exports"}}})
+}
+
+// loopback lets connections lead to servers of the test.
+func loopback(c *app.Config) { c.AllowNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
+
+const flow = "/data/foundation/flowservice/connections"
+
+// TestS3 goes from a bucket to an audience, and finds the secret nowhere.
+func TestS3(t *testing.T) {
+	t.Parallel()
+	store := startS3(t)
+	s := start(t, loopback)
+	store.put("exports/loyal/1.csv", "mail,points\nada@example.com,1\nbob@example.com,2\n")
+	store.put("exports/loyal/2.csv", "mail,points\nbob@example.com,3\ncleo@example.com,many\n")
+	store.put("elsewhere/secret.csv", "mail\nnobody@example.com\n")
+
+	conn := s.call("POST", flow, store.connectionBody("bucket", s3Secret)).ok(201)["id"].(string)
+	one := s.call("GET", flow+"/"+conn, "")
+	if !strings.Contains(string(one.body), `"s3AccessKey":"`+s3Key+`"`) || strings.Contains(string(one.body), "s3SecretKey") {
+		t.Errorf("the connection is answered as %s", one.body)
+	}
+	s.call("POST", flow+"/"+conn+"/test", "").ok(200)
+	if got := string(s.call("GET", flow+"/"+conn+"/explore?objectType=folder&object=loyal", "").body); !strings.Contains(got, `"loyal/1.csv"`) || strings.Contains(got, "elsewhere") {
+		t.Errorf("the folder holds %s", got)
+	}
+	if got := string(s.call("GET", flow+"/"+conn+"/explore?objectType=file&object=loyal/1.csv&preview=true", "").body); !strings.Contains(got, "ada@example.com") {
+		t.Errorf("the file is %s", got)
+	}
+
+	id := s.submit(compact(map[string]any{
+		"name": "loyal", "originName": "CUSTOM_UPLOAD",
+		"fields":     []any{map[string]any{"name": "mail", "type": "string", "identityNs": "email"}, map[string]any{"name": "points", "type": "long"}},
+		"sourceSpec": map[string]any{"params": map[string]any{"path": "loyal", "type": "folder", "sourceType": "Cloud Storage", "cloudType": "S3", "baseConnectionId": conn}},
+		"guards":     map[string]any{"maxRejectedPercent": 50},
+	}))
+	run := s.ingest(id, "{}")
+	if got := fmt.Sprintf("%v %v %v", run["status"], run["rows"].(map[string]any)["added"], run["rows"].(map[string]any)["rowsRejected"]); got != "SUCCESS 2 1" {
+		t.Fatalf("%s: %v", got, run)
+	}
+	if got := s.lookup("email", "bob@example.com", id); got != "realized" {
+		t.Errorf("bob is %q", got)
+	}
+	store.put("exports/loyal/2.csv", "mail,points\ncleo@example.com,4\n")
+	run = s.ingest(id, "{}")
+	if got := fmt.Sprintf("%v %v %v", run["status"], run["rows"].(map[string]any)["rowsRead"], run["rows"].(map[string]any)["added"]); got != "SUCCESS 1 1" {
+		t.Fatalf("only the object that changed is read again: %s: %v", got, run)
+	}
+
+	wrong := s.call("POST", flow, store.connectionBody("wrong", "not the secret")).ok(201)["id"].(string)
+	s.call("POST", flow+"/"+wrong+"/test", "").refused(502, "100970-502", "the credentials are refused", "SignatureDoesNotMatch", "auth.params")
+
+	s.stop()
+	s.holdsNo(s3Secret)
+	s.open()
+	if run = s.ingest(id, `{"dataFilterStartTime":0,"differentialIngestion":false}`); run["status"] != "SUCCESS" {
+		t.Errorf("after a restart: %v", run)
+	}
+}
+
+// TestForbiddenNetwork refuses to reach the inside of a network.
+func TestForbiddenNetwork(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	inside := &s3Server{t: t, url: "http://" + l.Addr().String()}
+	conn := s.call("POST", flow, inside.connectionBody("inside", s3Secret)).ok(201)["id"].(string)
+	s.call("POST", flow+"/"+conn+"/test", "").refused(502, "100970-502", "not a public one")
+	s.call("POST", flow, strings.Replace(inside.connectionBody("x", s3Secret), "http://", "file://", 1)).refused(400, "100910-400", "auth.params.serviceUrl")
+}
+
+// holdsNo looks for a text in every file of the data directory.
+func (s *server) holdsNo(text string) {
+	s.t.Helper()
+	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(text)) {
+			s.t.Errorf("%s holds the secret", path)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
