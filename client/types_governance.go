@@ -37,9 +37,9 @@ type NewAPIClient struct {
 
 // APIClientPatch changes an API client. What is nil stays as it is; what is there is replaced whole.
 type APIClientPatch struct {
-	Name   *string           `json:"name,omitempty"`
-	Roles  map[string]string `json:"roles,omitempty"`
-	Labels *[]string         `json:"labels,omitempty"`
+	Name   *string            `json:"name,omitempty"`
+	Roles  *map[string]string `json:"roles,omitempty"`
+	Labels *[]string          `json:"labels,omitempty"`
 }
 
 // NewSecret asks for a new secret of an API client.

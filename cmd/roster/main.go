@@ -114,7 +114,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newMembers(), newRejects(), newVerify(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newMembers(), newRejects(), newVerify(), newClient(), newVersion())
 	return root, started
 }
 

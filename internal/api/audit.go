@@ -7,12 +7,14 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
-	"roster/internal/control"
 	"roster/internal/meta"
 )
 
-// defaultAudit is the size of a page of the audit log.
-const defaultAudit = 100
+// Pages of the audit log.
+const (
+	defaultAudit = 100
+	maxAudit     = 1000
+)
 
 // auditCursor is where a page of the audit log goes on.
 type auditCursor struct {
@@ -28,7 +30,7 @@ func (s *server) audit(c *call) (answer, error) {
 	}
 	want := meta.AuditQuery{Sandbox: q.Get("sandbox"), ClientID: q.Get("clientId"), RequestID: q.Get("requestId"), Object: q.Get("object"),
 		Action: audience.Action(q.Get("action")), Outcome: q.outcome(), Since: q.instant("since"), Until: q.instant("until"), After: q.auditPlace()}
-	limit := q.limit(defaultAudit, control.MaxAudit)
+	limit := q.limit(defaultAudit, maxAudit)
 	for _, name := range []string{"sandbox", "clientId", "requestId", "object", "action"} {
 		q.problems.OptionalText(name, q.Get(name))
 	}
@@ -54,7 +56,7 @@ func (s *server) audit(c *call) (answer, error) {
 
 func (q *query) outcome() audience.Outcome {
 	o := audience.Outcome(q.Get("outcome"))
-	if o != "" && o != audience.Done && o != audience.Refused {
+	if q.Has("outcome") && o != audience.Done && o != audience.Refused {
 		q.problems.Add("outcome", "must be %s or %s", audience.Done, audience.Refused)
 	}
 	return o
@@ -62,11 +64,10 @@ func (q *query) outcome() audience.Outcome {
 
 // instant reads a time; the zero time when there is none.
 func (q *query) instant(name string) time.Time {
-	text := q.Get(name)
-	if text == "" {
+	if !q.Has(name) {
 		return time.Time{}
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	n, err := strconv.ParseInt(q.Get(name), 10, 64)
 	t, ok := instant(n)
 	if err != nil || !ok {
 		q.problems.Add(name, "must be a time in epoch seconds or milliseconds")
@@ -76,12 +77,11 @@ func (q *query) instant(name string) time.Time {
 
 // auditPlace reads where a page starts; nil for the first one.
 func (q *query) auditPlace() *meta.AuditPlace {
-	text := q.Get("start")
-	if text == "" {
+	if !q.Has("start") {
 		return nil
 	}
 	var from auditCursor
-	if !readToken(text, &from) || from.ID == "" {
+	if !readToken(q.Get("start"), &from) || from.ID == "" {
 		q.problems.Add("start", "must be the next of the page before")
 	}
 	q.problems.OptionalText("start", from.ID)

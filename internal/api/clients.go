@@ -10,18 +10,22 @@ import (
 )
 
 // Pages of API clients.
-const defaultClients = 20
+const (
+	defaultClients = 20
+	maxClients     = 100
+)
 
 func (s *server) listClients(c *call) (answer, error) {
 	q, err := c.query()
 	if err != nil {
 		return answer{}, err
 	}
-	limit := q.limit(defaultClients, control.MaxClients)
+	limit := q.limit(defaultClients, maxClients)
+	q.problems.OptionalText("start", q.Get("start"))
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Clients(c.Context(), c.actor, q.Get("start"), limit+1)
+	list, err := s.Service.Clients(c.Context(), c.actor, q.Get("start"), limit+1) // to see whether there is a page after this one
 	if err != nil {
 		return answer{}, err
 	}
@@ -37,8 +41,15 @@ func (s *server) listClients(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
+// clientID reads the id of an API client.
+func (c *call) clientID() (string, error) { return c.id("clientId", "API client") }
+
 func (s *server) client(c *call) (answer, error) {
-	found, err := s.Service.Client(c.Context(), c.actor, c.PathValue("clientId"))
+	id, err := c.clientID()
+	if err != nil {
+		return answer{}, err
+	}
+	found, err := s.Service.Client(c.Context(), c.actor, id)
 	if err != nil {
 		return answer{}, err
 	}
@@ -58,12 +69,19 @@ func (s *server) createClient(c *call) (answer, error) {
 }
 
 func (s *server) updateClient(c *call) (answer, error) {
+	id, err := c.clientID()
+	if err != nil {
+		return answer{}, err
+	}
 	var in client.APIClientPatch
 	if err := c.typedJSON(&in); err != nil {
 		return answer{}, err
 	}
-	p := control.ClientPatch{Name: in.Name, Roles: rolesOf(in.Roles), Grants: in.Labels}
-	changed, err := s.Service.UpdateClient(c.Context(), c.actor, c.PathValue("clientId"), p)
+	p := control.ClientPatch{Name: in.Name, Grants: in.Labels}
+	if in.Roles != nil {
+		p.Roles = rolesOf(*in.Roles)
+	}
+	changed, err := s.Service.UpdateClient(c.Context(), c.actor, id, p)
 	if err != nil {
 		return answer{}, err
 	}
@@ -71,7 +89,11 @@ func (s *server) updateClient(c *call) (answer, error) {
 }
 
 func (s *server) deleteClient(c *call) (answer, error) {
-	if err := s.Service.DeleteClient(c.Context(), c.actor, c.PathValue("clientId")); err != nil {
+	id, err := c.clientID()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.Service.DeleteClient(c.Context(), c.actor, id); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil
@@ -79,6 +101,10 @@ func (s *server) deleteClient(c *call) (answer, error) {
 
 // newSecret gives an API client a new secret.
 func (s *server) newSecret(c *call) (answer, error) {
+	id, err := c.clientID()
+	if err != nil {
+		return answer{}, err
+	}
 	data, err := c.body()
 	if err != nil {
 		return answer{}, err
@@ -97,7 +123,7 @@ func (s *server) newSecret(c *call) (answer, error) {
 		}
 		until = t
 	}
-	changed, secret, err := s.Service.NewClientSecret(c.Context(), c.actor, c.PathValue("clientId"), until)
+	changed, secret, err := s.Service.NewClientSecret(c.Context(), c.actor, id, until)
 	if err != nil {
 		return answer{}, err
 	}
@@ -127,11 +153,8 @@ func clientBody(c *audience.Client) client.APIClient {
 	return b
 }
 
-// rolesOf are the roles that a client names; nil for nil.
+// rolesOf are the roles that a client names.
 func rolesOf(in map[string]string) map[string]audience.ClientRole {
-	if in == nil {
-		return nil
-	}
 	roles := map[string]audience.ClientRole{}
 	for sandbox, role := range in {
 		roles[sandbox] = audience.ClientRole(role)

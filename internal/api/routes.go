@@ -36,6 +36,7 @@ const (
 	audiences   = "/core/ups/audiences"
 	landing     = "/landing/"
 	clients     = "/roster/clients"
+	webhooks    = "/roster/webhooks"
 )
 
 // routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
@@ -109,6 +110,14 @@ func (s *server) routes() []route {
 		{method: "DELETE", path: clients + "/{clientId}", do: s.deleteClient},
 		{method: "POST", path: clients + "/{clientId}/secrets", do: s.newSecret},
 		{method: "GET", path: "/roster/audit", do: s.audit},
+
+		{method: "GET", path: webhooks, do: s.listWebhooks},
+		{method: "POST", path: webhooks, do: s.createWebhook},
+		{method: "GET", path: webhooks + "/{webhookId}", do: s.webhook},
+		{method: "PATCH", path: webhooks + "/{webhookId}", do: s.updateWebhook},
+		{method: "DELETE", path: webhooks + "/{webhookId}", do: s.deleteWebhook},
+		{method: "POST", path: webhooks + "/{webhookId}/test", do: s.testWebhook},
+		{method: "GET", path: webhooks + "/{webhookId}/deliveries", do: s.listDeliveries},
 
 		{method: "GET", path: "/.well-known/jwks.json", open: http.HandlerFunc(s.keys)},
 		{method: "GET", path: "/healthz", open: http.HandlerFunc(s.healthz)},

@@ -57,7 +57,7 @@ func TestSpellings(t *testing.T) {
 	w := newWorld(t)
 	fill := strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID,
 		"{namespace}", "email", "{identity}", "ada@example.com", "{flowId}", flowID, "{flowRunId}", flowRunID, "{name}", "dev",
-		"{specId}", audience.SpecLandingZone, "{clientId}", otherID)
+		"{specId}", audience.SpecLandingZone, "{clientId}", otherID, "{webhookId}", otherID)
 	bodies := map[string]string{
 		"POST " + external + "/submit": validSubmit, "POST " + external: validSubmit,
 		"POST " + connections:                      `{"name": "files", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`,
@@ -69,6 +69,8 @@ func TestSpellings(t *testing.T) {
 		"PATCH " + one:                             `{}`,
 		"POST " + clients:                          `{"name": "loader"}`,
 		"PATCH " + clients + "/{clientId}":         `{"labels": []}`,
+		"POST " + webhooks:                         `{"url": "https://example.com/hook", "events": ["roster.run.ended"]}`,
+		"PATCH " + webhooks + "/{webhookId}":       `{"enabled": false}`,
 		"POST " + external + "/validate":           `{"sourceSpec": {"path": "in.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}}`,
 		"POST " + audiences + "/bulk-get":          `{"ids": [{"id": "` + absentID + `"}]}`,
 		"PATCH " + audiences + "/{audienceId}":     `[{"op": "remove", "path": "/tags"}]`,

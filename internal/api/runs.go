@@ -144,7 +144,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 		return answer{}, err
 	}
 	want := meta.RunQuery{Limit: q.limit(defaultRuns, maxRuns), Offset: q.start(), SortBy: "createdAt", Descending: true}
-	if by := q.Get("sortBy"); by != "" {
+	if by := q.Get("sortBy"); q.Has("sortBy") {
 		want.SortBy, want.Descending = sortBy(q, by)
 	}
 	for _, p := range q.Values["property"] {

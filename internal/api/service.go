@@ -68,6 +68,14 @@ type Service interface {
 	NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error)
 	Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error)
 
+	Webhooks(ctx context.Context, a audience.Actor) ([]audience.Webhook, error)
+	Webhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (audience.Webhook, error)
+	CreateWebhook(ctx context.Context, a audience.Actor, w audience.Webhook) (created audience.Webhook, secret string, err error)
+	UpdateWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID, p control.WebhookPatch) (audience.Webhook, error)
+	DeleteWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) error
+	TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error)
+	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error)
+
 	Repeated(ctx context.Context, a audience.Actor, key, request string) (meta.Answer, bool, error)
 	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
 	Refused(ctx context.Context, a audience.Actor, key string) error

@@ -37,7 +37,7 @@ type Config struct {
 	UndoWindow time.Duration
 	// MasterKeyFile holds the key that the keys of secrets are encrypted by; "" means one in the data directory.
 	MasterKeyFile string
-	// AllowNetworks are the networks that connections may lead to beside public ones.
+	// AllowNetworks are the networks that connections and webhooks may lead to beside public ones.
 	AllowNetworks []netip.Prefix
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
 	RateLimit float64
@@ -117,7 +117,7 @@ func Settings() []Setting {
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
 		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKeyFile })},
-		{"allow-networks", "networks that connections may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
+		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},

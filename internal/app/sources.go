@@ -12,8 +12,10 @@ import (
 	"strings"
 
 	"roster/internal/audience"
+	"roster/internal/netguard"
 	"roster/internal/source"
 	"roster/internal/source/bucket"
+	"roster/internal/source/sftp"
 )
 
 // landingDir is the landing zone of a sandbox. Organizations share nothing here: a data directory holds one.
@@ -69,6 +71,18 @@ func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audien
 		store, err := bucket.OpenAzure(ctx, c)
 		if err != nil {
 			return nil, audience.InvalidField("auth.params", "say not where the container is: %v", err)
+		}
+		return store, nil
+	}
+	if kind.CloudType == "SFTP" {
+		port, err := strconv.ParseUint(cmp.Or(p["port"], "22"), 10, 16)
+		if err != nil || port == 0 {
+			return nil, audience.InvalidField("auth.params.port", "must be 1 to 65535")
+		}
+		store, err := sftp.Open(sftp.Config{Host: p["host"], Port: int(port), User: p["userName"], Password: p["password"], PrivateKey: p["privateKeyContent"],
+			PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dialer: netguard.Guard{Allowed: a.cfg.AllowNetworks}.Dialer()})
+		if err != nil {
+			return nil, audience.InvalidField("auth.params", "cannot be used: %v", err)
 		}
 		return store, nil
 	}

@@ -49,6 +49,10 @@ const (
 	ClientUpdate     Action = "client.update"
 	ClientDelete     Action = "client.delete"
 	ClientNewSecret  Action = "client.newSecret"
+	WebhookCreate    Action = "webhook.create"
+	WebhookUpdate    Action = "webhook.update"
+	WebhookDelete    Action = "webhook.delete"
+	WebhookTest      Action = "webhook.test"
 )
 
 // OrgWide reports whether the action is about something that is not a sandbox's.

@@ -32,6 +32,15 @@ type Client struct {
 	UpdatedAt  time.Time
 }
 
+// RoleIn is the client's role in a sandbox of its organization: the one given for that sandbox, or else the one for all
+// of them; "" when it has neither.
+func (c *Client) RoleIn(sandbox string) ClientRole {
+	if role, ok := c.Roles[sandbox]; ok {
+		return role
+	}
+	return c.Roles[AnySandbox]
+}
+
 // OldSecret is a client's secret that was replaced.
 type OldSecret struct {
 	Hash       []byte    `json:"hash"`

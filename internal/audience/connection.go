@@ -21,6 +21,8 @@ const (
 	AuthGoogleCloud = "Basic Authentication for google-cloud"
 	AuthAzureString = "ConnectionString"
 	AuthAzureSAS    = "SasURIAuthentication"
+	AuthSFTP        = "Basic Authentication for sftp"
+	AuthSFTPKey     = "SSH PublicKey Authentication for sftp"
 )
 
 // ConnectionKind is a kind of base connection (contract, section 3).
@@ -56,7 +58,11 @@ var connectionKinds = []ConnectionKind{
 	{Name: "ADLS Gen2", SpecIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, CloudType: "Azure"},
 	{Name: "GCS", SpecIDs: []string{SpecGCS}, CloudType: "GCS", Auths: []ConnectionAuth{{Name: AuthGoogleCloud, Params: []ConnectionParam{
 		{Name: "accessKeyId", Required: true}, {Name: "secretAccessKey", Required: true, Secret: true}, {Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "endpoint"}}}}},
-	{Name: "SFTP", SpecIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, CloudType: "SFTP"},
+	{Name: "SFTP", SpecIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, CloudType: "SFTP", Auths: []ConnectionAuth{
+		{Name: AuthSFTP, Params: []ConnectionParam{{Name: "host", Required: true}, {Name: "port"}, {Name: "userName", Required: true}, {Name: "password", Required: true, Secret: true},
+			{Name: "hostKey"}, {Name: "folderPath"}}},
+		{Name: AuthSFTPKey, Params: []ConnectionParam{{Name: "host", Required: true}, {Name: "port"}, {Name: "userName", Required: true}, {Name: "privateKeyContent", Required: true, Secret: true},
+			{Name: "passPhrase", Secret: true}, {Name: "hostKey"}, {Name: "folderPath"}}}}},
 }
 
 // KindOf returns the kind that a connectionSpec.id names, in any case.

@@ -95,21 +95,13 @@ func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error
 	if err != nil {
 		return audience.Actor{}, fmt.Errorf("look up the client: %w", err)
 	}
-	role := roleIn(client, key.scope.Sandbox)
+	role := client.RoleIn(key.scope.Sandbox)
 	if role == "" {
 		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the client has no role in the sandbox %.100q", key.scope.Sandbox)
 	}
 	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles[audience.AnySandbox], Grants: audience.NewGrants(client.Grants)}
 	i.grants.putAt(key, actor, now, generation)
 	return actor, nil
-}
-
-// roleIn is the client's role in a sandbox: the one given for that sandbox, or else the one for all of them.
-func roleIn(c audience.Client, sandbox string) audience.ClientRole {
-	if role, ok := c.Roles[sandbox]; ok {
-		return role
-	}
-	return c.Roles[audience.AnySandbox]
 }
 
 // Forget makes the changes of clients that the store has already work at once: it forgets what was kept of them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,17 +41,17 @@ func (s *Service) newDeed(a audience.Actor, action audience.Action, object strin
 		sandbox = ""
 	}
 	return &deed{s: s, actor: a, entry: audience.AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID,
-		Action: action, Object: shortened(object)}}
+		Action: action, Object: storable(object)}}
 }
 
-// maxObject bounds what a client named, in bytes.
+// maxObject bounds what a client named, in characters.
 const maxObject = 1024
 
-func shortened(object string) string {
-	for i := range object {
-		if i > maxObject {
-			return object[:i]
-		}
+// storable is what a client named, as every store can keep it.
+func storable(object string) string {
+	object = strings.ReplaceAll(strings.ToValidUTF8(object, "\uFFFD"), "\x00", "\uFFFD")
+	if runes := []rune(object); len(runes) > maxObject {
+		return string(runes[:maxObject])
 	}
 	return object
 }
@@ -93,12 +94,15 @@ const recordWithin = 10 * time.Second
 // end ends a deed with the error that its use case returns. It writes the entry unless update did. A change whose
 // entry cannot be written is an error; a refusal stays what it is.
 func (d *deed) end(ctx context.Context, failed *error) {
+	if d.kept {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin) // who asked may be gone
 	defer cancel()
 	switch code := audience.CodeOf(*failed); {
-	case *failed == nil && !d.kept:
+	case *failed == nil:
 		*failed = d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return d.record(ctx, tx) })
-	case *failed != nil && slices.Contains(decisions, code):
+	case slices.Contains(decisions, code):
 		e := d.entry
 		e.Outcome, e.Code, e.Before, e.After = audience.Refused, code, nil, nil
 		var want *lacking
@@ -119,7 +123,9 @@ func (d *deed) about(a *audience.Audience) {
 
 // label lets only those see what changes who hold the labels of an audience, before and after.
 func (d *deed) label(a *audience.Audience) {
-	d.entry.Labels = audience.NewGrants(append(slices.Clone(d.entry.Labels), a.EveryLabel()...))
+	all := append(slices.Clone(d.entry.Labels), a.EveryLabel()...)
+	slices.Sort(all)
+	d.entry.Labels = slices.Compact(all)
 }
 
 // changes says what the object was and is; nil when it was not there before, or is not after. What stays as it is
@@ -140,14 +146,17 @@ func (d *deed) changes(before, after map[string]any) {
 	d.entry.Before, d.entry.After = differing(before, after), differing(after, before)
 }
 
+// maxAudit is how many entries of the audit log can be asked for at once.
+const maxAudit = 10_000
+
 // Audit lists entries of the audit log, newest first. An administrator of the whole organization sees all of them,
 // one of a sandbox those of that sandbox. What changed is left out of entries about what the actor does not see.
 func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error) {
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err
 	}
-	if q.Limit < 1 || q.Limit > MaxAudit+1 {
-		return nil, audience.InvalidField("limit", "must be from 1 to %d", MaxAudit)
+	if q.Limit < 1 || q.Limit > maxAudit {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxAudit)
 	}
 	if administers(a) != nil {
 		if q.Sandbox != "" && q.Sandbox != a.Scope.Sandbox {
@@ -159,10 +168,10 @@ func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery
 	for i := range list {
 		if e := &list[i]; !a.Grants.Covers(e.Labels) {
 			e.Before, e.After = nil, nil
+			if _, id := canonical(e.Object); !id { // the name of what could not be created
+				e.Object = ""
+			}
 		}
 	}
 	return list, err
 }
-
-// MaxAudit is how many entries of the audit log can be asked for at once.
-const MaxAudit = 1000

@@ -178,6 +178,11 @@ func TestAuditIsForAdministrators(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].After != nil {
 		t.Errorf("without the label: %+v, %v", list, err)
 	}
+	_, err = w.Submit(t.Context(), w.editor, d)
+	wantCode(t, "a name that is taken", err, audience.Duplicate)
+	if list, err = read(func(a *audience.Actor) { a.Grants = nil }, meta.AuditQuery{Limit: 1}); err != nil || list[0].Object != "" {
+		t.Errorf("the name of what has a label is told: %+v, %v", list, err)
+	}
 	for name, change := range map[string]func(a *audience.Actor){
 		"another sandbox":      func(a *audience.Actor) { a.Scope.Sandbox = "dev" },
 		"another organization": func(a *audience.Actor) { a.Scope.Org, a.OrgRole = "other", audience.Admin },

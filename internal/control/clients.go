@@ -21,12 +21,12 @@ type Credentials interface {
 }
 
 const (
-	// MaxClients is how many API clients can be asked for at once.
-	MaxClients = 100
-	// DefaultOverlap is how long a client's secret stays valid beside the one that replaces it, and MaxOverlap how long it
+	// maxClients is how many API clients can be asked for at once.
+	maxClients = 1000
+	// defaultOverlap is how long a client's secret stays valid beside the one that replaces it, and maxOverlap how long it
 	// may.
-	DefaultOverlap = 24 * time.Hour
-	MaxOverlap     = 30 * 24 * time.Hour
+	defaultOverlap = 24 * time.Hour
+	maxOverlap     = 30 * 24 * time.Hour
 	// maxOldSecrets is how many secrets a client may have beside its newest one.
 	maxOldSecrets = 10
 )
@@ -44,8 +44,8 @@ func (s *Service) Clients(ctx context.Context, a audience.Actor, after string, l
 	if err := administers(a); err != nil {
 		return nil, err
 	}
-	if limit < 1 || limit > MaxClients+1 {
-		return nil, audience.InvalidField("limit", "must be from 1 to %d", MaxClients)
+	if limit < 1 || limit > maxClients {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxClients)
 	}
 	return s.cfg.Store.Clients(ctx, a.Scope.Org, after, limit)
 }
@@ -172,7 +172,7 @@ func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string)
 }
 
 // NewClientSecret gives an API client a new secret, which is told only here. The secrets that it had are valid until
-// the given time, at most MaxOverlap from now, or for DefaultOverlap when it is zero. They end at once if it has passed. Who gets to know a secret gets all
+// the given time, at most maxOverlap from now, or for defaultOverlap when it is zero. They end at once if it has passed. Who gets to know a secret gets all
 // that the client holds, so that the actor must hold its labels.
 func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.ClientNewSecret, id)
@@ -182,10 +182,10 @@ func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id stri
 	defer d.end(ctx, &err)
 	now := s.now()
 	if oldUntil.IsZero() {
-		oldUntil = now.Add(DefaultOverlap)
+		oldUntil = now.Add(defaultOverlap)
 	}
-	if oldUntil.After(now.Add(MaxOverlap)) {
-		return audience.Client{}, "", audience.InvalidField("oldSecretsValidUntil", "must be at most %d days from now", MaxOverlap/(24*time.Hour))
+	if oldUntil.After(now.Add(maxOverlap)) {
+		return audience.Client{}, "", audience.InvalidField("oldSecretsValidUntil", "must be at most %d days from now", maxOverlap/(24*time.Hour))
 	}
 	secret, hash := s.cfg.Credentials.NewSecret()
 	err = d.update(ctx, func(tx meta.Tx) error {
@@ -243,7 +243,7 @@ func rolesExist(ctx context.Context, r meta.Reader, c *audience.Client) error {
 // administered refuses a change after which nobody could administer an organization and grant every label.
 func administered(ctx context.Context, r meta.Reader, org string) error {
 	for after := ""; ; {
-		list, err := r.Clients(ctx, org, after, MaxClients)
+		list, err := r.Clients(ctx, org, after, maxClients)
 		if err != nil {
 			return err
 		}

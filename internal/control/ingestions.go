@@ -89,7 +89,7 @@ func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, 
 		return spec.Run, err
 	}
 	defer src.close()
-	spec.Source = src.Store
+	spec.Source, spec.Settle = src.Store, spec.Settle.For(src.Store)
 	run, err := s.cfg.Pipeline.Run(ctx, spec)
 	if err == nil && !audience.RunLifecycle.CanMove(spec.Run.Status, run.Status) {
 		err = fmt.Errorf("the pipeline left the run %s", run.Status)
@@ -124,7 +124,12 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
 	r.UpdatedAt = s.now()
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.FinishRun(ctx, r, s.cfg.Worker) })
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if err := tx.FinishRun(ctx, r, s.cfg.Worker); err != nil {
+			return err
+		}
+		return s.runEnded(ctx, tx, &r)
+	})
 	if err == nil {
 		s.audiences.forget()
 		s.dropCorrected(r)

@@ -76,10 +76,15 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 		return fmt.Errorf("maintain audience %s: %w", aud.ID, err)
 	}
 	s.cfg.Log.Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
-		"orphans", done.Orphans, "overdue", done.Overdue)
+		"orphans", done.Orphans, "overdue", done.Overdue, "expiring", done.Expiring)
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		if done.Overdue {
 			if err := s.startExpiry(ctx, tx, aud, start); err != nil {
+				return err
+			}
+		}
+		if done.Expiring {
+			if err := s.membersExpiring(ctx, tx, &aud, start); err != nil {
 				return err
 			}
 		}
@@ -120,23 +125,26 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 	return err != nil || run.Status == audience.Processing
 }
 
-// doForget removes the memberships that ended too long ago to be shown, and the answers that nobody may ask for
-// again.
+// doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, and
+// the old part of the log of deliveries.
 func (s *Service) doForget(ctx context.Context) error {
 	start := s.now()
 	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
 	if err != nil {
 		return err
 	}
-	var answers int64
+	var answers, deliveries int64
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		answers, err = tx.DropAnswers(ctx, start.Add(-keepAnswers))
+		if answers, err = tx.DropAnswers(ctx, start.Add(-keepAnswers)); err != nil {
+			return err
+		}
+		deliveries, err = tx.DropDeliveries(ctx, start.Add(-keepDeliveries))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	s.work.forgot(start)
-	s.cfg.Log.Info("swept the profile store", "removed", removed, "answers", answers)
+	s.cfg.Log.Info("swept the profile store", "removed", removed, "answers", answers, "deliveries", deliveries)
 	return nil
 }

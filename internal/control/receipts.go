@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"reflect"
 
 	"roster/internal/audience"
 )
@@ -9,16 +10,33 @@ import (
 // Receipt returns a run whose receipt is wanted, and where its dataset lies. Only a run that ended SUCCESS, and was
 // no dry run, has one: it says what the audience became.
 func (s *Service) Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, string, error) {
-	r, err := s.Run(ctx, a, id, run)
+	aud, r, err := s.runOf(ctx, a, id, run)
 	if err != nil {
 		return r, "", err
 	}
 	if r.Status != audience.Success || r.Request.DryRun {
 		return r, "", audience.Errorf(audience.Impossible, "run %s has no receipt: it is %s%s, and only a run that ended SUCCESS and changed the audience has one", r.ID, r.Status, dry(r))
 	}
+	if err := s.wholeManifest(ctx, a, &aud, r); err != nil {
+		return r, "", err
+	}
 	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
 	if err != nil {
 		return r, "", err
 	}
 	return r, dataset.Location(), nil
+}
+
+// wholeManifest refuses an actor that does not see the whole manifest of a run, since a run has one receipt: it names
+// fields that files have no columns for.
+func (s *Service) wholeManifest(ctx context.Context, a audience.Actor, aud *audience.Audience, seen audience.Run) error {
+	if len(aud.Hidden(a.Grants)) == 0 {
+		return nil
+	}
+	whole, err := s.cfg.Store.Run(ctx, aud.Scope, aud.ID, seen.ID)
+	if err != nil || reflect.DeepEqual(whole.Result.Files, seen.Result.Files) {
+		return absent(err, "run", seen.ID)
+	}
+	missing := a.Grants.Missing(aud.EveryLabel())
+	return &lacking{audience.Errorf(audience.Forbidden, "the receipt of run %s tells of fields that have labels which the API client does not hold", seen.ID), missing}
 }

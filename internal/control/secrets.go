@@ -7,7 +7,7 @@ import (
 	"roster/internal/audience"
 )
 
-// Sealer seals the secrets of connections; see secret.Ring. What was sealed for a place opens there only.
+// Sealer seals the secrets of connections and webhooks; see secret.Ring. What was sealed for a place opens there only.
 type Sealer interface {
 	Seal(secret []byte, place string) (string, error)
 	Open(sealed, place string) ([]byte, error)

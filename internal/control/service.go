@@ -24,6 +24,7 @@ import (
 	"roster/internal/profile"
 	"roster/internal/queue"
 	"roster/internal/source"
+	"roster/internal/webhook"
 )
 
 // Enqueuer records jobs.
@@ -51,6 +52,11 @@ type Lake interface {
 // the store cannot be reached. A Store that is an io.Closer is closed after use.
 type SourceOpener func(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error)
 
+// Courier sends messages to webhooks; see webhook.Sender. What its errors say can be shown to the tenant.
+type Courier interface {
+	Send(ctx context.Context, m webhook.Message) (status int, err error)
+}
+
 // Config is what a Service works with.
 type Config struct {
 	Store    meta.Store
@@ -68,7 +74,8 @@ type Config struct {
 	SettleAge *time.Duration
 	// UndoWindow is how long a version of an audience can be brought back; default DefaultUndoWindow.
 	UndoWindow time.Duration
-	Sealer     Sealer // of the secrets of connections
+	Sealer     Sealer  // of the secrets of connections and webhooks
+	Courier    Courier // to webhooks
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
 	Worker     string // names this process in leases; default one made of host, process id and chance
@@ -119,7 +126,7 @@ func New(cfg Config) *Service {
 //
 //	viewer  read everything, look profiles up
 //	editor  submit, change and delete audiences with their labels; start runs; upload files;
-//	        create connections and namespaces
+//	        create connections and namespaces; keep webhooks
 //	admin   delete connections; read the audit log of the sandbox; in every sandbox of the organization: read all of the
 //	        audit log, administer API clients, and create, reset and delete sandboxes
 //

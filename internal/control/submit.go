@@ -49,8 +49,6 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 	d.ID, d.TaskID, d.Scope = t.AudienceID, t.ID, a.Scope
 	d.CreatedBy, d.CreatedAt, d.UpdatedBy, d.UpdatedAt = a.ClientID, now, a.ClientID, now
 	err = deed.update(ctx, func(tx meta.Tx) error {
-		deed.about(&d)
-		deed.changes(nil, audienceFacts(&d))
 		t.Draft = d
 		if err := openSandbox(ctx, tx, a.Scope); err != nil {
 			return err
@@ -61,6 +59,8 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 		if err := tx.CreateTask(ctx, t); err != nil {
 			return err
 		}
+		deed.about(&d)
+		deed.changes(nil, audienceFacts(&d))
 		return s.enqueue(ctx, tx, queue.Job{Kind: queue.TaskJob, ID: string(t.ID)})
 	})
 	var taken *meta.DuplicateError

@@ -36,7 +36,12 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 		s.cfg.Log.Info("task failed", "task", id, "error", failure)
 	}
 	t.UpdatedAt = s.now()
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.FinishTask(ctx, t) })
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if err := tx.FinishTask(ctx, t); err != nil {
+			return err
+		}
+		return s.taskEnded(ctx, tx, &t)
+	})
 	if err != nil && !notOurs(err) {
 		return fmt.Errorf("end task %s: %w", id, err)
 	}

@@ -39,6 +39,7 @@ type Maintained struct {
 	Versions  int  // snapshots that were removed
 	Orphans   int  // files that nothing named
 	Overdue   bool // there are members whose time is over: an expire run would take them out
+	Expiring  bool // there are members whose time is over within audience.ExpiringWithin, and is not yet
 }
 
 // Maintain folds an audience's small files and dead rows, removes versions that are kept no longer and the files
@@ -52,7 +53,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	if err != nil {
 		return m, err
 	}
-	if m.Overdue, err = p.overdue(ctx, dataset, u.TTL); err != nil {
+	if m.Overdue, m.Expiring, err = p.ageing(ctx, dataset, u.TTL); err != nil {
 		return m, err
 	}
 	if m.Compacted, err = p.Compact(ctx, u.Table, u.Idle); err != nil {
@@ -71,30 +72,33 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	return m, err
 }
 
-// overdue reports whether the dataset has a member whose time is over. It reads until it finds one.
-func (p *Pipeline) overdue(ctx context.Context, d *lake.Dataset, ttl time.Duration) (bool, error) {
+// ageing reports whether the dataset has a member whose time is over, and one whose time is over soon. It reads until it
+// has found both, and nothing when the last run that renewed everybody says that there are none.
+func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duration) (overdue, soon bool, err error) {
 	if d.Rows() == 0 {
-		return false, nil
+		return false, false, nil
 	}
 	refreshed, err := refreshedAt(d)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	now := p.Clock()
-	if refreshed.Add(ttl).After(now) {
-		return false, nil
+	if refreshed.Add(ttl).After(now.Add(audience.ExpiringWithin)) {
+		return false, false, nil
 	}
 	state, err := d.OpenState(ctx, lake.StateOptions{})
 	if err != nil {
-		return false, fmt.Errorf("read the current members: %w", err)
+		return false, false, fmt.Errorf("read the current members: %w", err)
 	}
 	cursor := state.Cursor()
 	defer cursor.Close()
-	last := now.Add(-ttl).UnixMicro() // who was seen then is over now
+	over := now.Add(-ttl).UnixMicro() // whoever was seen then is over now
+	overSoon := now.Add(audience.ExpiringWithin - ttl).UnixMicro()
+	renewed := refreshed.UnixMicro() // everybody was
 	const steps = 1 << 10
 	for i := range uint64(steps) {
 		if err := ctx.Err(); err != nil {
-			return false, err
+			return false, false, err
 		}
 		var lo lake.Key
 		var hi *lake.Key
@@ -105,13 +109,16 @@ func (p *Pipeline) overdue(ctx context.Context, d *lake.Dataset, ttl time.Durati
 		}
 		rows, err := cursor.Range(lo, hi)
 		if err != nil {
-			return false, fmt.Errorf("read the current members: %w", err)
+			return false, false, fmt.Errorf("read the current members: %w", err)
 		}
 		for _, seen := range rows.Seen {
-			if seen <= last {
-				return true, nil
-			}
+			seen = max(seen, renewed)
+			overdue = overdue || seen <= over
+			soon = soon || seen > over && seen <= overSoon
+		}
+		if soon && (overdue || renewed > over) {
+			break
 		}
 	}
-	return false, nil
+	return overdue, soon, nil
 }

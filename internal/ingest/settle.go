@@ -26,6 +26,14 @@ func (s Settle) whole(f audience.PlannedFile, now time.Time) bool {
 	return now.Sub(f.ModifiedAt) >= s.Age || s.Age == 0 || s.Whole != nil && s.Whole(f.Path, f.Version)
 }
 
+// For returns the rule for the files of a store. Where files appear whole there is nothing to wait for.
+func (s Settle) For(store source.Store) Settle {
+	if _, ok := store.(source.Atomic); ok {
+		s.Age = 0
+	}
+	return s
+}
+
 // settle waits until the files that are to be read have settled. One that does not within the limit is left for the
 // next run, as unsettled; one that goes away meanwhile is skipped.
 func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.PlannedFile) error {

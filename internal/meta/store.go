@@ -111,6 +111,17 @@ type Reader interface {
 	Scheduled(ctx context.Context, now time.Time, limit int) ([]uint32, error)
 	// Unswept lists deleted audiences whose data still has to be removed.
 	Unswept(ctx context.Context) ([]DeletedAudience, error)
+	Webhook(ctx context.Context, scope audience.Scope, id audience.WebhookID) (audience.Webhook, error)
+	// Webhooks lists by creation time, then id.
+	Webhooks(ctx context.Context, scope audience.Scope) ([]audience.Webhook, error)
+	// DueWebhooks lists the enabled webhooks of all organizations that have a delivery which is due by now, by id.
+	DueWebhooks(ctx context.Context, now time.Time) ([]audience.WebhookID, error)
+	// NextDelivery returns the delivery of a webhook that has been due longest; ErrNotFound when none is due by now, and
+	// when the webhook is disabled or gone.
+	NextDelivery(ctx context.Context, id audience.WebhookID, now time.Time) (audience.Webhook, audience.Delivery, error)
+	// Deliveries lists a webhook's deliveries by the time of their events, the newest first; after is the place that the
+	// list goes on after, nil begins it.
+	Deliveries(ctx context.Context, id audience.WebhookID, after *DeliveryPlace, limit int) ([]audience.Delivery, error)
 	// Answer finds what was kept of a request by KeepAnswer.
 	Answer(ctx context.Context, k RequestKey) (Answer, error)
 }
@@ -132,8 +143,8 @@ type Tx interface {
 	CreateConnection(ctx context.Context, c audience.Connection) error // ErrDuplicate (name in the sandbox, ignoring case)
 	// SetSandboxState stores the state of a sandbox.
 	SetSandboxState(ctx context.Context, scope audience.Scope, s audience.SandboxState) error
-	// ClearSandbox removes the connections, tasks and kept answers of a sandbox that has nothing else any more. It is
-	// false, and does nothing, while the sandbox has an audience, one whose data is not swept, or an unfinished task.
+	// ClearSandbox removes the connections, webhooks, tasks and kept answers of a sandbox that has nothing else any more.
+	// It is false, and does nothing, while the sandbox has an audience, one whose data is not swept, or an unfinished task.
 	ClearSandbox(ctx context.Context, scope audience.Scope) (bool, error)
 	// DeleteSandbox removes a sandbox that ClearSandbox has cleared in the same transaction, and the roles in it.
 	DeleteSandbox(ctx context.Context, scope audience.Scope) error
@@ -182,6 +193,16 @@ type Tx interface {
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
+	CreateWebhook(ctx context.Context, w audience.Webhook) error // ErrDuplicate (ID)
+	// UpdateWebhook stores URL, Description, Events, Enabled, Note, FailingSince, UpdatedBy and UpdatedAt.
+	UpdateWebhook(ctx context.Context, w audience.Webhook) error
+	// DeleteWebhook removes a webhook and its deliveries.
+	DeleteWebhook(ctx context.Context, scope audience.Scope, id audience.WebhookID) error
+	CreateDelivery(ctx context.Context, d audience.Delivery) error // ErrDuplicate (event of the webhook)
+	// UpdateDelivery stores State, Attempts and NextAt.
+	UpdateDelivery(ctx context.Context, d audience.Delivery) error
+	// DropDeliveries removes the deliveries of events before that time and says how many they were.
+	DropDeliveries(ctx context.Context, before time.Time) (int64, error)
 	// KeepAnswer stores what is known of a request, instead of what was.
 	KeepAnswer(ctx context.Context, a Answer) error
 	// DropAnswer forgets a request, if it is known.
@@ -242,6 +263,12 @@ type AuditQuery struct {
 type AuditPlace struct {
 	At time.Time
 	ID string
+}
+
+// DeliveryPlace is where a delivery stands in a list.
+type DeliveryPlace struct {
+	At      time.Time
+	EventID string
 }
 
 // What audiences can be sorted by.

@@ -1,5 +1,5 @@
-// Package netguard keeps tenants from reaching the inside of a network through Roster: connections that they describe
-// may lead to public addresses only, and to the networks that the operator allows.
+// Package netguard keeps tenants from reaching the inside of a network through Roster: connections and webhooks that they
+// describe may lead to public addresses only, and to the networks that the operator allows.
 package netguard
 
 import (

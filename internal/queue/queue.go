@@ -18,6 +18,8 @@ const (
 	ForgetJob Kind = "forget"
 	// ScheduleJob looks at the schedule of an audience and starts its run if it is time; ID is its number.
 	ScheduleJob Kind = "schedule"
+	// WebhookJob sends a webhook what is due; ID is its id.
+	WebhookJob Kind = "webhook"
 )
 
 // Job is one piece of work.

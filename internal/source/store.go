@@ -48,6 +48,12 @@ type Store interface {
 	Open(ctx context.Context, obj Object, offset, length int64) (io.ReadCloser, error)
 }
 
+// Atomic is a Store whose objects are there only once they are there whole, so that nobody has to wait for one.
+type Atomic interface {
+	Store
+	Atomic()
+}
+
 // Reason is what an error says of the reason that its kind gives, without the path before it.
 func Reason(err, kind error) string {
 	text := err.Error()

@@ -40,7 +40,10 @@ run = call("POST", f"{external}/{audience}/run", {})["runId"]
 done = ended(f"{external}/{audience}/run/{run}")
 connection = call("POST", "/foundation/flowservice/connections", {
     "name": "probed", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "version": "1.0"}})["id"]
+client = call("POST", "/roster/clients", {"name": "probed"})["clientId"]
+webhook = call("POST", "/roster/webhooks", {"url": "http://127.0.0.1:9/", "events": ["roster.run.ended"]})["id"]
 known = {
+    "clientId": client, "webhookId": webhook,
     "audienceId": audience, "taskId": task, "operationId": task, "runId": run, "connectionId": connection,
     "flowId": done["details"][0]["flowId"], "flowRunId": done["details"][0]["flowRunId"], "namespace": "email", "identity": "ada@example.com",
 }

@@ -76,6 +76,9 @@ func (o operation) sandboxOnly() operation {
 const newAudience = `{"name": "{new}", "fields": [{"name": "mail", "type": "string", "identityNs": "email"}], "originName": "CUSTOM_UPLOAD", "labels": ["custom/matrix"],
 	"sourceSpec": {"path": "matrix.csv", "type": "file", "cloudType": "DLZ"}}`
 
+// newWebhook is about an address that Roster never calls.
+const newWebhook = `{"url": "http://127.0.0.1:9/hook", "events": ["roster.run.ended"]}`
+
 // operations is the access matrix. Whoever adds a call to the API adds it here.
 var operations = map[string]operation{
 	"POST /core/ais/external-audience/submit": labelling(200).sends(newAudience),
@@ -137,6 +140,13 @@ var operations = map[string]operation{
 	"PATCH /roster/clients/{clientId}":                               administering(200).sends(`{"name": "{new}"}`),
 	"DELETE /roster/clients/{clientId}":                              administering(204).on((*matrix).client),
 	"POST /roster/clients/{clientId}/secrets":                        administering(201).on((*matrix).client),
+	"GET /roster/webhooks":                                           creating(200),
+	"POST /roster/webhooks":                                          creating(201).sends(newWebhook),
+	"GET /roster/webhooks/{webhookId}":                               writing(200).sandboxOnly(),
+	"PATCH /roster/webhooks/{webhookId}":                             writing(200).sandboxOnly().sends(`{"description": "{new}"}`),
+	"DELETE /roster/webhooks/{webhookId}":                            writing(204).sandboxOnly().on((*matrix).webhook),
+	"POST /roster/webhooks/{webhookId}/test":                         writing(202).sandboxOnly(),
+	"GET /roster/webhooks/{webhookId}/deliveries":                    writing(200).sandboxOnly(),
 	"GET /roster/audit":                                              administering(200).with(func(o *operation) { o.foreign, o.orgWide = 200, true }),
 }
 

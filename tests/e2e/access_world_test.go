@@ -150,6 +150,9 @@ func (m *matrix) share() {
 	for k, v := range m.client() {
 		m.shared[k] = v
 	}
+	for k, v := range m.webhook() {
+		m.shared[k] = v
+	}
 }
 
 // unique is a name that nothing has.
@@ -181,6 +184,11 @@ func (m *matrix) client() map[string]string {
 	m.t.Helper()
 	made := m.as(m.admin, "POST", "/roster/clients", fmt.Sprintf(`{"name": %q}`, m.unique())).ok(201)
 	return map[string]string{"clientId": made["clientId"].(string)}
+}
+
+func (m *matrix) webhook() map[string]string {
+	m.t.Helper()
+	return map[string]string{"webhookId": m.as(m.editor, "POST", "/roster/webhooks", newWebhook).ok(201)["id"].(string)}
 }
 
 // as makes a call as a caller.

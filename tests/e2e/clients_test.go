@@ -4,8 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"roster/internal/app"
 )
 
 // tokenStatus is how a token request is answered.
@@ -99,6 +104,62 @@ func TestGrantsOfWhatOneHolds(t *testing.T) {
 	for _, e := range m.as(local, "GET", "/roster/audit", "").ok(200)["entries"].([]any) {
 		if e.(map[string]any)["sandbox"] != "prod" {
 			t.Errorf("an administrator of prod is told %v", e)
+		}
+	}
+}
+
+// TestClientCommand administers a client by the command, and works with the credentials that it writes.
+func TestClientCommand(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	run := func(args ...string) string {
+		t.Helper()
+		code, out, log := finish(t, command(t, append(append([]string{"client"}, args...), "--data-dir", s.dir)...))
+		if code != 0 {
+			t.Fatalf("%v: exit %d %s", args, code, log)
+		}
+		return out
+	}
+	file := filepath.Join(t.TempDir(), "loader.json")
+	keep := func(credentials string) string {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(credentials), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		creds, err := app.ReadCredentials(file)
+		if err != nil || creds.BaseURL != s.creds.BaseURL || creds.OrgID != s.creds.OrgID || creds.Sandbox != "prod" {
+			t.Fatalf("%s, %v", credentials, err)
+		}
+		return creds.ClientID
+	}
+	id := keep(run("create", "loader", "--access", "prod=viewer", "--label", "core/C1"))
+	works := func(want int) {
+		t.Helper()
+		if code, _, log := finish(t, command(t, "members", "nobody", "--server", s.creds.BaseURL, "--credentials", file)); code != want {
+			t.Errorf("exit %d, want %d: %s", code, want, log)
+		}
+	}
+	works(2) // there is no such audience, which it may know
+	if keep(run("rotate", id, "--overlap", "0")) != id {
+		t.Error("the secret of another client was replaced")
+	}
+	works(2)
+	if out := run("grant", id, "--access", "*=viewer", "--label", "custom/a", "--label", "core/C2"); out != id+"\tloader\t*=viewer prod=viewer\tcore/C1 core/C2 custom/a\n" {
+		t.Errorf("grant: %q", out)
+	}
+	run("revoke", id, "--label", "core/C1", "--access", "prod=viewer", "--access", "*=viewer")
+	if out := run("list"); !strings.Contains(out, "administrator  *=admin  *\n") || !strings.Contains(out, "loader                  core/C2 custom/a\n") {
+		t.Errorf("list:\n%s", out)
+	}
+	if out := run("list", "--json"); !strings.Contains(out, `"name":"loader","roles":{},"labels":["core/C2","custom/a"]`) {
+		t.Errorf("list: %s", out)
+	}
+	works(3)
+	run("delete", id)
+	works(3)
+	for want, args := range map[int][]string{2: {"client", "create", "x", "--access", "prod"}, 3: {"client", "delete", id}} {
+		if code, _, log := finish(t, command(t, append(args, "--data-dir", s.dir)...)); code != want {
+			t.Errorf("%v: exit %d, want %d: %s", args, code, want, log)
 		}
 	}
 }

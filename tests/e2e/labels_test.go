@@ -66,6 +66,15 @@ func TestLabelledFields(t *testing.T) {
 	m.as(plain, "PATCH", one, `{"fields": [{"name": "score", "labels": []}]}`).refused(400, "100910-400", "no field")
 	m.as(plain, "PATCH", one, `{"fields": [{"name": "tier", "labels": ["core/C1"]}]}`).refused(401, "100922-401", "core/C1")
 
+	// A run has one receipt. Who may not see all that is in it gets none.
+	m.land("people.csv", "mail,tier\nada@example.com,gold\n")
+	second := m.ingest(id, `{"force": true}`)["runId"].(string)
+	m.as(full, "GET", one+"/runs/"+second+"/receipt", "").ok(200)
+	m.as(plain, "GET", one+"/runs/"+second+"/receipt", "").refused(401, "100922-401")
+	if told := m.as(plain, "GET", one+"/runs/"+second, ""); told.status != 200 || strings.Contains(string(told.body), "score") {
+		t.Errorf("%s", told.body)
+	}
+
 	// A change by who does not see the field leaves it as it is.
 	etag := m.as(plain, "GET", "/data/core/ups/audiences/"+id, "").header.Get("ETag")
 	m.as(plain.but("plain", "If-Match", etag), "PATCH", "/data/core/ups/audiences/"+id, `[{"op": "add", "path": "/description", "value": "new"}]`).ok(200)

@@ -92,7 +92,7 @@ const flow = "/data/foundation/flowservice/connections"
 func TestS3(t *testing.T) {
 	t.Parallel()
 	store := startS3(t)
-	s := start(t, loopback)
+	s := start(t, loopback, func(c *app.Config) { c.SettleAge = new(time.Hour) }) // objects of a bucket are whole at once
 	store.put("exports/loyal/1.csv", "mail,points\nada@example.com,1\nbob@example.com,2\n")
 	store.put("exports/loyal/2.csv", "mail,points\nbob@example.com,3\ncleo@example.com,many\n")
 	store.put("elsewhere/secret.csv", "mail\nnobody@example.com\n")

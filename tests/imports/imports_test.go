@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"internal/audience":            {},
 	"internal/background":          {}, // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/meta"},
-	"internal/control":             {"internal/ingest", "internal/lake", "internal/meta", "internal/profile", "internal/queue", "internal/source"}, // lake: creating, dropping and reading tables
+	"internal/control":             {"internal/ingest", "internal/lake", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/profile", "internal/source", "internal/tabular"},
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
 	"internal/lake":                {"internal/fault"},
@@ -39,10 +39,13 @@ var allowed = map[string][]string{
 	"internal/profile/profiletest": {"internal/profile"},
 	"internal/queue":               {},
 	"internal/source":              {"internal/fault"},
-	"internal/source/bucket":       {"internal/fault", "internal/netguard", "internal/source"},
+	"internal/source/bucket":       {"internal/fault", "internal/netguard", "internal/source", "internal/source/ahead"},
+	"internal/source/sftp":         {"internal/fault", "internal/netguard", "internal/source", "internal/source/ahead"},
+	"internal/source/ahead":        {"internal/source"},
 	"internal/source/sourcetest":   {"internal/source"},
 	"internal/secret":              {},
 	"internal/netguard":            {},
+	"internal/webhook":             {"internal/netguard"}, // the refusal of an address, which is told apart from other failures
 	"internal/tabular":             {"internal/background", "internal/unpack"},
 	"internal/unpack":              {"internal/background"},
 	"bench/gen":                    {},
@@ -62,12 +65,13 @@ var confined = map[string][]string{
 	"github.com/spf13/cobra":            {"cmd/roster"},
 	"github.com/go-jose":                {"internal/auth"},
 	"github.com/netresearch/go-cron":    {"internal/control"},
+	"github.com/pkg/sftp":               {"internal/source/sftp"},
 	"gocloud.dev":                       {"internal/source/bucket"},
 	"github.com/aws/aws-sdk-go-v2":      {"internal/source/bucket"},
 	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},
-	"net/http":                          {"client", "internal/api", "internal/app", "internal/netguard", "internal/source/bucket", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
 	"database/sql":                      {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 

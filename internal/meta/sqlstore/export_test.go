@@ -15,6 +15,12 @@ func AudiencePage(scope audience.Scope, q meta.AudienceQuery) (string, []any, er
 	return page.sql, page.args, err
 }
 
+// AuditPage returns the statement that reads a page of the audit log, and its arguments.
+func AuditPage(org string, q meta.AuditQuery) (string, []any) {
+	s := auditPage(org, q)
+	return s.sql, s.args
+}
+
 // AudienceCount returns the statement that counts the audiences that filters let through, and its arguments.
 func AudienceCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
 	where, err := audiencesLike(scope, q)

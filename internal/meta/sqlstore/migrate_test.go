@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"roster/internal/audience"
@@ -34,7 +35,7 @@ func older(t *testing.T, before string) (path string, db *sql.DB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Exec(string(script)); err != nil {
+		if _, err := db.Exec(strings.ReplaceAll(string(script), ` COLLATE "C"`, "")); err != nil {
 			t.Fatal(file, err)
 		}
 		if _, err := db.Exec(`INSERT INTO schema_versions VALUES (?)`, i+1); err != nil {
@@ -70,6 +71,44 @@ func TestOlderAudiences(t *testing.T) {
 		list, total, err := s.Audiences(t.Context(), audience.Scope{Org: "org", Sandbox: "prod"}, q)
 		if err != nil || total != 1 || len(list) != 1 || list[0].State != audience.StatePublished {
 			t.Errorf("%+v finds %d: %+v, %v", q, total, list, err)
+		}
+	}
+}
+
+// TestOlderLabels opens a database whose clients hold no labels and whose audiences cannot be found by theirs.
+func TestOlderLabels(t *testing.T) {
+	t.Parallel()
+	path, db := older(t, "0005_governance.sql")
+	if _, err := db.Exec(`INSERT INTO clients (id, org, name, secret_hash, roles, created_at) VALUES ('c', 'org', 'n', '"AA=="', '{"*":"admin"}', 7)`); err != nil {
+		t.Fatal(err)
+	}
+	for i, labels := range []string{`["core/C1","core/C1"]`, `null`, `[]`, `["core/C1","custom/x"]`} {
+		_, err := db.Exec(`INSERT INTO audiences (id, num, org, sandbox, task_id, custom_id, name, description, fields, source, connection_id, ttl_days,
+			labels, tags, audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at, last_run, members,
+			refreshed_at, last_ingested_at)
+			VALUES (?, ?, 'org', 'prod', '', '', 'name', '', '[]', '{}', '', 30, ?, '[]', 'people', 'CUSTOM_UPLOAD', 'n', TRUE, 'c', 0, 'c', 0, '', 0, 0, 0)`, i, i, labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if c, err := s.Client(t.Context(), "c"); err != nil || !c.Grants.All() || !c.UpdatedAt.Equal(c.CreatedAt) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, want := range []struct {
+		grants audience.Grants
+		total  int
+	}{{nil, 2}, {audience.Grants{"core/C1"}, 3}, {audience.Grants{"core/C1", "custom/x"}, 4}} {
+		list, total, err := s.Audiences(t.Context(), audience.Scope{Org: "org", Sandbox: "prod"}, meta.AudienceQuery{Limit: 9, SeenBy: &want.grants})
+		if err != nil || total != want.total || len(list) != total {
+			t.Errorf("with %q: %d of %d, %v", want.grants, len(list), total, err)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (t *tx) ClearSandbox(ctx context.Context, scope audience.Scope) (bool, erro
 			return false, err
 		}
 	}
-	return true, nil
+	return true, t.dropWebhooks(ctx, scope)
 }
 
 func (t *tx) DeleteSandbox(ctx context.Context, scope audience.Scope) error {

@@ -21,6 +21,7 @@ import (
 	"roster/internal/fault"
 	"roster/internal/netguard"
 	"roster/internal/source"
+	"roster/internal/source/ahead"
 )
 
 // Store is a bucket, or what is below a folder of it.
@@ -40,7 +41,10 @@ type driver interface {
 	refused(err error) error
 }
 
-var _ source.Store = (*Store)(nil)
+var _ source.Atomic = (*Store)(nil)
+
+// Atomic implements source.Atomic: an object is there when its last byte is.
+func (s *Store) Atomic() {}
 
 func newStore(b *blob.Bucket, folder string, d driver) *Store {
 	if folder = strings.Trim(folder, "/"); folder != "" {
@@ -126,7 +130,7 @@ func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int6
 	if length >= 0 {
 		end = min(end, offset+length)
 	}
-	return newReader(ctx, offset, end, func(ctx context.Context, offset int64, part []byte) (int, error) {
+	return ahead.Read(ctx, offset, end, func(ctx context.Context, offset int64, part []byte) (int, error) {
 		n, err := s.read(ctx, key, obj.Version, offset, part)
 		if err != nil {
 			err = s.failure(ctx, obj.Path, err)

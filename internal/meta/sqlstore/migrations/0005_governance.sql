@@ -54,4 +54,5 @@ CREATE TABLE audit (
 CREATE INDEX audit_list ON audit (org, at DESC, id DESC);
 CREATE INDEX audit_sandbox ON audit (org, sandbox, at DESC, id DESC);
 CREATE INDEX audit_object ON audit (org, object, at DESC, id DESC);
+CREATE INDEX audit_request ON audit (org, request_id, at DESC, id DESC);
 CREATE INDEX audit_client ON audit (org, client_id, at DESC, id DESC);

@@ -1,4 +1,5 @@
-package bucket
+// Package ahead reads a range of a remote object some parts ahead of its reader, and goes on where it was cut off.
+package ahead
 
 import (
 	"context"
@@ -22,8 +23,9 @@ const (
 	firstWait = 200 * time.Millisecond
 )
 
-// fetch fills a part from an offset, and returns how many bytes it got beside an error.
-type fetch func(ctx context.Context, offset int64, part []byte) (int, error)
+// Fetch fills a part from an offset, and returns how many bytes it got beside an error. Calls come from several goroutines
+// at once.
+type Fetch func(ctx context.Context, offset int64, part []byte) (int, error)
 
 // part is a stretch of an object that has been asked for.
 type part struct {
@@ -34,7 +36,7 @@ type part struct {
 
 // reader reads a range of an object, some parts ahead.
 type reader struct {
-	fetch  fetch
+	fetch  Fetch
 	ctx    context.Context
 	cancel context.CancelFunc
 	next   int64 // where the next part begins
@@ -45,7 +47,8 @@ type reader struct {
 	wg     sync.WaitGroup
 }
 
-func newReader(ctx context.Context, offset, end int64, f fetch) *reader {
+// Read returns a reader of an object from an offset up to an end.
+func Read(ctx context.Context, offset, end int64, f Fetch) io.ReadCloser {
 	r := &reader{fetch: f, next: offset, end: end}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	return r

@@ -1,0 +1,66 @@
+package client
+
+// Webhook is an endpoint that is told of events in a sandbox.
+type Webhook struct {
+	ID          string   `json:"id"`
+	URL         string   `json:"url"`
+	Description string   `json:"description,omitempty"`
+	Events      []string `json:"events"`
+	Enabled     bool     `json:"enabled"`
+	Note        string   `json:"note,omitempty"` // why Roster disabled it
+	// FailingSince is when the first of the attempts failed since which none succeeded; 0 when the last one succeeded.
+	FailingSince int64  `json:"failingSince,omitempty"`
+	CreatedBy    string `json:"createdBy"`
+	CreatedAt    int64  `json:"createdAt"`
+	UpdatedBy    string `json:"updatedBy"` // the API client whose labels say what it is told
+	UpdatedAt    int64  `json:"updatedAt"`
+	Secret       string `json:"secret,omitempty"` // told once, when it is created
+}
+
+// WebhookList is the webhooks of a sandbox.
+type WebhookList struct {
+	Webhooks []Webhook `json:"webhooks"`
+}
+
+// NewWebhook creates a webhook.
+type NewWebhook struct {
+	URL         string   `json:"url"`
+	Description string   `json:"description,omitempty"`
+	Events      []string `json:"events"`
+}
+
+// WebhookPatch changes a webhook. What is nil stays as it is; what is there is replaced whole.
+type WebhookPatch struct {
+	URL         *string   `json:"url,omitempty"`
+	Description *string   `json:"description,omitempty"`
+	Events      *[]string `json:"events,omitempty"`
+	Enabled     *bool     `json:"enabled,omitempty"`
+}
+
+// WebhookTest names the event that a test sends.
+type WebhookTest struct {
+	EventID string `json:"eventId"`
+}
+
+// Delivery is the sending of an event to a webhook.
+type Delivery struct {
+	EventID     string    `json:"eventId"` // also the message's webhook-id
+	Type        string    `json:"type"`
+	CreatedAt   int64     `json:"createdAt"`
+	Status      string    `json:"status"` // pending, delivered, failed or withheld
+	Attempts    []Attempt `json:"attempts"`
+	NextAttempt int64     `json:"nextAttemptAt,omitempty"` // of one that is pending
+}
+
+// Attempt is one request of a delivery.
+type Attempt struct {
+	At         int64  `json:"at"`
+	StatusCode int    `json:"statusCode,omitempty"` // 0 when there was no answer
+	Error      string `json:"error,omitempty"`      // why it failed
+}
+
+// DeliveryLog is a page of a webhook's deliveries, the newest event first.
+type DeliveryLog struct {
+	Deliveries []Delivery `json:"deliveries"`
+	Page       CursorPage `json:"_page"`
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"roster/client"
+	"roster/internal/app"
+)
+
+func newClient() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "client",
+		Short: "Administer API clients: their roles, labels and secrets",
+		Long: "Administer the organization's API clients. A client has a role (viewer, editor or admin) for each sandbox, or for\n" +
+			"all of them by the name *, and it sees only what has no labels but those that it holds. Without --server the\n" +
+			"commands work on the data directory, by a server in this process or the one that already uses the directory.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
+	}
+	cmd.AddCommand(newClientCreate(), newClientList(), newClientGrant(), newClientRevoke(), newClientRotate(), newClientDelete())
+	return cmd
+}
+
+// grants are the roles and labels on a command line.
+type grants struct {
+	roles, labels []string
+}
+
+func (g *grants) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&g.roles, "access", nil, "role in a sandbox, such as prod=editor or '*=viewer'; may be repeated")
+	cmd.Flags().StringArrayVar(&g.labels, "label", nil, "label that the client holds, such as core/C2, or '*' for all; may be repeated")
+}
+
+// byName returns the roles by the names of their sandboxes.
+func (g *grants) byName() (map[string]string, error) {
+	roles := map[string]string{}
+	for _, text := range g.roles {
+		sandbox, role, ok := strings.Cut(text, "=")
+		if !ok || sandbox == "" || role == "" {
+			return nil, usagef("--access %q is not SANDBOX=ROLE", text)
+		}
+		roles[sandbox] = role
+	}
+	return roles, nil
+}
+
+func newClientCreate() *cobra.Command {
+	var c connector
+	var g grants
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Create an API client and write its credentials to standard output",
+		Long: "Create an API client and write its credentials to standard output, in the form that --credentials takes. The secret\n" +
+			"is told only here.",
+		Example: "  roster client create loader --access prod=editor --label core/C2 > loader.json",
+		Args:    cobra.ExactArgs(1),
+	}
+	g.addFlags(cmd)
+	c.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		roles, err := g.byName()
+		if err != nil {
+			return err
+		}
+		return c.administer(cmd, func(conn *connection, out io.Writer) error {
+			made, err := conn.client.CreateAPIClient(cmd.Context(), client.NewAPIClient{Name: args[0], Roles: roles, Labels: g.labels})
+			if err != nil {
+				return err
+			}
+			return c.writeCredentials(conn, out, made)
+		})
+	}
+	return cmd
+}
+
+func newClientList() *cobra.Command {
+	var c connector
+	var asJSON bool
+	cmd := &cobra.Command{Use: "list", Short: "List the API clients", Args: cobra.NoArgs}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line")
+	c.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.administer(cmd, func(conn *connection, out io.Writer) error {
+			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+			if !asJSON {
+				fmt.Fprintln(w, "ID\tNAME\tROLES\tLABELS")
+			}
+			for start := ""; ; {
+				page, err := conn.client.APIClients(cmd.Context(), start, 0)
+				if err != nil {
+					return err
+				}
+				for _, one := range page.Clients {
+					if err := writeClient(w, one, asJSON); err != nil {
+						return err
+					}
+				}
+				if start = page.Page.Next; start == "" {
+					return w.Flush()
+				}
+			}
+		})
+	}
+	return cmd
+}
+
+func writeClient(w io.Writer, c client.APIClient, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(c)
+	}
+	var roles []string
+	for _, sandbox := range slices.Sorted(maps.Keys(c.Roles)) {
+		roles = append(roles, sandbox+"="+c.Roles[sandbox])
+	}
+	_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.ClientID, c.Name, strings.Join(roles, " "), strings.Join(c.Labels, " "))
+	return err
+}
+
+func newClientGrant() *cobra.Command {
+	return newClientChange("grant", "Give an API client roles and labels beside those that it has",
+		func(was client.APIClient, roles map[string]string, labels []string) (map[string]string, []string) {
+			all := maps.Clone(was.Roles)
+			maps.Copy(all, roles)
+			return all, append(was.Labels, labels...)
+		})
+}
+
+func newClientRevoke() *cobra.Command {
+	return newClientChange("revoke", "Take roles and labels from an API client; nothing stays of what is named",
+		func(was client.APIClient, roles map[string]string, labels []string) (map[string]string, []string) {
+			left := maps.Clone(was.Roles)
+			for sandbox := range roles {
+				delete(left, sandbox)
+			}
+			return left, slices.DeleteFunc(was.Labels, func(l string) bool { return slices.Contains(labels, l) })
+		})
+}
+
+// newClientChange makes a command that changes the roles and labels of a client.
+func newClientChange(use, short string, change func(was client.APIClient, roles map[string]string, labels []string) (map[string]string, []string)) *cobra.Command {
+	var c connector
+	var g grants
+	cmd := &cobra.Command{Use: use + " CLIENT-ID", Short: short, Args: cobra.ExactArgs(1),
+		Example: "  roster client " + use + " 8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11 --access prod=editor --label custom/loyalty"}
+	g.addFlags(cmd)
+	c.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		named, err := g.byName()
+		if err != nil {
+			return err
+		}
+		return c.administer(cmd, func(conn *connection, out io.Writer) error {
+			was, err := conn.client.APIClient(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			roles, labels := change(was, named, g.labels)
+			now, err := conn.client.UpdateAPIClient(cmd.Context(), args[0], client.APIClientPatch{Roles: &roles, Labels: &labels})
+			if err != nil {
+				return err
+			}
+			return writeClient(out, now, false)
+		})
+	}
+	return cmd
+}
+
+func newClientRotate() *cobra.Command {
+	var c connector
+	var overlap time.Duration
+	cmd := &cobra.Command{
+		Use:   "rotate CLIENT-ID",
+		Short: "Give an API client a new secret and write its credentials to standard output",
+		Long: "Give an API client a new secret and write its credentials to standard output, in the form that --credentials\n" +
+			"takes. The secrets that it has stay valid for --overlap.",
+		Example: "  roster client rotate 8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11 --overlap 1h > loader.json",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old secrets stay valid; 0 ends them at once")
+	c.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if overlap < 0 {
+			return usagef("--overlap must not be negative")
+		}
+		until := time.Now().Add(overlap).Unix()
+		if overlap == 0 {
+			until = 0
+		}
+		return c.administer(cmd, func(conn *connection, out io.Writer) error {
+			made, err := conn.client.NewSecret(cmd.Context(), args[0], client.NewSecret{OldSecretsValidUntil: &until})
+			if err != nil {
+				return err
+			}
+			return c.writeCredentials(conn, out, made)
+		})
+	}
+	return cmd
+}
+
+func newClientDelete() *cobra.Command {
+	var c connector
+	cmd := &cobra.Command{Use: "delete CLIENT-ID", Short: "Delete an API client", Args: cobra.ExactArgs(1)}
+	c.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.administer(cmd, func(conn *connection, _ io.Writer) error {
+			return conn.client.DeleteAPIClient(cmd.Context(), args[0])
+		})
+	}
+	return cmd
+}
+
+// administer does something on the server and writes to standard output.
+func (c *connector) administer(cmd *cobra.Command, do func(conn *connection, out io.Writer) error) error {
+	conn, err := c.dial(cmd)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(conn, cmd.OutOrStdout()), conn.close())
+}
+
+// writeCredentials writes the credentials of a client that has a new secret. Its sandbox is the first one by name that
+// it has a role in, or the administrator's.
+func (c *connector) writeCredentials(conn *connection, out io.Writer, made client.APIClient) error {
+	file := c.credentials
+	if file == "" {
+		file = app.CredentialsPath(c.cfg.DataDir)
+	}
+	creds, err := app.ReadCredentials(file) // a server in this process has another address
+	if err != nil {
+		return err
+	}
+	creds.Sandbox, creds.ClientID, creds.ClientSecret = conn.client.Sandbox, made.ClientID, made.ClientSecret
+	if roles := slices.Sorted(maps.Keys(made.Roles)); len(roles) > 0 && !slices.Contains(roles, "*") {
+		creds.Sandbox = roles[0]
+	}
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(creds)
+}

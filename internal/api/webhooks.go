@@ -1,0 +1,178 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// defaultDeliveries is the size of a page of a webhook's log.
+const defaultDeliveries = 20
+
+func (s *server) listWebhooks(c *call) (answer, error) {
+	list, err := s.Service.Webhooks(c.Context(), c.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.WebhookList{Webhooks: []client.Webhook{}}
+	for i := range list {
+		body.Webhooks = append(body.Webhooks, webhookBody(&list[i]))
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+func (s *server) createWebhook(c *call) (answer, error) {
+	var in client.NewWebhook
+	if err := c.typedJSON(&in); err != nil {
+		return answer{}, err
+	}
+	w, secret, err := s.Service.CreateWebhook(c.Context(), c.actor, audience.Webhook{URL: in.URL, Description: in.Description, Events: eventsOf(in.Events)})
+	if err != nil {
+		return answer{}, err
+	}
+	kept := webhookBody(&w)
+	told := kept
+	told.Secret = secret
+	return answer{http.StatusCreated, toldOnce{body: told, kept: kept}}, nil
+}
+
+func (c *call) webhookID() (audience.WebhookID, error) {
+	id, err := c.id("webhookId", "webhook")
+	return audience.WebhookID(id), err
+}
+
+func (s *server) webhook(c *call) (answer, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return answer{}, err
+	}
+	w, err := s.Service.Webhook(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, webhookBody(&w)}, nil
+}
+
+func (s *server) updateWebhook(c *call) (answer, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return answer{}, err
+	}
+	var in client.WebhookPatch
+	if err := c.typedJSON(&in); err != nil {
+		return answer{}, err
+	}
+	p := control.WebhookPatch{URL: in.URL, Description: in.Description, Enabled: in.Enabled}
+	if in.Events != nil {
+		p.Events = eventsOf(*in.Events)
+	}
+	w, err := s.Service.UpdateWebhook(c.Context(), c.actor, id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, webhookBody(&w)}, nil
+}
+
+func (s *server) deleteWebhook(c *call) (answer, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.Service.DeleteWebhook(c.Context(), c.actor, id); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// testWebhook has an event sent that says nothing; the log tells what became of it.
+func (s *server) testWebhook(c *call) (answer, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return answer{}, err
+	}
+	event, err := s.Service.TestWebhook(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusAccepted, client.WebhookTest{EventID: event}}, nil
+}
+
+// deliveryCursor is where a page of a webhook's log goes on.
+type deliveryCursor struct {
+	At int64  `json:"t"` // microseconds
+	ID string `json:"i"`
+}
+
+// listDeliveries answers a page of a webhook's log.
+func (s *server) listDeliveries(c *call) (answer, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	limit, after := q.limit(defaultDeliveries, control.MaxDeliveries), q.deliveryPlace()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, err := s.Service.Deliveries(c.Context(), c.actor, id, after, limit+1) // to see whether there is a page after this one
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.DeliveryLog{Deliveries: []client.Delivery{}, Page: client.CursorPage{Limit: limit}}
+	if len(list) > limit {
+		list = list[:limit]
+		body.Page.Next = token(deliveryCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].EventID})
+	}
+	for i := range list {
+		body.Deliveries = append(body.Deliveries, deliveryBody(&list[i]))
+	}
+	body.Page.Count = len(list)
+	return answer{http.StatusOK, body}, nil
+}
+
+// deliveryPlace reads where a page starts; nil for the first one.
+func (q *query) deliveryPlace() *meta.DeliveryPlace {
+	text := q.Get("start")
+	if text == "" {
+		return nil
+	}
+	var from deliveryCursor
+	if !readToken(text, &from) || from.ID == "" {
+		q.problems.Add("start", "must be the next of the page before")
+	}
+	q.problems.OptionalText("start", from.ID)
+	return &meta.DeliveryPlace{At: time.UnixMicro(from.At), EventID: from.ID}
+}
+
+func eventsOf(names []string) []audience.EventType {
+	events := make([]audience.EventType, len(names))
+	for i, n := range names {
+		events[i] = audience.EventType(n)
+	}
+	return events
+}
+
+func webhookBody(w *audience.Webhook) client.Webhook {
+	b := client.Webhook{ID: string(w.ID), URL: w.URL, Description: w.Description, Events: []string{}, Enabled: w.Enabled, Note: w.Note,
+		FailingSince: epoch(w.FailingSince), CreatedBy: w.CreatedBy, CreatedAt: epoch(w.CreatedAt), UpdatedBy: w.UpdatedBy, UpdatedAt: epoch(w.UpdatedAt)}
+	for _, e := range w.Events {
+		b.Events = append(b.Events, string(e))
+	}
+	return b
+}
+
+func deliveryBody(d *audience.Delivery) client.Delivery {
+	b := client.Delivery{EventID: d.EventID, Type: string(d.Type), CreatedAt: epoch(d.At), Status: string(d.State), Attempts: []client.Attempt{},
+		NextAttempt: epoch(d.NextAt)}
+	for _, a := range d.Attempts {
+		b.Attempts = append(b.Attempts, client.Attempt{At: epoch(a.At), StatusCode: a.Status, Error: a.Error})
+	}
+	return b
+}

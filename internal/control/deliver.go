@@ -1,0 +1,156 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/queue"
+	"roster/internal/webhook"
+)
+
+const (
+	// firstRetry and longestRetry are how long after a failed attempt the next one is due: every time it is twice as
+	// long, up to the longest.
+	firstRetry   = 5 * time.Second
+	longestRetry = 3 * time.Hour
+	// triedFor is how long after its event a delivery is tried, and how long a webhook may fail before it is disabled.
+	triedFor = 24 * time.Hour
+	// keepDeliveries is how long deliveries stay in the log.
+	keepDeliveries = 30 * 24 * time.Hour
+	// deliverAtOnce bounds what one job sends.
+	deliverAtOnce = 100
+)
+
+// unsent returns the jobs of the webhooks to which something is to be sent.
+func (s *Service) unsent(ctx context.Context, now time.Time) ([]queue.Job, error) {
+	due, err := s.cfg.Store.DueWebhooks(ctx, now)
+	if err != nil {
+		return nil, fmt.Errorf("look for webhooks with something to send: %w", err)
+	}
+	var jobs []queue.Job
+	for _, id := range due {
+		jobs = append(jobs, queue.Job{Kind: queue.WebhookJob, ID: string(id)})
+	}
+	return jobs, nil
+}
+
+// doWebhook sends a webhook what is due, one message after the other. It ends at the first that fails, so that an endpoint
+// which does not answer holds nobody up; Recover has the rest sent. A message may arrive twice: when the process ends
+// between the answer and its record.
+func (s *Service) doWebhook(ctx context.Context, id audience.WebhookID) error {
+	for range deliverAtOnce {
+		h, d, err := s.cfg.Store.NextDelivery(ctx, id, s.now())
+		if errors.Is(err, meta.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("look for what to send to webhook %s: %w", id, err)
+		}
+		if done, err := s.deliver(ctx, &h, &d); err != nil || !done {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver makes an attempt at a delivery and records it. It is true unless the attempt failed.
+func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.Delivery) (bool, error) {
+	may, err := mayHear(ctx, s.cfg.Store, h, d.Labels)
+	if err != nil {
+		return false, err
+	}
+	if !may {
+		d.State = audience.DeliveryWithheld
+		return true, s.attempted(ctx, h, d, 0)
+	}
+	secret, err := s.cfg.Sealer.Open(h.Sealed, webhookPlace(h.ID))
+	if err != nil {
+		return false, fmt.Errorf("webhook %s: %w", h.ID, err)
+	}
+	a := audience.DeliveryAttempt{At: s.now()}
+	a.Status, err = s.cfg.Courier.Send(ctx, webhook.Message{URL: h.URL, Secret: string(secret), ID: d.EventID, At: a.At, Body: []byte(d.Body)})
+	if ctx.Err() != nil && a.Status == 0 {
+		return false, ctx.Err()
+	}
+	d.State = audience.DeliveryDelivered
+	if err != nil {
+		a.Error = err.Error()
+		d.State = audience.DeliveryPending
+	}
+	d.Attempts = append(d.Attempts, a)
+	if err != nil {
+		s.postpone(d)
+		s.cfg.Log.Info("a webhook failed", "webhook", h.ID, "event", d.EventID, "attempt", len(d.Attempts), "status", a.Status, "error", err)
+	}
+	return err == nil, s.attempted(ctx, h, d, a.Status)
+}
+
+// postpone says when a delivery that failed is tried again. After triedFor it is given up.
+func (s *Service) postpone(d *audience.Delivery) {
+	now := s.now()
+	if now.Sub(d.At) >= triedFor {
+		d.State = audience.DeliveryFailed
+		return
+	}
+	wait := longestRetry
+	if n := len(d.Attempts) - 1; n < 12 {
+		wait = min(firstRetry<<n, longestRetry)
+	}
+	d.NextAt = now.Add(wait)
+	if end := d.At.Add(triedFor); d.NextAt.After(end) {
+		d.NextAt = end
+	}
+}
+
+// attempted records an attempt, also when the process was told to stop meanwhile, and what it says of the webhook.
+func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audience.Delivery, status int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
+	defer cancel()
+	if d.State != audience.DeliveryPending {
+		d.NextAt = time.Time{}
+	}
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		if err := tx.UpdateDelivery(ctx, *d); err != nil {
+			return err
+		}
+		now, err := tx.Webhook(ctx, h.Scope, h.ID)
+		if err != nil {
+			return err
+		}
+		was := now.FailingSince
+		s.judge(&now, d, status)
+		if was.Equal(now.FailingSince) && now.Enabled {
+			return nil
+		}
+		return tx.UpdateWebhook(ctx, now)
+	})
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil // the webhook was deleted meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("record an attempt at webhook %s: %w", h.ID, err)
+	}
+	return nil
+}
+
+// judge says what a delivery that was attempted tells of its webhook. One whose attempts have all failed for triedFor is
+// disabled, and one that says that it is gone.
+func (s *Service) judge(h *audience.Webhook, d *audience.Delivery, status int) {
+	now := s.now()
+	switch {
+	case d.State == audience.DeliveryDelivered:
+		h.FailingSince = time.Time{}
+	case d.State == audience.DeliveryWithheld || !h.Enabled:
+	case status == webhook.StatusGone:
+		h.Enabled, h.Note = false, "disabled: the endpoint answered that it is gone (status 410)"
+	case h.FailingSince.IsZero():
+		h.FailingSince = now
+	case now.Sub(h.FailingSince) >= triedFor:
+		h.Enabled = false
+		h.Note = "disabled after a day without success; at the last attempt " + d.Attempts[len(d.Attempts)-1].Error
+	}
+}

@@ -1,0 +1,180 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/queue"
+)
+
+// cloudEvent is an event as CloudEvents 1.0 has it, in the structured form. Its data says which audience and run it is
+// about and counts; it names no file, no column and nobody.
+type cloudEvent struct {
+	SpecVersion     string             `json:"specversion"`
+	ID              string             `json:"id"`
+	Source          string             `json:"source"`
+	Type            audience.EventType `json:"type"`
+	Subject         audience.ID        `json:"subject,omitempty"`
+	Time            time.Time          `json:"time"`
+	DataContentType string             `json:"datacontenttype"`
+	Data            any                `json:"data"`
+}
+
+// taskData is the data of EventTaskEnded.
+type taskData struct {
+	TaskID       audience.TaskID `json:"taskId"`
+	AudienceID   audience.ID     `json:"audienceId,omitempty"` // "" of a task that failed
+	AudienceName string          `json:"audienceName"`
+	Status       audience.Status `json:"status"`
+	ErrorCode    audience.Code   `json:"errorCode,omitempty"`
+}
+
+// runData is the data of EventRunEnded and, with Guards, of EventGuardTripped.
+type runData struct {
+	RunID        audience.RunID   `json:"runId"`
+	AudienceID   audience.ID      `json:"audienceId"`
+	AudienceName string           `json:"audienceName"`
+	Kind         audience.RunKind `json:"kind"` // "ingest" of one that reads the audience's files
+	Status       audience.Status  `json:"status"`
+	DryRun       bool             `json:"dryRun"`
+	Forced       bool             `json:"forced"`
+	StartedAt    int64            `json:"startedAt"` // epoch seconds, as all times in data
+	EndedAt      int64            `json:"endedAt"`
+	ErrorCode    audience.Code    `json:"errorCode,omitempty"`
+	Rows         audience.Rows    `json:"rows"`
+	Members      audience.Members `json:"members"`
+	Guards       []trippedGuard   `json:"guards,omitempty"`
+}
+
+type trippedGuard struct {
+	Guard string  `json:"guard"`
+	Value float64 `json:"value"`
+	Limit float64 `json:"limit"`
+}
+
+// expiringData is the data of EventMembersExpiring.
+type expiringData struct {
+	AudienceID    audience.ID `json:"audienceId"`
+	AudienceName  string      `json:"audienceName"`
+	ExpiresBefore int64       `json:"expiresBefore"` // when the last of those who are told of leaves at the latest
+	TTLInDays     int         `json:"ttlInDays"`
+}
+
+// taskEnded records the end of a task for the webhooks of its sandbox, in the transaction that ends it.
+func (s *Service) taskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) error {
+	data := taskData{TaskID: t.ID, AudienceName: t.Draft.Name, Status: t.Status}
+	e := audience.Event{Scope: t.Scope, Type: audience.EventTaskEnded, At: t.UpdatedAt, Labels: t.Draft.Labels}
+	if t.Status == audience.Success {
+		data.AudienceID, e.Subject = t.AudienceID, t.AudienceID
+	}
+	if t.Error != nil {
+		data.ErrorCode = t.Error.Code
+	}
+	return s.tell(ctx, tx, e, data)
+}
+
+// runEnded records the end of a run and the guards that it tripped, in the transaction that ends it.
+func (s *Service) runEnded(ctx context.Context, tx meta.Tx, r *audience.Run) error {
+	aud, err := tx.Audience(ctx, r.Scope, r.AudienceID)
+	if err != nil {
+		return err
+	}
+	data := runData{
+		RunID: r.ID, AudienceID: aud.ID, AudienceName: aud.Name, Kind: r.Request.Kind, Status: r.Status, DryRun: r.Request.DryRun, Forced: r.Request.Force,
+		StartedAt: r.CreatedAt.Unix(), EndedAt: r.EndedAt.Unix(), Rows: r.Result.Rows, Members: r.Result.Members,
+	}
+	if data.Kind == audience.RunIngest {
+		data.Kind = "ingest"
+	}
+	if r.Error != nil {
+		data.ErrorCode = r.Error.Code
+	}
+	e := audience.Event{Scope: r.Scope, Type: audience.EventRunEnded, At: r.UpdatedAt, Subject: aud.ID, Labels: aud.Labels}
+	if err := s.tell(ctx, tx, e, data); err != nil {
+		return err
+	}
+	for _, g := range r.Result.Guards {
+		if g.Tripped {
+			data.Guards = append(data.Guards, trippedGuard{Guard: g.Guard, Value: g.Value, Limit: g.Limit})
+		}
+	}
+	if len(data.Guards) == 0 {
+		return nil
+	}
+	e.Type = audience.EventGuardTripped
+	return s.tell(ctx, tx, e, data)
+}
+
+// membersExpiring records that members of an audience leave soon, in the transaction that ends its maintenance, which
+// happens once a day.
+func (s *Service) membersExpiring(ctx context.Context, tx meta.Tx, aud *audience.Audience, now time.Time) error {
+	e := audience.Event{Scope: aud.Scope, Type: audience.EventMembersExpiring, At: now, Subject: aud.ID, Labels: aud.Labels}
+	return s.tell(ctx, tx, e, expiringData{AudienceID: aud.ID, AudienceName: aud.Name, ExpiresBefore: now.Add(audience.ExpiringWithin).Unix(), TTLInDays: aud.TTLDays})
+}
+
+// tell records an event for the webhooks of its sandbox that want it and may be told, and enqueues its sending.
+func (s *Service) tell(ctx context.Context, tx meta.Tx, e audience.Event, data any) error {
+	hooks, err := tx.Webhooks(ctx, e.Scope)
+	if err != nil {
+		return fmt.Errorf("look for webhooks: %w", err)
+	}
+	for i := range hooks {
+		if !hooks[i].Wants(e.Type) {
+			continue
+		}
+		if e.ID == "" {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return err
+			}
+			e.ID = id.String()
+		}
+		if err := s.record(ctx, tx, &hooks[i], e, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record records an event for one webhook, if that may be told.
+func (s *Service) record(ctx context.Context, tx meta.Tx, h *audience.Webhook, e audience.Event, data any) error {
+	may, err := mayHear(ctx, tx, h, e.Labels)
+	if err != nil || !may {
+		return err
+	}
+	body, err := json.Marshal(cloudEvent{
+		SpecVersion: "1.0", ID: e.ID, Source: "/organizations/" + url.PathEscape(e.Scope.Org) + "/sandboxes/" + url.PathEscape(e.Scope.Sandbox),
+		Type: e.Type, Subject: e.Subject, Time: e.At, DataContentType: "application/json", Data: data,
+	})
+	if err != nil {
+		return err
+	}
+	err = tx.CreateDelivery(ctx, audience.Delivery{WebhookID: h.ID, EventID: e.ID, Type: e.Type, At: e.At, Labels: e.Labels, Body: string(body),
+		State: audience.DeliveryPending, NextAt: e.At})
+	if err != nil {
+		return fmt.Errorf("record an event for webhook %s: %w", h.ID, err)
+	}
+	return s.enqueue(ctx, tx, queue.Job{Kind: queue.WebhookJob, ID: string(h.ID)})
+}
+
+// mayHear reports whether the API client that last changed a webhook could read what has these labels, and may keep
+// webhooks.
+func mayHear(ctx context.Context, r meta.Reader, h *audience.Webhook, labels []string) (bool, error) {
+	c, err := r.Client(ctx, h.UpdatedBy)
+	if errors.Is(err, meta.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	owner := audience.Actor{Scope: h.Scope, Role: c.RoleIn(h.Scope.Sandbox), Grants: audience.NewGrants(c.Grants)}
+	return c.Org == h.Scope.Org && owner.May(toWrite) && owner.Grants.Covers(labels), nil
+}

@@ -1,0 +1,217 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/webhook"
+)
+
+// maxWebhooks is how many webhooks a sandbox can have.
+const maxWebhooks = 20
+
+// MaxDeliveries is how many deliveries can be asked for at once.
+const MaxDeliveries = 100
+
+// Webhooks are for those who write: an address may hold what others must not know.
+
+// CreateWebhook records a webhook of the actor's sandbox. Only URL, Description and Events of it count. Its secret is
+// told here and never again.
+func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audience.Webhook) (created audience.Webhook, secret string, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookCreate, hostOf(w.URL))
+	if err != nil {
+		return audience.Webhook{}, "", err
+	}
+	defer d.end(ctx, &err)
+	now := s.now()
+	w = audience.Webhook{ID: audience.WebhookID(uuid.NewString()), Scope: a.Scope, URL: w.URL, Description: w.Description, Events: w.Events, Enabled: true,
+		CreatedBy: a.ClientID, CreatedAt: now, UpdatedBy: a.ClientID, UpdatedAt: now}
+	if err := audience.ValidateWebhook(&w); err != nil {
+		return audience.Webhook{}, "", err
+	}
+	secret = webhook.NewSecret()
+	if w.Sealed, err = s.cfg.Sealer.Seal([]byte(secret), webhookPlace(w.ID)); err != nil {
+		return audience.Webhook{}, "", fmt.Errorf("seal the secret of a webhook: %w", err)
+	}
+	d.entry.Object = string(w.ID)
+	d.changes(nil, webhookFacts(&w))
+	err = d.update(ctx, func(tx meta.Tx) error {
+		if err := openSandbox(ctx, tx, w.Scope); err != nil {
+			return err
+		}
+		all, err := tx.Webhooks(ctx, w.Scope)
+		if err != nil {
+			return err
+		}
+		if len(all) >= maxWebhooks {
+			return audience.Errorf(audience.Impossible, "sandbox %q has %d webhooks, which is the most that it can have; delete one first", w.Scope.Sandbox, len(all))
+		}
+		return tx.CreateWebhook(ctx, w)
+	})
+	if err != nil {
+		return audience.Webhook{}, "", err
+	}
+	return w, secret, nil
+}
+
+// webhookPlace is the place that a webhook's secret is sealed for.
+func webhookPlace(id audience.WebhookID) string { return "webhook/" + string(id) }
+
+// Webhooks lists the webhooks of the actor's sandbox by creation time.
+func (s *Service) Webhooks(ctx context.Context, a audience.Actor) ([]audience.Webhook, error) {
+	if err := allow(a, toWrite); err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.Webhooks(ctx, a.Scope)
+}
+
+// Webhook returns one webhook.
+func (s *Service) Webhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (audience.Webhook, error) {
+	if err := allow(a, toWrite); err != nil {
+		return audience.Webhook{}, err
+	}
+	return webhookOf(ctx, s.cfg.Store, a, id)
+}
+
+func webhookOf(ctx context.Context, r meta.Reader, a audience.Actor, id audience.WebhookID) (audience.Webhook, error) {
+	key, ok := canonical(id)
+	if !ok {
+		return audience.Webhook{}, notFound("webhook", id)
+	}
+	w, err := r.Webhook(ctx, a.Scope, key)
+	return w, absent(err, "webhook", id)
+}
+
+// WebhookPatch changes a webhook; nil leaves a property as it is.
+type WebhookPatch struct {
+	URL, Description *string
+	Events           []audience.EventType
+	Enabled          *bool
+}
+
+// UpdateWebhook changes a webhook. From then on it is told what the actor may see. A new address, and being enabled, give
+// it another day before it is disabled for its failures.
+func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID, p WebhookPatch) (w audience.Webhook, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookUpdate, string(id))
+	if err != nil {
+		return audience.Webhook{}, err
+	}
+	defer d.end(ctx, &err)
+	err = d.update(ctx, func(tx meta.Tx) error {
+		was, err := webhookOf(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		w = was
+		p.apply(&w)
+		w.UpdatedBy, w.UpdatedAt = a.ClientID, s.now()
+		if err := audience.ValidateWebhook(&w); err != nil {
+			return err
+		}
+		d.changes(webhookFacts(&was), webhookFacts(&w))
+		return tx.UpdateWebhook(ctx, w)
+	})
+	if err != nil {
+		return audience.Webhook{}, err
+	}
+	return w, nil
+}
+
+func (p WebhookPatch) apply(w *audience.Webhook) {
+	if p.URL != nil {
+		w.URL, w.FailingSince = *p.URL, time.Time{}
+	}
+	if p.Description != nil {
+		w.Description = *p.Description
+	}
+	if p.Events != nil {
+		w.Events = append([]audience.EventType{}, p.Events...)
+	}
+	if p.Enabled != nil {
+		w.Enabled, w.Note, w.FailingSince = *p.Enabled, "", time.Time{}
+	}
+}
+
+// DeleteWebhook removes a webhook and its log. What is not sent yet is not sent any more.
+func (s *Service) DeleteWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookDelete, string(id))
+	if err != nil {
+		return err
+	}
+	defer d.end(ctx, &err)
+	return d.update(ctx, func(tx meta.Tx) error {
+		w, err := webhookOf(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		d.changes(webhookFacts(&w), nil)
+		return tx.DeleteWebhook(ctx, a.Scope, w.ID)
+	})
+}
+
+// TestWebhook sends a webhook an event that says nothing, and returns the event's id, by which it is found in the log.
+func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error) {
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookTest, string(id))
+	if err != nil {
+		return "", err
+	}
+	defer d.end(ctx, &err)
+	err = d.update(ctx, func(tx meta.Tx) error {
+		w, err := webhookOf(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		if !w.Enabled {
+			return audience.Errorf(audience.Impossible, "webhook %s is disabled; enable it first", w.ID)
+		}
+		if may, err := mayHear(ctx, tx, &w, nil); err != nil {
+			return err
+		} else if !may {
+			return audience.Errorf(audience.Impossible, "webhook %s is told nothing, since the API client that last changed it is no %s of the sandbox any more; change it to be told what you may see", w.ID, toWrite)
+		}
+		e := audience.Event{ID: uuid.NewString(), Scope: w.Scope, Type: audience.EventTest, At: s.now()}
+		event = e.ID
+		return s.record(ctx, tx, &w, e, struct{}{})
+	})
+	if err != nil {
+		return "", err
+	}
+	return event, nil
+}
+
+// Deliveries lists what was sent to a webhook and is to be sent, the newest event first, beginning after a place unless
+// that is nil.
+func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error) {
+	if err := allow(a, toWrite); err != nil {
+		return nil, err
+	}
+	if limit < 1 || limit > MaxDeliveries+1 {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", MaxDeliveries)
+	}
+	w, err := webhookOf(ctx, s.cfg.Store, a, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.Deliveries(ctx, w.ID, after, limit)
+}
+
+// webhookFacts are the properties of a webhook in the audit log. Of its address only the host is told: the rest may be
+// a secret.
+func webhookFacts(w *audience.Webhook) map[string]any {
+	return map[string]any{"host": hostOf(w.URL), "url": digest(w.URL), "description": digest(w.Description), "events": w.Events, "enabled": w.Enabled}
+}
+
+// hostOf is the host of an address, with its port; "-" when there is none.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "-"
+	}
+	return u.Host
+}

@@ -1,0 +1,501 @@
+package control_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+	"roster/internal/netguard"
+	"roster/internal/queue"
+	"roster/internal/secret"
+	"roster/internal/webhook"
+)
+
+// receiver is an endpoint that answers as it is told and keeps what it was sent.
+type receiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	status int
+	got    []received
+}
+
+type received struct {
+	header http.Header
+	body   []byte
+}
+
+func newReceiver(t *testing.T) *receiver {
+	t.Helper()
+	r := &receiver{status: http.StatusNoContent}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.got = append(r.got, received{req.Header, body})
+		w.WriteHeader(r.status)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *receiver) answers(status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status = status
+}
+
+// take returns what arrived since the last take.
+func (r *receiver) take() []received {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := r.got
+	r.got = nil
+	return got
+}
+
+// hooked is a world that sends to webhooks, with an endpoint on loopback.
+type hooked struct {
+	*world
+	endpoint *receiver
+	cfg      control.Config
+}
+
+func newHooked(t *testing.T) *hooked {
+	t.Helper()
+	w := newWorld(t)
+	ring, err := secret.Open(filepath.Join(w.dir, "secrets.json"), make([]byte, secret.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hooked{world: w, endpoint: newReceiver(t), cfg: w.config("worker-1")}
+	h.cfg.Sealer = ring
+	h.cfg.Courier = webhook.NewSender(netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Client().Transport)
+	h.restart()
+	h.client(audience.Client{ID: w.editor.ClientID, Roles: map[string]audience.ClientRole{"prod": audience.Editor}, Grants: audience.Grants{audience.AllLabels}})
+	return h
+}
+
+// restart replaces the process by one that knows nothing but what is stored.
+func (h *hooked) restart() { h.Service = control.New(h.cfg) }
+
+// client stores an API client of the organization.
+func (h *hooked) client(c audience.Client) {
+	h.t.Helper()
+	c.Org = h.editor.Scope.Org
+	h.update(func(tx meta.Tx) error { return tx.CreateClient(h.t.Context(), c) })
+}
+
+// hook makes a webhook of the endpoint by an actor.
+func (h *hooked) hook(by audience.Actor, events ...audience.EventType) (audience.Webhook, string) {
+	h.t.Helper()
+	w, secret, err := h.CreateWebhook(h.t.Context(), by, audience.Webhook{URL: h.endpoint.URL + "/hook?token=mine", Events: events})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return w, secret
+}
+
+// send does the jobs of webhooks that are due.
+func (h *hooked) send() {
+	h.t.Helper()
+	if err := h.Recover(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, j := range h.jobs.take() {
+		if j.Kind == queue.WebhookJob {
+			h.handle(j)
+		}
+	}
+}
+
+// log is the log of a webhook.
+func (h *hooked) log(id audience.WebhookID) []audience.Delivery {
+	h.t.Helper()
+	list, err := h.Deliveries(h.t.Context(), h.editor, id, nil, control.MaxDeliveries)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return list
+}
+
+func (h *hooked) read(id audience.WebhookID) audience.Webhook {
+	h.t.Helper()
+	w, err := h.Webhook(h.t.Context(), h.editor, id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return w
+}
+
+// event reads a message, whose signature it verifies.
+func (h *hooked) event(r received, secret string) (e struct {
+	SpecVersion, ID, Source, Type, Subject, DataContentType string
+	Time                                                    time.Time
+	Data                                                    map[string]any
+}) {
+	h.t.Helper()
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := verifier.VerifyIgnoringTimestamp(r.body, r.header); err != nil {
+		h.t.Error(err)
+	}
+	if err := json.Unmarshal(r.body, &e); err != nil {
+		h.t.Fatalf("%s: %v", r.body, err)
+	}
+	if e.ID != r.header.Get(webhook.HeaderID) || e.SpecVersion != "1.0" || e.Source != "/organizations/ABC@RosterOrg/sandboxes/prod" || e.Time.IsZero() ||
+		e.DataContentType != "application/json" {
+		h.t.Errorf("%s under the id %s", r.body, r.header.Get(webhook.HeaderID))
+	}
+	return e
+}
+
+// TestEventsArrive has a task, a run that trips a guard, and members that expire.
+func TestEventsArrive(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, secret := h.hook(h.editor, audience.EventTypes...)
+	h.send()
+	aud := h.submit(draft("people"))
+	h.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
+		r, err := succeed(ctx, s)
+		r.Status, r.Error = audience.Failed, audience.Errorf(audience.Impossible, "in.csv: ada@example.com is wrong")
+		r.Result.Guards = []audience.GuardResult{{Guard: audience.GuardRejected, Value: 40, Limit: 10, Tripped: true, Detail: "in.csv"}, {Guard: audience.GuardGrowth}}
+		r.Result.Rejects = []audience.RejectSample{{File: "in.csv", Line: 2, Column: "mail", Reason: "in mail"}}
+		return r, err
+	})
+	h.handle(runJob(h.start(aud.ID)))
+	h.send()
+	h.pipeline.set(nil)
+	h.handle(runJob(h.start(aud.ID)))
+	h.clock.advance(24 * time.Hour)
+	h.pipeline.maintain = func(context.Context, ingest.Upkeep) (ingest.Maintained, error) {
+		return ingest.Maintained{Expiring: true}, nil
+	}
+	h.handle(maintenanceOf(aud))
+	h.handle(maintenanceOf(aud)) // the same day
+	h.send()
+
+	var types []string
+	for _, m := range h.endpoint.take() {
+		e := h.event(m, secret)
+		types = append(types, e.Type)
+		if e.Subject != string(aud.ID) || e.Data["audienceId"] != string(aud.ID) || e.Data["audienceName"] != "people" {
+			t.Errorf("%s", m.body)
+		}
+		switch e.Type {
+		case "roster.guard.tripped":
+			want := []any{map[string]any{"guard": "rejected", "value": 40.0, "limit": 10.0}}
+			if !reflect.DeepEqual(e.Data["guards"], want) || e.Data["status"] != "FAILED" || e.Data["errorCode"] != "100960-422" || e.Data["kind"] != "ingest" {
+				t.Errorf("%s", m.body)
+			}
+		case "roster.members.expiring":
+			if e.Data["expiresBefore"] != float64(h.clock.now().Add(3*24*time.Hour).Unix()) {
+				t.Errorf("%s", m.body)
+			}
+		case "roster.run.ended":
+			if e.Data["rows"].(map[string]any)["rowsRead"] != 1.0 || e.Data["members"].(map[string]any)["after"] != 1.0 {
+				t.Errorf("%s", m.body)
+			}
+		}
+		for _, private := range []string{"ada", "in.csv", "mail", "token=mine", secret} {
+			if strings.Contains(string(m.body), private) {
+				t.Errorf("an event tells %q: %s", private, m.body)
+			}
+		}
+	}
+	slices.Sort(types)
+	if want := []string{"roster.guard.tripped", "roster.members.expiring", "roster.run.ended", "roster.run.ended", "roster.task.ended"}; !slices.Equal(types, want) {
+		t.Errorf("%q arrived, want %q", types, want)
+	}
+	for _, d := range h.log(hook.ID) {
+		if d.State != audience.DeliveryDelivered || len(d.Attempts) != 1 || d.Attempts[0].Status != http.StatusNoContent || !d.NextAt.IsZero() {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+// TestFailedDelivery is tried again, later each time, by another process too, under the same id and until it arrives.
+func TestFailedDelivery(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, secret := h.hook(h.editor, audience.EventTaskEnded)
+	h.endpoint.answers(http.StatusInternalServerError)
+	h.submit(draft("people"))
+	h.send()
+	h.send() // it is not time yet
+	for n, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
+		d := h.log(hook.ID)[0]
+		if len(d.Attempts) != n+1 || d.State != audience.DeliveryPending || d.NextAt.Sub(h.clock.now()) != wait {
+			t.Fatalf("after attempt %d: %+v", n+1, d)
+		}
+		h.restart()
+		h.clock.advance(wait - time.Second)
+		h.send()
+		h.clock.advance(time.Second)
+		if n == 3 {
+			h.endpoint.answers(http.StatusOK)
+		}
+		h.send()
+	}
+	got := h.endpoint.take()
+	for _, m := range got {
+		if e := h.event(m, secret); e.ID != h.event(got[0], secret).ID {
+			t.Errorf("an attempt has the id %s", e.ID)
+		}
+	}
+	d := h.log(hook.ID)[0]
+	if len(got) != 5 || d.State != audience.DeliveryDelivered || d.Attempts[0].Status != 500 || d.Attempts[0].Error == "" || d.Attempts[4].Status != 200 {
+		t.Errorf("%d attempts arrived; %+v", len(got), d)
+	}
+	if w := h.read(hook.ID); !w.FailingSince.IsZero() || !w.Enabled {
+		t.Errorf("%+v", w)
+	}
+}
+
+// TestAttemptAndItsRecord sends once more what was sent when its record could not be written.
+func TestAttemptAndItsRecord(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
+	h.submit(draft("people"))
+	h.jobs.take()
+	h.store.failAfter(0)
+	if err := h.Handle(t.Context(), queue.Job{Kind: queue.WebhookJob, ID: string(hook.ID)}); err == nil {
+		t.Error("a job succeeded whose record could not be written")
+	}
+	h.store.failing(nil)
+	h.restart()
+	h.send()
+	got := h.endpoint.take()
+	if len(got) != 2 || got[0].header.Get(webhook.HeaderID) != got[1].header.Get(webhook.HeaderID) {
+		t.Errorf("%d messages arrived", len(got))
+	}
+	if d := h.log(hook.ID); len(d) != 1 || len(d[0].Attempts) != 1 || d[0].State != audience.DeliveryDelivered {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestWebhookIsDisabled after a day without success. What happens until it is enabled again is not kept for it.
+func TestWebhookIsDisabled(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
+	h.endpoint.answers(http.StatusFound)
+	h.submit(draft("first"))
+	h.send()
+	attempts := 1
+	for ; h.read(hook.ID).Enabled; attempts++ {
+		next := h.log(hook.ID)[0].NextAt
+		if attempts > 30 || next.IsZero() {
+			t.Fatalf("it is enabled after %d attempts", attempts)
+		}
+		h.clock.set(next)
+		h.send()
+	}
+	w, d := h.read(hook.ID), h.log(hook.ID)[0]
+	if d.State != audience.DeliveryFailed || len(d.Attempts) != attempts || d.Attempts[attempts-1].At.Sub(d.At) != 24*time.Hour || !strings.Contains(w.Note, "status 302") {
+		t.Errorf("after %d attempts: %+v, %+v", attempts, w, d)
+	}
+	if attempts < 15 || attempts > 25 {
+		t.Errorf("%d attempts in a day", attempts)
+	}
+	h.endpoint.take()
+	h.submit(draft("unheard"))
+	h.send()
+	if _, err := h.TestWebhook(t.Context(), h.editor, hook.ID); audience.CodeOf(err) != audience.Impossible {
+		t.Errorf("a test of a disabled webhook: %v", err)
+	}
+	h.endpoint.answers(http.StatusOK)
+	if w, err := h.UpdateWebhook(t.Context(), h.editor, hook.ID, control.WebhookPatch{Enabled: new(true)}); err != nil || w.Note != "" || !w.FailingSince.IsZero() {
+		t.Errorf("%+v, %v", w, err)
+	}
+	h.submit(draft("heard"))
+	h.send()
+	if got := h.endpoint.take(); len(got) != 1 || !strings.Contains(string(got[0].body), `"heard"`) {
+		t.Errorf("%d arrived", len(got))
+	}
+}
+
+// TestGone disables a webhook at once whose endpoint says that it is gone.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
+	h.endpoint.answers(http.StatusGone)
+	if _, err := h.TestWebhook(t.Context(), h.editor, hook.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.send()
+	if w := h.read(hook.ID); w.Enabled || !strings.Contains(w.Note, "410") {
+		t.Errorf("%+v", w)
+	}
+}
+
+// TestOneFailureEndsAJob has two messages due: while the endpoint fails it is sent one at a time.
+func TestOneFailureEndsAJob(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
+	h.endpoint.answers(http.StatusServiceUnavailable)
+	h.submit(draft("a"))
+	h.submit(draft("b"))
+	h.jobs.take()
+	h.handle(queue.Job{Kind: queue.WebhookJob, ID: string(hook.ID)})
+	if got := h.endpoint.take(); len(got) != 1 {
+		t.Errorf("%d arrived", len(got))
+	}
+	h.endpoint.answers(http.StatusOK)
+	h.clock.advance(5 * time.Second)
+	h.send()
+	if got := h.endpoint.take(); len(got) != 2 {
+		t.Errorf("%d arrived then", len(got))
+	}
+}
+
+// TestWhoMayHear tells a webhook what the client may see that changed it last.
+func TestWhoMayHear(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	plain := h.editor
+	plain.ClientID, plain.Grants = "plain", nil
+	h.client(audience.Client{ID: "plain", Roles: map[string]audience.ClientRole{"*": audience.Editor}})
+	deaf, _ := h.hook(plain, audience.EventTaskEnded)
+	hearing, _ := h.hook(h.editor, audience.EventTaskEnded)
+	labelled := draft("labelled")
+	labelled.Labels = []string{"core/C1"}
+	h.endpoint.answers(http.StatusServiceUnavailable)
+	h.submit(labelled)
+	if n, m := len(h.log(deaf.ID)), len(h.log(hearing.ID)); n != 0 || m != 1 {
+		t.Errorf("%d and %d are to be sent", n, m)
+	}
+	h.send()
+	h.endpoint.answers(http.StatusOK)
+	h.endpoint.take()
+	if _, err := h.UpdateWebhook(t.Context(), plain, hearing.ID, control.WebhookPatch{Description: new("mine")}); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.advance(5 * time.Second)
+	h.send()
+	if d := h.log(hearing.ID)[0]; d.State != audience.DeliveryWithheld || len(h.endpoint.take()) != 0 || !d.NextAt.IsZero() {
+		t.Errorf("%+v", d)
+	}
+	h.submit(draft("unlabelled"))
+	h.send()
+	if n := len(h.endpoint.take()); n != 2 {
+		t.Errorf("%d webhooks were told of what has no labels", n)
+	}
+	h.update(func(tx meta.Tx) error { return tx.DeleteClient(t.Context(), plain.Scope.Org, "plain") })
+	h.submit(draft("more"))
+	h.send()
+	if n := len(h.endpoint.take()); n != 0 {
+		t.Errorf("%d webhooks of a deleted client were told", n)
+	}
+	if _, err := h.TestWebhook(t.Context(), h.editor, deaf.ID); audience.CodeOf(err) != audience.Impossible {
+		t.Errorf("a test for a deleted client: %v", err)
+	}
+}
+
+// TestWebhookTenancy has callers of other sandboxes and organizations, and one who only reads.
+func TestWebhookTenancy(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
+	dev := audience.Sandbox{ID: "dev", Org: h.editor.Scope.Org, Name: "dev", CreatedAt: h.clock.now()}
+	h.update(func(tx meta.Tx) error { return tx.CreateSandbox(t.Context(), &dev) })
+	viewer, elsewhere, abroad := h.editor, h.editor, h.editor
+	viewer.Role = audience.Viewer
+	elsewhere.Scope.Sandbox = "dev"
+	abroad.Scope.Org = "XYZ@RosterOrg"
+	for name, by := range map[string]audience.Actor{"viewer": viewer, "elsewhere": elsewhere, "abroad": abroad} {
+		want := audience.NotFound
+		if name == "viewer" {
+			want = audience.Forbidden
+			_, _, err := h.CreateWebhook(t.Context(), by, audience.Webhook{URL: h.endpoint.URL, Events: audience.EventTypes})
+			wantCode(t, name, err, want)
+		} else if list, err := h.Webhooks(t.Context(), by); err != nil || len(list) != 0 {
+			t.Errorf("%s sees %v, %v", name, list, err)
+		}
+		_, err := h.Webhook(t.Context(), by, hook.ID)
+		wantCode(t, name, err, want)
+		_, err = h.UpdateWebhook(t.Context(), by, hook.ID, control.WebhookPatch{Enabled: new(false)})
+		wantCode(t, name, err, want)
+		_, err = h.TestWebhook(t.Context(), by, hook.ID)
+		wantCode(t, name, err, want)
+		_, err = h.Deliveries(t.Context(), by, hook.ID, nil, 1)
+		wantCode(t, name, err, want)
+		wantCode(t, name, h.DeleteWebhook(t.Context(), by, hook.ID), want)
+	}
+	h.editor.Scope.Sandbox = "dev"
+	h.write(filepath.Join(h.dir, "landing", "dev", "in.csv"), "mail\nada@example.com\n")
+	h.submit(draft("elsewhere"))
+	h.send()
+	if got := h.endpoint.take(); len(got) != 0 {
+		t.Errorf("an event of another sandbox arrived: %s", got[0].body)
+	}
+}
+
+// TestWebhookLimitsAndLog has the most webhooks of a sandbox, a log that is cut, and what a deletion leaves.
+func TestWebhookLimitsAndLog(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, secret := h.hook(h.editor, audience.EventTaskEnded)
+	if strings.Contains(hook.Sealed, strings.TrimPrefix(secret, "whsec_")) || hook.Sealed == "" {
+		t.Errorf("the secret is stored as %q", hook.Sealed)
+	}
+	for range 19 {
+		h.hook(h.editor, audience.EventRunEnded)
+	}
+	_, _, err := h.CreateWebhook(t.Context(), h.editor, audience.Webhook{URL: h.endpoint.URL, Events: audience.EventTypes})
+	wantCode(t, "one more", err, audience.Impossible, "20")
+	_, _, err = h.CreateWebhook(t.Context(), h.editor, audience.Webhook{URL: "gopher://x", Events: []audience.EventType{audience.EventTest}})
+	wantCode(t, "nonsense", err, audience.Invalid, "https", "roster.test")
+	_, err = h.Deliveries(t.Context(), h.editor, hook.ID, nil, control.MaxDeliveries+2)
+	wantCode(t, "much of the log", err, audience.Invalid)
+
+	h.submit(draft("a"))
+	h.send()
+	h.clock.advance(31 * 24 * time.Hour)
+	h.handle(queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	if log := h.log(hook.ID); len(log) != 0 {
+		t.Errorf("the log has %+v", log)
+	}
+	h.submit(draft("b"))
+	if err := h.DeleteWebhook(t.Context(), h.editor, hook.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.endpoint.take()
+	h.send()
+	if n := len(h.endpoint.take()); n != 0 {
+		t.Errorf("%d messages to a deleted webhook", n)
+	}
+	admin := h.editor
+	admin.Role, admin.OrgRole = audience.Admin, audience.Admin
+	entries, err := h.Audit(t.Context(), admin, meta.AuditQuery{Limit: 100, Object: string(hook.ID)})
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	if text, err := json.Marshal(entries); err != nil || strings.Contains(string(text), "token=mine") || strings.Contains(string(text), "whsec_") {
+		t.Errorf("%s, %v", text, err)
+	}
+}

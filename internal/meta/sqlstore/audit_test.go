@@ -1,0 +1,38 @@
+package sqlstore_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"roster/internal/meta"
+	"roster/internal/meta/sqlite"
+	"roster/internal/meta/sqlstore"
+)
+
+// TestAuditPlans checks that a page of the audit log is found in an index that is in its order, by what narrows it most.
+func TestAuditPlans(t *testing.T) {
+	t.Parallel()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "roster.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	after := &meta.AuditPlace{}
+	for _, c := range []struct {
+		query meta.AuditQuery
+		plan  string
+	}{
+		{meta.AuditQuery{}, "audit_list (org=?)"},
+		{meta.AuditQuery{After: after}, "audit_list (org=? AND (at,id)<(?,?))"},
+		{meta.AuditQuery{Sandbox: "prod", After: after}, "audit_sandbox (org=? AND sandbox=? AND (at,id)<(?,?))"},
+		{meta.AuditQuery{Object: "o"}, "audit_object (org=? AND object=?)"},
+		{meta.AuditQuery{ClientID: "c"}, "audit_client (org=? AND client_id=?)"},
+		{meta.AuditQuery{RequestID: "r"}, "audit_request (org=? AND request_id=?)"},
+	} {
+		statement, args := sqlstore.AuditPage("org", c.query)
+		if plan := planOf(t, s.DB(), statement, args); plan[0] != "SEARCH audit USING INDEX "+c.plan || strings.Contains(strings.Join(plan, ""), "TEMP B-TREE") {
+			t.Errorf("%+v: plan %q, want %s", c.query, plan, c.plan)
+		}
+	}
+}

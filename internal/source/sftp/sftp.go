@@ -1,0 +1,407 @@
+// Package sftp reads folders of servers that speak SFTP. The server's key is pinned: one that is not known is refused,
+// with the fingerprint that would have to be accepted.
+package sftp
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"roster/internal/fault"
+	"roster/internal/netguard"
+	"roster/internal/source"
+	"roster/internal/source/ahead"
+)
+
+// handshake is how long a server has to say who it is and to let us in.
+const handshake = 15 * time.Second
+
+// Config says where a server is, and who reads it: by a password, or by a private key.
+type Config struct {
+	Host       string
+	Port       int // 0 means 22
+	User       string
+	Password   string
+	PrivateKey string // PEM, or that in base64
+	PassPhrase string // of the private key
+	HostKey    string // the server's key: its fingerprint, SHA256:…, or a line of a file of known keys
+	Folder     string // below which everything is; "" is where the server puts the user
+	Dialer     *net.Dialer
+}
+
+// Store is what is below a folder of a server.
+type Store struct {
+	cfg    Config
+	auth   []ssh.AuthMethod
+	mu     sync.Mutex
+	client *sftp.Client // nil until it is needed, and after the connection was lost
+	conn   *ssh.Client
+}
+
+var _ source.Store = (*Store)(nil)
+
+// Open reads the credentials. Nothing is asked of the server yet.
+func Open(c Config) (*Store, error) {
+	s := &Store{cfg: c}
+	if c.PrivateKey != "" {
+		signer, err := parseKey(c.PrivateKey, c.PassPhrase)
+		if err != nil {
+			return nil, err
+		}
+		s.auth = append(s.auth, ssh.PublicKeys(signer))
+	}
+	if c.Password != "" {
+		s.auth = append(s.auth, ssh.Password(c.Password))
+	}
+	return s, nil
+}
+
+func parseKey(text, passPhrase string) (ssh.Signer, error) {
+	pem := []byte(text)
+	if decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text)); err == nil {
+		pem = decoded
+	}
+	var signer ssh.Signer
+	var err error
+	if passPhrase == "" {
+		signer, err = ssh.ParsePrivateKey(pem)
+	} else {
+		signer, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(passPhrase))
+	}
+	var locked *ssh.PassphraseMissingError
+	switch {
+	case errors.As(err, &locked):
+		return nil, fmt.Errorf("%w: the private key has a pass phrase, which is missing", source.ErrCredentials)
+	case err != nil:
+		return nil, fmt.Errorf("%w: the private key cannot be read, or its pass phrase is another one", source.ErrCredentials)
+	}
+	return signer, nil
+}
+
+// Close implements io.Closer.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hangUp()
+}
+
+func (s *Store) hangUp() error {
+	if s.client == nil {
+		return nil
+	}
+	err := errors.Join(s.client.Close(), s.conn.Close())
+	s.client, s.conn = nil, nil
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		err = nil // the server was faster
+	}
+	return err
+}
+
+// connect returns the connection, a new one if there is none.
+func (s *Store) connect(ctx context.Context) (*sftp.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client != nil {
+		return s.client, nil
+	}
+	port := s.cfg.Port
+	if port == 0 {
+		port = 22
+	}
+	address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(port))
+	raw, err := s.cfg.Dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if err := raw.SetDeadline(time.Now().Add(handshake)); err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	var shown error // what is wrong with the server's key
+	conn, chans, reqs, err := ssh.NewClientConn(raw, address, &ssh.ClientConfig{User: s.cfg.User, Auth: s.auth,
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			shown = s.known(key)
+			return shown
+		}})
+	if err != nil {
+		raw.Close()
+		switch {
+		case shown != nil:
+			return nil, shown
+		case strings.Contains(err.Error(), "unable to authenticate"):
+			return nil, fmt.Errorf("%w: the server does not let the user in by this password or key", source.ErrCredentials)
+		}
+		return nil, err
+	}
+	if err := raw.SetDeadline(time.Time{}); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	client := ssh.NewClient(conn, chans, reqs)
+	files, err := sftp.NewClient(client)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	s.client, s.conn = files, client
+	return files, nil
+}
+
+// known checks the key that the server shows.
+func (s *Store) known(key ssh.PublicKey) error {
+	print := ssh.FingerprintSHA256(key)
+	pinned := strings.TrimSpace(s.cfg.HostKey)
+	if pinned == "" {
+		return fmt.Errorf("%w: the server's key is not known; it shows %s: if that is right, give it as hostKey", source.ErrCredentials, print)
+	}
+	if pinned == print || slices.Contains(strings.Fields(pinned), base64.StdEncoding.EncodeToString(key.Marshal())) {
+		return nil
+	}
+	return fmt.Errorf("%w: the server shows another key than hostKey says: %s; somebody may be between, or the key was changed", source.ErrCredentials, print)
+}
+
+// do calls the server. A connection that was lost is made anew, once.
+func (s *Store) do(ctx context.Context, name string, fn func(*sftp.Client) error) error {
+	for again := true; ; again = false {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c, err := s.connect(ctx)
+		if err != nil {
+			return failure(name, err)
+		}
+		stop := context.AfterFunc(ctx, func() { s.lost(c) }) // a call cannot be cancelled otherwise
+		err = fn(c)
+		stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if again && cutOff(err) {
+			s.lost(c)
+			continue
+		}
+		return failure(name, err)
+	}
+}
+
+// cutOff reports an error of a connection that is not there any more.
+func cutOff(err error) bool {
+	var inNet *net.OpError
+	return errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &inNet)
+}
+
+// lost closes a connection that is of no use any more.
+func (s *Store) lost(c *sftp.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == c {
+		_ = s.hangUp()
+	}
+}
+
+// failure translates an error of a server.
+func failure(name string, err error) error {
+	var inNet *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, source.ErrCredentials), errors.Is(err, source.ErrNotExist), errors.Is(err, source.ErrOutside), errors.Is(err, source.ErrChanged):
+		return fmt.Errorf("%q: %w", name, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q: %w", name, source.ErrNotExist)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%q: %w", name, source.ErrPermission)
+	case errors.Is(err, netguard.ErrForbidden):
+		return fmt.Errorf("%q: %w: %w", name, source.ErrUnreachable, netguard.ErrForbidden)
+	case errors.As(err, &inNet):
+		return fmt.Errorf("%q: %w", name, source.ErrUnreachable)
+	}
+	return fmt.Errorf("%q: %w", name, err)
+}
+
+// at returns where a path is on the server.
+func (s *Store) at(name string) string {
+	if at := path.Join(s.cfg.Folder, name); at != "" {
+		return at
+	}
+	return "."
+}
+
+// clean checks a path and each of its components, as those of a local folder are; it returns what the path names.
+func (s *Store) clean(c *sftp.Client, name string) (fs.FileInfo, error) {
+	if name == "" {
+		return c.Stat(s.at(""))
+	}
+	if !fs.ValidPath(name) || name == "." || strings.Contains(name, "\x00") {
+		return nil, source.ErrOutside
+	}
+	var info fs.FileInfo
+	for i := 0; i <= len(name); i++ {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		if info != nil && !info.IsDir() {
+			return nil, source.ErrNotExist
+		}
+		var err error
+		if info, err = c.Lstat(s.at(name[:i])); err != nil {
+			return nil, err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil, source.ErrOutside
+		}
+	}
+	return info, nil
+}
+
+func object(name string, info fs.FileInfo) source.Object {
+	return source.Object{Path: name, Size: info.Size(), Modified: info.ModTime(), Version: version(info)}
+}
+
+// version is all that the protocol tells of a file's content: its size and the second of its last change. A file that
+// changes within the second and keeps its size has the same version; the settle age keeps runs from such files.
+func version(info fs.FileInfo) string {
+	return fmt.Sprintf("%x-%x", info.Size(), info.ModTime().Unix())
+}
+
+// Stat implements source.Store.
+func (s *Store) Stat(ctx context.Context, name string) (o source.Object, err error) {
+	if err := fault.At("source.stat"); err != nil {
+		return o, err
+	}
+	err = s.do(ctx, name, func(c *sftp.Client) error {
+		info, err := s.clean(c, name)
+		if err == nil && !info.Mode().IsRegular() {
+			err = source.ErrNotExist
+		}
+		if err == nil {
+			o = object(name, info)
+		}
+		return err
+	})
+	return o, err
+}
+
+// List implements source.Store.
+func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) error) error {
+	if err := fault.At("source.list"); err != nil {
+		return err
+	}
+	err := s.do(ctx, folder, func(c *sftp.Client) error {
+		info, err := s.clean(c, folder)
+		if err == nil && !info.IsDir() {
+			err = source.ErrNotExist
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.walk(ctx, folder, fn)
+}
+
+// walk lists one folder. A folder sorts as its name with a slash, as the paths below it do.
+func (s *Store) walk(ctx context.Context, folder string, fn func(source.Object) error) error {
+	var entries []os.FileInfo
+	err := s.do(ctx, folder, func(c *sftp.Client) (err error) {
+		entries, err = c.ReadDirContext(ctx, s.at(folder))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	key := func(e os.FileInfo) string {
+		if e.IsDir() {
+			return e.Name() + "/"
+		}
+		return e.Name()
+	}
+	slices.SortFunc(entries, func(a, b os.FileInfo) int { return strings.Compare(key(a), key(b)) })
+	for _, e := range entries {
+		name := path.Join(folder, e.Name())
+		switch {
+		case e.IsDir():
+			err = s.walk(ctx, name, fn)
+			if errors.Is(err, source.ErrNotExist) {
+				err = nil // gone since its folder was listed
+			}
+		case e.Mode().IsRegular():
+			err = fn(object(name, e))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open implements source.Store. Each part is read from a file of its own, which must be the pinned version before and
+// after.
+func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int64) (io.ReadCloser, error) {
+	if err := fault.At("source.open"); err != nil {
+		return nil, err
+	}
+	end := obj.Size
+	if length >= 0 {
+		end = min(end, offset+length)
+	}
+	err := s.do(ctx, obj.Path, func(c *sftp.Client) error {
+		info, err := s.clean(c, obj.Path)
+		if err == nil && version(info) != obj.Version {
+			err = source.ErrChanged
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ahead.Read(ctx, offset, end, func(ctx context.Context, offset int64, part []byte) (n int, err error) {
+		err = s.do(ctx, obj.Path, func(c *sftp.Client) (err error) {
+			n, err = s.part(c, obj, offset, part)
+			return err
+		})
+		return n, err
+	}), nil
+}
+
+func (s *Store) part(c *sftp.Client, obj source.Object, offset int64, part []byte) (int, error) {
+	if err := fault.At("source.read"); err != nil {
+		return 0, err
+	}
+	f, err := c.Open(s.at(obj.Path))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if err := same(f, obj); err != nil {
+		return 0, err
+	}
+	n, err := f.ReadAt(part, offset)
+	if n == len(part) {
+		err = same(f, obj)
+	}
+	if err != nil {
+		n = 0 // what came may be of another version
+	}
+	return n, err
+}
+
+// same checks that an open file is the pinned version.
+func same(f *sftp.File, obj source.Object) error {
+	info, err := f.Stat()
+	if err == nil && version(info) != obj.Version {
+		err = source.ErrChanged
+	}
+	return err
+}
