@@ -132,11 +132,11 @@ func (q *query) format(c *call, forms ...string) string {
 	accepts := map[string]string{"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
 	want := q.Get("format")
 	for _, f := range forms {
-		if want == f || want == "" && strings.Contains(c.Header.Get("Accept"), accepts[f]) {
+		if want == f || !q.Has("format") && strings.Contains(c.Header.Get("Accept"), accepts[f]) {
 			return f
 		}
 	}
-	if want != "" {
+	if q.Has("format") {
 		q.problems.Add("format", "must be %s", strings.Join(forms, " or "))
 	}
 	return forms[0]

@@ -160,10 +160,19 @@ func (s *server) land(name, text string) {
 	}
 }
 
-// run runs a program that finds the server under Adobe's names, and returns what it prints.
+// run runs a program that finds the server under Adobe's names, and the scripts here by theirs, and returns what it
+// prints. It works in a folder of its own.
 func (s *server) run(ctx context.Context, program string, args ...string) (string, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	if strings.HasSuffix(args[0], ".py") {
+		args[0] = filepath.Join(here, args[0])
+	}
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(os.Environ(), "ROSTER_NAMES="+strings.Join(adobe, ","), "ROSTER_ADDRESS="+s.address, "REQUESTS_CA_BUNDLE="+s.ca, "SSL_CERT_FILE="+s.ca,
+	cmd.Dir = s.t.TempDir()
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+here, "ROSTER_NAMES="+strings.Join(adobe, ","), "ROSTER_ADDRESS="+s.address, "REQUESTS_CA_BUNDLE="+s.ca, "SSL_CERT_FILE="+s.ca,
 		"PYTHONDONTWRITEBYTECODE=1")
 	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
