@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"roster/internal/app"
+	"roster/tests/servertest"
 )
 
 const (
@@ -32,41 +32,16 @@ type s3Server struct {
 	admin *s3.Client
 }
 
-// startS3 starts Versity S3 Gateway on loopback and ends it with the test.
+// startS3 starts a server with the bucket.
 func startS3(t *testing.T) *s3Server {
 	t.Helper()
-	program := os.Getenv("ROSTER_TEST_VERSITYGW")
-	if program == "" {
-		t.Skip("set ROSTER_TEST_VERSITYGW to the program of Versity S3 Gateway to run this test")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), program, "--port", address, "--access", s3Key, "--secret", s3Secret, "--quiet", "posix", t.TempDir())
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	address := servertest.VersityGW(t, s3Key, s3Secret)
 	s := &s3Server{t: t, url: "http://" + address, admin: s3.New(s3.Options{Region: "us-east-1", UsePathStyle: true, BaseEndpoint: aws.String("http://" + address),
 		Credentials: credentials.NewStaticCredentialsProvider(s3Key, s3Secret, ""), RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if _, err = s.admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("people")}); err == nil {
-			return s
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no bucket: %v\n%s", err, log.String())
-		}
+	if _, err := s.admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("people")}); err != nil {
+		t.Fatal(err)
 	}
+	return s
 }
 
 func (s *s3Server) put(key, content string) {

@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"bench/lookup":                 {"client"},
 	"bench/run":                    {},
 	"tests/ingesttest":             {"internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/source"}, // composes a pipeline as app does, on real engines
+	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
 }
 
@@ -77,7 +78,7 @@ var confined = map[string][]string{
 
 // environment says which packages may read the environment: the configuration, the command that hands it the
 // environment, and what finds the servers of tests.
-var environment = []string{"internal/app", "cmd/roster", "internal/meta/metatest"}
+var environment = []string{"internal/app", "cmd/roster", "internal/meta/metatest", "tests/servertest"}
 
 func TestImports(t *testing.T) {
 	t.Parallel()

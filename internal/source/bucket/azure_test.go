@@ -13,6 +13,7 @@ import (
 
 	"roster/internal/source"
 	"roster/internal/source/sourcetest"
+	"roster/tests/servertest"
 )
 
 // azuriteKey is the key that every Azurite has for its account.
@@ -24,10 +25,7 @@ const (
 // azurite starts Azurite and returns its connection string.
 func azurite(t *testing.T) string {
 	t.Helper()
-	address := start(t, program(t, "ROSTER_TEST_AZURITE", "azurite-blob"), func(port string) []string {
-		return []string{"--blobHost", "127.0.0.1", "--blobPort", port, "--location", t.TempDir(), "--skipApiVersionCheck", "--silent", "--disableTelemetry"}
-	})
-	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;", azuriteAccount, azuriteKey, address, azuriteAccount)
+	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;", azuriteAccount, azuriteKey, servertest.Azurite(t), azuriteAccount)
 }
 
 // azureWorld is a fresh container of a server.

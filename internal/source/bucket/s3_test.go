@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,62 +14,13 @@ import (
 
 	"roster/internal/source"
 	"roster/internal/source/sourcetest"
+	"roster/tests/servertest"
 )
 
 const (
 	accessKey = "AKIATESTTESTTESTTEST"
 	secretKey = "a secret of these tests only"
 )
-
-// start starts a server of a test on a free port of loopback, waits until it answers, and ends it with the test.
-func start(t *testing.T, program string, args func(port string) []string, env ...string) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args(port)...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.Dir = t.TempDir()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			conn.Close()
-			return address
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not answer: %v\n%s", program, err, log.String())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// program finds a server that the variable names.
-func program(t *testing.T, variable, what string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" {
-		t.Skipf("set %s to the program of %s to run this test", variable, what)
-	}
-	return path
-}
 
 // s3World is a fresh bucket of a server.
 func s3World(t *testing.T, address string) (sourcetest.World, S3) {
@@ -105,26 +52,9 @@ func s3World(t *testing.T, address string) (sourcetest.World, S3) {
 		}}, c
 }
 
-func versityGW(t *testing.T) string {
-	t.Helper()
-	path := program(t, "ROSTER_TEST_VERSITYGW", "Versity S3 Gateway")
-	root := filepath.Join(t.TempDir(), "root")
-	if err := os.Mkdir(root, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return start(t, path, func(port string) []string {
-		return []string{"--port", "127.0.0.1:" + port, "--access", accessKey, "--secret", secretKey, "--quiet", "posix", root}
-	})
-}
-
-func moto(t *testing.T) string {
-	t.Helper()
-	return start(t, program(t, "ROSTER_TEST_MOTO", "moto_server"), func(port string) []string { return []string{"-H", "127.0.0.1", "-p", port} })
-}
-
 func TestVersityGWConformance(t *testing.T) {
 	t.Parallel()
-	address := versityGW(t)
+	address := servertest.VersityGW(t, accessKey, secretKey)
 	sourcetest.Run(t, func(t *testing.T) sourcetest.World {
 		w, _ := s3World(t, address)
 		return w
@@ -133,7 +63,7 @@ func TestVersityGWConformance(t *testing.T) {
 
 func TestMotoConformance(t *testing.T) {
 	t.Parallel()
-	address := moto(t)
+	address := servertest.Moto(t)
 	sourcetest.Run(t, func(t *testing.T) sourcetest.World {
 		w, _ := s3World(t, address)
 		return w
@@ -143,7 +73,7 @@ func TestMotoConformance(t *testing.T) {
 // TestRefused tells what goes wrong most.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w, c := s3World(t, versityGW(t))
+	w, c := s3World(t, servertest.VersityGW(t, accessKey, secretKey))
 	w.Put(t, "a", []byte("a"))
 	for name, test := range map[string]struct {
 		change func(c *S3)

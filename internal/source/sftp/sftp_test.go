@@ -1,15 +1,13 @@
 package sftp
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,85 +16,29 @@ import (
 	"roster/internal/netguard"
 	"roster/internal/source"
 	"roster/internal/source/sourcetest"
+	"roster/tests/servertest"
 )
 
-// server is an OpenSSH server on loopback that lets the user of the test in by a key.
+// server is an OpenSSH server, and a folder of it.
 type server struct {
 	t    *testing.T
 	cfg  Config // without a folder
 	root string
-	cmd  *exec.Cmd
-}
-
-func keygen(t *testing.T, path, passPhrase string) string {
-	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", passPhrase, "-f", path).CombinedOutput(); err != nil {
-		t.Fatalf("ssh-keygen: %v %s", err, out)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func startSSHD(t *testing.T) *server {
 	t.Helper()
-	program := os.Getenv("ROSTER_TEST_SSHD")
-	if program == "" {
-		t.Skip("set ROSTER_TEST_SSHD to the program of OpenSSH's server, such as /usr/sbin/sshd, to run this test")
-	}
-	me, err := user.Current()
+	sshd := servertest.SSHD(t, "sesame")
+	host, port, err := net.SplitHostPort(sshd.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	private := keygen(t, filepath.Join(dir, "user"), "sesame")
-	keygen(t, filepath.Join(dir, "host"), "")
-	host, err := os.ReadFile(filepath.Join(dir, "host.pub"))
+	number, err := strconv.Atoi(port)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, root: filepath.Join(dir, "root")}
-	if err := os.Mkdir(s.root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(dir, "sshd_config")
-	text := fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\nPasswordAuthentication no\nPermitRootLogin yes\nStrictModes no\nUsePAM no\n"+
-		"PidFile none\nSubsystem sftp internal-sftp\nMaxStartups 100\nMaxSessions 100\n", port, filepath.Join(dir, "host"), filepath.Join(dir, "user.pub"))
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.cmd = exec.CommandContext(t.Context(), program, "-D", "-e", "-f", config)
-	var log bytes.Buffer
-	s.cmd.Stderr = &log
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("sshd does not answer: %v\n%s", err, log.String())
-		}
-	}
-	s.cfg = Config{Host: "127.0.0.1", Port: port, User: me.Username, PrivateKey: private, PassPhrase: "sesame", HostKey: string(host), Dialer: &net.Dialer{}}
-	return s
+	return &server{t: t, root: t.TempDir(), cfg: Config{Host: host, Port: number, User: sshd.User, PrivateKey: sshd.Private, PassPhrase: "sesame",
+		HostKey: sshd.HostKey, Dialer: &net.Dialer{}}}
 }
 
 // open opens a store of the server.
@@ -165,7 +107,7 @@ func TestRefused(t *testing.T) {
 	if err := list(t, server.open(func(c *Config) { c.HostKey = fingerprint }), ""); err != nil {
 		t.Errorf("by the fingerprint %q: %v", fingerprint, err)
 	}
-	other := keygen(t, filepath.Join(t.TempDir(), "other"), "")
+	other := servertest.SSHKey(t, filepath.Join(t.TempDir(), "other"), "")
 	for name, c := range map[string]struct {
 		change func(*Config)
 		want   error

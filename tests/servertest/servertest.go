@@ -1,0 +1,134 @@
+// Package servertest starts the servers that tests read files from, on loopback, and ends them with the test. A test whose
+// server is not named by its variable is skipped.
+package servertest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// program finds a server that the variable names.
+func program(t testing.TB, variable, what string) string {
+	t.Helper()
+	path := os.Getenv(variable)
+	if path == "" {
+		t.Skipf("set %s to the program of %s to run this test", variable, what)
+	}
+	return path
+}
+
+// start starts a server on a free port and waits until it answers.
+func start(t testing.TB, program string, args func(host, port string) []string) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), program, args(host, port)...)
+	cmd.Stdout, cmd.Stderr, cmd.Dir = &log, &log, t.TempDir()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+			return address
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer: %v\n%s", program, err, log.String())
+		}
+	}
+}
+
+// VersityGW starts Versity S3 Gateway, which lets one account in.
+func VersityGW(t testing.TB, accessKey, secretKey string) (address string) {
+	t.Helper()
+	path, root := program(t, "ROSTER_TEST_VERSITYGW", "Versity S3 Gateway"), t.TempDir()
+	return start(t, path, func(host, port string) []string {
+		return []string{"--port", host + ":" + port, "--access", accessKey, "--secret", secretKey, "--quiet", "posix", root}
+	})
+}
+
+// Moto starts moto's S3 server, which lets everybody in.
+func Moto(t testing.TB) (address string) {
+	t.Helper()
+	return start(t, program(t, "ROSTER_TEST_MOTO", "moto_server"), func(host, port string) []string { return []string{"-H", host, "-p", port} })
+}
+
+// Azurite starts Azurite's blob service.
+func Azurite(t testing.TB) (address string) {
+	t.Helper()
+	path, root := program(t, "ROSTER_TEST_AZURITE", "azurite-blob"), t.TempDir()
+	return start(t, path, func(host, port string) []string {
+		return []string{"--blobHost", host, "--blobPort", port, "--location", root, "--skipApiVersionCheck", "--silent", "--disableTelemetry"}
+	})
+}
+
+// SSHServer is an OpenSSH server that lets the user of the test in by a key.
+type SSHServer struct {
+	Address string // host:port
+	User    string
+	Private string // the user's key, PEM, with the pass phrase
+	HostKey string // the server's public key, as in a file of known keys
+}
+
+// SSHD starts an OpenSSH server.
+func SSHD(t testing.TB, passPhrase string) SSHServer {
+	t.Helper()
+	path, dir := program(t, "ROSTER_TEST_SSHD", "OpenSSH's server, such as /usr/sbin/sshd,"), t.TempDir()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := SSHServer{User: me.Username, Private: SSHKey(t, filepath.Join(dir, "user"), passPhrase)}
+	SSHKey(t, filepath.Join(dir, "host"), "")
+	host, err := os.ReadFile(filepath.Join(dir, "host.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.HostKey = string(host)
+	config := filepath.Join(dir, "config")
+	text := fmt.Sprintf("HostKey %s/host\nAuthorizedKeysFile %s/user.pub\nPasswordAuthentication no\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPidFile none\n"+
+		"Subsystem sftp internal-sftp\nMaxStartups 100\nMaxSessions 100\n", dir, dir)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Address = start(t, path, func(host, port string) []string {
+		return []string{"-D", "-e", "-f", config, "-o", "ListenAddress=" + host, "-p", port}
+	})
+	return s
+}
+
+// SSHKey makes a key in a file and returns it.
+func SSHKey(t testing.TB, path, passPhrase string) (private string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", passPhrase, "-f", path).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v %s", err, out)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
