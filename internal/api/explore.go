@@ -89,7 +89,7 @@ func (s *server) explore(c *call, conn audience.ConnectionID, landing bool) (ans
 // exploration reads what is to be looked at.
 func (q *query) exploration() exploration {
 	e := exploration{objectType: exploreRoot, object: q.Get("object"), preview: q.flag("preview"), properties: q.flag("determineProperties")}
-	if t := q.Get("objectType"); t != "" {
+	if t := q.Get("objectType"); q.Has("objectType") {
 		e.objectType = t
 	}
 	switch e.objectType {
@@ -102,7 +102,7 @@ func (q *query) exploration() exploration {
 	default:
 		q.problems.Add("objectType", "must be %s, %s or %s", exploreRoot, exploreFolder, exploreFile)
 	}
-	if t := q.Get("fileType"); t != "" {
+	if t := q.Get("fileType"); q.Has("fileType") {
 		if e.fileType = fileTypes[strings.ToLower(t)]; e.fileType == "" {
 			q.problems.Add("fileType", "must be delimited, json or parquet")
 		}

@@ -26,7 +26,7 @@ func (s *server) lookup(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if schema := q.Get("schema.name"); schema != "" && schema != profileSchema {
+	if schema := q.Get("schema.name"); q.Has("schema.name") && schema != profileSchema {
 		q.problems.Add("schema.name", "must be "+profileSchema)
 	}
 	for _, name := range []string{"entityId", "entityIdNS"} {
