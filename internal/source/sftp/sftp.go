@@ -195,10 +195,10 @@ func (s *Store) do(ctx context.Context, name string, fn func(*sftp.Client) error
 	}
 }
 
-// cutOff reports an error of a connection that is not there any more.
+// cutOff reports an error of a connection that is not there any more. The end of a file is another thing: see part.
 func cutOff(err error) bool {
 	var inNet *net.OpError
-	return errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &inNet)
+	return errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &inNet)
 }
 
 // lost closes a connection that is of no use any more.
@@ -388,8 +388,11 @@ func (s *Store) part(c *sftp.Client, obj source.Object, offset int64, part []byt
 		return 0, err
 	}
 	n, err := f.ReadAt(part, offset)
-	if n == len(part) {
+	switch {
+	case n == len(part):
 		err = same(f, obj)
+	case err == io.EOF: // as the server says it; a lost connection has it inside of another error
+		err = source.ErrChanged
 	}
 	if err != nil {
 		n = 0 // what came may be of another version
