@@ -32,16 +32,18 @@ type verification struct {
 	Valid   bool            `json:"valid"`
 	Faults  []string        `json:"faults"` // what does not hold
 	Receipt *client.Receipt `json:"receipt,omitempty"`
+	// Certificate is that of an erasure, instead of a receipt.
+	Certificate *client.ErasureCertificate `json:"certificate,omitempty"`
 }
 
 func newVerify() *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify RECEIPT",
-		Short: "Check the receipt of a run",
+		Short: "Check the receipt of a run, or the certificate of an erasure",
 		Long: "Check that a receipt was signed by the server's key, was not changed, and that its ledger adds up. RECEIPT\n" +
-			"is a file with what GET …/runs/RUN/receipt answers, or - for standard input. The server's public keys come\n" +
-			"from the data directory, from a server, or from a file that was saved from its /.well-known/jwks.json; keys\n" +
+			"is a file with what GET …/runs/RUN/receipt answers, or GET …/erasures/ERASURE/certificate, or - for\n" +
+			"standard input. The server's public keys come from the data directory, from a server, or from a file that was saved from its /.well-known/jwks.json; keys\n" +
 			"in the receipt itself are never used.\n\n" +
 			"Exit codes: 0 the receipt is valid, 1 it is not, 2 it could not be checked.",
 		Example: "  roster verify receipt.json\n" +
@@ -136,6 +138,10 @@ func verifyReceipt(text, keys []byte) (verification, error) {
 	bad := func(format string, args ...any) (verification, error) {
 		return verification{Faults: []string{fmt.Sprintf(format, args...)}}, nil
 	}
+	var certificate client.SignedCertificate
+	if err := json.Unmarshal(text, &certificate); err == nil && len(certificate.Certificate) > 0 {
+		return verifyCertificate(text, certificate.Signature, keys)
+	}
 	var signed client.SignedReceipt
 	if err := json.Unmarshal(text, &signed); err != nil || signed.Signature == "" || len(signed.Receipt) == 0 {
 		return bad("this is no receipt: it must be a JSON object with a receipt and a signature")
@@ -157,6 +163,26 @@ func verifyReceipt(text, keys []byte) (verification, error) {
 	}
 	faults := r.Faults()
 	return verification{Valid: len(faults) == 0, Faults: append([]string{}, faults...), Receipt: &r}, nil
+}
+
+// verifyCertificate does for the certificate of an erasure what verifyReceipt does for a receipt.
+func verifyCertificate(text []byte, signature string, keys []byte) (verification, error) {
+	payload, err := auth.VerifyCertificate(signature, keys)
+	if errors.Is(err, auth.ErrNoKeys) {
+		return verification{}, err
+	}
+	if err != nil {
+		return verification{Faults: []string{err.Error()}}, nil
+	}
+	genuine, err := json.Marshal(client.SignedCertificate{Certificate: payload, Signature: signature})
+	if err != nil || !sameJSON(text, genuine) {
+		return verification{Faults: []string{"the certificate is not the one that was signed: it was changed"}}, nil
+	}
+	var c client.ErasureCertificate
+	if err := json.Unmarshal(payload, &c); err != nil || c.Version != client.CertificateVersion {
+		return verification{}, fmt.Errorf("it is of version %d, which this program does not know; use a newer Roster", c.Version)
+	}
+	return verification{Valid: true, Faults: []string{}, Certificate: &c}, nil
 }
 
 // sameJSON reports whether two documents have the same content, however they are laid out. A name that an object has
@@ -185,9 +211,16 @@ func parseJSON(text []byte) (value any, tokens int) {
 // show tells people.
 func (v verification) show(out io.Writer) error {
 	var b strings.Builder
-	if !v.Valid {
+	switch {
+	case !v.Valid:
 		fmt.Fprintf(&b, "NOT VALID\n  %s\n", strings.Join(v.Faults, "\n  "))
-	} else {
+	case v.Certificate != nil:
+		c := v.Certificate
+		b.WriteString("VALID: signed by the server, and unchanged.\n")
+		fmt.Fprintf(&b, "  erased    %s, an identity of the namespace %s\n", c.XID, c.Namespace)
+		fmt.Fprintf(&b, "  from      sandbox %s of %s: %d audiences had something of it\n", c.Sandbox, c.Organization, len(c.Audiences))
+		fmt.Fprintf(&b, "  erasure   %s, ended %s\n", c.ErasureID, time.Unix(c.EndedAt, 0).UTC().Format(time.RFC3339))
+	default:
 		r := v.Receipt
 		b.WriteString("VALID: signed by the server, unchanged, and its ledger adds up.\n")
 		fmt.Fprintf(&b, "  audience  %s (%s), sandbox %s of %s\n", r.AudienceName, r.AudienceID, r.Sandbox, r.Organization)

@@ -26,18 +26,11 @@ func (s *server) lookup(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if schema := q.Get("schema.name"); q.Has("schema.name") && schema != profileSchema {
-		q.problems.Add("schema.name", "must be "+profileSchema)
-	}
-	for _, name := range []string{"entityId", "entityIdNS"} {
-		if q.Get(name) == "" {
-			q.problems.Add(name, "is required")
-		}
-	}
+	who := q.identity()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	found, err := s.Service.Lookup(c.Context(), c.actor, []control.IdentityRef{{ID: q.Get("entityId"), Namespace: q.Get("entityIdNS")}})
+	found, err := s.Service.Lookup(c.Context(), c.actor, []control.IdentityRef{who})
 	if err != nil {
 		return answer{}, err
 	}
@@ -49,6 +42,19 @@ func (s *server) lookup(c *call) (answer, error) {
 		fields = strings.Split(text, ",")
 	}
 	return answer{http.StatusOK, profileBodies(found, fields)}, nil
+}
+
+// identity reads which identity a call is about.
+func (q *query) identity() control.IdentityRef {
+	if schema := q.Get("schema.name"); q.Has("schema.name") && schema != profileSchema {
+		q.problems.Add("schema.name", "must be "+profileSchema)
+	}
+	for _, name := range []string{"entityId", "entityIdNS"} {
+		if q.Get(name) == "" {
+			q.problems.Add(name, "is required")
+		}
+	}
+	return control.IdentityRef{ID: q.Get("entityId"), Namespace: q.Get("entityIdNS")}
 }
 
 // lookupMany answers the profiles of many identities.

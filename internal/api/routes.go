@@ -37,6 +37,7 @@ const (
 	landing     = "/landing/"
 	clients     = "/roster/clients"
 	webhooks    = "/roster/webhooks"
+	erasures    = "/roster/erasures"
 )
 
 // routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
@@ -101,6 +102,7 @@ func (s *server) routes() []route {
 		{method: "POST", path: audiences + "/bulk-get", do: s.bulkUPSAudiences},
 		{method: "GET", path: entities, do: s.lookup},
 		{method: "POST", path: entities, do: s.lookupMany},
+		{method: "DELETE", path: entities, do: s.erase},
 		{method: "PUT", path: landing + "{path...}", do: s.upload},
 
 		{method: "GET", path: clients, do: s.listClients},
@@ -118,6 +120,10 @@ func (s *server) routes() []route {
 		{method: "DELETE", path: webhooks + "/{webhookId}", do: s.deleteWebhook},
 		{method: "POST", path: webhooks + "/{webhookId}/test", do: s.testWebhook},
 		{method: "GET", path: webhooks + "/{webhookId}/deliveries", do: s.listDeliveries},
+
+		{method: "GET", path: erasures, do: s.listErasures},
+		{method: "GET", path: erasures + "/{erasureId}", do: s.erasure},
+		{method: "GET", path: erasures + "/{erasureId}/certificate", do: s.certificate},
 
 		{method: "GET", path: "/.well-known/jwks.json", open: http.HandlerFunc(s.keys)},
 		{method: "GET", path: "/healthz", open: http.HandlerFunc(s.healthz)},

@@ -76,6 +76,10 @@ type Service interface {
 	TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error)
 	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error)
 
+	Erase(ctx context.Context, a audience.Actor, who control.IdentityRef) (audience.Erasure, error)
+	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
+	Erasures(ctx context.Context, a audience.Actor, after *meta.ErasurePlace, limit int) ([]audience.Erasure, error)
+
 	Repeated(ctx context.Context, a audience.Actor, key, request string) (meta.Answer, bool, error)
 	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
 	Refused(ctx context.Context, a audience.Actor, key string) error
@@ -86,6 +90,7 @@ type Issuer interface {
 	Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
 	Authenticate(ctx context.Context, h auth.Headers) (audience.Actor, error)
 	SignReceipt(receipt []byte) (signature string, err error)
+	SignCertificate(certificate []byte) (signature string, err error)
 	Keys() []byte
 }
 

@@ -101,8 +101,8 @@ func (s *server) testWebhook(c *call) (answer, error) {
 	return answer{http.StatusAccepted, client.WebhookTest{EventID: event}}, nil
 }
 
-// deliveryCursor is where a page of a webhook's log goes on.
-type deliveryCursor struct {
+// timeCursor is where a page of a list goes on that is ordered by time, the newest first.
+type timeCursor struct {
 	At int64  `json:"t"` // microseconds
 	ID string `json:"i"`
 }
@@ -117,7 +117,11 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	limit, after := q.limit(defaultDeliveries, control.MaxDeliveries), q.deliveryPlace()
+	limit := q.limit(defaultDeliveries, control.MaxDeliveries)
+	var after *meta.DeliveryPlace
+	if at, id, ok := q.timePlace(); ok {
+		after = &meta.DeliveryPlace{At: at, EventID: id}
+	}
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
@@ -128,7 +132,7 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	body := client.DeliveryLog{Deliveries: []client.Delivery{}, Page: client.CursorPage{Limit: limit}}
 	if len(list) > limit {
 		list = list[:limit]
-		body.Page.Next = token(deliveryCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].EventID})
+		body.Page.Next = token(timeCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].EventID})
 	}
 	for i := range list {
 		body.Deliveries = append(body.Deliveries, deliveryBody(&list[i]))
@@ -137,18 +141,18 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// deliveryPlace reads where a page starts; nil for the first one.
-func (q *query) deliveryPlace() *meta.DeliveryPlace {
+// timePlace reads where a page starts; false for the first one.
+func (q *query) timePlace() (at time.Time, id string, ok bool) {
 	text := q.Get("start")
 	if text == "" {
-		return nil
+		return at, "", false
 	}
-	var from deliveryCursor
+	var from timeCursor
 	if !readToken(text, &from) || from.ID == "" {
 		q.problems.Add("start", "must be the next of the page before")
 	}
 	q.problems.OptionalText("start", from.ID)
-	return &meta.DeliveryPlace{At: time.UnixMicro(from.At), EventID: from.ID}
+	return time.UnixMicro(from.At), from.ID, true
 }
 
 func eventsOf(names []string) []audience.EventType {

@@ -53,6 +53,7 @@ const (
 	WebhookUpdate    Action = "webhook.update"
 	WebhookDelete    Action = "webhook.delete"
 	WebhookTest      Action = "webhook.test"
+	ErasureCreate    Action = "erasure.create"
 )
 
 // OrgWide reports whether the action is about something that is not a sandbox's.

@@ -12,6 +12,7 @@ const (
 	RunRollback RunKind = "rollback" // brings the audience back to what it was after an earlier run
 	RunExpire   RunKind = "expire"   // takes out the members whose time is over; reads no file
 	RunExtend   RunKind = "extend"   // gives the members their whole time again, as if a full run had brought them
+	RunErase    RunKind = "erase"    // takes out one person without a trace, as an Erasure asks
 )
 
 // ReadsFiles reports whether runs of the kind read files of people.
@@ -22,6 +23,8 @@ type RunRequest struct {
 	Kind RunKind
 	// Of is the earlier run that a resubmit corrects, or whose version a rollback brings back.
 	Of RunID
+	// Erasure is what a run of kind RunErase is a part of.
+	Erasure ErasureID
 	// File is the corrected file of a resubmit: a path in the landing zone of the sandbox.
 	File string
 	// DryRun stops the run before its commit: it reports and changes nothing.
@@ -132,7 +135,7 @@ func (r Rows) Balanced() bool {
 type Members struct {
 	Before  int64 `json:"before"`
 	After   int64 `json:"after"`
-	Removed int64 `json:"removed"` // left because a full run did not bring them
+	Removed int64 `json:"removed"` // left because a full run did not bring them, or erased
 	Expired int64 `json:"expired"` // left because their time was over when the run began
 }
 

@@ -43,13 +43,14 @@ const (
 
 // Issuer issues tokens and authenticates calls. It is safe for concurrent use.
 type Issuer struct {
-	store    Store
-	clock    func() time.Time
-	key      jose.JSONWebKey
-	tokens   jose.Signer
-	receipts jose.Signer
-	verified *cache[[sha256.Size]byte, claims]
-	grants   *cache[grantKey, audience.Actor]
+	store        Store
+	clock        func() time.Time
+	key          jose.JSONWebKey
+	tokens       jose.Signer
+	receipts     jose.Signer
+	certificates jose.Signer
+	verified     *cache[[sha256.Size]byte, claims]
+	grants       *cache[grantKey, audience.Actor]
 }
 
 // NewIssuer opens the signing key in keyFile, which it creates with mode 0600 when it is absent.
@@ -66,7 +67,11 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", keyFile, err)
 	}
-	return &Issuer{store: store, clock: clock, key: key, tokens: tokens, receipts: receipts,
+	certificates, err := newSigner(key, CertificateType)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", keyFile, err)
+	}
+	return &Issuer{store: store, clock: clock, key: key, tokens: tokens, receipts: receipts, certificates: certificates,
 		verified: newCache[[sha256.Size]byte, claims](cacheSize), grants: newCache[grantKey, audience.Actor](cacheSize)}, nil
 }
 

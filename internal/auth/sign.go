@@ -13,6 +13,8 @@ const (
 	tokenType = "JWT"
 	// ReceiptType is the type of a receipt of a run.
 	ReceiptType = "roster-receipt+jws"
+	// CertificateType is the type of a certificate of an erasure.
+	CertificateType = "roster-erasure+jws"
 )
 
 // newSigner returns what signs documents of a type.
@@ -26,6 +28,15 @@ func (i *Issuer) SignReceipt(receipt []byte) (string, error) {
 	signed, err := i.receipts.Sign(receipt)
 	if err != nil {
 		return "", fmt.Errorf("sign a receipt: %w", err)
+	}
+	return signed.CompactSerialize()
+}
+
+// SignCertificate signs the certificate of an erasure, as SignReceipt does a receipt.
+func (i *Issuer) SignCertificate(certificate []byte) (string, error) {
+	signed, err := i.certificates.Sign(certificate)
+	if err != nil {
+		return "", fmt.Errorf("sign a certificate: %w", err)
 	}
 	return signed.CompactSerialize()
 }
@@ -58,6 +69,16 @@ var ErrNoKeys = errors.New("there is no JSON Web Key Set with a key to verify wi
 // as a receipt. A key that the signature itself brings is never used. Without keys it is ErrNoKeys; any other error
 // says why the signature is none of a receipt.
 func VerifyReceipt(signature string, keys []byte) ([]byte, error) {
+	return verify(signature, keys, ReceiptType, "receipt")
+}
+
+// VerifyCertificate does for the certificate of an erasure what VerifyReceipt does for a receipt.
+func VerifyCertificate(signature string, keys []byte) ([]byte, error) {
+	return verify(signature, keys, CertificateType, "certificate")
+}
+
+// verify verifies a document of a type, which what names for people.
+func verify(signature string, keys []byte, typ, what string) ([]byte, error) {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(keys, &set); err != nil || len(set.Keys) == 0 {
 		return nil, ErrNoKeys
@@ -66,16 +87,16 @@ func VerifyReceipt(signature string, keys []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the signature is not a JSON Web Signature in compact form by %s", algorithm)
 	}
-	if typ, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string); typ != ReceiptType {
-		return nil, fmt.Errorf("what was signed is not a receipt: its type is %.50q", typ)
+	if shown, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string); shown != typ {
+		return nil, fmt.Errorf("what was signed is not a %s: its type is %.50q", what, shown)
 	}
 	for _, key := range set.Key(signed.Signatures[0].Protected.KeyID) {
 		if !key.IsPublic() {
 			continue
 		}
-		if receipt, err := signed.Verify(key.Key); err == nil {
-			return receipt, nil
+		if text, err := signed.Verify(key.Key); err == nil {
+			return text, nil
 		}
 	}
-	return nil, fmt.Errorf("none of the server's keys has made the signature: the receipt was changed, or is another server's")
+	return nil, fmt.Errorf("none of the server's keys has made the signature: the %s was changed, or is another server's", what)
 }

@@ -57,6 +57,11 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, er
 		if spec.Audience, err = tx.Audience(ctx, spec.Run.Scope, spec.Run.AudienceID); err != nil {
 			return err
 		}
+		if spec.Run.Request.Kind == audience.RunErase {
+			if spec.Erase, err = eraseKey(ctx, tx, &spec.Run); err != nil {
+				return err
+			}
+		}
 		sandbox, err := tx.Sandbox(ctx, spec.Run.Scope)
 		spec.SandboxNum = sandbox.Num
 		return err
@@ -127,6 +132,11 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		if err := tx.FinishRun(ctx, r, s.cfg.Worker); err != nil {
 			return err
+		}
+		if r.Request.Kind == audience.RunErase {
+			if err := s.enqueue(ctx, tx, queue.Job{Kind: queue.EraseJob, ID: string(r.Request.Erasure)}); err != nil {
+				return err
+			}
 		}
 		return s.runEnded(ctx, tx, &r)
 	})

@@ -90,10 +90,13 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 			continue
 		}
 		keys[i] = profile.KeyOf(code, normal)
-		profiles[i] = Profile{XID: "R" + hex.EncodeToString(keys[i][:]), Identity: IdentityRef{ID: string(normal), Namespace: code}}
+		profiles[i] = Profile{XID: xid(keys[i]), Identity: IdentityRef{ID: string(normal), Namespace: code}}
 	}
 	return profiles, keys, wrong.Err()
 }
+
+// xid is the opaque id of an identity.
+func xid(key profile.Key) string { return "R" + hex.EncodeToString(key[:]) }
 
 // resolve finds the canonical code of a namespace of the organization; see audience.Resolve.
 func (s *Service) resolve(ctx context.Context, org, namespace string) (code string, ok bool, nearest []string, err error) {

@@ -38,6 +38,8 @@ type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error)
+	Holds(ctx context.Context, table lake.TableID, fields []audience.Field, key profile.Key) (ingest.Held, error)
+	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects int, err error)
 }
 
 // Lake keeps the datasets; see lake.Lake.
@@ -127,7 +129,7 @@ func New(cfg Config) *Service {
 //	viewer  read everything, look profiles up
 //	editor  submit, change and delete audiences with their labels; start runs; upload files;
 //	        create connections and namespaces; keep webhooks
-//	admin   delete connections; read the audit log of the sandbox; in every sandbox of the organization: read all of the
+//	admin   delete connections; erase people; read the audit log of the sandbox; in every sandbox of the organization: read all of the
 //	        audit log, administer API clients, and create, reset and delete sandboxes
 //
 // Beside its role an actor needs the labels of what it reads or changes: see labels.go.

@@ -198,6 +198,8 @@ func (s *Service) do(ctx context.Context, j queue.Job) error {
 		return s.doForget(ctx)
 	case queue.ScheduleJob:
 		return s.doSchedule(ctx, j.ID)
+	case queue.EraseJob:
+		return s.doErase(ctx, audience.ErasureID(j.ID))
 	case queue.WebhookJob:
 		return s.doWebhook(ctx, audience.WebhookID(j.ID))
 	}
@@ -228,8 +230,8 @@ func notOurs(err error) bool {
 	return errors.Is(err, meta.ErrStale) || errors.Is(err, meta.ErrLeaseHeld) || errors.Is(err, meta.ErrNotFound)
 }
 
-// Recover enqueues the tasks and runs that nobody works on, and the sweeps, the sandboxes to empty, the messages to
-// webhooks and the maintenance that are due. It is called at the start, before anything is served, and every few seconds.
+// Recover enqueues the tasks and runs that nobody works on, and the sweeps, the sandboxes to empty, the erasures, the
+// messages to webhooks and the maintenance that are due. It is called at the start, before anything is served, and every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
 	s.uploads.Do(s.clearUploads)
 	now := s.now()
@@ -268,6 +270,11 @@ func (s *Service) Recover(ctx context.Context) error {
 		return err
 	}
 	jobs = append(jobs, unsent...)
+	erasing, err := s.erasing(ctx)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, erasing...)
 	due, err := s.maintenance(ctx, now)
 	if err != nil {
 		return err

@@ -293,8 +293,25 @@ type fakePipeline struct {
 	// maintain answers Maintain; nil maintains nothing.
 	maintain func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	upkeeps  []ingest.Upkeep
+	held     ingest.Held // what Holds answers
+	purges   []ingest.PurgeSpec
 	// surveyFails is the error of every Survey.
 	surveyFails error
+}
+
+// Holds implements control.Pipeline: what every dataset has.
+func (p *fakePipeline) Holds(context.Context, lake.TableID, []audience.Field, profile.Key) (ingest.Held, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held, nil
+}
+
+// Purge implements control.Pipeline.
+func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, error) {
+	p.mu.Lock()
+	p.purges = append(p.purges, s)
+	p.mu.Unlock()
+	return 1, s.Idle(ctx)
 }
 
 func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
@@ -408,6 +425,8 @@ type fakeProfile struct {
 	members map[profile.Key][]profile.Membership
 	drops   []profile.Ref
 	sweeps  []int64
+	// forgotten are the calls of ForgetMembers, the identity itself last.
+	forgotten [][]profile.Member
 }
 
 func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
@@ -425,6 +444,20 @@ func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.K
 		out[i] = p.members[k]
 	}
 	return out, nil
+}
+
+func (p *fakeProfile) Forget(_ context.Context, _ uint32, key profile.Key) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.members, key)
+	return nil
+}
+
+func (p *fakeProfile) ForgetMembers(_ context.Context, _ uint32, key profile.Key, others []profile.Member) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forgotten = append(p.forgotten, append(others, profile.Member{Key: key}))
+	return nil
 }
 
 func (p *fakeProfile) Drop(_ context.Context, ref profile.Ref) error {

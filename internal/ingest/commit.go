@@ -17,7 +17,7 @@ import (
 const (
 	propSeq       = "roster.run-seq"
 	propAudience  = "roster.audience-id"
-	propMode      = "roster.mode"         // "full", "differential", "rollback", "extend", or "compaction" by maintenance
+	propMode      = "roster.mode"         // "full", "differential", "rollback", "extend", "erase", or "compaction" by maintenance
 	propTime      = "roster.run-time"     // epoch seconds; the members' time stamp
 	propRefreshed = "roster.refreshed-at" // epoch seconds at which every member was last renewed (RefreshedAt); absent when never
 	propRows      = "roster.rows"         // the ledger of rows, JSON
@@ -172,6 +172,8 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		mode = "full"
 	case m.rules.renew:
 		mode = "extend"
+	case m.rules.erased != nil:
+		mode = "erase"
 	}
 	props := map[string]string{
 		propSeq:      strconv.FormatInt(a.seq, 10),

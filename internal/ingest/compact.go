@@ -41,6 +41,12 @@ func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(
 	if err != nil || !worn {
 		return false, err
 	}
+	return p.rewrite(ctx, dataset, before)
+}
+
+// rewrite commits the dataset's rows in files of its own. before is as that of Compact; done is false when a run
+// committed meanwhile.
+func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, before func(ctx context.Context) error) (done bool, err error) {
 	dir := lake.MaintenanceDir(uuid.NewString())
 	keep := false
 	defer func() {

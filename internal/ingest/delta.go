@@ -29,6 +29,7 @@ const (
 	flagSince  = 1 << 2 // since follows, 8 bytes; otherwise it is the run's time
 	flagSeen   = 1 << 3 // seen follows, 8 bytes; otherwise it is the run's time
 	flagAt     = 1 << 4 // at follows, 8 bytes; otherwise it is the run's time when exited, 0 when not
+	flagErased = 1 << 5 // nothing of the membership stays
 	flagEnd    = 1 << 7
 )
 
@@ -73,6 +74,9 @@ func appendChange(b []byte, c profile.Change, now int64) []byte {
 	if c.Exited {
 		flags |= flagExited
 		at = now
+	}
+	if c.Erased {
+		flags |= flagErased
 	}
 	if c.Member != c.Key {
 		flags |= flagOther
@@ -173,7 +177,7 @@ func (d *deltaReader) Next() (profile.Change, error) {
 }
 
 func decodeChange(p []byte, flags byte, now int64) profile.Change {
-	c := profile.Change{Exited: flags&flagExited != 0, Since: now, Seen: now}
+	c := profile.Change{Exited: flags&flagExited != 0, Erased: flags&flagErased != 0, Since: now, Seen: now}
 	if c.Exited {
 		c.At = now
 	}

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -95,21 +94,10 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 	over := now.Add(-ttl).UnixMicro() // whoever was seen then is over now
 	overSoon := now.Add(audience.ExpiringWithin - ttl).UnixMicro()
 	renewed := refreshed.UnixMicro() // everybody was
-	const steps = 1 << 10
-	for i := range uint64(steps) {
-		if err := ctx.Err(); err != nil {
-			return false, false, err
-		}
-		var lo lake.Key
-		var hi *lake.Key
-		binary.BigEndian.PutUint64(lo[:8], i<<54)
-		if i+1 < steps {
-			hi = new(lake.Key)
-			binary.BigEndian.PutUint64(hi[:8], (i+1)<<54)
-		}
+	err = eachRange(ctx, func(lo lake.Key, hi *lake.Key) error {
 		rows, err := cursor.Range(lo, hi)
 		if err != nil {
-			return false, false, fmt.Errorf("read the current members: %w", err)
+			return fmt.Errorf("read the current members: %w", err)
 		}
 		for _, seen := range rows.Seen {
 			seen = max(seen, renewed)
@@ -117,8 +105,12 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 			soon = soon || seen > over && seen <= overSoon
 		}
 		if soon && (overdue || renewed > over) {
-			break
+			return errEnough
 		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return false, false, err
 	}
 	return overdue, soon, nil
 }

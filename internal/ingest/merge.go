@@ -17,6 +17,7 @@ type mergeRules struct {
 	refreshed int64 // when a full run last brought every member, or their time was extended
 	renew     bool  // the run brings every member, or extends their time
 	ttl       int64
+	erased    func(st *lake.StateRows, i int) bool // says which members are erased; nil unless the run erases
 }
 
 // expiry returns when a member last seen then expires.
@@ -60,6 +61,8 @@ type sink interface {
 	enter(r row, since int64, was int) error
 	// exit says that the person is no member any more, from at on.
 	exit(i int, at int64) error
+	// erase retires the row, and says that nothing of the person's membership stays.
+	erase(i int) error
 }
 
 // mergeBucket decides for each row of a bucket and each of its members what becomes of them. rows are sorted
@@ -93,6 +96,10 @@ func mergeBucket(rules mergeRules, buf []byte, rows []row, st *lake.StateRows, t
 
 // absent deals with a member that the files do not name.
 func absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out sink) error {
+	if rules.erased != nil && rules.erased(st, i) {
+		t.removed++
+		return out.erase(i)
+	}
 	if at := rules.expiry(st.Seen[i]); at <= rules.now {
 		t.expired++
 		return leave(rules, i, at, out)
@@ -197,6 +204,7 @@ func (rehearsal) put(row, int64) error        { return nil }
 func (rehearsal) retire(int) error            { return nil }
 func (rehearsal) enter(row, int64, int) error { return nil }
 func (rehearsal) exit(int, int64) error       { return nil }
+func (rehearsal) erase(int) error             { return nil }
 
 // rulesOf returns the rules of a run over a state whose members were last renewed at refreshed.
 func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {

@@ -162,13 +162,20 @@ func (o *output) exit(i int, at int64) error {
 	if o.dry {
 		return nil
 	}
-	key := profile.Key(o.state.IDs[i])
-	c := profile.Change{Key: key, Member: key, Exited: true,
-		Since: o.state.Since[i] / 1e6, Seen: o.state.Seen[i] / 1e6, At: at / 1e6}
-	if err := o.changes.write(c); err != nil {
+	return o.gone(i, profile.Change{Exited: true, Since: o.state.Since[i] / 1e6, Seen: o.state.Seen[i] / 1e6, At: at / 1e6})
+}
+
+func (o *output) erase(i int) error {
+	if err := o.retire(i); err != nil || o.dry {
 		return err
 	}
-	o.keys[1] = o.codec.stateKeys(o.keys[1][:0], o.state, i, key)
+	return o.gone(i, profile.Change{Erased: true, Since: o.rules.now / 1e6, Seen: o.rules.now / 1e6})
+}
+
+// gone writes a change for each identity of the member whose row is the i-th.
+func (o *output) gone(i int, c profile.Change) error {
+	c.Member = profile.Key(o.state.IDs[i])
+	o.keys[1] = o.codec.stateKeys(append(o.keys[1][:0], c.Member), o.state, i, c.Member)
 	for _, k := range o.keys[1] {
 		c.Key = k
 		if err := o.changes.write(c); err != nil {
@@ -253,7 +260,7 @@ type changeSpill struct {
 	rec   []byte
 }
 
-// A spilled change: key 16, member 16, since 8, seen 8, at 8, exited 1.
+// A spilled change: key 16, member 16, since 8, seen 8, at 8, flags 1: exited 1, erased 2.
 const changeSize = 57
 
 func (c *changeSpill) write(ch profile.Change) error {
@@ -261,11 +268,14 @@ func (c *changeSpill) write(ch profile.Change) error {
 	for _, v := range []int64{ch.Since, ch.Seen, ch.At} {
 		c.rec = binary.LittleEndian.AppendUint64(c.rec, uint64(v))
 	}
-	exited := byte(0)
+	flags := byte(0)
 	if ch.Exited {
-		exited = 1
+		flags |= 1
 	}
-	return c.w.write(&ch.Key, append(c.rec, exited))
+	if ch.Erased {
+		flags |= 2
+	}
+	return c.w.write(&ch.Key, append(c.rec, flags))
 }
 
 // sortedChanges returns the changes of a bucket of the spill in the order of (Key, Member).
@@ -278,7 +288,7 @@ func sortedChanges(buf []byte) []profile.Change {
 		c.Since = int64(binary.LittleEndian.Uint64(buf[32:]))
 		c.Seen = int64(binary.LittleEndian.Uint64(buf[40:]))
 		c.At = int64(binary.LittleEndian.Uint64(buf[48:]))
-		c.Exited = buf[56] == 1
+		c.Exited, c.Erased = buf[56]&1 != 0, buf[56]&2 != 0
 		list = append(list, c)
 	}
 	slices.SortFunc(list, func(a, b profile.Change) int {

@@ -62,6 +62,7 @@ type Spec struct {
 	// set of path + "\x00" + version.
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
 	Settle     Settle
+	Erase      profile.Key // whom a run of kind RunErase takes out, by any identity
 	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
 	// run is not this worker's any more.
 	Save func(ctx context.Context, r audience.Run) error

@@ -289,6 +289,16 @@ func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, prima
 	return dst
 }
 
+// has reports whether an identity of row i of the state is the one with the key.
+func (c *rowCodec) has(st *lake.StateRows, i int, key profile.Key) bool {
+	primary := profile.Key(st.IDs[i])
+	if primary == key || len(c.secondary) == 0 {
+		return primary == key
+	}
+	var keys [8]profile.Key
+	return slices.Contains(c.stateKeys(keys[:0], st, i, primary), key)
+}
+
 // valueSize returns how many bytes of p the value of type t takes.
 func valueSize(t audience.Type, p []byte) int {
 	switch t {

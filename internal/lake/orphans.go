@@ -173,17 +173,24 @@ func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 	for s := range meta.PartitionStatistics() {
 		n.add(s.StatisticsPath)
 	}
+	err := d.addSnapshots(ctx, &n, meta.Snapshots())
+	return n.paths, errors.Join(err, n.err)
+}
+
+// addSnapshots collects the paths of the files that some of the snapshots name, and the directories of attempts that
+// they keep.
+func (d *Dataset) addSnapshots(ctx context.Context, n *names, snapshots []table.Snapshot) error {
 	fsys, err := d.table.FS(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	seen := map[string]bool{}
-	for _, s := range meta.Snapshots() {
+	for _, s := range snapshots {
 		n.add(s.ManifestList)
 		n.addDir(&s)
 		manifests, err := s.Manifests(fsys)
 		if err != nil {
-			return nil, fmt.Errorf("read the manifests of snapshot %d: %w", s.SnapshotID, err)
+			return fmt.Errorf("read the manifests of snapshot %d: %w", s.SnapshotID, err)
 		}
 		for _, m := range manifests {
 			if seen[m.FilePath()] {
@@ -193,13 +200,13 @@ func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 			n.add(m.FilePath())
 			for e, err := range m.Entries(fsys, true) {
 				if err != nil {
-					return nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
+					return fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
 				}
 				n.add(e.DataFile().FilePath())
 			}
 		}
 	}
-	return n.paths, n.err
+	return nil
 }
 
 // names collects paths.

@@ -122,6 +122,11 @@ type Reader interface {
 	// Deliveries lists a webhook's deliveries by the time of their events, the newest first; after is the place that the
 	// list goes on after, nil begins it.
 	Deliveries(ctx context.Context, id audience.WebhookID, after *DeliveryPlace, limit int) ([]audience.Delivery, error)
+	Erasure(ctx context.Context, scope audience.Scope, id audience.ErasureID) (audience.Erasure, error)
+	// Erasures lists by creation time, the newest first; after is the place that the list goes on after, nil begins it.
+	Erasures(ctx context.Context, scope audience.Scope, after *ErasurePlace, limit int) ([]audience.Erasure, error)
+	// UnfinishedErasures lists the erasures of all organizations that are PROCESSING, the oldest first.
+	UnfinishedErasures(ctx context.Context) ([]audience.Erasure, error)
 	// Answer finds what was kept of a request by KeepAnswer.
 	Answer(ctx context.Context, k RequestKey) (Answer, error)
 }
@@ -188,7 +193,7 @@ type Tx interface {
 	SaveRun(ctx context.Context, r audience.Run, worker string) error
 	// FinishRun is SaveRun for a run that ended. On SUCCESS, unless it was a dry run, it also records the objects
 	// that were read (those of Result.Files) and sets the audience's Members and RefreshedAt: to the run's time after a
-	// full run, to Result.RefreshedAt after a rollback and an extension. Unless it only expired or extended members, it
+	// full run, to Result.RefreshedAt after a rollback and an extension. Unless it only expired, extended or erased members, it
 	// sets LastRun and LastIngestedAt, too.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
@@ -203,6 +208,10 @@ type Tx interface {
 	UpdateDelivery(ctx context.Context, d audience.Delivery) error
 	// DropDeliveries removes the deliveries of events before that time and says how many they were.
 	DropDeliveries(ctx context.Context, before time.Time) (int64, error)
+	CreateErasure(ctx context.Context, e audience.Erasure) error // ErrDuplicate (ID)
+	// SaveErasure stores Sealed, Status, Error, Progress, UpdatedAt and EndedAt of a PROCESSING erasure, and counts its
+	// Version. ErrStale when it is not PROCESSING, or was saved since it was read.
+	SaveErasure(ctx context.Context, e *audience.Erasure) error
 	// KeepAnswer stores what is known of a request, instead of what was.
 	KeepAnswer(ctx context.Context, a Answer) error
 	// DropAnswer forgets a request, if it is known.
@@ -269,6 +278,12 @@ type AuditPlace struct {
 type DeliveryPlace struct {
 	At      time.Time
 	EventID string
+}
+
+// ErasurePlace is where an erasure stands in a list.
+type ErasurePlace struct {
+	At time.Time // of its creation
+	ID audience.ErasureID
 }
 
 // What audiences can be sorted by.

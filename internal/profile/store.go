@@ -32,6 +32,12 @@ type Ref struct {
 	Audience uint32
 }
 
+// Member names a member of an audience by the audience's number and the member's primary identity.
+type Member struct {
+	Audience uint32
+	Key      Key
+}
+
 // Change is what a run does to one identity of one member. Times are epoch seconds.
 type Change struct {
 	Key    Key // the identity that finds the member
@@ -40,6 +46,8 @@ type Change struct {
 	Since  int64 // member since
 	Seen   int64 // last brought by a run
 	At     int64 // when it exited, 0 while a member
+	// Erased means that nothing of the membership stays, not even that it was one. The times say nothing then.
+	Erased bool
 }
 
 // ChangeReader reads changes in the order of (Key, Member). Next returns io.EOF after the last one.
@@ -91,6 +99,12 @@ type Store interface {
 	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
 	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error
+	// Forget removes what a look-up of an identity of the sandbox would find, in all audiences. It survives a crash of
+	// the machine.
+	Forget(ctx context.Context, sandbox uint32, key Key) error
+	// ForgetMembers removes what there is, under all of their identities, of the members whose primary identity is key, in
+	// all audiences of the sandbox, and of the other members. It may take long; it can be repeated after a crash.
+	ForgetMembers(ctx context.Context, sandbox uint32, key Key, others []Member) error
 	// Sweep removes the memberships that exited before that time, in epoch seconds, and says how many they were.
 	// It is safe beside everything else.
 	Sweep(ctx context.Context, before int64) (removed int64, err error)

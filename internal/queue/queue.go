@@ -18,6 +18,8 @@ const (
 	ForgetJob Kind = "forget"
 	// ScheduleJob looks at the schedule of an audience and starts its run if it is time; ID is its number.
 	ScheduleJob Kind = "schedule"
+	// EraseJob goes on with an erasure; ID is its id.
+	EraseJob Kind = "erase"
 	// WebhookJob sends a webhook what is due; ID is its id.
 	WebhookJob Kind = "webhook"
 )

@@ -54,6 +54,10 @@ func administering(status int) operation { // something of the organization
 	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: 404}
 }
 
+func erasing(status int) operation { // somebody from the caller's sandbox, with whatever labels
+	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: status}
+}
+
 func (o operation) with(change func(o *operation)) operation {
 	change(&o)
 	return o
@@ -147,6 +151,10 @@ var operations = map[string]operation{
 	"DELETE /roster/webhooks/{webhookId}":                            writing(204).sandboxOnly().on((*matrix).webhook),
 	"POST /roster/webhooks/{webhookId}/test":                         writing(202).sandboxOnly(),
 	"GET /roster/webhooks/{webhookId}/deliveries":                    writing(200).sandboxOnly(),
+	"DELETE /core/ups/access/entities":                               erasing(202).asks("entityId={new}@example.com&entityIdNS=email"),
+	"GET /roster/erasures":                                           erasing(200),
+	"GET /roster/erasures/{erasureId}":                               erasing(200).with(func(o *operation) { o.elsewhere, o.foreign = 404, 404 }),
+	"GET /roster/erasures/{erasureId}/certificate":                   erasing(200).with(func(o *operation) { o.elsewhere, o.foreign = 404, 404 }),
 	"GET /roster/audit":                                              administering(200).with(func(o *operation) { o.foreign, o.orgWide = 200, true }),
 }
 

@@ -153,6 +153,9 @@ func (m *matrix) share() {
 	for k, v := range m.webhook() {
 		m.shared[k] = v
 	}
+	erasure := m.as(m.admin, "DELETE", "/core/ups/access/entities?entityId=nobody@example.com&entityIdNS=email", "").ok(202)["jobId"].(string)
+	m.poll("/roster/erasures/"+erasure, ended)
+	m.shared["erasureId"] = erasure
 }
 
 // unique is a name that nothing has.

@@ -46,11 +46,17 @@ func (c *counter) at(place string) error {
 // absolute path.
 type template struct {
 	dir, saved    string
-	before, after string   // what people see before and after the second import
-	places        []string // of the second import
+	before, after string   // what people see before and after what is done
+	places        []string // that were passed between
 }
 
 func newTemplate(t *testing.T) *template {
+	t.Helper()
+	return newTemplateOf(t, func(w *world) error { return errors.Join(w.start(), w.work()) })
+}
+
+// newTemplateOf is newTemplate of something else than the second import.
+func newTemplateOf(t *testing.T, do func(*world) error) *template {
 	t.Helper()
 	tp := &template{dir: filepath.Join(t.TempDir(), "work"), saved: t.TempDir()}
 	w := open(t, tp.dir)
@@ -63,8 +69,7 @@ func newTemplate(t *testing.T) *template {
 	var c counter
 	fault.Set(c.at)
 	defer fault.Set(nil)
-	w.must(w.start())
-	w.must(w.work())
+	w.must(do(w))
 	fault.Set(nil)
 	tp.after, tp.places = w.state(), c.places
 	if left := w.leftovers(); len(left) > 0 {
@@ -72,7 +77,7 @@ func newTemplate(t *testing.T) *template {
 	}
 	w.close()
 	if tp.before == tp.after {
-		t.Fatalf("the second import changes nothing:\n%s", tp.after)
+		t.Fatalf("what is done changes nothing:\n%s", tp.after)
 	}
 	return tp
 }

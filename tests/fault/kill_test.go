@@ -15,11 +15,12 @@ import (
 	"roster/internal/fault"
 )
 
-// The variables that make this test binary the process that is killed: the directory it works in, and the place
-// and how often it is passed until the kill.
+// The variables that make this test binary the process that is killed: the directory it works in, what
+// it does, and the place and how often that is passed until the kill.
 const (
 	childDir   = "ROSTER_FAULT_DIR"
 	childPlace = "ROSTER_FAULT_PLACE"
+	childDoing = "ROSTER_FAULT_DOING"
 )
 
 // TestKillAtEveryPlace kills the process each time that it gets to a named place, before and after each write and
@@ -29,7 +30,7 @@ func TestKillAtEveryPlace(t *testing.T) {
 	for _, c := range killings(tp.places) {
 		t.Run(fmt.Sprintf("%s-%d", c.place, c.pass), func(t *testing.T) {
 			tp.restore(t)
-			started := killChild(t, tp.dir, c)
+			started := killChild(t, tp.dir, importing, c)
 			w := open(t, tp.dir)
 			defer w.close()
 			w.settle()
@@ -74,16 +75,15 @@ func killings(places []string) (list []killing) {
 	return list
 }
 
-// killChild imports the second file in a process that is killed on its way. It reports whether the run was
-// acknowledged before.
-func killChild(t *testing.T, dir string, c killing) (started bool) {
+// killChild does something in a process that is killed on its way. It reports whether that was acknowledged before.
+func killChild(t *testing.T, dir, doing string, c killing) (started bool) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), childDir+"="+dir, fmt.Sprintf("%s=%s %d", childPlace, c.place, c.pass))
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childDoing+"="+doing, fmt.Sprintf("%s=%s %d", childPlace, c.place, c.pass))
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -93,7 +93,13 @@ func killChild(t *testing.T, dir string, c killing) (started bool) {
 	return string(out) == acknowledged
 }
 
-const acknowledged = "the run is started\n"
+const acknowledged = "it is begun\n"
+
+// What the process does that is killed: it imports the second file, or erases somebody.
+const (
+	importing = "import"
+	erasing   = "erase"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
@@ -102,7 +108,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// beKilled imports the second file and kills the process on the way.
+// beKilled does what it is told and kills the process on the way.
 func beKilled(dir string) {
 	var c killing
 	if _, err := fmt.Sscanf(os.Getenv(childPlace), "%s %d", &c.place, &c.pass); err != nil {
@@ -125,9 +131,15 @@ func beKilled(dir string) {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "the child", F: func(t *testing.T) {
 		w := open(t, dir)
 		fault.Set(count.at)
-		w.must(w.start())
-		fmt.Print(acknowledged)
-		w.must(w.work())
+		if os.Getenv(childDoing) == erasing {
+			w.must(w.erase())
+			fmt.Print(acknowledged)
+			w.must(w.workOnErasures())
+		} else {
+			w.must(w.start())
+			fmt.Print(acknowledged)
+			w.must(w.work())
+		}
 		w.close()
 	}}}, nil, nil)
 }

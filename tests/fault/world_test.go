@@ -29,12 +29,14 @@ import (
 	"roster/internal/meta/sqlite"
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
+	"roster/internal/secret"
 	"roster/internal/source"
 )
 
 var (
 	scope  = audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}
 	editor = audience.Actor{ClientID: "client", Scope: scope, Role: audience.Editor, Grants: audience.Grants{audience.AllLabels}}
+	admin  = audience.Actor{ClientID: "client", Scope: scope, Role: audience.Admin, Grants: audience.Grants{audience.AllLabels}}
 )
 
 // The two editions of the file: of the second, Bob has changed, Cy has left, Dee and her second row are new, and
@@ -101,7 +103,9 @@ func open(t *testing.T, dir string) *world {
 	w.profile, err = pebble.Open(w.path("profile"), pebble.Options{})
 	w.must(err)
 	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: time.Now, Workers: 2, Log: discard}
-	w.Service = control.New(control.Config{Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
+	ring, err := secret.Open(w.path("secrets.json"), make([]byte, secret.MasterKeySize))
+	w.must(err)
+	w.Service = control.New(control.Config{Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
 		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
 			return source.OpenLocal(w.path("landing", "prod"))
 		}, DataDir: dir})
@@ -192,7 +196,9 @@ func (w *world) settle() {
 		w.must(w.work())
 		tasks, runs, err := w.meta.Unfinished(w.t.Context(), time.Now().Add(time.Hour))
 		w.must(err)
-		if len(tasks)+len(runs) == 0 {
+		erasures, err := w.meta.UnfinishedErasures(w.t.Context())
+		w.must(err)
+		if len(tasks)+len(runs)+len(erasures) == 0 {
 			return
 		}
 	}

@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"ReadObjects":           testReadObjects,
 		"Unfinished":            testUnfinished,
 		"Answers":               testAnswers,
+		"Erasures":              testErasures,
 		"Webhooks":              testWebhooks,
 		"WebhookDeliveries":     testDeliveries,
 		"WebhooksDue":           testDueWebhooks,

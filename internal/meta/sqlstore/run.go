@@ -152,7 +152,7 @@ func finished(r audience.Run) (set string, args []any) {
 	case !r.Request.Differential:
 		add("refreshed_at", asTime(&r.CreatedAt))
 	}
-	if kind := r.Request.Kind; kind != audience.RunExpire && kind != audience.RunExtend { // those bring nobody
+	if kind := r.Request.Kind; kind != audience.RunExpire && kind != audience.RunExtend && kind != audience.RunErase { // those bring nobody
 		add("last_run", r.ID)
 		add("last_ingested_at", asTime(&r.CreatedAt))
 	}

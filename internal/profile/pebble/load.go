@@ -77,8 +77,14 @@ func (l *loading) part(ctx context.Context, d profile.Delta, part int) error {
 				return err
 			}
 		}
-		key, value = appendKey(key[:0], l.ref, c), appendValue(value[:0], c)
-		if err := w.Set(key, value); err != nil {
+		key = appendKey(key[:0], l.ref, c)
+		if c.Erased {
+			err = w.Delete(key)
+		} else {
+			value = appendValue(value[:0], c)
+			err = w.Set(key, value)
+		}
+		if err != nil {
 			return err
 		}
 		if written++; written&0xffff == 0 && w.Raw().EstimatedSize() >= tableBytes {

@@ -3,7 +3,6 @@
 package pebble
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -264,7 +263,11 @@ func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d
 func (s *Store) fill(ctx context.Context, batch *pebble.Batch, ref profile.Ref, d profile.Delta) error {
 	var key, value []byte
 	return eachChange(ctx, d, func(c *profile.Change) error {
-		key, value = appendKey(key[:0], ref, c), appendValue(value[:0], c)
+		key = appendKey(key[:0], ref, c)
+		if c.Erased {
+			return batch.Delete(key, nil)
+		}
+		value = appendValue(value[:0], c)
 		return batch.Set(key, value, nil)
 	})
 }
@@ -300,47 +303,4 @@ func readPart(ctx context.Context, r profile.ChangeReader, fn func(*profile.Chan
 			return err
 		}
 	}
-}
-
-// Drop implements profile.Store. It reads all memberships of the sandbox.
-func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
-	lower := appendPrefix(nil, ref.Sandbox, profile.Key{})[:5]
-	upper := appendPrefix(nil, ref.Sandbox+1, profile.Key{})[:5]
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return fmt.Errorf("drop an audience: %w", err)
-	}
-	defer it.Close()
-	var want [4]byte
-	binary.BigEndian.PutUint32(want[:], ref.Audience)
-	batch := s.db.NewBatch()
-	defer func() { batch.Close() }()
-	for ok := it.First(); ok; ok = it.Next() {
-		if !bytes.Equal(it.Key()[prefixSize:shortKey], want[:]) {
-			continue
-		}
-		if err := batch.Delete(it.Key(), nil); err != nil {
-			return err
-		}
-		if batch.Count() >= smallDelta {
-			if err := batch.Commit(pebble.NoSync); err != nil {
-				return fmt.Errorf("drop an audience: %w", err)
-			}
-			batch = s.db.NewBatch()
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("drop an audience: %w", err)
-	}
-	if err := batch.Delete(pointerKey(ref), nil); err != nil {
-		return err
-	}
-	s.ptrs.Delete(ref)
-	if err := batch.Commit(pebble.Sync); err != nil {
-		return fmt.Errorf("drop an audience: %w", err)
-	}
-	return nil
 }

@@ -25,6 +25,8 @@ func Run(t *testing.T, open func(t *testing.T) profile.Store) {
 		"sandboxes":             testSandboxes,
 		"a reader that fails":   testFailingDelta,
 		"drop":                  testDrop,
+		"erase":                 testErase,
+		"forget":                testForget,
 		"sweep":                 testSweep,
 		"sweep beside runs":     testSweepBeside,
 		"large delta, in parts": testLarge,

@@ -1,0 +1,31 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+const pathErasures = "/roster/erasures"
+
+// Erase begins to take an identity out of all audiences of the sandbox.
+func (c *Client) Erase(ctx context.Context, namespace, identity string) (ErasureStarted, error) {
+	var out ErasureStarted
+	query := url.Values{"schema.name": {"_xdm.context.profile"}, "entityId": {identity}, "entityIdNS": {namespace}}
+	err := c.call(ctx, request{method: http.MethodDelete, path: pathEntities, query: query}, &out)
+	return out, err
+}
+
+// Erasure reads one erasure.
+func (c *Client) Erasure(ctx context.Context, id string) (Erasure, error) {
+	var out Erasure
+	err := c.call(ctx, request{method: http.MethodGet, path: pathErasures + "/" + url.PathEscape(id)}, &out)
+	return out, err
+}
+
+// Certificate reads the certificate of an erasure that ended SUCCESS.
+func (c *Client) Certificate(ctx context.Context, id string) (SignedCertificate, error) {
+	var out SignedCertificate
+	err := c.call(ctx, request{method: http.MethodGet, path: pathErasures + "/" + url.PathEscape(id) + "/certificate"}, &out)
+	return out, err
+}

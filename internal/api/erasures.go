@@ -1,0 +1,113 @@
+package api
+
+import (
+	"bytes"
+	"net/http"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// defaultErasures is the size of a page of erasures.
+const defaultErasures = 20
+
+// covered is what an erasure takes an identity out of.
+var covered = []string{"the profile store", "the current members of every audience", "the earlier versions and the data files of every dataset", "the rejected rows of every run"}
+
+// erase begins to take an identity out of all audiences of the sandbox.
+func (s *server) erase(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	who := q.identity()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	e, err := s.Service.Erase(c.Context(), c.actor, who)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusAccepted, client.ErasureStarted{JobID: string(e.ID), Status: string(e.Status)}}, nil
+}
+
+func (s *server) listErasures(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	limit := q.limit(defaultErasures, control.MaxErasures)
+	var after *meta.ErasurePlace
+	if at, id, ok := q.timePlace(); ok {
+		after = &meta.ErasurePlace{At: at, ID: audience.ErasureID(id)}
+	}
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	list, err := s.Service.Erasures(c.Context(), c.actor, after, limit+1) // to see whether there is a page after this one
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.ErasureList{Erasures: []client.Erasure{}, Page: client.CursorPage{Limit: limit}}
+	if len(list) > limit {
+		list = list[:limit]
+		body.Page.Next = token(timeCursor{At: list[limit-1].CreatedAt.UnixMicro(), ID: string(list[limit-1].ID)})
+	}
+	for i := range list {
+		body.Erasures = append(body.Erasures, erasureBody(&list[i]))
+	}
+	body.Page.Count = len(list)
+	return answer{http.StatusOK, body}, nil
+}
+
+func (c *call) erasure(s *server) (audience.Erasure, error) {
+	id, err := c.id("erasureId", "erasure")
+	if err != nil {
+		return audience.Erasure{}, err
+	}
+	return s.Service.Erasure(c.Context(), c.actor, audience.ErasureID(id))
+}
+
+func (s *server) erasure(c *call) (answer, error) {
+	e, err := c.erasure(s)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, erasureBody(&e)}, nil
+}
+
+// certificate answers the signed certificate of an erasure.
+func (s *server) certificate(c *call) (answer, error) {
+	e, err := c.erasure(s)
+	if err != nil {
+		return answer{}, err
+	}
+	if e.Status != audience.Success {
+		return answer{}, audience.Errorf(audience.Impossible, "erasure %s has no certificate: it is %s, and only one that ended SUCCESS has one", e.ID, e.Status)
+	}
+	text := bytes.TrimSpace(encode(client.ErasureCertificate{
+		Version: client.CertificateVersion, Issuer: receiptIssuer, Organization: e.Scope.Org, Sandbox: e.Scope.Sandbox, ErasureID: string(e.ID),
+		Namespace: e.Namespace, XID: e.XID, Covers: covered, Audiences: erasedAudiences(&e), CreatedAt: epoch(e.CreatedAt), CreatedBy: e.CreatedBy, EndedAt: epoch(e.EndedAt),
+	}))
+	signature, err := s.Issuer.SignCertificate(text)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.SignedCertificate{Certificate: text, Signature: signature}}, nil
+}
+
+func erasureBody(e *audience.Erasure) client.Erasure {
+	return client.Erasure{ID: string(e.ID), Namespace: e.Namespace, XID: e.XID, Status: string(e.Status), Audiences: erasedAudiences(e), Error: failure(e.Error),
+		CreatedBy: e.CreatedBy, CreatedAt: epoch(e.CreatedAt), EndedAt: epoch(e.EndedAt)}
+}
+
+func erasedAudiences(e *audience.Erasure) []client.ErasedAudience {
+	list := []client.ErasedAudience{}
+	for _, a := range e.Progress.Audiences {
+		list = append(list, client.ErasedAudience{AudienceID: string(a.ID), RunID: string(a.RunID), Members: a.Members, Versions: a.Versions,
+			Files: a.Files, Rejects: a.Rejects})
+	}
+	return list
+}

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// What the fake of the use cases knows of erasures. otherID is one that ended, taskID one that has not.
+
+func stagedErasure(id audience.ErasureID) audience.Erasure {
+	e := audience.Erasure{ID: id, Scope: testScope, Namespace: "Email", XID: "x1", Status: audience.Success, CreatedBy: clientID, CreatedAt: testNow, UpdatedAt: testNow, EndedAt: testNow,
+		Progress: audience.ErasureProgress{Audiences: []audience.ErasedAudience{{ID: audienceID, RunID: runID, Members: 1, Versions: 2, Files: 3, Rejects: 4}}}}
+	if id == taskID {
+		e.Status, e.Sealed = audience.Processing, "sealed text"
+	}
+	return e
+}
+
+func (f *fake) Erase(_ context.Context, _ audience.Actor, who control.IdentityRef) (audience.Erasure, error) {
+	return stagedErasure(taskID), f.called(who)
+}
+
+func (f *fake) Erasure(_ context.Context, _ audience.Actor, id audience.ErasureID) (audience.Erasure, error) {
+	if err := f.called(id); err != nil {
+		return audience.Erasure{}, err
+	}
+	if id == absentID {
+		return audience.Erasure{}, absent("erasure", string(id))
+	}
+	return stagedErasure(id), nil
+}
+
+func (f *fake) Erasures(_ context.Context, _ audience.Actor, after *meta.ErasurePlace, limit int) (list []audience.Erasure, err error) {
+	for range min(limit, 3) {
+		list = append(list, stagedErasure(otherID))
+	}
+	return list, f.called(after)
+}

@@ -1,0 +1,427 @@
+package control
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/profile"
+	"roster/internal/queue"
+)
+
+// erasedAtOnce is how many audiences an erasure looks at between two notes of how far it has come.
+const erasedAtOnce = 100
+
+// MaxErasures is how many erasures can be asked for at once.
+const MaxErasures = 100
+
+// forgottenIdentity is what an erasure keeps sealed while it is under way.
+type forgottenIdentity struct {
+	Normal []byte `json:"normal"`
+	Given  []byte `json:"given"`
+}
+
+// Erase begins to take an identity out of all audiences of the actor's sandbox. A look-up of it finds nothing when this
+// returns; a job does the rest.
+func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) (e audience.Erasure, err error) {
+	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.ErasureCreate, who.Namespace)
+	if err != nil {
+		return audience.Erasure{}, err
+	}
+	defer d.end(ctx, &err)
+	found, keys, err := s.identify(ctx, a.Scope.Org, []IdentityRef{who})
+	if err != nil {
+		return audience.Erasure{}, err
+	}
+	sandbox, err := s.sandboxes.get(ctx, a.Scope)
+	if err != nil {
+		return audience.Erasure{}, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
+	}
+	now := s.now()
+	e = audience.Erasure{ID: audience.ErasureID(uuid.NewString()), Scope: a.Scope, Namespace: found[0].Identity.Namespace, XID: found[0].XID,
+		Status: audience.Processing, CreatedBy: a.ClientID, CreatedAt: now, UpdatedAt: now, Version: 1}
+	if e.Progress.Members, err = s.membersFound(ctx, sandbox.Num, keys[0]); err != nil {
+		return audience.Erasure{}, err
+	}
+	if e.Sealed, err = s.sealIdentity(e.ID, forgottenIdentity{Normal: []byte(found[0].Identity.ID), Given: []byte(who.ID)}); err != nil {
+		return audience.Erasure{}, err
+	}
+	d.entry.Object = string(e.ID)
+	d.changes(nil, map[string]any{"namespace": e.Namespace, "xid": e.XID})
+	err = d.update(ctx, func(tx meta.Tx) error {
+		if err := openSandbox(ctx, tx, e.Scope); err != nil {
+			return err
+		}
+		if err := tx.CreateErasure(ctx, e); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)})
+	})
+	if err != nil {
+		return audience.Erasure{}, err
+	}
+	return e, s.cfg.Profile.Forget(ctx, sandbox.Num, keys[0])
+}
+
+// membersFound returns the members whom an identity finds that is not their primary one.
+func (s *Service) membersFound(ctx context.Context, sandbox uint32, key profile.Key) (members []audience.ErasedMember, err error) {
+	found, err := s.cfg.Profile.Lookup(ctx, sandbox, []profile.Key{key})
+	if err != nil {
+		return nil, fmt.Errorf("look up in the profile store: %w", err)
+	}
+	for _, m := range found[0] {
+		if m.Member != key {
+			members = append(members, audience.ErasedMember{Audience: m.Audience, Key: hex.EncodeToString(m.Member[:])})
+		}
+	}
+	return members, nil
+}
+
+func erasurePlace(id audience.ErasureID) string { return "erasure " + string(id) }
+
+func (s *Service) sealIdentity(id audience.ErasureID, who forgottenIdentity) (string, error) {
+	text, err := json.Marshal(who)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := s.cfg.Sealer.Seal(text, erasurePlace(id))
+	if err != nil {
+		return "", fmt.Errorf("seal the identity of erasure %s: %w", id, err)
+	}
+	return sealed, nil
+}
+
+// Erasure returns an erasure of the actor's sandbox.
+func (s *Service) Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error) {
+	if err := allow(a, toAdminister); err != nil {
+		return audience.Erasure{}, err
+	}
+	key, ok := canonical(id)
+	if !ok {
+		return audience.Erasure{}, notFound("erasure", id)
+	}
+	e, err := s.cfg.Store.Erasure(ctx, a.Scope, key)
+	return e, absent(err, "erasure", id)
+}
+
+// Erasures lists the erasures of the actor's sandbox, the newest first, after a place in the list.
+func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *meta.ErasurePlace, limit int) ([]audience.Erasure, error) {
+	if err := allow(a, toAdminister); err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.Erasures(ctx, a.Scope, after, limit)
+}
+
+// erasing returns the jobs of the erasures that have not ended.
+func (s *Service) erasing(ctx context.Context) ([]queue.Job, error) {
+	list, err := s.cfg.Store.UnfinishedErasures(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	var jobs []queue.Job
+	for _, e := range list {
+		jobs = append(jobs, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)})
+	}
+	return jobs, nil
+}
+
+// erasure is an erasure under way.
+type erasure struct {
+	s       *Service
+	e       audience.Erasure
+	key     profile.Key
+	who     forgottenIdentity
+	sandbox uint32
+}
+
+// errLater ends the work on an erasure that has to wait for something.
+var errLater = errors.New("control: the erasure waits")
+
+// doErase does of an erasure what can be done now; Recover has the rest done.
+func (s *Service) doErase(ctx context.Context, id audience.ErasureID) error {
+	list, err := s.cfg.Store.UnfinishedErasures(ctx)
+	if err != nil {
+		return fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	for _, e := range list {
+		if e.ID != id {
+			continue
+		}
+		err := s.erase(ctx, e)
+		if errors.Is(err, errLater) || errors.Is(err, ingest.ErrBusy) || notOurs(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("erasure %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
+	w := &erasure{s: s, e: e}
+	text, err := s.cfg.Sealer.Open(e.Sealed, erasurePlace(e.ID))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &w.who); err != nil {
+		return errors.New("its identity cannot be read")
+	}
+	w.key = profile.KeyOf(e.Namespace, w.who.Normal)
+	sandbox, err := s.cfg.Store.Sandbox(ctx, e.Scope)
+	if errors.Is(err, meta.ErrNotFound) {
+		return w.end(ctx) // and nothing of the sandbox is left
+	}
+	if err != nil {
+		return err
+	}
+	w.sandbox = sandbox.Num
+	if err := w.forget(ctx); err != nil {
+		return err
+	}
+	if err := w.audiences(ctx); err != nil {
+		return err
+	}
+	return w.end(ctx)
+}
+
+// forget takes the identity, and those whom it finds, out of the profile store. What a run in progress brings again is
+// in the dataset then, whose run takes it out.
+func (w *erasure) forget(ctx context.Context) error {
+	if w.e.Progress.Forgotten {
+		return nil
+	}
+	others := make([]profile.Member, len(w.e.Progress.Members))
+	for i, m := range w.e.Progress.Members {
+		others[i].Audience = m.Audience
+		if _, err := hex.Decode(others[i].Key[:], []byte(m.Key)); err != nil {
+			return fmt.Errorf("its members cannot be read: %w", err)
+		}
+	}
+	if err := w.s.cfg.Profile.Forget(ctx, w.sandbox, w.key); err != nil {
+		return err
+	}
+	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.key, others); err != nil {
+		return err
+	}
+	w.e.Progress.Forgotten, w.e.Progress.Members = true, nil
+	return w.save(ctx)
+}
+
+func (w *erasure) save(ctx context.Context) error {
+	w.e.UpdatedAt = w.s.now()
+	e := w.e
+	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		e = w.e
+		return tx.SaveErasure(ctx, &e)
+	})
+	if err == nil {
+		w.e = e
+	}
+	return err
+}
+
+// end ends the erasure; from here on nothing knows the identity any more.
+func (w *erasure) end(ctx context.Context) error {
+	w.e.Status, w.e.Error = audience.Success, nil
+	w.e.Sealed, w.e.EndedAt = "", w.s.now()
+	w.e.Progress.Members, w.e.Progress.Replaced = nil, nil
+	if err := w.save(ctx); err != nil {
+		return err
+	}
+	w.s.cfg.Log.Info("ended an erasure", "erasure", w.e.ID, "audiences", len(w.e.Progress.Audiences))
+	return nil
+}
+
+// audiences erases the identity from one audience after the other, in the order of their creation. Deleted ones must be
+// swept.
+func (w *erasure) audiences(ctx context.Context) error {
+	for {
+		q := meta.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
+		if w.e.Progress.After != "" {
+			q.After = &meta.AudiencePlace{At: w.e.Progress.AfterAt, ID: w.e.Progress.After}
+		}
+		list, _, err := w.s.cfg.Store.Audiences(ctx, w.e.Scope, q)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return w.sweptAll(ctx)
+		}
+		for i := range list {
+			if err := w.audience(ctx, &list[i]); err != nil {
+				return err
+			}
+			p := &w.e.Progress
+			p.After, p.AfterAt, p.Replaced, p.Failures, p.RetryAt = list[i].ID, list[i].CreatedAt, nil, 0, time.Time{}
+		}
+		if err := w.save(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *erasure) sweptAll(ctx context.Context) error {
+	unswept, err := w.s.cfg.Store.Unswept(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range unswept {
+		if d.Scope == w.e.Scope {
+			return errLater
+		}
+	}
+	return nil
+}
+
+// audience erases the identity from an audience. Whatever it has begun is in the progress, so that it goes on from there.
+func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
+	done := w.begun(aud.ID)
+	if done == nil || done.RunID == "" && len(w.e.Progress.Replaced) == 0 {
+		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud.Fields, w.key)
+		if errors.Is(err, lake.ErrNotExist) {
+			return w.still(ctx, aud)
+		}
+		if err != nil {
+			return err
+		}
+		if held.Live {
+			return w.startRun(ctx, aud)
+		}
+	}
+	if done != nil && done.RunID != "" {
+		if err := w.runEnded(ctx, aud, done); err != nil {
+			return err
+		}
+	}
+	return w.purge(ctx, aud)
+}
+
+// still returns nil when the audience is deleted, whose dataset is gone before its row is off the list.
+func (w *erasure) still(ctx context.Context, aud *audience.Audience) error {
+	_, err := w.s.cfg.Store.Audience(ctx, aud.Scope, aud.ID)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return nil
+	case err == nil:
+		return fmt.Errorf("audience %s has no dataset: %w", aud.ID, lake.ErrNotExist)
+	}
+	return err
+}
+
+// begun returns what is noted of an audience, nil when nothing is.
+func (w *erasure) begun(id audience.ID) *audience.ErasedAudience {
+	list := w.e.Progress.Audiences
+	if n := len(list); n > 0 && list[n-1].ID == id {
+		return &list[n-1]
+	}
+	return nil
+}
+
+func (w *erasure) note(id audience.ID) *audience.ErasedAudience {
+	if w.begun(id) == nil {
+		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: id})
+	}
+	return w.begun(id)
+}
+
+// startRun starts the run that takes the member out, as soon as no other is in progress. The run and the note of it are
+// one transaction.
+func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
+	now := w.s.now()
+	if now.Before(w.e.Progress.RetryAt) {
+		return errLater
+	}
+	run := newRun(*aud, SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
+		Reason: "erasure " + string(w.e.ID)})
+	run.CreatedAt, run.UpdatedAt = now, now
+	w.note(aud.ID).RunID = run.ID
+	w.e.UpdatedAt = now
+	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		e := w.e
+		if err := tx.CreateRun(ctx, &run); err != nil {
+			return err
+		}
+		if err := tx.SaveErasure(ctx, &e); err != nil {
+			return err
+		}
+		return w.s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	})
+	if err == nil || errors.Is(err, meta.ErrRunInProgress) {
+		return errLater
+	}
+	return err
+}
+
+// runEnded takes what the run did into the note, once it has ended.
+func (w *erasure) runEnded(ctx context.Context, aud *audience.Audience, done *audience.ErasedAudience) error {
+	run, err := w.s.cfg.Store.Run(ctx, aud.Scope, aud.ID, done.RunID)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return errLater // deleted since the list was read
+	case err != nil:
+		return err
+	case run.Status == audience.Processing:
+		return errLater
+	case run.Status == audience.Failed:
+		return w.runFailed(ctx, &run, done)
+	}
+	w.e.Error, done.Members = nil, run.Result.Members.Removed
+	return nil
+}
+
+// runFailed has the next run start: at once after the first failure, then later and later, up to an hour.
+func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audience.ErasedAudience) error {
+	p := &w.e.Progress
+	p.RetryAt = w.s.now().Add(min(time.Duration(p.Failures)*time.Duration(p.Failures)*time.Minute, time.Hour))
+	p.Failures++
+	w.e.Error = audience.Errorf(audience.Impossible, "run %s of audience %s failed, which takes the member out: %v; another one is started", run.ID, run.AudienceID, run.Error)
+	done.RunID = ""
+	if err := w.save(ctx); err != nil {
+		return err
+	}
+	return errLater
+}
+
+// purge removes the files of the audience that hold the identity.
+func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
+	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
+		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.key, Values: [][]byte{w.who.Normal, w.who.Given},
+		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
+		Note: func(ctx context.Context, versions int, replaced []string) error {
+			done := w.note(aud.ID)
+			done.Versions, done.Files = versions, len(replaced)
+			w.e.Progress.Replaced = replaced
+			return w.save(ctx)
+		},
+	})
+	if rejects > 0 {
+		w.note(aud.ID).Rejects += rejects
+		if err != nil {
+			return errors.Join(err, w.save(ctx))
+		}
+	}
+	if errors.Is(err, lake.ErrNotExist) {
+		return w.still(ctx, aud)
+	}
+	return err
+}
+
+// eraseKey returns whom the run of an erasure takes out.
+func eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profile.Key, err error) {
+	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
+	if err != nil {
+		return key, err
+	}
+	_, err = hex.Decode(key[:], []byte(e.XID[1:]))
+	return key, err
+}

@@ -1,0 +1,174 @@
+package control_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+	"roster/internal/profile"
+	"roster/internal/queue"
+	"roster/internal/secret"
+)
+
+// newErasing is a world that can seal, with an administrator and an audience.
+func newErasing(t *testing.T) (w *world, admin audience.Actor, aud audience.Audience) {
+	t.Helper()
+	w = newWorld(t)
+	ring, err := secret.Open(filepath.Join(w.dir, "secrets.json"), make([]byte, secret.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := w.config("worker-1")
+	cfg.Sealer = ring
+	w.Service = control.New(cfg)
+	admin = w.editor
+	admin.Role = audience.Admin
+	return w, admin, w.submit(draft("list"))
+}
+
+// erasure returns the erasure as it is.
+func (w *world) erasure(id audience.ErasureID) audience.Erasure {
+	w.t.Helper()
+	e, err := w.store.Erasure(w.t.Context(), w.editor.Scope, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+// failWith ends runs FAILED.
+func failWith(reason string) func(context.Context, ingest.Spec) (audience.Run, error) {
+	return func(_ context.Context, s ingest.Spec) (audience.Run, error) {
+		s.Run.Status, s.Run.Error, s.Run.EndedAt = audience.Failed, audience.Errorf(audience.Impossible, "%s", reason), s.Run.CreatedAt
+		return s.Run, nil
+	}
+}
+
+// newestRun is the audience's.
+func (w *world) newestRun(id audience.ID) audience.Run {
+	w.t.Helper()
+	list, _, err := w.Runs(w.t.Context(), w.editor, id, meta.RunQuery{Limit: 1})
+	if err != nil || len(list) == 0 {
+		w.t.Fatal(list, err)
+	}
+	return list[0]
+}
+
+// TestEraseNeedsAnAdministrator and an identity of a namespace that exists.
+func TestEraseNeedsAnAdministrator(t *testing.T) {
+	t.Parallel()
+	w, admin, _ := newErasing(t)
+	_, err := w.Erase(t.Context(), w.editor, control.IdentityRef{ID: "ada@example.com", Namespace: "email"})
+	wantCode(t, "an editor", err, audience.Forbidden)
+	_, err = w.Erasures(t.Context(), w.editor, nil, 1)
+	wantCode(t, "a list for an editor", err, audience.Forbidden)
+	_, err = w.Erase(t.Context(), admin, control.IdentityRef{ID: "ada@example.com", Namespace: "nothing"})
+	wantCode(t, "an unknown namespace", err, audience.Invalid)
+	_, err = w.Erasure(t.Context(), admin, "0b6f3a57-1111-4222-8333-444455556666")
+	wantCode(t, "an unknown erasure", err, audience.NotFound)
+}
+
+// TestEraseWaitsItsTurn behind a run in progress, and then takes the member out by a run of its own, again when that one
+// fails.
+func TestEraseWaitsItsTurn(t *testing.T) {
+	t.Parallel()
+	w, admin, aud := newErasing(t)
+	key := profile.KeyOf("Email", []byte("ada@example.com"))
+	w.profile.members[key] = []profile.Membership{{Audience: aud.Num, Member: profile.Key{9}}}
+	other := w.start(aud.ID)
+	e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: " Ada@example.com", Namespace: "EMAIL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Status != audience.Processing || e.Namespace != "Email" || strings.Contains(e.Sealed, "ada") || len(w.profile.members) != 0 {
+		t.Fatalf("%+v, the profile store has %v", e, w.profile.members)
+	}
+	w.pipeline.held = ingest.Held{Live: true, Kept: true}
+	job := queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}
+	w.handle(job)
+	if got := w.profile.forgotten; len(got) != 1 || len(got[0]) != 2 || got[0][0] != (profile.Member{Audience: aud.Num, Key: profile.Key{9}}) || got[0][1].Key != key {
+		t.Errorf("forgot %v", got)
+	}
+	if r := w.newestRun(aud.ID); r.ID != other.ID {
+		t.Fatalf("run %+v was started beside another one", r.Request)
+	}
+
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(other.ID)})
+	w.handle(job)
+	failing := w.newestRun(aud.ID)
+	if failing.Request.Kind != audience.RunErase || failing.Request.Erasure != e.ID || failing.CreatedBy != control.SystemUser {
+		t.Fatalf("the run is %+v", failing.Request)
+	}
+	w.pipeline.do = failWith("the disk is full")
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(failing.ID)})
+	w.pipeline.do = nil
+	w.handle(job) // notes the failure
+	if now := w.erasure(e.ID); now.Status != audience.Processing || now.Error == nil || !strings.Contains(now.Error.Error(), string(failing.ID)) {
+		t.Fatalf("after a run that failed: %+v", now)
+	}
+	w.handle(job) // starts the next one, at once
+	second := w.newestRun(aud.ID)
+	w.pipeline.do = failWith("the disk is full")
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(second.ID)})
+	w.pipeline.do = nil
+	w.handle(job)
+	w.handle(job)
+	if r := w.newestRun(aud.ID); r.ID != second.ID || second.ID == failing.ID {
+		t.Fatalf("a third run was started at once after %s and %s", failing.ID, second.ID)
+	}
+	w.clock.advance(time.Minute)
+	w.handle(job)
+	third := w.newestRun(aud.ID)
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(third.ID)})
+	if got := w.pipeline.specs[len(w.pipeline.specs)-1]; got.Erase != key {
+		t.Errorf("the run takes out %x", got.Erase)
+	}
+	w.handle(job)
+	done := w.erasure(e.ID)
+	if done.Status != audience.Success || done.Sealed != "" || done.Error != nil || len(done.Progress.Audiences) != 1 ||
+		done.Progress.Audiences[0].RunID != third.ID || done.Progress.Audiences[0].Rejects != 1 {
+		t.Fatalf("%+v", done)
+	}
+	if got := w.pipeline.purges; len(got) != 1 || got[0].Key != key || string(got[0].Values[0]) != "ada@example.com" || string(got[0].Values[1]) != " Ada@example.com" {
+		t.Errorf("purged %+v", got)
+	}
+	w.handle(job)
+	if len(w.pipeline.purges) != 1 {
+		t.Error("an erasure that ended was done again")
+	}
+}
+
+// TestEraseGoesOn after a process was killed, and after every audience is gone.
+func TestEraseGoesOn(t *testing.T) {
+	t.Parallel()
+	w, admin, aud := newErasing(t)
+	e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: "ada@example.com", Namespace: "email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.DeleteAudience(t.Context(), admin, aud.ID); err != nil {
+		t.Fatal(err)
+	}
+	job := queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}
+	w.handle(job)
+	if now := w.erasure(e.ID); now.Status != audience.Processing {
+		t.Errorf("it ended %s before the data of a deleted audience was removed", now.Status)
+	}
+	for range 2 {
+		w.handle(queue.Job{Kind: queue.SweepJob, ID: string(aud.ID)})
+		w.clock.advance(time.Minute)
+	}
+	if err := w.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.handle(job)
+	if now := w.erasure(e.ID); now.Status != audience.Success || len(now.Progress.Audiences) != 0 {
+		t.Errorf("%+v", now)
+	}
+}

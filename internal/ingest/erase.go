@@ -1,0 +1,237 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+// A person is erased from an audience in two steps. A run of kind RunErase takes the rows out of the dataset and every
+// trace of the membership out of the profile store, in its turn among the other runs. Then Purge removes what the files
+// still hold of the person: rows that a position delete hides, versions that can be brought back, and rejects.
+
+// Held says where an audience's dataset has an identity.
+type Held struct {
+	Live bool // as a member
+	Kept bool // in a file of the dataset, be it of an earlier version or hidden by a position delete
+}
+
+// Holds looks for an identity, a primary or a further one, in a dataset.
+func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, fields []audience.Field, key profile.Key) (h Held, err error) {
+	dataset, err := p.Lake.Load(ctx, table)
+	if err != nil {
+		return h, err
+	}
+	e := eraser{codec: newRowCodec(fields), key: key}
+	history, err := dataset.OpenHistory(ctx, e.options())
+	if err != nil {
+		return h, fmt.Errorf("read the files of the dataset: %w", err)
+	}
+	holders, err := e.holders(ctx, history)
+	if err != nil || len(holders) == 0 {
+		return h, err
+	}
+	h.Kept = true
+	state, err := dataset.OpenState(ctx, e.options())
+	if err != nil {
+		return h, fmt.Errorf("read the current members: %w", err)
+	}
+	holders, err = e.holders(ctx, state)
+	h.Live = len(holders) > 0
+	return h, err
+}
+
+// PurgeSpec says what of a person is to be removed from the files of an audience, of whom there is no live row any more.
+type PurgeSpec struct {
+	Table  lake.TableID
+	Fields []audience.Field
+	Key    profile.Key
+	Values [][]byte // the identity as rejected rows may have it
+	// Idle returns ErrBusy when a run of the audience is in progress; see Upkeep.
+	Idle func(ctx context.Context) error
+	// Replaced are files that an earlier, interrupted purge was about to remove.
+	Replaced []string
+	// Note keeps how many versions are about to be lost, and which files are about to be removed, for a purge after
+	// this one.
+	Note func(ctx context.Context, versions int, replaced []string) error
+}
+
+// Purge removes the files that hold an identity which is no member's any more. It is safe beside other work and can be
+// cut off anywhere; done again it does the rest. ErrBusy when a run is in progress or came first. It says how many files
+// of rejects it removed.
+func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err error) {
+	dataset, err := p.Lake.Load(ctx, s.Table)
+	if err != nil {
+		return 0, err
+	}
+	if rejects, err = p.purgeRejects(ctx, dataset, s.Values); err != nil {
+		return rejects, err
+	}
+	e := eraser{codec: newRowCodec(s.Fields), key: s.Key}
+	history, err := dataset.OpenHistory(ctx, e.options())
+	if err != nil {
+		return rejects, fmt.Errorf("read the files of the dataset: %w", err)
+	}
+	holders, err := e.holders(ctx, history)
+	if err != nil {
+		return rejects, err
+	}
+	if len(holders) > 0 {
+		if err := p.rewriteHolders(ctx, s, dataset, holders); err != nil {
+			return rejects, err
+		}
+		if s.Replaced, err = p.expireReplaced(ctx, s); err != nil {
+			return rejects, err
+		}
+	}
+	if len(s.Replaced) == 0 {
+		return rejects, nil
+	}
+	if dataset, err = p.Lake.Load(ctx, s.Table); err != nil {
+		return rejects, err
+	}
+	return rejects, dataset.RemoveReplaced(ctx, s.Replaced)
+}
+
+// rewriteHolders writes the dataset anew when one of the holders is a file of it.
+func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lake.Dataset, holders map[string]bool) error {
+	state, err := dataset.OpenState(ctx, lake.StateOptions{})
+	if err != nil {
+		return fmt.Errorf("read the current members: %w", err)
+	}
+	for _, f := range state.Files() {
+		if !holders[f.Path] {
+			continue
+		}
+		done, err := p.rewrite(ctx, dataset, s.Idle)
+		if err == nil && !done {
+			err = ErrBusy
+		}
+		return err
+	}
+	return nil
+}
+
+// expireReplaced takes all versions but the current one out of the history and returns the files that were theirs.
+func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []string, err error) {
+	dataset, err := p.Lake.Load(ctx, s.Table)
+	if err != nil {
+		return nil, err
+	}
+	if replaced, err = dataset.Replaced(ctx, rejectsName); err != nil {
+		return nil, err
+	}
+	if err := s.Note(ctx, max(len(dataset.Versions())-1, 0), replaced); err != nil {
+		return nil, err
+	}
+	if err := s.Idle(ctx); err != nil {
+		return nil, err
+	}
+	_, err = dataset.Expire(ctx, time.Unix(1<<40, 0))
+	if errors.Is(err, lake.ErrConflict) {
+		err = ErrBusy
+	}
+	return replaced, err
+}
+
+// purgeRejects removes the files of rejects whose rows hold one of the values, ignoring case.
+func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values [][]byte) (removed int, err error) {
+	locations, err := d.FilesBeside(rejectsName)
+	if err != nil {
+		return 0, err
+	}
+	for _, location := range locations {
+		_, err := ReadRejects(ctx, d, location, 0, func(r audience.RejectedRow) error {
+			low := bytes.ToLower(r.Raw)
+			for _, v := range values {
+				if bytes.Contains(low, bytes.ToLower(v)) {
+					return errHeld
+				}
+			}
+			return ctx.Err()
+		})
+		if errors.Is(err, errHeld) {
+			removed++
+			err = d.RemoveFile(location)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return removed, fmt.Errorf("remove rejects: %w", err)
+		}
+	}
+	return removed, nil
+}
+
+var errHeld = errors.New("ingest: a rejected row holds the identity")
+
+// eraser looks for an identity.
+type eraser struct {
+	codec *rowCodec
+	key   profile.Key
+}
+
+func (e eraser) options() lake.StateOptions {
+	return lake.StateOptions{Identities: e.codec.secondaryNames()}
+}
+
+// holders returns the files of the state with a row that has the identity. Without further identities only the rows
+// with the key are read.
+func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, error) {
+	found := map[string]bool{}
+	cursor := s.Cursor()
+	defer cursor.Close()
+	look := func(lo lake.Key, hi *lake.Key) error {
+		rows, err := cursor.Range(lo, hi)
+		if err != nil {
+			return fmt.Errorf("read the files of the dataset: %w", err)
+		}
+		for i := range rows.IDs {
+			if e.codec.has(rows, i, e.key) {
+				found[s.Files()[rows.File[i]].Path] = true
+			}
+		}
+		return nil
+	}
+	if len(e.codec.secondary) == 0 {
+		return found, look(lake.Key(e.key), next(lake.Key(e.key)))
+	}
+	return found, eachRange(ctx, look)
+}
+
+// next returns the key after k, nil after the last one.
+func next(k lake.Key) *lake.Key {
+	for i := len(k) - 1; i >= 0; i-- {
+		if k[i]++; k[i] != 0 {
+			return &k
+		}
+	}
+	return nil
+}
+
+// eachRange calls fn with ranges that all keys lie in, in their order.
+func eachRange(ctx context.Context, fn func(lo lake.Key, hi *lake.Key) error) error {
+	const steps = 1 << 10
+	for i := range uint64(steps) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var lo lake.Key
+		var hi *lake.Key
+		binary.BigEndian.PutUint64(lo[:8], i<<54)
+		if i+1 < steps {
+			hi = new(lake.Key)
+			binary.BigEndian.PutUint64(hi[:8], (i+1)<<54)
+		}
+		if err := fn(lo, hi); err != nil {
+			return err
+		}
+	}
+	return nil
+}

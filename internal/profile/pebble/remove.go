@@ -1,0 +1,93 @@
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"roster/internal/profile"
+)
+
+// Drop implements profile.Store. It reads all memberships of the sandbox.
+func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
+	var want [4]byte
+	binary.BigEndian.PutUint32(want[:], ref.Audience)
+	batch, err := s.removeAll(ctx, ref.Sandbox, func(key []byte) bool { return bytes.Equal(key[prefixSize:shortKey], want[:]) })
+	if err != nil {
+		return fmt.Errorf("drop an audience: %w", err)
+	}
+	defer batch.Close()
+	if err := batch.Delete(pointerKey(ref), nil); err != nil {
+		return err
+	}
+	s.ptrs.Delete(ref)
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("drop an audience: %w", err)
+	}
+	return nil
+}
+
+// Forget implements profile.Store.
+func (s *Store) Forget(_ context.Context, sandbox uint32, key profile.Key) error {
+	lower := appendPrefix(nil, sandbox, key)
+	if err := s.db.DeleteRange(lower, comparer.ImmediateSuccessor(nil, lower), pebble.Sync); err != nil {
+		return fmt.Errorf("forget an identity: %w", err)
+	}
+	return nil
+}
+
+// ForgetMembers implements profile.Store. It reads all memberships of the sandbox.
+func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
+	batch, err := s.removeAll(ctx, sandbox, func(k []byte) bool {
+		member := readMember(k)
+		return member == key || slices.Contains(others, profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member})
+	})
+	if err != nil {
+		return fmt.Errorf("forget members: %w", err)
+	}
+	defer batch.Close()
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("forget members: %w", err)
+	}
+	return nil
+}
+
+// removeAll removes the memberships of a sandbox whose keys match. The last of them are in the batch that it returns,
+// which is to be committed, synced, for all of them.
+func (s *Store) removeAll(ctx context.Context, sandbox uint32, matches func(key []byte) bool) (_ *pebble.Batch, err error) {
+	lower := appendPrefix(nil, sandbox, profile.Key{})[:5]
+	upper := appendPrefix(nil, sandbox+1, profile.Key{})[:5]
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	batch := s.db.NewBatch()
+	defer func() {
+		if err != nil {
+			batch.Close()
+		}
+	}()
+	for ok := it.First(); ok; ok = it.Next() {
+		if !matches(it.Key()) {
+			continue
+		}
+		if err := batch.Delete(it.Key(), nil); err != nil {
+			return nil, err
+		}
+		if batch.Count() >= smallDelta {
+			if err := batch.Commit(pebble.NoSync); err != nil {
+				return nil, err
+			}
+			batch = s.db.NewBatch()
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return batch, it.Error()
+}

@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"roster/client"
+)
+
+// holders are the files of the data directory, without the landing zone, that hold a text.
+func (s *server) holders(text string) (paths []string) {
+	s.t.Helper()
+	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == "landing" {
+			return fs.SkipDir
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(bytes.ToLower(content), []byte(text)) {
+			paths = append(paths, strings.TrimPrefix(path, s.dir))
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return paths
+}
+
+// erase asks for an erasure and returns it ended.
+func (s *server) erase(namespace, identity string) map[string]any {
+	s.t.Helper()
+	job := s.call("DELETE", "/data/core/ups/access/entities?"+url.Values{"entityId": {identity}, "entityIdNS": {namespace}}.Encode(), "").ok(202)["jobId"].(string)
+	if _, found := s.profile(namespace, identity); found {
+		s.t.Errorf("the %s is found after its erasure was begun", namespace)
+	}
+	e := s.poll("/roster/erasures/"+job, ended)
+	if e["status"] != "SUCCESS" {
+		s.t.Fatalf("the erasure ended as %v", e)
+	}
+	return e
+}
+
+// profile looks an identity up.
+func (s *server) profile(namespace, identity string) (body string, found bool) {
+	s.t.Helper()
+	a := s.call("GET", "/data/core/ups/access/entities?"+url.Values{"entityId": {identity}, "entityIdNS": {namespace}}.Encode(), "")
+	if a.status == 404 {
+		return "", false
+	}
+	a.ok(200)
+	return string(a.body), true
+}
+
+// TestErase erases somebody by a further identity: nothing of the person is found by any identity, nor in any file that
+// is Roster's, and everybody else is what they were. A certificate says so, and a later run brings the person again.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const first = "mail,phone,points,day\nada.lovelace@x.org,+441,1,2026-02-01\nbob@x.org,+442,2,\ncleo@x.org,+443,3,\n"
+	s.land("in.csv", first+"Ada.Lovelace@X.org,+441,many,\n")
+	keeping := strings.TrimSuffix(membersBody("list", "in.csv", true), "}") + `, "keepRejectedRows": true, "guards": {"maxRejectedPercent": 100}}`
+	id := s.submit(keeping)
+	s.land("other.csv", "mail,phone,points,day\nada.lovelace@x.org,+449,1,\nbob@x.org,+442,2,\n")
+	other := s.submit(membersBody("other", "other.csv", true))
+	before := s.ingest(id, fullRun)
+	s.land("in.csv", first+"dora@x.org,+444,4,\n")
+	s.ingest(id, fullRun)
+	s.ingest(other, fullRun)
+	if held := s.holders("ada.lovelace@x.org"); len(held) < 3 {
+		t.Fatalf("only %v hold the mail before it is erased, so that nothing would be shown afterwards", held)
+	}
+
+	e := s.erase("Phone", "+441")
+	if list := e["audiences"].([]any); len(list) != 1 || list[0].(map[string]any)["audienceId"] != id || list[0].(map[string]any)["members"] != 1.0 {
+		t.Errorf("erased from %v", list)
+	}
+	if _, found := s.profile("phone", "+441"); found {
+		t.Error("the phone is found")
+	}
+	if got := s.lookup("email", "ada.lovelace@x.org", id); got != "" {
+		t.Errorf("the mail is %q of the audience", got)
+	}
+	if got := s.lookup("email", "ada.lovelace@x.org", other); got != "realized" {
+		t.Errorf("the mail is %q of an audience that did not have the phone", got)
+	}
+	if got := names(s.call("GET", ais+"/"+id+"/members", "").lines()); got != "bob@x.org cleo@x.org dora@x.org" {
+		t.Errorf("the members are %s", got)
+	}
+	for _, who := range []string{"bob@x.org", "cleo@x.org", "dora@x.org"} {
+		if got := s.lookup("email", who, id); got != "realized" {
+			t.Errorf("%s is %q", who, got)
+		}
+	}
+	s.call("POST", ais+"/"+id+"/runs/"+before["runId"].(string)+"/rollback", "").refused(422, "100960-422")
+
+	e = s.erase("email", "ADA.lovelace@x.org")
+	if list := e["audiences"].([]any); len(list) == 0 || list[len(list)-1].(map[string]any)["audienceId"] != other {
+		t.Errorf("erased from %v", list)
+	}
+	if held := s.holders("ada.lovelace@x.org"); len(held) > 0 {
+		t.Errorf("%v hold the mail", held)
+	}
+	if body, found := s.profile("phone", "+449"); found {
+		t.Errorf("the phone of the member is found: %s", body)
+	}
+	s.certified(e)
+
+	s.ingest(other, fullRun)
+	if got := s.lookup("email", "ada.lovelace@x.org", other); got != "realized" {
+		t.Errorf("after another run with the mail it is %q", got)
+	}
+}
+
+// certified verifies the certificate of an erasure, and one that was changed.
+func (s *server) certified(e map[string]any) {
+	s.t.Helper()
+	a := s.call("GET", "/roster/erasures/"+e["id"].(string)+"/certificate", "")
+	a.ok(200)
+	var signed client.SignedCertificate
+	var c client.ErasureCertificate
+	if err := json.Unmarshal(a.body, &signed); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := json.Unmarshal(signed.Certificate, &c); err != nil || c.XID != e["xid"] || c.Sandbox != "prod" || len(c.Audiences) == 0 || len(c.Covers) == 0 {
+		s.t.Errorf("%v: %+v", err, c)
+	}
+	file := filepath.Join(s.t.TempDir(), "certificate.json")
+	writeFile(s.t, file, string(a.body))
+	if code, out, stderr := finish(s.t, command(s.t, "verify", file, "--server", s.app.URL())); code != 0 || !strings.Contains(out, c.XID) {
+		s.t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+	writeFile(s.t, file, strings.Replace(string(a.body), c.XID, "R00", 1))
+	if code, out, _ := finish(s.t, command(s.t, "verify", file, "--server", s.app.URL())); code != 1 {
+		s.t.Errorf("a changed certificate: exit %d: %s", code, out)
+	}
+}
