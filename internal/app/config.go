@@ -43,6 +43,8 @@ type Config struct {
 	RateLimit float64
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
 	Guardrails bool
+	// SuppressErased has runs reject the rows of people who were erased.
+	SuppressErased bool
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means control.DefaultSettleAge.
 	SettleAge *time.Duration
 
@@ -120,6 +122,7 @@ func Settings() []Setting {
 		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
+		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", setSuppressErased},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
 		{"log-level", "debug, info, warn or error", "info", setLogLevel},
@@ -333,6 +336,13 @@ func setGuardrails(c *Config, v string) error {
 		return fmt.Errorf("%q must be aep or none", v)
 	}
 	c.Guardrails = v == "aep"
+	return nil
+}
+
+func setSuppressErased(c *Config, v string) (err error) {
+	if c.SuppressErased, err = strconv.ParseBool(v); err != nil {
+		return fmt.Errorf("%q must be true or false", v)
+	}
 	return nil
 }
 

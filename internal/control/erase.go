@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -422,6 +423,31 @@ func eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profil
 	if err != nil {
 		return key, err
 	}
-	_, err = hex.Decode(key[:], []byte(e.XID[1:]))
+	return keyOf(e.XID)
+}
+
+// keyOf returns the key of which xid is the opaque id.
+func keyOf(xid string) (key profile.Key, err error) {
+	_, err = hex.Decode(key[:], []byte(strings.TrimPrefix(xid, "R")))
 	return key, err
+}
+
+// suppressed returns the identities whose rows a run is to reject.
+func (s *Service) suppressed(ctx context.Context, r meta.Reader, run *audience.Run) (map[profile.Key]bool, error) {
+	if !s.cfg.SuppressErased || !run.Request.Kind.ReadsFiles() {
+		return nil, nil
+	}
+	list, err := r.ErasedIdentities(ctx, run.Scope)
+	if err != nil {
+		return nil, err
+	}
+	keys := make(map[profile.Key]bool, len(list))
+	for _, text := range list {
+		key, err := keyOf(text)
+		if err != nil {
+			return nil, fmt.Errorf("an erased identity cannot be read: %w", err)
+		}
+		keys[key] = true
+	}
+	return keys, nil
 }

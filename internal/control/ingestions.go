@@ -62,6 +62,9 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, er
 				return err
 			}
 		}
+		if spec.Suppressed, err = s.suppressed(ctx, tx, &spec.Run); err != nil {
+			return err
+		}
 		sandbox, err := tx.Sandbox(ctx, spec.Run.Scope)
 		spec.SandboxNum = sandbox.Num
 		return err

@@ -80,7 +80,9 @@ type Config struct {
 	Courier    Courier // to webhooks
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
-	Worker     string // names this process in leases; default one made of host, process id and chance
+	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
+	SuppressErased bool
+	Worker         string // names this process in leases; default one made of host, process id and chance
 }
 
 func (c Config) withDefaults() Config {

@@ -63,6 +63,8 @@ type Spec struct {
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
 	Settle     Settle
 	Erase      profile.Key // whom a run of kind RunErase takes out, by any identity
+	// Suppressed are identities whose rows are rejected.
+	Suppressed map[profile.Key]bool
 	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
 	// run is not this worker's any more.
 	Save func(ctx context.Context, r audience.Run) error

@@ -14,6 +14,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/background"
+	"roster/internal/profile"
 	"roster/internal/source"
 	"roster/internal/tabular"
 )
@@ -149,11 +150,13 @@ type router struct {
 	index   int // of the file in the manifest
 	encoder encoder
 	out     *spillWriter
+	keys    []profile.Key // of the further identities of a row
 }
 
 func (rt *router) route(b *tabular.Batch) error {
 	a := rt.attempt
 	n := int(b.Record.NumRows())
+	taken := n
 	rt.encoder.bind(b.Record)
 	for i := range n {
 		order := uint64(rt.index)<<lineBits | uint64(b.Lines[i])&lineMask
@@ -161,12 +164,18 @@ func (rt *router) route(b *tabular.Batch) error {
 		if !ok {
 			return fmt.Errorf("ingest: %s, row %d: a row without a primary identity was not rejected", a.files[rt.index].Path, b.Lines[i])
 		}
+		if rt.suppressed(key, rec) {
+			b.Rejects = append(b.Rejects, tabular.Reject{Line: b.Lines[i], Lines: 1, Offset: -1, Code: codeSuppressed,
+				Reason: "the row names a person who was erased, and whom the server's settings keep out"})
+			taken--
+			continue
+		}
 		if err := rt.out.write(&key, rec); err != nil {
 			return err
 		}
 	}
 	read := &a.reads[rt.index]
-	read.rows.Add(int64(n + len(b.Rejects)))
+	read.rows.Add(int64(taken + len(b.Rejects)))
 	read.rejected.Add(int64(len(b.Rejects)))
 	for i := range b.Rejects {
 		hidden := int64(1)
@@ -175,8 +184,21 @@ func (rt *router) route(b *tabular.Batch) error {
 		}
 		read.rejectedLines.Add(hidden)
 	}
-	a.rowsRead.Add(int64(n + len(b.Rejects)))
+	a.rowsRead.Add(int64(taken + len(b.Rejects)))
 	return a.rejects.add(rt.index, b.Rejects)
+}
+
+// codeSuppressed is the code of a rejected row of a person who is kept out. Its text is never kept.
+const codeSuppressed = "SUPPRESSED"
+
+// suppressed reports whether an identity of a row is to be kept out.
+func (rt *router) suppressed(key profile.Key, rec []byte) bool {
+	out := rt.attempt.spec.Suppressed
+	if len(out) == 0 || out[key] {
+		return len(out) > 0
+	}
+	rt.keys = rt.encoder.codec.secondaryKeys(rt.keys[:0], payloadOf(rec), key)
+	return slices.ContainsFunc(rt.keys, func(k profile.Key) bool { return out[k] })
 }
 
 // fileProgress counts what is read of a stored file, some of which may be read twice and some not at all.

@@ -125,6 +125,9 @@ type Reader interface {
 	Erasure(ctx context.Context, scope audience.Scope, id audience.ErasureID) (audience.Erasure, error)
 	// Erasures lists by creation time, the newest first; after is the place that the list goes on after, nil begins it.
 	Erasures(ctx context.Context, scope audience.Scope, after *ErasurePlace, limit int) ([]audience.Erasure, error)
+	// ErasedIdentities lists the opaque ids of the identities that were erased from a sandbox, or are being erased, in no
+	// order, each once.
+	ErasedIdentities(ctx context.Context, scope audience.Scope) ([]string, error)
 	// UnfinishedErasures lists the erasures of all organizations that are PROCESSING, the oldest first.
 	UnfinishedErasures(ctx context.Context) ([]audience.Erasure, error)
 	// Answer finds what was kept of a request by KeepAnswer.

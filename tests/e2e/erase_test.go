@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"roster/client"
+	"roster/internal/app"
 )
 
 // holders are the files of the data directory, without the landing zone, that hold a text.
@@ -117,6 +118,29 @@ func TestErase(t *testing.T) {
 	s.ingest(other, fullRun)
 	if got := s.lookup("email", "ada.lovelace@x.org", other); got != "realized" {
 		t.Errorf("after another run with the mail it is %q", got)
+	}
+}
+
+// TestSuppress keeps out who was erased, by any identity.
+func TestSuppress(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *app.Config) { c.SuppressErased = true })
+	const people = "mail,phone,points,day\nada@x.org,+441,1,\nbob@x.org,+442,2,\ncleo@x.org,+443,3,\nada@x.org,,4,\n"
+	s.land("in.csv", people)
+	body := strings.TrimSuffix(membersBody("list", "in.csv", true), "}") + `, "keepRejectedRows": true, "guards": {"maxRejectedPercent": 100}}`
+	id := s.submit(body)
+	s.ingest(id, fullRun)
+	s.erase("email", "ada@x.org")
+	s.erase("phone", "+443")
+	s.land("in.csv", people+"dora@x.org,+444,,\n")
+	run := s.ingest(id, fullRun)
+	sameJSON(t, "rows", run["rows"], `{"rowsRead": 5, "rowsRejected": 3, "duplicates": 0, "added": 1, "updated": 0, "unchanged": 1, "deleted": 0, "deletedNotMember": 0}`)
+	if got := names(s.call("GET", ais+"/"+id+"/members", "").lines()); got != "bob@x.org dora@x.org" {
+		t.Errorf("the members are %s", got)
+	}
+	rejects := string(s.call("GET", ais+"/"+id+"/runs/"+run["runId"].(string)+"/rejects", "").body)
+	if strings.Count(rejects, "SUPPRESSED") != 3 || strings.Contains(rejects, "ada") {
+		t.Errorf("the rejects are %s", rejects)
 	}
 }
 

@@ -31,6 +31,9 @@ func testErasures(w *world) {
 	equal(w, "erasures", list(nil, 10), []audience.Erasure{second, first})
 	equal(w, "first page", list(nil, 1), []audience.Erasure{second})
 	equal(w, "second page", list(&meta.ErasurePlace{At: second.CreatedAt, ID: second.ID}, 1), []audience.Erasure{first})
+	erased, err := w.s.ErasedIdentities(w.Context(), w.scope)
+	w.must(err)
+	equal(w, "erased identities", erased, []string{"R00"})
 	unfinished := func(want ...audience.Erasure) {
 		w.Helper()
 		got, err := w.s.UnfinishedErasures(w.Context())

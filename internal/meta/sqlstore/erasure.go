@@ -38,6 +38,12 @@ func (q queries) UnfinishedErasures(ctx context.Context) ([]audience.Erasure, er
 	return list(ctx, q, "the unfinished erasures", `SELECT `+erasureColumns+` FROM erasures WHERE status = 'PROCESSING' ORDER BY created_at, id`, nil, scanErasure)
 }
 
+// ErasedIdentities implements meta.Reader.
+func (q queries) ErasedIdentities(ctx context.Context, scope audience.Scope) ([]string, error) {
+	return list(ctx, q, "the erased identities", `SELECT DISTINCT xid FROM erasures WHERE org = $1 AND sandbox = $2`,
+		[]any{scope.Org, scope.Sandbox}, value[string])
+}
+
 func (t *tx) CreateErasure(ctx context.Context, e audience.Erasure) error {
 	return t.insert(ctx, "the erasure", "erasures", erasureColumns, e.ID, e.Scope.Org, e.Scope.Sandbox, e.Namespace, e.XID, e.Sealed, e.Status,
 		asJSON(&e.Error), e.CreatedBy, asTime(&e.CreatedAt), asTime(&e.UpdatedAt), asTime(&e.EndedAt), asJSON(&e.Progress), e.Version)
