@@ -167,6 +167,11 @@ func (a *App) wire(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the token keys: %w", err)
 	}
+	if a.cfg.OIDC.Issuer != "" {
+		if err := issuer.Trust(a.cfg.OIDC); err != nil {
+			return fmt.Errorf("--oidc-issuer: %w", err)
+		}
+	}
 	master, err := secret.MasterKey(cmp.Or(a.cfg.MasterKeyFile, a.path("keys", "master.key")), a.cfg.MasterKeyFile == "")
 	if err != nil {
 		return fmt.Errorf("the master key: %w", err)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"gopkg.in/yaml.v3"
+
+	"roster/internal/auth"
 )
 
 // Config is how a Roster process is set up. The zero value of a field means its default.
@@ -43,6 +45,8 @@ type Config struct {
 	RateLimit float64
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
 	Guardrails bool
+	// OIDC is another issuer of tokens; it has no Issuer when there is none.
+	OIDC auth.OIDC
 	// SuppressErased has runs reject the rows of people who were erased.
 	SuppressErased bool
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means control.DefaultSettleAge.
@@ -122,6 +126,13 @@ func Settings() []Setting {
 		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
+		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
+		{"oidc-audience", "what the tokens of that issuer must be for (claim aud)", "", text(func(c *Config) *string { return &c.OIDC.Audience })},
+		{"oidc-client-claim", "claim that says who calls, as x-api-key does", auth.DefaultClientClaim, text(func(c *Config) *string { return &c.OIDC.ClientClaim })},
+		{"oidc-org-claim", "claim with the organization, as x-gw-ims-org-id has it", auth.DefaultOrgClaim, text(func(c *Config) *string { return &c.OIDC.OrgClaim })},
+		{"oidc-roles-claim", "claim with the roles: viewer, editor or admin for every sandbox, prod:editor for one", auth.DefaultRolesClaim, text(func(c *Config) *string { return &c.OIDC.RolesClaim })},
+		{"oidc-role-prefix", "what the roles for this server begin with; others are not looked at", "", text(func(c *Config) *string { return &c.OIDC.RolePrefix })},
+		{"oidc-labels-claim", "claim with the labels that the caller holds, * for all", auth.DefaultLabelsClaim, text(func(c *Config) *string { return &c.OIDC.LabelsClaim })},
 		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", setSuppressErased},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},

@@ -38,7 +38,11 @@ func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, e
 	if h.Org != c.Org {
 		return audience.Actor{}, audience.Errorf(audience.WrongOrg, "the header x-gw-ims-org-id must be the organization that the token was issued for")
 	}
-	return i.grant(ctx, grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: h.Sandbox}})
+	key := grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: h.Sandbox}}
+	if c.outside != nil {
+		key.token = c.outside.token
+	}
+	return i.grant(ctx, key, c.outside)
 }
 
 // missing names every header that is absent.
@@ -66,11 +70,12 @@ func (h Headers) missing() error {
 type grantKey struct {
 	client string
 	scope  audience.Scope
+	token  string // of another issuer, which says what the client may do
 }
 
 // grant looks up what a client may do in a sandbox. Only grants are kept, and only for grantLife: a refusal is
 // looked up afresh each time, so that a new sandbox or role works at once.
-func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error) {
+func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audience.Actor, error) {
 	now := i.clock()
 	generation := i.grants.begin()
 	if actor, at, ok := i.grants.getAt(key); ok && !now.Before(at) && now.Sub(at) < grantLife {
@@ -88,7 +93,7 @@ func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error
 		text := fmt.Sprintf("the sandbox %.100q is %s and cannot be used", key.scope.Sandbox, sandbox.State)
 		return audience.Actor{}, &audience.Error{Code: audience.Invalid, Message: text, Problems: []audience.Problem{{Path: "x-sandbox-name", Message: text}}}
 	}
-	client, err := i.store.Client(ctx, key.client)
+	client, err := i.client(ctx, key, out)
 	if errors.Is(err, meta.ErrNotFound) || err == nil && client.Org != key.scope.Org {
 		return audience.Actor{}, audience.Errorf(audience.BadToken, "the client that the token was issued to does not exist any more")
 	}
@@ -102,6 +107,14 @@ func (i *Issuer) grant(ctx context.Context, key grantKey) (audience.Actor, error
 	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles[audience.AnySandbox], Grants: audience.NewGrants(client.Grants)}
 	i.grants.putAt(key, actor, now, generation)
 	return actor, nil
+}
+
+// client returns the client of a key: one that is stored, or one that a token of another issuer tells of.
+func (i *Issuer) client(ctx context.Context, key grantKey, out *outsider) (audience.Client, error) {
+	if out == nil {
+		return i.store.Client(ctx, key.client)
+	}
+	return audience.Client{ID: key.client, Org: key.scope.Org, Roles: out.roles, Grants: out.labels}, nil
 }
 
 // Forget makes the changes of clients that the store has already work at once: it forgets what was kept of them.

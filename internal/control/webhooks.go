@@ -52,12 +52,25 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 		if len(all) >= maxWebhooks {
 			return audience.Errorf(audience.Impossible, "sandbox %q has %d webhooks, which is the most that it can have; delete one first", w.Scope.Sandbox, len(all))
 		}
+		if err := hears(ctx, tx, &w); err != nil {
+			return err
+		}
 		return tx.CreateWebhook(ctx, w)
 	})
 	if err != nil {
 		return audience.Webhook{}, "", err
 	}
 	return w, secret, nil
+}
+
+// hears refuses what would make an enabled webhook one that is told nothing. What it is told is what the client that last
+// changed it may see at that time, which this server knows of its own clients only.
+func hears(ctx context.Context, r meta.Reader, w *audience.Webhook) error {
+	may, err := mayHear(ctx, r, w, nil)
+	if err == nil && !may && w.Enabled {
+		return audience.Errorf(audience.Impossible, "the webhook would be told nothing: %.100q is no API client of this server that is %s in sandbox %q; make it by one", w.UpdatedBy, toWrite, w.Scope.Sandbox)
+	}
+	return err
 }
 
 // webhookPlace is the place that a webhook's secret is sealed for.
@@ -112,6 +125,9 @@ func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audien
 		p.apply(&w)
 		w.UpdatedBy, w.UpdatedAt = a.ClientID, s.now()
 		if err := audience.ValidateWebhook(&w); err != nil {
+			return err
+		}
+		if err := hears(ctx, tx, &w); err != nil {
 			return err
 		}
 		d.changes(webhookFacts(&was), webhookFacts(&w))

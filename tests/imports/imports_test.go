@@ -64,6 +64,7 @@ var confined = map[string][]string{
 	"github.com/jackc/pgx":              {"internal/meta/postgres", "internal/meta/metatest"},
 	"modernc.org/sqlite":                {"internal/meta/sqlite", "internal/app", "tests/ingesttest"}, // app, tests: the catalog's own database
 	"github.com/spf13/cobra":            {"cmd/roster"},
+	"github.com/coreos/go-oidc":         {"internal/auth"},
 	"github.com/go-jose":                {"internal/auth"},
 	"github.com/netresearch/go-cron":    {"internal/control"},
 	"github.com/pkg/sftp":               {"internal/source/sftp"},
@@ -72,7 +73,7 @@ var confined = map[string][]string{
 	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},
-	"net/http":                          {"client", "internal/api", "internal/app", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/lookup"}, // bench: a transport with many connections
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/lookup"}, // auth: keys of an OIDC issuer; bench: a transport with many connections
 	"database/sql":                      {"internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
