@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"syscall"
 	_ "time/tzdata" // schedules have time zones, and a machine may have none
@@ -144,11 +143,4 @@ func loadConfig(cmd *cobra.Command) (app.Config, error) {
 		return cfg, &exitError{exitUsage, err}
 	}
 	return cfg, nil
-}
-
-// limitMemory keeps the Go runtime within the configured memory, unless the environment says otherwise.
-func limitMemory(cfg app.Config) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(cfg.MemoryLimit())
-	}
 }

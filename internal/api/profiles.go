@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +43,7 @@ func (s *server) lookup(c *call) (answer, error) {
 	if text := q.Get("fields"); text != "" {
 		fields = strings.Split(text, ",")
 	}
-	return answer{http.StatusOK, profileBodies(found, fields)}, nil
+	return answer{http.StatusOK, rawJSON(appendProfiles(nil, found, fields))}, nil
 }
 
 // identity reads which identity a call is about.
@@ -71,7 +73,7 @@ func (s *server) lookupMany(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, profileBodies(found, in.Fields)}, nil
+	return answer{http.StatusOK, rawJSON(appendProfiles(nil, found, in.Fields))}, nil
 }
 
 func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
@@ -96,31 +98,64 @@ func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
 	return refs, problems.Err()
 }
 
-// profileBodies are the profiles by their opaque ids. fields names the parts that are wanted; nil for all.
-func profileBodies(found []control.Profile, fields []string) client.Profiles {
-	wanted := func(part string) bool {
-		return len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool {
-			f, _, _ = strings.Cut(strings.TrimSpace(f), ".")
-			return f == part
-		})
+// appendProfiles appends the profiles by their opaque ids, as client.Profiles is in JSON. fields names the parts that are
+// wanted; nil for all. It is written by hand since look-ups are most of what a server does.
+func appendProfiles(dst []byte, found []control.Profile, fields []string) []byte {
+	identities, memberships := wants(fields, "identities", "identityMap"), wants(fields, "segmentMembership")
+	found = slices.SortedStableFunc(slices.Values(found), func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })
+	dst = append(dst, '{')
+	for i, p := range found {
+		if i > 0 && p.XID == found[i-1].XID {
+			continue // somebody who was asked for twice
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendJSON(dst, p.XID), ':')
+		dst = appendProfile(dst, &p, identities, memberships)
 	}
-	body := client.Profiles{}
-	for _, p := range found {
-		if !p.Found {
-			body[p.XID] = client.Profile{EntityID: p.XID, Sources: []string{""}, LastModifiedAt: instantText(time.Unix(0, 0))}
-			continue
-		}
-		b := client.Profile{EntityID: p.XID, Sources: sources(p.Memberships), LastModifiedAt: instantText(p.ModifiedAt)}
-		if wanted("identities") || wanted("identityMap") {
-			b.Entity.Identities = []client.Identity{{ID: p.Identity.ID, Primary: p.Primary,
-				Namespace: client.NamespaceRef{Code: strings.ToLower(p.Identity.Namespace)}}}
-		}
-		if wanted("segmentMembership") {
-			b.Entity.SegmentMembership = memberships(p.Memberships)
-		}
-		body[p.XID] = b
+	return append(dst, '}', '\n')
+}
+
+// wants reports whether one of the parts of a profile is among the fields; none of these stand for all.
+func wants(fields []string, parts ...string) bool {
+	return len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool {
+		f, _, _ = strings.Cut(strings.TrimSpace(f), ".")
+		return slices.Contains(parts, f)
+	})
+}
+
+func appendProfile(dst []byte, p *control.Profile, identities, memberships bool) []byte {
+	dst = appendJSON(append(dst, `{"entityId":`...), p.XID)
+	if !p.Found {
+		dst = append(dst, `,"sources":[""],"entity":{},"lastModifiedAt":`...)
+		return append(appendTime(dst, time.Unix(0, 0)), '}')
 	}
-	return body
+	slices.SortStableFunc(p.Memberships, func(a, b control.Membership) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(string(a.Audience), string(b.Audience)))
+	})
+	dst = append(dst, `,"sources":[`...)
+	for i, id := range sources(p.Memberships) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSON(dst, id)
+	}
+	dst = append(dst, `],"entity":{`...)
+	if identities {
+		dst = appendJSON(append(dst, `"identities":[{"id":`...), p.Identity.ID)
+		dst = appendJSON(append(dst, `,"namespace":{"code":`...), strings.ToLower(p.Identity.Namespace))
+		dst = strconv.AppendBool(append(dst, `},"primary":`...), p.Primary)
+		dst = append(dst, `}]`...)
+	}
+	if memberships && len(p.Memberships) > 0 {
+		if identities {
+			dst = append(dst, ',')
+		}
+		dst = append(appendMemberships(append(dst, `"segmentMembership":{`...), p.Memberships), '}')
+	}
+	dst = append(dst, `},"lastModifiedAt":`...)
+	return append(appendTime(dst, p.ModifiedAt), '}')
 }
 
 // sources are the datasets that a profile comes from, which have the ids of their audiences.
@@ -133,24 +168,39 @@ func sources(list []control.Membership) []string {
 	return slices.Compact(ids)
 }
 
-func memberships(list []control.Membership) map[string]map[string]client.Membership {
-	byNamespace := map[string]map[string]client.Membership{}
-	for _, m := range list {
-		byAudience := byNamespace[m.Namespace]
-		if byAudience == nil {
-			byAudience = map[string]client.Membership{}
-			byNamespace[m.Namespace] = byAudience
+// appendMemberships appends memberships in the order of their namespaces and audiences, by these. Of several in one
+// audience, by several identities, the last one counts.
+func appendMemberships(dst []byte, list []control.Membership) []byte {
+	open := false
+	for i, m := range list {
+		last := i == len(list)-1
+		if !last && list[i+1].Namespace == m.Namespace && list[i+1].Audience == m.Audience {
+			continue
 		}
-		byAudience[string(m.Audience)] = client.Membership{Version: membershipVersion,
-			LastQualificationTime: instantText(m.LastQualification), ValidUntil: instantText(m.ValidUntil), Status: m.Status}
+		if !open {
+			dst, open = append(appendJSON(dst, m.Namespace), `:{`...), true
+		}
+		dst = appendJSON(dst, string(m.Audience))
+		dst = appendJSON(append(dst, `:{"version":`...), membershipVersion)
+		dst = appendTime(append(dst, `,"lastQualificationTime":`...), m.LastQualification)
+		if !m.ValidUntil.IsZero() {
+			dst = appendTime(append(dst, `,"validUntil":`...), m.ValidUntil)
+		}
+		dst = append(appendJSON(append(dst, `,"status":`...), m.Status), '}')
+		if last || list[i+1].Namespace != m.Namespace {
+			dst, open = append(dst, '}'), false
+		}
+		if !last {
+			dst = append(dst, ',')
+		}
 	}
-	return byNamespace
+	return dst
 }
 
-// instantText is a time in RFC 3339; "" for none.
-func instantText(t time.Time) string {
+// appendTime appends a time as RFC 3339 in quotation marks, between which there is nothing for none.
+func appendTime(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
-		return ""
+		return append(dst, `""`...)
 	}
-	return t.UTC().Format(time.RFC3339)
+	return append(t.UTC().AppendFormat(append(dst, '"'), time.RFC3339), '"')
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,7 +41,7 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 		w.Header().Set(repeatedHeader, "true")
 		a := answer{status: kept.Status}
 		if kept.Body != "" {
-			a.body = json.RawMessage(kept.Body)
+			a.body = rawJSON(kept.Body)
 		}
 		return a, nil
 	}

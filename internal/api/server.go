@@ -82,7 +82,7 @@ type call struct {
 }
 
 // answer is what a route answers: a status and, unless it is nil, a body: a *stream, a
-// tagged body, one that is toldOnce, or what is written as JSON.
+// tagged body, one that is toldOnce, rawJSON, or what is written as JSON.
 type answer struct {
 	status int
 	body   any
@@ -199,8 +199,14 @@ func (s *server) handler(rt route) http.Handler {
 	})
 }
 
+// rawJSON is a body that is JSON already.
+type rawJSON []byte
+
 // encode returns an answer's body as JSON.
 func encode(body any) []byte {
+	if text, ok := body.(rawJSON); ok {
+		return text
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

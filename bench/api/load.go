@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// kind is a kind of call: the path of the n-th of its kind, whatever n is.
+type kind struct {
+	name string
+	path func(n int) string
+}
+
+func lookup(person int) string {
+	return fmt.Sprintf("/data/core/ups/access/entities?schema.name=_xdm.context.profile&entityIdNS=email&entityId=%s", url.QueryEscape(fmt.Sprintf("p%d@ex.org", person)))
+}
+
+// conn is a connection that sends one request after the other. It does little, since it shares the machine with the server.
+type conn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func dial(ctx context.Context, address string) (*conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c, bufio.NewReaderSize(c, 64<<10)}, nil
+}
+
+// get sends a request and returns what is answered with status 200.
+func (c *conn) get(path, headers string, body io.Writer) error {
+	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: bench\r\n"+headers+"\r\n"); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("GET %s: %s: %s", path, resp.Status, text)
+	}
+	_, err = io.Copy(body, resp.Body)
+	return err
+}
+
+// load has connections call at once. Each has call until it returns false, and the times that it took are sorted.
+func load(ctx context.Context, s settings, address string, call func(*conn) (took time.Duration, more bool, err error)) ([]time.Duration, error) {
+	taken, failed := make([][]time.Duration, s.connections), make([]error, s.connections)
+	var workers sync.WaitGroup
+	for i := range taken {
+		workers.Go(func() {
+			c, err := dial(ctx, address)
+			if err != nil {
+				failed[i] = err
+				return
+			}
+			defer c.Close()
+			for {
+				took, more, err := call(c)
+				if err != nil || !more {
+					failed[i] = err
+					return
+				}
+				taken[i] = append(taken[i], took)
+			}
+		})
+	}
+	workers.Wait()
+	all := slices.Concat(taken...)
+	slices.Sort(all)
+	if len(all) == 0 {
+		failed = append(failed, errors.New("no call was made"))
+	}
+	return all, errors.Join(failed...)
+}
+
+// over reports whether the time of a measurement is over.
+func (d span) over(since time.Time) bool {
+	if d.ended == nil {
+		return time.Since(since) >= d.time
+	}
+	select {
+	case <-d.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// throughput looks up as much as can be, in turns by Roster and by a bare handler that answers the same bytes.
+func throughput(ctx context.Context, dir string, srv *server, s settings, during span) error {
+	file := filepath.Join(dir, "answer.json")
+	first, err := dial(ctx, srv.address)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	var answer strings.Builder
+	if err := first.get(lookup(0), srv.headers, &answer); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(answer.String()), 0o644); err != nil {
+		return err
+	}
+	bare, address, err := startBare(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer halt(bare)
+	const turns = 3
+	began := time.Now()
+	var rates [2][]float64
+	var costs [2][]float64
+	for turn := 0; turn < turns && (turn == 0 || during.ended == nil || !during.over(began)); turn++ {
+		for i, of := range []struct {
+			address string
+			pid     int
+		}{{srv.address, srv.cmd.Process.Pid}, {address, bare.Process.Pid}} {
+			used, start := cpu(of.pid), time.Now()
+			all, err := load(ctx, s, of.address, func(c *conn) (time.Duration, bool, error) {
+				at := time.Now()
+				if at.Sub(start) > s.during/turns {
+					return 0, false, nil
+				}
+				err := c.get(lookup(rand.IntN(s.members)), srv.headers, io.Discard)
+				return time.Since(at), true, err
+			})
+			if err != nil {
+				return err
+			}
+			rates[i] = append(rates[i], float64(len(all))/time.Since(start).Seconds())
+			costs[i] = append(costs[i], (cpu(of.pid)-used).Seconds()*1e6/float64(len(all)))
+		}
+	}
+	fmt.Printf("look-ups beside %s: %.0f/s of Roster, %.0f/s of a bare handler with the same bytes (%d): %.2f; CPU %.0f and %.0f µs each\n", during.beside,
+		median(rates[0]), median(rates[1]), answer.Len(), median(rates[0])/median(rates[1]), median(costs[0]), median(costs[1]))
+	return nil
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// steady makes calls at a rate, the kinds in turns, and prints the latencies of each kind. They count from the moment at
+// which a call was to be sent: one that waits for a connection is late, not left out.
+func steady(ctx context.Context, srv *server, s settings, rate int, kinds []kind, during span) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type call struct {
+		n  int
+		at time.Time
+	}
+	due := make(chan call, rate*60)
+	var mu sync.Mutex
+	taken := make([][]time.Duration, len(kinds))
+	go func() {
+		defer close(due)
+		schedule(ctx, rate, during, func(n int, at time.Time) { due <- call{n, at} })
+	}()
+	_, err := load(ctx, s, srv.address, func(c *conn) (time.Duration, bool, error) {
+		d, ok := <-due
+		if !ok {
+			return 0, false, nil
+		}
+		of := d.n % len(kinds)
+		if err := c.get(kinds[of].path(rand.Int()), srv.headers, io.Discard); err != nil {
+			cancel()
+			return 0, false, err
+		}
+		took := time.Since(d.at)
+		mu.Lock()
+		defer mu.Unlock()
+		taken[of] = append(taken[of], took)
+		return took, true, nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d calls a second beside %s; peak memory of the server %d MiB\n", rate, during.beside, peak(srv.cmd.Process.Pid)>>20)
+	for i, all := range taken {
+		slices.Sort(all)
+		at := func(q float64) float64 { return all[min(int(q*float64(len(all))), len(all)-1)].Seconds() * 1000 }
+		if len(all) > 0 {
+			fmt.Printf("| %s | %d | %.2f | %.2f | %.2f | %.2f |\n", kinds[i].name, len(all), at(.5), at(.9), at(.99), at(.999))
+		}
+	}
+	return nil
+}
+
+// schedule hands calls out as they become due. It wakes up every millisecond, since timers are no finer, and hands out
+// those of the millisecond together.
+func schedule(ctx context.Context, rate int, during span, send func(n int, at time.Time)) {
+	start := time.Now()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for n := 0; !during.over(start); {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for ; !start.Add(time.Duration(n) * time.Second / time.Duration(rate)).After(now); n++ {
+				send(n, now)
+			}
+		}
+	}
+}

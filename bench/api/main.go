@@ -1,0 +1,156 @@
+// Command api measures the API of a server that holds much: look-ups a second against a bare net/http handler that answers
+// the same bytes, look-ups at a steady rate, and lists and states among many audiences and runs; each by itself and while a
+// run goes on. Client and server share the machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+type settings struct {
+	members, rows, audiences, runs int
+	lookups, calls, connections    int
+	during                         time.Duration
+	memory                         string
+}
+
+func main() {
+	var s settings
+	flag.IntVar(&s.members, "members", 1_000_000, "people in the audience that is looked up")
+	flag.IntVar(&s.rows, "rows", 5_000_000, "people in the audience that is imported meanwhile")
+	flag.IntVar(&s.audiences, "audiences", 100_000, "other audiences")
+	flag.IntVar(&s.runs, "runs", 10, "runs of each of them")
+	flag.IntVar(&s.lookups, "lookups", 2000, "look-ups a second at a steady rate")
+	flag.IntVar(&s.calls, "calls", 100, "lists and states a second")
+	flag.IntVar(&s.connections, "connections", 16, "connections that calls are spread over")
+	flag.DurationVar(&s.during, "during", 5*time.Second, "time of a measurement beside nothing else")
+	flag.StringVar(&s.memory, "memory", "", "Roster's --memory")
+	limit := flag.Duration("limit", 20*time.Minute, "give up after this time")
+	bare := flag.String("bare", "", "be the bare handler that answers what is in this file; for the program itself")
+	flag.Parse()
+	if flag.NArg() > 0 || min(s.members, s.rows, s.audiences, s.runs, s.lookups, s.calls, s.connections) < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithTimeout(ctx, *limit)
+	var err error
+	if *bare != "" {
+		err = serveBare(ctx, *bare)
+	} else {
+		err = run(ctx, s)
+	}
+	cancel()
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings) (err error) {
+	dir, err := os.MkdirTemp("", "roster-api-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := prepare(ctx, dir, s); err != nil {
+		return err
+	}
+	srv, err := serve(ctx, dir, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.stop()) }()
+	if err := srv.connect(ctx); err != nil {
+		return err
+	}
+	if _, err := srv.importFile(ctx, "looked-up.csv"); err != nil {
+		return err
+	}
+	if err := srv.stop(); err != nil {
+		return err
+	}
+	started := time.Now()
+	made, err := fill(ctx, filepath.Join(dir, "data", "roster.db"), s)
+	if err != nil {
+		return fmt.Errorf("fill the database: %w", err)
+	}
+	fmt.Printf("%d audiences and %d runs written in %.0f s\n", s.audiences, s.audiences*s.runs, time.Since(started).Seconds())
+	return measureAll(ctx, dir, made, s)
+}
+
+// measureAll measures a server whose database is filled.
+func measureAll(ctx context.Context, dir string, made filled, s settings) (err error) {
+	srv, err := serve(ctx, dir, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.stop()) }()
+	if err := beside(ctx, srv, s, func(during span) error { return throughput(ctx, dir, srv, s, during) }); err != nil {
+		return err
+	}
+	lookups := []kind{{"look-up", func(n int) string { return lookup(n % s.members) }}}
+	if err := beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.lookups, lookups, during) }); err != nil {
+		return err
+	}
+	return beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.calls, made.calls(), during) })
+}
+
+// prepare builds the server, and writes the files that it imports.
+func prepare(ctx context.Context, dir string, s settings) error {
+	for name, pkg := range map[string]string{"roster": "roster/cmd/roster", "gen": "roster/bench/gen"} {
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "in"), 0o755); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name       string
+		rows, from int
+	}{{"looked-up.csv", s.members, 0}, {"imported.csv", s.rows, 2 * s.members}} {
+		cmd := exec.CommandContext(ctx, filepath.Join(dir, "gen"), "-rows", strconv.Itoa(f.rows), "-from", strconv.Itoa(f.from), "-out", filepath.Join(dir, "in", f.name))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("write %s: %w\n%s", f.name, err, out)
+		}
+	}
+	return nil
+}
+
+// span is how long something is measured: for a time, or until a run has ended.
+type span struct {
+	beside string
+	time   time.Duration
+	ended  <-chan struct{}
+}
+
+// beside measures twice: beside nothing else, and beside a full run.
+func beside(ctx context.Context, srv *server, s settings, measure func(span) error) error {
+	if err := measure(span{beside: "nothing", time: s.during}); err != nil {
+		return err
+	}
+	ended, failed := make(chan struct{}), error(nil)
+	go func() {
+		defer close(ended)
+		started := time.Now()
+		r, err := srv.importFile(ctx, "imported.csv")
+		if failed = err; err == nil {
+			fmt.Printf("(the run of %d rows took %.1f s)\n", r.Rows.Read, time.Since(started).Seconds())
+		}
+	}()
+	err := measure(span{beside: fmt.Sprintf("a full run of %d rows", s.rows), ended: ended})
+	<-ended
+	return errors.Join(err, failed)
+}
