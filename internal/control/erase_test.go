@@ -86,7 +86,7 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Status != audience.Processing || e.Namespace != "Email" || strings.Contains(e.Sealed, "ada") || len(w.profile.members) != 0 {
+	if e.Status != audience.Processing || e.Namespace != "Email" || strings.Contains(e.Sealed, "ada@") || len(w.profile.members) != 0 {
 		t.Fatalf("%+v, the profile store has %v", e, w.profile.members)
 	}
 	w.pipeline.held = ingest.Held{Live: true, Kept: true}

@@ -32,8 +32,10 @@ var workers = map[Kind]int{RunJob: 2, TaskJob: 4, SweepJob: 1, SandboxJob: 1, Ma
 
 const (
 	// River is polled: with database/sql it cannot listen, and it can wake a worker only for jobs that are
-	// inserted outside a transaction. A poll that finds nothing writes nothing.
-	pollEvery     = 100 * time.Millisecond
+	// inserted outside a transaction. A poll that finds nothing writes nothing, but takes SQLite a millisecond of computing.
+	pollEvery = time.Second
+	// pollAwaited is for the kinds that somebody waits for.
+	pollAwaited   = 100 * time.Millisecond
 	fetchCooldown = 50 * time.Millisecond
 	// A job that fails this often is given up; whoever knows of unfinished work enqueues it anew.
 	maxAttempts = 25
@@ -68,13 +70,15 @@ func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
 	river.AddWorker(known, river.WorkFunc(q.work))
 	queues := map[string]river.QueueConfig{}
 	for kind, n := range workers {
-		queues[string(kind)] = river.QueueConfig{MaxWorkers: n}
+		queues[string(kind)] = river.QueueConfig{MaxWorkers: n, FetchPollInterval: pollEvery}
+		if kind == RunJob || kind == TaskJob {
+			queues[string(kind)] = river.QueueConfig{MaxWorkers: n, FetchPollInterval: pollAwaited}
+		}
 	}
 	q.client, err = river.NewClient(drv, &river.Config{
 		Workers:              known,
 		Queues:               queues,
 		PollOnly:             true,
-		FetchPollInterval:    pollEvery,
 		FetchCooldown:        fetchCooldown,
 		JobTimeout:           -1,
 		MaxAttempts:          maxAttempts,

@@ -139,7 +139,7 @@ func TestSuppress(t *testing.T) {
 		t.Errorf("the members are %s", got)
 	}
 	rejects := string(s.call("GET", ais+"/"+id+"/runs/"+run["runId"].(string)+"/rejects", "").body)
-	if strings.Count(rejects, "SUPPRESSED") != 3 || strings.Contains(rejects, "ada") {
+	if strings.Count(rejects, "SUPPRESSED") != 3 || strings.Contains(rejects, "ada@") {
 		t.Errorf("the rejects are %s", rejects)
 	}
 }

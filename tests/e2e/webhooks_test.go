@@ -79,7 +79,7 @@ func TestWebhook(t *testing.T) {
 		if err := json.Unmarshal(m.body, &e); err != nil || e.Subject != id {
 			t.Errorf("%s, %v", m.body, err)
 		}
-		for _, private := range []string{"ada", "grace", "people.csv", "points", "many"} {
+		for _, private := range []string{"ada@", "grace", "people.csv", "points", "many"} {
 			if strings.Contains(string(m.body), private) {
 				t.Errorf("an event tells %q: %s", private, m.body)
 			}
