@@ -18,9 +18,15 @@ type filled struct {
 // id is an id with its number.
 func id(prefix string, n int) string { return fmt.Sprintf("%s%012d", prefix, n) }
 
-// calls are the kinds of calls of which people make many: lists, and the states of what they wait for.
+const ais, ups = "/data/core/ais/external-audience", "/data/core/ups/audiences"
+
+// searches are for a part of a name, which all names are compared with.
+func (f filled) searches() []kind {
+	return []kind{{"/core/ups/audiences whose name holds a text", func(n int) string { return fmt.Sprintf("%s?name=%d", ups, 1+n%f.audiences) }}}
+}
+
+// calls are the kinds of calls of which programs make many: lists, and the states of what they wait for.
 func (f filled) calls() []kind {
-	const ais, ups = "/data/core/ais/external-audience", "/data/core/ups/audiences"
 	one := func(n int) string { return ais + "/" + id(f.audience, 1+n%f.audiences) }
 	return []kind{
 		{"an audience", one},
@@ -28,7 +34,6 @@ func (f filled) calls() []kind {
 		{"audiences, any of the first 100 pages", func(n int) string { return fmt.Sprintf("%s?limit=20&start=%d", ais, n%min(100, 1+f.audiences/20)) }},
 		{"/core/ups/audiences, first page", func(int) string { return ups + "?limit=20" }},
 		{"/core/ups/audiences by name", func(n int) string { return fmt.Sprintf("%s?property=name==audience%%20%d", ups, 1+n%f.audiences) }},
-		{"/core/ups/audiences whose name holds a text", func(n int) string { return fmt.Sprintf("%s?name=%d", ups, 1+n%f.audiences) }},
 		{"the runs of an audience", func(n int) string { return one(n) + "/runs" }},
 		{"the state of a run", func(n int) string {
 			a := n % f.audiences
@@ -43,7 +48,7 @@ func (f filled) calls() []kind {
 
 // fill copies the one audience of a server that does not run, with its task and its run, as often as the settings say.
 func fill(ctx context.Context, file string, s settings) (filled, error) {
-	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=synchronous(off)&_pragma=foreign_keys(off)")
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=synchronous(off)&_pragma=foreign_keys(off)&_pragma=cache_size(-1000000)")
 	if err != nil {
 		return filled{}, err
 	}
@@ -71,21 +76,21 @@ func fill(ctx context.Context, file string, s settings) (filled, error) {
 		{"tasks", map[string]string{"id": number(f.task, "a.i"), "audience_id": number(f.audience, "a.i")}, `n a`},
 		{"runs", map[string]string{"id": number(f.run, run), "audience_id": number(f.audience, "a.i"), "flow_id": number(f.flow, "a.i"), "seq": "s.i",
 			"created_at": "created_at - " + run + second, "updated_at": "updated_at - " + run + second, "ended_at": "ended_at - " + run + second},
-			fmt.Sprintf(`n a JOIN n s ON s.i <= %d`, s.runs)},
+			`n a CROSS JOIN m s`},
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return f, err
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer tx.Rollback() // after Commit it does nothing
 	for _, c := range copies {
 		columns, values, err := copied(ctx, tx, c.table, c.changed)
 		if err != nil {
 			return f, err
 		}
-		_, err = tx.ExecContext(ctx, fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-			INSERT INTO %s (%s) SELECT %s FROM (SELECT * FROM %[2]s LIMIT 1) CROSS JOIN %[5]s WHERE a.i <= %[6]d`,
-			max(s.audiences, s.runs), c.table, columns, values, c.times, s.audiences))
+		_, err = tx.ExecContext(ctx, fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d),
+			m (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < %d)
+			INSERT INTO %s (%s) SELECT %s FROM (SELECT * FROM %[3]s LIMIT 1) CROSS JOIN %[6]s`, s.audiences, s.runs, c.table, columns, values, c.times))
 		if err != nil {
 			return f, fmt.Errorf("%s: %w", c.table, err)
 		}

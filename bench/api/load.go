@@ -194,7 +194,11 @@ func steady(ctx context.Context, srv *server, s settings, rate int, kinds []kind
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d calls a second beside %s; peak memory of the server %d MiB\n", rate, during.beside, peak(srv.cmd.Process.Pid)>>20)
+	fmt.Printf("\n%d calls a second beside %s, in milliseconds; peak memory of the server %d MiB\n\n| call | calls | p50 | p90 | p99 | p99.9 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", rate, during.beside, peak(srv.cmd.Process.Pid)>>20)
+	kinds, taken = append(kinds, kind{name: "all of them"}), append(taken, slices.Concat(taken...))
+	if len(kinds) == 2 {
+		kinds, taken = kinds[:1], taken[:1]
+	}
 	for i, all := range taken {
 		slices.Sort(all)
 		at := func(q float64) float64 { return all[min(int(q*float64(len(all))), len(all)-1)].Seconds() * 1000 }

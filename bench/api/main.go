@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// searchesPerSecond is a rate that one processor can do.
+const searchesPerSecond = 5
+
 type settings struct {
 	members, rows, audiences, runs int
 	lookups, calls, connections    int
@@ -104,7 +107,10 @@ func measureAll(ctx context.Context, dir string, made filled, s settings) (err e
 	if err := beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.lookups, lookups, during) }); err != nil {
 		return err
 	}
-	return beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.calls, made.calls(), during) })
+	if err := beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.calls, made.calls(), during) }); err != nil {
+		return err
+	}
+	return steady(ctx, srv, s, searchesPerSecond, made.searches(), span{beside: "nothing", time: s.during})
 }
 
 // prepare builds the server, and writes the files that it imports.

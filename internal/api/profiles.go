@@ -43,7 +43,7 @@ func (s *server) lookup(c *call) (answer, error) {
 	if text := q.Get("fields"); text != "" {
 		fields = strings.Split(text, ",")
 	}
-	return answer{http.StatusOK, rawJSON(appendProfiles(nil, found, fields))}, nil
+	return answer{http.StatusOK, rawJSON(appendProfiles(make([]byte, 0, 1<<10), found, fields))}, nil
 }
 
 // identity reads which identity a call is about.
