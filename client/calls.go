@@ -3,11 +3,9 @@ package client
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -20,7 +18,6 @@ const (
 	pathSandboxes   = "/data/foundation/sandbox-management/sandboxes"
 	pathEntities    = "/data/core/ups/access/entities"
 	pathAudiences   = "/data/core/ups/audiences"
-	pathLanding     = "/landing/"
 
 	profileSchema = "_xdm.context.profile"
 )
@@ -213,17 +210,6 @@ func (c *Client) LookupMany(ctx context.Context, ids []IdentityRef) (Profiles, e
 	var out Profiles
 	body := LookupRequest{Schema: &SchemaRef{Name: profileSchema}, Identities: ids}
 	err := c.call(ctx, request{method: http.MethodPost, path: pathEntities, body: body, reads: true}, &out)
-	return out, err
-}
-
-// Upload puts a file into the sandbox's landing zone. The file is there only once it is there whole.
-func (c *Client) Upload(ctx context.Context, path string, content io.Reader) (Upload, error) {
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		segments[i] = url.PathEscape(s)
-	}
-	var out Upload
-	err := c.call(ctx, request{method: http.MethodPut, path: pathLanding + strings.Join(segments, "/"), stream: io.NopCloser(content)}, &out)
 	return out, err
 }
 

@@ -76,7 +76,9 @@ type request struct {
 	query        url.Values
 	body         any       // sent as JSON when not nil
 	stream       io.Reader // sent as it is when not nil
-	reads        bool      // changes nothing although it is no GET
+	length       int64     // of stream in bytes; 0 when it is not known
+	header       http.Header
+	reads        bool // changes nothing although it is no GET
 }
 
 // call makes a call and decodes its answer into out, unless out is nil. A call that only reads is repeated
@@ -164,6 +166,12 @@ func (c *Client) once(ctx context.Context, r request, body []byte, out any) erro
 	req, err := http.NewRequestWithContext(ctx, r.method, target, reader)
 	if err != nil {
 		return err
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	if r.length > 0 {
+		req.ContentLength = r.length
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("x-api-key", c.ClientID)

@@ -198,11 +198,34 @@ type Membership struct {
 	Status                string `json:"status"` // realized or exited
 }
 
-// Upload is the answer to an upload into the landing zone.
+// Upload is the answer to an upload into the landing zone that is whole.
 type Upload struct {
 	Path    string `json:"path"`
 	Size    int64  `json:"size"`
 	Version string `json:"version"`
+	SHA256  string `json:"sha256"` // hexadecimal
+}
+
+// UploadState is how far an upload by ranges has come that is not whole.
+type UploadState struct {
+	Path     string `json:"path"`
+	Size     int64  `json:"size"`
+	Received int64  `json:"received"` // the upload goes on at this byte
+}
+
+// File is a file of the landing zone.
+type File struct {
+	Path       string `json:"path"`
+	Size       int64  `json:"size"`
+	Version    string `json:"version"`
+	ModifiedAt int64  `json:"modifiedAt"`
+	ExpiresAt  int64  `json:"expiresAt"` // it is removed within a day after
+}
+
+// FileList is a page of files.
+type FileList struct {
+	Files []File     `json:"files"`
+	Page  CursorPage `json:"_page"`
 }
 
 // ErrorBody is the body of every refusal (application/problem+json).

@@ -113,7 +113,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newMembers(), newRejects(), newVerify(), newClient(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newUpload(), newMembers(), newRejects(), newVerify(), newClient(), newVersion())
 	return root, started
 }
 

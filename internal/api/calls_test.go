@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -362,29 +360,6 @@ func TestLookup(t *testing.T) {
 		}
 		if rec := w.do("POST", entities, string(body)); rec.Code != status {
 			t.Errorf("%d identities: %d", n, rec.Code)
-		}
-	}
-}
-
-func TestUpload(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	content := strings.Repeat("x", 3<<20) // more than a JSON body may have
-	u := ok[client.Upload](t, w.do("PUT", "/landing/lists/new%20one.csv", content, "Content-Type", "text/csv"), 200)
-	if u != (client.Upload{Path: "lists/new one.csv", Size: 3 << 20, Version: "v1"}) {
-		t.Errorf("%+v", u)
-	}
-	broken := httptest.NewRequest("PUT", "/landing/x.csv", iotest.ErrReader(errors.New("connection reset by peer")))
-	for name, value := range map[string]string{"Authorization": "Bearer " + w.token, "x-api-key": clientID, "x-gw-ims-org-id": org, "x-sandbox-name": "prod"} {
-		broken.Header.Set(name, value)
-	}
-	rec := httptest.NewRecorder()
-	if w.handler.ServeHTTP(rec, broken); rec.Code != 400 {
-		t.Errorf("an upload that broke off: %d %s", rec.Code, rec.Body)
-	}
-	for _, path := range []string{"/landing/../x", "/landing/%2e%2e/x", "/landing/a//b", "/landing/a/", "/landing/a%5cb", "/landing/%2Fetc", "/landing/a%00b", "/landing/."} {
-		if rec := w.do("PUT", path, "x"); rec.Code < 400 || rec.Code > 499 {
-			t.Errorf("%s: %d", path, rec.Code)
 		}
 	}
 }

@@ -188,15 +188,3 @@ func exploredProperties(f *audience.Format) *client.ExploredProperties {
 	}
 	return p
 }
-
-// landingZone describes the landing zone.
-func (s *server) landingZone(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
-	if t := q.Get("type"); t != "" && t != "user_drop_zone" {
-		return answer{}, audience.InvalidField("type", "must be user_drop_zone; there is no other landing zone")
-	}
-	return answer{http.StatusOK, client.LandingZone{ContainerName: audience.LandingContainer, ContainerTTL: "7"}}, nil
-}

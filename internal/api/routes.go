@@ -34,7 +34,7 @@ const (
 	sandboxes   = "/foundation/sandbox-management/sandboxes"
 	entities    = "/core/ups/access/entities"
 	audiences   = "/core/ups/audiences"
-	landing     = "/landing/"
+	inLanding   = "/landing/"
 	clients     = "/roster/clients"
 	webhooks    = "/roster/webhooks"
 	erasures    = "/roster/erasures"
@@ -103,7 +103,9 @@ func (s *server) routes() []route {
 		{method: "GET", path: entities, do: s.lookup},
 		{method: "POST", path: entities, do: s.lookupMany},
 		{method: "DELETE", path: entities, do: s.erase},
-		{method: "PUT", path: landing + "{path...}", do: s.upload},
+		{method: "GET", path: "/landing", do: s.listFiles},
+		{method: "PUT", path: inLanding + "{path...}", do: s.upload},
+		{method: "DELETE", path: inLanding + "{path...}", do: s.deleteFile},
 
 		{method: "GET", path: clients, do: s.listClients},
 		{method: "POST", path: clients, do: s.createClient},
@@ -150,8 +152,8 @@ var services = []string{"/core/", "/foundation/", "/flowservice/", "/roster/"}
 // without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
 // that is no route's, such as one with "..", an empty segment, or a folder's.
 func (s *server) canonical(path string) (_ string, ok bool) {
-	if strings.HasPrefix(path, landing) {
-		return path, pathpkg.Clean(path) == path && path != landing
+	if strings.HasPrefix(path, inLanding) {
+		return path, pathpkg.Clean(path) == path && path != inLanding
 	}
 	if rest, found := strings.CutPrefix(path, "/data"); found && slices.ContainsFunc(services, func(s string) bool { return strings.HasPrefix(rest, s) }) {
 		path = rest
@@ -159,7 +161,7 @@ func (s *server) canonical(path string) (_ string, ok bool) {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	if pathpkg.Clean(path) != path || path+"/" == landing {
+	if pathpkg.Clean(path) != path {
 		return "", false
 	}
 	for _, sp := range s.spelling {

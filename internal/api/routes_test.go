@@ -76,7 +76,7 @@ func TestSpellings(t *testing.T) {
 		"PATCH " + audiences + "/{audienceId}":     `[{"op": "remove", "path": "/tags"}]`,
 	}
 	for _, rt := range (&server{}).routes() {
-		if rt.do == nil || strings.HasPrefix(rt.path, landing) {
+		if rt.do == nil || strings.HasPrefix(rt.path+"/", inLanding) {
 			continue
 		}
 		for _, path := range append([]string{rt.path}, rt.also...) {
@@ -108,7 +108,7 @@ func TestPathsThatAreNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{
-		"/", "/nothing", "/data", "/data/", "/data/healthz", "/data/ims/token/v3", "/data/landing/x", "/landing", "/landing/",
+		"/", "/nothing", "/data", "/data/", "/data/healthz", "/data/ims/token/v3", "/data/landing/x", "/data/landing", "/landing/",
 		"/core/ais/external-audience//submit", "/core/ais/../ais/external-audience", "/core/ais/./external-audience",
 		"/core/ais/external-audience/" + audienceID + "/run/" + runID + "/more", "/core/ais/external-audiences", "/core/ais/nothing-here",
 		"/core/ais/external-audience/" + audienceID + "//", "/data/data/core/ais/external-audience", "/core/ais/external-audience/task",
@@ -127,7 +127,7 @@ func TestPathsThatAreNone(t *testing.T) {
 		"GET /core/ais/external-audience/" + audienceID + "/run":  "POST",
 		"GET /ims/token/v3":   "POST",
 		"POST /healthz":       "GET, HEAD",
-		"GET /landing/in.csv": "PUT",
+		"GET /landing/in.csv": "PUT, DELETE",
 		"OPTIONS /data/foundation/flowservice/connections":                      "GET, HEAD, POST",
 		"PATCH /data/foundation/sandbox-management/sandboxes":                   "GET, HEAD, POST",
 		"PUT /data/core/ais/external-audience/" + audienceID + "/runs/" + runID: "GET, HEAD",

@@ -8,6 +8,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/auth"
 	"roster/internal/control"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/source"
 )
@@ -58,7 +59,9 @@ type Service interface {
 	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error)
 	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
 	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef) ([]control.Profile, error)
-	Upload(ctx context.Context, a audience.Actor, path string, r io.Reader) (source.Object, error)
+	Upload(ctx context.Context, a audience.Actor, path string, u landing.Upload) (landing.State, error)
+	Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []source.Object, more bool, err error)
+	DeleteFile(ctx context.Context, a audience.Actor, path string) error
 
 	Clients(ctx context.Context, a audience.Actor, after string, limit int) ([]audience.Client, error)
 	Client(ctx context.Context, a audience.Actor, id string) (audience.Client, error)

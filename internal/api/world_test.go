@@ -29,7 +29,6 @@ import (
 	"roster/internal/auth"
 	"roster/internal/control"
 	"roster/internal/meta"
-	"roster/internal/source"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -157,8 +156,8 @@ func (w *world) described(r *http.Request, rec *httptest.ResponseRecorder) {
 	}
 	find := r.Clone(r.Context())
 	find.URL.Path = strings.TrimSuffix(find.URL.Path, "/")
-	if strings.HasPrefix(r.URL.EscapedPath(), landing) {
-		find.URL.Path, find.URL.RawPath = landing+"file", "" // OpenAPI has no parameter with slashes in it
+	if strings.HasPrefix(r.URL.EscapedPath(), inLanding) {
+		find.URL.Path, find.URL.RawPath = inLanding+"file", "" // OpenAPI has no parameter with slashes in it
 	}
 	find.URL.Scheme, find.URL.Host = "", ""
 	rt, params, err := router.FindRoute(find)
@@ -500,14 +499,6 @@ func (f *fake) Receipt(_ context.Context, _ audience.Actor, _ audience.ID, id au
 		return audience.Run{}, "", err
 	}
 	return f.run, "file:///lake/a", absent("run", id)
-}
-
-func (f *fake) Upload(_ context.Context, _ audience.Actor, path string, r io.Reader) (source.Object, error) {
-	n, err := io.Copy(io.Discard, r)
-	if err != nil {
-		return source.Object{}, err
-	}
-	return source.Object{Path: path, Size: n, Version: "v1"}, f.called(path)
 }
 
 func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string) (meta.Answer, bool, error) {

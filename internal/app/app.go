@@ -26,6 +26,7 @@ import (
 	"roster/internal/control"
 	"roster/internal/ingest"
 	"roster/internal/lake"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/meta/postgres"
 	"roster/internal/meta/sqlite"
@@ -48,6 +49,7 @@ type App struct {
 	meta    metaStore
 	lake    *lake.Lake
 	profile profile.Store
+	landing *landing.Zones
 	control *control.Service
 	queue   *queue.Queue
 	metrics *prometheus.Registry
@@ -106,7 +108,7 @@ func (a *App) openDataDir(context.Context) error {
 		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
 	}
 	a.cfg.DataDir = dir
-	for _, d := range []string{dir, a.path("keys"), a.path("scratch"), a.landingDir(firstSandbox)} {
+	for _, d := range []string{dir, a.path("keys"), a.path("scratch"), a.path("landing", firstSandbox)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
 		}
@@ -180,11 +182,13 @@ func (a *App) wire(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the keys of secrets: %w", err)
 	}
+	// Organizations share nothing here: a data directory holds one.
+	a.landing = landing.New(a.path("landing"), a.cfg.LandingQuota)
 	a.outside = netguard.Guard{Allowed: a.cfg.AllowNetworks}.Client()
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
-		Clock:    a.cfg.Clock, Log: a.log, DataDir: a.cfg.DataDir, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
+		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
 		Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport),
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,

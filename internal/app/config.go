@@ -35,6 +35,8 @@ type Config struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text" or "json"
 	DebugListen string // loopback host:port of pprof, "" for none
+	// LandingQuota is how many bytes a sandbox's landing zone holds; 0 means that there is no limit.
+	LandingQuota int64
 	// UndoWindow is how long a run can be undone.
 	UndoWindow time.Duration
 	// MasterKeyFile holds the key that the keys of secrets are encrypted by; "" means one in the data directory.
@@ -120,6 +122,7 @@ func Settings() []Setting {
 		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
 		{"memory", "budget of one run", "512MiB", setMemory},
+		{"landing-quota", "what the landing zone of a sandbox holds at most, such as 100GiB (no limit when absent)", "", setLandingQuota},
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
 		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKeyFile })},
@@ -310,6 +313,15 @@ func setMemory(c *Config, v string) error {
 		return fmt.Errorf("%s is too little; a run needs at least %s", v, humanize.IBytes(minMemory))
 	}
 	c.Memory = int64(n)
+	return nil
+}
+
+func setLandingQuota(c *Config, v string) error {
+	n, err := humanize.ParseBytes(v)
+	if err != nil || n < 1 || n > 1<<60 {
+		return fmt.Errorf("%q is not a size, such as 100GiB", v)
+	}
+	c.LandingQuota = int64(n)
 	return nil
 }
 

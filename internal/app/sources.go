@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,20 +17,11 @@ import (
 	"roster/internal/source/sftp"
 )
 
-// landingDir is the landing zone of a sandbox. Organizations share nothing here: a data directory holds one.
-func (a *App) landingDir(sandbox string) string {
-	return filepath.Join(a.cfg.DataDir, "landing", sandbox)
-}
-
 // openSource opens the store that an audience's files lie in: the landing zone of its sandbox when conn is
 // nil, and else the folder of a local connection.
 func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
-		dir := a.landingDir(scope.Sandbox)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		return source.OpenLocal(dir)
+		return a.landing.Open(scope.Sandbox)
 	}
 	if conn.SpecID == audience.SpecLocal {
 		root, err := a.allowedRoot(conn.Params["root"])

@@ -37,6 +37,8 @@ const (
 	TypeExternal = "ExternalSegment"
 	// LandingContainer is the name of a landing zone's container; a path may begin with it.
 	LandingContainer = "dlz-user-container"
+	// LandingDays is for how many days a file stays in a landing zone.
+	LandingDays = 7
 	// ExitedFor is how long a membership that ended is still shown as exited.
 	ExitedFor = 30 * 24 * time.Hour
 )

@@ -38,6 +38,7 @@ const (
 	RunResubmitRows  Action = "run.resubmit"
 	RunExtendTTL     Action = "run.extend"
 	FileUpload       Action = "file.upload"
+	FileDelete       Action = "file.delete"
 	ConnectionCreate Action = "connection.create"
 	ConnectionUpdate Action = "connection.update"
 	ConnectionDelete Action = "connection.delete"

@@ -88,6 +88,9 @@ func (d *deed) append(ctx context.Context, tx meta.Tx, e audience.AuditEntry) er
 // server decide nothing.
 var decisions = []audience.Code{audience.Forbidden, audience.NotFound, audience.Duplicate, audience.Stale, audience.Impossible, audience.TooMany}
 
+// unfinished ends a deed that is only a part of what its entry will tell.
+func (d *deed) unfinished() { d.kept = true }
+
 // recordWithin is how long an entry may take that is written after the change, or after a refusal.
 const recordWithin = 10 * time.Second
 

@@ -66,7 +66,7 @@ func TestAuditOfChanges(t *testing.T) {
 	if e = w.last(); e.Action != audience.RunStart || e.Object != string(a.ID) || e.After["runId"] != string(run.ID) {
 		t.Errorf("%+v", e)
 	}
-	if _, err := w.Upload(t.Context(), w.editor, "a/b.csv", strings.NewReader("mail\n")); err != nil {
+	if _, err := w.Upload(t.Context(), w.editor, "a/b.csv", whole(strings.NewReader("mail\n"))); err != nil {
 		t.Fatal(err)
 	}
 	if e = w.last(); e.Action != audience.FileUpload || e.Object != "a/b.csv" || e.After["size"] != 5.0 {
@@ -128,7 +128,7 @@ func TestAuditWithTheChange(t *testing.T) {
 	}
 	// A change without a transaction of its own is not taken for done when its entry cannot be written.
 	w.store.failAfter(0)
-	if _, err := w.Upload(t.Context(), w.editor, "b.csv", strings.NewReader("mail\n")); !errors.Is(err, errDown) {
+	if _, err := w.Upload(t.Context(), w.editor, "b.csv", whole(strings.NewReader("mail\n"))); !errors.Is(err, errDown) {
 		t.Errorf("an upload without an entry: %v", err)
 	}
 	// A refusal stays what it is.

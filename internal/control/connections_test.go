@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/queue"
 )
@@ -180,8 +181,10 @@ func TestRights(t *testing.T) {
 			"DeleteAudience":   func(a audience.Actor) error { return w.DeleteAudience(ctx, a, id) },
 			"StartRun":         func(a audience.Actor) error { _, err := w.StartRun(ctx, a, id, audience.RunRequest{}); return err },
 			"CreateConnection": func(a audience.Actor) error { _, err := w.CreateConnection(ctx, a, audience.Connection{}); return err },
+			"Files":            func(a audience.Actor) error { _, _, err := w.Files(ctx, a, "", "", 0); return err },
+			"DeleteFile":       func(a audience.Actor) error { return w.DeleteFile(ctx, a, "in.csv") },
 			"CreateNamespace":  func(a audience.Actor) error { _, err := w.CreateNamespace(ctx, a, audience.Namespace{}); return err },
-			"Upload":           func(a audience.Actor) error { _, err := w.Upload(ctx, a, "a.csv", nil); return err },
+			"Upload":           func(a audience.Actor) error { _, err := w.Upload(ctx, a, "a.csv", landing.Upload{}); return err },
 		},
 		audience.Editor: {
 			"DeleteConnection": func(a audience.Actor) error { return w.DeleteConnection(ctx, a, audience.ConnectionID(id)) },

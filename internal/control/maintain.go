@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/queue"
 )
@@ -125,8 +127,8 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 	return err != nil || run.Status == audience.Processing
 }
 
-// doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, and
-// the old part of the log of deliveries.
+// doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the
+// old part of the log of deliveries, and what has been in landing zones for too long.
 func (s *Service) doForget(ctx context.Context) error {
 	start := s.now()
 	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
@@ -144,7 +146,26 @@ func (s *Service) doForget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	files, err := s.expireFiles(ctx, start)
+	if err != nil {
+		return err
+	}
 	s.work.forgot(start)
-	s.cfg.Log.Info("swept the profile store", "removed", removed, "answers", answers, "deliveries", deliveries)
+	s.cfg.Log.Info("swept the profile store", "removed", removed, "answers", answers, "deliveries", deliveries, "files", files)
 	return nil
+}
+
+// farAhead is after the end of every lease.
+const farAhead = 1000 * time.Hour
+
+// expireFiles removes the files that have been in landing zones for too long. Those of a sandbox with a run in progress
+// stay until the next time: it may be reading them.
+func (s *Service) expireFiles(ctx context.Context, now time.Time) (int, error) {
+	_, runs, err := s.cfg.Store.Unfinished(ctx, now.Add(farAhead))
+	if err != nil {
+		return 0, fmt.Errorf("look for runs in progress: %w", err)
+	}
+	return s.cfg.Landing.Expire(ctx, now.Add(-landing.TTL), func(sandbox string) bool {
+		return slices.ContainsFunc(runs, func(r audience.Run) bool { return r.Scope.Sandbox == sandbox })
+	})
 }

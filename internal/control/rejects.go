@@ -12,7 +12,9 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
+	"roster/internal/landing"
 	"roster/internal/meta"
+	"roster/internal/source"
 )
 
 // correctedFolder holds, in a landing zone, the corrected files of resubmits. Runs of folders pass over its name.
@@ -72,7 +74,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	if problem := audience.CheckPath(target); problem != "" || len(path.Base(target)) > 255 {
 		return audience.Run{}, audience.InvalidField("name", "is no name of a file: %.64q", name)
 	}
-	if _, err := s.put(ctx, a.Scope, target, content); err != nil {
+	if _, err := s.put(ctx, a.Scope, target, landing.Upload{Body: content, Length: -1}); err != nil {
 		return audience.Run{}, err
 	}
 	started, err = s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Differential: true,
@@ -104,12 +106,8 @@ func (s *Service) dropCorrected(r audience.Run) {
 }
 
 func (s *Service) removeCorrected(scope audience.Scope, file string) {
-	root, err := s.landing(scope.Sandbox)
-	if err == nil {
-		defer root.Close()
-		err = root.Remove(path.Join(scope.Sandbox, file))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := s.cfg.Landing.Remove(context.Background(), scope.Sandbox, file)
+	if err != nil && !errors.Is(err, source.ErrNotExist) {
 		s.cfg.Log.Warn("a corrected file is left over", "sandbox", scope.Sandbox, "file", strings.TrimPrefix(file, correctedFolder+"/"), "error", err)
 	}
 }

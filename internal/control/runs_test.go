@@ -385,10 +385,10 @@ func TestSourcesAreClosed(t *testing.T) {
 	w.connect("files", w.root)
 	a := w.submit(draft("list"))
 	w.handle(runJob(w.start(a.ID)))
-	if _, err := w.Upload(t.Context(), w.editor, "a.csv", strings.NewReader("mail\n")); err != nil {
+	if _, err := w.Upload(t.Context(), w.editor, "a.csv", whole(strings.NewReader("mail\n"))); err != nil {
 		t.Error(err)
 	}
-	if opened != 4 || closed != opened {
+	if opened != 3 || closed != opened {
 		t.Errorf("opened %d, closed %d", opened, closed)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -162,7 +160,7 @@ func (s *Service) doSandbox(ctx context.Context, num string) error {
 	if cleared, err := s.clearSandbox(ctx, scope, nil); err != nil || !cleared {
 		return err
 	}
-	if err := s.clearLanding(scope.Sandbox); err != nil {
+	if err := s.cfg.Landing.Clear(scope.Sandbox); err != nil {
 		return err
 	}
 	cleared, err := s.clearSandbox(ctx, scope, func(tx meta.Tx, state audience.SandboxState) error {
@@ -224,19 +222,4 @@ func (s *Service) deleteAudiences(ctx context.Context, scope audience.Scope) err
 			return err
 		}
 	}
-}
-
-// clearLanding removes the landing zone of a sandbox.
-func (s *Service) clearLanding(sandbox string) error {
-	root, err := os.OpenRoot(filepath.Join(s.cfg.DataDir, landingFolder))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = errors.Join(root.RemoveAll(sandbox), root.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("empty the landing zone: %w", err)
-	}
-	return nil
 }

@@ -74,7 +74,7 @@ func TestCreateSandbox(t *testing.T) {
 // fill puts an audience with a run, a connection, an unfinished submit and a file into the actor's sandbox.
 func (w *world) fill(a audience.Actor) (audience.Audience, audience.Connection, audience.Task) {
 	w.t.Helper()
-	if _, err := w.Upload(w.t.Context(), a, "more.csv", strings.NewReader("mail\n")); err != nil {
+	if _, err := w.Upload(w.t.Context(), a, "more.csv", whole(strings.NewReader("mail\n"))); err != nil {
 		w.t.Fatal(err)
 	}
 	task, err := w.Submit(w.t.Context(), a, uploaded("a"))

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +19,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/ingest"
 	"roster/internal/lake"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/profile"
 	"roster/internal/queue"
@@ -69,7 +69,7 @@ type Config struct {
 	Sources  SourceOpener
 	// Credentials is needed to administer API clients.
 	Credentials Credentials
-	DataDir     string           // uploads go to landing/<sandbox> in it
+	Landing     *landing.Zones
 	Clock       func() time.Time // default time.Now
 	Log         *slog.Logger     // default none
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means DefaultSettleAge.
@@ -112,7 +112,6 @@ type Service struct {
 	sandboxes  *cache[audience.Scope, audience.Sandbox]
 	namespaces *cache[string, []audience.Namespace] // custom ones by organization
 	work       worklist
-	uploads    sync.Once // clears what an earlier process left of uploads
 	uploaded   uploaded
 }
 

@@ -2,206 +2,74 @@ package control
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
-	"strings"
-
-	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/landing"
 	"roster/internal/source"
 )
 
-// landingFolder holds a folder for each sandbox's landing zone, and beside them the uploads that are not whole.
-const landingFolder = "landing"
-
-// unfinishedUpload begins the names of uploads that are not whole.
-const unfinishedUpload = ".upload-"
-
-// Upload puts a file into the landing zone of the actor's sandbox, in the place of one that is there. Nobody
-// sees it before it is whole and on the disk. The path may begin with the landing zone's container.
-func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, r io.Reader) (o source.Object, err error) {
+// Upload takes what a client sends of a file of the landing zone of the actor's sandbox. Nobody sees the file before it is
+// whole and on the disk; then it is in the place of one that was there. The path may begin with the landing zone's
+// container.
+func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u landing.Upload) (state landing.State, err error) {
 	name = audience.LandingPath(name)
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.FileUpload, name)
 	if err != nil {
-		return source.Object{}, err
+		return landing.State{}, err
 	}
 	defer d.end(ctx, &err)
-	if err := checkUpload(name); err != nil {
-		return source.Object{}, err
+	if err := landing.CheckName(name); err != nil {
+		return landing.State{}, err
 	}
-	if o, err = s.put(ctx, a.Scope, name, r); err == nil {
-		d.changes(nil, map[string]any{"size": o.Size, "version": o.Version})
+	if state, err = s.put(ctx, a.Scope, name, u); err != nil {
+		return landing.State{}, err
 	}
-	return o, err
+	if !state.Placed {
+		d.unfinished()
+		return state, nil
+	}
+	d.changes(nil, map[string]any{"size": state.File.Size, "version": state.File.Version, "sha256": hex.EncodeToString(state.SHA256)})
+	return state, nil
 }
 
-// put puts a file into the landing zone of a sandbox.
-func (s *Service) put(ctx context.Context, scope audience.Scope, name string, r io.Reader) (source.Object, error) {
-	root, err := s.landing(scope.Sandbox)
+// put takes what there is of a file of a sandbox's landing zone.
+func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u landing.Upload) (landing.State, error) {
+	state, err := s.cfg.Landing.Put(ctx, scope.Sandbox, name, u)
+	if err == nil && state.Placed {
+		s.uploaded.add(uploadedFile{scope, state.File.Path, state.File.Version})
+	}
+	return state, err
+}
+
+// Files lists the files of the actor's landing zone whose paths begin with prefix, in the order of their paths, beginning
+// after the path after. A limit of 0 is landing.DefaultFiles. more says that there are others. As who explores it, only who
+// may create audiences of the files may look.
+func (s *Service) Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []source.Object, more bool, err error) {
+	if err := allow(a, toWrite); err != nil {
+		return nil, false, err
+	}
+	return s.cfg.Landing.List(ctx, a.Scope.Sandbox, prefix, after, limit)
+}
+
+// DeleteFile removes a file from the actor's landing zone. A run that is reading it fails.
+func (s *Service) DeleteFile(ctx context.Context, a audience.Actor, name string) (err error) {
+	name = audience.LandingPath(name)
+	d, err := s.begin(ctx, a, allow(a, toWrite), audience.FileDelete, name)
 	if err != nil {
-		return source.Object{}, err
+		return err
 	}
-	defer root.Close()
-	target := path.Join(scope.Sandbox, name)
-	if err := makeRoom(root, target); err != nil {
-		return source.Object{}, err
+	defer d.end(ctx, &err)
+	if err := landing.CheckName(name); err != nil {
+		return err
 	}
-	temp := unfinishedUpload + uuid.NewString()
-	if err := receive(ctx, root, temp, r); err != nil {
-		return source.Object{}, errors.Join(err, root.Remove(temp))
+	err = s.cfg.Landing.Remove(ctx, a.Scope.Sandbox, name)
+	if errors.Is(err, source.ErrNotExist) {
+		return audience.Errorf(audience.NotFound, "there is no file %q in the landing zone of sandbox %q", name, a.Scope.Sandbox)
 	}
-	if err := root.Rename(temp, target); err != nil {
-		return source.Object{}, errors.Join(fmt.Errorf("put the upload in its place: %w", err), root.Remove(temp))
+	if errors.Is(err, source.ErrOutside) {
+		return audience.InvalidField("path", "leads behind a symbolic link")
 	}
-	if err := syncFolder(root, path.Dir(target)); err != nil {
-		return source.Object{}, err
-	}
-	src, err := s.open(ctx, scope, nil)
-	if err != nil {
-		return source.Object{}, err
-	}
-	defer src.close()
-	o, err := src.Stat(ctx, name)
-	if err != nil {
-		return source.Object{}, fmt.Errorf("look at the uploaded file: %w", err)
-	}
-	s.uploaded.add(uploadedFile{scope, o.Path, o.Version})
-	return o, nil
-}
-
-// checkUpload refuses paths that leave the landing zone and names that a run would pass over.
-func checkUpload(name string) error {
-	if problem := audience.CheckPath(name); problem != "" {
-		return audience.InvalidField("path", "%s", problem)
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if len(part) > 255 {
-			return audience.InvalidField("path", "has a part with %d bytes; at most 255 are allowed", len(part))
-		}
-	}
-	if reason := source.PassedOver(name); reason != "" {
-		return audience.InvalidField("path", "is a place that runs pass over: %s", reason)
-	}
-	return nil
-}
-
-// landing opens the folder of the landing zones, in which the sandbox's is there.
-func (s *Service) landing(sandbox string) (*os.Root, error) {
-	dir := filepath.Join(s.cfg.DataDir, landingFolder)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open the landing zone: %w", err)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open the landing zone: %w", err)
-	}
-	if err := root.MkdirAll(sandbox, 0o700); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the landing zone: %w", err), root.Close())
-	}
-	return root, nil
-}
-
-// makeRoom makes the folders above the target. Neither they nor the target may be symbolic links, and where the
-// target goes there may be a file but no folder.
-func makeRoom(root *os.Root, target string) error {
-	sandbox, name, _ := strings.Cut(target, "/")
-	folder := sandbox
-	parts := strings.Split(name, "/")
-	for _, part := range parts[:len(parts)-1] {
-		above := folder
-		folder = path.Join(folder, part)
-		info, err := root.Lstat(folder)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			if err := root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("make a folder in the landing zone: %w", err)
-			}
-			if err := syncFolder(root, above); err != nil {
-				return err
-			}
-		case err != nil:
-			return fmt.Errorf("look at a folder in the landing zone: %w", err)
-		case !info.IsDir():
-			return audience.InvalidField("path", "%q in it is not a folder", strings.TrimPrefix(folder, sandbox+"/"))
-		}
-	}
-	info, err := root.Lstat(target)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look at a file in the landing zone: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return audience.InvalidField("path", "%q is there and is not a file", name)
-	}
-	return nil
-}
-
-// receive writes what the client sends to a new file and to the disk.
-func receive(ctx context.Context, root *os.Root, name string, r io.Reader) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("begin the upload: %w", err)
-	}
-	defer f.Close()
-	sent := &sender{ctx: ctx, r: r}
-	n, err := io.Copy(f, sent)
-	if sent.err != nil {
-		return audience.Errorf(audience.Invalid, "the upload broke off after %d bytes: %w", n, sent.err)
-	}
-	if err != nil {
-		return fmt.Errorf("write the upload: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("write the upload to the disk: %w", err)
-	}
-	return f.Close()
-}
-
-// sender reads what a client sends and keeps its error apart from the disk's.
-type sender struct {
-	ctx context.Context
-	r   io.Reader
-	err error
-}
-
-func (s *sender) Read(p []byte) (int, error) {
-	if s.err = s.ctx.Err(); s.err != nil {
-		return 0, s.err
-	}
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
-}
-
-// syncFolder brings a folder's entries to the disk.
-func syncFolder(root *os.Root, name string) error {
-	d, err := root.Open(name)
-	if err != nil {
-		return fmt.Errorf("open a folder of the landing zone: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("write a folder of the landing zone to the disk: %w", err)
-	}
-	return nil
-}
-
-// clearUploads removes the uploads that an earlier process did not finish.
-func (s *Service) clearUploads() {
-	left, _ := filepath.Glob(filepath.Join(s.cfg.DataDir, landingFolder, unfinishedUpload+"*"))
-	for _, name := range left {
-		if err := os.Remove(name); err != nil {
-			s.cfg.Log.Warn("remove an unfinished upload", "error", err)
-		}
-	}
+	return err
 }

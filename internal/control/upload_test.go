@@ -1,21 +1,19 @@
 package control_test
 
 import (
-	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/iotest"
+	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
-	"roster/internal/source"
+	"roster/internal/landing"
+	"roster/internal/queue"
 )
 
-// landed lists the landing zone's files, and everything beside it, with what they hold.
+// landed lists the landing zone's files, with what they hold.
 func (w *world) landed() map[string]string {
 	w.t.Helper()
 	files := map[string]string{}
@@ -33,105 +31,98 @@ func (w *world) landed() map[string]string {
 	return files
 }
 
+// whole is an upload in one piece.
+func whole(r io.Reader) landing.Upload { return landing.Upload{Body: r, Length: -1} }
+
+// half is the first or the second half of an upload of 10 bytes.
+func half(first bool) landing.Upload {
+	if first {
+		return landing.Upload{Body: strings.NewReader("mail\n"), Length: 5, Range: &landing.Range{First: 0, Last: 4, Size: 10}}
+	}
+	return landing.Upload{Body: strings.NewReader("next\n"), Length: 5, Range: &landing.Range{First: 5, Last: 9, Size: 10}}
+}
+
+// TestUpload uploads by ranges, and reads in the audit log that there was one upload.
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, c := range []struct{ path, stored, text string }{
-		{"a.csv", "a.csv", "mail\n"},
-		{"lists/2026/b.csv", "lists/2026/b.csv", "mail\nx\n"},
-		{"dlz-user-container/lists/c d.csv", "lists/c d.csv", ""},
-		{"a.csv", "a.csv", "mail\nada@example.com\n"},
-	} {
-		o, err := w.Upload(t.Context(), w.editor, c.path, iotest.OneByteReader(strings.NewReader(c.text)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		src, err := source.OpenLocal(w.landing(""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
-		if want, err := src.Stat(t.Context(), c.stored); err != nil || o != want || o.Size != int64(len(c.text)) {
-			t.Errorf("%+v, want %+v, %v", o, want, err)
-		}
-		if got := w.landed()["prod/"+c.stored]; got != c.text {
-			t.Errorf("%s holds %q", c.stored, got)
+	entries := len(w.log())
+	for _, u := range []landing.Upload{half(true), {Range: &landing.Range{First: -1, Size: 10}}} {
+		state, err := w.Upload(t.Context(), w.editor, "dlz-user-container/sub/a.csv", u)
+		if err != nil || state.File != nil || state.Received != 5 {
+			t.Errorf("%+v, %v", state, err)
 		}
 	}
-	if got := w.landed(); len(got) != 4 {
-		t.Errorf("%v", got)
+	if got := len(w.log()); got != entries {
+		t.Errorf("%d entries of what is not whole", got-entries)
+	}
+	_, err := w.Upload(t.Context(), w.editor, "sub/a.csv", landing.Upload{Body: strings.NewReader("x"), Length: 1, Range: &landing.Range{First: 9, Last: 9, Size: 10}})
+	wantCode(t, "a gap", err, audience.Stale, "byte 5")
+	state, err := w.Upload(t.Context(), w.editor, "sub/a.csv", half(false))
+	if err != nil || state.File == nil || state.File.Path != "sub/a.csv" || state.File.Size != 10 {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if e := w.last(); e.Action != audience.FileUpload || e.Object != "sub/a.csv" || e.After["size"] != 10.0 || e.Outcome != audience.Done {
+		t.Errorf("%+v", e)
+	}
+	if text, err := os.ReadFile(w.landing("sub/a.csv")); string(text) != "mail\nnext\n" {
+		t.Errorf("%q, %v", text, err)
 	}
 }
 
-// TestUploadBreaksOff checks that nobody sees an upload that is not whole, while it comes in and when it ends early.
-func TestUploadBreaksOff(t *testing.T) {
+func TestFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	before := w.landed()["prod/in.csv"]
-	looking := readFunc(func([]byte) (int, error) {
-		files := w.landed()
-		if files["prod/in.csv"] != before || len(files) != 2 {
-			t.Errorf("while it comes in: %v", files)
+	list := func(prefix string, want ...string) {
+		t.Helper()
+		files, more, err := w.Files(t.Context(), w.editor, prefix, "", 0)
+		if err != nil || more || len(files) != len(want) {
+			t.Fatal(files, more, err)
 		}
-		return 0, errors.New("connection reset")
-	})
-	_, err := w.Upload(t.Context(), w.editor, "in.csv", io.MultiReader(strings.NewReader("mail\nhalf"), looking))
-	wantCode(t, "broken off", err, audience.Invalid, "after 9 bytes")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := w.Upload(ctx, w.editor, "new/a.csv", strings.NewReader("mail\n")); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+		for i := range want {
+			if files[i].Path != want[i] {
+				t.Errorf("%+v", files[i])
+			}
+		}
 	}
-	if files := w.landed(); files["prod/in.csv"] != before || len(files) != 1 {
-		t.Errorf("afterwards: %v", files)
+	if _, err := w.Upload(t.Context(), w.editor, "sub/a.csv", whole(strings.NewReader("mail\n"))); err != nil {
+		t.Fatal(err)
 	}
+	list("", "in.csv", "sub/a.csv")
+	list("dlz-user-container/sub/", "sub/a.csv")
+	if err := w.DeleteFile(t.Context(), w.editor, "dlz-user-container/sub/a.csv"); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.last(); e.Action != audience.FileDelete || e.Object != "sub/a.csv" {
+		t.Errorf("%+v", e)
+	}
+	list("", "in.csv")
+	wantCode(t, "a file that is gone", w.DeleteFile(t.Context(), w.editor, "sub/a.csv"), audience.NotFound, "sub/a.csv")
+	wantCode(t, "a path that leads out", w.DeleteFile(t.Context(), w.editor, "../x"), audience.Invalid, "path")
 }
 
-type readFunc func(p []byte) (int, error)
-
-func (f readFunc) Read(p []byte) (int, error) { return f(p) }
-
-func TestUploadRefused(t *testing.T) {
+// TestFilesExpire has files removed 7 days after they were written, but not while a run may be reading them.
+func TestFilesExpire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	outside := t.TempDir()
-	for link, target := range map[string]string{"link": outside, "link.csv": filepath.Join(outside, "x.csv"), "inner": "sub"} {
-		if err := os.Symlink(target, w.landing(link)); err != nil {
+	aud := w.submit(draft("list"))
+	written := func(name string, at time.Time) {
+		t.Helper()
+		w.write(w.landing(name), "mail\n")
+		if err := os.Chtimes(w.landing(name), at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.write(w.landing("sub/a.csv"), "mail\n")
-	before := len(w.landed())
-	for _, path := range []string{
-		"", "/a.csv", "/etc/x.csv", "../a.csv", "a/../../b.csv", "a//b.csv", "a/./b.csv", "a/", `a\b.csv`, "a\x00.csv", "a\nb.csv", "dlz-user-container",
-		"dlz-user-container/../a.csv", ".hidden.csv", "sub/.a/b.csv", "_SUCCESS", "_tmp/a.csv", "a.csv.tmp", "a.PART", "a.csv~", "a.crc",
-		strings.Repeat("x", 256), "link/a.csv", "link.csv", "inner/a.csv", "sub", "in.csv/a.csv",
-	} {
-		_, err := w.Upload(t.Context(), w.editor, path, strings.NewReader("mail\n"))
-		wantCode(t, path, err, audience.Invalid, "path")
+	written("sub/old.csv", w.clock.now().Add(-landing.TTL-time.Minute))
+	written("in.csv", w.clock.now().Add(-landing.TTL+time.Minute))
+	run := w.start(aud.ID)
+	w.handle(queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	if _, err := os.Stat(w.landing("sub/old.csv")); err != nil {
+		t.Errorf("while a run is in progress: %v", err)
 	}
-	if left, err := os.ReadDir(outside); err != nil || len(left) != 0 {
-		t.Errorf("outside: %v, %v", left, err)
-	}
-	if after := w.landed(); len(after) != before {
-		t.Errorf("refused uploads left %v", after)
-	}
-}
-
-// TestUnfinishedUploads checks that the first look for unfinished work removes what an earlier process left of
-// uploads, and that later ones leave those of this process alone.
-func TestUnfinishedUploads(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.write(filepath.Join(w.dir, "landing", ".upload-1"), "half")
-	w.Service = control.New(w.config("after a restart"))
-	w.recover("start")
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	w.handle(queue.Job{Kind: queue.ForgetJob, ID: "all"})
 	if files := w.landed(); len(files) != 1 || files["prod/in.csv"] == "" {
-		t.Errorf("%v", files)
-	}
-	w.write(filepath.Join(w.dir, "landing", ".upload-2"), "half")
-	w.recover("later")
-	if files := w.landed(); len(files) != 2 {
 		t.Errorf("%v", files)
 	}
 }

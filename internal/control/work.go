@@ -233,7 +233,6 @@ func notOurs(err error) bool {
 // Recover enqueues the tasks and runs that nobody works on, and the sweeps, the sandboxes to empty, the erasures, the
 // messages to webhooks and the maintenance that are due. It is called at the start, before anything is served, and every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
-	s.uploads.Do(s.clearUploads)
 	now := s.now()
 	tasks, runs, err := s.cfg.Store.Unfinished(ctx, now)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"roster/internal/control"
 	"roster/internal/ingest"
 	"roster/internal/lake"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 	"roster/internal/profile"
@@ -45,7 +46,7 @@ type world struct {
 func (w *world) config(worker string) control.Config {
 	return control.Config{
 		Store: w.store, Queue: w.jobs, Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Sources: w.open,
-		DataDir: w.dir, Clock: w.clock.now, Worker: worker,
+		Landing: landing.New(filepath.Join(w.dir, "landing"), 0), Clock: w.clock.now, Worker: worker,
 	}
 }
 

@@ -194,6 +194,13 @@ func (m *matrix) webhook() map[string]string {
 	return map[string]string{"webhookId": m.as(m.editor, "POST", "/roster/webhooks", newWebhook).ok(201)["id"].(string)}
 }
 
+func (m *matrix) file() map[string]string {
+	m.t.Helper()
+	name := m.unique() + ".csv"
+	m.as(m.editor, "PUT", "/landing/"+name, "mail\n").ok(200)
+	return map[string]string{"path": name}
+}
+
 // as makes a call as a caller.
 func (m *matrix) as(c *caller, method, path, body string) answer {
 	m.t.Helper()
@@ -213,10 +220,11 @@ func (m *matrix) send(call string, o operation, as *caller) answer {
 			ids[k] = v
 		}
 	}
-	pairs := []string{"{new}", m.unique(), "{path}", m.unique() + ".csv"}
+	var pairs []string
 	for k, v := range ids {
 		pairs = append(pairs, "{"+k+"}", v)
 	}
+	pairs = append(pairs, "{new}", m.unique(), "{path}", m.unique()+".csv")
 	fill := strings.NewReplacer(pairs...)
 	method, path, _ := strings.Cut(call, " ")
 	if o.query != "" {

@@ -25,6 +25,7 @@ import (
 	"roster/internal/control"
 	"roster/internal/ingest"
 	"roster/internal/lake"
+	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 	"roster/internal/profile/pebble"
@@ -108,7 +109,7 @@ func open(t *testing.T, dir string) *world {
 	w.Service = control.New(control.Config{Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
 		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
 			return source.OpenLocal(w.path("landing", "prod"))
-		}, DataDir: dir})
+		}, Landing: landing.New(filepath.Join(dir, "landing"), 0)})
 	return w
 }
 

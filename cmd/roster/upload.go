@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"roster/client"
+)
+
+// uploadOptions are the flags of an upload.
+type uploadOptions struct {
+	folder    string
+	asJSON    bool
+	connector connector
+}
+
+func newUpload() *cobra.Command {
+	var o uploadOptions
+	cmd := &cobra.Command{
+		Use:   "upload FILE...",
+		Short: "Put files into the landing zone",
+		Long: "Put files into the sandbox's landing zone, where audiences of the type DLZ are read from. A file is there only once\n" +
+			"it is there whole and its SHA-256 is that of the file here. An upload that breaks off goes on where it ended, also\n" +
+			"when the command is called again. A file in the landing zone of the same name is replaced; each stays for 7 days.\n" +
+			"Without --server the command works on the data directory, by a server in this process or the one that already uses\n" +
+			"the directory.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
+		Example: "  roster upload people.csv\n" +
+			"  roster upload part-*.csv.gz --to lists/2026 --server https://roster.example.com --credentials loader.json",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runUpload(cmd, args, o) },
+	}
+	cmd.Flags().StringVar(&o.folder, "to", "", "folder of the landing zone that the files go to (its root when absent)")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "write one JSON object a file")
+	o.connector.addFlags(cmd)
+	return cmd
+}
+
+func runUpload(cmd *cobra.Command, files []string, o uploadOptions) error {
+	targets := map[string]string{}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return usagef("%w", err)
+		}
+		if !info.Mode().IsRegular() {
+			return usagef("%s is not a file", file)
+		}
+		target := path.Join(o.folder, filepath.Base(file))
+		if other, taken := targets[target]; taken {
+			return usagef("%s and %s would both become %s", other, file, target)
+		}
+		targets[target] = file
+	}
+	conn, err := o.connector.dial(cmd)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err = uploadFile(cmd.Context(), conn.client, file, path.Join(o.folder, filepath.Base(file)), o.asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr()); err != nil {
+			err = fmt.Errorf("%s: %w", file, err)
+			break
+		}
+	}
+	return errors.Join(err, conn.close())
+}
+
+// uploadFile puts one file into the landing zone, shows how far it has come, and tells of its end.
+func uploadFile(ctx context.Context, c *client.Client, file, target string, asJSON bool, out, show io.Writer) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	p := newProgress(show)
+	up, err := c.UploadFile(ctx, target, f, info.Size(), func(sent int64) { p.update("upload "+filepath.Base(file), sent, info.Size(), 0) })
+	p.finish()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(out).Encode(up)
+	}
+	_, err = fmt.Fprintf(out, "%s  %s  SHA-256 %s\n", up.Path, size(up.Size), up.SHA256)
+	return err
+}

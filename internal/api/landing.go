@@ -1,0 +1,159 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/landing"
+)
+
+// landingZone describes the landing zone.
+func (s *server) landingZone(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	if t := q.Get("type"); t != "" && t != "user_drop_zone" {
+		return answer{}, audience.InvalidField("type", "must be user_drop_zone; there is no other landing zone")
+	}
+	return answer{http.StatusOK, client.LandingZone{ContainerName: audience.LandingContainer, ContainerTTL: strconv.Itoa(audience.LandingDays)}}, nil
+}
+
+// upload takes a file of the sandbox's landing zone, or a range of its bytes.
+func (s *server) upload(c *call) (answer, error) {
+	path, err := c.landingPath()
+	if err != nil {
+		return answer{}, err
+	}
+	u := landing.Upload{Body: uploadBody{c.Body}, Length: c.ContentLength}
+	if u.Range, err = contentRange(c.Header); err != nil {
+		return answer{}, err
+	}
+	if u.SHA256, err = c.digest(); err != nil {
+		return answer{}, err
+	}
+	state, err := s.Service.Upload(c.Context(), c.actor, path, u)
+	if err != nil {
+		return answer{}, err
+	}
+	if state.File == nil {
+		return answer{http.StatusAccepted, client.UploadState{Path: audience.LandingPath(path), Size: state.Size, Received: state.Received}}, nil
+	}
+	return answer{http.StatusOK, client.Upload{Path: state.File.Path, Size: state.File.Size, Version: state.File.Version, SHA256: hex.EncodeToString(state.SHA256)}}, nil
+}
+
+// landingPath is the path of a file in the landing zone.
+func (c *call) landingPath() (string, error) {
+	path := c.PathValue("path")
+	if problem := audience.CheckPath(path); problem != "" {
+		return "", audience.InvalidField("path", "%s", problem)
+	}
+	return path, nil
+}
+
+var rangeForm = regexp.MustCompile(`^bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15})$`)
+
+// contentRange reads which bytes of a file a request has; nil means all.
+func contentRange(h http.Header) (*landing.Range, error) {
+	text := strings.Join(h.Values("Content-Range"), ", ")
+	if text == "" {
+		return nil, nil
+	}
+	m := rangeForm.FindStringSubmatch(text)
+	if m == nil {
+		return nil, audience.InvalidField("Content-Range", "must be such as bytes 0-1048575/5000000, or bytes */5000000 to ask how far the upload came")
+	}
+	number := func(digits string) int64 {
+		n, _ := strconv.ParseInt(digits, 10, 64) // the form has it fit
+		return n
+	}
+	r := &landing.Range{First: -1, Last: -1, Size: number(m[3])}
+	if m[1] != "" {
+		r.First, r.Last = number(m[1]), number(m[2])
+		if r.First > r.Last || r.Last >= r.Size {
+			return nil, audience.InvalidField("Content-Range", "must have its first byte before its last one, and that within the size of the file")
+		}
+	}
+	return r, nil
+}
+
+var digestForm = regexp.MustCompile(`(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?:,|$)`)
+
+// digest reads the SHA-256 that a file must have (RFC 9530), nil when the client does not say. The digest of the content
+// says the same of a request that has the whole file.
+func (c *call) digest() ([]byte, error) {
+	for _, name := range []string{"Repr-Digest", "Content-Digest"} {
+		text := strings.Join(c.Header.Values(name), ", ")
+		if text == "" {
+			continue
+		}
+		if name == "Content-Digest" && c.Header.Get("Content-Range") != "" {
+			return nil, audience.InvalidField(name, "is not checked of a range; say that of the whole file in Repr-Digest")
+		}
+		m := digestForm.FindStringSubmatch(text)
+		if m == nil {
+			return nil, audience.InvalidField(name, "must have a SHA-256, such as sha-256=:BASE64:")
+		}
+		sum, err := base64.StdEncoding.DecodeString(m[1])
+		if err != nil || len(sum) != 32 {
+			return nil, audience.InvalidField(name, "has no SHA-256: it must be 32 bytes in base64")
+		}
+		return sum, nil
+	}
+	return nil, nil
+}
+
+// uploadBody is a body whose end before its time is the client's doing.
+type uploadBody struct{ io.Reader }
+
+func (b uploadBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = audience.Errorf(audience.Invalid, "the upload broke off")
+	}
+	return n, err
+}
+
+// listFiles lists the files of the landing zone.
+func (s *server) listFiles(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	limit, prefix, after := q.limit(landing.DefaultFiles, landing.MaxFiles), q.Get("prefix"), ""
+	if start := q.Get("start"); start != "" && !readToken(start, &after) {
+		q.problems.Add("start", "must be the next of the page before")
+	}
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	files, more, err := s.Service.Files(c.Context(), c.actor, prefix, after, limit)
+	if err != nil {
+		return answer{}, err
+	}
+	body := client.FileList{Files: []client.File{}, Page: client.CursorPage{Limit: limit, Count: len(files)}}
+	for _, f := range files {
+		body.Files = append(body.Files, client.File{Path: f.Path, Size: f.Size, Version: f.Version,
+			ModifiedAt: f.Modified.Unix(), ExpiresAt: f.Modified.Add(landing.TTL).Unix()})
+	}
+	if more {
+		body.Page.Next = token(files[len(files)-1].Path)
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// deleteFile removes a file from the landing zone.
+func (s *server) deleteFile(c *call) (answer, error) {
+	path, err := c.landingPath()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, s.Service.DeleteFile(c.Context(), c.actor, path)
+}
