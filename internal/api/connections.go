@@ -15,30 +15,21 @@ func (s *server) createConnection(c *call) (answer, error) {
 	if err := c.typedJSON(&in); err != nil {
 		return answer{}, err
 	}
-	conn, err := newConnection(&in)
+	conn, err := s.Service.CreateConnection(c.Context(), c.actor, newConnection(&in))
 	if err != nil {
-		return answer{}, err
-	}
-	if conn, err = s.Service.CreateConnection(c.Context(), c.actor, conn); err != nil {
 		return answer{}, err
 	}
 	return answer{http.StatusCreated, client.ConnectionRef{ID: string(conn.ID), Etag: conn.Etag}}, nil
 }
 
-// newConnection refuses the kinds that the contract has and this version cannot read. Everything else about a
-// connection is the use case's to check.
-func newConnection(in *client.NewConnection) (audience.Connection, error) {
+// newConnection is the connection that a body asks for. What it says is the use case's to check.
+func newConnection(in *client.NewConnection) audience.Connection {
 	conn := audience.Connection{Name: in.Name, Description: in.Description,
 		SpecID: strings.ToLower(in.ConnectionSpec.ID), SpecVersion: in.ConnectionSpec.Version}
 	if in.Auth != nil {
 		conn.AuthSpec, conn.Params = in.Auth.SpecName, in.Auth.Params
 	}
-	if kind, known := audience.KindOf(conn.SpecID); known && len(kind.Auths) == 0 {
-		text := "connections of the kind " + kind.Name + " are not supported yet"
-		return conn, &audience.Error{Code: audience.Impossible, Message: text,
-			Problems: []audience.Problem{{Path: "connectionSpec.id", Message: text}}}
-	}
-	return conn, nil
+	return conn
 }
 
 // Pages of connections.

@@ -123,7 +123,6 @@ func TestRefused(t *testing.T) {
 		{"runs by bad parameters", "GET", runs + "?limit=41&start=x&sortBy=size&property=size=1&property=status>1&property=name&property=createdAt>=x", "", nil},
 		{"runs by a broken query", "GET", runs + "?limit=%zz", "", nil},
 
-		{"a kind of connection that is not supported", "POST", connections, `{"name": "a", "connectionSpec": {"id": "b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "version": "1.0"}}`, nil},
 		{"connections by a bad token", "GET", connections + "?continuationToken=x!&property=id==1", "", nil},
 		{"a validation that is no JSON", "POST", validate, `{"sourceSpec"`, nil},
 		{"a validation of much that is wrong", "POST", validate, `{"sourceSpec": {"path": "a", "type": "file"}, "rows": 10001, "limit": 1, "fields": [{"name": 1}]}`, nil},

@@ -43,6 +43,8 @@ type Config struct {
 	MasterKeyFile string
 	// AllowNetworks are the networks that connections and webhooks may lead to beside public ones.
 	AllowNetworks []netip.Prefix
+	// S3Environment lets S3 connections read as whoever the environment of the process says.
+	S3Environment bool
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
 	RateLimit float64
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
@@ -127,6 +129,7 @@ func Settings() []Setting {
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
 		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKeyFile })},
 		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
+		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
@@ -136,7 +139,7 @@ func Settings() []Setting {
 		{"oidc-roles-claim", "claim with the roles: viewer, editor or admin for every sandbox, prod:editor for one", auth.DefaultRolesClaim, text(func(c *Config) *string { return &c.OIDC.RolesClaim })},
 		{"oidc-role-prefix", "what the roles for this server begin with; others are not looked at", "", text(func(c *Config) *string { return &c.OIDC.RolePrefix })},
 		{"oidc-labels-claim", "claim with the labels that the caller holds, * for all", auth.DefaultLabelsClaim, text(func(c *Config) *string { return &c.OIDC.LabelsClaim })},
-		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", setSuppressErased},
+		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", flag(func(c *Config) *bool { return &c.SuppressErased })},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
 		{"log-level", "debug, info, warn or error", "info", setLogLevel},
@@ -362,11 +365,13 @@ func setGuardrails(c *Config, v string) error {
 	return nil
 }
 
-func setSuppressErased(c *Config, v string) (err error) {
-	if c.SuppressErased, err = strconv.ParseBool(v); err != nil {
-		return fmt.Errorf("%q must be true or false", v)
+func flag(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, v string) (err error) {
+		if *field(c), err = strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("%q must be true or false", v)
+		}
+		return nil
 	}
-	return nil
 }
 
 func setSettleAge(c *Config, v string) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,52 +32,104 @@ func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audien
 		return source.OpenLocal(root)
 	}
 	kind, auth := conn.Kind()
-	p := conn.Params
 	switch kind.CloudType {
 	case "S3":
-		endpoint, err := serviceURL(p, "serviceUrl")
-		if err != nil {
-			return nil, err
-		}
-		pathStyle, err := strconv.ParseBool(cmp.Or(p["pathStyle"], strconv.FormatBool(endpoint != "")))
-		if err != nil {
-			return nil, audience.InvalidField("auth.params.pathStyle", "must be true or false")
-		}
-		return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: p["region"], PathStyle: pathStyle, Bucket: p["bucketName"], Folder: p["folderPath"],
-			AccessKey: p["s3AccessKey"], SecretKey: p["s3SecretKey"], SessionToken: p["s3SessionToken"], Client: a.outside})
+		return a.openS3(ctx, auth, conn.Params)
 	case "GCS":
-		endpoint, err := serviceURL(p, "endpoint")
-		if err != nil {
-			return nil, err
-		}
-		return bucket.OpenS3(ctx, bucket.S3{Endpoint: cmp.Or(endpoint, "https://storage.googleapis.com"), Region: "auto", PathStyle: true, Bucket: p["bucketName"],
-			Folder: p["folderPath"], AccessKey: p["accessKeyId"], SecretKey: p["secretAccessKey"], Client: a.outside})
+		return a.openGCS(ctx, conn.Params)
 	case "Azure":
-		c := bucket.Azure{Container: p["container"], Folder: p["folderPath"], Client: a.outside}
-		if auth.Name == audience.AuthAzureString {
-			c.ConnectionString = p["connectionString"]
-		} else {
-			c.SASURL = p["sasUri"]
-		}
-		store, err := bucket.OpenAzure(ctx, c)
-		if err != nil {
-			return nil, audience.InvalidField("auth.params", "say not where the container is: %v", err)
-		}
-		return store, nil
-	}
-	if kind.CloudType == "SFTP" {
-		port, err := strconv.ParseUint(cmp.Or(p["port"], "22"), 10, 16)
-		if err != nil || port == 0 {
-			return nil, audience.InvalidField("auth.params.port", "must be 1 to 65535")
-		}
-		store, err := sftp.Open(sftp.Config{Host: p["host"], Port: int(port), User: p["userName"], Password: p["password"], PrivateKey: p["privateKeyContent"],
-			PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dialer: netguard.Guard{Allowed: a.cfg.AllowNetworks}.Dialer()})
-		if err != nil {
-			return nil, audience.InvalidField("auth.params", "cannot be used: %v", err)
-		}
-		return store, nil
+		return a.openAzure(ctx, auth, conn.Params)
+	case "SFTP":
+		return a.openSFTP(conn.Params)
 	}
 	return nil, audience.Errorf(audience.Impossible, "connection %s is of a kind that this server cannot read", conn.ID)
+}
+
+func (a *App) openS3(ctx context.Context, auth audience.ConnectionAuth, p map[string]string) (source.Store, error) {
+	endpoint, err := serviceURL(p, "serviceUrl")
+	if err != nil {
+		return nil, err
+	}
+	pathStyle, err := strconv.ParseBool(cmp.Or(p["pathStyle"], strconv.FormatBool(endpoint != "")))
+	if err != nil {
+		return nil, audience.InvalidField("auth.params.pathStyle", "must be true or false")
+	}
+	environment := auth.Name == audience.AuthEnvironment
+	if environment && !a.cfg.S3Environment {
+		return nil, audience.InvalidField("auth.specName", "is only for servers whose operator lets connections read as the server itself (--s3-environment, ROSTER_S3_ENVIRONMENT)")
+	}
+	return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: p["region"], PathStyle: pathStyle, Bucket: p["bucketName"], Folder: p["folderPath"],
+		AccessKey: p["s3AccessKey"], SecretKey: p["s3SecretKey"], SessionToken: p["s3SessionToken"], Environment: environment, Client: a.outside})
+}
+
+// openGCS opens a bucket by HMAC keys, which Google takes where it speaks the protocol of S3, or by a service account.
+func (a *App) openGCS(ctx context.Context, p map[string]string) (source.Store, error) {
+	endpoint, err := serviceURL(p, "endpoint")
+	if err != nil {
+		return nil, err
+	}
+	account, byKeys := p["serviceAccountJson"], p["accessKeyId"] != "" && p["secretAccessKey"] != ""
+	switch {
+	case account == "" && !byKeys:
+		return nil, audience.InvalidField("auth.params", "must have accessKeyId and secretAccessKey, or serviceAccountJson")
+	case account == "":
+		return bucket.OpenS3(ctx, bucket.S3{Endpoint: cmp.Or(endpoint, "https://storage.googleapis.com"), Region: "auto", PathStyle: true, Bucket: p["bucketName"],
+			Folder: p["folderPath"], AccessKey: p["accessKeyId"], SecretKey: p["secretAccessKey"], Client: a.outside})
+	case p["accessKeyId"] != "" || p["secretAccessKey"] != "":
+		return nil, audience.InvalidField("auth.params.serviceAccountJson", "must not stand beside accessKeyId and secretAccessKey; one of the two is enough")
+	}
+	store, err := bucket.OpenGCS(ctx, bucket.GCS{Endpoint: endpoint, Bucket: p["bucketName"], Folder: p["folderPath"], ServiceAccount: account, Client: a.outside})
+	if err != nil {
+		return nil, audience.InvalidField("auth.params.serviceAccountJson", "cannot be used: %v", err)
+	}
+	return store, nil
+}
+
+func (a *App) openAzure(ctx context.Context, auth audience.ConnectionAuth, p map[string]string) (source.Store, error) {
+	c := bucket.Azure{Container: p["container"], Folder: p["folderPath"], Client: a.outside}
+	switch auth.Name {
+	case audience.AuthAzureString:
+		c.ConnectionString = p["connectionString"]
+	case audience.AuthAzureSAS:
+		c.SASURL = p["sasUri"]
+	default:
+		var err error
+		if c.URL, err = serviceURL(p, "url"); err != nil {
+			return nil, err
+		}
+		if c.Container == "" {
+			// The container, and folders in it, may stand behind the account's host.
+			u, _ := url.Parse(c.URL)
+			container, folder, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
+			if container == "" {
+				return nil, audience.InvalidField("auth.params.container", "is required when the url does not end in the container")
+			}
+			c.URL, c.Container, c.Folder = u.Scheme+"://"+u.Host, container, path.Join(folder, c.Folder)
+		}
+		if auth.Name == audience.AuthLakeKey {
+			c.Key = &bucket.AzureKey{Account: p["accountName"], Key: p["accountKey"]}
+		} else {
+			c.Principal = &bucket.AzurePrincipal{Tenant: p["tenant"], ID: p["servicePrincipalId"], Secret: p["servicePrincipalKey"]}
+		}
+	}
+	store, err := bucket.OpenAzure(ctx, c)
+	if err != nil {
+		return nil, audience.InvalidField("auth.params", "say not where the container is: %v", err)
+	}
+	return store, nil
+}
+
+func (a *App) openSFTP(p map[string]string) (source.Store, error) {
+	port, err := strconv.ParseUint(cmp.Or(p["port"], "22"), 10, 16)
+	if err != nil || port == 0 {
+		return nil, audience.InvalidField("auth.params.port", "must be 1 to 65535")
+	}
+	store, err := sftp.Open(sftp.Config{Host: p["host"], Port: int(port), User: p["userName"], Password: p["password"], PrivateKey: p["privateKeyContent"],
+		PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dialer: netguard.Guard{Allowed: a.cfg.AllowNetworks}.Dialer()})
+	if err != nil {
+		return nil, audience.InvalidField("auth.params", "cannot be used: %v", err)
+	}
+	return store, nil
 }
 
 // serviceURL reads the address of a store, "" when there is none.
@@ -115,8 +168,8 @@ func (a *App) allowedRoot(root string) (string, error) {
 	return "", refused
 }
 
-// inside reports whether path is dir or below it; both are clean and absolute.
-func inside(dir, path string) bool {
-	rel, err := filepath.Rel(dir, path)
+// inside reports whether below is dir or a path below it; both are clean and absolute.
+func inside(dir, below string) bool {
+	rel, err := filepath.Rel(dir, below)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }

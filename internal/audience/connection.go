@@ -18,9 +18,12 @@ const (
 const (
 	AuthNone        = "none"
 	AuthAccessKey   = "Access Key"
+	AuthEnvironment = "Role from Environment"
 	AuthGoogleCloud = "Basic Authentication for google-cloud"
 	AuthAzureString = "ConnectionString"
 	AuthAzureSAS    = "SasURIAuthentication"
+	AuthLake        = "Basic Authentication for adls-gen2"
+	AuthLakeKey     = "Account Key"
 	AuthSFTP        = "Basic Authentication for sftp"
 	AuthSFTPKey     = "SSH PublicKey Authentication for sftp"
 )
@@ -51,13 +54,20 @@ var connectionKinds = []ConnectionKind{
 	{Name: "landing zone", SpecIDs: []string{SpecLandingZone}, CloudType: CloudLanding, Auths: []ConnectionAuth{{Name: AuthNone}}},
 	{Name: "S3", SpecIDs: []string{SpecS3}, CloudType: "S3", Auths: []ConnectionAuth{{Name: AuthAccessKey, Params: []ConnectionParam{
 		{Name: "s3AccessKey", Required: true}, {Name: "s3SecretKey", Required: true, Secret: true}, {Name: "s3SessionToken", Secret: true},
-		{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
+		{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}},
+		{Name: AuthEnvironment, Params: []ConnectionParam{
+			{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
 	{Name: "Azure Blob", SpecIDs: []string{SpecAzureBlob, "d771e9c1-4f26-40dc-8617-ce58c4b53702"}, CloudType: "Azure", Auths: []ConnectionAuth{
 		{Name: AuthAzureString, Params: []ConnectionParam{{Name: "connectionString", Required: true, Secret: true}, {Name: "container", Required: true}, {Name: "folderPath"}}},
 		{Name: AuthAzureSAS, Params: []ConnectionParam{{Name: "sasUri", Required: true, Secret: true}, {Name: "container"}, {Name: "folderPath"}}}}},
-	{Name: "ADLS Gen2", SpecIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, CloudType: "Azure"},
+	{Name: "ADLS Gen2", SpecIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, CloudType: "Azure", Auths: []ConnectionAuth{
+		{Name: AuthLake, Params: []ConnectionParam{{Name: "url", Required: true}, {Name: "servicePrincipalId", Required: true},
+			{Name: "servicePrincipalKey", Required: true, Secret: true}, {Name: "tenant", Required: true}, {Name: "container"}, {Name: "folderPath"}}},
+		{Name: AuthLakeKey, Params: []ConnectionParam{{Name: "url", Required: true}, {Name: "accountName", Required: true},
+			{Name: "accountKey", Required: true, Secret: true}, {Name: "container"}, {Name: "folderPath"}}}}},
 	{Name: "GCS", SpecIDs: []string{SpecGCS}, CloudType: "GCS", Auths: []ConnectionAuth{{Name: AuthGoogleCloud, Params: []ConnectionParam{
-		{Name: "accessKeyId", Required: true}, {Name: "secretAccessKey", Required: true, Secret: true}, {Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "endpoint"}}}}},
+		{Name: "accessKeyId"}, {Name: "secretAccessKey", Secret: true}, {Name: "serviceAccountJson", Secret: true},
+		{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "endpoint"}}}}},
 	{Name: "SFTP", SpecIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, CloudType: "SFTP", Auths: []ConnectionAuth{
 		{Name: AuthSFTP, Params: []ConnectionParam{{Name: "host", Required: true}, {Name: "port"}, {Name: "userName", Required: true}, {Name: "password", Required: true, Secret: true},
 			{Name: "hostKey"}, {Name: "folderPath"}}},

@@ -43,7 +43,7 @@ func (s *Service) TestConnection(ctx context.Context, a audience.Actor, id audie
 	}
 	err = s.explore(ctx, a.Scope, &conn, func(ctx context.Context, src files) error {
 		err := src.List(ctx, "", func(source.Object) error { return errSeen })
-		return pathError(ctx, err, "auth.params", audience.PathFolder, "")
+		return pathError(ctx, src, err, "auth.params", audience.PathFolder, "")
 	})
 	return conn, err
 }
@@ -70,7 +70,7 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 			entries = append(entries, e)
 			return nil
 		})
-		return pathError(ctx, err, "object", audience.PathFolder, folder)
+		return pathError(ctx, src, err, "object", audience.PathFolder, folder)
 	})
 	return entries, err
 }
@@ -97,7 +97,7 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 	}
 	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
 		_, err := src.Stat(ctx, file)
-		if err := pathError(ctx, err, "object", audience.PathFile, file); err != nil {
+		if err := pathError(ctx, src, err, "object", audience.PathFile, file); err != nil {
 			return err
 		}
 		looked, err := s.cfg.Pipeline.Survey(ctx, ingest.SurveyRequest{

@@ -69,19 +69,19 @@ func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) err
 	} else {
 		err = src.List(ctx, spec.Path, func(source.Object) error { return errSeen })
 	}
-	return pathError(ctx, err, "sourceSpec.path", spec.Type, spec.Path)
+	return pathError(ctx, src, err, "sourceSpec.path", spec.Type, spec.Path)
 }
 
-// pathError says what is wrong with a path that cannot be looked at, which stands in a field of a request; nil for nil
-// and for errSeen.
-func pathError(ctx context.Context, err error, field string, typ audience.PathType, path string) error {
+// pathError says what is wrong with a path of a store that cannot be looked at, which stands in a field of a request; nil for
+// nil and for errSeen.
+func pathError(ctx context.Context, src source.Store, err error, field string, typ audience.PathType, path string) error {
 	switch {
 	case err == nil, errors.Is(err, errSeen):
 		return nil
 	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, source.ErrNotExist):
-		return audience.InvalidField(field, "%s %q does not exist in the source; upload it or correct the path", typ, path)
+		return audience.InvalidField(field, "%s %q does not exist in the source; upload it or correct the path%s", typ, path, source.Nearest(ctx, src, path, typ == audience.PathFolder))
 	case errors.Is(err, source.ErrOutside):
 		return audience.InvalidField(field, "%q lies outside the root of its connection or behind a symbolic link", path)
 	case errors.Is(err, source.ErrPermission):

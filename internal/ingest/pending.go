@@ -13,7 +13,7 @@ import (
 func Pending(ctx context.Context, s *Spec) (string, error) {
 	found, err := list(ctx, s, math.MaxInt)
 	if err != nil {
-		return "", sourceFailure(s.path(), err)
+		return "", err
 	}
 	before, err := s.ReadBefore(ctx, found)
 	if err != nil {

@@ -21,7 +21,7 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	}
 	found, err := list(ctx, s, math.MaxInt)
 	if err != nil {
-		return nil, sourceFailure(s.path(), err)
+		return nil, err
 	}
 	var before map[string]bool
 	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
@@ -79,12 +79,13 @@ func (s *Spec) oneFile() bool {
 	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile
 }
 
-// list returns the objects that the audience's path names, the first ones in name order when there are more than most.
+// list returns the objects that the audience's path names, the first ones in name order when there are more than most. Its
+// errors are sourceFailure's.
 func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error) {
 	if s.oneFile() {
 		o, err := s.Source.Stat(ctx, s.path())
 		if err != nil {
-			return nil, err
+			return nil, s.notListed(ctx, err)
 		}
 		return []audience.PlannedFile{planned(o)}, nil
 	}
@@ -95,10 +96,19 @@ func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error
 		}
 		return nil
 	})
-	if errors.Is(err, errEnough) {
-		err = nil
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, s.notListed(ctx, err)
 	}
-	return files, err
+	return files, nil
+}
+
+// notListed says why the audience's path cannot be listed. Of an absent one it says what may be meant.
+func (s *Spec) notListed(ctx context.Context, err error) error {
+	if errors.Is(err, source.ErrNotExist) {
+		return audience.Errorf(audience.Impossible, "%q does not exist in the source; upload it or correct sourceSpec.path%s", s.path(),
+			source.Nearest(ctx, s.Source, strings.Trim(s.path(), "/"), !s.oneFile()))
+	}
+	return sourceFailure(s.path(), err)
 }
 
 func planned(o source.Object) audience.PlannedFile {

@@ -114,7 +114,7 @@ func (v *survey) list(ctx context.Context, p *Pipeline) error {
 	s := &Spec{Source: v.Source, Audience: audience.Audience{Source: v.Spec}, Run: audience.Run{Request: audience.RunRequest{WindowEnd: p.Clock()}}}
 	found, err := list(ctx, s, surveyFiles+1)
 	if err != nil {
-		return sourceFailure(s.path(), err)
+		return err
 	}
 	if v.out.More = len(found) > surveyFiles; v.out.More {
 		found = found[:surveyFiles]

@@ -40,7 +40,7 @@ const seedAudience = `
     {"name": "process_consent", "type": "string"}
   ],
   "sourceSpec": {
-    "path": "activation/sample-source/example.csv", "type": "file", "sourceType": "Cloud Storage", "baseConnectionId": %q
+    "path": "activation/sample-source/example.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType?": "<any>", "baseConnectionId": %q
   },
   "ttlInDays": %d,
   "labels": ["core/C1"],
@@ -61,18 +61,23 @@ func TestSeed(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		walkThroughSeed(t, start(t))
+		walkThroughSeed(t, start(t), local)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		url := metatest.PostgresURL(t)
-		walkThroughSeed(t, start(t, func(c *app.Config) { c.DatabaseURL = url }))
+		walkThroughSeed(t, start(t, func(c *app.Config) { c.DatabaseURL = url }), local)
 	})
 }
 
-func walkThroughSeed(t *testing.T, s *server) {
-	s.put("activation/sample-source/example.csv", seedFile)
-	conn := s.connect()
+// local is a folder of the server's machine as a source of files.
+func local(_ *testing.T, s *server) place { return place{put: s.put, connect: s.connect} }
+
+// walkThroughSeed walks through the seed document with a file in a place.
+func walkThroughSeed(t *testing.T, s *server, where func(*testing.T, *server) place) {
+	p := where(t, s)
+	p.put("activation/sample-source/example.csv", seedFile)
+	conn := p.connect()
 	audienceJSON := func(description string, ttl int, more string) string {
 		return "{" + more + fmt.Sprintf(seedAudience, description, conn, ttl, s.creds.ClientID, s.creds.ClientID) + "}"
 	}

@@ -85,6 +85,26 @@ func Azurite(t testing.TB) (address string) {
 	})
 }
 
+// AzuriteTLS starts Azurite's blob service with TLS, by a certificate and its key in PEM files. It takes the tokens of
+// service principals, of which it looks at everything but the signature.
+func AzuriteTLS(t testing.TB, cert, key string) (address string) {
+	t.Helper()
+	path, root := program(t, "ROSTER_TEST_AZURITE", "azurite-blob"), t.TempDir()
+	return start(t, path, func(host, port string) []string {
+		return []string{"--blobHost", host, "--blobPort", port, "--location", root, "--skipApiVersionCheck", "--silent", "--disableTelemetry",
+			"--oauth", "basic", "--cert", cert, "--key", key}
+	})
+}
+
+// FakeGCS starts fake-gcs-server, a server of Google Cloud Storage that lets everybody in.
+func FakeGCS(t testing.TB) (address string) {
+	t.Helper()
+	path := program(t, "ROSTER_TEST_FAKE_GCS", "fake-gcs-server")
+	return start(t, path, func(host, port string) []string {
+		return []string{"-scheme", "http", "-host", host, "-port", port, "-backend", "memory", "-log-level", "error", "-public-host", host + ":" + port}
+	})
+}
+
 // SSHServer is an OpenSSH server that lets the user of the test in by a key.
 type SSHServer struct {
 	Address string // host:port

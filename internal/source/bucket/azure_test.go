@@ -1,12 +1,23 @@
 package bucket
 
 import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
@@ -68,6 +79,106 @@ func TestAzuriteConformance(t *testing.T) {
 	})
 }
 
+// TestAzureKey reads by the account's key, and not by another one.
+func TestAzureKey(t *testing.T) {
+	t.Parallel()
+	address := servertest.Azurite(t)
+	w, _, c := azureWorld(t, fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;", azuriteAccount, azuriteKey, address, azuriteAccount))
+	w.Put(t, "a.csv", []byte("mail"))
+	c.ConnectionString, c.URL = "", "http://"+address+"/"+azuriteAccount
+	for key, want := range map[string]error{azuriteKey: nil, "d3Jvbmc=": source.ErrCredentials} {
+		c.Key = &AzureKey{Account: azuriteAccount, Key: key}
+		// Azure says that the signature is wrong, Azurite that it permits nothing.
+		if err := listed(t, c); !errors.Is(err, want) && (want == nil || !errors.Is(err, source.ErrPermission)) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	c.Key = &AzureKey{Account: azuriteAccount, Key: "no base64: planted"}
+	if _, err := OpenAzure(t.Context(), c); !errors.Is(err, source.ErrCredentials) || strings.Contains(err.Error(), "planted") {
+		t.Error(err)
+	}
+}
+
+// listed lists all that a container has.
+func listed(t *testing.T, c Azure) error {
+	t.Helper()
+	s, err := OpenAzure(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.List(t.Context(), "", func(source.Object) error { return nil })
+}
+
+// TestAzurePrincipal reads as a service principal whose tokens come from a server of this test in the place of Microsoft's.
+func TestAzurePrincipal(t *testing.T) {
+	t.Parallel()
+	const tenant = "0b6f3a57-1111-4222-8333-444455556666"
+	entra := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/openid-configuration"):
+			base := "https://login.microsoftonline.com/" + tenant
+			fmt.Fprintf(w, `{"token_endpoint":"%[1]s/oauth2/v2.0/token","authorization_endpoint":"%[1]s/oauth2/v2.0/authorize","issuer":"%[1]s/v2.0"}`, base)
+		case r.FormValue("client_secret") != "the secret":
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}`)
+		default:
+			now := time.Now()
+			claims, err := json.Marshal(map[string]any{"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/" + tenant + "/",
+				"iat": now.Unix(), "nbf": now.Add(-time.Minute).Unix(), "exp": now.Add(time.Hour).Unix()})
+			if err != nil {
+				t.Error(err)
+			}
+			part := base64.RawURLEncoding.EncodeToString
+			fmt.Fprintf(w, `{"token_type":"Bearer","expires_in":3600,"access_token":"%s.%s.%s"}`, part([]byte(`{"alg":"RS256","typ":"JWT"}`)), part(claims), part([]byte("not looked at")))
+		}
+	}))
+	t.Cleanup(entra.Close)
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	own := entra.TLS.Certificates[0]
+	der, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]}), 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	address := servertest.AzuriteTLS(t, cert, key)
+	transport := entra.Client().Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.ServerName = "example.com" // what the certificate says
+	transport.DialContext = func(ctx context.Context, network, to string) (net.Conn, error) {
+		if to == "login.microsoftonline.com:443" {
+			to = entra.Listener.Addr().String()
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, to)
+	}
+	client := &http.Client{Transport: transport}
+
+	shared, err := azblob.NewSharedKeyCredential(azuriteAccount, azuriteKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "https://" + address + "/" + azuriteAccount
+	admin, err := azblob.NewClientWithSharedKeyCredential(url, shared, &azblob.ClientOptions{ClientOptions: policy.ClientOptions{Transport: client}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.CreateContainer(t.Context(), "lake", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.UploadBuffer(t.Context(), "lake", "a.csv", []byte("mail"), nil); err != nil {
+		t.Fatal(err)
+	}
+	for secret, want := range map[string]error{"the secret": nil, "another": source.ErrCredentials} {
+		err := listed(t, Azure{URL: url, Container: "lake", Principal: &AzurePrincipal{Tenant: tenant, ID: "an-application", Secret: secret}, Client: client})
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+}
+
 // TestAzureSAS reads by a shared access signature, and not when it has expired.
 func TestAzureSAS(t *testing.T) {
 	t.Parallel()
@@ -81,26 +192,19 @@ func TestAzureSAS(t *testing.T) {
 		}
 		return u
 	}
-	list := func(c Azure) error {
-		s, err := OpenAzure(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.List(t.Context(), "", func(source.Object) error { return nil })
-	}
 	good := Azure{SASURL: url(time.Now().Add(time.Hour)), Folder: c.Folder, Client: c.Client}
-	if err := list(good); err != nil {
+	if err := listed(t, good); err != nil {
 		t.Errorf("by a signature: %v", err)
 	}
 	expired := good
 	expired.SASURL = url(time.Now().Add(-time.Hour))
 	// Azure says that the signature is refused, Azurite that it permits nothing.
-	if err := list(expired); !errors.Is(err, source.ErrCredentials) && !errors.Is(err, source.ErrPermission) {
+	if err := listed(t, expired); !errors.Is(err, source.ErrCredentials) && !errors.Is(err, source.ErrPermission) {
 		t.Errorf("by an expired signature: %v", err)
 	}
 	absent := c
 	absent.Container = "absent"
-	if err := list(absent); !errors.Is(err, source.ErrNoBucket) {
+	if err := listed(t, absent); !errors.Is(err, source.ErrNoBucket) {
 		t.Errorf("an absent container: %v", err)
 	}
 }

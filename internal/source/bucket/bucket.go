@@ -1,6 +1,7 @@
 // Package bucket reads the stores of clouds: Amazon S3 and what speaks its protocol (Google Cloud Storage does, with
-// HMAC keys), and Azure Blob Storage. An object is pinned by its ETag: every request for its bytes has the ETag as a
-// condition, so that no byte of another version is ever taken for one of it.
+// HMAC keys), Google Cloud Storage by service accounts, and Azure's Blob Storage and Data Lake. An object is pinned by its
+// ETag, or its generation: every request for its bytes has that as a condition, so that no byte of another version is ever
+// taken for one of it.
 //
 // Blobs of Azure with ", #, % or ? in their names cannot be addressed, since the library escapes these in a way of its own:
 // they are listed, and do not exist for Stat.
@@ -33,10 +34,14 @@ type Store struct {
 
 // driver is how the libraries of the clouds differ.
 type driver interface {
-	// etag returns the ETag of a listed object.
-	etag(as func(any) bool) string
-	// pin makes a request for bytes fail when the object has another ETag.
-	pin(as func(any) bool, etag string)
+	// listed returns the version of a listed object; false for what is not one.
+	listed(o *blob.ListObject) (version string, ok bool)
+	// version returns the version of an object.
+	version(a *blob.Attributes) string
+	// pin makes a request for bytes fail when the object has another version.
+	pin(as func(any) bool, version string)
+	// same reports whether the bytes of an answer are of the version, as far as the answer says.
+	same(as func(any) bool, version string) bool
 	// refused explains an error that the store's own code tells better than its kind; nil when it does not.
 	refused(err error) error
 }
@@ -77,7 +82,7 @@ func (s *Store) Stat(ctx context.Context, path string) (source.Object, error) {
 	if err != nil {
 		return source.Object{}, s.failure(ctx, path, err)
 	}
-	return source.Object{Path: path, Size: a.Size, Modified: a.ModTime, Version: bare(a.ETag)}, nil
+	return source.Object{Path: path, Size: a.Size, Modified: a.ModTime, Version: s.driver.version(a)}, nil
 }
 
 // List implements source.Store.
@@ -107,7 +112,11 @@ func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) 
 		if strings.HasSuffix(o.Key, "/") || !fs.ValidPath(path) {
 			continue // what consoles put there for a folder, and keys that are no paths
 		}
-		if err := fn(source.Object{Path: path, Size: o.Size, Modified: o.ModTime, Version: bare(s.driver.etag(o.As))}); err != nil {
+		version, ok := s.driver.listed(o)
+		if !ok {
+			continue
+		}
+		if err := fn(source.Object{Path: path, Size: o.Size, Modified: o.ModTime, Version: version}); err != nil {
 			return err
 		}
 	}
@@ -140,20 +149,33 @@ func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int6
 }
 
 // read fills a part with the bytes of an object from an offset, and returns how many it got beside an error.
-func (s *Store) read(ctx context.Context, key, etag string, offset int64, part []byte) (int, error) {
+func (s *Store) read(ctx context.Context, key, version string, offset int64, part []byte) (int, error) {
 	if err := fault.At("source.read"); err != nil {
 		return 0, err
 	}
 	r, err := s.bucket.NewRangeReader(ctx, key, offset, int64(len(part)), &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
-		s.driver.pin(as, `"`+etag+`"`)
+		s.driver.pin(as, version)
 		return nil
 	}})
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
+	if !s.driver.same(r.As, version) {
+		return 0, source.ErrChanged
+	}
 	return io.ReadFull(r, part)
 }
+
+// tagged is how the drivers whose objects are pinned by their ETags tell the version of one.
+type tagged struct{}
+
+func (tagged) version(a *blob.Attributes) string { return bare(a.ETag) }
+
+func (tagged) same(func(any) bool, string) bool { return true } // the condition is all there is
+
+// quoted is an ETag as a condition of a request.
+func quoted(version string) string { return `"` + version + `"` }
 
 // bare is an ETag without quotes, which some calls answer and others do not.
 func bare(etag string) string { return strings.Trim(etag, `"`) }
@@ -165,6 +187,9 @@ func (s *Store) failure(ctx context.Context, path string, err error) error {
 	}
 	if known := s.driver.refused(err); known != nil {
 		return fmt.Errorf("%q: %w", path, known)
+	}
+	if errors.Is(err, source.ErrChanged) {
+		return fmt.Errorf("%q: %w", path, source.ErrChanged)
 	}
 	var inNet *net.OpError
 	switch gcerrors.Code(err) {

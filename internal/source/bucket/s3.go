@@ -7,10 +7,12 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
 	"roster/internal/source"
@@ -26,7 +28,10 @@ type S3 struct {
 	AccessKey    string
 	SecretKey    string
 	SessionToken string
-	Client       *http.Client
+	// Environment reads as whoever the environment of the process says: its variables, a web identity, a container's role or
+	// that of the machine.
+	Environment bool
+	Client      *http.Client
 }
 
 // OpenS3 opens a bucket. Nothing is asked of the store yet.
@@ -35,9 +40,16 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 	if region == "" {
 		region = "us-east-1"
 	}
+	var who aws.CredentialsProvider = credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken)
+	if c.Environment {
+		found, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the environment says nothing of who reads", source.ErrCredentials)
+		}
+		who = found.Credentials
+	}
 	client := s3.New(s3.Options{
-		Region: region, UsePathStyle: c.PathStyle, HTTPClient: c.Client,
-		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken),
+		Region: region, UsePathStyle: c.PathStyle, HTTPClient: c.Client, Credentials: who,
 		// Stores that are not Amazon's know nothing of its newer checksums.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
@@ -53,18 +65,18 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 	return newStore(b, c.Folder, s3Driver{}), nil
 }
 
-type s3Driver struct{}
+type s3Driver struct{ tagged }
 
-func (s3Driver) etag(as func(any) bool) string {
-	var o types.Object
-	as(&o)
-	return aws.ToString(o.ETag)
+func (s3Driver) listed(o *blob.ListObject) (string, bool) {
+	var object types.Object
+	o.As(&object)
+	return bare(aws.ToString(object.ETag)), true
 }
 
-func (s3Driver) pin(as func(any) bool, etag string) {
+func (s3Driver) pin(as func(any) bool, version string) {
 	var in *s3.GetObjectInput
 	if as(&in) {
-		in.IfMatch = &etag
+		in.IfMatch = aws.String(quoted(version))
 	}
 }
 

@@ -70,6 +70,22 @@ func TestMotoConformance(t *testing.T) {
 	})
 }
 
+// TestEnvironment reads as the environment of the process says.
+func TestEnvironment(t *testing.T) {
+	w, c := s3World(t, servertest.VersityGW(t, accessKey, secretKey))
+	w.Put(t, "a", []byte("a"))
+	c.AccessKey, c.SecretKey, c.Environment = "", "", true
+	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
+	s, err := OpenS3(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.List(t.Context(), "", func(source.Object) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRefused tells what goes wrong most.
 func TestRefused(t *testing.T) {
 	t.Parallel()

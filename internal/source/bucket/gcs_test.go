@@ -1,0 +1,129 @@
+package bucket
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
+
+	"roster/internal/source"
+	"roster/internal/source/sourcetest"
+	"roster/tests/servertest"
+)
+
+// serviceAccount makes the key file of a service account whose tokens come from a server of this test, which gives them to
+// whoever signs as the account, or says invalid_grant when refuse is set.
+func serviceAccount(t *testing.T, refuse bool) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if refuse || strings.Count(r.FormValue("assertion"), ".") != 2 {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
+			return
+		}
+		fmt.Fprint(w, `{"access_token":"token-of-this-test","token_type":"Bearer","expires_in":3600}`)
+	}))
+	t.Cleanup(tokens.Close)
+	text, err := json.Marshal(map[string]string{"type": "service_account", "project_id": "p", "private_key_id": "1",
+		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+		"client_email": "reader@p.iam.gserviceaccount.com", "token_uri": tokens.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// gcsWorld is a fresh bucket of a server.
+func gcsWorld(t *testing.T, address, account string) (sourcetest.World, GCS) {
+	t.Helper()
+	c := GCS{Endpoint: "http://" + address, Bucket: fmt.Sprintf("b%d", time.Now().UnixNano()), Folder: "below/this", ServiceAccount: account, Client: &http.Client{}}
+	admin, err := storage.NewClient(t.Context(), option.WithEndpoint(c.Endpoint+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { admin.Close() })
+	bucket := admin.Bucket(c.Bucket)
+	if err := bucket.Create(t.Context(), "p", nil); err != nil {
+		t.Fatal(err)
+	}
+	store, err := OpenGCS(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sourcetest.World{Store: store,
+		Put: func(t *testing.T, path string, content []byte) {
+			t.Helper()
+			w := bucket.Object("below/this/" + path).NewWriter(t.Context())
+			if _, err := w.Write(content); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Remove: func(t *testing.T, path string) {
+			t.Helper()
+			if err := bucket.Object("below/this/" + path).Delete(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}}, c
+}
+
+func TestFakeGCSConformance(t *testing.T) {
+	t.Parallel()
+	address, account := servertest.FakeGCS(t), serviceAccount(t, false)
+	sourcetest.Run(t, func(t *testing.T) sourcetest.World {
+		w, _ := gcsWorld(t, address, account)
+		return w
+	})
+}
+
+func TestGCSRefused(t *testing.T) {
+	t.Parallel()
+	_, c := gcsWorld(t, servertest.FakeGCS(t), serviceAccount(t, false))
+	for name, test := range map[string]struct {
+		change func(c *GCS)
+		want   error
+	}{
+		"no token":     {func(c *GCS) { c.ServiceAccount = serviceAccount(t, true) }, source.ErrCredentials},
+		"no bucket":    {func(c *GCS) { c.Bucket = "absent" }, source.ErrNoBucket},
+		"no such host": {func(c *GCS) { c.Endpoint = "http://nowhere.invalid" }, source.ErrUnreachable},
+	} {
+		bad := c
+		test.change(&bad)
+		s, err := OpenGCS(t.Context(), bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.List(t.Context(), "", func(source.Object) error { return nil }); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+	for name, text := range map[string]string{"no JSON": "x", "a user": `{"type":"authorized_user","refresh_token":"planted"}`, "nothing": "{}"} {
+		bad := c
+		bad.ServiceAccount = text
+		if _, err := OpenGCS(t.Context(), bad); !errors.Is(err, source.ErrCredentials) || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

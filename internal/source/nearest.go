@@ -1,0 +1,88 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// nearestLook and nearestWithin bound the look for what somebody may have meant.
+	nearestLook   = 10_000
+	nearestWithin = 5 * time.Second
+	maxNearest    = 3
+)
+
+// Nearest says, as the end of an error's text, which paths somebody may have meant who wrote that of a file, or of a folder,
+// that is not there: up to three that differ in case, or in the endings of their names. It looks at 10,000 objects at most,
+// beginning with the folder that the path is in; "" when there is none, or the store cannot be looked at.
+func Nearest(ctx context.Context, s Store, wanted string, folder bool) string {
+	ctx, cancel := context.WithTimeout(ctx, nearestWithin)
+	defer cancel()
+	n := nearest{wanted: strings.ToLower(wanted), depth: strings.Count(wanted, "/") + 1, folder: folder}
+	if in := path.Dir(wanted); in != "." {
+		n.look(ctx, s, in)
+	}
+	if len(n.sameBut) == 0 && len(n.endings) == 0 {
+		n.look(ctx, s, "")
+	}
+	found := append(n.sameBut, n.endings...)
+	if len(found) == 0 {
+		return ""
+	}
+	quoted := make([]string, min(len(found), maxNearest))
+	for i := range quoted {
+		quoted[i] = strconv.Quote(found[i])
+	}
+	return "; the nearest there is " + strings.Join(quoted, ", ")
+}
+
+// nearest collects paths.
+type nearest struct {
+	wanted  string // in lower case
+	depth   int    // names in it
+	folder  bool
+	sameBut []string // but for the case
+	endings []string // the same but for the ending
+}
+
+var errLooked = errors.New("source: looked enough")
+
+func (n *nearest) look(ctx context.Context, s Store, folder string) {
+	seen := 0
+	_ = s.List(ctx, folder, func(o Object) error {
+		n.consider(o.Path)
+		if seen++; seen == nearestLook || len(n.sameBut) == maxNearest {
+			return errLooked
+		}
+		return nil
+	})
+}
+
+// consider looks at the path of an object, or at the folder that it is in.
+func (n *nearest) consider(name string) {
+	parts := strings.Split(name, "/")
+	if n.folder && len(parts) <= n.depth || !n.folder && len(parts) != n.depth {
+		return
+	}
+	name = strings.Join(parts[:n.depth], "/")
+	lower := strings.ToLower(name)
+	switch {
+	case slices.Contains(n.sameBut, name):
+	case lower == n.wanted:
+		n.sameBut = append(n.sameBut, name)
+	case !n.folder && len(n.endings) < maxNearest && (strings.HasPrefix(lower, n.wanted+".") || strings.HasPrefix(n.wanted, lower+".") || stem(lower) == stem(n.wanted)):
+		n.endings = append(n.endings, name)
+	}
+}
+
+// stem is a path up to the first dot of its last name.
+func stem(p string) string {
+	dir, name := path.Split(p)
+	name, _, _ = strings.Cut(name, ".")
+	return dir + name
+}
