@@ -61,3 +61,10 @@ func (c *Client) AuditLog(ctx context.Context, query url.Values) (AuditLog, erro
 }
 
 func clientPath(id string) string { return pathClients + "/" + url.PathEscape(id) }
+
+// RotateSecrets seals every secret of the server by a new key.
+func (c *Client) RotateSecrets(ctx context.Context) (RotatedSecrets, error) {
+	var out RotatedSecrets
+	err := c.call(ctx, request{method: http.MethodPost, path: "/roster/secrets/rotate"}, &out)
+	return out, err
+}

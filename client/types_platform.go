@@ -228,6 +228,11 @@ type FileList struct {
 	Page  CursorPage `json:"_page"`
 }
 
+// RotatedSecrets is the answer to a rotation of the keys that secrets are sealed by.
+type RotatedSecrets struct {
+	Resealed int `json:"resealed"` // secrets
+}
+
 // ErrorBody is the body of every refusal (application/problem+json).
 type ErrorBody struct {
 	Type      string `json:"type"`

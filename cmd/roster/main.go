@@ -113,14 +113,14 @@ func newRoot() (root *cobra.Command, started *bool) {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newUpload(), newMembers(), newRejects(), newVerify(), newClient(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newUpload(), newMembers(), newRejects(), newVerify(), newClient(), newSecrets(), newVersion())
 	return root, started
 }
 
 // addSettings gives a command the server's settings as flags, or only the named ones.
 func addSettings(cmd *cobra.Command, only ...string) {
 	for _, s := range app.Settings() {
-		if len(only) > 0 && !slices.Contains(only, s.Name) {
+		if !s.Flag() || len(only) > 0 && !slices.Contains(only, s.Name) {
 			continue
 		}
 		cmd.Flags().String(s.Name, s.Default, s.Usage+" ("+s.Env()+")")

@@ -161,3 +161,12 @@ func rolesOf(in map[string]string) map[string]audience.ClientRole {
 	}
 	return roles
 }
+
+// rotateSecrets seals every secret by a new key.
+func (s *server) rotateSecrets(c *call) (answer, error) {
+	n, err := s.Service.RotateSecrets(c.Context(), c.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.RotatedSecrets{Resealed: n}}, nil
+}

@@ -76,3 +76,7 @@ func (f *fake) Audit(_ context.Context, a audience.Actor, q meta.AuditQuery) (li
 	}
 	return list, f.called(q)
 }
+
+func (f *fake) RotateSecrets(_ context.Context, _ audience.Actor) (int, error) {
+	return 3, f.called("rotate")
+}

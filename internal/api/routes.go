@@ -113,6 +113,7 @@ func (s *server) routes() []route {
 		{method: "PATCH", path: clients + "/{clientId}", do: s.updateClient},
 		{method: "DELETE", path: clients + "/{clientId}", do: s.deleteClient},
 		{method: "POST", path: clients + "/{clientId}/secrets", do: s.newSecret},
+		{method: "POST", path: "/roster/secrets/rotate", do: s.rotateSecrets},
 		{method: "GET", path: "/roster/audit", do: s.audit},
 
 		{method: "GET", path: webhooks, do: s.listWebhooks},

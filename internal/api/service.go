@@ -69,6 +69,7 @@ type Service interface {
 	UpdateClient(ctx context.Context, a audience.Actor, id string, p control.ClientPatch) (audience.Client, error)
 	DeleteClient(ctx context.Context, a audience.Actor, id string) error
 	NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error)
+	RotateSecrets(ctx context.Context, a audience.Actor) (resealed int, err error)
 	Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error)
 
 	Webhooks(ctx context.Context, a audience.Actor) ([]audience.Webhook, error)

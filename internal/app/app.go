@@ -3,7 +3,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,7 +33,6 @@ import (
 	"roster/internal/profile"
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
-	"roster/internal/secret"
 	"roster/internal/webhook"
 )
 
@@ -164,7 +162,7 @@ func (a *App) openProfile(context.Context) error {
 }
 
 // wire connects the parts; everything they need is open.
-func (a *App) wire(context.Context) error {
+func (a *App) wire(ctx context.Context) error {
 	issuer, err := auth.NewIssuer(KeyPath(a.cfg.DataDir), a.meta, a.cfg.Clock)
 	if err != nil {
 		return fmt.Errorf("open the token keys: %w", err)
@@ -174,13 +172,9 @@ func (a *App) wire(context.Context) error {
 			return fmt.Errorf("--oidc-issuer: %w", err)
 		}
 	}
-	master, err := secret.MasterKey(cmp.Or(a.cfg.MasterKeyFile, a.path("keys", "master.key")), a.cfg.MasterKeyFile == "")
+	ring, err := a.cfg.openRing(ctx)
 	if err != nil {
-		return fmt.Errorf("the master key: %w", err)
-	}
-	ring, err := secret.Open(a.path("keys", "secrets.json"), master)
-	if err != nil {
-		return fmt.Errorf("open the keys of secrets: %w", err)
+		return err
 	}
 	// Organizations share nothing here: a data directory holds one.
 	a.landing = landing.New(a.path("landing"), a.cfg.LandingQuota)

@@ -39,8 +39,9 @@ type Config struct {
 	LandingQuota int64
 	// UndoWindow is how long a run can be undone.
 	UndoWindow time.Duration
-	// MasterKeyFile holds the key that the keys of secrets are encrypted by; "" means one in the data directory.
-	MasterKeyFile string
+	// MasterKey is the key that the keys of secrets are encrypted by. At most one of its fields is set; none means a file in the
+	// data directory.
+	MasterKey MasterKey
 	// AllowNetworks are the networks that connections and webhooks may lead to beside public ones.
 	AllowNetworks []netip.Prefix
 	// S3Environment lets S3 connections read as whoever the environment of the process says.
@@ -63,6 +64,18 @@ type Config struct {
 	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
 	// addresses in the credentials file stay those of the server that listens on Listen.
 	Private bool
+}
+
+// MasterKey says where a master key is; see package secret.
+type MasterKey struct {
+	File string // with the key
+	Text string // the key itself
+	URL  string // of a key service
+}
+
+// several reports whether more than one place is named.
+func (m MasterKey) several() bool {
+	return m.File != "" && m.Text != "" || m.File != "" && m.URL != "" || m.Text != "" && m.URL != ""
 }
 
 // Defaults of the settings.
@@ -108,6 +121,12 @@ type Setting struct {
 	set     func(c *Config, value string) error
 }
 
+// masterKey is the setting that is no flag.
+const masterKey = "master-key"
+
+// Flag reports whether the setting is a flag: a secret is not.
+func (s Setting) Flag() bool { return s.Name != masterKey }
+
 // Env is the setting's environment variable.
 func (s Setting) Env() string {
 	return "ROSTER_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
@@ -127,7 +146,9 @@ func Settings() []Setting {
 		{"landing-quota", "what the landing zone of a sandbox holds at most, such as 100GiB (no limit when absent)", "", setLandingQuota},
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
-		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKeyFile })},
+		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKey.File })},
+		{"master-key-url", "key service that has the key in place of a file, such as awskms://KEY-ID?region=eu-west-1", "", text(func(c *Config) *string { return &c.MasterKey.URL })},
+		{masterKey, "the key itself; never as a flag, which everybody on the machine can see", "", text(func(c *Config) *string { return &c.MasterKey.Text })},
 		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
 		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
@@ -172,6 +193,9 @@ func Load(flags map[string]string, lookup func(string) (string, bool), file stri
 		if err := s.set(&c, value); err != nil {
 			return c, fmt.Errorf("%s: %w", origin, err)
 		}
+	}
+	if c.MasterKey.several() {
+		return c, errors.New("only one of --master-key-file, --master-key-url and ROSTER_MASTER_KEY can say where the master key is")
 	}
 	return c, c.checkTLS()
 }

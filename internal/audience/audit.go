@@ -55,12 +55,13 @@ const (
 	WebhookDelete    Action = "webhook.delete"
 	WebhookTest      Action = "webhook.test"
 	ErasureCreate    Action = "erasure.create"
+	SecretRotate     Action = "secret.rotate"
 )
 
 // OrgWide reports whether the action is about something that is not a sandbox's.
 func (a Action) OrgWide() bool {
 	kind, _, _ := strings.Cut(string(a), ".")
-	return kind == "client" || kind == "namespace" || kind == "sandbox"
+	return kind == "client" || kind == "namespace" || kind == "sandbox" || kind == "secret"
 }
 
 // Outcome is how an action ended.

@@ -2,7 +2,6 @@ package control_test
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,19 +12,14 @@ import (
 	"roster/internal/meta"
 	"roster/internal/profile"
 	"roster/internal/queue"
-	"roster/internal/secret"
 )
 
 // newErasing is a world that can seal, with an administrator and an audience.
 func newErasing(t *testing.T) (w *world, admin audience.Actor, aud audience.Audience) {
 	t.Helper()
 	w = newWorld(t)
-	ring, err := secret.Open(filepath.Join(w.dir, "secrets.json"), make([]byte, secret.MasterKeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := w.config("worker-1")
-	cfg.Sealer = ring
+	cfg.Sealer = sealer(t, w.dir)
 	w.Service = control.New(cfg)
 	admin = w.editor
 	admin.Role = audience.Admin

@@ -1,16 +1,67 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"roster/internal/audience"
+	"roster/internal/meta"
 )
 
 // Sealer seals the secrets of connections and webhooks; see secret.Ring. What was sealed for a place opens there only.
 type Sealer interface {
 	Seal(secret []byte, place string) (string, error)
 	Open(sealed, place string) ([]byte, error)
+	// Rotate makes a new key, by which everything is sealed from now on. What older keys have sealed can still be opened.
+	Rotate() error
+}
+
+// RotateSecrets makes a new key and seals every secret of every organization by it. It returns how many there were.
+func (s *Service) RotateSecrets(ctx context.Context, a audience.Actor) (resealed int, err error) {
+	d, err := s.begin(ctx, a, administers(a), audience.SecretRotate, "all")
+	if err != nil {
+		return 0, err
+	}
+	defer d.end(ctx, &err)
+	if err := s.cfg.Sealer.Rotate(); err != nil {
+		return 0, fmt.Errorf("rotate the keys of secrets: %w", err)
+	}
+	err = d.update(ctx, func(tx meta.Tx) error {
+		resealed = 0
+		list, err := tx.Sealed(ctx)
+		if err != nil {
+			return err
+		}
+		for _, one := range list {
+			text, err := s.cfg.Sealer.Open(one.Text, sealedPlace(one))
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", one.By, one.ID, err)
+			}
+			sealed, err := s.cfg.Sealer.Seal(text, sealedPlace(one))
+			if err != nil {
+				return fmt.Errorf("seal the secret of %s %s: %w", one.By, one.ID, err)
+			}
+			if err := tx.Reseal(ctx, one, sealed); err != nil {
+				return err
+			}
+			resealed++
+		}
+		d.changes(nil, map[string]any{"resealed": resealed})
+		return nil
+	})
+	return resealed, err
+}
+
+// sealedPlace is the place that a text was sealed for.
+func sealedPlace(s meta.Sealed) string {
+	switch s.By {
+	case meta.SealedWebhook:
+		return webhookPlace(audience.WebhookID(s.ID))
+	case meta.SealedErasure:
+		return erasurePlace(audience.ErasureID(s.ID))
+	}
+	return s.ID
 }
 
 // sealed returns the connection as it is stored and answered: its secrets are sealed and not among its parameters.

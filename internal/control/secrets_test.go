@@ -13,17 +13,68 @@ import (
 	"roster/internal/source"
 )
 
+// sealer opens the ring of a directory, and creates it when there is none.
+func sealer(t *testing.T, dir string) *secret.Ring {
+	t.Helper()
+	master, err := secret.KeyFile(filepath.Join(dir, "master.key"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := secret.Open(filepath.Join(dir, "secrets.json"), master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// TestRotateSecrets seals all anew: another process that has the keys opens it, one that has only the earlier ones does not.
+func TestRotateSecrets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := w.config("worker-1")
+	var opened map[string]string
+	cfg.Sources = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
+		opened = conn.Params
+		return source.OpenLocal(w.root)
+	}
+	cfg.Sealer = sealer(t, w.dir)
+	w.Service = control.New(cfg)
+	conn, err := w.CreateConnection(t.Context(), w.editor, audience.Connection{Name: "bucket", SpecID: audience.SpecS3,
+		Params: map[string]string{"s3AccessKey": "AKIA", "s3SecretKey": "hush", "bucketName": "people"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.RotateSecrets(t.Context(), w.editor)
+	wantCode(t, "by an editor", err, audience.Forbidden, "role")
+	before, earlier := sealer(t, w.dir), conn.Sealed
+	n, err := w.RotateSecrets(t.Context(), w.administrator())
+	if err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if e := w.last(); e.Action != audience.SecretRotate || e.After["resealed"] != 1.0 {
+		t.Errorf("%+v", e)
+	}
+	stored, err := w.store.Connection(t.Context(), w.editor.Scope, conn.ID)
+	if err != nil || stored.Sealed == earlier {
+		t.Fatal("it is sealed as before", err)
+	}
+	if _, err := before.Open(stored.Sealed, string(conn.ID)); err == nil {
+		t.Error("the earlier keys open it")
+	}
+	cfg.Sealer = sealer(t, w.dir)
+	w.Service = control.New(cfg)
+	if _, err := w.TestConnection(t.Context(), w.editor, conn.ID); err != nil || opened["s3SecretKey"] != "hush" {
+		t.Errorf("%v, %v", opened, err)
+	}
+}
+
 // TestSecretsOfConnections are sealed in the store, never answered, and there when the store of files is opened.
 func TestSecretsOfConnections(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	ring, err := secret.Open(filepath.Join(w.dir, "secrets.json"), make([]byte, secret.MasterKeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var opened map[string]string
 	cfg := w.config("worker-1")
-	cfg.Sealer = ring
+	cfg.Sealer = sealer(t, w.dir)
 	cfg.Sources = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
 		return source.OpenLocal(w.root)

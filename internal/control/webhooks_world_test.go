@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"roster/internal/meta"
 	"roster/internal/netguard"
 	"roster/internal/queue"
-	"roster/internal/secret"
 	"roster/internal/webhook"
 )
 
@@ -77,12 +75,8 @@ type hooked struct {
 func newHooked(t *testing.T) *hooked {
 	t.Helper()
 	w := newWorld(t)
-	ring, err := secret.Open(filepath.Join(w.dir, "secrets.json"), make([]byte, secret.MasterKeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
 	h := &hooked{world: w, endpoint: newReceiver(t), cfg: w.config("worker-1")}
-	h.cfg.Sealer = ring
+	h.cfg.Sealer = sealer(t, w.dir)
 	h.cfg.Courier = webhook.NewSender(netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Client().Transport)
 	h.restart()
 	h.client(audience.Client{ID: w.editor.ClientID, Roles: map[string]audience.ClientRole{"prod": audience.Editor}, Grants: audience.Grants{audience.AllLabels}})

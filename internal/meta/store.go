@@ -52,6 +52,23 @@ type Store interface {
 	Close() error
 }
 
+// SealedBy is what a sealed text belongs to.
+type SealedBy string
+
+// What sealed texts belong to.
+const (
+	SealedConnection SealedBy = "connection"
+	SealedWebhook    SealedBy = "webhook"
+	SealedErasure    SealedBy = "erasure"
+)
+
+// Sealed is a text that the program has sealed, and the id of what it belongs to.
+type Sealed struct {
+	By   SealedBy
+	ID   string
+	Text string
+}
+
 // Reader reads. Every list is ordered as its comment says, and an absent row is ErrNotFound.
 type Reader interface {
 	Organizations(ctx context.Context) ([]string, error)
@@ -130,6 +147,8 @@ type Reader interface {
 	ErasedIdentities(ctx context.Context, scope audience.Scope) ([]string, error)
 	// UnfinishedErasures lists the erasures of all organizations that are PROCESSING, the oldest first.
 	UnfinishedErasures(ctx context.Context) ([]audience.Erasure, error)
+	// Sealed lists all texts of all organizations that are sealed.
+	Sealed(ctx context.Context) ([]Sealed, error)
 	// Answer finds what was kept of a request by KeepAnswer.
 	Answer(ctx context.Context, k RequestKey) (Answer, error)
 }
@@ -139,6 +158,8 @@ type Tx interface {
 	Reader
 	// SQL is the transaction in which the queue records work.
 	SQL() *sql.Tx
+	// Reseal puts a text in the place of a sealed one; ErrStale when that is not there any more.
+	Reseal(ctx context.Context, was Sealed, text string) error
 
 	CreateOrganization(ctx context.Context, org string) error     // ErrDuplicate
 	CreateSandbox(ctx context.Context, s *audience.Sandbox) error // sets Num and State, which is active; ErrDuplicate

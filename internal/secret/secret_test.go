@@ -2,25 +2,29 @@ package secret
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"roster/tests/servertest"
 )
 
 func TestRing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secrets.json")
-	key, err := MasterKey(filepath.Join(dir, "master.key"), true)
-	if err != nil {
+	if _, err := KeyFile(filepath.Join(dir, "master.key"), true); err != nil {
 		t.Fatal(err)
 	}
 	open := func() *Ring {
 		t.Helper()
-		again, err := MasterKey(filepath.Join(dir, "master.key"), false)
-		if err != nil || !bytes.Equal(again, key) {
-			t.Fatalf("the master key is another one, %v", err)
+		key, err := KeyFile(filepath.Join(dir, "master.key"), false)
+		if err != nil {
+			t.Fatal(err)
 		}
 		r, err := Open(path, key)
 		if err != nil {
@@ -53,12 +57,28 @@ func TestRing(t *testing.T) {
 		t.Error("rubbish was opened")
 	}
 
-	other := bytes.Repeat([]byte{7}, MasterKeySize)
+	other, err := Key(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, keySize)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Open(path, other); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("by another master key: %v", err)
 	}
-	if _, err := Open(path, other[:16]); err == nil {
-		t.Error("a short master key is taken")
+	if err := r.Rewrap(other); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := Open(path, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := moved.Open(first, "here"); err != nil || string(got) != "hush" {
+		t.Errorf("opened as %q, %v", got, err)
+	}
+	if err := r.Rotate(); err != nil { // by the master key that it has now
+		t.Fatal(err)
+	}
+	if _, err := Open(path, other); err != nil {
+		t.Error(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) != 2 {
@@ -87,11 +107,62 @@ func TestBadMasterKeys(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := MasterKey(path, true); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := KeyFile(path, true); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := MasterKey(filepath.Join(dir, "absent"), false); err == nil {
+	if _, err := KeyFile(filepath.Join(dir, "absent"), false); err == nil {
 		t.Error("an absent master key was made although nobody asked for it")
+	}
+}
+
+// TestKMS has the ring's master key in a key service.
+func TestKMS(t *testing.T) {
+	address := servertest.Moto(t)
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL_KMS": "http://" + address, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"} {
+		t.Setenv(name, value)
+	}
+	req, err := http.NewRequest(http.MethodPost, "http://"+address+"/", strings.NewReader(`{"Description":"roster"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", "TrentService.CreateKey")
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var made struct {
+		KeyMetadata struct {
+			KeyID string `json:"KeyId"`
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || made.KeyMetadata.KeyID == "" {
+		t.Fatal(resp.Status, err)
+	}
+	key, err := KMS(t.Context(), "awskms://"+made.KeyMetadata.KeyID+"?region=us-east-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	r, err := Open(path, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := r.Seal([]byte("hush"), "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(path, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.Open(sealed, "here"); err != nil || string(got) != "hush" {
+		t.Errorf("opened as %q, %v", got, err)
+	}
+	if _, err := KMS(t.Context(), "nothing://x"); err == nil {
+		t.Error("a service that is not known is taken")
 	}
 }

@@ -146,6 +146,7 @@ var operations = map[string]operation{
 	"PATCH /roster/clients/{clientId}":                               administering(200).sends(`{"name": "{new}"}`),
 	"DELETE /roster/clients/{clientId}":                              administering(204).on((*matrix).client),
 	"POST /roster/clients/{clientId}/secrets":                        administering(201).on((*matrix).client),
+	"POST /roster/secrets/rotate":                                    administering(200).with(func(o *operation) { o.foreign = 200 }),
 	"GET /roster/webhooks":                                           creating(200),
 	"POST /roster/webhooks":                                          creating(201).sends(newWebhook),
 	"GET /roster/webhooks/{webhookId}":                               writing(200).sandboxOnly(),

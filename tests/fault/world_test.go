@@ -104,7 +104,9 @@ func open(t *testing.T, dir string) *world {
 	w.profile, err = pebble.Open(w.path("profile"), pebble.Options{})
 	w.must(err)
 	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: time.Now, Workers: 2, Log: discard}
-	ring, err := secret.Open(w.path("secrets.json"), make([]byte, secret.MasterKeySize))
+	master, err := secret.KeyFile(w.path("master.key"), true)
+	w.must(err)
+	ring, err := secret.Open(w.path("secrets.json"), master)
 	w.must(err)
 	w.Service = control.New(control.Config{Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
 		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {

@@ -69,7 +69,7 @@ var confined = map[string][]string{
 	"github.com/go-jose":                {"internal/auth"},
 	"github.com/netresearch/go-cron":    {"internal/control"},
 	"github.com/pkg/sftp":               {"internal/source/sftp"},
-	"gocloud.dev":                       {"internal/source/bucket"},
+	"gocloud.dev":                       {"internal/secret", "internal/source/bucket"}, // secret: key services
 	"github.com/aws/aws-sdk-go-v2":      {"internal/source/bucket"},
 	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
 	"cloud.google.com/go":               {"internal/source/bucket"},

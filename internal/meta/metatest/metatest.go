@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"Unfinished":            testUnfinished,
 		"Answers":               testAnswers,
 		"Erasures":              testErasures,
+		"Sealed":                testSealed,
 		"Webhooks":              testWebhooks,
 		"WebhookDeliveries":     testDeliveries,
 		"WebhooksDue":           testDueWebhooks,

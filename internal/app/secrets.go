@@ -1,0 +1,63 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"roster/internal/secret"
+)
+
+// keysDir holds the keys of the data directory.
+func (c Config) keysDir() string { return filepath.Join(c.DataDir, "keys") }
+
+// open opens a master key. Without any the one in the data directory is meant, which is created when it is absent.
+func (m MasterKey) open(ctx context.Context, keysDir string) (master secret.Master, err error) {
+	switch {
+	case m.Text != "":
+		master, err = secret.Key(m.Text)
+	case m.URL != "":
+		master, err = secret.KMS(ctx, m.URL)
+	case m.File != "":
+		master, err = secret.KeyFile(m.File, false)
+	default:
+		master, err = secret.KeyFile(filepath.Join(keysDir, "master.key"), true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the master key: %w", err)
+	}
+	return master, nil
+}
+
+// openRing opens the keys that secrets are sealed by.
+func (c Config) openRing(ctx context.Context) (*secret.Ring, error) {
+	master, err := c.MasterKey.open(ctx, c.keysDir())
+	if err != nil {
+		return nil, err
+	}
+	ring, err := secret.Open(filepath.Join(c.keysDir(), "secrets.json"), master)
+	if err != nil {
+		return nil, fmt.Errorf("open the keys of secrets: %w", err)
+	}
+	return ring, nil
+}
+
+// RewrapSecrets has the keys that secrets are sealed by opened by another master key from now on. No server may be using the
+// data directory.
+func RewrapSecrets(ctx context.Context, cfg Config, to MasterKey) error {
+	cfg = cfg.withDefaults()
+	lock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	master, err := to.open(ctx, cfg.keysDir())
+	if err != nil {
+		return err
+	}
+	ring, err := cfg.openRing(ctx)
+	if err != nil {
+		return err
+	}
+	return ring.Rewrap(master)
+}

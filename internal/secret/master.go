@@ -1,0 +1,83 @@
+package secret
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	"github.com/tink-crypto/tink-go/v2/tink"
+	"gocloud.dev/secrets"
+	_ "gocloud.dev/secrets/awskms" // awskms:// of KMS
+)
+
+// Master is a master key.
+type Master = tink.AEAD
+
+// keySize is the size of a master key in bytes.
+const keySize = 32
+
+var errNoKey = fmt.Errorf("it is not a master key: %d bytes in base64, as openssl rand -base64 %d writes", keySize, keySize)
+
+// Key is a master key from its text, 32 bytes in base64.
+func Key(text string) (Master, error) {
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != keySize {
+		return nil, errNoKey
+	}
+	return subtle.NewAESGCM(key)
+}
+
+// KeyFile is the master key in a file of mode 0600. It creates one when the file is absent and create is set.
+func KeyFile(path string, create bool) (Master, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		key := make([]byte, keySize)
+		_, _ = rand.Read(key) // never fails
+		if err := write(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); err != nil {
+			return nil, fmt.Errorf("create the master key: %w", err)
+		}
+		info, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s can be read by others than its owner (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := Key(string(bytes.TrimSpace(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// KMS is a master key that a key service keeps and never gives away: awskms://KEY-ID?region=REGION or
+// awskms:///arn:aws:kms:… of Amazon's. Who asks is what the environment of the process says. Nothing is asked yet.
+func KMS(ctx context.Context, url string) (Master, error) {
+	k, err := secrets.OpenKeeper(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("the address of the key service: %w", err)
+	}
+	return service{k}, nil
+}
+
+// service is a key service in the form of Tink. The ring has no data beside it that would have to be bound.
+type service struct{ *secrets.Keeper }
+
+func (s service) Encrypt(plain, _ []byte) ([]byte, error) {
+	return s.Keeper.Encrypt(context.Background(), plain)
+}
+
+func (s service) Decrypt(sealed, _ []byte) ([]byte, error) {
+	return s.Keeper.Decrypt(context.Background(), sealed)
+}
