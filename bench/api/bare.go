@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"roster/bench/server"
 )
 
 // serveBare answers every request with what a file holds, as little as a handler of net/http can do. It prints its address.
@@ -54,7 +56,7 @@ func startBare(ctx context.Context, file string) (cmd *exec.Cmd, address string,
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return nil, "", errors.Join(err, halt(cmd))
+		return nil, "", errors.Join(err, server.Halt(cmd))
 	}
 	return cmd, strings.TrimSpace(line), nil
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"roster/bench/server"
 )
 
 // kind is a kind of call: the path of the n-th of its kind, whatever n is.
@@ -105,15 +107,15 @@ func (d span) over(since time.Time) bool {
 }
 
 // throughput looks up as much as can be, in turns by Roster and by a bare handler that answers the same bytes.
-func throughput(ctx context.Context, dir string, srv *server, s settings, during span) error {
+func throughput(ctx context.Context, dir string, srv *server.Server, s settings, during span) error {
 	file := filepath.Join(dir, "answer.json")
-	first, err := dial(ctx, srv.address)
+	first, err := dial(ctx, srv.Address)
 	if err != nil {
 		return err
 	}
 	defer first.Close()
 	var answer strings.Builder
-	if err := first.get(lookup(0), srv.headers, &answer); err != nil {
+	if err := first.get(lookup(0), srv.Headers, &answer); err != nil {
 		return err
 	}
 	if err := os.WriteFile(file, []byte(answer.String()), 0o644); err != nil {
@@ -123,7 +125,7 @@ func throughput(ctx context.Context, dir string, srv *server, s settings, during
 	if err != nil {
 		return err
 	}
-	defer halt(bare)
+	defer server.Halt(bare)
 	const turns = 3
 	began := time.Now()
 	var rates [2][]float64
@@ -132,21 +134,21 @@ func throughput(ctx context.Context, dir string, srv *server, s settings, during
 		for i, of := range []struct {
 			address string
 			pid     int
-		}{{srv.address, srv.cmd.Process.Pid}, {address, bare.Process.Pid}} {
-			used, start := cpu(of.pid), time.Now()
+		}{{srv.Address, srv.Pid()}, {address, bare.Process.Pid}} {
+			used, start := server.CPU(of.pid), time.Now()
 			all, err := load(ctx, s, of.address, func(c *conn) (time.Duration, bool, error) {
 				at := time.Now()
 				if at.Sub(start) > s.during/turns {
 					return 0, false, nil
 				}
-				err := c.get(lookup(rand.IntN(s.members)), srv.headers, io.Discard)
+				err := c.get(lookup(rand.IntN(s.members)), srv.Headers, io.Discard)
 				return time.Since(at), true, err
 			})
 			if err != nil {
 				return err
 			}
 			rates[i] = append(rates[i], float64(len(all))/time.Since(start).Seconds())
-			costs[i] = append(costs[i], (cpu(of.pid)-used).Seconds()*1e6/float64(len(all)))
+			costs[i] = append(costs[i], (server.CPU(of.pid)-used).Seconds()*1e6/float64(len(all)))
 		}
 	}
 	fmt.Printf("look-ups beside %s: %.0f/s of Roster, %.0f/s of a bare handler with the same bytes (%d): %.2f; CPU %.0f and %.0f µs each\n", during.beside,
@@ -161,7 +163,7 @@ func median(values []float64) float64 {
 
 // steady makes calls at a rate, the kinds in turns, and prints the latencies of each kind. They count from the moment at
 // which a call was to be sent: one that waits for a connection is late, not left out.
-func steady(ctx context.Context, srv *server, s settings, rate int, kinds []kind, during span) error {
+func steady(ctx context.Context, srv *server.Server, s settings, rate int, kinds []kind, during span) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type call struct {
@@ -175,13 +177,13 @@ func steady(ctx context.Context, srv *server, s settings, rate int, kinds []kind
 		defer close(due)
 		schedule(ctx, rate, during, func(n int, at time.Time) { due <- call{n, at} })
 	}()
-	_, err := load(ctx, s, srv.address, func(c *conn) (time.Duration, bool, error) {
+	_, err := load(ctx, s, srv.Address, func(c *conn) (time.Duration, bool, error) {
 		d, ok := <-due
 		if !ok {
 			return 0, false, nil
 		}
 		of := d.n % len(kinds)
-		if err := c.get(kinds[of].path(rand.Int()), srv.headers, io.Discard); err != nil {
+		if err := c.get(kinds[of].path(rand.Int()), srv.Headers, io.Discard); err != nil {
 			cancel()
 			return 0, false, err
 		}
@@ -194,7 +196,7 @@ func steady(ctx context.Context, srv *server, s settings, rate int, kinds []kind
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%d calls a second beside %s, in milliseconds; peak memory of the server %d MiB\n\n| call | calls | p50 | p90 | p99 | p99.9 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", rate, during.beside, peak(srv.cmd.Process.Pid)>>20)
+	fmt.Printf("\n%d calls a second beside %s, in milliseconds; peak memory of the server %d MiB\n\n| call | calls | p50 | p90 | p99 | p99.9 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", rate, during.beside, server.Peak(srv.Pid())>>20)
 	kinds, taken = append(kinds, kind{name: "all of them"}), append(taken, slices.Concat(taken...))
 	if len(kinds) == 2 {
 		kinds, taken = kinds[:1], taken[:1]

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"roster/bench/server"
 )
 
 // searchesPerSecond is a rate that one processor can do.
@@ -74,14 +76,15 @@ func run(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, srv.stop()) }()
-	if err := srv.connect(ctx); err != nil {
+	defer func() { err = errors.Join(err, srv.Stop()) }()
+	files, err := srv.Folder(ctx, filepath.Join(dir, "in"))
+	if err != nil {
 		return err
 	}
-	if _, err := srv.importFile(ctx, "looked-up.csv"); err != nil {
+	if _, err := srv.Import(ctx, files, "looked-up.csv", "file"); err != nil {
 		return err
 	}
-	if err := srv.stop(); err != nil {
+	if err := srv.Stop(); err != nil {
 		return err
 	}
 	started := time.Now()
@@ -90,27 +93,35 @@ func run(ctx context.Context, s settings) (err error) {
 		return fmt.Errorf("fill the database: %w", err)
 	}
 	fmt.Printf("%d audiences and %d runs written in %.0f s\n", s.audiences, s.audiences*s.runs, time.Since(started).Seconds())
-	return measureAll(ctx, dir, made, s)
+	return measureAll(ctx, dir, files, made, s)
 }
 
 // measureAll measures a server whose database is filled.
-func measureAll(ctx context.Context, dir string, made filled, s settings) (err error) {
+func measureAll(ctx context.Context, dir, files string, made filled, s settings) (err error) {
 	srv, err := serve(ctx, dir, s)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, srv.stop()) }()
-	if err := beside(ctx, srv, s, func(during span) error { return throughput(ctx, dir, srv, s, during) }); err != nil {
+	defer func() { err = errors.Join(err, srv.Stop()) }()
+	if err := beside(ctx, srv, files, s, func(during span) error { return throughput(ctx, dir, srv, s, during) }); err != nil {
 		return err
 	}
 	lookups := []kind{{"look-up", func(n int) string { return lookup(n % s.members) }}}
-	if err := beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.lookups, lookups, during) }); err != nil {
+	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, srv, s, s.lookups, lookups, during) }); err != nil {
 		return err
 	}
-	if err := beside(ctx, srv, s, func(during span) error { return steady(ctx, srv, s, s.calls, made.calls(), during) }); err != nil {
+	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, srv, s, s.calls, made.calls(), during) }); err != nil {
 		return err
 	}
 	return steady(ctx, srv, s, searchesPerSecond, made.searches(), span{beside: "nothing", time: s.during})
+}
+
+func serve(ctx context.Context, dir string, s settings) (*server.Server, error) {
+	flags := []string{"--local-roots", filepath.Join(dir, "in")}
+	if s.memory != "" {
+		flags = append(flags, "--memory", s.memory)
+	}
+	return server.Start(ctx, filepath.Join(dir, "roster"), filepath.Join(dir, "data"), flags...)
 }
 
 // prepare builds the server, and writes the files that it imports.
@@ -143,7 +154,7 @@ type span struct {
 }
 
 // beside measures twice: beside nothing else, and beside a full run.
-func beside(ctx context.Context, srv *server, s settings, measure func(span) error) error {
+func beside(ctx context.Context, srv *server.Server, files string, s settings, measure func(span) error) error {
 	if err := measure(span{beside: "nothing", time: s.during}); err != nil {
 		return err
 	}
@@ -151,7 +162,7 @@ func beside(ctx context.Context, srv *server, s settings, measure func(span) err
 	go func() {
 		defer close(ended)
 		started := time.Now()
-		r, err := srv.importFile(ctx, "imported.csv")
+		r, err := srv.Import(ctx, files, "imported.csv", "file")
 		if failed = err; err == nil {
 			fmt.Printf("(the run of %d rows took %.1f s)\n", r.Rows.Read, time.Since(started).Seconds())
 		}
