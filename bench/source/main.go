@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -35,6 +36,7 @@ const (
 type settings struct {
 	rows, files, repeat int
 	gateway, memory     string
+	delay               time.Duration
 }
 
 func main() {
@@ -44,6 +46,7 @@ func main() {
 	flag.IntVar(&s.repeat, "repeat", 3, "repetitions; the medians are told")
 	flag.StringVar(&s.gateway, "versitygw", "", "program of Versity S3 Gateway")
 	flag.StringVar(&s.memory, "memory", "512MiB", "Roster's --memory")
+	flag.DurationVar(&s.delay, "delay", 0, "how much later the S3 server is asked, as if it were far away")
 	limit := flag.Duration("limit", 30*time.Minute, "give up after this time")
 	flag.Parse()
 	if flag.NArg() > 0 || s.gateway == "" || min(s.rows, s.files, s.repeat) < 1 || s.rows < s.files {
@@ -77,6 +80,14 @@ func run(ctx context.Context, s settings) (err error) {
 	defer func() { err = errors.Join(err, server.Halt(gateway)) }()
 	if err := fill(ctx, dir, address); err != nil {
 		return err
+	}
+	if s.delay > 0 {
+		far, err := distant(address, s.delay)
+		if err != nil {
+			return err
+		}
+		defer far.Close()
+		address = far.Addr().String()
 	}
 	fmt.Printf("| files | from | wall s | CPU s | peak MiB | against the local disk |\n| --- | --- | ---: | ---: | ---: | ---: |\n")
 	for _, w := range []work{{"1", "large.csv", "file"}, {strconv.Itoa(s.files), "small", "folder"}} {
@@ -203,6 +214,46 @@ func startGateway(ctx context.Context, dir, program string) (*exec.Cmd, string, 
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// distant forwards connections to an address, each request so much later.
+func distant(address string, delay time.Duration) (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	forward := func(from net.Conn) {
+		defer from.Close()
+		to, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		defer to.Close()
+		go func() {
+			_, _ = io.Copy(from, to)
+			from.Close()
+		}()
+		for buf := make([]byte, 64<<10); ; {
+			n, err := from.Read(buf)
+			if err != nil {
+				return
+			}
+			time.Sleep(delay)
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go forward(conn)
+		}
+	}()
+	return l, nil
 }
 
 // fill puts the files into the S3 server.

@@ -29,7 +29,6 @@ import (
 	"roster/internal/meta"
 	"roster/internal/meta/postgres"
 	"roster/internal/meta/sqlite"
-	"roster/internal/netguard"
 	"roster/internal/profile"
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
@@ -178,7 +177,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	// Organizations share nothing here: a data directory holds one.
 	a.landing = landing.New(a.path("landing"), a.cfg.LandingQuota)
-	a.outside = netguard.Guard{Allowed: a.cfg.AllowNetworks}.Client()
+	a.outside = a.cfg.guard().Client()
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},

@@ -18,6 +18,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"roster/internal/auth"
+	"roster/internal/netguard"
 )
 
 // Config is how a Roster process is set up. The zero value of a field means its default.
@@ -44,6 +45,8 @@ type Config struct {
 	MasterKey MasterKey
 	// AllowNetworks are the networks that connections and webhooks may lead to beside public ones.
 	AllowNetworks []netip.Prefix
+	// DenyNetworks are the networks that they may not lead to, be they public or allowed.
+	DenyNetworks []netip.Prefix
 	// S3Environment lets S3 connections read as whoever the environment of the process says.
 	S3Environment bool
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
@@ -149,7 +152,8 @@ func Settings() []Setting {
 		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKey.File })},
 		{"master-key-url", "key service that has the key in place of a file, such as awskms://KEY-ID?region=eu-west-1", "", text(func(c *Config) *string { return &c.MasterKey.URL })},
 		{masterKey, "the key itself; never as a flag, which everybody on the machine can see", "", text(func(c *Config) *string { return &c.MasterKey.Text })},
-		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", setAllowNetworks},
+		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", networks(func(c *Config) *[]netip.Prefix { return &c.AllowNetworks })},
+		{"deny-networks", "networks that they may not lead to, be they public or allowed", "", networks(func(c *Config) *[]netip.Prefix { return &c.DenyNetworks })},
 		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
@@ -361,15 +365,22 @@ func setUndoWindow(c *Config, v string) error {
 	return nil
 }
 
-func setAllowNetworks(c *Config, v string) error {
-	for _, text := range strings.Split(v, ",") {
-		p, err := netip.ParsePrefix(strings.TrimSpace(text))
-		if err != nil {
-			return fmt.Errorf("%q is not a network such as 10.0.0.0/8", text)
+func networks(field func(*Config) *[]netip.Prefix) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, text := range strings.Split(v, ",") {
+			p, err := netip.ParsePrefix(strings.TrimSpace(text))
+			if err != nil {
+				return fmt.Errorf("%q is not a network such as 10.0.0.0/8", text)
+			}
+			*field(c) = append(*field(c), p.Masked())
 		}
-		c.AllowNetworks = append(c.AllowNetworks, p.Masked())
+		return nil
 	}
-	return nil
+}
+
+// guard is the way to stores and webhooks outside.
+func (c Config) guard() netguard.Guard {
+	return netguard.Guard{Allowed: c.AllowNetworks, Denied: c.DenyNetworks}
 }
 
 func setRateLimit(c *Config, v string) error {

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"roster/internal/audience"
-	"roster/internal/netguard"
 	"roster/internal/source"
 	"roster/internal/source/bucket"
 	"roster/internal/source/sftp"
@@ -125,7 +124,7 @@ func (a *App) openSFTP(p map[string]string) (source.Store, error) {
 		return nil, audience.InvalidField("auth.params.port", "must be 1 to 65535")
 	}
 	store, err := sftp.Open(sftp.Config{Host: p["host"], Port: int(port), User: p["userName"], Password: p["password"], PrivateKey: p["privateKeyContent"],
-		PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dialer: netguard.Guard{Allowed: a.cfg.AllowNetworks}.Dialer()})
+		PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dialer: a.cfg.guard().Dialer()})
 	if err != nil {
 		return nil, audience.InvalidField("auth.params", "cannot be used: %v", err)
 	}

@@ -40,27 +40,21 @@ func (a *attempt) read(ctx context.Context) error {
 		routers[i] = &router{attempt: a, encoder: encoder{codec: a.codec}, out: a.spill.writer()}
 		free <- routers[i]
 	}
-	var large []int
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(len(routers))
+	var large, small []int
 	for i, f := range a.files {
 		switch {
 		case f.Status != audience.FileRead:
 		case f.Size > smallFile:
 			large = append(large, i)
 		default:
-			g.Go(guard(func() error {
-				r := <-free
-				defer func() { free <- r }()
-				return a.readFile(gctx, i, []*router{r})
-			}))
+			small = append(small, i)
 		}
 	}
-	if err := g.Wait(); err != nil {
+	if err := a.readSmall(ctx, small, free, len(routers)); err != nil {
 		return err
 	}
 	for _, i := range large {
-		if err := a.readFile(ctx, i, routers); err != nil {
+		if err := a.readFile(ctx, i, a.opener(a.files[i]), routers); err != nil {
 			return err
 		}
 	}
@@ -72,15 +66,39 @@ func (a *attempt) read(ctx context.Context) error {
 	return nil
 }
 
+// readSmall reads small files of the manifest, so many at a time, each with a router that is free.
+func (a *attempt) readSmall(ctx context.Context, small []int, free chan *router, atOnce int) error {
+	files := make([]audience.PlannedFile, len(small))
+	for n, i := range small {
+		files[n] = a.files[i]
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	fetching := a.prefetch(ctx, files)
+	defer fetching.wait()
+	for n, f := range fetching.files {
+		g.Go(guard(func() error {
+			r := <-free
+			defer func() { free <- r }()
+			defer fetching.done(f)
+			return a.readFile(ctx, small[n], f.open, []*router{r})
+		}))
+	}
+	return g.Wait()
+}
+
+// opener opens a range of a file.
+type opener func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+
 // readFile reads the index-th file of the manifest with one parser per router.
-func (a *attempt) readFile(ctx context.Context, index int, routers []*router) error {
+func (a *attempt) readFile(ctx context.Context, index int, open opener, routers []*router) error {
 	f := a.files[index]
 	for _, rt := range routers {
 		rt.index = index
 	}
 	progress := &fileProgress{size: f.Size, total: &a.bytesRead}
 	opts := tabular.Options{Workers: len(routers), Format: a.spec.Audience.Source.FormatOf()}
-	header, err := tabular.Read(ctx, a.stored(f, progress), a.columns, opts,
+	header, err := tabular.Read(ctx, stored(f, open, progress), a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError
 	if errors.As(err, &empty) && empty.Code == "EMPTY_FILE" && !a.spec.oneFile() {
@@ -94,11 +112,21 @@ func (a *attempt) readFile(ctx context.Context, index int, routers []*router) er
 	return nil
 }
 
-// stored is a file of the manifest as its source stores it; what is read of it counts for the progress.
-func (a *attempt) stored(f audience.PlannedFile, progress *fileProgress) tabular.File {
-	object := source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
+// opener opens a file of the manifest in its source.
+func (a *attempt) opener(f audience.PlannedFile) opener {
+	return func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+		return a.spec.Source.Open(ctx, object(f), offset, length)
+	}
+}
+
+func object(f audience.PlannedFile) source.Object {
+	return source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
+}
+
+// stored is a file of the manifest as it is stored; what is read of it counts for the progress.
+func stored(f audience.PlannedFile, open opener, progress *fileProgress) tabular.File {
 	return tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-		r, err := a.spec.Source.Open(ctx, object, offset, length)
+		r, err := open(ctx, offset, length)
 		if err != nil {
 			return nil, err
 		}
@@ -116,15 +144,15 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	const most = 16
 	files := slices.DeleteFunc(slices.Clone(a.files), func(f audience.PlannedFile) bool { return f.Status != audience.FileRead })
 	slices.SortStableFunc(files, func(x, y audience.PlannedFile) int { return cmp.Compare(y.Size, x.Size) })
-	var stored, text int64
+	var packed, text int64
 	for _, f := range files[:min(len(files), most)] {
-		n, err := tabular.TextSize(ctx, a.stored(f, &fileProgress{total: new(atomic.Int64)}), a.spec.Audience.Source.FormatOf())
+		n, err := tabular.TextSize(ctx, stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)}), a.spec.Audience.Source.FormatOf())
 		if err != nil {
 			n = f.Size
 		}
-		stored, text = stored+f.Size, text+n
+		packed, text = packed+f.Size, text+n
 	}
-	return int64(float64(a.inBytes) * float64(text) / float64(max(stored, 1)))
+	return int64(float64(a.inBytes) * float64(text) / float64(max(packed, 1)))
 }
 
 // fileFailure names the file in an error of its reader.

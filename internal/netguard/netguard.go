@@ -14,11 +14,11 @@ import (
 )
 
 // ErrForbidden says that an address may not be reached.
-var ErrForbidden = errors.New("the address is not a public one, and the operator has not allowed its network")
+var ErrForbidden = errors.New("the address is not a public one, and the operator has not allowed its network, or has denied it")
 
-// Guard knows the networks that may be reached beside public addresses.
+// Guard knows the networks that may be reached beside public addresses, and those that may not be in any case.
 type Guard struct {
-	Allowed []netip.Prefix
+	Allowed, Denied []netip.Prefix
 }
 
 // control is asked for each address that is about to be connected to: after names were resolved, and after redirects.
@@ -43,6 +43,11 @@ var shared = []netip.Prefix{
 }
 
 func (g Guard) permits(a netip.Addr) bool {
+	for _, p := range g.Denied {
+		if p.Contains(a) {
+			return false
+		}
+	}
 	for _, p := range g.Allowed {
 		if p.Contains(a) {
 			return true

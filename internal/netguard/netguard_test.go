@@ -10,9 +10,10 @@ import (
 
 func TestPermits(t *testing.T) {
 	t.Parallel()
-	inside := Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")}}
+	inside := Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")},
+		Denied: []netip.Prefix{netip.MustParsePrefix("10.1.7.0/24"), netip.MustParsePrefix("1.2.3.0/24")}}
 	for address, want := range map[string]bool{
-		"8.8.8.8": true, "2606:4700::1111": true, "127.0.0.1": false, "127.8.8.8": false, "::1": false, "::ffff:127.0.0.1": false, "0.0.0.0": false, "::": false,
+		"8.8.8.8": true, "1.2.3.4": false, "::ffff:1.2.3.4": false, "10.1.7.1": false, "2606:4700::1111": true, "127.0.0.1": false, "127.8.8.8": false, "::1": false, "::ffff:127.0.0.1": false, "0.0.0.0": false, "::": false,
 		"169.254.169.254": false, "fe80::1": false, "10.1.2.3": true, "::ffff:10.1.2.3": true, "10.2.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "fc00::1": false, "fd00:1::5": true,
 		"100.64.0.1": false, "198.18.0.1": false, "224.0.0.1": false, "255.255.255.255": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false,
 	} {

@@ -64,7 +64,13 @@ func start(t testing.TB, program string, args func(host, port string) []string) 
 // VersityGW starts Versity S3 Gateway, which lets one account in.
 func VersityGW(t testing.TB, accessKey, secretKey string) (address string) {
 	t.Helper()
-	path, root := program(t, "ROSTER_TEST_VERSITYGW", "Versity S3 Gateway"), t.TempDir()
+	return VersityGWOf(t, t.TempDir(), accessKey, secretKey)
+}
+
+// VersityGWOf starts Versity S3 Gateway before a folder, each of whose folders is a bucket.
+func VersityGWOf(t testing.TB, root, accessKey, secretKey string) (address string) {
+	t.Helper()
+	path := program(t, "ROSTER_TEST_VERSITYGW", "Versity S3 Gateway")
 	return start(t, path, func(host, port string) []string {
 		return []string{"--port", host + ":" + port, "--access", accessKey, "--secret", secretKey, "--quiet", "posix", root}
 	})

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -82,7 +83,11 @@ func (s *Store) Stat(ctx context.Context, path string) (source.Object, error) {
 	if err != nil {
 		return source.Object{}, s.failure(ctx, path, err)
 	}
-	return source.Object{Path: path, Size: a.Size, Modified: a.ModTime, Version: s.driver.version(a)}, nil
+	version := s.driver.version(a)
+	if version == "" {
+		version = untaggedVersion(a.Size, a.ModTime)
+	}
+	return source.Object{Path: path, Size: a.Size, Modified: a.ModTime, Version: version}, nil
 }
 
 // List implements source.Store.
@@ -115,6 +120,9 @@ func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) 
 		version, ok := s.driver.listed(o)
 		if !ok {
 			continue
+		}
+		if version == "" {
+			version = untaggedVersion(o.Size, o.ModTime)
 		}
 		if err := fn(source.Object{Path: path, Size: o.Size, Modified: o.ModTime, Version: version}); err != nil {
 			return err
@@ -154,17 +162,27 @@ func (s *Store) read(ctx context.Context, key, version string, offset int64, par
 		return 0, err
 	}
 	r, err := s.bucket.NewRangeReader(ctx, key, offset, int64(len(part)), &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
-		s.driver.pin(as, version)
+		if !strings.HasPrefix(version, untagged) {
+			s.driver.pin(as, version)
+		}
 		return nil
 	}})
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
-	if !s.driver.same(r.As, version) {
+	if strings.HasPrefix(version, untagged) && version != untaggedVersion(r.Size(), r.ModTime()) || !s.driver.same(r.As, version) {
 		return 0, source.ErrChanged
 	}
 	return io.ReadFull(r, part)
+}
+
+// untagged begins the version of an object of which a store tells no ETag, as gateways before folders do of files that did not
+// come through them: its size and its time, in seconds, which each answer with bytes of it tells as well.
+const untagged = "untagged-"
+
+func untaggedVersion(size int64, modified time.Time) string {
+	return fmt.Sprintf("%s%d-%d", untagged, size, modified.Unix())
 }
 
 // tagged is how the drivers whose objects are pinned by their ETags tell the version of one.

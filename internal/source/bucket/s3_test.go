@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +72,55 @@ func TestMotoConformance(t *testing.T) {
 		w, _ := s3World(t, address)
 		return w
 	})
+}
+
+// TestUntagged reads objects that have no ETag: files that were in a folder before there was a gateway to it.
+func TestUntagged(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	file := filepath.Join(root, "people", "a.csv")
+	write := func(text string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("mail\nada@example.com\n")
+	s, err := OpenS3(t.Context(), S3{Endpoint: "http://" + servertest.VersityGWOf(t, root, accessKey, secretKey), PathStyle: true, Bucket: "people",
+		AccessKey: accessKey, SecretKey: secretKey, Client: &http.Client{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed source.Object
+	if err := s.List(t.Context(), "", func(o source.Object) error { listed = o; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	stated, err := s.Stat(t.Context(), "a.csv")
+	if err != nil || stated.Version != listed.Version || !strings.HasPrefix(listed.Version, untagged) {
+		t.Fatalf("%+v, %+v, %v", listed, stated, err)
+	}
+	read := func() ([]byte, error) {
+		r, err := s.Open(t.Context(), listed, 0, -1)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		return io.ReadAll(r)
+	}
+	if text, err := read(); string(text) != "mail\nada@example.com\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	write("mail\nbob@example.com\n+")
+	if text, err := read(); !errors.Is(err, source.ErrChanged) {
+		t.Errorf("a file that was replaced: %q, %v", text, err)
+	}
+	write("mail\neve@example.com\n")
+	if err := os.Chtimes(file, time.Time{}, time.Now().Add(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := read(); !errors.Is(err, source.ErrChanged) {
+		t.Errorf("a file that was replaced by one of the same size: %q, %v", text, err)
+	}
 }
 
 // TestEnvironment reads as the environment of the process says.

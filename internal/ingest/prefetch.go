@@ -1,0 +1,106 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"roster/internal/audience"
+)
+
+const (
+	// prefetchBytes is how much of small files is in memory before it is parsed, and prefetchFiles how many are on their way
+	// at a time: a store that is far away answers each only after a while.
+	prefetchBytes = 32 << 20
+	prefetchFiles = 16
+)
+
+// prefetched is a small file on its way into memory.
+type prefetched struct {
+	stored audience.PlannedFile
+	ready  chan struct{} // closed when bytes and err are there
+	bytes  []byte
+	err    error
+	memory int64 // bytes that are reserved for it
+}
+
+// open is a range of the file, once it is there.
+func (f *prefetched) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	select {
+	case <-f.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	part := f.bytes[min(offset, int64(len(f.bytes))):]
+	if length >= 0 {
+		part = part[:min(length, int64(len(part)))]
+	}
+	return io.NopCloser(bytes.NewReader(part)), nil
+}
+
+// prefetcher reads small files into memory, a few ahead of whoever parses them in their order.
+type prefetcher struct {
+	files  []*prefetched
+	memory *semaphore.Weighted
+	wg     sync.WaitGroup
+}
+
+// prefetch begins to read files. The end of ctx ends it; wait then waits until nothing is on its way.
+func (a *attempt) prefetch(ctx context.Context, files []audience.PlannedFile) *prefetcher {
+	p := &prefetcher{memory: semaphore.NewWeighted(prefetchBytes)}
+	for _, f := range files {
+		p.files = append(p.files, &prefetched{stored: f, ready: make(chan struct{})})
+	}
+	p.wg.Go(func() {
+		tickets := semaphore.NewWeighted(prefetchFiles)
+		for _, f := range p.files {
+			if f.err = p.memory.Acquire(ctx, f.stored.Size); f.err == nil {
+				f.memory = f.stored.Size
+				f.err = tickets.Acquire(ctx, 1)
+			}
+			if f.err != nil {
+				close(f.ready)
+				continue
+			}
+			p.wg.Go(func() {
+				defer close(f.ready)
+				defer tickets.Release(1)
+				f.bytes, f.err = a.fetch(ctx, f.stored)
+			})
+		}
+	})
+	return p
+}
+
+// done gives the memory of a file back that has been parsed, or will not be.
+func (p *prefetcher) done(f *prefetched) {
+	<-f.ready
+	f.bytes = nil
+	p.memory.Release(f.memory)
+}
+
+func (p *prefetcher) wait() { p.wg.Wait() }
+
+// fetch reads a file whole.
+func (a *attempt) fetch(ctx context.Context, f audience.PlannedFile) ([]byte, error) {
+	r, err := a.spec.Source.Open(ctx, object(f), 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b := make([]byte, f.Size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, err
+	}
+	// A store may find out at the end that the file has changed.
+	if _, err := r.Read(make([]byte, 1)); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return b, nil
+}
