@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openDataDir, a.openLocalRoots, a.openMeta, a.openLake, a.openProfile, a.wire,
+		a.openDataDir, a.openLocalRoots, a.openMeta, a.openLake, a.openProfile, a.openLanding, a.wire,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -175,8 +175,6 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Organizations share nothing here: a data directory holds one.
-	a.landing = landing.New(a.path("landing"), a.cfg.LandingQuota)
 	a.outside = a.cfg.guard().Client()
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,

@@ -36,6 +36,8 @@ type Config struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text" or "json"
 	DebugListen string // loopback host:port of pprof, "" for none
+	// LandingURL is the bucket that landing zones lie in, s3://…; "" keeps them in the data directory.
+	LandingURL string
 	// LandingQuota is how many bytes a sandbox's landing zone holds; 0 means that there is no limit.
 	LandingQuota int64
 	// UndoWindow is how long a run can be undone.
@@ -146,6 +148,7 @@ func Settings() []Setting {
 		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
 		{"memory", "budget of one run", "512MiB", setMemory},
+		{"landing-url", "bucket that the landing zones lie in, s3://BUCKET/FOLDER?region=…&endpoint=…, by the role or the keys in the environment (the data directory when absent)", "", setLandingURL},
 		{"landing-quota", "what the landing zone of a sandbox holds at most, such as 100GiB (no limit when absent)", "", setLandingQuota},
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
 		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
@@ -344,6 +347,14 @@ func setMemory(c *Config, v string) error {
 		return fmt.Errorf("%s is too little; a run needs at least %s", v, humanize.IBytes(minMemory))
 	}
 	c.Memory = int64(n)
+	return nil
+}
+
+func setLandingURL(c *Config, v string) error {
+	if _, err := landingBucket(v); err != nil {
+		return err
+	}
+	c.LandingURL = v
 	return nil
 }
 

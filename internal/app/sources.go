@@ -21,7 +21,7 @@ import (
 // nil, and else the folder of a local connection.
 func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
-		return a.landing.Open(scope.Sandbox)
+		return a.landing.Open(ctx, scope.Sandbox)
 	}
 	if conn.SpecID == audience.SpecLocal {
 		root, err := a.allowedRoot(conn.Params["root"])

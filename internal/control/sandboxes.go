@@ -160,7 +160,7 @@ func (s *Service) doSandbox(ctx context.Context, num string) error {
 	if cleared, err := s.clearSandbox(ctx, scope, nil); err != nil || !cleared {
 		return err
 	}
-	if err := s.cfg.Landing.Clear(scope.Sandbox); err != nil {
+	if err := s.cfg.Landing.Clear(ctx, scope.Sandbox); err != nil {
 		return err
 	}
 	cleared, err := s.clearSandbox(ctx, scope, func(tx meta.Tx, state audience.SandboxState) error {

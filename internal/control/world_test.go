@@ -46,7 +46,7 @@ type world struct {
 func (w *world) config(worker string) control.Config {
 	return control.Config{
 		Store: w.store, Queue: w.jobs, Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Sources: w.open,
-		Landing: landing.New(filepath.Join(w.dir, "landing"), 0), Clock: w.clock.now, Worker: worker,
+		Landing: landing.New(filepath.Join(w.dir, "landing"), nil, 0), Clock: w.clock.now, Worker: worker,
 	}
 }
 

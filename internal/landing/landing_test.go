@@ -30,11 +30,11 @@ type world struct {
 func newWorld(t *testing.T, quota int64) *world {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "landing")
-	return &world{Zones: New(dir, quota), t: t, dir: dir}
+	return &world{Zones: New(dir, nil, quota), t: t, dir: dir}
 }
 
 // restart is another process on the same folder.
-func (w *world) restart() { w.Zones = New(w.dir, w.quota) }
+func (w *world) restart() { w.Zones = New(w.dir, nil, w.quota) }
 
 // files lists all files of the folder, with what they hold; of unfinished uploads only whether there are any.
 func (w *world) files() map[string]string {
@@ -238,7 +238,7 @@ func TestUnnoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := part{id: partID("prod", "a.csv")}
-	f, err := os.OpenFile(filepath.Join(w.dir, p.bytes()), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(w.dir, unfinished, p.bytes()), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestUnnoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := part{id: partID("prod", "b.csv")}
-	if err := os.Rename(filepath.Join(w.dir, b.bytes()), filepath.Join(w.dir, "prod", "b.csv")); err != nil {
+	if err := os.Rename(filepath.Join(w.dir, unfinished, b.bytes()), filepath.Join(w.dir, "prod", "b.csv")); err != nil {
 		t.Fatal(err)
 	}
 	if s := w.ask("b.csv", text); s.Received != 0 || s.File != nil {
@@ -403,7 +403,7 @@ func TestExpireAndClear(t *testing.T) {
 	if _, err := w.part("d.csv", "0123", 0, 1, strings.NewReader("01")); err != nil {
 		t.Fatal(err)
 	}
-	age((&part{id: partID("prod", "c.csv")}).note())
+	age(filepath.Join(unfinished, (&part{id: partID("prod", "c.csv")}).note()))
 	before := time.Now().Add(-TTL)
 	if n, err := w.Expire(t.Context(), before, func(sandbox string) bool { return sandbox == "prod" }); n != 0 || err != nil {
 		t.Error(n, err)
@@ -418,7 +418,7 @@ func TestExpireAndClear(t *testing.T) {
 	if c, d := w.ask("c.csv", "0123"), w.ask("d.csv", "0123"); c.Received != 0 || d.Received != 2 {
 		t.Errorf("%+v, %+v", c, d)
 	}
-	if err := w.Clear("prod"); err != nil {
+	if err := w.Clear(t.Context(), "prod"); err != nil {
 		t.Fatal(err)
 	}
 	w.holds("cleared", map[string]string{})

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 	"time"
 
@@ -40,8 +39,8 @@ func partID(sandbox, name string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(sandbox+"\x00"+name)))[:40]
 }
 
-func (p *part) bytes() string { return path.Join(unfinished, p.id+".bytes") }
-func (p *part) note() string  { return path.Join(unfinished, p.id+".json") }
+func (p *part) bytes() string { return p.id + ".bytes" }
+func (p *part) note() string  { return p.id + ".json" }
 
 // putRange takes a range of a file.
 func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (State, error) {
@@ -64,7 +63,7 @@ func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name strin
 	case u.Range.First < 0 && fits && p.Received > 0:
 		return State{Received: p.Received, Size: p.Size}, nil
 	case u.Range.First < 0:
-		return z.ended(ctx, root, sandbox, name, u)
+		return z.ended(ctx, sandbox, name, u)
 	case u.Range.First == 0:
 		if p, err = z.beginPart(ctx, root, sandbox, name, u); err != nil {
 			return State{}, err
@@ -101,24 +100,27 @@ func (z *Zones) end(id string) {
 }
 
 // ended says of an upload that is not under way whether it has ended: then the file is there, with its checksum.
-func (z *Zones) ended(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (State, error) {
+func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (State, error) {
 	state := State{Size: u.Range.Size}
-	zone, err := z.Open(sandbox)
-	if err != nil {
-		return state, err
-	}
-	defer zone.Close()
-	o, err := zone.Stat(ctx, name)
-	if errors.Is(err, source.ErrNotExist) || err == nil && (o.Size != u.Range.Size || u.SHA256 == nil) {
-		return state, nil
-	}
-	if err != nil {
-		return state, err
-	}
-	sum, err := sumOf(ctx, root, path.Join(sandbox, name))
-	if err == nil && bytes.Equal(sum, u.SHA256) {
-		state.Received, state.File, state.SHA256 = o.Size, &o, sum
-	}
+	err := z.look(ctx, sandbox, func(zone source.Store) error {
+		o, err := zone.Stat(ctx, name)
+		if errors.Is(err, source.ErrNotExist) || err == nil && (o.Size != u.Range.Size || u.SHA256 == nil) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r, err := zone.Open(ctx, o, 0, -1)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		sum, err := sumOf(ctx, r)
+		if err == nil && bytes.Equal(sum, u.SHA256) {
+			state.Received, state.File, state.SHA256 = o.Size, &o, sum
+		}
+		return err
+	})
 	return state, err
 }
 
@@ -172,8 +174,12 @@ func (z *Zones) noted(root *os.Root, p *part, n int64) error {
 
 // finish puts an upload that is whole in its place; one with another checksum than the client said is dropped.
 func (z *Zones) finish(ctx context.Context, root *os.Root, p *part) (State, error) {
-	sum, err := sumOf(ctx, root, p.bytes())
+	f, err := root.Open(p.bytes())
 	if err != nil {
+		return State{}, fmt.Errorf("check the upload: %w", err)
+	}
+	sum, err := sumOf(ctx, f)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return State{}, err
 	}
 	if err := checkSum(p.SHA256, sum); err != nil {
@@ -184,12 +190,7 @@ func (z *Zones) finish(ctx context.Context, root *os.Root, p *part) (State, erro
 }
 
 // sumOf computes the SHA-256 of a file.
-func sumOf(ctx context.Context, root *os.Root, name string) ([]byte, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("check the upload: %w", err)
-	}
-	defer f.Close()
+func sumOf(ctx context.Context, f io.Reader) ([]byte, error) {
 	sum := sha256.New()
 	if _, err := io.Copy(sum, &sender{ctx: ctx, r: f}); err != nil {
 		return nil, fmt.Errorf("check the upload: %w", err)
@@ -215,7 +216,7 @@ func writePart(root *os.Root, p *part) error {
 	if err := root.Rename(temp, p.note()); err != nil {
 		return diskError("note the upload", err)
 	}
-	return syncFolder(root, unfinished)
+	return syncFolder(root, ".")
 }
 
 // readPart reads what is noted of an upload; nil when there is none.
@@ -250,7 +251,7 @@ func readPart(root *os.Root, id string) (*part, error) {
 
 // readParts reads what is noted of all uploads.
 func readParts(root *os.Root) ([]part, error) {
-	entries, err := fs.ReadDir(root.FS(), unfinished)
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return nil, fmt.Errorf("look at the uploads: %w", err)
 	}
@@ -272,7 +273,12 @@ func readParts(root *os.Root) ([]part, error) {
 }
 
 // dropParts drops the uploads that drop says, unless a request is sending a part.
-func (z *Zones) dropParts(root *os.Root, drop func(part) bool) error {
+func (z *Zones) dropParts(drop func(part) bool) error {
+	root, err := z.uploads()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	parts, err := readParts(root)
 	if err != nil {
 		return err
@@ -301,13 +307,13 @@ func removeIfThere(root *os.Root, name string) error {
 
 // clearPieces removes the uploads in one piece that an earlier process did not finish.
 func clearPieces(root *os.Root) error {
-	entries, err := fs.ReadDir(root.FS(), unfinished)
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("look at the uploads: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), piece) {
-			err = errors.Join(err, removeIfThere(root, path.Join(unfinished, e.Name())))
+			err = errors.Join(err, removeIfThere(root, e.Name()))
 		}
 	}
 	return err

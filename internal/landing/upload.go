@@ -9,7 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
-	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/uuid"
@@ -51,14 +51,14 @@ type State struct {
 // when it is whole. name is a path that CheckName accepts, or one of Roster's own. Its errors are *audience.Error when
 // they are the client's to know.
 func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State, error) {
-	root, err := z.root(sandbox)
+	if err := z.shelf.Check(ctx, sandbox, name); err != nil {
+		return State{}, err
+	}
+	root, err := z.uploads()
 	if err != nil {
 		return State{}, err
 	}
 	defer root.Close()
-	if err := makeRoom(root, path.Join(sandbox, name), true); err != nil {
-		return State{}, err
-	}
 	if u.Range != nil {
 		return z.putRange(ctx, root, sandbox, name, u)
 	}
@@ -67,7 +67,7 @@ func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State,
 		return State{}, err
 	}
 	defer back()
-	temp := path.Join(unfinished, piece+uuid.NewString())
+	temp := piece + uuid.NewString()
 	sum := sha256.New()
 	size, err := z.receive(ctx, root, temp, sandbox, name, u, sum)
 	if err == nil {
@@ -144,33 +144,21 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// place puts a file that is whole and on the disk in its place.
-func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (*source.Object, error) {
-	target := path.Join(sandbox, name)
-	err := func() error {
-		z.tree.Lock()
-		defer z.tree.Unlock()
-		if err := makeRoom(root, target, false); err != nil {
-			return err
-		}
-		if err := root.Rename(temp, target); err != nil {
-			return diskError("put the upload in its place", err)
-		}
-		return syncFolder(root, path.Dir(target))
-	}()
-	if err != nil {
-		return nil, errors.Join(err, removeIfThere(root, temp))
-	}
-	zone, err := z.Open(sandbox)
-	if err != nil {
+// place puts a file that is whole and on the disk in its place, and removes it from the uploads.
+func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (o *source.Object, err error) {
+	err = z.shelf.Place(ctx, sandbox, name, filepath.Join(z.dir, temp))
+	if err = errors.Join(err, removeIfThere(root, temp)); err != nil {
 		return nil, err
 	}
-	defer zone.Close()
-	o, err := zone.Stat(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("look at the uploaded file: %w", err)
-	}
-	return &o, nil
+	err = z.look(ctx, sandbox, func(zone source.Store) error {
+		found, err := zone.Stat(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look at the uploaded file: %w", err)
+		}
+		o = &found
+		return nil
+	})
+	return o, err
 }
 
 // copyBody copies what a client sends. An error of the client's is told apart from one of the disk.

@@ -7,9 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,45 +36,51 @@ const unfinished = ".uploads"
 
 // Zones is the landing zones of all sandboxes. It is safe for concurrent use; no other process may use its folder.
 type Zones struct {
-	dir   string
+	shelf Shelf
+	dir   string // of the unfinished uploads
 	quota int64
 
 	mu       sync.Mutex
 	sending  map[string]bool  // the uploads by ranges that a request is sending a part of
 	reserved map[string]int64 // bytes that uploads in one piece will need in a sandbox
-	tree     sync.Mutex       // folders are made and removed by one at a time
 	cleared  sync.Once
 }
 
-// New returns the landing zones in a folder, which is made when it is needed. A zone holds quota bytes; 0 means that there
-// is no limit.
-func New(dir string, quota int64) *Zones {
-	return &Zones{dir: dir, quota: quota, sending: map[string]bool{}, reserved: map[string]int64{}}
+// New returns the landing zones whose files lie on a shelf, or in the folder when that is nil. The folder, which is made when it
+// is needed, has the unfinished uploads in either case. A zone holds quota bytes; 0 means that there is no limit.
+func New(dir string, shelf Shelf, quota int64) *Zones {
+	if shelf == nil {
+		shelf = &folder{dir: dir}
+	}
+	return &Zones{shelf: shelf, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, reserved: map[string]int64{}}
 }
 
-// Open opens a sandbox's landing zone as a store of sources.
-func (z *Zones) Open(sandbox string) (*source.Local, error) {
-	root, err := z.root(sandbox)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return source.OpenLocal(filepath.Join(z.dir, sandbox))
+// Open opens a sandbox's landing zone as a store of sources. Who is done with it closes it if it can be closed.
+func (z *Zones) Open(ctx context.Context, sandbox string) (source.Store, error) {
+	return z.shelf.Open(ctx, sandbox)
 }
 
-// root opens the folder of the landing zones, in which the sandbox's and that of the unfinished uploads are there.
-func (z *Zones) root(sandbox string) (*os.Root, error) {
-	if err := os.MkdirAll(z.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open the landing zone: %w", err)
-	}
-	root, err := os.OpenRoot(z.dir)
+// look opens a landing zone for as long as fn runs.
+func (z *Zones) look(ctx context.Context, sandbox string, fn func(source.Store) error) error {
+	zone, err := z.shelf.Open(ctx, sandbox)
 	if err != nil {
-		return nil, fmt.Errorf("open the landing zone: %w", err)
+		return err
 	}
-	for _, folder := range []string{sandbox, unfinished} {
-		if err := root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, errors.Join(fmt.Errorf("open the landing zone: %w", err), root.Close())
-		}
+	if c, ok := zone.(io.Closer); ok {
+		defer c.Close()
+	}
+	return fn(zone)
+}
+
+// uploads opens the folder of the unfinished uploads.
+func (z *Zones) uploads() (*os.Root, error) {
+	err := os.MkdirAll(z.dir, 0o700)
+	var root *os.Root
+	if err == nil {
+		root, err = os.OpenRoot(z.dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the folder of the uploads: %w", err)
 	}
 	z.cleared.Do(func() { err = clearPieces(root) })
 	if err != nil {
@@ -101,21 +106,18 @@ func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit i
 	if problem := audience.CheckPath(folder); deep && problem != "" {
 		return nil, false, audience.InvalidField("prefix", "%s", problem)
 	}
-	zone, err := z.Open(sandbox)
-	if err != nil {
-		return nil, false, err
-	}
-	defer zone.Close()
-	err = zone.List(ctx, folder, func(o source.Object) error {
-		switch {
-		case !strings.HasPrefix(o.Path, prefix), o.Path <= after, hidden(o.Path):
+	err = z.look(ctx, sandbox, func(zone source.Store) error {
+		return zone.List(ctx, folder, func(o source.Object) error {
+			switch {
+			case !strings.HasPrefix(o.Path, prefix), o.Path <= after, hidden(o.Path):
+				return nil
+			case len(files) == limit:
+				more = true
+				return errEnough
+			}
+			files = append(files, o)
 			return nil
-		case len(files) == limit:
-			more = true
-			return errEnough
-		}
-		files = append(files, o)
-		return nil
+		})
 	})
 	switch {
 	case errors.Is(err, errEnough), errors.Is(err, source.ErrNotExist):
@@ -140,109 +142,59 @@ func hidden(p string) bool {
 	return slices.ContainsFunc(strings.Split(p, "/"), func(part string) bool { return strings.HasPrefix(part, ".") })
 }
 
-// Remove removes a file of a zone, with the folders above it that are empty then. An absent one is source.ErrNotExist.
+// Remove removes a file of a zone. An absent one is source.ErrNotExist.
 func (z *Zones) Remove(ctx context.Context, sandbox, name string) error {
-	zone, err := z.Open(sandbox)
-	if err != nil {
-		return err
-	}
-	defer zone.Close()
-	if _, err := zone.Stat(ctx, name); err != nil {
-		return err
-	}
-	root, err := z.root(sandbox)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return z.remove(root, sandbox, name)
-}
-
-func (z *Zones) remove(root *os.Root, sandbox, name string) error {
-	z.tree.Lock()
-	defer z.tree.Unlock()
-	err := root.Remove(path.Join(sandbox, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q: %w", name, source.ErrNotExist)
-	}
-	if err != nil {
-		return fmt.Errorf("remove a file of the landing zone: %w", err)
-	}
-	folder := path.Dir(name)
-	for folder != "." {
-		// One that is not empty is not removed, and ends it.
-		if err := root.Remove(path.Join(sandbox, folder)); err != nil {
-			break
-		}
-		folder = path.Dir(folder)
-	}
-	return syncFolder(root, path.Join(sandbox, folder))
+	return z.shelf.Remove(ctx, sandbox, name)
 }
 
 // Clear removes all that a sandbox has.
-func (z *Zones) Clear(sandbox string) error {
-	root, err := z.root(sandbox)
-	if err != nil {
+func (z *Zones) Clear(ctx context.Context, sandbox string) error {
+	if err := z.shelf.Clear(ctx, sandbox); err != nil {
 		return err
 	}
-	defer root.Close()
-	if err := root.RemoveAll(sandbox); err != nil {
-		return fmt.Errorf("empty the landing zone: %w", err)
-	}
-	return z.dropParts(root, func(p part) bool { return p.Sandbox == sandbox })
+	return z.dropParts(func(p part) bool { return p.Sandbox == sandbox })
 }
 
 // Expire removes the files that were written before a time and the uploads that nobody went on with since then, but for
 // the sandboxes that keep says. It returns how many files there were.
 func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox string) bool) (int, error) {
-	entries, err := os.ReadDir(z.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
+	sandboxes, err := z.shelf.Sandboxes(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("look through the landing zones: %w", err)
+		return 0, err
 	}
 	expired := 0
-	for _, e := range entries {
-		if !e.IsDir() || e.Name() == unfinished || keep(e.Name()) {
+	for _, sandbox := range sandboxes {
+		if keep(sandbox) {
 			continue
 		}
-		n, err := z.expire(ctx, e.Name(), before)
+		n, err := z.expire(ctx, sandbox, before)
 		expired += n
 		if err != nil {
 			return expired, err
 		}
 	}
-	return expired, nil
+	return expired, z.dropParts(func(p part) bool { return p.touched.Before(before) && !keep(p.Sandbox) })
 }
 
 func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (int, error) {
-	zone, err := z.Open(sandbox)
-	if err != nil {
-		return 0, err
-	}
-	defer zone.Close()
-	root, err := z.root(sandbox)
-	if err != nil {
-		return 0, err
-	}
-	defer root.Close()
 	var old []string
-	err = zone.List(ctx, "", func(o source.Object) error {
-		if o.Modified.Before(before) {
-			old = append(old, o.Path)
-		}
-		return nil
+	err := z.look(ctx, sandbox, func(zone source.Store) error {
+		return zone.List(ctx, "", func(o source.Object) error {
+			if o.Modified.Before(before) {
+				old = append(old, o.Path)
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("look through the landing zone of sandbox %s: %w", sandbox, err)
 	}
 	for i, name := range old {
-		if err := z.remove(root, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
+		if err := z.shelf.Remove(ctx, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
 			return i, err
 		}
 	}
-	return len(old), z.dropParts(root, func(p part) bool { return p.Sandbox == sandbox && p.touched.Before(before) })
+	return len(old), nil
 }
 
 // room reserves bytes of a zone for a file that takes the place of the one that is there. The caller gives back what it
@@ -275,21 +227,18 @@ func (z *Zones) full(sandbox string, used int64) error {
 
 // used is how many bytes a zone holds or has promised to uploads by ranges, without the file of that name.
 func (z *Zones) used(ctx context.Context, sandbox, name string) (used int64, err error) {
-	zone, err := z.Open(sandbox)
-	if err != nil {
-		return 0, err
-	}
-	defer zone.Close()
-	err = zone.List(ctx, "", func(o source.Object) error {
-		if o.Path != name {
-			used += o.Size
-		}
-		return nil
+	err = z.look(ctx, sandbox, func(zone source.Store) error {
+		return zone.List(ctx, "", func(o source.Object) error {
+			if o.Path != name {
+				used += o.Size
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("measure the landing zone: %w", err)
 	}
-	root, err := z.root(sandbox)
+	root, err := z.uploads()
 	if err != nil {
 		return 0, err
 	}
@@ -301,58 +250,6 @@ func (z *Zones) used(ctx context.Context, sandbox, name string) (used int64, err
 		}
 	}
 	return used, err
-}
-
-// makeRoom makes the folders above the target, or only looks whether it could. Neither they nor the target may be symbolic
-// links, and where the target goes there may be a file but no folder.
-func makeRoom(root *os.Root, target string, onlyLook bool) error {
-	sandbox, name, _ := strings.Cut(target, "/")
-	folder := sandbox
-	parts := strings.Split(name, "/")
-	for _, part := range parts[:len(parts)-1] {
-		above := folder
-		folder = path.Join(folder, part)
-		info, err := root.Lstat(folder)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && onlyLook:
-			return nil
-		case errors.Is(err, fs.ErrNotExist):
-			if err := root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("make a folder in the landing zone: %w", err)
-			}
-			if err := syncFolder(root, above); err != nil {
-				return err
-			}
-		case err != nil:
-			return fmt.Errorf("look at a folder in the landing zone: %w", err)
-		case !info.IsDir():
-			return audience.InvalidField("path", "%q in it is not a folder", strings.TrimPrefix(folder, sandbox+"/"))
-		}
-	}
-	info, err := root.Lstat(target)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look at a file in the landing zone: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return audience.InvalidField("path", "%q is there and is not a file", name)
-	}
-	return nil
-}
-
-// syncFolder brings a folder's entries to the disk.
-func syncFolder(root *os.Root, name string) error {
-	d, err := root.Open(name)
-	if err != nil {
-		return fmt.Errorf("open a folder of the landing zone: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("write a folder of the landing zone to the disk: %w", err)
-	}
-	return nil
 }
 
 // diskError is an error of the disk that uploads go to. A full one is for whoever uploads to know of.

@@ -179,3 +179,44 @@ func TestUploadCommand(t *testing.T) {
 		}
 	}
 }
+
+// TestLandingBucket has the landing zones in a bucket: uploads, runs, lists, deletes and a sandbox that is reset.
+func TestLandingBucket(t *testing.T) {
+	store := startS3(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3Key)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3Secret)
+	s := start(t, func(c *app.Config) { c.LandingURL = "s3://people/zones?endpoint=" + store.url })
+	walkThroughSeed(t, s, landingPlace)
+
+	c, err := client.LoadCredentials(app.CredentialsPath(s.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := rowsOf(0, 50_000)
+	for range 2 { // the second time it is there
+		up, err := c.UploadFile(t.Context(), "lists/people.csv", strings.NewReader(text), int64(len(text)), nil)
+		if err != nil || up.Path != "lists/people.csv" || up.Size != int64(len(text)) {
+			t.Fatal(up, err)
+		}
+	}
+	if got := store.keys(); fmt.Sprint(got) != "[zones/prod/activation/sample-source/example.csv zones/prod/lists/people.csv]" {
+		t.Errorf("the bucket has %v", got)
+	}
+	id := s.submit(fmt.Sprintf(`{"name": "people", "originName": "CUSTOM_UPLOAD", "fields": %s, "sourceSpec": {"path": "lists", "type": "folder", "cloudType": "DLZ"}}`, peopleFields))
+	if run := s.ingest(id, "{}"); run["status"] != "SUCCESS" || run["rows"].(map[string]any)["added"] != 50_000.0 {
+		t.Errorf("%v", run)
+	}
+	files, err := c.Files(t.Context(), "lists/", "", 0)
+	if err != nil || len(files.Files) != 1 {
+		t.Errorf("%+v, %v", files, err)
+	}
+	if err := c.DeleteFile(t.Context(), "lists/people.csv"); err != nil {
+		t.Error(err)
+	}
+	s.call("DELETE", "/landing/lists/people.csv", "").refused(404, "100940-404", "lists/people.csv")
+	s.call("PUT", "/data/foundation/sandbox-management/sandboxes/prod", `{"action": "reset"}`).ok(202)
+	waitUntil(t, "the bucket is empty", func() bool { return len(store.keys()) == 0 })
+	if left, err := os.ReadDir(filepath.Join(s.dir, "landing", ".uploads")); err != nil || len(left) != 0 {
+		t.Errorf("uploads are left: %v, %v", left, err)
+	}
+}

@@ -51,6 +51,19 @@ func (s *s3Server) put(key, content string) {
 	}
 }
 
+// keys lists what the bucket has.
+func (s *s3Server) keys() (list []string) {
+	s.t.Helper()
+	out, err := s.admin.ListObjectsV2(s.t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("people")})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, o := range out.Contents {
+		list = append(list, *o.Key)
+	}
+	return list
+}
+
 // connectionBody describes the server to Roster.
 func (s *s3Server) connectionBody(name, secret string) string {
 	return compact(map[string]any{"name": name, "connectionSpec": map[string]any{"id": "ecadc60c-7455-4d87-84dc-2a0e293d997b", "version": "1.0"},

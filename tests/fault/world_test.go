@@ -111,7 +111,7 @@ func open(t *testing.T, dir string) *world {
 	w.Service = control.New(control.Config{Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
 		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
 			return source.OpenLocal(w.path("landing", "prod"))
-		}, Landing: landing.New(filepath.Join(dir, "landing"), 0)})
+		}, Landing: landing.New(filepath.Join(dir, "landing"), nil, 0)})
 	return w
 }
 

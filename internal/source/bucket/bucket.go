@@ -31,6 +31,7 @@ type Store struct {
 	bucket *blob.Bucket
 	folder string // with a slash at its end, or ""
 	driver driver
+	part   bool // of another Store, whose bucket it is
 }
 
 // driver is how the libraries of the clouds differ.
@@ -59,8 +60,44 @@ func newStore(b *blob.Bucket, folder string, d driver) *Store {
 	return &Store{bucket: b, folder: folder, driver: d}
 }
 
-// Close implements io.Closer.
-func (s *Store) Close() error { return s.bucket.Close() }
+// Close implements io.Closer. A part of another Store leaves that open.
+func (s *Store) Close() error {
+	if s.part {
+		return nil
+	}
+	return s.bucket.Close()
+}
+
+// Below is the part of the store that is below a folder.
+func (s *Store) Below(folder string) *Store {
+	below := newStore(s.bucket, s.folder+folder, s.driver)
+	below.part = true
+	return below
+}
+
+// Put puts an object in its place, at once, in that of one that is there.
+func (s *Store) Put(ctx context.Context, path string, content io.Reader) error {
+	key, err := s.key(path)
+	if err != nil {
+		return err
+	}
+	if err := s.bucket.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream"}); err != nil {
+		return s.failure(ctx, path, err)
+	}
+	return nil
+}
+
+// Remove removes an object; an absent one may be an error.
+func (s *Store) Remove(ctx context.Context, path string) error {
+	key, err := s.key(path)
+	if err != nil {
+		return err
+	}
+	if err := s.bucket.Delete(ctx, key); err != nil {
+		return s.failure(ctx, path, err)
+	}
+	return nil
+}
 
 // key returns the key of a path.
 func (s *Store) key(path string) (string, error) {
