@@ -180,7 +180,7 @@ func TestUploadCommand(t *testing.T) {
 	}
 }
 
-// TestLandingBucket has the landing zones in a bucket: uploads, runs, lists, deletes and a sandbox that is reset.
+// TestLandingBucket has the landing zones in a bucket: uploads, runs, lists and deletes, and a sandbox that is deleted.
 func TestLandingBucket(t *testing.T) {
 	store := startS3(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3Key)
@@ -214,8 +214,13 @@ func TestLandingBucket(t *testing.T) {
 		t.Error(err)
 	}
 	s.call("DELETE", "/landing/lists/people.csv", "").refused(404, "100940-404", "lists/people.csv")
-	s.call("PUT", "/data/foundation/sandbox-management/sandboxes/prod", `{"action": "reset"}`).ok(202)
-	waitUntil(t, "the bucket is empty", func() bool { return len(store.keys()) == 0 })
+	s.call("POST", "/data/foundation/sandbox-management/sandboxes", `{"name": "dev", "title": "Dev"}`).ok(202)
+	s.callWith("PUT", "/landing/a.csv", "mail\n", map[string]string{"x-sandbox-name": "dev"}).ok(200)
+	if got := store.keys(); len(got) != 2 {
+		t.Errorf("the bucket has %v", got)
+	}
+	s.call("DELETE", "/data/foundation/sandbox-management/sandboxes/dev", "").ok(202)
+	waitUntil(t, "nothing of the sandbox is in the bucket", func() bool { return len(store.keys()) == 1 })
 	if left, err := os.ReadDir(filepath.Join(s.dir, "landing", ".uploads")); err != nil || len(left) != 0 {
 		t.Errorf("uploads are left: %v, %v", left, err)
 	}
