@@ -84,6 +84,8 @@ func pathError(ctx context.Context, src source.Store, err error, field string, t
 		return audience.InvalidField(field, "%s %q does not exist in the source; upload it or correct the path%s", typ, path, source.Nearest(ctx, src, path, typ == audience.PathFolder))
 	case errors.Is(err, source.ErrOutside):
 		return audience.InvalidField(field, "%q lies outside the root of its connection or behind a symbolic link", path)
+	case errors.Is(err, source.ErrPermission) && typ == audience.PathFolder:
+		return audience.InvalidField(field, "the folder %q cannot be listed: permission denied; give the connection the right to list, or name a file, which needs only the right to read", path)
 	case errors.Is(err, source.ErrPermission):
 		return audience.InvalidField(field, "%q cannot be read: permission denied; check the connection's rights", path)
 	}

@@ -376,6 +376,30 @@ func TestFreshObjectMissed(t *testing.T) {
 	}
 }
 
+// TestNoRightToList reads a file by its path where the store lets nobody list, and says what is missing for a folder.
+func TestNoRightToList(t *testing.T) {
+	t.Parallel()
+	c := s3Cloud(t)
+	c.put("lists/a.csv", rowsOf(0, 10))
+	proxy := servertest.Proxy(t, c.address, func(r *http.Request) servertest.Fault {
+		if r.URL.Query().Get("list-type") == "2" {
+			return servertest.Fault{Status: http.StatusForbidden, Body: "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"}
+		}
+		return servertest.Fault{}
+	})
+	s := start(t, loopback)
+	conn := c.connected(s, proxy)
+	if run := s.ingest(s.audienceOf(conn, "lists/a.csv", "file"), "{}"); run["status"] != "SUCCESS" {
+		t.Errorf("%v", run)
+	}
+	s.call("POST", flow+"/"+conn+"/test", "").refused(400, "100910-400", "cannot be listed: permission denied", "right to read")
+	task := s.call("POST", ais+"/submit", fmt.Sprintf(`{"name": "folder", "originName": "CUSTOM_UPLOAD", "fields": %s,
+		"sourceSpec": {"path": "lists", "type": "folder", "sourceType": "Cloud Storage", "baseConnectionId": %q}}`, peopleFields, conn)).ok(200)["taskId"].(string)
+	if v := s.poll(ais+"/task/"+task, ended); v["status"] != "FAILED" || !strings.Contains(compact(v), "cannot be listed") {
+		t.Errorf("%v", v)
+	}
+}
+
 // TestNearestNames suggests what the client may have meant.
 func TestNearestNames(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package servertest
 
 import (
 	"bytes"
+	_ "embed"
 	"fmt"
 	"net"
 	"os"
@@ -144,6 +145,20 @@ func SSHD(t testing.TB, passPhrase string) SSHServer {
 		return []string{"-D", "-e", "-f", config, "-o", "ListenAddress=" + host, "-p", port}
 	})
 	return s
+}
+
+//go:embed sftp_server.py
+var passwordSFTP []byte
+
+// PasswordSFTP starts AsyncSSH's SFTP server on a folder. The users "plain" and "asked" get in by a password, the second one only
+// if they answer the server's questions.
+func PasswordSFTP(t testing.TB, root, password string) (address string) {
+	t.Helper()
+	python, script := program(t, "ROSTER_TEST_PYTHON", "a Python with asyncssh"), filepath.Join(t.TempDir(), "server.py")
+	if err := os.WriteFile(script, passwordSFTP, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, python, func(host, port string) []string { return []string{script, host, port, root, password} })
 }
 
 // SSHKey makes a key in a file and returns it.

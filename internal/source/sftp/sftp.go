@@ -65,7 +65,10 @@ func Open(c Config) (*Store, error) {
 		s.auth = append(s.auth, ssh.PublicKeys(signer))
 	}
 	if c.Password != "" {
-		s.auth = append(s.auth, ssh.Password(c.Password))
+		// Servers that ask for the password by questions of their own know no other way.
+		s.auth = append(s.auth, ssh.Password(c.Password), ssh.KeyboardInteractive(func(_, _ string, questions []string, shown []bool) ([]string, error) {
+			return answers(c.Password, questions, shown), nil
+		}))
 	}
 	return s, nil
 }
@@ -90,6 +93,17 @@ func parseKey(text, passPhrase string) (ssh.Signer, error) {
 		return nil, fmt.Errorf("%w: the private key cannot be read, or its pass phrase is another one", source.ErrCredentials)
 	}
 	return signer, nil
+}
+
+// answers gives the password to the questions whose answer is not shown, and nothing to others.
+func answers(password string, questions []string, shown []bool) []string {
+	list := make([]string, len(questions))
+	for i := range questions {
+		if !shown[i] {
+			list[i] = password
+		}
+	}
+	return list
 }
 
 // Close implements io.Closer.
@@ -141,7 +155,7 @@ func (s *Store) connect(ctx context.Context) (*sftp.Client, error) {
 		switch {
 		case shown != nil:
 			return nil, shown
-		case strings.Contains(err.Error(), "unable to authenticate"):
+		case strings.Contains(err.Error(), "unable to authenticate"), strings.Contains(err.Error(), noQuestion):
 			return nil, fmt.Errorf("%w: the server does not let the user in by this password or key", source.ErrCredentials)
 		}
 		return nil, err
@@ -157,6 +171,9 @@ func (s *Store) connect(ctx context.Context) (*sftp.Client, error) {
 	s.client, s.conn = files, client
 	return files, nil
 }
+
+// noQuestion is what the library says of a server that refuses whoever would answer its questions, without one.
+const noQuestion = "unexpected message type 51 (expected 60)"
 
 // known checks the key that the server shows.
 func (s *Store) known(key ssh.PublicKey) error {

@@ -3,6 +3,7 @@ package sftp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -88,6 +89,45 @@ func TestConformance(t *testing.T) {
 				}
 			}}
 	})
+}
+
+// TestPassword reads by a password from another server than OpenSSH's, which asks for it in two ways.
+func TestPassword(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "drop"), 0o755), os.WriteFile(filepath.Join(root, "drop", "a.csv"), []byte("mail\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(servertest.PasswordSFTP(t, root, "open sesame"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &server{t: t, root: "drop", cfg: Config{Host: host, Port: number, Dialer: &net.Dialer{}}}
+	err = list(t, server.open(func(c *Config) { c.User, c.Password = "plain", "open sesame" }), "")
+	server.cfg.HostKey = regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`).FindString(fmt.Sprint(err))
+	for _, user := range []string{"plain", "asked"} {
+		s := server.open(func(c *Config) { c.User, c.Password = user, "open sesame" })
+		o, err := s.Stat(t.Context(), "a.csv")
+		if err != nil {
+			t.Errorf("%s: %v", user, err)
+			continue
+		}
+		r, err := s.Open(t.Context(), o, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(r); string(text) != "mail\n" {
+			t.Errorf("%s: %q, %v", user, text, err)
+		}
+		r.Close()
+		if err := list(t, server.open(func(c *Config) { c.User, c.Password = user, "wrong" }), ""); !errors.Is(err, source.ErrCredentials) {
+			t.Errorf("%s, by a wrong password: %v", user, err)
+		}
+	}
 }
 
 func list(t *testing.T, s *Store, folder string) error {
