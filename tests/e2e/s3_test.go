@@ -160,3 +160,19 @@ func (s *server) holdsNo(text string) {
 		s.t.Fatal(err)
 	}
 }
+
+// TestRoleFromEnvironment reads a bucket as the server itself, where the operator lets connections do so.
+func TestRoleFromEnvironment(t *testing.T) {
+	store := startS3(t)
+	store.put("exports/a.csv", rowsOf(0, 10))
+	t.Setenv("AWS_ACCESS_KEY_ID", s3Key)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3Secret)
+	body := of("ecadc60c-7455-4d87-84dc-2a0e293d997b", "Role from Environment", map[string]any{"serviceUrl": store.url, "bucketName": "people", "folderPath": "exports"})
+	body["name"] = "as the server"
+	start(t, loopback).call("POST", flow, compact(body)).refused(400, "100910-400", "auth.specName", "--s3-environment")
+	s := start(t, loopback, func(c *app.Config) { c.S3Environment = true })
+	conn := s.call("POST", flow, compact(body)).ok(201)["id"].(string)
+	if run := s.ingest(s.audienceOf(conn, "a.csv", "file"), "{}"); run["status"] != "SUCCESS" {
+		t.Errorf("%v", run)
+	}
+}

@@ -1,0 +1,277 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"roster/internal/auth"
+)
+
+// Setting is one thing that flags, environment and the configuration file can set.
+type Setting struct {
+	Name    string // the flag and the key in the configuration file
+	Usage   string
+	Default string // as shown in help
+	set     func(c *Config, value string) error
+}
+
+// masterKey is the setting that is no flag.
+const masterKey = "master-key"
+
+// Flag reports whether the setting is a flag: a secret is not.
+func (s Setting) Flag() bool { return s.Name != masterKey }
+
+// Env is the setting's environment variable.
+func (s Setting) Env() string {
+	return "ROSTER_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+}
+
+// Settings lists all settings in the order of help.
+func Settings() []Setting {
+	return []Setting{
+		{"data-dir", "directory that holds everything Roster keeps", DefaultDataDir, text(func(c *Config) *string { return &c.DataDir })},
+		{"listen", "host:port of the API", DefaultListen, setListen},
+		{"database-url", "PostgreSQL for the metadata, postgres://… (SQLite in the data directory when absent)", "", setDatabaseURL},
+		{"lake-url", "folder of the datasets, file:///… (the data directory's lake when absent)", "", setLakeURL},
+		{"catalog-url", "catalog of the datasets (beside the metadata when absent)", "", unsupported("the catalog lies beside the metadata in this version")},
+		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
+		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
+		{"memory", "budget of one run", "512MiB", setMemory},
+		{"landing-url", "bucket that the landing zones lie in, s3://BUCKET/FOLDER?region=…&endpoint=…, by the role or the keys in the environment (the data directory when absent)", "", setLandingURL},
+		{"landing-quota", "what the landing zone of a sandbox holds at most, such as 100GiB (no limit when absent)", "", setLandingQuota},
+		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
+		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
+		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKey.File })},
+		{"master-key-url", "key service that has the key in place of a file, such as awskms://KEY-ID?region=eu-west-1", "", text(func(c *Config) *string { return &c.MasterKey.URL })},
+		{masterKey, "the key itself; never as a flag, which everybody on the machine can see", "", text(func(c *Config) *string { return &c.MasterKey.Text })},
+		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", networks(func(c *Config) *[]netip.Prefix { return &c.AllowNetworks })},
+		{"deny-networks", "networks that they may not lead to, be they public or allowed", "", networks(func(c *Config) *[]netip.Prefix { return &c.DenyNetworks })},
+		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
+		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
+		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
+		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
+		{"oidc-audience", "what the tokens of that issuer must be for (claim aud)", "", text(func(c *Config) *string { return &c.OIDC.Audience })},
+		{"oidc-client-claim", "claim that says who calls, as x-api-key does", auth.DefaultClientClaim, text(func(c *Config) *string { return &c.OIDC.ClientClaim })},
+		{"oidc-org-claim", "claim with the organization, as x-gw-ims-org-id has it", auth.DefaultOrgClaim, text(func(c *Config) *string { return &c.OIDC.OrgClaim })},
+		{"oidc-roles-claim", "claim with the roles: viewer, editor or admin for every sandbox, prod:editor for one", auth.DefaultRolesClaim, text(func(c *Config) *string { return &c.OIDC.RolesClaim })},
+		{"oidc-role-prefix", "what the roles for this server begin with; others are not looked at", "", text(func(c *Config) *string { return &c.OIDC.RolePrefix })},
+		{"oidc-labels-claim", "claim with the labels that the caller holds, * for all", auth.DefaultLabelsClaim, text(func(c *Config) *string { return &c.OIDC.LabelsClaim })},
+		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", flag(func(c *Config) *bool { return &c.SuppressErased })},
+		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
+		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
+		{"log-level", "debug, info, warn or error", "info", setLogLevel},
+		{"log-format", "text or json", "text", oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+		{"role", "what this process does", "all", setRole},
+		{"debug-listen", "loopback host:port for pprof", "", setDebugListen},
+	}
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if v == "" {
+			return errors.New("must not be empty")
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func oneOf(field func(*Config) *string, allowed ...string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, a := range allowed {
+			if v == a {
+				*field(c) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("%q must be %s", v, strings.Join(allowed, " or "))
+	}
+}
+
+func unsupported(why string) func(*Config, string) error {
+	return func(_ *Config, v string) error {
+		if v == "" {
+			return nil
+		}
+		return fmt.Errorf("%s; leave it unset", why)
+	}
+}
+
+func setListen(c *Config, v string) error {
+	if err := checkHostPort(v); err != nil {
+		return err
+	}
+	c.Listen = v
+	return nil
+}
+
+func checkHostPort(v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port, such as %s", v, DefaultListen)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port between 0 and 65535", v)
+	}
+	return nil
+}
+
+// setDebugListen insists on a loopback address: profiles show memory, and memory holds people's data.
+func setDebugListen(c *Config, v string) error {
+	if err := checkHostPort(v); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(v)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not a loopback address such as 127.0.0.1:6060", v)
+	}
+	c.DebugListen = v
+	return nil
+}
+
+// setDatabaseURL never repeats the URL in an error: it holds a password.
+func setDatabaseURL(c *Config, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" && u.Query().Get("host") == "" {
+		return errors.New("it must be a PostgreSQL address, postgres://user:password@host:5432/database")
+	}
+	c.DatabaseURL = v
+	return nil
+}
+
+func setLakeURL(c *Config, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) {
+		return errors.New("it must be file:///absolute/folder; object stores are not supported by this version")
+	}
+	c.LakeURL = v
+	return nil
+}
+
+func setLocalRoots(c *Config, v string) error {
+	c.LocalRoots = nil
+	for _, root := range filepath.SplitList(v) {
+		if !filepath.IsAbs(root) {
+			return fmt.Errorf("%q is not an absolute path", root)
+		}
+		if info, err := os.Stat(root); err != nil || !info.IsDir() {
+			return fmt.Errorf("%q is not an existing folder", root)
+		}
+		c.LocalRoots = append(c.LocalRoots, root)
+	}
+	return nil
+}
+
+func setMemory(c *Config, v string) error {
+	n, err := humanize.ParseBytes(v)
+	if err != nil || n > 1<<50 {
+		return fmt.Errorf("%q is not a size, such as 512MiB or 2GiB", v)
+	}
+	if n < minMemory {
+		return fmt.Errorf("%s is too little; a run needs at least %s", v, humanize.IBytes(minMemory))
+	}
+	c.Memory = int64(n)
+	return nil
+}
+
+func setLandingURL(c *Config, v string) error {
+	if _, err := landingBucket(v); err != nil {
+		return err
+	}
+	c.LandingURL = v
+	return nil
+}
+
+func setLandingQuota(c *Config, v string) error {
+	n, err := humanize.ParseBytes(v)
+	if err != nil || n < 1 || n > 1<<60 {
+		return fmt.Errorf("%q is not a size, such as 100GiB", v)
+	}
+	c.LandingQuota = int64(n)
+	return nil
+}
+
+func setUndoWindow(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Hour {
+		return fmt.Errorf("%q is not a time of 1h or more, such as 168h", v)
+	}
+	c.UndoWindow = d
+	return nil
+}
+
+func networks(field func(*Config) *[]netip.Prefix) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, text := range strings.Split(v, ",") {
+			p, err := netip.ParsePrefix(strings.TrimSpace(text))
+			if err != nil {
+				return fmt.Errorf("%q is not a network such as 10.0.0.0/8", text)
+			}
+			*field(c) = append(*field(c), p.Masked())
+		}
+		return nil
+	}
+}
+
+func setRateLimit(c *Config, v string) error {
+	n, err := strconv.ParseFloat(v, 64)
+	if err != nil || n < 0.01 || n > 1e6 {
+		return fmt.Errorf("%q is not a number of requests from 0.01 to 1000000", v)
+	}
+	c.RateLimit = n
+	return nil
+}
+
+func setGuardrails(c *Config, v string) error {
+	if v != "aep" && v != "none" {
+		return fmt.Errorf("%q must be aep or none", v)
+	}
+	c.Guardrails = v == "aep"
+	return nil
+}
+
+func flag(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, v string) (err error) {
+		if *field(c), err = strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("%q must be true or false", v)
+		}
+		return nil
+	}
+}
+
+func setSettleAge(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d > time.Hour {
+		return fmt.Errorf("%q is not a time from 0s to 1h, such as 10s", v)
+	}
+	c.SettleAge = &d
+	return nil
+}
+
+func setLogLevel(c *Config, v string) error {
+	if err := c.LogLevel.UnmarshalText([]byte(v)); err != nil {
+		return fmt.Errorf("%q must be debug, info, warn or error", v)
+	}
+	return nil
+}
+
+// setRole accepts what can work: with a lake and a profile store in the data directory one process does all.
+func setRole(_ *Config, v string) error {
+	switch v {
+	case "all":
+		return nil
+	case "api", "worker":
+		return fmt.Errorf("%q needs a lake and a profile store that several processes share, which this version does not have; use all", v)
+	}
+	return fmt.Errorf("%q must be all", v)
+}
