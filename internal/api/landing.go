@@ -62,11 +62,11 @@ var rangeForm = regexp.MustCompile(`^bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15
 
 // contentRange reads which bytes of a file a request has; nil means all.
 func contentRange(h http.Header) (*landing.Range, error) {
-	text := strings.Join(h.Values("Content-Range"), ", ")
-	if text == "" {
+	values := h.Values("Content-Range")
+	if values == nil {
 		return nil, nil
 	}
-	m := rangeForm.FindStringSubmatch(text)
+	m := rangeForm.FindStringSubmatch(strings.Join(values, ", "))
 	if m == nil {
 		return nil, audience.InvalidField("Content-Range", "must be such as bytes 0-1048575/5000000, or bytes */5000000 to ask how far the upload came")
 	}
@@ -90,14 +90,14 @@ var digestForm = regexp.MustCompile(`(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?:
 // says the same of a request that has the whole file.
 func (c *call) digest() ([]byte, error) {
 	for _, name := range []string{"Repr-Digest", "Content-Digest"} {
-		text := strings.Join(c.Header.Values(name), ", ")
-		if text == "" {
+		values := c.Header.Values(name)
+		if values == nil {
 			continue
 		}
 		if name == "Content-Digest" && c.Header.Get("Content-Range") != "" {
 			return nil, audience.InvalidField(name, "is not checked of a range; say that of the whole file in Repr-Digest")
 		}
-		m := digestForm.FindStringSubmatch(text)
+		m := digestForm.FindStringSubmatch(strings.Join(values, ", "))
 		if m == nil {
 			return nil, audience.InvalidField(name, "must have a SHA-256, such as sha-256=:BASE64:")
 		}

@@ -93,6 +93,8 @@ func TestUploadOfRanges(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for name, header := range map[string][]string{
+		"an empty range":            {"Content-Range", " "},
+		"an empty digest":           {"Repr-Digest", " "},
 		"no range":                  {"Content-Range", "0-2"},
 		"no size":                   {"Content-Range", "bytes 0-2/*"},
 		"backwards":                 {"Content-Range", "bytes 2-1/7"},
