@@ -37,7 +37,7 @@ func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audien
 	case "GCS":
 		return a.openGCS(ctx, conn.Params)
 	case "Azure":
-		return a.openAzure(ctx, auth, conn.Params)
+		return a.openAzure(auth, conn.Params)
 	case "SFTP":
 		return a.openSFTP(conn.Params)
 	}
@@ -84,7 +84,7 @@ func (a *App) openGCS(ctx context.Context, p map[string]string) (source.Store, e
 	return store, nil
 }
 
-func (a *App) openAzure(ctx context.Context, auth audience.ConnectionAuth, p map[string]string) (source.Store, error) {
+func (a *App) openAzure(auth audience.ConnectionAuth, p map[string]string) (source.Store, error) {
 	c := bucket.Azure{Container: p["container"], Folder: p["folderPath"], Client: a.outside}
 	switch auth.Name {
 	case audience.AuthAzureString:
@@ -111,7 +111,7 @@ func (a *App) openAzure(ctx context.Context, auth audience.ConnectionAuth, p map
 			c.Principal = &bucket.AzurePrincipal{Tenant: p["tenant"], ID: p["servicePrincipalId"], Secret: p["servicePrincipalKey"]}
 		}
 	}
-	store, err := bucket.OpenAzure(ctx, c)
+	store, err := bucket.OpenAzure(c)
 	if err != nil {
 		return nil, audience.InvalidField("auth.params", "say not where the container is: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -11,11 +12,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
-	azureblobapi "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	azureblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/azureblob"
 
 	"roster/internal/source"
 )
@@ -40,16 +40,12 @@ type AzureKey struct{ Account, Key string }
 type AzurePrincipal struct{ Tenant, ID, Secret string }
 
 // OpenAzure opens a container. Nothing is asked of the store yet.
-func OpenAzure(ctx context.Context, c Azure) (*Store, error) {
+func OpenAzure(c Azure) (*Store, error) {
 	client, err := c.container()
 	if err != nil {
 		return nil, fmt.Errorf("%w: what says where the container is cannot be read", source.ErrCredentials) // the cause may quote a key
 	}
-	b, err := azureblob.OpenBucket(ctx, client, nil)
-	if err != nil {
-		return nil, errors.New("the container cannot be opened")
-	}
-	return newStore(b, c.Folder, azureDriver{}), nil
+	return newStore(azure{client}, c.Folder), nil
 }
 
 // container is the library's client.
@@ -90,34 +86,78 @@ func (c *Azure) account(opts *azblob.ClientOptions) (*azblob.Client, error) {
 	return azblob.NewClientWithNoCredential(c.SASURL, opts)
 }
 
-type azureDriver struct{ tagged }
+// azure is an engine by Azure's own library: the one for several clouds escapes names that have ", #, %, or ? in a way of its own.
+type azure struct{ *container.Client }
 
-// listed passes over the folders of a Data Lake, which are listed as if they were objects.
-func (azureDriver) listed(o *blob.ListObject) (string, bool) {
-	var item container.BlobItem
-	if !o.As(&item) || item.Properties == nil || item.Properties.ETag == nil {
-		return "", true
+// list passes over the folders of a Data Lake, which are listed as if they were objects.
+func (a azure) list(ctx context.Context, prefix string, fn func(string, source.Object) error) error {
+	for pages := a.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix}); pages.More(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Segment.BlobItems {
+			p := item.Properties
+			if item.Name == nil || p == nil || p.ContentLength == nil || p.LastModified == nil || p.ResourceType != nil && *p.ResourceType == "directory" {
+				continue
+			}
+			if err := fn(*item.Name, source.Object{Size: *p.ContentLength, Modified: *p.LastModified, Version: etag(p.ETag)}); err != nil {
+				return err
+			}
+		}
 	}
-	if kind := item.Properties.ResourceType; kind != nil && *kind == "directory" {
-		return "", false
-	}
-	return bare(string(*item.Properties.ETag)), true
+	return nil
 }
 
-func (azureDriver) pin(as func(any) bool, version string) {
-	var in *azblob.DownloadStreamOptions
-	if as(&in) {
-		in.AccessConditions = &azureblobapi.AccessConditions{ModifiedAccessConditions: &azureblobapi.ModifiedAccessConditions{IfMatch: new(azcore.ETag(quoted(version)))}}
+func (a azure) stat(ctx context.Context, key string) (source.Object, error) {
+	p, err := a.NewBlobClient(key).GetProperties(ctx, nil)
+	if err != nil {
+		return source.Object{}, err
 	}
+	if p.ContentLength == nil || p.LastModified == nil {
+		return source.Object{}, errors.New("the store tells neither size nor time of a blob")
+	}
+	return source.Object{Size: *p.ContentLength, Modified: *p.LastModified, Version: etag(p.ETag)}, nil
 }
 
-func (azureDriver) refused(err error) error {
+func (a azure) read(ctx context.Context, key, version string, offset int64, part []byte) (int, error) {
+	r, err := a.NewBlobClient(key).DownloadStream(ctx, &azureblob.DownloadStreamOptions{Range: azureblob.HTTPRange{Offset: offset, Count: int64(len(part))},
+		AccessConditions: &azureblob.AccessConditions{ModifiedAccessConditions: &azureblob.ModifiedAccessConditions{IfMatch: new(azcore.ETag(quoted(version)))}}})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Body.Close()
+	return io.ReadFull(r.Body, part)
+}
+
+func (a azure) put(ctx context.Context, key string, content io.Reader) error {
+	_, err := a.NewBlockBlobClient(key).UploadStream(ctx, content, &blockblob.UploadStreamOptions{HTTPHeaders: &azureblob.HTTPHeaders{BlobContentType: new(contentType)}})
+	return err
+}
+
+func (a azure) remove(ctx context.Context, key string) error {
+	_, err := a.NewBlobClient(key).Delete(ctx, nil)
+	return err
+}
+
+func (azure) Close() error { return nil }
+
+func etag(t *azcore.ETag) string {
+	if t == nil {
+		return ""
+	}
+	return bare(string(*t))
+}
+
+func (azure) refused(err error) error {
 	var identity *azidentity.AuthenticationFailedError
 	switch {
 	case errors.As(err, &identity):
 		return fmt.Errorf("%w: Microsoft Entra gives no token for the service principal", source.ErrCredentials)
 	case bloberror.HasCode(err, bloberror.ConditionNotMet):
 		return source.ErrChanged
+	case bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ResourceNotFound):
+		return source.ErrNotExist
 	case bloberror.HasCode(err, bloberror.ContainerNotFound):
 		return source.ErrNoBucket
 	case bloberror.HasCode(err, bloberror.AuthenticationFailed, bloberror.InvalidAuthenticationInfo, bloberror.NoAuthenticationInformation):

@@ -2,9 +2,6 @@
 // HMAC keys), Google Cloud Storage by service accounts, and Azure's Blob Storage and Data Lake. An object is pinned by its
 // ETag, or its generation: every request for its bytes has that as a condition, so that no byte of another version is ever
 // taken for one of it.
-//
-// Blobs of Azure with ", #, % or ? in their names cannot be addressed, since the library escapes these in a way of its own:
-// they are listed, and do not exist for Stat.
 package bucket
 
 import (
@@ -17,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
 	"roster/internal/fault"
@@ -28,24 +24,23 @@ import (
 
 // Store is a bucket, or what is below a folder of it.
 type Store struct {
-	bucket *blob.Bucket
+	engine engine
 	folder string // with a slash at its end, or ""
-	driver driver
-	part   bool // of another Store, whose bucket it is
+	part   bool   // of another Store, whose bucket it is
 }
 
-// driver is how the libraries of the clouds differ.
-type driver interface {
-	// listed returns the version of a listed object; false for what is not one.
-	listed(o *blob.ListObject) (version string, ok bool)
-	// version returns the version of an object.
-	version(a *blob.Attributes) string
-	// pin makes a request for bytes fail when the object has another version.
-	pin(as func(any) bool, version string)
-	// same reports whether the bytes of an answer are of the version, as far as the answer says.
-	same(as func(any) bool, version string) bool
+// engine is a bucket as a library speaks to it. Errors are the library's.
+type engine interface {
+	// list calls fn with the keys that begin with prefix, in order, and what is known of their objects.
+	list(ctx context.Context, prefix string, fn func(key string, o source.Object) error) error
+	stat(ctx context.Context, key string) (source.Object, error)
+	// read fills a part with the bytes of an object in a version from an offset, and returns how many it got beside an error.
+	read(ctx context.Context, key, version string, offset int64, part []byte) (int, error)
+	put(ctx context.Context, key string, content io.Reader) error
+	remove(ctx context.Context, key string) error
 	// refused explains an error that the store's own code tells better than its kind; nil when it does not.
 	refused(err error) error
+	Close() error
 }
 
 var _ source.Atomic = (*Store)(nil)
@@ -53,11 +48,11 @@ var _ source.Atomic = (*Store)(nil)
 // Atomic implements source.Atomic: an object is there when its last byte is.
 func (s *Store) Atomic() {}
 
-func newStore(b *blob.Bucket, folder string, d driver) *Store {
+func newStore(e engine, folder string) *Store {
 	if folder = strings.Trim(folder, "/"); folder != "" {
 		folder += "/"
 	}
-	return &Store{bucket: b, folder: folder, driver: d}
+	return &Store{engine: e, folder: folder}
 }
 
 // Close implements io.Closer. A part of another Store leaves that open.
@@ -65,12 +60,12 @@ func (s *Store) Close() error {
 	if s.part {
 		return nil
 	}
-	return s.bucket.Close()
+	return s.engine.Close()
 }
 
 // Below is the part of the store that is below a folder.
 func (s *Store) Below(folder string) *Store {
-	below := newStore(s.bucket, s.folder+folder, s.driver)
+	below := newStore(s.engine, s.folder+folder)
 	below.part = true
 	return below
 }
@@ -81,7 +76,7 @@ func (s *Store) Put(ctx context.Context, path string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := s.bucket.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream"}); err != nil {
+	if err := s.engine.put(ctx, key, content); err != nil {
 		return s.failure(ctx, path, err)
 	}
 	return nil
@@ -93,7 +88,7 @@ func (s *Store) Remove(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.bucket.Delete(ctx, key); err != nil {
+	if err := s.engine.remove(ctx, key); err != nil {
 		return s.failure(ctx, path, err)
 	}
 	return nil
@@ -116,15 +111,20 @@ func (s *Store) Stat(ctx context.Context, path string) (source.Object, error) {
 	if err != nil {
 		return source.Object{}, err
 	}
-	a, err := s.bucket.Attributes(ctx, key)
+	o, err := s.engine.stat(ctx, key)
 	if err != nil {
 		return source.Object{}, s.failure(ctx, path, err)
 	}
-	version := s.driver.version(a)
-	if version == "" {
-		version = untaggedVersion(a.Size, a.ModTime)
+	return completed(o, path), nil
+}
+
+// completed is an object with its path. One of which the store tells no ETag has a version all the same.
+func completed(o source.Object, path string) source.Object {
+	o.Path = path
+	if o.Version == "" {
+		o.Version = untaggedVersion(o.Size, o.Modified)
 	}
-	return source.Object{Path: path, Size: a.Size, Modified: a.ModTime, Version: version}, nil
+	return o
 }
 
 // List implements source.Store.
@@ -141,29 +141,21 @@ func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) 
 		prefix = key + "/"
 	}
 	found := false
-	for it := s.bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
-		o, err := it.Next(ctx)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return s.failure(ctx, folder, err)
-		}
+	var ended error
+	err := s.engine.list(ctx, prefix, func(key string, o source.Object) error {
 		found = true
-		path := strings.TrimPrefix(o.Key, s.folder)
-		if strings.HasSuffix(o.Key, "/") || !fs.ValidPath(path) {
-			continue // what consoles put there for a folder, and keys that are no paths
+		path := strings.TrimPrefix(key, s.folder)
+		if strings.HasSuffix(key, "/") || !fs.ValidPath(path) {
+			return nil // what consoles put there for a folder, and keys that are no paths
 		}
-		version, ok := s.driver.listed(o)
-		if !ok {
-			continue
-		}
-		if version == "" {
-			version = untaggedVersion(o.Size, o.ModTime)
-		}
-		if err := fn(source.Object{Path: path, Size: o.Size, Modified: o.ModTime, Version: version}); err != nil {
-			return err
-		}
+		ended = fn(completed(o, path))
+		return ended
+	})
+	if ended != nil {
+		return ended
+	}
+	if err != nil {
+		return s.failure(ctx, folder, err)
 	}
 	if !found && folder != "" {
 		return fmt.Errorf("%q: %w", folder, source.ErrNotExist)
@@ -185,33 +177,15 @@ func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int6
 		end = min(end, offset+length)
 	}
 	return ahead.Read(ctx, offset, end, func(ctx context.Context, offset int64, part []byte) (int, error) {
-		n, err := s.read(ctx, key, obj.Version, offset, part)
+		if err := fault.At("source.read"); err != nil {
+			return 0, err
+		}
+		n, err := s.engine.read(ctx, key, obj.Version, offset, part)
 		if err != nil {
 			err = s.failure(ctx, obj.Path, err)
 		}
 		return n, err
 	}), nil
-}
-
-// read fills a part with the bytes of an object from an offset, and returns how many it got beside an error.
-func (s *Store) read(ctx context.Context, key, version string, offset int64, part []byte) (int, error) {
-	if err := fault.At("source.read"); err != nil {
-		return 0, err
-	}
-	r, err := s.bucket.NewRangeReader(ctx, key, offset, int64(len(part)), &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
-		if !strings.HasPrefix(version, untagged) {
-			s.driver.pin(as, version)
-		}
-		return nil
-	}})
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	if strings.HasPrefix(version, untagged) && version != untaggedVersion(r.Size(), r.ModTime()) || !s.driver.same(r.As, version) {
-		return 0, source.ErrChanged
-	}
-	return io.ReadFull(r, part)
 }
 
 // untagged begins the version of an object of which a store tells no ETag, as gateways before folders do of files that did not
@@ -221,13 +195,6 @@ const untagged = "untagged-"
 func untaggedVersion(size int64, modified time.Time) string {
 	return fmt.Sprintf("%s%d-%d", untagged, size, modified.Unix())
 }
-
-// tagged is how the drivers whose objects are pinned by their ETags tell the version of one.
-type tagged struct{}
-
-func (tagged) version(a *blob.Attributes) string { return bare(a.ETag) }
-
-func (tagged) same(func(any) bool, string) bool { return true } // the condition is all there is
 
 // quoted is an ETag as a condition of a request.
 func quoted(version string) string { return `"` + version + `"` }
@@ -240,7 +207,7 @@ func (s *Store) failure(ctx context.Context, path string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if known := s.driver.refused(err); known != nil {
+	if known := s.engine.refused(err); known != nil {
 		return fmt.Errorf("%q: %w", path, known)
 	}
 	if errors.Is(err, source.ErrChanged) {

@@ -51,16 +51,16 @@ func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the bucket %s: %w", c.Bucket, err)
 	}
-	return newStore(b, c.Folder, gcsDriver{}), nil
+	return newStore(cloud{b, gcsDriver{}}, c.Folder), nil
 }
 
 // gcsDriver pins objects by their generations.
 type gcsDriver struct{}
 
-func (gcsDriver) listed(o *blob.ListObject) (string, bool) {
+func (gcsDriver) listed(o *blob.ListObject) string {
 	var attrs storage.ObjectAttrs
 	o.As(&attrs)
-	return strconv.FormatInt(attrs.Generation, 10), true
+	return strconv.FormatInt(attrs.Generation, 10)
 }
 
 func (gcsDriver) version(a *blob.Attributes) string {

@@ -21,8 +21,6 @@ type World struct {
 	Store  source.Store
 	Put    func(t *testing.T, path string, content []byte)
 	Remove func(t *testing.T, path string)
-	// Unreachable are names that the engine's documents say it cannot address.
-	Unreachable []string
 }
 
 // Run runs the suite. open returns a fresh, empty store each time.
@@ -240,9 +238,6 @@ func testNames(t *testing.T, w World) {
 	for _, name := range []string{"a b.csv", "ünï cödé 🦉.csv", "100%.csv", "a+b.csv", "a%20b.csv", "q?x=1&y#z.csv", "semi;colon,comma.csv", "eq=ual.csv", "(a)'b'.csv", "~x.csv"} {
 		path := "in " + name + "/" + name
 		w.Put(t, path, []byte(name))
-		if slices.Contains(w.Unreachable, name) {
-			continue
-		}
 		if got := paths(list(t, w.Store, "in "+name)); got != path {
 			t.Errorf("%q is listed as %q", path, got)
 		}
