@@ -103,7 +103,7 @@ type Reader interface {
 	AudiencesByID(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Audience, error)
 
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
-	// Runs lists the runs of an audience, without what they Planned; total counts those that the filters let through.
+	// Runs lists the runs of an audience, without what they Planned and without Result.Files where these are many; total counts those that the filters let through.
 	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
 	// RunBySeq finds a run by its sequence number in the audience.
 	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)

@@ -149,6 +149,12 @@ func testReadObjects(w *world) {
 	r.Result.Files = append(r.Result.Files, r.Result.Files[0]) // read is read
 	r.Status = audience.Success
 	w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") })
+	equal(w, "a run with many files", w.run(r), r)
+	list, _, err := w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 1, SortBy: "createdAt"})
+	w.must(err)
+	listed := r
+	listed.Result.Files = nil
+	equal(w, "the run in a list", list, []audience.Run{listed})
 
 	var ask []audience.PlannedFile
 	want := map[string]bool{}

@@ -10,21 +10,27 @@ import (
 	"roster/internal/meta"
 )
 
-// runColumns are what scanRun reads, but for the manifest at the end.
+// runColumns are what scanRun reads, but for the manifest and the files at the end.
 const runColumns = `r.id, a.org, a.sandbox, r.audience_id, a.name, r.seq, r.request, r.status, r.created_by, r.created_at, r.updated_at,
 	r.ended_at, r.flow_id, r.stages, r.result, r.error, r.progress`
 
-// selectRuns reads runs without their manifests, which may be large; selectRun reads a run whole.
+// selectRuns reads runs without their manifests, and without their files when these are many; selectRun reads a run whole.
 const (
-	selectRuns = `SELECT ` + runColumns + `, 'null' FROM runs r JOIN audiences a ON a.id = r.audience_id`
-	selectRun  = `SELECT ` + runColumns + `, COALESCE(p.planned, 'null') FROM runs r JOIN audiences a ON a.id = r.audience_id
-		LEFT JOIN run_plans p ON p.run_id = r.id`
+	selectRuns = `SELECT ` + runColumns + `, 'null', COALESCE((SELECT files FROM run_files f WHERE f.run_id = r.id AND OCTET_LENGTH(files) <= 65536), 'null')
+		FROM runs r JOIN audiences a ON a.id = r.audience_id`
+	selectRun = `SELECT ` + runColumns + `, COALESCE(p.planned, 'null'), COALESCE(f.files, 'null') FROM runs r JOIN audiences a ON a.id = r.audience_id
+		LEFT JOIN run_plans p ON p.run_id = r.id LEFT JOIN run_files f ON f.run_id = r.id`
 )
 
 func scanRun(r row) (run audience.Run, err error) {
-	return run, r.Scan(&run.ID, &run.Scope.Org, &run.Scope.Sandbox, &run.AudienceID, &run.AudienceName, &run.Seq, asJSON(&run.Request),
+	var files []audience.FileResult
+	err = r.Scan(&run.ID, &run.Scope.Org, &run.Scope.Sandbox, &run.AudienceID, &run.AudienceName, &run.Seq, asJSON(&run.Request),
 		&run.Status, &run.CreatedBy, asTime(&run.CreatedAt), asTime(&run.UpdatedAt), asTime(&run.EndedAt), &run.FlowID,
-		asJSON(&run.Stages), asJSON(&run.Result), asJSON(&run.Error), asJSON(&run.Progress), asJSON(&run.Planned))
+		asJSON(&run.Stages), asJSON(&run.Result), asJSON(&run.Error), asJSON(&run.Progress), asJSON(&run.Planned), asJSON(&files))
+	if files != nil { // those of runs that were stored before files lay apart are in the result
+		run.Result.Files = files
+	}
+	return run, err
 }
 
 // Run implements meta.Reader.
@@ -49,11 +55,11 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 	if err != nil {
 		return err
 	}
-	seq := a.seq + 1
+	seq, result := a.seq+1, withoutFiles(r)
 	err = t.insert(ctx, "the run", "runs", `id, audience_id, seq, request, status, created_by, created_at, updated_at, ended_at, flow_id,
 		stages, result, error, progress`,
 		r.ID, r.AudienceID, seq, asJSON(&r.Request), audience.Processing, r.CreatedBy, asTime(&r.CreatedAt), asTime(&r.UpdatedAt),
-		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&r.Result), asJSON(&r.Error), asJSON(&r.Progress))
+		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&result), asJSON(&r.Error), asJSON(&r.Progress))
 	if errors.Is(err, meta.ErrDuplicate) {
 		return t.whyNoRun(ctx, r.ID)
 	}
@@ -91,9 +97,10 @@ func (t *tx) runByID(ctx context.Context, id audience.RunID) (audience.Run, erro
 }
 
 func (t *tx) SaveRun(ctx context.Context, r audience.Run, worker string) error {
+	result := withoutFiles(&r)
 	err := t.must(ctx, meta.ErrStale, "the run", `UPDATE runs SET stages = $1, result = $2, progress = $3, error = $4, status = $5,
 		ended_at = $6, updated_at = $7 WHERE id = $8 AND status = 'PROCESSING' AND lease_owner = $9`,
-		asJSON(&r.Stages), asJSON(&r.Result), asJSON(&r.Progress), asJSON(&r.Error), r.Status,
+		asJSON(&r.Stages), asJSON(&result), asJSON(&r.Progress), asJSON(&r.Error), r.Status,
 		asTime(&r.EndedAt), asTime(&r.UpdatedAt), r.ID, worker)
 	if err != nil {
 		return err
@@ -101,11 +108,26 @@ func (t *tx) SaveRun(ctx context.Context, r audience.Run, worker string) error {
 	return t.saveParts(ctx, r)
 }
 
-// saveParts stores what lies outside the run's row: the manifest, once it is pinned, and the stages' flow runs.
+// withoutFiles is the run's result but for its files, which lie apart.
+func withoutFiles(r *audience.Run) audience.RunResult {
+	result := r.Result
+	result.Files = nil
+	return result
+}
+
+// saveParts stores what lies outside the run's row: the manifest, once it is pinned, the files, and the stages' flow runs.
 func (t *tx) saveParts(ctx context.Context, r audience.Run) error {
 	for _, stage := range r.Stages {
 		_, err := t.exec(ctx, "the flow run", `INSERT INTO run_flows (flow_run_id, run_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, stage.FlowRunID, r.ID)
 		if err != nil {
+			return err
+		}
+	}
+	if _, err := t.exec(ctx, "the run's files", `DELETE FROM run_files WHERE run_id = $1`, r.ID); err != nil {
+		return err
+	}
+	if r.Result.Files != nil {
+		if _, err := t.exec(ctx, "the run's files", `INSERT INTO run_files (run_id, files) VALUES ($1, $2)`, r.ID, asJSON(&r.Result.Files)); err != nil {
 			return err
 		}
 	}
