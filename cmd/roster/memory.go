@@ -11,9 +11,11 @@ import (
 
 // limitMemory keeps the Go runtime within the configured memory, and has it collect garbage less often as long as there is
 // little memory in use, unless the environment says otherwise.
-func limitMemory(cfg app.Config) {
+func limitMemory(cfg *app.Config) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(cfg.MemoryLimit())
+		limits := *cfg
+		cfg.Running = func(runs int) { debug.SetMemoryLimit(limits.MemoryLimit(runs)) }
+		cfg.Running(0)
 	}
 	if os.Getenv("GOGC") == "" {
 		collected(&cycle{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, percent: normalPercent})

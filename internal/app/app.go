@@ -49,6 +49,7 @@ type App struct {
 	landing *landing.Zones
 	control *control.Service
 	queue   *queue.Queue
+	runs    runCount
 	metrics *prometheus.Registry
 
 	listener net.Listener
@@ -215,7 +216,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	background, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
-	if err := a.queue.Start(background, a.control.Handle); err != nil {
+	if err := a.queue.Start(background, a.handle); err != nil {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
 	a.background.Go(func() { a.recoverLoop(background) })

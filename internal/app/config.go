@@ -60,6 +60,8 @@ type Config struct {
 	Clock func() time.Time
 	// Logger takes the log; when nil the log goes to standard error by LogLevel and LogFormat.
 	Logger *slog.Logger
+	// Running, when not nil, is told how many runs go on whenever that changes; calls follow each other.
+	Running func(runs int)
 	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
 	// addresses in the credentials file stay those of the server that listens on Listen.
 	Private bool
@@ -83,12 +85,17 @@ const (
 	DefaultListen  = "127.0.0.1:8080"
 	DefaultMemory  = 512 << 20
 	minMemory      = 64 << 20
-	// baseMemory is what a process needs beside its runs: caches of the stores, requests, the runtime.
-	baseMemory = 256 << 20
+	// baseMemory is what a process allows itself beside the budgets of its runs; the stores' caches come out of these.
+	baseMemory = 64 << 20
+	// leastMemory is below what the runtime would only collect garbage: caches of the stores, requests in flight.
+	leastMemory = 256 << 20
 )
 
-// MemoryLimit is the soft limit of the Go runtime that goes with the budget of one run.
-func (c Config) MemoryLimit() int64 { return c.withDefaults().Memory + baseMemory }
+// MemoryLimit is the soft limit of the Go runtime while runs of the given number go on. A process without runs has the budget of
+// one for its requests.
+func (c Config) MemoryLimit(runs int) int64 {
+	return max(int64(max(runs, 1))*c.withDefaults().Memory+baseMemory, leastMemory)
+}
 
 func (c Config) withDefaults() Config {
 	if c.DataDir == "" {
