@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"roster/bench/server"
@@ -39,24 +41,43 @@ func serveBare(ctx context.Context, file string) error {
 	return nil
 }
 
-// startBare starts this program as the bare handler and returns its address.
-func startBare(ctx context.Context, file string) (cmd *exec.Cmd, address string, err error) {
+// startBare starts this program as the bare handler, with what roster answers a look-up; stop ends it.
+func startBare(ctx context.Context, dir string, roster target) (bare target, stop func() error, err error) {
+	file := filepath.Join(dir, "answer.json")
+	if err := saveAnswer(ctx, file, roster); err != nil {
+		return bare, nil, err
+	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, "", err
+		return bare, nil, err
 	}
-	cmd = exec.CommandContext(ctx, self, "-bare", file)
+	cmd := exec.CommandContext(ctx, self, "-bare", file)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, "", err
+		return bare, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, "", err
+		return bare, nil, err
 	}
+	stop = func() error { return server.Halt(cmd) }
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return nil, "", errors.Join(err, server.Halt(cmd))
+		return bare, nil, errors.Join(err, stop())
 	}
-	return cmd, strings.TrimSpace(line), nil
+	return target{strings.TrimSpace(line), roster.headers, cmd.Process.Pid}, stop, nil
+}
+
+// saveAnswer keeps what a look-up is answered.
+func saveAnswer(ctx context.Context, file string, roster target) error {
+	c, err := dial(ctx, roster.address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var answer bytes.Buffer
+	if err := c.get(lookup(0), roster.headers, &answer); err != nil {
+		return err
+	}
+	return os.WriteFile(file, answer.Bytes(), 0o644)
 }

@@ -10,10 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -106,42 +103,28 @@ func (d span) over(since time.Time) bool {
 	}
 }
 
+// target is a process that answers calls.
+type target struct {
+	address string
+	headers string
+	pid     int
+}
+
 // throughput looks up as much as can be, in turns by Roster and by a bare handler that answers the same bytes.
-func throughput(ctx context.Context, dir string, srv *server.Server, s settings, during span) error {
-	file := filepath.Join(dir, "answer.json")
-	first, err := dial(ctx, srv.Address)
-	if err != nil {
-		return err
-	}
-	defer first.Close()
-	var answer strings.Builder
-	if err := first.get(lookup(0), srv.Headers, &answer); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, []byte(answer.String()), 0o644); err != nil {
-		return err
-	}
-	bare, address, err := startBare(ctx, file)
-	if err != nil {
-		return err
-	}
-	defer server.Halt(bare)
+func throughput(ctx context.Context, roster, bare target, s settings, during span) error {
 	const turns = 3
 	began := time.Now()
 	var rates [2][]float64
 	var costs [2][]float64
 	for turn := 0; turn < turns && (turn == 0 || during.ended == nil || !during.over(began)); turn++ {
-		for i, of := range []struct {
-			address string
-			pid     int
-		}{{srv.Address, srv.Pid()}, {address, bare.Process.Pid}} {
+		for i, of := range []target{roster, bare} {
 			used, start := server.CPU(of.pid), time.Now()
 			all, err := load(ctx, s, of.address, func(c *conn) (time.Duration, bool, error) {
 				at := time.Now()
 				if at.Sub(start) > s.during/turns {
 					return 0, false, nil
 				}
-				err := c.get(lookup(rand.IntN(s.members)), srv.Headers, io.Discard)
+				err := c.get(lookup(rand.IntN(s.members)), of.headers, io.Discard)
 				return time.Since(at), true, err
 			})
 			if err != nil {
@@ -151,8 +134,8 @@ func throughput(ctx context.Context, dir string, srv *server.Server, s settings,
 			costs[i] = append(costs[i], (server.CPU(of.pid)-used).Seconds()*1e6/float64(len(all)))
 		}
 	}
-	fmt.Printf("look-ups beside %s: %.0f/s of Roster, %.0f/s of a bare handler with the same bytes (%d): %.2f; CPU %.0f and %.0f µs each\n", during.beside,
-		median(rates[0]), median(rates[1]), answer.Len(), median(rates[0])/median(rates[1]), median(costs[0]), median(costs[1]))
+	fmt.Printf("look-ups beside %s: %.0f/s of Roster, %.0f/s of a bare handler with the same bytes: %.2f; CPU %.0f and %.0f µs each\n", during.beside,
+		median(rates[0]), median(rates[1]), median(rates[0])/median(rates[1]), median(costs[0]), median(costs[1]))
 	return nil
 }
 
@@ -163,7 +146,7 @@ func median(values []float64) float64 {
 
 // steady makes calls at a rate, the kinds in turns, and prints the latencies of each kind. They count from the moment at
 // which a call was to be sent: one that waits for a connection is late, not left out.
-func steady(ctx context.Context, srv *server.Server, s settings, rate int, kinds []kind, during span) error {
+func steady(ctx context.Context, of target, s settings, rate int, kinds []kind, during span) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type call struct {
@@ -177,26 +160,26 @@ func steady(ctx context.Context, srv *server.Server, s settings, rate int, kinds
 		defer close(due)
 		schedule(ctx, rate, during, func(n int, at time.Time) { due <- call{n, at} })
 	}()
-	_, err := load(ctx, s, srv.Address, func(c *conn) (time.Duration, bool, error) {
+	_, err := load(ctx, s, of.address, func(c *conn) (time.Duration, bool, error) {
 		d, ok := <-due
 		if !ok {
 			return 0, false, nil
 		}
-		of := d.n % len(kinds)
-		if err := c.get(kinds[of].path(rand.Int()), srv.Headers, io.Discard); err != nil {
+		k := d.n % len(kinds)
+		if err := c.get(kinds[k].path(rand.Int()), of.headers, io.Discard); err != nil {
 			cancel()
 			return 0, false, err
 		}
 		took := time.Since(d.at)
 		mu.Lock()
 		defer mu.Unlock()
-		taken[of] = append(taken[of], took)
+		taken[k] = append(taken[k], took)
 		return took, true, nil
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%d calls a second beside %s, in milliseconds; peak memory of the server %d MiB\n\n| call | calls | p50 | p90 | p99 | p99.9 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", rate, during.beside, server.Peak(srv.Pid())>>20)
+	fmt.Printf("\n%d calls a second beside %s, in milliseconds; peak memory of the server %d MiB\n\n| call | calls | p50 | p90 | p99 | p99.9 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", rate, during.beside, server.Peak(of.pid)>>20)
 	kinds, taken = append(kinds, kind{name: "all of them"}), append(taken, slices.Concat(taken...))
 	if len(kinds) == 2 {
 		kinds, taken = kinds[:1], taken[:1]

@@ -103,17 +103,28 @@ func measureAll(ctx context.Context, dir, files string, made filled, s settings)
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Stop()) }()
-	if err := beside(ctx, srv, files, s, func(during span) error { return throughput(ctx, dir, srv, s, during) }); err != nil {
+	roster := target{srv.Address, srv.Headers, srv.Pid()}
+	bare, stop, err := startBare(ctx, dir, roster)
+	if err != nil {
+		return fmt.Errorf("the bare handler: %w", err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := beside(ctx, srv, files, s, func(during span) error { return throughput(ctx, roster, bare, s, during) }); err != nil {
 		return err
 	}
-	lookups := []kind{{"look-up", func(n int) string { return lookup(n % s.members) }}}
-	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, srv, s, s.lookups, lookups, during) }); err != nil {
+	for _, of := range []struct {
+		name string
+		target
+	}{{"a look-up", roster}, {"the bare handler", bare}} {
+		lookups := []kind{{of.name, func(n int) string { return lookup(n % s.members) }}}
+		if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, of.target, s, s.lookups, lookups, during) }); err != nil {
+			return err
+		}
+	}
+	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, roster, s, s.calls, made.calls(), during) }); err != nil {
 		return err
 	}
-	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, srv, s, s.calls, made.calls(), during) }); err != nil {
-		return err
-	}
-	return steady(ctx, srv, s, searchesPerSecond, made.searches(), span{beside: "nothing", time: s.during})
+	return steady(ctx, roster, s, searchesPerSecond, made.searches(), span{beside: "nothing", time: s.during})
 }
 
 func serve(ctx context.Context, dir string, s settings) (*server.Server, error) {
