@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -288,6 +289,9 @@ func (w *erasure) sweptAll(ctx context.Context) error {
 func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 	done := w.begun(aud.ID)
 	if done == nil || done.RunID == "" && len(w.e.Progress.Replaced) == 0 {
+		if err := w.earlierRun(ctx, aud); err != nil {
+			return err
+		}
 		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud.Fields, w.key)
 		if errors.Is(err, lake.ErrNotExist) {
 			return w.still(ctx, aud)
@@ -305,6 +309,16 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 		}
 	}
 	return w.purge(ctx, aud)
+}
+
+// earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the identity
+// already, and brings it when it commits. A run that is started afterwards is a later import.
+func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
+	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, inProgress)
+	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
+		err = errLater
+	}
+	return err
 }
 
 // still returns nil when the audience is deleted, whose dataset is gone before its row is off the list.
