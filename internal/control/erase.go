@@ -112,7 +112,7 @@ func (s *Service) Erasure(ctx context.Context, a audience.Actor, id audience.Era
 		return audience.Erasure{}, notFound("erasure", id)
 	}
 	e, err := s.cfg.Store.Erasure(ctx, a.Scope, key)
-	return e, absent(err, "erasure", id)
+	return e.SeenBy(a.Grants), absent(err, "erasure", id)
 }
 
 // Erasures lists the erasures of the actor's sandbox, the newest first, after a place in the list.
@@ -120,7 +120,11 @@ func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *meta.Er
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err
 	}
-	return s.cfg.Store.Erasures(ctx, a.Scope, after, limit)
+	list, err := s.cfg.Store.Erasures(ctx, a.Scope, after, limit)
+	for i := range list {
+		list[i] = list[i].SeenBy(a.Grants)
+	}
+	return list, err
 }
 
 // erasing returns the jobs of the erasures that have not ended.
@@ -342,11 +346,11 @@ func (w *erasure) begun(id audience.ID) *audience.ErasedAudience {
 	return nil
 }
 
-func (w *erasure) note(id audience.ID) *audience.ErasedAudience {
-	if w.begun(id) == nil {
-		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: id})
+func (w *erasure) note(aud *audience.Audience) *audience.ErasedAudience {
+	if w.begun(aud.ID) == nil {
+		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: aud.ID, Labels: aud.Labels})
 	}
-	return w.begun(id)
+	return w.begun(aud.ID)
 }
 
 // startRun starts the run that takes the member out, as soon as no other is in progress. The run and the note of it are
@@ -359,7 +363,7 @@ func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	run := newRun(*aud, SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
 		Reason: "erasure " + string(w.e.ID)})
 	run.CreatedAt, run.UpdatedAt = now, now
-	w.note(aud.ID).RunID = run.ID
+	w.note(aud).RunID = run.ID
 	w.e.UpdatedAt = now
 	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		e := w.e
@@ -413,14 +417,14 @@ func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.key, Values: [][]byte{w.who.Normal, w.who.Given},
 		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
-			done := w.note(aud.ID)
+			done := w.note(aud)
 			done.Versions, done.Files = versions, len(replaced)
 			w.e.Progress.Replaced = replaced
 			return w.save(ctx)
 		},
 	})
 	if rejects > 0 {
-		w.note(aud.ID).Rejects += rejects
+		w.note(aud).Rejects += rejects
 		if err != nil {
 			return errors.Join(err, w.save(ctx))
 		}
