@@ -50,6 +50,8 @@ func checkSchedule(p *audience.Problems, s audience.Schedule) {
 	}
 }
 
+var errFields = errors.New("control: a schedule does not have five fields")
+
 // fiveFields parses what cron does, and no seconds, no names such as @daily and no time zone.
 var fiveFields = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
@@ -59,11 +61,15 @@ func nextTime(s audience.Schedule, after time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	fields := strings.Fields(s.Cron)
+	if len(fields) != 5 {
+		return time.Time{}, errFields // the parser takes a time zone before them
+	}
 	parsed, err := fiveFields.Parse(s.Cron)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if hours := strings.Fields(s.Cron)[1]; strings.HasPrefix(hours, "*") {
+	if strings.HasPrefix(fields[1], "*") {
 		return parsed.Next(after.In(zone)), nil // it goes by the time that passes
 	}
 	for wall := onWall(after.In(zone)); ; {
