@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"roster/internal/audience"
@@ -67,8 +68,8 @@ type node struct {
 	nodes []node   // of an object or an array
 }
 
-// parse parses a document and refuses what is not one: other text, more after it, invalid UTF-8, a property
-// twice, too much depth.
+// parse parses a document and refuses what is not one: other text, more after it, invalid UTF-8, half a character by
+// \u, a property twice, too much depth.
 func parse(body []byte) (node, error) {
 	if !utf8.Valid(body) {
 		return node{}, audience.InvalidField("", "the body is not JSON: it is not UTF-8")
@@ -83,9 +84,42 @@ func parse(body []byte) (node, error) {
 		}
 		return node{}, audience.InvalidField("", "the body is not JSON: %v%s", err, where)
 	}
+	if half := loneSurrogate(body); half != "" {
+		return node{}, audience.InvalidField("", "the body is not JSON: %s is half of a character", half)
+	}
 	p := parser{json.NewDecoder(bytes.NewReader(body))}
 	p.UseNumber()
 	return p.value("", 0)
+}
+
+// loneSurrogate returns an escape in a document that stands for half of a UTF-16 pair without the other one, "" when there
+// is none. encoding/json would put another character in its place.
+func loneSurrogate(doc []byte) string {
+	for i := 0; i+5 < len(doc); i++ {
+		if doc[i] != '\\' {
+			continue
+		}
+		first, ok := escaped(doc[i:])
+		if !ok || !utf16.IsSurrogate(first) {
+			i++ // what is escaped may be a backslash
+			continue
+		}
+		second, _ := escaped(doc[i+6:])
+		if utf16.DecodeRune(first, second) == utf8.RuneError {
+			return string(doc[i : i+6])
+		}
+		i += 11
+	}
+	return ""
+}
+
+// escaped reads the \u and four digits that a text begins with.
+func escaped(text []byte) (rune, bool) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 type parser struct{ *json.Decoder }

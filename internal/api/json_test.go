@@ -57,6 +57,11 @@ func TestDecode(t *testing.T) {
 		{`{"name": NaN}`, "the body is not JSON"},
 		{"{\"name\": \"\xff\"}", "the body is not JSON: it is not UTF-8"},
 		{"\ufeff{}", "the body is not JSON"},
+		{`{"name": "\ud83d\ude00 \\ud800 \\\\ud800"}`, ""},
+		{`{"name": "\ud800"}`, `the body is not JSON: \ud800 is half of a character`},
+		{`{"name": "\udc00\ud800"}`, `the body is not JSON: \udc00 is half of a character`},
+		{`{"name": "\ud83dx\ude00"}`, `the body is not JSON: \ud83d is half of a character`},
+		{`{"\\\uDBFF": 1}`, `the body is not JSON: \uDBFF is half of a character`},
 	} {
 		var in client.NewAudience
 		err := decode([]byte(c.body), &in)

@@ -20,7 +20,8 @@ const (
 )
 
 // once does a call. A POST with an Idempotency-Key is done once in 24 hours: whoever repeats it gets the first
-// answer again. An error has changed nothing, so that it is not kept.
+// answer again. An error has changed nothing, so that it is not kept. A POST that only reads is done each time: its answer
+// may hold personal data, which is kept nowhere else, and is that of a moment and of what the client may see then.
 func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) {
 	key := c.Header.Get(repeatHeader)
 	if c.Method != http.MethodPost || key == "" {
@@ -28,6 +29,9 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 	}
 	if len(key) > maxRepeatKey || strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
 		return answer{}, audience.InvalidField(repeatHeader, "must be 1 to %d printable ASCII characters", maxRepeatKey)
+	}
+	if rt.reads {
+		return rt.do(c)
 	}
 	request, err := c.fingerprint()
 	if err != nil {

@@ -59,3 +59,26 @@ func TestIdempotencyKeyOfARefusal(t *testing.T) {
 		t.Fatal(rec.Code, rec.Body)
 	}
 }
+
+// TestIdempotencyKeyOfReads repeats POSTs that only read: they are answered anew, and what they told is not kept.
+func TestIdempotencyKeyOfReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, path := range []string{entities, audiences + "/bulk-get", external + "/validate", connections + "/" + connID + "/test"} {
+		for range 2 {
+			if rec := w.do("POST", path, readBody[path], repeatHeader, "k"); rec.Code >= 300 || rec.Header().Get(repeatedHeader) != "" {
+				t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
+			}
+		}
+	}
+	if len(w.service.answers) != 0 {
+		t.Errorf("%d answers are kept", len(w.service.answers))
+	}
+}
+
+// readBody are the bodies of POSTs that read.
+var readBody = map[string]string{
+	entities:                `{"identities": [{"entityId": "ada@example.com", "entityIdNS": {"code": "email"}}]}`,
+	audiences + "/bulk-get": `{"ids": [{"id": "a"}]}`,
+	external + "/validate":  `{"sourceSpec": {"path": "a.csv", "type": "file", "cloudType": "DLZ"}}`,
+}

@@ -20,6 +20,8 @@ type route struct {
 	do func(*call) (answer, error)
 	// open answers a call that needs no credentials, instead of do.
 	open http.Handler
+	// reads says that a POST changes nothing.
+	reads bool
 }
 
 // Paths that several routes share.
@@ -51,7 +53,7 @@ func (s *server) routes() []route {
 
 		{method: "POST", path: external + "/submit", do: s.submit},
 		{method: "POST", path: external, do: s.create},
-		{method: "POST", path: external + "/validate", do: s.validate},
+		{method: "POST", path: external + "/validate", do: s.validate, reads: true},
 		{method: "GET", path: externals + "/task/{taskId}", also: []string{external + "/task/{taskId}"}, do: s.task},
 		{method: "GET", path: externals + "/operations/{operationId}", also: []string{external + "/operations/{operationId}"}, do: s.operation},
 		{method: "GET", path: external, do: s.listAudiences},
@@ -80,7 +82,7 @@ func (s *server) routes() []route {
 		{method: "PATCH", path: connections + "/{connectionId}", do: s.updateConnection},
 		{method: "DELETE", path: connections + "/{connectionId}", do: s.deleteConnection},
 		{method: "GET", path: connections + "/{connectionId}/test", do: s.testConnection},
-		{method: "POST", path: connections + "/{connectionId}/test", do: s.testConnection},
+		{method: "POST", path: connections + "/{connectionId}/test", do: s.testConnection, reads: true},
 		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec},
 		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone},
@@ -99,9 +101,9 @@ func (s *server) routes() []route {
 		{method: "GET", path: audiences + "/{audienceId}", do: s.upsAudience},
 		{method: "PATCH", path: audiences + "/{audienceId}", do: s.updateUPSAudience},
 		{method: "DELETE", path: audiences + "/{audienceId}", do: s.deleteUPSAudience},
-		{method: "POST", path: audiences + "/bulk-get", do: s.bulkUPSAudiences},
+		{method: "POST", path: audiences + "/bulk-get", do: s.bulkUPSAudiences, reads: true},
 		{method: "GET", path: entities, do: s.lookup},
-		{method: "POST", path: entities, do: s.lookupMany},
+		{method: "POST", path: entities, do: s.lookupMany, reads: true},
 		{method: "DELETE", path: entities, do: s.erase},
 		{method: "GET", path: "/landing", do: s.listFiles},
 		{method: "PUT", path: inLanding + "{path...}", do: s.upload},

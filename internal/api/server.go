@@ -163,10 +163,7 @@ func (s *server) handler(rt route) http.Handler {
 		return rt.open
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor, err := s.Issuer.Authenticate(r.Context(), auth.Headers{
-			Authorization: r.Header.Get("Authorization"), APIKey: r.Header.Get("x-api-key"),
-			Org: r.Header.Get("x-gw-ims-org-id"), Sandbox: r.Header.Get("x-sandbox-name"),
-		})
+		actor, err := s.authenticate(r)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -197,6 +194,19 @@ func (s *server) handler(rt route) http.Handler {
 		}
 		s.write(w, r, a.status, "application/json", a.body)
 	})
+}
+
+// authenticate returns the caller of a request. A header that is there twice with different values is refused: a proxy in
+// front may have gone by the other one.
+func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
+	values := [4]string{}
+	for i, name := range []string{"Authorization", "x-api-key", "x-gw-ims-org-id", "x-sandbox-name"} {
+		values[i] = r.Header.Get(name)
+		if slices.ContainsFunc(r.Header.Values(name), func(v string) bool { return v != values[i] }) {
+			return audience.Actor{}, audience.InvalidField(name, "is given more than once with different values")
+		}
+	}
+	return s.Issuer.Authenticate(r.Context(), auth.Headers{Authorization: values[0], APIKey: values[1], Org: values[2], Sandbox: values[3]})
 }
 
 // rawJSON is a body that is JSON already.

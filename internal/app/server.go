@@ -13,11 +13,13 @@ import (
 )
 
 // Limits of a connection. A request has no time limit as a whole, since an upload may take hours, but it
-// must keep moving: every read of a body must bring something within stallTimeout.
+// must keep moving: every read of a body must bring something within stallTimeout, and all of it, after that time at the
+// beginning, slowestBody bytes a second. Otherwise anybody could keep connections for days by a byte a minute.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	stallTimeout  = time.Minute
+	slowestBody   = 1 << 10
 	answerTimeout = 5 * time.Minute
 	maxHeader     = 64 << 10
 )
@@ -56,17 +58,28 @@ func keepMoving(h http.Handler) http.Handler {
 // its time too.
 type movingBody struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc     *http.ResponseController
+	read   int64
+	waited time.Duration // how long reads have waited for the client
 }
 
 func (b *movingBody) Read(p []byte) (int, error) {
-	_ = b.rc.SetReadDeadline(time.Now().Add(stallTimeout))
+	start := time.Now()
+	_ = b.rc.SetReadDeadline(start.Add(b.patience()))
 	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	b.waited += time.Since(start)
 	if err != nil {
 		_ = b.rc.SetReadDeadline(time.Time{})
 		_ = b.rc.SetWriteDeadline(time.Now().Add(answerTimeout))
 	}
 	return n, err
+}
+
+// patience is how long the next read may wait for the client, whose time the server's own work does not count against.
+func (b *movingBody) patience() time.Duration {
+	earned := stallTimeout + time.Duration(b.read/slowestBody)*time.Second
+	return max(min(stallTimeout, earned-b.waited), 0)
 }
 
 // listen opens the ports.

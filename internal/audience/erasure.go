@@ -1,6 +1,9 @@
 package audience
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ErasureID names an erasure.
 type ErasureID string
@@ -51,10 +54,24 @@ type ErasedMember struct {
 
 // ErasedAudience is what an erasure did to an audience.
 type ErasedAudience struct {
-	ID       ID    `json:"audienceId"`
-	RunID    RunID `json:"runId,omitempty"` // which took the member out; "" when there was none
-	Members  int64 `json:"members"`         // that were taken out
-	Versions int   `json:"versions"`        // that cannot be brought back any more
-	Files    int   `json:"files"`           // of the dataset that were removed
-	Rejects  int   `json:"rejects"`         // files of rejects that were removed
+	ID ID `json:"audienceId"`
+	// Labels are the audience's, as of then: who does not hold them is not told of it.
+	Labels   []string `json:"labels,omitempty"`
+	RunID    RunID    `json:"runId,omitempty"` // which took the member out; "" when there was none
+	Members  int64    `json:"members"`         // that were taken out
+	Versions int      `json:"versions"`        // that cannot be brought back any more
+	Files    int      `json:"files"`           // of the dataset that were removed
+	Rejects  int      `json:"rejects"`         // files of rejects that were removed
+}
+
+// SeenBy returns the erasure as a caller with these grants sees it: without the audiences that have other labels. The
+// identity is taken out of those as well.
+func (e Erasure) SeenBy(g Grants) Erasure {
+	all := e.Progress.Audiences
+	hidden := func(a ErasedAudience) bool { return !g.Covers(a.Labels) }
+	if n := len(all); n > 0 && hidden(all[n-1]) {
+		e.Error = nil // which is about the last one
+	}
+	e.Progress.Audiences = slices.DeleteFunc(slices.Clone(all), hidden)
+	return e
 }

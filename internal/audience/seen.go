@@ -32,6 +32,21 @@ func (a *Audience) Hidden(g Grants) (names Hidden) {
 	return names
 }
 
+// FoundBy reports whether somebody with these grants may find members by identities of the namespace, given by its
+// canonical code: that needs a field with such identities that they see. Otherwise they could try values of a field that
+// they must not see.
+func (a *Audience) FoundBy(g Grants, namespace string) bool {
+	if g.All() {
+		return true
+	}
+	for i := range a.Fields {
+		if f := &a.Fields[i]; f.IdentityNs == namespace && g.Covers(f.Labels) {
+			return true
+		}
+	}
+	return false
+}
+
 // Hidden are names of fields that somebody must not see, as names are compared. What is told of a run to them leaves
 // these fields out.
 type Hidden []string

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *Service) Erasure(ctx context.Context, a audience.Actor, id audience.Era
 		return audience.Erasure{}, notFound("erasure", id)
 	}
 	e, err := s.cfg.Store.Erasure(ctx, a.Scope, key)
-	return e, absent(err, "erasure", id)
+	return e.SeenBy(a.Grants), absent(err, "erasure", id)
 }
 
 // Erasures lists the erasures of the actor's sandbox, the newest first, after a place in the list.
@@ -119,7 +120,11 @@ func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *meta.Er
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err
 	}
-	return s.cfg.Store.Erasures(ctx, a.Scope, after, limit)
+	list, err := s.cfg.Store.Erasures(ctx, a.Scope, after, limit)
+	for i := range list {
+		list[i] = list[i].SeenBy(a.Grants)
+	}
+	return list, err
 }
 
 // erasing returns the jobs of the erasures that have not ended.
@@ -288,6 +293,9 @@ func (w *erasure) sweptAll(ctx context.Context) error {
 func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 	done := w.begun(aud.ID)
 	if done == nil || done.RunID == "" && len(w.e.Progress.Replaced) == 0 {
+		if err := w.earlierRun(ctx, aud); err != nil {
+			return err
+		}
 		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud.Fields, w.key)
 		if errors.Is(err, lake.ErrNotExist) {
 			return w.still(ctx, aud)
@@ -305,6 +313,16 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 		}
 	}
 	return w.purge(ctx, aud)
+}
+
+// earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the identity
+// already, and brings it when it commits. A run that is started afterwards is a later import.
+func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
+	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, inProgress)
+	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
+		err = errLater
+	}
+	return err
 }
 
 // still returns nil when the audience is deleted, whose dataset is gone before its row is off the list.
@@ -328,11 +346,11 @@ func (w *erasure) begun(id audience.ID) *audience.ErasedAudience {
 	return nil
 }
 
-func (w *erasure) note(id audience.ID) *audience.ErasedAudience {
-	if w.begun(id) == nil {
-		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: id})
+func (w *erasure) note(aud *audience.Audience) *audience.ErasedAudience {
+	if w.begun(aud.ID) == nil {
+		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: aud.ID, Labels: aud.Labels})
 	}
-	return w.begun(id)
+	return w.begun(aud.ID)
 }
 
 // startRun starts the run that takes the member out, as soon as no other is in progress. The run and the note of it are
@@ -345,7 +363,7 @@ func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	run := newRun(*aud, SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
 		Reason: "erasure " + string(w.e.ID)})
 	run.CreatedAt, run.UpdatedAt = now, now
-	w.note(aud.ID).RunID = run.ID
+	w.note(aud).RunID = run.ID
 	w.e.UpdatedAt = now
 	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		e := w.e
@@ -399,14 +417,14 @@ func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.key, Values: [][]byte{w.who.Normal, w.who.Given},
 		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
-			done := w.note(aud.ID)
+			done := w.note(aud)
 			done.Versions, done.Files = versions, len(replaced)
 			w.e.Progress.Replaced = replaced
 			return w.save(ctx)
 		},
 	})
 	if rejects > 0 {
-		w.note(aud.ID).Rejects += rejects
+		w.note(aud).Rejects += rejects
 		if err != nil {
 			return errors.Join(err, w.save(ctx))
 		}

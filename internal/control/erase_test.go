@@ -138,6 +138,37 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	}
 }
 
+// TestEraseAwaitsEarlierRuns that may have read the person: what such a run commits is taken out as well.
+func TestEraseAwaitsEarlierRuns(t *testing.T) {
+	t.Parallel()
+	w, admin, aud := newErasing(t)
+	earlier := w.start(aud.ID)
+	e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: "ada@example.com", Namespace: "email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}
+	w.handle(job)
+	if now := w.erasure(e.ID); now.Status != audience.Processing {
+		t.Fatalf("it ended %s before run %s, which was started before it", now.Status, earlier.ID)
+	}
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(earlier.ID)})
+	w.pipeline.held = ingest.Held{Live: true, Kept: true} // what that run has committed
+	w.handle(job)
+	out := w.newestRun(aud.ID)
+	if out.Request.Kind != audience.RunErase {
+		t.Fatalf("the newest run is %+v", out.Request)
+	}
+	w.handle(queue.Job{Kind: queue.RunJob, ID: string(out.ID)})
+	w.pipeline.held = ingest.Held{}
+	w.clock.advance(time.Second)
+	w.start(aud.ID) // a later one holds nothing up
+	w.handle(job)
+	if now := w.erasure(e.ID); now.Status != audience.Success {
+		t.Errorf("it is %s beside a run that was started after it", now.Status)
+	}
+}
+
 // TestEraseGoesOn after a process was killed, and after every audience is gone.
 func TestEraseGoesOn(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,7 @@ func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored
 		if err != nil {
 			return err
 		}
-		if aud == nil || aud.Scope != a.Scope || !aud.ProfileIngestion || !aud.State.Shown() || !a.Grants.Covers(aud.Labels) {
+		if aud == nil || aud.Scope != a.Scope || !aud.ProfileIngestion || !aud.State.Shown() || !a.Grants.Covers(aud.Labels) || !aud.FoundBy(a.Grants, p.Identity.Namespace) {
 			continue // deleted and not swept yet, or not to be shown
 		}
 		shown, modified, ok := membership(aud, m, now)

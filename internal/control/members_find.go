@@ -60,7 +60,7 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	if err != nil {
 		return Member{}, err
 	}
-	if !found {
+	if !found || !aud.FoundBy(a.Grants, who.Namespace) {
 		return Member{}, audience.Errorf(audience.NotFound, "this identity is not a member of audience %s and has not been one in the last %d days",
 			aud.ID, audience.ExitedFor/(24*time.Hour))
 	}

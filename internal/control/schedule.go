@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/netresearch/go-cron"
@@ -49,6 +50,8 @@ func checkSchedule(p *audience.Problems, s audience.Schedule) {
 	}
 }
 
+var errFields = errors.New("control: a schedule does not have five fields")
+
 // fiveFields parses what cron does, and no seconds, no names such as @daily and no time zone.
 var fiveFields = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
@@ -58,11 +61,42 @@ func nextTime(s audience.Schedule, after time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	fields := strings.Fields(s.Cron)
+	if len(fields) != 5 {
+		return time.Time{}, errFields // the parser takes a time zone before them
+	}
 	parsed, err := fiveFields.Parse(s.Cron)
 	if err != nil {
 		return time.Time{}, err
 	}
-	return parsed.Next(after.In(zone)), nil
+	if strings.HasPrefix(fields[1], "*") {
+		return parsed.Next(after.In(zone)), nil // it goes by the time that passes
+	}
+	for wall := onWall(after.In(zone)); ; {
+		if wall = parsed.Next(wall); wall.IsZero() {
+			return wall, nil
+		}
+		if at := atWall(wall, zone); at.After(after) {
+			return at, nil
+		}
+	}
+}
+
+// onWall is what a clock shows at a time, as a time of UTC.
+func onWall(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
+
+// atWall is when the clocks of a zone first show a time. One that they leave out comes as much later as they are put
+// forward, so that a schedule of a time of day starts one run on every day.
+func atWall(wall time.Time, zone *time.Location) time.Time {
+	_, before := wall.Add(-24 * time.Hour).In(zone).Zone()
+	_, after := wall.Add(24 * time.Hour).In(zone).Zone()
+	first := wall.Add(-time.Duration(max(before, after)) * time.Second).In(zone)
+	if onWall(first).Equal(wall) {
+		return first
+	}
+	return wall.Add(-time.Duration(min(before, after)) * time.Second).In(zone)
 }
 
 // nextLook is when a schedule is looked at next, after now. It is the zero time for one that starts no runs. Times that

@@ -161,6 +161,7 @@ func TestBadSchedules(t *testing.T) {
 		"schedule":           {Cron: "0 3 * * *", OnNewFiles: true},
 		"schedule.cron":      {Cron: "@daily"},
 		"schedule.cron ":     {Cron: "0 0 31 2 *"},
+		"schedule.cron   ":   {Cron: "TZ=UTC 0 3 * * *"},
 		"schedule.cron  ":    {Cron: "0 0 3 * * *"},
 		"schedule.timeZone":  {Cron: "0 3 * * *", TimeZone: "Mars/Olympus"},
 		"schedule.timeZone ": {TimeZone: "Europe/Berlin"},

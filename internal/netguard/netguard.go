@@ -27,19 +27,20 @@ func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) 
 	if err != nil {
 		return err
 	}
-	if !g.permits(to.Addr().Unmap()) {
+	if !g.permits(to.Addr().Unmap().WithZone("")) { // no network has an address with a zone
 		return fmt.Errorf("%s: %w", to.Addr(), ErrForbidden)
 	}
 	return nil
 }
 
 // shared are networks that are neither private nor public: of carriers (RFC 6598), protocols, documentation, benchmarks,
-// reserved ones, and those that lead to IPv4 addresses by others.
+// sites (RFC 3879), reserved ones, and those that lead to IPv4 addresses by others.
 var shared = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fec0::/10"),
 }
 
 func (g Guard) permits(a netip.Addr) bool {

@@ -121,6 +121,29 @@ func TestErase(t *testing.T) {
 	}
 }
 
+// TestEraseLabelled erases somebody from an audience with a label, as an administrator who does not hold it: the person is
+// gone from it, and nothing tells the administrator that there is such an audience or who was in it.
+func TestEraseLabelled(t *testing.T) {
+	t.Parallel()
+	m := governed(t)
+	m.land("in.csv", "mail\nada@x.org\nbob@x.org\n")
+	id := m.submit(`{"name": "list", "labels": ["custom/x"], "fields": [{"name": "mail", "type": "string", "identityNs": "email"}],
+		"originName": "CUSTOM_UPLOAD", "sourceSpec": {"path": "in.csv", "type": "file", "cloudType": "DLZ"}}`)
+	m.ingest(id, "")
+	plain := m.newClient("plain", `{"prod": "admin"}`, `[]`)
+	job := m.as(plain, "DELETE", "/data/core/ups/access/entities?entityId=ada@x.org&entityIdNS=email", "").ok(202)["jobId"].(string)
+	m.poll("/roster/erasures/"+job, ended)
+	if got := names(m.call("GET", ais+"/"+id+"/members", "").lines()); got != "bob@x.org" {
+		t.Errorf("the members are %s", got)
+	}
+	for _, path := range []string{"/roster/erasures", "/roster/erasures/" + job, "/roster/erasures/" + job + "/certificate"} {
+		full, told := m.as(m.admin, "GET", path, ""), m.as(plain, "GET", path, "")
+		if full.status != 200 || told.status != 200 || !strings.Contains(string(full.body), id) || strings.Contains(string(told.body), id) {
+			t.Errorf("%s: %d %s to who holds the label, %d %s to who does not", path, full.status, full.body, told.status, told.body)
+		}
+	}
+}
+
 // TestSuppress keeps out who was erased, by any identity.
 func TestSuppress(t *testing.T) {
 	t.Parallel()

@@ -84,6 +84,33 @@ func TestLabelledFields(t *testing.T) {
 	}
 }
 
+// TestLabelledIdentities looks members up by identities in a field with a label: who does not hold it cannot find out that
+// somebody has a value in it.
+func TestLabelledIdentities(t *testing.T) {
+	t.Parallel()
+	m := governed(t)
+	m.land("people.csv", "mail,phone\nada@example.com,+441\n")
+	id := m.submit(`{"name": "people", "fields": [{"name": "mail", "type": "string", "identityNs": "email"},
+		{"name": "phone", "type": "string", "identityNs": "phone", "labels": ["custom/phone"]}],
+		"originName": "CUSTOM_UPLOAD", "sourceSpec": {"path": "people.csv", "type": "file", "cloudType": "DLZ"}}`)
+	m.ingest(id, "")
+	plain, full := m.newClient("plain", `{"prod": "viewer"}`, `[]`), m.newClient("full", `{"prod": "viewer"}`, `["custom/phone"]`)
+	const entities = "/data/core/ups/access/entities?schema.name=_xdm.context.profile&"
+	for path, status := range map[string]int{
+		entities + "entityId=%2B441&entityIdNS=phone": 404, ais + "/" + id + "/members/phone/+441": 404,
+		entities + "entityId=ada@example.com&entityIdNS=email": 200, ais + "/" + id + "/members/email/ada@example.com": 200,
+	} {
+		m.as(full, "GET", path, "").ok(200)
+		if a := m.as(plain, "GET", path, ""); a.status != status {
+			t.Errorf("%s without the label: %d %s", path, a.status, a.body)
+		}
+	}
+	const many = `{"identities": [{"entityId": "+441", "entityIdNS": {"code": "phone"}}]}`
+	if a := m.as(plain, "POST", "/data/core/ups/access/entities", many); strings.Contains(string(a.body), id) {
+		t.Errorf("%s", a.body)
+	}
+}
+
 // flow is the id of an audience's flow.
 func (m *matrix) flow(id string) string {
 	m.t.Helper()

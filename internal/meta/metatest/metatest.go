@@ -76,6 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"DuplicateKeepsTx":      testDuplicateKeepsTx,
 		"ConcurrentUpdates":     testConcurrentUpdates,
 		"Tenancy":               testTenancy,
+		"Unstorable":            testUnstorable,
 		"Close":                 testClose,
 	} {
 		t.Run(name, func(t *testing.T) {
