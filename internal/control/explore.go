@@ -82,7 +82,7 @@ func entryOf(folder string, o source.Object) Entry {
 	if deeper {
 		return Entry{Path: path.Join(folder, name), Folder: true, Usable: true}
 	}
-	return Entry{Path: o.Path, Usable: o.Size > 0 && source.PassedOver(o.Path) == ""}
+	return Entry{Path: o.Path, Usable: o.Size > 0 && source.PassedOver(name) == ""}
 }
 
 // ExploreFile looks at a file of a connection, or of the landing zone when id is "": which columns it has, how it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
@@ -54,6 +55,9 @@ func (s *Service) openAudience(ctx context.Context, a *audience.Audience) (files
 	}
 	if err != nil {
 		return files{}, err
+	}
+	if (conn == nil || conn.SpecID == audience.SpecLandingZone) && strings.HasPrefix(a.Source.Path+"/", correctedFolder+"/") {
+		return files{}, audience.InvalidField("sourceSpec.path", "must not lead into %s, where corrected rows lie until they are read", correctedFolder)
 	}
 	return s.open(ctx, a.Scope, conn)
 }

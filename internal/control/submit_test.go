@@ -171,6 +171,7 @@ func TestTaskFails(t *testing.T) {
 		"absent folder":     {audience.SourceSpec{Path: "absent", Type: audience.PathFolder, CloudType: "DLZ"}, audience.Invalid, "absent"},
 		"file as folder":    {audience.SourceSpec{Path: "in.csv", Type: audience.PathFolder, CloudType: "DLZ"}, audience.Invalid, "in.csv"},
 		"behind a link":     {audience.SourceSpec{Path: "link/passwd", Type: audience.PathFile, CloudType: "DLZ"}, audience.Invalid, "sourceSpec.path"},
+		"corrected rows":    {audience.SourceSpec{Path: ".resubmitted", Type: audience.PathFolder, CloudType: "DLZ"}, audience.Invalid, ".resubmitted"},
 		"connection broken": {audience.SourceSpec{Path: "in.csv", Type: audience.PathFile, BaseConnectionID: gone.ID}, audience.BadGateway, "gone"},
 	} {
 		d := draft("list")

@@ -77,8 +77,13 @@ func (a *attempt) guardMembers(result *audience.RunResult) error {
 	}
 	if !a.spec.Run.Request.Differential {
 		detail := fmt.Sprintf("%d of %d members would leave, since the files do not have them", m.Removed, m.Before)
-		err := a.guard(audience.GuardRemoved, percent(m.Removed, m.Before), limitOf(g.MaxRemovedPercent, audience.DefaultMaxRemovedPercent), detail,
-			"check whether the files are the complete list (otherwise start a differential run); raise guards.maxRemovedPercent of the audience")
+		deleted := result.Rows.Deleted // a column of flags that is filled in wrongly is as bad as a file that is cut off
+		if deleted > 0 {
+			detail = fmt.Sprintf("%d of %d members would leave: the files do not have %d of them, and %d are deleted by their rows",
+				m.Removed+deleted, m.Before, m.Removed, deleted)
+		}
+		err := a.guard(audience.GuardRemoved, percent(m.Removed+deleted, m.Before), limitOf(g.MaxRemovedPercent, audience.DefaultMaxRemovedPercent), detail,
+			"check whether the files are the complete list (otherwise start a differential run) and their columns of deletion and consent; raise guards.maxRemovedPercent of the audience")
 		if err != nil {
 			return err
 		}

@@ -81,6 +81,8 @@ func TestGuards(t *testing.T) {
 		{"a reject that hides lines", audience.Guards{}, people(0, 20, 0), people(0, 20, 0) + "\"x,1\n,\n,\n,\n", false, audience.GuardRejected, 100.0 * 4 / 24},
 		{"half may leave", audience.Guards{}, people(0, 20, 0), people(10, 10, 0), true, "", 0},
 		{"more than half may not", audience.Guards{}, people(0, 20, 0), people(11, 9, 0), true, audience.GuardRemoved, 55},
+		{"more than half may not by their rows either", audience.Guards{}, people(0, 20, 0), strings.ReplaceAll(people(0, 15, 0), ",\n", ",true\n"), true, audience.GuardRemoved, 100},
+		{"flags of a differential run are meant", audience.Guards{}, people(0, 20, 0), strings.ReplaceAll(people(0, 15, 0), ",\n", ",true\n"), false, "", 0},
 		{"in a differential run nobody leaves", audience.Guards{}, people(0, 20, 0), people(11, 9, 0), false, "", 0},
 		{"any growth", audience.Guards{}, people(0, 20, 0), people(0, 200, 0), true, "", 0},
 		{"a bound of growth", audience.Guards{MaxGrowthPercent: percent(10)}, people(0, 20, 0), people(0, 25, 0), true, audience.GuardGrowth, 25},

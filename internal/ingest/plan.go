@@ -44,7 +44,30 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	if err := p.settle(ctx, s, files); err != nil {
 		return nil, err
 	}
+	files, skipped = passEmpty(s, files, skipped)
 	return files, enough(s, files, skipped)
+}
+
+// emptyFile is why an empty file of a folder is passed over.
+const emptyFile = "an empty file"
+
+// passEmpty passes over the files of a folder that are empty. They are looked at once they have settled: a file that is
+// written anew is empty at first, and a full run without it would take its people for leavers.
+func passEmpty(s *Spec, files []audience.PlannedFile, skipped int) (left []audience.PlannedFile, nowSkipped int) {
+	if s.oneFile() {
+		return files, skipped
+	}
+	left = files[:0]
+	for _, f := range files {
+		if f.Status == audience.FileRead && f.Size == 0 {
+			f.Status, f.Reason = audience.FileSkipped, emptyFile
+			if skipped++; skipped > maxSkipsListed {
+				continue
+			}
+		}
+		left = append(left, f)
+	}
+	return left, skipped
 }
 
 // enough refuses what would make members leave for want of a file.
@@ -115,7 +138,7 @@ func planned(o source.Object) audience.PlannedFile {
 	return audience.PlannedFile{Path: o.Path, Size: o.Size, ModifiedAt: o.Modified.UTC(), Version: o.Version}
 }
 
-// skipReason says why an object is not read, "" when it is.
+// skipReason says why an object is not read, whatever its size; "" when it is.
 func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string {
 	req := s.Run.Request
 	if req.Kind == audience.RunResubmit {
@@ -132,13 +155,7 @@ func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string 
 	if s.oneFile() {
 		return ""
 	}
-	if reason := source.PassedOver(f.Path); reason != "" {
-		return reason
-	}
-	if f.Size == 0 {
-		return "an empty file"
-	}
-	return ""
+	return source.PassedOver(strings.TrimPrefix(f.Path, strings.Trim(s.path(), "/")+"/")) // whoever names a folder wants what is in it
 }
 
 // sourceFailure turns an error of the source into the run's: what happened to which path, and what to do.

@@ -108,6 +108,27 @@ func TestSettle(t *testing.T) {
 			t.Fatalf("%s %v", r.Status, r.Error)
 		}
 	})
+	t.Run("a file that is written anew is empty at first", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, defaultFields)
+		w.putAt("a.csv", people(0, 3, 0), w.now.Add(-time.Minute))
+		w.putAt("b.csv", "", w.now)
+		w.putAt("c.csv", "", w.now)
+		w.putAt("d.csv", "", w.now.Add(-time.Minute))
+		r := w.settling(func(n int) {
+			if n == 1 {
+				w.putAt("b.csv", people(10, 2, 0), w.now)
+			}
+		})(true)
+		if r.Status != audience.Success || r.Result.Members.After != 5 {
+			t.Fatalf("%s %v: %d members", r.Status, r.Error, r.Result.Members.After)
+		}
+		for _, f := range r.Result.Files[2:] {
+			if f.Status != audience.FileSkipped || f.Reason != "an empty file" {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
 	t.Run("a clock that runs ahead", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, defaultFields)
@@ -157,4 +178,22 @@ func TestSettle(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestNamesBelowTheFolder passes over files by the names below the audience's folder, whatever that is called itself.
+func TestNamesBelowTheFolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	for _, name := range []string{"_exports/day.part", "_exports/_old"} {
+		if err := os.MkdirAll(filepath.Join(w.root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.put("_exports/day.part/a.csv", people(0, 3, 0))
+	w.put("_exports/_old/b.csv", people(10, 3, 0))
+	w.put("_exports/_SUCCESS", "")
+	w.aud.Source.Path = "/_exports/"
+	if r := w.run(true); r.Status != audience.Success || r.Result.Members.After != 3 || len(r.Result.Files) != 3 {
+		t.Fatalf("%s %v %+v", r.Status, r.Error, r.Result.Files)
+	}
 }

@@ -121,7 +121,10 @@ func (v *survey) list(ctx context.Context, p *Pipeline) error {
 	}
 	for _, f := range found {
 		f.Status = audience.FileRead
-		if f.Reason = skipReason(s, f, nil); f.Reason != "" {
+		if f.Reason = skipReason(s, f, nil); f.Reason == "" && f.Size == 0 && !s.oneFile() {
+			f.Reason = emptyFile
+		}
+		if f.Reason != "" {
 			f.Status = audience.FileSkipped
 		} else if !v.Settle.whole(f, p.Clock()) {
 			f.Status, f.Reason = audience.FileUnsettled, fmt.Sprintf("modified less than %s ago; a run waits until it is written to its end", v.Settle.Age)

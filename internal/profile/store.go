@@ -95,7 +95,7 @@ type Store interface {
 	Pointer(ctx context.Context, ref Ref) (Pointer, error)
 	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown
 	// one. An audience appears once per key: when several members share an identity, a current member wins over
-	// an exited one, then the later Seen.
+	// an exited one, of current ones the later Seen, of exited ones the later At.
 	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
 	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error

@@ -216,8 +216,11 @@ func (s *Store) collect(ctx context.Context, list []profile.Membership, sandbox 
 }
 
 func better(a, b profile.Membership) bool {
-	if a.Exited != b.Exited {
+	switch {
+	case a.Exited != b.Exited:
 		return b.Exited
+	case a.Exited:
+		return a.At > b.At
 	}
 	return a.Seen > b.Seen
 }

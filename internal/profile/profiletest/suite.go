@@ -196,6 +196,13 @@ func testShared(t *testing.T, s profile.Store) {
 	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 100 || got[0].Member != Key(1) || got[0].Exited {
 		t.Fatalf("%+v", got)
 	}
+	// Of those who left the one who left last is shown, for as long as anybody is.
+	left := shared(1, 100, true)
+	left.At = 1000
+	apply(t, s, ref, 3, 0, NewDelta(1, left))
+	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Member != Key(1) || got[0].At != 1000 || !got[0].Exited {
+		t.Fatalf("%+v", got)
+	}
 }
 
 func testManyAudiences(t *testing.T, s profile.Store) {
