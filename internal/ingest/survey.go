@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -250,12 +251,12 @@ func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 	return nil
 }
 
-// texts returns the values of a row.
+// texts returns the values of a row, as copies, since the memory of a batch is used again.
 func texts(rec arrow.RecordBatch, row int) []*string {
 	out := make([]*string, rec.NumCols())
 	for i, c := range rec.Columns() {
 		if c.IsValid(row) {
-			text := c.ValueStr(row)
+			text := strings.Clone(c.ValueStr(row))
 			out[i] = &text
 		}
 	}
