@@ -17,7 +17,7 @@
 //
 // Text is in the encoding that the byte order mark says, else the one that the format names, else UTF-8. Lines,
 // offsets and sizes are those of the text in UTF-8; the byte order mark is skipped. Bytes that are not valid in UTF-8
-// or UTF-16 make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
+// or UTF-16, and the five that Windows-1252 leaves undefined, make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
 // bytes are data; only in the first record they are an error, since then the file is UTF-16 that nobody has named.
 //
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
@@ -52,7 +52,7 @@
 //     records that have as many fields as there are columns; then by which it has most fields; then the first of
 //     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names. A file of one column
 //     is read with commas.
-//   - The quote is the double quote. It is the apostrophe when no field begins with a double quote, and with
+//   - The quote is the double quote. It is the apostrophe when by it no field begins with a double quote, and with
 //     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
 //     the right number of fields.
 //   - The escape is the backslash when one stands before a quote and, by it, more bytes lie in records with the right
