@@ -41,11 +41,12 @@ type Survey struct {
 // SurveyedFile is one of the files.
 type SurveyedFile struct {
 	audience.PlannedFile
-	Format  *audience.Format // how it is read; nil when no sample of it was read
-	Nested  []string         // columns that have no single values and cannot be read
-	Missing []string         // given fields that it has no column for
-	Extra   []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
-	Error   string           // why it cannot be read, "" when it can
+	Format   *audience.Format // how it is read; nil when no sample of it was read
+	Nested   []string         // columns that have no single values and cannot be read
+	Repeated []string         // names that several columns have, so that no field can name one of them
+	Missing  []string         // given fields that it has no column for
+	Extra    []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
+	Error    string           // why it cannot be read, "" when it can
 }
 
 // RejectCount is how many rows of a sample were rejected for one reason.
@@ -157,14 +158,14 @@ func (v *survey) infer(ctx context.Context) error {
 			continue
 		}
 		read++
-		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), v.Rows)
+		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), tabular.ColumnsOf(v.Fields), v.Rows)
 		if err != nil {
 			if f.Error, err = v.fileError(ctx, f.Path, err); err != nil {
 				return err
 			}
 			continue
 		}
-		f.Format, f.Nested = &found.Format, found.Nested
+		f.Format, f.Nested, f.Repeated = &found.Format, found.Nested, found.Repeated
 		v.propose(found.Columns)
 		if len(v.Fields) > 0 {
 			f.compare(v.Fields, found)

@@ -49,7 +49,10 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out
 		}
 		c.recycle(ch.buf)
 	}
-	if s.rows == 0 {
+	switch {
+	case s.looked == 0:
+		return out, errNoRow
+	case s.rows == 0:
 		return out, noObject()
 	}
 	for _, k := range s.keys {
@@ -64,6 +67,9 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out
 	out.Rows, out.More = s.rows, s.looked == maxRows
 	return out, nil
 }
+
+// errNoRow says that a file without rows has no columns to propose.
+var errNoRow = &FileError{Code: "NO_HEADER", Message: "the file has no rows, and so no columns; its format must be told by one that has some"}
 
 // jsonSample collects what the objects of a file have.
 type jsonSample struct {

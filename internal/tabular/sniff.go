@@ -125,12 +125,24 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 }
 
 // believable reports whether a dialect that was not asked for may be taken. A rare delimiter must part two wanted
-// names. Apostrophes are quotes only where no field begins with a double quote.
+// names or, when nothing is wanted, all records evenly. Apostrophes are quotes only where no field begins with a double quote.
 func (s *sniffer) believable(d dialect, got score, text []byte) bool {
-	if s.format.Delimiter == "" && got.names < 2 && bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 {
+	if s.format.Delimiter == "" && got.names < 2 && bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 && (len(s.columns) > 0 || !d.partsEvenly(text, got.fields)) {
 		return false
 	}
 	return s.format.Quote != "" || d.quote != '\'' || !d.mayBeginField(text, '"') || !d.beginsField(text, '"', max(got.fields, 1))
+}
+
+// partsEvenly reports whether a delimiter parts a header that has none of the usual ones, and each of the records behind
+// it, of which there are some, into as many fields. A space and a colon, which stand in any text, never do.
+func (d dialect) partsEvenly(text []byte, columns int) bool {
+	header, _, _ := bytes.Cut(bytes.TrimLeft(text, "\r\n"), lineFeed)
+	if d.delimiter == ' ' || d.delimiter == ':' || columns < 2 || bytes.ContainsAny(header, string(usualDelimiters)) {
+		return false
+	}
+	rows, odd := 0, 0
+	d.eachBlock(text, columns, func(s *splitter) { rows, odd = rows+s.rows, odd+len(s.malformed) })
+	return rows > 1 && odd == 0
 }
 
 // mayBeginField reports whether a mark stands where a field begins, if no field has delimiters or line ends.

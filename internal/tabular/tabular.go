@@ -50,8 +50,9 @@
 //   - Of comma, semicolon, tab and vertical bar the delimiter is the one by which the first record has most of the
 //     wanted names; then by which all its fields are quoted, or it has several; then by which the most bytes lie in
 //     records that have as many fields as there are columns; then by which it has most fields; then the first of
-//     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names. A file of one column
-//     is read with commas.
+//     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names; where no names are
+//     known yet, all of them but the space and the colon are believed when the header has none of the four and all records
+//     have as many fields. A file of one column is read with commas.
 //   - The quote is the double quote. It is the apostrophe when by it no field begins with a double quote, and with
 //     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
 //     the right number of fields.
