@@ -202,8 +202,8 @@ func (im *importer) showColumns(found tabular.Inferred) {
 	if len(found.Nested) > 0 {
 		fmt.Fprintf(im.out, "Left out, since they cannot be columns: %s\n", strings.Join(found.Nested, ", "))
 	}
-	if len(found.Repeated) > 0 {
-		fmt.Fprintf(im.out, "Left out, since several columns have the name: %s\n", strings.Join(found.Repeated, ", "))
+	if len(found.Unnamed) > 0 {
+		fmt.Fprintf(im.out, "Left out, since no field can have the name, or several columns have it: %q\n", found.Unnamed)
 	}
 }
 

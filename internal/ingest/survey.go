@@ -41,12 +41,12 @@ type Survey struct {
 // SurveyedFile is one of the files.
 type SurveyedFile struct {
 	audience.PlannedFile
-	Format   *audience.Format // how it is read; nil when no sample of it was read
-	Nested   []string         // columns that have no single values and cannot be read
-	Repeated []string         // names that several columns have, so that no field can name one of them
-	Missing  []string         // given fields that it has no column for
-	Extra    []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
-	Error    string           // why it cannot be read, "" when it can
+	Format  *audience.Format // how it is read; nil when no sample of it was read
+	Nested  []string         // columns that have no single values and cannot be read
+	Unnamed []string         // names of columns that no field can have: those of several, and those with line breaks
+	Missing []string         // given fields that it has no column for
+	Extra   []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
+	Error   string           // why it cannot be read, "" when it can
 }
 
 // RejectCount is how many rows of a sample were rejected for one reason.
@@ -165,7 +165,7 @@ func (v *survey) infer(ctx context.Context) error {
 			}
 			continue
 		}
-		f.Format, f.Nested, f.Repeated = &found.Format, found.Nested, found.Repeated
+		f.Format, f.Nested, f.Unnamed = &found.Format, found.Nested, found.Unnamed
 		v.propose(found.Columns)
 		if len(v.Fields) > 0 {
 			f.compare(v.Fields, found)

@@ -37,7 +37,7 @@ func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) 
 			f.Extra = append(f.Extra, c.Name)
 		}
 	}
-	for _, name := range found.Repeated {
+	for _, name := range found.Unnamed {
 		have.Fields = append(have.Fields, audience.Field{Name: name})
 		if wanted.FieldNamed(name) < 0 {
 			f.Extra = append(f.Extra, name)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,8 +25,7 @@ type Inferred struct {
 	Rows    int      // that the types are from; all rows of a Parquet file, whose schema says the types
 	More    bool     // the sample is as large as it may be, so that the file may have more rows
 	Nested  []string // columns that have no single values and cannot be read
-	// Repeated are names that several columns have, so that no field can say which of them it means.
-	Repeated []string
+	Unnamed []string // names that no field can have: those of several columns, and those with line breaks
 }
 
 // Infer proposes a column for each named column of a file: the narrowest type that fits the values of the first maxRows
@@ -35,7 +35,7 @@ type Inferred struct {
 // also when they are digits alone. Only words are booleans, not 0 and 1. Rows that are no rows by the
 // rules of the file's type count for the sample's size and say nothing. For a Parquet file the types are those of its schema, again
 // string where another one would lose digits. The columns of a file without a header are called column1, column2, …, as
-// many as its first record has. Names that several columns have, ignoring case, are none. What the format leaves open is
+// many as its first record has. Names that several columns have, ignoring case, or that no field can have, are none. What the format leaves open is
 // found out as Read does for the wanted columns, if there are any.
 func Infer(ctx context.Context, f File, format audience.Format, wanted []Column, maxRows int) (Inferred, error) {
 	if maxRows <= 0 {
@@ -65,6 +65,13 @@ func Infer(ctx context.Context, f File, format audience.Format, wanted []Column,
 	if err != nil {
 		return Inferred{}, fileError(err)
 	}
+	out.Columns = slices.DeleteFunc(out.Columns, func(c Column) bool {
+		if audience.CanNameField(c.Name) {
+			return false
+		}
+		out.Unnamed = append(out.Unnamed, c.Name)
+		return true
+	})
 	return out, nil
 }
 
@@ -93,7 +100,7 @@ func inferCSV(ctx context.Context, r io.Reader, opts Options, wanted []Column, m
 	for i := range types {
 		types[i].patterns = patterns
 	}
-	out.Format, out.Repeated = format, repeated
+	out.Format, out.Unnamed = format, repeated
 	if out.Rows, out.More, err = sample(ctx, c, types, opts.Format.NullValues, maxRows); err != nil {
 		return out, err
 	}

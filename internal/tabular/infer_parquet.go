@@ -26,7 +26,7 @@ func inferParquet(ctx context.Context, f File) (out Inferred, err error) {
 		names[i] = field.name
 	}
 	once, repeated := distinct(names)
-	out.Repeated = repeated
+	out.Unnamed = repeated
 	for i, field := range fields {
 		if !once[i] {
 			continue

@@ -126,6 +126,8 @@ func TestInferLikeRead(t *testing.T) {
 		"spaces":             {"full name\nAda Lovelace\nGrace Hopper\n", audience.Format{}, nil, "full name string", ""},
 		"dates of digits":    {"d,n\n20250513,1\n20241231,20250513\n", audience.Format{DateFormats: []string{"yyyyMMdd"}}, nil, "d date, n integer", ""},
 		"times of digits":    {"d\n20250513101112\n", audience.Format{DateFormats: []string{"yyyyMMdd", "yyyyMMddHHmmss"}}, nil, "d datetime", ""},
+		"names of no field":  {"id,\"a\nb\",_roster_file,c\n1,2,3,4\n", audience.Format{}, nil, "id integer, c integer", "a\nb _roster_file"},
+		"JSON, twice":        {`{"id":1,"a":2,"A":3,"b\u0000":4}`, audience.Format{}, nil, "id integer", "a b\x00"},
 		"an empty array":     {"[]", audience.Format{}, text("id"), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,8 +140,8 @@ func TestInferLikeRead(t *testing.T) {
 			for _, c := range got.Columns {
 				columns = append(columns, c.Name+" "+string(c.Type))
 			}
-			if shown := strings.Join(columns, ", "); shown != c.columns || strings.Join(got.Repeated, " ") != c.repeated {
-				t.Errorf("got %s and %q", shown, got.Repeated)
+			if shown := strings.Join(columns, ", "); shown != c.columns || strings.Join(got.Unnamed, " ") != c.repeated {
+				t.Errorf("got %s and %q", shown, got.Unnamed)
 			}
 		})
 	}
