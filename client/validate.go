@@ -34,7 +34,7 @@ type ValidatedFile struct {
 	Status         string   `json:"status"` // read, skipped or unsettled
 	Reason         string   `json:"reason,omitempty"`
 	Format         *Format  `json:"format,omitempty"`         // of the first files that would be read
-	NestedColumns  []string `json:"nestedColumns,omitempty"`  // cannot be read
+	NestedColumns  []string `json:"nestedColumns,omitempty"`  // cannot be read: of objects or lists, or with a name that no field can have or several columns have
 	MissingColumns []string `json:"missingColumns,omitempty"` // of the fields that were given
 	ExtraColumns   []string `json:"extraColumns,omitempty"`   // that no field names
 }

@@ -37,7 +37,7 @@ func (im *importer) inspect(ctx context.Context) error {
 	if !im.info.Mode().IsRegular() {
 		return usagef("%s is not a file", im.file)
 	}
-	inferred, err := tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), sampleRows)
+	inferred, err := tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), nil, sampleRows)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}
@@ -201,6 +201,9 @@ func (im *importer) showColumns(found tabular.Inferred) {
 	table(im.out, "  ", rows)
 	if len(found.Nested) > 0 {
 		fmt.Fprintf(im.out, "Left out, since they cannot be columns: %s\n", strings.Join(found.Nested, ", "))
+	}
+	if len(found.Unnamed) > 0 {
+		fmt.Fprintf(im.out, "Left out, since no field can have the name, or several columns have it: %q\n", found.Unnamed)
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"roster/client"
 	"roster/internal/audience"
@@ -36,7 +37,7 @@ func validationBody(v *control.Validation) client.Validation {
 		RowsRead: v.Rows, RejectCounts: []client.RejectCount{}, Rejects: []client.Reject{}, Preview: v.Preview}
 	for _, f := range v.Files {
 		b.Files = append(b.Files, client.ValidatedFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Status: string(f.Status), Reason: f.Reason,
-			Format: formatBody(f.Format), NestedColumns: f.Nested, MissingColumns: f.Missing, ExtraColumns: f.Extra})
+			Format: formatBody(f.Format), NestedColumns: slices.Concat(f.Nested, f.Unnamed), MissingColumns: f.Missing, ExtraColumns: f.Extra})
 	}
 	for _, p := range v.Problems {
 		b.Problems = append(b.Problems, client.Problem(p))

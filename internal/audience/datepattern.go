@@ -15,7 +15,7 @@ type DatePart struct {
 // dateLetters are the letters of a pattern and how often each may stand.
 var dateLetters = map[byte][]int{
 	'y': {2, 4},                      // year of exactly so many digits; yy is 1970 to 2069
-	'M': {1, 2, 3},                   // month: M of one or two digits, MM of two, MMM is Jan … Dec in any case
+	'M': {1, 2, 3, 4},                // month: M of one or two digits, MM of two, MMM is Jan … Dec, MMMM January … December, in any case
 	'd': {1, 2},                      // day of the month: d of one or two digits, dd of two; so it is down to seconds
 	'H': {1, 2},                      // hour 0-23
 	'h': {1, 2},                      // hour 1-12
@@ -59,7 +59,7 @@ func ParseDatePattern(pattern string) ([]DatePart, error) {
 				n++
 			}
 			if !allowedCount(c, n) {
-				return nil, fmt.Errorf("%.64q has %s, which no pattern knows; known are yyyy yy MM M MMM dd d HH H hh h mm m ss s S… a X XX XXX and text in single quotes", pattern, pattern[i:i+n])
+				return nil, fmt.Errorf("%.64q has %s, which no pattern knows; known are yyyy yy MM M MMM MMMM dd d HH H hh h mm m ss s S… a X XX XXX and text in single quotes", pattern, pattern[i:i+n])
 			}
 			if seen[c] {
 				return nil, fmt.Errorf("%.64q has %c twice", pattern, c)

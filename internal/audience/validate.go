@@ -103,18 +103,30 @@ func validateFields(p *Problems, fields []Field, lookup Lookup) {
 func validateFieldName(p *Problems, path, name string, seen map[string]int, i int) {
 	key := nameKey(name)
 	first, taken := seen[key]
-	switch {
-	case key == "":
-		p.Add(path, "is required")
-	case strings.IndexFunc(name, breaksLine) >= 0:
-		p.Add(path, "must not hold a line break or a NUL character")
-	case strings.HasPrefix(strings.ToLower(key), reservedPrefix):
-		p.Add(path, "must not begin with %s, which is reserved", reservedPrefix)
+	switch reason := wrongName(name); {
+	case reason != "":
+		p.Add(path, "%s", reason)
 	case taken:
 		p.Add(path, "is also the name of fields[%d]; names differ by more than case and the white space around them", first)
 	default:
 		seen[key] = i
 	}
+}
+
+// CanNameField reports whether a field can have a name, if no other field has it.
+func CanNameField(name string) bool { return wrongName(name) == "" }
+
+// wrongName says why no field can have a name, "" when one can.
+func wrongName(name string) string {
+	switch key := nameKey(name); {
+	case key == "":
+		return "is required"
+	case strings.IndexFunc(name, breaksLine) >= 0:
+		return "must not hold a line break or a NUL character"
+	case strings.HasPrefix(strings.ToLower(key), reservedPrefix):
+		return "must not begin with " + reservedPrefix + ", which is reserved"
+	}
+	return ""
 }
 
 func validateField(p *Problems, path string, f *Field, lookup Lookup) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -42,6 +43,7 @@ type SurveyedFile struct {
 	audience.PlannedFile
 	Format  *audience.Format // how it is read; nil when no sample of it was read
 	Nested  []string         // columns that have no single values and cannot be read
+	Unnamed []string         // names of columns that no field can have: those of several, and those with line breaks
 	Missing []string         // given fields that it has no column for
 	Extra   []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
 	Error   string           // why it cannot be read, "" when it can
@@ -159,14 +161,14 @@ func (v *survey) infer(ctx context.Context) error {
 			continue
 		}
 		read++
-		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), v.Rows)
+		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), tabular.ColumnsOf(v.Fields), v.Rows)
 		if err != nil {
 			if f.Error, err = v.fileError(ctx, f.Path, err); err != nil {
 				return err
 			}
 			continue
 		}
-		f.Format, f.Nested = &found.Format, found.Nested
+		f.Format, f.Nested, f.Unnamed = &found.Format, found.Nested, found.Unnamed
 		v.propose(found.Columns)
 		if len(v.Fields) > 0 {
 			f.compare(v.Fields, found)
@@ -253,12 +255,12 @@ func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 	return nil
 }
 
-// texts returns the values of a row.
+// texts returns the values of a row, as copies, since the memory of a batch is used again.
 func texts(rec arrow.RecordBatch, row int) []*string {
 	out := make([]*string, rec.NumCols())
 	for i, c := range rec.Columns() {
 		if c.IsValid(row) {
-			text := c.ValueStr(row)
+			text := strings.Clone(c.ValueStr(row))
 			out[i] = &text
 		}
 	}

@@ -27,7 +27,7 @@ func (v *survey) propose(columns []tabular.Column) {
 
 // compare says which fields the file has no column for, and which columns no field names.
 func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) {
-	if !named(found.Format) {
+	if !named(found) {
 		return
 	}
 	wanted, have := audience.Audience{Fields: fields}, audience.Audience{}
@@ -35,6 +35,12 @@ func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) 
 		have.Fields = append(have.Fields, c.Field())
 		if wanted.FieldNamed(c.Name) < 0 {
 			f.Extra = append(f.Extra, c.Name)
+		}
+	}
+	for _, name := range found.Unnamed {
+		have.Fields = append(have.Fields, audience.Field{Name: name})
+		if wanted.FieldNamed(name) < 0 {
+			f.Extra = append(f.Extra, name)
 		}
 	}
 	for _, name := range found.Nested {
@@ -50,8 +56,16 @@ func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) 
 	}
 }
 
-// named reports whether a file's columns have names.
-func named(f audience.Format) bool { return f.Type != audience.CSV || f.HasHeader() }
+// named reports whether a file says the names of its columns. JSON without rows says none.
+func named(f tabular.Inferred) bool {
+	switch f.Format.Type {
+	case audience.CSV:
+		return f.Format.HasHeader()
+	case audience.JSON:
+		return f.Rows > 0
+	}
+	return true
+}
 
 // checkFields says which of the given fields no file that was looked at has a column for, and which ones name a column
 // without single values.
@@ -81,7 +95,7 @@ func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
 			return f.Path, false
 		}
 		missing = true
-		found = found || !named(*f.Format) || !slices.ContainsFunc(f.Missing, is)
+		found = found || !slices.ContainsFunc(f.Missing, is)
 	}
 	return "", missing && !found
 }

@@ -80,6 +80,85 @@ func TestSurveyIsBounded(t *testing.T) {
 	}
 }
 
+// TestSurveyPreview shows the values of rows that lie in several batches, whose memory is the same.
+func TestSurveyPreview(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 40<<10)
+	for name, text := range map[string]string{
+		"cut.jsonl":  `{"mail":"ada@example.com"}` + "\n" + `{"mail":"bob@example.com"}` + "\n" + `{"mail":"cyd@example.com"}`,
+		"long.csv":   "mail,other\nada@example.com," + long + "\nbob@example.com," + long + "\ncyd@example.com," + long + "\n",
+		"long.jsonl": `{"mail":"ada@example.com","other":"` + long + "\"}\n" + `{"mail":"bob@example.com","other":"` + long + "\"}\n" + `{"mail":"cyd@example.com"}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			local, err := source.OpenLocal(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &ingest.Pipeline{Clock: time.Now}
+			got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Preview: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var mails []string
+			for _, row := range got.Preview {
+				mails = append(mails, *row[0])
+			}
+			if want := []string{"ada@example.com", "bob@example.com", "cyd@example.com"}; !reflect.DeepEqual(mails, want) {
+				t.Errorf("the preview shows %q", mails)
+			}
+		})
+	}
+}
+
+// TestSurveyLikeRun finds nothing wrong with files that a run reads.
+func TestSurveyLikeRun(t *testing.T) {
+	t.Parallel()
+	fields := []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "Email"}, {Name: "points", Type: audience.Integer}}
+	for name, c := range map[string]struct {
+		text  string
+		extra []string
+	}{
+		"carets.csv":     {"mail^points\nada@example.com^1\n", nil},
+		"spaces.csv":     {"mail points\nada@example.com 1\n", nil},
+		"repeated.csv":   {"mail,x,X,points\nada@example.com,1,2,3\n", []string{"x"}},
+		"latin.csv":      {"mail,caf\xe9,points\nada@example.com,1,2\n", nil},
+		"empty.json":     {"[]", nil},
+		"wanted-two.csv": {"mail,points,points\nada@example.com,1,2\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			local, err := source.OpenLocal(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &ingest.Pipeline{Clock: time.Now}
+			got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Fields: fields})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "wanted-two.csv" {
+				if len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Message, `"points" twice`) {
+					t.Errorf("%+v", got.Problems)
+				}
+				return
+			}
+			f := got.Files[0]
+			if len(got.Problems) > 0 || len(f.Missing) > 0 || !reflect.DeepEqual(f.Extra, c.extra) {
+				t.Errorf("%+v, missing %q, extra %q", got.Problems, f.Missing, f.Extra)
+			}
+		})
+	}
+}
+
 // TestSurveyFails ends with the error of the source or of the caller.
 func TestSurveyFails(t *testing.T) {
 	t.Parallel()

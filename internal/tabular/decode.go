@@ -40,11 +40,27 @@ func decoder(encoding string) transform.Transformer {
 	case "utf-16be":
 		return utf16Decoder{unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder().Transformer, binary.BigEndian}
 	case "windows-1252":
-		return charmap.Windows1252.NewDecoder()
+		return windowsDecoder{charmap.Windows1252.NewDecoder().Transformer}
 	case "iso-8859-1":
 		return charmap.ISO8859_1.NewDecoder()
 	}
 	return nil
+}
+
+// windowsDecoder decodes Windows-1252, in which five bytes are no character. The library's decoder writes the same
+// replacement character for each of them, which would make one identity of several; this one writes what is no valid
+// UTF-8, so that the row it lies in is a reject.
+type windowsDecoder struct{ transform.Transformer }
+
+func (d windowsDecoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	nDst, nSrc, err = d.Transformer.Transform(dst, src, atEOF)
+	for rest := dst[:nDst]; ; {
+		at := bytes.Index(rest, []byte(replacement))
+		if at < 0 {
+			return nDst, nSrc, err
+		}
+		rest = rest[at+copy(rest[at:], undecodable):]
+	}
 }
 
 // utf16Decoder decodes UTF-16. For what cannot be decoded the library's decoder writes the replacement character;

@@ -146,6 +146,24 @@ func TestSingleByteEncodings(t *testing.T) {
 	}
 }
 
+// TestUndefinedBytes rejects what is no character in Windows-1252, since different identities would become the same.
+func TestUndefinedBytes(t *testing.T) {
+	t.Parallel()
+	got := readAs(t, "a;b\n1;\x81\n2;x\x8d\x8d\n3;\x8fx\n4;\x80\n5;\x90\n6;\x9d\n", text("a", "b"), audience.Format{Encoding: "windows-1252"})
+	if len(got.Rows) != 1 || len(got.Rejects) != 5 {
+		t.Fatal(got.shown())
+	}
+	for _, r := range got.Rejects {
+		if r.Code != CodeEncoding || r.Column != "b" || r.Reason != "the value is not valid WINDOWS-1252" {
+			t.Errorf("%+v", r)
+		}
+	}
+	latin := readAs(t, "b\n\x81\n", text("b"), audience.Format{Encoding: "iso-8859-1"})
+	if len(latin.Rejects) > 0 {
+		t.Errorf("%+v", latin.Rejects)
+	}
+}
+
 func TestReaderErrorBehindDecoder(t *testing.T) {
 	t.Parallel()
 	r := io.MultiReader(strings.NewReader(encode(binary.LittleEndian, "\ufeffa\n"+strings.Repeat("1\n", windowSize))), iotest.ErrReader(io.ErrClosedPipe))

@@ -334,7 +334,7 @@ func FuzzFile(f *testing.F) {
 		if got.Err == "" && len(got.Header.Missing)+len(got.Header.Names)-len(got.Header.Extra) != len(benchColumns) {
 			t.Fatalf("header %+v", got.Header)
 		}
-		inferred, err := inferCSV(t.Context(), strings.NewReader(file), Options{ChunkBytes: sampleChunk}, defaultSample)
+		inferred, err := inferCSV(t.Context(), strings.NewReader(file), Options{ChunkBytes: sampleChunk}, nil, defaultSample)
 		if err == nil && got.Err == "" && inferred.Rows < len(got.Rows) && inferred.Rows < defaultSample {
 			t.Fatalf("%d rows inferred from, %d read", inferred.Rows, len(got.Rows))
 		}

@@ -3,8 +3,11 @@ package tabular
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"roster/internal/audience"
@@ -22,16 +25,19 @@ type Inferred struct {
 	Rows    int      // that the types are from; all rows of a Parquet file, whose schema says the types
 	More    bool     // the sample is as large as it may be, so that the file may have more rows
 	Nested  []string // columns that have no single values and cannot be read
+	Unnamed []string // names that no field can have: those of several columns, and those with line breaks
 }
 
 // Infer proposes a column for each named column of a file: the narrowest type that fits the values of the first maxRows
 // rows (10,000 when it is 0), and string when there are none. It errs on the side of string where another type would
 // lose what somebody wrote: whole numbers with leading zeros or a plus sign, such as postal codes and phone numbers,
-// stay strings, as do those of more than 64 bits. Only words are booleans, not 0 and 1. Rows that are no rows by the
+// stay strings, as do those of more than 64 bits. Values that are all written by a date pattern of the format are dates,
+// also when they are digits alone. Only words are booleans, not 0 and 1. Rows that are no rows by the
 // rules of the file's type count for the sample's size and say nothing. For a Parquet file the types are those of its schema, again
 // string where another one would lose digits. The columns of a file without a header are called column1, column2, …, as
-// many as its first record has. What the format leaves open is found out as Read does.
-func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (Inferred, error) {
+// many as its first record has. Names that several columns have, ignoring case, or that no field can have, are none. What the format leaves open is
+// found out as Read does for the wanted columns, if there are any.
+func Infer(ctx context.Context, f File, format audience.Format, wanted []Column, maxRows int) (Inferred, error) {
 	if maxRows <= 0 {
 		maxRows = defaultSample
 	}
@@ -48,24 +54,34 @@ func Infer(ctx context.Context, f File, format audience.Format, maxRows int) (In
 		out, err = inferParquet(ctx, f)
 	case audience.JSON:
 		out, err = inferJSON(ctx, c.text, opts, maxRows)
+		if len(wanted) > 0 && errors.Is(err, errNoRow) {
+			err = nil // there is nothing to propose, and nothing wrong
+		}
 		out.Format = format
 		out.Format.Type, out.Format.Encoding = audience.JSON, encodingOf(c.head, format.Encoding)
 	default:
-		out, err = inferCSV(ctx, c.text, opts, maxRows)
+		out, err = inferCSV(ctx, c.text, opts, wanted, maxRows)
 	}
 	if err != nil {
 		return Inferred{}, fileError(err)
 	}
+	out.Columns = slices.DeleteFunc(out.Columns, func(c Column) bool {
+		if audience.CanNameField(c.Name) {
+			return false
+		}
+		out.Unnamed = append(out.Unnamed, c.Name)
+		return true
+	})
 	return out, nil
 }
 
 // inferCSV proposes columns for a CSV file.
-func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out Inferred, err error) {
+func inferCSV(ctx context.Context, r io.Reader, opts Options, wanted []Column, maxRows int) (out Inferred, err error) {
 	patterns, err := newDatePatterns(opts.Format.DateFormats)
 	if err != nil {
 		return out, err
 	}
-	c, names, format, err := openCSV(ctx, r, nil, opts)
+	c, names, format, err := openCSV(ctx, r, wanted, opts)
 	if err != nil {
 		return out, err
 	}
@@ -74,19 +90,22 @@ func inferCSV(ctx context.Context, r io.Reader, opts Options, maxRows int) (out 
 			return out, err
 		}
 	}
-	if err := distinct(names); err != nil {
-		return out, err
+	if len(wanted) == 0 {
+		if err := areText(names); err != nil {
+			return out, err
+		}
 	}
+	once, repeated := distinct(names)
 	types := make([]candidates, len(names))
 	for i := range types {
 		types[i].patterns = patterns
 	}
-	out.Format = format
+	out.Format, out.Unnamed = format, repeated
 	if out.Rows, out.More, err = sample(ctx, c, types, opts.Format.NullValues, maxRows); err != nil {
 		return out, err
 	}
 	for i, name := range names {
-		if name != "" {
+		if once[i] && utf8.ValidString(name) {
 			out.Columns = append(out.Columns, Column{Name: name, Type: types[i].narrowest()})
 		}
 	}
@@ -137,20 +156,36 @@ func sample(ctx context.Context, c *chunker, types []candidates, nulls []string,
 	return rows, left == 0, nil
 }
 
-// distinct refuses names that are not text, or the same ignoring case.
-func distinct(names []string) error {
-	at := make(map[string]int, len(names))
+// areText refuses names that are not text.
+func areText(names []string) error {
 	for i, name := range names {
 		if !utf8.ValidString(name) {
-			return &FileError{Code: "ENCODING", Message: fmt.Sprintf("the name of column %d in the header is not valid UTF-8; save the file as UTF-8", i+1)}
+			return &FileError{Code: "ENCODING", Message: fmt.Sprintf("the name of column %d in the header is not valid UTF-8; save the file as UTF-8, or name its encoding in the format", i+1)}
 		}
-		folded := foldName(name)
-		if first, ok := at[folded]; ok && name != "" {
-			return &FileError{Code: "DUPLICATE_COLUMN", Message: fmt.Sprintf("the header names column %q twice, as columns %d and %d", name, first+1, i+1)}
-		}
-		at[folded] = i
 	}
 	return nil
+}
+
+// distinct says of each column whether it has a name that no other has, ignoring case, and lists the names that several
+// have.
+func distinct(names []string) (once []bool, repeated []string) {
+	have := make(map[string]int, len(names))
+	for _, name := range names {
+		have[foldName(name)]++
+	}
+	once = make([]bool, len(names))
+	for i, name := range names {
+		folded := foldName(name)
+		switch n := have[folded]; {
+		case folded == "" || n == 0:
+		case n == 1:
+			once[i] = true
+		default:
+			repeated = append(repeated, strings.ToValidUTF8(name, "\uFFFD"))
+			have[folded] = 0
+		}
+	}
+	return once, repeated
 }
 
 // narrow takes the first rows of a block into account, but for texts that are null.
@@ -171,6 +206,8 @@ type candidates struct {
 	seen     bool
 	not      [len(inferred)]bool
 	patterns datePatterns // beside ISO 8601
+	// otherwise says of Date and DateTime, in this order, that some value is not written by a pattern.
+	otherwise [2]bool
 }
 
 // inferred are the types that are tried, the narrower first.
@@ -201,8 +238,14 @@ var inferred = [...]struct {
 	}},
 }
 
+// dated are the types that date patterns are of.
+var dated = [...]audience.Type{audience.Date, audience.DateTime}
+
 func (c *candidates) see(v []byte) {
 	c.seen = true
+	for i, t := range dated {
+		c.otherwise[i] = c.otherwise[i] || !c.patterns.fit(t, v)
+	}
 	for i := range c.not {
 		c.not[i] = c.not[i] || !inferred[i].fits(v) && !c.patterns.fit(inferred[i].typ, v)
 	}
@@ -220,7 +263,13 @@ func (list datePatterns) fit(t audience.Type, v []byte) bool {
 	return code == ""
 }
 
+// narrowest returns the type to propose. Who says how dates are written means them, also when they could be numbers.
 func (c *candidates) narrowest() audience.Type {
+	for i, t := range dated {
+		if c.seen && !c.otherwise[i] {
+			return t
+		}
+	}
 	for i, not := range c.not {
 		if c.seen && !not {
 			return inferred[i].typ

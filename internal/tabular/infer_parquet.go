@@ -2,7 +2,6 @@ package tabular
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/apache/arrow-go/v18/parquet"
@@ -22,13 +21,16 @@ func inferParquet(ctx context.Context, f File) (out Inferred, err error) {
 	}
 	out.Format = audience.Format{Type: audience.Parquet, Compression: audience.None}
 	out.Rows = int(min(max(p.NumRows(), 0), math.MaxInt32))
-	seen := make(map[string]int, len(fields))
+	names := make([]string, len(fields))
 	for i, field := range fields {
-		folded := foldName(field.name)
-		if first, ok := seen[folded]; ok {
-			return out, &FileError{Code: "DUPLICATE_COLUMN", Message: fmt.Sprintf("the file has column %q twice, as columns %d and %d", field.name, first+1, i+1)}
+		names[i] = field.name
+	}
+	once, repeated := distinct(names)
+	out.Unnamed = repeated
+	for i, field := range fields {
+		if !once[i] {
+			continue
 		}
-		seen[folded] = i
 		if field.nested {
 			out.Nested = append(out.Nested, field.name)
 			continue

@@ -15,7 +15,7 @@ func TestInferWithoutHeader(t *testing.T) {
 		"\n1;ann;\n\"2\";bob;x\n": "column1 integer column2 string column3 string",
 		"7":                       "column1 integer",
 	} {
-		got, err := Infer(t.Context(), stored([]byte(text)), audience.Format{Header: &no, Delimiter: ";"}, 0)
+		got, err := Infer(t.Context(), stored([]byte(text)), audience.Format{Header: &no, Delimiter: ";"}, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestInfer(t *testing.T) {
 		strings.Repeat("1|", 20_000) + "x|": audience.Integer,
 	} {
 		file := "v,x\n" + strings.ReplaceAll(values, "|", ",\n") + ",\n"
-		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, 0)
+		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, nil, 0)
 		columns, rows := got.Columns, got.Rows
 		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "v", Type: want}) || columns[1].Type != audience.String {
 			t.Errorf("%.40q: %+v, %v", values, columns, err)
@@ -87,7 +87,7 @@ func TestInferSample(t *testing.T) {
 	t.Parallel()
 	file := ",id, name\n0,1,a\n1,2\n2,3,\"b\"x\n3,4,c\n4,x,d\n"
 	for most, want := range map[int]audience.Type{1: audience.Integer, 2: audience.Integer, 3: audience.String, 0: audience.String} {
-		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, most)
+		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, nil, most)
 		columns, rows := got.Columns, got.Rows
 		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "id", Type: want}) || columns[1] != (Column{Name: "name", Type: audience.String}) {
 			t.Errorf("%d rows: %+v, %v", most, columns, err)
@@ -104,17 +104,60 @@ func TestInferSample(t *testing.T) {
 	}
 }
 
+// TestInferLikeRead looks at files as Read does, which does not care for columns that nobody wants.
+func TestInferLikeRead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file     string
+		format   audience.Format
+		wanted   []Column
+		columns  string
+		repeated string
+	}{
+		"repeated":           {"id,x, X,\"\",y,y,y\n1,2,3,4,5,6,7\n", audience.Format{}, nil, "id integer", "x y"},
+		"not text":           {"id,caf\xe9\n1,2\n", audience.Format{}, text("id"), "id integer", ""},
+		"caret, wanted":      {"id^name\n1^a,b\n2^c\n", audience.Format{}, text("id", "name"), "id integer, name string", ""},
+		"caret":              {"id^name\n1^a,b\n2^c\n", audience.Format{}, nil, "id integer, name string", ""},
+		"control-A":          {"id\x01name\n1\x01a b\n", audience.Format{}, nil, "id integer, name string", ""},
+		"tildes and quotes":  {"id~name\r\n\r\n1~\"a~\nb\"\r\n", audience.Format{}, nil, "id integer, name string", ""},
+		"carets, uneven":     {"id^name\n1^a\n2\n", audience.Format{}, nil, "id^name string", ""},
+		"carets and no rows": {"id^name\n", audience.Format{}, nil, "id^name string", ""},
+		"carets and commas":  {"a^b,c^d\n1^2,3^4\n", audience.Format{}, nil, "a^b string, c^d string", ""},
+		"spaces":             {"full name\nAda Lovelace\nGrace Hopper\n", audience.Format{}, nil, "full name string", ""},
+		"dates of digits":    {"d,n\n20250513,1\n20241231,20250513\n", audience.Format{DateFormats: []string{"yyyyMMdd"}}, nil, "d date, n integer", ""},
+		"times of digits":    {"d\n20250513101112\n", audience.Format{DateFormats: []string{"yyyyMMdd", "yyyyMMddHHmmss"}}, nil, "d datetime", ""},
+		"names of no field":  {"id,\"a\nb\",_roster_file,c\n1,2,3,4\n", audience.Format{}, nil, "id integer, c integer", "a\nb _roster_file"},
+		"JSON, twice":        {`{"id":1,"a":2,"A":3,"b\u0000":4}`, audience.Format{}, nil, "id integer", "a b\x00"},
+		"an empty array":     {"[]", audience.Format{}, text("id"), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Infer(t.Context(), stored([]byte(c.file)), c.format, c.wanted, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var columns []string
+			for _, c := range got.Columns {
+				columns = append(columns, c.Name+" "+string(c.Type))
+			}
+			if shown := strings.Join(columns, ", "); shown != c.columns || strings.Join(got.Unnamed, " ") != c.repeated {
+				t.Errorf("got %s and %q", shown, got.Unnamed)
+			}
+		})
+	}
+}
+
 func TestInferErrors(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
 		"":               "EMPTY_FILE",
 		"\n":             "NO_HEADER",
-		"a,b, A\n1,2,3":  "DUPLICATE_COLUMN",
 		"a,\xff\n1,2":    "ENCODING",
 		"\"a\n1":         "NO_HEADER",
 		"\xfe\xff\x00a,": "ENCODING",
+		" [ ] ":          "NO_HEADER",
 	} {
-		_, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, 0)
+		_, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, nil, 0)
 		var f *FileError
 		if !errors.As(err, &f) || f.Code != want {
 			t.Errorf("%q: %v, want %s", file, err, want)

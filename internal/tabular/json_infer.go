@@ -12,8 +12,8 @@ import (
 
 // inferJSON proposes a column for each key of the objects of a JSON file, in the order in which they come first, by
 // the values of the first maxRows objects: what Infer does for CSV, with the text of strings and numbers. Keys with
-// an object or an array as a value are no columns but listed as nested. Lines and elements that are no object, and
-// objects with a key twice, count for the sample's size and say nothing.
+// an object or an array as a value are no columns but listed as nested. Lines and elements that are no object count for
+// the sample's size and say nothing, and so do the values of a key that an object has twice.
 func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out Inferred, err error) {
 	patterns, err := newDatePatterns(opts.Format.DateFormats)
 	if err != nil {
@@ -49,12 +49,17 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out
 		}
 		c.recycle(ch.buf)
 	}
-	if s.rows == 0 {
+	switch {
+	case s.looked == 0:
+		return out, errNoRow
+	case s.rows == 0:
 		return out, noObject()
 	}
 	for _, k := range s.keys {
 		switch {
 		case k.name == "":
+		case !k.once:
+			out.Unnamed = append(out.Unnamed, k.name)
 		case k.nested:
 			out.Nested = append(out.Nested, k.name)
 		default:
@@ -65,6 +70,9 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out
 	return out, nil
 }
 
+// errNoRow says that a file without rows has no columns to propose.
+var errNoRow = &FileError{Code: "NO_HEADER", Message: "the file has no rows, and so no columns; its format must be told by one that has some"}
+
 // jsonSample collects what the objects of a file have.
 type jsonSample struct {
 	nulls    []string
@@ -74,7 +82,7 @@ type jsonSample struct {
 	keys     []*jsonKey
 	at       map[string]int // of keys, by folded name
 	looked   int            // at so many values
-	rows     int            // of them, those that are objects without a key twice
+	rows     int            // of them, those that are objects
 
 	whole   bool // the value is a well-formed object
 	members []jsonMember
@@ -83,6 +91,7 @@ type jsonSample struct {
 // jsonKey is what is known of a key.
 type jsonKey struct {
 	name   string
+	once   bool // some object has it once
 	nested bool
 	types  candidates
 }
@@ -133,10 +142,14 @@ func (s *jsonSample) spoil(error) { s.whole = false }
 // settle takes the object that was read last, on a line, into account.
 func (s *jsonSample) settle(line int64) error {
 	s.looked++
-	if !s.whole || s.repeats() {
+	if !s.whole {
 		return nil
 	}
 	s.rows++
+	times := make(map[string]int, len(s.members))
+	for _, m := range s.members {
+		times[foldName(m.name)]++
+	}
 	for _, m := range s.members {
 		folded := foldName(m.name)
 		at, known := s.at[folded]
@@ -147,27 +160,17 @@ func (s *jsonSample) settle(line int64) error {
 			s.at[folded] = at
 			s.keys = append(s.keys, &jsonKey{name: m.name, types: candidates{patterns: s.patterns}})
 		}
-		s.keys[at].see(m.value, s.nulls)
+		if times[folded] == 1 {
+			s.keys[at].see(m.value, s.nulls)
+		}
 	}
 	return nil
-}
-
-// repeats reports whether the object has a key twice.
-func (s *jsonSample) repeats() bool {
-	seen := make(map[string]bool, len(s.members))
-	for _, m := range s.members {
-		folded := foldName(m.name)
-		if seen[folded] {
-			return true
-		}
-		seen[folded] = true
-	}
-	return false
 }
 
 // see takes a value into account.
 func (k *jsonKey) see(v jsontext.Value, nulls []string) {
 	text := []byte(v)
+	k.once = true
 	switch {
 	case len(v) == 0:
 		k.nested = true

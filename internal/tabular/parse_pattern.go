@@ -101,9 +101,13 @@ func (m *moment) take(p *audience.DatePart, v []byte) (rest []byte, ok bool) {
 			m.year = 1970 + (m.year+30)%100
 		}
 	case 'M':
-		if p.Count == 3 {
-			m.month, rest, ok = monthName(v)
-			break
+		switch p.Count {
+		case 3:
+			m.month, rest, ok = monthName(v, 3)
+			return rest, ok
+		case 4:
+			m.month, rest, ok = monthName(v, len("September"))
+			return rest, ok
 		}
 		m.month, rest, ok = digits(v, p.Count, 2)
 	case 'd':
@@ -152,19 +156,27 @@ func fraction(v []byte, n int) (micros int64, rest []byte, ok bool) {
 	return micros, rest, ok
 }
 
-const monthNames = "janfebmaraprmayjunjulaugsepoctnovdec"
+var monthNames = [...]string{"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"}
 
-// monthName reads the first three letters of a month's English name, in any case.
-func monthName(v []byte) (month int, rest []byte, ok bool) {
-	if len(v) < 3 {
-		return 0, nil, false
-	}
-	for at := 0; at < len(monthNames); at += 3 {
-		if v[0]|0x20 == monthNames[at] && v[1]|0x20 == monthNames[at+1] && v[2]|0x20 == monthNames[at+2] {
-			return at/3 + 1, v[3:], true
+// monthName reads a month's English name, or as many of its first letters as most says, in any case.
+func monthName(v []byte, most int) (month int, rest []byte, ok bool) {
+	for i, name := range monthNames {
+		name = name[:min(len(name), most)]
+		if len(v) >= len(name) && isLetters(v[:len(name)], name) {
+			return i + 1, v[len(name):], true
 		}
 	}
 	return 0, nil, false
+}
+
+// isLetters reports whether a text is the given lower-case letters, in any case.
+func isLetters(v []byte, lower string) bool {
+	for i, c := range v {
+		if c|0x20 != lower[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // half reads AM or PM, in any case.

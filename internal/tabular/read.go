@@ -141,7 +141,7 @@ func notPackedTwice(c *content) error {
 		inner = fmt.Sprintf("a %s file", unpack.Detect(c.head))
 	case bytes.HasPrefix(c.head, []byte(parquetMagic)) && bytes.IndexByte(c.head, 0) >= 0:
 		inner = "a Parquet file, which is compressed in itself"
-	case len(c.head) > tarMark+5 && string(c.head[tarMark:tarMark+5]) == "ustar":
+	case isTar(c.head):
 		inner = "a tar archive"
 	default:
 		return nil
@@ -149,8 +149,11 @@ func notPackedTwice(c *content) error {
 	return &FileError{Code: "COMPRESSION", Message: fmt.Sprintf("the %s file holds %s; unpack it once", c.method, inner)}
 }
 
-// tarMark is where a tar archive says that it is one.
-const tarMark = 257
+// isTar reports whether a file says, where a tar archive does so, that it is one.
+func isTar(head []byte) bool {
+	const mark = 257
+	return len(head) > mark && bytes.HasPrefix(head[mark:], []byte("ustar"))
+}
 
 // foreigners are the first bytes of types of files that people send and that are not read. No text begins with them.
 var foreigners = []struct{ bytes, name string }{
@@ -161,6 +164,9 @@ var foreigners = []struct{ bytes, name string }{
 	{"\xff\x06\x00\x00sNaPpY", "compressed by snappy"},
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet or document of an old Office"},
 	{"%PDF-", "a PDF document"},
+	{"\xff\xfe\x00\x00", "text in UTF-32"},
+	{"\x00\x00\xfe\xff", "text in UTF-32"},
+	{"\x1f\x9d", "compressed by compress (.Z)"},
 	{"Obj\x01", "an Avro file"},
 	{"ORC\x08", "an ORC file"},
 	{"ARROW1\x00\x00", "an Arrow file"},
@@ -169,6 +175,9 @@ var foreigners = []struct{ bytes, name string }{
 
 // foreign names the type of a file that is known and not read, "" for others.
 func foreign(head []byte) string {
+	if isTar(head) {
+		return "a tar archive"
+	}
 	for _, f := range foreigners {
 		if bytes.HasPrefix(head, []byte(f.bytes)) {
 			return f.name

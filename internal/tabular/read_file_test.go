@@ -113,7 +113,7 @@ func TestReadFormats(t *testing.T) {
 		if f := got.Header.Format; f.Type != c.typ || f.Compression != c.compression {
 			t.Errorf("%s: found %+v", name, f)
 		}
-		inferred, err := Infer(t.Context(), stored(c.file), audience.Format{}, 0)
+		inferred, err := Infer(t.Context(), stored(c.file), audience.Format{}, nil, 0)
 		if err != nil || inferred.Rows != 3 || len(inferred.Columns) != 2 || inferred.Columns[0].Type != audience.String || inferred.Format.Type != c.typ || inferred.Format.Compression != c.compression {
 			t.Errorf("%s: inferred %+v, %v", name, inferred, err)
 		}
@@ -167,8 +167,12 @@ func TestReadRefused(t *testing.T) {
 		"gzip in gzip":       {gzipped(t, gzipped(t, csv)), format{}, "COMPRESSION", "the gzip file holds a gzip file"},
 		"gzip in zip":        {zipped(t, gzipped(t, csv)), format{}, "COMPRESSION", "the zip file holds a gzip file"},
 		"parquet in gzip":    {gzipped(t, pq), format{}, "COMPRESSION", "Parquet"},
-		"tar in gzip":        {gzipped(t, append(make([]byte, tarMark), "ustar\x0000"...)), format{}, "COMPRESSION", "tar"},
+		"tar in gzip":        {gzipped(t, append(make([]byte, 257), "ustar\x0000"...)), format{}, "COMPRESSION", "tar"},
 		"cut off":            {gzipped(t, csv)[:40], format{}, "COMPRESSION", "cut off"},
+		"tar":                {[]byte("people.csv" + strings.Repeat("\x00", 247) + "ustar\x0000" + strings.Repeat("\x00", 248) + "id,name\n"), format{}, "FORMAT", "a tar archive"},
+		"UTF-32":             {[]byte("\xff\xfe\x00\x00i\x00\x00\x00d\x00\x00\x00"), format{}, "FORMAT", "UTF-32"},
+		"UTF-32, the other":  {[]byte("\x00\x00\xfe\xff\x00\x00\x00i"), format{}, "FORMAT", "UTF-32"},
+		"compress":           {[]byte("\x1f\x9d\x90id,name"), format{}, "FORMAT", "compress"},
 		"xz":                 {[]byte("\xfd7zXZ\x00\x00\x04"), format{}, "FORMAT", "xz"},
 		"old spreadsheet":    {[]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00"), format{}, "FORMAT", "Office"},
 		"cut-off parquet":    {pq[:len(pq)-5], format{}, "PARQUET", "cut off"},
@@ -285,7 +289,7 @@ func TestInferFormat(t *testing.T) {
 		if file[0] == '{' {
 			f.Encoding = ""
 		}
-		got, err := Infer(t.Context(), stored([]byte(file)), f, 0)
+		got, err := Infer(t.Context(), stored([]byte(file)), f, nil, 0)
 		if err != nil || fmt.Sprint(got.Columns) != "[{straße string false false} {born date false false} {seen datetime false false} {n integer false false}]" || got.Rows != 2 {
 			t.Errorf("%+v %v", got, err)
 		}

@@ -125,15 +125,44 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 }
 
 // believable reports whether a dialect that was not asked for may be taken. A rare delimiter must part two wanted
-// names. Apostrophes are quotes only where no field begins with a double quote.
+// names or, when nothing is wanted, all records evenly. Apostrophes are quotes only where no field begins with a double quote.
 func (s *sniffer) believable(d dialect, got score, text []byte) bool {
-	if s.format.Delimiter == "" && got.names < 2 && bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 {
+	if s.format.Delimiter == "" && got.names < 2 && bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 && (len(s.columns) > 0 || !d.partsEvenly(text, got.fields)) {
 		return false
 	}
-	if s.format.Quote != "" || d.quote != '\'' {
-		return true
+	return s.format.Quote != "" || d.quote != '\'' || !d.mayBeginField(text, '"') || !d.beginsField(text, '"', max(got.fields, 1))
+}
+
+// partsEvenly reports whether a delimiter parts a header that has none of the usual ones, and each of the records behind
+// it, of which there are some, into as many fields. A space and a colon, which stand in any text, never do.
+func (d dialect) partsEvenly(text []byte, columns int) bool {
+	header, _, _ := bytes.Cut(bytes.TrimLeft(text, "\r\n"), lineFeed)
+	if d.delimiter == ' ' || d.delimiter == ':' || columns < 2 || bytes.ContainsAny(header, string(usualDelimiters)) {
+		return false
 	}
-	return !bytes.HasPrefix(text, []byte{'"'}) && !bytes.Contains(text, []byte{'\n', '"'}) && !bytes.Contains(text, []byte{d.delimiter, '"'})
+	rows, odd := 0, 0
+	d.eachBlock(text, columns, func(s *splitter) { rows, odd = rows+s.rows, odd+len(s.malformed) })
+	return rows > 1 && odd == 0
+}
+
+// mayBeginField reports whether a mark stands where a field begins, if no field has delimiters or line ends.
+func (d dialect) mayBeginField(text []byte, mark byte) bool {
+	return bytes.HasPrefix(text, []byte{mark}) || bytes.Contains(text, []byte{'\n', mark}) || bytes.Contains(text, []byte{d.delimiter, mark})
+}
+
+// beginsField reports whether a mark begins a field that is not quoted. Of records that have not the given number of
+// fields, or no well-formed quotes, nothing is believed. There must be slack behind the text.
+func (d dialect) beginsField(text []byte, mark byte, columns int) bool {
+	found := false
+	d.eachBlock(text, columns, func(s *splitter) {
+		for _, f := range s.fields[:s.rows*s.stride] {
+			found = found || f>>32 > 0 && s.buf[uint32(f)] == mark && (uint32(f) == 0 || s.buf[uint32(f)-1] != d.quote)
+		}
+		for _, m := range s.malformed {
+			found = found || d.mayBeginField(s.buf[m.start:m.end], mark)
+		}
+	})
+	return found
 }
 
 // wantedIn returns how many of the wanted columns are among names.
@@ -154,8 +183,23 @@ func wantedIn(names []string, columns []Column) int {
 // measure returns the bytes of the records of a text that have the given number of fields, or have well-formed quotes
 // when it is 1: of a single column the number says nothing. There must be slack behind the text.
 func (d dialect) measure(text []byte, columns int) (good int) {
+	d.eachBlock(text, columns, func(s *splitter) {
+		for row := range s.rows {
+			good += int(s.ends[row] - s.starts[row])
+		}
+		for _, m := range s.malformed {
+			if columns == 1 && m.kind == wrongCount {
+				good += m.end - m.start
+			}
+		}
+	})
+	return good
+}
+
+// eachBlock splits a text, with slack behind it, up to a record that is too large.
+func (d dialect) eachBlock(text []byte, columns int, see func(*splitter)) {
 	if len(text) == 0 {
-		return 0
+		return
 	}
 	ch := chunk{dialect: d, buf: text, size: len(text), line: 1, quotes: d.quote != 0, multi: true}
 	if text[len(text)-1] != '\n' {
@@ -165,16 +209,9 @@ func (d dialect) measure(text []byte, columns int) (good int) {
 	s.reset(ch)
 	for {
 		more, err := s.next()
-		for row := range s.rows {
-			good += int(s.ends[row] - s.starts[row])
-		}
-		for _, m := range s.malformed {
-			if columns == 1 && m.kind == wrongCount {
-				good += m.end - m.start
-			}
-		}
+		see(&s)
 		if !more || err != nil {
-			return good
+			return
 		}
 	}
 }

@@ -17,7 +17,7 @@
 //
 // Text is in the encoding that the byte order mark says, else the one that the format names, else UTF-8. Lines,
 // offsets and sizes are those of the text in UTF-8; the byte order mark is skipped. Bytes that are not valid in UTF-8
-// or UTF-16 make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
+// or UTF-16, and the five that Windows-1252 leaves undefined, make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
 // bytes are data; only in the first record they are an error, since then the file is UTF-16 that nobody has named.
 //
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
@@ -50,9 +50,10 @@
 //   - Of comma, semicolon, tab and vertical bar the delimiter is the one by which the first record has most of the
 //     wanted names; then by which all its fields are quoted, or it has several; then by which the most bytes lie in
 //     records that have as many fields as there are columns; then by which it has most fields; then the first of
-//     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names. A file of one column
-//     is read with commas.
-//   - The quote is the double quote. It is the apostrophe when no field begins with a double quote, and with
+//     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names; where no names are
+//     known yet, all of them but the space and the colon are believed when the header has none of the four and all records
+//     have as many fields. A file of one column is read with commas.
+//   - The quote is the double quote. It is the apostrophe when by it no field begins with a double quote, and with
 //     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
 //     the right number of fields.
 //   - The escape is the backslash when one stands before a quote and, by it, more bytes lie in records with the right

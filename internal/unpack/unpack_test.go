@@ -115,12 +115,14 @@ func unpacked(b []byte) ([]byte, error) {
 func archives(t testing.TB) map[string][]byte {
 	want := text(t)
 	return map[string][]byte{
-		"gzip":          gzipped(t, want),
-		"zstd":          zstded(t, want),
-		"zstd unframed": zstded(t, want, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)),
-		"zstd skipped":  append([]byte("\x53\x2a\x4d\x18\x05\x00\x00\x00hello"), zstded(t, want)...),
-		"bzip2":         bzip2ed(t),
-		"zip":           zipped(t, member{name: "people.csv", method: zip.Deflate, text: want}),
+		"gzip":               gzipped(t, want),
+		"zstd":               zstded(t, want),
+		"zstd unframed":      zstded(t, want, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)),
+		"zstd skipped":       append([]byte("\x53\x2a\x4d\x18\x05\x00\x00\x00hello"), zstded(t, want)...),
+		"bzip2":              bzip2ed(t),
+		"zip":                zipped(t, member{name: "people.csv", method: zip.Deflate, text: want}),
+		"zip, hidden":        zipped(t, member{name: ".DS_Store", text: []byte("notes")}, member{name: "people.csv", text: want}, member{name: "a/._b", text: []byte("notes")}),
+		"zip, only a hidden": zipped(t, member{name: ".people.csv", text: want}),
 		"zip stored": zipped(t, member{name: "a/"}, member{name: "a/people.csv", text: want},
 			member{name: "__MACOSX/a/._people.csv", text: []byte("notes")}),
 	}
@@ -233,6 +235,8 @@ func TestZipRefused(t *testing.T) {
 	}
 	for want, b := range map[string][]byte{
 		"has no file in it":        zipped(t),
+		"save it as CSV":           zipped(t, member{name: "[Content_Types].xml"}, member{name: "xl/workbook.xml"}),
+		"program; save it as CSV":  zipped(t, member{name: "mimetype"}, member{name: "content.xml"}, member{name: "META-INF/manifest.xml"}),
 		`has 2: "a.csv", "b.csv";`: zipped(t, member{name: "a.csv"}, member{name: "b.csv"}),
 		`"part-4.csv", …; unpack`:  zipped(t, many...),
 		"is encrypted":             zipped(t, member{name: "a.csv", flags: 1}),

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/flate"
@@ -50,9 +52,14 @@ func onlyMember(r *ranges, size int64) (*zip.File, error) {
 			members = append(members, m)
 		}
 	}
+	if len(members) > 1 {
+		members = slices.DeleteFunc(members, func(m *zip.File) bool { return strings.HasPrefix(path.Base(m.Name), ".") })
+	}
 	switch {
 	case len(members) == 0:
 		return nil, &Error{Zip, "has no file in it"}
+	case slices.ContainsFunc(members, func(m *zip.File) bool { return m.Name == "[Content_Types].xml" || m.Name == "META-INF/manifest.xml" }):
+		return nil, &Error{Zip, "is a spreadsheet or a document of an office program; save it as CSV"}
 	case len(members) > 1:
 		return nil, &Error{Zip, fmt.Sprintf("must have one file in it, but has %d: %s; unpack it", len(members), nameList(members))}
 	}

@@ -142,6 +142,31 @@ def packed_zip_two():
 
 
 @case
+def packed_zip_hidden():
+    return {"people.zip": zipped((".DS_Store", b"\0\0\0\1Bud1"), ("people.csv", text(ADA)), ("._people.csv", b"\0\5\x16\7"))}
+
+
+@case
+def packed_tar_plain():
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        member = tarfile.TarInfo("people.csv")
+        member.size = len(text(ADA))
+        archive.addfile(member, io.BytesIO(text(ADA)))
+    return {"people.tar": tar.getvalue()}
+
+
+@case
+def pollock_utf32():
+    return {"people.csv": text(ADA).decode().encode("utf-32")}
+
+
+@case
+def export_windows_1252_undefined():
+    return {"people.csv": b"mail;name;points\r\n\xe4da\x81@example.com;Ada;1\r\n\xe4da\x8d@example.com;Ida;2\r\nbob@example.com;\x80;3\r\n"}
+
+
+@case
 def packed_xlsx():
     return {"people.xlsx": zipped(("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>"), ("xl/worksheets/sheet1.xml", b"<worksheet/>"))}
 
