@@ -153,12 +153,15 @@ func sourceFailure(path string, err error) error {
 	case errors.Is(err, source.ErrOutside):
 		return audience.Errorf(audience.Invalid, "%q lies outside the root of its connection or behind a symbolic link", path)
 	case errors.Is(err, source.ErrPermission):
-		return audience.Errorf(audience.BadGateway, "%q cannot be read: permission denied; check the connection's rights", path)
+		return audience.Errorf(audience.BadGateway, "%q cannot be read: %s; check the connection's rights", path, source.Reason(err, source.ErrPermission))
+	}
+	if errors.Is(err, source.ErrFailed) {
+		return audience.Errorf(audience.BadGateway, "%q cannot be read: %s; start a new run, and check the connection if that fails as well", path, source.Reason(err, source.ErrFailed))
 	}
 	if refused := Refused(err); refused != nil {
 		return refused
 	}
-	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection: %w", path, err)
+	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection", path)
 }
 
 // Refused says what is wrong with a connection whose store refuses to be read at all; nil for other errors.
@@ -170,6 +173,8 @@ func Refused(err error) error {
 		return audience.Errorf(audience.BadGateway, "there is no such bucket or container as the connection names; correct its auth.params")
 	case errors.Is(err, source.ErrUnreachable):
 		return audience.Errorf(audience.BadGateway, "the store cannot be reached: %s; correct the address in the connection's auth.params", source.Reason(err, source.ErrUnreachable))
+	case errors.Is(err, source.ErrFailed):
+		return audience.Errorf(audience.BadGateway, "%s; try again, and check the connection's auth.params if that fails as well", source.Reason(err, source.ErrFailed))
 	}
 	return nil
 }
