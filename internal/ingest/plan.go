@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"roster/internal/audience"
@@ -23,6 +24,8 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	if err != nil {
 		return nil, err
 	}
+	// Not every store lists by the bytes of the paths: a Data Lake with folders does folder by folder.
+	slices.SortFunc(found, func(a, b audience.PlannedFile) int { return strings.Compare(a.Path, b.Path) })
 	var before map[string]bool
 	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
 		if before, err = s.ReadBefore(ctx, found); err != nil {

@@ -163,6 +163,9 @@ func (s *Store) list(ctx context.Context, folder string, deep bool, fn func(o so
 			return nil
 		}
 		path, below := strings.CutSuffix(strings.TrimPrefix(key, s.folder), "/")
+		if below && !fs.ValidPath(path) {
+			return nil
+		}
 		ended = fn(completed(o, path), below)
 		return ended
 	})
