@@ -178,7 +178,7 @@ func (s3Engine) refused(err error) error {
 		return nil
 	}
 	switch code := api.ErrorCode(); code {
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidClientTokenId", "InvalidSecurity":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidClientTokenId", "InvalidSecurity", "XAdminUserNotFound":
 		return fmt.Errorf("%w (%s)", source.ErrCredentials, code)
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException", "InvalidRegion":
 		return fmt.Errorf("%w: the bucket is in another region than the connection says, or the access key is none (%s)", source.ErrCredentials, code)

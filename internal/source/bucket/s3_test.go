@@ -151,6 +151,7 @@ func TestRefused(t *testing.T) {
 		want   error
 	}{
 		"a wrong secret": {func(c *S3) { c.SecretKey = "wrong" }, source.ErrCredentials},
+		"a wrong key":    {func(c *S3) { c.AccessKey = "NOBODY" }, source.ErrCredentials},
 		"no bucket":      {func(c *S3) { c.Bucket = "absent" }, source.ErrNoBucket},
 		"no such host":   {func(c *S3) { c.Endpoint = "http://nowhere.invalid" }, source.ErrUnreachable},
 	} {

@@ -121,4 +121,3 @@ func (s *Store) known(key ssh.PublicKey) error {
 	}
 	return fmt.Errorf("%w: the server shows another key than hostKey says: %s; somebody may be between, or the key was changed", source.ErrCredentials, print)
 }
-
