@@ -104,7 +104,12 @@ func (b bucketShelf) Remove(ctx context.Context, sandbox, name string) error {
 // Clear implements landing.Shelf.
 func (b bucketShelf) Clear(ctx context.Context, sandbox string) error {
 	zone := b.Below(sandbox)
-	err := zone.List(ctx, "", func(o source.Object) error { return zone.Remove(ctx, o.Path) })
+	err := zone.List(ctx, "", func(o source.Object) error {
+		if err := zone.Remove(ctx, o.Path); !errors.Is(err, source.ErrOutside) { // such names are not Roster's
+			return err
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("empty the landing zone: %w", err)
 	}

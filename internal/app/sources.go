@@ -112,8 +112,11 @@ func (a *App) openAzure(auth audience.ConnectionAuth, p map[string]string) (sour
 		}
 	}
 	store, err := bucket.OpenAzure(c)
-	if err != nil {
-		return nil, audience.InvalidField("auth.params", "say not where the container is: %v", err)
+	switch {
+	case err != nil && c.SASURL != "":
+		return nil, audience.InvalidField("auth.params.sasUri", "%v", err)
+	case err != nil:
+		return nil, audience.InvalidField("auth.params", "%v", err)
 	}
 	return store, nil
 }
@@ -124,7 +127,7 @@ func (a *App) openSFTP(p map[string]string) (source.Store, error) {
 		return nil, audience.InvalidField("auth.params.port", "must be 1 to 65535")
 	}
 	store, err := sftp.Open(sftp.Config{Host: p["host"], Port: int(port), User: p["userName"], Password: p["password"], PrivateKey: p["privateKeyContent"],
-		PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dialer: a.cfg.guard().Dialer()})
+		PassPhrase: p["passPhrase"], HostKey: p["hostKey"], Folder: p["folderPath"], Dial: a.cfg.guard().Dial})
 	if err != nil {
 		return nil, audience.InvalidField("auth.params", "cannot be used: %v", err)
 	}

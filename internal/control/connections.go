@@ -102,6 +102,9 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	edited := plain
 	edited.Params = maps.Clone(plain.Params)
 	change(&edited)
+	if err := passwordStays(plain, edited, change); err != nil {
+		return audience.Connection{}, err
+	}
 	c := was
 	c.Name, c.Description, c.AuthSpec, c.Params, c.Sealed = edited.Name, edited.Description, edited.AuthSpec, edited.Params, ""
 	c.Etag, c.Version, c.UpdatedBy, c.UpdatedAt = newEtag(), was.Version+1, a.ClientID, s.now()
@@ -132,6 +135,21 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 		return audience.Connection{}, connectionTaken(err, &c)
 	}
 	return c, nil
+}
+
+// passwordStays refuses to tell a password to another server than it was given for, unless it is given again: whoever may change a
+// connection need not know its secrets. Keys are told to nobody.
+func passwordStays(was, edited audience.Connection, change ConnectionChange) error {
+	if was.Params["password"] == "" || edited.Params["host"] == was.Params["host"] && edited.Params["port"] == was.Params["port"] {
+		return nil
+	}
+	without := was
+	without.Params = maps.Clone(was.Params)
+	delete(without.Params, "password")
+	if change(&without); without.Params["password"] == "" && edited.Params["password"] != "" {
+		return audience.InvalidField("auth.params.password", "must be given again with another host or port, since it is told to whoever answers there")
+	}
+	return nil
 }
 
 func newEtag() string { return `"` + uuid.NewString() + `"` }

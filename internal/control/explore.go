@@ -3,7 +3,7 @@ package control
 import (
 	"context"
 	"errors"
-	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +15,8 @@ import (
 const (
 	// maxEntries is how many entries of a folder are listed.
 	maxEntries = 1000
+	// maxBrowsed is how many are looked at, since a store tells them in any order.
+	maxBrowsed = 10 * maxEntries
 	// previewRows is how many rows of a file are looked at.
 	previewRows = 100
 	// exploreWithin is how long a look at a store may take.
@@ -42,7 +44,7 @@ func (s *Service) TestConnection(ctx context.Context, a audience.Actor, id audie
 		return conn, err
 	}
 	err = s.explore(ctx, a.Scope, &conn, func(ctx context.Context, src files) error {
-		err := src.List(ctx, "", func(source.Object) error { return errSeen })
+		err := src.Browse(ctx, "", func(source.Object, bool) error { return errSeen })
 		return pathError(ctx, src, err, "auth.params", audience.PathFolder, "")
 	})
 	return conn, err
@@ -59,30 +61,21 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 		return nil, err
 	}
 	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
-		err := src.List(ctx, folder, func(o source.Object) error {
-			e := entryOf(folder, o)
-			if n := len(entries); n > 0 && entries[n-1] == e {
-				return nil
-			}
-			if len(entries) == maxEntries {
+		below := "" // what the folder itself is called hides nothing
+		if folder != "" {
+			below = folder + "/"
+		}
+		err := src.Browse(ctx, folder, func(o source.Object, deeper bool) error {
+			entries = append(entries, Entry{Path: o.Path, Folder: deeper, Usable: deeper || o.Size > 0 && source.PassedOver(strings.TrimPrefix(o.Path, below)) == ""})
+			if len(entries) == maxBrowsed {
 				return errSeen
 			}
-			entries = append(entries, e)
 			return nil
 		})
 		return pathError(ctx, src, err, "object", audience.PathFolder, folder)
 	})
-	return entries, err
-}
-
-// entryOf is the entry of a folder by which an object below it is reached.
-func entryOf(folder string, o source.Object) Entry {
-	below := strings.TrimPrefix(o.Path, folder)
-	name, _, deeper := strings.Cut(strings.TrimPrefix(below, "/"), "/")
-	if deeper {
-		return Entry{Path: path.Join(folder, name), Folder: true, Usable: true}
-	}
-	return Entry{Path: o.Path, Usable: o.Size > 0 && source.PassedOver(name) == ""}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	return entries[:min(len(entries), maxEntries)], err
 }
 
 // ExploreFile looks at a file of a connection, or of the landing zone when id is "": which columns it has, how it is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"roster/internal/audience"
@@ -23,6 +24,8 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	if err != nil {
 		return nil, err
 	}
+	// Not every store lists by the bytes of the paths: a Data Lake with folders does folder by folder.
+	slices.SortFunc(found, func(a, b audience.PlannedFile) int { return strings.Compare(a.Path, b.Path) })
 	var before map[string]bool
 	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
 		if before, err = s.ReadBefore(ctx, found); err != nil {
@@ -170,12 +173,15 @@ func sourceFailure(path string, err error) error {
 	case errors.Is(err, source.ErrOutside):
 		return audience.Errorf(audience.Invalid, "%q lies outside the root of its connection or behind a symbolic link", path)
 	case errors.Is(err, source.ErrPermission):
-		return audience.Errorf(audience.BadGateway, "%q cannot be read: permission denied; check the connection's rights", path)
+		return audience.Errorf(audience.BadGateway, "%q cannot be read: %s; check the connection's rights", path, source.Reason(err, source.ErrPermission))
+	}
+	if errors.Is(err, source.ErrFailed) {
+		return audience.Errorf(audience.BadGateway, "%q cannot be read: %s; start a new run, and check the connection if that fails as well", path, source.Reason(err, source.ErrFailed))
 	}
 	if refused := Refused(err); refused != nil {
 		return refused
 	}
-	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection: %w", path, err)
+	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection", path)
 }
 
 // Refused says what is wrong with a connection whose store refuses to be read at all; nil for other errors.
@@ -187,6 +193,8 @@ func Refused(err error) error {
 		return audience.Errorf(audience.BadGateway, "there is no such bucket or container as the connection names; correct its auth.params")
 	case errors.Is(err, source.ErrUnreachable):
 		return audience.Errorf(audience.BadGateway, "the store cannot be reached: %s; correct the address in the connection's auth.params", source.Reason(err, source.ErrUnreachable))
+	case errors.Is(err, source.ErrFailed):
+		return audience.Errorf(audience.BadGateway, "%s; try again, and check the connection's auth.params if that fails as well", source.Reason(err, source.ErrFailed))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,7 +181,7 @@ func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (i
 	var old []string
 	err := z.look(ctx, sandbox, func(zone source.Store) error {
 		return zone.List(ctx, "", func(o source.Object) error {
-			if o.Modified.Before(before) {
+			if o.Modified.Before(before) && fs.ValidPath(o.Path) { // whatever else is in the operator's bucket is not Roster's
 				old = append(old, o.Path)
 			}
 			return nil

@@ -3,6 +3,7 @@
 package netguard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,14 @@ import (
 // ErrForbidden says that an address may not be reached.
 var ErrForbidden = errors.New("the address is not a public one, and the operator has not allowed its network, or has denied it")
 
+// silence is how long the other side may neither send nor take anything before its connection is given up.
+const silence = time.Minute
+
 // Guard knows the networks that may be reached beside public addresses, and those that may not be in any case.
 type Guard struct {
 	Allowed, Denied []netip.Prefix
+	// Silence is how long the other side may neither send nor take anything; 0 means a minute.
+	Silence time.Duration
 }
 
 // control is asked for each address that is about to be connected to: after names were resolved, and after redirects.
@@ -27,23 +33,27 @@ func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) 
 	if err != nil {
 		return err
 	}
-	if !g.permits(to.Addr().Unmap().WithZone("")) { // no network has an address with a zone
+	if !g.permits(to.Addr()) {
 		return fmt.Errorf("%s: %w", to.Addr(), ErrForbidden)
 	}
 	return nil
 }
 
 // shared are networks that are neither private nor public: of carriers (RFC 6598), protocols, documentation, benchmarks,
-// sites (RFC 3879), reserved ones, and those that lead to IPv4 addresses by others.
+// reserved and former ones, those that lead to IPv4 addresses by others, and the address by which a machine of Azure's reaches
+// its host.
 var shared = []netip.Prefix{
+	netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("::/96"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fec0::/10"),
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fec0::/10"),
 }
 
 func (g Guard) permits(a netip.Addr) bool {
+	// A zone says by which interface an address is reached, and keeps it from being found in a network.
+	a = a.WithZone("").Unmap()
 	for _, p := range g.Denied {
 		if p.Contains(a) {
 			return false
@@ -65,13 +75,39 @@ func (g Guard) permits(a netip.Addr) bool {
 	return true
 }
 
-// Dialer connects to what the guard permits.
-func (g Guard) Dialer() *net.Dialer {
-	return &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second, ControlContext: g.control}
+// Dial connects to what the guard permits. The connection fails when the other side is silent for too long.
+func (g Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second, ControlContext: g.control}
+	c, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &moving{Conn: c, within: cmp.Or(g.Silence, silence)}, nil
+}
+
+// moving is a connection whose deadline moves with every read and write.
+type moving struct {
+	net.Conn
+	within time.Duration
+}
+
+func (m *moving) Read(p []byte) (int, error) {
+	if err := m.SetReadDeadline(time.Now().Add(m.within)); err != nil {
+		return 0, err
+	}
+	return m.Conn.Read(p)
+}
+
+// Write moves the deadline of a read as well: while much is sent, the other side has nothing to say.
+func (m *moving) Write(p []byte) (int, error) {
+	if err := m.SetDeadline(time.Now().Add(m.within)); err != nil {
+		return 0, err
+	}
+	return m.Conn.Write(p)
 }
 
 // Client is an HTTP client that reaches what the guard permits, and no proxy.
 func (g Guard) Client() *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: g.Dialer().DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second,
+	return &http.Client{Transport: &http.Transport{DialContext: g.Dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second,
 		ResponseHeaderTimeout: time.Minute, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 16, DisableCompression: true}}
 }

@@ -67,6 +67,10 @@ func localError(name string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%q: %w", name, ErrPermission)
 	}
+	var code syscall.Errno
+	if errors.As(err, &code) {
+		return fmt.Errorf("%q: %w: %w", name, ErrFailed, code)
+	}
 	return fmt.Errorf("%q: %w", name, err)
 }
 
@@ -100,29 +104,30 @@ func (l *Local) List(ctx context.Context, folder string, fn func(Object) error) 
 	if err := fault.At("source.list"); err != nil {
 		return err
 	}
-	info, err := l.clean(folder)
-	if err != nil {
+	if err := l.isFolder(folder); err != nil {
 		return err
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("%q: %w", folder, ErrNotExist)
 	}
 	return l.walk(ctx, folder, fn)
 }
 
-// walk lists one folder. A folder sorts as its name with a slash, as the paths below it do.
-func (l *Local) walk(ctx context.Context, folder string, fn func(Object) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
+func (l *Local) isFolder(name string) error {
+	info, err := l.clean(name)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%q: %w", name, ErrNotExist)
 	}
+	return err
+}
+
+// entries reads one folder, in the order of the paths below it: a folder sorts as its name with a slash.
+func (l *Local) entries(folder string) ([]fs.DirEntry, error) {
 	d, err := l.root.Open(cmp.Or(folder, "."))
 	if err != nil {
-		return localError(folder, err)
+		return nil, localError(folder, err)
 	}
 	entries, err := d.ReadDir(-1)
 	d.Close()
 	if err != nil {
-		return localError(folder, err)
+		return nil, localError(folder, err)
 	}
 	key := func(e fs.DirEntry) string {
 		if e.IsDir() {
@@ -131,24 +136,53 @@ func (l *Local) walk(ctx context.Context, folder string, fn func(Object) error) 
 		return e.Name()
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(key(a), key(b)) })
+	return entries, nil
+}
+
+// walk lists one folder and those below it.
+func (l *Local) walk(ctx context.Context, folder string, fn func(Object) error) error {
+	return l.browse(ctx, folder, func(o Object, deeper bool) error {
+		if deeper {
+			return l.walk(ctx, o.Path, fn)
+		}
+		return fn(o)
+	})
+}
+
+// Browse implements Store.
+func (l *Local) Browse(ctx context.Context, folder string, fn func(o Object, folder bool) error) error {
+	if err := l.isFolder(folder); err != nil {
+		return err
+	}
+	return l.browse(ctx, folder, fn)
+}
+
+func (l *Local) browse(ctx context.Context, folder string, fn func(o Object, folder bool) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := l.entries(folder)
+	if err != nil {
+		return err
+	}
 	for _, e := range entries {
 		name := path.Join(folder, e.Name())
 		switch {
 		case e.IsDir():
-			if err := l.walk(ctx, name, fn); err != nil {
-				return err
-			}
+			err = fn(Object{Path: name}, true)
 		case e.Type().IsRegular():
-			info, err := e.Info()
+			var info fs.FileInfo
+			info, err = e.Info()
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // gone since the folder was read
 			}
 			if err != nil {
 				return localError(name, err)
 			}
-			if err := fn(localObject(name, info)); err != nil {
-				return err
-			}
+			err = fn(localObject(name, info), false)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

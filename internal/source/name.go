@@ -1,10 +1,16 @@
 package source
 
-import "strings"
+import (
+	"io/fs"
+	"strings"
+)
 
 // PassedOver says why a run passes over an object of a folder by the names in its path (hidden files, markers,
-// temporary and checksum files); "" when it does not.
+// temporary and checksum files, and names that a bucket can have but that are no paths); "" when it does not.
 func PassedOver(path string) string {
+	if !fs.ValidPath(path) {
+		return "a name that is no path: a part of it is empty, . or .., or is not UTF-8"
+	}
 	for part := range strings.SplitSeq(path, "/") {
 		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") {
 			return "a hidden file or a marker, by a name that begins with . or _"

@@ -21,6 +21,9 @@ var (
 	ErrNoBucket    = errors.New("there is no such bucket or container")
 	// ErrUnreachable is a host that cannot be reached, or must not be.
 	ErrUnreachable = errors.New("the host cannot be reached")
+	// ErrFailed is an answer of a store that says nothing of the above, or none. What is behind it is the reason in short and never
+	// the text of a driver, which may quote addresses with signatures in them.
+	ErrFailed = errors.New("the store fails")
 )
 
 // Object is a file in a store.
@@ -37,9 +40,13 @@ type Object struct {
 // nothing is read. A cancelled context ends any call with its error.
 type Store interface {
 	// List calls fn for every regular object below the folder, recursively, in ascending order of Path. An
-	// absent folder is ErrNotExist; an error of fn ends the listing and is returned. "" is the root. Symbolic
+	// absent folder is ErrNotExist. A bucket may have names that are no paths (see PassedOver), which can be listed but not opened.
+	// An error of fn ends the listing and is returned. "" is the root. Symbolic
 	// links below the folder are not followed and not listed.
 	List(ctx context.Context, folder string, fn func(Object) error) error
+	// Browse calls fn for every regular object right in the folder, and for every folder there, of which it tells only the path, in
+	// any order. Otherwise it is like List, but that it does not look into the folders below.
+	Browse(ctx context.Context, folder string, fn func(o Object, folder bool) error) error
 	// Stat returns the object; ErrNotExist when it is absent or a folder.
 	Stat(ctx context.Context, path string) (Object, error)
 	// Open reads length bytes from offset (length -1: to the end) of the pinned object. When the object at the

@@ -35,7 +35,12 @@ type s3Server struct {
 // startS3 starts a server with the bucket.
 func startS3(t *testing.T) *s3Server {
 	t.Helper()
-	address := servertest.VersityGW(t, s3Key, s3Secret)
+	return s3At(t, servertest.VersityGW(t, s3Key, s3Secret))
+}
+
+// s3At is the server at an address, with the bucket.
+func s3At(t *testing.T, address string) *s3Server {
+	t.Helper()
 	s := &s3Server{t: t, url: "http://" + address, admin: s3.New(s3.Options{Region: "us-east-1", UsePathStyle: true, BaseEndpoint: aws.String("http://" + address),
 		Credentials: credentials.NewStaticCredentialsProvider(s3Key, s3Secret, ""), RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})}
 	if _, err := s.admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("people")}); err != nil {

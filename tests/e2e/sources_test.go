@@ -1,15 +1,8 @@
 package e2e
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,187 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/storage"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
-	"google.golang.org/api/option"
-
 	"roster/tests/servertest"
 )
-
-// place is where a test puts files, and how Roster is connected to it.
-type place struct {
-	put     func(name, content string)
-	connect func() (connection string)
-}
-
-// cloud is a store of a cloud: a server, who puts files into it, and the connection that leads there by an address, which is
-// the server's or that of a proxy before it.
-type cloud struct {
-	address string
-	put     func(name, content string)
-	body    func(address string) map[string]any // connectionSpec and auth
-}
-
-// connected makes a connection to a cloud.
-func (c cloud) connected(s *server, address string) string {
-	s.t.Helper()
-	body := c.body(address)
-	body["name"] = "cloud"
-	return s.call("POST", flow, compact(body)).ok(201)["id"].(string)
-}
-
-// of is how a connection of a kind is described.
-func of(spec, auth string, params map[string]any) map[string]any {
-	return map[string]any{"connectionSpec": map[string]any{"id": spec, "version": "1.0"}, "auth": map[string]any{"specName": auth, "params": params}}
-}
-
-func s3Cloud(t *testing.T) cloud {
-	t.Helper()
-	store := startS3(t)
-	return cloud{address: strings.TrimPrefix(store.url, "http://"), put: func(name, content string) { store.put("exports/"+name, content) },
-		body: func(address string) map[string]any {
-			return of("ecadc60c-7455-4d87-84dc-2a0e293d997b", "Access Key", map[string]any{"s3AccessKey": s3Key, "s3SecretKey": s3Secret,
-				"serviceUrl": "http://" + address, "bucketName": "people", "folderPath": "exports"})
-		}}
-}
-
-// azuriteAccount and azuriteKey are those of every Azurite.
-const (
-	azuriteAccount = "devstoreaccount1"
-	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-)
-
-// azureCloud is a container of Azurite; connect describes a connection to it.
-func azureCloud(t *testing.T, body func(admin *azblob.Client, address, connection string) map[string]any) cloud {
-	t.Helper()
-	address := servertest.Azurite(t)
-	connection := func(address string) string {
-		return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;", azuriteAccount, azuriteKey, address, azuriteAccount)
-	}
-	admin, err := azblob.NewClientFromConnectionString(connection(address), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := admin.CreateContainer(t.Context(), "people", nil); err != nil {
-		t.Fatal(err)
-	}
-	return cloud{address: address, put: func(name, content string) {
-		t.Helper()
-		if _, err := admin.UploadBuffer(t.Context(), "people", "exports/"+name, []byte(content), nil); err != nil {
-			t.Fatal(err)
-		}
-	}, body: func(address string) map[string]any { return body(admin, address, connection(address)) }}
-}
-
-const azureBlob = "4c10e202-c428-4796-9208-5f1f5732b1cf"
-
-func azureByString(t *testing.T) cloud {
-	t.Helper()
-	return azureCloud(t, func(_ *azblob.Client, _, connection string) map[string]any {
-		return of(azureBlob, "ConnectionString", map[string]any{"connectionString": connection, "container": "people", "folderPath": "exports"})
-	})
-}
-
-func azureBySignature(t *testing.T) cloud {
-	t.Helper()
-	return azureCloud(t, func(admin *azblob.Client, _, _ string) map[string]any {
-		url, err := admin.ServiceClient().NewContainerClient("people").GetSASURL(sas.ContainerPermissions{Read: true, List: true}, time.Now().Add(time.Hour),
-			&container.GetSASURLOptions{StartTime: new(time.Now().Add(-time.Hour))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return of(azureBlob, "SasURIAuthentication", map[string]any{"sasUri": url, "folderPath": "exports"})
-	})
-}
-
-func dataLake(t *testing.T) cloud {
-	t.Helper()
-	return azureCloud(t, func(_ *azblob.Client, address, _ string) map[string]any {
-		return of("b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "Account Key", map[string]any{"url": "http://" + address + "/" + azuriteAccount,
-			"accountName": azuriteAccount, "accountKey": azuriteKey, "container": "people", "folderPath": "exports"})
-	})
-}
-
-func gcsCloud(t *testing.T) cloud {
-	t.Helper()
-	address := servertest.FakeGCS(t)
-	admin, err := storage.NewClient(t.Context(), option.WithEndpoint("http://"+address+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { admin.Close() })
-	if err := admin.Bucket("people").Create(t.Context(), "p", nil); err != nil {
-		t.Fatal(err)
-	}
-	account := serviceAccount(t)
-	return cloud{address: address, put: func(name, content string) {
-		t.Helper()
-		w := admin.Bucket("people").Object("exports/" + name).NewWriter(t.Context())
-		_, err := w.Write([]byte(content))
-		if closed := w.Close(); err != nil || closed != nil {
-			t.Fatal(err, closed)
-		}
-	}, body: func(address string) map[string]any {
-		return of("32e8f412-cdf7-464c-9885-78184cb113fd", "Basic Authentication for google-cloud", map[string]any{"serviceAccountJson": account,
-			"bucketName": "people", "folderPath": "exports", "endpoint": "http://" + address})
-	}}
-}
-
-// serviceAccount is the key file of a service account whose tokens come from a server of this test.
-func serviceAccount(t *testing.T) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"access_token":"token-of-this-test","token_type":"Bearer","expires_in":3600}`)
-	}))
-	t.Cleanup(tokens.Close)
-	text, err := json.Marshal(map[string]string{"type": "service_account", "private_key_id": "1", "client_email": "reader@p.iam.gserviceaccount.com",
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "token_uri": tokens.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// sftpPlace is a folder behind OpenSSH's server.
-func sftpPlace(t *testing.T, s *server) place {
-	t.Helper()
-	sshd := servertest.SSHD(t, "")
-	host, port, err := net.SplitHostPort(sshd.Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return place{put: s.put, connect: func() string {
-		body := of("b7bf2577-4520-42c9-bae9-cad01560f7bc", "SSH PublicKey Authentication for sftp", map[string]any{
-			"host": host, "port": port, "userName": sshd.User, "privateKeyContent": sshd.Private, "hostKey": sshd.HostKey, "folderPath": s.root})
-		body["name"] = "server"
-		return s.call("POST", flow, compact(body)).ok(201)["id"].(string)
-	}}
-}
-
-// landingPlace is the landing zone, into which files are uploaded.
-func landingPlace(_ *testing.T, s *server) place {
-	return place{put: func(name, content string) { s.call("PUT", "/landing/"+name, content).ok(200) }, connect: func() string {
-		return s.call("POST", flow, `{"name": "zone", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`).ok(201)["id"].(string)
-	}}
-}
 
 // TestSeedOfEveryKind walks through the seed document with a file in each kind of store.
 func TestSeedOfEveryKind(t *testing.T) {
 	t.Parallel()
-	kinds := map[string]func(*testing.T, *server) place{"SFTP": sftpPlace, "landing zone": landingPlace}
+	kinds := map[string]func(*testing.T, *server) place{"SFTP": sftpPlace, "SFTP by a password": passwordPlace, "landing zone": landingPlace}
 	for name, open := range map[string]func(*testing.T) cloud{
-		"S3": s3Cloud, "Azure by connection string": azureByString, "Azure by signature": azureBySignature, "Data Lake": dataLake, "GCS": gcsCloud,
+		"S3": s3Cloud, "another S3": motoCloud, "GCS by HMAC keys": hmacCloud, "Azure by connection string": azureByString, "Azure by signature": azureBySignature, "Data Lake": dataLake, "GCS": gcsCloud,
 	} {
 		kinds[name] = func(t *testing.T, s *server) place {
 			c := open(t)

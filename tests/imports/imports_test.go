@@ -39,9 +39,9 @@ var allowed = map[string][]string{
 	"internal/profile/pebble":      {"internal/background", "internal/fault", "internal/profile"},
 	"internal/profile/profiletest": {"internal/profile"},
 	"internal/queue":               {},
-	"internal/source":              {"internal/fault"},
-	"internal/source/bucket":       {"internal/fault", "internal/netguard", "internal/source", "internal/source/ahead"},
-	"internal/source/sftp":         {"internal/fault", "internal/netguard", "internal/source", "internal/source/ahead"},
+	"internal/source":              {"internal/fault", "internal/netguard"}, // netguard: whether it was that what kept a store from being reached
+	"internal/source/bucket":       {"internal/fault", "internal/source", "internal/source/ahead"},
+	"internal/source/sftp":         {"internal/fault", "internal/source", "internal/source/ahead"},
 	"internal/source/ahead":        {"internal/source"},
 	"internal/source/sourcetest":   {"internal/source"},
 	"internal/secret":              {},
@@ -71,8 +71,8 @@ var confined = map[string][]string{
 	"github.com/go-jose":                {"internal/auth"},
 	"github.com/netresearch/go-cron":    {"internal/control"},
 	"github.com/pkg/sftp":               {"internal/source/sftp"},
-	"gocloud.dev":                       {"internal/secret", "internal/source/bucket"}, // secret: key services
-	"github.com/aws/aws-sdk-go-v2":      {"bench/source", "internal/source/bucket"},    // bench: files put into a bucket
+	"gocloud.dev":                       {"internal/secret"},                        // key services
+	"github.com/aws/aws-sdk-go-v2":      {"bench/source", "internal/source/bucket"}, // bench: files put into a bucket
 	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
 	"cloud.google.com/go":               {"internal/source/bucket"},
 	"golang.org/x/oauth2":               {"internal/source/bucket"},

@@ -120,8 +120,8 @@ type SSHServer struct {
 	HostKey string // the server's public key, as in a file of known keys
 }
 
-// SSHD starts an OpenSSH server.
-func SSHD(t testing.TB, passPhrase string) SSHServer {
+// SSHD starts an OpenSSH server, which has the keys in hostKeys beside the one that is returned.
+func SSHD(t testing.TB, passPhrase string, hostKeys ...string) SSHServer {
 	t.Helper()
 	path, dir := program(t, "ROSTER_TEST_SSHD", "OpenSSH's server, such as /usr/sbin/sshd,"), t.TempDir()
 	me, err := user.Current()
@@ -138,6 +138,9 @@ func SSHD(t testing.TB, passPhrase string) SSHServer {
 	config := filepath.Join(dir, "config")
 	text := fmt.Sprintf("HostKey %s/host\nAuthorizedKeysFile %s/user.pub\nPasswordAuthentication no\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPidFile none\n"+
 		"Subsystem sftp internal-sftp\nMaxStartups 100\nMaxSessions 100\n", dir, dir)
+	for _, file := range hostKeys {
+		text += "HostKey " + file + "\n"
+	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

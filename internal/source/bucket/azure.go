@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"path"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -16,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"roster/internal/source"
 )
@@ -24,7 +28,7 @@ import (
 // a URL with a shared access signature, or by a URL with the account's key or a service principal beside it.
 type Azure struct {
 	ConnectionString string
-	SASURL           string // of the account, or of the container when Container is ""
+	SASURL           string // of the account, of the container, or of a folder in it
 	URL              string // of the account: https://ACCOUNT.dfs.core.windows.net, or its blob endpoint
 	Key              *AzureKey
 	Principal        *AzurePrincipal
@@ -39,23 +43,68 @@ type AzureKey struct{ Account, Key string }
 // AzurePrincipal is a service principal: an application of a tenant, and its secret.
 type AzurePrincipal struct{ Tenant, ID, Secret string }
 
-// OpenAzure opens a container. Nothing is asked of the store yet.
+// OpenAzure opens a container. Nothing is asked of the store yet. Its errors quote none of what it was given.
 func OpenAzure(c Azure) (*Store, error) {
+	if c.SASURL != "" {
+		if err := c.signed(); err != nil {
+			return nil, err
+		}
+	}
 	client, err := c.container()
 	if err != nil {
-		return nil, fmt.Errorf("%w: what says where the container is cannot be read", source.ErrCredentials) // the cause may quote a key
+		return nil, fmt.Errorf("%w: the connection string, the key or the service principal cannot be read", source.ErrCredentials)
 	}
-	return newStore(azure{client}, c.Folder), nil
+	return newStore(azure{client, c.expires()}, c.Folder), nil
+}
+
+// signed takes the container, and a folder in it, out of a URL with a shared access signature, which then is that of the account.
+func (c *Azure) signed() error {
+	u, err := url.Parse(c.SASURL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return errors.New("must be a URL such as https://ACCOUNT.blob.core.windows.net/CONTAINER?…&sig=…")
+	}
+	parts, err := sas.ParseURL(c.SASURL)
+	switch {
+	case err != nil:
+		return errors.New("has a signature that cannot be read")
+	case parts.SAS.Signature() == "":
+		return errors.New("has no signature (sig=…) behind the address")
+	case parts.ContainerName == "" && c.Container == "":
+		return errors.New("is that of an account; the container has to be given beside it")
+	case parts.ContainerName != "" && c.Container != "" && parts.ContainerName != c.Container:
+		return errors.New("leads to another container than is given beside it")
+	}
+	if parts.ContainerName != "" {
+		c.Container, c.Folder = parts.ContainerName, path.Join(parts.BlobName, c.Folder)
+	}
+	u.Host = strings.Replace(u.Host, ".dfs.", ".blob.", 1)
+	u.Path, u.RawPath = "/"+parts.IPEndpointStyleInfo.AccountName, ""
+	c.SASURL = u.String()
+	return nil
+}
+
+// expires is when the signature does that is in a URL or in a connection string; the zero time when there is none.
+func (c *Azure) expires() time.Time {
+	_, signature, _ := strings.Cut(c.SASURL, "?")
+	for part := range strings.SplitSeq(c.ConnectionString, ";") {
+		if s, ok := strings.CutPrefix(part, "SharedAccessSignature="); ok {
+			signature = strings.TrimPrefix(s, "?")
+		}
+	}
+	values, _ := url.ParseQuery(signature)
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z", time.DateOnly} {
+		if at, err := time.Parse(form, values.Get("se")); err == nil {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // container is the library's client.
 func (c *Azure) container() (*container.Client, error) {
 	opts := policy.ClientOptions{Transport: c.Client}
-	switch {
-	case c.ConnectionString != "":
+	if c.ConnectionString != "" {
 		return container.NewClientFromConnectionString(c.ConnectionString, c.Container, &container.ClientOptions{ClientOptions: opts})
-	case c.SASURL != "" && c.Container == "":
-		return container.NewClientWithNoCredential(c.SASURL, &container.ClientOptions{ClientOptions: opts})
 	}
 	account, err := c.account(&azblob.ClientOptions{ClientOptions: opts})
 	if err != nil {
@@ -67,43 +116,85 @@ func (c *Azure) container() (*container.Client, error) {
 // account is the library's client of the account that the container is in.
 func (c *Azure) account(opts *azblob.ClientOptions) (*azblob.Client, error) {
 	// What is in a Data Lake is a blob as well, at the same host but for a part of its name.
-	url := strings.Replace(c.URL, ".dfs.", ".blob.", 1)
+	address := strings.Replace(c.URL, ".dfs.", ".blob.", 1)
 	switch {
 	case c.Key != nil:
 		key, err := azblob.NewSharedKeyCredential(c.Key.Account, c.Key.Key)
 		if err != nil {
 			return nil, err
 		}
-		return azblob.NewClientWithSharedKeyCredential(url, key, opts)
+		return azblob.NewClientWithSharedKeyCredential(address, key, opts)
 	case c.Principal != nil:
 		who, err := azidentity.NewClientSecretCredential(c.Principal.Tenant, c.Principal.ID, c.Principal.Secret,
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: opts.ClientOptions, DisableInstanceDiscovery: true})
 		if err != nil {
 			return nil, err
 		}
-		return azblob.NewClient(url, who, opts)
+		return azblob.NewClient(address, who, opts)
 	}
 	return azblob.NewClientWithNoCredential(c.SASURL, opts)
 }
 
 // azure is an engine by Azure's own library: the one for several clouds escapes names that have ", #, %, or ? in a way of its own.
-type azure struct{ *container.Client }
+type azure struct {
+	*container.Client
+	expires time.Time // the zero time when nothing does
+}
 
-// list passes over the folders of a Data Lake, which are listed as if they were objects.
-func (a azure) list(ctx context.Context, prefix string, fn func(string, source.Object) error) error {
+func (a azure) list(ctx context.Context, prefix string, deep bool, fn func(string, source.Object) error) error {
+	if !deep {
+		return a.browse(ctx, prefix, fn)
+	}
 	for pages := a.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix}); pages.More(); {
 		page, err := pages.NextPage(ctx)
+		if err == nil && page.Segment == nil {
+			err = errNoList
+		}
+		if err == nil {
+			err = each(page.Segment.BlobItems, fn)
+		}
 		if err != nil {
 			return err
 		}
-		for _, item := range page.Segment.BlobItems {
-			p := item.Properties
-			if item.Name == nil || p == nil || p.ContentLength == nil || p.LastModified == nil || p.ResourceType != nil && *p.ResourceType == "directory" {
+	}
+	return nil
+}
+
+func (a azure) browse(ctx context.Context, prefix string, fn func(string, source.Object) error) error {
+	for pages := a.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix}); pages.More(); {
+		page, err := pages.NextPage(ctx)
+		if err == nil && page.Segment == nil {
+			err = errNoList
+		}
+		if err == nil {
+			err = each(page.Segment.BlobItems, fn)
+		}
+		if err != nil {
+			return err
+		}
+		for _, p := range page.Segment.BlobPrefixes {
+			if p.Name == nil {
 				continue
 			}
-			if err := fn(*item.Name, source.Object{Size: *p.ContentLength, Modified: *p.LastModified, Version: etag(p.ETag)}); err != nil {
+			if err := fn(*p.Name, source.Object{}); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+var errNoList = fmt.Errorf("%w: it answers with something else than a list of blobs", source.ErrFailed)
+
+// each passes over the folders of a Data Lake, which are listed as if they were objects.
+func each(items []*container.BlobItem, fn func(string, source.Object) error) error {
+	for _, item := range items {
+		p := item.Properties
+		if item.Name == nil || p == nil || p.ContentLength == nil || p.LastModified == nil || p.ResourceType != nil && *p.ResourceType == "directory" {
+			continue
+		}
+		if err := fn(*item.Name, source.Object{Size: *p.ContentLength, Modified: *p.LastModified, Version: etag(p.ETag)}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -127,6 +218,16 @@ func (a azure) read(ctx context.Context, key, version string, offset int64, part
 		return 0, err
 	}
 	defer r.Body.Close()
+	answer := ""
+	if r.ContentRange != nil {
+		answer = *r.ContentRange
+	}
+	if _, err := within(answer, offset); err != nil {
+		return 0, err
+	}
+	if tag := etag(r.ETag); tag != "" && tag != version {
+		return 0, source.ErrChanged
+	}
 	return io.ReadFull(r.Body, part)
 }
 
@@ -149,21 +250,30 @@ func etag(t *azcore.ETag) string {
 	return bare(string(*t))
 }
 
-func (azure) refused(err error) error {
+func (a azure) refused(err error) error {
 	var identity *azidentity.AuthenticationFailedError
+	var response *azcore.ResponseError
 	switch {
 	case errors.As(err, &identity):
 		return fmt.Errorf("%w: Microsoft Entra gives no token for the service principal", source.ErrCredentials)
-	case bloberror.HasCode(err, bloberror.ConditionNotMet):
-		return source.ErrChanged
-	case bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ResourceNotFound):
-		return source.ErrNotExist
-	case bloberror.HasCode(err, bloberror.ContainerNotFound):
-		return source.ErrNoBucket
-	case bloberror.HasCode(err, bloberror.AuthenticationFailed, bloberror.InvalidAuthenticationInfo, bloberror.NoAuthenticationInformation):
-		return fmt.Errorf("%w (AuthenticationFailed: a wrong key, or a signature that has expired)", source.ErrCredentials)
-	case bloberror.HasCode(err, bloberror.AuthorizationFailure, bloberror.AuthorizationPermissionMismatch, bloberror.InsufficientAccountPermissions):
-		return source.ErrPermission
+	case !errors.As(err, &response):
+		return nil
+	case response.StatusCode == http.StatusForbidden && !a.expires.IsZero() && time.Now().After(a.expires):
+		return fmt.Errorf("%w: the shared access signature has expired, on %s", source.ErrCredentials, a.expires.UTC().Format(time.RFC3339))
 	}
-	return nil
+	switch bloberror.Code(response.ErrorCode) {
+	case bloberror.ConditionNotMet, bloberror.InvalidRange:
+		return source.ErrChanged
+	case bloberror.BlobNotFound, bloberror.ResourceNotFound:
+		return source.ErrNotExist
+	case bloberror.ContainerNotFound:
+		return source.ErrNoBucket
+	case bloberror.AuthenticationFailed, bloberror.InvalidAuthenticationInfo, bloberror.NoAuthenticationInformation:
+		return fmt.Errorf("%w (%s: a wrong key or signature, or one that is not valid now by the store's clock)", source.ErrCredentials, bloberror.AuthenticationFailed)
+	case bloberror.AuthorizationFailure, bloberror.AuthorizationPermissionMismatch, bloberror.InsufficientAccountPermissions:
+		return source.ErrPermission
+	case bloberror.BlobArchived:
+		return fmt.Errorf("%w: the blob is archived and has to be restored first", source.ErrPermission)
+	}
+	return answered(response.StatusCode, response.ErrorCode)
 }

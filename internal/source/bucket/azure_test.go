@@ -197,13 +197,80 @@ func TestAzureSAS(t *testing.T) {
 	}
 	expired := good
 	expired.SASURL = url(time.Now().Add(-time.Hour))
-	// Azure says that the signature is refused, Azurite that it permits nothing.
-	if err := listed(t, expired); !errors.Is(err, source.ErrCredentials) && !errors.Is(err, source.ErrPermission) {
+	if err := listed(t, expired); !errors.Is(err, source.ErrCredentials) || !strings.Contains(err.Error(), "has expired") {
 		t.Errorf("by an expired signature: %v", err)
 	}
 	absent := c
 	absent.Container = "absent"
 	if err := listed(t, absent); !errors.Is(err, source.ErrNoBucket) {
 		t.Errorf("an absent container: %v", err)
+	}
+}
+
+// TestAzureSASForms takes the URLs that people have, and says what is wrong with others without a word of what they hold.
+func TestAzureSASForms(t *testing.T) {
+	t.Parallel()
+	w, admin, c := azureWorld(t, azurite(t))
+	w.Put(t, "a", []byte("a"))
+	signed, err := admin.ServiceClient().NewContainerClient(c.Container).GetSASURL(sas.ContainerPermissions{Read: true, List: true}, time.Now().Add(time.Hour), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := admin.ServiceClient().GetSASURL(sas.AccountResourceTypes{Service: true, Container: true, Object: true}, sas.AccountPermissions{Read: true, List: true}, time.Now().Add(time.Hour), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, good := range map[string]Azure{
+		"of the container":          {SASURL: signed, Folder: c.Folder},
+		"with the container beside": {SASURL: signed, Container: c.Container, Folder: c.Folder},
+		"of a folder":               {SASURL: strings.Replace(signed, "?", "/below/this?", 1)},
+		"of the account":            {SASURL: account, Container: c.Container, Folder: c.Folder},
+	} {
+		good.Client = c.Client
+		s, err := OpenAzure(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := s.Stat(t.Context(), "a"); err != nil || o.Size != 1 {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+	for want, bad := range map[string]Azure{
+		"container has to be given": {SASURL: account},
+		"another container":         {SASURL: signed, Container: "other"},
+		"must be a URL":             {SASURL: "planted"},
+		"no signature":              {SASURL: "https://planted.blob.core.windows.net/people"},
+	} {
+		if _, err := OpenAzure(bad); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "planted") || strings.Contains(err.Error(), "sig=A") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestAzureAnswers tells what odd answers mean, and never the signature.
+func TestAzureAnswers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"no list":      {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<StorageServiceProperties/>") }, "something else than a list"},
+		"broken off":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "broke off"},
+		"nonsense":     {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "planted") }, "cannot be understood"},
+		"an odd error": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }, "status 418"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(test.answer)
+			t.Cleanup(server.Close)
+			s, err := OpenAzure(Azure{SASURL: server.URL + "/account/people?sv=2020-12-06&sig=planted", Client: server.Client()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := func(ctx context.Context) error { return s.List(ctx, "", func(source.Object) error { return nil }) }
+			if err := list(policy.WithRetryOptions(t.Context(), policy.RetryOptions{MaxRetries: -1})); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "planted") {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
 	}
 }

@@ -10,14 +10,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"strings"
 	"time"
-
-	"gocloud.dev/gcerrors"
+	"unicode"
 
 	"roster/internal/fault"
-	"roster/internal/netguard"
 	"roster/internal/source"
 	"roster/internal/source/ahead"
 )
@@ -31,17 +28,21 @@ type Store struct {
 
 // engine is a bucket as a library speaks to it. Errors are the library's.
 type engine interface {
-	// list calls fn with the keys that begin with prefix, in order, and what is known of their objects.
-	list(ctx context.Context, prefix string, fn func(key string, o source.Object) error) error
+	// list calls fn with the keys that begin with prefix, in order, and what is known of their objects. Unless deep is set, it
+	// looks at no key with a slash behind the prefix, but calls fn with what is up to that slash, once, in any order.
+	list(ctx context.Context, prefix string, deep bool, fn func(key string, o source.Object) error) error
 	stat(ctx context.Context, key string) (source.Object, error)
 	// read fills a part with the bytes of an object in a version from an offset, and returns how many it got beside an error.
 	read(ctx context.Context, key, version string, offset int64, part []byte) (int, error)
 	put(ctx context.Context, key string, content io.Reader) error
 	remove(ctx context.Context, key string) error
-	// refused explains an error that the store's own code tells better than its kind; nil when it does not.
+	// refused is what an error of the library means: one of source's; nil when it says nothing of the store's.
 	refused(err error) error
 	Close() error
 }
+
+// contentType is that of all objects that Roster puts.
+const contentType = "application/octet-stream"
 
 var _ source.Atomic = (*Store)(nil)
 
@@ -127,9 +128,23 @@ func completed(o source.Object, path string) source.Object {
 	return o
 }
 
-// List implements source.Store.
+// List implements source.Store. What consoles put there for a folder, an object whose key ends in a slash, is left out.
 func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) error) error {
-	if err := fault.At("source.list"); err != nil {
+	return s.list(ctx, folder, true, func(o source.Object, below bool) error {
+		if below {
+			return nil
+		}
+		return fn(o)
+	})
+}
+
+// Browse implements source.Store.
+func (s *Store) Browse(ctx context.Context, folder string, fn func(o source.Object, folder bool) error) error {
+	return s.list(ctx, folder, false, fn)
+}
+
+func (s *Store) list(ctx context.Context, folder string, deep bool, fn func(o source.Object, folder bool) error) error {
+	if err := errors.Join(ctx.Err(), fault.At("source.list")); err != nil {
 		return err
 	}
 	prefix := s.folder
@@ -142,13 +157,16 @@ func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) 
 	}
 	found := false
 	var ended error
-	err := s.engine.list(ctx, prefix, func(key string, o source.Object) error {
+	err := s.engine.list(ctx, prefix, deep, func(key string, o source.Object) error {
 		found = true
-		path := strings.TrimPrefix(key, s.folder)
-		if strings.HasSuffix(key, "/") || !fs.ValidPath(path) {
-			return nil // what consoles put there for a folder, and keys that are no paths
+		if key == prefix {
+			return nil
 		}
-		ended = fn(completed(o, path))
+		path, below := strings.CutSuffix(strings.TrimPrefix(key, s.folder), "/")
+		if below && !fs.ValidPath(path) {
+			return nil
+		}
+		ended = fn(completed(o, path), below)
 		return ended
 	})
 	if ended != nil {
@@ -202,31 +220,44 @@ func quoted(version string) string { return `"` + version + `"` }
 // bare is an ETag without quotes, which some calls answer and others do not.
 func bare(etag string) string { return strings.Trim(etag, `"`) }
 
-// failure translates an error of a store.
+// failure translates an error of a store. The library's own text stays behind: it may quote an address with a signature.
 func (s *Store) failure(ctx context.Context, path string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if known := s.engine.refused(err); known != nil {
-		return fmt.Errorf("%q: %w", path, known)
+	known := s.engine.refused(err)
+	switch {
+	case known != nil:
+	case errors.Is(err, source.ErrChanged), errors.Is(err, source.ErrFailed):
+		known = err
+	default:
+		known = source.Unanswered(err)
 	}
-	if errors.Is(err, source.ErrChanged) {
-		return fmt.Errorf("%q: %w", path, source.ErrChanged)
+	return fmt.Errorf("%q: %w", path, known)
+}
+
+// answered is an answer with a status and a code that nothing better is known of.
+func answered(status int, code string) error {
+	if code != "" {
+		code = " " + strings.Map(func(r rune) rune {
+			if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, code[:min(len(code), 64)])
 	}
-	var inNet *net.OpError
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
-		return fmt.Errorf("%q: %w", path, source.ErrNotExist)
-	case gcerrors.PermissionDenied:
-		return fmt.Errorf("%q: %w", path, source.ErrPermission)
-	case gcerrors.FailedPrecondition:
-		return fmt.Errorf("%q: %w", path, source.ErrChanged)
+	return fmt.Errorf("%w: it answers with status %d%s", source.ErrFailed, status, code)
+}
+
+// within checks that an answer with bytes begins where it was asked to, by its header Content-Range, and returns how many bytes
+// the whole object has; -1 when the answer is the whole object.
+func within(contentRange string, offset int64) (size int64, err error) {
+	if contentRange == "" && offset == 0 {
+		return -1, nil
 	}
-	if errors.Is(err, netguard.ErrForbidden) {
-		return fmt.Errorf("%q: %w: %w", path, source.ErrUnreachable, netguard.ErrForbidden)
+	var first, last int64
+	if n, _ := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &size); n != 3 || first != offset {
+		return 0, fmt.Errorf("%w: it answers with other bytes than those that were asked for", source.ErrFailed)
 	}
-	if errors.As(err, &inNet) {
-		return fmt.Errorf("%q: %w", path, source.ErrUnreachable)
-	}
-	return fmt.Errorf("%q: %w", path, err)
+	return size, nil
 }

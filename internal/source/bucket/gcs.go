@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 
 	"cloud.google.com/go/storage"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/gcsblob"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 	"google.golang.org/api/googleapi"
+	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
 
 	"roster/internal/source"
@@ -38,7 +38,9 @@ func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 		return nil, fmt.Errorf("%w: the service account's key is not the JSON file of one", source.ErrCredentials)
 	}
 	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, c.Client)
-	opts := []option.ClientOption{option.WithHTTPClient(oauth2.NewClient(lasting, account.TokenSource(lasting))), storage.WithJSONReads()}
+	reader := oauth2.NewClient(lasting, account.TokenSource(lasting))
+	reader.Transport = asStored{reader.Transport}
+	opts := []option.ClientOption{option.WithHTTPClient(reader), storage.WithJSONReads()}
 	if c.Endpoint != "" {
 		opts = append(opts, option.WithEndpoint(c.Endpoint+"/storage/v1/"))
 	}
@@ -47,54 +49,135 @@ func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 		return nil, errors.New("the bucket cannot be opened")
 	}
 	client.SetRetry(storage.WithMaxAttempts(attempts))
-	b, err := gcsblob.OpenBucket(ctx, nil, c.Bucket, &gcsblob.Options{Client: client})
+	return newStore(gcsEngine{client, client.Bucket(c.Bucket)}, c.Folder), nil
+}
+
+// asStored asks for objects as they are stored: the store would unpack one that is marked as packed by gzip, whatever range was
+// asked for.
+type asStored struct{ http.RoundTripper }
+
+func (t asStored) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Get("alt") == "media" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
+	return t.RoundTripper.RoundTrip(r)
+}
+
+// gcsEngine pins objects by their generations.
+type gcsEngine struct {
+	*storage.Client
+	bucket *storage.BucketHandle
+}
+
+func (e gcsEngine) list(ctx context.Context, prefix string, deep bool, fn func(string, source.Object) error) error {
+	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
+	if !deep {
+		q.Delimiter = "/"
+	}
+	for it := e.bucket.Objects(ctx, q); ; {
+		a, err := it.Next()
+		switch {
+		case errors.Is(err, iterator.Done):
+			return nil
+		case err != nil:
+		case a.Prefix != "":
+			err = fn(a.Prefix, source.Object{})
+		default:
+			err = fn(a.Name, gcsObject(a))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func gcsObject(a *storage.ObjectAttrs) source.Object {
+	return source.Object{Size: a.Size, Modified: a.Updated, Version: strconv.FormatInt(a.Generation, 10)}
+}
+
+func (e gcsEngine) stat(ctx context.Context, key string) (source.Object, error) {
+	a, err := e.bucket.Object(key).Attrs(ctx)
+	if errors.Is(err, storage.ErrObjectNotExist) {
+		// The answer is the same when there is no bucket; that to a list is not.
+		if _, told := e.bucket.Objects(ctx, &storage.Query{Prefix: key}).Next(); errors.Is(told, storage.ErrBucketNotExist) {
+			err = told
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the bucket %s: %w", c.Bucket, err)
+		return source.Object{}, err
 	}
-	return newStore(cloud{b, gcsDriver{}}, c.Folder), nil
+	return gcsObject(a), nil
 }
 
-// gcsDriver pins objects by their generations.
-type gcsDriver struct{}
-
-func (gcsDriver) listed(o *blob.ListObject) string {
-	var attrs storage.ObjectAttrs
-	o.As(&attrs)
-	return strconv.FormatInt(attrs.Generation, 10)
-}
-
-func (gcsDriver) version(a *blob.Attributes) string {
-	var attrs storage.ObjectAttrs
-	a.As(&attrs)
-	return strconv.FormatInt(attrs.Generation, 10)
-}
-
-func (gcsDriver) pin(as func(any) bool, version string) {
-	var object **storage.ObjectHandle
-	if generation, err := strconv.ParseInt(version, 10, 64); err == nil && as(&object) {
-		*object = (*object).If(storage.Conditions{GenerationMatch: generation})
+func (e gcsEngine) read(ctx context.Context, key, version string, offset int64, part []byte) (int, error) {
+	generation, err := strconv.ParseInt(version, 10, 64)
+	if err != nil {
+		return 0, source.ErrChanged
 	}
+	object := e.bucket.Object(key).If(storage.Conditions{GenerationMatch: generation})
+	r, err := object.NewRangeReader(ctx, offset, int64(len(part)))
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	switch {
+	case r.Attrs.Generation != generation:
+		return 0, source.ErrChanged
+	case r.Attrs.StartOffset != offset:
+		return 0, fmt.Errorf("%w: it answers with other bytes than those that were asked for", source.ErrFailed)
+	}
+	return io.ReadFull(r, part)
 }
 
-func (gcsDriver) same(as func(any) bool, version string) bool {
-	var r *storage.Reader
-	return !as(&r) || strconv.FormatInt(r.Attrs.Generation, 10) == version
+func (e gcsEngine) put(ctx context.Context, key string, content io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // an upload that is not closed is dropped
+	w := e.bucket.Object(key).NewWriter(ctx)
+	w.ContentType = contentType
+	if _, err := io.Copy(w, content); err != nil {
+		return err
+	}
+	return w.Close()
 }
 
-func (gcsDriver) refused(err error) error {
+func (e gcsEngine) remove(ctx context.Context, key string) error {
+	return e.bucket.Object(key).Delete(ctx)
+}
+
+func (gcsEngine) refused(err error) error {
 	var token *oauth2.RetrieveError
 	var api *googleapi.Error
 	switch {
 	case errors.As(err, &token):
-		return fmt.Errorf("%w: Google gives no token for the service account (%s)", source.ErrCredentials, token.ErrorCode)
+		return fmt.Errorf("%w: Google gives no token for the service account%s", source.ErrCredentials, tokenCode(token.ErrorCode))
 	case errors.Is(err, storage.ErrBucketNotExist):
 		return source.ErrNoBucket
+	case errors.Is(err, storage.ErrObjectNotExist):
+		return source.ErrNotExist
 	case !errors.As(err, &api):
 		return nil
-	case api.Code == http.StatusUnauthorized:
+	}
+	switch api.Code {
+	case http.StatusUnauthorized:
 		return source.ErrCredentials
-	case api.Code == http.StatusPreconditionFailed:
+	case http.StatusForbidden:
+		return source.ErrPermission
+	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
 		return source.ErrChanged
 	}
-	return nil
+	reason := ""
+	if len(api.Errors) > 0 {
+		reason = api.Errors[0].Reason
+	}
+	return answered(api.Code, reason)
+}
+
+// tokenCode is the code of who gives tokens, if it is one that OAuth 2 knows: the address to ask is whoever's the key file says.
+func tokenCode(code string) string {
+	switch code {
+	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
+		return " (" + code + ")"
+	}
+	return ""
 }

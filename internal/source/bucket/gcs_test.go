@@ -1,6 +1,8 @@
 package bucket
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -8,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -118,6 +121,9 @@ func TestGCSRefused(t *testing.T) {
 		if err := s.List(t.Context(), "", func(source.Object) error { return nil }); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
+		if _, err := s.Stat(t.Context(), "a"); !errors.Is(err, test.want) {
+			t.Errorf("%s, of one object: %v, want %v", name, err, test.want)
+		}
 	}
 	for name, text := range map[string]string{"no JSON": "x", "a user": `{"type":"authorized_user","refresh_token":"planted"}`, "nothing": "{}"} {
 		bad := c
@@ -125,5 +131,46 @@ func TestGCSRefused(t *testing.T) {
 		if _, err := OpenGCS(t.Context(), bad); !errors.Is(err, source.ErrCredentials) || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestGCSPacked reads an object that is marked as packed by gzip as it is stored, from any byte on.
+func TestGCSPacked(t *testing.T) {
+	t.Parallel()
+	w, c := gcsWorld(t, servertest.FakeGCS(t), serviceAccount(t, false))
+	admin, err := storage.NewClient(t.Context(), option.WithEndpoint(c.Endpoint+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(bytes.Repeat([]byte("ada@example.com\n"), 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put := admin.Bucket(c.Bucket).Object("below/this/a.csv").NewWriter(t.Context())
+	put.ContentEncoding, put.ContentType = "gzip", "text/csv"
+	if _, err := put.Write(packed.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := put.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := w.Store.Stat(t.Context(), "a.csv")
+	if err != nil || o.Size != int64(packed.Len()) {
+		t.Fatalf("%+v, %v; %d bytes are stored", o, err, packed.Len())
+	}
+	for _, from := range []int64{0, 7} {
+		r, err := w.Store.Open(t.Context(), o, from, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(r); err != nil || !bytes.Equal(text, packed.Bytes()[from:]) {
+			t.Errorf("from byte %d: %d bytes, %v", from, len(text), err)
+		}
+		r.Close()
 	}
 }

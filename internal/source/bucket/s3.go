@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/s3blob"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"roster/internal/source"
 )
@@ -58,44 +61,144 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
 	})
-	b, err := s3blob.OpenBucket(ctx, client, c.Bucket, nil)
-	if err != nil {
-		return nil, fmt.Errorf("open the bucket %s: %w", c.Bucket, err)
+	return newStore(s3Engine{client, c.Bucket}, c.Folder), nil
+}
+
+// s3Engine is a bucket by Amazon's own library: the one for several clouds escapes some names in a way of its own.
+type s3Engine struct {
+	client *s3.Client
+	bucket string
+}
+
+// list asks for the keys in an encoding, since XML has no characters for some that may be in one.
+func (e s3Engine) list(ctx context.Context, prefix string, deep bool, fn func(string, source.Object) error) error {
+	in := &s3.ListObjectsV2Input{Bucket: &e.bucket, Prefix: &prefix, EncodingType: types.EncodingTypeUrl}
+	if !deep {
+		in.Delimiter = aws.String("/")
 	}
-	return newStore(cloud{b, s3Driver{}}, c.Folder), nil
+	for pages := s3.NewListObjectsV2Paginator(e.client, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		decoded := func(key *string) (string, error) {
+			if page.EncodingType != types.EncodingTypeUrl {
+				return aws.ToString(key), nil
+			}
+			return url.QueryUnescape(aws.ToString(key))
+		}
+		for _, o := range page.Contents {
+			key, err := decoded(o.Key)
+			if err == nil {
+				err = fn(key, source.Object{Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified), Version: bare(aws.ToString(o.ETag))})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		for _, p := range page.CommonPrefixes {
+			key, err := decoded(p.Prefix)
+			if err == nil {
+				err = fn(key, source.Object{})
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-type s3Driver struct{}
-
-func (s3Driver) version(a *blob.Attributes) string { return bare(a.ETag) }
-
-func (s3Driver) same(func(any) bool, string) bool { return true } // the condition is all there is
-
-func (s3Driver) listed(o *blob.ListObject) string {
-	var object types.Object
-	o.As(&object)
-	return bare(aws.ToString(object.ETag))
+func (e s3Engine) stat(ctx context.Context, key string) (source.Object, error) {
+	out, err := e.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &e.bucket, Key: &key})
+	if err != nil {
+		return source.Object{}, e.explained(ctx, key, err)
+	}
+	return source.Object{Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified), Version: bare(aws.ToString(out.ETag))}, nil
 }
 
-func (s3Driver) pin(as func(any) bool, version string) {
-	var in *s3.GetObjectInput
-	if as(&in) {
+// explained asks for a byte of an object when the store refuses to tell of it: the reason stands in the body of an answer, and one
+// to a HEAD has none.
+func (e s3Engine) explained(ctx context.Context, key string, err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return err
+	}
+	out, told := e.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &e.bucket, Key: &key, Range: aws.String("bytes=0-0")})
+	if told == nil {
+		out.Body.Close()
+		return err
+	}
+	if errors.Is(e.refused(told), source.ErrFailed) {
+		return err
+	}
+	return told
+}
+
+func (e s3Engine) read(ctx context.Context, key, version string, offset int64, part []byte) (int, error) {
+	in := &s3.GetObjectInput{Bucket: &e.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+int64(len(part))-1))}
+	bareOfTag := strings.HasPrefix(version, untagged)
+	if !bareOfTag {
 		in.IfMatch = aws.String(quoted(version))
 	}
+	out, err := e.client.GetObject(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	defer out.Body.Close()
+	size, err := within(aws.ToString(out.ContentRange), offset)
+	if err != nil {
+		return 0, err
+	}
+	if size < 0 {
+		size = aws.ToInt64(out.ContentLength)
+	}
+	// A store may not know the condition.
+	if tag := bare(aws.ToString(out.ETag)); bareOfTag && version != untaggedVersion(size, aws.ToTime(out.LastModified)) || !bareOfTag && tag != "" && tag != version {
+		return 0, source.ErrChanged
+	}
+	return io.ReadFull(out.Body, part)
 }
 
-func (s3Driver) refused(err error) error {
+func (e s3Engine) put(ctx context.Context, key string, content io.Reader) error {
+	_, err := transfermanager.New(e.client).UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: &e.bucket, Key: &key, Body: content, ContentType: aws.String(contentType)})
+	return err
+}
+
+func (e s3Engine) remove(ctx context.Context, key string) error {
+	_, err := e.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &e.bucket, Key: &key})
+	return err
+}
+
+func (s3Engine) Close() error { return nil }
+
+func (s3Engine) refused(err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return nil
 	}
-	switch api.ErrorCode() {
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AuthorizationHeaderMalformed":
-		return fmt.Errorf("%w (%s)", source.ErrCredentials, api.ErrorCode())
-	case "RequestTimeTooSkewed":
-		return fmt.Errorf("%w: the clock of this machine and that of the store differ too much (%s)", source.ErrCredentials, api.ErrorCode())
+	switch code := api.ErrorCode(); code {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidClientTokenId", "InvalidSecurity", "XAdminUserNotFound":
+		return fmt.Errorf("%w (%s)", source.ErrCredentials, code)
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException", "InvalidRegion":
+		return fmt.Errorf("%w: the bucket is in another region than the connection says, or the access key is none (%s)", source.ErrCredentials, code)
+	case "RequestTimeTooSkewed", "RequestExpired":
+		return fmt.Errorf("%w: the clock of this machine and that of the store differ too much (%s)", source.ErrCredentials, code)
 	case "NoSuchBucket":
 		return source.ErrNoBucket
+	case "NoSuchKey", "NotFound":
+		return source.ErrNotExist
+	case "PreconditionFailed", "InvalidRange":
+		return source.ErrChanged
+	case "AccessDenied", "Forbidden":
+		return source.ErrPermission
+	case "InvalidObjectState":
+		return fmt.Errorf("%w: the object is archived and has to be restored first", source.ErrPermission)
 	}
-	return nil
+	status := 0
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		status = response.HTTPStatusCode()
+	}
+	return answered(status, api.ErrorCode())
 }

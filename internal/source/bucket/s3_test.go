@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +151,7 @@ func TestRefused(t *testing.T) {
 		want   error
 	}{
 		"a wrong secret": {func(c *S3) { c.SecretKey = "wrong" }, source.ErrCredentials},
+		"a wrong key":    {func(c *S3) { c.AccessKey = "NOBODY" }, source.ErrCredentials},
 		"no bucket":      {func(c *S3) { c.Bucket = "absent" }, source.ErrNoBucket},
 		"no such host":   {func(c *S3) { c.Endpoint = "http://nowhere.invalid" }, source.ErrUnreachable},
 	} {
@@ -166,5 +169,91 @@ func TestRefused(t *testing.T) {
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
+		// The answer to a HEAD does not say why.
+		if _, err := s.Stat(t.Context(), "a"); !errors.Is(err, test.want) {
+			t.Errorf("%s, of one object: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// TestOddKeys lists keys that XML has no characters for, and those that are no paths.
+func TestOddKeys(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(testing.TB) string{"moto": servertest.Moto, "Versity": func(t testing.TB) string { return servertest.VersityGW(t, accessKey, secretKey) }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := s3World(t, start(t))
+			want := []string{"in/a__0x20__b.csv", "in/line\rfeed.csv", "in/z.csv"}
+			if name == "moto" { // Versity's keeps another character in its place
+				want = slices.Insert(want, 0, "in/\x01.csv")
+			}
+			for _, key := range want {
+				w.Put(t, key, []byte("x"))
+			}
+			var seen []string
+			if err := w.Store.List(t.Context(), "in", func(o source.Object) error { seen = append(seen, o.Path); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprintf("%q", seen) != fmt.Sprintf("%q", want) {
+				t.Errorf("%q, want %q", seen, want)
+			}
+			for _, key := range want {
+				if o, err := w.Store.Stat(t.Context(), key); err != nil || o.Size != 1 {
+					t.Errorf("%q: %+v, %v", key, o, err)
+				}
+			}
+		})
+	}
+}
+
+// TestS3Answers tells what odd answers mean.
+func TestS3Answers(t *testing.T) {
+	t.Parallel()
+	content := "0123456789"
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   error
+		text   string
+	}{
+		"a request id with digits": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("x-amz-request-id", "tx3010301")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, "<Error><Code>SlowDown</Code><RequestId>tx3010301</RequestId></Error>")
+		}, source.ErrFailed, "503 SlowDown"},
+		"another region": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusMovedPermanently)
+			fmt.Fprint(w, "<Error><Code>PermanentRedirect</Code></Error>")
+		}, source.ErrCredentials, "region"},
+		"no ranges": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, content) }, source.ErrFailed, "other bytes"},
+		"no conditions": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", `"another"`)
+			w.Header().Set("Content-Range", "bytes 5-9/10")
+			w.WriteHeader(http.StatusPartialContent)
+			fmt.Fprint(w, content[5:])
+		}, source.ErrChanged, ""},
+		"archived": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, "<Error><Code>InvalidObjectState</Code></Error>")
+		}, source.ErrPermission, "restored"},
+		"no S3": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTeapot)
+			fmt.Fprint(w, "<html>planted</html>")
+		}, source.ErrFailed, "418"},
+		"nothing": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, source.ErrFailed, "broke off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(test.answer)
+			t.Cleanup(server.Close)
+			s, err := OpenS3(t.Context(), S3{Endpoint: server.URL, PathStyle: true, Bucket: "b", AccessKey: accessKey, SecretKey: secretKey, Client: server.Client()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.engine.read(t.Context(), "a", "pinned", 5, make([]byte, 5))
+			err = s.failure(t.Context(), "a", err)
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "planted") {
+				t.Errorf("%v, want %v with %q", err, test.want, test.text)
+			}
+		})
 	}
 }

@@ -3,8 +3,8 @@
 package sftp
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,19 +16,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"roster/internal/fault"
-	"roster/internal/netguard"
 	"roster/internal/source"
 	"roster/internal/source/ahead"
 )
-
-// handshake is how long a server has to say who it is and to let us in.
-const handshake = 15 * time.Second
 
 // Config says where a server is, and who reads it: by a password, or by a private key.
 type Config struct {
@@ -40,7 +35,7 @@ type Config struct {
 	PassPhrase string // of the private key
 	HostKey    string // the server's key: its fingerprint, SHA256:…, or a line of a file of known keys
 	Folder     string // below which everything is; "" is where the server puts the user
-	Dialer     *net.Dialer
+	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Store is what is below a folder of a server.
@@ -71,39 +66,6 @@ func Open(c Config) (*Store, error) {
 		}))
 	}
 	return s, nil
-}
-
-func parseKey(text, passPhrase string) (ssh.Signer, error) {
-	pem := []byte(text)
-	if decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text)); err == nil {
-		pem = decoded
-	}
-	var signer ssh.Signer
-	var err error
-	if passPhrase == "" {
-		signer, err = ssh.ParsePrivateKey(pem)
-	} else {
-		signer, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(passPhrase))
-	}
-	var locked *ssh.PassphraseMissingError
-	switch {
-	case errors.As(err, &locked):
-		return nil, fmt.Errorf("%w: the private key has a pass phrase, which is missing", source.ErrCredentials)
-	case err != nil:
-		return nil, fmt.Errorf("%w: the private key cannot be read, or its pass phrase is another one", source.ErrCredentials)
-	}
-	return signer, nil
-}
-
-// answers gives the password to the questions whose answer is not shown, and nothing to others.
-func answers(password string, questions []string, shown []bool) []string {
-	list := make([]string, len(questions))
-	for i := range questions {
-		if !shown[i] {
-			list[i] = password
-		}
-	}
-	return list
 }
 
 // Close implements io.Closer.
@@ -137,55 +99,21 @@ func (s *Store) connect(ctx context.Context) (*sftp.Client, error) {
 		port = 22
 	}
 	address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(port))
-	raw, err := s.cfg.Dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	if err := raw.SetDeadline(time.Now().Add(handshake)); err != nil {
-		return nil, errors.Join(err, raw.Close())
-	}
-	var shown error // what is wrong with the server's key
-	conn, chans, reqs, err := ssh.NewClientConn(raw, address, &ssh.ClientConfig{User: s.cfg.User, Auth: s.auth,
-		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			shown = s.known(key)
-			return shown
-		}})
-	if err != nil {
-		raw.Close()
+	var refused error
+	for asked := []string(nil); ; {
+		shown, err := s.login(ctx, address, asked)
 		switch {
-		case shown != nil:
-			return nil, shown
-		case strings.Contains(err.Error(), "unable to authenticate"), strings.Contains(err.Error(), noQuestion):
-			return nil, fmt.Errorf("%w: the server does not let the user in by this password or key", source.ErrCredentials)
+		case err == nil:
+			return s.client, nil
+		case shown == nil && refused != nil:
+			return nil, refused // the server has no other keys
+		case shown == nil || s.cfg.HostKey == "":
+			return nil, err
 		}
-		return nil, err
+		// The server may have the pinned key beside the one that it prefers.
+		refused = cmp.Or(refused, err)
+		asked = without(asked, shown.Type())
 	}
-	if err := raw.SetDeadline(time.Time{}); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	client := ssh.NewClient(conn, chans, reqs)
-	files, err := sftp.NewClient(client)
-	if err != nil {
-		return nil, errors.Join(err, client.Close())
-	}
-	s.client, s.conn = files, client
-	return files, nil
-}
-
-// noQuestion is what the library says of a server that refuses whoever would answer its questions, without one.
-const noQuestion = "unexpected message type 51 (expected 60)"
-
-// known checks the key that the server shows.
-func (s *Store) known(key ssh.PublicKey) error {
-	print := ssh.FingerprintSHA256(key)
-	pinned := strings.TrimSpace(s.cfg.HostKey)
-	if pinned == "" {
-		return fmt.Errorf("%w: the server's key is not known; it shows %s: if that is right, give it as hostKey", source.ErrCredentials, print)
-	}
-	if pinned == print || slices.Contains(strings.Fields(pinned), base64.StdEncoding.EncodeToString(key.Marshal())) {
-		return nil
-	}
-	return fmt.Errorf("%w: the server shows another key than hostKey says: %s; somebody may be between, or the key was changed", source.ErrCredentials, print)
 }
 
 // do calls the server. A connection that was lost is made anew, once.
@@ -195,6 +123,9 @@ func (s *Store) do(ctx context.Context, name string, fn func(*sftp.Client) error
 			return err
 		}
 		c, err := s.connect(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			return failure(name, err)
 		}
@@ -229,22 +160,23 @@ func (s *Store) lost(c *sftp.Client) {
 
 // failure translates an error of a server.
 func failure(name string, err error) error {
-	var inNet *net.OpError
+	var status *sftp.StatusError
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, source.ErrCredentials), errors.Is(err, source.ErrNotExist), errors.Is(err, source.ErrOutside), errors.Is(err, source.ErrChanged):
+	case errors.Is(err, source.ErrCredentials), errors.Is(err, source.ErrNotExist), errors.Is(err, source.ErrOutside), errors.Is(err, source.ErrChanged),
+		errors.Is(err, source.ErrFailed):
 		return fmt.Errorf("%q: %w", name, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%q: %w", name, source.ErrNotExist)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%q: %w", name, source.ErrPermission)
-	case errors.Is(err, netguard.ErrForbidden):
-		return fmt.Errorf("%q: %w: %w", name, source.ErrUnreachable, netguard.ErrForbidden)
-	case errors.As(err, &inNet):
-		return fmt.Errorf("%q: %w", name, source.ErrUnreachable)
+	case errors.As(err, &status):
+		return fmt.Errorf("%q: %w: it answers with %s", name, source.ErrFailed, status.FxCode())
+	case errors.Is(err, sftp.ErrSSHFxConnectionLost):
+		return fmt.Errorf("%q: %w: the connection broke off", name, source.ErrFailed)
 	}
-	return fmt.Errorf("%q: %w", name, err)
+	return fmt.Errorf("%q: %w", name, source.Unanswered(err))
 }
 
 // at returns where a path is on the server.
@@ -315,21 +247,49 @@ func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) 
 	if err := fault.At("source.list"); err != nil {
 		return err
 	}
-	err := s.do(ctx, folder, func(c *sftp.Client) error {
-		info, err := s.clean(c, folder)
-		if err == nil && !info.IsDir() {
-			err = source.ErrNotExist
-		}
-		return err
-	})
-	if err != nil {
+	if err := s.isFolder(ctx, folder); err != nil {
 		return err
 	}
 	return s.walk(ctx, folder, fn)
 }
 
-// walk lists one folder. A folder sorts as its name with a slash, as the paths below it do.
+func (s *Store) isFolder(ctx context.Context, name string) error {
+	return s.do(ctx, name, func(c *sftp.Client) error {
+		info, err := s.clean(c, name)
+		if err == nil && !info.IsDir() {
+			err = source.ErrNotExist
+		}
+		return err
+	})
+}
+
+// Browse implements source.Store.
+func (s *Store) Browse(ctx context.Context, folder string, fn func(o source.Object, folder bool) error) error {
+	if err := fault.At("source.list"); err != nil {
+		return err
+	}
+	if err := s.isFolder(ctx, folder); err != nil {
+		return err
+	}
+	return s.browse(ctx, folder, fn)
+}
+
+// walk lists one folder and those below it.
 func (s *Store) walk(ctx context.Context, folder string, fn func(source.Object) error) error {
+	return s.browse(ctx, folder, func(o source.Object, deeper bool) error {
+		if !deeper {
+			return fn(o)
+		}
+		err := s.walk(ctx, o.Path, fn)
+		if errors.Is(err, source.ErrNotExist) {
+			return nil // gone since its folder was listed
+		}
+		return err
+	})
+}
+
+// browse lists one folder. A folder sorts as its name with a slash, as the paths below it do.
+func (s *Store) browse(ctx context.Context, folder string, fn func(o source.Object, folder bool) error) error {
 	var entries []os.FileInfo
 	err := s.do(ctx, folder, func(c *sftp.Client) (err error) {
 		entries, err = c.ReadDirContext(ctx, s.at(folder))
@@ -349,12 +309,9 @@ func (s *Store) walk(ctx context.Context, folder string, fn func(source.Object) 
 		name := path.Join(folder, e.Name())
 		switch {
 		case e.IsDir():
-			err = s.walk(ctx, name, fn)
-			if errors.Is(err, source.ErrNotExist) {
-				err = nil // gone since its folder was listed
-			}
+			err = fn(source.Object{Path: name}, true)
 		case e.Mode().IsRegular():
-			err = fn(object(name, e))
+			err = fn(object(name, e), false)
 		}
 		if err != nil {
 			return err

@@ -1,11 +1,13 @@
 package sftp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -13,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"roster/internal/netguard"
 	"roster/internal/source"
@@ -27,9 +31,9 @@ type server struct {
 	root string
 }
 
-func startSSHD(t *testing.T) *server {
+func startSSHD(t *testing.T, hostKeys ...string) *server {
 	t.Helper()
-	sshd := servertest.SSHD(t, "sesame")
+	sshd := servertest.SSHD(t, "sesame", hostKeys...)
 	host, port, err := net.SplitHostPort(sshd.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +43,7 @@ func startSSHD(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	return &server{t: t, root: t.TempDir(), cfg: Config{Host: host, Port: number, User: sshd.User, PrivateKey: sshd.Private, PassPhrase: "sesame",
-		HostKey: sshd.HostKey, Dialer: &net.Dialer{}}}
+		HostKey: sshd.HostKey, Dial: (&net.Dialer{}).DialContext}}
 }
 
 // open opens a store of the server.
@@ -106,7 +110,7 @@ func TestPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &server{t: t, root: "drop", cfg: Config{Host: host, Port: number, Dialer: &net.Dialer{}}}
+	server := &server{t: t, root: "drop", cfg: Config{Host: host, Port: number, Dial: (&net.Dialer{}).DialContext}}
 	err = list(t, server.open(func(c *Config) { c.User, c.Password = "plain", "open sesame" }), "")
 	server.cfg.HostKey = regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`).FindString(fmt.Sprint(err))
 	for _, user := range []string{"plain", "asked"} {
@@ -156,7 +160,7 @@ func TestRefused(t *testing.T) {
 		"another key of the user":   {func(c *Config) { c.PrivateKey, c.PassPhrase = other, "" }, source.ErrCredentials},
 		"a password":                {func(c *Config) { c.PrivateKey, c.Password = "", "wrong" }, source.ErrCredentials},
 		"nobody listens":            {func(c *Config) { c.Port = 1 }, source.ErrUnreachable},
-		"an inner network":          {func(c *Config) { c.Dialer = netguard.Guard{}.Dialer() }, source.ErrUnreachable},
+		"an inner network":          {func(c *Config) { c.Dial = netguard.Guard{}.Dial }, source.ErrUnreachable},
 	} {
 		if err := list(t, server.open(c.change), ""); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -208,5 +212,59 @@ func TestLostConnection(t *testing.T) {
 			t.Fatalf("%+v, %v", o, err)
 		}
 		_ = store.conn.Close()
+	}
+}
+
+// TestHostKeys finds the pinned key among several that a server has, however it is pinned.
+func TestHostKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var extra []string
+	for _, kind := range []string{"rsa", "ecdsa"} {
+		file := filepath.Join(dir, kind)
+		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", kind, "-N", "", "-f", file).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v %s", err, out)
+		}
+		extra = append(extra, file)
+	}
+	server := startSSHD(t, extra...)
+	pins := []string{server.cfg.HostKey}
+	for _, file := range extra {
+		text, err := os.ReadFile(file + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pins = append(pins, string(text))
+	}
+	for _, line := range pins {
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pin := range []string{line, ssh.FingerprintSHA256(key)} {
+			if err := list(t, server.open(func(c *Config) { c.HostKey = pin }), ""); err != nil {
+				t.Errorf("pinned as %q: %v", pin, err)
+			}
+		}
+	}
+	err := list(t, server.open(func(c *Config) { c.HostKey = "SHA256:0000000000000000000000000000000000000000000" }), "")
+	if !errors.Is(err, source.ErrCredentials) || !strings.Contains(err.Error(), "another key than hostKey says: SHA256:") {
+		t.Errorf("none of them: %v", err)
+	}
+}
+
+// TestSilentServer gives up a server that takes a connection and then says nothing, when the caller does.
+func TestSilentServer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	server := &server{t: t, cfg: Config{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, User: "u", Password: "p", Dial: (&net.Dialer{}).DialContext}}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := server.open(func(*Config) {}).Stat(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
 	}
 }

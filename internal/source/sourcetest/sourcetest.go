@@ -26,7 +26,7 @@ type World struct {
 // Run runs the suite. open returns a fresh, empty store each time.
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
-		"List": testList, "Pages": testPages, "Stat": testStat, "Open": testOpen, "Large": testLarge, "Changed": testChanged,
+		"List": testList, "Browse": testBrowse, "Pages": testPages, "Stat": testStat, "Open": testOpen, "Large": testLarge, "Changed": testChanged,
 		"Outside": testOutside, "Names": testNames, "Cancelled": testCancelled,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +98,40 @@ func testList(t *testing.T, w World) {
 	})
 	if wantErr(t, "a listing that is ended", err, enough); n != 1 {
 		t.Errorf("it went on for %d objects", n)
+	}
+}
+
+func testBrowse(t *testing.T, w World) {
+	for _, path := range []string{"b.csv", "in/2.csv", "in/1.csv", "in/deep/er/x.csv", "in-side.csv", "inside/y.csv", "a b/c+d/e.csv"} {
+		w.Put(t, path, []byte(path))
+	}
+	for folder, want := range map[string]string{
+		"":          "[a b/ b.csv in-side.csv in/ inside/]",
+		"in":        "[in/1.csv in/2.csv in/deep/]",
+		"in/deep":   "[in/deep/er/]",
+		"a b":       "[a b/c+d/]",
+		"a b/c+d":   "[a b/c+d/e.csv]",
+		"in/absent": "does not exist",
+		"i":         "does not exist",
+		"..":        "lies outside",
+	} {
+		var seen []string
+		err := w.Store.Browse(t.Context(), folder, func(o source.Object, deeper bool) error {
+			if deeper {
+				o.Path += "/"
+			} else if o.Size != int64(len(o.Path)) || o.Version == "" || o.Modified.IsZero() {
+				t.Errorf("folder %q has %+v", folder, o)
+			}
+			seen = append(seen, o.Path)
+			return nil
+		})
+		slices.Sort(seen)
+		if err != nil && strings.Contains(err.Error(), want) {
+			continue
+		}
+		if got := fmt.Sprint(seen); got != want || err != nil {
+			t.Errorf("folder %q: %s, %v, want %s", folder, got, err, want)
+		}
 	}
 }
 

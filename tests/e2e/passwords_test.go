@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"roster/tests/servertest"
+)
+
+// TestPasswordStays changes where a connection with a password leads: the password does not go along, unless it is given again.
+func TestPasswordStays(t *testing.T) {
+	t.Parallel()
+	const password = "planted password"
+	host, port, err := net.SplitHostPort(servertest.PasswordSFTP(t, t.TempDir(), password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, loopback)
+	body := of("b7bf2577-4520-42c9-bae9-cad01560f7bc", "Basic Authentication for sftp", map[string]any{"host": "sftp.example.com", "userName": "plain", "password": password})
+	body["name"] = "server"
+	conn := s.call("POST", flow, compact(body)).ok(201)["id"].(string)
+	patch := func(ops ...any) answer {
+		t.Helper()
+		return s.callWith("PATCH", flow+"/"+conn, compact(ops), map[string]string{"If-Match": "*"})
+	}
+	set := func(name, value string) map[string]any {
+		return map[string]any{"op": "add", "path": "/auth/params/" + name, "value": value}
+	}
+	patch(set("host", host), set("port", port)).refused(400, "100910-400", "auth.params.password", "given again")
+	patch(set("port", port)).refused(400, "100910-400", "auth.params.password")
+	patch(set("folderPath", "drop"), set("hostKey", "SHA256:0000000000000000000000000000000000000000000")).ok(200)
+	patch(set("host", host), set("port", port), set("password", password), map[string]any{"op": "remove", "path": "/auth/params/hostKey"}).ok(200)
+	if got := string(s.call("POST", flow+"/"+conn+"/test", "").body); !strings.Contains(got, "SHA256:") {
+		t.Errorf("%s", got)
+	}
+}
