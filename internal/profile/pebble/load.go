@@ -114,5 +114,8 @@ func (l *loading) table() (*sstable.Writer, error) {
 		return nil, err
 	}
 	opts := l.store.opts.MakeWriterOptions(len(l.store.opts.Levels)-1, l.store.db.TableFormat())
+	// Pebble takes tables in above the ones that they overlap. As parts of the lowest level their deletions would be marked as
+	// obsolete, and readers would pass over them: who was erased would be found until the tables are compacted.
+	opts.WritingToLowestLevel = false
 	return sstable.NewWriter(objstorageprovider.NewFileWritable(f), opts), nil
 }
