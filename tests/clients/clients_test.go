@@ -200,6 +200,19 @@ func TestAEPP(t *testing.T) {
 	}
 }
 
+// TestLint checks the description that the server gives by OpenAPI's own schema and rules, which know no property that is
+// misspelt, no operationId twice and no path whose parameters are not described.
+func TestLint(t *testing.T) {
+	t.Parallel()
+	program := python(t)
+	s := serve(t)
+	out, err := s.run(t.Context(), program, "lint.py", "https://"+s.address+"/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(out)
+}
+
 // TestSchemathesis sends what openapi.yaml allows, and what it does not, and wants no failure of the server, no answer
 // that is not described and no wrong body that is taken. ROSTER_TEST_PROBE is how long it goes on, 20s when it is not
 // set.
