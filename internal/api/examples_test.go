@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -38,15 +39,17 @@ func TestExamples(t *testing.T) {
 			}
 			bodies := exampleBodies(t, method+" "+path, op)
 			for _, name := range slices.Sorted(maps.Keys(bodies)) {
-				rec := w.do(method, pathValues.Replace(path)+exampleQuery(item, op), bodies[name], "If-Match", "*")
-				if rec.Code >= http.StatusMultipleChoices {
-					t.Errorf("%s %s, example %q: %d %s", method, path, name, rec.Code, rec.Body)
+				for _, query := range exampleQueries(item, op) {
+					rec := w.do(method, pathValues.Replace(path)+query, bodies[name], "If-Match", "*")
+					if rec.Code >= http.StatusMultipleChoices {
+						t.Errorf("%s %s%s, example %q: %d %s", method, path, query, name, rec.Code, rec.Body)
+					}
+					sent++
 				}
-				sent++
 			}
 		}
 	}
-	if sent < 60 {
+	if sent < 65 {
 		t.Errorf("only %d examples were sent", sent)
 	}
 }
@@ -84,25 +87,40 @@ func exampleBodies(t *testing.T, call string, op *openapi3.Operation) map[string
 	return bodies
 }
 
-// exampleQuery is the query of a call, of the examples of its parameters.
-func exampleQuery(item *openapi3.PathItem, op *openapi3.Operation) string {
-	query := url.Values{}
+// exampleQueries are the queries of a call: one of the examples of its parameters, and that with each of the named
+// examples that a parameter has.
+func exampleQueries(item *openapi3.PathItem, op *openapi3.Operation) []string {
+	all := []url.Values{{}}
 	for _, ref := range slices.Concat(item.Parameters, op.Parameters) {
 		p := ref.Value
-		if p.In != "query" || p.Example == nil {
+		if p.In != "query" {
 			continue
 		}
-		switch v := p.Example.(type) {
-		case string:
-			query.Set(p.Name, v)
-		case []any:
-			for _, one := range v {
-				query.Add(p.Name, one.(string))
+		if p.Example != nil {
+			for _, query := range all {
+				query[p.Name] = exampleTexts(p.Example)
 			}
 		}
+		for _, one := range p.Examples {
+			query := maps.Clone(all[0])
+			query[p.Name] = exampleTexts(one.Value.Value)
+			all = append(all, query)
+		}
 	}
-	if len(query) == 0 {
-		return ""
+	texts := make([]string, len(all))
+	for i, query := range all {
+		texts[i] = "?" + query.Encode()
 	}
-	return "?" + query.Encode()
+	return texts
+}
+
+func exampleTexts(value any) (texts []string) {
+	list, is := value.([]any)
+	if !is {
+		list = []any{value}
+	}
+	for _, one := range list {
+		texts = append(texts, fmt.Sprint(one))
+	}
+	return texts
 }
