@@ -11,7 +11,7 @@ type NewConnection struct {
 // ConnectionAuth says how a connection reaches its files. Answers leave secrets out.
 type ConnectionAuth struct {
 	SpecName string            `json:"specName"`
-	Params   map[string]string `json:"params,omitempty"`
+	Params   map[string]string `json:"params,omitzero"`
 }
 
 // ConnectionSpec names the kind of a connection.

@@ -54,8 +54,9 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	}
 	ttl := audience.DefaultTTLDays
 	if in.TTLInDays != nil {
-		ttl = *in.TTLInDays
-		problems.TTL(ttl) // the domain cannot tell 0 days from none
+		if ttl = *in.TTLInDays; ttl == 0 {
+			ttl = audience.MinTTLDays - 2 // no less wrong, and not what the domain takes for none
+		}
 	}
 	if err := problems.Err(); err != nil {
 		return control.Draft{}, err
@@ -87,17 +88,14 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 
 // unsupported refuses what the API has but this version cannot do.
 func unsupported(in *client.NewAudience, where *client.SourceParams) error {
-	source := "sourceSpec."
-	if in.SourceSpec.Params != nil {
-		source = "sourceSpec.params."
-	}
+	source := audience.SourceSpec{Nested: in.SourceSpec.Params != nil}
 	var paths []string
 	for _, p := range []struct {
 		path  string
 		given bool
 	}{
 		{"encryption", in.Encryption != nil},
-		{source + "encryption", where.Encryption != nil},
+		{source.At("encryption"), where.Encryption != nil},
 		{"expressActivation", in.ExpressActivation != nil && *in.ExpressActivation},
 	} {
 		if p.given {

@@ -279,6 +279,12 @@ func TestConnections(t *testing.T) {
 	if strings.Contains(oneBody.Body.String(), "secret") || items[0].Auth.Params["root"] != "/srv/files" {
 		t.Errorf("the answer holds a secret: %s", oneBody.Body)
 	}
+	files := w.service.conns[0]
+	w.service.conns[0].SpecID, w.service.conns[0].AuthSpec, w.service.conns[0].Params = audience.SpecLandingZone, "", nil
+	if rec := w.do("GET", path+"/"+connID, ""); !strings.Contains(rec.Body.String(), `"auth":{"specName":"none","params":{}}`) {
+		t.Errorf("a connection without parameters: %s", rec.Body)
+	}
+	w.service.conns[0] = files
 	if rec := w.do("GET", path, ""); !strings.Contains(rec.Body.String(), `"_links":{}`) {
 		t.Errorf("the last page's links: %s", rec.Body)
 	}

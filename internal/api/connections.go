@@ -201,19 +201,16 @@ func (s *server) deleteConnection(c *call) (answer, error) {
 }
 
 func connectionBody(c *audience.Connection) client.Connection {
+	_, auth := c.Kind()
 	b := client.Connection{
 		ID: string(c.ID), Name: c.Name, Description: c.Description, State: c.State,
-		Auth:           client.ConnectionAuth{SpecName: c.AuthSpec},
+		Auth:           client.ConnectionAuth{SpecName: auth.Name, Params: map[string]string{}},
 		ConnectionSpec: client.ConnectionSpec{ID: c.SpecID, Version: c.SpecVersion},
 		CreatedAt:      epoch(c.CreatedAt), UpdatedAt: epoch(c.UpdatedAt), CreatedBy: c.CreatedBy, UpdatedBy: c.UpdatedBy,
 		SandboxName: c.Scope.Sandbox, ImsOrgID: c.Scope.Org, Etag: c.Etag, Version: c.Version,
 	}
-	_, auth := c.Kind()
 	for _, p := range auth.Params {
 		if v, ok := c.Params[p.Name]; ok && !p.Secret {
-			if b.Auth.Params == nil {
-				b.Auth.Params = map[string]string{}
-			}
 			b.Auth.Params[p.Name] = v
 		}
 	}

@@ -93,6 +93,11 @@ func TestRefused(t *testing.T) {
 		{"a path that leaves its root", "POST", submit, submitWith(`activation/`, `../`), nil},
 		{"a source in two forms", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "params": {"path": "a"}`), nil},
 		{"a connection that does not exist", "POST", submit, submitWith(connID, absentID), nil},
+		{"no days beside other faults", "POST", submit, strings.Replace(submitWith(`"ttlInDays": "40"`, `"ttlInDays": 0`), `"type": "file"`, `"type": "zip"`, 1), nil},
+		{"a source inside params", "POST", external + "/", submitWith(`"sourceSpec": {
+    "path": "activation/sample-source/example.csv", "type": "file", "sourceType": "Cloud Storage",
+    "baseConnectionId": "1d1d4bc5-b527-46a3-9863-530246a61b2b"
+  }`, `"sourceSpec": {"params": {"type": "zip", "cloudType": "S3"}}`), nil},
 		{"encryption", "POST", submit, submitWith(`"ttlInDays"`, `"encryption": {"publicKeyId": "k"}, "ttlInDays"`), nil},
 		{"much that is not supported", "POST", external, submitWith(`"type": "file"`, `"type": "file", "encryption": {}`), nil},
 		{"a format that is a text", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "format": "csv"`), nil},
@@ -120,7 +125,7 @@ func TestRefused(t *testing.T) {
 		{"an absent run", "GET", run + "/" + absentID, "", nil},
 		{"a run that is no id", "GET", runs + "/1", "", nil},
 		{"an absent task", "GET", externals + "/task/" + absentID, "", nil},
-		{"runs by bad parameters", "GET", runs + "?limit=41&start=x&sortBy=size&property=size=1&property=status>1&property=name&property=createdAt>=x", "", nil},
+		{"runs by bad parameters", "GET", runs + "?limit=41&start=x&sortBy=size&property=size=1&property=status>1&property=status==SUCCESS&property=status!=failed&property=name&property=createdAt>=x", "", nil},
 		{"runs by a broken query", "GET", runs + "?limit=%zz", "", nil},
 
 		{"connections by a bad token", "GET", connections + "?continuationToken=x!&property=id==1", "", nil},

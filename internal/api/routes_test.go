@@ -10,7 +10,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	contract "roster/api"
-	"roster/internal/audience"
 )
 
 // TestDescription compares the routes with openapi.yaml, both ways.
@@ -55,9 +54,6 @@ func TestDescription(t *testing.T) {
 func TestSpellings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	fill := strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID,
-		"{namespace}", "email", "{identity}", "ada@example.com", "{flowId}", flowID, "{flowRunId}", flowRunID, "{name}", "dev",
-		"{specId}", audience.SpecLandingZone, "{clientId}", otherID, "{webhookId}", otherID, "{erasureId}", otherID)
 	bodies := map[string]string{
 		"POST " + external + "/submit": validSubmit, "POST " + external: validSubmit,
 		"POST " + connections:                      `{"name": "files", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`,
@@ -82,7 +78,7 @@ func TestSpellings(t *testing.T) {
 		for _, path := range append([]string{rt.path}, rt.also...) {
 			var first string
 			for _, spelled := range []string{"/data" + path, path, "/data" + path + "/", path + "/"} {
-				target := fill.Replace(spelled)
+				target := pathValues.Replace(spelled)
 				if rt.path == flowservice+"/runs" {
 					target += "?property=flowId==" + flowID
 				}

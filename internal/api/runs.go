@@ -177,6 +177,8 @@ func sortBy(q *query, by string) (property string, descending bool) {
 	return "", false
 }
 
+var runStatuses = []string{string(audience.Processing), string(audience.Success), string(audience.Failed)}
+
 // runFilter reads a condition such as status!=FAILED, name=containsloyal or createdAt>=1749324248.
 func runFilter(q *query, text string) meta.RunFilter {
 	at := strings.IndexAny(text, "=!<>")
@@ -199,7 +201,12 @@ func runFilter(q *query, text string) meta.RunFilter {
 		return f
 	}
 	f.Op, f.Value = operators[i], strings.TrimSpace(rest[len(operators[i]):])
-	if f.Property == "createdAt" {
+	switch f.Property {
+	case "status":
+		if strings.HasSuffix(f.Op, "=") && !slices.Contains(runStatuses, f.Value) {
+			q.problems.Add("property", "the value after status%s must be one of %s", f.Op, strings.Join(runStatuses, ", "))
+		}
+	case "createdAt":
 		n, err := strconv.ParseInt(f.Value, 10, 64)
 		t, ok := instant(n)
 		if err != nil || !ok {

@@ -102,6 +102,14 @@ type SourceSpec struct {
 	Format           *Format      `json:"format,omitempty"` // nil: found out from each file
 }
 
+// At is the path of one of its properties in the body that it came in.
+func (s SourceSpec) At(property string) string {
+	if s.Nested {
+		return "sourceSpec.params." + property
+	}
+	return "sourceSpec." + property
+}
+
 // FormatOf returns the format of the files, the zero value when nothing of it is given.
 func (s SourceSpec) FormatOf() Format {
 	if s.Format == nil {

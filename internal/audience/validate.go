@@ -178,30 +178,30 @@ func UnknownNamespace(code string, nearest []string) string {
 func validateSource(p *Problems, s *SourceSpec) {
 	validatePath(p, s)
 	if s.Format != nil {
-		validateFormat(p, "sourceSpec.format", s.Format)
+		validateFormat(p, s.At("format"), s.Format)
 	}
 	switch s.Type {
 	case PathFile, PathFolder:
 	case "":
-		p.Add("sourceSpec.type", "is required: %s or %s", PathFile, PathFolder)
+		p.Add(s.At("type"), "is required: %s or %s", PathFile, PathFolder)
 	default:
-		p.Add("sourceSpec.type", "%.64q is not one of %s, %s", s.Type, PathFile, PathFolder)
+		p.Add(s.At("type"), "%.64q is not one of %s, %s", s.Type, PathFile, PathFolder)
 	}
 	if s.SourceType = cmp.Or(s.SourceType, SourceTypeCloud); s.SourceType != SourceTypeCloud {
-		p.Add("sourceSpec.sourceType", "%.64q is not supported; only %q is", s.SourceType, SourceTypeCloud)
+		p.Add(s.At("sourceType"), "%.64q is not supported; only %q is", s.SourceType, SourceTypeCloud)
 	}
 	if s.CloudType != "" && !slices.Contains(CloudTypes, s.CloudType) {
-		p.Add("sourceSpec.cloudType", "%.64q is not one of %s", s.CloudType, strings.Join(CloudTypes, ", "))
+		p.Add(s.At("cloudType"), "%.64q is not one of %s", s.CloudType, strings.Join(CloudTypes, ", "))
 		return
 	}
 	s.BaseConnectionID = ConnectionID(strings.ToLower(string(s.BaseConnectionID)))
 	if s.BaseConnectionID == "" && s.CloudType != CloudLanding {
-		p.Add("sourceSpec.baseConnectionId", "is required unless cloudType is %q, the landing zone", CloudLanding)
+		p.Add(s.At("baseConnectionId"), "is required unless cloudType is %q, the landing zone", CloudLanding)
 	}
 }
 
 func validatePath(p *Problems, s *SourceSpec) {
-	const field = "sourceSpec.path"
+	field := s.At("path")
 	if s.Path == "" {
 		p.Add(field, "is required")
 		return

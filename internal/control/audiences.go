@@ -103,13 +103,19 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		a.Labels = *p.Labels
 		labels = append(labels, a.Labels...)
 	}
+	named := map[int]int{}
 	for i, f := range p.Fields {
 		path := fmt.Sprintf("fields[%d]", i)
 		wrong.Labels(path+".labels", f.Labels)
 		labels = append(labels, f.Labels...)
-		if n := a.FieldNamed(f.Name); n >= 0 && actor.Grants.Covers(a.Fields[n].Labels) {
-			a.Fields[n].Labels = f.Labels
-		} else {
+		n := a.FieldNamed(f.Name)
+		first, again := named[n]
+		switch {
+		case again:
+			wrong.Add(path+".name", "is the field of fields[%d], whose labels are to be set once", first)
+		case n >= 0 && actor.Grants.Covers(a.Fields[n].Labels):
+			a.Fields[n].Labels, named[n] = f.Labels, i
+		default:
 			wrong.Add(path+".name", "the audience has no field %.64q", f.Name)
 		}
 	}

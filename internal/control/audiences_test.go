@@ -63,6 +63,7 @@ func TestUpdateRefused(t *testing.T) {
 		"ttlInDays: must":     {TTLDays: new(0)},
 		"labels[1]":           {Labels: new([]string{"core/C1", "C2"})},
 		"fields[1].name":      {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "nope"}}},
+		"fields[2].name":      {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "points"}, {Name: "Mail ", Labels: []string{"core/C1"}}}},
 		"fields[0].labels[0]": {Fields: []control.FieldPatch{{Name: "mail", Labels: []string{"x"}}}},
 		"description":         {Description: new("\x00")},
 		"tags[1]":             {Tags: new([]string{"a", ""})},

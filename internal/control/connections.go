@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -174,10 +175,11 @@ func checkConnectionForm(c audience.Connection) error {
 		return wrong.Err()
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		path := fmt.Sprintf("auth.params.%.64s", name)
 		if _, ok := auth.Param(name); !ok {
-			wrong.Add("auth.params", "%.64q is not a parameter of this kind of connection", name)
+			wrong.Add(path, "is not a parameter of this kind of connection, which has %s", paramNames(auth))
 		}
-		wrong.OptionalText("auth.params", c.Params[name])
+		wrong.OptionalText(path, c.Params[name])
 	}
 	for _, p := range auth.Params {
 		if p.Required && c.Params[p.Name] == "" {
@@ -185,6 +187,17 @@ func checkConnectionForm(c audience.Connection) error {
 		}
 	}
 	return wrong.Err()
+}
+
+func paramNames(a audience.ConnectionAuth) string {
+	if len(a.Params) == 0 {
+		return "none"
+	}
+	names := make([]string, len(a.Params))
+	for i, p := range a.Params {
+		names[i] = p.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 func authNames(k audience.ConnectionKind) string {

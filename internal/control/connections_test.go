@@ -94,7 +94,7 @@ func TestConnectionRefused(t *testing.T) {
 		"unknown kind":      {func(c *audience.Connection) { c.SpecID = "00000000-7455-4d87-84dc-2a0e293d997b" }, audience.Invalid, "connectionSpec.id"},
 		"auth":              {func(c *audience.Connection) { c.AuthSpec = "Access Key" }, audience.Invalid, "auth.specName"},
 		"no root":           {func(c *audience.Connection) { c.Params = nil }, audience.Invalid, "auth.params.root"},
-		"unknown parameter": {func(c *audience.Connection) { c.Params["rooot"] = "x" }, audience.Invalid, "rooot"},
+		"unknown parameter": {func(c *audience.Connection) { c.Params["rooot"] = "x" }, audience.Invalid, "auth.params.rooot"},
 		"root not allowed":  {func(c *audience.Connection) { c.Params["root"] = "/etc" }, audience.Invalid, "auth.params.root"},
 		"root is a file":    {func(c *audience.Connection) { c.Params["root"] += "/file" }, audience.Invalid, "auth.params.root"},
 		"root is absent":    {func(c *audience.Connection) { c.Params["root"] += "/absent" }, audience.Invalid, "auth.params.root"},

@@ -73,7 +73,7 @@ func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) err
 	} else {
 		err = src.List(ctx, spec.Path, func(source.Object) error { return errSeen })
 	}
-	return pathError(ctx, src, err, "sourceSpec.path", spec.Type, spec.Path)
+	return pathError(ctx, src, err, spec.At("path"), spec.Type, spec.Path)
 }
 
 // pathError says what is wrong with a path of a store that cannot be looked at, which stands in a field of a request; nil for

@@ -104,7 +104,7 @@ func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
 func (v *survey) fileProblems() {
 	for _, f := range v.out.Files {
 		if f.Error != "" {
-			v.problem("sourceSpec.path", "%s", f.Error)
+			v.problem(v.Spec.At("path"), "%s", f.Error)
 		}
 	}
 }

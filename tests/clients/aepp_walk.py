@@ -4,6 +4,7 @@ aepp_walk.py CREDENTIALS   prints one JSON document: the names of the steps that
 ends it.
 """
 import contextlib
+import inspect
 import io
 import json
 import sys
@@ -13,7 +14,27 @@ import nearby  # before everything that opens connections
 import aepp
 from aepp import customerprofile, flowservice, identity, sandboxes, segmentation
 
+from aepp_beyond import BEYOND
+
 steps = []
+
+
+class Walked:
+    """One of aepp's services, and which of its methods were called."""
+
+    def __init__(self, service):
+        self.service, self.called = service, set()
+
+    def __getattr__(self, name):
+        self.called.add(name)
+        return getattr(self.service, name)
+
+    def all_or_beyond(self):
+        name = type(self.service).__name__
+        methods = {n for n, _ in inspect.getmembers(type(self.service), inspect.isfunction) if not n.startswith("_")}
+        beyond = {n for names in BEYOND[name].values() for n in names.split()}
+        called = self.called & methods
+        holds(f"every method of {name}, or a reason", called | beyond == methods and not called & beyond, sorted((called | beyond) ^ methods) + sorted(called & beyond))
 
 
 def holds(step, condition, seen=None):
@@ -36,7 +57,7 @@ def main():
         creds = json.load(file)
     aepp.configure(org_id=creds["org_id"], client_id=creds["client_id"], secret=creds["client_secret"], scopes="openid", sandbox=creds["sandbox"])
 
-    seg = segmentation.Segmentation()
+    seg = Walked(segmentation.Segmentation())
     holds("token", seg.header["Authorization"].startswith("Bearer ey"))
 
     # An audience from the landing zone, as the module's own example has it.
@@ -56,7 +77,7 @@ def main():
     })
     holds("a name that is taken", again.get("status") == 409 and again.get("errorCode") == "100950-409", again)
 
-    run = seg.runExternalAudienceJob(audience, startTime=0)
+    run = seg.runExternalAudienceJob(audience, startTime=0, endTime="4565657575")
     holds("runExternalAudienceJob", run.get("runId") and run["audienceName"] == "Loyal", run)
     ended = until(lambda: seg.getExternalAudienceJob(audience, run["runId"]), lambda r: r["status"] != "PROCESSING")
     holds("getExternalAudienceJob", ended["status"] == "SUCCESS" and ended["rows"]["added"] == 2, ended)
@@ -65,13 +86,24 @@ def main():
     holds("getAudiences", [a["name"] for a in listed] == ["Loyal"], listed)
     one = seg.getAudience(audience)
     holds("getAudience", one["id"] == audience and one["type"] == "ExternalSegment" and one["audienceMeta"]["members"] == 2, one)
+    for step, asked, names in (
+        ("name", {"name": "LOY"}, ["Loyal"]), ("description", {"description": "OF AEPP", "sort": "name:desc"}, ["Loyal"]),
+        ("property", {"prop": f"id=={audience}"}, ["Loyal"]), ("no such name", {"name": "nobody"}, []),
+    ):
+        found = [a["name"] for a in seg.getAudiences(**asked)]
+        holds(f"getAudiences by {step}", found == names, found)
+    holds("extractAudiences", seg.extractAudiences(audience) == [], seg.extractAudiences(audience))
+    found = seg.getResource(seg.endpoint + "/audiences", params={"limit": 1})
+    holds("getResource of audiences", found["_page"]["totalCount"] == 1, found)
     changed = seg.patchAudience(audience, [{"op": "add", "path": "/description", "value": "changed"}])
     holds("patchAudience", changed["description"] == "changed", changed)
 
-    profiles = customerprofile.Profile()
+    profiles = Walked(customerprofile.Profile())
     ada = profiles.getEntity(schema_name="_xdm.context.profile", entityId="ada@example.com", entityIdNS="email")
     entity = next(iter(ada.values()))["entity"]
     holds("getEntity", entity["segmentMembership"]["CustomerAudienceUpload"][audience]["status"] == "realized", ada)
+    part = profiles.getEntity(schema_name="_xdm.context.profile", entityId="ada@example.com", entityIdNS="email", fields="segmentMembership")
+    holds("getEntity of one part", list(next(iter(part.values()))["entity"]) == ["segmentMembership"], part)
     nobody = profiles.getEntity(schema_name="_xdm.context.profile", entityId="nobody@example.com", entityIdNS="email")
     holds("getEntity of nobody", nobody.get("status") == 404, nobody)
     both = profiles.getEntities(request_data={
@@ -79,8 +111,12 @@ def main():
         "identities": [{"entityId": "ada@example.com", "entityIdNS": {"code": "email"}}, {"entityId": "nobody@example.com", "entityIdNS": {"code": "email"}}],
     })
     holds("getEntities", len(both) == 2, both)
+    gone = profiles.deleteEntity("_xdm.context.profile", "grace@example.com", "email")
+    holds("deleteEntity", gone == 202, gone)
+    nobody = profiles.getEntity(schema_name="_xdm.context.profile", entityId="grace@example.com", entityIdNS="email")
+    holds("deleteEntity leaves nobody", nobody.get("status") == 404, nobody)
 
-    flows = flowservice.FlowService()
+    flows = Walked(flowservice.FlowService())
     flow, flow_run = ended["details"][0]["flowId"], ended["details"][0]["flowRunId"]
     found = flows.getFlow(flow)
     holds("getFlow", found["id"] == flow, found)
@@ -88,10 +124,22 @@ def main():
     holds("getRun", found["metrics"]["statusSummary"]["status"] == "success" and found["metrics"]["recordSummary"]["inputRecordCount"] == 2, found)
     found = flows.getRuns(prop=f"flowId=={flow}")
     holds("getRuns", flow_run in [r["id"] for r in found], found)
+    found = flows.getRuns(limit=1, prop=[f"flowId=={flow}"])
+    holds("getRuns by pages", len(found) == 2, found)
     connection = flows.createConnection({"name": "zone", "auth": {"specName": "none", "params": {}}, "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "version": "1.0"}})
     holds("createConnection", connection.get("id") and connection.get("etag"), connection)
     found = flows.getConnections()
     holds("getConnections", [c["name"] for c in found] == ["zone"], found)
+    for n in range(3):
+        flows.createConnection(name=f"more {n}", connectionSpec={"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"})
+    found = [c["name"] for c in flows.getConnections(limit=3, n_results="inf")]
+    holds("getConnections by pages", sorted(found) == ["more 0", "more 1", "more 2", "zone"], found)
+    found = [c["auth"] for c in flows.getConnections(property="name==more 1")]
+    holds("getConnections by name", found == [{"specName": "none", "params": {}}], found)
+    found = flows.connectionTest(connection["id"])
+    holds("connectionTest", found.get("status") == "success", found)
+    found = flows.getResource(flows.endpoint + "/connections", params={"limit": 1})
+    holds("getResource of connections", len(found["items"]) == 1, found)
     found = flows.getConnection(connection["id"])
     holds("getConnection", found["name"] == "zone", found)
     found = flows.patchConnection(connection["id"], [{"op": "replace", "path": "/name", "value": "landing"}])
@@ -99,13 +147,24 @@ def main():
     gone = flows.deleteConnection(connection["id"])
     holds("deleteConnection", gone == 204, gone)
 
-    ids = identity.Identity()
+    found = [flows.getLandingZoneContainer(), flows.getLandingZoneContainerName(), flows.getLandingZoneStorageName(), flows.getLandingZoneContainerTTL(), flows.getLandingZoneStorageTTL()]
+    holds("landing zone", found == [{"containerName": "dlz-user-container", "containerTTL": "7"}, *["dlz-user-container"] * 2, 7, 7], found)
+    [found] = flows.exploreLandingZone("folder", object="dlz-user-container/lists")
+    holds("exploreLandingZone", found["path"] == "dlz-user-container/lists/loyal.csv", found)
+    found = flows.getLandingZoneContent(file=found["path"])
+    holds("getLandingZoneContent", [row["tier"] for row in found["data"]] == ["gold", "silver"], found)
+
+    ids = Walked(identity.Identity())
     codes = [n["code"] for n in ids.getIdentities()]
     holds("getIdentities", "Email" in codes and "ECID" in codes, codes)
     made = ids.createIdentity(name="Shop", code="shop", idType="CROSS_DEVICE")
     holds("createIdentity", made.get("code") == "shop", made)
 
-    boxes = sandboxes.Sandboxes()
+    made = ids.createIdentity(dict_identity={"name": "Card", "code": "card", "idType": "CROSS_DEVICE"})
+    codes = [n["code"] for n in ids.getIdentities(only_custom=True)]
+    holds("getIdentities of the organization's own", sorted(codes) == ["card", "shop"], codes)
+
+    boxes = Walked(sandboxes.Sandboxes())
     names = [b["name"] for b in boxes.getSandboxes()]
     holds("getSandboxes", creds["sandbox"] in names, names)
     made = boxes.createSandbox(name="dev", title="Development")
@@ -113,9 +172,17 @@ def main():
     found = boxes.getSandbox("dev")
     holds("getSandbox", found["title"] == "Development", found)
 
+    holds("getSandboxId", boxes.getSandboxId("dev") == found["id"], found)
+    holds("resetSandbox", boxes.resetSandbox("dev").get("name") == "dev", found)
+    until(lambda: boxes.getSandbox("dev"), lambda b: b["state"] == "active")
+    gone = boxes.deleteSandbox("dev")
+    holds("deleteSandbox", gone in (200, 202, 204), gone)
+
     gone = seg.deleteAudience(audience)
     holds("deleteAudience", gone == 204, gone)
     holds("the list is empty", seg.getAudiences() == [], seg.getAudiences())
+    for service in (seg, profiles, flows, ids, boxes):
+        service.all_or_beyond()
 
 
 said = io.StringIO()
