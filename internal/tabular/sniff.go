@@ -14,7 +14,7 @@ const windowSize = 64 << 10
 var (
 	usualDelimiters = []byte(",;\t|")
 	// rareDelimiters also stand in names and values, and are believed only when they part two wanted names.
-	rareDelimiters = []byte("^:~ \x01\x1f")
+	rareDelimiters = []byte("^:~ \x01\x1f!#$%&*+/=?@\\`\x02\x03\x04\x1c\x1d\x1e")
 )
 
 // sniffer finds out the dialect of a file.

@@ -77,6 +77,20 @@ func TestSniff(t *testing.T) {
 	}
 }
 
+// TestSniffRare believes a delimiter that names and values often have only where it parts wanted names.
+func TestSniffRare(t *testing.T) {
+	t.Parallel()
+	for _, c := range string(rareDelimiters) {
+		file := strings.ReplaceAll("id,name\n1,a b\n", ",", string(c))
+		if d := sniff([]byte(file), text("id", "name"), audience.Format{}); d.delimiter != byte(c) {
+			t.Errorf("%q: %q", file, d.delimiter)
+		}
+		if d := sniff([]byte(file), text("id", "first name"), audience.Format{}); d.delimiter != ',' {
+			t.Errorf("%q parts one name: %q", file, d.delimiter)
+		}
+	}
+}
+
 // TestSniffGiven leaves what a format says as it is, and finds out the rest.
 func TestSniffGiven(t *testing.T) {
 	t.Parallel()
