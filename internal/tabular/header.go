@@ -50,7 +50,7 @@ func (c *chunker) first(ctx context.Context, skip int) (start, end int, err erro
 		if err := c.fill(ctx); err != nil {
 			return 0, 0, err
 		}
-		if len(c.buf) == 0 && c.eof {
+		if c.eof && (len(c.buf) == 0 || bytes.Equal(c.buf, utf8Mark)) {
 			return 0, 0, &FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
 		}
 		if len(c.buf) < skip {
