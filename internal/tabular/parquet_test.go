@@ -121,6 +121,9 @@ func TestParquetTypes(t *testing.T) {
 		{arrow.PrimitiveTypes.Float64, `[0.1,123.0,1e300,1e10,-1e-7]`, map[audience.Type]string{
 			"string": `"0.1" "123" "1e+300" "10000000000" "-1e-07"`, "number": "0.1 123 1e+300 1e+10 -1e-07",
 			"long": "TYPE 123 RANGE 10000000000 TYPE", "integer": "TYPE 123 RANGE RANGE TYPE", "date": "TYPE TYPE TYPE TYPE TYPE"}},
+		{arrow.PrimitiveTypes.Float64, `[4611686018427387904,-9223372036854775808,9223372036854775808,9007199254740993,-2147483648,2147483648]`, map[audience.Type]string{
+			"long": "4611686018427387904 -9223372036854775808 RANGE 9007199254740992 -2147483648 2147483648", "integer": "RANGE RANGE RANGE RANGE -2147483648 RANGE"}},
+		{arrow.PrimitiveTypes.Float32, `[123456789,0.5]`, map[audience.Type]string{"long": "123456792 TYPE", "integer": "123456792 TYPE"}},
 		{&arrow.Decimal128Type{Precision: 9, Scale: 2}, `["12.50","-0.05","1234567.00",null]`, map[audience.Type]string{
 			"string": `"12.5" "-0.05" "1234567" (null)`, "number": "12.5 -0.05 1.234567e+06 (null)", "long": "TYPE TYPE 1234567 (null)"}},
 		{&arrow.Decimal128Type{Precision: 38, Scale: 10}, `["12345678901234567890.1","-1.0000000001","7"]`, map[audience.Type]string{

@@ -54,6 +54,19 @@ func (c *parquetColumn) setter(b *builder) func(row int, at int32) (code string)
 			b.i32[row] = int32(c.ints[at])
 			return rangeUnless(c.ints[at] == int64(int32(c.ints[at])))
 		}
+	case b.typ == audience.Long && (c.kind == kindFloat || c.kind == kindDouble):
+		return func(row int, at int32) (code string) {
+			b.i64[row], code = wholeOf(c.floats[at])
+			return code
+		}
+	case b.typ == audience.Integer && (c.kind == kindFloat || c.kind == kindDouble):
+		return func(row int, at int32) string {
+			n, code := wholeOf(c.floats[at])
+			if b.i32[row] = int32(n); code == "" {
+				code = rangeUnless(n == int64(b.i32[row]))
+			}
+			return code
+		}
 	case b.typ == audience.Number && c.kind == kindWhole:
 		return func(row int, at int32) string { b.f64[row] = float64(c.ints[at]); return "" }
 	case b.typ == audience.Number && (c.kind == kindFloat || c.kind == kindDouble):
@@ -91,6 +104,17 @@ func (c *parquetColumn) setter(b *builder) func(row int, at int32) (code string)
 		}
 	}
 	return nil
+}
+
+// wholeOf returns the whole number that a floating-point number is, all of its digits.
+func wholeOf(v float64) (n int64, code string) {
+	switch {
+	case v != math.Trunc(v) || math.IsInf(v, 0): // also NaN
+		return 0, CodeType
+	case v < math.MinInt64 || v >= -math.MinInt64:
+		return 0, CodeRange
+	}
+	return int64(v), ""
 }
 
 func rangeUnless(fits bool) string {
