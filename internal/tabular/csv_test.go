@@ -92,6 +92,28 @@ func TestRejectsSayWhat(t *testing.T) {
 	}
 }
 
+// TestHeaderRepeated finds the headers of files that were put one behind the other, in any chunks.
+func TestHeaderRepeated(t *testing.T) {
+	t.Parallel()
+	columns := []Column{{Name: "Mail", Type: audience.String, Primary: true}, {Name: "name", Type: audience.String}, {Name: "n", Type: audience.Integer}}
+	const header, mark = "\"mail\", Name,x,n\n", "\xef\xbb\xbf"
+	file := mark + header + "a,A,x,1\n" + header + "b,B,x,2\n" + mark + header + "mail,name,x,3\nMAIL,Name,n,n\n, name,x,n\nmail,name,n\n"
+	const want = "2: \"a\" \"A\" 1\n4: \"b\" \"B\" 2\n6: \"mail\" \"name\" 3\n3+1@28: HEADER \n5+1@53: HEADER \n7+1@87: HEADER \n8+1@101: IDENTITY Mail\n9+1@112: COLUMN_COUNT \n"
+	for _, chunk := range []int{16, 40, 1 << 20} {
+		got := readOnce(strings.NewReader(file), columns, Options{Workers: 2, ChunkBytes: chunk})
+		if got.shown() != want {
+			t.Errorf("got\n%swant\n%s", got.shown(), want)
+		}
+	}
+	if r := read(t, "mail,x\nmail,1\nb,2\n", columns); len(r.Rejects) != 1 || r.Rejects[0].Code != CodeHeader || r.Rejects[0].Column != "" || !strings.Contains(r.Rejects[0].Reason, "header") {
+		t.Errorf("one wanted column: %+v", r)
+	}
+	bare := readOnce(strings.NewReader("mail,name,n\na,A,1\n"), columns, Options{Workers: 1, Format: audience.Format{Header: headerless}})
+	if len(bare.Rows) != 1 || len(bare.Rejects) != 1 || bare.Rejects[0].Code != CodeHeader {
+		t.Errorf("a header in a file that is said to have none: %+v", bare)
+	}
+}
+
 func TestRawIsCut(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxRaw+10)
@@ -107,7 +129,8 @@ func TestFileErrors(t *testing.T) {
 	names := strings.TrimPrefix(strings.Repeat(",x", maxColumns+1), ",")
 	for name, c := range map[string]struct{ file, code, says string }{
 		"empty":                  {"", "EMPTY_FILE", "empty"},
-		"only a bom":             {"\xef\xbb\xbf", "NO_HEADER", "empty lines"},
+		"only a bom":             {"\xef\xbb\xbf", "EMPTY_FILE", "the file is empty"},
+		"only a bom of utf-16":   {"\xff\xfe", "EMPTY_FILE", "the file is empty"},
 		"blank":                  {"\n\r\n\n", "NO_HEADER", "empty lines"},
 		"blank header":           {" ,\"\"\na,b\n", "NO_HEADER", "names no column"},
 		"no header":              {"ann@example.com,Rome\nbob@example.com,Oslo\n", "NO_HEADER", "does the file have a header?"},

@@ -20,8 +20,10 @@ const maxRaw = 64 << 10
 // goroutine has its own; a batch is valid until the next one.
 type parser struct {
 	columns  []Column
-	layout   []int // for each column of the file, the wanted one, or -1
-	missing  []int // wanted columns that the file does not have
+	layout   []int    // for each column of the file, the wanted one, or -1
+	names    [][]byte // of the wanted columns, without white space around them
+	primary  int      // the column of the file that is the primary identity, or -1
+	missing  []int    // wanted columns that the file does not have
 	builders []*builder
 	format   audience.Format // how the file is read
 	schema   *arrow.Schema
@@ -33,13 +35,16 @@ type parser struct {
 }
 
 func newParser(columns []Column, layout []int, f audience.Format, patterns datePatterns) *parser {
-	p := &parser{columns: columns, layout: layout, format: f}
+	p := &parser{columns: columns, layout: layout, primary: -1, format: f}
 	p.split.block = newBlock(len(layout))
 	p.faults.bad = make([]bool, len(p.split.starts))
 	have := make([]bool, len(columns))
-	for _, want := range layout {
+	for i, want := range layout {
 		if want >= 0 {
 			have[want] = true
+			if columns[want].Primary {
+				p.primary = i
+			}
 		}
 	}
 	fields := make([]arrow.Field, len(columns))
@@ -47,6 +52,7 @@ func newParser(columns []Column, layout []int, f audience.Format, patterns dateP
 		if !have[i] {
 			p.missing = append(p.missing, i)
 		}
+		p.names = append(p.names, bytes.TrimSpace([]byte(c.Name)))
 		b := newBuilder(c.Type)
 		b.patterns = patterns
 		p.builders = append(p.builders, b)
@@ -117,6 +123,9 @@ func (p *parser) rows() {
 	first := len(p.batch.Lines)
 	if k.rows > 0 {
 		p.batch.Lines = append(p.batch.Lines, k.lines[:k.rows]...)
+		if p.primary >= 0 {
+			p.addHeaders()
+		}
 		for i, want := range p.layout {
 			if want >= 0 {
 				p.add(i, want)
@@ -165,8 +174,12 @@ func (p *parser) rejects(first int) {
 	}
 	if len(p.faults.list) > 0 {
 		for _, f := range p.faults.list {
-			c := p.columns[f.want]
-			p.reject(int(k.starts[f.row]), int(k.ends[f.row]), Reject{Line: k.lines[f.row], Column: c.Name, Code: f.code, Reason: reasonIn(p.format, f.code, c.Type)})
+			r := Reject{Line: k.lines[f.row], Code: f.code, Reason: "the row repeats the names of the columns; it is a header"}
+			if f.code != CodeHeader {
+				c := p.columns[f.want]
+				r.Column, r.Reason = c.Name, reasonIn(p.format, f.code, c.Type)
+			}
+			p.reject(int(k.starts[f.row]), int(k.ends[f.row]), r)
 		}
 		bad := p.faults.bad[:k.rows]
 		for _, b := range p.builders {

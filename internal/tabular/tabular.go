@@ -38,7 +38,8 @@
 // that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is
 // missing, a wanted one is there twice, or none of the wanted ones is there at all: then the file has no header.
 // A row with more or fewer fields than the header is a reject (COLUMN_COUNT). When the format says that there is no
-// header, the columns of the file are the wanted ones in their order.
+// header, the columns of the file are the wanted ones in their order. A row whose values are the names of the wanted
+// columns is a reject (HEADER), with a byte order mark before it, too: files with headers were put one behind the other.
 //
 // # The dialect of a CSV file
 //
@@ -50,8 +51,8 @@
 //   - Of comma, semicolon, tab and vertical bar the delimiter is the one by which the first record has most of the
 //     wanted names; then by which all its fields are quoted, or it has several; then by which the most bytes lie in
 //     records that have as many fields as there are columns; then by which it has most fields; then the first of
-//     these. A caret, colon, tilde, space, unit separator or control-A must part two wanted names; where no names are
-//     known yet, all of them but the space and the colon are believed when the header has none of the four and all records
+//     these. A space, a control character or any of ^:~!#$%&*+/=?@\` must part two wanted names; where no names are known
+//     yet, caret, tilde, unit separator and control-A are believed when the header has none of the four and all records
 //     have as many fields. A file of one column is read with commas.
 //   - The quote is the double quote. It is the apostrophe when by it no field begins with a double quote, and with
 //     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
@@ -98,7 +99,7 @@
 // says it exactly:
 //
 //   - whole numbers and decimals in digits, without zeros at the end of a fraction: 12.50 is 12.5. A whole value fits
-//     integer and long whatever it is stored as.
+//     integer and long whatever it is stored as; of a floating-point number these take all digits.
 //   - floating-point numbers in as few digits as tell them apart, with an exponent from 1e21 on and below 1e-6. In a
 //     number column a float of 32 bits is the double that is equal to it. NaN and infinities are TYPE in a number
 //     column, and NaN, Infinity and -Infinity as text.
@@ -183,6 +184,7 @@ const (
 	CodeType         = "TYPE"          // the value is not of the column's type
 	CodeRange        = "RANGE"         // the value does not fit the type's range
 	CodeEncoding     = "ENCODING"      // the value is not valid UTF-8
+	CodeHeader       = "HEADER"        // the row is a header once more
 	CodeQuote        = "QUOTE"         // a quoted field is malformed or not closed
 	CodeIdentity     = "IDENTITY"      // the primary identity is empty
 	CodeJSON         = "JSON"          // what should be an object is none, or malformed; of a file: its JSON is malformed
