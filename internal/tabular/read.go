@@ -92,9 +92,6 @@ func openContent(ctx context.Context, f File, asked audience.Format) (c *content
 	if kind := foreign(c.head); kind != "" {
 		return c, wrongFormat("the file is %s, which cannot be read; convert it to CSV, JSON or Parquet, plain or compressed by gzip, zstd, bzip2 or zip", kind)
 	}
-	if bytes.HasPrefix(c.head, []byte("\xff\xfe\x00\x00")) || bytes.HasPrefix(c.head, []byte("\x00\x00\xfe\xff")) {
-		return c, &FileError{Code: "ENCODING", Message: "the file is in UTF-32, which cannot be read; save it as UTF-8"}
-	}
 	c.typ, err = typeOf(c.head, asked, parquet)
 	return c, err
 }

@@ -175,8 +175,6 @@ func TestReadRefused(t *testing.T) {
 		"compress":           {[]byte("\x1f\x9d\x90id,name"), format{}, "FORMAT", "compress"},
 		"xz":                 {[]byte("\xfd7zXZ\x00\x00\x04"), format{}, "FORMAT", "xz"},
 		"old spreadsheet":    {[]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00"), format{}, "FORMAT", "Office"},
-		"utf-32":             {[]byte("\xff\xfe\x00\x00e\x00\x00\x00"), format{}, "ENCODING", "UTF-32"},
-		"utf-32, big-endian": {gzipped(t, []byte("\x00\x00\xfe\xff\x00\x00\x00e")), format{}, "ENCODING", "UTF-32"},
 		"cut-off parquet":    {pq[:len(pq)-5], format{}, "PARQUET", "cut off"},
 		"parquet's mark":     {[]byte("PAR1"), format{}, "PARQUET", "cut off"},
 		"encrypted parquet":  {[]byte("PARE\x00\x00\x00\x00PARE"), format{}, "PARQUET", "encrypted"},
