@@ -84,6 +84,23 @@ def pollock_utf16_broken():
 
 
 @case
+def pollock_utf32():
+    return {"people.csv": text(ADA, BOB).decode().encode("utf-32")}
+
+
+@case
+def pollock_header_repeated():
+    """Three exports with a byte order mark, put one behind the other."""
+    marked = "\ufeff\"mail\",\"name\",\"city\"\r\n"
+    return {"people.csv": "".join(marked + f"\"{n.lower()}@example.com\",\"{n}\",\"{c}\"\r\n" for n, c in (("Ada", "London"), ("Bob", "Paris"), ("Cy", "Oslo"))).encode()}
+
+
+@case
+def folder_only_mark():
+    return {"a.csv": text(ADA), "b.csv": b"\xef\xbb\xbf", "c.csv": b"\xff\xfe", "d.csv.gz": gz(b"\xef\xbb\xbf")}
+
+
+@case
 def json_utf16():
     return {"people.jsonl": b"\xff\xfe" + '{"mail":"ada@example.com","name":"Åda 🦉","points":1}\n{"mail":"bob@example.com","points":2}\n'.encode("utf-16-le")}
 
@@ -359,6 +376,18 @@ def parquet_not_finite():
 
     nan, inf = float("nan"), float("inf")
     return {"people.parquet": parquet(pa.table({"mail": [f"{c}@example.com" for c in "abcdef"], "score": [1.5, nan, inf, -inf, None, None], "text": [1.5, None, None, None, nan, -inf]}))}
+
+
+@case
+def parquet_floats_as_whole():
+    """Keys that a data frame with missing values made floating-point numbers."""
+    import pyarrow as pa
+
+    return {"people.parquet": parquet(pa.table({
+        "mail": [f"{c}@example.com" for c in "abcdef"],
+        "customer": pa.array([2.0**62, -(2.0**63), 2.0**53 + 2, None, 2.0**63, 1.25]),
+        "shop": pa.array([123456792.0, -16777216.0, 1.0, None, 1.0, 1.0], pa.float32()),
+    }))}
 
 
 @case
