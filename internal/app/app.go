@@ -144,6 +144,9 @@ func (a *App) openMeta(ctx context.Context) error {
 		return fmt.Errorf("open the metadata: %w", err)
 	}
 	a.closers = append(a.closers, a.meta.Close)
+	if err := a.ownDatabase(ctx); err != nil {
+		return err
+	}
 	if err := queue.Migrate(ctx, a.meta.DB(), dialect); err != nil {
 		return fmt.Errorf("prepare the job queue: %w", err)
 	}

@@ -414,7 +414,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 // purge removes the files of the audience that hold the identity.
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
-		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.key, Values: [][]byte{w.who.Normal, w.who.Given},
+		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.key, Values: [][]byte{w.who.Normal, w.who.Given}, Format: aud.Source.Format,
 		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
 			done := w.note(aud)

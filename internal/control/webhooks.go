@@ -202,7 +202,7 @@ func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience
 }
 
 // Deliveries lists what was sent to a webhook and is to be sent, the newest event first, beginning after a place unless
-// that is nil.
+// that is nil. Events about what has labels that the actor does not hold are left out.
 func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, err
@@ -214,7 +214,25 @@ func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Store.Deliveries(ctx, w.ID, after, limit)
+	var seen []audience.Delivery
+	for {
+		page, err := s.cfg.Store.Deliveries(ctx, w.ID, after, MaxDeliveries)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page {
+			after = &meta.DeliveryPlace{At: d.At, EventID: d.EventID}
+			if !a.Grants.Covers(d.Labels) {
+				continue
+			}
+			if seen = append(seen, d); len(seen) == limit {
+				return seen, nil
+			}
+		}
+		if len(page) < MaxDeliveries {
+			return seen, nil
+		}
+	}
 }
 
 // webhookFacts are the properties of a webhook in the audit log. Of its address only the host is told: the rest may be

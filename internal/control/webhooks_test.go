@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"reflect"
@@ -219,6 +220,49 @@ func TestOneFailureEndsAJob(t *testing.T) {
 	h.send()
 	if got := h.endpoint.take(); len(got) != 2 {
 		t.Errorf("%d arrived then", len(got))
+	}
+}
+
+// TestDeliveriesOfWhatIsHidden leaves the events of audiences out of a log that its reader does not see.
+func TestDeliveriesOfWhatIsHidden(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
+	at := h.clock.now()
+	h.update(func(tx meta.Tx) error {
+		for i := range 2 * control.MaxDeliveries { // every 50th can be seen
+			d := audience.Delivery{WebhookID: hook.ID, EventID: fmt.Sprint("event-", 1000-i), Type: audience.EventTaskEnded, At: at, Labels: []string{"core/C1"}, State: audience.DeliveryDelivered}
+			if i%50 == 49 {
+				d.Labels = nil
+			}
+			if err := tx.CreateDelivery(t.Context(), d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n := len(h.log(hook.ID)); n != control.MaxDeliveries {
+		t.Errorf("who holds the label sees %d at once", n)
+	}
+	plain := h.editor
+	plain.Grants = nil
+	var seen []string
+	var after *meta.DeliveryPlace
+	for {
+		page, err := h.Deliveries(t.Context(), plain, hook.ID, after, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range page {
+			seen = append(seen, d.EventID)
+			after = &meta.DeliveryPlace{At: d.At, EventID: d.EventID}
+		}
+		if len(page) < 3 {
+			break
+		}
+	}
+	if want := []string{"event-951", "event-901", "event-851", "event-801"}; !slices.Equal(seen, want) {
+		t.Errorf("who does not hold it sees %q, want %q", seen, want)
 	}
 }
 

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -54,7 +53,8 @@ type PurgeSpec struct {
 	Table  lake.TableID
 	Fields []audience.Field
 	Key    profile.Key
-	Values [][]byte // the identity as rejected rows may have it
+	Values [][]byte         // the identity; rejected rows may spell it otherwise
+	Format *audience.Format // of the audience's files; nil when it is found out for each
 	// Idle returns ErrBusy when a run of the audience is in progress; see Upkeep.
 	Idle func(ctx context.Context) error
 	// Replaced are files that an earlier, interrupted purge was about to remove.
@@ -72,7 +72,7 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err err
 	if err != nil {
 		return 0, err
 	}
-	if rejects, err = p.purgeRejects(ctx, dataset, s.Values); err != nil {
+	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.Values, s.Format)); err != nil {
 		return rejects, err
 	}
 	e := eraser{codec: newRowCodec(s.Fields), key: s.Key}
@@ -142,19 +142,16 @@ func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []
 	return replaced, err
 }
 
-// purgeRejects removes the files of rejects whose rows hold one of the values, ignoring case.
-func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values [][]byte) (removed int, err error) {
+// purgeRejects removes the files of rejects whose rows hold one of the values.
+func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values spelling) (removed int, err error) {
 	locations, err := d.FilesBeside(rejectsName)
 	if err != nil {
 		return 0, err
 	}
 	for _, location := range locations {
 		_, err := ReadRejects(ctx, d, location, 0, func(r audience.RejectedRow) error {
-			low := bytes.ToLower(r.Raw)
-			for _, v := range values {
-				if bytes.Contains(low, bytes.ToLower(v)) {
-					return errHeld
-				}
+			if values.in(r.Raw) {
+				return errHeld
 			}
 			return ctx.Err()
 		})

@@ -161,6 +161,9 @@ type Tx interface {
 	// Reseal puts a text in the place of a sealed one; ErrStale when that is not there any more.
 	Reseal(ctx context.Context, was Sealed, text string) error
 
+	// ClaimDirectory makes the store the data directory's with that id, unless it is another's already; it returns the
+	// id of the one that it belongs to.
+	ClaimDirectory(ctx context.Context, id string) (owner string, err error)
 	CreateOrganization(ctx context.Context, org string) error     // ErrDuplicate
 	CreateSandbox(ctx context.Context, s *audience.Sandbox) error // sets Num and State, which is active; ErrDuplicate
 	CreateClient(ctx context.Context, c audience.Client) error    // ErrDuplicate

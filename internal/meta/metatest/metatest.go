@@ -18,6 +18,7 @@ import (
 // Run runs the suite. open returns a fresh, empty store each time, which the suite closes.
 func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 	for name, test := range map[string]func(*world){
+		"Directory":             testDirectory,
 		"Organizations":         testOrganizations,
 		"Sandboxes":             testSandboxes,
 		"SandboxStates":         testSandboxStates,

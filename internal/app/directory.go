@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/google/uuid"
+
+	"roster/internal/meta"
+)
+
+// ownDatabase refuses the PostgreSQL database of another data directory. Processes that share a database take each other's
+// work, and what that work reads and writes lies in the data directory: a run would read the landing zone of the one, and
+// be looked up in the profile store of the other.
+func (a *App) ownDatabase(ctx context.Context) error {
+	if a.cfg.DatabaseURL == "" {
+		return nil // it lies in the data directory
+	}
+	id, err := directoryID(a.path("id"))
+	if err != nil {
+		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
+	}
+	var owner string
+	err = a.meta.Update(ctx, func(tx meta.Tx) error {
+		owner, err = tx.ClaimDirectory(ctx, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: %w", err)
+	}
+	if owner != id {
+		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: the database belongs to another data directory, whose file id holds %.100q, "+
+			"and this one's, %s, holds %.100q; start with that data directory, or give this one a database of its own", owner, a.path("id"), id)
+	}
+	return nil
+}
+
+// directoryID returns the id of a data directory, which it gets when it has none.
+func directoryID(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		id := uuid.NewString()
+		return id, writeJSON(path, id)
+	}
+	if err != nil {
+		return "", err
+	}
+	var id string
+	if err := json.Unmarshal(text, &id); err != nil || id == "" {
+		return "", fmt.Errorf("%s does not hold the id of the data directory, a text in JSON", path)
+	}
+	return id, nil
+}

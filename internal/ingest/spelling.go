@@ -1,0 +1,135 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"roster/internal/audience"
+)
+
+// spelling finds values in rows as their files have them, byte for byte: with quotes and escapes, and in an encoding that
+// was not the one expected.
+type spelling struct {
+	values  [][]byte // in lower case
+	quotes  []byte   // characters that stand for themselves when they are there twice
+	escapes []byte   // characters that have the next one stand for itself
+}
+
+// spellingOf finds values in rows of a format; nil is one that was found out for each file.
+func spellingOf(values [][]byte, f *audience.Format) spelling {
+	s := spelling{quotes: []byte(`"'`), escapes: []byte(`\`)}
+	for _, v := range values {
+		s.values = append(s.values, bytes.ToLower(v))
+	}
+	if f != nil && f.Quote != audience.None {
+		s.quotes = append(s.quotes, f.Quote...)
+	}
+	if f != nil && f.Escape != audience.None {
+		s.escapes = append(s.escapes, f.Escape...)
+	}
+	return s
+}
+
+// in reports whether a row has one of the values, ignoring case.
+func (s spelling) in(raw []byte) bool {
+	if s.found(raw) {
+		return true
+	}
+	if utf8.Valid(raw) {
+		return false
+	}
+	text, err := charmap.Windows1252.NewDecoder().Bytes(raw)
+	return err == nil && s.found(text)
+}
+
+// found tries each of the ways in which a row can be read, since the files of an audience need not be alike.
+func (s spelling) found(text []byte) bool {
+	if s.has(text) || bytes.IndexByte(text, '\\') >= 0 && s.has(unescapedJSON(text)) {
+		return true
+	}
+	for _, q := range s.quotes {
+		if twice := []byte{q, q}; bytes.Contains(text, twice) && s.has(bytes.ReplaceAll(text, twice, twice[:1])) {
+			return true
+		}
+	}
+	for _, e := range s.escapes {
+		if bytes.IndexByte(text, e) >= 0 && s.has(unescaped(text, e)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s spelling) has(text []byte) bool {
+	low := bytes.ToLower(text)
+	for _, v := range s.values {
+		if bytes.Contains(low, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// unescaped returns text in which each escape is gone and what follows it is there.
+func unescaped(text []byte, escape byte) []byte {
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] == escape && i+1 < len(text) {
+			i++
+		}
+		out = append(out, text[i])
+	}
+	return out
+}
+
+// unescapedJSON returns text with the escapes of JSON undone, be it JSON as a whole or not: a row may have been rejected
+// because it is none.
+func unescapedJSON(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			out = append(out, text[i])
+			continue
+		}
+		if r, n := escapedRune(text[i:]); n > 0 {
+			out = utf8.AppendRune(out, r)
+			i += n - 1
+			continue
+		}
+		i++
+		if at := strings.IndexByte("bfnrt", text[i]); at >= 0 {
+			out = append(out, "\b\f\n\r\t"[at])
+		} else {
+			out = append(out, text[i])
+		}
+	}
+	return out
+}
+
+// escapedRune reads a character that is written as \uXXXX, or as two of them, and how long that is; 0 when there is none.
+func escapedRune(text []byte) (r rune, n int) {
+	r, ok := codeUnit(text)
+	if !ok {
+		return 0, 0
+	}
+	if low, ok := codeUnit(text[6:]); ok && utf16.IsSurrogate(r) {
+		if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return r, 6
+}
+
+func codeUnit(text []byte) (rune, bool) {
+	var unit [2]byte
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	_, err := hex.Decode(unit[:], text[2:6])
+	return rune(unit[0])<<8 | rune(unit[1]), err == nil
+}
