@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -49,24 +47,6 @@ func TestSignatureInAddress(t *testing.T) {
 	s.stop()
 	s.holdsNo(signature)
 	s.holdsNo(url.QueryEscape(signature))
-}
-
-// TestUnreadableFolder explores and tests a place that has a folder which the user may not look into.
-func TestUnreadableFolder(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("whoever is root may look into every folder")
-	}
-	s := start(t)
-	s.put("a.csv", rowsOf(0, 1))
-	if err := os.Mkdir(filepath.Join(s.root, "Z"), 0); err != nil {
-		t.Fatal(err)
-	}
-	conn := s.connect()
-	s.call("POST", flow+"/"+conn+"/test", "").ok(200)
-	if root := s.call("GET", flow+"/"+conn+"/explore?objectType=root", ""); root.status != 200 || !strings.Contains(string(root.body), `"a.csv"`) {
-		t.Errorf("%s", root.body)
-	}
 }
 
 // TestExploreBesideMany explores a folder that has one with more files than a look may take in.
