@@ -38,6 +38,20 @@ func (w countingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// folderWith is a folder with one file.
+func folderWith(t *testing.T, name, text string) *source.Local {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	local, err := source.OpenLocal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return local
+}
+
 // TestSurveyIsBounded reads the beginning of large files only, also when hardly a row of them is one.
 func TestSurveyIsBounded(t *testing.T) {
 	t.Parallel()
@@ -49,14 +63,7 @@ func TestSurveyIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			local, err := source.OpenLocal(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
+			local := folderWith(t, name, text)
 			store := &countingStore{Store: local}
 			p := &ingest.Pipeline{Clock: time.Now}
 			var surveys []ingest.Survey
@@ -91,14 +98,7 @@ func TestSurveyPreview(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			local, err := source.OpenLocal(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
+			local := folderWith(t, name, text)
 			p := &ingest.Pipeline{Clock: time.Now}
 			got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Preview: true})
 			if err != nil {
@@ -132,14 +132,7 @@ func TestSurveyLikeRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(c.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			local, err := source.OpenLocal(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
+			local := folderWith(t, name, c.text)
 			p := &ingest.Pipeline{Clock: time.Now}
 			got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Fields: fields})
 			if err != nil {
@@ -162,17 +155,10 @@ func TestSurveyLikeRun(t *testing.T) {
 // TestSurveyFails ends with the error of the source or of the caller.
 func TestSurveyFails(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "in.csv"), []byte("mail\nada@example.com\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	local, err := source.OpenLocal(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	local := folderWith(t, "in.csv", "mail\nada@example.com\n")
 	r := ingest.SurveyRequest{Source: failing{local}, Spec: audience.SourceSpec{Path: "in.csv", Type: audience.PathFile}, Rows: 10}
 	p := &ingest.Pipeline{Clock: time.Now}
-	_, err = p.Survey(t.Context(), r)
+	_, err := p.Survey(t.Context(), r)
 	if audience.CodeOf(err) != audience.BadGateway || !strings.Contains(err.Error(), "in.csv") {
 		t.Errorf("a source that is down: %v", err)
 	}

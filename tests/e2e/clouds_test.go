@@ -1,15 +1,8 @@
 package e2e
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -149,7 +142,7 @@ func gcsCloud(t *testing.T) cloud {
 	if err := admin.Bucket("people").Create(t.Context(), "p", nil); err != nil {
 		t.Fatal(err)
 	}
-	account := serviceAccount(t)
+	account := servertest.ServiceAccount(t, false)
 	return cloud{address: address, put: func(name, content string) {
 		t.Helper()
 		w := admin.Bucket("people").Object("exports/" + name).NewWriter(t.Context())
@@ -161,30 +154,6 @@ func gcsCloud(t *testing.T) cloud {
 		return of("32e8f412-cdf7-464c-9885-78184cb113fd", "Basic Authentication for google-cloud", map[string]any{"serviceAccountJson": account,
 			"bucketName": "people", "folderPath": "exports", "endpoint": "http://" + address})
 	}}
-}
-
-// serviceAccount is the key file of a service account whose tokens come from a server of this test.
-func serviceAccount(t *testing.T) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"access_token":"token-of-this-test","token_type":"Bearer","expires_in":3600}`)
-	}))
-	t.Cleanup(tokens.Close)
-	text, err := json.Marshal(map[string]string{"type": "service_account", "private_key_id": "1", "client_email": "reader@p.iam.gserviceaccount.com",
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "token_uri": tokens.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // sftpPlace is a folder behind OpenSSH's server.

@@ -3,16 +3,10 @@ package bucket
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -24,37 +18,6 @@ import (
 	"roster/internal/source/sourcetest"
 	"roster/tests/servertest"
 )
-
-// serviceAccount makes the key file of a service account whose tokens come from a server of this test, which gives them to
-// whoever signs as the account, or says invalid_grant when refuse is set.
-func serviceAccount(t *testing.T, refuse bool) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if refuse || strings.Count(r.FormValue("assertion"), ".") != 2 {
-			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
-			return
-		}
-		fmt.Fprint(w, `{"access_token":"token-of-this-test","token_type":"Bearer","expires_in":3600}`)
-	}))
-	t.Cleanup(tokens.Close)
-	text, err := json.Marshal(map[string]string{"type": "service_account", "project_id": "p", "private_key_id": "1",
-		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-		"client_email": "reader@p.iam.gserviceaccount.com", "token_uri": tokens.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
 
 // gcsWorld is a fresh bucket of a server.
 func gcsWorld(t *testing.T, address, account string) (sourcetest.World, GCS) {
@@ -94,7 +57,7 @@ func gcsWorld(t *testing.T, address, account string) (sourcetest.World, GCS) {
 
 func TestFakeGCSConformance(t *testing.T) {
 	t.Parallel()
-	address, account := servertest.FakeGCS(t), serviceAccount(t, false)
+	address, account := servertest.FakeGCS(t), servertest.ServiceAccount(t, false)
 	sourcetest.Run(t, func(t *testing.T) sourcetest.World {
 		w, _ := gcsWorld(t, address, account)
 		return w
@@ -103,12 +66,12 @@ func TestFakeGCSConformance(t *testing.T) {
 
 func TestGCSRefused(t *testing.T) {
 	t.Parallel()
-	_, c := gcsWorld(t, servertest.FakeGCS(t), serviceAccount(t, false))
+	_, c := gcsWorld(t, servertest.FakeGCS(t), servertest.ServiceAccount(t, false))
 	for name, test := range map[string]struct {
 		change func(c *GCS)
 		want   error
 	}{
-		"no token":     {func(c *GCS) { c.ServiceAccount = serviceAccount(t, true) }, source.ErrCredentials},
+		"no token":     {func(c *GCS) { c.ServiceAccount = servertest.ServiceAccount(t, true) }, source.ErrCredentials},
 		"no bucket":    {func(c *GCS) { c.Bucket = "absent" }, source.ErrNoBucket},
 		"no such host": {func(c *GCS) { c.Endpoint = "http://nowhere.invalid" }, source.ErrUnreachable},
 	} {
@@ -137,7 +100,7 @@ func TestGCSRefused(t *testing.T) {
 // TestGCSPacked reads an object that is marked as packed by gzip as it is stored, from any byte on.
 func TestGCSPacked(t *testing.T) {
 	t.Parallel()
-	w, c := gcsWorld(t, servertest.FakeGCS(t), serviceAccount(t, false))
+	w, c := gcsWorld(t, servertest.FakeGCS(t), servertest.ServiceAccount(t, false))
 	admin, err := storage.NewClient(t.Context(), option.WithEndpoint(c.Endpoint+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
 	if err != nil {
 		t.Fatal(err)
