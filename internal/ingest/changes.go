@@ -97,7 +97,7 @@ func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 				}
 			}
 			if err != nil {
-				w.c.Close()
+				w.file.Close()
 				return err
 			}
 			return w.close()

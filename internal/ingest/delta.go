@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"github.com/zeebo/xxh3"
 
@@ -31,6 +32,8 @@ const (
 	flagAt     = 1 << 4 // at follows, 8 bytes; otherwise it is the run's time when exited, 0 when not
 	flagErased = 1 << 5 // nothing of the membership stays
 	flagEnd    = 1 << 7
+
+	flagsSized = flagOther | flagSince | flagSeen | flagAt // those that say what follows
 )
 
 // DeltaFiles says where a run's delta lies; it is kept in the snapshot.
@@ -40,32 +43,32 @@ type DeltaFiles struct {
 	Time    int64    `json:"time"` // the run's time, epoch seconds
 }
 
+// deltaBlock is how much of a part is written, read and hashed at a time.
+const deltaBlock = 256 << 10
+
 // deltaWriter writes one part.
 type deltaWriter struct {
-	w     *bufio.Writer
-	c     io.Closer
+	w     *bufio.Writer // of blocks on their way to the file and the hash
+	file  io.WriteCloser
 	hash  *xxh3.Hasher
 	now   int64
 	count int64
 	buf   []byte
 }
 
-func newDeltaWriter(w io.WriteCloser, now int64) (*deltaWriter, error) {
-	d := &deltaWriter{w: bufio.NewWriterSize(w, 256<<10), c: w, hash: xxh3.New(), now: now}
-	return d, d.put([]byte(deltaMagic))
-}
-
-func (d *deltaWriter) put(p []byte) error {
-	d.hash.Write(p)
-	_, err := d.w.Write(p)
-	return err
+func newDeltaWriter(file io.WriteCloser, now int64) (*deltaWriter, error) {
+	hash := xxh3.New()
+	d := &deltaWriter{w: bufio.NewWriterSize(io.MultiWriter(file, hash), deltaBlock), file: file, hash: hash, now: now}
+	_, err := d.w.WriteString(deltaMagic)
+	return d, err
 }
 
 // write appends a change.
 func (d *deltaWriter) write(c profile.Change) error {
 	d.buf = appendChange(d.buf[:0], c, d.now)
 	d.count++
-	return d.put(d.buf)
+	_, err := d.w.Write(d.buf)
+	return err
 }
 
 func appendChange(b []byte, c profile.Change, now int64) []byte {
@@ -109,30 +112,30 @@ func appendChange(b []byte, c profile.Change, now int64) []byte {
 
 // close writes the end and makes the part durable.
 func (d *deltaWriter) close() error {
-	end := binary.LittleEndian.AppendUint64([]byte{flagEnd}, uint64(d.count))
-	if err := d.put(end); err != nil {
-		return errors.Join(err, d.c.Close())
-	}
-	_, err := d.w.Write(binary.LittleEndian.AppendUint64(nil, d.hash.Sum64()))
+	_, err := d.w.Write(binary.LittleEndian.AppendUint64([]byte{flagEnd}, uint64(d.count)))
 	if err == nil {
 		err = d.w.Flush()
 	}
-	return errors.Join(err, d.c.Close())
+	if err == nil {
+		_, err = d.file.Write(binary.LittleEndian.AppendUint64(nil, d.hash.Sum64()))
+	}
+	return errors.Join(err, d.file.Close())
 }
 
 // deltaReader reads one part.
 type deltaReader struct {
-	r     *bufio.Reader
-	c     io.Closer
-	hash  *xxh3.Hasher
-	now   int64
-	count int64
-	name  string
-	buf   [64]byte
+	r       io.ReadCloser
+	buf     []byte // a block of what was read
+	at, end int    // what is left of it
+	hashed  int    // what of it is in the hash
+	hash    *xxh3.Hasher
+	now     int64
+	count   int64
+	name    string
 }
 
 func newDeltaReader(r io.ReadCloser, name string, now int64) (*deltaReader, error) {
-	d := &deltaReader{r: bufio.NewReaderSize(r, 256<<10), c: r, hash: xxh3.New(), now: now, name: name}
+	d := &deltaReader{r: r, buf: make([]byte, deltaBlock), hash: xxh3.New(), now: now, name: name}
 	magic, err := d.take(len(deltaMagic))
 	if err != nil || string(magic) != deltaMagic {
 		r.Close()
@@ -141,13 +144,30 @@ func newDeltaReader(r io.ReadCloser, name string, now int64) (*deltaReader, erro
 	return d, nil
 }
 
+// take returns the next n bytes, which are valid until the next call; n is less than a block.
 func (d *deltaReader) take(n int) ([]byte, error) {
-	p := d.buf[:n]
-	if _, err := io.ReadFull(d.r, p); err != nil {
-		return nil, fmt.Errorf("delta part %s is cut off: %w", d.name, io.ErrUnexpectedEOF)
+	if d.end-d.at < n {
+		d.sum()
+		d.end = copy(d.buf, d.buf[d.at:d.end])
+		d.at, d.hashed = 0, 0
+		got, err := io.ReadAtLeast(d.r, d.buf[d.end:], n-d.end)
+		d.end += got
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil, fmt.Errorf("delta part %s is cut off: %w", d.name, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read delta part %s: %w", d.name, err)
+		}
 	}
-	d.hash.Write(p)
-	return p, nil
+	d.at += n
+	return d.buf[d.at-n : d.at], nil
+}
+
+// sum hashes what was taken.
+func (d *deltaReader) sum() uint64 {
+	d.hash.Write(d.buf[d.hashed:d.at])
+	d.hashed = d.at
+	return d.hash.Sum64()
 }
 
 // Next returns the next change, io.EOF after the last one of a part that is whole.
@@ -158,23 +178,22 @@ func (d *deltaReader) Next() (profile.Change, error) {
 	}
 	flags := p[0]
 	if flags&flagEnd != 0 {
-		return profile.Change{}, d.end()
+		return profile.Change{}, d.finish()
 	}
-	size := 16
-	for _, f := range []struct {
-		flag byte
-		size int
-	}{{flagOther, 16}, {flagSince, 8}, {flagSeen, 8}, {flagAt, 8}} {
-		if flags&f.flag != 0 {
-			size += f.size
-		}
-	}
-	if p, err = d.take(size); err != nil {
+	if p, err = d.take(changeSizes[flags&flagsSized]); err != nil {
 		return profile.Change{}, err
 	}
 	d.count++
 	return decodeChange(p, flags, d.now), nil
 }
+
+// changeSizes is how many bytes follow the flags of a change.
+var changeSizes = func() (sizes [flagsSized + 1]int) {
+	for flags := range sizes {
+		sizes[flags] = 16 + 16*(flags&flagOther/flagOther) + 8*bits.OnesCount(uint(flags&(flagSince|flagSeen|flagAt)))
+	}
+	return sizes
+}()
 
 func decodeChange(p []byte, flags byte, now int64) profile.Change {
 	c := profile.Change{Exited: flags&flagExited != 0, Erased: flags&flagErased != 0, Since: now, Seen: now}
@@ -186,25 +205,25 @@ func decodeChange(p []byte, flags byte, now int64) profile.Change {
 	if flags&flagOther != 0 {
 		p = p[copy(c.Member[:], p):]
 	}
-	for _, v := range []struct {
-		flag byte
-		to   *int64
-	}{{flagSince, &c.Since}, {flagSeen, &c.Seen}, {flagAt, &c.At}} {
-		if flags&v.flag != 0 {
-			*v.to = int64(binary.LittleEndian.Uint64(p))
-			p = p[8:]
-		}
+	if flags&flagSince != 0 {
+		c.Since, p = int64(binary.LittleEndian.Uint64(p)), p[8:]
+	}
+	if flags&flagSeen != 0 {
+		c.Seen, p = int64(binary.LittleEndian.Uint64(p)), p[8:]
+	}
+	if flags&flagAt != 0 {
+		c.At = int64(binary.LittleEndian.Uint64(p))
 	}
 	return c
 }
 
-func (d *deltaReader) end() error {
+// finish checks the end of a part.
+func (d *deltaReader) finish() error {
 	p, err := d.take(8)
 	if err != nil {
 		return err
 	}
-	count := int64(binary.LittleEndian.Uint64(p))
-	want := d.hash.Sum64()
+	count, want := int64(binary.LittleEndian.Uint64(p)), d.sum()
 	if p, err = d.take(8); err != nil {
 		return err
 	}
@@ -215,7 +234,7 @@ func (d *deltaReader) end() error {
 }
 
 // Close closes the part's file.
-func (d *deltaReader) Close() error { return d.c.Close() }
+func (d *deltaReader) Close() error { return d.r.Close() }
 
 // delta is a run's delta in the lake; it implements profile.Delta.
 type delta struct {

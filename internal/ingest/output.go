@@ -96,12 +96,12 @@ func (o *output) put(r row, since int64) error {
 	o.decoder.append(payloadOf(head))
 	key := r.key()
 	o.system.id.Append(key[:])
-	o.system.content.Append(int64(binary.LittleEndian.Uint64(head[offContent:])))
-	o.system.since.Append(arrow.Timestamp(since))
-	o.system.seen.Append(arrow.Timestamp(o.rules.now))
-	o.system.seq.Append(o.run.seq)
-	o.system.file.Append(int32(r.file()))
-	o.system.line.Append(r.line())
+	o.system.content.UnsafeAppend(int64(binary.LittleEndian.Uint64(head[offContent:])))
+	o.system.since.UnsafeAppend(arrow.Timestamp(since))
+	o.system.seen.UnsafeAppend(arrow.Timestamp(o.rules.now))
+	o.system.seq.UnsafeAppend(o.run.seq)
+	o.system.file.UnsafeAppend(int32(r.file()))
+	o.system.line.UnsafeAppend(r.line())
 	o.pending++
 	if o.pending == batchRows {
 		return o.flush()

@@ -85,8 +85,9 @@ func (c *rowCodec) secondaryNames() []string {
 // encoder turns the rows of one Arrow batch at a time into records. Each goroutine has its own.
 type encoder struct {
 	codec *rowCodec
-	cols  []arrow.Array
-	at    []int // where each value begins in rec; -1 for null
+	cols  []values
+	at    []int  // where each value begins in rec; -1 for null
+	head  []byte // zeros, as many as bytes come before the values
 	rec   []byte
 	text  []byte
 	norm  []byte
@@ -96,23 +97,25 @@ type encoder struct {
 func (e *encoder) bind(rec arrow.RecordBatch) {
 	e.cols = e.cols[:0]
 	for i := range int(rec.NumCols()) {
-		e.cols = append(e.cols, rec.Column(i))
+		e.cols = append(e.cols, valuesOf(rec.Column(i)))
 	}
 	e.at = make([]int, len(e.cols))
+	e.head = make([]byte, headSize+e.codec.nullBytes)
 }
 
 // encode returns the record of a row, valid until the next call, and its key; ok is false when the primary
 // identity is empty.
 func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok bool) {
-	dst := append(e.rec[:0], make([]byte, headSize+e.codec.nullBytes)...)
-	for i, col := range e.cols {
-		if col.IsNull(row) {
+	dst := append(e.rec[:0], e.head...)
+	for i := range e.cols {
+		col := &e.cols[i]
+		if col.isNull(row) {
 			e.at[i] = -1
 			dst[headSize+i/8] |= 1 << (i % 8)
 			continue
 		}
 		e.at[i] = len(dst)
-		dst = appendValue(dst, col, row)
+		dst = col.append(dst, row)
 	}
 	e.rec = dst
 	primary := e.codec.primary
@@ -170,33 +173,7 @@ func truth(text []byte) bool {
 	return err == nil && n != 0
 }
 
-// appendValue appends the encoding of a value that is not null.
-func appendValue(dst []byte, col arrow.Array, row int) []byte {
-	switch a := col.(type) {
-	case *array.String:
-		v := a.Value(row)
-		dst = binary.AppendUvarint(dst, uint64(len(v)))
-		return append(dst, v...)
-	case *array.Int64:
-		return binary.LittleEndian.AppendUint64(dst, uint64(a.Value(row)))
-	case *array.Timestamp:
-		return binary.LittleEndian.AppendUint64(dst, uint64(a.Value(row)))
-	case *array.Float64:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(a.Value(row)))
-	case *array.Int32:
-		return binary.LittleEndian.AppendUint32(dst, uint32(a.Value(row)))
-	case *array.Date32:
-		return binary.LittleEndian.AppendUint32(dst, uint32(a.Value(row)))
-	case *array.Boolean:
-		if a.Value(row) {
-			return append(dst, 1)
-		}
-		return append(dst, 0)
-	}
-	panic(fmt.Sprintf("ingest: a batch with a column of type %s", col.DataType()))
-}
-
-// decoder appends payloads to Arrow builders, one per field.
+// decoder appends payloads to Arrow builders, one per field, which have room for them.
 type decoder struct {
 	codec *rowCodec
 	cols  []array.Builder
@@ -217,22 +194,22 @@ func (d *decoder) append(payload []byte) {
 			b.BinaryBuilder.Append(p[w : w+int(n)])
 			p = p[w+int(n):]
 		case *array.Int64Builder:
-			b.Append(int64(binary.LittleEndian.Uint64(p)))
+			b.UnsafeAppend(int64(binary.LittleEndian.Uint64(p)))
 			p = p[8:]
 		case *array.TimestampBuilder:
-			b.Append(arrow.Timestamp(binary.LittleEndian.Uint64(p)))
+			b.UnsafeAppend(arrow.Timestamp(binary.LittleEndian.Uint64(p)))
 			p = p[8:]
 		case *array.Float64Builder:
-			b.Append(math.Float64frombits(binary.LittleEndian.Uint64(p)))
+			b.UnsafeAppend(math.Float64frombits(binary.LittleEndian.Uint64(p)))
 			p = p[8:]
 		case *array.Int32Builder:
-			b.Append(int32(binary.LittleEndian.Uint32(p)))
+			b.UnsafeAppend(int32(binary.LittleEndian.Uint32(p)))
 			p = p[4:]
 		case *array.Date32Builder:
-			b.Append(arrow.Date32(binary.LittleEndian.Uint32(p)))
+			b.UnsafeAppend(arrow.Date32(binary.LittleEndian.Uint32(p)))
 			p = p[4:]
 		case *array.BooleanBuilder:
-			b.Append(p[0] != 0)
+			b.UnsafeAppend(p[0] != 0)
 			p = p[1:]
 		default:
 			panic(fmt.Sprintf("ingest: a dataset with a column built by %T", b))
@@ -283,7 +260,8 @@ func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, prima
 	}
 	for n := range c.secondary {
 		if col, row := st.Identity(n, i); !col.IsNull(row) {
-			dst = c.addKey(dst, n, appendValue(nil, col, row), primary)
+			v := valuesOf(col)
+			dst = c.addKey(dst, n, v.append(nil, row), primary)
 		}
 	}
 	return dst

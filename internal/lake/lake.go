@@ -66,6 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
 	}
 	registerDurableFiles()
+	registerSnappy()
 	if err := mkdirDurable(filepath.Clean(cfg.Warehouse)); err != nil {
 		return nil, fmt.Errorf("create the lake's warehouse: %w", err)
 	}

@@ -291,11 +291,13 @@ func eachChange(ctx context.Context, d profile.Delta, fn func(*profile.Change) e
 // readPart calls fn for every change of a part and closes it.
 func readPart(ctx context.Context, r profile.ChangeReader, fn func(*profile.Change) error) error {
 	defer r.Close()
+	var c profile.Change
 	for n := 0; ; n++ {
 		if n&0xfff == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		c, err := r.Next()
+		var err error
+		c, err = r.Next()
 		if err == io.EOF {
 			return nil
 		}

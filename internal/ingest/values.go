@@ -1,0 +1,81 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// values is a column of a batch as slices, which a row is read from without a call of its array's methods.
+// The slices are the array's own.
+type values struct {
+	nulls  []byte // validity bitmap, nil when no value is null
+	offset int    // of the first value in it
+	kind   arrow.Type
+	text   *array.String
+	wide   []int64
+	times  []arrow.Timestamp
+	floats []float64
+	narrow []int32
+	dates  []arrow.Date32
+	truths *array.Boolean
+}
+
+// valuesOf returns the values of a column of a type that a field can have.
+func valuesOf(col arrow.Array) values {
+	v := values{kind: col.DataType().ID()}
+	if col.NullN() > 0 {
+		v.nulls, v.offset = col.NullBitmapBytes(), col.Data().Offset()
+	}
+	switch a := col.(type) {
+	case *array.String:
+		v.text = a
+	case *array.Int64:
+		v.wide = a.Int64Values()
+	case *array.Timestamp:
+		v.times = a.TimestampValues()
+	case *array.Float64:
+		v.floats = a.Float64Values()
+	case *array.Int32:
+		v.narrow = a.Int32Values()
+	case *array.Date32:
+		v.dates = a.Date32Values()
+	case *array.Boolean:
+		v.truths = a
+	default:
+		panic(fmt.Sprintf("ingest: a batch with a column of type %s", col.DataType()))
+	}
+	return v
+}
+
+func (v *values) isNull(row int) bool {
+	at := v.offset + row
+	return v.nulls != nil && v.nulls[at>>3]&(1<<(at&7)) == 0
+}
+
+// append appends the encoding of a value that is not null.
+func (v *values) append(dst []byte, row int) []byte {
+	switch v.kind {
+	case arrow.STRING:
+		s := v.text.Value(row)
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+		return append(dst, s...)
+	case arrow.INT64:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.wide[row]))
+	case arrow.TIMESTAMP:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.times[row]))
+	case arrow.FLOAT64:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.floats[row]))
+	case arrow.INT32:
+		return binary.LittleEndian.AppendUint32(dst, uint32(v.narrow[row]))
+	case arrow.DATE32:
+		return binary.LittleEndian.AppendUint32(dst, uint32(v.dates[row]))
+	}
+	if v.truths.Value(row) {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
