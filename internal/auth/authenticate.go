@@ -38,7 +38,7 @@ func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, e
 	if h.Org != c.Org {
 		return audience.Actor{}, audience.Errorf(audience.WrongOrg, "the header x-gw-ims-org-id must be the organization that the token was issued for")
 	}
-	key := grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: h.Sandbox}}
+	key := grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: h.Sandbox}, secret: c.Secret}
 	if c.outside != nil {
 		key.token = c.outside.token
 	}
@@ -70,6 +70,7 @@ func (h Headers) missing() error {
 type grantKey struct {
 	client string
 	scope  audience.Scope
+	secret string // names the secret that the token was issued for
 	token  string // of another issuer, which says what the client may do
 }
 
@@ -99,6 +100,9 @@ func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audien
 	}
 	if err != nil {
 		return audience.Actor{}, fmt.Errorf("look up the client: %w", err)
+	}
+	if out == nil && !issuedFor(client, key.secret) {
+		return audience.Actor{}, audience.Errorf(audience.BadToken, "the secret that the token was issued for was replaced; get a new token at /ims/token/v3")
 	}
 	role := client.RoleIn(key.scope.Sandbox)
 	if role == "" {

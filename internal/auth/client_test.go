@@ -64,3 +64,29 @@ func TestOldSecrets(t *testing.T) {
 		t.Errorf("an old secret whose time is over: %v", err)
 	}
 }
+
+// A token works no longer than its secret when that is ended at once, and to its own end when the secret's time passes.
+func TestTokenOfASecret(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h := b.headers(b.token)
+	b.accepted(h)
+	c := b.store.clients[testClient]
+	fresh, hash := b.issuer.NewSecret()
+	c.SecretHash, c.OldSecrets = hash, []audience.OldSecret{{Hash: HashSecret(secret), ValidUntil: b.now.Add(time.Minute)}}
+	b.store.clients[testClient] = c
+	b.issuer.Forget()
+	b.accepted(h)
+	b.now = b.now.Add(time.Hour)
+	b.accepted(h)
+
+	c.OldSecrets = nil
+	b.store.clients[testClient] = c
+	b.issuer.Forget()
+	b.refused(h, audience.BadToken)
+	token, _, err := b.issuer.Token(t.Context(), testClient, fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.accepted(b.headers(token))
+}

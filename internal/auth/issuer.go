@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -80,6 +81,7 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 type claims struct {
 	jwt.Claims
 	Org     string    `json:"org"`
+	Secret  string    `json:"sec"` // tells which of the client's secrets it was issued for
 	outside *outsider // of a token of another issuer
 }
 
@@ -97,7 +99,7 @@ func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (toke
 	token, err = jwt.Signed(i.tokens).Claims(claims{
 		Claims: jwt.Claims{Issuer: issuerName, Subject: client.ID, ID: uuid.NewString(),
 			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(tokenLife))},
-		Org: client.Org,
+		Org: client.Org, Secret: secretName(HashSecret(clientSecret)),
 	}).Serialize()
 	return token, tokenLife - time.Second, err
 }
@@ -113,6 +115,19 @@ func knows(c audience.Client, secret string, now time.Time) bool {
 		}
 	}
 	return known == 1
+}
+
+// secretName names a secret in the tokens that are issued for it. Nothing can be learnt from it: the secret is 256 random bits.
+func secretName(hash []byte) string {
+	sum := sha256.Sum256(hash)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// issuedFor reports whether a token was issued for a secret that the client has, or had until its time was over. One that
+// was ended at once is not among them.
+func issuedFor(c audience.Client, name string) bool {
+	return secretName(c.SecretHash) == name ||
+		slices.ContainsFunc(c.OldSecrets, func(old audience.OldSecret) bool { return secretName(old.Hash) == name })
 }
 
 // verify returns the content of a token that this issuer signed and whose time is not over.

@@ -157,7 +157,7 @@ func TestForgedTokens(t *testing.T) {
 		}
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
-	claims := map[string]any{"iss": "roster", "sub": testClient, "org": testOrg, "exp": b.now.Add(time.Hour).Unix()}
+	claims := map[string]any{"iss": "roster", "sub": testClient, "org": testOrg, "sec": secretName(HashSecret(secret)), "exp": b.now.Add(time.Hour).Unix()}
 	_, otherKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -191,6 +191,7 @@ func TestForgedTokens(t *testing.T) {
 		"empty":                    "",
 		"rubbish":                  "rubbish",
 		"three dots":               "..",
+		"no secret":                sign(jose.EdDSA, own, with("sec", "")),
 		"no signature":             parts[0] + "." + parts[1] + ".",
 		"another signature":        parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
 		"other claims":             parts[0] + "." + encode(with("org", "other")) + "." + parts[2],

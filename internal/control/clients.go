@@ -172,8 +172,9 @@ func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string)
 }
 
 // NewClientSecret gives an API client a new secret, which is told only here. The secrets that it had are valid until
-// the given time, at most maxOverlap from now, or for defaultOverlap when it is zero. They end at once if it has passed. Who gets to know a secret gets all
-// that the client holds, so that the actor must hold its labels.
+// the given time, at most maxOverlap from now, or for defaultOverlap when it is zero. They end at once if it has passed,
+// and with them the tokens that were issued for them. Who gets to know a secret gets all that the client holds, so that
+// the actor must hold its labels.
 func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.ClientNewSecret, id)
 	if err != nil {
