@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"roster/client"
@@ -46,7 +47,7 @@ func rowsOf(r client.Run) client.Rows {
 	return *r.Rows
 }
 
-// membersOf returns a run's ledger of members.
+// membersOf returns a run's ledger of members; a run without one has counted none.
 func membersOf(r client.Run) client.Members {
 	if r.Members == nil {
 		return client.Members{}
@@ -54,7 +55,8 @@ func membersOf(r client.Run) client.Members {
 	return *r.Members
 }
 
-// printLedger writes the ledgers of runs side by side.
+// printLedger writes the ledgers of runs side by side. A run that failed before it counted members has none but of what
+// it read.
 func printLedger(w io.Writer, indent string, runs ...client.Run) {
 	head := []string{"run"}
 	for i, r := range runs {
@@ -77,16 +79,18 @@ func printLedger(w io.Writer, indent string, runs ...client.Run) {
 	}
 	line("rows read", func(r client.Rows, _ client.Members) int64 { return r.Read })
 	line("  rejected", func(r client.Rows, _ client.Members) int64 { return r.Rejected })
-	line("  duplicates", func(r client.Rows, _ client.Members) int64 { return r.Duplicates })
-	line("  added", func(r client.Rows, _ client.Members) int64 { return r.Added })
-	line("  updated", func(r client.Rows, _ client.Members) int64 { return r.Updated })
-	line("  unchanged", func(r client.Rows, _ client.Members) int64 { return r.Unchanged })
-	line("  deleted", func(r client.Rows, _ client.Members) int64 { return r.Deleted })
-	line("  deleted, was no member", func(r client.Rows, _ client.Members) int64 { return r.DeletedNotMember })
-	line("members before", func(_ client.Rows, m client.Members) int64 { return m.Before })
-	line("  left, not in the list", func(_ client.Rows, m client.Members) int64 { return m.Removed })
-	line("  expired", func(_ client.Rows, m client.Members) int64 { return m.Expired })
-	line("members after", func(_ client.Rows, m client.Members) int64 { return m.After })
+	if slices.ContainsFunc(runs, func(r client.Run) bool { return r.Members != nil }) {
+		line("  duplicates", func(r client.Rows, _ client.Members) int64 { return r.Duplicates })
+		line("  added", func(r client.Rows, _ client.Members) int64 { return r.Added })
+		line("  updated", func(r client.Rows, _ client.Members) int64 { return r.Updated })
+		line("  unchanged", func(r client.Rows, _ client.Members) int64 { return r.Unchanged })
+		line("  deleted", func(r client.Rows, _ client.Members) int64 { return r.Deleted })
+		line("  deleted, was no member", func(r client.Rows, _ client.Members) int64 { return r.DeletedNotMember })
+		line("members before", func(_ client.Rows, m client.Members) int64 { return m.Before })
+		line("  left, not in the list", func(_ client.Rows, m client.Members) int64 { return m.Removed })
+		line("  expired", func(_ client.Rows, m client.Members) int64 { return m.Expired })
+		line("members after", func(_ client.Rows, m client.Members) int64 { return m.After })
+	}
 	right := make([]int, len(runs))
 	for i := range runs {
 		right[i] = i + 1
