@@ -19,10 +19,7 @@ import (
 // wrong type are refused, each by its path. Whole numbers may be given as numeric strings, since clients send
 // them so. What is decoded are the wire types of package client.
 
-const (
-	maxDepth    = 32
-	maxProblems = 50
-)
+const maxDepth = 32
 
 // decode decodes one JSON document into dst, a pointer to a struct. Its errors are *audience.Error with a
 // problem per path.
@@ -199,12 +196,6 @@ func join(path, name string) string {
 // decoder assigns nodes to Go values and collects what does not fit.
 type decoder struct{ problems audience.Problems }
 
-func (d *decoder) problem(path, format string, args ...any) {
-	if len(d.problems) < maxProblems {
-		d.problems.Add(path, format, args...)
-	}
-}
-
 func (d *decoder) assign(path string, n node, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -243,7 +234,7 @@ func (d *decoder) expect(path string, n node, want kind) bool {
 	if n.kind == want {
 		return true
 	}
-	d.problem(path, "must be %s, not %s", want, n.kind.called())
+	d.problems.Add(path, "must be %s, not %s", want, n.kind.called())
 	return false
 }
 
@@ -258,7 +249,7 @@ func (d *decoder) integer(path string, n node, v reflect.Value) {
 		// 30.0 and 3e1 are whole numbers too.
 		f, floatErr := strconv.ParseFloat(n.text, 64)
 		if number = int64(f); n.kind != kindNumber || floatErr != nil || float64(number) != f || f > 1<<53 || f < -1<<53 {
-			d.problem(path, "must be a whole number")
+			d.problems.Add(path, "must be a whole number")
 			return
 		}
 	}
@@ -272,7 +263,7 @@ func (d *decoder) number(path string, n node, v reflect.Value) {
 	}
 	f, err := strconv.ParseFloat(n.text, 64)
 	if err != nil {
-		d.problem(path, "is out of range")
+		d.problems.Add(path, "is out of range")
 		return
 	}
 	v.SetFloat(f)
@@ -311,7 +302,7 @@ func (d *decoder) object(path string, n node, v reflect.Value) {
 			for j, p := range properties {
 				known[j] = p.name
 			}
-			d.problem(join(path, name), "unknown property; the known ones here are %s", strings.Join(known, ", "))
+			d.problems.Add(join(path, name), "unknown property; the known ones here are %s", strings.Join(known, ", "))
 			continue
 		}
 		d.assign(join(path, name), n.nodes[i], v.FieldByIndex(properties[at].index))

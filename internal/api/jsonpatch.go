@@ -78,15 +78,15 @@ func (d *decoder) patchOp(at string, n node) patchOp {
 	o := patchOp{at: at, op: in.Op}
 	switch {
 	case !slices.Contains([]string{patchAdd, patchReplace, patchRemove}, in.Op):
-		d.problem(join(at, "op"), "%.64q is not supported; %s, %s and %s are", in.Op, patchAdd, patchReplace, patchRemove)
+		d.problems.Add(join(at, "op"), "%.64q is not supported; %s, %s and %s are", in.Op, patchAdd, patchReplace, patchRemove)
 	case in.Value != nil:
 		o.value = n.nodes[slices.Index(n.names, "value")]
 	case in.Op != patchRemove:
-		d.problem(join(at, "value"), "is required with %q", in.Op)
+		d.problems.Add(join(at, "value"), "is required with %q", in.Op)
 	}
 	var ok bool
 	if o.path, ok = pointer(in.Path); !ok {
-		d.problem(join(at, "path"), "%.100q does not name a property; write it as a JSON Pointer, such as /description", in.Path)
+		d.problems.Add(join(at, "path"), "%.100q does not name a property; write it as a JSON Pointer, such as /description", in.Path)
 	}
 	return o
 }
@@ -122,5 +122,5 @@ func (o *patchOp) set(d *decoder, dst any) {
 
 // refuse says that the operation's path is none of those that can be changed, which are written as JSON Pointers.
 func (o *patchOp) refuse(d *decoder, known ...string) {
-	d.problem(join(o.at, "path"), "cannot be changed; %s can", strings.Join(known, ", "))
+	d.problems.Add(join(o.at, "path"), "cannot be changed; %s can", strings.Join(known, ", "))
 }

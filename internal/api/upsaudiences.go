@@ -227,7 +227,7 @@ func upsPatch(ops []patchOp) (control.Patch, error) {
 			p.Tags = new([]string)
 			o.set(&d, p.Tags)
 		case o.is("lifecycleState") && o.op == patchRemove:
-			d.problem(join(o.at, "op"), "an audience always has a lifecycleState; set another one")
+			d.problems.Add(join(o.at, "op"), "an audience always has a lifecycleState; set another one")
 		case o.is("lifecycleState"):
 			p.State = new(audience.State)
 			o.set(&d, p.State)

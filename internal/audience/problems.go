@@ -14,8 +14,14 @@ const MaxText = 255
 // Problems collects what is wrong with a request, one entry for each offending field. The zero value is empty.
 type Problems []Problem
 
-// Add records a problem with the field at path.
+// maxProblems is how many problems are kept: whoever has more mends the first and tries again.
+const maxProblems = 100
+
+// Add records a problem with the field at path, unless there are too many to be read already.
 func (p *Problems) Add(path, format string, args ...any) {
+	if len(*p) == maxProblems {
+		return
+	}
 	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -82,7 +88,11 @@ func (p Problems) Err() error {
 	texts := make([]string, 0, shownProblems+1)
 	for i, one := range p {
 		if i == shownProblems {
-			texts = append(texts, fmt.Sprintf("and %d more", len(p)-i))
+			more := fmt.Sprintf("and %d more", len(p)-i)
+			if len(p) == maxProblems {
+				more += " at least"
+			}
+			texts = append(texts, more)
 			break
 		}
 		texts = append(texts, one.Path+": "+one.Message)

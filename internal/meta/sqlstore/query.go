@@ -41,10 +41,16 @@ func (q queries) rewrite(query string) string {
 type row interface{ Scan(dest ...any) error }
 
 // each calls scan for every row. what names the rows in errors. No row has a text that the engines cannot keep, whatever
-// clients ask for; PostgreSQL would fail instead of saying so.
+// clients ask for or a file is called; PostgreSQL would fail instead of saying so. Such a text is bound as NULL, which
+// equals nothing.
 func (q queries) each(ctx context.Context, what, query string, args []any, scan func(row) error) error {
 	if slices.ContainsFunc(args, unstorable) {
-		return nil
+		args = slices.Clone(args)
+		for i := range args {
+			if unstorable(args[i]) {
+				args[i] = nil
+			}
+		}
 	}
 	rows, err := q.db.QueryContext(ctx, q.rewrite(query), args...)
 	if err != nil {
