@@ -70,7 +70,7 @@ func (h Headers) missing() error {
 type grantKey struct {
 	client string
 	scope  audience.Scope
-	secret string // names the secret that the token was issued for
+	secret string // that the token was issued for, if it is this server's
 	token  string // of another issuer, which says what the client may do
 }
 
@@ -98,11 +98,14 @@ func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audien
 	if errors.Is(err, meta.ErrNotFound) || err == nil && client.Org != key.scope.Org {
 		return audience.Actor{}, audience.Errorf(audience.BadToken, "the client that the token was issued to does not exist any more")
 	}
+	if errors.Is(err, errNamesake) {
+		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the token's issuer names its client as an API client of this server is named; neither may pass for the other, so the issuer must use another id")
+	}
 	if err != nil {
 		return audience.Actor{}, fmt.Errorf("look up the client: %w", err)
 	}
-	if out == nil && !issuedFor(client, key.secret) {
-		return audience.Actor{}, audience.Errorf(audience.BadToken, "the secret that the token was issued for was replaced; get a new token at /ims/token/v3")
+	if out == nil && !has(client, key.secret, now) {
+		return audience.Actor{}, audience.Errorf(audience.BadToken, "the client secret that the token was issued for is not valid any more; get a new token at /ims/token/v3")
 	}
 	role := client.RoleIn(key.scope.Sandbox)
 	if role == "" {
@@ -113,10 +116,20 @@ func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audien
 	return actor, nil
 }
 
+// errNamesake says that a client of another issuer has the id of an API client. What is recorded by ids of clients (repeated
+// requests, webhooks, the audit log, rates) would not tell them apart.
+var errNamesake = errors.New("auth: a client of another issuer has the id of an API client")
+
 // client returns the client of a key: one that is stored, or one that a token of another issuer tells of.
 func (i *Issuer) client(ctx context.Context, key grantKey, out *outsider) (audience.Client, error) {
-	if out == nil {
-		return i.store.Client(ctx, key.client)
+	stored, err := i.store.Client(ctx, key.client)
+	switch {
+	case out == nil:
+		return stored, err
+	case err == nil:
+		return audience.Client{}, errNamesake
+	case !errors.Is(err, meta.ErrNotFound):
+		return audience.Client{}, err
 	}
 	return audience.Client{ID: key.client, Org: key.scope.Org, Roles: out.roles, Grants: out.labels}, nil
 }

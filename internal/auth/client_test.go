@@ -65,28 +65,46 @@ func TestOldSecrets(t *testing.T) {
 	}
 }
 
-// A token works no longer than its secret when that is ended at once, and to its own end when the secret's time passes.
-func TestTokenOfASecret(t *testing.T) {
+// TestTokenEndsWithItsSecret replaces the secret that a token was issued for, with and without an overlap.
+func TestTokenEndsWithItsSecret(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	h := b.headers(b.token)
 	b.accepted(h)
 	c := b.store.clients[testClient]
 	fresh, hash := b.issuer.NewSecret()
-	c.SecretHash, c.OldSecrets = hash, []audience.OldSecret{{Hash: HashSecret(secret), ValidUntil: b.now.Add(time.Minute)}}
+	c.SecretHash, c.OldSecrets = hash, []audience.OldSecret{{Hash: HashSecret(secret), ValidUntil: b.now.Add(time.Hour)}}
 	b.store.clients[testClient] = c
 	b.issuer.Forget()
 	b.accepted(h)
-	b.now = b.now.Add(time.Hour)
-	b.accepted(h)
+	token, life, err := b.issuer.Token(t.Context(), testClient, secret)
+	if err != nil || life > time.Hour {
+		t.Errorf("a token of a secret that has an hour left lives %s, %v", life, err)
+	}
+	b.accepted(b.headers(token))
+	newer, life, err := b.issuer.Token(t.Context(), testClient, fresh)
+	if err != nil || life != tokenLife-time.Second {
+		t.Errorf("a token of the new secret lives %s, %v", life, err)
+	}
+	b.accepted(b.headers(newer))
 
 	c.OldSecrets = nil
 	b.store.clients[testClient] = c
 	b.issuer.Forget()
 	b.refused(h, audience.BadToken)
-	token, _, err := b.issuer.Token(t.Context(), testClient, fresh)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.accepted(b.headers(token))
+	b.refused(b.headers(token), audience.BadToken)
+	b.accepted(b.headers(newer))
+}
+
+// TestTokenEndsWithTheOverlap lets the time of a replaced secret pass.
+func TestTokenEndsWithTheOverlap(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.store.clients[testClient]
+	_, c.SecretHash = b.issuer.NewSecret()
+	c.OldSecrets = []audience.OldSecret{{Hash: HashSecret(secret), ValidUntil: b.now.Add(time.Hour)}}
+	b.store.clients[testClient] = c
+	b.accepted(b.headers(b.token))
+	b.now = b.now.Add(time.Hour)
+	b.refused(b.headers(b.token), audience.BadToken)
 }

@@ -81,53 +81,59 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 type claims struct {
 	jwt.Claims
 	Org     string    `json:"org"`
-	Secret  string    `json:"sec"` // tells which of the client's secrets it was issued for
+	Secret  string    `json:"sec"` // which of the client's secrets it was issued for, as secretID says
 	outside *outsider // of a token of another issuer
 }
 
-// Token issues a token for a client that knows its secret, and tells how long it lives. ErrInvalidClient
+// Token issues a token for a client that knows its secret, and tells how long it lives: never longer than the secret. ErrInvalidClient
 // when the client is unknown or the secret is wrong.
 func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error) {
 	client, err := i.store.Client(ctx, clientID)
 	if err != nil && !errors.Is(err, meta.ErrNotFound) {
 		return "", 0, err
 	}
-	if !knows(client, clientSecret, i.clock()) {
+	now := i.clock()
+	until, ok := knows(client, clientSecret, now)
+	if !ok {
 		return "", 0, ErrInvalidClient
 	}
-	now := i.clock().Truncate(time.Second)
+	now = now.Truncate(time.Second)
+	expiry := now.Add(tokenLife)
+	if !until.IsZero() && until.Before(expiry) {
+		expiry = until.Truncate(time.Second)
+	}
 	token, err = jwt.Signed(i.tokens).Claims(claims{
 		Claims: jwt.Claims{Issuer: issuerName, Subject: client.ID, ID: uuid.NewString(),
-			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(tokenLife))},
-		Org: client.Org, Secret: secretName(HashSecret(clientSecret)),
+			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(expiry)},
+		Org: client.Org, Secret: secretID(HashSecret(clientSecret)),
 	}).Serialize()
-	return token, tokenLife - time.Second, err
+	return token, max(0, expiry.Sub(now)-time.Second), err
 }
 
-// knows reports whether a secret is the client's, or one that it had and whose time is not over. An unknown client has
-// no hash, which no secret has either.
-func knows(c audience.Client, secret string, now time.Time) bool {
+// knows reports whether a secret is the client's, or one that it had and whose time is not over; until is its end, zero
+// when it has none. An unknown client has no hash, which no secret has either.
+func knows(c audience.Client, secret string, now time.Time) (until time.Time, known bool) {
 	hash := HashSecret(secret)
-	known := subtle.ConstantTimeCompare(hash, c.SecretHash)
+	known = subtle.ConstantTimeCompare(hash, c.SecretHash) == 1
 	for _, old := range c.OldSecrets {
-		if now.Before(old.ValidUntil) {
-			known |= subtle.ConstantTimeCompare(hash, old.Hash)
+		if now.Before(old.ValidUntil) && subtle.ConstantTimeCompare(hash, old.Hash) == 1 && !known {
+			until, known = old.ValidUntil, true
 		}
 	}
-	return known == 1
+	return until, known
 }
 
-// secretName names a secret in the tokens that are issued for it. Nothing can be learnt from it: the secret is 256 random bits.
-func secretName(hash []byte) string {
-	sum := sha256.Sum256(hash)
+// secretID names a secret in tokens by its hash. It tells nothing of either.
+func secretID(hash []byte) string {
+	sum := sha256.Sum256(append([]byte("token of "), hash...))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// issuedFor reports whether a token was issued for a secret that the client has, or had until its time was over. One that
-// was ended at once is not among them.
-func issuedFor(c audience.Client, name string) bool {
-	return secretName(c.SecretHash) == name ||
-		slices.ContainsFunc(c.OldSecrets, func(old audience.OldSecret) bool { return secretName(old.Hash) == name })
+// has reports whether the client still has the secret that secretID names.
+func has(c audience.Client, id string, now time.Time) bool {
+	return id == secretID(c.SecretHash) || slices.ContainsFunc(c.OldSecrets, func(old audience.OldSecret) bool {
+		return now.Before(old.ValidUntil) && id == secretID(old.Hash)
+	})
 }
 
 // verify returns the content of a token that this issuer signed and whose time is not over.

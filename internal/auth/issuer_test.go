@@ -157,7 +157,7 @@ func TestForgedTokens(t *testing.T) {
 		}
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
-	claims := map[string]any{"iss": "roster", "sub": testClient, "org": testOrg, "sec": secretName(HashSecret(secret)), "exp": b.now.Add(time.Hour).Unix()}
+	claims := map[string]any{"iss": "roster", "sub": testClient, "org": testOrg, "sec": secretID(HashSecret(secret)), "exp": b.now.Add(time.Hour).Unix()}
 	_, otherKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -191,12 +191,12 @@ func TestForgedTokens(t *testing.T) {
 		"empty":                    "",
 		"rubbish":                  "rubbish",
 		"three dots":               "..",
-		"no secret":                sign(jose.EdDSA, own, with("sec", "")),
 		"no signature":             parts[0] + "." + parts[1] + ".",
 		"another signature":        parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
 		"other claims":             parts[0] + "." + encode(with("org", "other")) + "." + parts[2],
 		"alg none":                 encode(map[string]string{"alg": "none", "typ": "JWT"}) + "." + encode(claims) + ".",
 		"alg none, signed":         encode(map[string]string{"alg": "none"}) + "." + encode(claims) + "." + parts[2],
+		"of no secret":             sign(jose.EdDSA, own, with("sec", "")),
 		"another key":              sign(jose.EdDSA, otherKey, claims),
 		"the public key as secret": sign(jose.HS256, public, claims),
 		"another issuer":           sign(jose.EdDSA, own, with("iss", "other")),

@@ -321,3 +321,14 @@ func TestTrustRefused(t *testing.T) {
 	}
 	b.refused(b.headers("not.a.token"), audience.BadToken)
 }
+
+// TestOIDCNamesake has an issuer name its client as an API client is named: what is recorded of one is never the other's.
+func TestOIDCNamesake(t *testing.T) {
+	t.Parallel()
+	b, _, key, claims := trusting(t, nil)
+	h := b.headers(signed(t, key, but(claims, "sub", testClient)))
+	b.refused(h, audience.Forbidden)
+	b.accepted(b.headers(b.token))
+	delete(b.store.clients, testClient)
+	b.accepted(h)
+}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -153,7 +154,7 @@ func (d *deed) changes(before, after map[string]any) {
 const maxAudit = 10_000
 
 // Audit lists entries of the audit log, newest first. An administrator of the whole organization sees all of them,
-// one of a sandbox those of that sandbox. What changed is left out of entries about what the actor does not see.
+// one of a sandbox those of that sandbox. Names and what changed are left out of entries about what the actor does not see.
 func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error) {
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err
@@ -168,13 +169,11 @@ func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery
 		q.Sandbox = a.Scope.Sandbox
 	}
 	list, err := s.cfg.Store.Audit(ctx, a.Scope.Org, q)
-	for i := range list {
-		if e := &list[i]; !a.Grants.Covers(e.Labels) {
-			e.Before, e.After = nil, nil
-			if _, id := canonical(e.Object); !id { // the name of what could not be created
-				e.Object = ""
-			}
-		}
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	if err := s.redact(ctx, a, list); err != nil {
+		return nil, fmt.Errorf("look up the labels of what the audit log is about: %w", err)
+	}
+	return list, nil
 }

@@ -192,3 +192,48 @@ func TestAuditIsForAdministrators(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditOfLaterLabels gives an audience, which had none when it was made, a label: its older entries are hidden as well,
+// and stay so when it is deleted.
+func TestAuditOfLaterLabels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, open := w.submit(draft("people")), w.submit(draft("others"))
+	admin := w.editor
+	admin.Role, admin.Grants = audience.Admin, nil
+	told := func(id audience.ID) (names int) {
+		t.Helper()
+		list, err := w.Audit(t.Context(), admin, meta.AuditQuery{Limit: 100, Object: string(id)})
+		if err != nil || len(list) == 0 {
+			t.Fatal(list, err)
+		}
+		for _, e := range list {
+			if e.Object != string(id) {
+				t.Errorf("an entry without its id: %+v", e)
+			}
+			if e.Before != nil || e.After != nil {
+				names++
+			}
+		}
+		return names
+	}
+	if told(a.ID) != 1 || told(open.ID) != 1 {
+		t.Error("what has no labels is hidden")
+	}
+	if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Labels: &[]string{"custom/x"}}); err != nil {
+		t.Fatal(err)
+	}
+	if told(a.ID) != 0 || told(open.ID) != 1 {
+		t.Error("entries from before the label are told")
+	}
+	if err := w.DeleteAudience(t.Context(), w.editor, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	if told(a.ID) != 0 {
+		t.Error("entries of what was deleted are told")
+	}
+	admin.Grants = audience.Grants{"custom/x"}
+	if told(a.ID) != 3 {
+		t.Error("entries are hidden from who holds the label")
+	}
+}
