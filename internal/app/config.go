@@ -45,6 +45,8 @@ type Config struct {
 	DenyNetworks []netip.Prefix
 	// S3Environment lets S3 connections read as whoever the environment of the process says.
 	S3Environment bool
+	// S3EnvironmentEndpoints are the addresses, scheme://host:port, that they may then name beside Amazon's own.
+	S3EnvironmentEndpoints []string
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
 	RateLimit float64
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.

@@ -53,6 +53,8 @@ func TestLoadErrors(t *testing.T) {
 		{"local-roots", "relative", "absolute"},
 		{"local-roots", filepath.Join(dir, "absent"), "existing"},
 		{"local-roots", plain, "folder"},
+		{"s3-environment-endpoints", "https://s3.example.com,s3.example.net", "addresses of stores"},
+		{"s3-environment-endpoints", "https://user:hunter2@s3.example.com", "addresses of stores"},
 		{"memory", "lots", "size"},
 		{"undo-window", "7 days", "time"},
 		{"undo-window", "59m", "1h or more"},

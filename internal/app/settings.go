@@ -57,6 +57,7 @@ func Settings() []Setting {
 		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", networks(func(c *Config) *[]netip.Prefix { return &c.AllowNetworks })},
 		{"deny-networks", "networks that they may not lead to, be they public or allowed", "", networks(func(c *Config) *[]netip.Prefix { return &c.DenyNetworks })},
 		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
+		{"s3-environment-endpoints", "stores beside Amazon's own that such connections may lead to, such as https://minio.example.com:9000, with commas between them", "", setS3EnvironmentEndpoints},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
@@ -221,6 +222,18 @@ func networks(field func(*Config) *[]netip.Prefix) func(*Config, string) error {
 		}
 		return nil
 	}
+}
+
+func setS3EnvironmentEndpoints(c *Config, v string) error {
+	c.S3EnvironmentEndpoints = nil
+	for text := range strings.SplitSeq(v, ",") {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("it must be addresses of stores, such as https://minio.example.com:9000, without a user, a path or a query")
+		}
+		c.S3EnvironmentEndpoints = append(c.S3EnvironmentEndpoints, origin(u))
+	}
+	return nil
 }
 
 func setRateLimit(c *Config, v string) error {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,8 +59,34 @@ func (a *App) openS3(ctx context.Context, auth audience.ConnectionAuth, p map[st
 	if environment && !a.cfg.S3Environment {
 		return nil, audience.InvalidField("auth.specName", "is only for servers whose operator lets connections read as the server itself (--s3-environment, ROSTER_S3_ENVIRONMENT)")
 	}
+	if environment && endpoint != "" && !a.cfg.trusts(endpoint) {
+		return nil, audience.InvalidField("auth.params.serviceUrl", "must be one of Amazon's own, or be left out, when the server reads as itself: its credentials go nowhere else unless its operator allows it (--s3-environment-endpoints, ROSTER_S3_ENVIRONMENT_ENDPOINTS)")
+	}
 	return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: p["region"], PathStyle: pathStyle, Bucket: p["bucketName"], Folder: p["folderPath"],
 		AccessKey: p["s3AccessKey"], SecretKey: p["s3SecretKey"], SessionToken: p["s3SessionToken"], Environment: environment, Client: a.outside})
+}
+
+// amazon is a host at which Amazon itself speaks the protocol of S3: of all, of a region, or of a network's endpoint. Other names that
+// end so belong to customers, as those of machines and balancers do.
+var amazon = regexp.MustCompile(`^(bucket\.vpce-[a-z0-9-]+\.)?s3(-fips|-accelerate)?(\.dualstack)?([.-][a-z]{2,4}(-[a-z]+)+-[0-9]{1,2})?(\.vpce)?\.amazonaws\.com(\.cn)?$`)
+
+// trusts reports whether the credentials of the server's environment may be shown at an address that a tenant names.
+func (c Config) trusts(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	at := origin(u)
+	return slices.Contains(c.S3EnvironmentEndpoints, at) || amazon.MatchString(strings.TrimPrefix(at, "https://"))
+}
+
+// origin is the scheme, the host and the port of an address; the usual port of https is left out.
+func origin(u *url.URL) string {
+	at := strings.ToLower(u.Scheme + "://" + u.Host)
+	if u.Scheme == "https" {
+		at = strings.TrimSuffix(at, ":443")
+	}
+	return at
 }
 
 // openGCS opens a bucket by HMAC keys, which Google takes where it speaks the protocol of S3, or by a service account.

@@ -126,11 +126,11 @@ func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (Stat
 
 // beginPart begins an upload, in the place of one that is under way.
 func (z *Zones) beginPart(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (*part, error) {
-	back, err := z.room(ctx, sandbox, name, u.Range.Size)
+	room, err := z.room(ctx, sandbox, name, u.Range.Size, false)
 	if err != nil {
 		return nil, err
 	}
-	defer back() // what is noted counts by itself
+	defer room.end() // what is noted counts by itself
 	p := &part{Sandbox: sandbox, Name: name, Size: u.Range.Size, SHA256: u.SHA256, id: partID(sandbox, name)}
 	return p, writePart(root, p)
 }

@@ -62,14 +62,17 @@ func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State,
 	if u.Range != nil {
 		return z.putRange(ctx, root, sandbox, name, u)
 	}
-	back, err := z.room(ctx, sandbox, name, max(u.Length, 0))
+	room, err := z.room(ctx, sandbox, name, max(u.Length, 0), u.Length < 0)
 	if err != nil {
 		return State{}, err
 	}
-	defer back()
+	defer room.end()
+	if u.Length < 0 {
+		u.Body = growing{u.Body, room}
+	}
 	temp := piece + uuid.NewString()
 	sum := sha256.New()
-	size, err := z.receive(ctx, root, temp, sandbox, name, u, sum)
+	size, err := receive(ctx, root, temp, u.Body, sum)
 	if err == nil {
 		err = checkSum(u.SHA256, sum.Sum(nil))
 	}
@@ -105,20 +108,12 @@ func checkSum(want, got []byte) error {
 }
 
 // receive writes what the client sends in one piece to a new file and to the disk.
-func (z *Zones) receive(ctx context.Context, root *os.Root, temp, sandbox, name string, u Upload, sum hash.Hash) (int64, error) {
+func receive(ctx context.Context, root *os.Root, temp string, body io.Reader, sum hash.Hash) (int64, error) {
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, diskError("begin the upload", err)
 	}
 	defer f.Close()
-	body := u.Body
-	if u.Length < 0 && z.quota > 0 {
-		used, err := z.used(ctx, sandbox, name)
-		if err != nil {
-			return 0, err
-		}
-		body = &limited{r: body, left: z.quota - used, full: z.full(sandbox, used)}
-	}
 	n, err := copyBody(ctx, io.MultiWriter(f, sum), body)
 	if err != nil {
 		return n, err
@@ -129,17 +124,16 @@ func (z *Zones) receive(ctx context.Context, root *os.Root, temp, sandbox, name 
 	return n, f.Close()
 }
 
-// limited reads until a zone is full.
-type limited struct {
-	r    io.Reader
-	left int64
-	full error
+// growing reads a body whose length is not known, as long as there is room for it.
+type growing struct {
+	io.Reader
+	room *hold
 }
 
-func (l *limited) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, l.full
+func (g growing) Read(p []byte) (int, error) {
+	n, err := g.Reader.Read(p)
+	if full := g.room.grow(int64(n)); full != nil {
+		return 0, full
 	}
 	return n, err
 }

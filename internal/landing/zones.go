@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"roster/internal/audience"
 	"roster/internal/source"
 )
@@ -41,10 +39,11 @@ type Zones struct {
 	dir   string // of the unfinished uploads
 	quota int64
 
-	mu       sync.Mutex
-	sending  map[string]bool  // the uploads by ranges that a request is sending a part of
-	reserved map[string]int64 // bytes that uploads in one piece will need in a sandbox
-	cleared  sync.Once
+	mu      sync.Mutex
+	sending map[string]bool // the uploads by ranges that a request is sending a part of
+	holds   map[*hold]bool  // of uploads that go on, and of those that ended since another one began to measure
+	clock   uint64          // counts what begins and ends
+	cleared sync.Once
 }
 
 // New returns the landing zones whose files lie on a shelf, or in the folder when that is nil. The folder, which is made when it
@@ -53,7 +52,7 @@ func New(dir string, shelf Shelf, quota int64) *Zones {
 	if shelf == nil {
 		shelf = &folder{dir: dir}
 	}
-	return &Zones{shelf: shelf, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, reserved: map[string]int64{}}
+	return &Zones{shelf: shelf, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
 }
 
 // Open opens a sandbox's landing zone as a store of sources. Who is done with it closes it if it can be closed.
@@ -196,61 +195,6 @@ func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (i
 		}
 	}
 	return len(old), nil
-}
-
-// room reserves bytes of a zone for a file that takes the place of the one that is there. The caller gives back what it
-// reserved when the file is there, or will not be.
-func (z *Zones) room(ctx context.Context, sandbox, name string, bytes int64) (back func(), err error) {
-	if z.quota == 0 {
-		return func() {}, nil
-	}
-	used, err := z.used(ctx, sandbox, name)
-	if err != nil {
-		return nil, err
-	}
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	if used += z.reserved[sandbox]; bytes > z.quota-used {
-		return nil, z.full(sandbox, used)
-	}
-	z.reserved[sandbox] += bytes
-	return func() {
-		z.mu.Lock()
-		defer z.mu.Unlock()
-		z.reserved[sandbox] -= bytes
-	}, nil
-}
-
-func (z *Zones) full(sandbox string, used int64) error {
-	return audience.Errorf(audience.Impossible, "the landing zone of sandbox %q holds %s of the %s that it may (--landing-quota), so the file does not fit; delete files from it",
-		sandbox, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(z.quota)))
-}
-
-// used is how many bytes a zone holds or has promised to uploads by ranges, without the file of that name.
-func (z *Zones) used(ctx context.Context, sandbox, name string) (used int64, err error) {
-	err = z.look(ctx, sandbox, func(zone source.Store) error {
-		return zone.List(ctx, "", func(o source.Object) error {
-			if o.Path != name {
-				used += o.Size
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return 0, fmt.Errorf("measure the landing zone: %w", err)
-	}
-	root, err := z.uploads()
-	if err != nil {
-		return 0, err
-	}
-	defer root.Close()
-	parts, err := readParts(root)
-	for _, p := range parts {
-		if p.Sandbox == sandbox && p.Name != name {
-			used += p.Size
-		}
-	}
-	return used, err
 }
 
 // diskError is an error of the disk that uploads go to. A full one is for whoever uploads to know of.

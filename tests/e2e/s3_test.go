@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,9 +178,24 @@ func TestRoleFromEnvironment(t *testing.T) {
 	body := of("ecadc60c-7455-4d87-84dc-2a0e293d997b", "Role from Environment", map[string]any{"serviceUrl": store.url, "bucketName": "people", "folderPath": "exports"})
 	body["name"] = "as the server"
 	start(t, loopback).call("POST", flow, compact(body)).refused(400, "100910-400", "auth.specName", "--s3-environment")
-	s := start(t, loopback, func(c *app.Config) { c.S3Environment = true })
+	var told atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
+	defer elsewhere.Close()
+	allowed := []string{store.url}
+	s := start(t, loopback, func(c *app.Config) { c.S3Environment, c.S3EnvironmentEndpoints = true, allowed })
 	conn := s.call("POST", flow, compact(body)).ok(201)["id"].(string)
 	if run := s.ingest(s.audienceOf(conn, "a.csv", "file"), "{}"); run["status"] != "SUCCESS" {
 		t.Errorf("%v", run)
+	}
+	// A tenant's own store is not told who the server is.
+	s.callWith("PATCH", flow+"/"+conn, compact([]any{map[string]any{"op": "replace", "path": "/auth/params/serviceUrl", "value": elsewhere.URL}}), map[string]string{"If-Match": "*"}).
+		refused(400, "100910-400", "auth.params.serviceUrl", "--s3-environment-endpoints")
+	// Nor is one that was made while the operator allowed its address.
+	s.stop()
+	allowed = nil
+	s.open()
+	s.call("POST", flow+"/"+conn+"/test", "").refused(400, "100910-400", "auth.params.serviceUrl")
+	if told.Load() > 0 {
+		t.Errorf("%d requests went elsewhere", told.Load())
 	}
 }

@@ -17,14 +17,6 @@ import (
 // whoever signs as the account, or says invalid_grant when refuse is set.
 func ServiceAccount(t testing.TB, refuse bool) string {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if refuse || strings.Count(r.FormValue("assertion"), ".") != 2 {
@@ -35,9 +27,23 @@ func ServiceAccount(t testing.TB, refuse bool) string {
 		fmt.Fprint(w, `{"access_token":"token-of-this-test","token_type":"Bearer","expires_in":3600}`)
 	}))
 	t.Cleanup(tokens.Close)
+	return ServiceAccountAt(t, tokens.URL)
+}
+
+// ServiceAccountAt makes the key file of a service account whose tokens come from an address.
+func ServiceAccountAt(t testing.TB, tokens string) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	text, err := json.Marshal(map[string]string{"type": "service_account", "project_id": "p", "private_key_id": "1",
 		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-		"client_email": "reader@p.iam.gserviceaccount.com", "token_uri": tokens.URL})
+		"client_email": "reader@p.iam.gserviceaccount.com", "token_uri": tokens})
 	if err != nil {
 		t.Fatal(err)
 	}

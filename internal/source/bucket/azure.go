@@ -102,7 +102,7 @@ func (c *Azure) expires() time.Time {
 
 // container is the library's client.
 func (c *Azure) container() (*container.Client, error) {
-	opts := policy.ClientOptions{Transport: c.Client}
+	opts := policy.ClientOptions{Transport: straight(c.Client)}
 	if c.ConnectionString != "" {
 		return container.NewClientFromConnectionString(c.ConnectionString, c.Container, &container.ClientOptions{ClientOptions: opts})
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
@@ -204,6 +205,14 @@ func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int6
 		}
 		return n, err
 	}), nil
+}
+
+// straight is a client that follows no redirect. Requests are signed for the host that they were sent to, so that none could be
+// answered elsewhere; but what else is in them, a session token or an address with a signature in it, would be told there.
+func straight(c *http.Client) *http.Client {
+	still := *c
+	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &still
 }
 
 // untagged begins the version of an object of which a store tells no ETag, as gateways before folders do of files that did not

@@ -37,8 +37,8 @@ func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 		// The cause may quote the key.
 		return nil, fmt.Errorf("%w: the service account's key is not the JSON file of one", source.ErrCredentials)
 	}
-	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, c.Client)
-	reader := oauth2.NewClient(lasting, account.TokenSource(lasting))
+	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, straight(c.Client))
+	reader := straight(oauth2.NewClient(lasting, account.TokenSource(lasting)))
 	reader.Transport = asStored{reader.Transport}
 	opts := []option.ClientOption{option.WithHTTPClient(reader), storage.WithJSONReads()}
 	if c.Endpoint != "" {

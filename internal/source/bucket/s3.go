@@ -52,7 +52,7 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 		who = found.Credentials
 	}
 	client := s3.New(s3.Options{
-		Region: region, UsePathStyle: c.PathStyle, HTTPClient: c.Client, Credentials: who,
+		Region: region, UsePathStyle: c.PathStyle, HTTPClient: straight(c.Client), Credentials: who,
 		// Stores that are not Amazon's know nothing of its newer checksums.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,

@@ -1,0 +1,132 @@
+package landing
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"roster/internal/audience"
+	"roster/internal/source"
+)
+
+// TestQuotaInParallel uploads 60 files at once in every way, of which a zone has room for ten.
+func TestQuotaInParallel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 100)
+	const text = "0123456789"
+	ways := []func(name string) (State, error){
+		func(name string) (State, error) { return w.whole(name, text) },
+		func(name string) (State, error) {
+			return w.Put(t.Context(), "prod", name, Upload{Body: strings.NewReader(text), Length: -1})
+		},
+		func(name string) (State, error) { return w.part(name, text, 0, 9, strings.NewReader(text)) },
+	}
+	var wg sync.WaitGroup
+	var taken atomic.Int64
+	for i := range 60 {
+		wg.Go(func() {
+			state, err := ways[i%len(ways)](fmt.Sprintf("%d.csv", i))
+			switch {
+			case err == nil && state.File != nil:
+				taken.Add(1)
+			case audience.CodeOf(err) != audience.Impossible:
+				t.Errorf("%d: %+v, %v", i, state, err)
+			}
+		})
+	}
+	wg.Wait()
+	files := w.files()
+	delete(files, unfinished)
+	if taken.Load() != 10 || len(files) != 10 {
+		t.Errorf("%d were taken, %d are there", taken.Load(), len(files))
+	}
+	if len(w.Zones.holds) > 0 {
+		t.Errorf("%d holds are left", len(w.Zones.holds))
+	}
+}
+
+// TestQuotaBesideRanges has the rest of a zone promised to an upload by ranges when another one of unknown length goes on.
+func TestQuotaBesideRanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 100)
+	text := strings.Repeat("x", 60)
+	body := readFunc(func(p []byte) (int, error) {
+		if _, err := w.part("ranges.csv", text, 0, 9, strings.NewReader(text[:10])); err != nil {
+			t.Error(err)
+		}
+		return copy(p, text[:41]), io.EOF
+	})
+	_, err := w.Put(t.Context(), "prod", "chunks.csv", Upload{Body: body, Length: -1})
+	wantCode(t, "what another upload was promised", err, audience.Impossible)
+	if _, err := w.Put(t.Context(), "prod", "chunks.csv", Upload{Body: strings.NewReader(text[:40]), Length: -1}); err != nil {
+		t.Error("what is left: ", err)
+	}
+	if _, err := w.part("ranges.csv", text, 10, 59, strings.NewReader(text[10:])); err != nil {
+		t.Error("what was promised: ", err)
+	}
+}
+
+// slow is a shelf whose first list is that of before something happened.
+type slow struct {
+	Shelf
+	meanwhile func()
+	told      atomic.Bool
+}
+
+func (s *slow) Open(ctx context.Context, sandbox string) (source.Store, error) {
+	zone, err := s.Shelf.Open(ctx, sandbox)
+	return slowStore{zone, s}, err
+}
+
+type slowStore struct {
+	source.Store
+	shelf *slow
+}
+
+func (s slowStore) List(ctx context.Context, folder string, fn func(source.Object) error) error {
+	var list []source.Object
+	err := s.Store.List(ctx, folder, func(o source.Object) error { list = append(list, o); return nil })
+	if !s.shelf.told.Swap(true) {
+		s.shelf.meanwhile()
+	}
+	for _, o := range list {
+		if err := fn(o); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// TestQuotaOfASlowList has an upload begin and end while another one lists the zone.
+func TestQuotaOfASlowList(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("x", 60)
+	for name, during := range map[string]func(w *world) error{
+		"whole": func(w *world) error { _, err := w.whole("b.csv", text); return err },
+		"of unknown length": func(w *world) error {
+			_, err := w.Put(t.Context(), "prod", "b.csv", Upload{Body: strings.NewReader(text), Length: -1})
+			return err
+		},
+		"by ranges":       func(w *world) error { _, err := w.part("b.csv", text, 0, 59, strings.NewReader(text)); return err },
+		"begun by ranges": func(w *world) error { _, err := w.part("b.csv", text, 0, 9, strings.NewReader(text[:10])); return err },
+	} {
+		dir := filepath.Join(t.TempDir(), "landing")
+		shelf := &slow{Shelf: &folder{dir: dir}}
+		w := &world{Zones: New(dir, shelf, 100), t: t, dir: dir}
+		shelf.meanwhile = func() {
+			if err := during(w); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		_, err := w.whole("a.csv", text)
+		wantCode(t, name, err, audience.Impossible)
+		if _, err := w.whole("a.csv", text[:40]); err != nil {
+			t.Errorf("%s: what is left: %v", name, err)
+		}
+	}
+}
