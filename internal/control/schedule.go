@@ -188,7 +188,7 @@ func (s *Service) pending(ctx context.Context, aud *audience.Audience, now time.
 	}
 	defer src.close()
 	return ingest.Pending(ctx, &ingest.Spec{
-		Run: audience.Run{Request: audience.RunRequest{Differential: true, WindowEnd: now}}, Audience: *aud, Source: src, Settle: s.settle(aud).For(src.Store),
+		Run: audience.Run{Request: audience.RunRequest{Differential: true, WindowEnd: now}}, Audience: *aud, Source: src.Store, Settle: s.settle(aud).For(src.Store),
 		ReadBefore: func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
 			return s.cfg.Store.ReadObjects(ctx, aud.ID, files)
 		},

@@ -58,7 +58,7 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 		return Validation{}, err
 	}
 	defer src.close()
-	req := ingest.SurveyRequest{Source: src, Spec: d.Source, Settle: s.settle(&d).For(src.Store), Rows: rows, Preview: preview}
+	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.settle(&d).For(src.Store), Rows: rows, Preview: preview}
 	if byFields {
 		req.Fields = d.Fields
 	}

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -137,8 +138,11 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	if err := a.rejects.close(result); err != nil {
 		return nil, nil, err
 	}
-	if err := a.allRejected(result); err != nil {
-		return nil, nil, err
+	if n := a.allRejected(); n > 0 {
+		if a.spec.Run.Request.DryRun {
+			return a.rehearseNothing(n, result)
+		}
+		return nil, nil, audience.Errorf(audience.Impossible, "%s. Correct the file or the audience's fields", allRejectedBut(n, result))
 	}
 	if err := a.guardFiles(); err != nil {
 		return nil, nil, err
@@ -160,19 +164,45 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	return m, result, a.guardMembers(result)
 }
 
-// allRejected is an error when there were rows and none of them fits: the fields do not describe the files.
-func (a *attempt) allRejected(result *audience.RunResult) error {
+// allRejected returns how many rows there were when none of them fits, otherwise 0: the fields do not describe the
+// files.
+func (a *attempt) allRejected() int64 {
 	read, rejected := int64(0), int64(0)
 	for i := range a.reads {
 		read += a.reads[i].rows.Load()
 		rejected += a.reads[i].rejected.Load()
 	}
-	if read == 0 || rejected < read {
-		return nil
+	if rejected < read {
+		return 0
 	}
+	return read
+}
+
+// allRejectedBut says that all rows were rejected, and why the first of them was.
+func allRejectedBut(rows int64, result *audience.RunResult) string {
 	first := result.Rejects[0]
-	return audience.Errorf(audience.Impossible, "all %d rows were rejected; the first: %s line %d, column %q: %s (%s). Correct the file or the audience's fields",
-		read, first.File, first.Line, first.Column, first.Reason, first.Code)
+	return fmt.Sprintf("all %d rows were rejected; the first: %s line %d, column %q: %s (%s)", rows, first.File, first.Line, first.Column, first.Reason, first.Code)
+}
+
+// rehearseNothing is the impact of a run whose rows are all rejected: it fails, forced or not, and no member changes.
+func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
+	refreshed, err := refreshedAt(a.dataset)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.guards = append(a.guards, audience.GuardResult{Guard: audience.GuardRejected, Value: 100, Tripped: true,
+		Limit:  limitOf(a.spec.Audience.Guards.MaxRejectedPercent, audience.DefaultMaxRejectedPercent),
+		Detail: allRejectedBut(rows, result) + ". The run would fail by this, forced or not, and change nothing"})
+	m := &merged{tally: newTally(len(a.files)), stateRows: a.dataset.Rows()}
+	if snap, ran := a.dataset.Current(); ran {
+		if m.content, err = strconv.ParseUint(snap.Props[propContent], 10, 64); err != nil {
+			return nil, nil, fmt.Errorf("the sum of the members' contents: %w", err)
+		}
+	}
+	if !refreshed.IsZero() {
+		m.rules.refreshed = refreshed.UnixMicro()
+	}
+	return m, result, a.settle(m, result)
 }
 
 // failedLedger leaves with a failed run what was read, why rows were rejected, and what the guards said; nothing

@@ -167,6 +167,41 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// TestDryRunOfNothingThatFits rehearses a run that would fail even when it is forced: nobody would leave by it.
+func TestDryRunOfNothingThatFits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	all := 100.0
+	w.aud.Guards = audience.Guards{MaxRejectedPercent: &all}
+	w.put("a.csv", people(0, 30, 0))
+	first := w.mustRun(true)
+	w.now = w.now.Add(time.Hour)
+	w.put("a.csv", people(0, 5, 5))
+	dry := w.runAs(func(q *audience.RunRequest) { q.DryRun, q.Differential = true, false })
+	if dry.Status != audience.Success || dry.Error != nil {
+		t.Fatalf("%s %v", dry.Status, dry.Error)
+	}
+	if got := dry.Result.Rows; got != (audience.Rows{Read: 5, Rejected: 5}) {
+		t.Errorf("rows %+v", got)
+	}
+	if got := dry.Result.Members; got != (audience.Members{Before: 30, After: 30}) {
+		t.Errorf("members %+v", got)
+	}
+	if dry.Result.ContentSum != w.contentSum() {
+		t.Errorf("sum %d of members that sum up to %d", dry.Result.ContentSum, w.contentSum())
+	}
+	if !dry.Result.RefreshedAt.Equal(first.Result.RefreshedAt) || len(dry.Result.Rejects) != 5 {
+		t.Errorf("refreshed at %s, %d rejects", dry.Result.RefreshedAt, len(dry.Result.Rejects))
+	}
+	if g := dry.Result.Guards; len(g) != 1 || !g[0].Tripped || g[0].Guard != audience.GuardRejected || !strings.Contains(g[0].Detail, "would fail by this, forced or not") {
+		t.Errorf("guards %+v", g)
+	}
+	forced := w.runAs(func(q *audience.RunRequest) { q.Force, q.Differential = true, false })
+	if forced.Status != audience.Failed || !strings.Contains(forced.Error.Message, "all 5 rows were rejected") || w.rows() != 30 {
+		t.Errorf("forced: %s %v", forced.Status, forced.Error)
+	}
+}
+
 // TestContentSum compares the sum that a run keeps with that of the dataset, over runs of every kind.
 func TestContentSum(t *testing.T) {
 	t.Parallel()

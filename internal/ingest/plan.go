@@ -54,6 +54,9 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 // emptyFile is why an empty file of a folder is passed over.
 const emptyFile = "an empty file"
 
+// symbolicLink is why a link in a folder is passed over, whatever the window and whatever it leads to.
+const symbolicLink = "a symbolic link, which is never followed"
+
 // passEmpty passes over the files of a folder that are empty. They are looked at once they have settled: a file that is
 // written anew is empty at first, and a full run without it would take its people for leavers.
 func passEmpty(s *Spec, files []audience.PlannedFile, skipped int) (left []audience.PlannedFile, nowSkipped int) {
@@ -116,7 +119,7 @@ func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error
 		return []audience.PlannedFile{planned(o)}, nil
 	}
 	var files []audience.PlannedFile
-	err := s.Source.List(ctx, strings.Trim(s.path(), "/"), func(o source.Object) error {
+	err := source.ListAll(ctx, s.Source, strings.Trim(s.path(), "/"), func(o source.Object) error {
 		if files = append(files, planned(o)); len(files) == most {
 			return errEnough
 		}
@@ -138,7 +141,11 @@ func (s *Spec) notListed(ctx context.Context, err error) error {
 }
 
 func planned(o source.Object) audience.PlannedFile {
-	return audience.PlannedFile{Path: o.Path, Size: o.Size, ModifiedAt: o.Modified.UTC(), Version: o.Version}
+	f := audience.PlannedFile{Path: o.Path, Size: o.Size, ModifiedAt: o.Modified.UTC(), Version: o.Version}
+	if o.Link {
+		f.Reason = symbolicLink
+	}
+	return f
 }
 
 // skipReason says why an object is not read, whatever its size; "" when it is.
@@ -146,6 +153,9 @@ func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string 
 	req := s.Run.Request
 	if req.Kind == audience.RunResubmit {
 		return ""
+	}
+	if f.Reason == symbolicLink {
+		return f.Reason
 	}
 	switch at := f.ModifiedAt.Unix(); {
 	case !req.WindowStart.IsZero() && at <= req.WindowStart.Unix():

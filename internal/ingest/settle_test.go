@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,27 @@ func (w *world) putAt(name, text string, at time.Time) {
 	w.put(name, text)
 	if err := os.Chtimes(filepath.Join(w.root, name), at, at); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestLinksAreListed puts links into a folder: they are not followed, and the run says so, whatever its window.
+func TestLinksAreListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.put("a.csv", people(0, 3, 0))
+	for link, target := range map[string]string{"link.csv": "a.csv", "gone.csv": "absent", "up": ".."} {
+		if err := os.Symlink(target, filepath.Join(w.root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var skipped []string
+	for _, f := range w.mustRun(true).Result.Files {
+		if f.Status == audience.FileSkipped && strings.Contains(f.Reason, "symbolic link") {
+			skipped = append(skipped, f.Path)
+		}
+	}
+	if !slices.Equal(skipped, []string{"gone.csv", "link.csv", "up"}) || w.rows() != 3 {
+		t.Errorf("skipped %q, %d members", skipped, w.rows())
 	}
 }
 

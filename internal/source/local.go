@@ -21,7 +21,7 @@ type Local struct {
 	root *os.Root
 }
 
-var _ Store = (*Local)(nil)
+var _ Linked = (*Local)(nil)
 
 // OpenLocal opens the folder root, which may itself be reached by symbolic links.
 func OpenLocal(root string) (*Local, error) {
@@ -90,7 +90,7 @@ func (l *Local) Stat(ctx context.Context, name string) (Object, error) {
 }
 
 func localObject(name string, info fs.FileInfo) Object {
-	o := Object{Path: name, Size: info.Size(), Modified: info.ModTime()}
+	o := Object{Path: name, Size: info.Size(), Modified: info.ModTime(), Link: info.Mode()&fs.ModeSymlink != 0}
 	inode := uint64(0)
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		inode = st.Ino
@@ -101,6 +101,11 @@ func localObject(name string, info fs.FileInfo) Object {
 
 // List implements Store.
 func (l *Local) List(ctx context.Context, folder string, fn func(Object) error) error {
+	return l.ListLinks(ctx, folder, WithoutLinks(fn))
+}
+
+// ListLinks implements Linked.
+func (l *Local) ListLinks(ctx context.Context, folder string, fn func(Object) error) error {
 	if err := fault.At("source.list"); err != nil {
 		return err
 	}
@@ -154,7 +159,12 @@ func (l *Local) Browse(ctx context.Context, folder string, fn func(o Object, fol
 	if err := l.isFolder(folder); err != nil {
 		return err
 	}
-	return l.browse(ctx, folder, fn)
+	return l.browse(ctx, folder, func(o Object, deeper bool) error {
+		if o.Link {
+			return nil
+		}
+		return fn(o, deeper)
+	})
 }
 
 func (l *Local) browse(ctx context.Context, folder string, fn func(o Object, folder bool) error) error {
@@ -170,7 +180,7 @@ func (l *Local) browse(ctx context.Context, folder string, fn func(o Object, fol
 		switch {
 		case e.IsDir():
 			err = fn(Object{Path: name}, true)
-		case e.Type().IsRegular():
+		case e.Type().IsRegular(), e.Type()&fs.ModeSymlink != 0:
 			var info fs.FileInfo
 			info, err = e.Info()
 			if errors.Is(err, fs.ErrNotExist) {

@@ -78,6 +78,16 @@ func TestListInPathOrder(t *testing.T) {
 	if !slices.Equal(got, want) || !slices.IsSorted(got) {
 		t.Errorf("got %q", got)
 	}
+	var links []string
+	all := func(o source.Object) error {
+		if o.Link {
+			links = append(links, o.Path)
+		}
+		return nil
+	}
+	if err := source.ListAll(t.Context(), f.Local, "", all); err != nil || !slices.Equal(links, []string{"link.csv", "linked"}) {
+		t.Errorf("links %q, %v", links, err)
+	}
 	if got, _ := f.list("b"); !slices.Equal(got, []string{"b/1.csv", "b/2.csv", "b/sub/z.csv"}) {
 		t.Errorf("got %q", got)
 	}

@@ -34,6 +34,8 @@ type Object struct {
 	Modified time.Time
 	// Version changes whenever the object's content may have: an ETag, a generation, or size, time and inode.
 	Version string
+	// Link says that it is a symbolic link itself, and nothing of what it leads to. Only a Linked store tells of them.
+	Link bool
 }
 
 // Store reads objects. Paths with "..", absolute paths and paths through a symbolic link are ErrOutside, and
@@ -53,6 +55,32 @@ type Store interface {
 	// path is not obj.Version any more, Open or a Read returns ErrChanged; a reader that reached io.EOF without
 	// error has returned the pinned version's bytes.
 	Open(ctx context.Context, obj Object, offset, length int64) (io.ReadCloser, error)
+}
+
+// Linked is a Store that may hold symbolic links. They are never followed; whoever must say what a folder holds that is
+// not read asks for them.
+type Linked interface {
+	Store
+	// ListLinks is List with the links among the objects.
+	ListLinks(ctx context.Context, folder string, fn func(Object) error) error
+}
+
+// ListAll lists a folder with the links in it, if the store can have any.
+func ListAll(ctx context.Context, s Store, folder string, fn func(Object) error) error {
+	if linked, ok := s.(Linked); ok {
+		return linked.ListLinks(ctx, folder, fn)
+	}
+	return s.List(ctx, folder, fn)
+}
+
+// WithoutLinks passes the objects on that are no links.
+func WithoutLinks(fn func(Object) error) func(Object) error {
+	return func(o Object) error {
+		if o.Link {
+			return nil
+		}
+		return fn(o)
+	}
 }
 
 // Atomic is a Store whose objects are there only once they are there whole, so that nobody has to wait for one.

@@ -30,8 +30,25 @@ func NewReader(r io.Reader, m Method) io.ReadCloser {
 	return ahead(&output{method: m, in: in, bombSize: bombSize, open: func() (io.Reader, func(), error) { return open(in, m) }})
 }
 
+// strange reports whether a file that is too short for the header of its method does not even begin like one. The
+// libraries call such a file cut off, which sends its owner to upload it again.
+func strange(r *bufio.Reader, m Method) bool {
+	const shortest = 10 // bytes of a gzip header
+	head, _ := r.Peek(shortest)
+	if len(head) == 0 || len(head) == shortest {
+		return false
+	}
+	return Detect(head) != m || m == Gzip && len(head) > 2 && head[2] != deflate
+}
+
+// deflate is the only compression that gzip has ever had: the third byte of its files.
+const deflate = 8
+
 func open(in io.Reader, m Method) (r io.Reader, end func(), err error) {
 	buffered := bufio.NewReaderSize(in, inBuffer)
+	if strange(buffered, m) {
+		return nil, nil, gzip.ErrHeader
+	}
 	switch m {
 	case Gzip:
 		z, err := gzip.NewReader(buffered)

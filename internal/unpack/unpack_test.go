@@ -154,6 +154,35 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestShort reads files that are too short for a header: those that begin like one are cut off, the others are
+// something else.
+func TestShort(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		method Method
+		text   string
+		want   string
+	}{
+		{Gzip, "\x1f\x8b\xff\x00\x01", "something else"},
+		{Gzip, "hello", "something else"},
+		{Zstd, "abc", "something else"},
+		{Bzip2, "hello", "something else"},
+		{Gzip, "\x1f", "cut off"},
+		{Gzip, "\x1f\x8b", "cut off"},
+		{Gzip, "\x1f\x8b\x08\x00", "cut off"},
+		{Zstd, "\x28\xb5", "cut off"},
+		{Gzip, "", "cut off"},
+	} {
+		r := NewReader(strings.NewReader(c.text), c.method)
+		_, err := io.ReadAll(r)
+		r.Close()
+		var refused *Error
+		if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.want) {
+			t.Errorf("%s %q: %v", c.method, c.text, err)
+		}
+	}
+}
+
 func TestConcatenated(t *testing.T) {
 	t.Parallel()
 	want := bytes.Repeat(text(t), 2)

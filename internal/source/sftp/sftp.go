@@ -47,7 +47,7 @@ type Store struct {
 	conn   *ssh.Client
 }
 
-var _ source.Store = (*Store)(nil)
+var _ source.Linked = (*Store)(nil)
 
 // Open reads the credentials. Nothing is asked of the server yet.
 func Open(c Config) (*Store, error) {
@@ -215,7 +215,7 @@ func (s *Store) clean(c *sftp.Client, name string) (fs.FileInfo, error) {
 }
 
 func object(name string, info fs.FileInfo) source.Object {
-	return source.Object{Path: name, Size: info.Size(), Modified: info.ModTime(), Version: version(info)}
+	return source.Object{Path: name, Size: info.Size(), Modified: info.ModTime(), Version: version(info), Link: info.Mode()&fs.ModeSymlink != 0}
 }
 
 // version is all that the protocol tells of a file's content: its size and the second of its last change. A file that
@@ -244,6 +244,11 @@ func (s *Store) Stat(ctx context.Context, name string) (o source.Object, err err
 
 // List implements source.Store.
 func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) error) error {
+	return s.ListLinks(ctx, folder, source.WithoutLinks(fn))
+}
+
+// ListLinks implements source.Linked.
+func (s *Store) ListLinks(ctx context.Context, folder string, fn func(source.Object) error) error {
 	if err := fault.At("source.list"); err != nil {
 		return err
 	}
@@ -271,7 +276,12 @@ func (s *Store) Browse(ctx context.Context, folder string, fn func(o source.Obje
 	if err := s.isFolder(ctx, folder); err != nil {
 		return err
 	}
-	return s.browse(ctx, folder, fn)
+	return s.browse(ctx, folder, func(o source.Object, deeper bool) error {
+		if o.Link {
+			return nil
+		}
+		return fn(o, deeper)
+	})
 }
 
 // walk lists one folder and those below it.
@@ -310,7 +320,7 @@ func (s *Store) browse(ctx context.Context, folder string, fn func(o source.Obje
 		switch {
 		case e.IsDir():
 			err = fn(source.Object{Path: name}, true)
-		case e.Mode().IsRegular():
+		case e.Mode().IsRegular(), e.Mode()&fs.ModeSymlink != 0:
 			err = fn(object(name, e), false)
 		}
 		if err != nil {
