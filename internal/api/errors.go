@@ -91,7 +91,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if coded := (*audience.Error)(nil); errors.As(err, &coded) && coded.Unwrap() != nil {
 			cause = errors.Join(err, coded.Unwrap())
 		}
-		s.log.Error("a request failed", "request", id, "method", r.Method, "route", r.Pattern, "error", cause)
+		s.logOf(r.Context()).Error("a request failed", "method", r.Method, "route", r.Pattern, "error", cause)
 	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case status == http.StatusTooManyRequests:

@@ -94,12 +94,32 @@ const maxBody = 1 << 20
 // maxRequestID bounds the request ids that are taken from clients.
 const maxRequestID = 128
 
-type requestIDKey struct{}
+type requestKey struct{}
+
+// request is what log lines tell of the request that a context belongs to.
+type request struct {
+	id    string
+	scope audience.Scope // the caller's, once it is authenticated
+}
 
 // requestID is the id of the request that ctx belongs to.
 func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r.id
+	}
+	return ""
+}
+
+// logOf is the log for lines about the request that ctx belongs to, which tell its id and whose it is.
+func (s *server) logOf(ctx context.Context) *slog.Logger {
+	r, ok := ctx.Value(requestKey{}).(*request)
+	switch {
+	case !ok:
+		return s.log
+	case r.scope == audience.Scope{}:
+		return s.log.With("request", r.id)
+	}
+	return s.log.With("request", r.id, "organization", r.scope.Org, "sandbox", r.scope.Sandbox)
 }
 
 // ServeHTTP gives the request its id, finds its route whichever way the path is spelled, and answers.
@@ -113,7 +133,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	rec := &recorder{ResponseWriter: w}
-	r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id}))
 	started := time.Now()
 	defer s.observe(rec, r, started)
 	defer s.recovered(rec, r)
@@ -167,6 +187,9 @@ func (s *server) handler(rt route) http.Handler {
 		if err != nil {
 			s.fail(w, r, err)
 			return
+		}
+		if about, ok := r.Context().Value(requestKey{}).(*request); ok {
+			about.scope = actor.Scope
 		}
 		if err := s.limits.take(actor.ClientID, time.Now()); err != nil {
 			s.fail(w, r, err)
@@ -234,7 +257,7 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, conte
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 		w.WriteHeader(status)
 		if _, err := w.Write(text); err != nil {
-			s.log.Debug("an answer did not arrive", "request", requestID(r.Context()), "error", err)
+			s.logOf(r.Context()).Debug("an answer did not arrive", "error", err)
 		}
 	}
 	if len(text) >= gzhttp.DefaultMinSize {
@@ -252,7 +275,7 @@ func (s *server) recovered(w *recorder, r *http.Request) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
-	s.log.Error("a handler panicked", "request", requestID(r.Context()), "method", r.Method, "route", r.Pattern, "panic", p, "stack", string(debug.Stack()))
+	s.logOf(r.Context()).Error("a handler panicked", "method", r.Method, "route", r.Pattern, "panic", p, "stack", string(debug.Stack()))
 	if w.status == 0 {
 		status, body := refusal(errors.New("panic"), requestID(r.Context()))
 		s.write(w, r, status, problemType, body)
@@ -273,7 +296,7 @@ func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
 	if s.duration != nil {
 		s.duration.WithLabelValues(method, route, strconv.Itoa(w.status)).Observe(took.Seconds())
 	}
-	s.log.Debug("request", "request", requestID(r.Context()), "method", method, "route", route, "status", w.status, "took", took)
+	s.logOf(r.Context()).Debug("request", "method", method, "route", route, "status", w.status, "took", took)
 }
 
 // recorder remembers the status of an answer.

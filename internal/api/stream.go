@@ -57,7 +57,7 @@ func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
 		s.fail(w, r, err)
 	default:
 		if r.Context().Err() == nil {
-			s.log.Error("an answer broke off", "request", requestID(r.Context()), "route", r.Pattern, "error", err)
+			s.logOf(r.Context()).Error("an answer broke off", "route", r.Pattern, "error", err)
 		}
 		panic(http.ErrAbortHandler)
 	}

@@ -114,7 +114,7 @@ func (d *deed) end(ctx context.Context, failed *error) {
 			e.Missing = want.labels
 		}
 		if err := d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return d.append(ctx, tx, e) }); err != nil {
-			d.s.cfg.Log.Error("a refusal is not in the audit log", "action", e.Action, "client", e.ClientID, "request", e.RequestID, "error", err)
+			d.s.logOf(d.actor.Scope).Error("a refusal is not in the audit log", "action", e.Action, "client", e.ClientID, "request", e.RequestID, "error", err)
 		}
 	}
 }

@@ -50,6 +50,7 @@ func (s *Service) doWebhook(ctx context.Context, id audience.WebhookID) error {
 		if err != nil {
 			return fmt.Errorf("look for what to send to webhook %s: %w", id, err)
 		}
+		worksIn(ctx, h.Scope)
 		if done, err := s.deliver(ctx, &h, &d); err != nil || !done {
 			return err
 		}
@@ -84,7 +85,7 @@ func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.
 	d.Attempts = append(d.Attempts, a)
 	if err != nil {
 		s.postpone(d)
-		s.cfg.Log.Info("a webhook failed", "webhook", h.ID, "event", d.EventID, "attempt", len(d.Attempts), "status", a.Status, "error", err)
+		s.logOf(h.Scope).Info("a webhook failed", "webhook", h.ID, "event", d.EventID, "attempt", len(d.Attempts), "status", a.Status, "error", err)
 	}
 	return err == nil, s.attempted(ctx, h, d, a.Status)
 }

@@ -162,6 +162,7 @@ func (s *Service) doErase(ctx context.Context, id audience.ErasureID) error {
 		if e.ID != id {
 			continue
 		}
+		worksIn(ctx, e.Scope)
 		err := s.erase(ctx, e)
 		if errors.Is(err, errLater) || errors.Is(err, ingest.ErrBusy) || notOurs(err) {
 			return nil
@@ -244,7 +245,7 @@ func (w *erasure) end(ctx context.Context) error {
 	if err := w.save(ctx); err != nil {
 		return err
 	}
-	w.s.cfg.Log.Info("ended an erasure", "erasure", w.e.ID, "audiences", len(w.e.Progress.Audiences))
+	w.s.logOf(w.e.Scope).Info("ended an erasure", "erasure", w.e.ID, "audiences", len(w.e.Progress.Audiences))
 	return nil
 }
 

@@ -39,7 +39,7 @@ func (s *Service) open(ctx context.Context, scope audience.Scope, conn *audience
 	if ctx.Err() != nil || errors.As(err, &coded) {
 		return files{}, err
 	}
-	s.cfg.Log.Error("open a source", "sandbox", scope.Sandbox, "connection", conn != nil, "error", err)
+	s.logOf(scope).Error("open a source", "connection", conn != nil, "error", err)
 	if conn == nil {
 		return files{}, audience.Errorf(audience.BadGateway, "the landing zone cannot be opened")
 	}

@@ -29,6 +29,7 @@ func (s *Service) doRun(ctx context.Context, j queue.Job) error {
 	if err != nil {
 		return fmt.Errorf("take run %s: %w", id, err)
 	}
+	worksIn(ctx, spec.Run.Scope)
 	s.work.works(j, spec.Audience.ID)
 	ctx, stop := s.keepLease(ctx, id)
 	run, err := s.attempt(ctx, spec)
@@ -37,7 +38,7 @@ func (s *Service) doRun(ctx context.Context, j queue.Job) error {
 	}
 	stop()
 	if cause := context.Cause(ctx); notOurs(err) || notOurs(cause) || errors.Is(cause, errDeleted) {
-		s.cfg.Log.Info("run is not this worker's any more", "run", id)
+		s.logOf(spec.Run.Scope).Info("run is not this worker's any more", "run", id)
 		return nil
 	}
 	if err != nil {

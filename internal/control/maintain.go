@@ -62,6 +62,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	if err != nil {
 		return err
 	}
+	worksIn(ctx, aud.Scope)
 	start := s.now()
 	if start.Sub(aud.MaintainedAt) < maintainEvery {
 		return nil
@@ -77,7 +78,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	if err != nil {
 		return fmt.Errorf("maintain audience %s: %w", aud.ID, err)
 	}
-	s.cfg.Log.Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
+	s.logOf(aud.Scope).Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
 		"orphans", done.Orphans, "overdue", done.Overdue, "expiring", done.Expiring)
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		if done.Overdue {

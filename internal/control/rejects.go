@@ -108,6 +108,6 @@ func (s *Service) dropCorrected(r audience.Run) {
 func (s *Service) removeCorrected(scope audience.Scope, file string) {
 	err := s.cfg.Landing.Remove(context.Background(), scope.Sandbox, file)
 	if err != nil && !errors.Is(err, source.ErrNotExist) {
-		s.cfg.Log.Warn("a corrected file is left over", "sandbox", scope.Sandbox, "file", strings.TrimPrefix(file, correctedFolder+"/"), "error", err)
+		s.logOf(scope).Warn("a corrected file is left over", "file", strings.TrimPrefix(file, correctedFolder+"/"), "error", err)
 	}
 }

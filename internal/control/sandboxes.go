@@ -154,6 +154,7 @@ func (s *Service) doSandbox(ctx context.Context, num string) error {
 		return nil
 	}
 	scope := audience.Scope{Org: list[i].Org, Sandbox: list[i].Name}
+	worksIn(ctx, scope)
 	if err := s.deleteAudiences(ctx, scope); err != nil {
 		return fmt.Errorf("delete the audiences of sandbox %s: %w", scope.Sandbox, err)
 	}
@@ -171,7 +172,7 @@ func (s *Service) doSandbox(ctx context.Context, num string) error {
 	})
 	s.sandboxes.forget()
 	if err == nil && cleared {
-		s.cfg.Log.Info("emptied a sandbox", "sandbox", scope.Sandbox)
+		s.logOf(scope).Info("emptied a sandbox")
 	}
 	return err
 }

@@ -141,6 +141,7 @@ func (s *Service) doSchedule(ctx context.Context, number string) error {
 	if err != nil {
 		return err
 	}
+	worksIn(ctx, aud.Scope)
 	now := s.now()
 	if aud.NextRunAt.IsZero() || aud.NextRunAt.After(now) {
 		return nil
@@ -169,7 +170,7 @@ func (s *Service) lookForFiles(ctx context.Context, aud *audience.Audience, next
 		return next, ctx.Err()
 	}
 	if err != nil {
-		s.cfg.Log.Warn("look for new files of an audience", "audience", aud.ID, "error", audience.AsError(err).Message)
+		s.logOf(aud.Scope).Warn("look for new files of an audience", "audience", aud.ID, "error", audience.AsError(err).Message)
 		next.run, next.at = false, now.Add(lookAgain)
 		return next, nil
 	}

@@ -23,6 +23,7 @@ func (s *Service) doSweep(ctx context.Context, id audience.ID) error {
 		return nil
 	}
 	d := unswept[i]
+	worksIn(ctx, d.Scope)
 	start := s.now()
 	if err := s.work.stop(ctx, id); err != nil {
 		return fmt.Errorf("stop the runs of deleted audience %s: %w", id, err)

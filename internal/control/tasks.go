@@ -23,6 +23,7 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 	if err != nil {
 		return fmt.Errorf("take task %s: %w", id, err)
 	}
+	worksIn(ctx, t.Scope)
 	if !audience.TaskLifecycle.CanMove(t.Status, audience.Success) {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 			return fmt.Errorf("task %s: %w", id, err)
 		}
 		t.Status, t.Error = audience.Failed, failure
-		s.cfg.Log.Info("task failed", "task", id, "error", failure)
+		s.logOf(t.Scope).Info("task failed", "task", id, "error", failure)
 	}
 	t.UpdatedAt = s.now()
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {

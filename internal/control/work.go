@@ -221,7 +221,7 @@ func (s *Service) release(ctx context.Context, j queue.Job) {
 		return err
 	})
 	if err != nil && !notOurs(err) {
-		s.cfg.Log.Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
+		s.cfg.Log.With(queue.Whose(ctx)...).Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
 	}
 }
 

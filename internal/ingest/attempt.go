@@ -55,16 +55,16 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 	done, err := a.readAndCommit(ctx)
 	switch {
 	case err == nil && !s.Run.Request.DryRun:
-		p.cleanUp(dataset, s.Run.ID, a.dir)
+		p.cleanUp(dataset, &s.Run, a.dir)
 		done.apply(&s.Run)
 	case err == nil:
-		p.cleanUp(dataset, s.Run.ID, a.dir, rejectsName)
+		p.cleanUp(dataset, &s.Run, a.dir, rejectsName)
 		done.apply(&s.Run)
 	case retry(ctx, err): // the next attempt may be at work already, and clears up at its end
 		a.rejects.abort()
 	default:
 		a.failedLedger()
-		p.cleanUp(dataset, s.Run.ID, a.dir, rejectsName)
+		p.cleanUp(dataset, &s.Run, a.dir, rejectsName)
 	}
 	return done, err
 }
@@ -217,16 +217,16 @@ func (a *attempt) failedLedger() {
 		result.Rows = result.Rows.Plus(fr.Rows)
 	}
 	if err := a.rejects.close(result); err != nil {
-		a.p.Log.Warn("the rejects of a failed run are lost", "run", a.spec.Run.ID, "error", err)
+		a.p.logOf(a.spec.Run.Scope).Warn("the rejects of a failed run are lost", "run", a.spec.Run.ID, "error", err)
 		a.rejects.abort()
 	}
 }
 
 // cleanUp removes what attempts of a run that ended wrote, except the directory keep, or only the named files in it.
 // What cannot be removed now is an orphan that no snapshot names.
-func (p *Pipeline) cleanUp(d *lake.Dataset, run audience.RunID, keep string, only ...string) {
-	if err := d.RemoveAttempts(context.Background(), run, keep, only...); err != nil {
-		p.Log.Warn("files of an attempt are left over", "run", run, "error", err)
+func (p *Pipeline) cleanUp(d *lake.Dataset, run *audience.Run, keep string, only ...string) {
+	if err := d.RemoveAttempts(context.Background(), run.ID, keep, only...); err != nil {
+		p.logOf(run.Scope).Warn("files of an attempt are left over", "run", run.ID, "error", err)
 	}
 }
 

@@ -33,6 +33,11 @@ type Pipeline struct {
 	Log   *slog.Logger
 }
 
+// logOf is the log for lines about a run in a sandbox.
+func (p *Pipeline) logOf(scope audience.Scope) *slog.Logger {
+	return p.Log.With("organization", scope.Org, "sandbox", scope.Sandbox)
+}
+
 // DefaultMemory is the memory budget of one run.
 const DefaultMemory = 512 << 20
 
@@ -85,14 +90,14 @@ func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 			return s.Run, err
 		}
 		done.apply(&s.Run)
-		p.cleanUp(dataset, s.Run.ID, snap.Props[lake.PropDir])
+		p.cleanUp(dataset, &s.Run, snap.Props[lake.PropDir])
 	} else {
 		done, err = p.ingest(ctx, dataset, &s)
 		if err != nil {
 			if retry(ctx, err) {
 				return s.Run, err
 			}
-			p.Log.Error("run failed", "run", s.Run.ID, "audience", s.Audience.ID, "error", err)
+			p.logOf(s.Run.Scope).Error("run failed", "run", s.Run.ID, "audience", s.Audience.ID, "error", err)
 			return p.failed(s.Run, err), nil
 		}
 	}

@@ -1,0 +1,40 @@
+package control_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// ofNobody are the log lines that concern no sandbox, and where the log itself is set.
+var ofNobody = regexp.MustCompile(`"swept the profile store"|queue\.Whose\(ctx\)|cfg\.Log\.With\("organization"`)
+
+// TestLogLinesTellWhose checks that whatever the use cases log says in which organization and sandbox it happened.
+func TestLogLinesTellWhose(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			told += strings.Count(line, ".logOf(")
+			if strings.Contains(line, "cfg.Log.") && !ofNobody.MatchString(line) {
+				t.Errorf("%s:%d: a log line does not say whose it is; use logOf: %s", file, i+1, strings.TrimSpace(line))
+			}
+		}
+	}
+	if told < 5 {
+		t.Errorf("only %d lines were found", told)
+	}
+}

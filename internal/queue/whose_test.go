@@ -1,0 +1,59 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"roster/internal/queue"
+)
+
+// lines takes log lines and tells when there is one of failure.
+type lines struct {
+	mu     sync.Mutex
+	text   bytes.Buffer
+	once   sync.Once
+	failed chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err := l.text.Write(p)
+	if bytes.Contains(p, []byte("a job failed")) {
+		l.once.Do(func() { close(l.failed) })
+	}
+	return n, err
+}
+
+// TestFailuresTellWhose has a job fail: its log line says in which organization and sandbox it was.
+func TestFailuresTellWhose(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
+		log := &lines{failed: make(chan struct{})}
+		q, err := queue.New(db, d, slog.New(slog.NewTextHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = q.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
+			queue.For(ctx, "ABC@RosterOrg", "prod")
+			return errors.New("down")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		enqueue(t, db, q, true, queue.Job{Kind: queue.RunJob, ID: "r"})
+		<-log.failed
+		if err := q.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if text := log.text.String(); !strings.Contains(text, "organization=ABC@RosterOrg") || !strings.Contains(text, "sandbox=prod") {
+			t.Error(text)
+		}
+	})
+}
