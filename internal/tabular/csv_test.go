@@ -404,37 +404,3 @@ func TestNoAllocationPerRow(t *testing.T) {
 		}
 	}
 }
-
-// Bytes that are no data before a row are told, and never become part of an identity.
-func TestStrayBytesBeforeRows(t *testing.T) {
-	t.Parallel()
-	columns := []Column{{Name: "mail", Type: audience.String, Primary: true}, {Name: "x", Type: audience.Long}}
-	for name, c := range map[string]struct{ text, want, reason string }{
-		"files joined, the second without header": {"mail,x\na,1\n\ufeffb,2\nc,3\n", "2: \"a\" 1\n4: \"c\" 3\n3+1@11: ENCODING \n", "byte order mark"},
-		"line feed and carriage return":           {"mail,x\n\ra,1\n\rb,2\n\r", "2+1@7: ENCODING \n3+1@12: ENCODING \n", "carriage return"},
-		"a mark inside of a row is data":          {"mail,x\na\ufeff,1\n", "2: \"a\\ufeff\" 1\n", ""},
-		"blank lines":                             {"mail,x\r\n\r\na,1\r\n\r\r\n", "3: \"a\" 1\n", ""},
-	} {
-		got := read(t, c.text, columns)
-		if got.shown() != c.want {
-			t.Errorf("%s:\n%q\nwant\n%q", name, got.shown(), c.want)
-		}
-		for _, r := range got.Rejects {
-			if !strings.Contains(r.Reason, c.reason) {
-				t.Errorf("%s: %s", name, r.Reason)
-			}
-		}
-	}
-}
-
-// A header's name may be written otherwise than the field's: in case, by which characters its accents are, and with what
-// nobody sees around it.
-func TestNamesThatLookTheSame(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"Prénom", "Pre\u0301nom", "PRÉNOM", "\u00a0prénom\u00a0", "\u200eprénom", "prénom\u200b", "\ufeffprénom"} {
-		got := read(t, name+",x\na,1\n", text("prénom"))
-		if got.shown() != "2: \"a\"\n" {
-			t.Errorf("%+q: %s", name, got.shown())
-		}
-	}
-}

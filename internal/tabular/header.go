@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 var utf8Mark = []byte("\xef\xbb\xbf")
@@ -196,11 +194,9 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 	return layout, h, nil
 }
 
-// foldName returns what names of the same column have in common: all but case, how accents are written, and white space
-// and invisible marks around them.
+// foldName returns what names of the same column have in common.
 func foldName(name string) string {
-	visible := strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
-	return strings.Map(foldRune, norm.NFC.String(visible))
+	return strings.Map(foldRune, strings.TrimSpace(name))
 }
 
 // foldRune returns the smallest of the runes that are equal ignoring case.

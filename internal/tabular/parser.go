@@ -126,7 +126,6 @@ func (p *parser) rows() {
 		if p.primary >= 0 {
 			p.addHeaders()
 		}
-		p.addStrays()
 		for i, want := range p.layout {
 			if want >= 0 {
 				p.add(i, want)
@@ -175,13 +174,8 @@ func (p *parser) rejects(first int) {
 	}
 	if len(p.faults.list) > 0 {
 		for _, f := range p.faults.list {
-			r := Reject{Line: k.lines[f.row], Code: f.code}
-			switch {
-			case f.code == CodeHeader:
-				r.Reason = "the row repeats the names of the columns; it is a header"
-			case f.want == noColumn:
-				r.Reason = stray(k.text[k.starts[f.row]])
-			default:
+			r := Reject{Line: k.lines[f.row], Code: f.code, Reason: "the row repeats the names of the columns; it is a header"}
+			if f.code != CodeHeader {
 				c := p.columns[f.want]
 				r.Column, r.Reason = c.Name, reasonIn(p.format, f.code, c.Type)
 			}

@@ -33,27 +33,3 @@ func (p *parser) isHeader(row int) bool {
 	}
 	return true
 }
-
-// noColumn is the column of a fault of the whole row.
-const noColumn = -1
-
-// addStrays adds a fault for each row of the block that was split last which begins with what is no data: with a byte order
-// mark, where files were joined, or with a carriage return that should stand before the line feed. Either would make an
-// identity another one.
-func (p *parser) addStrays() {
-	k := &p.split.block
-	p.faults.want = noColumn
-	for row, at := range k.starts[:k.rows] {
-		if c := k.text[at]; c == '\r' || c == utf8Mark[0] && bytes.HasPrefix(k.text[at:], utf8Mark) {
-			p.faults.add(row, CodeEncoding)
-		}
-	}
-}
-
-// stray says with what a row begins that addStrays refused.
-func stray(first byte) string {
-	if first == '\r' {
-		return "the row begins with a carriage return; a line ends with one and a line feed, in this order, or with a line feed alone"
-	}
-	return "the row begins with a byte order mark, as where files were joined; take the mark out"
-}

@@ -183,7 +183,7 @@ const (
 	CodeColumnCount  = "COLUMN_COUNT"  // the row has another number of columns than the header
 	CodeType         = "TYPE"          // the value is not of the column's type
 	CodeRange        = "RANGE"         // the value does not fit the type's range
-	CodeEncoding     = "ENCODING"      // the value is not valid UTF-8; of a row: it begins with a mark or a line's end that is no data
+	CodeEncoding     = "ENCODING"      // the value is not valid UTF-8
 	CodeHeader       = "HEADER"        // the row is a header once more
 	CodeQuote        = "QUOTE"         // a quoted field is malformed or not closed
 	CodeIdentity     = "IDENTITY"      // the primary identity is empty
