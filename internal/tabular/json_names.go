@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -18,7 +17,7 @@ const (
 // jsonNames finds the wanted column of a name and remembers the names that a file has. The objects of a file mostly
 // have the same names in the same order, so the one that followed last time is tried first.
 type jsonNames struct {
-	wanted map[string]int // by folded name
+	wanted wantedNames
 	known  map[string]*jsonName
 	last   *jsonName // of this object
 	fresh  []*jsonName
@@ -35,11 +34,7 @@ type jsonName struct {
 }
 
 func newJSONNames(columns []Column) jsonNames {
-	n := jsonNames{wanted: make(map[string]int, len(columns)), known: map[string]*jsonName{}}
-	for i, c := range columns {
-		n.wanted[foldName(c.Name)] = i
-	}
-	return n
+	return jsonNames{wanted: newWantedNames(columns), known: map[string]*jsonName{}}
 }
 
 // begin begins an object.
@@ -80,7 +75,7 @@ func (n *jsonNames) name(raw []byte) *jsonName {
 }
 
 func (n *jsonNames) lookUp(name string) int {
-	if want, ok := n.wanted[foldName(name)]; ok {
+	if want, ok := n.wanted.find(name); ok {
 		return want
 	}
 	return -1
@@ -90,7 +85,7 @@ func (n *jsonNames) lookUp(name string) int {
 // in it is replaced.
 func trimName(raw []byte) string {
 	text, _ := jsontext.AppendUnquote(nil, raw)
-	return strings.TrimSpace(string(text))
+	return bareName(string(text))
 }
 
 // keep remembers the names of an object that is well-formed.

@@ -167,17 +167,13 @@ func (d dialect) beginsField(text []byte, mark byte, columns int) bool {
 
 // wantedIn returns how many of the wanted columns are among names.
 func wantedIn(names []string, columns []Column) int {
-	n := 0
-	have := make(map[string]bool, len(names))
+	wanted, have := newWantedNames(columns), map[int]bool{}
 	for _, name := range names {
-		have[foldName(name)] = true
-	}
-	for _, c := range columns {
-		if have[foldName(c.Name)] {
-			n++
+		if want, ok := wanted.find(name); ok {
+			have[want] = true
 		}
 	}
-	return n
+	return len(have)
 }
 
 // measure returns the bytes of the records of a text that have the given number of fields, or have well-formed quotes
