@@ -40,11 +40,17 @@ func (q queries) rewrite(query string) string {
 // row is what a scan function reads from: the current row of a result.
 type row interface{ Scan(dest ...any) error }
 
-// each calls scan for every row. what names the rows in errors. No row has a text that the engines cannot keep, whatever
-// clients ask for; PostgreSQL would fail instead of saying so.
+// each calls scan for every row. what names the rows in errors. A text that the engines cannot keep is bound as NULL, which
+// equals nothing: no row has such a text, and PostgreSQL would fail instead of saying so. The other texts of a list are
+// found all the same.
 func (q queries) each(ctx context.Context, what, query string, args []any, scan func(row) error) error {
 	if slices.ContainsFunc(args, unstorable) {
-		return nil
+		args = slices.Clone(args)
+		for i := range args {
+			if unstorable(args[i]) {
+				args[i] = nil
+			}
+		}
 	}
 	rows, err := q.db.QueryContext(ctx, q.rewrite(query), args...)
 	if err != nil {
