@@ -29,7 +29,7 @@ type FlowLastRun struct {
 	CompletedAtUTC int64  `json:"completedAtUTC,omitempty"`
 }
 
-// FlowList holds a page of flows.
+// FlowList holds one flow.
 type FlowList struct {
 	Items []Flow `json:"items"`
 	Links Links  `json:"_links"`

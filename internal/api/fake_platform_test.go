@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"roster/internal/audience"
@@ -74,15 +73,6 @@ func (f *fake) Flow(_ context.Context, _ audience.Actor, id string) (audience.Au
 	}
 	r := f.staged()
 	return f.audience, &r, absent("flow", id)
-}
-
-func (f *fake) Flows(_ context.Context, _ audience.Actor, name string, offset, limit int) (flows []control.FlowOf, err error) {
-	for i := offset; i < 3 && len(flows) < limit; i++ {
-		a := f.audience
-		a.ID = audience.ID(fmt.Sprintf("%s%d", audienceID[:len(audienceID)-1], i))
-		flows = append(flows, control.FlowOf{Audience: a})
-	}
-	return flows, f.called(name, offset, limit)
 }
 
 func (f *fake) FlowRun(_ context.Context, _ audience.Actor, id string) (audience.Run, int, error) {

@@ -6,7 +6,6 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 // flow answers the flow of an audience, as a list of one.
@@ -20,72 +19,6 @@ func (s *server) flow(c *call) (answer, error) {
 		return answer{}, err
 	}
 	return answer{http.StatusOK, client.FlowList{Items: []client.Flow{flowBody(id, &aud, newest)}}}, nil
-}
-
-// Pages of flows.
-const (
-	defaultFlows = 20
-	maxFlows     = 100
-)
-
-// flowsFrom is where a page of flows begins.
-type flowsFrom struct {
-	Name   string `json:"n,omitempty"`
-	Offset int    `json:"o"`
-	Limit  int    `json:"l"`
-}
-
-// listFlows answers the flows of the audiences. All of them bring people in from a source.
-func (s *server) listFlows(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
-	from, none := flowsPage(q)
-	if err := q.problems.Err(); err != nil {
-		return answer{}, err
-	}
-	body := client.FlowList{Items: []client.Flow{}}
-	if none {
-		return answer{http.StatusOK, body}, nil
-	}
-	list, err := s.Service.Flows(c.Context(), c.actor, from.Name, from.Offset, from.Limit+1)
-	if err != nil {
-		return answer{}, err
-	}
-	if len(list) > from.Limit {
-		list = list[:from.Limit]
-		from.Offset += from.Limit
-		body.Links.Next = &client.Link{Href: "/flows?continuationToken=" + token(from)}
-	}
-	for i := range list {
-		a := &list[i].Audience
-		body.Items = append(body.Items, flowBody(meta.FlowID(a.ID), a, list[i].Newest))
-	}
-	return answer{http.StatusOK, body}, nil
-}
-
-// flowsPage reads which page of which flows is asked for; none says that no flow can be meant.
-func flowsPage(q *query) (from flowsFrom, none bool) {
-	from.Limit = defaultFlows
-	if text := q.Get("continuationToken"); text != "" && !readToken(text, &from) || from.Limit < 1 || from.Limit > maxFlows || from.Offset < 0 {
-		q.problems.Add("continuationToken", "is not one that a page before had")
-		return from, false
-	}
-	from.Limit = q.limit(from.Limit, maxFlows)
-	const attribute = "inheritedAttributes.properties."
-	for _, p := range q.Values["property"] {
-		name, ok := strings.CutPrefix(p, "name==")
-		switch {
-		case ok:
-			from.Name = name
-		case p == attribute+"isDestinationFlow==true":
-			none = true
-		case p != attribute+"isSourceFlow==true":
-			q.problems.Add("property", "must be name== and a name, or "+attribute+"isSourceFlow==true or isDestinationFlow==true")
-		}
-	}
-	return from, none
 }
 
 // flowRun answers one run of a flow, as a list of one.

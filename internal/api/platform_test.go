@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -53,38 +52,6 @@ func TestFlow(t *testing.T) {
 	}
 	if rec := w.do("GET", flowservice+"/flows/"+absentID, ""); rec.Code != http.StatusNotFound {
 		t.Errorf("%d %s", rec.Code, rec.Body)
-	}
-}
-
-// TestFlows reads the flows page by page.
-func TestFlows(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	var ids []string
-	query := "property=name==Sample&property=inheritedAttributes.properties.isSourceFlow==true&limit=2&count=False"
-	for query != "" {
-		list := ok[client.FlowList](t, w.do("GET", "/data"+flowservice+"/flows?"+query, ""), 200)
-		for _, f := range list.Items {
-			ids = append(ids, f.ID)
-		}
-		if query = ""; list.Links.Next != nil {
-			path, next, _ := strings.Cut(list.Links.Next.Href, "?")
-			if query = next; path != "/flows" || strings.Count(next, "=") != 1 {
-				t.Fatalf("the next page is %s", list.Links.Next.Href)
-			}
-		}
-	}
-	slices.Sort(ids)
-	if len(slices.Compact(ids)) != 3 || w.service.calls[0] != "Sample" {
-		t.Errorf("%v, called with %v", ids, w.service.calls)
-	}
-	if list := ok[client.FlowList](t, w.do("GET", flowservice+"/flows?property=inheritedAttributes.properties.isDestinationFlow==true", ""), 200); len(list.Items) != 0 {
-		t.Errorf("flows to destinations: %+v", list)
-	}
-	for _, query := range []string{"property=id==1", "limit=0", "limit=101", "continuationToken=rubbish", "continuationToken=" + token(flowsFrom{Limit: 5, Offset: -1})} {
-		if rec := w.do("GET", flowservice+"/flows?"+query, ""); rec.Code != http.StatusBadRequest {
-			t.Errorf("%q: %d %s", query, rec.Code, rec.Body)
-		}
 	}
 }
 

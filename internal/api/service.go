@@ -44,7 +44,6 @@ type Service interface {
 	ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) ([]control.Entry, error)
 	ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (control.ExploredFile, error)
 
-	Flows(ctx context.Context, a audience.Actor, name string, offset, limit int) ([]control.FlowOf, error)
 	Flow(ctx context.Context, a audience.Actor, flowID string) (audience.Audience, *audience.Run, error)
 	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)
 	FlowRuns(ctx context.Context, a audience.Actor, flowID string, before int64, limit int) ([]audience.Run, error)

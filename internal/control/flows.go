@@ -28,37 +28,6 @@ func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (au
 	return aud.SeenBy(a.Grants), new(aud.Hidden(a.Grants).Run(newest[0])), nil
 }
 
-// FlowOf is the flow of an audience.
-type FlowOf struct {
-	Audience audience.Audience
-	Newest   *audience.Run // nil when there is none
-}
-
-// Flows lists the flows of the audiences that the actor sees, the oldest audience first: limit of them at most, from the
-// offset on, and with that name unless it is "". The last page is the one that is not full.
-func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, offset, limit int) ([]FlowOf, error) {
-	q := meta.AudienceQuery{SortBy: meta.SortCreated, Offset: offset, Limit: limit}
-	if name != "" {
-		q.Filters = []meta.AudienceFilter{{Property: "name", Value: name}}
-	}
-	list, _, err := s.Audiences(ctx, a, q)
-	if err != nil {
-		return nil, err
-	}
-	flows := make([]FlowOf, len(list))
-	for i := range list {
-		flows[i].Audience = list[i]
-		newest, err := s.cfg.Store.RunsByFlow(ctx, a.Scope, meta.FlowID(list[i].ID), 0, 1)
-		if err != nil {
-			return nil, err
-		}
-		if len(newest) > 0 {
-			flows[i].Newest = new(list[i].Hidden(a.Grants).Run(newest[0]))
-		}
-	}
-	return flows, nil
-}
-
 // audienceOfFlow returns the audience of a flow; meta.ErrNotFound when there is none.
 func (s *Service) audienceOfFlow(ctx context.Context, a audience.Actor, flowID string) (audience.Audience, error) {
 	if err := allow(a, toRead); err != nil {

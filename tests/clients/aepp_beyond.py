@@ -38,7 +38,7 @@ BEYOND = {
                    "getFlowSpecIdFromNames getFlowSpecs getSourceConnection getSourceConnections getTargetConnection getTargetConnections getUISFlow "
                    "getUISFlowRuns getUISFlows getUPSFlow getUPSFlowRuns getUPSFlows postFlowAction updateFlow updatePolicy updateSourceConnection "
                    "updateTargetConnection",
-        LISTS: "getConnectionSpec getConnectionSpecIdFromName getConnectionSpecs getConnectionSpecsMap",
+        LISTS: "getConnectionSpec getConnectionSpecIdFromName getConnectionSpecs getConnectionSpecsMap getFlows",
         CREDENTIALS: "getLandingZoneCredential getLandingZoneNamespace getLandingZoneSASToken getLandingZoneSASUri getLandingZoneStorageAccountName",
     },
     "Identity": {
