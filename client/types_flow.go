@@ -9,16 +9,43 @@ type Flow struct {
 	Version     string `json:"version"`
 	Etag        string `json:"etag"`
 	AudienceID  string `json:"audienceId"`
+
+	FlowSpec ConnectionSpec `json:"flowSpec"`
 	// SourceConnectionIDs has the base connection of the audience, if it has one.
-	SourceConnectionIDs []string     `json:"sourceConnectionIds"`
-	TargetConnectionIDs []string     `json:"targetConnectionIds"` // always empty
-	LastRunDetails      *FlowLastRun `json:"lastRunDetails,omitempty"`
-	CreatedAt           int64        `json:"createdAt"`
-	UpdatedAt           int64        `json:"updatedAt"`
-	CreatedBy           string       `json:"createdBy"`
-	UpdatedBy           string       `json:"updatedBy"`
-	SandboxName         string       `json:"sandboxName"`
-	ImsOrgID            string       `json:"imsOrgId"`
+	SourceConnectionIDs []string      `json:"sourceConnectionIds"`
+	TargetConnectionIDs []string      `json:"targetConnectionIds"` // always empty
+	InheritedAttributes FlowInherited `json:"inheritedAttributes"`
+	LastRunDetails      *FlowLastRun  `json:"lastRunDetails,omitempty"`
+	CreatedAt           int64         `json:"createdAt"`
+	UpdatedAt           int64         `json:"updatedAt"`
+	CreatedBy           string        `json:"createdBy"`
+	UpdatedBy           string        `json:"updatedBy"`
+	SandboxName         string        `json:"sandboxName"`
+	ImsOrgID            string        `json:"imsOrgId"`
+}
+
+// FlowInherited says from where to where a flow leads.
+type FlowInherited struct {
+	Properties        FlowProperties `json:"properties"`
+	SourceConnections []FlowSource   `json:"sourceConnections"`
+	// TargetConnections has the data lake, and the profile store unless the audience leaves it out.
+	TargetConnections []FlowTarget `json:"targetConnections"`
+}
+
+// FlowProperties says of what kind a flow is.
+type FlowProperties struct {
+	IsSourceFlow      bool `json:"isSourceFlow"`      // always true
+	IsDestinationFlow bool `json:"isDestinationFlow"` // never
+}
+
+// FlowSource names a connection that a flow reads from.
+type FlowSource struct {
+	ID string `json:"id"`
+}
+
+// FlowTarget names what a flow writes to.
+type FlowTarget struct {
+	ConnectionSpec ConnectionSpec `json:"connectionSpec"`
 }
 
 // FlowLastRun is the newest run of a flow.
@@ -29,7 +56,7 @@ type FlowLastRun struct {
 	CompletedAtUTC int64  `json:"completedAtUTC,omitempty"`
 }
 
-// FlowList holds one flow.
+// FlowList is a page of flows.
 type FlowList struct {
 	Items []Flow `json:"items"`
 	Links Links  `json:"_links"`
@@ -96,7 +123,7 @@ type FlowError struct {
 	Message string `json:"message"`
 }
 
-// FlowRunList is a page of the runs of a flow.
+// FlowRunList is a page of the runs of flows.
 type FlowRunList struct {
 	Items []FlowRun `json:"items"`
 	Links Links     `json:"_links"`

@@ -2,10 +2,13 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/meta"
 )
 
 // The use cases of connections, flows and sandboxes, as the fake has them.
@@ -67,26 +70,44 @@ func (f *fake) ExploreFile(_ context.Context, _ audience.Actor, id audience.Conn
 	return found, f.called(id, file, typ)
 }
 
-func (f *fake) Flow(_ context.Context, _ audience.Actor, id string) (audience.Audience, *audience.Run, error) {
+func (f *fake) Flow(_ context.Context, _ audience.Actor, id string) (control.Flow, error) {
 	if err := f.called(id); err != nil {
-		return audience.Audience{}, nil, err
+		return control.Flow{}, err
 	}
 	r := f.staged()
-	return f.audience, &r, absent("flow", id)
+	return control.Flow{Audience: f.audience, Newest: &r}, absent("flow", id)
+}
+
+// Flows has the fake's audience three times, each a day older than the one before.
+func (f *fake) Flows(_ context.Context, _ audience.Actor, name string, after *meta.AudiencePlace, limit int) (list []control.Flow, err error) {
+	a := f.audience
+	for range 3 {
+		if len(list) < limit && (after == nil || a.CreatedAt.Before(after.At)) && (name == "" || name == a.Name) {
+			list = append(list, control.Flow{Audience: a})
+		}
+		a.CreatedAt = a.CreatedAt.Add(-24 * time.Hour)
+	}
+	return list, f.called(name)
 }
 
 func (f *fake) FlowRun(_ context.Context, _ audience.Actor, id string) (audience.Run, int, error) {
-	return f.staged(), 0, f.called(id)
+	r := f.staged()
+	stage := slices.IndexFunc(r.Stages, func(st audience.StageResult) bool { return st.FlowRunID == id })
+	if stage < 0 {
+		return r, 0, audience.Errorf(audience.NotFound, "there is no flow run %q", id)
+	}
+	return r, stage, f.called(id)
 }
 
-func (f *fake) FlowRuns(_ context.Context, _ audience.Actor, id string, before int64, limit int) (runs []audience.Run, err error) {
+// FlowRuns has the fake's run three times.
+func (f *fake) FlowRuns(_ context.Context, _ audience.Actor, q control.FlowRunQuery) (runs []audience.Run, err error) {
 	r := f.staged()
-	for r.Seq = 3; r.Seq > 0 && len(runs) < limit; r.Seq-- {
-		if before == 0 || r.Seq < before {
+	for r.Seq = 3; r.Seq > 0 && len(runs) < q.Limit; r.Seq-- {
+		if r.ID = audience.RunID(fmt.Sprint("run ", r.Seq)); q.From == nil || r.Seq <= q.From.Seq {
 			runs = append(runs, r)
 		}
 	}
-	return runs, f.called(id, before)
+	return runs, f.called(q)
 }
 
 func (f *fake) Sandbox(_ context.Context, a audience.Actor, name string) (audience.Sandbox, error) {

@@ -3,9 +3,20 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// Pages of flows and of their runs.
+const (
+	defaultFlows = 20
+	maxFlows     = 100
+	// maxFlowIDs is how many flows or runs can be asked for by their ids.
+	maxFlowIDs = 100
 )
 
 // flow answers the flow of an audience, as a list of one.
@@ -14,148 +25,170 @@ func (s *server) flow(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	aud, newest, err := s.Service.Flow(c.Context(), c.actor, id)
+	f, err := s.Service.Flow(c.Context(), c.actor, id)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, client.FlowList{Items: []client.Flow{flowBody(id, &aud, newest)}}}, nil
+	return answer{http.StatusOK, client.FlowList{Items: []client.Flow{flowBody(&f)}}}, nil
 }
 
-// flowRun answers one run of a flow, as a list of one.
-func (s *server) flowRun(c *call) (answer, error) {
-	id, err := c.id("flowRunId", "flow run")
-	if err != nil {
-		return answer{}, err
-	}
-	run, stage, err := s.Service.FlowRun(c.Context(), c.actor, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, client.FlowRunList{Items: []client.FlowRun{flowRunBody(&run, stage)}}}, nil
+// flowsFrom is where a page of flows begins, and what it is a page of: clients send nothing but this back.
+type flowsFrom struct {
+	At    int64       `json:"a,omitempty"` // microseconds; the place of the audience before, none on the first page
+	ID    audience.ID `json:"i,omitempty"`
+	Name  string      `json:"n,omitempty"`
+	IDs   []string    `json:"f,omitempty"` // of the only flows that are wanted and are still to come
+	ByID  bool        `json:"b,omitempty"`
+	None  bool        `json:"x,omitempty"` // no flow is like that
+	Limit int         `json:"l"`
 }
 
-// Pages of the runs of a flow.
-const (
-	defaultFlowRuns = 20
-	maxFlowRuns     = 100
-)
-
-// flowContinuation is where a page of the runs of a flow begins: at a stage of the newest run that is left.
-type flowContinuation struct {
-	Flow  string `json:"f"`
-	Seq   int64  `json:"s,omitempty"` // 0 for the newest of all
-	Stage int    `json:"g,omitempty"`
-	Limit int    `json:"l"`
-}
-
-func (s *server) listFlowRuns(c *call) (answer, error) {
+func (s *server) listFlows(c *call) (answer, error) {
 	q, err := c.query()
 	if err != nil {
 		return answer{}, err
 	}
-	from := flowPage(q)
+	from := q.flows()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	before := from.Seq
-	if before > 0 {
-		before++
-	}
-	runs, err := s.Service.FlowRuns(c.Context(), c.actor, from.Flow, before, from.Limit+1)
+	body := client.FlowList{Items: []client.Flow{}}
+	list, more, err := s.flowsOf(c, &from)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, flowRunPage(from, runs)}, nil
+	for i := range list {
+		body.Items = append(body.Items, flowBody(&list[i]))
+	}
+	if more {
+		body.Links.Next = &client.Link{Href: "/flows?continuationToken=" + token(from)}
+	}
+	return answer{http.StatusOK, body}, nil
 }
 
-// flowRunPage makes a page of the stages of runs.
-func flowRunPage(from flowContinuation, runs []audience.Run) client.FlowRunList {
-	body := client.FlowRunList{Items: []client.FlowRun{}}
-	for i := range runs {
-		run := &runs[i]
-		for stage := range run.Stages {
-			if run.Seq == from.Seq && stage < from.Stage {
-				continue
-			}
-			if len(body.Items) == from.Limit {
-				from.Seq, from.Stage = run.Seq, stage
-				body.Links.Next = &client.Link{Href: "/runs?continuationToken=" + token(from)}
-				return body
-			}
-			body.Items = append(body.Items, flowRunBody(run, stage))
+// flowsOf reads a page of flows and says whether there is one after it, which begins at from then.
+func (s *server) flowsOf(c *call, from *flowsFrom) (list []control.Flow, more bool, err error) {
+	switch {
+	case from.None:
+		return nil, false, nil
+	case from.ByID:
+		return s.flowsByID(c, from)
+	}
+	var after *meta.AudiencePlace
+	if from.ID != "" {
+		after = &meta.AudiencePlace{At: time.UnixMicro(from.At), ID: from.ID}
+	}
+	list, err = s.Service.Flows(c.Context(), c.actor, from.Name, after, from.Limit+1)
+	if err != nil || len(list) <= from.Limit {
+		return list, false, err
+	}
+	list = list[:from.Limit]
+	last := &list[from.Limit-1].Audience
+	from.At, from.ID = last.CreatedAt.UnixMicro(), last.ID
+	return list, true, nil
+}
+
+// flowsByID reads the flows that are asked for by their ids, in the order in which they are.
+func (s *server) flowsByID(c *call, from *flowsFrom) (list []control.Flow, more bool, err error) {
+	for len(from.IDs) > 0 && len(list) < from.Limit {
+		id := from.IDs[0]
+		from.IDs = from.IDs[1:]
+		f, err := s.Service.Flow(c.Context(), c.actor, id)
+		switch {
+		case audience.CodeOf(err) == audience.NotFound:
+		case err != nil:
+			return nil, false, err
+		case from.Name == "" || from.Name == f.Audience.Name:
+			list = append(list, f)
 		}
 	}
-	return body
+	return list, len(from.IDs) > 0, nil
 }
 
-// flowPage reads which page of the runs of which flow is asked for.
-func flowPage(q *query) flowContinuation {
-	from := flowContinuation{Limit: defaultFlowRuns}
-	if text := q.Get("continuationToken"); text != "" && !readToken(text, &from) || from.Limit < 1 || from.Limit > maxFlowRuns {
-		q.problems.Add("continuationToken", "is not one that a page before had")
+// What properties of lists of flows select by.
+const (
+	sourceFlows      = "inheritedAttributes.properties.isSourceFlow"
+	destinationFlows = "inheritedAttributes.properties.isDestinationFlow"
+)
+
+// flows reads which page of which flows is asked for. Every flow is one from a source.
+func (q *query) flows() flowsFrom {
+	from := flowsFrom{Limit: defaultFlows}
+	if text := q.Get("continuationToken"); text != "" {
+		if !readToken(text, &from) || from.Limit < 1 || from.Limit > maxFlows || len(from.IDs) > maxFlowIDs {
+			q.problems.Add("continuationToken", "is not one that a page before had")
+			return from
+		}
+		from.Limit = q.limit(from.Limit, maxFlows)
 		return from
 	}
-	from.Limit = q.limit(from.Limit, maxFlowRuns)
+	from.Limit = q.limit(from.Limit, maxFlows)
 	for _, p := range q.Values["property"] {
-		flow, ok := strings.CutPrefix(p, "flowId==")
-		if !ok || from.Flow != "" && from.Flow != flow {
-			q.problems.Add("property", "must be flowId== and the id of one flow")
+		name, value, _ := strings.Cut(p, "==")
+		switch {
+		case name == "name" && value != "" && (from.Name == "" || from.Name == value):
+			from.Name = value
+		case name == "id" && value != "" && !from.ByID:
+			from.ByID, from.IDs = true, q.ids(value)
+		case name == sourceFlows && (value == "true" || value == "false"):
+			from.None = from.None || value == "false"
+		case name == destinationFlows && (value == "true" || value == "false"):
+			from.None = from.None || value == "true"
+		default:
+			q.problems.Add("property", "%.100q must be name== and one name, id== and ids with commas between them, or %s== or %s== and true or false", p, sourceFlows, destinationFlows)
 		}
-		from.Flow = flow
-	}
-	if from.Flow == "" && len(q.problems) == 0 {
-		q.problems.Add("property", "is required: flowId== and the id of a flow")
 	}
 	return from
 }
 
-func flowBody(id string, a *audience.Audience, newest *audience.Run) client.Flow {
+// ids reads ids with commas between them. A text that is no id is one that nothing has.
+func (q *query) ids(text string) []string {
+	list := strings.Split(text, ",")
+	if len(list) > maxFlowIDs {
+		q.problems.Add("property", "has %d ids; at most %d are allowed", len(list), maxFlowIDs)
+		return nil
+	}
+	for i := range list {
+		list[i] = strings.ToLower(strings.TrimSpace(list[i]))
+	}
+	return list
+}
+
+// The specifications of flows from cloud storage, of the data lake and of the profile store.
+const (
+	specCloudFlow    = "9753525b-82c7-4dce-8a9b-5ccfce2b9876"
+	specDataLake     = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
+	specProfileStore = "8a9c3494-9708-43d7-ae3f-cda01e5030e1"
+	specVersion      = "1.0"
+)
+
+func flowBody(f *control.Flow) client.Flow {
+	a := &f.Audience
 	b := client.Flow{
-		ID: id, Name: a.Name, Description: a.Description, State: "disabled", Version: "1.0", Etag: a.Etag(), AudienceID: string(a.ID),
-		SourceConnectionIDs: []string{}, TargetConnectionIDs: []string{},
+		ID: meta.FlowID(a.ID), Name: a.Name, Description: a.Description, State: "disabled", Version: "1.0", Etag: a.Etag(), AudienceID: string(a.ID),
+		FlowSpec: client.ConnectionSpec{ID: specCloudFlow, Version: specVersion}, SourceConnectionIDs: []string{}, TargetConnectionIDs: []string{},
+		InheritedAttributes: client.FlowInherited{
+			Properties:        client.FlowProperties{IsSourceFlow: true},
+			SourceConnections: []client.FlowSource{},
+			TargetConnections: []client.FlowTarget{{ConnectionSpec: client.ConnectionSpec{ID: specDataLake, Version: specVersion}}},
+		},
 		CreatedAt: epoch(a.CreatedAt), UpdatedAt: epoch(a.UpdatedAt), CreatedBy: a.CreatedBy, UpdatedBy: a.UpdatedBy,
 		SandboxName: a.Scope.Sandbox, ImsOrgID: a.Scope.Org,
 	}
 	if a.State.TakesRuns() {
 		b.State = "enabled"
 	}
-	if conn := a.Source.BaseConnectionID; conn != "" {
-		b.SourceConnectionIDs = append(b.SourceConnectionIDs, string(conn))
+	if a.ProfileIngestion {
+		b.InheritedAttributes.TargetConnections = append(b.InheritedAttributes.TargetConnections,
+			client.FlowTarget{ConnectionSpec: client.ConnectionSpec{ID: specProfileStore, Version: specVersion}})
 	}
-	if newest != nil && len(newest.Stages) > 0 {
+	if conn := string(a.Source.BaseConnectionID); conn != "" {
+		b.SourceConnectionIDs = append(b.SourceConnectionIDs, conn)
+		b.InheritedAttributes.SourceConnections = append(b.InheritedAttributes.SourceConnections, client.FlowSource{ID: conn})
+	}
+	if newest := f.Newest; newest != nil && len(newest.Stages) > 0 {
 		st := &newest.Stages[len(newest.Stages)-1]
 		b.LastRunDetails = &client.FlowLastRun{ID: st.FlowRunID, State: flowStatus(st.Status), StartedAtUTC: epoch(newest.CreatedAt), CompletedAtUTC: epoch(newest.EndedAt)}
 	}
 	return b
-}
-
-func flowRunBody(r *audience.Run, stage int) client.FlowRun {
-	st := &r.Stages[stage]
-	m := st.Metrics
-	b := client.FlowRun{
-		ID: st.FlowRunID, FlowID: r.FlowID, AudienceID: string(r.AudienceID), RunID: string(r.ID), Stage: string(st.Stage),
-		CreatedAt: epoch(r.CreatedAt), UpdatedAt: epoch(r.UpdatedAt), CreatedBy: r.CreatedBy, SandboxName: r.Scope.Sandbox, ImsOrgID: r.Scope.Org,
-		Metrics: client.FlowMetrics{
-			DurationSummary: client.FlowDuration{StartedAtUTC: epoch(st.StartedAt), CompletedAtUTC: epoch(st.EndedAt)},
-			SizeSummary:     client.FlowSize{InputBytes: m.InputBytes, OutputBytes: m.OutputBytes},
-			RecordSummary:   client.FlowRecords{InputRecordCount: m.InputRecords, OutputRecordCount: m.OutputRecords, FailedRecordCount: m.FailedRecords},
-			FileSummary:     client.FlowFiles{InputFileCount: m.InputFiles, OutputFileCount: m.OutputFiles},
-			StatusSummary:   client.FlowStatus{Status: flowStatus(st.Status), Errors: []client.FlowError{}},
-		},
-	}
-	if st.Error != nil {
-		b.Metrics.StatusSummary.Errors = append(b.Metrics.StatusSummary.Errors, client.FlowError{Code: string(st.Error.Code), Message: st.Error.Message})
-	}
-	return b
-}
-
-// flowStatus is a status as the flow service writes it.
-func flowStatus(s audience.Status) string {
-	switch s {
-	case audience.Success:
-		return "success"
-	case audience.Failed:
-		return "failed"
-	}
-	return "inProgress"
 }

@@ -9,6 +9,8 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
 )
 
 func TestExtendTTL(t *testing.T) {
@@ -39,8 +41,11 @@ func TestFlow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	list := ok[client.FlowList](t, w.do("GET", "/data"+flowservice+"/flows/"+flowID, ""), 200)
-	want := client.Flow{ID: flowID, Name: "Sample external audience", Description: "A sample version of an external audience", State: "enabled", Version: "1.0",
-		Etag: w.service.audience.Etag(), AudienceID: audienceID, SourceConnectionIDs: []string{connID}, TargetConnectionIDs: []string{},
+	want := client.Flow{ID: meta.FlowID(audienceID), Name: "Sample external audience", Description: "A sample version of an external audience", State: "enabled", Version: "1.0",
+		Etag: w.service.audience.Etag(), AudienceID: audienceID, FlowSpec: client.ConnectionSpec{ID: specCloudFlow, Version: "1.0"},
+		SourceConnectionIDs: []string{connID}, TargetConnectionIDs: []string{},
+		InheritedAttributes: client.FlowInherited{Properties: client.FlowProperties{IsSourceFlow: true}, SourceConnections: []client.FlowSource{{ID: connID}},
+			TargetConnections: []client.FlowTarget{{ConnectionSpec: client.ConnectionSpec{ID: specDataLake, Version: "1.0"}}, {ConnectionSpec: client.ConnectionSpec{ID: specProfileStore, Version: "1.0"}}}},
 		LastRunDetails: &client.FlowLastRun{ID: profileRun, State: "inProgress", StartedAtUTC: testNow.Unix()},
 		CreatedAt:      1749324248, UpdatedAt: 1749624273, CreatedBy: clientID, UpdatedBy: clientID, SandboxName: "prod", ImsOrgID: org}
 	if len(list.Items) != 1 || !reflect.DeepEqual(list.Items[0], want) {
@@ -114,9 +119,68 @@ func TestFlowRuns(t *testing.T) {
 	if seqs != 6 {
 		t.Errorf("%d pages of one run, want 6", seqs)
 	}
-	for _, query := range []string{"", "?property=id==" + flowID, "?property=flowId==" + flowID + "&property=flowId==" + absentID, "?continuationToken=rubbish",
-		"?continuationToken=" + token(flowContinuation{Limit: 1000}), "?property=flowId==" + flowID + "&limit=101"} {
+	for first, want := range map[string]string{
+		"?property=id==" + flowRunID + "," + profileRun + "," + absentID:                                    "DATASET PROFILE",
+		"?limit=1&property=id==" + flowRunID + "," + profileRun:                                             "DATASET PROFILE",
+		"?property=metrics.statusSummary.status==success":                                                   "DATASET DATASET DATASET",
+		"?limit=1&property=metrics.statusSummary.status==success":                                           "DATASET DATASET DATASET",
+		"?limit=2&property=metrics.statusSummary.status==IN_PROGRESS":                                       "PROFILE PROFILE PROFILE",
+		"?property=metrics.statusSummary.status==failed":                                                    "",
+		"?property=id==" + flowRunID + "," + profileRun + "&property=metrics.statusSummary.status==success": "DATASET",
+		"?property=id==" + flowRunID + "&property=flowId==" + absentID:                                      "",
+		"?property=name==x&property=id==" + flowRunID:                                                       "",
+	} {
+		var got []string
+		for query, pages := first, 0; query != "" && pages < 9; pages++ {
+			list := ok[client.FlowRunList](t, w.do("GET", flowservice+"/runs"+query, ""), 200)
+			for _, r := range list.Items {
+				got = append(got, r.Stage[:7])
+			}
+			if query = ""; list.Links.Next != nil {
+				query = strings.TrimPrefix(list.Links.Next.Href, "/runs")
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", first, got, want)
+		}
+	}
+	ok[client.FlowRunList](t, w.do("GET", flowservice+"/runs?property=name==Sample&property=flowId=="+flowID, ""), 200)
+	if q := last[control.FlowRunQuery](t, w.service); q.FlowID != flowID || q.Name != "Sample" || q.Limit != 21 {
+		t.Errorf("%+v", q)
+	}
+	for _, query := range []string{"?property=flowId==" + flowID + "&property=flowId==" + absentID, "?property=id==", "?property=flowId", "?property=state==enabled",
+		"?property=metrics.statusSummary.status==great", "?continuationToken=rubbish", "?continuationToken=" + token(flowRunsFrom{Limit: 1000}),
+		"?property=id==" + strings.Repeat("x,", 100), "?property=flowId==" + flowID + "&limit=101"} {
 		if rec := w.do("GET", flowservice+"/runs"+query, ""); rec.Code != http.StatusBadRequest {
+			t.Errorf("%q: %d %s", query, rec.Code, rec.Body)
+		}
+	}
+}
+
+// TestFlows reads the flows of a sandbox page by page, as clients do that split the link at its first "=".
+func TestFlows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for query, want := range map[string]int{
+		"limit=2&count=False": 3, "limit=3": 3, "": 3, "property=" + destinationFlows + "==true": 0, "property=" + sourceFlows + "==true&limit=1": 3,
+		"property=" + sourceFlows + "==false": 0, "property=name==nobody": 0, "property=name==Sample+external+audience&limit=2": 3,
+		"property=id==" + flowID + "," + absentID + "," + flowID + "&limit=1": 2, "property=id==" + flowID + "&property=name==x": 0,
+	} {
+		got := 0
+		for next, pages := query, 0; pages == 0 || next != "" && pages < 9; pages++ {
+			list := ok[client.FlowList](t, w.do("GET", flowservice+"/flows?"+next, ""), 200)
+			got += len(list.Items)
+			if next = ""; list.Links.Next != nil {
+				next = "continuationToken=" + strings.Split(list.Links.Next.Href, "=")[1]
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %d flows, want %d", query, got, want)
+		}
+	}
+	for _, query := range []string{"limit=0", "limit=101", "property=name==", "property=name==a&property=name==b", "property=x==y", "property=" + sourceFlows + "==yes",
+		"continuationToken=rubbish", "continuationToken=" + token(flowsFrom{})} {
+		if rec := w.do("GET", flowservice+"/flows?"+query, ""); rec.Code != http.StatusBadRequest {
 			t.Errorf("%q: %d %s", query, rec.Code, rec.Body)
 		}
 	}

@@ -86,6 +86,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec},
 		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone},
+		{method: "GET", path: flowservice + "/flows", do: s.listFlows},
 		{method: "GET", path: flowservice + "/flows/{flowId}", do: s.flow},
 		{method: "GET", path: flowservice + "/runs/{flowRunId}", do: s.flowRun},
 		{method: "GET", path: flowservice + "/runs", do: s.listFlowRuns},

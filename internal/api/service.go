@@ -44,9 +44,10 @@ type Service interface {
 	ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) ([]control.Entry, error)
 	ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (control.ExploredFile, error)
 
-	Flow(ctx context.Context, a audience.Actor, flowID string) (audience.Audience, *audience.Run, error)
+	Flow(ctx context.Context, a audience.Actor, flowID string) (control.Flow, error)
+	Flows(ctx context.Context, a audience.Actor, name string, after *meta.AudiencePlace, limit int) ([]control.Flow, error)
 	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)
-	FlowRuns(ctx context.Context, a audience.Actor, flowID string, before int64, limit int) ([]audience.Run, error)
+	FlowRuns(ctx context.Context, a audience.Actor, q control.FlowRunQuery) ([]audience.Run, error)
 
 	Namespaces(ctx context.Context, a audience.Actor) ([]audience.Namespace, error)
 	CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error)

@@ -12,20 +12,69 @@ import (
 // An audience is a flow, and each stage of each of its runs is a run of that flow (contract, section 3, Flows). Whoever
 // sees the audience sees its flow.
 
-// maxFlowRuns is how many runs of a flow can be asked for at once.
-const maxFlowRuns = 101
+// Limits of lists of flows and of their runs.
+const (
+	maxFlows    = 101
+	maxFlowRuns = 101
+)
 
-// Flow returns the audience that a flow belongs to, and its newest run, which is nil when there is none.
-func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (audience.Audience, *audience.Run, error) {
+// Flow is an audience and its newest run, nil when there is none.
+type Flow struct {
+	Audience audience.Audience
+	Newest   *audience.Run
+}
+
+// Flow returns a flow.
+func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (Flow, error) {
 	aud, err := s.audienceOfFlow(ctx, a, flowID)
 	if err != nil {
-		return audience.Audience{}, nil, absent(err, "flow", flowID)
+		return Flow{}, absent(err, "flow", flowID)
 	}
-	newest, err := s.cfg.Store.RunsByFlow(ctx, a.Scope, flowID, 0, 1)
-	if err != nil || len(newest) == 0 {
-		return aud.SeenBy(a.Grants), nil, err
+	list, err := s.flows(ctx, a, []audience.Audience{aud})
+	if err != nil {
+		return Flow{}, err
 	}
-	return aud.SeenBy(a.Grants), new(aud.Hidden(a.Grants).Run(newest[0])), nil
+	return list[0], nil
+}
+
+// Flows lists the flows of a sandbox by the creation of their audiences, the newest first: all, or that of the audience
+// named name; after is the place of the last one seen, nil for the first page.
+func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, after *meta.AudiencePlace, limit int) ([]Flow, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	if limit < 1 || limit > maxFlows {
+		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxFlows)
+	}
+	q := meta.AudienceQuery{Limit: limit, Descending: true, After: after, NoTotal: true, SeenBy: &a.Grants}
+	if name != "" {
+		q.Filters = []meta.AudienceFilter{{Property: "name", Value: name}}
+	}
+	list, _, err := s.cfg.Store.Audiences(ctx, a.Scope, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.flows(ctx, a, list)
+}
+
+// flows makes flows of audiences, as the actor sees them.
+func (s *Service) flows(ctx context.Context, a audience.Actor, list []audience.Audience) ([]Flow, error) {
+	ids := make([]audience.ID, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	runs, err := s.cfg.Store.NewestRuns(ctx, a.Scope, ids)
+	if err != nil {
+		return nil, err
+	}
+	flows := make([]Flow, len(list))
+	for i := range list {
+		flows[i].Audience = list[i].SeenBy(a.Grants)
+		if at := slices.IndexFunc(runs, func(r audience.Run) bool { return r.AudienceID == list[i].ID }); at >= 0 {
+			flows[i].Newest = new(list[i].Hidden(a.Grants).Run(runs[at]))
+		}
+	}
+	return flows, nil
 }
 
 // audienceOfFlow returns the audience of a flow; meta.ErrNotFound when there is none.
@@ -66,19 +115,77 @@ func (s *Service) FlowRun(ctx context.Context, a audience.Actor, flowRunID strin
 	return aud.Hidden(a.Grants).Run(run), stage, nil
 }
 
-// FlowRuns lists the runs whose stages are the runs of a flow, newest first: those whose Seq is below before, or all
-// when before is 0. A flow that does not exist has none.
-func (s *Service) FlowRuns(ctx context.Context, a audience.Actor, flowID string, before int64, limit int) ([]audience.Run, error) {
-	if limit < 1 || limit > maxFlowRuns {
+// FlowRunQuery selects the runs whose stages are runs of flows.
+type FlowRunQuery struct {
+	Limit int
+	// FlowID and Name are those of the only flow whose runs are wanted, or "".
+	FlowID, Name string
+	Statuses     []audience.Status // of the runs that are wanted; all when there are none
+	From         *meta.RunPlace    // of the run that the list goes on at; nil begins it
+}
+
+// FlowRuns lists the runs whose stages are runs of flows, the newest first. A flow that does not exist has none.
+func (s *Service) FlowRuns(ctx context.Context, a audience.Actor, q FlowRunQuery) ([]audience.Run, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	if q.Limit < 1 || q.Limit > maxFlowRuns {
 		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxFlowRuns)
 	}
-	aud, err := s.audienceOfFlow(ctx, a, flowID)
-	if errors.Is(err, meta.ErrNotFound) || audience.CodeOf(err) == audience.NotFound {
-		return nil, nil
+	want := meta.FlowRunQuery{Limit: q.Limit, Statuses: q.Statuses, From: q.From, SeenBy: &a.Grants}
+	if q.FlowID != "" || q.Name != "" {
+		aud, err := s.flowWanted(ctx, a, q)
+		if err != nil || aud == nil {
+			return nil, err
+		}
+		want.Audience = aud.ID
 	}
+	list, err := s.cfg.Store.FlowRuns(ctx, a.Scope, want)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.cfg.Store.RunsByFlow(ctx, a.Scope, flowID, before, limit)
-	return aud.Hidden(a.Grants).Runs(list), err
+	return s.runsAsSeen(ctx, a, list)
+}
+
+// flowWanted is the audience of the flow that a query names; nil when there is none that the actor sees.
+func (s *Service) flowWanted(ctx context.Context, a audience.Actor, q FlowRunQuery) (*audience.Audience, error) {
+	if q.FlowID == "" {
+		named, err := s.Flows(ctx, a, q.Name, nil, 1)
+		if err != nil || len(named) == 0 {
+			return nil, err
+		}
+		return &named[0].Audience, nil
+	}
+	aud, err := s.audienceOfFlow(ctx, a, q.FlowID)
+	if errors.Is(err, meta.ErrNotFound) || audience.CodeOf(err) == audience.NotFound || err == nil && q.Name != "" && q.Name != aud.Name {
+		return nil, nil
+	}
+	return &aud, err
+}
+
+// runsAsSeen leaves out of runs what the actor does not see.
+func (s *Service) runsAsSeen(ctx context.Context, a audience.Actor, list []audience.Run) ([]audience.Run, error) {
+	var ids []audience.ID
+	for i := range list {
+		if !slices.Contains(ids, list[i].AudienceID) {
+			ids = append(ids, list[i].AudienceID)
+		}
+	}
+	found, err := s.cfg.Store.AudiencesByID(ctx, a.Scope, ids)
+	if err != nil {
+		return nil, err
+	}
+	hidden := map[audience.ID]audience.Hidden{}
+	for i := range found {
+		if a.Grants.Covers(found[i].Labels) {
+			hidden[found[i].ID] = found[i].Hidden(a.Grants)
+		}
+	}
+	seen := list[:0]
+	for _, r := range list {
+		if h, ok := hidden[r.AudienceID]; ok {
+			seen = append(seen, h.Run(r))
+		}
+	}
+	return seen, nil
 }

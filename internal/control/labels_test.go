@@ -31,7 +31,7 @@ func TestLabelsHide(t *testing.T) {
 		"task": func(actor audience.Actor) error { _, err := w.Task(ctx, actor, a.TaskID); return err },
 		"run":  func(actor audience.Actor) error { _, err := w.Run(ctx, actor, a.ID, run.ID); return err },
 		"runs": func(actor audience.Actor) error { _, _, err := w.Runs(ctx, actor, a.ID, meta.RunQuery{}); return err },
-		"flow": func(actor audience.Actor) error { _, _, err := w.Flow(ctx, actor, run.FlowID); return err },
+		"flow": func(actor audience.Actor) error { _, err := w.Flow(ctx, actor, run.FlowID); return err },
 		"flow run": func(actor audience.Actor) error {
 			_, _, err := w.FlowRun(ctx, actor, run.Stages[0].FlowRunID)
 			return err
@@ -62,9 +62,13 @@ func TestLabelsHide(t *testing.T) {
 		if err != nil || (len(byID) == 1) != c.sees {
 			t.Errorf("by id with %q: %v, %v", c.grants, byID, err)
 		}
-		runs, err := w.FlowRuns(ctx, actor, run.FlowID, 0, 1)
+		runs, err := w.FlowRuns(ctx, actor, control.FlowRunQuery{Limit: 1})
 		if err != nil || (len(runs) == 1) != c.sees {
 			t.Errorf("flow runs with %q: %d, %v", c.grants, len(runs), err)
+		}
+		flows, err := w.Flows(ctx, actor, "", nil, 1)
+		if err != nil || (len(flows) == 1) != c.sees {
+			t.Errorf("flows with %q: %d, %v", c.grants, len(flows), err)
 		}
 		found, err := w.Lookup(ctx, actor, []control.IdentityRef{who})
 		if err != nil || found[0].Found != c.sees || (len(found[0].Memberships) == 1) != c.sees || found[0].Primary != c.sees {

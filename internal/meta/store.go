@@ -109,9 +109,11 @@ type Reader interface {
 	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
-	// RunsByFlow lists the runs of a flow, newest first, without what they Planned: those whose Seq is below before,
-	// or all when before is 0.
-	RunsByFlow(ctx context.Context, scope audience.Scope, flowID string, before int64, limit int) ([]audience.Run, error)
+	// FlowRuns lists the runs of an audience or of a whole sandbox by creation time, Seq and ID, the newest first, without
+	// what they Planned.
+	FlowRuns(ctx context.Context, scope audience.Scope, q FlowRunQuery) ([]audience.Run, error)
+	// NewestRuns finds the newest run of each of the audiences that has one, in no order, without what they Planned.
+	NewestRuns(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Run, error)
 	// RunsSince lists the runs of a sandbox that were created after a time, those of deleted audiences too, the
 	// oldest first.
 	RunsSince(ctx context.Context, scope audience.Scope, after time.Time) ([]RunStart, error)
@@ -354,6 +356,24 @@ type RunFilter struct {
 	Property string
 	Op       string
 	Value    string
+}
+
+// FlowRunQuery selects runs of a sandbox.
+type FlowRunQuery struct {
+	Limit    int
+	Audience audience.ID       // of the only one whose runs are wanted, or ""
+	Statuses []audience.Status // that are wanted; all when there are none
+	// From is the place of the run that the list goes on at; nil begins it.
+	From *RunPlace
+	// SeenBy leaves out the runs of audiences with a label that is not among the grants; nil leaves out none.
+	SeenBy *audience.Grants
+}
+
+// RunPlace is where a run stands in a list.
+type RunPlace struct {
+	At  time.Time // of its creation
+	Seq int64
+	ID  audience.RunID
 }
 
 // RequestKey names a request that its client may repeat: Key is its Idempotency-Key.

@@ -5,7 +5,7 @@ POLICIES = "merge policies, projections and computed attributes: Roster stitches
 EVENTS = "experience events: Roster keeps memberships alone and refuses to be asked for events"
 EXPORTS = "exports of profiles and system jobs: GET …/members gives the members of an audience, /roster/erasures the erasures"
 DATAFLOWS = "source and target connections, flows made by hand, flow specs: an audience has its one flow, which is read by its id"
-LISTS = "lists of flows and of connection specs: linkedAudienceRef of an audience and the run's details have the ids"
+LISTS = "lists of connection specs: the documents name the kinds that there are"
 CREDENTIALS = "credentials of Azure for the landing zone: uploads go to Roster's own /landing"
 GRAPH = "the identity graph: Roster links no identities"
 NAMESPACES = "one namespace by its number, those of another organization, changes: namespaces are created and listed"
@@ -35,10 +35,10 @@ BEYOND = {
                    "createSourceConnectionDataLake createSourceConnectionDataLandingZone createSourceConnectionStreaming createTargetConnection "
                    "createTargetConnectionDataLake createTargetConnectionDataLandingZone createTargetConnectionDatasetToDataLandingZone deleteFlow "
                    "deleteSourceConnection deleteTargetConnection exportDatasetToDLZ getExportableDatasets getExportableDatasetsDLZ getFlowSpec "
-                   "getFlowSpecIdFromNames getFlowSpecs getSourceConnection getSourceConnections getTargetConnection getTargetConnections getUISFlow "
-                   "getUISFlowRuns getUISFlows getUPSFlow getUPSFlowRuns getUPSFlows postFlowAction updateFlow updatePolicy updateSourceConnection "
+                   "getFlowSpecIdFromNames getFlowSpecs getSourceConnection getSourceConnections getTargetConnection getTargetConnections "
+                   "getUISFlow getUISFlowRuns getUPSFlow getUPSFlowRuns postFlowAction updateFlow updatePolicy updateSourceConnection "
                    "updateTargetConnection",
-        LISTS: "getConnectionSpec getConnectionSpecIdFromName getConnectionSpecs getConnectionSpecsMap getFlows",
+        LISTS: "getConnectionSpec getConnectionSpecIdFromName getConnectionSpecs getConnectionSpecsMap",
         CREDENTIALS: "getLandingZoneCredential getLandingZoneNamespace getLandingZoneSASToken getLandingZoneSASUri getLandingZoneStorageAccountName",
     },
     "Identity": {

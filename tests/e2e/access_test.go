@@ -120,6 +120,7 @@ var operations = map[string]operation{
 	"GET /foundation/flowservice/connections/{connectionId}/explore": writing(200).sandboxOnly(),
 	"GET /foundation/flowservice/connectionSpecs/{specId}/explore":   creating(200),
 	"GET /foundation/connectors/landingzone":                         listing(200).asks("type=user_drop_zone"),
+	"GET /foundation/flowservice/flows":                              listing(200),
 	"GET /foundation/flowservice/flows/{flowId}":                     reading(200),
 	"GET /foundation/flowservice/runs/{flowRunId}":                   reading(200),
 	"GET /foundation/flowservice/runs":                               listing(200).asks("property=flowId=={flowId}"),

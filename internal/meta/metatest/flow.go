@@ -1,6 +1,8 @@
 package metatest
 
 import (
+	"slices"
+
 	"roster/internal/audience"
 	"roster/internal/meta"
 )
@@ -36,26 +38,66 @@ func testRunByFlow(w *world) {
 	}
 }
 
-func testRunsByFlow(w *world) {
-	a := w.audience("a")
+func testFlowRuns(w *world) {
+	b, plain := w.audience("b"), w.draft("a")
+	plain.Labels = nil
+	task := w.submit(plain, at(0))
+	w.finish(task, audience.Success)
+	a, err := w.s.Audience(w.Context(), w.scope, task.AudienceID)
+	w.must(err)
 	var all []audience.Run // newest first
-	for i := range 5 {
-		r := w.end(w.start(a, at(i), func(r *audience.Run) { r.Planned = []audience.PlannedFile{{Path: "f"}} }), audience.Success)
+	add := func(aud audience.Audience, n int, s audience.Status) {
+		r := w.end(w.start(aud, at(n), func(r *audience.Run) { r.Planned = []audience.PlannedFile{{Path: "f"}} }), s)
 		r.Planned = nil
 		all = append([]audience.Run{r}, all...)
 	}
-	w.start(w.audience("b"), at(9))
-	list := func(scope audience.Scope, before int64, limit int) []audience.Run {
+	for i := range 3 {
+		add(a, i, audience.Success)
+		add(b, i, audience.Failed)
+	}
+	list := func(q meta.FlowRunQuery) []audience.Run {
 		w.Helper()
-		runs, err := w.s.RunsByFlow(w.Context(), scope, all[0].FlowID, before, limit)
+		runs, err := w.s.FlowRuns(w.Context(), w.scope, q)
 		w.must(err)
 		return runs
 	}
-	equal(w, "the first page", list(w.scope, 0, 2), all[:2])
-	equal(w, "the rest", list(w.scope, all[1].Seq, 10), all[2:])
-	equal(w, "nothing before the first", len(list(w.scope, 1, 10)), 0)
-	equal(w, "a limit of nothing", len(list(w.scope, 0, 0)), 0)
-	equal(w, "another sandbox", len(list(audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, 0, 10)), 0)
+	of := func(keep func(r audience.Run) bool) (some []audience.Run) {
+		for _, r := range all {
+			if keep(r) {
+				some = append(some, r)
+			}
+		}
+		return some
+	}
+	whole := list(meta.FlowRunQuery{Limit: 10})
+	equal(w, "how many", len(whole), 6)
+	for i, r := range whole {
+		equal(w, "from a place", list(meta.FlowRunQuery{Limit: 2, From: &meta.RunPlace{At: r.CreatedAt, Seq: r.Seq, ID: r.ID}}), whole[i:min(i+2, 6)])
+	}
+	equal(w, "an audience", list(meta.FlowRunQuery{Limit: 10, Audience: a.ID}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
+	equal(w, "a status", list(meta.FlowRunQuery{Limit: 10, Statuses: []audience.Status{audience.Failed}}), of(func(r audience.Run) bool { return r.Status == audience.Failed }))
+	equal(w, "no labels", list(meta.FlowRunQuery{Limit: 10, SeenBy: &audience.Grants{}}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
+	equal(w, "a limit of nothing", len(list(meta.FlowRunQuery{})), 0)
+	elsewhere, err := w.s.FlowRuns(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, meta.FlowRunQuery{Limit: 10})
+	w.must(err)
+	equal(w, "another sandbox", len(elsewhere), 0)
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
-	equal(w, "a deleted audience", len(list(w.scope, 0, 10)), 0)
+	equal(w, "a deleted audience", len(list(meta.FlowRunQuery{Limit: 10, Audience: a.ID})), 0)
+}
+
+func testNewestRuns(w *world) {
+	a, b, c := w.audience("a"), w.audience("b"), w.audience("c")
+	w.end(w.start(a, at(1)), audience.Success)
+	second, other := w.start(a, at(2)), w.start(b, at(3))
+	found := func(scope audience.Scope, ids ...audience.ID) []audience.Run {
+		w.Helper()
+		runs, err := w.s.NewestRuns(w.Context(), scope, ids)
+		w.must(err)
+		slices.SortFunc(runs, func(a, b audience.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
+		return runs
+	}
+	equal(w, "of nothing", len(found(w.scope)), 0)
+	equal(w, "one with a run before", found(w.scope, a.ID), []audience.Run{second})
+	equal(w, "all", found(w.scope, a.ID, b.ID, c.ID), []audience.Run{second, other})
+	equal(w, "another sandbox", len(found(audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, a.ID)), 0)
 }

@@ -16,7 +16,7 @@ func testUnstorable(w *world) {
 		connections, err := w.s.Connections(w.Context(), w.scope, text, "", 10)
 		w.must(err)
 		equal(w, "connections", len(connections), 0)
-		runs, err := w.s.RunsByFlow(w.Context(), w.scope, text, 0, 10)
+		runs, err := w.s.FlowRuns(w.Context(), w.scope, meta.FlowRunQuery{Audience: audience.ID(text), Limit: 10})
 		w.must(err)
 		equal(w, "runs of a flow", len(runs), 0)
 		w.update(func(tx meta.Tx) error { // which stays usable

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -21,14 +22,37 @@ func (q queries) RunByFlow(ctx context.Context, scope audience.Scope, flow strin
 		(SELECT id FROM runs WHERE flow_id = $1 ORDER BY seq DESC LIMIT 1))`, []any{flow, scope.Org, scope.Sandbox}, scanRun)
 }
 
-// RunsByFlow implements meta.Reader.
-func (q queries) RunsByFlow(ctx context.Context, scope audience.Scope, flowID string, before int64, limit int) ([]audience.Run, error) {
-	where, args := ` WHERE r.flow_id = $1 AND a.org = $2 AND a.sandbox = $3 AND NOT a.deleted`, []any{flowID, scope.Org, scope.Sandbox, max(limit, 0)}
-	if before > 0 {
-		where += ` AND r.seq < $5`
-		args = append(args, before)
+// FlowRuns implements meta.Reader.
+func (q queries) FlowRuns(ctx context.Context, scope audience.Scope, query meta.FlowRunQuery) ([]audience.Run, error) {
+	where := audienceConditions{sql: `a.org = $1 AND a.sandbox = $2 AND NOT a.deleted`, args: []any{scope.Org, scope.Sandbox}}
+	where.seenBy(query.SeenBy)
+	if query.Audience != "" {
+		where.add(`r.audience_id = %s`, query.Audience)
 	}
-	return list(ctx, q, "the runs of the flow", selectRuns+where+` ORDER BY r.seq DESC LIMIT $4`, args, scanRun)
+	if n := len(query.Statuses); n > 0 {
+		where.sql += ` AND r.status IN (` + placeholders(len(where.args)+1, n) + `)`
+		for _, s := range query.Statuses {
+			where.args = append(where.args, s)
+		}
+	}
+	if p := query.From; p != nil {
+		where.add(`(r.created_at, r.seq, r.id) <= (%s, %s, %s)`, asTime(&p.At), p.Seq, p.ID)
+	}
+	return list(ctx, q, "the runs of flows", selectRuns+` WHERE `+where.sql+
+		fmt.Sprintf(` ORDER BY r.created_at DESC, r.seq DESC, r.id DESC LIMIT $%d`, len(where.args)+1), append(where.args, max(query.Limit, 0)), scanRun)
+}
+
+// NewestRuns implements meta.Reader.
+func (q queries) NewestRuns(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Run, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	args := []any{scope.Org, scope.Sandbox}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	return list(ctx, q, "the newest runs", selectRuns+` WHERE r.audience_id IN (`+placeholders(3, len(ids))+`) AND r.seq = a.last_seq
+		AND a.org = $1 AND a.sandbox = $2 AND NOT a.deleted`, args, scanRun)
 }
 
 // fillFlows fills in the column that audiences are found by when their flow is asked for.

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/meta"
+)
+
+// flowRun answers one run of a flow, as a list of one.
+func (s *server) flowRun(c *call) (answer, error) {
+	id, err := c.id("flowRunId", "flow run")
+	if err != nil {
+		return answer{}, err
+	}
+	run, stage, err := s.Service.FlowRun(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, client.FlowRunList{Items: []client.FlowRun{flowRunBody(&run, stage)}}}, nil
+}
+
+const (
+	defaultFlowRuns = 20
+	maxFlowRuns     = 100
+	// maxFlowRunReads is how often a page reads on for stages in a state that few runs have. A page may have fewer runs than
+	// asked for, or none, and yet one after it.
+	maxFlowRunReads = 10
+)
+
+// flowRunsFrom is where a page of runs of flows begins, at a stage of a run, and what it is a page of: clients send nothing
+// but this back.
+type flowRunsFrom struct {
+	At    int64          `json:"a,omitempty"` // microseconds; the place of the run, none on the first page
+	Seq   int64          `json:"s,omitempty"`
+	Run   audience.RunID `json:"r,omitempty"`
+	Stage int            `json:"g,omitempty"`
+	Flow  string         `json:"f,omitempty"`
+	Name  string         `json:"n,omitempty"`
+	State string         `json:"t,omitempty"`
+	IDs   []string       `json:"i,omitempty"` // of the only runs that are wanted and are still to come
+	ByID  bool           `json:"b,omitempty"`
+	Limit int            `json:"l"`
+}
+
+func (s *server) listFlowRuns(c *call) (answer, error) {
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	from := q.flowRuns()
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	body := client.FlowRunList{Items: []client.FlowRun{}}
+	more, err := false, error(nil)
+	if from.ByID {
+		more, err = s.flowRunsByID(c, &from, &body)
+	} else {
+		for reads := 0; ; reads++ {
+			if more, err = s.readFlowRuns(c, &from, &body); err != nil || !more || len(body.Items) == from.Limit || reads == maxFlowRunReads {
+				break
+			}
+		}
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	if more {
+		body.Links.Next = &client.Link{Href: "/runs?continuationToken=" + token(from)}
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// readFlowRuns reads on from a place, which it moves on, and says whether there is more.
+func (s *server) readFlowRuns(c *call, from *flowRunsFrom, body *client.FlowRunList) (more bool, err error) {
+	want := control.FlowRunQuery{Limit: from.Limit + 1, FlowID: from.Flow, Name: from.Name, Statuses: statusesWith(from.State)}
+	if from.Run != "" {
+		want.From = &meta.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq, ID: from.Run}
+	}
+	runs, err := s.Service.FlowRuns(c.Context(), c.actor, want)
+	if err != nil {
+		return false, err
+	}
+	begin := from.Run
+	for i := range runs {
+		run := &runs[i]
+		for stage := range run.Stages {
+			if run.ID == begin && stage < from.Stage || !from.has(run, stage) {
+				continue
+			}
+			if len(body.Items) == from.Limit {
+				from.goOn(run, stage)
+				return true, nil
+			}
+			body.Items = append(body.Items, flowRunBody(run, stage))
+		}
+	}
+	if len(runs) <= from.Limit {
+		return false, nil
+	}
+	from.goOn(&runs[len(runs)-1], len(runs[len(runs)-1].Stages))
+	return true, nil
+}
+
+// goOn moves the place to a stage of a run.
+func (f *flowRunsFrom) goOn(run *audience.Run, stage int) {
+	f.At, f.Seq, f.Run, f.Stage = run.CreatedAt.UnixMicro(), run.Seq, run.ID, stage
+}
+
+// has says whether a stage of a run is in the state that is asked for.
+func (f *flowRunsFrom) has(run *audience.Run, stage int) bool {
+	return f.State == "" || f.State == flowStatus(run.Stages[stage].Status)
+}
+
+// statusesWith are the statuses of the runs which may have a stage in a state.
+func statusesWith(state string) []audience.Status {
+	switch state {
+	case "failed":
+		return []audience.Status{audience.Failed}
+	case "inProgress":
+		return []audience.Status{audience.Processing, audience.Failed}
+	}
+	return nil
+}
+
+// flowRunsByID reads the runs that are asked for by their ids, in the order in which they are.
+func (s *server) flowRunsByID(c *call, from *flowRunsFrom, body *client.FlowRunList) (more bool, err error) {
+	for len(from.IDs) > 0 && len(body.Items) < from.Limit {
+		id := from.IDs[0]
+		from.IDs = from.IDs[1:]
+		run, stage, err := s.Service.FlowRun(c.Context(), c.actor, id)
+		switch {
+		case audience.CodeOf(err) == audience.NotFound:
+		case err != nil:
+			return false, err
+		case from.has(&run, stage) && cmp.Or(from.Flow, run.FlowID) == run.FlowID && cmp.Or(from.Name, run.AudienceName) == run.AudienceName:
+			body.Items = append(body.Items, flowRunBody(&run, stage))
+		}
+	}
+	return len(from.IDs) > 0, nil
+}
+
+// flowStates are the states of a run of a flow, and what the API has called them.
+var flowStates = map[string]string{"success": "success", "completed": "success", "failed": "failed", "inprogress": "inProgress", "in_progress": "inProgress"}
+
+// flowRuns reads which page of which runs is asked for.
+func (q *query) flowRuns() flowRunsFrom {
+	from := flowRunsFrom{Limit: defaultFlowRuns}
+	if text := q.Get("continuationToken"); text != "" {
+		if !readToken(text, &from) || from.Limit < 1 || from.Limit > maxFlowRuns || len(from.IDs) > maxFlowIDs {
+			q.problems.Add("continuationToken", "is not one that a page before had")
+			return from
+		}
+		from.Limit = q.limit(from.Limit, maxFlowRuns)
+		return from
+	}
+	from.Limit = q.limit(from.Limit, maxFlowRuns)
+	for _, p := range q.Values["property"] {
+		name, value, _ := strings.Cut(p, "==")
+		switch state := flowStates[strings.ToLower(value)]; {
+		case name == "flowId" && value != "" && slices.Contains([]string{"", value}, from.Flow):
+			from.Flow = value
+		case name == "name" && value != "" && slices.Contains([]string{"", value}, from.Name):
+			from.Name = value
+		case name == "id" && value != "" && !from.ByID:
+			from.ByID, from.IDs = true, q.ids(value)
+		case name == "metrics.statusSummary.status" && state != "" && slices.Contains([]string{"", state}, from.State):
+			from.State = state
+		default:
+			q.problems.Add("property", "%.100q must be flowId== and the id of one flow, name== and the name of one, id== and ids of runs with commas between them, "+
+				"or metrics.statusSummary.status== and success, failed or inProgress", p)
+		}
+	}
+	return from
+}
+
+func flowRunBody(r *audience.Run, stage int) client.FlowRun {
+	st := &r.Stages[stage]
+	m := st.Metrics
+	b := client.FlowRun{
+		ID: st.FlowRunID, FlowID: r.FlowID, AudienceID: string(r.AudienceID), RunID: string(r.ID), Stage: string(st.Stage),
+		CreatedAt: epoch(r.CreatedAt), UpdatedAt: epoch(r.UpdatedAt), CreatedBy: r.CreatedBy, SandboxName: r.Scope.Sandbox, ImsOrgID: r.Scope.Org,
+		Metrics: client.FlowMetrics{
+			DurationSummary: client.FlowDuration{StartedAtUTC: epoch(st.StartedAt), CompletedAtUTC: epoch(st.EndedAt)},
+			SizeSummary:     client.FlowSize{InputBytes: m.InputBytes, OutputBytes: m.OutputBytes},
+			RecordSummary:   client.FlowRecords{InputRecordCount: m.InputRecords, OutputRecordCount: m.OutputRecords, FailedRecordCount: m.FailedRecords},
+			FileSummary:     client.FlowFiles{InputFileCount: m.InputFiles, OutputFileCount: m.OutputFiles},
+			StatusSummary:   client.FlowStatus{Status: flowStatus(st.Status), Errors: []client.FlowError{}},
+		},
+	}
+	if st.Error != nil {
+		b.Metrics.StatusSummary.Errors = append(b.Metrics.StatusSummary.Errors, client.FlowError{Code: string(st.Error.Code), Message: st.Error.Message})
+	}
+	return b
+}
+
+// flowStatus is a status as the flow service writes it.
+func flowStatus(s audience.Status) string {
+	switch s {
+	case audience.Success:
+		return "success"
+	case audience.Failed:
+		return "failed"
+	}
+	return "inProgress"
+}
