@@ -34,6 +34,8 @@ type Config struct {
 	Ready func() error
 	// Metrics answers /metrics, which is empty when it is nil.
 	Metrics http.Handler
+	// Served is told the status of each request whose caller is known; nil tells nobody.
+	Served func(s audience.Scope, status int)
 	// Registerer takes the metrics of the requests; none are kept when it is nil.
 	Registerer prometheus.Registerer
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
@@ -295,6 +297,9 @@ func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
 	}
 	if s.duration != nil {
 		s.duration.WithLabelValues(method, route, strconv.Itoa(w.status)).Observe(took.Seconds())
+	}
+	if about, ok := r.Context().Value(requestKey{}).(*request); ok && s.Served != nil && about.scope != (audience.Scope{}) {
+		s.Served(about.scope, w.status)
 	}
 	s.logOf(r.Context()).Debug("request", "method", method, "route", route, "status", w.status, "took", took)
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"roster/internal/api"
 	"roster/internal/auth"
@@ -51,6 +50,7 @@ type App struct {
 	queue   *queue.Queue
 	runs    runCount
 	metrics *prometheus.Registry
+	tenants *tenantMetrics
 
 	listener net.Listener
 	server   *http.Server
@@ -82,7 +82,7 @@ const (
 // New opens the data directory and everything in it. It opens no port; whatever is misconfigured fails here.
 func New(ctx context.Context, cfg Config) (*App, error) {
 	cfg = cfg.withDefaults()
-	a := &App{cfg: cfg, log: cfg.Logger, metrics: newRegistry(), failed: make(chan error, 2)}
+	a := &App{cfg: cfg, log: cfg.Logger, metrics: newRegistry(), tenants: newTenantMetrics(), failed: make(chan error, 2)}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -179,15 +179,19 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := a.metricsHandler()
+	if err != nil {
+		return err
+	}
 	a.outside = a.cfg.guard().Client()
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport),
+		Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
-		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Registerer: a.metrics})
+		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served})
 	a.server = newServer(handler, a.log)
 	return nil
 }

@@ -30,6 +30,8 @@ type Config struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text" or "json"
 	DebugListen string // loopback host:port of pprof, "" for none
+	// MetricsTokenFile has the token that /metrics needs and tells the work of each sandbox to; "" for neither.
+	MetricsTokenFile string
 	// LandingURL is the bucket that landing zones lie in, s3://…; "" keeps them in the data directory.
 	LandingURL string
 	// LandingQuota is how many bytes a sandbox's landing zone holds; 0 means that there is no limit.

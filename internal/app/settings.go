@@ -72,6 +72,7 @@ func Settings() []Setting {
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
 		{"log-level", "debug, info, warn or error", "info", setLogLevel},
 		{"log-format", "text or json", "text", oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+		{"metrics-token-file", "file with the token that /metrics needs, which then counts the work of each sandbox as well (open, and of the process alone, when absent)", "", text(func(c *Config) *string { return &c.MetricsTokenFile })},
 		{"role", "what this process does", "all", setRole},
 		{"debug-listen", "loopback host:port for pprof", "", setDebugListen},
 	}

@@ -147,6 +147,7 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	if err == nil {
 		s.audiences.forget()
 		s.dropCorrected(r)
+		s.cfg.Ended(&r)
 	}
 	return err
 }

@@ -78,6 +78,8 @@ type Config struct {
 	UndoWindow time.Duration
 	Sealer     Sealer  // of the secrets of connections and webhooks
 	Courier    Courier // to webhooks
+	// Ended is told each run that this process brought to its end; nil tells nobody.
+	Ended func(r *audience.Run)
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
 	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
@@ -94,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SettleAge == nil {
 		c.SettleAge = new(DefaultSettleAge)
+	}
+	if c.Ended == nil {
+		c.Ended = func(*audience.Run) {}
 	}
 	if c.UndoWindow == 0 {
 		c.UndoWindow = DefaultUndoWindow

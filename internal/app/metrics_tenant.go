@@ -1,0 +1,89 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"roster/internal/audience"
+)
+
+// minMetricsToken is how many characters a token for /metrics has at least.
+const minMetricsToken = 16
+
+// tenantMetrics count the work of each sandbox. There are as many of each as there are sandboxes, which only administrators
+// make. They name the sandboxes, and are told only to who has the token for /metrics.
+type tenantMetrics struct {
+	registry       *prometheus.Registry
+	requests, runs *prometheus.CounterVec
+	rows           *prometheus.CounterVec
+}
+
+func newTenantMetrics() *tenantMetrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"organization", "sandbox"}, labels...))
+	}
+	m := &tenantMetrics{
+		registry: prometheus.NewRegistry(),
+		requests: counter("roster_tenant_requests_total", "Requests of the API whose caller is known, by the status of the answer.", "status"),
+		runs:     counter("roster_tenant_runs_total", "Runs that ended, by what they did and how they ended.", "kind", "status"),
+		rows:     counter("roster_tenant_rows_total", "Rows of runs that ended, by what became of them.", "outcome"),
+	}
+	m.registry.MustRegister(m.requests, m.runs, m.rows)
+	return m
+}
+
+func (m *tenantMetrics) served(s audience.Scope, status int) {
+	m.requests.WithLabelValues(s.Org, s.Sandbox, strconv.Itoa(status)).Inc()
+}
+
+func (m *tenantMetrics) ended(r *audience.Run) {
+	kind := cmp.Or(string(r.Request.Kind), "ingest")
+	if r.Request.DryRun {
+		kind += " (dry run)"
+	}
+	m.runs.WithLabelValues(r.Scope.Org, r.Scope.Sandbox, kind, string(r.Status)).Inc()
+	if r.Request.DryRun {
+		return
+	}
+	rows := r.Result.Rows
+	for outcome, n := range map[string]int64{"read": rows.Read, "rejected": rows.Rejected, "duplicate": rows.Duplicates, "added": rows.Added, "updated": rows.Updated,
+		"unchanged": rows.Unchanged, "deleted": rows.Deleted, "deleted, was no member": rows.DeletedNotMember} {
+		m.rows.WithLabelValues(r.Scope.Org, r.Scope.Sandbox, outcome).Add(float64(n))
+	}
+}
+
+// metricsHandler answers /metrics: what there is of the process to everybody or, where the operator gave a token, all that
+// there is to who has it.
+func (a *App) metricsHandler() (http.Handler, error) {
+	if a.cfg.MetricsTokenFile == "" {
+		return promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), nil
+	}
+	token, err := os.ReadFile(a.cfg.MetricsTokenFile)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-token-file, ROSTER_METRICS_TOKEN_FILE: %w", err)
+	}
+	if token = bytes.TrimSpace(token); len(token) < minMetricsToken {
+		return nil, fmt.Errorf("--metrics-token-file, ROSTER_METRICS_TOKEN_FILE: the token in %s has %d characters; at least %d are needed", a.cfg.MetricsTokenFile, len(token), minMetricsToken)
+	}
+	want := sha256.Sum256(token)
+	all := promhttp.HandlerFor(prometheus.Gatherers{a.metrics, a.tenants.registry}, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if sum := sha256.Sum256([]byte(strings.TrimSpace(given))); !strings.EqualFold(scheme, "bearer") || subtle.ConstantTimeCompare(sum[:], want[:]) == 0 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the metrics need the token that the operator gave", http.StatusUnauthorized)
+			return
+		}
+		all.ServeHTTP(w, r)
+	}), nil
+}
