@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
 	"strings"
 
 	"roster/internal/audience"
+	"roster/internal/control"
 )
 
 const (
@@ -37,11 +39,16 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 	if err != nil {
 		return answer{}, err
 	}
-	kept, done, err := s.Service.Repeated(c.Context(), c.actor, key, request)
+	kept, done, err := s.Service.Repeated(c.Context(), c.actor, key, request.begin)
 	if err != nil {
 		return answer{}, err
 	}
 	if done {
+		if whole, err := request.whole(); err != nil {
+			return answer{}, err
+		} else if whole != kept.Request {
+			return answer{}, audience.InvalidField(repeatHeader, "was the key of a request with another body in the last 24 hours; a new request needs a new key")
+		}
 		w.Header().Set(repeatedHeader, "true")
 		a := answer{status: kept.Status}
 		if kept.Body != "" {
@@ -57,7 +64,7 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 	return a, err
 }
 
-func (s *server) endOnce(ctx context.Context, actor audience.Actor, key, request string, a answer, failed error) error {
+func (s *server) endOnce(ctx context.Context, actor audience.Actor, key string, request *fingerprint, a answer, failed error) error {
 	if failed != nil {
 		return s.Service.Refused(ctx, actor, key)
 	}
@@ -68,21 +75,54 @@ func (s *server) endOnce(ctx context.Context, actor audience.Actor, key, request
 	if a.body != nil {
 		body = encode(a.body)
 	}
-	return s.Service.Answered(ctx, actor, key, request, a.status, string(body))
+	whole, err := request.whole()
+	if err != nil {
+		return err
+	}
+	return s.Service.Answered(ctx, actor, key, whole, a.status, string(body))
 }
 
-// fingerprint tells a request from others. Of a body that is larger than those of JSON, such as a file, the
-// beginning and the length count.
-func (c *call) fingerprint() (string, error) {
+// fingerprint tells a request from others.
+type fingerprint struct {
+	// begin is the sum of the request with its body, or with the beginning of one that is larger than those of JSON, such as
+	// a file. It is known before the request is done.
+	begin string
+	sum   hash.Hash
+	rest  io.Reader // of a larger body; what is read of it is summed
+}
+
+// fingerprint begins the fingerprint of the call, whose body goes on to be read as if it had not been.
+func (c *call) fingerprint() (*fingerprint, error) {
 	begin, err := io.ReadAll(io.LimitReader(c.Body, maxBody+1))
 	if err != nil {
-		return "", audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
+		return nil, brokenOff()
 	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%d\n", c.Method, c.URL.RequestURI(), c.ContentLength)
-	sum.Write(begin)
-	c.Body = rejoined{io.MultiReader(bytes.NewReader(begin), c.Body), c.Body}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	f := &fingerprint{sum: sha256.New()}
+	fmt.Fprintf(f.sum, "%s\n%s\n%d\n", c.Method, c.URL.RequestURI(), c.ContentLength)
+	f.sum.Write(begin)
+	f.begin = hex.EncodeToString(f.sum.Sum(nil))
+	rest := io.Reader(c.Body)
+	if len(begin) > maxBody {
+		f.rest = io.TeeReader(c.Body, f.sum)
+		rest = f.rest
+	}
+	c.Body = rejoined{io.MultiReader(bytes.NewReader(begin), rest), c.Body}
+	return f, nil
+}
+
+// whole is the fingerprint with all of the body, of which it reads what has not been read. It begins with f.begin.
+func (f *fingerprint) whole() (string, error) {
+	if f.rest == nil {
+		return f.begin, nil
+	}
+	if _, err := io.Copy(io.Discard, f.rest); err != nil {
+		return "", brokenOff()
+	}
+	return f.begin + control.WholeRequest + hex.EncodeToString(f.sum.Sum(nil)), nil
+}
+
+func brokenOff() error {
+	return audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
 }
 
 // rejoined is a body whose beginning has been read.

@@ -82,3 +82,21 @@ var readBody = map[string]string{
 	audiences + "/bulk-get": `{"ids": [{"id": "a"}]}`,
 	external + "/validate":  `{"sourceSpec": {"path": "a.csv", "type": "file", "cloudType": "DLZ"}}`,
 }
+
+// TestIdempotencyKeyOfLargeBodies tells bodies apart that differ behind their first MiB alone.
+func TestIdempotencyKeyOfLargeBodies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := external + "/" + audienceID + "/runs/" + runID + "/rejects/resubmit"
+	begin := "mail\n" + strings.Repeat("ada@example.com\n", maxBody/16+1)
+	first := w.do("POST", path, begin+"a", repeatHeader, "k")
+	if first.Code != http.StatusOK {
+		t.Fatal(first.Code, first.Body)
+	}
+	if rec := w.do("POST", path, begin+"a", repeatHeader, "k"); rec.Code != http.StatusOK || rec.Body.String() != first.Body.String() || rec.Header().Get(repeatedHeader) != "true" {
+		t.Errorf("the same: %d %s", rec.Code, rec.Body)
+	}
+	if rec := w.do("POST", path, begin+"b", repeatHeader, "k"); rec.Code != http.StatusBadRequest || !strings.Contains(rec.Body.String(), "another body") {
+		t.Errorf("another body: %d %s", rec.Code, rec.Body)
+	}
+}

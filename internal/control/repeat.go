@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"roster/internal/audience"
@@ -17,9 +18,13 @@ const (
 	answerWithin = 2 * time.Minute
 )
 
+// WholeRequest stands in the text of a request that was answered after what was known of it when it began.
+const WholeRequest = " "
+
 // Repeated begins a request that carries an Idempotency-Key. The answer of the first request with that key is
 // returned when there is one; false means that the request has to be done, and ended by Answered or Refused.
-// Invalid is a key that another request had, Duplicate a request that is still in progress.
+// Invalid is a key that another request had, Duplicate a request that is still in progress. Of a request whose body is
+// large only the beginning is known yet: the caller compares the rest with the answer's Request.
 func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string) (answer meta.Answer, done bool, err error) {
 	k := requestKey(a, key)
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
@@ -29,7 +34,7 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 		switch {
 		case err != nil && !errors.Is(err, meta.ErrNotFound):
 			return err
-		case known && answer.Request != request:
+		case known && begun(answer.Request) != request:
 			return audience.InvalidField("Idempotency-Key", "was the key of another request in the last 24 hours; a new request needs a new key")
 		case known && answer.Status != 0:
 			done = true
@@ -40,6 +45,12 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: k, Request: request, BegunAt: now})
 	})
 	return answer, done, err
+}
+
+// begun is what was known of a request when it began.
+func begun(request string) string {
+	begin, _, _ := strings.Cut(request, WholeRequest)
+	return begin
 }
 
 // Answered keeps the answer of a request that Repeated began.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/control"
 	"roster/internal/meta"
 )
 
@@ -21,27 +22,27 @@ func (w *world) repeated(key, request string) (meta.Answer, bool) {
 func TestRepeatedRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if _, done := w.repeated("k", "POST /a"); done {
+	if _, done := w.repeated("k", "a"); done {
 		t.Fatal("a first request was done before")
 	}
-	_, _, err := w.Repeated(t.Context(), w.editor, "k", "POST /a")
+	_, _, err := w.Repeated(t.Context(), w.editor, "k", "a")
 	wantCode(t, "a request in progress", err, audience.Duplicate)
-	if err := w.Answered(t.Context(), w.editor, "k", "POST /a", 202, `{"id":1}`); err != nil {
+	if err := w.Answered(t.Context(), w.editor, "k", "a", 202, `{"id":1}`); err != nil {
 		t.Fatal(err)
 	}
-	answer, done := w.repeated("k", "POST /a")
+	answer, done := w.repeated("k", "a")
 	if !done || answer.Status != 202 || answer.Body != `{"id":1}` {
 		t.Fatalf("the answer was %+v, done %v", answer, done)
 	}
-	_, _, err = w.Repeated(t.Context(), w.editor, "k", "POST /b")
+	_, _, err = w.Repeated(t.Context(), w.editor, "k", "b")
 	wantCode(t, "another request", err, audience.Invalid, "Idempotency-Key")
 	other := w.editor
 	other.ClientID = "client-2"
-	if _, done, err := w.Repeated(t.Context(), other, "k", "POST /b"); err != nil || done {
+	if _, done, err := w.Repeated(t.Context(), other, "k", "b"); err != nil || done {
 		t.Fatalf("another client's key: done %v, %v", done, err)
 	}
 	w.clock.advance(24 * time.Hour)
-	if _, done := w.repeated("k", "POST /b"); done {
+	if _, done := w.repeated("k", "b"); done {
 		t.Fatal("the answer was kept longer than a day")
 	}
 }
@@ -49,11 +50,11 @@ func TestRepeatedRequest(t *testing.T) {
 func TestRepeatedAfterRefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.repeated("k", "POST /a")
+	w.repeated("k", "a")
 	if err := w.Refused(t.Context(), w.editor, "k"); err != nil {
 		t.Fatal(err)
 	}
-	if _, done := w.repeated("k", "POST /b"); done {
+	if _, done := w.repeated("k", "b"); done {
 		t.Fatal("a request that was refused counts as done")
 	}
 }
@@ -62,9 +63,31 @@ func TestRepeatedAfterRefusal(t *testing.T) {
 func TestRepeatedAfterKill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.repeated("k", "POST /a")
+	w.repeated("k", "a")
 	w.clock.advance(3 * time.Minute)
-	if _, done, err := w.other().Repeated(t.Context(), w.editor, "k", "POST /a"); err != nil || done {
+	if _, done, err := w.other().Repeated(t.Context(), w.editor, "k", "a"); err != nil || done {
 		t.Fatalf("done %v, %v", done, err)
+	}
+}
+
+// TestRepeatedLargeRequest knows the beginning of a request before it is done, and all of it with its answer.
+func TestRepeatedLargeRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.repeated("k", "a")
+	if err := w.Answered(t.Context(), w.editor, "k", "a"+control.WholeRequest+"rest", 202, "{}"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, done := w.repeated("k", "a"); !done || answer.Request != "a rest" {
+		t.Errorf("%+v, done %v", answer, done)
+	}
+	_, _, err := w.Repeated(t.Context(), w.editor, "k", "b")
+	wantCode(t, "another request", err, audience.Invalid, "Idempotency-Key")
+
+	// A client of another issuer shares nothing with one of the same id.
+	other := w.editor
+	other.Issuer = "https://issuer.example"
+	if _, done, err := w.Repeated(t.Context(), other, "k", "b"); err != nil || done {
+		t.Errorf("done %v, %v", done, err)
 	}
 }
