@@ -84,7 +84,11 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, er
 // pipeline asks for a last one right before it commits.
 func (s *Service) save(ctx context.Context, r audience.Run) error {
 	r.UpdatedAt = s.now()
-	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) })
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) })
+	if err != nil && !notOurs(err) {
+		return errors.Join(ingest.ErrNotSaved, err)
+	}
+	return err
 }
 
 // attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now.

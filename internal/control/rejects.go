@@ -98,9 +98,9 @@ func (s *Service) noRun(ctx context.Context, r audience.Run) error {
 var inProgress = meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
 	Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}}
 
-// dropCorrected removes the corrected file of a resubmit that ended SUCCESS: its rows are in the dataset.
+// dropCorrected removes the corrected file of a resubmit that has ended, well or not: nothing reads it any more.
 func (s *Service) dropCorrected(r audience.Run) {
-	if r.Request.Kind == audience.RunResubmit && r.Status == audience.Success {
+	if r.Request.Kind == audience.RunResubmit {
 		s.removeCorrected(r.Scope, r.Request.File)
 	}
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -62,6 +63,7 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 		done.apply(&s.Run)
 	case retry(ctx, err): // the next attempt may be at work already, and clears up at its end
 		a.rejects.abort()
+		a.discard(err)
 	default:
 		a.failedLedger()
 		p.cleanUp(dataset, &s.Run, a.dir, rejectsName)
@@ -219,6 +221,17 @@ func (a *attempt) failedLedger() {
 	if err := a.rejects.close(result); err != nil {
 		a.p.logOf(a.spec.Run.Scope).Warn("the rejects of a failed run are lost", "run", a.spec.Run.ID, "error", err)
 		a.rejects.abort()
+	}
+}
+
+// discard removes what an attempt wrote that is made again: many of them would fill the disk. Only a commit of unknown
+// outcome may have been given its files.
+func (a *attempt) discard(cause error) {
+	if errors.Is(cause, lake.ErrUncertain) {
+		return
+	}
+	if err := a.dataset.RemoveDir(a.dir); err != nil {
+		a.p.Log.Warn("files of an attempt are left over", "run", a.spec.Run.ID, "error", err)
 	}
 }
 

@@ -71,14 +71,46 @@ type Spec struct {
 	// Suppressed are identities whose rows are rejected.
 	Suppressed map[profile.Key]bool
 	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
-	// run is not this worker's any more.
+	// run is not this worker's any more; ErrNotSaved, that this could not be found out.
 	Save func(ctx context.Context, r audience.Run) error
 }
 
 // Run brings a run to its end and returns it, SUCCESS or FAILED, with its ledger. It returns an error instead
 // when it could not end it now (the context was cancelled, Save refused, the profile store is down after the
-// commit): calling it again later completes the run.
+// commit): calling it again later completes the run. What keeps it from ending is told by its stage meanwhile.
 func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
+	for i := range s.Run.Stages {
+		s.Run.Stages[i].Error = nil // of an earlier attempt
+	}
+	run, err := p.run(ctx, s)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errNotMine) && !errors.Is(err, lake.ErrConflict) {
+		s.Run = run
+		p.tellWhy(ctx, &s, err)
+	}
+	return run, err
+}
+
+// tellWhy saves with the stage that has not ended why it has not.
+func (p *Pipeline) tellWhy(ctx context.Context, s *Spec, cause error) {
+	for i := range s.Run.Stages {
+		st := &s.Run.Stages[i]
+		if st.Status != audience.Processing {
+			continue
+		}
+		what := "the dataset could not be read or committed"
+		if st.Stage == audience.StageProfile {
+			what = "the dataset has the run, the profile store has not taken it yet"
+		}
+		why := p.Reason(cause)
+		st.Error = audience.Errorf(why.Code, "%s: %s; this is tried again until it succeeds", what, why.Message)
+		if err := s.save(ctx); err != nil {
+			p.Log.Warn("why a run has not ended could not be saved", "run", s.Run.ID, "error", err)
+		}
+		return
+	}
+}
+
+func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 	dataset, err := p.Lake.Load(ctx, s.Table)
 	if err != nil {
 		return s.Run, fmt.Errorf("open the dataset of audience %s: %w", s.Audience.ID, err)
@@ -125,6 +157,10 @@ func (p *Pipeline) rehearsed(r audience.Run) audience.Run {
 	return r
 }
 
+// ErrNotSaved is Save's error when nobody knows whose the run is: the store cannot be reached or written. What is only
+// progress goes unsaved then; a run is neither begun nor committed.
+var ErrNotSaved = errors.New("ingest: the run could not be saved")
+
 // errNotMine means that Save refused: another worker has the run, or it was deleted.
 var errNotMine = errors.New("ingest: the run is not this worker's any more")
 
@@ -136,7 +172,7 @@ func retry(ctx context.Context, err error) bool {
 
 func (p *Pipeline) failed(r audience.Run, err error) audience.Run {
 	r.Status = audience.Failed
-	r.Error = audience.AsError(err)
+	r.Error = p.Reason(err)
 	r.EndedAt = p.Clock()
 	for i := range r.Stages {
 		if r.Stages[i].Status == audience.Processing {
@@ -190,7 +226,8 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	return nil
 }
 
-// watch saves the attempt's progress twice a second until stop is called, and cancels ctx when Save refuses.
+// watch saves the attempt's progress twice a second until stop is called, and cancels ctx when Save refuses. A full disk
+// must not cancel it: the attempt ends by what it cannot write, and its files go.
 func (a *attempt) watch(ctx context.Context) (watched context.Context, stop func() error) {
 	watched, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -207,7 +244,7 @@ func (a *attempt) watch(ctx context.Context) (watched context.Context, stop func
 				return
 			case <-tick.C:
 				a.progress()
-				if err := a.spec.save(watched); err != nil {
+				if err := a.spec.save(watched); err != nil && !errors.Is(err, ErrNotSaved) {
 					cancel(err)
 					return
 				}

@@ -223,5 +223,8 @@ func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot,
 	if was, is := d.table.CurrentSnapshot(), now.table.CurrentSnapshot(); is != nil && (was == nil || was.SnapshotID != is.SnapshotID) {
 		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause) // the catalog replaces only the snapshot that was loaded
 	}
+	if errors.Is(cause, errUnwritten) { // files are written before the catalog is asked
+		return Snapshot{}, fmt.Errorf("write the metadata of the snapshot: %w", cause)
+	}
 	return Snapshot{}, fmt.Errorf("%w: %w", ErrUncertain, cause)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,13 +28,42 @@ var registerDurableFiles = sync.OnceFunc(func() {
 
 type durableFS struct{ icebergio.LocalFS }
 
+// errUnwritten is what a file is that iceberg-go could not write.
+var errUnwritten = errors.New("lake: a file of the table could not be written")
+
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnwritten, err)
+}
+
 func (durableFS) Create(name string) (icebergio.FileWriter, error) {
 	path, err := filePath(name)
 	if err != nil {
 		return nil, err
 	}
-	return createDurable(path)
+	f, err := createDurable(path)
+	if err != nil {
+		return nil, unwritten(err)
+	}
+	return tableFile{f}, nil
 }
+
+// tableFile is a file that iceberg-go writes; its errors are errUnwritten.
+type tableFile struct{ *durableFile }
+
+func (f tableFile) Write(p []byte) (int, error) {
+	n, err := f.durableFile.Write(p)
+	return n, unwritten(err)
+}
+
+func (f tableFile) ReadFrom(r io.Reader) (int64, error) {
+	n, err := f.durableFile.ReadFrom(r)
+	return n, unwritten(err)
+}
+
+func (f tableFile) Close() error { return unwritten(f.durableFile.Close()) }
 
 func (fs durableFS) WriteFile(name string, content []byte) error {
 	w, err := fs.Create(name)

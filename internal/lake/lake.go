@@ -89,6 +89,9 @@ type TableID struct {
 
 func (id TableID) ident() table.Identifier { return table.Identifier{id.Namespace, id.Name} }
 
+// Warehouse returns the directory that the tables lie in.
+func (l *Lake) Warehouse() string { return l.warehouse }
+
 func (l *Lake) directory(id TableID) string { return filepath.Join(l.warehouse, id.Namespace, id.Name) }
 
 // fileURI returns the location under which a path is recorded in the table.

@@ -1,0 +1,52 @@
+package ingest
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"roster/internal/audience"
+)
+
+// diskTrouble says in words what an operator can do something about.
+var diskTrouble = map[syscall.Errno]string{
+	syscall.ENOSPC: "there is no space left on the server's disk; make room there",
+	syscall.EDQUOT: "the server's quota of the disk is used up; make room there",
+	syscall.EROFS:  "the server's disk is read-only; make it writable again",
+	syscall.EIO:    "the server's disk fails; see to it",
+	syscall.EACCES: "the server may not use its own directory; give it the right to",
+	syscall.EFBIG:  "the file is larger than the server's limits allow; raise them",
+	syscall.EMFILE: "the server has too many open files; raise its limit",
+}
+
+// Reason returns an error as clients are told of it: that of a disk names what was done to which file of the data
+// directory, any other without a code is hidden.
+func (p *Pipeline) Reason(err error) *audience.Error {
+	var coded *audience.Error
+	if errors.As(err, &coded) {
+		return coded
+	}
+	var at *fs.PathError
+	var no syscall.Errno
+	if !errors.As(err, &at) || !errors.As(at.Err, &no) || diskTrouble[no] == "" {
+		return audience.AsError(err)
+	}
+	place := p.placeOf(at.Path)
+	if place == "" {
+		return audience.AsError(err)
+	}
+	return audience.Errorf(audience.BadGateway, "%s %s: %s, and start the run again", at.Op, place, diskTrouble[no])
+}
+
+// placeOf returns where in the lake or among the scratch files a path lies, "" when it lies elsewhere.
+func (p *Pipeline) placeOf(path string) string {
+	for _, root := range []struct{ name, dir string }{{"lake", p.Lake.Warehouse()}, {"scratch", p.Scratch}} {
+		rel, err := filepath.Rel(root.dir, path)
+		if err == nil && filepath.IsLocal(rel) {
+			return strings.TrimSuffix(root.name+"/"+filepath.ToSlash(rel), "/.")
+		}
+	}
+	return ""
+}
