@@ -83,11 +83,4 @@ func TestRepeatedLargeRequest(t *testing.T) {
 	}
 	_, _, err := w.Repeated(t.Context(), w.editor, "k", "b")
 	wantCode(t, "another request", err, audience.Invalid, "Idempotency-Key")
-
-	// A client of another issuer shares nothing with one of the same id.
-	other := w.editor
-	other.Issuer = "https://issuer.example"
-	if _, done, err := w.Repeated(t.Context(), other, "k", "b"); err != nil || done {
-		t.Errorf("done %v, %v", done, err)
-	}
 }

@@ -19,9 +19,9 @@ func reference(data string, columns int, d dialect) result {
 	var out result
 	line := int64(1)
 	for pos := 0; pos < len(data); {
-		marked := strings.HasPrefix(data[pos:], string(utf8Mark))
-		if marked {
-			pos += len(utf8Mark)
+		marked := false
+		for ; strings.HasPrefix(data[pos:], string(utf8Mark)); pos += len(utf8Mark) {
+			marked = true
 		}
 		start, kind := pos, ""
 		var fields []string
@@ -157,7 +157,7 @@ func checkRecords(t *testing.T, body string, columns int, d dialect, chunks []in
 	}
 }
 
-var bodies = []string{"", "1,2\n", "\"1\",\"2\"\r\n3,4", "\"a\"\"b\",\"c\nd\"\n", "\"a\"x,2\n", "1,\"2\n3,4\n", "a\"b,\"\"\n", "\n\r\n1,2\r\r\n", "\"\",\"\"\"\"\n", "é,\xff\n", "\"\r,\"\r\"\n", "1,2\n\ufeff3,4\n\ufeff\"5\",6\n\ufeff\n", "\r1,\"2\n\r3\"\n\r4,5\n\r\n",
+var bodies = []string{"", "1,2\n", "\"1\",\"2\"\r\n3,4", "\"a\"\"b\",\"c\nd\"\n", "\"a\"x,2\n", "1,\"2\n3,4\n", "a\"b,\"\"\n", "\n\r\n1,2\r\r\n", "\"\",\"\"\"\"\n", "é,\xff\n", "\"\r,\"\r\"\n", "1,2\n\ufeff\ufeff3,4\n\ufeff\"5\",6\n\ufeff\n", "\r1,\"2\n\r3\"\n\r4,5\n\r\n",
 	strings.Repeat("x", 60) + ",\"y\"\"" + strings.Repeat("z", 70) + "\"\n"}
 
 // FuzzRecords holds chunked parsing, the splitter and the marks against the reference.

@@ -100,7 +100,7 @@ func (s *splitter) records() error {
 	mask, base := s.mask, s.base
 	start := s.pos
 	for s.rows < len(s.starts) && start < len(buf) {
-		if buf[start] == utf8Mark[0] && bytes.HasPrefix(buf[start:], utf8Mark) {
+		for buf[start] == utf8Mark[0] && bytes.HasPrefix(buf[start:], utf8Mark) {
 			start += len(utf8Mark)
 		}
 		row := s.fields[s.rows*s.stride:][:s.stride]
