@@ -73,16 +73,7 @@ func nameKey(name string) string {
 			least = min(least, next)
 		}
 		return least
-	}, strings.TrimFunc(name, aroundName))
-}
-
-// aroundName reports whether a character around a name is no part of it: white space, also of no width.
-func aroundName(r rune) bool {
-	switch r {
-	case '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff':
-		return true
-	}
-	return unicode.IsSpace(r)
+	}, strings.TrimSpace(name))
 }
 
 func validateFields(p *Problems, fields []Field, lookup Lookup) {

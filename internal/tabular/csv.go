@@ -103,11 +103,6 @@ func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (
 			return nil, nil, f, err
 		}
 	}
-	if endsBackwards(head) {
-		if head, r, err = window(ctx, transform.NewReader(r, lineEnds{})); err != nil {
-			return nil, nil, f, err
-		}
-	}
 	skip, said := preamble(head)
 	if f = opts.Format; f.Delimiter == "" && said != 0 {
 		f.Delimiter = string(rune(said))

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 var utf8Mark = []byte("\xef\xbb\xbf")
@@ -149,7 +147,7 @@ func splitHeader(d dialect, text []byte, line int64) ([]string, error) {
 		return nil, &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or have text behind them", line)}
 	}
 	for i, v := range r.values {
-		r.values[i] = bareName(v)
+		r.values[i] = strings.TrimSpace(v)
 	}
 	if !slices.ContainsFunc(r.values, func(n string) bool { return n != "" }) {
 		return nil, &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d names no column", line)}
@@ -161,7 +159,10 @@ func splitHeader(d dialect, text []byte, line int64) ([]string, error) {
 // -1 for none.
 func match(d dialect, names []string, columns []Column) (layout []int, h Header, err error) {
 	layout = make([]int, len(names))
-	wanted := newWantedNames(columns)
+	at := make(map[string]int, len(columns))
+	for i, c := range columns {
+		at[foldName(c.Name)] = i
+	}
 	found := make([]int, len(columns)) // column of the file, from 1
 	text := true
 	for i, name := range names {
@@ -170,7 +171,7 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 			name = strings.ToValidUTF8(name, "\uFFFD")
 		}
 		h.Names = append(h.Names, name)
-		want, ok := wanted.find(name)
+		want, ok := at[foldName(name)]
 		if !ok {
 			layout[i] = -1
 			h.Extra = append(h.Extra, name)
@@ -193,25 +194,9 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 	return layout, h, nil
 }
 
-// bareName returns a name without the white space around it, which may have no width.
-func bareName(name string) string {
-	return strings.TrimFunc(name, func(r rune) bool {
-		switch r {
-		case '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff':
-			return true
-		}
-		return unicode.IsSpace(r)
-	})
-}
-
 // foldName returns what names of the same column have in common.
 func foldName(name string) string {
-	return norm.NFC.String(foldCase(norm.NFC.String(name)))
-}
-
-// foldCase returns what names have in common that differ only in case and in the white space around them.
-func foldCase(name string) string {
-	return strings.Map(foldRune, bareName(name))
+	return strings.Map(foldRune, strings.TrimSpace(name))
 }
 
 // foldRune returns the smallest of the runes that are equal ignoring case.
@@ -221,31 +206,6 @@ func foldRune(r rune) rune {
 		least = min(least, f)
 	}
 	return least
-}
-
-// wantedNames finds wanted columns by the names of a file.
-type wantedNames map[string]int
-
-// newWantedNames takes each column by its name and, if no other has that one, by how other programs write it: an
-// accented letter is one character, or a letter and its accent.
-func newWantedNames(columns []Column) wantedNames {
-	w := make(wantedNames, len(columns))
-	for i, c := range columns {
-		w[foldCase(c.Name)] = i
-	}
-	for i, c := range columns {
-		if _, taken := w[foldName(c.Name)]; !taken {
-			w[foldName(c.Name)] = i
-		}
-	}
-	return w
-}
-
-func (w wantedNames) find(name string) (want int, ok bool) {
-	if want, ok = w[foldCase(name)]; !ok {
-		want, ok = w[foldName(name)]
-	}
-	return want, ok
 }
 
 // usable says why a header cannot be used. Its names are told only when it is sure that it is a header, and not a

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -17,7 +18,7 @@ const (
 // jsonNames finds the wanted column of a name and remembers the names that a file has. The objects of a file mostly
 // have the same names in the same order, so the one that followed last time is tried first.
 type jsonNames struct {
-	wanted wantedNames
+	wanted map[string]int // by folded name
 	known  map[string]*jsonName
 	last   *jsonName // of this object
 	fresh  []*jsonName
@@ -34,7 +35,11 @@ type jsonName struct {
 }
 
 func newJSONNames(columns []Column) jsonNames {
-	return jsonNames{wanted: newWantedNames(columns), known: map[string]*jsonName{}}
+	n := jsonNames{wanted: make(map[string]int, len(columns)), known: map[string]*jsonName{}}
+	for i, c := range columns {
+		n.wanted[foldName(c.Name)] = i
+	}
+	return n
 }
 
 // begin begins an object.
@@ -75,7 +80,7 @@ func (n *jsonNames) name(raw []byte) *jsonName {
 }
 
 func (n *jsonNames) lookUp(name string) int {
-	if want, ok := n.wanted.find(name); ok {
+	if want, ok := n.wanted[foldName(name)]; ok {
 		return want
 	}
 	return -1
@@ -85,7 +90,7 @@ func (n *jsonNames) lookUp(name string) int {
 // in it is replaced.
 func trimName(raw []byte) string {
 	text, _ := jsontext.AppendUnquote(nil, raw)
-	return bareName(string(text))
+	return strings.TrimSpace(string(text))
 }
 
 // keep remembers the names of an object that is well-formed.

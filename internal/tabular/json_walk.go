@@ -75,8 +75,7 @@ func (w *jsonWalker) nextLine() (start, end int, err error) {
 			return 0, 0, tooLong(w.line)
 		}
 		line := w.text[w.pos : w.pos+size]
-		mark := len(line) - len(bytes.TrimPrefix(line, utf8Mark)) // files were put one behind the other
-		start = w.pos + mark + spaces(line[mark:])
+		start = w.pos + spaces(line)
 		w.row = w.line
 		w.pos += size
 		w.line++

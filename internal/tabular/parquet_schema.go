@@ -47,11 +47,14 @@ func (p *parquetFile) match(columns []Column) (found []parquetColumn, h Header, 
 	if err != nil {
 		return nil, h, err
 	}
-	wanted := newWantedNames(columns)
+	wanted := make(map[string]int, len(columns))
+	for i, c := range columns {
+		wanted[foldName(c.Name)] = i
+	}
 	have := make([]int, len(columns)) // field of the file, from 1
 	for i, f := range fields {
 		h.Names = append(h.Names, f.name)
-		want, ok := wanted.find(f.name)
+		want, ok := wanted[foldName(f.name)]
 		switch {
 		case !ok:
 			h.Extra = append(h.Extra, f.name)

@@ -21,8 +21,7 @@ const maxRaw = 64 << 10
 type parser struct {
 	columns  []Column
 	layout   []int    // for each column of the file, the wanted one, or -1
-	names    []string // of the wanted columns, folded
-	initial  byte     // of the primary identity's name, the first letter in lower case; 0 when it may be written otherwise
+	names    [][]byte // of the wanted columns, without white space around them
 	primary  int      // the column of the file that is the primary identity, or -1
 	missing  []int    // wanted columns that the file does not have
 	builders []*builder
@@ -53,14 +52,13 @@ func newParser(columns []Column, layout []int, f audience.Format, patterns dateP
 		if !have[i] {
 			p.missing = append(p.missing, i)
 		}
-		p.names = append(p.names, foldName(c.Name))
+		p.names = append(p.names, bytes.TrimSpace([]byte(c.Name)))
 		b := newBuilder(c.Type)
 		b.patterns = patterns
 		p.builders = append(p.builders, b)
 		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
 	}
 	p.schema = arrow.NewSchema(fields, nil)
-	p.setInitial()
 	return p
 }
 

@@ -167,7 +167,6 @@ var foreigners = []struct{ bytes, name string }{
 	{"\xff\xfe\x00\x00", "text in UTF-32"},
 	{"\x00\x00\xfe\xff", "text in UTF-32"},
 	{"\x1f\x9d", "compressed by compress (.Z)"},
-	{"\x1e{", "a JSON text sequence (RFC 7464)"},
 	{"Obj\x01", "an Avro file"},
 	{"ORC\x08", "an ORC file"},
 	{"ARROW1\x00\x00", "an Arrow file"},

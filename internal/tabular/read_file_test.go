@@ -173,7 +173,6 @@ func TestReadRefused(t *testing.T) {
 		"UTF-32":             {[]byte("\xff\xfe\x00\x00i\x00\x00\x00d\x00\x00\x00"), format{}, "FORMAT", "UTF-32"},
 		"UTF-32, the other":  {[]byte("\x00\x00\xfe\xff\x00\x00\x00i"), format{}, "FORMAT", "UTF-32"},
 		"compress":           {[]byte("\x1f\x9d\x90id,name"), format{}, "FORMAT", "compress"},
-		"json text sequence": {[]byte("\x1e{\"mail\":1}\n"), format{}, "FORMAT", "RFC 7464"},
 		"xz":                 {[]byte("\xfd7zXZ\x00\x00\x04"), format{}, "FORMAT", "xz"},
 		"old spreadsheet":    {[]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00"), format{}, "FORMAT", "Office"},
 		"cut-off parquet":    {pq[:len(pq)-5], format{}, "PARQUET", "cut off"},

@@ -100,9 +100,6 @@ func (s *splitter) records() error {
 	mask, base := s.mask, s.base
 	start := s.pos
 	for s.rows < len(s.starts) && start < len(buf) {
-		for buf[start] == utf8Mark[0] && bytes.HasPrefix(buf[start:], utf8Mark) {
-			start += len(utf8Mark)
-		}
 		row := s.fields[s.rows*s.stride:][:s.stride]
 		kind := wrongCount
 		at, end, text, columns := start, 0, 0, 0
@@ -228,11 +225,7 @@ func (s *splitter) unquote(start, end int) (f field, ok bool) {
 		return f, start+n+1 == end
 	}
 	for at := start; ; at++ {
-		n := bytes.IndexByte(s.buf[at:end], s.quote)
-		if n < 0 { // behind a byte order mark, where no quote opens a field
-			return f, false
-		}
-		at += n
+		at += bytes.IndexByte(s.buf[at:end], s.quote)
 		if at+1 == end || s.buf[at+1] != s.quote {
 			return fieldAt(start, at) | f, at+1 == end
 		}

@@ -167,13 +167,17 @@ func (d dialect) beginsField(text []byte, mark byte, columns int) bool {
 
 // wantedIn returns how many of the wanted columns are among names.
 func wantedIn(names []string, columns []Column) int {
-	wanted, have := newWantedNames(columns), map[int]bool{}
+	n := 0
+	have := make(map[string]bool, len(names))
 	for _, name := range names {
-		if want, ok := wanted.find(name); ok {
-			have[want] = true
+		have[foldName(name)] = true
+	}
+	for _, c := range columns {
+		if have[foldName(c.Name)] {
+			n++
 		}
 	}
-	return len(have)
+	return n
 }
 
 // measure returns the bytes of the records of a text that have the given number of fields, or have well-formed quotes

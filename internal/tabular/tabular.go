@@ -22,8 +22,7 @@
 //
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
 // carriage return elsewhere is data. Only when the header's line ends with a carriage return alone, as on old
-// Macintosh systems, every carriage return of the file ends a line; and when the first line ends with a line feed and a
-// carriage return behind it, each such pair is read as one the other way round. Lines without a byte are skipped, also when the
+// Macintosh systems, every carriage return of the file ends a line. Lines without a byte are skipped, also when the
 // file has one column; they count as lines. The last line need not have an end.
 //
 // A record is a line, unless a quoted field has line ends. Its fields are separated by the delimiter. A field whose
@@ -35,14 +34,12 @@
 // from lines that a quote has swallowed: they could as well be the text of a field. A record of more than 16 MiB or
 // 10,000 fields ends the read, naming its line.
 //
-// The first record is the header. Names are found ignoring case, white space around them, also of no width, and whether
-// an accented letter is written as one character or as two, in any order; columns that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is
+// The first record is the header. Names are found ignoring case and white space around them, in any order; columns
+// that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is
 // missing, a wanted one is there twice, or none of the wanted ones is there at all: then the file has no header.
 // A row with more or fewer fields than the header is a reject (COLUMN_COUNT). When the format says that there is no
 // header, the columns of the file are the wanted ones in their order. A row whose values are the names of the wanted
-// columns is a reject (HEADER): files with headers were put one behind the other. A byte order mark where a record begins
-// is skipped, since files that begin with one were put one behind the other, too. Behind it no quote opens a field, but
-// quotes around a value without delimiters and line ends are not part of it.
+// columns is a reject (HEADER), with a byte order mark before it, too: files with headers were put one behind the other.
 //
 // # The dialect of a CSV file
 //
@@ -71,7 +68,7 @@
 // when its first line is malformed, or when its second line is an object. Text is encoded as that of CSV; lines and
 // offsets count alike.
 //
-// Blank lines are skipped, and a byte order mark at the beginning of a line. A line that is not one JSON object is a reject (JSON), and the next line is read. In the
+// Blank lines are skipped. A line that is not one JSON object is a reject (JSON), and the next line is read. In the
 // other layouts nothing behind malformed JSON can be trusted: it ends the read, naming its line, and so does a file
 // that is cut off, or has text behind its array. An element that is no object is a reject (JSON). Objects and arrays
 // in each other more than 1,000 deep and objects of more than 10,000 keys are as malformed. A row of more than 16 MiB

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"roster/internal/meta"
 )
 
@@ -40,15 +42,18 @@ func (q queries) rewrite(query string) string {
 // row is what a scan function reads from: the current row of a result.
 type row interface{ Scan(dest ...any) error }
 
+// nowhere is a text that no row has.
+var nowhere = "unstorable " + uuid.NewString()
+
 // each calls scan for every row. what names the rows in errors. No row has a text that the engines cannot keep, whatever
-// clients ask for or a file is called; PostgreSQL would fail instead of saying so. Such a text is bound as NULL, which
-// equals nothing.
+// clients ask for or a file is called; PostgreSQL would fail instead of saying so. Such a text is bound as
+// another one that no row has, and not as NULL, which would make what it is compared with unknown, NOT IN as well.
 func (q queries) each(ctx context.Context, what, query string, args []any, scan func(row) error) error {
 	if slices.ContainsFunc(args, unstorable) {
 		args = slices.Clone(args)
 		for i := range args {
 			if unstorable(args[i]) {
-				args[i] = nil
+				args[i] = nowhere
 			}
 		}
 	}
