@@ -57,6 +57,9 @@ func New(cfg Config) http.Handler {
 	if cfg.Ready == nil {
 		cfg.Ready = func() error { return nil }
 	}
+	if cfg.Served == nil {
+		cfg.Served = func(audience.Scope, int) {}
+	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	}
@@ -104,24 +107,27 @@ type request struct {
 	scope audience.Scope // the caller's, once it is authenticated
 }
 
-// requestID is the id of the request that ctx belongs to.
-func requestID(ctx context.Context) string {
+// requestOf is the request that ctx belongs to; one without an id when it belongs to none.
+func requestOf(ctx context.Context) *request {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		return r.id
+		return r
 	}
-	return ""
+	return &request{}
 }
+
+// requestID is the id of the request that ctx belongs to.
+func requestID(ctx context.Context) string { return requestOf(ctx).id }
 
 // logOf is the log for lines about the request that ctx belongs to, which tell its id and whose it is.
 func (s *server) logOf(ctx context.Context) *slog.Logger {
-	r, ok := ctx.Value(requestKey{}).(*request)
-	switch {
-	case !ok:
-		return s.log
-	case r.scope == audience.Scope{}:
-		return s.log.With("request", r.id)
+	r, log := requestOf(ctx), s.log
+	if r.id != "" {
+		log = log.With("request", r.id)
 	}
-	return s.log.With("request", r.id, "organization", r.scope.Org, "sandbox", r.scope.Sandbox)
+	if r.scope != (audience.Scope{}) {
+		log = log.With("organization", r.scope.Org, "sandbox", r.scope.Sandbox)
+	}
+	return log
 }
 
 // ServeHTTP gives the request its id, finds its route whichever way the path is spelled, and answers.
@@ -190,9 +196,7 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		if about, ok := r.Context().Value(requestKey{}).(*request); ok {
-			about.scope = actor.Scope
-		}
+		requestOf(r.Context()).scope = actor.Scope
 		if err := s.limits.take(actor.ClientID, time.Now()); err != nil {
 			s.fail(w, r, err)
 			return
@@ -298,10 +302,12 @@ func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
 	if s.duration != nil {
 		s.duration.WithLabelValues(method, route, strconv.Itoa(w.status)).Observe(took.Seconds())
 	}
-	if about, ok := r.Context().Value(requestKey{}).(*request); ok && s.Served != nil && about.scope != (audience.Scope{}) {
-		s.Served(about.scope, w.status)
+	if scope := requestOf(r.Context()).scope; scope != (audience.Scope{}) {
+		s.Served(scope, w.status)
 	}
-	s.logOf(r.Context()).Debug("request", "method", method, "route", route, "status", w.status, "took", took)
+	if s.log.Enabled(r.Context(), slog.LevelDebug) { // the log of a request costs more than to ask, and most lines are not wanted
+		s.logOf(r.Context()).Debug("request", "method", method, "route", route, "status", w.status, "took", took)
+	}
 }
 
 // recorder remembers the status of an answer.

@@ -230,9 +230,7 @@ func (a *attempt) discard(cause error) {
 	if errors.Is(cause, lake.ErrUncertain) {
 		return
 	}
-	if err := a.dataset.RemoveDir(a.dir); err != nil {
-		a.p.Log.Warn("files of an attempt are left over", "run", a.spec.Run.ID, "error", err)
-	}
+	discard(a.p.logOf(a.spec.Run.Scope), a.dataset, a.dir)
 }
 
 // cleanUp removes what attempts of a run that ended wrote, except the directory keep, or only the named files in it.

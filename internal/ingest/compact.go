@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 
 	"github.com/google/uuid"
@@ -51,7 +52,7 @@ func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, before fu
 	keep := false
 	defer func() {
 		if !keep {
-			p.discard(dataset, dir)
+			discard(p.Log, dataset, dir)
 		}
 	}()
 	var files []lake.DataFile
@@ -100,9 +101,9 @@ func compactionProps(d *lake.Dataset) map[string]string {
 	return props
 }
 
-// discard removes what maintenance wrote and did not commit.
-func (p *Pipeline) discard(d *lake.Dataset, dir string) {
+// discard removes a directory of files that were not committed.
+func discard(log *slog.Logger, d *lake.Dataset, dir string) {
 	if err := d.RemoveDir(dir); err != nil {
-		p.Log.Warn("files of a compaction are left over", "directory", dir, "error", err)
+		log.Warn("files that were not committed are left over", "directory", dir, "error", err)
 	}
 }

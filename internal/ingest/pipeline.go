@@ -104,7 +104,7 @@ func (p *Pipeline) tellWhy(ctx context.Context, s *Spec, cause error) {
 		why := p.Reason(cause)
 		st.Error = audience.Errorf(why.Code, "%s: %s; this is tried again until it succeeds", what, why.Message)
 		if err := s.save(ctx); err != nil {
-			p.Log.Warn("why a run has not ended could not be saved", "run", s.Run.ID, "error", err)
+			p.logOf(s.Run.Scope).Warn("why a run has not ended could not be saved", "run", s.Run.ID, "error", err)
 		}
 		return
 	}

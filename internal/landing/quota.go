@@ -3,6 +3,7 @@ package landing
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/dustin/go-humanize"
 
@@ -53,19 +54,14 @@ func (z *Zones) room(ctx context.Context, sandbox, name string, bytes int64, gro
 
 // measure looks at the uploads first: one that ends in the meantime is then seen as a file.
 func (h *hold) measure(ctx context.Context) error {
-	root, err := h.zones.uploads()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	parts, err := readParts(root)
-	if err != nil {
-		return err
-	}
-	for _, p := range parts {
+	err := h.zones.eachPart(func(_ *os.Root, p *part) error {
 		if p.Sandbox == h.sandbox && p.Name != h.name {
 			h.sizes[p.Name] = p.Size
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	err = h.zones.look(ctx, h.sandbox, func(zone source.Store) error {
 		return zone.List(ctx, "", func(o source.Object) error {

@@ -272,25 +272,29 @@ func readParts(root *os.Root) ([]part, error) {
 	return list, nil
 }
 
-// dropParts drops the uploads that drop says, unless a request is sending a part.
-func (z *Zones) dropParts(drop func(part) bool) error {
+// eachPart calls fn for what is noted of each upload.
+func (z *Zones) eachPart(fn func(*os.Root, *part) error) error {
 	root, err := z.uploads()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	parts, err := readParts(root)
-	if err != nil {
-		return err
-	}
-	for _, p := range parts {
-		if !drop(p) || !z.begin(p.id) {
-			continue
-		}
-		err = errors.Join(err, dropPart(root, &p))
-		z.end(p.id)
+	for i := range parts {
+		err = errors.Join(err, fn(root, &parts[i]))
 	}
 	return err
+}
+
+// dropParts drops the uploads that drop says, unless a request is sending a part.
+func (z *Zones) dropParts(drop func(part) bool) error {
+	return z.eachPart(func(root *os.Root, p *part) error {
+		if !drop(*p) || !z.begin(p.id) {
+			return nil
+		}
+		defer z.end(p.id)
+		return dropPart(root, p)
+	})
 }
 
 // dropPart removes what there is of an upload.
