@@ -55,6 +55,8 @@ func TestLoadErrors(t *testing.T) {
 		{"local-roots", plain, "folder"},
 		{"s3-environment-endpoints", "https://s3.example.com,s3.example.net", "addresses of stores"},
 		{"s3-environment-endpoints", "https://user:hunter2@s3.example.com", "addresses of stores"},
+		{"landing-url", "gs://bucket?region=eu", "not a part"},
+		{"landing-url", "ftp://bucket", "azblob://"},
 		{"memory", "lots", "size"},
 		{"undo-window", "7 days", "time"},
 		{"undo-window", "59m", "1h or more"},

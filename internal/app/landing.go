@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,11 +22,11 @@ import (
 func (a *App) openLanding(ctx context.Context) error {
 	var shelf landing.Shelf
 	if a.cfg.LandingURL != "" {
-		c, err := landingBucket(a.cfg.LandingURL)
+		open, err := landingBucket(a.cfg.LandingURL)
 		if err != nil {
 			return fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
 		}
-		store, err := bucket.OpenS3(ctx, c)
+		store, err := open(ctx)
 		if err != nil {
 			return fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
 		}
@@ -41,31 +43,47 @@ func (a *App) openLanding(ctx context.Context) error {
 
 var errSeen = errors.New("app: seen enough")
 
-// landingBucket reads the address of a bucket. The operator names it, so that it may be anywhere.
-func landingBucket(text string) (bucket.S3, error) {
+// landingBucket reads the address of a bucket: who opens it is what the environment says. The operator names it, so that it may be
+// anywhere.
+func landingBucket(text string) (open func(context.Context) (*bucket.Store, error), err error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return bucket.S3{}, errors.New("it must be s3://BUCKET/FOLDER, with ?region=, &endpoint= and &pathStyle= if they are wanted")
+	if err != nil || u.Scheme != "s3" && u.Scheme != "gs" && u.Scheme != "azblob" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, errors.New("it must be s3://BUCKET/FOLDER, with ?region=, &endpoint= and &pathStyle= if they are wanted, gs://BUCKET/FOLDER, with ?endpoint=, or azblob://CONTAINER/FOLDER")
 	}
 	everywhere := netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
-	c := bucket.S3{Bucket: u.Host, Folder: u.Path, Environment: true, Client: everywhere.Client()}
-	for name, values := range u.Query() {
-		switch value := values[0]; name {
-		case "region":
-			c.Region = value
-		case "endpoint":
-			c.Endpoint, c.PathStyle = strings.TrimRight(value, "/"), true
-		case "pathStyle":
-		default:
-			return c, fmt.Errorf("%q is not a part of it; region, endpoint and pathStyle are", name)
+	client, query := everywhere.Client(), u.Query()
+	known := map[string][]string{"s3": {"region", "endpoint", "pathStyle"}, "gs": {"endpoint"}}[u.Scheme]
+	for name := range query {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("%q is not a part of it", name)
 		}
 	}
-	if style := u.Query().Get("pathStyle"); style != "" {
-		if c.PathStyle, err = strconv.ParseBool(style); err != nil {
-			return c, errors.New("pathStyle must be true or false")
-		}
+	endpoint := strings.TrimRight(query.Get("endpoint"), "/")
+	switch u.Scheme {
+	case "gs":
+		return func(ctx context.Context) (*bucket.Store, error) {
+			account, err := os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
+			if err != nil {
+				return nil, fmt.Errorf("GOOGLE_APPLICATION_CREDENTIALS must name the key file of a service account: %w", err)
+			}
+			return bucket.OpenGCS(ctx, bucket.GCS{Endpoint: endpoint, Bucket: u.Host, Folder: u.Path, ServiceAccount: string(account), Writes: true, Client: client})
+		}, nil
+	case "azblob":
+		return func(context.Context) (*bucket.Store, error) {
+			account := os.Getenv("AZURE_STORAGE_CONNECTION_STRING")
+			if account == "" {
+				return nil, errors.New("AZURE_STORAGE_CONNECTION_STRING must be the connection string of the account")
+			}
+			return bucket.OpenAzure(bucket.Azure{ConnectionString: account, Container: u.Host, Folder: u.Path, Client: client})
+		}, nil
 	}
-	return c, nil
+	pathStyle, err := strconv.ParseBool(cmp.Or(query.Get("pathStyle"), strconv.FormatBool(endpoint != "")))
+	if err != nil {
+		return nil, errors.New("pathStyle must be true or false")
+	}
+	return func(ctx context.Context) (*bucket.Store, error) {
+		return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: query.Get("region"), PathStyle: pathStyle, Bucket: u.Host, Folder: u.Path, Environment: true, Client: client})
+	}, nil
 }
 
 // bucketShelf has the files of landing zones in a bucket, below the names of the sandboxes.

@@ -24,6 +24,7 @@ type GCS struct {
 	Bucket         string
 	Folder         string // below which everything is
 	ServiceAccount string // its key file, JSON
+	Writes         bool   // objects are put and removed, too
 	Client         *http.Client
 }
 
@@ -32,7 +33,11 @@ const attempts = 3
 
 // OpenGCS opens a bucket. Nothing is asked of the store yet. Tokens are asked for at the address that the key file names.
 func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
-	account, err := google.JWTConfigFromJSON([]byte(c.ServiceAccount), storage.ScopeReadOnly)
+	scope := storage.ScopeReadOnly
+	if c.Writes {
+		scope = storage.ScopeReadWrite
+	}
+	account, err := google.JWTConfigFromJSON([]byte(c.ServiceAccount), scope)
 	if err != nil {
 		// The cause may quote the key.
 		return nil, fmt.Errorf("%w: the service account's key is not the JSON file of one", source.ErrCredentials)
