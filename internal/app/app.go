@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,7 +51,9 @@ type App struct {
 	metrics *prometheus.Registry
 	tenants *tenantMetrics
 
-	listener net.Listener
+	listener *drainer
+	doorman  *doorman
+	served   chan struct{} // closed when no connection is accepted any more; nil before any is
 	server   *http.Server
 	debug    *http.Server
 	url      string
@@ -193,6 +194,7 @@ func (a *App) wire(ctx context.Context) error {
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served})
 	a.server = newServer(handler, a.log)
+	a.doorman = admit(a.server, &a.draining)
 	return nil
 }
 

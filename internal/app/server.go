@@ -88,10 +88,11 @@ func (a *App) listen() error {
 	if a.cfg.Private {
 		addr = "127.0.0.1:0"
 	}
-	var err error
-	if a.listener, err = net.Listen("tcp", addr); err != nil {
+	port, err := net.Listen("tcp", addr)
+	if err != nil {
 		return fmt.Errorf("--listen, ROSTER_LISTEN: %w", err)
 	}
+	a.listener = newDrainer(port.(*net.TCPListener))
 	a.url = baseURL(a.listener.Addr().String(), a.secure())
 	if a.cfg.DebugListen == "" {
 		return nil
@@ -119,7 +120,9 @@ func (a *App) lastingURL() string {
 
 // serve answers requests in the background.
 func (a *App) serve() {
+	a.served = make(chan struct{})
 	a.background.Go(func() {
+		defer close(a.served)
 		if a.secure() {
 			a.ended(a.server.ServeTLS(a.listener, a.cfg.TLSCert, a.cfg.TLSKey))
 			return
@@ -130,12 +133,13 @@ func (a *App) serve() {
 
 // ended reports a server that ended although nobody asked it to.
 func (a *App) ended(err error) {
-	if !errors.Is(err, http.ErrServerClosed) {
+	if !errors.Is(err, http.ErrServerClosed) && !a.draining.Load() {
 		a.failed <- err
 	}
 }
 
-// stopServing stops accepting and waits for the requests in flight, then cuts them off.
+// stopServing stops accepting and waits for the requests in flight and those of connections that are there, then cuts
+// them off. It has said for a while that it is not ready, so that others send no new ones.
 func (a *App) stopServing(ctx context.Context) error {
 	if a.debug != nil {
 		_ = a.debug.Close()
@@ -148,12 +152,37 @@ func (a *App) stopServing(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
+	if a.served != nil {
+		a.stopAccepting(ctx)
+	}
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		a.log.Warn("requests were still in flight and have been cut off", "after", drainTimeout)
 		return a.server.Close()
 	}
 	return err
+}
+
+// stopAccepting closes the port when whoever asks had time to see that the server is not ready.
+func (a *App) stopAccepting(ctx context.Context) {
+	notice := drainNotice
+	if a.cfg.Private {
+		notice = 0
+	}
+	select {
+	case <-time.After(notice):
+	case <-ctx.Done():
+	}
+	select {
+	case <-a.served: // by an error of its own
+		return
+	default:
+	}
+	if err := a.listener.drain(); err != nil {
+		a.log.Warn("close the port", "error", err)
+	}
+	<-a.served
+	a.doorman.wait(ctx)
 }
 
 // baseURL is how a client on this machine reaches the address.

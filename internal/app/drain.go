@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// drainNotice is how long a server that was told to stop goes on to take connections while it says that it is not ready,
+// and asks clients to close theirs.
+const drainNotice = 200 * time.Millisecond
+
+// drainer is a listener that can be closed without resetting a connection that the system has taken already.
+type drainer struct {
+	*net.TCPListener
+	draining atomic.Bool
+	once     sync.Once
+	parked   chan struct{} // closed when nobody waits for connections any more
+	last     chan net.Conn // those that were there when the port was closed
+}
+
+func newDrainer(l *net.TCPListener) *drainer {
+	return &drainer{TCPListener: l, parked: make(chan struct{}), last: make(chan net.Conn)}
+}
+
+// Accept implements net.Listener. After drain it returns the connections that were there, and then net.ErrClosed.
+func (d *drainer) Accept() (net.Conn, error) {
+	if c, err := d.TCPListener.Accept(); err == nil || !d.draining.Load() {
+		return c, err
+	}
+	d.once.Do(func() { close(d.parked) })
+	if c, ok := <-d.last; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// drain closes the port and hands over the connections that were made before. Somebody must call Accept until it fails. The
+// system resets what it took and nobody asked for: that nobody waits in Accept makes the time between the last connection
+// that is taken and the end of the port as short as it can be.
+func (d *drainer) drain() error {
+	d.draining.Store(true)
+	if err := d.SetDeadline(time.Unix(1, 0)); err != nil {
+		return err
+	}
+	<-d.parked
+	raw, err := d.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var taken []int
+	err = errors.Join(raw.Control(func(fd uintptr) {
+		for {
+			c, _, err := syscall.Accept(int(fd))
+			switch {
+			case err == nil:
+				syscall.CloseOnExec(c)
+				taken = append(taken, c)
+			case !errors.Is(err, syscall.EINTR) && !errors.Is(err, syscall.ECONNABORTED):
+				return
+			}
+		}
+	}), d.Close())
+	for _, fd := range taken {
+		f := os.NewFile(uintptr(fd), "connection")
+		c, failed := net.FileConn(f) // which has a descriptor of its own
+		if err = errors.Join(err, failed, f.Close()); failed == nil {
+			d.last <- c
+		}
+	}
+	close(d.last)
+	return err
+}
+
+// greetWithin is how long a connection that was taken may be without a request before it is closed.
+const greetWithin = time.Second
+
+// doorman knows the connections whose first request has not begun to be answered: http.Server.Shutdown closes them although
+// their requests may have been sent. While the server stops he asks clients to close their connections, so that none sends a
+// request on one that is being closed.
+type doorman struct {
+	handler  http.Handler
+	stopping *atomic.Bool
+
+	mu      sync.Mutex
+	waiting map[net.Conn]bool
+	none    chan struct{} // closed when nobody waits any more; nil while nobody asks
+}
+
+type connKey struct{}
+
+// admit has a server answer by the handler, with a doorman.
+func admit(s *http.Server, stopping *atomic.Bool) *doorman {
+	d := &doorman{handler: s.Handler, stopping: stopping, waiting: map[net.Conn]bool{}}
+	s.Handler = d
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
+	s.ConnState = func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			d.mu.Lock()
+			d.waiting[c] = true
+			d.mu.Unlock()
+		case http.StateClosed, http.StateHijacked:
+			d.leaves(c)
+		}
+	}
+	return d
+}
+
+// leaves says that a connection does not wait any more.
+func (d *doorman) leaves(c net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.waiting, c)
+	if len(d.waiting) == 0 && d.none != nil {
+		close(d.none)
+		d.none = nil
+	}
+}
+
+// wait waits until every connection has begun to be answered, or for greetWithin. No connection comes any more.
+func (d *doorman) wait(ctx context.Context) {
+	d.mu.Lock()
+	if len(d.waiting) == 0 {
+		d.mu.Unlock()
+		return
+	}
+	none := make(chan struct{})
+	d.none = none
+	d.mu.Unlock()
+	select {
+	case <-none:
+	case <-time.After(greetWithin):
+	case <-ctx.Done():
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (d *doorman) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		d.leaves(c)
+	}
+	if d.stopping.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	d.handler.ServeHTTP(w, r)
+}
