@@ -103,7 +103,7 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	edited := plain
 	edited.Params = maps.Clone(plain.Params)
 	change(&edited)
-	if err := passwordStays(plain, edited, change); err != nil {
+	if err := toldAnew(plain, edited, change); err != nil {
 		return audience.Connection{}, err
 	}
 	c := was
@@ -138,19 +138,26 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	return c, nil
 }
 
-// passwordStays refuses to tell a password to another server than it was given for, unless it is given again: whoever may change a
-// connection need not know its secrets. Keys are told to nobody.
-func passwordStays(was, edited audience.Connection, change ConnectionChange) error {
-	if was.Params["password"] == "" || edited.Params["host"] == was.Params["host"] && edited.Params["port"] == was.Params["port"] {
-		return nil
+// told are the parameters that a store's server is told as they are, and those that say which server that is.
+var told = map[string][]string{"password": {"host", "port"}, "s3SessionToken": {"serviceUrl"}}
+
+// toldAnew refuses to tell a password or a session token to another server than it was given for, unless it is given again: whoever
+// may change a connection need not know its secrets. Keys are told to nobody.
+func toldAnew(was, edited audience.Connection, change ConnectionChange) error {
+	var wrong audience.Problems
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		moved := slices.ContainsFunc(told[name], func(to string) bool { return edited.Params[to] != was.Params[to] })
+		if !moved || was.Params[name] == "" || edited.Params[name] == "" {
+			continue
+		}
+		without := was
+		without.Params = maps.Clone(was.Params)
+		delete(without.Params, name)
+		if change(&without); without.Params[name] == "" {
+			wrong.Add("auth.params."+name, "must be given again with another %s, since it is told to whoever answers there", strings.Join(told[name], " or "))
+		}
 	}
-	without := was
-	without.Params = maps.Clone(was.Params)
-	delete(without.Params, "password")
-	if change(&without); without.Params["password"] == "" && edited.Params["password"] != "" {
-		return audience.InvalidField("auth.params.password", "must be given again with another host or port, since it is told to whoever answers there")
-	}
-	return nil
+	return wrong.Err()
 }
 
 func newEtag() string { return `"` + uuid.NewString() + `"` }

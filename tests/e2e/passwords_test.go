@@ -35,3 +35,32 @@ func TestPasswordStays(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// TestSessionTokenStays is the same for the token that an S3 server is told with each request.
+func TestSessionTokenStays(t *testing.T) {
+	t.Parallel()
+	s := start(t, loopback)
+	body := of("ecadc60c-7455-4d87-84dc-2a0e293d997b", "Access Key", map[string]any{"s3AccessKey": "key", "s3SecretKey": "secret", "s3SessionToken": "session", "bucketName": "b", "serviceUrl": "http://127.0.0.1:9"})
+	body["name"] = "bucket"
+	conn := s.call("POST", flow, compact(body)).ok(201)["id"].(string)
+	set := func(name, value string) map[string]any {
+		return map[string]any{"op": "add", "path": "/auth/params/" + name, "value": value}
+	}
+	for _, c := range []struct {
+		ops     []any
+		refused bool
+	}{
+		{[]any{set("serviceUrl", "http://127.0.0.1:10")}, true},
+		{[]any{set("bucketName", "c")}, false},
+		{[]any{set("serviceUrl", "http://127.0.0.1:10"), set("s3SessionToken", "again")}, false},
+		{[]any{set("serviceUrl", "http://127.0.0.1:11"), map[string]any{"op": "remove", "path": "/auth/params/s3SessionToken"}}, false},
+		{[]any{set("serviceUrl", "http://127.0.0.1:12")}, false},
+	} {
+		got := s.callWith("PATCH", flow+"/"+conn, compact(c.ops), map[string]string{"If-Match": "*"})
+		if !c.refused {
+			got.ok(200)
+			continue
+		}
+		got.refused(400, "100910-400", "auth.params.s3SessionToken", "given again")
+	}
+}
