@@ -16,6 +16,8 @@ import (
 	"roster/internal/fault"
 )
 
+var erasing = work{begin: (*world).erase, goOn: (*world).workOnErasures}
+
 // erase begins to erase Bob, by his phone.
 func (w *world) erase() error {
 	_, err := w.Erase(w.t.Context(), admin, control.IdentityRef{ID: "+2", Namespace: "Phone"})
@@ -61,7 +63,7 @@ func (w *world) erased(what string) bool {
 // TestEveryIOFailsOfAnErasure lets the k-th I/O call of an erasure fail, for every k. Either it was never begun, or it comes
 // to its end.
 func TestEveryIOFailsOfAnErasure(t *testing.T) {
-	tp := newTemplateOf(t, func(w *world) error { return errors.Join(w.erase(), w.workOnErasures()) })
+	tp := newTemplate(t, erasing)
 	t.Logf("%d I/O calls", len(tp.places))
 	for k := 1; k <= len(tp.places)+5; k += *every {
 		tp.restore(t)
@@ -93,11 +95,11 @@ func TestEveryIOFailsOfAnErasure(t *testing.T) {
 // TestKillDuringAnErasure kills the process each time that an erasure gets to a named place. What was acknowledged comes to
 // its end.
 func TestKillDuringAnErasure(t *testing.T) {
-	tp := newTemplateOf(t, func(w *world) error { return errors.Join(w.erase(), w.workOnErasures()) })
+	tp := newTemplate(t, erasing)
 	for _, c := range killings(tp.places) {
 		t.Run(fmt.Sprintf("%s-%d", c.place, c.pass), func(t *testing.T) {
 			tp.restore(t)
-			started := killChild(t, tp.dir, erasing, c)
+			started := killChild(t, tp.dir, "erase", c)
 			w := open(t, tp.dir)
 			defer w.close()
 			w.settle()

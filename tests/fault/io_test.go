@@ -15,7 +15,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/fault"
-	"roster/internal/meta"
 )
 
 var (
@@ -42,26 +41,24 @@ func (c *counter) at(place string) error {
 	return c.act(n, place)
 }
 
-// template is a directory with the first import, kept aside so that it can be put back: datasets know their
+// template is a directory before something is done in it, kept aside so that it can be put back: datasets know their
 // absolute path.
 type template struct {
 	dir, saved    string
+	runs          int      // that there are before
 	before, after string   // what people see before and after what is done
 	places        []string // that were passed between
 }
 
-func newTemplate(t *testing.T) *template {
-	t.Helper()
-	return newTemplateOf(t, func(w *world) error { return errors.Join(w.start(), w.work()) })
-}
-
-// newTemplateOf is newTemplate of something else than the second import.
-func newTemplateOf(t *testing.T, do func(*world) error) *template {
+func newTemplate(t *testing.T, do work) *template {
 	t.Helper()
 	tp := &template{dir: filepath.Join(t.TempDir(), "work"), saved: t.TempDir()}
 	w := open(t, tp.dir)
 	w.prepare()
-	tp.before = w.state()
+	if do.prepare != nil {
+		do.prepare(w)
+	}
+	tp.before, tp.runs = w.state(), len(w.runs())
 	w.close()
 	w.must(copyDir(tp.dir, tp.saved))
 
@@ -69,7 +66,7 @@ func newTemplateOf(t *testing.T, do func(*world) error) *template {
 	var c counter
 	fault.Set(c.at)
 	defer fault.Set(nil)
-	w.must(do(w))
+	w.must(errors.Join(do.begin(w), do.goOn(w)))
 	fault.Set(nil)
 	tp.after, tp.places = w.state(), c.places
 	if left := w.leftovers(); len(left) > 0 {
@@ -82,7 +79,7 @@ func newTemplateOf(t *testing.T, do func(*world) error) *template {
 	return tp
 }
 
-// restore puts the directory back to what it was before the second import.
+// restore puts the directory back to what it was.
 func (tp *template) restore(t *testing.T) {
 	t.Helper()
 	if err := errors.Join(os.RemoveAll(tp.dir), copyDir(tp.saved, tp.dir)); err != nil {
@@ -116,10 +113,16 @@ func copyDir(from, to string) error {
 	})
 }
 
-// TestEveryIOFails lets the k-th I/O call of an import fail, for every k. The import ends SUCCESS as if nothing had
-// been, or FAILED with everything as before; then it can be done again.
+// TestEveryIOFails lets the k-th I/O call of a run fail, for every k. The run ends SUCCESS as if nothing had been, or
+// FAILED with everything as before; then it can be done again.
 func TestEveryIOFails(t *testing.T) {
-	tp := newTemplate(t)
+	for name, do := range runs {
+		t.Run(name, func(t *testing.T) { everyIOFails(t, do) })
+	}
+}
+
+func everyIOFails(t *testing.T, do work) {
+	tp := newTemplate(t, do)
 	t.Logf("%d I/O calls", len(tp.places))
 	ends := map[audience.Status]int{}
 	for k := 1; k <= len(tp.places)+5; k += *every {
@@ -134,21 +137,21 @@ func TestEveryIOFails(t *testing.T) {
 			return nil
 		}}
 		fault.Set(c.at)
-		err := errors.Join(w.start(), w.work())
+		err := errors.Join(do.begin(w), do.goOn(w))
 		fault.Set(nil)
-		what := fmt.Sprintf("call %d (%s) failed, the import said %v", k, where, err)
+		what := fmt.Sprintf("call %d (%s) failed, the run said %v", k, where, err)
 		w.settle()
-		status := w.lastStatus()
+		status := w.lastStatus(tp)
 		ends[status]++
 		want := map[audience.Status]string{audience.Success: tp.after, audience.Failed: tp.before, "": tp.before}[status]
 		if got := w.state(); got != want {
 			t.Fatalf("%s: the run ended %q with\n%swant\n%s", what, status, got, want)
 		}
 		if status != audience.Success {
-			w.must(w.start())
+			w.must(do.begin(w))
 			w.settle()
 			if got := w.state(); got != tp.after {
-				t.Fatalf("%s: another import leaves\n%swant\n%s", what, got, tp.after)
+				t.Fatalf("%s: another run leaves\n%swant\n%s", what, got, tp.after)
 			}
 		}
 		if left := w.leftovers(); len(left) > 0 {
@@ -162,13 +165,20 @@ func TestEveryIOFails(t *testing.T) {
 	}
 }
 
-// lastStatus is that of the second run, "" when it was never recorded.
-func (w *world) lastStatus() audience.Status {
+// runs are all the runs of the audience, the newest first.
+func (w *world) runs() []audience.Run {
 	w.t.Helper()
-	runs, total, err := w.Runs(w.t.Context(), editor, w.audience().ID, meta.RunQuery{})
+	_, list, err := w.history()
 	w.must(err)
-	if total < 2 {
+	return list
+}
+
+// lastStatus is that of the newest run since the template, "" when none was recorded.
+func (w *world) lastStatus(tp *template) audience.Status {
+	w.t.Helper()
+	list := w.runs()
+	if len(list) == tp.runs {
 		return ""
 	}
-	return runs[0].Status
+	return list[0].Status
 }

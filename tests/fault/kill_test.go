@@ -23,40 +23,46 @@ const (
 	childDoing = "ROSTER_FAULT_DOING"
 )
 
-// TestKillAtEveryPlace kills the process each time that it gets to a named place, before and after each write and
-// commit. The next process brings the import to its end, as if nothing had been.
+// TestKillAtEveryPlace kills the process each time that a run gets to a named place, before and after each write and
+// commit. The next process brings the run to its end, as if nothing had been.
 func TestKillAtEveryPlace(t *testing.T) {
-	tp := newTemplate(t)
-	for _, c := range killings(tp.places) {
-		t.Run(fmt.Sprintf("%s-%d", c.place, c.pass), func(t *testing.T) {
-			tp.restore(t)
-			started := killChild(t, tp.dir, importing, c)
-			w := open(t, tp.dir)
-			defer w.close()
-			w.settle()
-			want, status := tp.after, w.lastStatus()
-			if status == "" && !started {
-				want = tp.before
-			} else if status != audience.Success {
-				t.Fatalf("the run ended %q", status)
-			}
-			if got := w.state(); got != want {
-				t.Fatalf("there is\n%swant\n%s", got, want)
-			}
-			if left := w.leftovers(); len(left) > 0 {
-				t.Errorf("left over: %v", left)
-			}
-			if status == "" {
-				return
-			}
-			// The audience is as good as any other: it takes another import.
-			w.upload(firstFile)
-			w.must(w.start())
-			w.settle()
-			if a := w.audience(); a.Members != 3 || w.lastStatus() != audience.Success {
-				t.Fatalf("another import: %d members", a.Members)
+	for name, do := range runs {
+		t.Run(name, func(t *testing.T) {
+			tp := newTemplate(t, do)
+			for _, c := range killings(tp.places) {
+				t.Run(fmt.Sprintf("%s-%d", c.place, c.pass), func(t *testing.T) { killAt(t, tp, name, c) })
 			}
 		})
+	}
+}
+
+func killAt(t *testing.T, tp *template, name string, c killing) {
+	tp.restore(t)
+	started := killChild(t, tp.dir, name, c)
+	w := open(t, tp.dir)
+	defer w.close()
+	w.settle()
+	want, status := tp.after, w.lastStatus(tp)
+	if status == "" && !started {
+		want = tp.before
+	} else if status != audience.Success {
+		t.Fatalf("the run ended %q", status)
+	}
+	if got := w.state(); got != want {
+		t.Fatalf("there is\n%swant\n%s", got, want)
+	}
+	if left := w.leftovers(); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+	if status == "" {
+		return
+	}
+	// The audience is as good as any other: it takes another import.
+	w.upload(firstFile)
+	w.must(w.start(audience.RunRequest{}))
+	w.settle()
+	if a := w.audience(); a.Members != 3 || w.runs()[0].Status != audience.Success {
+		t.Fatalf("another import: %d members", a.Members)
 	}
 }
 
@@ -95,12 +101,6 @@ func killChild(t *testing.T, dir, doing string, c killing) (started bool) {
 
 const acknowledged = "it is begun\n"
 
-// What the process does that is killed: it imports the second file, or erases somebody.
-const (
-	importing = "import"
-	erasing   = "erase"
-)
-
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		beKilled(dir)
@@ -113,6 +113,10 @@ func beKilled(dir string) {
 	var c killing
 	if _, err := fmt.Sscanf(os.Getenv(childPlace), "%s %d", &c.place, &c.pass); err != nil {
 		panic(err)
+	}
+	do, ok := runs[os.Getenv(childDoing)]
+	if !ok {
+		do = erasing
 	}
 	passed := 0
 	var count counter
@@ -131,15 +135,9 @@ func beKilled(dir string) {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "the child", F: func(t *testing.T) {
 		w := open(t, dir)
 		fault.Set(count.at)
-		if os.Getenv(childDoing) == erasing {
-			w.must(w.erase())
-			fmt.Print(acknowledged)
-			w.must(w.workOnErasures())
-		} else {
-			w.must(w.start())
-			fmt.Print(acknowledged)
-			w.must(w.work())
-		}
+		w.must(do.begin(w))
+		fmt.Print(acknowledged)
+		w.must(do.goOn(w))
 		w.close()
 	}}}, nil, nil)
 }

@@ -41,10 +41,11 @@ var (
 )
 
 // The two editions of the file: of the second, Bob has changed, Cy has left, Dee and her second row are new, and
-// two rows are rejects.
+// two rows are rejects, which are corrected in the last one.
 const (
 	firstFile  = "mail,phone,points\nada@x.org,+1,1\nbob@x.org,+2,2\ncy@x.org,+3,3\n"
 	secondFile = "mail,phone,points\nada@x.org,+1,1\nbob@x.org,+22,20\ndee@x.org,+4,4\n,+5,5\ndee@x.org,+4,44\neve@x.org,+6,many\n"
+	corrected  = "mail,phone,points\nada@x.org,+5,5\neve@x.org,+6,6\n"
 )
 
 var fields = []audience.Field{
@@ -154,9 +155,62 @@ func (w *world) prepare() {
 		OriginName: audience.OriginUpload, Guards: audience.Guards{MaxRejectedPercent: &percent}})
 	w.must(err)
 	w.settle()
-	w.must(w.start())
+	w.must(w.start(audience.RunRequest{}))
 	w.settle()
 	w.upload(secondFile)
+}
+
+// work is what is disturbed.
+type work struct {
+	prepare func(w *world)       // what there has to be before; nil for the first import alone
+	begin   func(w *world) error // until it is acknowledged
+	goOn    func(w *world) error
+}
+
+// runs are works that are a run each, by their names.
+var runs = map[string]work{
+	"full":         {begin: func(w *world) error { return w.start(audience.RunRequest{}) }, goOn: (*world).work},
+	"differential": {begin: func(w *world) error { return w.start(audience.RunRequest{Differential: true}) }, goOn: (*world).work},
+	"rollback":     {prepare: (*world).importSecond, begin: (*world).rollBack, goOn: (*world).work},
+	"resubmit":     {prepare: (*world).importSecond, begin: (*world).resubmit, goOn: (*world).work},
+}
+
+// importSecond imports the second file.
+func (w *world) importSecond() {
+	w.t.Helper()
+	w.must(w.start(audience.RunRequest{}))
+	w.settle()
+}
+
+// rollBack starts a run that undoes the import of the second file.
+func (w *world) rollBack() error {
+	id, list, err := w.history()
+	if err != nil {
+		return err
+	}
+	_, err = w.Rollback(w.t.Context(), editor, id, list[len(list)-1].ID, audience.RunRequest{})
+	return err
+}
+
+// resubmit starts a run with the corrected rejects of the second file.
+func (w *world) resubmit() error {
+	id, list, err := w.history()
+	if err != nil {
+		return err
+	}
+	_, err = w.Resubmit(w.t.Context(), editor, id, list[len(list)-2].ID, "corrected.csv", strings.NewReader(corrected))
+	return err
+}
+
+// history is the audience and its runs, the newest first.
+func (w *world) history() (audience.ID, []audience.Run, error) {
+	audiences, _, err := w.Audiences(w.t.Context(), editor, meta.AudienceQuery{})
+	if err != nil {
+		return "", nil, err
+	}
+	id := audiences[0].ID
+	list, _, err := w.Runs(w.t.Context(), editor, id, meta.RunQuery{})
+	return id, list, err
 }
 
 func (w *world) audience() audience.Audience {
@@ -169,13 +223,13 @@ func (w *world) audience() audience.Audience {
 	return list[0]
 }
 
-// start starts a full run.
-func (w *world) start() error {
-	list, _, err := w.Audiences(w.t.Context(), editor, meta.AudienceQuery{})
+// start starts a run of the file.
+func (w *world) start(req audience.RunRequest) error {
+	id, _, err := w.history()
 	if err != nil {
 		return err
 	}
-	_, err = w.StartRun(w.t.Context(), editor, list[0].ID, audience.RunRequest{})
+	_, err = w.StartRun(w.t.Context(), editor, id, req)
 	return err
 }
 
