@@ -38,12 +38,12 @@ func (c *Client) Task(ctx context.Context, taskID string) (Task, error) {
 
 // WaitTask reads the state of a submit until it is not PROCESSING. A task that FAILED is no error of the call.
 func (c *Client) WaitTask(ctx context.Context, taskID string) (Task, error) {
-	for delay := firstPoll; ; delay = nextPoll(delay) {
+	for began := time.Now(); ; {
 		t, err := c.Task(ctx, taskID)
 		if err != nil || t.Status != Processing {
 			return t, err
 		}
-		if err := sleep(ctx, delay); err != nil {
+		if err := sleep(ctx, untilPoll(began)); err != nil {
 			return t, err
 		}
 	}
@@ -55,7 +55,11 @@ const (
 	lastPoll  = 500 * time.Millisecond
 )
 
-func nextPoll(d time.Duration) time.Duration { return min(d*3/2, lastPoll) }
+// untilPoll is how long to wait before a state is read again: a fiftieth of the time that was waited, by which an end is
+// noticed too late.
+func untilPoll(began time.Time) time.Duration {
+	return min(max(time.Since(began)/50, firstPoll), lastPoll)
+}
 
 // Audience reads one audience.
 func (c *Client) Audience(ctx context.Context, id string) (Audience, error) {
@@ -100,7 +104,7 @@ func (c *Client) Run(ctx context.Context, audienceID, runID string) (Run, error)
 // WaitRun reads the state of a run until it is not PROCESSING, and tells progress every state it sees, unless
 // progress is nil. A run that FAILED is no error of the call.
 func (c *Client) WaitRun(ctx context.Context, audienceID, runID string, progress func(Run)) (Run, error) {
-	for delay := firstPoll; ; delay = nextPoll(delay) {
+	for began := time.Now(); ; {
 		r, err := c.Run(ctx, audienceID, runID)
 		if err != nil {
 			return r, err
@@ -111,7 +115,7 @@ func (c *Client) WaitRun(ctx context.Context, audienceID, runID string, progress
 		if r.Status != Processing {
 			return r, nil
 		}
-		if err := sleep(ctx, delay); err != nil {
+		if err := sleep(ctx, untilPoll(began)); err != nil {
 			return r, err
 		}
 	}

@@ -10,8 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"roster/bench/server"
@@ -27,19 +30,67 @@ func lookup(person int) string {
 	return fmt.Sprintf("/data/core/ups/access/entities?schema.name=_xdm.context.profile&entityIdNS=email&entityId=%s", url.QueryEscape(fmt.Sprintf("p%d@ex.org", person)))
 }
 
-// conn is a connection that sends one request after the other. It does little, since it shares the machine with the server.
+// conn is a connection that sends one request after the other. It does little, since it shares the machine with the server,
+// and waits in the kernel.
 type conn struct {
-	net.Conn
+	socket
 	in *bufio.Reader
 }
+
+// socket is the descriptor of a connection that blocks.
+type socket int
 
 func dial(ctx context.Context, address string) (*conn, error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c, bufio.NewReaderSize(c, 64<<10)}, nil
+	defer c.Close()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	var failed error
+	if err := raw.Control(func(of uintptr) { fd, failed = syscall.Dup(int(of)) }); err != nil || failed != nil {
+		return nil, errors.Join(err, failed)
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		return nil, err
+	}
+	return &conn{socket(fd), bufio.NewReaderSize(socket(fd), 64<<10)}, nil
 }
+
+// Read implements io.Reader.
+func (s socket) Read(p []byte) (int, error) {
+	for {
+		n, err := syscall.Read(int(s), p)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+// Write implements io.Writer.
+func (s socket) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		m, err := syscall.Write(int(s), p[n:])
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+		n += max(m, 0)
+	}
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (s socket) Close() error { return syscall.Close(int(s)) }
 
 // get sends a request and returns what is answered with status 200.
 func (c *conn) get(path, headers string, body io.Writer) error {
@@ -65,6 +116,7 @@ func load(ctx context.Context, s settings, address string, call func(*conn) (too
 	var workers sync.WaitGroup
 	for i := range taken {
 		workers.Go(func() {
+			runtime.LockOSThread()
 			c, err := dial(ctx, address)
 			if err != nil {
 				failed[i] = err
@@ -145,32 +197,24 @@ func median(values []float64) float64 {
 }
 
 // steady makes calls at a rate, the kinds in turns, and prints the latencies of each kind. They count from the moment at
-// which a call was to be sent: one that waits for a connection is late, not left out.
+// which a call was to be sent: one whose connection is not free is late, not left out. Every connection has a thread, which
+// sleeps and waits in the kernel: Go's timers are a millisecond late where there is nothing else to do.
 func steady(ctx context.Context, of target, s settings, rate int, kinds []kind, during span) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type call struct {
-		n  int
-		at time.Time
-	}
-	due := make(chan call, rate*60)
 	var mu sync.Mutex
 	taken := make([][]time.Duration, len(kinds))
-	go func() {
-		defer close(due)
-		schedule(ctx, rate, during, func(n int, at time.Time) { due <- call{n, at} })
-	}()
+	var turn atomic.Int64
+	start := time.Now()
 	_, err := load(ctx, s, of.address, func(c *conn) (time.Duration, bool, error) {
-		d, ok := <-due
-		if !ok {
-			return 0, false, nil
+		n := int(turn.Add(1) - 1)
+		due := start.Add(time.Duration(n) * time.Second / time.Duration(rate))
+		if err := sleep(time.Until(due)); err != nil || during.over(start) || ctx.Err() != nil {
+			return 0, false, errors.Join(err, ctx.Err())
 		}
-		k := d.n % len(kinds)
+		k := n % len(kinds)
 		if err := c.get(kinds[k].path(rand.Int()), of.headers, io.Discard); err != nil {
-			cancel()
 			return 0, false, err
 		}
-		took := time.Since(d.at)
+		took := time.Since(due)
 		mu.Lock()
 		defer mu.Unlock()
 		taken[k] = append(taken[k], took)
@@ -194,20 +238,13 @@ func steady(ctx context.Context, of target, s settings, rate int, kinds []kind, 
 	return nil
 }
 
-// schedule hands calls out as they become due. It wakes up every millisecond, since timers are no finer, and hands out
-// those of the millisecond together.
-func schedule(ctx context.Context, rate int, during span, send func(n int, at time.Time)) {
-	start := time.Now()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for n := 0; !during.over(start); {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			for ; !start.Add(time.Duration(n) * time.Second / time.Duration(rate)).After(now); n++ {
-				send(n, now)
-			}
+// sleep keeps the thread from running for a time.
+func sleep(d time.Duration) error {
+	for left := syscall.NsecToTimespec(int64(d)); d > 0; {
+		err := syscall.Nanosleep(&left, &left)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
 		}
 	}
+	return nil
 }

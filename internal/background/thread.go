@@ -7,7 +7,14 @@ package background
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
+
+var alone atomic.Bool
+
+// Alone says that nobody is answered while the process works: from now on Thread does nothing. A goroutine with a thread of
+// its own is a dear neighbour to those that it exchanges blocks with.
+func Alone() { alone.Store(true) }
 
 // Cores is how many threads may compute at a time: the machine's processors, or those that the process may use.
 // The first call lets the program have twice as many, the rest of them for requests.
@@ -20,4 +27,8 @@ var Cores = sync.OnceValue(func() int {
 // Thread gives the calling goroutine a thread of its own with the lowest priority. The thread ends with the
 // goroutine: a priority that was lowered cannot be raised again. Where the operating system has no priorities of
 // threads nothing happens.
-func Thread() { thread() }
+func Thread() {
+	if !alone.Load() {
+		thread()
+	}
+}
