@@ -13,7 +13,6 @@ import (
 
 	"roster/client"
 	"roster/internal/app"
-	"roster/internal/background"
 )
 
 // connector says where a command finds its server.
@@ -55,7 +54,6 @@ func (c connector) connect(ctx context.Context) (*connection, error) {
 		return connected(c.server, c.credentials, nil)
 	}
 	c.cfg.Private = true
-	background.Alone()
 	c.cfg.Logger = app.NewLogger(c.log, max(c.cfg.LogLevel, slog.LevelWarn), "text")
 	limitMemory(&c.cfg)
 	a, err := startServer(ctx, c.cfg)

@@ -22,6 +22,9 @@ const (
 	patchRemove  = "remove"
 )
 
+// behindLast is the name of the place behind the last value of a list.
+const behindLast = "-"
+
 // patchOp is one operation of a JSON Patch.
 type patchOp struct {
 	at    string   // where it stands in the body, such as "[0]"

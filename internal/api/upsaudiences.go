@@ -221,18 +221,24 @@ func upsPatch(ops []patchOp) (control.Patch, error) {
 			p.Description = new(string)
 			o.set(&d, p.Description)
 		case o.is("labels"):
-			p.Labels = new([]string)
+			p.Labels, p.AddLabels = new([]string), nil
 			o.set(&d, p.Labels)
 		case o.is("tags"):
-			p.Tags = new([]string)
+			p.Tags, p.AddTags = new([]string), nil
 			o.set(&d, p.Tags)
+		case o.op == patchAdd && o.is("labels", behindLast):
+			p.AddLabels = append(p.AddLabels, "")
+			o.set(&d, &p.AddLabels[len(p.AddLabels)-1])
+		case o.op == patchAdd && o.is("tags", behindLast):
+			p.AddTags = append(p.AddTags, "")
+			o.set(&d, &p.AddTags[len(p.AddTags)-1])
 		case o.is("lifecycleState") && o.op == patchRemove:
 			d.problems.Add(join(o.at, "op"), "an audience always has a lifecycleState; set another one")
 		case o.is("lifecycleState"):
 			p.State = new(audience.State)
 			o.set(&d, p.State)
 		default:
-			o.refuse(&d, "/description", "/labels", "/tags", "/lifecycleState")
+			o.refuse(&d, "/description", "/labels", "/labels/-", "/tags", "/tags/-", "/lifecycleState")
 		}
 	}
 	return p, d.problems.Err()

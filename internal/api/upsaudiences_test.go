@@ -131,6 +131,12 @@ func TestPatchUPSAudience(t *testing.T) {
 		p.Fields != nil || p.TTLDays != nil || len(p.IfMatch) != 1 {
 		t.Errorf("%+v", p)
 	}
+	w.do("PATCH", path, `[{"op": "add", "path": "/tags/-", "value": "gone"}, {"op": "replace", "path": "/tags", "value": ["a"]},
+		{"op": "add", "path": "/tags/-", "value": "b"}, {"op": "add", "path": "/labels/-", "value": "core/C3"}, {"op": "add", "path": "/labels/-", "value": "core/C4"}]`)
+	p = last[control.Patch](t, w.service)
+	if !reflect.DeepEqual(*p.Tags, []string{"a"}) || !reflect.DeepEqual(p.AddTags, []string{"b"}) || p.Labels != nil || !reflect.DeepEqual(p.AddLabels, []string{"core/C3", "core/C4"}) {
+		t.Errorf("%+v", p)
+	}
 	for match, status := range map[string]int{"": 200, "*": 200, `"a", ` + got.Etag: 200, `"a"`: 412, "W/" + got.Etag: 412, ",": 412} {
 		rec := w.do("PATCH", path, `[{"op": "remove", "path": "/tags"}]`, "If-Match", match)
 		if rec.Code != status || strings.Contains(rec.Body.String(), `"errorMessage":`) != (status == 412) {

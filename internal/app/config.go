@@ -67,7 +67,7 @@ type Config struct {
 	// Running, when not nil, is told how many runs go on whenever that changes; calls follow each other.
 	Running func(runs int)
 	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
-	// addresses in the credentials file stay those of the server that listens on Listen.
+	// addresses in the credentials file stay those of the server that listens on Listen. Its runs give way to nobody.
 	Private bool
 }
 

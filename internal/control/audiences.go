@@ -23,6 +23,8 @@ type Patch struct {
 	Schedule    *audience.Schedule
 
 	KeepRejectedRows *bool
+	// AddLabels and AddTags come behind those that are there, or that replace them. One that is there already stays where it is.
+	AddLabels, AddTags []string
 	// IfMatch are etags, of which the audience must have one unless there are none.
 	IfMatch []string
 }
@@ -90,6 +92,23 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 	return changed.SeenBy(a.Grants), nil
 }
 
+// adding returns the list that comes from adding values to the one that replaces the current one, or else to that.
+func adding(values []string, replacing *[]string, current []string) *[]string {
+	if len(values) == 0 {
+		return replacing
+	}
+	if replacing != nil {
+		current = *replacing
+	}
+	all := slices.Clone(current)
+	for _, v := range values {
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return &all
+}
+
 // apply checks the patch and changes the audience by it, now, as far as the actor sees it.
 func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) error {
 	var wrong audience.Problems
@@ -98,6 +117,7 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		wrong.OptionalText("description", *p.Description)
 		a.Description = *p.Description
 	}
+	p.Labels, p.Tags = adding(p.AddLabels, p.Labels, a.Labels), adding(p.AddTags, p.Tags, a.Tags)
 	if p.Labels != nil {
 		wrong.Labels("labels", *p.Labels)
 		a.Labels = *p.Labels

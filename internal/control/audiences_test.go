@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -151,6 +152,35 @@ func TestStates(t *testing.T) {
 		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{State: &state})
 		wantCode(t, string(state), err, audience.Invalid, "lifecycleState", "published")
 	}
+}
+
+// TestAddLabelsAndTags puts values behind those that an audience has.
+func TestAddLabelsAndTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := draft("a")
+	d.Labels, d.Tags = []string{"core/C1"}, []string{"x"}
+	a := w.submit(d)
+	for _, c := range []struct {
+		patch        control.Patch
+		labels, tags []string
+	}{
+		{control.Patch{AddLabels: []string{"core/C2", "core/C1", "core/C2"}, AddTags: []string{"y"}}, []string{"core/C1", "core/C2"}, []string{"x", "y"}},
+		{control.Patch{Tags: new([]string{"z"}), AddTags: []string{"z", "x"}}, []string{"core/C1", "core/C2"}, []string{"z", "x"}},
+	} {
+		if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, c.patch); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.stored(a.ID); !slices.Equal(got.Labels, c.labels) || !slices.Equal(got.Tags, c.tags) {
+			t.Errorf("%+v: %q, %q", c.patch, got.Labels, got.Tags)
+		}
+	}
+	_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{AddTags: []string{""}})
+	wantCode(t, "an empty tag", err, audience.Invalid, "tags[2]")
+	few := w.editor
+	few.Grants = audience.Grants{"core/C1", "core/C2"}
+	_, err = w.UpdateAudience(t.Context(), few, a.ID, control.Patch{AddLabels: []string{"core/C3"}})
+	wantCode(t, "a label that is not held", err, audience.Forbidden)
 }
 
 // TestIfMatch changes and deletes an audience by its etag.

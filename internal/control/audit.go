@@ -175,5 +175,8 @@ func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery
 	if err := s.redact(ctx, a, list); err != nil {
 		return nil, fmt.Errorf("look up the labels of what the audit log is about: %w", err)
 	}
+	if q.Object != "" { // that there is an entry about a name would tell the name
+		list = slices.DeleteFunc(list, func(e audience.AuditEntry) bool { return e.Object == "" })
+	}
 	return list, nil
 }

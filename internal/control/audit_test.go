@@ -113,6 +113,28 @@ func TestAuditOfRefusals(t *testing.T) {
 	}
 }
 
+// TestAuditByHiddenName looks for entries about a name that is hidden: that there are some would confirm it.
+func TestAuditByHiddenName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := draft("people")
+	d.Labels = []string{"custom/x"}
+	w.submit(d)
+	_, err := w.Submit(t.Context(), w.editor, d)
+	wantCode(t, "a name that is taken", err, audience.Duplicate)
+	for _, of := range []struct {
+		grants  audience.Grants
+		entries int
+	}{{audience.Grants{audience.AllLabels}, 1}, {audience.Grants{"core/C1"}, 0}} {
+		admin := w.editor
+		admin.Role, admin.Grants = audience.Admin, of.grants
+		list, err := w.Audit(t.Context(), admin, meta.AuditQuery{Object: "people", Limit: 10})
+		if err != nil || len(list) != of.entries {
+			t.Errorf("who holds %v finds %+v, %v", of.grants, list, err)
+		}
+	}
+}
+
 // TestAuditWithTheChange lets the store fail: there is no change without its entry, and no entry without its change.
 func TestAuditWithTheChange(t *testing.T) {
 	t.Parallel()

@@ -73,8 +73,8 @@ func newTemplate(t *testing.T, do work) *template {
 		t.Fatalf("left over: %v", left)
 	}
 	w.close()
-	if tp.before == tp.after {
-		t.Fatalf("what is done changes nothing:\n%s", tp.after)
+	if (tp.before == tp.after) != do.unseen {
+		t.Fatalf("what is done leads from\n%sto\n%s", tp.before, tp.after)
 	}
 	return tp
 }

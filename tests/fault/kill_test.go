@@ -114,9 +114,10 @@ func beKilled(dir string) {
 	if _, err := fmt.Sscanf(os.Getenv(childPlace), "%s %d", &c.place, &c.pass); err != nil {
 		panic(err)
 	}
-	do, ok := runs[os.Getenv(childDoing)]
+	doing := os.Getenv(childDoing)
+	do, ok := runs[doing]
 	if !ok {
-		do = erasing
+		do = map[string]work{"erase": erasing, "maintain": maintaining}[doing]
 	}
 	passed := 0
 	var count counter

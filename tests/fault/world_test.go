@@ -63,6 +63,7 @@ type world struct {
 	profile *pebble.Store
 	lake    *lake.Lake
 	jobs    jobs
+	later   time.Duration // by which the clock is ahead
 	*control.Service
 }
 
@@ -104,12 +105,13 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	w.profile, err = pebble.Open(w.path("profile"), pebble.Options{})
 	w.must(err)
-	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: time.Now, Workers: 2, Log: discard}
+	clock := func() time.Time { return time.Now().Add(w.later) }
+	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: clock, Workers: 2, Log: discard}
 	master, err := secret.KeyFile(w.path("master.key"), true)
 	w.must(err)
 	ring, err := secret.Open(w.path("secrets.json"), master)
 	w.must(err)
-	w.Service = control.New(control.Config{Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
+	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
 		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
 			return source.OpenLocal(w.path("landing", "prod"))
 		}, Landing: landing.New(filepath.Join(dir, "landing"), nil, 0)})
@@ -165,6 +167,7 @@ type work struct {
 	prepare func(w *world)       // what there has to be before; nil for the first import alone
 	begin   func(w *world) error // until it is acknowledged
 	goOn    func(w *world) error
+	unseen  bool // people see nothing of it
 }
 
 // runs are works that are a run each, by their names.

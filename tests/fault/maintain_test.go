@@ -1,0 +1,128 @@
+//go:build fault
+
+package fault
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/fault"
+	"roster/internal/queue"
+)
+
+// maintaining folds the files of an audience, removes its old versions and what nothing names. People see nothing of it.
+var maintaining = work{prepare: (*world).wear, begin: func(*world) error { return nil }, goOn: func(w *world) error { return w.maintain(8 * day) }, unseen: true}
+
+const day = 24 * time.Hour
+
+// wear leaves dead rows, earlier versions, and a file that nothing names.
+func (w *world) wear() {
+	w.t.Helper()
+	for _, text := range []string{secondFile, "mail,phone,points\nbob@x.org,+23,21\ndee@x.org,+4,45\n"} {
+		w.upload(text)
+		w.must(w.start(audience.RunRequest{Differential: true}))
+		w.settle()
+	}
+}
+
+// maintain maintains the audience some time from now.
+func (w *world) maintain(later time.Duration) error {
+	w.later = later
+	defer func() { w.later = 0 }()
+	return w.Handle(w.t.Context(), queue.Job{Kind: queue.MaintainJob, ID: "1"}) // the first audience's number
+}
+
+// stored counts the files of the dataset by their folder and kind.
+func (w *world) stored() string {
+	w.t.Helper()
+	counts := map[string]int{}
+	w.must(filepath.WalkDir(w.path("lake"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			folder, _, _ := strings.Cut(filepath.Base(filepath.Dir(path)), "-")
+			counts[folder+" "+filepath.Ext(path)]++
+		}
+		return err
+	}))
+	text := ""
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		text += fmt.Sprintf("%s: %d\n", kind, counts[kind])
+	}
+	return text
+}
+
+// TestEveryIOFailsOfMaintenance lets the k-th I/O call of maintenance fail, for every k. The next time does what is left.
+func TestEveryIOFailsOfMaintenance(t *testing.T) {
+	tp := newTemplate(t, maintaining)
+	want := tp.maintainedAgain(t)
+	t.Logf("%d I/O calls; at the end there are\n%s", len(tp.places), want)
+	for k := 1; k <= len(tp.places)+5; k += *every {
+		tp.restore(t)
+		w := open(t, tp.dir)
+		where := ""
+		c := counter{act: func(n int, place string) error {
+			if n == k {
+				where = place
+				return errDisk
+			}
+			return nil
+		}}
+		fault.Set(c.at)
+		err := maintaining.goOn(w)
+		fault.Set(nil)
+		w.unharmed(tp, want, fmt.Sprintf("call %d (%s) failed, maintenance said %v", k, where, err))
+		w.close()
+	}
+}
+
+// TestKillDuringMaintenance kills the process each time that maintenance gets to a named place.
+func TestKillDuringMaintenance(t *testing.T) {
+	tp := newTemplate(t, maintaining)
+	want := tp.maintainedAgain(t)
+	for _, c := range killings(tp.places) {
+		t.Run(fmt.Sprintf("%s-%d", c.place, c.pass), func(t *testing.T) {
+			tp.restore(t)
+			killChild(t, tp.dir, "maintain", c)
+			w := open(t, tp.dir)
+			defer w.close()
+			w.unharmed(tp, want, c.place)
+		})
+	}
+}
+
+// maintainedAgain returns what is stored after maintenance that nothing disturbed, and another one two days later.
+func (tp *template) maintainedAgain(t *testing.T) string {
+	t.Helper()
+	w := open(t, tp.dir)
+	defer w.close()
+	w.must(w.maintain(10 * day))
+	return w.stored()
+}
+
+// unharmed requires that people see what they saw before, also after the next maintenance, which leaves what an undisturbed
+// one would have left, and after an import.
+func (w *world) unharmed(tp *template, stored, what string) {
+	w.t.Helper()
+	if got := w.state(); got != tp.before {
+		w.t.Fatalf("%s: there is\n%swant\n%s", what, got, tp.before)
+	}
+	w.must(w.maintain(10 * day))
+	if got := w.state(); got != tp.before {
+		w.t.Fatalf("%s, and maintained again: there is\n%swant\n%s", what, got, tp.before)
+	}
+	if got := w.stored(); got != stored {
+		w.t.Fatalf("%s, and maintained again: there are\n%swant\n%s", what, got, stored)
+	}
+	w.upload(firstFile)
+	w.must(w.start(audience.RunRequest{}))
+	w.settle()
+	if a := w.audience(); a.Members != 3 || w.runs()[0].Status != audience.Success {
+		w.t.Fatalf("%s, and another import: %d members", what, a.Members)
+	}
+}
