@@ -86,13 +86,14 @@ func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, e
 // comparison is that of the current members with those of a version.
 type comparison struct {
 	attempt       *attempt
+	version       *lake.Dataset
 	now, then     *lake.State
 	rules         mergeRules // of the current members; refreshed is theirs
 	thenRefreshed int64      // epoch microseconds
 }
 
 func (a *attempt) comparison(ctx context.Context, then *lake.Dataset) (*comparison, error) {
-	c := &comparison{attempt: a}
+	c := &comparison{attempt: a, version: then}
 	refreshed, err := refreshedAt(a.dataset)
 	if err != nil {
 		return nil, err
@@ -127,6 +128,9 @@ func (c *comparison) run(ctx context.Context, m *merged) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for i, r := range ranges {
 		tallies[i] = newTally(1)
+		if a.spec.Run.Request.DryRun {
+			tallies[i].samples = newSamples()
+		}
 		g.Go(guard(func() error {
 			w, err := changes.open(i)
 			if err != nil {
@@ -145,6 +149,10 @@ func (c *comparison) run(ctx context.Context, m *merged) error {
 		m.tally.plus(t)
 	}
 	m.content = m.tally.state
+	if a.spec.Run.Request.DryRun {
+		m.samples, err = originSamples(ctx, c.version, tallies)
+		return err
+	}
 	m.delta, err = changes.finish(ctx, ranges)
 	return err
 }
@@ -208,6 +216,7 @@ func (s *stepBack) compare() error {
 			i++
 		case order > 0:
 			s.tally.files[0].Added++
+			s.tally.samples.add(changeAdded, rowOf(s.then.IDs[j]))
 			err = s.bring(j, -1)
 			j++
 		default:
@@ -215,6 +224,7 @@ func (s *stepBack) compare() error {
 				s.tally.files[0].Unchanged++
 			} else {
 				s.tally.files[0].Updated++
+				s.tally.samples.add(changeUpdated, rowOf(s.then.IDs[j]))
 			}
 			err = s.bring(j, i)
 			i, j = i+1, j+1

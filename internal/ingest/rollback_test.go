@@ -154,6 +154,19 @@ func TestRollback(t *testing.T) {
 	w.now = w.now.Add(24 * time.Hour)
 	w.reopen()
 
+	dry := w.rollbackSpec(first.ID)
+	dry.Run.Request.DryRun = true
+	told, err := w.pipeline.Run(t.Context(), dry)
+	if err != nil || told.Status != audience.Success {
+		t.Fatal(told.Status, told.Error, err)
+	}
+	if want := []audience.ChangeSample{{Change: "added", File: "a.csv", Line: 2}, {Change: "updated", File: "a.csv", Line: 3}}; !slices.Equal(told.Result.Changes, want) {
+		t.Errorf("a dry run shows %+v", told.Result.Changes)
+	}
+	if got := rowsOf(t, w.dataset()); !slices.Equal(got, rows2) {
+		t.Error("a dry run changed the dataset")
+	}
+
 	r := w.rollback(first.ID)
 	w.wantRows(r, audience.Rows{Read: 3, Added: 1, Updated: 1, Unchanged: 1})
 	if r.Result.Members != (audience.Members{Before: 3, After: 3, Removed: 1}) {

@@ -2,9 +2,18 @@ package ingest
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"roster/internal/audience"
+	"roster/internal/lake"
 )
 
 // Kinds of changes that a row of a file brings, as a dry run names them.
@@ -35,14 +44,72 @@ func (s *samples) add(kind string, r row) {
 // changeSamples puts the samples of all ranges together, by kind, file and line.
 func changeSamples(all []*tally, files []audience.PlannedFile) (list []audience.ChangeSample) {
 	for _, kind := range []string{changeAdded, changeUpdated, changeDeleted} {
-		var rows []row
-		for _, t := range all {
-			rows = append(rows, t.samples.byKind[kind]...)
-		}
-		slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.order, b.order) })
-		for _, r := range rows[:min(len(rows), samplesOfKind)] {
+		for _, r := range firstOfKind(all, kind, func(a, b row) int { return cmp.Compare(a.order, b.order) }) {
 			list = append(list, audience.ChangeSample{Change: kind, File: files[r.file()].Path, Line: r.line()})
 		}
 	}
 	return list
+}
+
+// firstOfKind are the first samples of a kind of all ranges.
+func firstOfKind(all []*tally, kind string, compare func(a, b row) int) (rows []row) {
+	for _, t := range all {
+		rows = append(rows, t.samples.byKind[kind]...)
+	}
+	slices.SortFunc(rows, compare)
+	return rows[:min(len(rows), samplesOfKind)]
+}
+
+// originSamples are the first members of each kind, in the order of their keys, whom a rollback would bring back or change,
+// each by the row of a file that the version has of it.
+func originSamples(ctx context.Context, version *lake.Dataset, all []*tally) (list []audience.ChangeSample, err error) {
+	read := map[int64][]audience.FileResult{} // by the numbers of runs
+	for _, kind := range []string{changeAdded, changeUpdated} {
+		for _, r := range firstOfKind(all, kind, compareRows) {
+			sample := audience.ChangeSample{Change: kind}
+			if sample.File, sample.Line, err = originOf(ctx, version, lake.Key(r.key()), read); err != nil {
+				return nil, fmt.Errorf("find a member of the version: %w", err)
+			}
+			list = append(list, sample)
+		}
+	}
+	return list, nil
+}
+
+// goneFile stands for a file of a run that is not known any more.
+const goneFile = "a file of an earlier run"
+
+// originOf finds out which line of which file a member of a version comes from. read has the files of the runs that are known.
+func originOf(ctx context.Context, version *lake.Dataset, key lake.Key, read map[int64][]audience.FileResult) (file string, line int64, err error) {
+	rec, ok, err := version.Find(ctx, key)
+	if err != nil {
+		return "", 0, err
+	}
+	if !ok {
+		return "", 0, errors.New("it is not in the dataset")
+	}
+	defer rec.Release()
+	column := func(name string) arrow.Array { return rec.Column(rec.Schema().FieldIndices(name)[0]) }
+	run, n := column(lake.ColRun).(*array.Int64).Value(0), int(column(lake.ColFile).(*array.Int32).Value(0))
+	if _, ok := read[run]; !ok {
+		if read[run], err = filesOf(version, run); err != nil {
+			return "", 0, err
+		}
+	}
+	if n < 0 || n >= len(read[run]) {
+		return goneFile, 0, nil
+	}
+	return read[run][n].Path, column(lake.ColLine).(*array.Int64).Value(0), nil
+}
+
+// filesOf are the files that the run with a number read; nil when its snapshot is gone or does not name them.
+func filesOf(d *lake.Dataset, run int64) (files []audience.FileResult, err error) {
+	number := strconv.FormatInt(run, 10)
+	for _, snap := range d.Snapshots() {
+		if text := snap.Props[propManifest]; text != "" && snap.Props[propSeq] == number {
+			err = json.Unmarshal([]byte(text), &files)
+			return files, err
+		}
+	}
+	return nil, nil
 }

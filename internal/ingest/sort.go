@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"roster/internal/audience"
+	"roster/internal/lake"
 	"roster/internal/profile"
 )
 
@@ -15,6 +16,11 @@ type row struct {
 	hi, lo uint64 // the key
 	order  uint64
 	at     uint32 // offset of the record in the buffer; buckets stay below 4 GiB
+}
+
+// rowOf is the row with a key, of no file.
+func rowOf(k lake.Key) row {
+	return row{hi: binary.BigEndian.Uint64(k[:8]), lo: binary.BigEndian.Uint64(k[8:])}
 }
 
 func (r row) key() (k profile.Key) {
