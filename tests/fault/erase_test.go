@@ -13,7 +13,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/fault"
 )
 
 var erasing = work{begin: (*world).erase, goOn: (*world).workOnErasures}
@@ -75,17 +74,7 @@ func TestEveryIOFailsOfAnErasure(t *testing.T) {
 	for k := 1; k <= len(tp.places)+5; k += *every {
 		tp.restore(t)
 		w := open(t, tp.dir)
-		where := ""
-		c := counter{act: func(n int, place string) error {
-			if n == k {
-				where = place
-				return errDisk
-			}
-			return nil
-		}}
-		fault.Set(c.at)
-		err := errors.Join(w.erase(), w.workOnErasures())
-		fault.Set(nil)
+		where, err := failing(k, func() error { return errors.Join(w.erase(), w.workOnErasures()) })
 		what := fmt.Sprintf("call %d (%s) failed, the erasure said %v", k, where, err)
 		w.settle()
 		want := tp.before

@@ -41,6 +41,21 @@ func (c *counter) at(place string) error {
 	return c.act(n, place)
 }
 
+// failing does something whose k-th I/O call fails, and returns the place of that call, "" when there are fewer.
+func failing(k int, do func() error) (where string, err error) {
+	c := counter{act: func(n int, place string) error {
+		if n == k {
+			where = place
+			return errDisk
+		}
+		return nil
+	}}
+	fault.Set(c.at)
+	defer fault.Set(nil)
+	err = do()
+	return where, err
+}
+
 // template is a directory before something is done in it, kept aside so that it can be put back: datasets know their
 // absolute path.
 type template struct {
@@ -128,17 +143,7 @@ func everyIOFails(t *testing.T, do work) {
 	for k := 1; k <= len(tp.places)+5; k += *every {
 		tp.restore(t)
 		w := open(t, tp.dir)
-		where := ""
-		c := counter{act: func(n int, place string) error {
-			if n == k {
-				where = place
-				return errDisk
-			}
-			return nil
-		}}
-		fault.Set(c.at)
-		err := errors.Join(do.begin(w), do.goOn(w))
-		fault.Set(nil)
+		where, err := failing(k, func() error { return errors.Join(do.begin(w), do.goOn(w)) })
 		what := fmt.Sprintf("call %d (%s) failed, the run said %v", k, where, err)
 		w.settle()
 		status := w.lastStatus(tp)

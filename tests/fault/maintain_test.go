@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/fault"
 	"roster/internal/queue"
 )
 
@@ -65,17 +64,7 @@ func TestEveryIOFailsOfMaintenance(t *testing.T) {
 	for k := 1; k <= len(tp.places)+5; k += *every {
 		tp.restore(t)
 		w := open(t, tp.dir)
-		where := ""
-		c := counter{act: func(n int, place string) error {
-			if n == k {
-				where = place
-				return errDisk
-			}
-			return nil
-		}}
-		fault.Set(c.at)
-		err := maintaining.goOn(w)
-		fault.Set(nil)
+		where, err := failing(k, func() error { return maintaining.goOn(w) })
 		w.unharmed(tp, want, fmt.Sprintf("call %d (%s) failed, maintenance said %v", k, where, err))
 		w.close()
 	}
