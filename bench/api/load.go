@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -33,12 +34,9 @@ func lookup(person int) string {
 // conn is a connection that sends one request after the other. It does little, since it shares the machine with the server,
 // and waits in the kernel.
 type conn struct {
-	socket
+	*os.File
 	in *bufio.Reader
 }
-
-// socket is the descriptor of a connection that blocks.
-type socket int
 
 func dial(ctx context.Context, address string) (*conn, error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
@@ -46,51 +44,13 @@ func dial(ctx context.Context, address string) (*conn, error) {
 		return nil, err
 	}
 	defer c.Close()
-	raw, err := c.(*net.TCPConn).SyscallConn()
+	f, err := c.(*net.TCPConn).File()
 	if err != nil {
 		return nil, err
 	}
-	var fd int
-	var failed error
-	if err := raw.Control(func(of uintptr) { fd, failed = syscall.Dup(int(of)) }); err != nil || failed != nil {
-		return nil, errors.Join(err, failed)
-	}
-	if err := syscall.SetNonblock(fd, false); err != nil {
-		return nil, err
-	}
-	return &conn{socket(fd), bufio.NewReaderSize(socket(fd), 64<<10)}, nil
+	f.Fd() // from now on it blocks
+	return &conn{f, bufio.NewReaderSize(f, 64<<10)}, nil
 }
-
-// Read implements io.Reader.
-func (s socket) Read(p []byte) (int, error) {
-	for {
-		n, err := syscall.Read(int(s), p)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case err != nil:
-			return 0, err
-		case n == 0:
-			return 0, io.EOF
-		default:
-			return n, nil
-		}
-	}
-}
-
-// Write implements io.Writer.
-func (s socket) Write(p []byte) (n int, err error) {
-	for n < len(p) {
-		m, err := syscall.Write(int(s), p[n:])
-		if err != nil && !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-		n += max(m, 0)
-	}
-	return n, nil
-}
-
-// Close implements io.Closer.
-func (s socket) Close() error { return syscall.Close(int(s)) }
 
 // get sends a request and returns what is answered with status 200.
 func (c *conn) get(path, headers string, body io.Writer) error {
