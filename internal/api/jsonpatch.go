@@ -22,9 +22,6 @@ const (
 	patchRemove  = "remove"
 )
 
-// behindLast is the name of the place behind the last value of a list.
-const behindLast = "-"
-
 // patchOp is one operation of a JSON Patch.
 type patchOp struct {
 	at    string   // where it stands in the body, such as "[0]"
@@ -112,6 +109,16 @@ func pointer(text string) (path []string, ok bool) {
 
 // is reports whether the operation is on the property that the names lead to.
 func (o *patchOp) is(path ...string) bool { return slices.Equal(o.path, path) }
+
+// adds reports whether the operation puts a value behind the others of the list that the name leads to.
+func (o *patchOp) adds(list string) bool { return o.op == patchAdd && o.is(list, "-") }
+
+// add appends the operation's value to the ones that are added to a list.
+func (o *patchOp) add(d *decoder, values *[]string) {
+	var value string
+	o.set(d, &value)
+	*values = append(*values, value)
+}
 
 // set puts the operation's value into dst, a pointer to what a body may hold, or its zero value for patchRemove.
 // d collects what does not fit.

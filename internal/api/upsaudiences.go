@@ -226,12 +226,10 @@ func upsPatch(ops []patchOp) (control.Patch, error) {
 		case o.is("tags"):
 			p.Tags, p.AddTags = new([]string), nil
 			o.set(&d, p.Tags)
-		case o.op == patchAdd && o.is("labels", behindLast):
-			p.AddLabels = append(p.AddLabels, "")
-			o.set(&d, &p.AddLabels[len(p.AddLabels)-1])
-		case o.op == patchAdd && o.is("tags", behindLast):
-			p.AddTags = append(p.AddTags, "")
-			o.set(&d, &p.AddTags[len(p.AddTags)-1])
+		case o.adds("labels"):
+			o.add(&d, &p.AddLabels)
+		case o.adds("tags"):
+			o.add(&d, &p.AddTags)
 		case o.is("lifecycleState") && o.op == patchRemove:
 			d.problems.Add(join(o.at, "op"), "an audience always has a lifecycleState; set another one")
 		case o.is("lifecycleState"):

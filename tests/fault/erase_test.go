@@ -48,13 +48,10 @@ func (w *world) erased(what string) bool {
 		if err == nil && d.IsDir() && d.Name() == "landing" {
 			return fs.SkipDir
 		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+		var content []byte
+		if err == nil && d.Type().IsRegular() {
+			content, err = os.ReadFile(path)
 		}
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

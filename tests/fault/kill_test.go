@@ -57,13 +57,7 @@ func killAt(t *testing.T, tp *template, name string, c killing) {
 	if status == "" {
 		return
 	}
-	// The audience is as good as any other: it takes another import.
-	w.upload(firstFile)
-	w.must(w.start(audience.RunRequest{}))
-	w.settle()
-	if a := w.audience(); a.Members != 3 || w.runs()[0].Status != audience.Success {
-		t.Fatalf("another import: %d members", a.Members)
-	}
+	w.takesAnother(c.place)
 }
 
 type killing struct {

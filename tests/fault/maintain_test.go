@@ -21,13 +21,12 @@ var maintaining = work{prepare: (*world).wear, begin: func(*world) error { retur
 
 const day = 24 * time.Hour
 
-// wear leaves dead rows, earlier versions, and a file that nothing names.
+// wear leaves dead rows, and earlier versions, whose files nothing names once these are removed.
 func (w *world) wear() {
 	w.t.Helper()
 	for _, text := range []string{secondFile, "mail,phone,points\nbob@x.org,+23,21\ndee@x.org,+4,45\n"} {
 		w.upload(text)
-		w.must(w.start(audience.RunRequest{Differential: true}))
-		w.settle()
+		w.run(audience.RunRequest{Differential: true})
 	}
 }
 
@@ -108,10 +107,5 @@ func (w *world) unharmed(tp *template, stored, what string) {
 	if got := w.stored(); got != stored {
 		w.t.Fatalf("%s, and maintained again: there are\n%swant\n%s", what, got, stored)
 	}
-	w.upload(firstFile)
-	w.must(w.start(audience.RunRequest{}))
-	w.settle()
-	if a := w.audience(); a.Members != 3 || w.runs()[0].Status != audience.Success {
-		w.t.Fatalf("%s, and another import: %d members", what, a.Members)
-	}
+	w.takesAnother(what)
 }

@@ -157,8 +157,7 @@ func (w *world) prepare() {
 		OriginName: audience.OriginUpload, Guards: audience.Guards{MaxRejectedPercent: &percent}})
 	w.must(err)
 	w.settle()
-	w.must(w.start(audience.RunRequest{}))
-	w.settle()
+	w.run(audience.RunRequest{})
 	w.upload(secondFile)
 }
 
@@ -179,10 +178,23 @@ var runs = map[string]work{
 }
 
 // importSecond imports the second file.
-func (w *world) importSecond() {
+func (w *world) importSecond() { w.run(audience.RunRequest{}) }
+
+// run runs the file to its end.
+func (w *world) run(req audience.RunRequest) {
 	w.t.Helper()
-	w.must(w.start(audience.RunRequest{}))
+	w.must(w.start(req))
 	w.settle()
+}
+
+// takesAnother requires that the audience is as good as any other, after what happened to it: it takes another import.
+func (w *world) takesAnother(what string) {
+	w.t.Helper()
+	w.upload(firstFile)
+	w.run(audience.RunRequest{})
+	if a := w.audience(); a.Members != 3 || w.runs()[0].Status != audience.Success {
+		w.t.Fatalf("%s, and another import: %d members", what, a.Members)
+	}
 }
 
 // rollBack starts a run that undoes the import of the second file.
