@@ -62,11 +62,17 @@ func (s *Store) Close() error {
 	return err
 }
 
-// maxTries bounds how often Update runs a transaction that loses against others.
-const maxTries = 20
+// How a transaction that loses against others is tried again. The waits grow until those that collide are spread
+// over more time than their transactions take, also on a machine where one takes a tenth of a second.
+const (
+	maxTries  = 20
+	firstWait = 4 * time.Millisecond
+	maxWait   = 500 * time.Millisecond
+)
 
 // Update implements meta.Store.
 func (s *Store) Update(ctx context.Context, fn func(meta.Tx) error) error {
+	wait := firstWait
 	for try := 1; ; try++ {
 		err := s.inTx(ctx, s.write, s.d.Update, func(t *sql.Tx) error { return fn(s.newTx(t)) })
 		if err == nil || try == maxTries || !s.d.Retry(err) {
@@ -75,8 +81,9 @@ func (s *Store) Update(ctx context.Context, fn func(meta.Tx) error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(time.Duration(try) * 2 * time.Millisecond)): // spreads those that collided
+		case <-time.After(rand.N(wait)):
 		}
+		wait = min(2*wait, maxWait)
 	}
 }
 
