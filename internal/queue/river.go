@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -205,7 +206,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
 	j := Job{Kind: job.Args.Work, ID: job.Args.ID}
 	ctx = context.WithValue(ctx, whoseKey{}, &whose{})
-	err := q.handler(ctx, j)
+	err := q.handle(ctx, j)
 	switch {
 	case err == nil:
 		return nil
@@ -214,6 +215,16 @@ func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
 	}
 	q.log.With(Whose(ctx)...).WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", job.Attempt, "error", err)
 	return err
+}
+
+// handle does a job; a panic is a failure of it, so that its log line tells whose job it was.
+func (q *Queue) handle(ctx context.Context, j Job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return q.handler(ctx, j)
 }
 
 // retryPolicy waits twice as long after every failure, up to longestWait, a little less at random so that jobs

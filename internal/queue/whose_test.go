@@ -34,6 +34,18 @@ func (l *lines) Write(p []byte) (int, error) {
 // TestFailuresTellWhose has a job fail: its log line says in which organization and sandbox it was.
 func TestFailuresTellWhose(t *testing.T) {
 	t.Parallel()
+	for name, fail := range map[string]func() error{
+		"error": func() error { return errors.New("down") },
+		"panic": func() error { panic("down") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tellsWhose(t, fail)
+		})
+	}
+}
+
+func tellsWhose(t *testing.T, fail func() error) {
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		log := &lines{failed: make(chan struct{})}
 		q, err := queue.New(db, d, slog.New(slog.NewTextHandler(log, nil)))
@@ -42,7 +54,7 @@ func TestFailuresTellWhose(t *testing.T) {
 		}
 		err = q.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
 			queue.For(ctx, "ABC@RosterOrg", "prod")
-			return errors.New("down")
+			return fail()
 		})
 		if err != nil {
 			t.Fatal(err)
