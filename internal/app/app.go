@@ -116,6 +116,9 @@ func (a *App) openDataDir(context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, func() error { a.lock.release(); return nil })
+	if err := ingest.ClearScratch(a.path("scratch")); err != nil {
+		return fmt.Errorf("remove the scratch files of a process that was killed: %w", err)
+	}
 	return nil
 }
 

@@ -2,10 +2,12 @@ package ingest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -46,24 +48,35 @@ type extent struct {
 	size int64
 }
 
+const spillName = "spill-*"
+
 // newSpill returns a spill of 1<<logBuckets buckets with its scratch file in dir, for as many writers as workers.
 // The open blocks of all of them take up to a quarter of the budget.
 func newSpill(dir string, logBuckets int, budget int64, workers int) (*spill, error) {
 	if err := fault.At("spill.create"); err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
 	}
-	f, err := os.CreateTemp(dir, "spill-*")
+	f, err := os.CreateTemp(dir, spillName)
 	if err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("unlink the scratch file: %w", err)
+	if err := errors.Join(fault.At("spill.create"+fault.Done), os.Remove(f.Name())); err != nil {
+		return nil, errors.Join(fmt.Errorf("unlink the scratch file: %w", err), f.Close())
 	}
 	block := min(max(int(budget/4)/workers>>logBuckets, minBlock), maxBlock)
 	s := &spill{shift: 64 - logBuckets, block: block, budget: budget, buckets: make([]bucket, 1<<logBuckets), file: f}
 	s.free.New = func() any { b := make([]byte, 0, block); return &b }
 	return s, nil
+}
+
+// ClearScratch removes the scratch files of runs whose process was killed before the file had lost its name. No run may
+// be using the directory.
+func ClearScratch(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, spillName))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 func (s *spill) close() error { return s.file.Close() }
@@ -143,6 +156,9 @@ func (s *spill) writeOut(bu *bucket) error {
 			return fmt.Errorf("write the scratch file: %w", err)
 		}
 		if _, err := s.file.WriteAt(b, at); err != nil {
+			return fmt.Errorf("write the scratch file: %w", err)
+		}
+		if err := fault.At("spill.write" + fault.Done); err != nil {
 			return fmt.Errorf("write the scratch file: %w", err)
 		}
 		at += int64(len(b))

@@ -87,7 +87,7 @@ func removeBut(dir string, names []string) error {
 			kept++
 			continue
 		}
-		errs = append(errs, os.Remove(filepath.Join(dir, e.Name())))
+		errs = append(errs, remove(filepath.Join(dir, e.Name())))
 	}
 	if kept == 0 {
 		return errors.Join(append(errs, removeDurable(dir))...)

@@ -86,6 +86,9 @@ func createDurable(path string) (*durableFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := fault.At("lake.create" + fault.Done); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return &durableFile{File: f}, nil
 }
 
@@ -98,7 +101,11 @@ func (f *durableFile) Write(p []byte) (int, error) {
 	if err := fault.At("lake.write"); err != nil {
 		return 0, err
 	}
-	return f.File.Write(p)
+	n, err := f.File.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, fault.At("lake.write" + fault.Done)
 }
 
 // Close syncs the file and its directory. Closing twice does nothing.
@@ -135,7 +142,7 @@ func mkdirDurable(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return errors.Join(syncDir(parent), fault.At("lake.mkdir"+fault.Done))
 }
 
 // syncDirectories makes the names of the table's directories durable. Each was when it was created, unless the
@@ -177,4 +184,15 @@ func removeDurable(dir string) error {
 		return err
 	}
 	return errors.Join(syncDir(filepath.Dir(dir)), fault.At("lake.remove"+fault.Done))
+}
+
+// remove removes a file; one that is gone already is no error.
+func remove(path string) error {
+	if err := fault.At("lake.remove"); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return fault.At("lake.remove" + fault.Done)
 }

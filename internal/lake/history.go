@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go/table"
-
-	"roster/internal/fault"
 )
 
 // OpenHistory opens, as OpenState does, all rows of all data files that any snapshot of the table names, deleted or
@@ -100,10 +98,7 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 		if !filepath.IsLocal(rel) || named[path] || strings.HasPrefix(rel, "roster"+string(filepath.Separator)) && named[filepath.Base(filepath.Dir(rel))] {
 			continue
 		}
-		if err := fault.At("lake.remove"); err != nil {
-			return err
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := remove(path); err != nil {
 			return fmt.Errorf("remove a file that no snapshot names: %w", err)
 		}
 		_ = os.Remove(filepath.Dir(path)) // fails while it has files
@@ -137,11 +132,5 @@ func (d *Dataset) RemoveFile(location string) error {
 	if err != nil {
 		return err
 	}
-	if err := fault.At("lake.remove"); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return remove(path)
 }

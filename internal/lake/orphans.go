@@ -13,7 +13,6 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
-	"roster/internal/fault"
 )
 
 // maintenancePrefix begins the names of the directories of maintenance, which no run has.
@@ -143,10 +142,7 @@ func (s *sweep) remove(ctx context.Context, named map[string]bool) error {
 		if named[c.path] || named[c.dir] && !c.kept {
 			continue
 		}
-		if err := fault.At("lake.remove"); err != nil {
-			return err
-		}
-		if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := remove(c.path); err != nil {
 			return fmt.Errorf("remove an orphan: %w", err)
 		}
 		s.files++

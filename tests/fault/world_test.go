@@ -105,6 +105,7 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	w.profile, err = pebble.Open(w.path("profile"), pebble.Options{})
 	w.must(err)
+	w.must(ingest.ClearScratch(w.path("scratch")))
 	clock := func() time.Time { return time.Now().Add(w.later) }
 	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: clock, Workers: 2, Log: discard}
 	master, err := secret.KeyFile(w.path("master.key"), true)

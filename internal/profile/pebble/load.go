@@ -51,7 +51,7 @@ func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d 
 	if err := s.db.Ingest(ctx, l.paths); err != nil {
 		return fmt.Errorf("take sorted tables in: %w", err)
 	}
-	return nil
+	return fault.At("profile.ingest" + fault.Done)
 }
 
 type loading struct {
