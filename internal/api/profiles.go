@@ -43,7 +43,7 @@ func (s *server) lookup(c *call) (answer, error) {
 	if text := q.Get("fields"); text != "" {
 		fields = strings.Split(text, ",")
 	}
-	return answer{http.StatusOK, rawJSON(appendProfiles(make([]byte, 0, 1<<10), found, fields))}, nil
+	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, fields)}, nil
 }
 
 // identity reads which identity a call is about.
@@ -73,7 +73,7 @@ func (s *server) lookupMany(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, rawJSON(appendProfiles(nil, found, in.Fields))}, nil
+	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, in.Fields)}, nil
 }
 
 func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
@@ -98,11 +98,11 @@ func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
 	return refs, problems.Err()
 }
 
-// appendProfiles appends the profiles by their opaque ids, as client.Profiles is in JSON. fields names the parts that are
+// appendProfiles appends the profiles, which it sorts, by their opaque ids, as client.Profiles is in JSON. fields names the parts that are
 // wanted; nil for all. It is written by hand since look-ups are most of what a server does.
-func appendProfiles(dst []byte, found []control.Profile, fields []string) []byte {
+func appendProfiles(dst rawJSON, found []control.Profile, fields []string) rawJSON {
 	identities, memberships := wants(fields, "identities", "identityMap"), wants(fields, "segmentMembership")
-	found = slices.SortedStableFunc(slices.Values(found), func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })
+	slices.SortStableFunc(found, func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })
 	dst = append(dst, '{')
 	for i, p := range found {
 		if i > 0 && p.XID == found[i-1].XID {

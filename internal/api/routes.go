@@ -156,6 +156,9 @@ var services = []string{"/core/", "/foundation/", "/flowservice/", "/roster/"}
 // without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
 // that is no route's, such as one with "..", an empty segment, or a folder's.
 func (s *server) canonical(path string) (_ string, ok bool) {
+	if !strings.HasPrefix(path, "/") {
+		return "", false // "*", which the mux would answer itself
+	}
 	if strings.HasPrefix(path, inLanding) {
 		return path, pathpkg.Clean(path) == path && path != inLanding
 	}

@@ -104,7 +104,7 @@ func TestPathsThatAreNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{
-		"/", "/nothing", "/data", "/data/", "/data/healthz", "/data/ims/token/v3", "/data/landing/x", "/data/landing", "/landing/",
+		"*", "/", "/nothing", "/data", "/data/", "/data/healthz", "/data/ims/token/v3", "/data/landing/x", "/data/landing", "/landing/",
 		"/core/ais/external-audience//submit", "/core/ais/../ais/external-audience", "/core/ais/./external-audience",
 		"/core/ais/external-audience/" + audienceID + "/run/" + runID + "/more", "/core/ais/external-audiences", "/core/ais/nothing-here",
 		"/core/ais/external-audience/" + audienceID + "//", "/data/data/core/ais/external-audience", "/core/ais/external-audience/task",
@@ -124,6 +124,7 @@ func TestPathsThatAreNone(t *testing.T) {
 		"GET /ims/token/v3":   "POST",
 		"POST /healthz":       "GET, HEAD",
 		"GET /landing/in.csv": "PUT, DELETE",
+		"PUT /landing":        "GET, HEAD",
 		"OPTIONS /data/foundation/flowservice/connections":                      "GET, HEAD, POST",
 		"PATCH /data/foundation/sandbox-management/sandboxes":                   "GET, HEAD, POST",
 		"PUT /data/core/ais/external-audience/" + audienceID + "/runs/" + runID: "GET, HEAD",

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,6 +65,8 @@ func New(cfg Config) http.Handler {
 		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	}
 	s := &server{Config: cfg, spelling: []spelling{{"/flowservice/", flowservice + "/"}}, log: cfg.Log, mux: http.NewServeMux(), limits: limits{perSecond: cfg.RateLimit}}
+	s.mux.HandleFunc("/", s.nowhere)
+	s.mux.HandleFunc(strings.TrimSuffix(inLanding, "/"), s.nowhere) // which the mux would redirect to the folder
 	for _, r := range s.routes() {
 		s.mux.Handle(r.method+" "+r.path, s.handler(r))
 		for _, other := range r.also {
@@ -99,6 +102,8 @@ const maxBody = 1 << 20
 // maxRequestID bounds the request ids that are taken from clients.
 const maxRequestID = 128
 
+const requestIDHeader = "X-Request-Id"
+
 type requestKey struct{}
 
 // request is what log lines tell of the request that a context belongs to.
@@ -132,12 +137,12 @@ func (s *server) logOf(ctx context.Context) *slog.Logger {
 
 // ServeHTTP gives the request its id, finds its route whichever way the path is spelled, and answers.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := r.Header.Get("x-request-id")
+	id := r.Header.Get(requestIDHeader)
 	if !usableRequestID(id) {
 		id = uuid.NewString()
 	}
 	h := w.Header()
-	h.Set("x-request-id", id)
+	h.Set(requestIDHeader, id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	rec := &recorder{ResponseWriter: w}
@@ -160,25 +165,33 @@ func usableRequestID(id string) bool {
 func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	if path, ok := s.canonical(r.URL.EscapedPath()); ok {
 		if err := setPath(r, path); err == nil {
-			if _, pattern := s.mux.Handler(r); pattern != "" {
-				s.mux.ServeHTTP(w, r)
-				return
-			}
-			if allowed := s.allowed(r); len(allowed) > 0 {
-				w.Header().Set("Allow", strings.Join(allowed, ", "))
-				s.fail(w, r, audience.Errorf(methodNotAllowed, "%.20s is not possible here, only %s", r.Method, strings.Join(allowed, ", ")))
-				return
-			}
+			s.mux.ServeHTTP(w, r)
+			return
 		}
 	}
-	s.fail(w, r, audience.Errorf(audience.NotFound, "there is nothing at this path; /openapi.yaml describes all that there is"))
+	s.fail(w, r, errNoRoute())
+}
+
+func errNoRoute() error {
+	return audience.Errorf(audience.NotFound, "there is nothing at this path; /openapi.yaml describes all that there is")
+}
+
+// nowhere answers a request to a path, or with a method, that there is no route for.
+func (s *server) nowhere(w http.ResponseWriter, r *http.Request) {
+	if allowed := s.allowed(r); len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		s.fail(w, r, audience.Errorf(methodNotAllowed, "%.20s is not possible here, only %s", r.Method, strings.Join(allowed, ", ")))
+		return
+	}
+	s.fail(w, r, errNoRoute())
 }
 
 // allowed lists the methods that the request's path has a route for.
 func (s *server) allowed(r *http.Request) []string {
 	var list []string
 	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); pattern != "" {
+		// The pattern of a route has its method in it.
+		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); strings.Contains(pattern, " ") {
 			list = append(list, m)
 		}
 	}
@@ -222,17 +235,27 @@ func (s *server) handler(rt route) http.Handler {
 			return
 		}
 		s.write(w, r, a.status, "application/json", a.body)
+		if text, ok := a.body.(rawJSON); ok {
+			text.recycle()
+		}
 	})
+}
+
+// credentials are the headers that tell the caller, as people write their names and by the keys of http.Header.
+var credentials = [...]struct{ name, key string }{
+	{"Authorization", "Authorization"}, {"x-api-key", "X-Api-Key"}, {"x-gw-ims-org-id", "X-Gw-Ims-Org-Id"}, {"x-sandbox-name", "X-Sandbox-Name"},
 }
 
 // authenticate returns the caller of a request. A header that is there twice with different values is refused: a proxy in
 // front may have gone by the other one.
 func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
-	values := [4]string{}
-	for i, name := range []string{"Authorization", "x-api-key", "x-gw-ims-org-id", "x-sandbox-name"} {
-		values[i] = r.Header.Get(name)
-		if slices.ContainsFunc(r.Header.Values(name), func(v string) bool { return v != values[i] }) {
-			return audience.Actor{}, audience.InvalidField(name, "is given more than once with different values")
+	values := [len(credentials)]string{}
+	for i, header := range credentials {
+		for j, v := range r.Header[header.key] {
+			if j > 0 && v != values[i] {
+				return audience.Actor{}, audience.InvalidField(header.name, "is given more than once with different values")
+			}
+			values[i] = v
 		}
 	}
 	return s.Issuer.Authenticate(r.Context(), auth.Headers{Authorization: values[0], APIKey: values[1], Org: values[2], Sandbox: values[3]})
@@ -240,6 +263,20 @@ func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
 
 // rawJSON is a body that is JSON already.
 type rawJSON []byte
+
+// written are rawJSON whose bytes have been written.
+var written = sync.Pool{New: func() any { return new(rawJSON) }}
+
+// newRawJSON returns an empty body to append to.
+func newRawJSON() rawJSON { return (*written.Get().(*rawJSON))[:0] }
+
+// recycle gives up a body that has been written.
+func (j rawJSON) recycle() {
+	const most = 64 << 10 // larger ones are rare, and would be kept for the others
+	if cap(j) <= most {
+		written.Put(&j)
+	}
+}
 
 // encode returns an answer's body as JSON.
 func encode(body any) []byte {

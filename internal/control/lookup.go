@@ -96,7 +96,10 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 }
 
 // xid is the opaque id of an identity.
-func xid(key profile.Key) string { return "R" + hex.EncodeToString(key[:]) }
+func xid(key profile.Key) string {
+	var text [1 + 2*len(key)]byte
+	return string(hex.AppendEncode(append(text[:0], 'R'), key[:]))
+}
 
 // resolve finds the canonical code of a namespace of the organization; see audience.Resolve.
 func (s *Service) resolve(ctx context.Context, org, namespace string) (code string, ok bool, nearest []string, err error) {
