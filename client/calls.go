@@ -55,10 +55,10 @@ const (
 	lastPoll  = 500 * time.Millisecond
 )
 
-// untilPoll is how long to wait before a state is read again: a fiftieth of the time that was waited, by which an end is
+// untilPoll is how long to wait before a state is read again: a hundredth of the time that was waited, by which an end is
 // noticed too late.
 func untilPoll(began time.Time) time.Duration {
-	return min(max(time.Since(began)/50, firstPoll), lastPoll)
+	return min(max(time.Since(began)/100, firstPoll), lastPoll)
 }
 
 // Audience reads one audience.

@@ -103,7 +103,7 @@ func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err er
 	if a.spill, err = a.newSpill(ctx); err != nil {
 		return nil, err
 	}
-	defer a.spill.close()
+	defer func() { go a.spill.close() }() // the system takes a tenth of a second to forget a gigabyte
 	watched, stop := a.watch(ctx)
 	commit, result, err := a.readAndMerge(watched)
 	if lost := stop(); lost != nil {

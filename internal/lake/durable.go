@@ -94,8 +94,14 @@ func createDurable(path string) (*durableFile, error) {
 
 type durableFile struct {
 	*os.File
-	closed bool
+	closed  bool
+	written int64 // bytes
+	begun   int64 // bytes that the kernel was asked to write to the disk
 }
+
+// beginEvery is how much is written to a file before the kernel is asked to bring it to the disk. It does so meanwhile:
+// otherwise a file of 128 MiB is first written when it is synced, while its writer waits.
+const beginEvery = 8 << 20
 
 func (f *durableFile) Write(p []byte) (int, error) {
 	if err := fault.At("lake.write"); err != nil {
@@ -104,6 +110,10 @@ func (f *durableFile) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
 	if err != nil {
 		return n, err
+	}
+	if f.written += int64(n); f.written-f.begun >= beginEvery {
+		beginSync(f.File, f.begun, f.written-f.begun)
+		f.begun = f.written
 	}
 	return n, fault.At("lake.write" + fault.Done)
 }

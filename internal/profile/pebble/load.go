@@ -1,13 +1,14 @@
 package pebble
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/objstorage"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,9 @@ import (
 	"roster/internal/fault"
 	"roster/internal/profile"
 )
+
+// writeBytes is what a sorted table is written in. Whoever makes its blocks waits while one is written.
+const writeBytes = 1 << 20
 
 // tableBytes ends a sorted table; the next change begins another.
 const tableBytes = 64 << 20
@@ -117,5 +121,32 @@ func (l *loading) table() (*sstable.Writer, error) {
 	// Pebble takes tables in above the ones that they overlap. As parts of the lowest level their deletions would be marked as
 	// obsolete, and readers would pass over them: who was erased would be found until the tables are compacted.
 	opts.WritingToLowestLevel = false
-	return sstable.NewWriter(objstorageprovider.NewFileWritable(f), opts), nil
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 8 << 20}) // so that little is left when it is finished
+	return sstable.NewWriter(&tableFile{f, bufio.NewWriterSize(f, writeBytes)}, opts), nil
 }
+
+// tableFile is a sorted table's file.
+type tableFile struct {
+	file vfs.File
+	buf  *bufio.Writer
+}
+
+var _ objstorage.Writable = (*tableFile)(nil)
+
+// Write implements objstorage.Writable.
+func (f *tableFile) Write(p []byte) error {
+	_, err := f.buf.Write(p)
+	return err
+}
+
+// Finish implements objstorage.Writable.
+func (f *tableFile) Finish() error {
+	err := f.buf.Flush()
+	if err == nil {
+		err = f.file.Sync()
+	}
+	return errors.Join(err, f.file.Close())
+}
+
+// Abort implements objstorage.Writable.
+func (f *tableFile) Abort() { f.file.Close() }

@@ -92,6 +92,7 @@ func Open(dir string, o Options) (*Store, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter
 		opts.Levels[i].BlockSize = 8 << 10
+		opts.Levels[i].IndexBlockSize = 128 << 10 // one block a table
 	}
 	opts.EnsureDefaults()
 	loads := filepath.Join(dir, "loads")
