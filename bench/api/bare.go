@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,19 +19,30 @@ import (
 	"roster/bench/server"
 )
 
-// serveBare answers every request with what a file holds, as little as a handler of net/http can do. It prints its address.
+// serveBare answers every request with the headers and the body that a file holds, as little as a handler of net/http can do.
+// It prints its address.
 func serveBare(ctx context.Context, file string) error {
-	body, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
+	answer, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(text)), nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	answer.Header.Del("Date") // which the server writes
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println(listener.Addr())
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
+		maps.Copy(w.Header(), answer.Header)
 		_, _ = w.Write(body) // who asked has gone
 	})}
 	go func() {
@@ -68,16 +82,21 @@ func startBare(ctx context.Context, dir string, roster target) (bare target, sto
 	return target{strings.TrimSpace(line), roster.headers, cmd.Process.Pid}, stop, nil
 }
 
-// saveAnswer keeps what a look-up is answered.
+// saveAnswer keeps what a look-up is answered, headers and body.
 func saveAnswer(ctx context.Context, file string, roster target) error {
 	c, err := dial(ctx, roster.address)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	var answer bytes.Buffer
-	if err := c.get(lookup(0), roster.headers, &answer); err != nil {
+	resp, err := c.ask(lookup(0), roster.headers)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, answer.Bytes(), 0o644)
+	defer resp.Body.Close()
+	answer, err := httputil.DumpResponse(resp, true)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, answer, 0o644)
 }

@@ -52,22 +52,30 @@ func dial(ctx context.Context, address string) (*conn, error) {
 	return &conn{f, bufio.NewReaderSize(f, 64<<10)}, nil
 }
 
-// get sends a request and returns what is answered with status 200.
-func (c *conn) get(path, headers string, body io.Writer) error {
+// ask sends a request and returns its answer of status 200. The next one can be sent when its body is closed.
+func (c *conn) ask(path, headers string) (*http.Response, error) {
 	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: bench\r\n"+headers+"\r\n"); err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return nil, fmt.Errorf("GET %s: %s: %s", path, resp.Status, text)
+	}
+	return resp, nil
+}
+
+// get sends a request whose answer must have status 200, and reads that.
+func (c *conn) get(path, headers string) error {
+	resp, err := c.ask(path, headers)
+	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(resp.Body)
-		return fmt.Errorf("GET %s: %s: %s", path, resp.Status, text)
-	}
-	_, err = io.Copy(body, resp.Body)
-	return err
+	return resp.Body.Close() // which reads to the end
 }
 
 // load has connections call at once. Each has call until it returns false, and the times that it took are sorted.
@@ -136,7 +144,7 @@ func throughput(ctx context.Context, roster, bare target, s settings, during spa
 				if at.Sub(start) > s.during/turns {
 					return 0, false, nil
 				}
-				err := c.get(lookup(rand.IntN(s.members)), of.headers, io.Discard)
+				err := c.get(lookup(rand.IntN(s.members)), of.headers)
 				return time.Since(at), true, err
 			})
 			if err != nil {
@@ -171,7 +179,7 @@ func steady(ctx context.Context, of target, s settings, rate int, kinds []kind, 
 			return 0, false, errors.Join(err, ctx.Err())
 		}
 		k := n % len(kinds)
-		if err := c.get(kinds[k].path(rand.Int()), of.headers, io.Discard); err != nil {
+		if err := c.get(kinds[k].path(rand.Int()), of.headers); err != nil {
 			return 0, false, err
 		}
 		took := time.Since(due)
