@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"roster/internal/background"
 	"roster/internal/queue"
 )
 
@@ -25,10 +26,16 @@ func (r *runCount) change(by int, tell func(int)) {
 func (a *App) handle(ctx context.Context, j queue.Job) error {
 	switch j.Kind {
 	case queue.RunJob, queue.MaintainJob, queue.EraseJob:
-		if a.cfg.Running != nil {
-			a.runs.change(1, a.cfg.Running)
-			defer a.runs.change(-1, a.cfg.Running)
-		}
+		a.runs.change(1, a.running)
+		defer a.runs.change(-1, a.running)
 	}
 	return a.control.Handle(ctx, j)
+}
+
+// running tells how many runs go on.
+func (a *App) running(runs int) {
+	background.Working(runs)
+	if a.cfg.Running != nil {
+		a.cfg.Running(runs)
+	}
 }

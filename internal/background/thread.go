@@ -1,7 +1,7 @@
 // Package background lets long work make way for what answers people. Go's scheduler knows no priorities: a few
 // goroutines that compute keep a request waiting for tens of milliseconds. The operating system's does. So the
-// goroutines of runs get threads of their own with the lowest priority, and the program has more processors, in
-// Go's sense of the word, than runs have threads: a request that arrives finds one, and its thread goes first.
+// goroutines of runs get threads of their own with the lowest priority, and as long as there are runs the program has more
+// processors, in Go's sense of the word, than these have threads: a request that arrives finds one, and its thread goes first.
 package background
 
 import (
@@ -17,12 +17,19 @@ var alone atomic.Bool
 func Alone() { alone.Store(true) }
 
 // Cores is how many threads may compute at a time: the machine's processors, or those that the process may use.
-// The first call lets the program have twice as many, the rest of them for requests.
-var Cores = sync.OnceValue(func() int {
-	n := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(2 * n)
-	return n
-})
+var Cores = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+
+// Working says how many pieces of long work go on. While there are any, the program has twice as many processors as Cores, the
+// rest of them for requests; otherwise that would only cost switches between threads. Calls follow each other.
+func Working(pieces int) {
+	n := Cores()
+	if pieces > 0 && !alone.Load() {
+		n *= 2
+	}
+	if n != runtime.GOMAXPROCS(0) { // which stops the world
+		runtime.GOMAXPROCS(n)
+	}
+}
 
 // Thread gives the calling goroutine a thread of its own with the lowest priority. The thread ends with the
 // goroutine: a priority that was lowered cannot be raised again. Where the operating system has no priorities of
