@@ -98,8 +98,8 @@ func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
 	return refs, problems.Err()
 }
 
-// appendProfiles appends the profiles, which it sorts, by their opaque ids, as client.Profiles is in JSON. fields names the parts that are
-// wanted; nil for all. It is written by hand since look-ups are most of what a server does.
+// appendProfiles appends the profiles, which it sorts, by their opaque ids, as client.Profiles is in JSON. fields names the
+// parts that are wanted; nil for all. It is written by hand since look-ups are most of what a server does.
 func appendProfiles(dst rawJSON, found []control.Profile, fields []string) rawJSON {
 	identities, memberships := wants(fields, "identities", "identityMap"), wants(fields, "segmentMembership")
 	slices.SortStableFunc(found, func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })

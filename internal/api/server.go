@@ -102,6 +102,7 @@ const maxBody = 1 << 20
 // maxRequestID bounds the request ids that are taken from clients.
 const maxRequestID = 128
 
+// requestIDHeader is as http.Header spells it.
 const requestIDHeader = "X-Request-Id"
 
 type requestKey struct{}
@@ -235,9 +236,6 @@ func (s *server) handler(rt route) http.Handler {
 			return
 		}
 		s.write(w, r, a.status, "application/json", a.body)
-		if text, ok := a.body.(rawJSON); ok {
-			text.recycle()
-		}
 	})
 }
 
@@ -270,7 +268,7 @@ var written = sync.Pool{New: func() any { return new(rawJSON) }}
 // newRawJSON returns an empty body to append to.
 func newRawJSON() rawJSON { return (*written.Get().(*rawJSON))[:0] }
 
-// recycle gives up a body that has been written.
+// recycle gives up a body that has been written, without an error: HTTP/2 may go on to send what it could not.
 func (j rawJSON) recycle() {
 	const most = 64 << 10 // larger ones are rare, and would be kept for the others
 	if cap(j) <= most {
@@ -301,6 +299,8 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, conte
 		w.WriteHeader(status)
 		if _, err := w.Write(text); err != nil {
 			s.logOf(r.Context()).Debug("an answer did not arrive", "error", err)
+		} else if used, ok := body.(rawJSON); ok {
+			used.recycle()
 		}
 	}
 	if len(text) >= gzhttp.DefaultMinSize {
