@@ -3,23 +3,17 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"roster/internal/audience"
@@ -88,16 +82,6 @@ type call struct {
 	*http.Request
 	actor audience.Actor
 }
-
-// answer is what a route answers: a status and, unless it is nil, a body: a *stream, a
-// tagged body, one that is toldOnce, rawJSON, or what is written as JSON.
-type answer struct {
-	status int
-	body   any
-}
-
-// maxBody bounds a body of JSON.
-const maxBody = 1 << 20
 
 // maxRequestID bounds the request ids that are taken from clients.
 const maxRequestID = 128
@@ -259,56 +243,6 @@ func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
 	return s.Issuer.Authenticate(r.Context(), auth.Headers{Authorization: values[0], APIKey: values[1], Org: values[2], Sandbox: values[3]})
 }
 
-// rawJSON is a body that is JSON already.
-type rawJSON []byte
-
-// written are rawJSON whose bytes have been written.
-var written = sync.Pool{New: func() any { return new(rawJSON) }}
-
-// newRawJSON returns an empty body to append to.
-func newRawJSON() rawJSON { return (*written.Get().(*rawJSON))[:0] }
-
-// recycle gives up a body that has been written, without an error: HTTP/2 may go on to send what it could not.
-func (j rawJSON) recycle() {
-	const most = 64 << 10 // larger ones are rare, and would be kept for the others
-	if cap(j) <= most {
-		written.Put(&j)
-	}
-}
-
-// encode returns an answer's body as JSON.
-func encode(body any) []byte {
-	if text, ok := body.(rawJSON); ok {
-		return text
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		panic(fmt.Errorf("an answer cannot be encoded: %w", err))
-	}
-	return b.Bytes()
-}
-
-// write writes a body as JSON.
-func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
-	text := encode(body)
-	send := func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-		w.WriteHeader(status)
-		if _, err := w.Write(text); err != nil {
-			s.logOf(r.Context()).Debug("an answer did not arrive", "error", err)
-		} else if used, ok := body.(rawJSON); ok {
-			used.recycle()
-		}
-	}
-	if len(text) >= gzhttp.DefaultMinSize {
-		send = compress(http.HandlerFunc(send))
-	}
-	send(w, r)
-}
-
 // recovered answers a request whose handler panicked.
 func (s *server) recovered(w *recorder, r *http.Request) {
 	p := recover()
@@ -345,70 +279,4 @@ func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
 	if s.log.Enabled(r.Context(), slog.LevelDebug) { // the log of a request costs more than to ask, and most lines are not wanted
 		s.logOf(r.Context()).Debug("request", "method", method, "route", route, "status", w.status, "took", took)
 	}
-}
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap gives http.ResponseController the writer below.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// body reads the call's body, which may be absent.
-func (c *call) body() ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(c.Body, maxBody+1))
-	if err != nil {
-		return nil, audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
-	}
-	if len(data) > maxBody {
-		return nil, audience.Errorf(audience.Invalid, "the body is larger than 1 MiB")
-	}
-	return bytes.TrimSpace(data), nil
-}
-
-// json decodes the call's body, which must be there, into dst.
-func (c *call) json(dst any) error {
-	data, err := c.body()
-	if err != nil {
-		return err
-	}
-	if len(data) == 0 {
-		return audience.Errorf(audience.Invalid, "the body is missing; it must be a JSON object")
-	}
-	return decode(data, dst)
-}
-
-// typedJSON is json for the calls whose documented form names the body's type. It must be JSON when it is named,
-// so that a form sent by mistake gets a clear answer.
-func (c *call) typedJSON(dst any) error {
-	if err := c.wantJSON(); err != nil {
-		return err
-	}
-	return c.json(dst)
-}
-
-// wantJSON refuses a body that is named as something else than JSON.
-func (c *call) wantJSON() error {
-	mediaType, _, _ := strings.Cut(c.Header.Get("Content-Type"), ";")
-	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
-	if mediaType != "" && mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
-		return audience.InvalidField("Content-Type", "must be application/json, not %.100s", mediaType)
-	}
-	return nil
 }

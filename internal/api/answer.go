@@ -1,0 +1,92 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// answer is what a route answers: a status and, unless it is nil, a body: a *stream, a
+// tagged body, one that is toldOnce, rawJSON, or what is written as JSON.
+type answer struct {
+	status int
+	body   any
+}
+
+// rawJSON is a body that is JSON already.
+type rawJSON []byte
+
+// written are rawJSON whose bytes have been written.
+var written = sync.Pool{New: func() any { return new(rawJSON) }}
+
+// newRawJSON returns an empty body to append to.
+func newRawJSON() rawJSON { return (*written.Get().(*rawJSON))[:0] }
+
+// recycle gives up a body that has been written, without an error: HTTP/2 may go on to send what it could not.
+func (j rawJSON) recycle() {
+	const most = 64 << 10 // larger ones are rare, and would be kept for the others
+	if cap(j) <= most {
+		written.Put(&j)
+	}
+}
+
+// encode returns an answer's body as JSON.
+func encode(body any) []byte {
+	if text, ok := body.(rawJSON); ok {
+		return text
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		panic(fmt.Errorf("an answer cannot be encoded: %w", err))
+	}
+	return b.Bytes()
+}
+
+// write writes a body as JSON.
+func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
+	text := encode(body)
+	send := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		w.WriteHeader(status)
+		if _, err := w.Write(text); err != nil {
+			s.logOf(r.Context()).Debug("an answer did not arrive", "error", err)
+		} else if used, ok := body.(rawJSON); ok {
+			used.recycle()
+		}
+	}
+	if len(text) >= gzhttp.DefaultMinSize {
+		send = compress(http.HandlerFunc(send))
+	}
+	send(w, r)
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap gives http.ResponseController the writer below.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
