@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -48,7 +49,8 @@ type extent struct {
 	size int64
 }
 
-const spillName = "spill-*"
+// spillPrefix begins the names of scratch files.
+const spillPrefix = "spill-"
 
 // newSpill returns a spill of 1<<logBuckets buckets with its scratch file in dir, for as many writers as workers.
 // The open blocks of all of them take up to a quarter of the budget.
@@ -56,7 +58,7 @@ func newSpill(dir string, logBuckets int, budget int64, workers int) (*spill, er
 	if err := fault.At("spill.create"); err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
 	}
-	f, err := os.CreateTemp(dir, spillName)
+	f, err := os.CreateTemp(dir, spillPrefix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
 	}
@@ -72,9 +74,11 @@ func newSpill(dir string, logBuckets int, budget int64, workers int) (*spill, er
 // ClearScratch removes the scratch files of runs whose process was killed before the file had lost its name. No run may
 // be using the directory.
 func ClearScratch(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, spillName))
-	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), spillPrefix) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
 	}
 	return err
 }
