@@ -15,12 +15,16 @@ const maxBody = 1 << 20
 func (c *call) body() ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(c.Body, maxBody+1))
 	if err != nil {
-		return nil, audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
+		return nil, brokenOff()
 	}
 	if len(data) > maxBody {
 		return nil, audience.Errorf(audience.Invalid, "the body is larger than 1 MiB")
 	}
 	return bytes.TrimSpace(data), nil
+}
+
+func brokenOff() error {
+	return audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
 }
 
 // json decodes the call's body, which must be there, into dst.

@@ -121,10 +121,6 @@ func (f *fingerprint) whole() (string, error) {
 	return f.begin + control.WholeRequest + hex.EncodeToString(f.sum.Sum(nil)), nil
 }
 
-func brokenOff() error {
-	return audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
-}
-
 // rejoined is a body whose beginning has been read.
 type rejoined struct {
 	io.Reader
