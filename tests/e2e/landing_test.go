@@ -117,7 +117,7 @@ func TestUploadGoesOnAfterARestart(t *testing.T) {
 	}
 	text := strings.Repeat("ada@example.com\n", 100_000)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = c.UploadFile(ctx, "people.csv", strings.NewReader(text), int64(len(text)), func(sent int64) {
+	_, err = c.UploadFile(ctx, "people.csv", readUntil{ctx, strings.NewReader(text)}, int64(len(text)), func(sent int64) {
 		if sent > int64(len(text))/2 {
 			cancel()
 		}
@@ -144,6 +144,19 @@ func TestUploadGoesOnAfterARestart(t *testing.T) {
 	if first == 0 {
 		t.Error("the upload began anew")
 	}
+}
+
+// readUntil cannot be read once its context has ended: a client that is cancelled may send what it can read till it notices.
+type readUntil struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+func (r readUntil) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.ReaderAt.ReadAt(p, off)
 }
 
 // TestUploadCommand uploads by the command line.
