@@ -169,7 +169,7 @@ func TestTour(t *testing.T) {
 	_, rest, _ := strings.Cut(text(t, "README.md"), "\n## Five minutes with curl\n")
 	section, _, _ := strings.Cut(rest, "\n## ")
 	var script strings.Builder
-	script.WriteString("set -eu\n")
+	script.WriteString("set -eu -o pipefail\n")
 	for line := range strings.Lines(section) {
 		command, isCommand := strings.CutPrefix(line, "    ")
 		switch {
@@ -184,13 +184,18 @@ func TestTour(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script.String())
 	cmd.Dir = t.TempDir()
+	// Every call has to succeed: a refused one ends the script with what the server answered.
+	if err := os.WriteFile(filepath.Join(cmd.Dir, ".curlrc"), []byte("fail-with-body\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "CURL_HOME="+cmd.Dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // bash then runs its trap
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{`"size":56`, `"rowsRead":2`, `"added":2`, `"status":"realized"`, `"labels":["core/C2"]`, `"totalCount":1`} {
+	for _, want := range []string{`"size":56`, `"rowsRead":2`, `"added":2`, `"status":"realized"`, `"labels":["core/C2"]`, `"totalCount":1`, `"roster.guard.tripped"`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the tour does not show %s:\n%s", want, out)
 		}
