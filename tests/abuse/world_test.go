@@ -58,6 +58,9 @@ type server struct {
 // start starts a server on an empty data directory. flags are added to those of `roster serve`.
 func start(t *testing.T, flags ...string) *server {
 	t.Helper()
+	if os.Getenv("ROSTER_TEST_ABUSE") == "" {
+		t.Skip("set ROSTER_TEST_ABUSE=1 to attack a server; it takes some minutes")
+	}
 	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), root: t.TempDir(), flags: flags, space: addressSpace, files: openFiles, log: &lockedBuffer{}}
 	s.open()
 	t.Cleanup(func() {
