@@ -20,7 +20,7 @@ type formatFlags struct {
 func (o *formatFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.delimiter, "delimiter", "", "character between the columns of a CSV file (found out from the file when absent; \\t is a tab)")
 	f.StringVar(&o.quote, "quote", "", "character around values of a CSV file, or none")
-	f.StringVar(&o.escape, "escape", "", "character that takes the next one literally inside quotes, or none")
+	f.StringVar(&o.escape, "escape", "", "character that takes the next one literally inside quotes, or none, or spreadsheet: an apostrophe before a formula is no part of the value")
 	f.BoolVar(&o.noHeader, "no-header", false, "the first line of a CSV file is people, too; its columns are called column1, column2, …")
 	f.StringVar(&o.encoding, "encoding", "", "utf-8, utf-16le, utf-16be, windows-1252 or iso-8859-1")
 	f.StringArrayVar(&o.nulls, "null", nil, "text that stands for no value, such as NULL; may be given several times")

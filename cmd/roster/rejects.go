@@ -10,11 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"roster/client"
+	"roster/internal/audience"
 )
 
 // rejectsOptions are the flags of a list of rejects.
 type rejectsOptions struct {
 	name, run   string
+	escape      string
 	csv, ndjson bool
 	connector   connector
 }
@@ -26,7 +28,8 @@ func newRejects() *cobra.Command {
 		Short: "Write the rows that a run did not take to standard output",
 		Long: "Write every row that a run of an audience did not take to standard output: its file, line and column, and\n" +
 			"why it was rejected. The list is CSV, or with --json one JSON object a line. Rejects are kept for 30 days, also\n" +
-			"those of runs that FAILED and of dry runs; the text of the rows is there when the audience keeps it. Without\n" +
+			"those of runs that FAILED and of dry runs; the text of the rows is there when the audience keeps it. Values are\n" +
+			"exact; for CSV that is opened in a spreadsheet say --escape spreadsheet. Without\n" +
 			"--server the command works on the data directory, by a server in this process or the one that already uses\n" +
 			"the directory.\n\n" +
 			"Exit codes: 0 done, 1 failed (what was written is not the whole list), 2 usage, 3 the server said no,\n" +
@@ -42,6 +45,7 @@ func newRejects() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.run, "run", latestRun, "the run: its id, its number counted from the audience's first run as 1, or "+latestRun+" for the last one that read files and ended")
 	f.BoolVar(&o.csv, "csv", false, "write CSV, which is the default")
+	addEscape(f, &o.escape)
 	f.BoolVar(&o.ndjson, "json", false, "write one JSON object a line")
 	o.connector.addFlags(cmd)
 	return cmd
@@ -53,6 +57,9 @@ const latestRun = "latest"
 func runRejects(cmd *cobra.Command, o rejectsOptions) error {
 	if o.csv && o.ndjson {
 		return usagef("--csv and --json exclude each other")
+	}
+	if err := checkEscape(o.escape, !o.ndjson); err != nil {
+		return err
 	}
 	conn, err := o.connector.dial(cmd)
 	if err != nil {
@@ -76,8 +83,11 @@ func writeRejects(ctx context.Context, c *client.Client, o rejectsOptions, out *
 		return err
 	}
 	form := client.RejectsCSV
-	if o.ndjson {
+	switch {
+	case o.ndjson:
 		form = client.RejectsNDJSON
+	case o.escape == audience.Spreadsheet:
+		form = client.RejectsSpreadsheet
 	}
 	return c.Rejects(ctx, a.AudienceID, run, form, out)
 }

@@ -37,7 +37,8 @@ func (s *server) members(c *call) (answer, error) {
 	if q.Get("fields") != "" {
 		want.Fields = strings.Split(q.Get("fields"), ",")
 	}
-	csv := q.format(c, "ndjson", "csv") == "csv"
+	form := listForm{csv: q.format(c, "ndjson", "csv") == "csv"}
+	form.spreadsheet = q.spreadsheet(form.csv)
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
@@ -45,8 +46,8 @@ func (s *server) members(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	st := &stream{contentType: typeNDJSON, write: func(w io.Writer) error { return writeMembers(c.Context(), w, list, csv) }}
-	if csv {
+	st := &stream{contentType: typeNDJSON, write: func(w io.Writer) error { return writeMembers(c.Context(), w, list, form) }}
+	if form.csv {
 		st.contentType = typeCSV
 	}
 	if list.Next != "" {
@@ -59,8 +60,8 @@ func (s *server) members(c *call) (answer, error) {
 const flushBytes = 64 << 10
 
 // writeMembers writes a list.
-func writeMembers(ctx context.Context, w io.Writer, list *control.MemberList, csv bool) error {
-	e := newMemberEncoder(list.Fields, csv)
+func writeMembers(ctx context.Context, w io.Writer, list *control.MemberList, form listForm) error {
+	e := newMemberEncoder(list.Fields, form)
 	err := list.Each(ctx, func(b *control.MemberBatch) error {
 		e.begin(b.Columns)
 		for _, row := range b.Rows {

@@ -27,12 +27,18 @@ const (
 	colLine    = "_roster_line"      // and its line
 )
 
+// listForm is the form of a list.
+type listForm struct {
+	csv         bool
+	spreadsheet bool // CSV whose formulas are escaped, which its last column says
+}
+
 var memberColumns = []string{colSince, colSeen, colExpires, colRunID, colFile, colLine}
 
 // memberEncoder appends members to a buffer, one a line, straight from Arrow columns.
 type memberEncoder struct {
-	buf    []byte
-	csv    bool
+	buf []byte
+	listForm
 	before [][]byte // what comes before each value: `{"mail":`, `,"points":`, …; commas in CSV
 	// columns are those of the batch, append what appends their values.
 	columns []arrow.Array
@@ -43,15 +49,19 @@ type memberEncoder struct {
 // appender appends a value of a column, which is not null.
 type appender func(dst []byte, row int) []byte
 
-func newMemberEncoder(fields []audience.Field, csv bool) *memberEncoder {
-	e := &memberEncoder{csv: csv}
+func newMemberEncoder(fields []audience.Field, form listForm) *memberEncoder {
+	e := &memberEncoder{listForm: form}
 	names := make([]string, 0, len(fields)+len(memberColumns))
 	for _, f := range fields {
 		names = append(names, f.Name)
 	}
-	for i, name := range append(names, memberColumns...) {
+	names = append(names, memberColumns...)
+	if form.spreadsheet {
+		names = append(names, audience.EscapedColumn)
+	}
+	for i, name := range names {
 		switch {
-		case !csv:
+		case !form.csv:
 			before := []byte{','}
 			if i == 0 {
 				before = []byte{'{'}
@@ -59,13 +69,13 @@ func newMemberEncoder(fields []audience.Field, csv bool) *memberEncoder {
 			e.before = append(e.before, append(appendJSON(before, name), ':'))
 		case i == 0:
 			e.before = append(e.before, nil)
-			e.buf = appendCSV(e.buf, name)
+			e.buf = e.appendText(e.buf, name)
 		default:
 			e.before = append(e.before, []byte{','})
-			e.buf = appendCSV(append(e.buf, ','), name)
+			e.buf = e.appendText(append(e.buf, ','), name)
 		}
 	}
-	if csv {
+	if form.csv {
 		e.buf = append(e.buf, '\n')
 	}
 	return e
@@ -115,7 +125,10 @@ func (e *memberEncoder) row(ctx context.Context, b provenance, row int) error {
 	dst = e.known(append(dst, e.before[n+3]...), string(run))
 	dst = e.known(append(dst, e.before[n+4]...), file)
 	dst = strconv.AppendInt(append(dst, e.before[n+5]...), b.Line(row), 10)
-	if !e.csv {
+	switch {
+	case e.spreadsheet:
+		dst = append(dst, ',')
+	case !e.csv:
 		dst = append(dst, '}')
 	}
 	e.buf = append(dst, '\n')
@@ -129,21 +142,30 @@ func (e *memberEncoder) known(dst []byte, text string) []byte {
 		return dst
 	case text == "":
 		return append(dst, "null"...)
-	case e.csv:
-		return appendCSV(dst, text)
 	}
-	return appendJSON(dst, text)
+	return e.appendText(dst, text)
+}
+
+// appendText appends a text in the list's form.
+func (f listForm) appendText(dst []byte, s string) []byte {
+	switch {
+	case !f.csv:
+		return appendJSON(dst, s)
+	case f.spreadsheet:
+		return appendSpreadsheet(dst, s)
+	}
+	return appendCSV(dst, s)
 }
 
 // appender returns what appends the values of a column, which has one of the types of an audience's field.
 func (e *memberEncoder) appender(column arrow.Array) appender {
 	switch c := column.(type) {
 	case *array.Float64:
-		return func(dst []byte, row int) []byte { return appendNumber(dst, c.Value(row)) }
+		return e.number(func(dst []byte, row int) []byte { return appendNumber(dst, c.Value(row)) })
 	case *array.Int64:
-		return func(dst []byte, row int) []byte { return strconv.AppendInt(dst, c.Value(row), 10) }
+		return e.number(func(dst []byte, row int) []byte { return strconv.AppendInt(dst, c.Value(row), 10) })
 	case *array.Int32:
-		return func(dst []byte, row int) []byte { return strconv.AppendInt(dst, int64(c.Value(row)), 10) }
+		return e.number(func(dst []byte, row int) []byte { return strconv.AppendInt(dst, int64(c.Value(row)), 10) })
 	case *array.Boolean:
 		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, c.Value(row)) }
 	case *array.Date32:
@@ -152,10 +174,28 @@ func (e *memberEncoder) appender(column arrow.Array) appender {
 		return e.quoted(func(dst []byte, row int) []byte { return appendInstant(dst, int64(c.Value(row))) })
 	}
 	c := column.(*array.String)
-	if e.csv {
+	switch {
+	case e.spreadsheet:
+		return func(dst []byte, row int) []byte { return appendSpreadsheet(dst, c.Value(row)) }
+	case e.csv:
 		return func(dst []byte, row int) []byte { return appendCSV(dst, c.Value(row)) }
 	}
 	return func(dst []byte, row int) []byte { return appendJSON(dst, c.Value(row)) }
+}
+
+// number escapes negative numbers for a spreadsheet, too: the rule is one for all values.
+func (e *memberEncoder) number(value appender) appender {
+	if !e.spreadsheet {
+		return value
+	}
+	var text []byte
+	return func(dst []byte, row int) []byte {
+		text = value(text[:0], row)
+		if text[0] == '-' {
+			return appendSpreadsheet(dst, string(text))
+		}
+		return append(dst, text...)
+	}
 }
 
 // quoted puts values into quotation marks in JSON.
@@ -228,11 +268,23 @@ func plainJSON(s string) bool {
 	return ascii || utf8.ValidString(s)
 }
 
+// appendSpreadsheet appends a text as a CSV value that no spreadsheet computes.
+func appendSpreadsheet(dst []byte, s string) []byte {
+	if escaped := audience.EscapeFormula(s); escaped != s {
+		return appendQuoted(dst, escaped)
+	}
+	return appendCSV(dst, s)
+}
+
 // appendCSV appends a text as a CSV value (RFC 4180). An empty text has quotation marks, which null has not.
 func appendCSV(dst []byte, s string) []byte {
 	if s != "" && strings.IndexByte(s, ',') < 0 && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
 		return append(dst, s...)
 	}
+	return appendQuoted(dst, s)
+}
+
+func appendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for {
 		quote := strings.IndexByte(s, '"')

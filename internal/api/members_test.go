@@ -81,7 +81,7 @@ func sampleColumns(t testing.TB) []arrow.Array {
 
 func encoded(t *testing.T, csv bool, from rows) string {
 	t.Helper()
-	e := newMemberEncoder(sampleFields, csv)
+	e := newMemberEncoder(sampleFields, listForm{csv: csv})
 	e.begin(sampleColumns(t))
 	for row := range 3 {
 		if err := e.row(t.Context(), from, row); err != nil {
@@ -280,7 +280,7 @@ func BenchmarkMembers(b *testing.B) {
 	}
 	for name, csv := range map[string]bool{"ndjson": false, "csv": true} {
 		b.Run(name, func(b *testing.B) {
-			e := newMemberEncoder(sampleFields, csv)
+			e := newMemberEncoder(sampleFields, listForm{csv: csv})
 			began, n := time.Now(), 0
 			var bytes int64
 			for b.Loop() {

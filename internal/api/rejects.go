@@ -2,7 +2,6 @@ package api
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +34,7 @@ func (s *server) rejects(c *call) (answer, error) {
 		return answer{}, err
 	}
 	form := q.format(c, "json", "csv", "ndjson")
+	escaped := q.spreadsheet(form == "csv")
 	limit, start := q.limit(defaultRejects, maxRejects), q.start()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
@@ -43,7 +43,7 @@ func (s *server) rejects(c *call) (answer, error) {
 	case "csv":
 		return answer{http.StatusOK, &stream{contentType: "text/csv; charset=utf-8",
 			header: map[string]string{"Content-Disposition": fmt.Sprintf(`attachment; filename="rejects-%s.csv"`, run)},
-			write:  func(w io.Writer) error { return s.rejectsCSV(c, w, id, run) }}}, nil
+			write:  func(w io.Writer) error { return s.rejectsCSV(c, w, id, run, escaped) }}}, nil
 	case "ndjson":
 		return answer{http.StatusOK, &stream{contentType: "application/x-ndjson",
 			write: func(w io.Writer) error { return s.rejectsNDJSON(c, w, id, run) }}}, nil
@@ -72,10 +72,30 @@ func rejectBody(r audience.RejectedRow) client.RejectedRow {
 	return b
 }
 
-// rejectsCSV streams all rejects. The raw column, the last one, holds the row byte for byte as it was in its file.
-func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.RunID) error {
-	out := csv.NewWriter(w)
-	if err := out.Write([]string{"file", "version", "line", "lines", "byte_offset", "column", "code", "reason", "raw"}); err != nil {
+// rejectsCSV streams all rejects. The column raw holds the row byte for byte as it was in its file, unless the list is
+// escaped for a spreadsheet.
+func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.RunID, escaped bool) error {
+	var record []byte
+	out := bufio.NewWriterSize(w, flushBytes)
+	form := listForm{csv: true, spreadsheet: escaped}
+	write := func(values ...string) error {
+		record = record[:0]
+		for i, v := range values {
+			if i > 0 {
+				record = append(record, ',')
+			}
+			if v != "" {
+				record = form.appendText(record, v)
+			}
+		}
+		_, err := out.Write(append(record, '\n'))
+		return err
+	}
+	names := []string{"file", "version", "line", "lines", "byte_offset", "column", "code", "reason", "raw"}
+	if escaped {
+		names = append(names, audience.EscapedColumn)
+	}
+	if err := write(names...); err != nil {
 		return err
 	}
 	_, err := s.Service.Rejects(c.Context(), c.actor, id, run, 0, func(r audience.RejectedRow) error {
@@ -83,13 +103,16 @@ func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.R
 		if r.Offset >= 0 {
 			offset = strconv.FormatInt(r.Offset, 10)
 		}
-		return out.Write([]string{r.File, r.Version, strconv.FormatInt(r.Line, 10), strconv.FormatInt(r.Lines, 10), offset, r.Column, r.Code, r.Reason, string(r.Raw)})
+		values := []string{r.File, r.Version, strconv.FormatInt(r.Line, 10), strconv.FormatInt(r.Lines, 10), offset, r.Column, r.Code, r.Reason, string(r.Raw)}
+		if escaped {
+			values = append(values, "")
+		}
+		return write(values...)
 	})
 	if err != nil {
 		return err // the header alone is still in the writer's buffer
 	}
-	out.Flush()
-	return out.Error()
+	return out.Flush()
 }
 
 // rejectsNDJSON streams all rejects, one a line.
@@ -109,7 +132,15 @@ func (s *server) resubmit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r, err := s.Service.Resubmit(c.Context(), c.actor, id, run, c.URL.Query().Get("name"), uploadBody{c.Body})
+	q, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	escaped := q.spreadsheet(true)
+	if err := q.problems.Err(); err != nil {
+		return answer{}, err
+	}
+	r, err := s.Service.Resubmit(c.Context(), c.actor, id, run, q.Get("name"), escaped, uploadBody{c.Body})
 	if err != nil {
 		return answer{}, err
 	}
@@ -140,4 +171,17 @@ func (q *query) format(c *call, forms ...string) string {
 		q.problems.Add("format", "must be %s", strings.Join(forms, " or "))
 	}
 	return forms[0]
+}
+
+// spreadsheet reads whether the values of a CSV file are, or are to be, escaped for a spreadsheet: the parameter escape.
+func (q *query) spreadsheet(csv bool) bool {
+	switch want := q.Get("escape"); {
+	case want == "" && !q.Has("escape"), want == audience.None:
+		return false
+	case want != audience.Spreadsheet:
+		q.problems.Add("escape", "must be %s or %s", audience.None, audience.Spreadsheet)
+	case !csv:
+		q.problems.Add("escape", "%s goes with CSV only; add format=csv", audience.Spreadsheet)
+	}
+	return true
 }

@@ -30,7 +30,7 @@ type Service interface {
 	Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error)
 	Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error)
 	Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (int64, error)
-	Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (audience.Run, error)
+	Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, escaped bool, content io.Reader) (audience.Run, error)
 	Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, r audience.RunRequest) (audience.Run, error)
 	Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (r audience.Run, location string, err error)
 	Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]control.Version, int, error)

@@ -401,13 +401,13 @@ func (f *fake) Rejects(_ context.Context, _ audience.Actor, _ audience.ID, id au
 	return int64(len(f.rejects)), absent("run", id)
 }
 
-func (f *fake) Resubmit(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID, name string, content io.Reader) (audience.Run, error) {
+func (f *fake) Resubmit(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID, name string, escaped bool, content io.Reader) (audience.Run, error) {
 	text, err := io.ReadAll(content)
 	if err != nil {
 		return audience.Run{}, err
 	}
 	r := f.run
-	r.Request.Kind, r.Request.Of = audience.RunResubmit, id
+	r.Request.Kind, r.Request.Of, r.Request.Escaped = audience.RunResubmit, id, escaped
 	return r, errors.Join(f.called(name, string(text)), absent("run", id))
 }
 

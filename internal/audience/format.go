@@ -31,7 +31,7 @@ type Format struct {
 	Type      FileType `json:"type,omitempty"`
 	Delimiter string   `json:"delimiter,omitempty"` // of CSV: one ASCII character
 	Quote     string   `json:"quote,omitempty"`     // of CSV: one ASCII character, or None
-	Escape    string   `json:"escape,omitempty"`    // of CSV: one ASCII character that takes the next one literally inside quotes, or None: two quotes are one
+	Escape    string   `json:"escape,omitempty"`    // of CSV: one ASCII character that takes the next one literally inside quotes; None: two quotes are one; Spreadsheet
 	// Header says whether the first record of a CSV file names the columns. Without a header the columns are the
 	// audience's fields in their order. Nil means that there is one.
 	Header      *bool    `json:"header,omitempty"`
@@ -82,7 +82,7 @@ func validateFormat(p *Problems, path string, f *Format) {
 func validateMarks(p *Problems, path string, f *Format) {
 	for _, m := range []struct{ name, value string }{{"delimiter", f.Delimiter}, {"quote", f.Quote}, {"escape", f.Escape}} {
 		switch {
-		case m.value == "", m.value == None && m.name != "delimiter":
+		case m.value == "", m.value == None && m.name != "delimiter", m.value == Spreadsheet && m.name == "escape":
 		case len(m.value) != 1 || m.value[0] >= utf8.RuneSelf || m.value[0] == '\n' || m.value[0] == '\r' || m.value[0] == 0:
 			p.Add(path+"."+m.name, "must be one ASCII character and not a line end")
 		}
@@ -90,7 +90,7 @@ func validateMarks(p *Problems, path string, f *Format) {
 	if f.Delimiter != "" && (f.Delimiter == f.Quote || f.Delimiter == f.Escape) {
 		p.Add(path+".delimiter", "must differ from the quote and the escape")
 	}
-	if f.Quote == None && f.Escape != "" && f.Escape != None {
+	if f.Quote == None && f.Escape != "" && f.Escape != None && f.Escape != Spreadsheet {
 		p.Add(path+".escape", "works inside quotes only, and the quote is %q", None)
 	}
 	other := f.Delimiter != "" || f.Quote != "" || f.Escape != "" || f.Header != nil

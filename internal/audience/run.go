@@ -27,6 +27,8 @@ type RunRequest struct {
 	Erasure ErasureID
 	// File is the corrected file of a resubmit: a path in the landing zone of the sandbox.
 	File string
+	// Escaped says that the values of File are escaped for spreadsheets.
+	Escaped bool `json:",omitempty"`
 	// DryRun stops the run before its commit: it reports and changes nothing.
 	DryRun bool
 	// Force lets the run pass tripped guards.

@@ -50,8 +50,9 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 }
 
 // Resubmit takes a corrected file with rejected rows of a run and starts a run that reads only it. The run is
-// differential: nobody leaves but by a delete flag.
-func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, content io.Reader) (started audience.Run, err error) {
+// differential: nobody leaves but by a delete flag. escaped says that the file's values are escaped for spreadsheets,
+// which a file can also say itself.
+func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, escaped bool, content io.Reader) (started audience.Run, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunResubmitRows, string(id))
 	if err != nil {
 		return audience.Run{}, err
@@ -77,7 +78,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	if _, err := s.put(ctx, a.Scope, target, landing.Upload{Body: content, Length: -1}); err != nil {
 		return audience.Run{}, err
 	}
-	started, err = s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Differential: true,
+	started, err = s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Escaped: escaped, Differential: true,
 		Reason: "corrected rows of run " + string(r.ID)})
 	if err != nil {
 		s.removeCorrected(a.Scope, target)

@@ -103,6 +103,15 @@ func (s *Spec) path() string {
 	return s.Audience.Source.Path
 }
 
+// format is how the run's files are written.
+func (s *Spec) format() audience.Format {
+	f := s.Audience.Source.FormatOf()
+	if s.Run.Request.Escaped {
+		f.Escape = audience.Spreadsheet
+	}
+	return f
+}
+
 // oneFile reports whether the path is that of a file.
 func (s *Spec) oneFile() bool {
 	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile

@@ -97,7 +97,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 		rt.index = index
 	}
 	progress := &fileProgress{size: f.Size, total: &a.bytesRead}
-	opts := tabular.Options{Workers: len(routers), Format: a.spec.Audience.Source.FormatOf()}
+	opts := tabular.Options{Workers: len(routers), Format: a.spec.format()}
 	header, err := tabular.Read(ctx, stored(f, open, progress), a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError
@@ -146,7 +146,7 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	slices.SortStableFunc(files, func(x, y audience.PlannedFile) int { return cmp.Compare(y.Size, x.Size) })
 	var packed, text int64
 	for _, f := range files[:min(len(files), most)] {
-		n, err := tabular.TextSize(ctx, stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)}), a.spec.Audience.Source.FormatOf())
+		n, err := tabular.TextSize(ctx, stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)}), a.spec.format())
 		if err != nil {
 			n = f.Size
 		}

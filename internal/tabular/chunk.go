@@ -29,6 +29,8 @@ type chunk struct {
 	extra  int64  // bytes before it that no chunk holds: the byte order mark and the header
 	quotes bool   // it may have quotes
 	multi  bool   // it may have records of several lines
+	// formulas says that values are escaped for spreadsheets.
+	formulas bool
 }
 
 // chunker cuts a file into chunks.
@@ -43,6 +45,8 @@ type chunker struct {
 	extra  int64
 	eof    bool
 	mac    bool // lines end with a carriage return, which is read as a line feed
+	// formulas says that values are escaped for spreadsheets.
+	formulas bool
 }
 
 func newChunker(r io.Reader, size int, d dialect) *chunker {
@@ -154,7 +158,7 @@ func (c *chunker) cut(n int) chunk {
 	if !c.eof || n < len(c.buf) {
 		rest = append(c.buffer(len(c.buf)-n), c.buf[n:]...)
 	}
-	out := chunk{dialect: c.dialect, buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi}
+	out := chunk{dialect: c.dialect, buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi, formulas: c.formulas}
 	c.line += int64(bytes.Count(out.buf, lineFeed))
 	c.offset += int64(n)
 	c.extra = 0

@@ -104,7 +104,16 @@ func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (
 		}
 	}
 	skip, said := preamble(head)
-	if f = opts.Format; f.Delimiter == "" && said != 0 {
+	f = opts.Format
+	marked := saysEscaped(head[skip:])
+	if marked {
+		f.Delimiter, f.Quote, f.Escape, f.Header = "", "", audience.Spreadsheet, nil
+	}
+	opts.Format = f
+	if f.Escape == audience.Spreadsheet && f.Quote == "" {
+		f.Quote = `"` // apostrophes are before formulas
+	}
+	if f.Delimiter == "" && said != 0 {
 		f.Delimiter = string(rune(said))
 	}
 	if end := bytes.LastIndexAny(head, "\r\n"); len(head) == windowSize && end >= skip {
@@ -112,8 +121,17 @@ func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (
 	}
 	d := sniff(head[skip:], columns, f)
 	c = newChunker(r, opts.ChunkBytes, d)
-	names, err = readHeader(ctx, c, skip, f.HasHeader())
-	return c, names, d.describe(opts.Format, encoding), err
+	c.formulas = f.Escape == audience.Spreadsheet
+	if names, err = readHeader(ctx, c, skip, f.HasHeader()); c.formulas {
+		for i, name := range names {
+			names[i] = audience.UnescapeFormula(name)
+		}
+	}
+	f = d.describe(opts.Format, encoding)
+	if c.formulas {
+		f.Escape = audience.Spreadsheet
+	}
+	return c, names, f, err
 }
 
 // window reads the first bytes of a file and returns them and a reader of the whole file.

@@ -27,7 +27,7 @@ func (d dialect) describe(f audience.Format, encoding string) audience.Format {
 
 // markOf returns the mark that a valid format names, 0 for none.
 func markOf(name string) byte {
-	if name == "" || name == audience.None {
+	if name == "" || name == audience.None || name == audience.Spreadsheet {
 		return 0
 	}
 	return name[0]

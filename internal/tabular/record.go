@@ -85,6 +85,9 @@ func (s *splitter) next() (more bool, err error) {
 	for s.pos < len(s.buf) && s.rows < len(s.starts) && len(s.malformed) < len(s.starts) && err == nil {
 		err = s.records()
 	}
+	if s.formulas {
+		s.unescapeFormulas()
+	}
 	return s.rows > 0 || len(s.malformed) > 0, err
 }
 

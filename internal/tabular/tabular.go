@@ -41,6 +41,10 @@
 // header, the columns of the file are the wanted ones in their order. A row whose values are the names of the wanted
 // columns is a reject (HEADER), with a byte order mark before it, too: files with headers were put one behind the other.
 //
+// Values are escaped for spreadsheets when the format's escape is spreadsheet, or when a name of the header is
+// audience.EscapedColumn: then audience.UnescapeFormula is done to each value and name. A file that says so itself has a
+// header and double quotes, whatever the format says, and its delimiter is found out.
+//
 // # The dialect of a CSV file
 //
 // Delimiter, quote and escape are those of the format. What it leaves open is found out from the first 64 KiB of the

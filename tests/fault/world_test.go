@@ -214,7 +214,7 @@ func (w *world) resubmit() error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Resubmit(w.t.Context(), editor, id, list[len(list)-2].ID, "corrected.csv", strings.NewReader(corrected))
+	_, err = w.Resubmit(w.t.Context(), editor, id, list[len(list)-2].ID, "corrected.csv", false, strings.NewReader(corrected))
 	return err
 }
 

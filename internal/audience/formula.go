@@ -1,0 +1,47 @@
+package audience
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Spreadsheet is the escape of CSV that people open in a spreadsheet, as OWASP describes it: a value that a
+// spreadsheet would compute as a formula has an apostrophe before it.
+const Spreadsheet = "spreadsheet"
+
+// EscapedColumn is the column by which a CSV file says that its values are escaped for spreadsheets. Its values are
+// empty. No field can have its name.
+const EscapedColumn = reservedPrefix + "escaped"
+
+// EscapeFormula returns a value as a spreadsheet takes it for text: with an apostrophe before it when it would be a
+// formula. A value that is already escaped gets another apostrophe, so that UnescapeFormula(EscapeFormula(v)) is v for
+// every v.
+func EscapeFormula(v string) string {
+	if isFormula(v) {
+		return "'" + v
+	}
+	return v
+}
+
+// UnescapeFormula returns the value that EscapeFormula made v of.
+func UnescapeFormula(v string) string {
+	if strings.HasPrefix(v, "'") && isFormula(v) {
+		return v[1:]
+	}
+	return v
+}
+
+// isFormula reports whether a spreadsheet may compute a value, or would without the apostrophes before it: the value
+// begins with a tab, a line end or one of = + - @, also behind white space and invisible characters. East Asian systems
+// take the characters of other widths for the same.
+func isFormula(v string) bool {
+	for _, r := range strings.TrimLeft(v, "'") {
+		switch {
+		case strings.ContainsRune("=+-@＝＋－＠﹦﹢﹣﹫−\t\r\n", r):
+			return true
+		case !unicode.IsSpace(r) && !unicode.In(r, unicode.Cc, unicode.Cf):
+			return false
+		}
+	}
+	return false
+}
