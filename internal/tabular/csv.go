@@ -30,6 +30,9 @@ func (o Options) withDefaults() Options {
 		o.ChunkBytes = defaultChunk
 	}
 	o.ChunkBytes = min(max(o.ChunkBytes, minChunk), maxChunk)
+	if o.MaxMemory <= 0 {
+		o.MaxMemory = maxMemory
+	}
 	return o
 }
 

@@ -11,16 +11,17 @@ import (
 
 // inferParquet proposes columns by the schema of a Parquet file.
 func inferParquet(ctx context.Context, f File) (out Inferred, err error) {
-	p, err := openParquet(ctx, f, 1)
+	p, err := openParquet(ctx, f, 1, maxMemory)
 	if err != nil {
 		return out, err
 	}
-	fields, err := p.fields()
+	rows, _, err := p.sums()
 	if err != nil {
 		return out, err
 	}
+	fields := p.footer.fields
 	out.Format = audience.Format{Type: audience.Parquet, Compression: audience.None}
-	out.Rows = int(min(max(p.NumRows(), 0), math.MaxInt32))
+	out.Rows = int(min(rows, math.MaxInt32))
 	names := make([]string, len(fields))
 	for i, field := range fields {
 		names[i] = field.name
@@ -35,7 +36,7 @@ func inferParquet(ctx context.Context, f File) (out Inferred, err error) {
 			out.Nested = append(out.Nested, field.name)
 			continue
 		}
-		t, err := parquetTypeOf(p.MetaData().Schema.Column(field.leaf))
+		t, err := parquetTypeOf(&fields[i].element)
 		if err != nil {
 			out.Nested = append(out.Nested, field.name)
 			continue

@@ -17,7 +17,7 @@ func Parquet(ctx context.Context, f File, columns []Column, opts Options, emit E
 	if err != nil {
 		return Header{}, err
 	}
-	p, err := openParquet(ctx, f, opts.Workers*len(columns))
+	p, err := openParquet(ctx, f, opts.Workers*len(columns), opts.MaxMemory)
 	if err != nil {
 		return Header{}, err
 	}
@@ -25,16 +25,21 @@ func Parquet(ctx context.Context, f File, columns []Column, opts Options, emit E
 	if err != nil {
 		return Header{}, err
 	}
-	groups, err := p.groups(found)
+	groups, need, err := p.groups(found)
 	if err != nil {
 		return Header{}, err
 	}
+	flat, err := flatSchema(found)
+	if err != nil {
+		return Header{}, err
+	}
+	workers := min(int64(opts.Workers), int64(len(groups)), max(opts.MaxMemory/2/max(need, 1), 1))
 	header.Format = audience.Format{Type: audience.Parquet, NullValues: opts.Format.NullValues, DateFormats: opts.Format.DateFormats, Compression: audience.None}
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	for worker := range min(opts.Workers, len(groups)) {
+	for worker := range int(workers) {
 		g.Go(guard(func() error {
-			r := newParquetReader(p, found, columns, opts.Format, patterns)
+			r := newParquetReader(p, flat, found, columns, opts.Format, patterns)
 			for i := next.Add(1) - 1; i < int64(len(groups)); i = next.Add(1) - 1 {
 				if err := r.read(ctx, groups[i], func(b *Batch) error { return emit(worker, b) }); err != nil {
 					return err

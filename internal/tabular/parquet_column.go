@@ -24,9 +24,10 @@ const (
 // parquetColumn is a wanted column of a row group and the block of its values that was read last.
 type parquetColumn struct {
 	parquetType
-	name string // in the file
-	leaf int    // its number among the file's columns
-	want int    // the wanted column
+	name     string // in the file
+	leaf     int    // its number among the file's columns
+	want     int    // the wanted column
+	optional bool   // values may be null
 
 	at     []int32 // for each row the index of its value, -1 for null
 	ints   []int64 // values of booleans and of all that is stored in integers
@@ -35,6 +36,7 @@ type parquetColumn struct {
 	ends   []int  // in text
 
 	next   func(rows int) error // reads so many rows of the row group
+	gate   *pageGate
 	reader file.ColumnChunkReader
 	defs   []int16
 	buf    []byte // a value as text
@@ -46,11 +48,15 @@ func (c *parquetColumn) close() {
 		c.reader.Close()
 		c.reader = nil
 	}
+	if c.gate != nil {
+		c.gate.close()
+		c.gate = nil
+	}
 }
 
-// open begins a row group.
-func (c *parquetColumn) open(group *file.RowGroupReader) (err error) {
-	if c.reader, err = group.Column(c.leaf); err != nil {
+// open begins a row group, in which it is the column of that number.
+func (c *parquetColumn) open(group *file.RowGroupReader, number int) (err error) {
+	if c.reader, err = group.Column(number); err != nil {
 		return err
 	}
 	switch r := c.reader.(type) {
@@ -115,7 +121,6 @@ func values[T any](c *parquetColumn, r pageReader[T], add func(T) error) func(ro
 	if c.defs == nil {
 		c.defs = make([]int16, parquetRows)
 	}
-	optional := c.reader.Descriptor().MaxDefinitionLevel() > 0
 	return func(rows int) error {
 		c.at, c.ints, c.floats, c.text, c.ends = c.at[:0], c.ints[:0], c.floats[:0], c.text[:0], c.ends[:0]
 		values := int32(0)
@@ -133,14 +138,14 @@ func values[T any](c *parquetColumn, r pageReader[T], add func(T) error) func(ro
 			before := values
 			for _, d := range c.defs[:got] {
 				at := values
-				if optional && d == 0 {
+				if c.optional && d == 0 {
 					at = -1
 				} else {
 					values++
 				}
 				c.at = append(c.at, at)
 			}
-			if int(values-before) != read {
+			if int(values-before) != read || c.kind == kindNull && read > 0 {
 				return fmt.Errorf("column %q has a page with another number of values than it says", c.name)
 			}
 			for _, v := range buf[:read] {
@@ -168,7 +173,7 @@ func (c *parquetColumn) addBytes(v []byte) error {
 		}
 	}
 	if len(v) > maxRecord || len(c.text)+len(v) > maxParquetText {
-		return &FileError{Code: "LINE_TOO_LONG", Message: fmt.Sprintf("column %q has values of more than %d MiB", c.name, maxRecord>>20)}
+		return tooManyBytes(c.name)
 	}
 	c.text = append(c.text, v...)
 	c.ends = append(c.ends, len(c.text))

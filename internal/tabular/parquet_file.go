@@ -3,13 +3,17 @@ package tabular
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
 // Marks at both ends of a Parquet file.
@@ -48,10 +52,14 @@ func parquetError(message string, args ...any) error {
 
 // parquetFile is an open Parquet file.
 type parquetFile struct {
-	*file.Reader
-	source *rangesAt
-	rows   int64        // of all row groups
-	text   atomic.Int64 // bytes of text that were read
+	source   *rangesAt
+	footer   parquetFooter
+	end      int64 // where the footer begins, and the columns end
+	buffer   int64 // bytes of a column that are read ahead
+	fence    fence
+	rows     int64        // of all row groups
+	text     atomic.Int64 // bytes of text that were read
+	unpacked atomic.Int64 // bytes that the pages that were read say to have without compression
 }
 
 // A file is refused as a decompression bomb when it has so many rows or bytes of text, and so many times more than bytes.
@@ -65,35 +73,42 @@ func bomb(of string) error {
 	return parquetError("the Parquet file has more than %d times as many %s as bytes; it is refused as a decompression bomb", bombRatio, of)
 }
 
+// unpacks counts bytes that a page says to have without compression.
+func (p *parquetFile) unpacks(n int64) error {
+	if all := p.unpacked.Add(n); all > bombText && all/bombRatio > p.source.file.Size {
+		return bomb("bytes without compression")
+	}
+	return nil
+}
+
 const (
-	// maxPage is how large a page may be, compressed or not. Some writers make one page of a column of a row group.
-	maxPage = 256 << 20
 	// streamMemory is shared by the buffers of the columns that are read at the same time.
 	streamMemory         = 64 << 20
 	minStream, maxStream = 64 << 10, 1 << 20
 )
 
-// openParquet reads a file's footer; streams is how many columns are read at the same time.
-func openParquet(ctx context.Context, f File, streams int) (*parquetFile, error) {
-	p := &parquetFile{source: &rangesAt{ctx: ctx, file: f}}
-	props := parquet.NewReaderProperties(memory.DefaultAllocator)
-	props.BufferedStreamEnabled, props.PageStreamingEnabled = true, true
-	props.BufferSize = int64(min(max(streamMemory/max(streams, 1), minStream), maxStream))
-	props.MaxCompressedPageSize, props.MaxUncompressedPageSize = maxPage, maxPage
-	err := p.reading(func() (err error) {
-		p.Reader, err = file.NewParquetReader(io.NewSectionReader(p.source, 0, f.Size), file.WithReadProps(props))
-		if err == nil && p.MetaData().IsSetEncryptionAlgorithm() {
-			err = parquetError("the Parquet file is encrypted; write it without encryption")
-		}
-		return err
-	})
+// openParquet reads a file's footer; streams is how many columns are read at the same time, memory what decoding may
+// take.
+func openParquet(ctx context.Context, f File, streams int, memory int64) (*parquetFile, error) {
+	p := &parquetFile{source: &rangesAt{ctx: ctx, file: f}, buffer: min(max(streamMemory/int64(max(streams, 1)), minStream), maxStream)}
+	p.fence.limit = memory
+	err := p.reading(p.readFooter)
+	if err == nil && len(p.footer.fields) > maxColumns {
+		err = &FileError{Code: "TOO_MANY_COLUMNS", Message: fmt.Sprintf("the file has more than %d columns; at most %d are possible", maxColumns, maxColumns)}
+	}
 	return p, err
 }
 
 // reading calls what reads the file and names its error, or the panic of the library, which is of a damaged file.
 func (p *parquetFile) reading(fn func() error) (err error) {
 	defer func() {
-		if panicked := recover(); panicked != nil {
+		switch panicked := recover().(type) {
+		case nil:
+		case *FileError:
+			err = panicked
+		case runtime.Error: // what it says is of the library's code and not of the file
+			err = errors.New("its values are not what its description says")
+		default:
 			err = fmt.Errorf("%v", panicked)
 		}
 		_, known := err.(*FileError)
@@ -105,6 +120,54 @@ func (p *parquetFile) reading(fn func() error) (err error) {
 		}
 	}()
 	return fn()
+}
+
+// parquetGates are the columns of a row group as the library reads them: a file in which each has a place of its own.
+type parquetGates []*pageGate
+
+// gateBits is how many bits the size of a place has.
+const gateBits = 40
+
+// ReadAt reads on in a column.
+func (g parquetGates) ReadAt(p []byte, at int64) (int, error) { return g[at>>gateBits-1].Read(p) }
+
+// Seek implements io.Seeker, which the library asks for and does not use where it is told the metadata.
+func (parquetGates) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
+
+// openGroup opens the wanted columns of a row group.
+func (p *parquetFile) openGroup(g parquetGroup, columns []parquetColumn, flat *schema.Schema, mem memory.Allocator) (*file.RowGroupReader, error) {
+	chunks := make([]parquetChunk, len(columns))
+	r := thriftReader{rest: p.footer.raw[g.at:]}
+	readGroup(&r, columns, chunks)
+	build := metadata.NewFileMetadataBuilder(flat, parquet.NewWriterProperties(), nil)
+	group := build.AppendRowGroup()
+	group.SetNumRows(int(g.rows))
+	gates := make(parquetGates, len(columns))
+	for i := range columns {
+		gates[i] = newPageGate(p, &columns[i], &chunks[i], g.rows)
+		columns[i].gate = gates[i]
+		place := int64(i+1) << gateBits
+		info := metadata.ChunkMetaInfo{NumValues: g.rows, DataPageOffset: place, IndexPageOffset: -1, CompressedSize: 1<<gateBits - 1}
+		if err := group.NextColumnChunk().Finish(info, false, false, metadata.EncodingStats{}); err != nil {
+			return nil, err
+		}
+	}
+	if err := group.Finish(0, 0); err != nil {
+		return nil, err
+	}
+	meta, err := build.Finish()
+	if err != nil {
+		return nil, err
+	}
+	props := parquet.NewReaderProperties(mem)
+	props.BufferedStreamEnabled, props.PageStreamingEnabled = true, true
+	props.BufferSize = 4 << 10 // the gates have their own
+	props.MaxCompressedPageSize, props.MaxUncompressedPageSize = maxPage, maxPage
+	reader, err := file.NewParquetReader(gates, file.WithReadProps(props), file.WithMetadata(meta))
+	if err != nil {
+		return nil, err
+	}
+	return reader.RowGroup(0), nil
 }
 
 // rangesAt reads ranges of a file and keeps the first error of its source.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"roster/internal/audience"
 )
@@ -14,6 +15,8 @@ import (
 // has its own; a batch is valid until the next one.
 type parquetReader struct {
 	file     *parquetFile
+	memory   fenced
+	flat     *schema.Schema // of the columns, for the library
 	wanted   []Column
 	columns  []parquetColumn // in the order of the file
 	missing  []int           // wanted columns that the file does not have
@@ -29,8 +32,8 @@ type parquetReader struct {
 // fewRows is how many rows are read before it is known how long they are.
 const fewRows = 32
 
-func newParquetReader(p *parquetFile, found []parquetColumn, wanted []Column, f audience.Format, patterns datePatterns) *parquetReader {
-	r := &parquetReader{file: p, wanted: wanted, columns: append([]parquetColumn(nil), found...), nulls: f.NullValues, block: fewRows}
+func newParquetReader(p *parquetFile, flat *schema.Schema, found []parquetColumn, wanted []Column, f audience.Format, patterns datePatterns) *parquetReader {
+	r := &parquetReader{file: p, memory: fenced{fence: &p.fence}, flat: flat, wanted: wanted, columns: append([]parquetColumn(nil), found...), nulls: f.NullValues, block: fewRows}
 	r.faults.bad = make([]bool, parquetRows)
 	have := make([]bool, len(wanted))
 	for _, c := range found {
@@ -53,7 +56,7 @@ func newParquetReader(p *parquetFile, found []parquetColumn, wanted []Column, f 
 // read reads a row group.
 func (r *parquetReader) read(ctx context.Context, g parquetGroup, emit func(*Batch) error) error {
 	defer r.close()
-	if err := r.file.reading(func() error { return r.open(g.index) }); err != nil {
+	if err := r.file.reading(func() error { return r.open(g) }); err != nil {
 		return err
 	}
 	r.reset()
@@ -68,7 +71,11 @@ func (r *parquetReader) read(ctx context.Context, g parquetGroup, emit func(*Bat
 			return err
 		}
 		r.rows(g.first+done, n)
-		done += int64(n)
+		if done += int64(n); done == g.rows {
+			if err := r.file.reading(r.finishPages); err != nil {
+				return err
+			}
+		}
 		if done == g.rows || r.full() {
 			r.batch.Bytes = r.bytes(g.first+done-1) - r.bytes(g.first+begun-1)
 			if err := emit(r.finish()); err != nil {
@@ -83,10 +90,13 @@ func (r *parquetReader) read(ctx context.Context, g parquetGroup, emit func(*Bat
 }
 
 // open opens the columns of a row group.
-func (r *parquetReader) open(group int) error {
-	reader := r.file.RowGroup(group)
+func (r *parquetReader) open(g parquetGroup) error {
+	group, err := r.file.openGroup(g, r.columns, r.flat, &r.memory)
+	if err != nil {
+		return err
+	}
 	for i := range r.columns {
-		if err := r.columns[i].open(reader); err != nil {
+		if err := r.columns[i].open(group, i); err != nil {
 			return err
 		}
 	}
@@ -97,6 +107,7 @@ func (r *parquetReader) close() {
 	for i := range r.columns {
 		r.columns[i].close()
 	}
+	r.memory.close()
 }
 
 // next reads the next rows of all columns and returns how many bytes of text they have.
@@ -104,8 +115,12 @@ func (r *parquetReader) next(n int) (text int, err error) {
 	err = r.file.reading(func() error {
 		for i := range r.columns {
 			c := &r.columns[i]
-			if err := c.next(n); err != nil {
-				return err
+			err := c.next(n)
+			if c.gate.err != nil {
+				return c.gate.err // and not what the library made of it
+			}
+			if err != nil {
+				return c.gate.damaged(err)
 			}
 			text += len(c.text)
 		}
@@ -115,6 +130,16 @@ func (r *parquetReader) next(n int) (text int, err error) {
 		return nil
 	})
 	return text, err
+}
+
+// finishPages reads the pages that were begun to their ends, which say whether they are whole.
+func (r *parquetReader) finishPages() error {
+	for i := range r.columns {
+		if err := r.columns[i].gate.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adapt makes blocks larger, but those of rows with much text smaller.

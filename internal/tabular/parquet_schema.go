@@ -1,58 +1,30 @@
 package tabular
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/metadata"
+	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
 // parquetField is a field of a Parquet file's schema.
 type parquetField struct {
-	name   string
-	leaf   int  // its number among the file's columns
-	nested bool // a struct, a list or a map
+	name    string
+	leaf    int  // its number among the file's columns
+	nested  bool // a struct, a list or a map
+	element parquetElement
 }
 
-// fields returns the fields in their order.
-func (p *parquetFile) fields() ([]parquetField, error) {
-	var fields []parquetField
-	err := p.reading(func() error {
-		s := p.MetaData().Schema
-		leaves := map[schema.Node]int{}
-		for i := range s.NumColumns() {
-			if root := s.ColumnRoot(i); root.Type() == schema.Primitive {
-				leaves[root] = i
-			}
-		}
-		root := s.Root()
-		for i := range root.NumFields() {
-			node := root.Field(i)
-			leaf, ok := leaves[node]
-			fields = append(fields, parquetField{name: strings.ToValidUTF8(node.Name(), "\uFFFD"), leaf: leaf, nested: !ok || s.Column(leaf).MaxRepetitionLevel() > 0})
-		}
-		if len(fields) > maxColumns {
-			return &FileError{Code: "TOO_MANY_COLUMNS", Message: fmt.Sprintf("the file has %d columns; at most %d are possible", len(fields), maxColumns)}
-		}
-		return nil
-	})
-	return fields, err
-}
-
-// match finds the wanted columns.
+// match finds the wanted columns. Of the others it does not matter what they are.
 func (p *parquetFile) match(columns []Column) (found []parquetColumn, h Header, err error) {
-	fields, err := p.fields()
-	if err != nil {
-		return nil, h, err
-	}
 	wanted := make(map[string]int, len(columns))
 	for i, c := range columns {
 		wanted[foldName(c.Name)] = i
 	}
 	have := make([]int, len(columns)) // field of the file, from 1
-	for i, f := range fields {
+	for i := range p.footer.fields {
+		f := &p.footer.fields[i]
 		h.Names = append(h.Names, f.name)
 		want, ok := wanted[foldName(f.name)]
 		switch {
@@ -65,12 +37,11 @@ func (p *parquetFile) match(columns []Column) (found []parquetColumn, h Header, 
 			return nil, h, &FileError{Code: "NESTED_COLUMN", Message: fmt.Sprintf("column %q is a struct, a list or a map; write it as columns of single values, or leave the field out of the audience", f.name)}
 		}
 		have[want] = i + 1
-		leaf := p.MetaData().Schema.Column(f.leaf)
-		t, err := parquetTypeOf(leaf)
+		t, err := parquetTypeOf(&f.element)
 		if err != nil {
-			return nil, h, parquetError("column %q has the type %v, which cannot be read; write it as text, a number or a date", f.name, err)
+			return nil, h, parquetError("column %q has the type %v, which is not supported; write it as text, a number or a date", f.name, err)
 		}
-		found = append(found, parquetColumn{parquetType: t, name: f.name, leaf: f.leaf, want: want})
+		found = append(found, parquetColumn{parquetType: t, name: f.name, leaf: f.leaf, want: want, optional: f.element.repetition == parquet.Repetitions.Optional})
 	}
 	for i, c := range columns {
 		if have[i] == 0 {
@@ -93,57 +64,100 @@ func (p *parquetFile) complete(h Header, columns []Column, have []int) error {
 	return nil
 }
 
-// parquetGroup is a row group.
-type parquetGroup struct {
-	index int
-	first int64 // the number of its first row in the file, from 1
-	rows  int64
+// flatSchema returns a schema of the wanted columns alone, for the library.
+func flatSchema(found []parquetColumn) (*schema.Schema, error) {
+	var nodes schema.FieldList
+	for i, c := range found {
+		repetition := parquet.Repetitions.Required
+		if c.optional {
+			repetition = parquet.Repetitions.Optional
+		}
+		node, err := schema.NewPrimitiveNodeLogical(fmt.Sprintf("c%d", i), repetition, schema.NoLogicalType{}, c.physical, c.length, -1)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, node)
+	}
+	root, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, nodes, -1)
+	if err != nil {
+		return nil, err
+	}
+	return schema.NewSchema(root), nil
 }
 
-// groups returns the row groups that have rows. It is an error when one of the columns cannot be read.
-func (p *parquetFile) groups(found []parquetColumn) ([]parquetGroup, error) {
-	var groups []parquetGroup
-	err := p.reading(func() error {
-		first := int64(1)
-		for i := range p.NumRowGroups() {
-			meta := p.MetaData().RowGroup(i)
-			rows := meta.NumRows()
-			if rows < 0 || rows > 1<<lineDigits-first {
-				return fmt.Errorf("row group %d has an impossible number of rows", i)
-			}
-			if rows == 0 {
-				continue
-			}
-			for _, c := range found {
-				if err := readable(meta, c); err != nil {
-					return err
-				}
-			}
-			groups = append(groups, parquetGroup{index: i, first: first, rows: rows})
-			first += rows
-		}
-		if p.rows = first - 1; p.rows > bombRows && p.rows/bombRatio > p.source.file.Size {
-			return bomb("rows")
-		}
-		return nil
-	})
-	return groups, err
+// parquetGroup is a row group.
+type parquetGroup struct {
+	at    int   // where the footer describes it
+	first int64 // the number of its first row in the file, from 1
+	rows  int64
 }
 
 // lineDigits is how many bits the number of a row may have.
 const lineDigits = 40
 
-// readable refuses a column that is compressed by what is not known.
-func readable(group *metadata.RowGroupMetaData, c parquetColumn) error {
-	chunk, err := group.ColumnChunk(c.leaf)
-	if err != nil {
-		return err
-	}
-	if chunk.CryptoMetadata() != nil {
+// groups returns the row groups that have rows, and how much memory the wanted columns of one may need. It is an error
+// when one of these columns cannot be read.
+func (p *parquetFile) groups(found []parquetColumn) (groups []parquetGroup, need int64, err error) {
+	err = p.reading(func() error {
+		first, stored := int64(1), int64(0)
+		err := p.footer.eachGroup(found, func(i, at int, rows, _ int64, chunks []parquetChunk) error {
+			switch {
+			case rows < 0 || rows > 1<<lineDigits-first:
+				return fmt.Errorf("row group %d has an impossible number of rows", i+1)
+			case rows == 0:
+				return nil
+			case len(groups) == maxGroups:
+				return parquetError("the Parquet file has more than %d row groups with rows; write it with larger ones", maxGroups)
+			}
+			memory := int64(0)
+			for k := range chunks {
+				if err := p.readable(&found[k], &chunks[k], i); err != nil {
+					return err
+				}
+				stored += chunks[k].packed
+				memory += chunks[k].memory()
+			}
+			need = max(need, memory)
+			groups = append(groups, parquetGroup{at: at, first: first, rows: rows})
+			first += rows
+			return nil
+		})
+		switch p.rows = first - 1; {
+		case err != nil:
+			return err
+		case p.rows > bombRows && p.rows/bombRatio > p.source.file.Size:
+			return bomb("rows")
+		case stored > p.end:
+			return errors.New("its columns lie in each other")
+		}
+		return nil
+	})
+	return groups, need, err
+}
+
+// memory estimates what reading a column chunk takes.
+func (c *parquetChunk) memory() int64 {
+	const usual = 1 << 20 // bytes of a page, and of a dictionary
+	return 4*min(max(c.plain, 0), usual) + min(c.packed, usual)
+}
+
+// readable refuses a column chunk that cannot be read, or does not lie in the file.
+func (p *parquetFile) readable(c *parquetColumn, chunk *parquetChunk, group int) error {
+	switch {
+	case chunk.sealed:
 		return parquetError("column %q is encrypted; write the file without encryption", c.name)
-	}
-	if _, err := compress.GetCodec(chunk.Compression()); err != nil {
-		return parquetError("column %q is compressed by %s, which cannot be read; write the file with zstd or snappy", c.name, chunk.Compression())
+	case chunk.elsewhere:
+		return parquetError("column %q lies in another file; name the files that hold the data, and not the one that only describes them", c.name)
+	case !chunk.known:
+		return fmt.Errorf("row group %d has no column %q", group+1, c.name)
+	case chunk.codec < 0 || int(chunk.codec) >= len(parquetCodecs):
+		return parquetError("column %q is compressed by codec %d, which is not supported; write the file with zstd or snappy", c.name, chunk.codec)
+	case !parquetCodecs[chunk.codec].known:
+		return parquetError("column %q is compressed by %s, which is not supported; write the file with zstd or snappy", c.name, parquetCodecs[chunk.codec].name)
+	case chunk.physical != c.physical:
+		return fmt.Errorf("row group %d has column %q as %s and not as %s", group+1, c.name, chunk.physical, c.physical)
+	case chunk.start() < int64(len(parquetMagic)) || chunk.packed <= 0 || chunk.packed > p.end || chunk.start() > p.end-chunk.packed:
+		return fmt.Errorf("row group %d has column %q at a place that is not in the file", group+1, c.name)
 	}
 	return nil
 }

@@ -112,9 +112,17 @@
 //     has no Z, and is taken for UTC. Timestamps are cut to microseconds in a datetime column; those of 96 bits always.
 //     In a date column a timestamp must be a midnight of UTC.
 //
-// Null values of the format are compared with these texts. Files that are encrypted, damaged or compressed by an unknown
-// codec, values of more than 16 MiB, and files of more than 1,000 times as many rows or bytes of text as bytes (from
-// 1 Mi rows or 1 GiB on) end the read.
+// Null values of the format are compared with these texts. A logical type that is not known counts as none, and a group
+// without children is an extra column. Values of more than 16 MiB, and files of more than 1,000 times as many rows, bytes
+// of text or bytes without compression as bytes (from 1 Mi rows or 1 GiB on) end the read.
+//
+// Only the wanted columns are looked at: what the others are, whether they are encrypted, damaged or unknown, does not
+// matter. What of a wanted column cannot be read (encryption, LZO, an encoding that its type cannot have) is named as
+// not supported; a checksum that a page has is compared.
+//
+// Nothing that a file says of itself is believed before it is checked. The footer is read by a walk of its own, which
+// takes time and memory by its bytes (64 MiB at most) and not by the counts and the depths in it. Pages are checked and unpacked
+// before the library that decodes values sees them; what it takes memory for is drawn from Options.MaxMemory first.
 //
 // # Values
 //
@@ -207,6 +215,9 @@ type Header struct {
 type Options struct {
 	Workers    int // parsing goroutines; default GOMAXPROCS
 	ChunkBytes int // size of the stretch of file parsed at a time; default 1 MiB, at least 16 bytes, at most 1 GiB
+	// MaxMemory is how many bytes decoding a Parquet file may hold at a time; default 1 GiB. A file that needs more is
+	// refused before the memory is taken.
+	MaxMemory int64
 	// Format is what is known of how the file is written. What is empty is found out from the first bytes of the
 	// file, the same ones whatever ChunkBytes is.
 	Format audience.Format
