@@ -30,7 +30,8 @@ type File interface {
 	io.ReaderAt
 }
 
-// OpenFile opens a file that CreateFile created; fs.ErrNotExist when it is gone.
+// OpenFile opens a file that CreateFile created; fs.ErrNotExist when it is gone. ErrDamaged, then or when it is read, when it is
+// not what was written.
 func (d *Dataset) OpenFile(location string) (File, error) {
 	path, err := filePath(location)
 	if err != nil {
@@ -39,7 +40,11 @@ func (d *Dataset) OpenFile(location string) (File, error) {
 	if err := fault.At("lake.open"); err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	f, err := openSums(path)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // RemoveAttempts removes the directories of all attempts of a run except keep; "" keeps none. Where only is given,
@@ -83,7 +88,7 @@ func removeBut(dir string, names []string) error {
 	kept := 0
 	var errs []error
 	for _, e := range entries {
-		if slices.Contains(names, e.Name()) {
+		if slices.Contains(names, strings.TrimSuffix(e.Name(), sumsSuffix)) {
 			kept++
 			continue
 		}

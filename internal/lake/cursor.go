@@ -94,7 +94,7 @@ func (c *StateCursor) Range(lo Key, hi *Key) (*StateRows, error) {
 		}
 		before := len(c.rows.IDs)
 		if err := c.read(i, lo, hi); err != nil {
-			return nil, fmt.Errorf("read %s: %w", f.Path, err)
+			return nil, fmt.Errorf("read %s: %w", f.Path, unreadable(nil, f.Path, err))
 		}
 		c.endSegment(before)
 	}
@@ -106,7 +106,8 @@ func (c *StateCursor) Range(lo Key, hi *Key) (*StateRows, error) {
 }
 
 // read appends the rows of one file.
-func (c *StateCursor) read(i int, lo Key, hi *Key) error {
+func (c *StateCursor) read(i int, lo Key, hi *Key) (err error) {
+	defer recovered(&err)
 	f := c.state.data[i]
 	foot, err := f.footer()
 	if err != nil {

@@ -96,12 +96,12 @@ func (d *Dataset) liveFiles(ctx context.Context) (data, deletes []iceberg.DataFi
 	}
 	manifests, err := snap.Manifests(fs)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, err)
+		return nil, nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
 	}
 	for _, m := range manifests {
 		for e, err := range m.Entries(fs, true) {
 			if err != nil {
-				return nil, nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
+				return nil, nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
 			}
 			switch df := e.DataFile(); df.ContentType() {
 			case iceberg.EntryContentData:

@@ -55,6 +55,7 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 	if err != nil {
 		return nil, err
 	}
+	f.named = true
 	out := &countingWriter{w: f}
 	schema := table.PositionalDeleteArrowSchema
 	pos := schema.Field(1).Name
@@ -78,7 +79,7 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 	}
 	return table.DataFileFromMetadata(table.DataFileArgs{
 		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta,
-		FilePath: fileURI(path), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
+		FilePath: fileURI(f.path), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
 	})
 }
 
@@ -114,7 +115,8 @@ func (s *State) readDeletes(location string, at map[string]int) error {
 }
 
 // eachDelete calls fn with the position deletes of a file, those of row groups that want refuses left out.
-func eachDelete(location string, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) error {
+func eachDelete(location string, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) (err error) {
+	defer recovered(&err)
 	r, f, err := openParquet(location, nil)
 	if err != nil {
 		return err

@@ -38,6 +38,29 @@ func unwritten(err error) error {
 	return fmt.Errorf("%w: %w", errUnwritten, err)
 }
 
+// Open opens a file whose checksums are checked.
+func (durableFS) Open(name string) (icebergio.File, error) {
+	path, err := filePath(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openSums(path)
+	if err != nil {
+		return nil, opened(path, err)
+	}
+	return f, nil
+}
+
+// ReadFile reads a file and checks it.
+func (fs durableFS) ReadFile(name string) ([]byte, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 func (durableFS) Create(name string) (icebergio.FileWriter, error) {
 	path, err := filePath(name)
 	if err != nil {
@@ -59,7 +82,7 @@ func (f tableFile) Write(p []byte) (int, error) {
 }
 
 func (f tableFile) ReadFrom(r io.Reader) (int64, error) {
-	n, err := f.durableFile.ReadFrom(r)
+	n, err := io.Copy(f.durableFile, r)
 	return n, unwritten(err)
 }
 
@@ -89,11 +112,15 @@ func createDurable(path string) (*durableFile, error) {
 	if err := fault.At("lake.create" + fault.Done); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &durableFile{File: f}, nil
+	return &durableFile{file: f, path: path, sums: newSummer()}, nil
 }
 
+// durableFile is a file that is written, in order, with its checksums.
 type durableFile struct {
-	*os.File
+	file    *os.File
+	path    string
+	sums    *summer
+	named   bool // closing it puts the hash of the content into its name
 	closed  bool
 	written int64 // bytes
 	begun   int64 // bytes that the kernel was asked to write to the disk
@@ -107,18 +134,19 @@ func (f *durableFile) Write(p []byte) (int, error) {
 	if err := fault.At("lake.write"); err != nil {
 		return 0, err
 	}
-	n, err := f.File.Write(p)
+	n, err := f.file.Write(p)
+	_, _ = f.sums.Write(p[:n])
 	if err != nil {
 		return n, err
 	}
 	if f.written += int64(n); f.written-f.begun >= beginEvery {
-		beginSync(f.File, f.begun, f.written-f.begun)
+		beginSync(f.file, f.begun, f.written-f.begun)
 		f.begun = f.written
 	}
 	return n, fault.At("lake.write" + fault.Done)
 }
 
-// Close syncs the file and its directory. Closing twice does nothing.
+// Close syncs the file and its directory, and writes the checksums. Closing twice does nothing.
 func (f *durableFile) Close() error {
 	if f.closed {
 		return nil
@@ -126,15 +154,41 @@ func (f *durableFile) Close() error {
 	f.closed = true
 	err := fault.At("lake.sync")
 	if err == nil {
-		err = f.Sync()
+		err = f.file.Sync()
 	}
-	if cerr := f.File.Close(); err == nil {
+	if cerr := f.file.Close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
-		return fmt.Errorf("make %s durable: %w", f.Name(), err)
+	if err == nil {
+		err = f.keepSums()
 	}
-	return errors.Join(syncDir(filepath.Dir(f.Name())), fault.At("lake.sync"+fault.Done))
+	if err != nil {
+		return fmt.Errorf("make %s durable: %w", f.path, err)
+	}
+	return errors.Join(syncDir(filepath.Dir(f.path)), fault.At("lake.sync"+fault.Done))
+}
+
+// keepSums names the file by its hash when that is wanted, and writes its checksums beside it.
+func (f *durableFile) keepSums() error {
+	sums := f.sums.end()
+	if f.named {
+		path := nameByHash(f.path, sums.whole)
+		if err := os.Rename(f.path, path); err != nil {
+			return err
+		}
+		f.path = path
+	}
+	return writeSums(f.path, sums)
+}
+
+// abandon closes a file that is not wanted, and removes it.
+func (f *durableFile) abandon() {
+	if !f.closed {
+		f.closed = true
+		f.file.Close()
+	}
+	os.Remove(f.path)
+	os.Remove(f.path + sumsSuffix)
 }
 
 // mkdirDurable creates a directory and its parents, and syncs the parent of each that it created.
@@ -196,13 +250,15 @@ func removeDurable(dir string) error {
 	return errors.Join(syncDir(filepath.Dir(dir)), fault.At("lake.remove"+fault.Done))
 }
 
-// remove removes a file; one that is gone already is no error.
+// remove removes a file and its checksums; one that is gone already is no error.
 func remove(path string) error {
 	if err := fault.At("lake.remove"); err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	for _, p := range []string{path, path + sumsSuffix} {
+		if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return fault.At("lake.remove" + fault.Done)
 }

@@ -33,7 +33,7 @@ func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, e
 		}
 		pos, ok, err := f.find(key)
 		if err != nil {
-			return nil, false, fmt.Errorf("read %s: %w", f.Path, err)
+			return nil, false, fmt.Errorf("read %s: %w", f.Path, unreadable(ctx.Err(), f.Path, err))
 		}
 		if ok {
 			found[f.Path] = place{f, pos}
@@ -44,13 +44,13 @@ func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, e
 			break
 		}
 		if err := dropDeleted(del.FilePath(), found); err != nil {
-			return nil, false, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), err)
+			return nil, false, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), unreadable(ctx.Err(), del.FilePath(), err))
 		}
 	}
 	for path, at := range found {
 		rec, err := at.read(ctx, d.schema)
 		if err != nil {
-			return nil, false, fmt.Errorf("read %s: %w", path, err)
+			return nil, false, fmt.Errorf("read %s: %w", path, unreadable(ctx.Err(), path, err))
 		}
 		return rec, true, nil
 	}
@@ -59,6 +59,7 @@ func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, e
 
 // find returns the file's row with the key, deleted or not.
 func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
+	defer recovered(&err)
 	if !overlaps(&f.min, &f.max, key, nil) || bytes.Compare(f.min[:], key[:]) > 0 {
 		return 0, false, nil
 	}
@@ -132,7 +133,8 @@ func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i
 }
 
 // read returns the row's columns.
-func (p place) read(ctx context.Context, schema *arrow.Schema) (arrow.RecordBatch, error) {
+func (p place) read(ctx context.Context, schema *arrow.Schema) (_ arrow.RecordBatch, err error) {
+	defer recovered(&err)
 	r, ok, err := openRows(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1})
 	if err != nil || !ok {
 		return nil, errors.Join(err, errShort(0))

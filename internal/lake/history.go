@@ -73,7 +73,7 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 				return nil, err
 			}
 			for _, e := range beside {
-				if !slices.Contains(keep, e.Name()) {
+				if !strings.HasSuffix(e.Name(), sumsSuffix) && !slices.Contains(keep, e.Name()) {
 					paths = append(paths, filepath.Join("roster", path, e.Name()))
 				}
 			}

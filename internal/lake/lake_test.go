@@ -227,7 +227,7 @@ func TestFiles(t *testing.T) {
 		in.Close()
 	}
 	for dir, want := range map[string]int{"r1-a": 0, "r1-b": 1, "r2-a": 1, "r10-a": 1} {
-		if m, _ := filepath.Glob(filepath.Join(w.dir(), "data", dir, "*")); len(m) != want {
+		if m, _ := filepath.Glob(filepath.Join(w.dir(), "data", dir, "*.parquet")); len(m) != want {
 			t.Errorf("%s has the data files %v", dir, m)
 		}
 	}
@@ -270,7 +270,7 @@ func TestAbort(t *testing.T) {
 		t.Errorf("left over: %v", m)
 	}
 	df := write(t, d, "r1-a", 9, named(1, "Ada"))
-	if m, _ := filepath.Glob(filepath.Join(w.dir(), "data", "*", "*")); len(m) != 1 || "file://"+m[0] != df.Path || df.Rows != 1 || df.Bytes == 0 {
+	if m, _ := filepath.Glob(filepath.Join(w.dir(), "data", "*", "*.parquet")); len(m) != 1 || "file://"+m[0] != df.Path || df.Rows != 1 || df.Bytes == 0 {
 		t.Errorf("%v is %+v", m, df)
 	}
 }

@@ -105,7 +105,7 @@ func (s *sweep) look(path, attempt, kind string, info fs.FileInfo) {
 	before := s.Before
 	if kind == "roster" {
 		c.dir = attempt
-		if at, ok := s.Keep[info.Name()]; ok {
+		if at, ok := s.Keep[strings.TrimSuffix(info.Name(), sumsSuffix)]; ok {
 			before, c.kept = at, true
 		}
 	}
@@ -139,11 +139,15 @@ func (s *sweep) remove(ctx context.Context, named map[string]bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if named[c.path] || named[c.dir] && !c.kept {
+		of := strings.TrimSuffix(c.path, sumsSuffix) // checksums stay as long as their file
+		if named[of] || named[c.dir] && !c.kept {
 			continue
 		}
 		if err := remove(c.path); err != nil {
 			return fmt.Errorf("remove an orphan: %w", err)
+		}
+		if of != c.path {
+			continue
 		}
 		s.files++
 		s.bytes += c.size

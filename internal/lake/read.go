@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -20,7 +19,7 @@ type rowReader struct {
 	file   *stateFile
 	schema *arrow.Schema // what batches have
 	at     []int         // the reader's column for each of the schema's
-	f      *os.File
+	f      *sumFile
 	rows   pqarrow.RecordReader
 	next   int64 // the file's row that the next batch begins with
 }

@@ -79,7 +79,7 @@ func (d *Dataset) rewrite(ctx context.Context, data []*stateFile, o RewriteOptio
 		s := &mergeSource{file: f}
 		m.open = append(m.open, s)
 		if err := s.begin(ctx, d.schema); err != nil {
-			return nil, fmt.Errorf("read %s: %w", f.Path, err)
+			return nil, fmt.Errorf("read %s: %w", f.Path, unreadable(ctx.Err(), f.Path, err))
 		}
 		if !s.ended() {
 			m.heap = append(m.heap, s)
@@ -126,7 +126,7 @@ func (m *merge) step(ctx context.Context, w *rowWriter) error {
 	s.at = end
 	if s.at == s.ids.Len() {
 		if err := s.advance(ctx); err != nil {
-			return fmt.Errorf("read %s: %w", s.file.Path, err)
+			return fmt.Errorf("read %s: %w", s.file.Path, unreadable(ctx.Err(), s.file.Path, err))
 		}
 	}
 	if s.ended() {

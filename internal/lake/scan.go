@@ -71,14 +71,15 @@ func (s *State) decode(ctx context.Context, schema *arrow.Schema, o ScanOptions,
 	from := o.From.Row
 	for i := o.From.File; i < len(s.data); i++ {
 		if err := s.decodeFile(ctx, i, from, schema, cmp.Or(o.BatchRows, defaultBatchRows), to); err != nil {
-			return fmt.Errorf("read %s: %w", s.data[i].Path, err)
+			return fmt.Errorf("read %s: %w", s.data[i].Path, unreadable(ctx.Err(), s.data[i].Path, err))
 		}
 		from = 0
 	}
 	return nil
 }
 
-func (s *State) decodeFile(ctx context.Context, i int, from int64, schema *arrow.Schema, batch int, to chan<- scanned) error {
+func (s *State) decodeFile(ctx context.Context, i int, from int64, schema *arrow.Schema, batch int, to chan<- scanned) (err error) {
+	defer recovered(&err)
 	r, ok, err := openRows(ctx, s.data[i], schema, rowOptions{from: from, batch: batch, parallel: true})
 	if err != nil || !ok {
 		return err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sort"
 	"sync"
@@ -75,7 +74,7 @@ func (d *Dataset) OpenState(ctx context.Context, opts StateOptions) (*State, err
 			return nil, err
 		}
 		if err := s.readDeletes(del.FilePath(), at); err != nil {
-			return nil, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), err)
+			return nil, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), unreadable(ctx.Err(), del.FilePath(), err))
 		}
 	}
 	return s, nil
@@ -207,23 +206,32 @@ func (f *footer) groupsIn(lo Key, hi *Key) (from, to int) {
 	return from, to
 }
 
-// openParquet opens a file of the table; meta is its footer when that is known already.
-func openParquet(location string, meta *metadata.FileMetaData, opts ...file.ReadOption) (*file.Reader, *os.File, error) {
+// openParquet opens a file of the table; meta is its footer when that is known already. The file's checksums are checked.
+func openParquet(location string, meta *metadata.FileMetaData, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
 	path, err := filePath(location)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := fault.At("lake.open"); err != nil {
-		return nil, nil, err
+		return nil, nil, &systemError{err}
 	}
-	f, err := os.Open(path)
+	f, err := openSums(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, opened(path, err)
 	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	defer recovered(&err)
 	r, err := file.NewParquetReader(f, append(opts, file.WithMetadata(meta))...)
-	if err != nil {
-		f.Close()
-		return nil, nil, err
+	return r, f, err
+}
+
+// recovered turns a panic into an error: arrow-go has panics for damaged files, which those without checksums may be.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("its content cannot be decoded: %v", p)
 	}
-	return r, f, nil
 }

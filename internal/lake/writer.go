@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -32,7 +31,6 @@ type FileOptions struct {
 type FileWriter struct {
 	dataset *Dataset
 	opts    FileOptions
-	path    string
 	file    *durableFile
 	count   *countingWriter
 	w       *pqarrow.FileWriter // nil before the first batch
@@ -61,7 +59,8 @@ func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := &FileWriter{dataset: d, path: path, file: f, count: &countingWriter{w: f}}
+	f.named = true
+	w := &FileWriter{dataset: d, file: f, count: &countingWriter{w: f}}
 	if len(opts) > 0 {
 		w.opts = opts[0]
 	}
@@ -116,7 +115,7 @@ func (w *FileWriter) Close() (DataFile, error) {
 	f, err := w.finish()
 	if err != nil {
 		w.Abort()
-		return DataFile{}, fmt.Errorf("end %s: %w", w.path, err)
+		return DataFile{}, fmt.Errorf("end %s: %w", w.file.path, err)
 	}
 	w.closed = true
 	return f, nil
@@ -138,7 +137,7 @@ func (w *FileWriter) finish() (DataFile, error) {
 	}
 	t := w.dataset.table
 	df, err := table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: t.Schema(), Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: fileURI(w.path),
+		Schema: t.Schema(), Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: fileURI(w.file.path),
 		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: 2,
 	})
 	if err != nil {
@@ -157,7 +156,5 @@ func (w *FileWriter) Abort() {
 		return
 	}
 	w.closed = true
-	w.file.closed = true
-	w.file.File.Close()
-	os.Remove(w.path)
+	w.file.abandon()
 }
