@@ -155,7 +155,7 @@ func TestDryRun(t *testing.T) {
 	if kinds["added"] != 14 || kinds["updated"] != 1 || kinds["deleted"] != 1 {
 		t.Errorf("changes %v", kinds)
 	}
-	if left := w.attemptFiles(dry.ID); !slices.Equal(left, []string{"rejects.parquet"}) {
+	if left := w.attemptFiles(dry.ID); !slices.Equal(left, []string{"rejects.parquet", "rejects.parquet.sum"}) {
 		t.Errorf("a dry run leaves %v", left)
 	}
 	real := w.runAs(func(q *audience.RunRequest) { q.Force, q.Differential = true, false })

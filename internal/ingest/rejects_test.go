@@ -111,7 +111,7 @@ func TestRejectsOfARunThatFailed(t *testing.T) {
 	if rows, total := w.rejected(r, 0); total != 5 || rows[0].Line != 17 {
 		t.Fatalf("%d: %+v", total, rows)
 	}
-	if left := w.attemptFiles(r.ID); !slices.Equal(left, []string{"rejects.parquet"}) {
+	if left := w.attemptFiles(r.ID); !slices.Equal(left, []string{"rejects.parquet", "rejects.parquet.sum"}) {
 		t.Errorf("a failed run leaves %v", left)
 	}
 }
