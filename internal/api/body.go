@@ -24,7 +24,7 @@ func (c *call) body() ([]byte, error) {
 }
 
 func brokenOff() error {
-	return audience.Errorf(audience.Invalid, "the body could not be read: it broke off")
+	return audience.Errorf(audience.Invalid, "the body could not be read: it broke off, or came too slowly")
 }
 
 // json decodes the call's body, which must be there, into dst.

@@ -31,6 +31,8 @@ type Config struct {
 	Metrics http.Handler
 	// Served is told the status of each request whose caller is known; nil tells nobody.
 	Served func(s audience.Scope, status int)
+	// Known is called with the context of each request whose caller is known; nil tells nobody.
+	Known func(ctx context.Context)
 	// Registerer takes the metrics of the requests; none are kept when it is nil.
 	Registerer prometheus.Registerer
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
@@ -54,6 +56,9 @@ func New(cfg Config) http.Handler {
 	}
 	if cfg.Served == nil {
 		cfg.Served = func(audience.Scope, int) {}
+	}
+	if cfg.Known == nil {
+		cfg.Known = func(context.Context) {}
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
@@ -126,16 +131,31 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !usableRequestID(id) {
 		id = uuid.NewString()
 	}
-	h := w.Header()
-	h.Set(requestIDHeader, id)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	common(w.Header(), id)
 	rec := &recorder{ResponseWriter: w}
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id}))
 	started := time.Now()
 	defer s.observe(rec, r, started)
 	defer s.recovered(rec, r)
 	s.route(rec, r)
+}
+
+// common sets the headers of every answer.
+func common(h http.Header, requestID string) {
+	h.Set(requestIDHeader, requestID)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+}
+
+// Crowded answers a request that there is no room for beside others from its address.
+func Crowded(w http.ResponseWriter, _ *http.Request) {
+	id := uuid.NewString()
+	common(w.Header(), id)
+	status, body := refusal(audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when others have ended"), id)
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(status)
+	_, _ = w.Write(encode(body))
 }
 
 // usableRequestID reports whether a client's request id is short and harmless in a log and in a header.
@@ -194,6 +214,7 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
+		s.Known(r.Context())
 		requestOf(r.Context()).scope = actor.Scope
 		if err := s.limits.take(actor.ClientID, time.Now()); err != nil {
 			s.fail(w, r, err)

@@ -3,14 +3,13 @@ package api
 import (
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
 )
 
 // stream is an answer of any length, which is sent while it is made, and compressed by gzip where the client
-// accepts that. It may take as long as the client goes on reading.
+// accepts that. It may take as long as the client goes on reading, which package edge sees to.
 type stream struct {
 	contentType string
 	header      map[string]string // further headers
@@ -18,9 +17,6 @@ type stream struct {
 	// the connection off, so that nobody takes a part for the whole.
 	write func(w io.Writer) error
 }
-
-// partTimeout is how long a client may take to read a part of a stream.
-const partTimeout = time.Minute
 
 // compress wraps a handler whose answers may be compressed.
 var compress = func() func(http.Handler) http.HandlerFunc {
@@ -41,16 +37,16 @@ func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
 	for name, value := range st.header {
 		w.Header().Set(name, value)
 	}
-	out := &partWriter{w: w, rc: http.NewResponseController(w)}
+	out := &begun{w: w}
 	var err error
 	if r.Method != http.MethodHead {
 		err = st.write(out)
 	}
 	switch {
-	case err == nil && !out.begun:
+	case err == nil && !out.yet:
 		w.WriteHeader(http.StatusOK)
 	case err == nil:
-	case !out.begun:
+	case !out.yet:
 		for name := range st.header {
 			w.Header().Del(name)
 		}
@@ -63,15 +59,13 @@ func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
 	}
 }
 
-// partWriter gives the client time for every part of an answer.
-type partWriter struct {
-	w     io.Writer
-	rc    *http.ResponseController
-	begun bool
+// begun remembers whether anything of an answer was written.
+type begun struct {
+	w   io.Writer
+	yet bool
 }
 
-func (w *partWriter) Write(p []byte) (int, error) {
-	w.begun = true
-	_ = w.rc.SetWriteDeadline(time.Now().Add(partTimeout)) // a writer without deadlines has nobody to wait for
-	return w.w.Write(p)
+func (b *begun) Write(p []byte) (int, error) {
+	b.yet = true
+	return b.w.Write(p)
 }

@@ -21,6 +21,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/background"
 	"roster/internal/control"
+	"roster/internal/edge"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/landing"
@@ -52,6 +53,7 @@ type App struct {
 	tenants *tenantMetrics
 
 	listener *drainer
+	gate     *edge.Gate
 	doorman  *doorman
 	served   chan struct{} // closed when no connection is accepted any more; nil before any is
 	server   *http.Server
@@ -198,8 +200,12 @@ func (a *App) wire(ctx context.Context) error {
 		Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
-		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served})
+		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
 	a.server = newServer(handler, a.log)
+	limits := a.cfg.connections()
+	limits.Registerer = a.metrics
+	a.gate = edge.New(limits)
+	a.gate.Guard(a.server, http.HandlerFunc(api.Crowded))
 	a.doorman = admit(a.server, &a.draining)
 	return nil
 }

@@ -51,6 +51,12 @@ type Config struct {
 	S3EnvironmentEndpoints []string
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
 	RateLimit float64
+	// MaxConnections bounds the connections of clients; 0 means the default, which the number of files bounds that the process may open.
+	MaxConnections int
+	// MaxConnectionsPerAddress bounds those from one address, 0 does not; nil means half of all.
+	MaxConnectionsPerAddress *int
+	// TrustedProxies are the networks of proxies that say in X-Forwarded-For who sends a request.
+	TrustedProxies []netip.Prefix
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
 	Guardrails bool
 	// OIDC is another issuer of tokens; it has no Issuer when there is none.

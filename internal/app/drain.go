@@ -99,7 +99,13 @@ type connKey struct{}
 func admit(s *http.Server, stopping *atomic.Bool) *doorman {
 	d := &doorman{handler: s.Handler, stopping: stopping, waiting: map[net.Conn]bool{}}
 	s.Handler = d
-	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
+	inner := s.ConnContext
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if inner != nil {
+			ctx = inner(ctx, c)
+		}
+		return context.WithValue(ctx, connKey{}, c)
+	}
 	s.ConnState = func(c net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:

@@ -4,24 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"syscall"
 	"time"
+
+	"roster/internal/edge"
 )
 
-// Limits of a connection. A request has no time limit as a whole, since an upload may take hours, but it
-// must keep moving: every read of a body must bring something within stallTimeout, and all of it, after that time at the
-// beginning, slowestBody bytes a second. Otherwise anybody could keep connections for days by a byte a minute.
+// Limits of a connection, beside those of package edge.
 const (
-	headerTimeout = 10 * time.Second
+	headerTimeout = 10 * time.Second // the handshake of TLS, and a header, each
 	idleTimeout   = 2 * time.Minute
-	stallTimeout  = time.Minute
-	slowestBody   = 1 << 10
-	answerTimeout = 5 * time.Minute
+	pingAfter     = 30 * time.Second // of silence on a connection of HTTP/2
 	maxHeader     = 64 << 10
+	maxStreams    = 100
+	maxFrame      = 64 << 10 // what a connection of HTTP/2 keeps in memory
 )
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
@@ -31,7 +31,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	protocols.SetUnencryptedHTTP2(true) // a proxy in front may speak it
 	return &http.Server{
 		Protocols:         &protocols,
-		Handler:           keepMoving(h),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxFrame, SendPingTimeout: pingAfter},
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -39,47 +40,28 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// keepMoving ends requests whose client neither sends nor reads.
-func keepMoving(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rc := http.NewResponseController(w)
-		if r.Body == http.NoBody {
-			_ = rc.SetWriteDeadline(time.Now().Add(answerTimeout))
-		} else {
-			_ = rc.SetWriteDeadline(time.Time{})
-			_ = rc.SetReadDeadline(time.Now().Add(stallTimeout))
-			r.Body = &movingBody{ReadCloser: r.Body, rc: rc}
+// Bounds of the connections where the operator sets none. There may be half as many as the process may open files, since runs and
+// the stores need files, too, and half of them from one address.
+const (
+	defaultConnections = 2048
+	minConnections     = 16
+)
+
+// connections says how many connections the server takes.
+func (c Config) connections() edge.Limits {
+	l := edge.Limits{Total: c.MaxConnections, Proxies: c.TrustedProxies}
+	if l.Total == 0 {
+		l.Total = defaultConnections
+		var files syscall.Rlimit
+		if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && files.Cur < 2*defaultConnections {
+			l.Total = max(int(files.Cur/2), minConnections)
 		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// movingBody moves the deadlines of its connection with every read. Once the body is read, the answer has
-// its time too.
-type movingBody struct {
-	io.ReadCloser
-	rc     *http.ResponseController
-	read   int64
-	waited time.Duration // how long reads have waited for the client
-}
-
-func (b *movingBody) Read(p []byte) (int, error) {
-	start := time.Now()
-	_ = b.rc.SetReadDeadline(start.Add(b.patience()))
-	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	b.waited += time.Since(start)
-	if err != nil {
-		_ = b.rc.SetReadDeadline(time.Time{})
-		_ = b.rc.SetWriteDeadline(time.Now().Add(answerTimeout))
 	}
-	return n, err
-}
-
-// patience is how long the next read may wait for the client, whose time the server's own work does not count against.
-func (b *movingBody) patience() time.Duration {
-	earned := stallTimeout + time.Duration(b.read/slowestBody)*time.Second
-	return max(min(stallTimeout, earned-b.waited), 0)
+	l.PerAddress = l.Total / 2
+	if c.MaxConnectionsPerAddress != nil {
+		l.PerAddress = *c.MaxConnectionsPerAddress
+	}
+	return l
 }
 
 // listen opens the ports.
@@ -102,7 +84,9 @@ func (a *App) listen() error {
 		return fmt.Errorf("--debug-listen, ROSTER_DEBUG_LISTEN: %w", err)
 	}
 	a.debug = newServer(profiles(), a.log)
-	a.background.Go(func() { a.ended(a.debug.Serve(l)) })
+	gate := edge.New(edge.Limits{Total: minConnections})
+	gate.Guard(a.debug, http.NotFoundHandler())
+	a.background.Go(func() { a.ended(a.debug.Serve(gate.Listen(l))) })
 	a.log.Info("serving profiles", "url", "http://"+l.Addr().String()+"/debug/pprof/")
 	return nil
 }
@@ -124,10 +108,10 @@ func (a *App) serve() {
 	a.background.Go(func() {
 		defer close(a.served)
 		if a.secure() {
-			a.ended(a.server.ServeTLS(a.listener, a.cfg.TLSCert, a.cfg.TLSKey))
+			a.ended(a.server.ServeTLS(a.gate.Listen(a.listener), a.cfg.TLSCert, a.cfg.TLSKey))
 			return
 		}
-		a.ended(a.server.Serve(a.listener))
+		a.ended(a.server.Serve(a.gate.Listen(a.listener)))
 	})
 }
 

@@ -59,6 +59,9 @@ func Settings() []Setting {
 		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
 		{"s3-environment-endpoints", "stores beside Amazon's own that such connections may lead to, such as https://minio.example.com:9000, with commas between them", "", setS3EnvironmentEndpoints},
 		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
+		{"max-connections", "connections of clients at once; 2048, or half of the files that the process may open where that is less, when absent", "", setMaxConnections},
+		{"max-connections-per-address", "connections from one address at once, and streams of HTTP/2 beside others; 0 for no limit (half of max-connections when absent)", "", setMaxConnectionsPerAddress},
+		{"trusted-proxies", "networks of proxies, such as 10.0.0.0/8, with commas between them, that say in X-Forwarded-For (or Forwarded) who sends a request; limits by address are then those of the client", "", networks(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies })},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
 		{"oidc-audience", "what the tokens of that issuer must be for (claim aud)", "", text(func(c *Config) *string { return &c.OIDC.Audience })},
@@ -243,6 +246,24 @@ func setRateLimit(c *Config, v string) error {
 		return fmt.Errorf("%q is not a number of requests from 0.01 to 1000000", v)
 	}
 	c.RateLimit = n
+	return nil
+}
+
+func setMaxConnections(c *Config, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < minConnections || n > 1e6 {
+		return fmt.Errorf("%q is not a number of connections from %d to 1000000", v, minConnections)
+	}
+	c.MaxConnections = n
+	return nil
+}
+
+func setMaxConnectionsPerAddress(c *Config, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > 1e6 {
+		return fmt.Errorf("%q is not a number of connections from 1 to 1000000, or 0 for no limit", v)
+	}
+	c.MaxConnectionsPerAddress = &n
 	return nil
 }
 

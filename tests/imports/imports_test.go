@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"internal/audience":            {},
 	"internal/background":          {}, // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/meta"},
+	"internal/edge":                {},
 	"internal/control":             {"internal/ingest", "internal/lake", "internal/landing", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/profile", "internal/source", "internal/tabular"},
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
@@ -79,7 +80,7 @@ var confined = map[string][]string{
 	"google.golang.org/api":             {"internal/source/bucket"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},
-	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
 	"database/sql":                      {"bench/api", "internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 

@@ -1,4 +1,4 @@
-package app
+package edge
 
 import (
 	"errors"
@@ -60,7 +60,7 @@ func TestSlowBodies(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, begun := c.client, time.Now()
 				var err error
-				h := keepMoving(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, err = io.Copy(io.Discard, r.Body) }))
+				h := &handler{next: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, err = io.Copy(io.Discard, r.Body) })}
 				h.ServeHTTP(&d, &http.Request{Body: &d})
 				var slow net.Error
 				cut := errors.As(err, &slow) && slow.Timeout()

@@ -1,0 +1,200 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// Limits of a client that reads answers slowly. Of what is written, maxPart bytes at a time have to arrive within readWithin, or
+// else slowestReader bytes a second of them.
+const (
+	readWithin    = 30 * time.Second
+	slowestReader = 1 << 10
+	maxPart       = 64 << 10
+)
+
+// Conn is a connection of a client.
+type Conn struct {
+	net.Conn
+	gate *Gate
+	peer *peer
+
+	proved   atomic.Bool  // that a request on it was somebody's whom the server knows
+	known    atomic.Bool  // proved, and one of those that make no way for others
+	requests atomic.Int32 // that are in progress
+	answered atomic.Int64 // when the last one was, in nanoseconds; when it was opened before
+	strange  atomic.Int64 // bytes and requests before it was known
+
+	// These belong to the lock of the gate.
+	streams int // of HTTP/2 beside another one
+	gone    bool
+
+	// Write alone uses these. net/http writes by one goroutine at a time.
+	armed   time.Time // the deadline of the connection
+	written int64
+	arrived int64 // of it, when the deadline was set
+
+	deadline atomic.Int64 // that somebody else set for writing, in nanoseconds
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.proved.Load() && c.gate.sent(c, n) {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// Write implements net.Conn. It goes on for as long as the client reads.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	for {
+		own := c.arm()
+		m, err := c.Conn.Write(p[n:min(n+maxPart, len(p))])
+		n += m
+		c.written += int64(m)
+		if err != nil && !(own && errors.Is(err, os.ErrDeadlineExceeded) && c.progress()) {
+			return n, err
+		}
+		if n == len(p) {
+			return n, nil
+		}
+	}
+}
+
+// arm gives the next part its time, unless somebody else did. Most parts find a deadline that is far enough.
+func (c *Conn) arm() (own bool) {
+	if c.deadline.Load() != 0 {
+		c.armed = time.Time{}
+		return false
+	}
+	if now := time.Now(); c.armed.Sub(now) < readWithin {
+		c.armed = now.Add(2 * readWithin)
+		c.arrived = c.written - unsent(c.Conn)
+		_ = c.Conn.SetWriteDeadline(c.armed)
+	}
+	return true
+}
+
+// progress reports whether enough of what was written has arrived since the deadline was set that passed. A part waits for the system
+// to have room for it, which it makes in large steps: a client may read all the time although no byte could be written.
+func (c *Conn) progress() bool {
+	enough := c.written-unsent(c.Conn)-c.arrived >= int64(readWithin/time.Second)*slowestReader
+	c.armed = time.Time{}
+	return enough
+}
+
+// SetWriteDeadline implements net.Conn. A deadline of somebody else goes before the connection's own.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.deadline.Store(0)
+		return nil
+	}
+	c.deadline.Store(t.UnixNano())
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// CloseWrite lets net/http end a connection so that its client still reads the last answer.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	c.gate.mu.Lock()
+	c.gate.remove(c)
+	c.gate.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// begin counts a request. It fails when there is no room for it.
+func (c *Conn) begin() bool {
+	if c.requests.Add(1) == 1 {
+		return true
+	}
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	if !c.gone && c.gate.take(c.peer, c) {
+		c.streams++
+		return true
+	}
+	c.requests.Add(-1)
+	return false
+}
+
+// end ends a request that begin counted.
+func (c *Conn) end() {
+	c.answered.Store(time.Now().UnixNano())
+	if c.requests.Add(-1) > 0 {
+		c.gate.mu.Lock()
+		if !c.gone && c.streams > 0 {
+			c.streams--
+			c.peer.load--
+			c.gate.load--
+		}
+		c.gate.mu.Unlock()
+	}
+	if !c.proved.Load() {
+		c.gate.sent(c, strangerCost)
+	}
+}
+
+type connKey struct{}
+
+// connContext is http.Server.ConnContext.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = secure.NetConn()
+	}
+	if conn, ok := c.(*Conn); ok {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	return ctx
+}
+
+// connOf returns the connection of a request; nil when it did not come through a gate.
+func connOf(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
+	return c
+}
+
+// Proved says that the server knows who sent a request, given the request's context.
+func Proved(ctx context.Context) {
+	c := connOf(ctx)
+	if c == nil || c.known.Load() {
+		return
+	}
+	c.proved.Store(true)
+	c.gate.know(c)
+}
+
+// addressOf is the address of a client or a proxy.
+func addressOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
+
+// counted is the address that those of one client are counted by. A client has at least a network of 64 bits in IPv6.
+func counted(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}

@@ -1,0 +1,81 @@
+package edge
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// trusts reports whether an address is that of a proxy.
+func (g *Gate) trusts(a netip.Addr) bool {
+	for _, p := range g.limits.Proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarded returns a request of a proxy as if its client had sent it, and counts it to the client until leave is called. leave is
+// nil when the client has too many.
+func (g *Gate) forwarded(r *http.Request) (_ *http.Request, leave func()) {
+	client, ok := g.client(r.Header)
+	if !ok {
+		return r, func() {}
+	}
+	as := *r
+	as.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.peer(counted(client), false)
+	if g.limits.PerAddress > 0 && p.load >= g.limits.PerAddress {
+		return &as, nil
+	}
+	p.load++ // the connection counts in the total
+	return &as, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		p.load--
+		g.forget(p)
+	}
+}
+
+// client is the address that the last proxy outside of the trusted ones, or the client itself, had: what is said before that may be
+// anybody's invention.
+func (g *Gate) client(h http.Header) (netip.Addr, bool) {
+	hops := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
+	if h.Get("X-Forwarded-For") == "" {
+		hops = strings.Split(strings.Join(h.Values("Forwarded"), ","), ",")
+	}
+	var last netip.Addr
+	for i := len(hops) - 1; i >= 0; i-- {
+		a, ok := hop(hops[i])
+		if !ok {
+			break
+		}
+		if last = a; !g.trusts(a) {
+			break
+		}
+	}
+	return last, last.IsValid()
+}
+
+// hop reads an address as X-Forwarded-For has it, or an element of Forwarded.
+func hop(text string) (netip.Addr, bool) {
+	text = strings.TrimSpace(text)
+	if strings.ContainsRune(text, '=') {
+		var found string
+		for pair := range strings.SplitSeq(text, ";") {
+			name, value, _ := strings.Cut(pair, "=")
+			if strings.EqualFold(strings.TrimSpace(name), "for") {
+				found = strings.Trim(strings.TrimSpace(value), `"`)
+			}
+		}
+		text = found
+	}
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return a.Unmap().WithZone(""), true
+	}
+	ap, err := netip.ParseAddrPort(text)
+	return ap.Addr().Unmap().WithZone(""), err == nil
+}

@@ -1,0 +1,234 @@
+package abuse
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// host is the server's address.
+func (s *server) host() string {
+	u, err := url.Parse(s.c.BaseURL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u.Host
+}
+
+// raw connects from a loopback address and sends text.
+func (s *server) raw(from, text string) (net.Conn, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
+	c, err := d.Dial("tcp", s.host())
+	if err != nil {
+		return nil, err
+	}
+	s.t.Cleanup(func() { c.Close() })
+	_, err = io.WriteString(c, text)
+	return c, err
+}
+
+// healthy asks for health over a new connection, which must be answered.
+func (s *server) healthy(from string) {
+	s.t.Helper()
+	for _, path := range []string{"/healthz", "/readyz"} {
+		c, err := s.raw(from, "GET "+path+" HTTP/1.1\r\nHost: roster\r\nConnection: close\r\n\r\n")
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			s.t.Errorf("%s from %s: %v, %v", path, from, resp, err)
+		}
+	}
+}
+
+// headers are those of a caller, as text.
+func (s *server) headers() string {
+	return fmt.Sprintf("Host: roster\r\nAuthorization: Bearer %s\r\nx-api-key: %s\r\nx-gw-ims-org-id: %s\r\nx-sandbox-name: %s\r\nContent-Type: application/json\r\n",
+		s.token, s.c.ClientID, s.c.Org, s.c.Sandbox)
+}
+
+// TestStalled opens far more connections than the server has room for, each in another way to send a request that never ends.
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.members(200)
+	end := s.lookUps(200)
+	const post = " HTTP/1.1\r\nHost: roster\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+	ways := []string{
+		"",
+		"GET /healthz HTTP/1.1\r\nHost: ros",
+		"POST /ims/token/v3" + post + "Content-Length: 100\r\n\r\ngrant_type=",
+		"POST /ims/token/v2" + post + "Transfer-Encoding: chunked\r\n\r\n64\r\ngrant_type=",
+		"POST /ims/token/v3" + post + "Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+		"POST /data/core/ais/external-audience/submit" + post + "Content-Length: 100\r\n\r\n{",
+		"PUT /landing/a.csv" + post + "Content-Length: 100000\r\n\r\nemail",
+		"OPTIONS *" + post + "Content-Length: 100\r\n\r\n.",
+		"PATCH /nowhere" + post + "Content-Length: 100\r\n\r\n.",
+		"GET /healthz" + post + "\r\n", // answered, and idle after that
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	}
+	conns := make([]net.Conn, 1200)
+	for i := range conns {
+		c, err := s.raw("127.0.0.1", ways[i%len(ways)])
+		if err != nil && c == nil {
+			t.Fatal(err)
+		}
+		conns[i] = c
+		if i%200 == 199 {
+			s.healthy("127.0.0.1")
+			s.healthy("127.0.0.2")
+		}
+	}
+	var wg sync.WaitGroup
+	for i, c := range conns {
+		if i%len(ways) == 9 {
+			continue // it may stay as long as it is idle
+		}
+		wg.Go(func() {
+			c.SetDeadline(time.Now().Add(90 * time.Second))
+			if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
+				t.Errorf("still open: %.60q", ways[i%len(ways)])
+			}
+		})
+	}
+	wg.Wait()
+	s.healthy("127.0.0.1")
+	end()
+}
+
+// TestStalledByTenant sends bodies that stop although their sender is known: they are cut off, and others are answered.
+func TestStalledByTenant(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.members(200)
+	end := s.lookUps(200)
+	const many = 300
+	var wg sync.WaitGroup
+	for i := range many {
+		head := []string{"POST /data/core/ais/external-audience/submit", "PUT /landing/a" + fmt.Sprint(i) + ".csv", "POST /data/core/ups/access/entities"}[i%3]
+		c, err := s.raw("127.0.0.1", head+" HTTP/1.1\r\n"+s.headers()+"Content-Length: 100000\r\n\r\n{")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			c.SetDeadline(time.Now().Add(3 * time.Minute))
+			if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
+				t.Errorf("still open: %s", head)
+			}
+		})
+		if i%50 == 49 {
+			s.healthy("127.0.0.1")
+			s.healthy("127.0.0.2")
+		}
+	}
+	wg.Wait()
+	end()
+}
+
+// TestSlowReader asks for much and reads none of it.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.members(200)
+	end := s.lookUps(200)
+	var ask strings.Builder
+	for range 2000 {
+		ask.WriteString("GET /openapi.yaml HTTP/1.1\r\nHost: roster\r\n\r\n")
+	}
+	for range 100 {
+		if _, err := s.raw("127.0.0.1", ask.String()); err != nil {
+			break // the server does not take more before it is read
+		}
+	}
+	s.healthy("127.0.0.1")
+	end()
+}
+
+// TestFloodsOfFrames sends what HTTP/2 has to keep a server busy, over several connections.
+func TestFloodsOfFrames(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.members(200)
+	fields := func(extra ...string) []byte {
+		var b bytes.Buffer
+		e := hpack.NewEncoder(&b)
+		pairs := append([]string{":method", "POST", ":path", "/ims/token/v3", ":scheme", "http", ":authority", "roster"}, extra...)
+		for i := 0; i < len(pairs); i += 2 {
+			e.WriteField(hpack.HeaderField{Name: pairs[i], Value: pairs[i+1]})
+		}
+		return b.Bytes()
+	}
+	floods := map[string]func(f *http2.Framer, i uint32) error{
+		"rapid resets": func(f *http2.Framer, i uint32) error {
+			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: fields(), EndHeaders: true}); err != nil {
+				return err
+			}
+			return f.WriteRSTStream(2*i+1, http2.ErrCodeCancel)
+		},
+		"pings":    func(f *http2.Framer, _ uint32) error { return f.WritePing(false, [8]byte{}) },
+		"settings": func(f *http2.Framer, _ uint32) error { return f.WriteSettings() },
+		"continuations": func(f *http2.Framer, i uint32) error {
+			if i == 0 {
+				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: fields()})
+			}
+			return f.WriteContinuation(1, false, fields(fmt.Sprint("x-", i), strings.Repeat("x", 1000)))
+		},
+		"empty data": func(f *http2.Framer, i uint32) error {
+			if i == 0 {
+				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: fields(), EndHeaders: true})
+			}
+			return f.WriteData(1, false, nil)
+		},
+		"bodies that stop": func(f *http2.Framer, i uint32) error {
+			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: fields("content-length", "100"), EndHeaders: true})
+		},
+		"windows of a byte": func(f *http2.Framer, i uint32) error {
+			if i == 0 {
+				return f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1})
+			}
+			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: fields(), EndHeaders: true, EndStream: true})
+		},
+	}
+	end := s.lookUps(200)
+	var wg sync.WaitGroup
+	for name, flood := range floods {
+		for range 2 {
+			c, err := s.raw("127.0.0.1", http2.ClientPreface)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				go io.Copy(io.Discard, c)
+				f := http2.NewFramer(c, c)
+				f.AllowIllegalWrites = true
+				err := f.WriteSettings()
+				c.SetWriteDeadline(time.Now().Add(2 * time.Minute))
+				for i := uint32(0); err == nil && i < 2_000_000; i++ {
+					err = flood(f, i)
+				}
+				if err == nil || strings.Contains(err.Error(), "timeout") {
+					t.Errorf("%s: the connection was not ended: %v", name, err)
+				}
+			})
+		}
+	}
+	s.healthy("127.0.0.1")
+	s.healthy("127.0.0.2")
+	wg.Wait()
+	s.healthy("127.0.0.1")
+	end()
+}
