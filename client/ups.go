@@ -34,6 +34,46 @@ type UPSAudience struct {
 	Dependents        []string      `json:"dependents"`   // none
 	Dependencies      []string      `json:"dependencies"` // none
 	AudienceMeta      *AudienceMeta `json:"audienceMeta"`
+	// Metrics and RecordMetrics count the members after the last run that succeeded; absent before there is one.
+	Metrics       *UPSMetrics       `json:"metrics,omitempty"`
+	RecordMetrics *UPSRecordMetrics `json:"recordMetrics,omitempty"`
+}
+
+// NewUPSAudience creates an audience by /core/ups/audiences: what a submit takes, and the names that other services use.
+type NewUPSAudience struct {
+	NewAudience
+	Type           string `json:"type,omitempty"`           // ExternalSegment
+	AudienceID     string `json:"audienceId,omitempty"`     // another name of customAudienceId
+	LifecycleState string `json:"lifecycleState,omitempty"` // published when absent, or draft
+}
+
+// UPSMetrics are the numbers of an audience's profiles.
+type UPSMetrics struct {
+	Type        string         `json:"type"`  // export
+	JobID       string         `json:"jobId"` // the run
+	ID          string         `json:"id"`    // the audience
+	Data        UPSMetricsData `json:"data"`
+	CreateEpoch int64          `json:"createEpoch"`
+	UpdateEpoch int64          `json:"updateEpoch"`
+}
+
+// UPSMetricsData are the counts of UPSMetrics.
+type UPSMetricsData struct {
+	TotalProfiles int64 `json:"totalProfiles"`
+	// TotalProfilesByNamespace counts by the namespace of the primary identity, in lower case. It is empty for a caller that must not
+	// see that field.
+	TotalProfilesByNamespace map[string]int64 `json:"totalProfilesByNamespace"`
+	TotalProfilesByStatus    map[string]int64 `json:"totalProfilesByStatus"` // realized
+}
+
+// UPSRecordMetrics is the number of an audience's records.
+type UPSRecordMetrics struct {
+	Data UPSRecordData `json:"data"`
+}
+
+// UPSRecordData is the count of UPSRecordMetrics.
+type UPSRecordData struct {
+	RecordCount int64 `json:"recordCount"`
 }
 
 // UPSSandbox is the sandbox of an audience.
@@ -83,6 +123,20 @@ type UPSBulkResult struct {
 func (c *Client) UPSAudiences(ctx context.Context, query url.Values) (UPSAudienceList, error) {
 	var out UPSAudienceList
 	err := c.call(ctx, request{method: http.MethodGet, path: pathAudiences, query: query}, &out)
+	return out, err
+}
+
+// CreateUPSAudience creates an audience and waits for it.
+func (c *Client) CreateUPSAudience(ctx context.Context, a NewUPSAudience) (UPSAudience, error) {
+	var out UPSAudience
+	err := c.call(ctx, request{method: http.MethodPost, path: pathAudiences, body: a}, &out)
+	return out, err
+}
+
+// PutUPSAudience changes an audience to what a describes: its name, description, labels, tags, lifecycleState and ttlInDays.
+func (c *Client) PutUPSAudience(ctx context.Context, a UPSAudience) (UPSAudience, error) {
+	var out UPSAudience
+	err := c.call(ctx, request{method: http.MethodPut, path: pathAudiences + "/" + url.PathEscape(a.ID), body: a}, &out)
 	return out, err
 }
 

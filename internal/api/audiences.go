@@ -178,10 +178,20 @@ func (s *server) listAudiences(c *call) (answer, error) {
 		return answer{}, err
 	}
 	limit, offset := q.limit(defaultAudiences, maxAudiences), q.start()
+	want := meta.AudienceQuery{Limit: limit, Offset: offset, NameContains: q.Get("name")}
+	if status := q.Get("status"); status != "" {
+		q.problems.State("status", audience.State(status))
+		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "lifecycleState", Value: status})
+	}
+	for _, by := range []struct{ parameter, property string }{{"label", "labels"}, {"tag", "tags"}} {
+		for _, value := range q.Values[by.parameter] {
+			want.Filters = append(want.Filters, meta.AudienceFilter{Property: by.property, Value: value})
+		}
+	}
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, total, err := s.Service.Audiences(c.Context(), c.actor, meta.AudienceQuery{Limit: limit, Offset: offset})
+	list, total, err := s.Service.Audiences(c.Context(), c.actor, want)
 	if err != nil {
 		return answer{}, err
 	}

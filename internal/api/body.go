@@ -48,6 +48,21 @@ func (c *call) typedJSON(dst any) error {
 	return c.json(dst)
 }
 
+// parsed reads a body that must be JSON. what it must be is said when there is none.
+func (c *call) parsed(what string) (node, error) {
+	if err := c.wantJSON(); err != nil {
+		return node{}, err
+	}
+	data, err := c.body()
+	if err != nil {
+		return node{}, err
+	}
+	if len(data) == 0 {
+		return node{}, audience.Errorf(audience.Invalid, "the body is missing; it must be %s", what)
+	}
+	return parse(data)
+}
+
 // wantJSON refuses a body that is named as something else than JSON.
 func (c *call) wantJSON() error {
 	mediaType, _, _ := strings.Cut(c.Header.Get("Content-Type"), ";")

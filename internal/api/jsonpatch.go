@@ -33,17 +33,7 @@ type patchOp struct {
 // jsonPatch decodes the call's body, a JSON Patch of 1 to maxPatch operations. Whatever is wrong with them is
 // refused by its place in the body.
 func (c *call) jsonPatch() ([]patchOp, error) {
-	if err := c.wantJSON(); err != nil {
-		return nil, err
-	}
-	data, err := c.body()
-	if err != nil {
-		return nil, err
-	}
-	if len(data) == 0 {
-		return nil, audience.Errorf(audience.Invalid, "the body is missing; it must be a JSON Patch")
-	}
-	root, err := parse(data)
+	root, err := c.parsed("a JSON Patch")
 	if err != nil {
 		return nil, err
 	}

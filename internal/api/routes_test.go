@@ -69,6 +69,8 @@ func TestSpellings(t *testing.T) {
 		"PATCH " + webhooks + "/{webhookId}":       `{"enabled": false}`,
 		"POST " + external + "/validate":           `{"sourceSpec": {"path": "in.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}}`,
 		"POST " + audiences + "/bulk-get":          `{"ids": [{"id": "` + absentID + `"}]}`,
+		"POST " + audiences:                        newUPSAudience,
+		"PUT " + audiences + "/{audienceId}":       `{"tags": ["a"]}`,
 		"PATCH " + audiences + "/{audienceId}":     `[{"op": "remove", "path": "/tags"}]`,
 	}
 	for _, rt := range (&server{}).routes() {

@@ -217,6 +217,9 @@ func upsPatch(ops []patchOp) (control.Patch, error) {
 	var d decoder
 	for _, o := range ops {
 		switch {
+		case o.is("name"):
+			p.Name = new(string)
+			o.set(&d, p.Name)
 		case o.is("description"):
 			p.Description = new(string)
 			o.set(&d, p.Description)
@@ -236,7 +239,7 @@ func upsPatch(ops []patchOp) (control.Patch, error) {
 			p.State = new(audience.State)
 			o.set(&d, p.State)
 		default:
-			o.refuse(&d, "/description", "/labels", "/labels/-", "/tags", "/tags/-", "/lifecycleState")
+			o.refuse(&d, "/name", "/description", "/labels", "/labels/-", "/tags", "/tags/-", "/lifecycleState")
 		}
 	}
 	return p, d.problems.Err()
@@ -290,7 +293,7 @@ func (s *server) bulkUPSAudiences(c *call) (answer, error) {
 
 // upsAudience is an audience beside those of other services.
 func upsAudience(a *audience.Audience, sandbox *audience.Sandbox) client.UPSAudience {
-	return client.UPSAudience{
+	body := client.UPSAudience{
 		ID: string(a.ID), AudienceID: cmp.Or(a.CustomID, string(a.ID)), Name: a.Name, Description: a.Description,
 		Namespace: a.Namespace, Type: audience.TypeExternal, OriginName: a.OriginName, LifecycleState: string(a.State),
 		ImsOrgID:  a.Scope.Org,
@@ -301,4 +304,14 @@ func upsAudience(a *audience.Audience, sandbox *audience.Sandbox) client.UPSAudi
 		CreateEpoch: epoch(a.CreatedAt), UpdateEpoch: epoch(a.UpdatedAt), CreatedBy: a.CreatedBy,
 		Etag: a.Etag(), Dependents: []string{}, Dependencies: []string{}, AudienceMeta: audienceMeta(a),
 	}
+	if a.LastRun != "" {
+		byNamespace := map[string]int64{}
+		if i := a.PrimaryIdentity(); i >= 0 && !a.PrimaryHidden {
+			byNamespace[strings.ToLower(a.Fields[i].IdentityNs)] = a.Members
+		}
+		body.Metrics = &client.UPSMetrics{Type: "export", JobID: string(a.LastRun), ID: string(a.ID), CreateEpoch: epoch(a.LastIngestedAt), UpdateEpoch: epoch(a.LastIngestedAt),
+			Data: client.UPSMetricsData{TotalProfiles: a.Members, TotalProfilesByNamespace: byNamespace, TotalProfilesByStatus: map[string]int64{"realized": a.Members}}}
+		body.RecordMetrics = &client.UPSRecordMetrics{Data: client.UPSRecordData{RecordCount: a.Members}}
+	}
+	return body
 }

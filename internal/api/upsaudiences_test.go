@@ -21,7 +21,9 @@ const sampleUPSAudience = `{"id":"` + audienceID + `","audienceId":"` + audience
 	`"lifecycleState":"published","imsOrgId":"` + org + `","sandbox":{"sandboxId":"` + absentID + `","sandboxName":"prod","type":"production","default":true},` +
 	`"isSystem":false,"datasetId":"` + audienceID + `","labels":["core/C1"],"tags":[],"ttlInDays":40,"linkedAudienceRef":{"flowId":"FLOW"},` +
 	`"creationTime":1749324248000,"updateTime":1749624273000,"createEpoch":1749324248,"updateEpoch":1749624273,"createdBy":"` + clientID + `",` +
-	`"_etag":ETAG,"dependents":[],"dependencies":[],"audienceMeta":{"members":3,"lastRunId":"` + runID + `","expiresAt":1753080273}}`
+	`"_etag":ETAG,"dependents":[],"dependencies":[],"audienceMeta":{"members":3,"lastRunId":"` + runID + `","expiresAt":1753080273},` +
+	`"metrics":{"type":"export","jobId":"` + runID + `","id":"` + audienceID + `","data":{"totalProfiles":3,"totalProfilesByNamespace":{"email":3},` +
+	`"totalProfilesByStatus":{"realized":3}},"createEpoch":1749624273,"updateEpoch":1749624273},"recordMetrics":{"data":{"recordCount":3}}}`
 
 // told is sampleUPSAudience with what is computed.
 func (w *world) told() string {

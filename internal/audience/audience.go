@@ -124,11 +124,13 @@ type Audience struct {
 	Num   uint32 // small number, unique in the installation, used in the profile store's keys; given by the metadata store
 	Scope Scope
 	// TaskID is the submit task that created it.
-	TaskID           TaskID
-	CustomID         string // customAudienceId, "" when none
-	Name             string
-	Description      string
-	Fields           []Field
+	TaskID      TaskID
+	CustomID    string // customAudienceId, "" when none
+	Name        string
+	Description string
+	Fields      []Field
+	// PrimaryHidden says that SeenBy left out the field of the primary identity.
+	PrimaryHidden    bool `json:"-"`
 	Source           SourceSpec
 	TTLDays          int
 	Labels           []string

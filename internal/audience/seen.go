@@ -18,6 +18,9 @@ func (a *Audience) EveryLabel() []string {
 // SeenBy returns the audience as a caller with these grants sees it: without the fields that have other labels.
 // Whether the caller sees the audience at all is told by Labels.
 func (a Audience) SeenBy(g Grants) Audience {
+	if i := a.PrimaryIdentity(); i >= 0 {
+		a.PrimaryHidden = !g.Covers(a.Fields[i].Labels)
+	}
 	a.Fields = a.Hidden(g).Fields(a.Fields)
 	return a
 }

@@ -14,8 +14,8 @@ var (
 // CanMove reports whether to may follow from. Staying in a state is no move.
 func (l Lifecycle) CanMove(from, to Status) bool { return slices.Contains(l[from], to) }
 
-// State is what an audience is good for. Its clients set it, from any state to any other; a deleted audience has
-// none, since it is not there. Its members are kept, and expire, in every state.
+// State is what an audience is good for. Its clients set it, but a draft it is only until it is published first
+// (contract, section 5); a deleted audience has none, since it is not there. Its members are kept, and expire, in every state.
 type State string
 
 // The states.
@@ -27,6 +27,9 @@ const (
 
 // States lists the states that can be set.
 var States = []State{StateDraft, StatePublished, StateInactive}
+
+// CanBecome reports whether to may follow s. Staying in a state is allowed.
+func (s State) CanBecome(to State) bool { return to == s || to != StateDraft }
 
 // TakesRuns reports whether runs can be started.
 func (s State) TakesRuns() bool { return s != StateInactive }

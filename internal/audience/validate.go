@@ -50,6 +50,9 @@ func Validate(d *Audience, lookup Lookup) error {
 	default:
 		p.Add("originName", "%.64q is not supported; only %q is", d.OriginName, OriginUpload)
 	}
+	if d.State != "" && d.State != StateDraft && d.State != StatePublished {
+		p.Add("lifecycleState", "%.64q is not a state that an audience can begin with; %s and %s are", d.State, StateDraft, StatePublished)
+	}
 	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
 	p.Text("namespace", d.Namespace)
 	p.Labels("labels", d.Labels)

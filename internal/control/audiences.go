@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 // Patch changes an audience; what is nil stays as it is, what is named is replaced whole.
 type Patch struct {
+	Name        *string
 	Description *string
 	Labels      *[]string
 	Fields      []FieldPatch
@@ -86,6 +88,10 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 		return absent(tx.UpdateAudience(ctx, changed), "audience", id)
 	})
 	s.audiences.forget()
+	var taken *meta.DuplicateError
+	if errors.As(err, &taken) {
+		err = nameTaken(changed, taken.Field)
+	}
 	if err != nil {
 		return audience.Audience{}, err
 	}
@@ -113,6 +119,10 @@ func adding(values []string, replacing *[]string, current []string) *[]string {
 func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) error {
 	var wrong audience.Problems
 	labels := []string{}
+	if p.Name != nil {
+		wrong.Text("name", *p.Name)
+		a.Name = *p.Name
+	}
 	if p.Description != nil {
 		wrong.OptionalText("description", *p.Description)
 		a.Description = *p.Description
@@ -152,7 +162,9 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		a.Tags = *p.Tags
 	}
 	if p.State != nil {
-		wrong.State("lifecycleState", *p.State)
+		if wrong.State("lifecycleState", *p.State); len(wrong) == 0 && !a.State.CanBecome(*p.State) {
+			return audience.Errorf(audience.Impossible, "audience %s is %s and cannot become a %s again; make it %s to hide it", a.ID, a.State, *p.State, audience.StateInactive)
+		}
 		a.State = *p.State
 	}
 	if p.Schedule != nil {

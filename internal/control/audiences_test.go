@@ -3,6 +3,7 @@ package control_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,10 +119,12 @@ func TestUpdateGuards(t *testing.T) {
 func TestStates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a := w.submit(draft("a"))
-	if a.State != audience.StatePublished {
+	if a := w.submit(draft("published at once")); a.State != audience.StatePublished {
 		t.Errorf("a new audience is %q", a.State)
 	}
+	early := draft("a")
+	early.State = audience.StateDraft
+	a := w.submit(early)
 	w.profile.member("Email", "ada@example.com", profile.Membership{Audience: a.Num, Seen: w.clock.now().Unix()})
 	for _, c := range []struct {
 		state       audience.State
@@ -148,10 +151,41 @@ func TestStates(t *testing.T) {
 			wantCode(t, string(c.state), err, audience.Impossible, "inactive", "lifecycleState", string(a.ID))
 		}
 	}
+	for _, was := range []audience.State{audience.StatePublished, audience.StateInactive} {
+		if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{State: &was}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{State: new(audience.StateDraft)})
+		wantCode(t, string(was), err, audience.Impossible, string(was), "draft", string(a.ID))
+	}
 	for _, state := range []audience.State{"deleted", "", "PUBLISHED"} {
 		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{State: &state})
 		wantCode(t, string(state), err, audience.Invalid, "lifecycleState", "published")
 	}
+}
+
+// TestRename gives an audience another name, which nobody else has then.
+func TestRename(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.submit(draft("a")), w.submit(draft("b"))
+	renamed, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Name: new("c")})
+	if err != nil || renamed.Name != "c" || w.stored(a.ID).Name != "c" {
+		t.Fatalf("%+v, %v", renamed, err)
+	}
+	if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Name: new("c"), TTLDays: new(3)}); err != nil {
+		t.Error("the same name again:", err)
+	}
+	_, err = w.UpdateAudience(t.Context(), w.editor, b.ID, control.Patch{Name: new("c")})
+	wantCode(t, "a name that is taken", err, audience.Duplicate, `"c"`)
+	for _, name := range []string{"", strings.Repeat("x", 300), "a\nb"} {
+		_, err := w.UpdateAudience(t.Context(), w.editor, b.ID, control.Patch{Name: &name})
+		wantCode(t, name, err, audience.Invalid, "name")
+	}
+	if got := w.stored(b.ID).Name; got != "b" {
+		t.Errorf("b is called %q", got)
+	}
+	w.submit(draft("a")) // its former name is free
 }
 
 // TestAddLabelsAndTags puts values behind those that an audience has.

@@ -30,7 +30,7 @@ const (
 	FieldCustomID = "customAudienceId"
 )
 
-// DuplicateError is the ErrDuplicate of CreateTask when a name of the submitted audience is taken.
+// DuplicateError is the ErrDuplicate of CreateTask and UpdateAudience when a name of the audience is taken.
 type DuplicateError struct {
 	Field string // FieldName or FieldCustomID
 }
@@ -201,8 +201,8 @@ type Tx interface {
 	// (ErrLeaseHeld when another's has not ended; ErrStale when the task is not PROCESSING; ErrNotFound).
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
-	// UpdateAudience stores Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt and
-	// ScheduleTried, KeepRejectedRows, UpdatedBy and UpdatedAt.
+	// UpdateAudience stores Name, Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt and
+	// ScheduleTried, KeepRejectedRows, UpdatedBy and UpdatedAt. A DuplicateError says that another audience of the sandbox has the Name.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
 	// MarkScheduled stores NextRunAt and ScheduleTried.
 	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried string) error
@@ -336,8 +336,8 @@ type AudienceFilter struct {
 }
 
 // AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
-// without one; type is audience.TypeExternal of all audiences.
-var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "lifecycleState", "createdBy"}
+// without one; type is audience.TypeExternal of all audiences; labels and tags ask for one label or tag among others.
+var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "lifecycleState", "createdBy", "labels", "tags"}
 
 // RunQuery selects and orders the runs of one audience (contract, section 2, runs query).
 type RunQuery struct {

@@ -11,14 +11,12 @@ GRAPH = "the identity graph: Roster links no identities"
 NAMESPACES = "one namespace by its number, those of another organization, changes: namespaces are created and listed"
 PACKAGES = "packages of objects between sandboxes"
 SANDBOXES = "types and titles of sandboxes: a title is given once, the types are production and development"
-AUDIENCES = "audiences made of definitions: external audiences are made by createExtenalAudience"
 
 BEYOND = {
     "Segmentation": {
         SEGMENTS: "convertSegmentDef createExport createJob createPreview createSchedule createSegment deleteExport deleteJob deletePreview deleteSchedule "
                   "deleteSegment estimateExpression extractPaths getEstimate getExport getExportJobs getJob getJobs getMultipleSegments getPreview getSchedule "
                   "getSchedules getSegment getSegments searchEntities searchNamespaces updateSchedule updateScheduledBatchSegmentationJob updateSegment",
-        AUDIENCES: "createAudience putAudience",
     },
     "Profile": {
         POLICIES: "createComputedAttribute createDestination createMergePolicy createProjection deleteComputedAttribute deleteDestination deleteMergePolicy "

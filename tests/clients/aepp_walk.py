@@ -97,6 +97,18 @@ def main():
     holds("getResource of audiences", found["_page"]["totalCount"] == 1, found)
     changed = seg.patchAudience(audience, [{"op": "add", "path": "/description", "value": "changed"}])
     holds("patchAudience", changed["description"] == "changed", changed)
+    renamed = seg.putAudience(audience, {**seg.getAudience(audience), "name": "Loyal people", "tags": ["spring"]})
+    holds("putAudience", renamed["name"] == "Loyal people" and renamed["metrics"]["data"]["totalProfiles"] == 2, renamed)
+    found = [a["name"] for a in seg.getAudiences(prop="tags==spring")]
+    holds("getAudiences by tag", found == ["Loyal people"], found)
+    seg.putAudience(audience, {**renamed, "name": "Loyal"})
+    created = seg.createAudience({
+        "name": "Early", "type": "ExternalSegment", "lifecycleState": "draft", "originName": "CUSTOM_UPLOAD",
+        "fields": [{"name": "mail", "type": "string", "identityNs": "email"}],
+        "sourceSpec": {"params": {"path": "lists/loyal.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}},
+    })
+    holds("createAudience", created.get("lifecycleState") == "draft" and created["id"] == created["audienceId"], created)
+    seg.deleteAudience(created["id"])
 
     profiles = Walked(customerprofile.Profile())
     ada = profiles.getEntity(schema_name="_xdm.context.profile", entityId="ada@example.com", entityIdNS="email")

@@ -131,6 +131,9 @@ func (m *matrix) share() {
 	m.t.Helper()
 	m.land("plain.csv", "mail\nada@example.com\n")
 	m.land("matrix.csv", "mail,"+marker+"\nada@example.com,x\n")
+	for _, sandbox := range []string{m.elsewhere.headers["x-sandbox-name"], m.foreign.headers["x-sandbox-name"]} { // a file of theirs
+		writeFile(m.t, filepath.Join(m.dir, "landing", sandbox, "matrix.csv"), "mail\nada@example.com\n")
+	}
 	body := fmt.Sprintf(`{"name": "%[1]s", "description": "%[1]s", "tags": ["%[1]s"], "fields": [{"name": "mail", "type": "string", "identityNs": "email"}, {"name": "%[1]s", "type": "string"}],
 		"originName": "CUSTOM_UPLOAD", "labels": ["custom/matrix"], "sourceSpec": {"path": "matrix.csv", "type": "file", "cloudType": "DLZ"}}`, marker)
 	task := m.as(m.editor, "POST", ais+"/submit", body).ok(200)["taskId"].(string)

@@ -22,12 +22,14 @@ func TestAudiencesOfAllServices(t *testing.T) {
 	path := upsAudiences + "/" + id
 	first := s.call("GET", path, "")
 	v := first.ok(200)
-	sameJSON(t, "the audience", v, fmt.Sprintf(`{"id": %q, "audienceId": "spring", "name": "Spring sale", "namespace": "CustomerAudienceUpload",
-		"type": "ExternalSegment", "originName": "CUSTOM_UPLOAD", "lifecycleState": "published", "imsOrgId": %q,
+	sameJSON(t, "the audience", v, fmt.Sprintf(`{"id": %[1]q, "audienceId": "spring", "name": "Spring sale", "namespace": "CustomerAudienceUpload",
+		"type": "ExternalSegment", "originName": "CUSTOM_UPLOAD", "lifecycleState": "published", "imsOrgId": %[2]q,
 		"sandbox": {"sandboxId": "<uuid>", "sandboxName": "prod", "type": "production", "default": true}, "isSystem": false, "datasetId": %[1]q,
 		"labels": [], "tags": [], "ttlInDays": 30, "linkedAudienceRef": {"flowId": %[3]q}, "creationTime": "<any>", "updateTime": "<any>",
-		"createEpoch": "<any>", "updateEpoch": "<any>", "createdBy": %q, "_etag": "<any>", "dependents": [], "dependencies": [],
-		"audienceMeta": {"members": 2, "lastRunId": %q, "expiresAt": "<any>"}}`, id, s.creds.OrgID, flowOf(run), s.creds.ClientID, run["runId"]))
+		"createEpoch": "<any>", "updateEpoch": "<any>", "createdBy": %[4]q, "_etag": "<any>", "dependents": [], "dependencies": [],
+		"audienceMeta": {"members": 2, "lastRunId": %[5]q, "expiresAt": "<any>"}, "recordMetrics": {"data": {"recordCount": 2}},
+		"metrics": {"type": "export", "jobId": %[5]q, "id": %[1]q, "createEpoch": "<any>", "updateEpoch": "<any>",
+			"data": {"totalProfiles": 2, "totalProfilesByNamespace": {"email": 2}, "totalProfilesByStatus": {"realized": 2}}}}`, id, s.creds.OrgID, flowOf(run), s.creds.ClientID, run["runId"]))
 	etag := first.header.Get("ETag")
 	if v["_etag"] != etag || v["creationTime"].(float64)/1000 < v["createEpoch"].(float64) || v["creationTime"].(float64)/1000 >= v["createEpoch"].(float64)+1 {
 		t.Errorf("ETag %s of %v", etag, v)
@@ -49,15 +51,12 @@ func TestAudiencesOfAllServices(t *testing.T) {
 	if got := s.lookup("email", "ada@example.com", id); got != "" {
 		t.Errorf("of an inactive audience ada is %q", got)
 	}
-	s.call("PATCH", path, patch("draft")).ok(200)
+	s.call("PATCH", path, patch("draft")).refused(422, "100960-422", "draft", id)
+	s.call("PATCH", path, patch("published")).ok(200)
 	s.land("in.csv", "mail,points\ncyd@example.com,1\n")
 	if run := s.ingest(id, ""); run["status"] != "SUCCESS" {
-		t.Errorf("the run of a draft: %v", run)
+		t.Errorf("the run of an audience that is published again: %v", run)
 	}
-	if got := s.lookup("email", "cyd@example.com", id); got != "" {
-		t.Errorf("of a draft cyd is %q", got)
-	}
-	s.call("PATCH", path, patch("published")).ok(200)
 	for _, who := range []string{"ada", "cyd"} {
 		if got := s.lookup("email", who+"@example.com", id); got != "realized" {
 			t.Errorf("once it is published %s is %q", who, got)
@@ -69,6 +68,25 @@ func TestAudiencesOfAllServices(t *testing.T) {
 	if bulk[id].(map[string]any)["name"] != "Spring sale" || bulk["0b6f3a57-1111-4222-8333-444455556666"].(map[string]any)["errorCode"] != "100940-404" {
 		t.Errorf("%v", bulk)
 	}
+	// A draft is not shown before it is published; whoever searches by tag or label finds it.
+	early := s.call("POST", upsAudiences, submitBody("Early", "in.csv", `"ttlInDays"`, `"lifecycleState": "draft", "tags": ["Soon"], "labels": ["core/C1"], "ttlInDays"`)).ok(200)["id"].(string)
+	s.ingest(early, "")
+	if got := s.lookup("email", "cyd@example.com", early); got != "" {
+		t.Errorf("of a draft cyd is %q", got)
+	}
+	for _, found := range []string{upsAudiences + "?property=tags==Soon", upsAudiences + "?property=labels==core/C1", ais + "?tag=Soon&label=core/C1&status=draft&name=EAR"} {
+		if text := string(s.call("GET", found, "").body); !strings.Contains(text, early) || strings.Contains(text, id) {
+			t.Errorf("%s: %s", found, text)
+		}
+	}
+	s.call("PUT", upsAudiences+"/"+early, `{"name": "Spring sale"}`).refused(409, "100950-409", "Spring sale")
+	if v := s.call("PUT", upsAudiences+"/"+early, `{"name": "Late", "lifecycleState": "published"}`).ok(200); v["name"] != "Late" {
+		t.Errorf("%v", v)
+	}
+	if got := s.lookup("email", "cyd@example.com", early); got != "realized" {
+		t.Errorf("of a published audience cyd is %q", got)
+	}
+	s.call("DELETE", upsAudiences+"/"+early, "")
 	if a := s.call("DELETE", path, ""); a.status != 204 || len(a.body) > 0 {
 		t.Errorf("%d %s", a.status, a.body)
 	}

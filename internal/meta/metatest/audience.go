@@ -36,6 +36,7 @@ func testAudienceUpdate(w *world) {
 	run := w.end(w.start(a, at(1)), audience.Success)
 
 	want := a
+	want.Name = "renamed"
 	want.Description, want.Labels, want.TTLDays, want.UpdatedBy, want.UpdatedAt = "new", []string{"custom/x"}, 7, "other", at(9)
 	want.Tags, want.State = []string{}, audience.StateInactive
 	want.Schedule, want.NextRunAt, want.ScheduleTried = audience.Schedule{Cron: "0 3 * * *", TimeZone: "Europe/Berlin", Full: true}, at(100), "tried"
@@ -43,12 +44,22 @@ func testAudienceUpdate(w *world) {
 	want.Fields = slices.Clone(a.Fields)
 	want.Fields[0].Labels = nil
 	change := want
-	change.Name, change.Source.Path, change.CreatedBy = "not", "to be", "stored"
+	change.Source.Path, change.CreatedBy = "not to be", "stored"
 	w.update(func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), change) })
 	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
 	w.must(err)
 	want.LastRun, want.LastIngestedAt = run.ID, run.CreatedAt // an update does not take a run's news back
 	equal(w, "updated audience", got, want)
+
+	// Its former name is free, its new one is taken.
+	free, taken := w.draft("a"), w.draft("renamed")
+	w.finish(w.submit(free, at(10)), audience.Success)
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateTask(w.Context(), w.task(taken, at(10))) })
+	back := change
+	back.Name = "a"
+	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), back) })
+	names, _ := w.names(meta.AudienceQuery{NameContains: "RENAMED"})
+	equal(w, "found by the new name", names, []string{"renamed"})
 
 	change.ID = "no"
 	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), change) })

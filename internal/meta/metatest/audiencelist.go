@@ -146,7 +146,7 @@ func testAudienceFilters(w *world) {
 	a := create("100% Åsa_1", "", "First OF ~all~", "CustomerAudienceUpload", "ada")
 	b := create("100x Äsa-1", "custom", "second", "Other", "bob")
 	c := create("gone", "gone", "first", "Other", "bob")
-	b.State = audience.StateDraft
+	b.State, b.Tags, b.Labels = audience.StateDraft, []string{`x","Sale`, "a,", "100%"}, []string{"core/C1", "custom/x"}
 	w.update(func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), b) })
 	w.submit(w.draft("first in progress"), at(1))
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, c.ID) })
@@ -185,6 +185,14 @@ func testAudienceFilters(w *world) {
 		{is("lifecycleState", "draft"), both[1:]},
 		{is("lifecycleState", "deleted"), none},
 		{is("createdBy", "bob"), both[1:]},
+		{is("tags", "100%"), both[1:]},
+		{is("tags", "a,"), both[1:]},
+		{is("tags", `x","Sale`), both[1:]},
+		{is("tags", "Sale"), none},
+		{is("tags", "A,"), none},
+		{is("tags", ""), none},
+		{is("labels", "custom/x"), both[1:]},
+		{is("labels", "custom"), none},
 		{meta.AudienceQuery{Filters: []meta.AudienceFilter{{Property: "createdBy", Value: "bob"}, {Property: "namespace", Value: "CustomerAudienceUpload"}}}, none},
 	} {
 		c.query.SortBy = meta.SortName

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -34,7 +35,7 @@ func (q queries) AudienceByNum(ctx context.Context, num uint32) (audience.Audien
 		[]any{int64(num)}, scanAudience)
 }
 
-// createAudience gives the audience its number and publishes it. Its names are reserved already.
+// createAudience gives the audience its number and, unless it is a draft, publishes it. Its names are reserved already.
 func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 	num, err := t.next(ctx, "audience")
 	if err != nil {
@@ -52,13 +53,16 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
-		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), audience.StatePublished, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried,
+		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried,
 		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set)
 }
 
 func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 	was, err := t.labelSetOf(ctx, a.Scope, a.ID)
 	if err != nil {
+		return err
+	}
+	if err := t.rename(ctx, a); err != nil {
 		return err
 	}
 	set, err := t.keepLabelSet(ctx, a.Scope.Org, a.Labels)
@@ -72,9 +76,22 @@ func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 	}
 	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, description_key = $2, fields = $3, labels = $4,
 		tags = $5, ttl_days = $6, guards = $7, lifecycle_state = $8, keep_rejected_rows = $9, schedule = $10, next_run_at = $11, schedule_tried = $12,
-		updated_by = $13, updated_at = $14, label_set = $15 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
+		updated_by = $13, updated_at = $14, label_set = $15, name = $19, name_key = $20 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
 		a.Description, fold(a.Description), asJSON(&a.Fields), asJSON(&a.Labels), asJSON(&a.Tags), a.TTLDays, asJSON(&a.Guards),
-		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox)
+		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox, a.Name, fold(a.Name))
+}
+
+// rename reserves the audience's name and gives the one that it had free. It does nothing when the name is the same.
+func (t *tx) rename(ctx context.Context, a audience.Audience) error {
+	held, err := list(ctx, t.queries, "the audience's name", `SELECT name FROM names WHERE kind = $1 AND audience_id = $2`, []any{meta.FieldName, a.ID}, value[string])
+	if err != nil || len(held) == 1 && held[0] == a.Name {
+		return err
+	}
+	if err := t.reserveName(ctx, a.Scope, meta.FieldName, a.Name, a.ID); err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "the audience's name", `DELETE FROM names WHERE kind = $1 AND audience_id = $2 AND name <> $3`, meta.FieldName, a.ID, a.Name)
+	return err
 }
 
 // labelSetOf returns the set of an audience's labels.

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -160,6 +161,15 @@ func (c *audienceConditions) filter(f meta.AudienceFilter) error {
 		c.add(`lifecycle_state = %s`, f.Value)
 	case "createdBy":
 		c.add(`created_by = %s`, f.Value)
+	case "labels":
+		c.add(`label_set IN (SELECT label_set FROM label_sets WHERE org = $1 AND label = %s)`, f.Value)
+	case "tags":
+		// The column is a JSON array of texts. A quote inside of a text is escaped, so that only a whole one stands behind [ or a comma.
+		text, err := json.Marshal(f.Value)
+		if err != nil {
+			return fmt.Errorf("a tag as JSON: %w", err)
+		}
+		c.add(`(REPLACE(tags, %s, '') <> tags OR REPLACE(tags, %s, '') <> tags)`, "["+string(text), ","+string(text))
 	case "type":
 		c.never = c.never || f.Value != audience.TypeExternal
 	default:

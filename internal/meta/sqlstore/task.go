@@ -28,18 +28,22 @@ func (t *tx) CreateTask(ctx context.Context, task audience.Task) error {
 		if n.name == "" {
 			continue
 		}
-		err := t.insert(ctx, n.kind, "names", "org, sandbox, kind, name, audience_id",
-			task.Scope.Org, task.Scope.Sandbox, n.kind, n.name, task.AudienceID)
-		if errors.Is(err, meta.ErrDuplicate) {
-			return &meta.DuplicateError{Field: n.kind}
-		}
-		if err != nil {
+		if err := t.reserveName(ctx, task.Scope, n.kind, n.name, task.AudienceID); err != nil {
 			return err
 		}
 	}
 	return t.insert(ctx, "the task", "tasks", taskColumns+", connection_id",
 		task.ID, task.Scope.Org, task.Scope.Sandbox, audience.Processing, task.AudienceID, asJSON(&task.Draft), asJSON(&task.Error),
 		asTime(&task.CreatedAt), asTime(&task.UpdatedAt), task.Draft.Source.BaseConnectionID)
+}
+
+// reserveName makes a name of a kind an audience's. A *meta.DuplicateError says that another one has it.
+func (t *tx) reserveName(ctx context.Context, scope audience.Scope, kind, name string, id audience.ID) error {
+	err := t.insert(ctx, kind, "names", "org, sandbox, kind, name, audience_id", scope.Org, scope.Sandbox, kind, name, id)
+	if errors.Is(err, meta.ErrDuplicate) {
+		return &meta.DuplicateError{Field: kind}
+	}
+	return err
 }
 
 func (t *tx) FinishTask(ctx context.Context, task audience.Task) error {
