@@ -32,6 +32,7 @@ type NewWebhook struct {
 // WebhookPatch changes a webhook. What is nil stays as it is; what is there is replaced whole.
 type WebhookPatch struct {
 	URL         *string   `json:"url,omitempty"`
+	Secret      string    `json:"secret,omitempty"` // the one that the webhook was created with; required with URL
 	Description *string   `json:"description,omitempty"`
 	Events      *[]string `json:"events,omitempty"`
 	Enabled     *bool     `json:"enabled,omitempty"`

@@ -66,7 +66,7 @@ func (s *server) updateWebhook(c *call) (answer, error) {
 	if err := c.typedJSON(&in); err != nil {
 		return answer{}, err
 	}
-	p := control.WebhookPatch{URL: in.URL, Description: in.Description, Enabled: in.Enabled}
+	p := control.WebhookPatch{URL: in.URL, Secret: in.Secret, Description: in.Description, Enabled: in.Enabled}
 	if in.Events != nil {
 		p.Events = eventsOf(*in.Events)
 	}

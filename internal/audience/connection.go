@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -47,33 +48,50 @@ type ConnectionAuth struct {
 type ConnectionParam struct {
 	Name             string
 	Required, Secret bool
+	Change           ParamChange
 }
+
+// ParamChange says what a new value of a parameter means for the secrets of its connection.
+type ParamChange int
+
+// The zero value guards: a parameter keeps the secrets only where the table of kinds says so.
+const (
+	// Moves is of a parameter that may say where the secrets are sent, or for whom.
+	Moves ParamChange = iota
+	// Stays is of a parameter that names something inside the same store, or that never leaves the server.
+	Stays
+	// Pins is of a parameter that narrows where the secrets are sent: the first value stays, another one moves.
+	Pins
+)
 
 var connectionKinds = []ConnectionKind{
 	{Name: "local files", SpecIDs: []string{SpecLocal}, Auths: []ConnectionAuth{{Name: AuthNone, Params: []ConnectionParam{{Name: "root", Required: true}}}}},
 	{Name: "landing zone", SpecIDs: []string{SpecLandingZone}, CloudType: CloudLanding, Auths: []ConnectionAuth{{Name: AuthNone}}},
 	{Name: "S3", SpecIDs: []string{SpecS3}, CloudType: "S3", Auths: []ConnectionAuth{{Name: AuthAccessKey, Params: []ConnectionParam{
 		{Name: "s3AccessKey", Required: true}, {Name: "s3SecretKey", Required: true, Secret: true}, {Name: "s3SessionToken", Secret: true},
-		{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}},
+		{Name: "bucketName", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}},
 		{Name: AuthEnvironment, Params: []ConnectionParam{
-			{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
+			{Name: "bucketName", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
 	{Name: "Azure Blob", SpecIDs: []string{SpecAzureBlob, "d771e9c1-4f26-40dc-8617-ce58c4b53702"}, CloudType: "Azure", Auths: []ConnectionAuth{
-		{Name: AuthAzureString, Params: []ConnectionParam{{Name: "connectionString", Required: true, Secret: true}, {Name: "container", Required: true}, {Name: "folderPath"}}},
-		{Name: AuthAzureSAS, Params: []ConnectionParam{{Name: "sasUri", Required: true, Secret: true}, {Name: "container"}, {Name: "folderPath"}}}}},
+		{Name: AuthAzureString, Params: []ConnectionParam{{Name: "connectionString", Required: true, Secret: true}, {Name: "container", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}}},
+		{Name: AuthAzureSAS, Params: []ConnectionParam{{Name: "sasUri", Required: true, Secret: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}}}},
 	{Name: "ADLS Gen2", SpecIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, CloudType: "Azure", Auths: []ConnectionAuth{
 		{Name: AuthLake, Params: []ConnectionParam{{Name: "url", Required: true}, {Name: "servicePrincipalId", Required: true},
-			{Name: "servicePrincipalKey", Required: true, Secret: true}, {Name: "tenant", Required: true}, {Name: "container"}, {Name: "folderPath"}}},
+			{Name: "servicePrincipalKey", Required: true, Secret: true}, {Name: "tenant", Required: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}},
 		{Name: AuthLakeKey, Params: []ConnectionParam{{Name: "url", Required: true}, {Name: "accountName", Required: true},
-			{Name: "accountKey", Required: true, Secret: true}, {Name: "container"}, {Name: "folderPath"}}}}},
+			{Name: "accountKey", Required: true, Secret: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}}}},
 	{Name: "GCS", SpecIDs: []string{SpecGCS}, CloudType: "GCS", Auths: []ConnectionAuth{{Name: AuthGoogleCloud, Params: []ConnectionParam{
 		{Name: "accessKeyId"}, {Name: "secretAccessKey", Secret: true}, {Name: "serviceAccountJson", Secret: true},
-		{Name: "bucketName", Required: true}, {Name: "folderPath"}, {Name: "endpoint"}}}}},
+		{Name: "bucketName", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "endpoint"}}}}},
 	{Name: "SFTP", SpecIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, CloudType: "SFTP", Auths: []ConnectionAuth{
 		{Name: AuthSFTP, Params: []ConnectionParam{{Name: "host", Required: true}, {Name: "port"}, {Name: "userName", Required: true}, {Name: "password", Required: true, Secret: true},
-			{Name: "hostKey"}, {Name: "folderPath"}}},
+			{Name: "hostKey", Change: Pins}, {Name: "folderPath", Change: Stays}}},
 		{Name: AuthSFTPKey, Params: []ConnectionParam{{Name: "host", Required: true}, {Name: "port"}, {Name: "userName", Required: true}, {Name: "privateKeyContent", Required: true, Secret: true},
-			{Name: "passPhrase", Secret: true}, {Name: "hostKey"}, {Name: "folderPath"}}}}},
+			{Name: "passPhrase", Secret: true, Change: Stays}, {Name: "hostKey", Change: Pins}, {Name: "folderPath", Change: Stays}}}}},
 }
+
+// ConnectionKinds returns the table of kinds.
+func ConnectionKinds() []ConnectionKind { return slices.Clone(connectionKinds) }
 
 // KindOf returns the kind that a connectionSpec.id names, in any case.
 func KindOf(specID string) (ConnectionKind, bool) {
@@ -108,4 +126,28 @@ func (c *Connection) Kind() (ConnectionKind, ConnectionAuth) {
 	kind, _ := KindOf(c.SpecID)
 	auth, _ := kind.Auth(c.AuthSpec)
 	return kind, auth
+}
+
+// Moved returns the first property, as errors name it, by which the edited connection may send its secrets elsewhere; "" when there
+// is none. A parameter that no table knows counts as one.
+func (c *Connection) Moved(edited *Connection) string {
+	_, was := c.Kind()
+	_, auth := edited.Kind()
+	if was.Name != auth.Name || c.SpecID != edited.SpecID {
+		return "auth.specName"
+	}
+	names := slices.Collect(maps.Keys(c.Params))
+	names = slices.AppendSeq(names, maps.Keys(edited.Params))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		before, after := c.Params[name], edited.Params[name]
+		if before == after {
+			continue
+		}
+		p, _ := auth.Param(name)
+		if p.Change == Moves || p.Change == Pins && before != "" {
+			return "auth.params." + name
+		}
+	}
+	return ""
 }

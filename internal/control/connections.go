@@ -103,7 +103,7 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	edited := plain
 	edited.Params = maps.Clone(plain.Params)
 	change(&edited)
-	if err := toldAnew(plain, edited, change); err != nil {
+	if err := givenAgain(plain, edited, change); err != nil {
 		return audience.Connection{}, err
 	}
 	c := was
@@ -138,23 +138,28 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	return c, nil
 }
 
-// told are the parameters that a store's server is told as they are, and those that say which server that is.
-var told = map[string][]string{"password": {"host", "port"}, "s3SessionToken": {"serviceUrl"}}
-
-// toldAnew refuses to tell a password or a session token to another server than it was given for, unless it is given again: whoever
-// may change a connection need not know its secrets. Keys are told to nobody.
-func toldAnew(was, edited audience.Connection, change ConnectionChange) error {
+// givenAgain refuses to send a secret elsewhere than it was given for, unless the change gives it again: whoever may change a
+// connection need not know its secrets.
+func givenAgain(was, edited audience.Connection, change ConnectionChange) error {
+	moved := was.Moved(&edited)
+	if moved == "" {
+		return nil
+	}
+	_, before := was.Kind()
+	_, after := edited.Kind()
+	secret := func(name string) bool {
+		b, _ := before.Param(name)
+		a, _ := after.Param(name)
+		return b.Secret || a.Secret
+	}
+	bare := was
+	bare.Params = maps.Clone(was.Params)
+	maps.DeleteFunc(bare.Params, func(name, _ string) bool { return secret(name) })
+	change(&bare)
 	var wrong audience.Problems
-	for _, name := range slices.Sorted(maps.Keys(told)) {
-		moved := slices.ContainsFunc(told[name], func(to string) bool { return edited.Params[to] != was.Params[to] })
-		if !moved || was.Params[name] == "" || edited.Params[name] == "" {
-			continue
-		}
-		without := was
-		without.Params = maps.Clone(was.Params)
-		delete(without.Params, name)
-		if change(&without); without.Params[name] == "" {
-			wrong.Add("auth.params."+name, "must be given again with another %s, since it is told to whoever answers there", strings.Join(told[name], " or "))
+	for _, name := range slices.Sorted(maps.Keys(edited.Params)) {
+		if secret(name) && edited.Params[name] != "" && bare.Params[name] == "" {
+			wrong.Add("auth.params."+name, "must be given again, because %s changes, which may say where this secret is sent", moved)
 		}
 	}
 	return wrong.Err()

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net/url"
 	"time"
@@ -101,9 +102,11 @@ func webhookOf(ctx context.Context, r meta.Reader, a audience.Actor, id audience
 	return w, absent(err, "webhook", id)
 }
 
-// WebhookPatch changes a webhook; nil leaves a property as it is.
+// WebhookPatch changes a webhook; nil leaves a property as it is. A new URL needs the webhook's Secret: whoever answers there gets
+// messages that are signed by it, and could pass them on to those who trust the signature.
 type WebhookPatch struct {
 	URL, Description *string
+	Secret           string
 	Events           []audience.EventType
 	Enabled          *bool
 }
@@ -123,6 +126,9 @@ func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audien
 		}
 		w = was
 		p.apply(&w)
+		if err := s.knowsSecret(&was, &w, p.Secret); err != nil {
+			return err
+		}
 		w.UpdatedBy, w.UpdatedAt = a.ClientID, s.now()
 		if err := audience.ValidateWebhook(&w); err != nil {
 			return err
@@ -137,6 +143,25 @@ func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audien
 		return audience.Webhook{}, err
 	}
 	return w, nil
+}
+
+// knowsSecret refuses a new address without the secret, and a secret that is another one than the webhook's.
+func (s *Service) knowsSecret(was, now *audience.Webhook, given string) error {
+	if given == "" {
+		if now.URL != was.URL {
+			return audience.InvalidField("secret", "is required with another url: the secret that the webhook was created with, by which messages are signed; "+
+				"who does not have it creates another webhook")
+		}
+		return nil
+	}
+	secret, err := s.cfg.Sealer.Open(was.Sealed, webhookPlace(was.ID))
+	if err != nil {
+		return fmt.Errorf("open the secret of webhook %s: %w", was.ID, err)
+	}
+	if subtle.ConstantTimeCompare(secret, []byte(given)) != 1 {
+		return audience.InvalidField("secret", "is not the one that the webhook was created with")
+	}
+	return nil
 }
 
 func (p WebhookPatch) apply(w *audience.Webhook) {

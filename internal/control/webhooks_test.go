@@ -392,3 +392,33 @@ func TestWebhookLimitsAndLog(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// TestWebhookMoves sends a webhook to another address: only who has its secret may, since the messages are signed by it.
+func TestWebhookMoves(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	hook, secret := h.hook(h.editor, audience.EventTaskEnded)
+	elsewhere := hook.URL + "/elsewhere"
+	for what, p := range map[string]control.WebhookPatch{
+		"no secret":              {URL: &elsewhere},
+		"another secret":         {URL: &elsewhere, Secret: webhook.NewSecret()},
+		"another, with no url":   {Description: new("x"), Secret: webhook.NewSecret()},
+		"part of the secret":     {URL: &elsewhere, Secret: secret[:len(secret)-1]},
+		"the secret as it lies":  {URL: &elsewhere, Secret: hook.Sealed},
+		"among other properties": {URL: &elsewhere, Enabled: new(true), Description: new("x")},
+	} {
+		_, err := h.UpdateWebhook(t.Context(), h.editor, hook.ID, p)
+		wantCode(t, what, err, audience.Invalid, "secret")
+	}
+	if w := h.read(hook.ID); w.URL != hook.URL || w.Description != hook.Description {
+		t.Errorf("%+v", w)
+	}
+	for _, p := range []control.WebhookPatch{{URL: &hook.URL}, {URL: &elsewhere, Secret: secret}} {
+		if _, err := h.UpdateWebhook(t.Context(), h.editor, hook.ID, p); err != nil {
+			t.Errorf("%s: %v", *p.URL, err)
+		}
+	}
+	if w := h.read(hook.ID); w.URL != elsewhere {
+		t.Errorf("%+v", w)
+	}
+}

@@ -103,6 +103,9 @@ func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Con
 		}
 		return source.OpenLocal(dir)
 	}
+	if conn.SpecID != audience.SpecLocal {
+		return source.OpenLocal(w.root) // nothing outside is asked
+	}
 	root := conn.Params["root"]
 	if root != w.root && !strings.HasPrefix(root, w.root+"/") {
 		return nil, audience.InvalidField("auth.params.root", "is not allowed")

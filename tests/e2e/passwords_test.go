@@ -52,9 +52,10 @@ func TestSessionTokenStays(t *testing.T) {
 	}{
 		{[]any{set("serviceUrl", "http://127.0.0.1:10")}, true},
 		{[]any{set("bucketName", "c")}, false},
-		{[]any{set("serviceUrl", "http://127.0.0.1:10"), set("s3SessionToken", "again")}, false},
-		{[]any{set("serviceUrl", "http://127.0.0.1:11"), map[string]any{"op": "remove", "path": "/auth/params/s3SessionToken"}}, false},
-		{[]any{set("serviceUrl", "http://127.0.0.1:12")}, false},
+		{[]any{set("serviceUrl", "http://127.0.0.1:10"), set("s3SecretKey", "again")}, true},
+		{[]any{set("serviceUrl", "http://127.0.0.1:10"), set("s3SecretKey", "again"), set("s3SessionToken", "again")}, false},
+		{[]any{set("serviceUrl", "http://127.0.0.1:11"), set("s3SecretKey", "again"), map[string]any{"op": "remove", "path": "/auth/params/s3SessionToken"}}, false},
+		{[]any{set("serviceUrl", "http://127.0.0.1:12"), set("s3SecretKey", "again")}, false},
 	} {
 		got := s.callWith("PATCH", flow+"/"+conn, compact(c.ops), map[string]string{"If-Match": "*"})
 		if !c.refused {

@@ -59,6 +59,7 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 	}, func(o *s3.Options) {
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
+			o.DisableMultiRegionAccessPoints = true // the name of one in place of a bucket's leads to Amazon, whatever the endpoint is
 		}
 	})
 	return newStore(s3Engine{client, c.Bucket}, c.Folder), nil
