@@ -12,6 +12,9 @@ type Field struct {
 	Labels        []string `json:"labels,omitempty"`
 	Role          string   `json:"role,omitempty"` // "", delete or consent
 	ConsentValues []string `json:"consentValues,omitempty"`
+	// Proposed says that nobody has declared the type: it was found out from a sample. A row with a value that the type would
+	// change, such as by dropping a leading zero, is a reject.
+	Proposed bool `json:"proposed,omitempty"`
 }
 
 // SourceParams say where an audience's files lie.

@@ -116,6 +116,7 @@ type importResult struct {
 	AlreadyImported bool           `json:"alreadyImported"` // a run had read this version of the file before
 	Server          string         `json:"server,omitempty"`
 	Fields          []client.Field `json:"fields,omitempty"`
+	Widened         []widened      `json:"widened,omitempty"` // columns whose types the sample had not shown
 	Seconds         float64        `json:"seconds"`
 	Run             *client.Run    `json:"run,omitempty"`
 	DryRun          *rehearsal     `json:"dryRun,omitempty"` // of an audience that does not exist yet

@@ -14,8 +14,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// sampleRows is how many rows the types of the columns are found out from.
-const sampleRows = 10_000
+// firstRows is what the types of the columns are found out from, before the whole file is read by them.
+var firstRows = tabular.Sample{Rows: 10_000, Bytes: 64 << 20}
 
 // inspect looks at the file: where it lies, and what columns it has.
 func (im *importer) inspect(ctx context.Context) error {
@@ -37,14 +37,14 @@ func (im *importer) inspect(ctx context.Context) error {
 	if !im.info.Mode().IsRegular() {
 		return usagef("%s is not a file", im.file)
 	}
-	inferred, err := tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), nil, sampleRows)
+	im.found, err = tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), nil, firstRows)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}
-	if im.result.Fields, err = im.importFields(inferred.Columns); err != nil {
+	if im.result.Fields, err = im.importFields(im.found.Columns); err != nil {
 		return err
 	}
-	im.showColumns(inferred)
+	im.showColumns(im.found)
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 	fields := make([]client.Field, len(columns))
 	for i, c := range columns {
 		f := c.Field()
-		fields[i] = client.Field{Name: f.Name, Type: string(f.Type)}
+		fields[i] = client.Field{Name: f.Name, Type: string(f.Type), Proposed: f.Proposed}
 	}
 	if im.format.noHeader {
 		im.nameColumns(fields)
@@ -77,7 +77,7 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 		if !ok || !slices.Contains(audience.Types, audience.Type(kind)) {
 			return nil, usagef("--field %s: the type must be one of %v", flag, audience.Types)
 		}
-		fields[i].Type = kind
+		fields[i].Type, fields[i].Proposed = kind, false
 	}
 	if im.deleteColumn != "" {
 		i, err := columnOf(fields, "--delete", im.deleteColumn)
@@ -127,7 +127,7 @@ func (im *importer) identify(fields []client.Field) (places []int, err error) {
 		default:
 			f.IdentityNs = ns
 			if !im.typeGiven(f.Name) {
-				f.Type = string(audience.String) // an id of digits keeps its leading zeros
+				f.Type, f.Proposed = string(audience.String), false // an id of digits keeps its leading zeros
 			}
 		}
 		places = append(places, i)

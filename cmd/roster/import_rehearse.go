@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 
@@ -25,18 +24,13 @@ const maxRehearsed = 20
 
 // rehearse reads the whole file by the fields that the audience would have.
 func (im *importer) rehearse(ctx context.Context) error {
-	f, err := os.Open(im.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	fields := make([]audience.Field, len(im.result.Fields))
 	for i, f := range im.result.Fields {
-		fields[i] = audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs}
+		fields[i] = audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs, Proposed: f.Proposed}
 	}
 	var mu sync.Mutex
 	r := &rehearsal{}
-	_, err = tabular.Read(ctx, stored(f, im.info.Size()), tabular.ColumnsOf(fields), tabular.Options{Format: im.format.domain()}, func(_ int, b *tabular.Batch) error {
+	err := im.readAll(ctx, tabular.ColumnsOf(fields), im.format.domain(), func(_ int, b *tabular.Batch) error {
 		mu.Lock()
 		defer mu.Unlock()
 		r.RowsRead += int64(len(b.Lines) + len(b.Rejects))
@@ -49,7 +43,7 @@ func (im *importer) rehearse(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", im.file, err)
+		return err
 	}
 	im.result.DryRun = r
 	fmt.Fprintf(im.out, "\n%s rows, of which %s would be rejected.\n", count(r.RowsRead), count(r.RowsRejected))

@@ -17,6 +17,7 @@ import (
 	"roster/client"
 	"roster/internal/app"
 	"roster/internal/audience"
+	"roster/internal/tabular"
 )
 
 // importer is an import in progress.
@@ -31,6 +32,7 @@ type importer struct {
 
 	path   string // of the file, absolute, links resolved
 	info   os.FileInfo
+	found  tabular.Inferred // what the file's first rows say
 	client *client.Client
 	// inPlace: the server runs in this process and reads the file where it lies.
 	inPlace bool
@@ -56,6 +58,11 @@ func (im *importer) ingest(ctx context.Context) error {
 	a, found, err := findAudience(ctx, im.client, im.name)
 	if err != nil {
 		return err
+	}
+	if !found {
+		if err := im.widen(ctx); err != nil {
+			return err
+		}
 	}
 	if !found && im.dryRun {
 		return im.rehearse(ctx)

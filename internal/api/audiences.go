@@ -81,7 +81,7 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	}
 	for _, f := range in.Fields {
 		d.Fields = append(d.Fields, audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs,
-			Labels: f.Labels, Role: audience.Role(f.Role), ConsentValues: f.ConsentValues})
+			Labels: f.Labels, Role: audience.Role(f.Role), ConsentValues: f.ConsentValues, Proposed: f.Proposed})
 	}
 	return d, nil
 }
@@ -294,7 +294,7 @@ func fieldsBody(fields []audience.Field) []client.Field {
 	list := []client.Field{}
 	for _, f := range fields {
 		list = append(list, client.Field{Name: f.Name, Type: string(f.Type), IdentityNs: f.IdentityNs,
-			Labels: f.Labels, Role: string(f.Role), ConsentValues: f.ConsentValues})
+			Labels: f.Labels, Role: string(f.Role), ConsentValues: f.ConsentValues, Proposed: f.Proposed})
 	}
 	return list
 }

@@ -26,6 +26,8 @@ func (r *runCount) change(by int, tell func(int)) {
 func (a *App) handle(ctx context.Context, j queue.Job) error {
 	switch j.Kind {
 	case queue.RunJob, queue.MaintainJob, queue.EraseJob:
+		background.Working(1)
+		defer background.Working(-1)
 		a.runs.change(1, a.running)
 		defer a.runs.change(-1, a.running)
 	}
@@ -34,7 +36,6 @@ func (a *App) handle(ctx context.Context, j queue.Job) error {
 
 // running tells how many runs go on.
 func (a *App) running(runs int) {
-	background.Working(runs)
 	if a.cfg.Running != nil {
 		a.cfg.Running(runs)
 	}

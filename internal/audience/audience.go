@@ -74,8 +74,11 @@ const (
 
 // Field is one column of an audience. Name is unique in the audience ignoring case.
 type Field struct {
-	Name          string   `json:"name"`
-	Type          Type     `json:"type"`
+	Name string `json:"name"`
+	Type Type   `json:"type"`
+	// Proposed says that nobody has declared the type: it was found out from a sample. A row with a value that the type would
+	// change, such as by dropping a leading zero, is a reject.
+	Proposed      bool     `json:"proposed,omitempty"`
 	IdentityNs    string   `json:"identityNs,omitempty"` // canonical namespace code, "" when not an identity
 	Labels        []string `json:"labels,omitempty"`
 	Role          Role     `json:"role,omitempty"`

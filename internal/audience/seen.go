@@ -29,7 +29,7 @@ func (a Audience) SeenBy(g Grants) Audience {
 func (a *Audience) Hidden(g Grants) (names Hidden) {
 	for _, f := range a.Fields {
 		if !g.Covers(f.Labels) {
-			names = append(names, nameKey(f.Name))
+			names = append(names, NameKey(f.Name))
 		}
 	}
 	return names
@@ -58,11 +58,11 @@ type Hidden []string
 const unseen = "this is about a field that has labels which the API client does not hold"
 
 // has reports whether the name is hidden.
-func (h Hidden) has(name string) bool { return slices.Contains(h, nameKey(name)) }
+func (h Hidden) has(name string) bool { return slices.Contains(h, NameKey(name)) }
 
 // text returns a text, or another one when it may name a hidden field.
 func (h Hidden) text(s string) string {
-	key := nameKey(s)
+	key := NameKey(s)
 	if slices.ContainsFunc(h, func(name string) bool { return strings.Contains(key, name) }) {
 		return unseen
 	}

@@ -63,13 +63,22 @@ func Validate(d *Audience, lookup Lookup) error {
 // FieldNamed returns the index of the field with that name, ignoring case and the white space around it; -1
 // when there is none.
 func (a *Audience) FieldNamed(name string) int {
-	key := nameKey(name)
-	return slices.IndexFunc(a.Fields, func(f Field) bool { return nameKey(f.Name) == key })
+	key := NameKey(name)
+	return slices.IndexFunc(a.Fields, func(f Field) bool { return NameKey(f.Name) == key })
 }
 
-// nameKey is equal for names that a file's header cannot tell apart: it is read ignoring case and the white
-// space around a name. Each rune stands for all that differ from it by case alone.
-func nameKey(name string) string {
+// FieldIndex returns the index of each field by its NameKey, for whoever looks for many names.
+func (a *Audience) FieldIndex() map[string]int {
+	index := make(map[string]int, len(a.Fields))
+	for i, f := range a.Fields {
+		index[NameKey(f.Name)] = i
+	}
+	return index
+}
+
+// NameKey is equal for names that a file's header cannot tell apart: a header is read ignoring case and the white
+// space around a name. Each rune stands for all runes that differ from it by case alone.
+func NameKey(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r
 		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
@@ -104,7 +113,7 @@ func validateFields(p *Problems, fields []Field, lookup Lookup) {
 }
 
 func validateFieldName(p *Problems, path, name string, seen map[string]int, i int) {
-	key := nameKey(name)
+	key := NameKey(name)
 	first, taken := seen[key]
 	switch reason := wrongName(name); {
 	case reason != "":
@@ -121,7 +130,7 @@ func CanNameField(name string) bool { return wrongName(name) == "" }
 
 // wrongName says why no field can have a name, "" when one can.
 func wrongName(name string) string {
-	switch key := nameKey(name); {
+	switch key := NameKey(name); {
 	case key == "":
 		return "is required"
 	case strings.IndexFunc(name, breaksLine) >= 0:
@@ -139,6 +148,7 @@ func validateField(p *Problems, path string, f *Field, lookup Lookup) {
 	case !slices.Contains(Types, f.Type):
 		p.Add(path+".type", "%.64q is not one of %s", f.Type, joinTypes())
 	}
+	f.Proposed = f.Proposed && f.Type != String // which keeps everything
 	if f.IdentityNs != "" {
 		canonical, ok, nearest := lookup(f.IdentityNs)
 		if ok {

@@ -19,11 +19,20 @@ func Alone() { alone.Store(true) }
 // Cores is how many threads may compute at a time: the machine's processors, or those that the process may use.
 var Cores = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
 
-// Working says how many pieces of long work go on. While there are any, the program has twice as many processors as Cores, the
-// rest of them for requests; otherwise that would only cost switches between threads. Calls follow each other.
-func Working(pieces int) {
+// working counts the pieces of long work.
+var working struct {
+	sync.Mutex
+	pieces int
+}
+
+// Working adds to the number of pieces of long work that go on. While there are any, the program has twice as many
+// processors as Cores, the rest of them for requests; otherwise that would only cost switches between threads.
+func Working(by int) {
+	working.Lock()
+	defer working.Unlock()
+	working.pieces += by
 	n := Cores()
-	if pieces > 0 && !alone.Load() {
+	if working.pieces > 0 && !alone.Load() {
 		n *= 2
 	}
 	if n != runtime.GOMAXPROCS(0) { // which stops the world

@@ -9,10 +9,10 @@ import (
 
 func TestWorking(t *testing.T) {
 	n := background.Cores()
-	for _, step := range []struct{ pieces, want int }{{1, 2 * n}, {2, 2 * n}, {1, 2 * n}, {0, n}} {
-		background.Working(step.pieces)
+	for _, step := range []struct{ by, want int }{{1, 2 * n}, {1, 2 * n}, {-1, 2 * n}, {-1, n}} {
+		background.Working(step.by)
 		if got := runtime.GOMAXPROCS(0); got != step.want {
-			t.Errorf("%d processors with %d pieces of work, want %d", got, step.pieces, step.want)
+			t.Errorf("%d processors after %+d pieces of work, want %d", got, step.by, step.want)
 		}
 	}
 }

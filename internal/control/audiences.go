@@ -133,17 +133,17 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		a.Labels = *p.Labels
 		labels = append(labels, a.Labels...)
 	}
-	named := map[int]int{}
+	named, index := map[int]int{}, a.FieldIndex()
 	for i, f := range p.Fields {
 		path := fmt.Sprintf("fields[%d]", i)
 		wrong.Labels(path+".labels", f.Labels)
 		labels = append(labels, f.Labels...)
-		n := a.FieldNamed(f.Name)
+		n, known := index[audience.NameKey(f.Name)]
 		first, again := named[n]
 		switch {
-		case again:
+		case known && again:
 			wrong.Add(path+".name", "is the field of fields[%d], whose labels are to be set once", first)
-		case n >= 0 && actor.Grants.Covers(a.Fields[n].Labels):
+		case known && actor.Grants.Covers(a.Fields[n].Labels):
 			a.Fields[n].Labels, named[n] = f.Labels, i
 		default:
 			wrong.Add(path+".name", "the audience has no field %.64q", f.Name)

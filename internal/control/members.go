@@ -159,10 +159,10 @@ func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, erro
 	}
 	var wrong audience.Problems
 	var fields []audience.Field
-	seen := map[int]bool{}
+	seen, index := map[int]bool{}, aud.FieldIndex()
 	for _, name := range names {
-		switch n := aud.FieldNamed(name); {
-		case n < 0:
+		switch n, known := index[audience.NameKey(name)]; {
+		case !known:
 			wrong.Add("fields", "the audience has no field %.64q", name)
 		case seen[n]:
 			wrong.Add("fields", "%.64q is named twice", name)

@@ -118,12 +118,13 @@ type Service struct {
 	namespaces *cache[string, []audience.Namespace] // custom ones by organization
 	work       worklist
 	uploaded   uploaded
+	looks      *looks
 }
 
 // New returns the use cases over the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock())}
+	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), looks: newLooks()}
 	s.audiences = newCache(cfg.Clock, s.loadAudience)
 	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
 	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)

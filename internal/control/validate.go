@@ -42,7 +42,7 @@ func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows 
 	defer done()
 	v, err := s.survey(within, d, rows, preview, len(problems) == 0)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = audience.Errorf(audience.BadGateway, "the source did not answer within %s; ask for fewer rows, or check the connection", validateWithin)
+		err = audience.Errorf(audience.BadGateway, "the source did not answer within %s, or its files take longer to look at; ask for fewer rows, or check the connection", validateWithin)
 	}
 	if err != nil {
 		return Validation{}, err
@@ -62,7 +62,11 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 	if byFields {
 		req.Fields = d.Fields
 	}
-	v, err := s.cfg.Pipeline.Survey(ctx, req)
+	var v Validation
+	err = s.looks.do(ctx, d.Scope, func() error {
+		v, err = s.cfg.Pipeline.Survey(ctx, req)
+		return err
+	})
 	if err != nil {
 		return Validation{}, err
 	}

@@ -23,6 +23,12 @@ const (
 	// surveyRejects is how many rejects a survey shows, and surveyPreview how many rows.
 	surveyRejects = 20
 	surveyPreview = 20
+	// surveyBytes is how much decoded text a survey looks at to find out types, and how much again to type the sample. The row
+	// at which they end is read whole.
+	surveyBytes = 16 << 20
+	// previewBytes is how much text a preview shows, and previewValue how much of a value. The row at which they end is shown.
+	previewBytes = 1 << 20
+	previewValue = 4 << 10
 )
 
 // Survey is what a look at the files of an audience finds that need not exist yet. It reads a sample of them and
@@ -47,6 +53,8 @@ type SurveyedFile struct {
 	Missing []string         // given fields that it has no column for
 	Extra   []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
 	Error   string           // why it cannot be read, "" when it can
+
+	nested, missing names
 }
 
 // RejectCount is how many rows of a sample were rejected for one reason.
@@ -70,7 +78,7 @@ type SurveyRequest struct {
 // Survey looks at the files that an audience would read. Its errors are *audience.Error, or that of a context that
 // ends; what is wrong with a single file stands with the file.
 func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) {
-	v := survey{SurveyRequest: r, counts: map[RejectCount]int64{}, left: r.Rows}
+	v := survey{SurveyRequest: r, proposed: map[string]int{}, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
 	if err := v.list(ctx, p); err != nil {
 		return Survey{}, err
 	}
@@ -82,7 +90,7 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 		return Survey{}, err
 	}
 	for i := range v.out.Files {
-		if f := &v.out.Files[i]; f.Format != nil && f.Error == "" && v.left > 0 {
+		if f := &v.out.Files[i]; f.Format != nil && f.Error == "" && v.left > 0 && v.bytes > 0 {
 			if err := v.sample(ctx, f); err != nil {
 				return Survey{}, err
 			}
@@ -103,9 +111,12 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 // survey is one survey.
 type survey struct {
 	SurveyRequest
-	out    Survey
-	counts map[RejectCount]int64 // with Rows 0
-	left   int                   // rows that the sample may still take
+	out      Survey
+	proposed map[string]int        // of the proposed fields, by their names' keys
+	looked   int                   // at so many of the first files
+	counts   map[RejectCount]int64 // with Rows 0
+	left     int                   // rows that the sample may still take
+	bytes    int64                 // of the text that it may still read
 }
 
 // errEnough ends a listing or a reading of which enough was seen.
@@ -154,20 +165,25 @@ func (v *survey) anyToRead(path string) error {
 // infer finds out how the first files are written and which columns they have. The fields that it proposes are those of
 // all of them; where they differ in a type the field is a string.
 func (v *survey) infer(ctx context.Context) error {
-	read := 0
+	read, left := 0, int64(surveyBytes)
 	for i := range v.out.Files {
+		if read == surveyRead || left <= 0 {
+			break
+		}
 		f := &v.out.Files[i]
-		if f.Status != audience.FileRead || read == surveyRead {
+		v.looked = i + 1
+		if f.Status != audience.FileRead {
 			continue
 		}
 		read++
-		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), tabular.ColumnsOf(v.Fields), v.Rows)
+		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), tabular.ColumnsOf(v.Fields), tabular.Sample{Rows: v.Rows, Bytes: left})
 		if err != nil {
 			if f.Error, err = v.fileError(ctx, f.Path, err); err != nil {
 				return err
 			}
 			continue
 		}
+		left -= found.Bytes
 		f.Format, f.Nested, f.Unnamed = &found.Format, found.Nested, found.Unnamed
 		v.propose(found.Columns)
 		if len(v.Fields) > 0 {
@@ -209,22 +225,28 @@ func (v *survey) preview(ctx context.Context) error {
 	for i, f := range v.out.Fields {
 		columns[i] = tabular.Column{Name: f.Name, Type: audience.String}
 	}
-	most, left := min(surveyPreview, v.Rows), v.Rows
+	most, left, shown, read := min(surveyPreview, v.Rows), v.Rows, 0, int64(0)
+	full := func() bool {
+		return len(v.out.Preview) == most || left <= 0 || shown >= previewBytes || read >= surveyBytes
+	}
 	take := func(b *tabular.Batch) error {
 		for row := range len(b.Lines) {
-			if len(v.out.Preview) == most {
+			if full() {
 				return errEnough
 			}
-			v.out.Preview = append(v.out.Preview, texts(b.Record, row))
+			values, n := texts(b.Record, row)
+			v.out.Preview = append(v.out.Preview, values)
+			shown += n
 		}
-		if left -= len(b.Lines) + len(b.Rejects); left <= 0 { // rows that are none are looked at, too
+		left -= len(b.Lines) + len(b.Rejects) // rows that are none are looked at, too
+		if read += b.Bytes; full() {
 			return errEnough
 		}
 		return nil
 	}
 	for i := range v.out.Files {
 		f := &v.out.Files[i]
-		if f.Format == nil || f.Error != "" || len(columns) == 0 || len(v.out.Preview) == most || left <= 0 {
+		if f.Format == nil || f.Error != "" || len(columns) == 0 || full() {
 			continue
 		}
 		if err := v.read(ctx, f, columns, take); err != nil {
@@ -249,22 +271,27 @@ func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 			v.out.Rejects = append(v.out.Rejects, audience.RejectSample{File: f.Path, Line: rj.Line, Column: rj.Column, Code: rj.Code, Reason: rj.Reason})
 		}
 	}
-	if v.left == 0 {
+	if v.bytes -= b.Bytes; v.left == 0 || v.bytes <= 0 {
 		return errEnough
 	}
 	return nil
 }
 
-// texts returns the values of a row, as copies, since the memory of a batch is used again.
-func texts(rec arrow.RecordBatch, row int) []*string {
-	out := make([]*string, rec.NumCols())
+// texts returns the values of a row, as copies, since the memory of a batch is used again, and how many bytes they have. The
+// end of a long value is left out and shown as an ellipsis.
+func texts(rec arrow.RecordBatch, row int) (values []*string, size int) {
+	values = make([]*string, rec.NumCols())
 	for i, c := range rec.Columns() {
 		if c.IsValid(row) {
-			text := strings.Clone(c.ValueStr(row))
-			out[i] = &text
+			text := c.ValueStr(row)
+			if len(text) > previewValue {
+				text = strings.ToValidUTF8(text[:previewValue], "") + "…"
+			}
+			text = strings.Clone(text)
+			values[i], size = &text, size+len(text)
 		}
 	}
-	return out
+	return values, size
 }
 
 func (v *survey) stored(f *SurveyedFile) tabular.File {

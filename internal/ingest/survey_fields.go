@@ -10,50 +10,65 @@ import (
 
 // propose takes the columns of one file into the proposed fields.
 func (v *survey) propose(columns []tabular.Column) {
-	a := audience.Audience{Fields: v.out.Fields}
 	for _, c := range columns {
 		f := c.Field()
 		if f.IdentityNs = audience.ProposeNamespace(c.Name); f.IdentityNs != "" {
-			f.Type = audience.String // an id of digits keeps its leading zeros
+			f.Type, f.Proposed = audience.String, false // an id of digits keeps its leading zeros
 		}
-		if i := a.FieldNamed(c.Name); i < 0 {
-			a.Fields = append(a.Fields, f)
-		} else if a.Fields[i].Type != f.Type {
-			a.Fields[i].Type = audience.String
+		key := audience.NameKey(c.Name)
+		i, known := v.proposed[key]
+		if !known {
+			v.proposed[key] = len(v.out.Fields)
+			v.out.Fields = append(v.out.Fields, f)
+		} else if was := &v.out.Fields[i]; was.Type != f.Type {
+			was.Type, was.Proposed = audience.String, false
 		}
 	}
-	v.out.Fields = a.Fields
+}
+
+// names are names of columns by their keys.
+type names map[string]bool
+
+func (n names) add(list ...string) {
+	for _, name := range list {
+		n[audience.NameKey(name)] = true
+	}
 }
 
 // compare says which fields the file has no column for, and which columns no field names.
 func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) {
+	f.nested = names{}
+	f.nested.add(found.Nested...)
+	f.missing = names{}
 	if !named(found) {
 		return
 	}
-	wanted, have := audience.Audience{Fields: fields}, audience.Audience{}
-	for _, c := range found.Columns {
-		have.Fields = append(have.Fields, c.Field())
-		if wanted.FieldNamed(c.Name) < 0 {
-			f.Extra = append(f.Extra, c.Name)
-		}
-	}
-	for _, name := range found.Unnamed {
-		have.Fields = append(have.Fields, audience.Field{Name: name})
-		if wanted.FieldNamed(name) < 0 {
+	wanted := (&audience.Audience{Fields: fields}).FieldIndex()
+	have := names{}
+	have.add(found.Nested...)
+	for _, name := range slices.Concat(namesOf(found.Columns), found.Unnamed) {
+		have.add(name)
+		if _, ok := wanted[audience.NameKey(name)]; !ok {
 			f.Extra = append(f.Extra, name)
 		}
 	}
-	for _, name := range found.Nested {
-		have.Fields = append(have.Fields, audience.Field{Name: name})
-	}
 	for _, w := range fields {
-		if have.FieldNamed(w.Name) < 0 {
+		if !have[audience.NameKey(w.Name)] {
 			f.Missing = append(f.Missing, w.Name)
 		}
 	}
+	f.missing.add(f.Missing...)
 	if len(f.Missing) == len(fields) {
 		f.Extra = nil
 	}
+}
+
+func namesOf(columns []tabular.Column) []string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = c.Name
+	}
+	return list
 }
 
 // named reports whether a file says the names of its columns. JSON without rows says none.
@@ -84,18 +99,16 @@ func (v *survey) checkFields() {
 // columnOf looks for the column of a field: nested is the first file in which it has no single values, "" when there is
 // none, and missing says that files were looked at and none has it.
 func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
-	wanted := audience.Audience{Fields: []audience.Field{field}}
-	is := func(name string) bool { return wanted.FieldNamed(name) == 0 }
-	found := false
-	for _, f := range v.out.Files {
+	key, found := audience.NameKey(field.Name), false
+	for _, f := range v.out.Files[:v.looked] {
 		if f.Format == nil {
 			continue
 		}
-		if slices.ContainsFunc(f.Nested, is) {
+		if f.nested[key] {
 			return f.Path, false
 		}
 		missing = true
-		found = found || !slices.ContainsFunc(f.Missing, is)
+		found = found || !f.missing[key]
 	}
 	return "", missing && !found
 }

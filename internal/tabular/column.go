@@ -31,6 +31,7 @@ type builder struct {
 	scratch []byte // a value without its escapes
 
 	patterns datePatterns // beside ISO 8601
+	proposed bool         // the type was not declared
 }
 
 func arrowType(t audience.Type) arrow.DataType {
@@ -51,8 +52,8 @@ func arrowType(t audience.Type) arrow.DataType {
 	return arrow.BinaryTypes.String
 }
 
-func newBuilder(t audience.Type) *builder {
-	return &builder{typ: t, data: arrowType(t), offsets: []int32{0}}
+func newBuilder(c Column, patterns datePatterns) *builder {
+	return &builder{typ: c.Type, data: arrowType(c.Type), offsets: []int32{0}, patterns: patterns, proposed: c.Proposed}
 }
 
 // extend adds n rows. They are valid, and false, or have a value left from before until they get one.
@@ -143,6 +144,9 @@ func (b *builder) add(k *block, column int, bad *faults) {
 		b.addDateTimes(k, column, bad)
 	case audience.Boolean:
 		b.addBooleans(k, column, bad)
+	}
+	if b.proposed {
+		b.addLossy(k, column, bad)
 	}
 }
 

@@ -44,6 +44,9 @@ func reasonOf(code string, t audience.Type) string {
 		return "the primary identity is empty"
 	case CodeEncoding:
 		return "the value is not valid UTF-8"
+	case CodeProposed:
+		return lossOf(t) + ", which the type " + string(t) + " would drop; the type was proposed from other rows and not declared: declare the field as string, or as " +
+			string(t) + " to have them dropped"
 	case CodeRange:
 		return "the value is out of range for " + rule(t)
 	}
@@ -67,4 +70,15 @@ func rule(t audience.Type) string {
 		return "a date and time such as 2025-05-23T20:19:00+00:00"
 	}
 	return "text"
+}
+
+// lossOf says what a value has that a proposed type does not keep.
+func lossOf(t audience.Type) string {
+	switch t {
+	case audience.Number:
+		return "the value has leading zeros, a plus sign or more digits than a double"
+	case audience.DateTime:
+		return "the value has digits below microseconds"
+	}
+	return "the value has leading zeros or a plus sign"
 }

@@ -12,7 +12,7 @@ func ColumnsOf(fields []audience.Field) []Column {
 	primary := slices.IndexFunc(fields, func(f audience.Field) bool { return f.IdentityNs != "" })
 	columns := make([]Column, len(fields))
 	for i, f := range fields {
-		columns[i] = Column{Name: f.Name, Type: f.Type, Required: i == primary || f.Role == audience.RoleConsent, Primary: i == primary}
+		columns[i] = Column{Name: f.Name, Type: f.Type, Proposed: f.Proposed, Required: i == primary || f.Role == audience.RoleConsent, Primary: i == primary}
 	}
 	return columns
 }
@@ -23,5 +23,5 @@ func (c Column) Field() audience.Field {
 	if c.Type == audience.Integer {
 		c.Type = audience.Long
 	}
-	return audience.Field{Name: c.Name, Type: c.Type}
+	return audience.Field{Name: c.Name, Type: c.Type, Proposed: c.Type != audience.String}
 }

@@ -30,7 +30,7 @@ func saysEscaped(text []byte) bool {
 		d := dialect{delimiter: delimiter, quote: '"'}
 		start, end, _, _ := d.firstRecord(append(make([]byte, 0, len(text)+spare), text...), true)
 		first, _ := d.split(text[start:end], 1)
-		if slices.ContainsFunc(first.values, func(name string) bool { return foldName(name) == foldName(audience.EscapedColumn) }) {
+		if slices.ContainsFunc(first.values, func(name string) bool { return audience.NameKey(name) == audience.NameKey(audience.EscapedColumn) }) {
 			return true
 		}
 	}

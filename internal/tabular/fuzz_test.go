@@ -334,8 +334,8 @@ func FuzzFile(f *testing.F) {
 		if got.Err == "" && len(got.Header.Missing)+len(got.Header.Names)-len(got.Header.Extra) != len(benchColumns) {
 			t.Fatalf("header %+v", got.Header)
 		}
-		inferred, err := inferCSV(t.Context(), strings.NewReader(file), Options{ChunkBytes: sampleChunk}, nil, defaultSample)
-		if err == nil && got.Err == "" && inferred.Rows < len(got.Rows) && inferred.Rows < defaultSample {
+		inferred, err := inferCSV(t.Context(), strings.NewReader(file), Options{ChunkBytes: sampleChunk}, nil, wholeSample)
+		if err == nil && got.Err == "" && inferred.Rows < len(got.Rows) && inferred.Rows < wholeSample.Rows {
 			t.Fatalf("%d rows inferred from, %d read", inferred.Rows, len(got.Rows))
 		}
 		checkInferred(t, file, inferred.Columns, err)
@@ -345,7 +345,7 @@ func FuzzFile(f *testing.F) {
 // checkInferred reads a file with the columns inferred from it: no value may be a reject but for its encoding.
 func checkInferred(t *testing.T, file string, columns []Column, err error) {
 	t.Helper()
-	if err != nil || len(columns) == 0 || strings.Count(file, "\n") > defaultSample {
+	if err != nil || len(columns) == 0 || strings.Count(file, "\n") > wholeSample.Rows {
 		return
 	}
 	again := readOnce(strings.NewReader(file), columns, Options{Workers: 1})

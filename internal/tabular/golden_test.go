@@ -48,7 +48,7 @@ func TestGolden(t *testing.T) {
 }
 
 func golden(t *testing.T, file string) []byte {
-	inferred, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, nil, 2)
+	inferred, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, nil, Sample{Rows: 2, Bytes: wholeSample.Bytes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"roster/internal/audience"
 )
 
 var utf8Mark = []byte("\xef\xbb\xbf")
@@ -161,7 +162,7 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 	layout = make([]int, len(names))
 	at := make(map[string]int, len(columns))
 	for i, c := range columns {
-		at[foldName(c.Name)] = i
+		at[audience.NameKey(c.Name)] = i
 	}
 	found := make([]int, len(columns)) // column of the file, from 1
 	text := true
@@ -171,7 +172,7 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 			name = strings.ToValidUTF8(name, "\uFFFD")
 		}
 		h.Names = append(h.Names, name)
-		want, ok := at[foldName(name)]
+		want, ok := at[audience.NameKey(name)]
 		if !ok {
 			layout[i] = -1
 			h.Extra = append(h.Extra, name)
@@ -194,20 +195,6 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 	return layout, h, nil
 }
 
-// foldName returns what names of the same column have in common.
-func foldName(name string) string {
-	return strings.Map(foldRune, strings.TrimSpace(name))
-}
-
-// foldRune returns the smallest of the runes that are equal ignoring case.
-func foldRune(r rune) rune {
-	least := r
-	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-		least = min(least, f)
-	}
-	return least
-}
-
 // usable says why a header cannot be used. Its names are told only when it is sure that it is a header, and not a
 // row of somebody's data.
 func usable(d dialect, h Header, columns []Column, found []int, text bool) error {
@@ -218,7 +205,7 @@ func usable(d dialect, h Header, columns []Column, found []int, text bool) error
 		return &FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; save the file as UTF-8, or name its encoding in the format"}
 	}
 	if len(h.Missing) == len(columns) {
-		return &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? It was split into %s at each %q", count(len(h.Names), "column"), d.delimiter)}
+		return &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? It was split into %s at each %q; a format with a delimiter splits it otherwise", count(len(h.Names), "column"), d.delimiter)}
 	}
 	for i, c := range columns {
 		if c.Required && found[i] == 0 {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"roster/internal/audience"
 )
 
 // jsonReference reads a file with encoding/json, as the package comment has it: its strings a and b. It is told the
@@ -107,8 +109,8 @@ func jsonReferenceRow(raw string) (r jsonReferenced, reject *Reject) {
 		if err := d.Decode(&v); err != nil {
 			panic(err)
 		}
-		name := foldName(key.(string))
-		if name != foldName("a") && name != foldName("b") {
+		name := audience.NameKey(key.(string))
+		if name != audience.NameKey("a") && name != audience.NameKey("b") {
 			continue
 		}
 		r.found = true
@@ -122,7 +124,7 @@ func jsonReferenceRow(raw string) (r jsonReferenced, reject *Reject) {
 			reject = &Reject{Code: code, Column: strings.ToLower(name)}
 		}
 	}
-	for _, name := range []string{foldName("a"), foldName("b")} {
+	for _, name := range []string{audience.NameKey("a"), audience.NameKey("b")} {
 		v, ok := values[name]
 		if !ok {
 			v = null
@@ -188,7 +190,7 @@ func FuzzJSON(f *testing.F) {
 				t.Fatalf("raw %q, want %q", r.Raw, want.Rejects[i].Raw)
 			}
 		}
-		if found, err := inferJSON(t.Context(), strings.NewReader(body), Options{}, defaultSample); err == nil && got.Err == "" && found.Rows < len(got.Rows) {
+		if found, err := inferJSON(t.Context(), strings.NewReader(body), Options{}, wholeSample); err == nil && got.Err == "" && found.Rows < len(got.Rows) {
 			t.Fatalf("%q: %d rows read and %d inferred from", body, len(got.Rows), found.Rows)
 		}
 	})

@@ -44,7 +44,7 @@ func TestJSONGolden(t *testing.T) {
 }
 
 func jsonGolden(t *testing.T, file string) []byte {
-	found, err := inferJSON(t.Context(), strings.NewReader(file), Options{}, defaultSample)
+	found, err := inferJSON(t.Context(), strings.NewReader(file), Options{}, wholeSample)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,15 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"roster/internal/audience"
 )
 
 // inferJSON proposes a column for each key of the objects of a JSON file, in the order in which they come first, by
-// the values of the first maxRows objects: what Infer does for CSV, with the text of strings and numbers. Keys with
+// the values of the first objects: what Infer does for CSV, with the text of strings and numbers. Keys with
 // an object or an array as a value are no columns but listed as nested. Lines and elements that are no object count for
 // the sample's size and say nothing, and so do the values of a key that an object has twice.
-func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out Inferred, err error) {
+func inferJSON(ctx context.Context, r io.Reader, opts Options, most Sample) (out Inferred, err error) {
 	patterns, err := newDatePatterns(opts.Format.DateFormats)
 	if err != nil {
 		return out, err
@@ -26,16 +28,18 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out
 	}
 	s := jsonSample{nulls: format.NullValues, patterns: patterns, at: map[string]int{}, decoder: jsontext.NewDecoder(new(bytes.Buffer), jsonOptions...)}
 	w := jsonWalker{layout: c.layout, values: &s}
-	for s.looked < maxRows {
+	whole := false
+	for s.looked < most.Rows && c.offset < most.Bytes {
 		ch, err := c.next(ctx)
 		if err == io.EOF {
+			whole = true
 			break
 		}
 		if err != nil {
 			return out, err
 		}
 		w.reset(ch)
-		for s.looked < maxRows {
+		for s.looked < most.Rows {
 			start, end, err := w.next()
 			if err != nil {
 				return out, err
@@ -63,10 +67,10 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, maxRows int) (out
 		case k.nested:
 			out.Nested = append(out.Nested, k.name)
 		default:
-			out.Columns = append(out.Columns, Column{Name: k.name, Type: k.types.narrowest()})
+			out.Columns = append(out.Columns, Column{Name: k.name, Type: k.types.narrowest(k.name)})
 		}
 	}
-	out.Rows, out.More = s.rows, s.looked == maxRows
+	out.Rows, out.Bytes, out.More = s.rows, c.offset, !whole
 	return out, nil
 }
 
@@ -148,10 +152,10 @@ func (s *jsonSample) settle(line int64) error {
 	s.rows++
 	times := make(map[string]int, len(s.members))
 	for _, m := range s.members {
-		times[foldName(m.name)]++
+		times[audience.NameKey(m.name)]++
 	}
 	for _, m := range s.members {
-		folded := foldName(m.name)
+		folded := audience.NameKey(m.name)
 		at, known := s.at[folded]
 		if !known {
 			if at = len(s.keys); at == maxColumns {
@@ -169,7 +173,7 @@ func (s *jsonSample) settle(line int64) error {
 
 // see takes a value into account.
 func (k *jsonKey) see(v jsontext.Value, nulls []string) {
-	text := []byte(v)
+	text, number := []byte(v), v.Kind() == jsontext.KindNumber
 	k.once = true
 	switch {
 	case len(v) == 0:
@@ -179,15 +183,11 @@ func (k *jsonKey) see(v jsontext.Value, nulls []string) {
 		return
 	case v.Kind() == jsontext.KindString:
 		text, _ = jsontext.AppendUnquote(nil, v)
-	case v.Kind() == jsontext.KindNumber && bytes.ContainsAny(v, ".eE"):
-		if _, code := parseNumber(v); code == "" {
-			text = []byte("0.5") // however it is written, it is a number to a program
-		}
 	}
 	if slices.Contains(nulls, string(text)) {
 		return
 	}
 	if text = trimSpaces(text); len(text) > 0 {
-		k.types.see(text)
+		k.types.see(text, number)
 	}
 }

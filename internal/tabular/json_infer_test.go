@@ -15,8 +15,9 @@ func TestInferJSON(t *testing.T) {
 		{`{"b":1,"a":"x"}` + "\n" + `{"c":true,"B":2}`, "b=integer a=string c=boolean; nested; 2 rows"},
 		{`[{"n":1},{"n":3000000000},{"n":null}]`, "n=long; nested; 3 rows"},
 		{`[{"n":1},{"n":2.5},{"f":1.0},{"e":1e3,"big":1e21,"long":123456789012345678901}]`, "n=number f=number e=number big=number long=string; nested; 4 rows"},
-		{`[{"zip":"01234","phone":"+49","n":"12","day":"2025-05-13","at":"2025-05-13T10:00:00Z","yes":"yes","one":1}]`, "zip=string phone=string n=integer day=date at=datetime yes=boolean one=integer; nested; 1 rows"},
+		{`[{"zip":"01234","phone":"+49","n":"12","day":"2025-05-13","at":"2025-05-13T10:00:00Z","yes":"yes","one":1}]`, "zip=string phone=string n=integer day=date at=datetime yes=string one=integer; nested; 1 rows"},
 		{`[{"a":1,"b":{"c":2},"d":[]},{"a":{},"b":null}]`, "; nested a b d; 2 rows"},
+		{`[{"d":1234567890123456.78,"e":0.5,"f":1234567890123456,"b":1,"id":7,"zip":2138},{"b":0}]`, "d=string e=number f=string b=integer id=string zip=string; nested; 2 rows"},
 		{`[{"a":null,"":1," x ":"N/A"},{" X":4}]`, "a=string x=integer; nested; 2 rows"},
 		{`[{"a":"\u0031"},{"a":" 2 "}]`, "a=integer; nested; 2 rows"},
 		{"{\"a\":1}\n{\"a\":\n[\"x\"]\n{\"a\":\"x\",\"A\":\"y\"}\n{\"a\":2}\n", "a=integer; nested; 3 rows"},
@@ -30,7 +31,7 @@ func TestInferJSON(t *testing.T) {
 		{"[]", "NO_HEADER"},
 		{"", "EMPTY_FILE"},
 	} {
-		found, err := inferJSON(t.Context(), strings.NewReader(c.file), Options{Format: audience.Format{NullValues: []string{"N/A"}}}, 100)
+		found, err := inferJSON(t.Context(), strings.NewReader(c.file), Options{Format: audience.Format{NullValues: []string{"N/A"}}}, wholeSample)
 		var list []string
 		for _, x := range found.Columns {
 			list = append(list, x.Name+"="+string(x.Type))
@@ -49,7 +50,7 @@ func TestInferJSONSample(t *testing.T) {
 	t.Parallel()
 	file := strings.Repeat("{\"a\":1}\nx\n", 50_000) + "{\"a\":\"x\",\"b\":1}"
 	for _, most := range []int{1, 100, 100_000} {
-		found, err := inferJSON(t.Context(), strings.NewReader(file), Options{}, most)
+		found, err := inferJSON(t.Context(), strings.NewReader(file), Options{}, Sample{Rows: most, Bytes: wholeSample.Bytes})
 		if err != nil || found.Rows != (most+1)/2 || !found.More || len(found.Columns) != 1 || found.Columns[0].Type != audience.Integer {
 			t.Errorf("%d: %+v, %v", most, found, err)
 		}
@@ -58,7 +59,7 @@ func TestInferJSONSample(t *testing.T) {
 	for i := range maxColumns + 1 {
 		fmt.Fprintf(&wide, "{\"k%d\":1}\n", i)
 	}
-	_, err := inferJSON(t.Context(), strings.NewReader(wide.String()), Options{}, maxColumns+1)
+	_, err := inferJSON(t.Context(), strings.NewReader(wide.String()), Options{}, Sample{Rows: maxColumns + 1, Bytes: wholeSample.Bytes})
 	if file := (*FileError)(nil); !errors.As(err, &file) || file.Code != "TOO_MANY_COLUMNS" {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"roster/internal/audience"
 )
 
 // Limits of what is remembered of names.
@@ -37,7 +39,7 @@ type jsonName struct {
 func newJSONNames(columns []Column) jsonNames {
 	n := jsonNames{wanted: make(map[string]int, len(columns)), known: map[string]*jsonName{}}
 	for i, c := range columns {
-		n.wanted[foldName(c.Name)] = i
+		n.wanted[audience.NameKey(c.Name)] = i
 	}
 	return n
 }
@@ -80,7 +82,7 @@ func (n *jsonNames) name(raw []byte) *jsonName {
 }
 
 func (n *jsonNames) lookUp(name string) int {
-	if want, ok := n.wanted[foldName(name)]; ok {
+	if want, ok := n.wanted[audience.NameKey(name)]; ok {
 		return want
 	}
 	return -1
@@ -131,7 +133,7 @@ func jsonHeader(columns []Column, parsers []*jsonParser) (Header, error) {
 	var h Header
 	listed := map[string]bool{}
 	for _, name := range names {
-		folded := foldName(name.text)
+		folded := audience.NameKey(name.text)
 		if listed[folded] || len(h.Extra) == maxNames {
 			continue
 		}

@@ -60,8 +60,7 @@ type jsonObject struct {
 func newJSONObject(columns []Column, f audience.Format, patterns datePatterns) jsonObject {
 	o := jsonObject{columns: columns, format: f, names: newJSONNames(columns), present: make([]bool, len(columns)), seen: make([]int64, len(columns))}
 	for _, c := range columns {
-		b := newBuilder(c.Type)
-		b.patterns = patterns
+		b := newBuilder(c, patterns)
 		o.builders = append(o.builders, b)
 	}
 	o.decoder = jsontext.NewDecoder(new(bytes.Buffer), jsonOptions...)

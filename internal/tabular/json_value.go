@@ -46,6 +46,9 @@ func (b *builder) append(v []byte, number bool) (code string) {
 		setBit(b.bits, row, yes)
 		code = not
 	}
+	if code == "" && b.proposed && !keeps(b.typ, v, number) {
+		return CodeProposed
+	}
 	return code
 }
 

@@ -281,7 +281,7 @@ func FuzzParquet(f *testing.F) {
 }
 
 func inferError(t *testing.T, b []byte) error {
-	_, err := Infer(t.Context(), stored(b), audience.Format{}, nil, 0)
+	_, err := Infer(t.Context(), stored(b), audience.Format{}, nil, wholeSample)
 	return err
 }
 

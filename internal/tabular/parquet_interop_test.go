@@ -106,7 +106,7 @@ bytes: "x"
 	if got := readFile(others, text("id"), Options{}); len(got.Rows) != 2 || !slices.Contains(got.Header.Extra, "inner") {
 		t.Errorf("with nested columns that are not wanted: %+v", got)
 	}
-	inferred, err := Infer(t.Context(), others, audience.Format{}, nil, 0)
+	inferred, err := Infer(t.Context(), others, audience.Format{}, nil, wholeSample)
 	if err != nil || fmt.Sprint(inferred.Nested) != "[many inner map]" || len(inferred.Columns) != 8 {
 		t.Errorf("%+v %v", inferred, err)
 	}

@@ -44,8 +44,7 @@ func newParquetReader(p *parquetFile, flat *schema.Schema, found []parquetColumn
 		if !have[i] {
 			r.missing = append(r.missing, i)
 		}
-		b := newBuilder(c.Type)
-		b.patterns = patterns
+		b := newBuilder(c, patterns)
 		r.builders = append(r.builders, b)
 		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
 	}

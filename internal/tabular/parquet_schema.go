@@ -6,6 +6,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/schema"
+
+	"roster/internal/audience"
 )
 
 // parquetField is a field of a Parquet file's schema.
@@ -20,13 +22,13 @@ type parquetField struct {
 func (p *parquetFile) match(columns []Column) (found []parquetColumn, h Header, err error) {
 	wanted := make(map[string]int, len(columns))
 	for i, c := range columns {
-		wanted[foldName(c.Name)] = i
+		wanted[audience.NameKey(c.Name)] = i
 	}
 	have := make([]int, len(columns)) // field of the file, from 1
 	for i := range p.footer.fields {
 		f := &p.footer.fields[i]
 		h.Names = append(h.Names, f.name)
-		want, ok := wanted[foldName(f.name)]
+		want, ok := wanted[audience.NameKey(f.name)]
 		switch {
 		case !ok:
 			h.Extra = append(h.Extra, f.name)

@@ -68,7 +68,12 @@ func (c *parquetColumn) setter(b *builder) func(row int, at int32) (code string)
 			return code
 		}
 	case b.typ == audience.Number && c.kind == kindWhole:
-		return func(row int, at int32) string { b.f64[row] = float64(c.ints[at]); return "" }
+		return func(row int, at int32) string {
+			if b.f64[row] = float64(c.ints[at]); b.proposed && !exactDouble(c.ints[at]) {
+				return CodeProposed
+			}
+			return ""
+		}
 	case b.typ == audience.Number && (c.kind == kindFloat || c.kind == kindDouble):
 		return func(row int, at int32) string {
 			v := c.floats[at]
@@ -90,7 +95,9 @@ func (c *parquetColumn) setter(b *builder) func(row int, at int32) (code string)
 		}
 	case b.typ == audience.DateTime && c.kind == kindTimestamp:
 		return func(row int, at int32) (code string) {
-			b.i64[row], code = c.micros(at)
+			if b.i64[row], code = c.micros(at); code == "" && b.proposed && c.belowMicros(at) {
+				return CodeProposed
+			}
 			return code
 		}
 	case b.typ == audience.Date && c.kind == kindTimestamp:
@@ -135,6 +142,11 @@ func (c *parquetColumn) micros(at int32) (micros int64, code string) {
 		return inRange(v * scale)
 	}
 	return inRange(floorDiv(v, int64(time.Microsecond)/c.perUnit))
+}
+
+// belowMicros reports whether a timestamp has digits below microseconds.
+func (c *parquetColumn) belowMicros(at int32) bool {
+	return c.perUnit < int64(time.Microsecond) && c.ints[at]%(int64(time.Microsecond)/c.perUnit) != 0
 }
 
 // midnight reports whether a timestamp is the beginning of a day.

@@ -53,8 +53,7 @@ func newParser(columns []Column, layout []int, f audience.Format, patterns dateP
 			p.missing = append(p.missing, i)
 		}
 		p.names = append(p.names, bytes.TrimSpace([]byte(c.Name)))
-		b := newBuilder(c.Type)
-		b.patterns = patterns
+		b := newBuilder(c, patterns)
 		p.builders = append(p.builders, b)
 		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
 	}

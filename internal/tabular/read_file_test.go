@@ -113,7 +113,7 @@ func TestReadFormats(t *testing.T) {
 		if f := got.Header.Format; f.Type != c.typ || f.Compression != c.compression {
 			t.Errorf("%s: found %+v", name, f)
 		}
-		inferred, err := Infer(t.Context(), stored(c.file), audience.Format{}, nil, 0)
+		inferred, err := Infer(t.Context(), stored(c.file), audience.Format{}, nil, wholeSample)
 		if err != nil || inferred.Rows != 3 || len(inferred.Columns) != 2 || inferred.Columns[0].Type != audience.String || inferred.Format.Type != c.typ || inferred.Format.Compression != c.compression {
 			t.Errorf("%s: inferred %+v, %v", name, inferred, err)
 		}
@@ -289,8 +289,8 @@ func TestInferFormat(t *testing.T) {
 		if file[0] == '{' {
 			f.Encoding = ""
 		}
-		got, err := Infer(t.Context(), stored([]byte(file)), f, nil, 0)
-		if err != nil || fmt.Sprint(got.Columns) != "[{straße string false false} {born date false false} {seen datetime false false} {n integer false false}]" || got.Rows != 2 {
+		got, err := Infer(t.Context(), stored([]byte(file)), f, nil, wholeSample)
+		if err != nil || fmt.Sprint(got.Columns) != "[{straße string false false false} {born date false false false} {seen datetime false false false} {n integer false false false}]" || got.Rows != 2 {
 			t.Errorf("%+v %v", got, err)
 		}
 	}

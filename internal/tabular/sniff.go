@@ -3,7 +3,10 @@ package tabular
 import (
 	"bytes"
 	"cmp"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"roster/internal/audience"
 )
@@ -13,8 +16,9 @@ const windowSize = 64 << 10
 
 var (
 	usualDelimiters = []byte(",;\t|")
-	// rareDelimiters also stand in names and values, and are believed only when they part two wanted names.
-	rareDelimiters = []byte("^:~ \x01\x1f!#$%&*+/=?@\\`\x02\x03\x04\x1c\x1d\x1e")
+	// rareDelimiters also stand in names and values, and are believed only when they part two wanted names, or names of
+	// columns that nobody has asked for. Others are never found out: they stand in e-mail addresses, URLs and hashes.
+	rareDelimiters = []byte("^~: \x01\x1f\x02\x03\x04\x1c\x1d\x1e")
 )
 
 // sniffer finds out the dialect of a file.
@@ -51,7 +55,7 @@ func (s *sniffer) delimiters() []byte {
 	if s.format.Delimiter != "" {
 		return []byte(s.format.Delimiter)
 	}
-	return append(usualDelimiters[:len(usualDelimiters):len(usualDelimiters)], rareDelimiters...)
+	return slices.Concat(usualDelimiters, rareDelimiters)
 }
 
 func (s *sniffer) quotes() []byte {
@@ -112,7 +116,7 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 	} else if len(s.columns) > 0 {
 		columns = len(s.columns)
 	}
-	if !s.believable(d, got, text) {
+	if !s.believable(d, got, first, text) {
 		return got, false
 	}
 	if columns > 1 {
@@ -125,24 +129,58 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 }
 
 // believable reports whether a dialect that was not asked for may be taken. A rare delimiter must part two wanted
-// names or, when nothing is wanted, all records evenly. Apostrophes are quotes only where no field begins with a double quote.
-func (s *sniffer) believable(d dialect, got score, text []byte) bool {
-	if s.format.Delimiter == "" && got.names < 2 && bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 && (len(s.columns) > 0 || !d.partsEvenly(text, got.fields)) {
-		return false
+// names or, when nothing is wanted, all records evenly. A comma that only stands in decimal numbers is none. Apostrophes are quotes only where no field begins with a double quote.
+func (s *sniffer) believable(d dialect, got score, first record, text []byte) bool {
+	if s.format.Delimiter == "" && got.names < 2 {
+		if bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 && (len(s.columns) > 0 || !d.partsEvenly(text, first.values)) {
+			return false
+		}
+		if d.delimiter == ',' && s.decimalCommas(text, first.values) {
+			return false
+		}
 	}
 	return s.format.Quote != "" || d.quote != '\'' || !d.mayBeginField(text, '"') || !d.beginsField(text, '"', max(got.fields, 1))
 }
 
-// partsEvenly reports whether a delimiter parts a header that has none of the usual ones, and each of the records behind
-// it, of which there are some, into as many fields. A space and a colon, which stand in any text, never do.
-func (d dialect) partsEvenly(text []byte, columns int) bool {
+// partsEvenly reports whether a delimiter parts a first record that has none of the usual ones, and each of the records
+// behind it, of which there are some, into as many fields. A space and a colon, which stand in any text, never do. Another
+// mark that can be typed must part names: an e-mail address, a URL or a number in the first record is the value of a list.
+func (d dialect) partsEvenly(text []byte, first []string) bool {
 	header, _, _ := bytes.Cut(bytes.TrimLeft(text, "\r\n"), lineFeed)
-	if d.delimiter == ' ' || d.delimiter == ':' || columns < 2 || bytes.ContainsAny(header, string(usualDelimiters)) {
+	if d.delimiter == ' ' || d.delimiter == ':' || len(first) < 2 || bytes.ContainsAny(header, string(usualDelimiters)) {
+		return false
+	}
+	if d.delimiter > ' ' && slices.ContainsFunc(first, func(v string) bool { return !plainName(v) }) {
 		return false
 	}
 	rows, odd := 0, 0
-	d.eachBlock(text, columns, func(s *splitter) { rows, odd = rows+s.rows, odd+len(s.malformed) })
+	d.eachBlock(text, len(first), func(s *splitter) { rows, odd = rows+s.rows, odd+len(s.malformed) })
 	return rows > 1 && odd == 0
+}
+
+// plainName reports whether a text is a name of a column as programs write them: words that begin with a letter.
+func plainName(v string) bool {
+	v = strings.TrimSpace(v)
+	first, _ := utf8.DecodeRuneInString(v)
+	return (first == '_' || unicode.IsLetter(first)) && strings.IndexFunc(v, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" _-.()", r)
+	}) < 0
+}
+
+// decimalCommas reports whether all commas of a first record stand between digits, and another of the usual delimiters
+// parts it: 1,5;2,5 has two numbers.
+func (s *sniffer) decimalCommas(text []byte, first []string) bool {
+	if len(first) < 2 {
+		return false
+	}
+	for i, v := range first[1:] {
+		before := first[i]
+		if before == "" || v == "" || before[len(before)-1]-'0' > 9 || v[0]-'0' > 9 {
+			return false
+		}
+	}
+	line, _, _ := bytes.Cut(bytes.TrimLeft(text, "\r\n"), lineFeed)
+	return bytes.ContainsAny(line, string(usualDelimiters[1:]))
 }
 
 // mayBeginField reports whether a mark stands where a field begins, if no field has delimiters or line ends.
@@ -170,10 +208,10 @@ func wantedIn(names []string, columns []Column) int {
 	n := 0
 	have := make(map[string]bool, len(names))
 	for _, name := range names {
-		have[foldName(name)] = true
+		have[audience.NameKey(name)] = true
 	}
 	for _, c := range columns {
-		if have[foldName(c.Name)] {
+		if have[audience.NameKey(c.Name)] {
 			n++
 		}
 	}

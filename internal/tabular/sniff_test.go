@@ -125,16 +125,46 @@ func TestSniffGiven(t *testing.T) {
 func TestSniffWithoutColumns(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
-		"a,b\n1,2\n":               ",",
-		"a;b\n1,5;2\n":             ";",
-		"a|b,c\n1|2\n3|4\n":        "|",
-		"a b:c\n1 2:3\n":           ",",
-		"x\ty\tz\n1, 2\t3\t4\n":    "\t",
-		"mail\nann@example.com\n":  ",",
-		"\"a\",\"b;c;d\"\n1,2;3\n": ",",
+		"a,b\n1,2\n":                              ",",
+		"a;b\n1,5;2\n":                            ";",
+		"a|b,c\n1|2\n3|4\n":                       "|",
+		"a b:c\n1 2:3\n":                          ",",
+		"id~name\n1~a\n":                          "~",
+		"id^name\n1^a@b.c\n":                      "^",
+		"id\x1fname\n1\x1fa\n":                    "\x1f",
+		"mail/phone\na/b\nc/d\n":                  ",",
+		"a=b\nc=d\ne=f\n":                         ",",
+		"http://x/~a\nhttp://x/~b\nhttp://x/~c\n": ",",
+		"o~a@ex.com\np~b@ex.com\nq~c@ex.com\n":    ",",
+		"1^2\n3^4\n5^6\n":                         ",",
+		"x\ty\tz\n1, 2\t3\t4\n":                   "\t",
+		"mail\nann@example.com\n":                 ",",
+		"\"a\",\"b;c;d\"\n1,2;3\n":                ",",
 	} {
 		if d := sniff([]byte(file), nil, audience.Format{}); string(rune(d.delimiter)) != want {
 			t.Errorf("%q: %q, want %q", file, d.delimiter, want)
+		}
+	}
+	for file, want := range map[string]string{
+		"a@ex.com\nb@ex.com\n":                                   ",",
+		"a+1@ex.com\nb+2@ex.com\n":                               ",",
+		"http://ex.com/a?b=1&c=2#d\nhttp://ex.com/b?b=2&c=3#e\n": ",",
+		"+49 30 12345\n+49 30 12346\n":                           ",",
+		"030/12345\n030/12346\n":                                 ",",
+		"QUJD+/==\nREVG+/==\n":                                   ",",
+		"123e4567-e89b-12d3-a456-426614174000\n123e4567-e89b-12d3-a456-426614174001\n": ",",
+		"$2b$10$abc\n$2b$10$def\n":     ",",
+		"a:b\nc:d\n":                   ",",
+		"x~1\ny~2\n":                   ",",
+		"a@ex.com;1,5\nb@ex.com;2,5\n": ";",
+		"1,5;2,5\n3,5;4,5\n":           ";",
+		"1,5\t2,5\n3,5\t4,5\n":         "\t",
+		"a,1\nb,2\n":                   ",",
+		"1,2\n3,4\n":                   ",",
+		"1\x01a\n2\x01b\n":             "\x01",
+	} {
+		if d := sniff([]byte(file), nil, audience.Format{Header: headerless}); string(rune(d.delimiter)) != want {
+			t.Errorf("%q without a header: %q, want %q", file, d.delimiter, want)
 		}
 	}
 	if d := sniff([]byte("1;a,b\n2;c,d\n"), nil, audience.Format{Header: headerless}); d.delimiter != ',' && d.delimiter != ';' {

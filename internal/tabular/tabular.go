@@ -55,9 +55,11 @@
 //   - Of comma, semicolon, tab and vertical bar the delimiter is the one by which the first record has most of the
 //     wanted names; then by which all its fields are quoted, or it has several; then by which the most bytes lie in
 //     records that have as many fields as there are columns; then by which it has most fields; then the first of
-//     these. A space, a control character or any of ^:~!#$%&*+/=?@\` must part two wanted names; where no names are known
+//     these. A space, a colon, a caret, a tilde or a control character must part two wanted names; where no names are known
 //     yet, caret, tilde, unit separator and control-A are believed when the header has none of the four and all records
-//     have as many fields. A file of one column is read with commas.
+//     have as many fields, and caret and tilde only when what they part in the header are plain names. Other marks, which
+//     stand in e-mail addresses, URLs, phone numbers, hashes and codes, must be in the format. Commas that only stand between
+//     digits are no delimiters when another of the four is there. A file of one column is read with commas.
 //   - The quote is the double quote. It is the apostrophe when by it no field begins with a double quote, and with
 //     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
 //     the right number of fields.
@@ -145,6 +147,9 @@
 //     an offset it is UTC, without a time of day midnight. In a date column the time of day must be midnight as it is
 //     written, and an offset does not matter.
 //   - string: any valid text, else ENCODING.
+//
+// Where the type of a column was only proposed, what these rules would drop makes the row a reject (PROPOSED_TYPE): leading
+// zeros and plus signs of whole numbers, digits that a double does not hold, and those below microseconds.
 package tabular
 
 import (
@@ -161,6 +166,9 @@ import (
 type Column struct {
 	Name string
 	Type audience.Type
+	// Proposed says that nobody has declared the type: Infer proposed it. A value that the type would change is a reject
+	// (PROPOSED_TYPE).
+	Proposed bool
 	// Required columns must be in the header (an identity field); others become null when they are missing.
 	Required bool
 	// Primary marks the primary identity: a row whose value is null or only white space is a reject (IDENTITY).
@@ -200,6 +208,7 @@ const (
 	CodeQuote        = "QUOTE"         // a quoted field is malformed or not closed
 	CodeIdentity     = "IDENTITY"      // the primary identity is empty
 	CodeJSON         = "JSON"          // what should be an object is none, or malformed; of a file: its JSON is malformed
+	CodeProposed     = "PROPOSED_TYPE" // the column's type was proposed and not declared, and would change the value
 	CodeDuplicateKey = "DUPLICATE_KEY" // an object has the same key more than once, ignoring case
 )
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/source"
 	"roster/tests/ingesttest"
 )
 
@@ -19,8 +21,8 @@ var update = flag.Bool("update", false, "write what comes of each case to its wa
 
 // sample is a case, as its audience.json describes it.
 type sample struct {
-	About            string           `json:"about"` // what is odd, and the rule that decides
-	Fields           []audience.Field `json:"fields"`
+	About            string           `json:"about"`  // what is odd, and the rule that decides
+	Fields           []audience.Field `json:"fields"` // those that are proposed when empty
 	SourceSpec       sourceSpec       `json:"sourceSpec"`
 	Guards           audience.Guards  `json:"guards"`
 	KeepRejectedRows bool             `json:"keepRejectedRows"`
@@ -60,12 +62,16 @@ func TestCorpus(t *testing.T) {
 func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 	t.Helper()
 	s := readSample(t, filepath.Join(folder, "audience.json"))
+	var text strings.Builder
 	spec := audience.SourceSpec{Path: "files", Type: audience.PathFolder, Format: s.SourceSpec.Format}
 	if s.SourceSpec.Path != "" {
 		spec.Path, spec.Type = s.SourceSpec.Path, audience.PathFile
 	}
+	if len(s.Fields) == 0 {
+		s.Fields = propose(t, folder, spec)
+		describeFields(&text, s.Fields)
+	}
 	a := engines.Audience(t, audience.Audience{Fields: s.Fields, Source: spec, Guards: s.Guards, KeepRejectedRows: s.KeepRejectedRows})
-	var text strings.Builder
 	for _, r := range s.Runs {
 		a.Now = a.Now.Add(time.Hour)
 		done := a.Run(filepath.Join(folder, r.Folder), audience.RunRequest{Differential: r.Differential, DryRun: r.DryRun, Force: r.Force})
@@ -73,6 +79,21 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 	}
 	describeMembers(&text, a)
 	return text.String()
+}
+
+// propose returns the fields that a look at the files of a case proposes.
+func propose(t *testing.T, folder string, spec audience.SourceSpec) []audience.Field {
+	t.Helper()
+	store, err := source.OpenLocal(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &ingest.Pipeline{Clock: time.Now}
+	found, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: store, Spec: spec, Rows: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found.Fields
 }
 
 func readSample(t *testing.T, path string) sample {

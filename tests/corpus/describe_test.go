@@ -42,6 +42,17 @@ func describeRun(w *strings.Builder, asked run, r audience.Run, rejects []audien
 	}
 }
 
+// describeFields writes the fields that were proposed.
+func describeFields(w *strings.Builder, fields []audience.Field) {
+	for _, f := range fields {
+		fmt.Fprintf(w, "field %s %s", f.Name, f.Type)
+		if f.IdentityNs != "" {
+			fmt.Fprintf(w, ", identity %s", f.IdentityNs)
+		}
+		w.WriteByte('\n')
+	}
+}
+
 func nameOf(asked run) string {
 	name := "full"
 	if asked.Differential {

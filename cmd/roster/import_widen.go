@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/tabular"
+)
+
+// widened is a column whose type does not fit rows behind the sample that it was found in.
+type widened struct {
+	Column string `json:"column"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Line   int64  `json:"line"` // of the first row that does not fit
+	Reason string `json:"reason"`
+}
+
+// wider are the next wider types.
+var wider = map[audience.Type]audience.Type{
+	audience.Integer: audience.Number, audience.Long: audience.Number, audience.Number: audience.String,
+	audience.Date: audience.DateTime, audience.DateTime: audience.String, audience.Boolean: audience.String,
+}
+
+// widen reads the whole file by the types that were found in its first rows, and gives columns that have other values a
+// wider type, before an audience is made whose types stay. On a terminal it asks first.
+func (im *importer) widen(ctx context.Context) error {
+	if !im.found.More {
+		return nil // the sample was the whole file
+	}
+	fields := slices.Clone(im.result.Fields)
+	for {
+		misfits, err := im.misfits(ctx, fields)
+		if err != nil {
+			return err
+		}
+		if len(misfits) == 0 {
+			break
+		}
+		for i := range fields {
+			rj, ok := misfits[fields[i].Name]
+			if !ok {
+				continue
+			}
+			to := wider[audience.Type(fields[i].Type)]
+			im.noteWidened(widened{Column: fields[i].Name, From: fields[i].Type, To: string(to), Line: rj.Line, Reason: rj.Reason})
+			fields[i].Type, fields[i].Proposed = string(to), to != audience.String
+		}
+	}
+	if len(im.result.Widened) == 0 {
+		return nil
+	}
+	fmt.Fprintf(im.out, "\nRows behind the first %s have values that the types found do not fit:\n", count(int64(im.found.Rows)))
+	for _, w := range im.result.Widened {
+		fmt.Fprintf(im.out, "  %s: %s instead of %s, for line %d (%s); --field %s=%s keeps it\n", w.Column, w.To, w.From, w.Line, w.Reason, w.Column, w.From)
+	}
+	if !im.json && isTerminal(im.in) && isTerminal(im.out) {
+		fmt.Fprint(im.out, "Take the wider types? Otherwise such rows are rejects. [Y/n] ")
+		answer, err := readLine(ctx, im.in)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "n") {
+			im.result.Widened = nil
+			return nil
+		}
+	}
+	im.result.Fields = fields
+	return nil
+}
+
+// noteWidened adds to what was widened; a column that was before goes on to a wider type yet.
+func (im *importer) noteWidened(w widened) {
+	for i := range im.result.Widened {
+		if old := &im.result.Widened[i]; old.Column == w.Column {
+			old.To = w.To
+			return
+		}
+	}
+	im.result.Widened = append(im.result.Widened, w)
+}
+
+// errAllMisfit ends a reading that has nothing left to find.
+var errAllMisfit = errors.New("no proposed type fits")
+
+// misfits reads the whole file and returns the first reject of each column whose type was proposed. A row has one reject, so
+// that columns may be missing.
+func (im *importer) misfits(ctx context.Context, fields []client.Field) (map[string]tabular.Reject, error) {
+	proposed := map[string]bool{}
+	var columns []tabular.Column
+	for _, f := range fields {
+		if f.Proposed {
+			proposed[f.Name] = true
+		}
+		if f.Proposed || im.format.noHeader { // which finds columns by their places
+			columns = append(columns, tabular.Column{Name: f.Name, Type: audience.Type(f.Type), Proposed: f.Proposed})
+		}
+	}
+	if len(proposed) == 0 {
+		return nil, nil
+	}
+	first := map[string]tabular.Reject{}
+	var mu sync.Mutex
+	err := im.readAll(ctx, columns, im.found.Format, func(_ int, b *tabular.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, rj := range b.Rejects {
+			if old, ok := first[rj.Column]; proposed[rj.Column] && (!ok || rj.Line < old.Line) {
+				rj.Raw = nil
+				first[rj.Column] = rj
+			}
+		}
+		if len(first) == len(proposed) {
+			return errAllMisfit
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errAllMisfit) {
+		return nil, err
+	}
+	return first, nil
+}
+
+// readAll reads the whole file.
+func (im *importer) readAll(ctx context.Context, columns []tabular.Column, format audience.Format, emit tabular.Emit) error {
+	f, err := os.Open(im.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = tabular.Read(ctx, stored(f, im.info.Size()), columns, tabular.Options{Format: format}, emit)
+	if file := (*tabular.FileError)(nil); errors.As(err, &file) {
+		return fmt.Errorf("%s: %w", im.file, err)
+	}
+	return err
+}

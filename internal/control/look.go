@@ -1,0 +1,52 @@
+package control
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"roster/internal/audience"
+	"roster/internal/background"
+)
+
+// Looks at files parse what a tenant wrote, so that few go on at a time, and one sandbox cannot have all of them.
+const (
+	sandboxLooks = 2
+	processLooks = 8
+	// lookPatience is how long a request waits for its turn.
+	lookPatience = 2 * time.Second
+)
+
+// looks bounds how many looks at files go on.
+type looks struct {
+	process   *semaphore.Weighted
+	sandboxes sync.Map // of audience.Scope, *semaphore.Weighted
+}
+
+func newLooks() *looks { return &looks{process: semaphore.NewWeighted(processLooks)} }
+
+// do calls fn when it is the sandbox's turn. A request that waits too long is refused as TooMany.
+func (l *looks) do(ctx context.Context, scope audience.Scope, fn func() error) error {
+	sandbox, ok := l.sandboxes.Load(scope)
+	if !ok {
+		sandbox, _ = l.sandboxes.LoadOrStore(scope, semaphore.NewWeighted(sandboxLooks))
+	}
+	patience, done := context.WithTimeout(ctx, lookPatience)
+	defer done()
+	for _, turn := range []*semaphore.Weighted{sandbox.(*semaphore.Weighted), l.process} {
+		if turn.Acquire(patience, 1) != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			e := audience.Errorf(audience.TooMany, "%d looks at files go on in this sandbox already, or %d in all; repeat the request in a moment", sandboxLooks, processLooks)
+			e.RetryAfter = lookPatience
+			return e
+		}
+		defer turn.Release(1)
+	}
+	background.Working(1)
+	defer background.Working(-1)
+	return fn()
+}

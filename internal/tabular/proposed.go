@@ -1,0 +1,45 @@
+package tabular
+
+import (
+	"bytes"
+
+	"roster/internal/audience"
+)
+
+// keeps reports whether a value of a type that was only proposed is still what the text says once it is parsed. Nobody has
+// declared such a type, so that nothing may get lost by it. number says that the text is a number of JSON or of Parquet.
+func keeps(t audience.Type, v []byte, number bool) bool {
+	switch t {
+	case audience.Integer, audience.Long:
+		return number || !hasMarks(v)
+	case audience.Number:
+		if n, code := parseLong(v); code == "" {
+			return !hasMarks(v) && exactDouble(n)
+		}
+		return plainNumber(v, number)
+	case audience.DateTime:
+		return microseconds(v)
+	}
+	return true
+}
+
+// hasMarks reports whether a whole number has what its value has not: a leading zero or a plus sign, or a minus before zero.
+func hasMarks(v []byte) bool {
+	digits := bytes.TrimPrefix(v, []byte{'-'})
+	return v[0] == '+' || digits[0] == '0' && len(v) > 1
+}
+
+// exactDouble reports whether a double holds a whole number, and its neighbours.
+func exactDouble(n int64) bool {
+	const most = 1 << 53
+	return -most <= n && n <= most
+}
+
+// addLossy adds a fault for each row of a block whose value a proposed type does not keep; column is the column of the file.
+func (b *builder) addLossy(k *block, column int, bad *faults) {
+	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
+		if v := trimSpaces(b.value(k, k.fields[i])); len(v) > 0 && !bad.bad[row] && !keeps(b.typ, v, false) {
+			bad.add(row, CodeProposed)
+		}
+	}
+}
