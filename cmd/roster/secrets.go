@@ -17,7 +17,7 @@ func newSecrets() *cobra.Command {
 			"encrypted by the master key, which is elsewhere if the server was told so.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
 	}
-	cmd.AddCommand(newSecretsRotate(), newSecretsRewrap())
+	cmd.AddCommand(newSecretsRotate(), newSecretsRewrap(), newSecretsReplaceLost())
 	return cmd
 }
 
@@ -68,6 +68,34 @@ func newSecretsRewrap() *cobra.Command {
 			return err
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), "The new master key opens the secrets. Start the server with it.")
+		return err
+	}
+	return cmd
+}
+
+func newSecretsReplaceLost() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replace-lost",
+		Short: "Make new keys in place of lost ones",
+		Long: "Make new keys in place of those that are lost, when no backup has them. A server does not start without them. Afterwards\n" +
+			"the tokens, receipts and certificates that a lost signing key made are not valid any more, and the secrets of\n" +
+			"connections and webhooks that lost keys sealed have to be given again. Keys that are there stay. No server may be\n" +
+			"using the data directory.",
+		Args: cobra.NoArgs,
+	}
+	addSettings(cmd, "data-dir", "master-key-file", "master-key-url")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		made, err := app.ReplaceLostKeys(cmd.Context(), cfg)
+		for _, path := range made {
+			fmt.Fprintln(cmd.OutOrStdout(), "Made", path)
+		}
+		if err == nil && len(made) == 0 {
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "No key is lost.")
+		}
 		return err
 	}
 	return cmd

@@ -50,7 +50,8 @@ func startServer(ctx context.Context, cfg app.Config) (*app.App, error) {
 		return nil, err
 	}
 	if err := a.Start(ctx); err != nil {
-		return nil, errors.Join(err, a.Stop(context.Background()))
+		_ = a.Stop(context.Background()) // what fails then follows from the error, which is the one to tell
+		return nil, err
 	}
 	return a, nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -87,7 +86,8 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	cfg = cfg.withDefaults()
 	a := &App{cfg: cfg, log: cfg.Logger, metrics: newRegistry(), tenants: newTenantMetrics(), failed: make(chan error, 2)}
 	if err := a.open(ctx); err != nil {
-		return nil, errors.Join(err, a.close())
+		_ = a.close() // what fails then follows from the error, which is the one to tell
+		return nil, a.explained(err)
 	}
 	return a, nil
 }
@@ -99,41 +99,6 @@ func (a *App) open(ctx context.Context) error {
 		if err := step(ctx); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (a *App) openDataDir(context.Context) error {
-	dir, err := filepath.Abs(a.cfg.DataDir)
-	if err != nil {
-		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
-	}
-	a.cfg.DataDir = dir
-	for _, d := range []string{dir, a.path("keys"), a.path("scratch"), a.path("landing", firstSandbox)} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
-		}
-	}
-	if a.lock, err = lockDir(dir); err != nil {
-		return err
-	}
-	a.closers = append(a.closers, func() error { a.lock.release(); return nil })
-	if err := ingest.ClearScratch(a.path("scratch")); err != nil {
-		return fmt.Errorf("remove the scratch files of a process that was killed: %w", err)
-	}
-	return nil
-}
-
-func (a *App) openLocalRoots(context.Context) error {
-	for _, root := range a.cfg.LocalRoots {
-		real, err := filepath.EvalSymlinks(root)
-		if err == nil {
-			real, err = filepath.Abs(real)
-		}
-		if err != nil {
-			return fmt.Errorf("--local-roots, ROSTER_LOCAL_ROOTS: %w", err)
-		}
-		a.localRoots = append(a.localRoots, real)
 	}
 	return nil
 }
@@ -151,6 +116,9 @@ func (a *App) openMeta(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, a.meta.Close)
 	if err := a.ownDatabase(ctx); err != nil {
+		return err
+	}
+	if err := a.checkKeys(ctx); err != nil {
 		return err
 	}
 	if err := queue.Migrate(ctx, a.meta.DB(), dialect); err != nil {
@@ -219,7 +187,9 @@ func (a *App) ready() error {
 }
 
 // Start opens the port, finishes a first start, takes up unfinished work and serves. ctx is for starting only.
-func (a *App) Start(ctx context.Context) error {
+func (a *App) Start(ctx context.Context) error { return a.explained(a.start(ctx)) }
+
+func (a *App) start(ctx context.Context) error {
 	if err := a.listen(); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 // Config is how a Roster process is set up. The zero value of a field means its default.
 type Config struct {
+	File        string   // the configuration file that was read, "" for none
 	DataDir     string   // everything the process keeps; made absolute by New
 	Listen      string   // host:port of the API; port 0 takes a free one
 	DatabaseURL string   // PostgreSQL; "" keeps the metadata in SQLite in the data directory
@@ -133,7 +134,7 @@ func (c Config) withDefaults() Config {
 // the default. flags holds the flags that were given, by name; lookup is os.LookupEnv; file is the path given
 // with --config, or "". Every error names where the wrong value came from.
 func Load(flags map[string]string, lookup func(string) (string, bool), file string) (Config, error) {
-	var c Config
+	c := Config{File: file}
 	fromFile, err := readConfigFile(file)
 	if err != nil {
 		return c, err

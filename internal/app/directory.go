@@ -20,6 +20,10 @@ func (a *App) ownDatabase(ctx context.Context) error {
 	if a.cfg.DatabaseURL == "" {
 		return nil // it lies in the data directory
 	}
+	if err := a.checkDatabase(ctx); err != nil {
+		return err
+	}
+	known := present(a.path("id"))
 	id, err := directoryID(a.path("id"))
 	if err != nil {
 		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
@@ -31,6 +35,11 @@ func (a *App) ownDatabase(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: %w", err)
+	}
+	if owner != id && !known {
+		_ = os.Remove(a.path("id")) // which was made just now
+		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: the database belongs to another data directory, whose file id holds %.100q, and there was no %s; "+
+			"start with that data directory, restore its file id if that is lost, or give this one a database of its own", owner, a.path("id"))
 	}
 	if owner != id {
 		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: the database belongs to another data directory, whose file id holds %.100q, "+

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"path/filepath"
 
 	_ "modernc.org/sqlite" // the driver of the catalog
 
@@ -15,15 +16,11 @@ import (
 // it is a database of its own: a commit of a dataset never waits for the metadata's only writer, and other
 // engines can open the catalog without seeing anything else.
 func (a *App) openLake(ctx context.Context) error {
-	cfg := lake.Config{Warehouse: a.path("lake"), Catalog: a.meta.DB(), Dialect: "postgres"}
-	if a.cfg.LakeURL != "" {
-		u, err := url.Parse(a.cfg.LakeURL)
-		if err != nil {
-			return fmt.Errorf("--lake-url, ROSTER_LAKE_URL: %w", err)
-		}
-		cfg.Warehouse = u.Path
-	}
+	cfg := lake.Config{Warehouse: a.warehouse(), Catalog: a.meta.DB(), Dialect: "postgres"}
 	if a.cfg.DatabaseURL == "" {
+		if err := a.checkCatalog(ctx); err != nil {
+			return err
+		}
 		db, err := sql.Open("sqlite", catalogDSN(a.path("catalog.db")))
 		if err != nil {
 			return fmt.Errorf("open the catalog: %w", err)
@@ -32,8 +29,19 @@ func (a *App) openLake(ctx context.Context) error {
 		cfg.Catalog, cfg.Dialect = db, "sqlite"
 	}
 	var err error
-	a.lake, err = lake.Open(ctx, cfg)
-	return err
+	if a.lake, err = lake.Open(ctx, cfg); err != nil {
+		return err
+	}
+	return a.checkTables(ctx, cfg.Catalog)
+}
+
+// warehouse is the folder of the datasets.
+func (a *App) warehouse() string {
+	if a.cfg.LakeURL == "" {
+		return a.path("lake")
+	}
+	u, _ := url.Parse(a.cfg.LakeURL) // setLakeURL has read it
+	return filepath.Clean(u.Path)
 }
 
 // catalogDSN opens a database whose commits are on the disk when they return: the commit of a dataset is the

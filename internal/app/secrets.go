@@ -11,6 +11,12 @@ import (
 // keysDir holds the keys of the data directory.
 func (c Config) keysDir() string { return filepath.Join(c.DataDir, "keys") }
 
+// masterKeyPath is where the master key is unless the operator has it elsewhere.
+func (c Config) masterKeyPath() string { return filepath.Join(c.keysDir(), "master.key") }
+
+// ringPath is where the keys are that secrets are sealed by.
+func (c Config) ringPath() string { return filepath.Join(c.keysDir(), "secrets.json") }
+
 // open opens a master key. Without any the one in the data directory is meant, which is created when it is absent.
 func (m MasterKey) open(ctx context.Context, keysDir string) (master secret.Master, err error) {
 	switch {
@@ -35,7 +41,7 @@ func (c Config) openRing(ctx context.Context) (*secret.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	ring, err := secret.Open(filepath.Join(c.keysDir(), "secrets.json"), master)
+	ring, err := secret.Open(c.ringPath(), master)
 	if err != nil {
 		return nil, fmt.Errorf("open the keys of secrets: %w", err)
 	}
@@ -46,11 +52,17 @@ func (c Config) openRing(ctx context.Context) (*secret.Ring, error) {
 // data directory.
 func RewrapSecrets(ctx context.Context, cfg Config, to MasterKey) error {
 	cfg = cfg.withDefaults()
+	if !present(cfg.ringPath()) {
+		return fmt.Errorf("there are no keys of secrets in %s; use --data-dir", cfg.DataDir)
+	}
 	lock, err := lockDir(cfg.DataDir)
 	if err != nil {
 		return err
 	}
 	defer lock.release()
+	if err := cfg.checkMasterKey(); err != nil {
+		return err
+	}
 	master, err := to.open(ctx, cfg.keysDir())
 	if err != nil {
 		return err

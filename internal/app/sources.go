@@ -30,7 +30,7 @@ func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audien
 		if err != nil {
 			return nil, err
 		}
-		return source.OpenLocal(root)
+		return source.OpenLocal(root, a.closed())
 	}
 	kind, auth := conn.Kind()
 	switch kind.CloudType {
@@ -192,7 +192,10 @@ func (a *App) allowedRoot(root string) (string, error) {
 			if errors.Is(err, fs.ErrNotExist) {
 				return "", audience.InvalidField("auth.params.root", "the folder does not exist")
 			}
-			return real, err
+			if err != nil {
+				return "", err
+			}
+			return real, a.checkAgain(real)
 		}
 	}
 	return "", refused

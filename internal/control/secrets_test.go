@@ -35,7 +35,7 @@ func TestRotateSecrets(t *testing.T) {
 	var opened map[string]string
 	cfg.Sources = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
-		return source.OpenLocal(w.root)
+		return source.OpenLocal(w.root, nil)
 	}
 	cfg.Sealer = sealer(t, w.dir)
 	w.Service = control.New(cfg)
@@ -77,7 +77,7 @@ func TestSecretsOfConnections(t *testing.T) {
 	cfg.Sealer = sealer(t, w.dir)
 	cfg.Sources = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
-		return source.OpenLocal(w.root)
+		return source.OpenLocal(w.root, nil)
 	}
 	w.Service = control.New(cfg)
 	params := func() map[string]string {

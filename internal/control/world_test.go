@@ -101,7 +101,7 @@ func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Con
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
-		return source.OpenLocal(dir)
+		return source.OpenLocal(dir, nil)
 	}
 	if conn.SpecID != audience.SpecLocal {
 		return source.OpenLocal(w.root) // nothing outside is asked
@@ -110,7 +110,7 @@ func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Con
 	if root != w.root && !strings.HasPrefix(root, w.root+"/") {
 		return nil, audience.InvalidField("auth.params.root", "is not allowed")
 	}
-	return source.OpenLocal(root)
+	return source.OpenLocal(root, nil)
 }
 
 // draft is a valid submit of a file in the landing zone.

@@ -76,7 +76,7 @@ func newWorld(t *testing.T, fields []audience.Field) *world {
 			t.Fatal(err)
 		}
 	}
-	if w.src, err = source.OpenLocal(w.root); err != nil {
+	if w.src, err = source.OpenLocal(w.root, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.aud = audience.Audience{ID: audience.ID(uuid.NewString()), Num: 7, Name: "people", Fields: fields, TTLDays: 30,

@@ -45,7 +45,7 @@ func folderWith(t *testing.T, name, text string) *source.Local {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	local, err := source.OpenLocal(dir)
+	local, err := source.OpenLocal(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

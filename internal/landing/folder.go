@@ -56,7 +56,7 @@ func (f *folder) Open(_ context.Context, sandbox string) (source.Store, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return source.OpenLocal(filepath.Join(f.dir, sandbox))
+	return source.OpenLocal(filepath.Join(f.dir, sandbox), nil)
 }
 
 // Check implements Shelf.
@@ -94,7 +94,7 @@ func (f *folder) Place(_ context.Context, sandbox, name, file string) error {
 
 // Remove implements Shelf. The folders above the file that are empty then go as well.
 func (f *folder) Remove(ctx context.Context, sandbox, name string) error {
-	zone, err := source.OpenLocal(filepath.Join(f.dir, sandbox))
+	zone, err := source.OpenLocal(filepath.Join(f.dir, sandbox), nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%q: %w", name, source.ErrNotExist)
 	}

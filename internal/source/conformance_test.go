@@ -14,7 +14,7 @@ func TestLocalConformance(t *testing.T) {
 	t.Parallel()
 	sourcetest.Run(t, func(t *testing.T) sourcetest.World {
 		root := t.TempDir()
-		s, err := source.OpenLocal(root)
+		s, err := source.OpenLocal(root, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

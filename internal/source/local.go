@@ -18,18 +18,31 @@ import (
 
 // Local is a folder of the local file system. Its root confines every path; symbolic links are refused.
 type Local struct {
-	root *os.Root
+	root   *os.Root
+	closed func(fs.FileInfo) bool
 }
 
 var _ Linked = (*Local)(nil)
 
-// OpenLocal opens the folder root, which may itself be reached by symbolic links.
-func OpenLocal(root string) (*Local, error) {
+// OpenLocal opens the folder root, which may itself be reached by symbolic links. closed, which may be nil, reports the files and
+// folders that are not to be read, whatever name or mount leads to them: lists leave them out, and paths through them are ErrOutside.
+func OpenLocal(root string, closed func(fs.FileInfo) bool) (*Local, error) {
 	r, err := os.OpenRoot(root)
 	if err != nil {
 		return nil, fmt.Errorf("open the source folder %s: %w", root, err)
 	}
-	return &Local{root: r}, nil
+	if closed == nil {
+		closed = func(fs.FileInfo) bool { return false }
+	}
+	l := &Local{root: r, closed: closed}
+	info, err := r.Stat(".")
+	if err == nil && closed(info) {
+		err = ErrOutside
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the source folder %s: %w", root, err), r.Close())
+	}
+	return l, nil
 }
 
 // Close releases the folder.
@@ -52,7 +65,7 @@ func (l *Local) clean(name string) (fs.FileInfo, error) {
 		if info, err = l.root.Lstat(name[:i]); err != nil {
 			return nil, localError(name, err)
 		}
-		if info.Mode()&fs.ModeSymlink != 0 {
+		if info.Mode()&fs.ModeSymlink != 0 || l.closed(info) {
 			return nil, fmt.Errorf("%q: %w", name, ErrOutside)
 		}
 	}
@@ -177,18 +190,22 @@ func (l *Local) browse(ctx context.Context, folder string, fn func(o Object, fol
 	}
 	for _, e := range entries {
 		name := path.Join(folder, e.Name())
+		if !e.IsDir() && !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // gone since the folder was read
+		}
+		if err != nil {
+			return localError(name, err)
+		}
 		switch {
-		case e.IsDir():
+		case l.closed(info):
+			continue
+		case info.IsDir():
 			err = fn(Object{Path: name}, true)
-		case e.Type().IsRegular(), e.Type()&fs.ModeSymlink != 0:
-			var info fs.FileInfo
-			info, err = e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // gone since the folder was read
-			}
-			if err != nil {
-				return localError(name, err)
-			}
+		default:
 			err = fn(localObject(name, info), false)
 		}
 		if err != nil {
@@ -210,7 +227,7 @@ func (l *Local) Open(ctx context.Context, obj Object, offset, length int64) (io.
 	if err != nil {
 		return nil, localError(obj.Path, err)
 	}
-	r := &localReader{ctx: ctx, f: f, obj: obj, left: length}
+	r := &localReader{ctx: ctx, f: f, obj: obj, left: length, closed: l.closed}
 	if err := r.check(); err != nil {
 		f.Close()
 		return nil, err
@@ -231,12 +248,17 @@ type localReader struct {
 	f    *os.File
 	obj  Object
 	left int64
+
+	closed func(fs.FileInfo) bool
 }
 
 func (r *localReader) check() error {
 	info, err := r.f.Stat()
 	if err != nil {
 		return localError(r.obj.Path, err)
+	}
+	if r.closed(info) {
+		return fmt.Errorf("%q: %w", r.obj.Path, ErrOutside)
 	}
 	if localObject(r.obj.Path, info).Version != r.obj.Version {
 		return fmt.Errorf("%q: %w", r.obj.Path, ErrChanged)

@@ -44,7 +44,7 @@ func TestBrowseBesideUnreadable(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.csv"), []byte("mail\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	local, err := source.OpenLocal(dir)
+	local, err := source.OpenLocal(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func newFolder(t *testing.T, files ...string) *folder {
 	for _, name := range files {
 		f.put(name, "content of "+name)
 	}
-	l, err := source.OpenLocal(f.dir)
+	l, err := source.OpenLocal(f.dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestErrorsNameThePath(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "list.csv") || strings.Contains(err.Error(), f.dir) {
 		t.Error(err)
 	}
-	if _, err := source.OpenLocal(filepath.Join(f.dir, "absent")); err == nil {
+	if _, err := source.OpenLocal(filepath.Join(f.dir, "absent"), nil); err == nil {
 		t.Error("an absent root opens")
 	}
 	if os.Getuid() != 0 {

@@ -16,7 +16,7 @@ func TestNearest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := OpenLocal(dir)
+	s, err := OpenLocal(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
 		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
-			return source.OpenLocal(w.path("landing", "prod"))
+			return source.OpenLocal(w.path("landing", "prod"), nil)
 		}, Landing: landing.New(filepath.Join(dir, "landing"), nil, 0)})
 	return w
 }

@@ -30,7 +30,7 @@ type Audience struct {
 // Run runs a request on the files below the folder root and audits what it did. The window ends after all of them.
 func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
 	a.t.Helper()
-	src, err := source.OpenLocal(root)
+	src, err := source.OpenLocal(root, nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}

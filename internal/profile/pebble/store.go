@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -82,7 +86,7 @@ func Open(dir string, o Options) (*Store, error) {
 	schema := colblk.DefaultKeySchema(comparer, 16)
 	opts := &pebble.Options{
 		FS: o.FS, Comparer: comparer, CacheSize: o.CacheBytes, MemTableSize: uint64(o.MemTableBytes),
-		FormatMajorVersion: pebble.FormatNewest, Logger: logger{o.Log},
+		FormatMajorVersion: pebble.FormatNewest, Logger: logger{o.Log, new(atomic.Int64)},
 		KeySchema: schema.Name, KeySchemas: sstable.MakeKeySchemas(&schema),
 		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, background.Cores()/2) },
 		LBaseMaxBytes:              256 << 20,
@@ -140,17 +144,35 @@ func (s *Store) readPointers() error {
 	return it.Error()
 }
 
-// logger passes Pebble's own messages on: its chatter as debug, its errors as errors.
-type logger struct{ log *slog.Logger }
+// logger passes Pebble's own messages on: its chatter as debug, its errors as errors. What Pebble tries again and again, such as a
+// write to a full disk, is said once in repeatEvery.
+type logger struct {
+	log  *slog.Logger
+	said *atomic.Int64 // when a failure in the background was last logged, in nanoseconds
+}
+
+const repeatEvery = 30 * time.Second
 
 func (l logger) Infof(format string, args ...any) {
 	l.log.Debug("pebble", "message", fmt.Sprintf(format, args...))
 }
+
 func (l logger) Errorf(format string, args ...any) {
-	l.log.Error("pebble", "message", fmt.Sprintf(format, args...))
+	message := fmt.Sprintf(format, args...)
+	if strings.HasPrefix(message, "background error") {
+		last, now := l.said.Load(), time.Now().UnixNano()
+		if now-last < int64(repeatEvery) || !l.said.CompareAndSwap(last, now) {
+			return
+		}
+	}
+	l.log.Error("pebble", "message", message)
 }
+
+// Fatalf ends the process: Pebble calls it when it cannot go on, such as when the disk takes no more of its log, and holds locks then
+// that nobody would get any more. Whatever is on the disk is whole; the next start goes on from there.
 func (l logger) Fatalf(format string, args ...any) {
-	panic("pebble: " + fmt.Sprintf(format, args...))
+	l.log.Error("the profile store cannot go on, and the server ends; if the disk is full, make room and start again", "message", fmt.Sprintf(format, args...))
+	os.Exit(1)
 }
 
 // Close implements profile.Store.

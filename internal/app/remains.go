@@ -1,0 +1,243 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"roster/internal/auth"
+)
+
+// A data directory that has lost a part is refused with what to restore. A new part in place of a lost one would answer that there
+// are no audiences, or could not open what the old one sealed; and a part that is restored later would not fit any more.
+
+// lost is the error of a part that is not there although others show that it was.
+func lost(part, shown, consequence string) error {
+	return fmt.Errorf("%s is missing or empty, although %s: %s; restore it from the backup that the rest of the data directory is from", part, shown, consequence)
+}
+
+// present reports whether a file is there and not empty.
+func present(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// hasTables reports whether the folder of the datasets has the folder of one.
+func hasTables(warehouse string) bool {
+	tables, _ := filepath.Glob(filepath.Join(globLiteral(warehouse), "*", "*"))
+	return len(tables) > 0
+}
+
+// globLiteral quotes a path for filepath.Glob.
+var globLiteral = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace
+
+// traces returns what shows that a data directory has been in use; "" when it is new or its first start was cut off.
+func (a *App) traces() string {
+	switch {
+	case present(a.path("credentials.json")):
+		return "there is a credentials.json"
+	case hasTables(a.warehouse()):
+		return "there are datasets in " + a.warehouse()
+	}
+	return ""
+}
+
+// checkRemains looks for lost parts before anything is created in their place. What the metadata have to say is asked later.
+func (a *App) checkRemains() error {
+	shown := a.traces()
+	if shown == "" && present(a.path("catalog.db")) {
+		shown = "there is a catalog.db"
+	}
+	if a.cfg.DatabaseURL == "" && shown != "" && !present(a.path("roster.db")) {
+		err := lost(a.path("roster.db"), shown, "it has the audiences, their runs and the clients")
+		if present(a.path("id")) {
+			err = fmt.Errorf("%w; if the metadata are in PostgreSQL, name it by --database-url (ROSTER_DATABASE_URL)", err)
+		}
+		return err
+	}
+	return a.cfg.checkMasterKey()
+}
+
+// checkMasterKey refuses to make a master key beside what another one has sealed.
+func (c Config) checkMasterKey() error {
+	if c.MasterKey != (MasterKey{}) || present(c.masterKeyPath()) || !present(c.ringPath()) {
+		return nil
+	}
+	return fmt.Errorf("%s is missing or empty, although %s was sealed by a master key: restore it, or name the key by --master-key-file, --master-key-url or ROSTER_MASTER_KEY; %s",
+		c.masterKeyPath(), c.ringPath(), replaceLost)
+}
+
+const replaceLost = "if it is lost for good, roster secrets replace-lost makes new keys"
+
+// checkDatabase refuses a PostgreSQL database without an organization beside a data directory that has been in use.
+func (a *App) checkDatabase(ctx context.Context) error {
+	shown := a.traces()
+	if shown == "" {
+		return nil
+	}
+	if orgs, err := a.meta.Organizations(ctx); err != nil || len(orgs) > 0 {
+		return err
+	}
+	return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: the database is empty, although in the data directory %s %s: name the database that belongs to it, or restore that from the same backup",
+		a.cfg.DataDir, shown)
+}
+
+// checkKeys refuses to make keys in place of those that a server has used.
+func (a *App) checkKeys(ctx context.Context) error {
+	orgs, err := a.meta.Organizations(ctx)
+	if err != nil || len(orgs) == 0 {
+		return err
+	}
+	if path := KeyPath(a.cfg.DataDir); !present(path) {
+		return fmt.Errorf("%w; %s", lost(path, "the server has been in use", "tokens, receipts and certificates that it signed would not be valid any more"), replaceLost)
+	}
+	if path := a.cfg.ringPath(); !present(path) {
+		sealed, err := a.meta.Sealed(ctx)
+		if err != nil {
+			return err
+		}
+		if len(sealed) > 0 {
+			return fmt.Errorf("%w; %s", lost(path, fmt.Sprintf("%d secrets of connections, webhooks or erasures are sealed by it", len(sealed)), "nobody could open them any more"), replaceLost)
+		}
+	}
+	return nil
+}
+
+// checkCatalog refuses to make a catalog in place of one that named datasets.
+func (a *App) checkCatalog(ctx context.Context) error {
+	path := a.path("catalog.db")
+	if present(path) {
+		return nil
+	}
+	if hasTables(a.warehouse()) {
+		return lost(path, "there are datasets in "+a.warehouse(), "it says which state of each dataset counts")
+	}
+	ran, err := a.anyRan(ctx)
+	if err == nil && ran {
+		err = lost(path, "there are audiences that have had runs", "it says which state of each dataset counts")
+	}
+	return err
+}
+
+// anyRan reports whether an audience has had a run.
+func (a *App) anyRan(ctx context.Context) (bool, error) {
+	list, err := a.meta.Unmaintained(ctx, time.Unix(1<<36, 0), 1)
+	return len(list) > 0, err
+}
+
+// checkTables refuses a catalog without datasets beside audiences that have had runs, datasets of which no file is there (the folder is
+// another one, or its disk is not mounted), and those of another data directory, which a copy would change.
+func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
+	folders, err := tableFolders(ctx, catalog)
+	if err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
+	}
+	if len(folders) == 0 {
+		ran, err := a.anyRan(ctx)
+		if err == nil && ran {
+			err = lost("the catalog of the datasets", "there are audiences that have had runs", "it says which state of each dataset counts")
+		}
+		return err
+	}
+	const move = "a data directory works only at the path that it was made at: put it back there, also if it is a copy or a backup"
+	there := 0
+	for _, folder := range folders {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			continue
+		}
+		there++
+		ours := false
+		for _, dir := range []string{a.path("lake"), a.warehouse()} {
+			if real, err := realPath(folder); err == nil && !ours {
+				if ours, err = holds(dir, real); err != nil {
+					return err
+				}
+			}
+		}
+		if !ours {
+			return fmt.Errorf("the catalog in %s names datasets of another folder, %s; %s", a.cfg.DataDir, folder, move)
+		}
+	}
+	if there == 0 {
+		return fmt.Errorf("the catalog names %d datasets, and none is there, such as %s: mount the disk that they are on, or restore them from the backup that the rest of the data directory is from; %s",
+			len(folders), folders[0], move)
+	}
+	return nil
+}
+
+// tableFolders lists the folders of the datasets that the catalog names.
+func tableFolders(ctx context.Context, catalog *sql.DB) (list []string, err error) {
+	rows, err := catalog.QueryContext(ctx, "SELECT metadata_location FROM iceberg_tables")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var location string
+		if err := rows.Scan(&location); err != nil {
+			return nil, err
+		}
+		if u, err := url.Parse(location); err == nil {
+			list = append(list, filepath.Dir(filepath.Dir(u.Path))) // FOLDER/metadata/NAME
+		}
+	}
+	return list, rows.Err()
+}
+
+// ReplaceLostKeys makes new keys in place of those that are not in the data directory any more. Tokens, receipts and certificates of a
+// lost signing key are not valid any more, and secrets that were sealed by lost keys have to be given again. No server may be using
+// the data directory. It returns the files that it made.
+func ReplaceLostKeys(ctx context.Context, cfg Config) (made []string, err error) {
+	cfg = cfg.withDefaults()
+	if !present(filepath.Join(cfg.DataDir, "lock")) {
+		return nil, fmt.Errorf("there is no data of a server in %s; use --data-dir", cfg.DataDir)
+	}
+	lock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.release()
+	if err := os.MkdirAll(cfg.keysDir(), 0o700); err != nil {
+		return nil, err
+	}
+	if path := KeyPath(cfg.DataDir); !present(path) {
+		if err := removeEmpty(path); err != nil {
+			return nil, err
+		}
+		if _, err := auth.NewIssuer(path, nil, cfg.Clock); err != nil {
+			return nil, err
+		}
+		made = append(made, path)
+	}
+	noMaster := cfg.checkMasterKey() != nil
+	if !noMaster && present(cfg.ringPath()) {
+		return made, nil
+	}
+	if noMaster { // nobody can open the ring any more, unless the master key turns up
+		err = errors.Join(os.Rename(cfg.ringPath(), cfg.ringPath()+".lost"), removeEmpty(cfg.masterKeyPath()))
+		made = append(made, cfg.masterKeyPath())
+	}
+	if err = errors.Join(err, removeEmpty(cfg.ringPath())); err != nil {
+		return made, err
+	}
+	_, err = cfg.openRing(ctx)
+	return append(made, cfg.ringPath()), err
+}
+
+// removeEmpty removes a file that is not present.
+func removeEmpty(path string) error {
+	if present(path) {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
