@@ -55,7 +55,7 @@ func (c connector) connect(ctx context.Context) (*connection, error) {
 	}
 	c.cfg.Private = true
 	c.cfg.Logger = app.NewLogger(c.log, max(c.cfg.LogLevel, slog.LevelWarn), "text")
-	limitMemory(&c.cfg)
+	limitMemory(c.cfg)
 	a, err := startServer(ctx, c.cfg)
 	var locked *app.LockedError
 	if errors.As(err, &locked) {

@@ -52,7 +52,7 @@ func loadDemoConfig(cmd *cobra.Command) (app.Config, error) {
 
 // runDemo runs the demonstration and then serves until ctx ends.
 func runDemo(ctx context.Context, out, progressTo io.Writer, cfg app.Config, exit bool) error {
-	limitMemory(&cfg)
+	limitMemory(cfg)
 	temporary := cfg.DataDir == ""
 	if temporary {
 		dir, err := os.MkdirTemp("", "roster-demo-")

@@ -11,14 +11,12 @@ import (
 
 // limitMemory keeps the Go runtime within the configured memory, and has it collect garbage less often as long as there is
 // little memory in use, unless the environment says otherwise.
-func limitMemory(cfg *app.Config) {
+func limitMemory(cfg app.Config) {
 	if cfg.DebugListen == "" {
 		runtime.MemProfileRate = 0 // nobody can read the profile, which takes a hundredth of the time
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		limits := *cfg
-		cfg.Running = func(runs int) { debug.SetMemoryLimit(limits.MemoryLimit(runs)) }
-		cfg.Running(0)
+		debug.SetMemoryLimit(cfg.MemoryLimit())
 	}
 	if os.Getenv("GOGC") == "" {
 		collected(&cycle{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, percent: normalPercent})

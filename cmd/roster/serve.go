@@ -34,7 +34,7 @@ func newServe() *cobra.Command {
 
 // serve runs a server until ctx ends.
 func serve(ctx context.Context, out io.Writer, cfg app.Config) error {
-	limitMemory(&cfg)
+	limitMemory(cfg)
 	a, err := startServer(ctx, cfg)
 	if err != nil {
 		return err

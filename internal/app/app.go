@@ -24,6 +24,7 @@ import (
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/landing"
+	"roster/internal/memory"
 	"roster/internal/meta"
 	"roster/internal/meta/postgres"
 	"roster/internal/meta/sqlite"
@@ -47,7 +48,6 @@ type App struct {
 	landing *landing.Zones
 	control *control.Service
 	queue   *queue.Queue
-	runs    runCount
 	metrics *prometheus.Registry
 	tenants *tenantMetrics
 
@@ -163,7 +163,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.outside = a.cfg.guard().Client()
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
-		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: a.cfg.Memory, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
+		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: memory.New(a.cfg.Memory), Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
 		Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended,
 	})

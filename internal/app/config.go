@@ -25,7 +25,7 @@ type Config struct {
 	CatalogURL  string   // "" keeps the lake's catalog beside the metadata
 	ProfileURL  string   // "" is Pebble in the data directory
 	LocalRoots  []string // folders that connections of the local kind may use
-	Memory      int64    // budget of one run in bytes
+	Memory      int64    // budget of all runs and large answers in bytes
 	TLSCert     string   // certificate file; with TLSKey the server speaks TLS
 	TLSKey      string
 	LogLevel    slog.Level
@@ -71,8 +71,6 @@ type Config struct {
 	Clock func() time.Time
 	// Logger takes the log; when nil the log goes to standard error by LogLevel and LogFormat.
 	Logger *slog.Logger
-	// Running, when not nil, is told how many runs go on whenever that changes; calls follow each other.
-	Running func(runs int)
 	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
 	// addresses in the credentials file stay those of the server that listens on Listen. Its runs give way to nobody.
 	Private bool
@@ -96,16 +94,15 @@ const (
 	DefaultListen  = "127.0.0.1:8080"
 	DefaultMemory  = 512 << 20
 	minMemory      = 64 << 20
-	// baseMemory is what a process allows itself beside the budgets of its runs; the stores' caches come out of these.
+	// baseMemory is what a process allows itself beside its budget; the stores' caches come out of both.
 	baseMemory = 64 << 20
 	// leastMemory is below what the runtime would only collect garbage: caches of the stores, requests in flight.
-	leastMemory = 256 << 20
+	leastMemory = 192 << 20
 )
 
-// MemoryLimit is the soft limit of the Go runtime while runs of the given number go on. A process without runs has the budget of
-// one for its requests.
-func (c Config) MemoryLimit(runs int) int64 {
-	return max(int64(max(runs, 1))*c.withDefaults().Memory+baseMemory, leastMemory)
+// MemoryLimit is the soft limit of the Go runtime. Runs share the budget, so that it is the same whatever goes on.
+func (c Config) MemoryLimit() int64 {
+	return max(c.withDefaults().Memory+baseMemory, leastMemory)
 }
 
 func (c Config) withDefaults() Config {

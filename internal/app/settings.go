@@ -46,7 +46,7 @@ func Settings() []Setting {
 		{"catalog-url", "catalog of the datasets (beside the metadata when absent)", "", unsupported("the catalog lies beside the metadata in this version")},
 		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
-		{"memory", "budget of one run", "512MiB", setMemory},
+		{"memory", "budget of all runs and large answers together", "512MiB", setMemory},
 		{"landing-url", "bucket that the landing zones lie in, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, by the role or the keys in the environment (the data directory when absent)", "", setLandingURL},
 		{"landing-quota", "what the landing zone of a sandbox holds at most, such as 100GiB (no limit when absent)", "", setLandingQuota},
 		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},

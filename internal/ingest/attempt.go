@@ -12,6 +12,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/lake"
+	"roster/internal/memory"
 	"roster/internal/tabular"
 )
 
@@ -28,6 +29,7 @@ type attempt struct {
 	files   []audience.PlannedFile
 	inBytes int64
 
+	share   *memory.Share
 	spill   *spill
 	rejects *rejects
 	reads   []fileRead
@@ -100,6 +102,10 @@ func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) 
 }
 
 func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err error) {
+	if a.share, err = a.p.share(ctx); err != nil {
+		return nil, err
+	}
+	defer a.share.End()
 	if a.spill, err = a.newSpill(ctx); err != nil {
 		return nil, err
 	}
@@ -119,15 +125,20 @@ func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err er
 	return a.commit(ctx, commit, result)
 }
 
+// perWorker returns the n-th part of the run's base for each of its workers.
+func (a *attempt) perWorker(n int) int { return int(a.share.Base) / (n * a.p.workers()) }
+
 // newSpill returns the spill of the run's rows. A record is about as large as its line of CSV; the state's narrow
 // columns take about 64 bytes a row. Buckets that fit the processor's caches are merged fastest, but each costs
 // memory for the blocks that are open.
 func (a *attempt) newSpill(ctx context.Context) (*spill, error) {
-	workers := int64(a.p.workers())
 	size := max(a.textBytes(ctx)*5/4, a.dataset.Rows()*64)
-	target := min(max(size>>8, 4<<20), 16<<20, max(a.p.memory()/(workers*10), 1<<20))
-	return newSpill(a.p.Scratch, logBucketsFor(size, target), a.p.memory()/2, a.p.workers())
+	target := min(max(size>>8, 4<<20), 16<<20, max(int64(a.wholeBucket())/2, 1<<20))
+	return newSpill(a.p.Scratch, recordRows, logBucketsFor(size, target), a.share, a.share.Base/2, a.p.workers())
 }
+
+// wholeBucket is how many bytes of a bucket each worker sorts in memory; a larger one is sorted by parts.
+func (a *attempt) wholeBucket() int { return max(a.perWorker(2), leastPart) }
 
 func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResult, error) {
 	if a.spec.Run.Request.Kind == audience.RunRollback {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,7 +27,7 @@ func (a *attempt) newChanges(now int64) (*changes, error) {
 	if len(a.codec.secondary) == 0 {
 		return c, nil
 	}
-	s, err := newSpill(a.p.Scratch, 64-a.spill.shift, a.p.memory()/8, n)
+	s, err := newSpill(a.p.Scratch, recordChanges, 64-a.spill.shift, a.share, a.share.Base/8, n)
 	c.spill = s
 	return c, err
 }
@@ -66,7 +67,8 @@ func (c *changes) end(i int) error {
 
 // finish returns the delta once every range has ended.
 func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, error) {
-	if c.spill != nil {
+	if c.spill != nil { // it may have fewer buckets than the rows
+		ranges = splitRanges(len(c.spill.buckets), len(ranges))
 		if err := c.sortParts(ctx, ranges); err != nil {
 			return DeltaFiles{}, err
 		}
@@ -89,11 +91,8 @@ func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 			}
 			var buf []byte
 			for b := r[0]; b < r[1] && err == nil; b++ {
-				if err = ctx.Err(); err != nil {
-					break
-				}
-				if buf, err = c.spill.load(b, buf, true); err == nil {
-					err = writeAll(w, sortedChanges(buf))
+				if err = ctx.Err(); err == nil {
+					buf, err = c.writeBucket(w, b, buf)
 				}
 			}
 			if err != nil {
@@ -104,6 +103,53 @@ func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 		}))
 	}
 	return g.Wait()
+}
+
+// writeBucket writes the changes of a bucket in their order, by way of runs when they do not fit a worker's memory. It
+// returns buf, which it grows.
+func (c *changes) writeBucket(w *deltaWriter, b int, buf []byte) (_ []byte, err error) {
+	defer c.spill.release(b)
+	most := max(c.run.perWorker(4), leastPart)
+	if c.spill.buckets[b].size <= int64(most) {
+		if buf, err = c.spill.load(b, buf); err != nil {
+			return nil, err
+		}
+		return buf, writeAll(w, sortedChanges(buf))
+	}
+	r := partReader{spill: c.spill, bucket: &c.spill.buckets[b]}
+	var runs []extent
+	for {
+		if buf, err = r.next(buf, most); err != nil || len(buf) == 0 {
+			break
+		}
+		run, err := c.spill.writeRun(int64(len(buf)), spilledChanges(sortedChanges(buf)))
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.spill.mergeRuns(runs, most)
+	for err == nil && m.head() != nil {
+		if buf, err = m.append(buf[:0]); err == nil {
+			err = w.write(spilledChange(buf))
+		}
+	}
+	return buf, err
+}
+
+// spilledChanges are changes as records of a spill.
+func spilledChanges(list []profile.Change) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var rec []byte
+		for i := range list {
+			if rec = appendSpilled(rec[:0], &list[i]); !yield(rec) {
+				return
+			}
+		}
+	}
 }
 
 func writeAll(w *deltaWriter, list []profile.Change) error {

@@ -55,10 +55,15 @@ func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, before fu
 			discard(p.Log, dataset, dir)
 		}
 	}()
+	share, err := p.share(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer share.End()
 	var files []lake.DataFile
 	var g errgroup.Group
 	g.Go(guard(func() (err error) {
-		files, err = dataset.Rewrite(ctx, lake.RewriteOptions{Dir: dir, Memory: p.memory(), FileSize: dataFileSize})
+		files, err = dataset.Rewrite(ctx, lake.RewriteOptions{Dir: dir, Memory: share.Base, FileSize: dataFileSize})
 		return err
 	}))
 	if err := g.Wait(); err != nil {

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	batchRows    = 16 << 10  // rows of an Arrow batch on its way to a data file
-	rowGroupRows = 64 << 10  // a row group ends with the bucket that brings it to this many rows
+	batchRows    = 16 << 10  // rows of an Arrow batch on its way to a data file, at most
+	rowGroupRows = 64 << 10  // a row group ends with the part of a bucket that brings it to this many rows
 	dataFileSize = 128 << 20 // a data file ends with the row group that brings it to this many bytes
 )
 
@@ -31,7 +31,10 @@ type output struct {
 	decoder decoder
 	system  systemColumns
 	builder *array.RecordBuilder
+	batch   int // rows of a full builder
 	pending int // rows in the builder
+	bytes   int // of the payloads in it
+	memory  int // bytes of a row group, four times those of a batch
 	group   int // rows in the open row group
 	file    *lake.FileWriter
 	written []lake.DataFile
@@ -62,7 +65,9 @@ type systemColumns struct {
 func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWriter) *output {
 	o := &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), changes: changes}
 	o.builder = array.NewRecordBuilder(memory.DefaultAllocator, run.dataset.Schema())
-	o.builder.Reserve(batchRows)
+	o.memory = max(run.perWorker(2), leastPart)
+	o.batch = min(batchRows, max(o.memory/4/rowWidth(o.builder), 1))
+	o.builder.Reserve(o.batch)
 	n := len(run.codec.fields)
 	o.decoder = decoder{codec: run.codec, cols: o.builder.Fields()[:n]}
 	sys := o.builder.Fields()[n:]
@@ -76,6 +81,11 @@ func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWri
 		line:    sys[6].(*array.Int64Builder),
 	}
 	return o
+}
+
+// rowWidth is about how many bytes a builder reserves for a row.
+func rowWidth(b *array.RecordBuilder) int {
+	return 9*len(b.Fields()) + 16 // of values, of texts their offsets; a bit whether it is there; the key
 }
 
 // newRehearsal returns an output that counts and writes nothing, for a dry run.
@@ -93,7 +103,8 @@ func (o *output) put(r row, since int64) error {
 	if o.dry {
 		return nil
 	}
-	o.decoder.append(payloadOf(head))
+	payload := payloadOf(head)
+	o.decoder.append(payload)
 	key := r.key()
 	o.system.id.Append(key[:])
 	o.system.content.UnsafeAppend(int64(binary.LittleEndian.Uint64(head[offContent:])))
@@ -103,7 +114,8 @@ func (o *output) put(r row, since int64) error {
 	o.system.file.UnsafeAppend(int32(r.file()))
 	o.system.line.UnsafeAppend(r.line())
 	o.pending++
-	if o.pending == batchRows {
+	o.bytes += len(payload)
+	if o.pending == o.batch || o.bytes >= o.memory/4 {
 		return o.flush()
 	}
 	return nil
@@ -185,8 +197,8 @@ func (o *output) gone(i int, c profile.Change) error {
 	return nil
 }
 
-// endBucket ends the row group when it is large enough, and the file when that is.
-func (o *output) endBucket() error {
+// endPart ends the row group when it is large enough, and the file when that is.
+func (o *output) endPart() error {
 	if o.group+o.pending < rowGroupRows {
 		return nil
 	}
@@ -206,7 +218,7 @@ func (o *output) flush() error {
 		return nil
 	}
 	if o.file == nil {
-		f, err := o.run.dataset.NewFile(o.run.dir)
+		f, err := o.run.dataset.NewFile(o.run.dir, lake.FileOptions{Memory: o.memory})
 		if err != nil {
 			return fmt.Errorf("write the dataset: %w", err)
 		}
@@ -214,9 +226,9 @@ func (o *output) flush() error {
 	}
 	rec := o.builder.NewRecordBatch()
 	defer rec.Release()
-	o.builder.Reserve(batchRows)
+	o.builder.Reserve(o.batch)
 	o.group += o.pending
-	o.pending = 0
+	o.pending, o.bytes = 0, 0
 	if err := o.file.Write(rec); err != nil {
 		return fmt.Errorf("write the dataset: %w", err)
 	}
@@ -264,9 +276,14 @@ type changeSpill struct {
 const changeSize = 57
 
 func (c *changeSpill) write(ch profile.Change) error {
-	c.rec = append(append(c.rec[:0], ch.Key[:]...), ch.Member[:]...)
-	for _, v := range []int64{ch.Since, ch.Seen, ch.At} {
-		c.rec = binary.LittleEndian.AppendUint64(c.rec, uint64(v))
+	c.rec = appendSpilled(c.rec[:0], &ch)
+	return c.w.write(&ch.Key, c.rec)
+}
+
+func appendSpilled(rec []byte, ch *profile.Change) []byte {
+	rec = append(append(rec, ch.Key[:]...), ch.Member[:]...)
+	for _, v := range [...]int64{ch.Since, ch.Seen, ch.At} {
+		rec = binary.LittleEndian.AppendUint64(rec, uint64(v))
 	}
 	flags := byte(0)
 	if ch.Exited {
@@ -275,24 +292,28 @@ func (c *changeSpill) write(ch profile.Change) error {
 	if ch.Erased {
 		flags |= 2
 	}
-	return c.w.write(&ch.Key, append(c.rec, flags))
+	return append(rec, flags)
 }
 
 // sortedChanges returns the changes of a bucket of the spill in the order of (Key, Member).
 func sortedChanges(buf []byte) []profile.Change {
 	list := make([]profile.Change, 0, len(buf)/changeSize)
 	for ; len(buf) > 0; buf = buf[changeSize:] {
-		var c profile.Change
-		copy(c.Key[:], buf)
-		copy(c.Member[:], buf[16:])
-		c.Since = int64(binary.LittleEndian.Uint64(buf[32:]))
-		c.Seen = int64(binary.LittleEndian.Uint64(buf[40:]))
-		c.At = int64(binary.LittleEndian.Uint64(buf[48:]))
-		c.Exited, c.Erased = buf[56]&1 != 0, buf[56]&2 != 0
-		list = append(list, c)
+		list = append(list, spilledChange(buf))
 	}
 	slices.SortFunc(list, func(a, b profile.Change) int {
 		return cmp.Or(compareKeys(lake.Key(a.Key), b.Key), compareKeys(lake.Key(a.Member), b.Member))
 	})
 	return list
+}
+
+// spilledChange is the change that a record of the spill is.
+func spilledChange(rec []byte) (c profile.Change) {
+	copy(c.Key[:], rec)
+	copy(c.Member[:], rec[16:])
+	c.Since = int64(binary.LittleEndian.Uint64(rec[32:]))
+	c.Seen = int64(binary.LittleEndian.Uint64(rec[40:]))
+	c.At = int64(binary.LittleEndian.Uint64(rec[48:]))
+	c.Exited, c.Erased = rec[56]&1 != 0, rec[56]&2 != 0
+	return c
 }

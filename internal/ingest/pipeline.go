@@ -16,6 +16,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/lake"
+	"roster/internal/memory"
 	"roster/internal/profile"
 	"roster/internal/source"
 )
@@ -24,9 +25,9 @@ import (
 type Pipeline struct {
 	Lake    *lake.Lake
 	Profile profile.Store
-	Scratch string // directory for scratch files, which have no names and go with the process
-	Memory  int64  // bytes one run may use; 0 means DefaultMemory
-	Workers int    // goroutines of one run; 0 means one per processor
+	Scratch string         // directory for scratch files, which have no names and go with the process
+	Memory  *memory.Budget // of all runs together; nil means DefaultMemory for each
+	Workers int            // goroutines of one run; 0 means one per processor
 	Clock   func() time.Time
 	// Sleep waits for as long as the clock takes to advance by d; nil is for a clock that is the machine's.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -38,7 +39,7 @@ func (p *Pipeline) logOf(scope audience.Scope) *slog.Logger {
 	return p.Log.With("organization", scope.Org, "sandbox", scope.Sandbox)
 }
 
-// DefaultMemory is the memory budget of one run.
+// DefaultMemory is the memory budget of a pipeline that is given none.
 const DefaultMemory = 512 << 20
 
 func (p *Pipeline) workers() int {
@@ -48,11 +49,13 @@ func (p *Pipeline) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-func (p *Pipeline) memory() int64 {
-	if p.Memory > 0 {
-		return p.Memory
+// share waits for the share of a run, or of maintenance, in the memory of the process.
+func (p *Pipeline) share(ctx context.Context) (*memory.Share, error) {
+	budget := p.Memory
+	if budget == nil {
+		budget = memory.New(DefaultMemory)
 	}
-	return DefaultMemory
+	return budget.Begin(ctx)
 }
 
 // Spec is a run to do.

@@ -20,6 +20,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/ingest"
 	"roster/internal/lake"
+	"roster/internal/memory"
 	"roster/internal/profile"
 	"roster/internal/profile/pebble"
 	"roster/internal/source"
@@ -374,7 +375,7 @@ func TestAgainstModel(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			w := newWorld(t, defaultFields)
 			if seed%2 == 1 {
-				w.pipeline.Memory = 12 << 20 // many buckets, and spilling
+				w.pipeline.Memory = memory.New(12 << 20) // many buckets, and spilling
 			}
 			model := map[string]modelRow{}
 			for round := range 6 {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// prefetchBytes is how much of small files is in memory before it is parsed, and prefetchFiles how many are on their way
+	// prefetchBytes is how much of small files is in memory before it is parsed, if the run may have that much, and prefetchFiles how many are on their way
 	// at a time: a store that is far away answers each only after a while.
 	prefetchBytes = 32 << 20
 	prefetchFiles = 16
@@ -53,7 +53,7 @@ type prefetcher struct {
 
 // prefetch begins to read files. The end of ctx ends it; wait then waits until nothing is on its way.
 func (a *attempt) prefetch(ctx context.Context, files []audience.PlannedFile) *prefetcher {
-	p := &prefetcher{memory: semaphore.NewWeighted(prefetchBytes)}
+	p := &prefetcher{memory: semaphore.NewWeighted(min(prefetchBytes, a.share.Base/4))}
 	for _, f := range files {
 		p.files = append(p.files, &prefetched{stored: f, ready: make(chan struct{})})
 	}

@@ -19,7 +19,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// smallFile is the size up to which a file is parsed by one goroutine, several files at a time.
+// smallFile is the size up to which a file is parsed by one goroutine, several files at a time; smaller where there is
+// little memory.
 const smallFile = 8 << 20
 
 // fileRead is what reading one file of the manifest found.
@@ -44,7 +45,7 @@ func (a *attempt) read(ctx context.Context) error {
 	for i, f := range a.files {
 		switch {
 		case f.Status != audience.FileRead:
-		case f.Size > smallFile:
+		case f.Size > min(smallFile, a.share.Base/8):
 			large = append(large, i)
 		default:
 			small = append(small, i)
@@ -97,7 +98,8 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 		rt.index = index
 	}
 	progress := &fileProgress{size: f.Size, total: &a.bytesRead}
-	opts := tabular.Options{Workers: len(routers), Format: a.spec.format()}
+	memory := 2 * a.share.Base * int64(len(routers)) / int64(a.p.workers())
+	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(), MaxMemory: memory}
 	header, err := tabular.Read(ctx, stored(f, open, progress), a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError

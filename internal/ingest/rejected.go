@@ -2,11 +2,14 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
@@ -23,20 +26,18 @@ func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int
 		return 0, err
 	}
 	defer f.Close()
-	pf, err := file.NewParquetReader(f)
+	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	props.BufferedStreamEnabled = true
+	pf, err := file.NewParquetReader(f, file.WithReadProps(props))
 	if err != nil {
 		return 0, fmt.Errorf("open the rejects file: %w", err)
 	}
 	defer pf.Close()
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
-	if err != nil {
-		return 0, fmt.Errorf("open the rejects file: %w", err)
-	}
 	total = pf.NumRows()
 	for g := range pf.NumRowGroups() {
 		rows := pf.MetaData().RowGroup(g).NumRows()
 		if from < rows {
-			if err := rejectGroup(ctx, r, g, from, fn); err != nil {
+			if err := rejectsOf(ctx, pf, g, from, fn); err != nil {
 				return total, err
 			}
 		}
@@ -45,29 +46,37 @@ func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int
 	return total, nil
 }
 
-// rejectGroup reads one row group from a row of it on.
-func rejectGroup(ctx context.Context, r *pqarrow.FileReader, group int, from int64, fn func(audience.RejectedRow) error) error {
-	columns := make([]int, rejectSchema.NumFields())
-	for i := range columns {
-		columns[i] = i
+// rejectRows is how many rejects are in memory at a time; each has up to 64 KiB of text.
+const rejectRows = 64
+
+// rejectsOf reads one row group from a row of it on.
+func rejectsOf(ctx context.Context, pf *file.Reader, group int, from int64, fn func(audience.RejectedRow) error) error {
+	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: rejectRows}, memory.DefaultAllocator)
+	if err != nil {
+		return fmt.Errorf("open the rejects file: %w", err)
 	}
-	t, err := r.RowGroup(group).ReadTable(ctx, columns)
+	batches, err := r.GetRecordReader(ctx, nil, []int{group})
 	if err != nil {
 		return fmt.Errorf("read the rejects file: %w", err)
 	}
-	defer t.Release()
-	batches := array.NewTableReader(t, batchRows)
 	defer batches.Release()
+	if from > 0 {
+		if err := batches.SeekToRow(from); err != nil {
+			return fmt.Errorf("read the rejects file: %w", err)
+		}
+	}
 	for batches.Next() {
 		rec := batches.RecordBatch()
-		for i := min(from, rec.NumRows()); i < rec.NumRows(); i++ {
-			if err := fn(rejectedRow(rec, int(i))); err != nil {
+		for i := range int(rec.NumRows()) {
+			if err := fn(rejectedRow(rec, i)); err != nil {
 				return err
 			}
 		}
-		from = max(from-rec.NumRows(), 0)
 	}
-	return batches.Err()
+	if err := batches.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the rejects file: %w", err)
+	}
+	return nil
 }
 
 func rejectedRow(rec arrow.RecordBatch, i int) audience.RejectedRow {

@@ -23,9 +23,14 @@ const rejectsName = "rejects.parquet"
 const (
 	// rejectSamples is how many of a run's rejects are shown with the run.
 	rejectSamples = 20
-	// heldRejects is how many bytes of rejects are held back so that they can be sorted.
+	// heldRejects is how many bytes of rejects are held back so that they can be sorted, if the run may have that much, and
+	// rejectBytes how many make a row group: a reader holds one.
 	heldRejects = 16 << 20
+	rejectBytes = 4 << 20
 )
+
+// rejectRaw is the column of the rows' texts.
+const rejectRaw = "raw"
 
 var rejectSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "file", Type: arrow.BinaryTypes.String},
@@ -36,7 +41,7 @@ var rejectSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "column", Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: "code", Type: arrow.BinaryTypes.String},
 	{Name: "reason", Type: arrow.BinaryTypes.String},
-	{Name: "raw", Type: arrow.BinaryTypes.Binary, Nullable: true},
+	{Name: rejectRaw, Type: arrow.BinaryTypes.Binary, Nullable: true},
 }, nil)
 
 // rejects writes a run's rejects to one Parquet file beside the dataset, created with the first of them. They lie
@@ -74,14 +79,21 @@ func (r *rejects) add(index int, list []tabular.Reject) error {
 		if !keepRaw {
 			x.Raw = nil
 		}
-		r.held = append(r.held, reject{index, x})
-		r.size += 200 + len(x.Raw)
+		held := reject{index, x}
+		r.held = append(r.held, held)
+		r.size += held.bytes()
+		if r.size < heldRejects && int64(r.size) < r.run.share.Base/4 {
+			continue
+		}
+		if err := r.write(); err != nil {
+			return err
+		}
 	}
-	if r.size < heldRejects {
-		return nil
-	}
-	return r.write()
+	return nil
 }
+
+// bytes is about how much memory a reject takes.
+func (x reject) bytes() int { return 200 + len(x.Raw) }
 
 // write sorts what is held and writes it.
 func (r *rejects) write() error {
@@ -95,16 +107,23 @@ func (r *rejects) write() error {
 	}
 	slices.SortStableFunc(r.held, byPlace)
 	r.sample()
-	for part := range slices.Chunk(r.held, batchRows) {
-		if err := r.writeBatch(part); err != nil {
+	for list := r.held; len(list) > 0; {
+		n, size := 0, 0
+		for ; n < min(len(list), batchRows) && size < rejectBytes; n++ {
+			size += list[n].bytes()
+		}
+		if err := r.writeGroup(list[:n]); err != nil {
 			return fmt.Errorf("write the rejects file: %w", err)
 		}
+		list = list[n:]
 	}
+	clear(r.held)
 	r.held, r.size = r.held[:0], 0
 	return nil
 }
 
-func (r *rejects) writeBatch(list []reject) error {
+// writeGroup writes rejects as a row group.
+func (r *rejects) writeGroup(list []reject) error {
 	b := r.builder.Fields()
 	for _, x := range list {
 		f := r.run.files[x.file]
@@ -132,6 +151,9 @@ func (r *rejects) writeBatch(list []reject) error {
 	}
 	rec := r.builder.NewRecordBatch()
 	defer rec.Release()
+	if err := r.w.NewBufferedRowGroupChecked(); err != nil {
+		return err
+	}
 	return r.w.WriteBuffered(rec)
 }
 
@@ -151,7 +173,8 @@ func (r *rejects) open() error {
 	if err != nil {
 		return fmt.Errorf("create the rejects file: %w", err)
 	}
-	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(batchRows))
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(batchRows),
+		parquet.WithDataPageSize(256<<10), parquet.WithBatchSize(64), parquet.WithDictionaryFor(rejectRaw, false))
 	pw, err := pqarrow.NewFileWriter(rejectSchema, w, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		w.Close()

@@ -28,7 +28,7 @@ type merged struct {
 // merge resolves the spilled rows against the current state, bucket by bucket, in several ranges at once.
 func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}
-	state, err := a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames()})
+	state, err := a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: max(a.perWorker(1), leastPart)})
 	if err != nil {
 		return nil, fmt.Errorf("read the current members: %w", err)
 	}
@@ -136,23 +136,27 @@ type mergeBuffers struct {
 
 // mergeOne merges one bucket and returns how many members the state had in it.
 func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers, rules mergeRules, t *tally, out sink, last bool) (int, error) {
-	var err error
-	if b.buf, err = a.spill.load(bucket, b.buf, last); err != nil {
-		return 0, err
-	}
-	rows := lastWins(b.sorter.sort(b.buf, 64-a.spill.shift), t.files)
-	lo, hi := a.spill.bounds(bucket)
-	st, err := cursor.Range(lake.Key(lo), (*lake.Key)(hi))
-	if err != nil {
-		return 0, fmt.Errorf("read the current members: %w", err)
-	}
-	if o, ok := out.(*output); ok {
-		o.bind(b.buf, st)
+	members := 0
+	err := a.eachPart(bucket, b, t.files, last, func(p part) error {
+		st, err := cursor.Range(lake.Key(p.lo), (*lake.Key)(p.hi))
+		if err != nil {
+			return fmt.Errorf("read the current members: %w", err)
+		}
+		members += len(st.IDs)
+		o, ok := out.(*output)
+		if !ok {
+			return mergeBucket(rules, p.buf, p.rows, st, t, out)
+		}
+		o.bind(p.buf, st)
 		for _, content := range st.Row {
 			t.state += uint64(content)
 		}
-	}
-	return len(st.IDs), mergeBucket(rules, b.buf, rows, st, t, out)
+		if err := mergeBucket(rules, p.buf, p.rows, st, t, out); err != nil {
+			return err
+		}
+		return o.endPart()
+	})
+	return members, err
 }
 
 func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, t *tally, out *output) error {
@@ -164,9 +168,6 @@ func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, t
 			return err
 		}
 		if _, err := a.mergeOne(i, cursor, &b, out.rules, t, out, true); err != nil {
-			return err
-		}
-		if err := out.endBucket(); err != nil {
 			return err
 		}
 		a.merged.Add(1)

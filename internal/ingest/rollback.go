@@ -105,7 +105,7 @@ func (a *attempt) comparison(ctx context.Context, then *lake.Dataset) (*comparis
 	if !refreshed.IsZero() {
 		c.thenRefreshed = refreshed.UnixMicro()
 	}
-	opts := lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: int(a.p.memory() / int64(8*a.p.workers()))}
+	opts := lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: a.perWorker(4)}
 	if c.now, err = a.dataset.OpenState(ctx, opts); err != nil {
 		return nil, fmt.Errorf("read the current members: %w", err)
 	}

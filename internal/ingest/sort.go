@@ -15,7 +15,17 @@ import (
 type row struct {
 	hi, lo uint64 // the key
 	order  uint64
-	at     uint32 // offset of the record in the buffer; buckets stay below 4 GiB
+	at     uint32 // offset of the record in the buffer, which is far smaller than 4 GiB
+}
+
+// rowAt is the row of the record that head begins, at an offset of the buffer.
+func rowAt(head []byte, at int) row {
+	return row{
+		hi:    binary.BigEndian.Uint64(head[offKey:]),
+		lo:    binary.BigEndian.Uint64(head[offKey+8:]),
+		order: binary.LittleEndian.Uint64(head[offOrder:]),
+		at:    uint32(at),
+	}
 }
 
 // rowOf is the row with a key, of no file.
@@ -53,14 +63,8 @@ type sorter struct {
 func (s *sorter) sort(buf []byte, skip int) []row {
 	s.rows = s.rows[:0]
 	for at := 0; at < len(buf); {
-		head := buf[at:]
-		s.rows = append(s.rows, row{
-			hi:    binary.BigEndian.Uint64(head[offKey:]),
-			lo:    binary.BigEndian.Uint64(head[offKey+8:]),
-			order: binary.LittleEndian.Uint64(head[offOrder:]),
-			at:    uint32(at),
-		})
-		at += headSize + int(binary.LittleEndian.Uint32(head[offLength:]))
+		s.rows = append(s.rows, rowAt(buf[at:], at))
+		at += recordSize(buf[at:])
 	}
 	n := len(s.rows)
 	if n < 64 {

@@ -4,15 +4,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"math/bits"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"roster/internal/fault"
+	"roster/internal/memory"
 	"roster/internal/profile"
 )
 
@@ -24,16 +25,16 @@ const (
 )
 
 // spill collects records in hash buckets: bucket i holds the keys whose first bits are i, so that the buckets
-// in their order are the keys in theirs. It keeps up to budget bytes in memory and the rest in one scratch
+// in their order are the keys in theirs. It keeps in memory what its run can take of that and the rest in one scratch
 // file that has no name any more, so that it goes with the process whatever happens.
 type spill struct {
+	kind    recordKind
 	shift   int // key's first 64 bits >> shift is the bucket
 	block   int // bytes of a block
-	budget  int64
+	memory  *memory.Share
 	buckets []bucket
 	file    *os.File
 	end     atomic.Int64 // end of the scratch file
-	held    atomic.Int64 // bytes of blocks in memory
 	free    sync.Pool
 }
 
@@ -42,6 +43,7 @@ type bucket struct {
 	blocks  [][]byte
 	extents []extent
 	size    int64
+	taken   int64 // bytes of memory that the blocks have
 }
 
 type extent struct {
@@ -52,9 +54,10 @@ type extent struct {
 // spillPrefix begins the names of scratch files.
 const spillPrefix = "spill-"
 
-// newSpill returns a spill of 1<<logBuckets buckets with its scratch file in dir, for as many writers as workers.
-// The open blocks of all of them take up to a quarter of the budget.
-func newSpill(dir string, logBuckets int, budget int64, workers int) (*spill, error) {
+// newSpill returns a spill of 1<<logBuckets buckets, or of fewer when the blocks of so many would be too small, with its
+// scratch file in dir, for as many writers as workers. Their open blocks take up to so many bytes; blocks that are full
+// are taken from memory.
+func newSpill(dir string, kind recordKind, logBuckets int, share *memory.Share, open int64, workers int) (*spill, error) {
 	if err := fault.At("spill.create"); err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)
 	}
@@ -65,8 +68,11 @@ func newSpill(dir string, logBuckets int, budget int64, workers int) (*spill, er
 	if err := errors.Join(fault.At("spill.create"+fault.Done), os.Remove(f.Name())); err != nil {
 		return nil, errors.Join(fmt.Errorf("unlink the scratch file: %w", err), f.Close())
 	}
-	block := min(max(int(budget/4)/workers>>logBuckets, minBlock), maxBlock)
-	s := &spill{shift: 64 - logBuckets, block: block, budget: budget, buckets: make([]bucket, 1<<logBuckets), file: f}
+	for logBuckets > 0 && int(open)/workers>>logBuckets < minBlock {
+		logBuckets--
+	}
+	block := min(max(int(open)/workers>>logBuckets, minBlock), maxBlock)
+	s := &spill{kind: kind, shift: 64 - logBuckets, block: block, memory: share, buckets: make([]bucket, 1<<logBuckets), file: f}
 	s.free.New = func() any { b := make([]byte, 0, block); return &b }
 	return s, nil
 }
@@ -100,9 +106,12 @@ type spillWriter struct {
 	open  [][]byte // the block being filled, per bucket
 }
 
-// write adds a record.
+// write adds a record. One that is larger than a block is a block of its own.
 func (w *spillWriter) write(k *profile.Key, rec []byte) error {
 	i := w.spill.of(k)
+	if len(rec) > w.spill.block {
+		return w.spill.add(i, slices.Clone(rec))
+	}
 	b := w.open[i]
 	if len(b)+len(rec) > cap(b) {
 		if len(b) > 0 {
@@ -110,11 +119,7 @@ func (w *spillWriter) write(k *profile.Key, rec []byte) error {
 				return err
 			}
 		}
-		if len(rec) > w.spill.block {
-			b = make([]byte, 0, len(rec))
-		} else {
-			b = *w.spill.free.Get().(*[]byte)
-		}
+		b = *w.spill.free.Get().(*[]byte)
 	}
 	w.open[i] = append(b, rec...)
 	return nil
@@ -134,14 +139,15 @@ func (w *spillWriter) flush() error {
 	return nil
 }
 
-// add gives a block to a bucket and, when the spill holds more than its budget, writes the bucket out.
+// add gives a block to a bucket and writes the bucket out when there is no memory for the block.
 func (s *spill) add(i int, block []byte) error {
 	bu := &s.buckets[i]
 	bu.mu.Lock()
 	defer bu.mu.Unlock()
 	bu.blocks = append(bu.blocks, block)
 	bu.size += int64(len(block))
-	if s.held.Add(int64(cap(block))) <= s.budget {
+	if s.memory.Take(int64(cap(block))) {
+		bu.taken += int64(cap(block))
 		return nil
 	}
 	return s.writeOut(bu)
@@ -168,49 +174,69 @@ func (s *spill) writeOut(bu *bucket) error {
 		at += int64(len(b))
 		s.recycle(b)
 	}
-	bu.blocks = bu.blocks[:0]
+	bu.dropBlocks(s.memory)
 	return nil
 }
 
+// dropBlocks gives back the memory of a bucket's blocks, which are not used any more.
+func (bu *bucket) dropBlocks(share *memory.Share) {
+	clear(bu.blocks)
+	bu.blocks = bu.blocks[:0]
+	share.Give(bu.taken)
+	bu.taken = 0
+}
+
 func (s *spill) recycle(b []byte) {
-	s.held.Add(-int64(cap(b)))
 	if cap(b) == s.block {
 		b = b[:0]
 		s.free.Put(&b)
 	}
 }
 
-// load reads a bucket's records into buf, which it grows and returns. With release the bucket gives up its
-// blocks; it cannot be loaded again.
-func (s *spill) load(i int, buf []byte, release bool) ([]byte, error) {
+// load reads a bucket's records into buf, which it grows and returns.
+func (s *spill) load(i int, buf []byte) ([]byte, error) {
 	bu := &s.buckets[i]
-	if bu.size > math.MaxUint32 {
-		return nil, fmt.Errorf("hash bucket %d of %d holds %d bytes, more than 4 GiB", i, len(s.buckets), bu.size)
-	}
-	if int64(cap(buf)) < bu.size {
-		buf = make([]byte, 0, bu.size+bu.size/8)
-	}
-	buf = buf[:0]
+	buf = roomFor(buf, int(bu.size))
 	for _, e := range bu.extents {
-		part := buf[len(buf) : len(buf)+int(e.size)]
-		if err := fault.At("spill.read"); err != nil {
-			return nil, fmt.Errorf("read the scratch file: %w", err)
+		at := len(buf)
+		buf = buf[:at+int(e.size)]
+		if err := s.readAt(buf[at:], e.at); err != nil {
+			return nil, err
 		}
-		if _, err := s.file.ReadAt(part, e.at); err != nil {
-			return nil, fmt.Errorf("read the scratch file: %w", err)
-		}
-		buf = buf[:len(buf)+int(e.size)]
 	}
 	for _, b := range bu.blocks {
 		buf = append(buf, b...)
-		if release {
-			s.recycle(b)
-		}
-	}
-	if release {
-		bu.blocks = nil
 	}
 	return buf, nil
+}
+
+// release gives up a bucket's blocks; it cannot be loaded again.
+func (s *spill) release(i int) {
+	bu := &s.buckets[i]
+	for _, b := range bu.blocks {
+		s.recycle(b)
+	}
+	bu.dropBlocks(s.memory)
+}
+
+// roomFor returns an empty buffer for n bytes, in the memory of buf when they fit. One that is far too large goes.
+func roomFor(buf []byte, n int) []byte {
+	if cap(buf) < n || cap(buf) > max(8*n, leastPart) {
+		buf = make([]byte, 0, n+n/8)
+	}
+	return buf[:0]
+}
+
+// readAt reads a part of the scratch file.
+func (s *spill) readAt(p []byte, at int64) error {
+	err := fault.At("spill.read")
+	if err == nil {
+		_, err = s.file.ReadAt(p, at)
+	}
+	if err != nil {
+		return fmt.Errorf("read the scratch file: %w", err)
+	}
+	return nil
 }
 
 // bounds returns the range of keys of a bucket: from lo up to hi, which is nil for the last one.

@@ -14,6 +14,8 @@ const (
 	// and compress no better.
 	pageSize   = 128 << 10
 	writeBatch = 4 << 10
+	// leastPage is how small pages are, when there are very many columns.
+	leastPage = 8 << 10
 	// dictionaryLimit makes a column whose first rows misled go back to plain values before the dictionary
 	// outgrows the processor's cache.
 	dictionaryLimit = 256 << 10
@@ -29,10 +31,11 @@ const (
 // without a dictionary are packed by their differences, which takes less room than compressing them, and less
 // time.
 func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterProperties {
+	open := int64(max(opts.Memory/int(rec.NumCols()), leastPage)) // bytes of the open page of a column
 	props := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Snappy),
-		parquet.WithDataPageSize(pageSize), parquet.WithBatchSize(writeBatch), parquet.WithMaxRowGroupLength(maxRowGroup),
-		parquet.WithDictionaryPageSizeLimit(dictionaryLimit), parquet.WithVersion(parquet.V2_LATEST),
+		parquet.WithDataPageSize(min(pageSize, open)), parquet.WithBatchSize(writeBatch), parquet.WithMaxRowGroupLength(maxRowGroup),
+		parquet.WithDictionaryPageSizeLimit(min(dictionaryLimit, open)), parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("roster"),
 	}
 	for i, f := range rec.Schema().Fields() {

@@ -13,27 +13,31 @@ type rowWriter struct {
 	dataset *Dataset
 	o       RewriteOptions
 	builder *array.RecordBuilder
+	memory  int // bytes of a row group, four times those of a batch
 	pending int // rows in the builder
+	bytes   int // of the values in it, about
 	group   int // rows of the row group
 	file    *FileWriter
 	written []DataFile
 }
 
 func newRowWriter(d *Dataset, o RewriteOptions) *rowWriter {
-	return &rowWriter{dataset: d, o: o, builder: array.NewRecordBuilder(memory.DefaultAllocator, d.schema)}
+	return &rowWriter{dataset: d, o: o, memory: int(max(min(o.Memory/4, defaultFileMemory), 1<<20)), builder: array.NewRecordBuilder(memory.DefaultAllocator, d.schema)}
 }
 
 // write appends the rows from to to of a batch.
 func (w *rowWriter) write(rec arrow.RecordBatch, from, to int) error {
+	width := max(bytesOf(rec)/int(rec.NumRows()), 1)
 	for from < to {
-		n := min(to-from, rewriteRows-w.pending)
+		n := min(to-from, rewriteRows-w.pending, max((w.memory/4-w.bytes)/width, 1))
 		for i, b := range w.builder.Fields() {
 			if err := appendRows(b, rec.Column(i), from, from+n); err != nil {
 				return err
 			}
 		}
 		from += n
-		if w.pending += n; w.pending == rewriteRows {
+		w.pending, w.bytes = w.pending+n, w.bytes+n*width
+		if w.pending == rewriteRows || w.bytes+width > w.memory/4 {
 			if err := w.flush(); err != nil {
 				return err
 			}
@@ -48,14 +52,14 @@ func (w *rowWriter) flush() (err error) {
 		return nil
 	}
 	if w.file == nil {
-		if w.file, err = w.dataset.NewFile(w.o.Dir); err != nil {
+		if w.file, err = w.dataset.NewFile(w.o.Dir, FileOptions{Memory: w.memory}); err != nil {
 			return err
 		}
 	}
 	rec := w.builder.NewRecordBatch()
 	defer rec.Release()
 	w.group += w.pending
-	w.pending = 0
+	w.pending, w.bytes = 0, 0
 	if err := w.file.Write(rec); err != nil || w.group < rewriteGroup {
 		return err
 	}

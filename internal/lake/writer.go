@@ -1,12 +1,14 @@
 package lake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -25,7 +27,12 @@ type DataFile struct {
 type FileOptions struct {
 	// Dictionary says of a column whether a dictionary pays; the first batch decides about the others.
 	Dictionary map[string]bool
+	// Memory is about how many bytes of values a row group has, at most, and how much the open pages of all columns take;
+	// 0 stands for 32 MiB.
+	Memory int
 }
+
+const defaultFileMemory = 32 << 20
 
 // FileWriter writes one data file. Its rows must come sorted by _roster_id. It is not safe for concurrent use.
 type FileWriter struct {
@@ -35,6 +42,7 @@ type FileWriter struct {
 	count   *countingWriter
 	w       *pqarrow.FileWriter // nil before the first batch
 	rows    int64
+	group   int  // bytes of values in the row group
 	ended   bool // the next Write begins a row group
 	closed  bool
 }
@@ -64,6 +72,7 @@ func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) 
 	if len(opts) > 0 {
 		w.opts = opts[0]
 	}
+	w.opts.Memory = cmp.Or(w.opts.Memory, defaultFileMemory)
 	return w, nil
 }
 
@@ -78,10 +87,28 @@ func (w *FileWriter) Write(rec arrow.RecordBatch) error {
 		if err := w.w.NewBufferedRowGroupChecked(); err != nil {
 			return err
 		}
-		w.ended = false
+		w.ended, w.group = false, 0
 	}
 	w.rows += rec.NumRows()
+	w.group += bytesOf(rec)
+	w.ended = w.group >= w.opts.Memory
 	return w.w.WriteBuffered(rec)
+}
+
+// bytesOf returns how many bytes the values of a batch have.
+func bytesOf(rec arrow.RecordBatch) int {
+	n := 0
+	for _, c := range rec.Columns() {
+		switch c := c.(type) {
+		case *array.String:
+			n += len(c.ValueBytes()) + 4*c.Len()
+		case *array.FixedSizeBinary:
+			n += 16 * c.Len()
+		default:
+			n += 8 * c.Len()
+		}
+	}
+	return n
 }
 
 // begin chooses the columns' encodings by the first rows.

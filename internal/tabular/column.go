@@ -444,6 +444,21 @@ func (b *builder) reset() {
 	b.nulls = 0
 }
 
+// maxIdle is how much room for text the builders of a parser keep for the next batch: each of very many columns may have
+// had a long text once.
+const maxIdle = 8 << 20
+
+// resetAll empties builders for the next batch.
+func resetAll(builders []*builder) {
+	room := 0
+	for _, b := range builders {
+		b.reset()
+		if room += cap(b.text) + cap(b.scratch); room > maxIdle {
+			b.text, b.scratch = nil, nil
+		}
+	}
+}
+
 // array wraps the values without copying them; it is valid until the builder changes.
 func (b *builder) array() arrow.Array {
 	var valid *memory.Buffer

@@ -58,10 +58,11 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 	}
 	header.Format = format
 	chunks := make(chan chunk, opts.Workers)
+	room := newRoom(opts.MaxMemory / 4)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(guard(func() error {
 		defer close(chunks)
-		return c.send(ctx, chunks)
+		return c.send(ctx, room, chunks)
 	}))
 	for worker := range opts.Workers {
 		g.Go(guard(func() error {
@@ -73,6 +74,7 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 				if err := p.parse(ch, func(b *Batch) error { return emit(worker, b) }); err != nil {
 					return err
 				}
+				room.give(ch.buf)
 				c.recycle(ch.buf)
 			}
 			return nil
@@ -151,7 +153,7 @@ func window(ctx context.Context, r io.Reader) (head []byte, whole io.Reader, err
 }
 
 // send sends all chunks. A file of a header alone has one chunk, which is empty and stands for the header's bytes.
-func (c *chunker) send(ctx context.Context, to chan<- chunk) error {
+func (c *chunker) send(ctx context.Context, room *room, to chan<- chunk) error {
 	for {
 		ch, err := c.next(ctx)
 		if err == io.EOF && c.extra > 0 {
@@ -160,6 +162,9 @@ func (c *chunker) send(ctx context.Context, to chan<- chunk) error {
 		}
 		if err == io.EOF {
 			return nil
+		}
+		if err == nil {
+			err = room.take(ctx, ch.buf)
 		}
 		if err != nil {
 			return err

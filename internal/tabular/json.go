@@ -28,11 +28,12 @@ func JSON(ctx context.Context, r io.Reader, columns []Column, opts Options, emit
 		return Header{}, err
 	}
 	chunks := make(chan jsonChunk, opts.Workers)
+	room := newRoom(opts.MaxMemory / 4)
 	g, ctx := errgroup.WithContext(ctx)
 	bad := verdict{offset: math.MaxInt64}
 	g.Go(guard(func() error {
 		defer close(chunks)
-		return c.send(ctx, chunks, &bad)
+		return c.send(ctx, room, chunks, &bad)
 	}))
 	parsers := make([]*jsonParser, opts.Workers)
 	for worker := range parsers {
@@ -46,6 +47,7 @@ func JSON(ctx context.Context, r io.Reader, columns []Column, opts Options, emit
 				if err := p.parse(ch, func(b *Batch) error { return emit(worker, b) }); err != nil {
 					return err
 				}
+				room.give(ch.buf)
 				c.recycle(ch.buf)
 			}
 			return nil
@@ -108,7 +110,7 @@ func (v *verdict) settled(offset int64) bool {
 }
 
 // send sends all chunks up to the first error of the file.
-func (c *jsonChunker) send(ctx context.Context, to chan<- jsonChunk, bad *verdict) error {
+func (c *jsonChunker) send(ctx context.Context, room *room, to chan<- jsonChunk, bad *verdict) error {
 	for !bad.settled(c.offset) {
 		ch, err := c.next(ctx)
 		var file *FileError
@@ -119,6 +121,9 @@ func (c *jsonChunker) send(ctx context.Context, to chan<- jsonChunk, bad *verdic
 			bad.add(c.offset, err)
 			return nil
 		case err != nil:
+			return err
+		}
+		if err := room.take(ctx, ch.buf); err != nil {
 			return err
 		}
 		select {

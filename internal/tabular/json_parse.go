@@ -63,9 +63,7 @@ func (p *jsonParser) parse(ch jsonChunk, emit func(*Batch) error) error {
 
 // reset begins a batch.
 func (p *jsonParser) reset() {
-	for _, b := range p.object.builders {
-		b.reset()
-	}
+	resetAll(p.object.builders)
 	p.object.rows = 0
 	p.batch = Batch{Lines: p.batch.Lines[:0], Rejects: p.batch.Rejects[:0]}
 }

@@ -235,9 +235,7 @@ func (r *parquetReader) bytes(rows int64) int64 {
 
 // reset begins a batch.
 func (r *parquetReader) reset() {
-	for _, b := range r.builders {
-		b.reset()
-	}
+	resetAll(r.builders)
 	r.batch = Batch{Lines: r.batch.Lines[:0], Rejects: r.batch.Rejects[:0]}
 }
 

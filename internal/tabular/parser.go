@@ -100,9 +100,7 @@ func (p *parser) parse(ch chunk, emit func(*Batch) error) error {
 
 // reset begins a batch.
 func (p *parser) reset() {
-	for _, b := range p.builders {
-		b.reset()
-	}
+	resetAll(p.builders)
 	p.batch = Batch{Lines: p.batch.Lines[:0], Rejects: p.batch.Rejects[:0]}
 }
 

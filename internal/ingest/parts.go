@@ -1,0 +1,293 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"roster/internal/audience"
+	"roster/internal/fault"
+	"roster/internal/profile"
+)
+
+// leastPart is the least that a worker sorts in memory at a time, whatever the budget is.
+const leastPart = 2 << 20
+
+// recordKind says how the records of a spill are made, and in which order they are wanted.
+type recordKind struct {
+	head    int                  // the first bytes of a record, which tell its size
+	size    func(rec []byte) int // from the head
+	compare func(a, b []byte) int
+}
+
+// recordRows are rows (row.go), by key and order.
+var recordRows = recordKind{head: headSize, size: recordSize, compare: compareRecords}
+
+// recordChanges are changes of the profile store (output.go), by key and member.
+var recordChanges = recordKind{head: changeSize, size: func([]byte) int { return changeSize },
+	compare: func(a, b []byte) int { return bytes.Compare(a[:32], b[:32]) }}
+
+func recordSize(head []byte) int {
+	return headSize + int(binary.LittleEndian.Uint32(head[offLength:]))
+}
+
+func compareRecords(a, b []byte) int {
+	return cmp.Or(bytes.Compare(a[offKey:offContent], b[offKey:offContent]),
+		cmp.Compare(binary.LittleEndian.Uint64(a[offOrder:]), binary.LittleEndian.Uint64(b[offOrder:])))
+}
+
+// whole returns how many bytes of text are whole records.
+func (k recordKind) whole(text []byte) int {
+	at := 0
+	for len(text)-at >= k.head {
+		size := k.size(text[at:])
+		if len(text)-at < size {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+// partReader reads the records of a bucket a part at a time.
+type partReader struct {
+	spill  *spill
+	bucket *bucket
+	extent int
+	at     int64 // in the extent
+	block  int
+}
+
+// next returns the following records, up to most bytes but one at least, in buf, which it grows; none at the end.
+func (r *partReader) next(buf []byte, most int) ([]byte, error) {
+	buf = roomFor(buf, most)
+	for r.extent < len(r.bucket.extents) {
+		if len(buf) >= most {
+			return buf, nil
+		}
+		e := r.bucket.extents[r.extent]
+		at := len(buf)
+		n := int(min(e.size-r.at, int64(most-at)))
+		buf = buf[:at+n]
+		if err := r.spill.readAt(buf[at:], e.at+r.at); err != nil {
+			return nil, err
+		}
+		whole := r.spill.kind.whole(buf[at:])
+		if at+whole == 0 { // a record that is larger than a part
+			whole = r.spill.kind.size(buf)
+			buf = slices.Grow(buf[:0], whole)[:whole]
+			if err := r.spill.readAt(buf, e.at+r.at); err != nil {
+				return nil, err
+			}
+		}
+		buf = buf[:at+whole]
+		if r.at += int64(whole); r.at < e.size {
+			return buf, nil
+		}
+		r.extent, r.at = r.extent+1, 0
+	}
+	for ; r.block < len(r.bucket.blocks); r.block++ {
+		b := r.bucket.blocks[r.block]
+		if len(buf) > 0 && len(buf)+len(b) > most {
+			break
+		}
+		buf = append(buf, b...)
+	}
+	return buf, nil
+}
+
+// writeRun writes records, which are in order and take so many bytes, to the scratch file.
+func (s *spill) writeRun(size int64, records iter.Seq[[]byte]) (extent, error) {
+	run := extent{at: s.end.Add(size) - size, size: size}
+	err := fault.At("spill.write")
+	w := bufio.NewWriterSize(io.NewOffsetWriter(s.file, run.at), 256<<10)
+	for rec := range records {
+		if err != nil {
+			break
+		}
+		_, err = w.Write(rec)
+	}
+	if err = cmp.Or(err, w.Flush(), fault.At("spill.write"+fault.Done)); err != nil {
+		return run, fmt.Errorf("write the scratch file: %w", err)
+	}
+	return run, nil
+}
+
+// runMerge reads the records of runs in their order.
+type runMerge struct {
+	kind recordKind
+	runs []*runReader // a heap by their next records
+}
+
+type runReader struct {
+	r    *bufio.Reader
+	head []byte // of the next record
+}
+
+// mergeRuns begins to merge runs; their buffers take about so many bytes.
+func (s *spill) mergeRuns(runs []extent, memory int) (*runMerge, error) {
+	m := &runMerge{kind: s.kind}
+	size := min(max(memory/max(len(runs), 1), 1<<10), 64<<10)
+	for _, e := range runs {
+		r := &runReader{r: bufio.NewReaderSize(io.NewSectionReader(s.file, e.at, e.size), size)}
+		more, err := m.peek(r)
+		if err != nil {
+			return nil, err
+		}
+		if more {
+			m.runs = append(m.runs, r)
+		}
+	}
+	heap.Init(m)
+	return m, nil
+}
+
+// peek looks at the next record of a run; false at its end.
+func (m *runMerge) peek(r *runReader) (more bool, err error) {
+	if err = fault.At("spill.read"); err == nil {
+		r.head, err = r.r.Peek(m.kind.head)
+	}
+	if errors.Is(err, io.EOF) && len(r.head) == 0 {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the scratch file: %w", err)
+	}
+	return true, nil
+}
+
+// head returns the head of the next record, which is valid until the next call of append; nil at the end.
+func (m *runMerge) head() []byte {
+	if len(m.runs) == 0 {
+		return nil
+	}
+	return m.runs[0].head
+}
+
+// append appends the next record to buf.
+func (m *runMerge) append(buf []byte) ([]byte, error) {
+	r := m.runs[0]
+	at, size := len(buf), m.kind.size(r.head)
+	buf = slices.Grow(buf, size)[:at+size]
+	if _, err := io.ReadFull(r.r, buf[at:]); err != nil {
+		return nil, fmt.Errorf("read the scratch file: %w", err)
+	}
+	more, err := m.peek(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case more:
+		heap.Fix(m, 0)
+	default:
+		heap.Pop(m)
+	}
+	return buf, nil
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (m *runMerge) Len() int           { return len(m.runs) }
+func (m *runMerge) Less(i, j int) bool { return m.kind.compare(m.runs[i].head, m.runs[j].head) < 0 }
+func (m *runMerge) Swap(i, j int)      { m.runs[i], m.runs[j] = m.runs[j], m.runs[i] }
+func (m *runMerge) Push(x any)         { m.runs = append(m.runs, x.(*runReader)) }
+
+func (m *runMerge) Pop() any {
+	last := m.runs[len(m.runs)-1]
+	m.runs = m.runs[:len(m.runs)-1]
+	return last
+}
+
+// part is the rows of a range of keys, sorted and without duplicates, and their records.
+type part struct {
+	buf  []byte
+	rows []row
+	lo   profile.Key
+	hi   *profile.Key // nil means to the end
+}
+
+// eachPart calls fn with the rows of a bucket, all at once when they fit a worker's memory, else by parts, which follow
+// each other. It counts duplicates in files. With last the bucket is not read again.
+func (a *attempt) eachPart(i int, b *mergeBuffers, files []audience.Rows, last bool, fn func(part) error) error {
+	s := a.spill
+	lo, hi := s.bounds(i)
+	if s.buckets[i].size > int64(a.wholeBucket()) {
+		runs, err := s.sortRows(i, b, files, a.wholeBucket())
+		if err != nil {
+			return err
+		}
+		if last {
+			s.release(i)
+		}
+		return s.mergeRows(runs, b, files, a.wholeBucket(), part{lo: lo, hi: hi}, fn)
+	}
+	var err error
+	if b.buf, err = s.load(i, b.buf); err != nil {
+		return err
+	}
+	if last {
+		s.release(i)
+	}
+	return fn(part{buf: b.buf, rows: lastWins(b.sorter.sort(b.buf, 64-s.shift), files), lo: lo, hi: hi})
+}
+
+// sortRows writes the rows of a bucket as runs, each of as many as fit the memory. Of rows with one key each run has
+// the last.
+func (s *spill) sortRows(i int, b *mergeBuffers, files []audience.Rows, memory int) (runs []extent, err error) {
+	r := partReader{spill: s, bucket: &s.buckets[i]}
+	for {
+		if b.buf, err = r.next(b.buf, memory); err != nil || len(b.buf) == 0 {
+			return runs, err
+		}
+		rows, size := lastWins(b.sorter.sort(b.buf, 64-s.shift), files), int64(0)
+		for _, r := range rows {
+			size += int64(recordSize(b.buf[r.at:]))
+		}
+		run, err := s.writeRun(size, func(yield func([]byte) bool) {
+			for _, r := range rows {
+				if !yield(b.buf[r.at:][:recordSize(b.buf[r.at:])]) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+}
+
+// mergeRows calls fn with the rows of runs by parts of the range of all, each of as many rows as fit the memory.
+func (s *spill) mergeRows(runs []extent, b *mergeBuffers, files []audience.Rows, memory int, all part, fn func(part) error) error {
+	m, err := s.mergeRuns(runs, memory)
+	if err != nil {
+		return err
+	}
+	b.buf, b.sorter.rows = roomFor(b.buf, memory), b.sorter.rows[:0]
+	lo := all.lo
+	for head := m.head(); head != nil; head = m.head() {
+		next, rows := rowAt(head, len(b.buf)), b.sorter.rows
+		if n := len(rows); n > 0 && rows[n-1].hi == next.hi && rows[n-1].lo == next.lo {
+			files[rows[n-1].file()].Duplicates++
+			next.at = rows[n-1].at
+			b.buf, rows = b.buf[:next.at], rows[:n-1]
+		} else if n > 0 && len(b.buf)+recordSize(head) > memory {
+			hi := next.key()
+			if err := fn(part{buf: b.buf, rows: rows, lo: lo, hi: &hi}); err != nil {
+				return err
+			}
+			lo, next.at = hi, 0
+			b.buf, rows = roomFor(b.buf, memory), rows[:0]
+		}
+		if b.buf, err = m.append(b.buf); err != nil {
+			return err
+		}
+		b.sorter.rows = append(rows, next)
+	}
+	return fn(part{buf: b.buf, rows: b.sorter.rows, lo: lo, hi: all.hi})
+}

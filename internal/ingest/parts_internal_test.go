@@ -1,0 +1,146 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/memory"
+	"roster/internal/profile"
+)
+
+// partsWorld is an attempt of one worker with a spill of one bucket, which has more records than a worker may hold.
+func partsWorld(t *testing.T, kind recordKind) *attempt {
+	t.Helper()
+	p := &Pipeline{Workers: 1, Memory: memory.New(28 << 20)}
+	share, err := p.share(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &attempt{p: p, share: share}
+	if a.spill, err = newSpill(t.TempDir(), kind, 0, share, 1<<20, 1); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.spill.close() })
+	return a
+}
+
+func testRecord(key uint64, line, size int) (profile.Key, []byte) {
+	rec := make([]byte, headSize+size)
+	binary.BigEndian.PutUint64(rec, key)
+	binary.LittleEndian.PutUint64(rec[offOrder:], uint64(line))
+	binary.LittleEndian.PutUint32(rec[offLength:], uint32(size))
+	return profile.Key(rec[:16]), rec
+}
+
+// TestEachPart sorts a bucket of many identities, of which one has very many rows, and a few rows are longer than all
+// that fits, by parts.
+func TestEachPart(t *testing.T) {
+	t.Parallel()
+	a := partsWorld(t, recordRows)
+	w, rnd := a.spill.writer(), rand.New(rand.NewPCG(1, 1))
+	last, rows := map[uint64]int{}, 0
+	for line := range 150_000 {
+		key, size := rnd.Uint64N(60_000)<<40, 60
+		if line%2 == 0 {
+			key = 1 << 60 // between the others
+		}
+		if line%50_000 == 7 {
+			size = 7 << 20
+		}
+		k, rec := testRecord(key, line, size)
+		if err := w.write(&k, rec); err != nil {
+			t.Fatal(err)
+		}
+		last[key], rows = line, rows+1
+	}
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	keys := slices.Sorted(func(yield func(uint64) bool) {
+		for k := range last {
+			if !yield(k) {
+				return
+			}
+		}
+	})
+	files, from, parts := make([]audience.Rows, 1), profile.Key{}, 0
+	err := a.eachPart(0, &mergeBuffers{}, files, true, func(p part) error {
+		if p.lo != from {
+			return fmt.Errorf("part %d begins at %x, not at %x", parts, p.lo, from)
+		}
+		if p.hi != nil {
+			from = *p.hi
+		}
+		parts++
+		for _, r := range p.rows {
+			if r.hi != keys[0] || r.line() != int64(last[r.hi]) {
+				return fmt.Errorf("row of %x at line %d, want %x at %d", r.hi, r.line(), keys[0], last[keys[0]])
+			}
+			if k, rec := r.key(), p.buf[r.at:]; profile.Key(rec[:16]) != k {
+				return fmt.Errorf("the record of %x is that of %x", k, rec[:16])
+			}
+			if k := r.key(); compareKeys(lake.Key(p.lo), k) > 0 || p.hi != nil && compareKeys(lake.Key(*p.hi), k) <= 0 {
+				return fmt.Errorf("%x is not in its part", k)
+			}
+			keys = keys[1:]
+		}
+		return nil
+	})
+	if err != nil || len(keys) > 0 || parts < 3 {
+		t.Fatalf("%v; %d keys left, %d parts", err, len(keys), parts)
+	}
+	if got, want := files[0].Duplicates, int64(rows-len(last)); got != want {
+		t.Errorf("%d duplicates, want %d", got, want)
+	}
+}
+
+// TestChangesByParts: very many changes of one identity, such as a telephone number that all members share, are sorted
+// by parts.
+func TestChangesByParts(t *testing.T) {
+	t.Parallel()
+	a := partsWorld(t, recordChanges)
+	c := &changes{run: a, spill: a.spill}
+	out, rnd := changeSpill{spill: a.spill, w: a.spill.writer()}, rand.New(rand.NewPCG(2, 2))
+	const n = 100_000
+	for i := range n {
+		ch := profile.Change{Since: int64(i), Seen: 1}
+		binary.BigEndian.PutUint64(ch.Member[:], rnd.Uint64())
+		if err := out.write(ch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	var file memoryFile
+	w, err := newDeltaWriter(&file, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.writeBucket(w, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := newDeltaReader(&file, "part", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before profile.Key
+	for i := range n {
+		ch, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 && slices.Compare(before[:], ch.Member[:]) >= 0 {
+			t.Fatalf("change %d is not in order", i)
+		}
+		before = ch.Member
+	}
+}
