@@ -46,3 +46,18 @@ type LandingZone struct {
 	ContainerName string `json:"containerName"`
 	ContainerTTL  string `json:"containerTTL"` // days
 }
+
+// LandingCredentials say how files get into the landing zone: by PUT below UploadURL, with the headers of any call.
+type LandingCredentials struct {
+	ContainerName string      `json:"containerName"`
+	DLZProvider   string      `json:"dlzProvider"`
+	DLZPath       LandingPath `json:"dlzPath"`
+	UploadURL     string      `json:"uploadUrl"` // a path of the server
+	Method        string      `json:"method"`
+}
+
+// LandingPath is the folder of the landing zone in its container: the root.
+type LandingPath struct {
+	BucketName string `json:"bucketName"`
+	DLZFolder  string `json:"dlzFolder"`
+}

@@ -47,7 +47,7 @@ const (
 // extensions are registered in their plural spelling, which the seed's own text uses, and the singular is another
 // spelling of it.
 func (s *server) routes() []route {
-	return []route{
+	return append(nearby(), []route{
 		{method: "POST", path: "/ims/token/v3", open: http.HandlerFunc(s.token)},
 		{method: "POST", path: "/ims/token/v2", open: http.HandlerFunc(s.token)},
 
@@ -84,8 +84,17 @@ func (s *server) routes() []route {
 		{method: "GET", path: connections + "/{connectionId}/test", do: s.testConnection},
 		{method: "POST", path: connections + "/{connectionId}/test", do: s.testConnection, reads: true},
 		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection},
+		{method: "GET", path: flowservice + "/connectionSpecs", do: s.listConnectionSpecs},
+		{method: "GET", path: flowservice + "/connectionSpecs/{specId}", do: s.connectionSpec},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec},
+		{method: "GET", path: flowservice + "/flowSpecs", do: s.listFlowSpecs},
 		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone},
+		{method: "GET", path: "/foundation/connectors/landingzone/credentials", do: s.landingCredentials},
+		{method: "GET", path: "/foundation/catalog/dataSets", do: s.listDatasets},
+		{method: "GET", path: "/foundation/catalog/dataSets/{datasetId}", do: s.dataset},
+		{method: "GET", path: "/foundation/catalog/batches", do: s.listBatches},
+		{method: "GET", path: "/foundation/catalog/batches/{batchId}", do: s.batch},
+		{method: "GET", path: "/foundation/dulepolicy/labels/{family}", do: s.listLabels},
 		{method: "GET", path: flowservice + "/flows", do: s.listFlows},
 		{method: "GET", path: flowservice + "/flows/{flowId}", do: s.flow},
 		{method: "GET", path: flowservice + "/runs/{flowRunId}", do: s.flowRun},
@@ -138,7 +147,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: "/readyz", open: http.HandlerFunc(s.readyz)},
 		{method: "GET", path: "/metrics", open: s.Metrics},
 		{method: "GET", path: "/openapi.yaml", open: http.HandlerFunc(s.openAPI)},
-	}
+	}...)
 }
 
 // spelling replaces the beginning of a path by that of its route.
@@ -152,7 +161,7 @@ func fixed(path string) string {
 
 // services are the beginnings of the paths that are served under /data as well: those of AEP, and Roster's own beside
 // them.
-var services = []string{"/core/", "/foundation/", "/flowservice/", "/roster/"}
+var services = []string{"/core/", "/foundation/", "/flowservice/", "/unifiedtags/", "/roster/"}
 
 // canonical returns the one spelling of an escaped path that the mux knows: without /data before a path of a service,
 // without a slash at the end, and with the first spelling of a route that has several. ok is false for a path

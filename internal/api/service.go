@@ -22,6 +22,7 @@ type Service interface {
 	Audiences(ctx context.Context, a audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error)
 	AudiencesByID(ctx context.Context, a audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error)
 	UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error)
+	Labels(ctx context.Context, a audience.Actor) ([]string, error)
 	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error
 
 	ExtendTTL(ctx context.Context, a audience.Actor, id audience.ID) (audience.Run, error)

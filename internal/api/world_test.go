@@ -337,6 +337,10 @@ func (f *fake) Audiences(_ context.Context, _ audience.Actor, q meta.AudienceQue
 	return f.audiences[:min(q.Limit, len(f.audiences))], 3, f.called(q)
 }
 
+func (f *fake) Labels(context.Context, audience.Actor) ([]string, error) {
+	return []string{"core/C1", "custom/deep"}, f.called()
+}
+
 func (f *fake) AudiencesByID(_ context.Context, _ audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error) {
 	return map[audience.ID]audience.Audience{audienceID: f.audience}, f.called(ids)
 }

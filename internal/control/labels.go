@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+	"slices"
 	"strings"
 
 	"roster/internal/audience"
@@ -29,4 +31,13 @@ func holds(a audience.Actor, labels []string) error {
 		return nil
 	}
 	return &lacking{audience.Errorf(audience.Forbidden, "the API client does not hold %.500s, and whoever does not hold a label cannot give it to anything; an administrator who holds it can grant it", strings.Join(missing, ", ")), missing}
+}
+
+// Labels returns the labels that audiences of the sandbox have, in order, as far as the actor holds them.
+func (s *Service) Labels(ctx context.Context, a audience.Actor) ([]string, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	used, err := s.cfg.Store.Labels(ctx, a.Scope)
+	return slices.DeleteFunc(used, func(label string) bool { return len(a.Grants.Missing([]string{label})) > 0 }), err
 }

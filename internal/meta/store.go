@@ -107,6 +107,8 @@ type Reader interface {
 	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
 	// RunBySeq finds a run by its sequence number in the audience.
 	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)
+	// Labels returns the labels that audiences of a sandbox have, in order.
+	Labels(ctx context.Context, scope audience.Scope) ([]string, error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
 	// FlowRuns lists the runs of an audience or of a whole sandbox by creation time, Seq and ID, the newest first, without

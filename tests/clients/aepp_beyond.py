@@ -5,7 +5,6 @@ POLICIES = "merge policies, projections and computed attributes: Roster stitches
 EVENTS = "experience events: Roster keeps memberships alone and refuses to be asked for events"
 EXPORTS = "exports of profiles and system jobs: GET …/members gives the members of an audience, /roster/erasures the erasures"
 DATAFLOWS = "source and target connections, flows made by hand, flow specs: an audience has its one flow, which is read by its id"
-LISTS = "lists of connection specs: the documents name the kinds that there are"
 CREDENTIALS = "credentials of Azure for the landing zone: uploads go to Roster's own /landing"
 GRAPH = "the identity graph: Roster links no identities"
 NAMESPACES = "one namespace by its number, those of another organization, changes: namespaces are created and listed"
@@ -16,11 +15,11 @@ BEYOND = {
     "Segmentation": {
         SEGMENTS: "convertSegmentDef createExport createJob createPreview createSchedule createSegment deleteExport deleteJob deletePreview deleteSchedule "
                   "deleteSegment estimateExpression extractPaths getEstimate getExport getExportJobs getJob getJobs getMultipleSegments getPreview getSchedule "
-                  "getSchedules getSegment getSegments searchEntities searchNamespaces updateSchedule updateScheduledBatchSegmentationJob updateSegment",
+                  "getSchedules getSegment searchEntities searchNamespaces updateSchedule updateScheduledBatchSegmentationJob updateSegment",
     },
     "Profile": {
         POLICIES: "createComputedAttribute createDestination createMergePolicy createProjection deleteComputedAttribute deleteDestination deleteMergePolicy "
-                  "deleteProjection getComputedAttribute getComputedAttributes getDestination getDestinations getMergePolicies getMergePolicy "
+                  "deleteProjection getComputedAttribute getComputedAttributes getDestination getDestinations getMergePolicy "
                   "getMergePolicyActiveOnEdge getProjection getProjections patchComputedAttribute patchMergePolicy updateDestination updateMergePolicy "
                   "updateProjection",
         EXPORTS: "createDeleteSystemJob createExportJob deleteDeleteSystemJob deleteExportJob getDeleteSystemJob getDeleteSystemJobs getExportJob getExportJobs "
@@ -33,11 +32,10 @@ BEYOND = {
                    "createSourceConnectionDataLake createSourceConnectionDataLandingZone createSourceConnectionStreaming createTargetConnection "
                    "createTargetConnectionDataLake createTargetConnectionDataLandingZone createTargetConnectionDatasetToDataLandingZone deleteFlow "
                    "deleteSourceConnection deleteTargetConnection exportDatasetToDLZ getExportableDatasets getExportableDatasetsDLZ getFlowSpec "
-                   "getFlowSpecIdFromNames getFlowSpecs getSourceConnection getSourceConnections getTargetConnection getTargetConnections "
+                   "getFlowSpecIdFromNames getSourceConnection getSourceConnections getTargetConnection getTargetConnections "
                    "getUISFlow getUISFlowRuns getUPSFlow getUPSFlowRuns postFlowAction updateFlow updatePolicy updateSourceConnection "
                    "updateTargetConnection",
-        LISTS: "getConnectionSpec getConnectionSpecIdFromName getConnectionSpecs getConnectionSpecsMap",
-        CREDENTIALS: "getLandingZoneCredential getLandingZoneNamespace getLandingZoneSASToken getLandingZoneSASUri getLandingZoneStorageAccountName",
+        CREDENTIALS: "getLandingZoneNamespace getLandingZoneSASToken getLandingZoneSASUri getLandingZoneStorageAccountName",
     },
     "Identity": {
         GRAPH: "createB2BIdentities getIdentity getIdentityMapping getLinkedIdentities postIdentityMapping",

@@ -12,7 +12,7 @@ import time
 
 import nearby  # before everything that opens connections
 import aepp
-from aepp import customerprofile, flowservice, identity, sandboxes, segmentation
+from aepp import catalog, customerprofile, flowservice, identity, policy, sandboxes, schema, segmentation
 
 from aepp_beyond import BEYOND
 
@@ -110,7 +110,24 @@ def main():
     holds("createAudience", created.get("lifecycleState") == "draft" and created["id"] == created["audienceId"], created)
     seg.deleteAudience(created["id"])
 
+    found = seg.getSegments()
+    holds("getSegments", found == [], found)
+    lake = catalog.Catalog()
+    found = lake.getDataSets(limit=1)
+    holds("Catalog.getDataSets", list(found) == [audience] and lake.data.infos["datalake_rows"][0] == 2, found)
+    found = lake.getBatches(n_results=10)
+    holds("Catalog.getBatches", [b["status"] for b in found.values()] == ["success"] * len(found) and len(found) >= 1, found)
+    found = lake.getFailedBatchesDF(n_results=10)
+    holds("Catalog.getFailedBatchesDF", len(found) == 0, found)
+    rules = policy.Policy()
+    found = [l["name"] for l in rules.getCoreLabels()], rules.getCustomLabels(), rules.getPoliciesCore()["children"], rules.getEnabledCorePolicies()["policyIds"]
+    holds("Policy without policies", found == (["C1"], [], [], []), found)
+    found = schema.Schema().getSchemas()
+    holds("Schema.getSchemas", found["results"] == [], found)
+
     profiles = Walked(customerprofile.Profile())
+    found = profiles.getMergePolicies()
+    holds("getMergePolicies", found == [], found)
     ada = profiles.getEntity(schema_name="_xdm.context.profile", entityId="ada@example.com", entityIdNS="email")
     entity = next(iter(ada.values()))["entity"]
     holds("getEntity", entity["segmentMembership"]["CustomerAudienceUpload"][audience]["status"] == "realized", ada)
@@ -172,6 +189,16 @@ def main():
     holds("getConnection", found["name"] == "zone", found)
     found = flows.patchConnection(connection["id"], [{"op": "replace", "path": "/name", "value": "landing"}])
     holds("patchConnection", found.get("etag") and found["etag"] != connection["etag"], found)
+    specs = flows.getConnectionSpecsMap()
+    holds("getConnectionSpecsMap", specs["landing-zone"] == "26f526f2-58f4-4712-961d-e41bf1ccc0e8" and "amazon-s3" in specs, specs)
+    holds("getConnectionSpecs", len(flows.getConnectionSpecs()) == len(specs), specs)
+    holds("getConnectionSpecIdFromName", flows.getConnectionSpecIdFromName("sftp") == specs["sftp"], specs)
+    found = flows.getConnectionSpec(specs["amazon-s3"])["items"][0]
+    holds("getConnectionSpec", found["name"] == "amazon-s3" and found["authSpec"], found)
+    found = flows.getFlowSpecs()
+    holds("getFlowSpecs", [f["name"] for f in found] == ["CloudStorageToAEP"], found)
+    found = flows.getLandingZoneCredential()
+    holds("getLandingZoneCredential", found["containerName"] == "dlz-user-container" and found["uploadUrl"], found)
     gone = flows.deleteConnection(connection["id"])
     holds("deleteConnection", gone == 204, gone)
 

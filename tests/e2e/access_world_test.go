@@ -146,7 +146,8 @@ func (m *matrix) share() {
 	detail := run["details"].([]any)[0].(map[string]any)
 	m.shared = map[string]string{"taskId": task, "operationId": task, "audienceId": id, "runId": run["runId"].(string),
 		"flowId": detail["flowId"].(string), "flowRunId": detail["flowRunId"].(string), "namespace": "email", "identity": "ada@example.com",
-		"specId": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "name": "prod"}
+		"specId": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "name": "prod",
+		"datasetId": id, "batchId": detail["flowRunId"].(string), "family": "core"}
 	for k, v := range m.connection() {
 		m.shared[k] = v
 	}

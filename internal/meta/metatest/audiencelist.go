@@ -200,6 +200,9 @@ func testAudienceFilters(w *world) {
 		equal(w, fmt.Sprintf("%+v", c.query), names, c.want)
 		equal(w, fmt.Sprintf("%+v: total", c.query), total, len(c.want))
 	}
+	labels, err := w.s.Labels(w.Context(), w.scope)
+	w.must(err)
+	equal(w, "labels in use", labels, []string{"core/C1", "custom/x"})
 	if _, _, err := w.s.Audiences(w.Context(), w.scope, is("size", "1")); err == nil {
 		w.Fatal("a list was filtered by size")
 	}

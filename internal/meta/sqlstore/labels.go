@@ -78,3 +78,9 @@ func fillLabelSets(ctx context.Context, t *tx) error {
 		SELECT org, sandbox, label_set, COUNT(*) FROM audiences WHERE NOT deleted GROUP BY org, sandbox, label_set`)
 	return err
 }
+
+// Labels implements meta.Reader.
+func (q queries) Labels(ctx context.Context, scope audience.Scope) ([]string, error) {
+	return list(ctx, q, "the labels", `SELECT DISTINCT l.label FROM label_sets l JOIN audience_counts c ON c.org = l.org AND c.label_set = l.label_set
+		WHERE c.org = $1 AND c.sandbox = $2 AND c.audiences > 0 ORDER BY l.label`, []any{scope.Org, scope.Sandbox}, value[string])
+}
