@@ -16,9 +16,10 @@ type ValidationRequest struct {
 // Validation is the answer. It counts a sample, not the files.
 type Validation struct {
 	Files        []ValidatedFile `json:"files"`
-	MoreFiles    bool            `json:"moreFiles,omitempty"` // there are more than those
-	Fields       []Field         `json:"fields"`              // that the columns suggest
-	Problems     []Problem       `json:"problems"`            // what would keep the audience from being created or run
+	MoreFiles    bool            `json:"moreFiles,omitempty"`  // there are more than those
+	MoreFields   bool            `json:"moreFields,omitempty"` // the files have more columns than an audience can have fields
+	Fields       []Field         `json:"fields"`               // that the columns suggest
+	Problems     []Problem       `json:"problems"`             // what would keep the audience from being created or run
 	RowsRead     int64           `json:"rowsRead"`
 	RowsRejected int64           `json:"rowsRejected"`
 	RejectCounts []RejectCount   `json:"rejectCounts"`      // the most frequent first

@@ -9,6 +9,9 @@ import (
 	"unicode"
 )
 
+// maxFieldName bounds the name of a field, in bytes.
+const maxFieldName = 1024
+
 // reservedPrefix begins the names of the columns that the lake adds.
 const reservedPrefix = "_roster_"
 
@@ -133,6 +136,8 @@ func wrongName(name string) string {
 	switch key := NameKey(name); {
 	case key == "":
 		return "is required"
+	case len(name) > maxFieldName:
+		return fmt.Sprintf("is longer than %d bytes", maxFieldName)
 	case strings.IndexFunc(name, breaksLine) >= 0:
 		return "must not hold a line break or a NUL character"
 	case strings.HasPrefix(strings.ToLower(key), reservedPrefix):

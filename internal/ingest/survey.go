@@ -25,7 +25,7 @@ const (
 	surveyPreview = 20
 	// surveyBytes is how much decoded text a survey looks at to find out types, and how much again to type the sample. The row
 	// at which they end is read whole.
-	surveyBytes = 16 << 20
+	surveyBytes = 8 << 20
 	// previewBytes is how much text a preview shows, and previewValue how much of a value. The row at which they end is shown.
 	previewBytes = 1 << 20
 	previewValue = 4 << 10
@@ -37,6 +37,7 @@ type Survey struct {
 	Files    []SurveyedFile
 	More     bool               // there are more files than those
 	Fields   []audience.Field   // proposed, in the order of the columns; identities have the namespace that their name suggests
+	Columns  int                // that there would be fields for, if an audience could have more than MaxFields
 	Problems []audience.Problem // of the given fields against the columns, and of files
 	Rows     int64              // of the sample
 	Counts   []RejectCount      // of the sample, by code and column, the most frequent first
@@ -86,6 +87,8 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 		return Survey{}, err
 	}
 	v.checkFields()
+	v.out.Columns = len(v.out.Fields)
+	v.out.Fields = v.out.Fields[:min(v.out.Columns, audience.MaxFields)]
 	if err := v.preview(ctx); err != nil {
 		return Survey{}, err
 	}

@@ -202,10 +202,10 @@ func (b *builder) addStrings(k *block, column int, bad *faults) {
 	b.text = text[:at]
 }
 
-// textSize returns a bound of the text in a column of a block.
+// textSize returns a bound of the text in a column of a block. The bounds of all columns are together at most cheap, or exact.
 func textSize(k *block, column int) int {
-	const cheap = 64 << 10
-	if all := int(k.ends[k.rows-1] - k.starts[0]); all <= cheap {
+	const cheap = 1 << 20
+	if all := int(k.ends[k.rows-1] - k.starts[0]); all*k.stride <= cheap {
 		return all
 	}
 	size := 0

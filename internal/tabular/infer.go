@@ -91,7 +91,7 @@ func infer(ctx context.Context, f File, format audience.Format, wanted []Column,
 		if audience.CanNameField(c.Name) {
 			return false
 		}
-		out.Unnamed = append(out.Unnamed, c.Name)
+		out.Unnamed = append(out.Unnamed, cutName(c.Name))
 		return true
 	})
 	return out, nil
@@ -208,11 +208,20 @@ func distinct(names []string) (once []bool, repeated []string) {
 		case n == 1:
 			once[i] = true
 		default:
-			repeated = append(repeated, strings.ToValidUTF8(name, "\uFFFD"))
+			repeated = append(repeated, cutName(strings.ToValidUTF8(name, "\uFFFD")))
 			have[folded] = 0
 		}
 	}
 	return once, repeated
+}
+
+// cutName leaves the end of a name out that is too long to be shown.
+func cutName(name string) string {
+	const longest = 1024 // bytes
+	if len(name) <= longest {
+		return name
+	}
+	return strings.ToValidUTF8(name[:longest], "") + "…"
 }
 
 // narrow takes the first rows of a block into account, but for texts that are null.

@@ -63,9 +63,9 @@ func inferJSON(ctx context.Context, r io.Reader, opts Options, most Sample) (out
 		switch {
 		case k.name == "":
 		case !k.once:
-			out.Unnamed = append(out.Unnamed, k.name)
+			out.Unnamed = append(out.Unnamed, cutName(k.name))
 		case k.nested:
-			out.Nested = append(out.Nested, k.name)
+			out.Nested = append(out.Nested, cutName(k.name))
 		default:
 			out.Columns = append(out.Columns, Column{Name: k.name, Type: k.types.narrowest(k.name)})
 		}
