@@ -104,7 +104,7 @@ func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Con
 		return source.OpenLocal(dir, nil)
 	}
 	if conn.SpecID != audience.SpecLocal {
-		return source.OpenLocal(w.root) // nothing outside is asked
+		return source.OpenLocal(w.root, nil) // nothing outside is asked
 	}
 	root := conn.Params["root"]
 	if root != w.root && !strings.HasPrefix(root, w.root+"/") {

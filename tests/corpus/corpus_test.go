@@ -84,7 +84,7 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 // propose returns the fields that a look at the files of a case proposes.
 func propose(t *testing.T, folder string, spec audience.SourceSpec) []audience.Field {
 	t.Helper()
-	store, err := source.OpenLocal(folder)
+	store, err := source.OpenLocal(folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

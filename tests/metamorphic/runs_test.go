@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/memory"
 	"roster/tests/ingesttest"
 )
 
@@ -99,7 +100,7 @@ func newWorld(t *testing.T, engines *ingesttest.Engines, v variant, rnd *rand.Ra
 	all := 100.0
 	a := engines.Audience(t, audience.Audience{Fields: fields, Source: audience.SourceSpec{Path: "in", Type: audience.PathFolder, Format: v.format},
 		Guards: audience.Guards{MaxRejectedPercent: &all, MaxRemovedPercent: &all, AllowMissingColumns: true}})
-	a.Pipeline.Workers, a.Pipeline.Memory = v.workers, v.memory
+	a.Pipeline.Workers, a.Pipeline.Memory = v.workers, memory.New(v.memory)
 	return &world{Audience: a, t: t, rnd: rnd, variant: v, folder: t.TempDir(), model: model{}}
 }
 
