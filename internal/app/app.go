@@ -161,11 +161,12 @@ func (a *App) wire(ctx context.Context) error {
 		background.Alone()
 	}
 	a.outside = a.cfg.guard().Client()
+	budget := memory.New(a.cfg.Memory)
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
-		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: memory.New(a.cfg.Memory), Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
+		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended,
+		Guardrails: a.cfg.Guardrails, Memory: budget, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})

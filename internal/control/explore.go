@@ -93,12 +93,8 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 		if err := pathError(ctx, src, err, "object", audience.PathFile, file); err != nil {
 			return err
 		}
-		var looked ingest.Survey
-		err = s.looks.do(ctx, a.Scope, func() error {
-			looked, err = s.cfg.Pipeline.Survey(ctx, ingest.SurveyRequest{
-				Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
-			})
-			return err
+		looked, err := s.look(ctx, a.Scope, ingest.SurveyRequest{
+			Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
 		})
 		if err == nil && looked.Files[0].Error != "" {
 			err = audience.InvalidField("object", "%s", looked.Files[0].Error)

@@ -9,6 +9,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/background"
+	"roster/internal/ingest"
 )
 
 // Looks at files parse what a tenant wrote, so that few go on at a time, and one sandbox cannot have all of them.
@@ -49,4 +50,21 @@ func (l *looks) do(ctx context.Context, scope audience.Scope, fn func() error) e
 	background.Working(1)
 	defer background.Working(-1)
 	return fn()
+}
+
+// lookMemory is about how much memory a look at files takes.
+const lookMemory = 16 << 20
+
+// look looks at files when it is the sandbox's turn, and when there is memory for it.
+func (s *Service) look(ctx context.Context, scope audience.Scope, req ingest.SurveyRequest) (v ingest.Survey, err error) {
+	err = s.looks.do(ctx, scope, func() error {
+		_, done, err := s.cfg.Memory.Answer(ctx, lookMemory, lookMemory)
+		if err != nil {
+			return busy(err)
+		}
+		defer done()
+		v, err = s.cfg.Pipeline.Survey(ctx, req)
+		return err
+	})
+	return v, err
 }

@@ -35,6 +35,7 @@ type MemberList struct {
 	Fields []audience.Field // columns of each batch
 	Next   string           // cursor of the next page, "" when this one is the last
 
+	service *Service
 	dataset *lake.Dataset
 	terms   terms
 	limit   int
@@ -123,7 +124,7 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 	if err != nil {
 		return nil, err
 	}
-	l := &MemberList{Fields: fields, limit: q.Limit, runs: s.newRuns(&aud)}
+	l := &MemberList{service: s, Fields: fields, limit: q.Limit, runs: s.newRuns(&aud)}
 	if d, err = s.version(ctx, &aud, d, q, l); err != nil {
 		return nil, err
 	}
@@ -248,7 +249,12 @@ func (l *MemberList) findNext(ctx context.Context, id audience.ID) error {
 // many of its rows come before the page.
 func (l *MemberList) scan(ctx context.Context, columns []string, limit int, fn func(rec arrow.RecordBatch, first memberPosition, skip int) error) error {
 	first := l.from
-	o := lake.ScanOptions{Columns: columns, From: lake.Position{File: first.File, Row: first.Row}}
+	reading, done, err := l.service.reading(ctx, len(columns))
+	if err != nil {
+		return err
+	}
+	defer done()
+	o := lake.ScanOptions{Columns: columns, From: lake.Position{File: first.File, Row: first.Row}, Reading: reading}
 	if limit > 0 {
 		o.BatchRows = min(limit+first.Skip, 8<<10)
 	}

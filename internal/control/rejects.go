@@ -20,6 +20,9 @@ import (
 // correctedFolder holds, in a landing zone, the corrected files of resubmits. Runs of folders pass over its name.
 const correctedFolder = ".resubmitted"
 
+// rejectsAnswer is the memory that reading rejects takes: a batch of them, with the pages that it lies in.
+const rejectsAnswer = 6 << 20
+
 // Rejects calls fn for each rejected row of a run from the n-th on, counted from 0, in the order in which they are
 // kept, and says how many there are. An error of fn ends the reading and is returned.
 func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
@@ -41,6 +44,11 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 	if err != nil {
 		return 0, err
 	}
+	_, done, err := s.cfg.Memory.Answer(ctx, rejectsAnswer, rejectsAnswer)
+	if err != nil {
+		return 0, busy(err)
+	}
+	defer done()
 	hidden := aud.Hidden(a.Grants)
 	total, err = ingest.ReadRejects(ctx, dataset, r.Result.RejectsPath, from, func(row audience.RejectedRow) error { return fn(hidden.Rejected(row)) })
 	if errors.Is(err, fs.ErrNotExist) {

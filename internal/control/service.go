@@ -20,6 +20,7 @@ import (
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/landing"
+	"roster/internal/memory"
 	"roster/internal/meta"
 	"roster/internal/profile"
 	"roster/internal/queue"
@@ -82,6 +83,8 @@ type Config struct {
 	Ended func(r *audience.Run)
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
+	// Memory is that of large answers, and of runs; nil means a budget of its own.
+	Memory *memory.Budget
 	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
 	SuppressErased bool
 	Worker         string // names this process in leases; default one made of host, process id and chance
@@ -96,6 +99,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SettleAge == nil {
 		c.SettleAge = new(DefaultSettleAge)
+	}
+	if c.Memory == nil {
+		c.Memory = memory.New(ingest.DefaultMemory)
 	}
 	if c.Ended == nil {
 		c.Ended = func(*audience.Run) {}

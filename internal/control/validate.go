@@ -62,11 +62,7 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 	if byFields {
 		req.Fields = d.Fields
 	}
-	var v Validation
-	err = s.looks.do(ctx, d.Scope, func() error {
-		v, err = s.cfg.Pipeline.Survey(ctx, req)
-		return err
-	})
+	v, err := s.look(ctx, d.Scope, req)
 	if err != nil {
 		return Validation{}, err
 	}

@@ -26,6 +26,8 @@ const (
 	// surveyBytes is how much decoded text a survey looks at to find out types, and how much again to type the sample. The row
 	// at which they end is read whole.
 	surveyBytes = 8 << 20
+	// surveyMemory is what decoding a Parquet file may take.
+	surveyMemory = 64 << 20
 	// previewBytes is how much text a preview shows, and previewValue how much of a value. The row at which they end is shown.
 	previewBytes = 1 << 20
 	previewValue = 4 << 10
@@ -210,7 +212,7 @@ func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 
 // read reads a file until take has enough of it.
 func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
-	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.Spec.FormatOf()}
+	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.Spec.FormatOf(), MaxMemory: surveyMemory}
 	_, err := tabular.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
 	if err == nil || errors.Is(err, errEnough) {
 		return nil

@@ -18,6 +18,9 @@ type place struct {
 	pos  int64
 }
 
+// findMemory is about how much memory the search of one row takes.
+const findMemory = 16 << 20
+
 // Find returns the row of a member as a batch of one row with all columns, which the caller releases; false when
 // the snapshot has no such member. Of each data file whose bounds allow the key it reads the keys of one row
 // group, of position deletes those that name a row that it found, and one row of the other columns.
@@ -135,7 +138,7 @@ func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i
 // read returns the row's columns.
 func (p place) read(ctx context.Context, schema *arrow.Schema) (_ arrow.RecordBatch, err error) {
 	defer recovered(&err)
-	r, ok, err := openRows(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1})
+	r, ok, err := openRows(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1, Reading: Reading{Memory: findMemory}})
 	if err != nil || !ok {
 		return nil, errors.Join(err, errShort(0))
 	}

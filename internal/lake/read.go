@@ -1,9 +1,11 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -16,12 +18,18 @@ import (
 
 // rowReader reads columns of a data file as Arrow batches, row after row. It holds the file open.
 type rowReader struct {
-	file   *stateFile
-	schema *arrow.Schema // what batches have
-	at     []int         // the reader's column for each of the schema's
-	f      *sumFile
-	rows   pqarrow.RecordReader
-	next   int64 // the file's row that the next batch begins with
+	file    *stateFile
+	foot    *footer
+	schema  *arrow.Schema // what batches have
+	columns []int         // of the file, ascending
+	at      []int         // for each field of the schema, which of the columns it is
+	o       rowOptions
+	f       *sumFile
+	reader  *file.Reader
+	group   int                  // the next row group
+	rows    pqarrow.RecordReader // of the one before; nil when it ended
+	release func()               // gives back what was reserved for that group; may be nil
+	next    int64                // the file's row that the next batch begins with
 }
 
 // rowOptions say how a rowReader reads.
@@ -29,10 +37,23 @@ type rowOptions struct {
 	from     int64 // the first row
 	batch    int   // rows of a batch, at most
 	parallel bool  // decode the columns side by side
-	// buffer makes the reader keep about that many bytes of each column and its current page in memory; 0 stands
-	// for the column's whole part of a row group, which is faster.
-	buffer int64
+	Reading
 }
+
+// Reading says in how much memory rows are read.
+type Reading struct {
+	// Memory is about how many bytes a reader holds, beside a page of each column; 0 stands for 64 MiB. A row is read
+	// whatever its size.
+	Memory int64
+	// Large, when not nil, is called before rows of very many bytes are read, and what it returns when they are.
+	Large func(ctx context.Context) (release func(), err error)
+}
+
+const (
+	defaultReading = 64 << 20
+	// largeRow is how long the rows of a row group are on average that Large is for.
+	largeRow = 256 << 10
+)
 
 // openRows opens the columns of a schema in a data file; false when no row is left after the first.
 func openRows(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOptions) (*rowReader, bool, error) {
@@ -40,74 +61,115 @@ func openRows(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOpti
 	if err != nil || o.from >= f.Rows {
 		return nil, false, err
 	}
-	r, osFile, err := openParquet(f.Path, foot.meta, file.WithReadProps(readProperties(o.buffer)))
+	o.Memory = cmp.Or(o.Memory, defaultReading)
+	out := &rowReader{file: f, foot: foot, schema: schema, o: o, group: foot.groupOf(o.from), next: o.from}
+	if err := out.findColumns(); err != nil {
+		return nil, false, err
+	}
+	props, err := out.properties()
 	if err != nil {
 		return nil, false, err
 	}
-	out := &rowReader{file: f, schema: schema, f: osFile, next: o.from}
-	if err := out.begin(ctx, r, foot, o); err != nil {
+	if out.reader, out.f, err = openParquet(f.Path, foot.meta, file.WithReadProps(props)); err != nil {
+		return nil, false, err
+	}
+	if err := out.openGroup(ctx); err != nil {
 		out.close()
 		return nil, false, err
 	}
 	return out, true, nil
 }
 
-// begin finds the columns and goes to the first row.
-func (r *rowReader) begin(ctx context.Context, pr *file.Reader, foot *footer, o rowOptions) error {
-	columns, err := r.columns(foot)
+// openGroup opens the next row group at the next row.
+func (r *rowReader) openGroup(ctx context.Context) error {
+	_, values, err := r.sizes(r.group)
 	if err != nil {
 		return err
 	}
-	ar, err := pqarrow.NewFileReader(pr, pqarrow.ArrowReadProperties{BatchSize: int64(o.batch), Parallel: o.parallel}, memory.DefaultAllocator)
+	row := max(values/max(r.foot.meta.RowGroup(r.group).NumRows(), 1), 1)
+	if row > largeRow && r.o.Large != nil {
+		if r.release, err = r.o.Large(ctx); err != nil {
+			return err
+		}
+	}
+	batch := min(max(r.o.Memory/8/row, 1), int64(r.o.batch))
+	ar, err := pqarrow.NewFileReader(r.reader, pqarrow.ArrowReadProperties{BatchSize: batch, Parallel: r.o.parallel}, memory.DefaultAllocator)
 	if err != nil {
 		return err
 	}
-	group := foot.groupOf(o.from)
-	var groups []int
-	for g := group; g < len(foot.groups); g++ {
-		groups = append(groups, g)
-	}
-	if r.rows, err = ar.GetRecordReader(ctx, columns, groups); err != nil {
+	if r.rows, err = ar.GetRecordReader(ctx, r.columns, []int{r.group}); err != nil {
 		return err
 	}
-	if skip := o.from - foot.groups[group].first; skip > 0 {
+	if skip := r.next - r.foot.groups[r.group].first; skip > 0 {
 		err = r.rows.SeekToRow(skip)
 	}
+	r.group++
 	return err
 }
 
-// columns returns the file's columns of the schema, ascending, and notes where each field's is among them.
-func (r *rowReader) columns(foot *footer) ([]int, error) {
+// endGroup gives up the row group that is open.
+func (r *rowReader) endGroup() {
+	if r.rows != nil {
+		r.rows.Release()
+		r.rows = nil
+	}
+	if r.release != nil {
+		r.release()
+		r.release = nil
+	}
+}
+
+// sizes returns how many bytes the columns take in a row group, as they lie in the file and as values.
+func (r *rowReader) sizes(group int) (stored, values int64, err error) {
+	rg := r.foot.meta.RowGroup(group)
+	for _, c := range r.columns {
+		chunk, err := rg.ColumnChunk(c)
+		if err != nil {
+			return 0, 0, err
+		}
+		stored += chunk.TotalCompressedSize()
+		values += chunk.TotalUncompressedSize()
+	}
+	return stored, values, nil
+}
+
+// findColumns finds the file's columns of the schema, and where each field's is among them.
+func (r *rowReader) findColumns() error {
 	where := make(map[int]int, r.schema.NumFields()) // the file's column to the schema's
 	for i, f := range r.schema.Fields() {
-		c := foot.meta.Schema.ColumnIndexByName(f.Name)
+		c := r.foot.meta.Schema.ColumnIndexByName(f.Name)
 		if c < 0 {
-			return nil, fmt.Errorf("it has no column %q", f.Name)
+			return fmt.Errorf("it has no column %q", f.Name)
 		}
 		where[c] = i
 	}
-	var columns []int
 	r.at = make([]int, r.schema.NumFields())
-	for c := range foot.meta.Schema.NumColumns() {
+	for c := range r.foot.meta.Schema.NumColumns() {
 		if i, ok := where[c]; ok {
-			r.at[i] = len(columns)
-			columns = append(columns, c)
+			r.at[i] = len(r.columns)
+			r.columns = append(r.columns, c)
 		}
 	}
-	return columns, nil
+	return nil
 }
 
 // read returns the next batch without the rows that are deleted, which may be none, and the file's row after it;
 // false at the end. The caller releases the batch.
 func (r *rowReader) read(ctx context.Context) (rec arrow.RecordBatch, next int64, ok bool, err error) {
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
+	for !r.rows.Next() {
+		if err := r.rows.Err(); err != nil && !errors.Is(err, io.EOF) {
 			return nil, 0, false, err
 		}
-		if r.next != r.file.Rows {
-			return nil, 0, false, fmt.Errorf("it ends after %d of %d rows", r.next, r.file.Rows)
+		if r.group == len(r.foot.groups) {
+			if r.next != r.file.Rows {
+				return nil, 0, false, fmt.Errorf("it ends after %d of %d rows", r.next, r.file.Rows)
+			}
+			return nil, 0, false, nil
 		}
-		return nil, 0, false, nil
+		r.endGroup()
+		if err := r.openGroup(ctx); err != nil {
+			return nil, 0, false, err
+		}
 	}
 	all := r.rows.RecordBatch()
 	cols := make([]arrow.Array, len(r.at))
@@ -142,20 +204,26 @@ func without(ctx context.Context, rec arrow.RecordBatch, deleted bitmap, first i
 	return compute.FilterRecordBatch(ctx, rec, live, compute.DefaultFilterOptions())
 }
 
-// readProperties are those of a reader that keeps that many bytes of each column in memory, all of them for 0.
-func readProperties(buffer int64) *parquet.ReaderProperties {
+// leastBuffer and mostBuffer bound the buffer of a column that is not read whole.
+const leastBuffer, mostBuffer = 8 << 10, 256 << 10
+
+// properties are those of a reader that has the columns' parts of a row group in memory as they lie in the file, which is
+// fastest, when these take half of its memory at most; otherwise it has a buffer for each.
+func (r *rowReader) properties() (*parquet.ReaderProperties, error) {
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
-	props.BufferedStreamEnabled = buffer > 0
-	if buffer > 0 {
-		props.BufferSize = buffer
+	for g := r.group; g < len(r.foot.groups) && !props.BufferedStreamEnabled; g++ {
+		stored, _, err := r.sizes(g)
+		if err != nil {
+			return nil, err
+		}
+		props.BufferedStreamEnabled = stored > r.o.Memory/2
 	}
-	return props
+	props.BufferSize = min(max(r.o.Memory/4/int64(len(r.columns)), leastBuffer), mostBuffer)
+	return props, nil
 }
 
 func (r *rowReader) close() error {
-	if r.rows != nil {
-		r.rows.Release()
-	}
+	r.endGroup()
 	return r.f.Close()
 }
 

@@ -22,9 +22,10 @@ type RewriteOptions struct {
 }
 
 const (
-	// rewriteSource is about what the rewrite of a file takes in memory: of each column a page, a buffer and some rows.
+	// rewriteSource is about what the rewrite of a file takes in memory: of each column a page, a buffer and some rows. It
+	// is more for very many columns, which take rewriteColumn each.
 	rewriteSource = 4 << 20
-	rewriteBuffer = 64 << 10
+	rewriteColumn = pageSize
 	rewriteBatch  = 1 << 10
 	// rewriteRows and rewriteGroup are the rows of a batch and of a row group that are written.
 	rewriteRows  = 16 << 10
@@ -41,11 +42,11 @@ func (d *Dataset) Rewrite(ctx context.Context, o RewriteOptions) (files []DataFi
 	}
 	interim := o.Dir + "-interim"
 	defer func() { err = errors.Join(err, removeDurable(filepath.Join(d.dir, "data", interim))) }()
-	fan := int(max(o.Memory/rewriteSource, 4))
+	fan := int(max(o.Memory/max(rewriteSource, int64(d.schema.NumFields())*rewriteColumn), 2))
 	data := state.data
 	for len(data) > fan {
 		slices.SortFunc(data, func(a, b *stateFile) int { return cmp.Compare(a.Bytes, b.Bytes) })
-		first, err := d.rewrite(ctx, data[:fan], RewriteOptions{Dir: interim, FileSize: 1 << 62})
+		first, err := d.rewrite(ctx, data[:fan], RewriteOptions{Dir: interim, Memory: o.Memory, FileSize: 1 << 62})
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +148,7 @@ type mergeSource struct {
 }
 
 func (s *mergeSource) begin(ctx context.Context, schema *arrow.Schema) error {
-	r, ok, err := openRows(ctx, s.file, schema, rowOptions{batch: rewriteBatch, buffer: rewriteBuffer})
+	r, ok, err := openRows(ctx, s.file, schema, rowOptions{batch: rewriteBatch, Reading: Reading{Memory: rewriteSource}})
 	if err != nil || !ok {
 		return err
 	}

@@ -43,7 +43,7 @@ func TestRewrite(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]lake.RewriteOptions{
 		"at once":      {Memory: 1 << 30, FileSize: 1 << 30},
-		"in rounds":    {Memory: 1, FileSize: 1 << 30}, // four files at a time
+		"in rounds":    {Memory: 1, FileSize: 1 << 30}, // two files at a time
 		"into several": {Memory: 1 << 30, FileSize: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,14 +21,15 @@ type ScanOptions struct {
 	Columns   []string // names of fields and system columns, in the order wanted; all when empty
 	From      Position // where to begin
 	BatchRows int      // rows of a batch, at most; 0 stands for 8192
+	Reading
 }
 
 const defaultBatchRows = 8 << 10
 
 // Scan calls fn with the live rows of the snapshot, each once, in an order that is the snapshot's own: file by
 // file, sorted by _roster_id within each. A later scan that begins at next goes on after rec. rec is released
-// after fn returns. The next batches are decoded meanwhile; memory holds two of them and one row group of each
-// column. An error of fn ends the scan and is returned.
+// after fn returns. The next batches are decoded meanwhile; memory holds two of them and what Reading says. An error of
+// fn ends the scan and is returned.
 func (d *Dataset) Scan(ctx context.Context, o ScanOptions, fn func(rec arrow.RecordBatch, next Position) error) error {
 	schema, err := columnsNamed(d.schema, o.Columns)
 	if err != nil {
@@ -70,7 +71,7 @@ type scanned struct {
 func (s *State) decode(ctx context.Context, schema *arrow.Schema, o ScanOptions, to chan<- scanned) error {
 	from := o.From.Row
 	for i := o.From.File; i < len(s.data); i++ {
-		if err := s.decodeFile(ctx, i, from, schema, cmp.Or(o.BatchRows, defaultBatchRows), to); err != nil {
+		if err := s.decodeFile(ctx, i, from, schema, o, to); err != nil {
 			return fmt.Errorf("read %s: %w", s.data[i].Path, unreadable(ctx.Err(), s.data[i].Path, err))
 		}
 		from = 0
@@ -78,9 +79,9 @@ func (s *State) decode(ctx context.Context, schema *arrow.Schema, o ScanOptions,
 	return nil
 }
 
-func (s *State) decodeFile(ctx context.Context, i int, from int64, schema *arrow.Schema, batch int, to chan<- scanned) (err error) {
+func (s *State) decodeFile(ctx context.Context, i int, from int64, schema *arrow.Schema, o ScanOptions, to chan<- scanned) (err error) {
 	defer recovered(&err)
-	r, ok, err := openRows(ctx, s.data[i], schema, rowOptions{from: from, batch: batch, parallel: true})
+	r, ok, err := openRows(ctx, s.data[i], schema, rowOptions{from: from, batch: cmp.Or(o.BatchRows, defaultBatchRows), parallel: true, Reading: o.Reading})
 	if err != nil || !ok {
 		return err
 	}

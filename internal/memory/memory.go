@@ -32,8 +32,10 @@ var ErrBusy = errors.New("memory: too many large answers at a time")
 type Budget struct {
 	runs    int64 // bytes for all runs
 	begin   *semaphore.Weighted
-	answers *semaphore.Weighted
-	most    int64 // bytes for all answers
+	roomy   *semaphore.Weighted // half of the memory for answers, for those that get what they want
+	answers *semaphore.Weighted // the other half
+	most    int64               // bytes of it
+	large   *semaphore.Weighted // of one piece
 
 	mu     sync.Mutex
 	active int
@@ -43,9 +45,8 @@ type Budget struct {
 // New returns a budget of so many bytes.
 func New(total int64) *Budget {
 	most := min(max(total/8, leastAnswers), mostAnswers)
-	b := &Budget{runs: max(total-most, leastBase), most: most, answers: semaphore.NewWeighted(most)}
-	b.begin = semaphore.NewWeighted(b.runs)
-	return b
+	return &Budget{runs: max(total-most, leastBase), most: most / 2, begin: semaphore.NewWeighted(max(total-most, leastBase)),
+		roomy: semaphore.NewWeighted(most / 2), answers: semaphore.NewWeighted(most / 2), large: semaphore.NewWeighted(1)}
 }
 
 // Begin returns the share of a run that begins; it waits while too many go on. Whoever has a share asks for no other.
@@ -64,19 +65,34 @@ func (b *Budget) Begin(ctx context.Context) (*Share, error) {
 // base is the base of the n-th of the runs that go on.
 func (b *Budget) base(n int) int64 { return max(b.runs/int64(2*(n+1)), leastBase) }
 
-// Answer reserves the memory of an answer, or as much as all answers have, and returns what gives it back. It waits for
-// its turn, but not for long: then it is ErrBusy.
-func (b *Budget) Answer(ctx context.Context, bytes int64) (release func(), err error) {
-	bytes = min(max(bytes, 0), b.most)
+// Answer reserves memory for an answer: as much as it wants when there is plenty, otherwise the least that it can do
+// with, or as much as such answers have. It returns how much that is, and what gives it back. It waits for its turn, but
+// not for long: then it is ErrBusy.
+func (b *Budget) Answer(ctx context.Context, want, least int64) (got int64, release func(), err error) {
+	if b.roomy.TryAcquire(want) {
+		return want, sync.OnceFunc(func() { b.roomy.Release(want) }), nil
+	}
+	least = min(least, b.most)
+	release, err = acquire(ctx, b.answers, least)
+	return least, release, err
+}
+
+// Large waits until it is alone in holding a piece that is larger than all of a share or an answer, such as rows of
+// megabytes. Whoever holds it asks for nothing else.
+func (b *Budget) Large(ctx context.Context) (release func(), err error) {
+	return acquire(ctx, b.large, 1)
+}
+
+func acquire(ctx context.Context, s *semaphore.Weighted, n int64) (release func(), err error) {
 	within, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	if err := b.answers.Acquire(within, bytes); err != nil {
+	if err := s.Acquire(within, n); err != nil {
 		if ctx.Err() == nil {
 			err = ErrBusy
 		}
 		return nil, err
 	}
-	return sync.OnceFunc(func() { b.answers.Release(bytes) }), nil
+	return sync.OnceFunc(func() { s.Release(n) }), nil
 }
 
 // Share is what one run has of a budget.

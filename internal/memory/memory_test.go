@@ -82,16 +82,24 @@ func TestBegin(t *testing.T) {
 	})
 }
 
-// TestAnswer: answers wait for their turn, but not for ever; one that is too large is alone.
+// TestAnswer: answers get what they want while there is plenty, then less; they wait for their turn, but not for ever.
+// One that is too large is alone.
 func TestAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(64 * mib)
-		release, err := b.Answer(t.Context(), 1<<40)
-		if err != nil {
+		if got, _, err := b.Answer(t.Context(), 8*mib, mib); err != nil || got != 8*mib {
+			t.Fatalf("the first answer has %d bytes: %v", got, err)
+		}
+		got, release, err := b.Answer(t.Context(), 8*mib, mib)
+		if err != nil || got != mib {
+			t.Fatalf("the second answer has %d bytes: %v", got, err)
+		}
+		release()
+		if _, release, err = b.Answer(t.Context(), 8*mib, 1<<40); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Answer(t.Context(), mib); !errors.Is(err, memory.ErrBusy) {
+		if _, _, err := b.Answer(t.Context(), 8*mib, mib); !errors.Is(err, memory.ErrBusy) {
 			t.Fatalf("beside an answer that holds all: %v", err)
 		}
 		go func() {
@@ -99,7 +107,7 @@ func TestAnswer(t *testing.T) {
 			release()
 			release()
 		}()
-		if release, err = b.Answer(t.Context(), mib); err != nil {
+		if _, release, err = b.Answer(t.Context(), 8*mib, mib); err != nil {
 			t.Fatal(err)
 		}
 		release()

@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/background":          {}, // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/meta"},
 	"internal/edge":                {},
-	"internal/control":             {"internal/background", "internal/ingest", "internal/lake", "internal/landing", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
+	"internal/control":             {"internal/background", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/memory", "internal/profile", "internal/source", "internal/tabular"},
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
 	"internal/lake":                {"internal/fault"},
