@@ -95,8 +95,13 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case status == http.StatusTooManyRequests:
-		wait := math.Ceil(audience.AsError(err).RetryAfter.Seconds())
-		w.Header().Set("Retry-After", strconv.Itoa(max(int(wait), 1)))
+		retryAfter(w.Header(), err)
 	}
 	s.write(w, r, status, problemType, body)
+}
+
+// retryAfter says when a request is possible that was one too many.
+func retryAfter(h http.Header, err error) {
+	wait := math.Ceil(audience.AsError(err).RetryAfter.Seconds())
+	h.Set("Retry-After", strconv.Itoa(max(int(wait), 1)))
 }

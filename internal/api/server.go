@@ -151,8 +151,9 @@ func common(h http.Header, requestID string) {
 func Crowded(w http.ResponseWriter, _ *http.Request) {
 	id := uuid.NewString()
 	common(w.Header(), id)
-	status, body := refusal(audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when others have ended"), id)
-	w.Header().Set("Retry-After", "1")
+	err := audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when others have ended")
+	status, body := refusal(err, id)
+	retryAfter(w.Header(), err)
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(status)
 	_, _ = w.Write(encode(body))
@@ -261,7 +262,7 @@ func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
 			values[i] = v
 		}
 	}
-	return s.Issuer.Authenticate(r.Context(), auth.Headers{Authorization: values[0], APIKey: values[1], Org: values[2], Sandbox: values[3]})
+	return s.Issuer.Authenticate(r.Context(), auth.Headers{Authorization: values[0], APIKey: values[1], Org: values[2], Sandbox: values[3], Remote: r.RemoteAddr})
 }
 
 // recovered answers a request whose handler panicked.

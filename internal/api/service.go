@@ -93,7 +93,7 @@ type Service interface {
 
 // Issuer is what the handlers need of the credentials; *auth.Issuer has it.
 type Issuer interface {
-	Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
+	Token(ctx context.Context, remote, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
 	Authenticate(ctx context.Context, h auth.Headers) (audience.Actor, error)
 	SignReceipt(receipt []byte) (signature string, err error)
 	SignCertificate(certificate []byte) (signature string, err error)

@@ -5,18 +5,19 @@ import (
 	"net/http"
 
 	"roster/client"
+	"roster/internal/audience"
 	"roster/internal/auth"
 )
 
 // maxForm bounds the body of a token request.
-const maxForm = 64 << 10
+const maxForm = 16 << 10
 
 // token issues a token to an API client. It takes its parameters from a form or from the URL, and refuses as
 // OAuth does. Neither is ever logged.
 func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "the parameters are not a well-formed form of at most 64 KiB")
+		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "the parameters are not a well-formed form of at most 16 KiB")
 		return
 	}
 	id, secret := r.Form.Get("client_id"), r.Form.Get("client_secret")
@@ -31,10 +32,13 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "client_id and client_secret are required")
 		return
 	}
-	token, expiresIn, err := s.Issuer.Token(r.Context(), id, secret)
+	token, expiresIn, err := s.Issuer.Token(r.Context(), r.RemoteAddr, id, secret)
 	switch {
 	case errors.Is(err, auth.ErrInvalidClient):
 		s.refuseToken(w, r, http.StatusUnauthorized, "invalid_client", "the client_id or the client_secret is wrong")
+	case audience.CodeOf(err) == audience.TooMany:
+		retryAfter(w.Header(), err)
+		s.refuseToken(w, r, http.StatusTooManyRequests, "slow_down", audience.AsError(err).Message)
 	case err != nil:
 		s.fail(w, r, err)
 	default:

@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, service: newFake(), metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}}
 	w.handler = New(Config{Service: w.service, Issuer: issuer, Log: slog.New(slog.NewTextHandler(&syncWriter{w: w.log}, nil)), Registerer: w.metrics})
-	if w.token, _, err = issuer.Token(t.Context(), clientID, secret); err != nil {
+	if w.token, _, err = issuer.Token(t.Context(), "192.0.2.1:1", clientID, secret); err != nil {
 		t.Fatal(err)
 	}
 	return w

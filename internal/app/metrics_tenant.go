@@ -10,11 +10,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"roster/internal/audience"
+	"roster/internal/auth"
 )
 
 // minMetricsToken is how many characters a token for /metrics has at least.
@@ -77,13 +79,24 @@ func (a *App) metricsHandler() (http.Handler, error) {
 	}
 	want := sha256.Sum256(token)
 	all := promhttp.HandlerFor(prometheus.Gatherers{a.metrics, a.tenants.registry}, promhttp.HandlerOpts{})
+	tried := auth.NewBrake(time.Now)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if sum := sha256.Sum256([]byte(strings.TrimSpace(given))); !strings.EqualFold(scheme, "bearer") || subtle.ConstantTimeCompare(sum[:], want[:]) == 0 {
+		sum := sha256.Sum256([]byte(strings.TrimSpace(given)))
+		right := strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(sum[:], want[:]) == 1
+		err := tried.Check(r.RemoteAddr, "")
+		if err == nil && !right && given != "" {
+			err = tried.Wrong(r.RemoteAddr, "")
+		}
+		switch {
+		case err != nil:
+			w.Header().Set("Retry-After", strconv.Itoa(int(audience.AsError(err).RetryAfter.Seconds())+1))
+			http.Error(w, audience.AsError(err).Message, http.StatusTooManyRequests)
+		case !right:
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "the metrics need the token that the operator gave", http.StatusUnauthorized)
-			return
+		default:
+			all.ServeHTTP(w, r)
 		}
-		all.ServeHTTP(w, r)
 	}), nil
 }

@@ -10,12 +10,13 @@ import (
 	"roster/internal/meta"
 )
 
-// Headers are the four headers that every call carries.
+// Headers are the four headers that every call carries, and where it comes from.
 type Headers struct {
 	Authorization string
 	APIKey        string // x-api-key
 	Org           string // x-gw-ims-org-id
 	Sandbox       string // x-sandbox-name
+	Remote        string // the address of the client, which is no header, as http.Request.RemoteAddr has it
 }
 
 // Authenticate returns the caller that the headers prove, or an *audience.Error with the contract's code. It
@@ -28,7 +29,7 @@ func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, e
 	if !strings.EqualFold(scheme, "bearer") {
 		return audience.Actor{}, audience.Errorf(audience.BadToken, `the header Authorization must be "Bearer" and a token`)
 	}
-	c, err := i.verify(strings.TrimSpace(token))
+	c, err := i.verify(strings.TrimSpace(token), h)
 	if err != nil {
 		return audience.Actor{}, err
 	}

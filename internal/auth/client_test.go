@@ -55,12 +55,12 @@ func TestOldSecrets(t *testing.T) {
 	c.SecretHash, c.OldSecrets = hash, []audience.OldSecret{{Hash: HashSecret("older"), ValidUntil: b.now}, {Hash: HashSecret(secret), ValidUntil: b.now.Add(time.Hour)}}
 	b.store.clients[testClient] = c
 	for text, want := range map[string]error{fresh: nil, secret: nil, "older": ErrInvalidClient, "": ErrInvalidClient} {
-		if _, _, err := b.issuer.Token(t.Context(), testClient, text); !errors.Is(err, want) {
+		if _, _, err := b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, text); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", text, err, want)
 		}
 	}
 	b.now = b.now.Add(time.Hour)
-	if _, _, err := b.issuer.Token(t.Context(), testClient, secret); !errors.Is(err, ErrInvalidClient) {
+	if _, _, err := b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, secret); !errors.Is(err, ErrInvalidClient) {
 		t.Errorf("an old secret whose time is over: %v", err)
 	}
 }
@@ -77,12 +77,12 @@ func TestTokenEndsWithItsSecret(t *testing.T) {
 	b.store.clients[testClient] = c
 	b.issuer.Forget()
 	b.accepted(h)
-	token, life, err := b.issuer.Token(t.Context(), testClient, secret)
+	token, life, err := b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, secret)
 	if err != nil || life > time.Hour {
 		t.Errorf("a token of a secret that has an hour left lives %s, %v", life, err)
 	}
 	b.accepted(b.headers(token))
-	newer, life, err := b.issuer.Token(t.Context(), testClient, fresh)
+	newer, life, err := b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, fresh)
 	if err != nil || life != tokenLife-time.Second {
 		t.Errorf("a token of the new secret lives %s, %v", life, err)
 	}

@@ -3,6 +3,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -53,6 +54,8 @@ type Issuer struct {
 	foreign      *foreign // another issuer, nil for none
 	verified     *cache[[sha256.Size]byte, claims]
 	grants       *cache[grantKey, audience.Actor]
+	// Brakes for whoever tries secrets and tokens.
+	secretsTried, tokensTried *Brake
 }
 
 // NewIssuer opens the signing key in keyFile, which it creates with mode 0600 when it is absent.
@@ -74,7 +77,8 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 		return nil, fmt.Errorf("%s: %w", keyFile, err)
 	}
 	return &Issuer{store: store, clock: clock, key: key, tokens: tokens, receipts: receipts, certificates: certificates,
-		verified: newCache[[sha256.Size]byte, claims](cacheSize), grants: newCache[grantKey, audience.Actor](cacheSize)}, nil
+		verified: newCache[[sha256.Size]byte, claims](cacheSize), grants: newCache[grantKey, audience.Actor](cacheSize),
+		secretsTried: NewBrake(clock), tokensTried: newBrake(clock, ofTokens)}, nil
 }
 
 // claims is the content of a token.
@@ -86,8 +90,12 @@ type claims struct {
 }
 
 // Token issues a token for a client that knows its secret, and tells how long it lives: never longer than the secret. ErrInvalidClient
-// when the client is unknown or the secret is wrong.
-func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (token string, expiresIn time.Duration, err error) {
+// when the client is unknown or the secret is wrong, a TooMany error when that was so too often at the client's address, which remote is
+// as http.Request.RemoteAddr has it.
+func (i *Issuer) Token(ctx context.Context, remote, clientID, clientSecret string) (token string, expiresIn time.Duration, err error) {
+	if err := i.secretsTried.Check(remote, clientID); err != nil {
+		return "", 0, err
+	}
 	client, err := i.store.Client(ctx, clientID)
 	if err != nil && !errors.Is(err, meta.ErrNotFound) {
 		return "", 0, err
@@ -95,8 +103,9 @@ func (i *Issuer) Token(ctx context.Context, clientID, clientSecret string) (toke
 	now := i.clock()
 	until, ok := knows(client, clientSecret, now)
 	if !ok {
-		return "", 0, ErrInvalidClient
+		return "", 0, cmp.Or(i.secretsTried.Wrong(remote, clientID), ErrInvalidClient)
 	}
+	i.secretsTried.Right(remote, clientID)
 	now = now.Truncate(time.Second)
 	expiry := now.Add(tokenLife)
 	if !until.IsZero() && until.Before(expiry) {
@@ -136,15 +145,21 @@ func has(c audience.Client, id string, now time.Time) bool {
 	})
 }
 
-// verify returns the content of a token that this issuer signed and whose time is not over.
-func (i *Issuer) verify(token string) (claims, error) {
+// verify returns the content of a token that this issuer signed and whose time is not over. Whoever tried too many others at his address
+// has to wait, unless the token was seen before.
+func (i *Issuer) verify(token string, h Headers) (claims, error) {
 	now := i.clock()
 	var buf [1 << 10]byte // the usual token, which so stays on the stack
 	id := sha256.Sum256(append(buf[:0], token...))
 	c, ok := i.verified.get(id)
 	if !ok {
-		var err error
-		if c, err = i.checked(token); err != nil {
+		err := i.tokensTried.Check(h.Remote, h.APIKey)
+		if err != nil {
+			return c, err
+		}
+		if c, err = i.checked(token); audience.CodeOf(err) == audience.BadToken {
+			return c, cmp.Or(i.tokensTried.Wrong(h.Remote, h.APIKey), err)
+		} else if err != nil {
 			return c, err
 		}
 	}

@@ -79,7 +79,7 @@ func setup(t *testing.T) *bundle {
 	b.issuer = b.open()
 	var expiresIn time.Duration
 	var err error
-	b.token, expiresIn, err = b.issuer.Token(t.Context(), testClient, secret)
+	b.token, expiresIn, err = b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, secret)
 	if err != nil || expiresIn != 86399*time.Second {
 		t.Fatal(expiresIn, err)
 	}
@@ -227,12 +227,12 @@ func TestTokenRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, c := range [][2]string{{testClient, "wrong"}, {testClient, ""}, {"nobody", secret}, {"nobody", ""}, {"", ""}} {
-		if _, _, err := b.issuer.Token(t.Context(), c[0], c[1]); !errors.Is(err, ErrInvalidClient) {
+		if _, _, err := b.issuer.Token(t.Context(), "192.0.2.1:1", c[0], c[1]); !errors.Is(err, ErrInvalidClient) {
 			t.Errorf("%q: %v", c, err)
 		}
 	}
 	b.store.err = errors.New("away")
-	if _, _, err := b.issuer.Token(t.Context(), testClient, secret); err == nil || errors.Is(err, ErrInvalidClient) {
+	if _, _, err := b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, secret); err == nil || errors.Is(err, ErrInvalidClient) {
 		t.Errorf("the store is away: %v", err)
 	}
 	b.refused(b.headers(b.token), audience.Internal)
@@ -324,7 +324,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				token, _, err := b.issuer.Token(t.Context(), testClient, secret)
+				token, _, err := b.issuer.Token(t.Context(), "192.0.2.1:1", testClient, secret)
 				if err != nil {
 					t.Error(err)
 				}
@@ -361,7 +361,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	token, _, err := i.Token(b.Context(), testClient, secret)
+	token, _, err := i.Token(b.Context(), "192.0.2.1:1", testClient, secret)
 	if err != nil {
 		b.Fatal(err)
 	}

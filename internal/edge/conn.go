@@ -189,8 +189,9 @@ func addressOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// counted is the address that those of one client are counted by. A client has at least a network of 64 bits in IPv6.
-func counted(a netip.Addr) netip.Addr {
+// Counted is the address that those of one client are counted by. A client has at least a network of 64 bits in IPv6.
+func Counted(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
 	if a.Is6() {
 		if p, err := a.Prefix(64); err == nil {
 			return p.Addr()

@@ -52,7 +52,7 @@ type Gate struct {
 
 // peer is an address that connections come from.
 type peer struct {
-	address netip.Addr // as counted returns it, but for a proxy
+	address netip.Addr // as Counted returns it, but for a proxy
 	proxy   bool
 	conns   map[*Conn]struct{}
 	load    int // connections, streams beside others, and requests through proxies
@@ -110,7 +110,7 @@ func (g *Gate) admit(raw net.Conn) *Conn {
 	if g.trusts(address) {
 		c.peer = g.peer(address, true)
 	} else {
-		c.peer = g.peer(counted(address), false)
+		c.peer = g.peer(Counted(address), false)
 	}
 	ok := g.take(c.peer, nil)
 	if ok {

@@ -27,7 +27,7 @@ func (g *Gate) forwarded(r *http.Request) (_ *http.Request, leave func()) {
 	as.RemoteAddr = netip.AddrPortFrom(client, 0).String()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := g.peer(counted(client), false)
+	p := g.peer(Counted(client), false)
 	if g.limits.PerAddress > 0 && p.load >= g.limits.PerAddress {
 		return &as, nil
 	}

@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
 	"internal/background":          {}, // threads of long work: whoever computes for long has it
-	"internal/auth":                {"internal/meta"},
+	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
 	"internal/control":             {"internal/background", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/memory", "internal/profile", "internal/source", "internal/tabular"},
