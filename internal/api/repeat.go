@@ -39,7 +39,8 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 	if err != nil {
 		return answer{}, err
 	}
-	kept, done, err := s.Service.Repeated(c.Context(), c.actor, key, request.begin)
+	about, _ := c.audienceID() // a path without one is about no audience
+	kept, done, err := s.Service.Repeated(c.Context(), c.actor, key, request.begin, about)
 	if err != nil {
 		return answer{}, err
 	}

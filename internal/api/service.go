@@ -86,7 +86,7 @@ type Service interface {
 	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
 	Erasures(ctx context.Context, a audience.Actor, after *meta.ErasurePlace, limit int) ([]audience.Erasure, error)
 
-	Repeated(ctx context.Context, a audience.Actor, key, request string) (meta.Answer, bool, error)
+	Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (meta.Answer, bool, error)
 	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
 	Refused(ctx context.Context, a audience.Actor, key string) error
 }

@@ -505,7 +505,7 @@ func (f *fake) Receipt(_ context.Context, _ audience.Actor, _ audience.ID, id au
 	return f.run, "file:///lake/a", absent("run", id)
 }
 
-func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string) (meta.Answer, bool, error) {
+func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string, _ audience.ID) (meta.Answer, bool, error) {
 	a, known := f.answers[key]
 	if begin, _, _ := strings.Cut(a.Request, control.WholeRequest); known && begin != request {
 		return a, false, audience.InvalidField(repeatHeader, "was another request's")

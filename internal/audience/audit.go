@@ -56,6 +56,7 @@ const (
 	WebhookTest      Action = "webhook.test"
 	ErasureCreate    Action = "erasure.create"
 	SecretRotate     Action = "secret.rotate"
+	RequestRepeat    Action = "request.repeat" // which is recorded when it is refused
 )
 
 // OrgWide reports whether the action is about something that is not a sandbox's.

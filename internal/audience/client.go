@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// SystemUser stands in the audit log, and as who created something, for what the server does by itself. No client has this name.
+const SystemUser = "roster"
+
 // ClientRole is what an API client may do in a sandbox.
 type ClientRole string
 
@@ -94,6 +97,21 @@ type Actor struct {
 	Grants Grants
 	// RequestID names the request that the actor makes, for the audit log.
 	RequestID string
+}
+
+// Rights is what an actor may do in its sandbox. The zero Rights is nothing.
+type Rights struct {
+	Role    ClientRole `json:"role,omitempty"`
+	OrgRole ClientRole `json:"orgRole,omitempty"`
+	Grants  Grants     `json:"grants,omitempty"`
+}
+
+// Rights are what the actor may do.
+func (a Actor) Rights() Rights { return Rights{a.Role, a.OrgRole, a.Grants} }
+
+// Holds reports whether the actor may do all that these rights allow.
+func (a Actor) Holds(r Rights) bool {
+	return rank(a.Role) >= rank(r.Role) && rank(a.OrgRole) >= rank(r.OrgRole) && a.Grants.Covers(r.Grants)
 }
 
 // May reports whether the actor's role includes want.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"roster/internal/audience"
 	"roster/internal/meta"
 )
@@ -123,7 +125,11 @@ var errNamesake = errors.New("auth: a client of another issuer has the id of an 
 
 // client returns the client of a key: one that is stored, or one that a token of another issuer tells of.
 func (i *Issuer) client(ctx context.Context, key grantKey, out *outsider) (audience.Client, error) {
-	stored, err := i.store.Client(ctx, key.client)
+	id := key.client
+	if u, err := uuid.Parse(id); err == nil && out != nil {
+		id = u.String() // which an API client may have, however it is spelled
+	}
+	stored, err := i.store.Client(ctx, id)
 	switch {
 	case out == nil:
 		return stored, err

@@ -147,6 +147,9 @@ func (f *foreign) verify(token string) (c claims, err error) {
 			return c, audience.Errorf(audience.Forbidden, "the token has no claim %q with a text", needed.claim)
 		}
 	}
+	if problem := nameProblem(c.Subject); problem != "" {
+		return c, audience.Errorf(audience.Forbidden, "the claim %q of the token %s; its issuer must give the client another id", f.ClientClaim, problem)
+	}
 	sum := sha256.Sum256([]byte(token))
 	c.outside = &outsider{roles: f.roles(texts(claimOf(said, f.RolesClaim))), labels: audience.NewGrants(texts(claimOf(said, f.LabelsClaim))), token: hex.EncodeToString(sum[:])}
 	return c, nil

@@ -332,3 +332,22 @@ func TestOIDCNamesake(t *testing.T) {
 	delete(b.store.clients, testClient)
 	b.accepted(h)
 }
+
+// TestOIDCNames has an issuer name its client as the server names itself, or so that it looks like somebody else.
+func TestOIDCNames(t *testing.T) {
+	t.Parallel()
+	b, _, key, claims := trusting(t, nil)
+	for _, name := range []string{"roster", "Roster", "ROSTER", " roster", "roster ", "roster\u200b", "ro\u00adster", "\ufeffroster", "roster\n", "roster\x00",
+		"\uff52\uff4f\uff53\uff54\uff45\uff52", "r\u043ester", "ro\u017fter", "a  b", "e\u0301mil", "a\u00a0b", strings.Repeat("x", 256), strings.ToUpper(testClient), "{" + testClient + "}", "urn:uuid:" + testClient} {
+		h := b.of(signed(t, key, but(claims, "sub", name)))
+		h.APIKey = name
+		b.refused(h, audience.Forbidden)
+	}
+	for _, name := range []string{"roster-etl", "my roster", "émil", "Ростер", "auth0|5f7c8ec7c33c6c004bbafe82", "spiffe://example.com/etl", strings.ToUpper(absentClient)} {
+		h := b.of(signed(t, key, but(claims, "sub", name)))
+		h.APIKey = name
+		b.accepted(h)
+	}
+}
+
+const absentClient = "0a3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11"

@@ -169,7 +169,7 @@ func TestAuditOfSchedules(t *testing.T) {
 	a := w.submit(d)
 	w.clock.advance(24 * time.Hour)
 	w.handle(scheduleJob(a))
-	if e := w.last(); e.Action != audience.RunStart || e.ClientID != control.SystemUser || e.Object != string(a.ID) || e.Org != a.Scope.Org || e.Sandbox != "prod" {
+	if e := w.last(); e.Action != audience.RunStart || e.ClientID != audience.SystemUser || e.Object != string(a.ID) || e.Org != a.Scope.Org || e.Sandbox != "prod" {
 		t.Errorf("%+v", e)
 	}
 }

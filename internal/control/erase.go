@@ -361,7 +361,7 @@ func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	if now.Before(w.e.Progress.RetryAt) {
 		return errLater
 	}
-	run := newRun(*aud, SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
+	run := newRun(*aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
 		Reason: "erasure " + string(w.e.ID)})
 	run.CreatedAt, run.UpdatedAt = now, now
 	w.note(aud).RunID = run.ID

@@ -96,7 +96,7 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	w.handle(queue.Job{Kind: queue.RunJob, ID: string(other.ID)})
 	w.handle(job)
 	failing := w.newestRun(aud.ID)
-	if failing.Request.Kind != audience.RunErase || failing.Request.Erasure != e.ID || failing.CreatedBy != control.SystemUser {
+	if failing.Request.Kind != audience.RunErase || failing.Request.Erasure != e.ID || failing.CreatedBy != audience.SystemUser {
 		t.Fatalf("the run is %+v", failing.Request)
 	}
 	w.pipeline.do = failWith("the disk is full")

@@ -26,9 +26,6 @@ const (
 	DefaultUndoWindow = 7 * 24 * time.Hour
 )
 
-// SystemUser is who created what nobody asked for, such as the runs that take out members whose time is over.
-const SystemUser = "roster"
-
 // maintenance returns the maintenance jobs that are due.
 func (s *Service) maintenance(ctx context.Context, now time.Time) ([]queue.Job, error) {
 	due, err := s.cfg.Store.Unmaintained(ctx, now.Add(-maintainEvery), maintainAtOnce)
@@ -101,7 +98,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 
 // startExpiry begins the run that takes out members whose time is over.
 func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audience, now time.Time) error {
-	run := newRun(aud, SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
+	run := newRun(aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
 		Reason: "members whose time is over"})
 	run.CreatedAt, run.UpdatedAt = now, now
 	if err := tx.CreateRun(ctx, &run); err != nil {

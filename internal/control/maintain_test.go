@@ -113,7 +113,7 @@ func TestMaintenanceTakesOutWhoseTimeIsOver(t *testing.T) {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
 	r := runs[0]
-	if r.Request.Kind != audience.RunExpire || !r.Request.Differential || r.CreatedBy != control.SystemUser || r.Status != audience.Success {
+	if r.Request.Kind != audience.RunExpire || !r.Request.Differential || r.CreatedBy != audience.SystemUser || r.Status != audience.Success {
 		t.Fatalf("%+v", r)
 	}
 	if got := w.audience(a.ID); got.LastRun != runs[1].ID || !got.MaintainedAt.Equal(w.clock.now()) {

@@ -24,9 +24,12 @@ const WholeRequest = " "
 // Repeated begins a request that carries an Idempotency-Key. The answer of the first request with that key is
 // returned when there is one; false means that the request has to be done, and ended by Answered or Refused.
 // Invalid is a key that another request had, Duplicate a request that is still in progress. Of a request whose body is
-// large only the beginning is known yet: the caller compares the rest with the answer's Request.
-func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string) (answer meta.Answer, done bool, err error) {
+// large only the beginning is known yet: the caller compares the rest with the answer's Request. Forbidden is a client that may do less
+// now than when it was answered. NotFound is an audience, the one that the request is about unless about is "", which is deleted by now
+// or hidden from the client.
+func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (answer meta.Answer, done bool, err error) {
 	k := requestKey(a, key)
+	var fewer error
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		now := s.now()
 		answer, err = tx.Answer(ctx, k)
@@ -38,12 +41,22 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 			return audience.InvalidField("Idempotency-Key", "was the key of another request in the last 24 hours; a new request needs a new key")
 		case known && answer.Status != 0:
 			done = true
+			if !a.Holds(answer.Rights) {
+				fewer = audience.Errorf(audience.Forbidden, "the API client has fewer rights than when it sent the request with this Idempotency-Key first, and does not get the answer again")
+			}
 			return nil
 		case known && now.Sub(answer.BegunAt) < answerWithin:
 			return audience.Errorf(audience.Duplicate, "the first request with this Idempotency-Key is still in progress; repeat it in a moment")
 		}
 		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: k, Request: request, BegunAt: now})
 	})
+	if fewer != nil {
+		_, err = s.begin(ctx, a, fewer, audience.RequestRepeat, key)
+		return meta.Answer{}, false, err
+	}
+	if err == nil && done && about != "" {
+		_, err = s.Audience(ctx, a, about)
+	}
 	return answer, done, err
 }
 
@@ -56,7 +69,7 @@ func begun(request string) string {
 // Answered keeps the answer of a request that Repeated began.
 func (s *Service) Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error {
 	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: requestKey(a, key), Request: request, Status: status, Body: body, BegunAt: s.now()})
+		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: requestKey(a, key), Request: request, Status: status, Body: body, BegunAt: s.now(), Rights: a.Rights()})
 	})
 }
 

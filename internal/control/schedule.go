@@ -232,7 +232,7 @@ func (s *Service) startScheduled(ctx context.Context, tx meta.Tx, aud audience.A
 	if aud.Schedule.Cron != "" {
 		reason = "the schedule " + aud.Schedule.Cron
 	}
-	run := newRun(aud, SystemUser, audience.RunRequest{Differential: !aud.Schedule.Full, WindowEnd: now, Reason: reason})
+	run := newRun(aud, audience.SystemUser, audience.RunRequest{Differential: !aud.Schedule.Full, WindowEnd: now, Reason: reason})
 	run.CreatedAt, run.UpdatedAt = now, now
 	if err := s.withinGuardrails(ctx, tx, aud.Scope, aud.ID, run.Request, now); err != nil {
 		return err
@@ -240,7 +240,7 @@ func (s *Service) startScheduled(ctx context.Context, tx meta.Tx, aud audience.A
 	if err := tx.CreateRun(ctx, &run); err != nil {
 		return err
 	}
-	d := s.newDeed(audience.Actor{ClientID: SystemUser, Scope: aud.Scope}, audience.RunStart, "")
+	d := s.newDeed(audience.Actor{ClientID: audience.SystemUser, Scope: aud.Scope}, audience.RunStart, "")
 	d.about(&aud)
 	d.changes(nil, runFacts(&run))
 	if err := d.record(ctx, tx); err != nil {

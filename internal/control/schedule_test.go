@@ -78,7 +78,7 @@ func TestScheduleByTime(t *testing.T) {
 		t.Fatalf("%d runs when the job runs twice", n)
 	}
 	runs, _, err := w.Runs(t.Context(), w.editor, aud.ID, newest)
-	if err != nil || runs[0].Request.Differential || runs[0].CreatedBy != control.SystemUser || runs[0].Request.Reason != "the schedule 30 3 * * *" {
+	if err != nil || runs[0].Request.Differential || runs[0].CreatedBy != audience.SystemUser || runs[0].Request.Reason != "the schedule 30 3 * * *" {
 		t.Errorf("the run is %+v, %v", runs, err)
 	}
 	w.clock.advance(5*24*time.Hour + time.Hour) // the server was down

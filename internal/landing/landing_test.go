@@ -238,7 +238,7 @@ func TestUnnoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := part{id: partID("prod", "a.csv")}
-	f, err := os.OpenFile(filepath.Join(w.dir, unfinished, p.bytes()), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(w.dir, unfinished, "prod", p.bytes()), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestUnnoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := part{id: partID("prod", "b.csv")}
-	if err := os.Rename(filepath.Join(w.dir, unfinished, b.bytes()), filepath.Join(w.dir, "prod", "b.csv")); err != nil {
+	if err := os.Rename(filepath.Join(w.dir, unfinished, "prod", b.bytes()), filepath.Join(w.dir, "prod", "b.csv")); err != nil {
 		t.Fatal(err)
 	}
 	if s := w.ask("b.csv", text); s.Received != 0 || s.File != nil {
@@ -403,7 +403,7 @@ func TestExpireAndClear(t *testing.T) {
 	if _, err := w.part("d.csv", "0123", 0, 1, strings.NewReader("01")); err != nil {
 		t.Fatal(err)
 	}
-	age(filepath.Join(unfinished, (&part{id: partID("prod", "c.csv")}).note()))
+	age(filepath.Join(unfinished, "prod", (&part{id: partID("prod", "c.csv")}).note()))
 	before := time.Now().Add(-TTL)
 	if n, err := w.Expire(t.Context(), before, func(sandbox string) bool { return sandbox == "prod" }); n != 0 || err != nil {
 		t.Error(n, err)
@@ -428,7 +428,7 @@ func TestExpireAndClear(t *testing.T) {
 func TestPiecesOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
-	left := filepath.Join(w.dir, unfinished, piece+"1")
+	left := filepath.Join(w.dir, unfinished, "dev", piece+"1")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("half"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -436,4 +436,87 @@ func TestPiecesOfAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.holds("afterwards", map[string]string{"prod/a.csv": "x"})
+}
+
+// TestDamagedNotes damages what is noted of an upload in every way. It has to begin anew, other uploads of its sandbox and of others go on,
+// and what is left of it goes with its sandbox, or in time.
+func TestDamagedNotes(t *testing.T) {
+	t.Parallel()
+	const text = "0123456789"
+	for name, note := range map[string]string{
+		"empty": "", "cut off": `{"Sandbox":"prod","Na`, "bytes": "\x00\xff", "another kind": `[1]`, "nothing": `null`, "of another upload": `{"Sandbox":"dev","Name":"b.csv","Size":10,"Received":5}`,
+		"more than all": `{"Sandbox":"prod","Name":"a.csv","Size":10,"Received":11}`, "less than nothing": `{"Sandbox":"prod","Name":"a.csv","Size":10,"Received":-1}`,
+		"no checksum": `{"Sandbox":"prod","Name":"a.csv","Size":10,"Received":5,"SHA256":"AAAA"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1000)
+			damaged := filepath.Join(w.dir, unfinished, "prod", (&part{id: partID("prod", "a.csv")}).note())
+			damage := func() {
+				t.Helper()
+				if _, err := w.part("a.csv", text, 0, 4, strings.NewReader(text[:5])); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(damaged, []byte(note), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				w.restart()
+			}
+			damage()
+			for _, sandbox := range []string{"prod", "dev"} {
+				if s, err := w.Put(t.Context(), sandbox, "b.csv", Upload{Body: strings.NewReader(text), Length: 10}); err != nil || s.File == nil {
+					t.Errorf("another upload, in %s: %+v, %v", sandbox, s, err)
+				}
+			}
+			_, err := w.part("a.csv", text, 5, 9, strings.NewReader(text[5:]))
+			wantCode(t, "to go on", err, audience.Stale)
+			if s, err := w.part("a.csv", text, 0, 9, strings.NewReader(text)); err != nil || s.File == nil {
+				t.Errorf("anew: %+v, %v", s, err)
+			}
+			damage()
+			if err := w.Clear(t.Context(), "dev"); err != nil {
+				t.Error("another sandbox: ", err)
+			}
+			if err := w.Clear(t.Context(), "prod"); err != nil {
+				t.Error(err)
+			}
+			w.holds("cleared", map[string]string{})
+			damage()
+			if _, err := w.Expire(t.Context(), time.Now().Add(time.Hour), func(string) bool { return false }); err != nil {
+				t.Error(err)
+			}
+			w.holds("expired", map[string]string{})
+		})
+	}
+}
+
+// TestUploadsOfAnEarlierVersion goes on with an upload that lies beside those of all sandboxes.
+func TestUploadsOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	const text = "0123456789"
+	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
+		if _, err := w.part(name, text, 0, 4, strings.NewReader(text[:5])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(w.dir, unfinished, "prod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.Rename(filepath.Join(w.dir, unfinished, "prod", e.Name()), filepath.Join(w.dir, unfinished, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, unfinished, (&part{id: partID("prod", "b.csv")}).note()), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	if a, b, c := w.ask("a.csv", text), w.ask("b.csv", text), w.ask("c.csv", text); a.Received != 5 || b.Received != 0 || c.Received != 5 {
+		t.Errorf("%+v, %+v, %+v", a, b, c)
+	}
+	if err := w.Clear(t.Context(), "prod"); err != nil {
+		t.Fatal(err)
+	}
+	w.holds("cleared", map[string]string{})
 }

@@ -3,7 +3,6 @@ package landing
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/dustin/go-humanize"
 
@@ -54,8 +53,8 @@ func (z *Zones) room(ctx context.Context, sandbox, name string, bytes int64, gro
 
 // measure looks at the uploads first: one that ends in the meantime is then seen as a file.
 func (h *hold) measure(ctx context.Context) error {
-	err := h.zones.eachPart(func(_ *os.Root, p *part) error {
-		if p.Sandbox == h.sandbox && p.Name != h.name {
+	err := h.zones.eachPart(h.sandbox, func(p *part) error {
+		if p.Name != h.name {
 			h.sizes[p.Name] = p.Size
 		}
 		return nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 	"roster/internal/source"
 )
 
-// An upload by ranges has two files: its bytes, and a part in JSON beside them that says how many of these are on the disk.
-// Bytes after those are of no account: a range that breaks off, or the process with it, loses nothing that was noted.
+// An upload by ranges has two files in the folder of its sandbox: its bytes, and a part in JSON beside them that says how many of these
+// are on the disk. Bytes after those are of no account: a range that breaks off, or the process with it, loses nothing that was noted.
+// A note that is damaged is of no account either: the upload has to begin anew, and others go on.
 
 // noteEvery is after how many bytes of a range those on the disk are noted.
 const noteEvery = 64 << 20
@@ -31,8 +33,7 @@ type part struct {
 	SHA256   []byte // nil when the client does not say
 	Received int64
 
-	id      string
-	touched time.Time
+	id string
 }
 
 func partID(sandbox, name string) string {
@@ -41,6 +42,12 @@ func partID(sandbox, name string) string {
 
 func (p *part) bytes() string { return p.id + ".bytes" }
 func (p *part) note() string  { return p.id + ".json" }
+func (p *part) temp() string  { return p.note() + ".new" }
+
+// sound reports whether a note can be what writePart wrote.
+func (p *part) sound() bool {
+	return p.id == partID(p.Sandbox, p.Name) && p.Received >= 0 && p.Received <= p.Size && (p.SHA256 == nil || len(p.SHA256) == sha256.Size)
+}
 
 // putRange takes a range of a file.
 func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (State, error) {
@@ -204,8 +211,7 @@ func writePart(root *os.Root, p *part) error {
 	if err != nil {
 		return err
 	}
-	temp := p.note() + ".new"
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := root.OpenFile(p.temp(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return diskError("note the upload", err)
 	}
@@ -213,30 +219,25 @@ func writePart(root *os.Root, p *part) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return diskError("note the upload", err)
 	}
-	if err := root.Rename(temp, p.note()); err != nil {
+	if err := root.Rename(p.temp(), p.note()); err != nil {
 		return diskError("note the upload", err)
 	}
 	return syncFolder(root, ".")
 }
 
-// readPart reads what is noted of an upload; nil when there is none.
+// readPart reads what is noted of an upload; nil when there is none, or when the note is damaged.
 func readPart(root *os.Root, id string) (*part, error) {
 	p := &part{id: id}
-	info, err := root.Stat(p.note())
-	var text []byte
-	if err == nil {
-		text, err = root.ReadFile(p.note())
-	}
+	text, err := root.ReadFile(p.note())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at an upload: %w", err)
 	}
-	if err := json.Unmarshal(text, p); err != nil {
-		return nil, fmt.Errorf("the note of an upload, %s, is damaged: %w", p.note(), err)
+	if json.Unmarshal(text, p) != nil || !p.sound() {
+		return nil, nil
 	}
-	p.touched = info.ModTime()
 	held, err := root.Stat(p.bytes())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -272,34 +273,67 @@ func readParts(root *os.Root) ([]part, error) {
 	return list, nil
 }
 
-// eachPart calls fn for what is noted of each upload.
-func (z *Zones) eachPart(fn func(*os.Root, *part) error) error {
-	root, err := z.uploads()
+// eachPart calls fn for what is noted of each upload of a sandbox.
+func (z *Zones) eachPart(sandbox string, fn func(*part) error) error {
+	root, err := z.uploads(sandbox)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	parts, err := readParts(root)
 	for i := range parts {
-		err = errors.Join(err, fn(root, &parts[i]))
+		err = errors.Join(err, fn(&parts[i]))
 	}
 	return err
 }
 
-// dropParts drops the uploads that drop says, unless a request is sending a part.
-func (z *Zones) dropParts(drop func(part) bool) error {
-	return z.eachPart(func(root *os.Root, p *part) error {
-		if !drop(*p) || !z.begin(p.id) {
-			return nil
+// dropParts removes the uploads by ranges of a sandbox that nobody went on with since a time, unless a request is sending a part, and
+// what is left of damaged ones.
+func (z *Zones) dropParts(sandbox string, before time.Time) error {
+	root, err := z.uploads(sandbox)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	touched := map[string]time.Time{} // the uploads, by id
+	err = eachUpload(root, func(name string, info fs.FileInfo) error {
+		id, _, _ := strings.Cut(name, ".")
+		if _, seen := touched[id]; !strings.HasPrefix(name, piece) && (!seen || name == (&part{id: id}).note()) {
+			touched[id] = info.ModTime()
 		}
-		defer z.end(p.id)
-		return dropPart(root, p)
+		return nil
 	})
+	for id, at := range touched {
+		if at.Before(before) && z.begin(id) {
+			err = errors.Join(err, dropPart(root, &part{id: id}))
+			z.end(id)
+		}
+	}
+	return err
+}
+
+// eachUpload calls fn for each file in a folder of uploads.
+func eachUpload(root *os.Root, fn func(name string, info fs.FileInfo) error) error {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("look at the uploads: %w", err)
+	}
+	for _, e := range entries {
+		info, failed := e.Info()
+		if errors.Is(failed, fs.ErrNotExist) || !e.Type().IsRegular() {
+			continue
+		}
+		err = errors.Join(err, failed)
+		if failed == nil {
+			err = errors.Join(err, fn(e.Name(), info))
+		}
+	}
+	return err
 }
 
 // dropPart removes what there is of an upload.
 func dropPart(root *os.Root, p *part) error {
-	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()))
+	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()), removeIfThere(root, p.temp()))
 }
 
 func removeIfThere(root *os.Root, name string) error {
@@ -311,14 +345,34 @@ func removeIfThere(root *os.Root, name string) error {
 
 // clearPieces removes the uploads in one piece that an earlier process did not finish.
 func clearPieces(root *os.Root) error {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return fmt.Errorf("look at the uploads: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), piece) {
-			err = errors.Join(err, removeIfThere(root, e.Name()))
+	return eachUpload(root, func(name string, _ fs.FileInfo) error {
+		if !strings.HasPrefix(name, piece) {
+			return nil
 		}
-	}
-	return err
+		return removeIfThere(root, name)
+	})
+}
+
+// sortUploads puts the uploads by ranges of an earlier version, which lie beside the folders of the sandboxes, into these. What has no
+// sound note goes: nobody can tell whose it is.
+func sortUploads(root *os.Root) error {
+	return eachUpload(root, func(name string, _ fs.FileInfo) error {
+		id, _, _ := strings.Cut(name, ".")
+		p, err := readPart(root, id)
+		if err != nil || p == nil {
+			return errors.Join(err, removeIfThere(root, name))
+		}
+		if name != p.note() { // the note goes last, so that the bytes are found again
+			return nil
+		}
+		if err := root.MkdirAll(p.Sandbox, 0o700); err != nil {
+			return fmt.Errorf("sort the uploads: %w", err)
+		}
+		for _, file := range []string{p.bytes(), p.note()} {
+			if err := root.Rename(file, path.Join(p.Sandbox, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("sort the uploads: %w", err)
+			}
+		}
+		return nil
+	})
 }

@@ -54,7 +54,7 @@ func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State,
 	if err := z.shelf.Check(ctx, sandbox, name); err != nil {
 		return State{}, err
 	}
-	root, err := z.uploads()
+	root, err := z.uploads(sandbox)
 	if err != nil {
 		return State{}, err
 	}
@@ -140,7 +140,7 @@ func (g growing) Read(p []byte) (int, error) {
 
 // place puts a file that is whole and on the disk in its place, and removes it from the uploads.
 func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (o *source.Object, err error) {
-	err = z.shelf.Place(ctx, sandbox, name, filepath.Join(z.dir, temp))
+	err = z.shelf.Place(ctx, sandbox, name, filepath.Join(z.dir, sandbox, temp))
 	if err = errors.Join(err, removeIfThere(root, temp)); err != nil {
 		return nil, err
 	}

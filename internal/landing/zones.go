@@ -72,21 +72,52 @@ func (z *Zones) look(ctx context.Context, sandbox string, fn func(source.Store) 
 	return fn(zone)
 }
 
-// uploads opens the folder of the unfinished uploads.
-func (z *Zones) uploads() (*os.Root, error) {
-	err := os.MkdirAll(z.dir, 0o700)
+// uploads opens the folder of a sandbox's unfinished uploads.
+func (z *Zones) uploads(sandbox string) (*os.Root, error) {
+	z.cleared.Do(z.clear)
+	return openFolder(filepath.Join(z.dir, sandbox))
+}
+
+func openFolder(dir string) (*os.Root, error) {
+	err := os.MkdirAll(dir, 0o700)
 	var root *os.Root
 	if err == nil {
-		root, err = os.OpenRoot(z.dir)
+		root, err = os.OpenRoot(dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of the uploads: %w", err)
 	}
-	z.cleared.Do(func() { err = clearPieces(root) })
-	if err != nil {
-		return nil, errors.Join(err, root.Close())
-	}
 	return root, nil
+}
+
+// clear tidies up after an earlier process. What cannot be tidied lies until the next start, and keeps nobody from uploading.
+func (z *Zones) clear() {
+	root, err := openFolder(z.dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	_ = errors.Join(clearPieces(root), sortUploads(root))
+	sandboxes, _ := z.uploading()
+	for _, sandbox := range sandboxes {
+		if folder, err := root.OpenRoot(sandbox); err == nil {
+			_ = errors.Join(clearPieces(folder), folder.Close())
+		}
+	}
+}
+
+// uploading lists the sandboxes that have unfinished uploads.
+func (z *Zones) uploading() (sandboxes []string, err error) {
+	entries, err := os.ReadDir(z.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look at the uploads: %w", err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			sandboxes = append(sandboxes, e.Name())
+		}
+	}
+	return sandboxes, nil
 }
 
 // errEnough ends a listing.
@@ -152,28 +183,30 @@ func (z *Zones) Clear(ctx context.Context, sandbox string) error {
 	if err := z.shelf.Clear(ctx, sandbox); err != nil {
 		return err
 	}
-	return z.dropParts(func(p part) bool { return p.Sandbox == sandbox })
+	return z.dropParts(sandbox, time.Now().Add(time.Hour))
 }
 
 // Expire removes the files that were written before a time and the uploads that nobody went on with since then, but for
 // the sandboxes that keep says. It returns how many files there were.
 func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox string) bool) (int, error) {
 	sandboxes, err := z.shelf.Sandboxes(ctx)
-	if err != nil {
-		return 0, err
-	}
 	expired := 0
 	for _, sandbox := range sandboxes {
 		if keep(sandbox) {
 			continue
 		}
-		n, err := z.expire(ctx, sandbox, before)
+		n, failed := z.expire(ctx, sandbox, before)
 		expired += n
-		if err != nil {
-			return expired, err
+		err = errors.Join(err, failed)
+	}
+	uploading, failed := z.uploading()
+	err = errors.Join(err, failed)
+	for _, sandbox := range uploading {
+		if !keep(sandbox) {
+			err = errors.Join(err, z.dropParts(sandbox, before))
 		}
 	}
-	return expired, z.dropParts(func(p part) bool { return p.touched.Before(before) && !keep(p.Sandbox) })
+	return expired, err
 }
 
 func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (int, error) {

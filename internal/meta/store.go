@@ -388,8 +388,9 @@ type RequestKey struct {
 // Answer is what a repeated request is answered with.
 type Answer struct {
 	RequestKey
-	Request string // what was asked for, as a fingerprint
-	Status  int    // of HTTP, 0 while the request is being answered
-	Body    string // JSON, or "" when the answer has none
+	Request string          // what was asked for, as a fingerprint
+	Status  int             // of HTTP, 0 while the request is being answered
+	Body    string          // JSON, or "" when the answer has none
+	Rights  audience.Rights // of the client when it was answered
 	BegunAt time.Time
 }

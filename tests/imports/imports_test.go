@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/meta", "internal/source"}, // the OpenAPI file, the wire types, run queries, uploads, their objects
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
-	"internal/background":          {}, // threads of long work: whoever computes for long has it
+	"internal/background":          {},                                 // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
 	"internal/control":             {"internal/background", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables

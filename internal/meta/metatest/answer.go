@@ -12,6 +12,7 @@ func testAnswers(w *world) {
 	begun := meta.Answer{RequestKey: k, Request: "POST /x", BegunAt: at(0)}
 	done := begun
 	done.Status, done.Body, done.BegunAt = 200, `{"a":1}`, at(1)
+	done.Rights = audience.Rights{Role: audience.Editor, OrgRole: audience.Viewer, Grants: audience.Grants{"core/C1"}}
 	for _, a := range []meta.Answer{begun, done} {
 		w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), a) })
 		got, err := w.s.Answer(w.Context(), k)

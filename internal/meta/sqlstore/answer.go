@@ -7,14 +7,14 @@ import (
 	"roster/internal/meta"
 )
 
-const answerColumns = `org, sandbox, client_id, request_key, request, status, body, begun_at`
+const answerColumns = `org, sandbox, client_id, request_key, request, status, body, begun_at, rights`
 
 // Answer implements meta.Reader.
 func (q queries) Answer(ctx context.Context, k meta.RequestKey) (meta.Answer, error) {
 	return one(ctx, q, "the answer of a request", `SELECT `+answerColumns+` FROM answers
 		WHERE org = $1 AND sandbox = $2 AND client_id = $3 AND request_key = $4`, []any{k.Scope.Org, k.Scope.Sandbox, k.ClientID, k.Key},
 		func(r row) (a meta.Answer, err error) {
-			return a, r.Scan(&a.Scope.Org, &a.Scope.Sandbox, &a.ClientID, &a.Key, &a.Request, &a.Status, &a.Body, asTime(&a.BegunAt))
+			return a, r.Scan(&a.Scope.Org, &a.Scope.Sandbox, &a.ClientID, &a.Key, &a.Request, &a.Status, &a.Body, asTime(&a.BegunAt), asJSON(&a.Rights))
 		})
 }
 
@@ -23,7 +23,7 @@ func (t *tx) KeepAnswer(ctx context.Context, a meta.Answer) error {
 		return err
 	}
 	return t.insert(ctx, "the answer of a request", "answers", answerColumns,
-		a.Scope.Org, a.Scope.Sandbox, a.ClientID, a.Key, a.Request, a.Status, a.Body, asTime(&a.BegunAt))
+		a.Scope.Org, a.Scope.Sandbox, a.ClientID, a.Key, a.Request, a.Status, a.Body, asTime(&a.BegunAt), asJSON(a.Rights))
 }
 
 func (t *tx) DropAnswer(ctx context.Context, k meta.RequestKey) error {
