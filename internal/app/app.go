@@ -59,6 +59,7 @@ type App struct {
 	debug    *http.Server
 	url      string
 	draining atomic.Bool
+	words    lastWords
 	failed   chan error // takes the error that ended a server by itself
 
 	background sync.WaitGroup
@@ -166,7 +167,7 @@ func (a *App) wire(ctx context.Context) error {
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
 		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails, Memory: budget, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended,
+		Guardrails: a.cfg.Guardrails, Memory: budget, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended, Reading: a.words.note,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
@@ -203,6 +204,9 @@ func (a *App) start(ctx context.Context) error {
 			return fmt.Errorf("take over unfinished work: %w", err)
 		}
 	}
+	if err := a.mourn(ctx); err != nil {
+		return fmt.Errorf("look how the process before ended: %w", err)
+	}
 	if err := a.control.Recover(ctx); err != nil {
 		return fmt.Errorf("take up unfinished work: %w", err)
 	}
@@ -218,6 +222,23 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.log.Info("serving", "url", a.url, "data", a.cfg.DataDir)
 	return nil
+}
+
+// mourn counts the death of the process before, if it died, and prepares for one of this process.
+func (a *App) mourn(ctx context.Context) error {
+	death, err := a.words.death()
+	if err != nil {
+		return err
+	}
+	if death.Cause != "" {
+		n, err := a.control.Mourn(ctx, death)
+		if err != nil {
+			return err
+		}
+		a.log.Warn("the process before ended by a fault", "cause", death.Cause, "tasks and runs in progress", n)
+	}
+	a.closers = append(a.closers, a.words.close)
+	return a.words.begin(a.control.Worker())
 }
 
 // recoverLoop takes up work whose worker died, and sweeps that failed.

@@ -48,6 +48,7 @@ func (a *App) openDataDir(context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, func() error { a.lock.release(); return nil })
+	a.words.dir = dir
 	if err := a.closeToOthers(); err != nil {
 		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
 	}

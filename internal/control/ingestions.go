@@ -22,7 +22,7 @@ var (
 // doRun brings a run to its end, from wherever an earlier attempt left it.
 func (s *Service) doRun(ctx context.Context, j queue.Job) error {
 	id := audience.RunID(j.ID)
-	spec, err := s.claim(ctx, id)
+	spec, before, err := s.claim(ctx, id)
 	if notOurs(err) {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (s *Service) doRun(ctx context.Context, j queue.Job) error {
 	worksIn(ctx, spec.Run.Scope)
 	s.work.works(j, spec.Audience.ID)
 	ctx, stop := s.keepLease(ctx, id)
-	run, err := s.attempt(ctx, spec)
+	run, err := s.attemptAfter(ctx, before, spec)
 	if err == nil {
 		err = s.finish(ctx, run)
 	}
@@ -48,11 +48,13 @@ func (s *Service) doRun(ctx context.Context, j queue.Job) error {
 }
 
 // claim takes the run's lease and returns what the pipeline needs but for the source.
-func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, error) {
+func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spec, before meta.Attempt, err error) {
 	now := s.now()
-	var spec ingest.Spec
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
 		if spec.Run, err = tx.AcquireRun(ctx, id, s.cfg.Worker, now, now.Add(leaseFor)); err != nil {
+			return err
+		}
+		if before, err = s.takeUp(ctx, tx, string(id)); err != nil {
 			return err
 		}
 		if spec.Audience, err = tx.Audience(ctx, spec.Run.Scope, spec.Run.AudienceID); err != nil {
@@ -77,7 +79,23 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (ingest.Spec, er
 	spec.Save = s.save
 	spec.Keep = s.cfg.UndoWindow
 	spec.Settle = s.settle(&spec.Audience)
-	return spec, err
+	spec.Reading = func(path string) func() { return s.cfg.Reading(id, path) }
+	return spec, before, err
+}
+
+// attemptAfter is attempt for a run that processes may have died of before.
+func (s *Service) attemptAfter(ctx context.Context, before meta.Attempt, spec ingest.Spec) (audience.Run, error) {
+	if before.Deaths > 0 {
+		done, err := s.suspect(ctx, string(spec.Run.ID))
+		if err != nil {
+			return spec.Run, err
+		}
+		defer done()
+	}
+	if spec.Run.Request.Kind != audience.RunErase { // who asked to be erased is, whatever it takes
+		spec.Refused = fatal(before)
+	}
+	return s.attempt(ctx, spec)
 }
 
 // save is the pipeline's checkpoint. Every one goes to the store, which says whether the lease still holds: the
@@ -139,6 +157,9 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	r.UpdatedAt = s.now()
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		if err := tx.FinishRun(ctx, r, s.cfg.Worker); err != nil {
+			return err
+		}
+		if err := tx.EndAttempts(ctx, string(r.ID)); err != nil {
 			return err
 		}
 		if r.Request.Kind == audience.RunErase {

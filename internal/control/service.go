@@ -81,6 +81,8 @@ type Config struct {
 	Courier    Courier // to webhooks
 	// Ended is told each run that this process brought to its end; nil tells nobody.
 	Ended func(r *audience.Run)
+	// Reading notes which file is being read for a run, for whoever finds the process dead. Optional.
+	Reading func(run audience.RunID, path string) (done func())
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
 	// Memory is that of large answers, and of runs; nil means a budget of its own.
@@ -106,6 +108,9 @@ func (c Config) withDefaults() Config {
 	if c.Ended == nil {
 		c.Ended = func(*audience.Run) {}
 	}
+	if c.Reading == nil {
+		c.Reading = func(audience.RunID, string) func() { return func() {} }
+	}
 	if c.UndoWindow == 0 {
 		c.UndoWindow = DefaultUndoWindow
 	}
@@ -123,6 +128,7 @@ type Service struct {
 	sandboxes  *cache[audience.Scope, audience.Sandbox]
 	namespaces *cache[string, []audience.Namespace] // custom ones by organization
 	work       worklist
+	suspects   chan struct{} // has the one task or run being done that a process died of
 	uploaded   uploaded
 	looks      *looks
 }
@@ -130,7 +136,7 @@ type Service struct {
 // New returns the use cases over the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), looks: newLooks()}
+	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1), looks: newLooks()}
 	s.audiences = newCache(cfg.Clock, s.loadAudience)
 	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
 	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)

@@ -13,8 +13,12 @@ import (
 func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 	now := s.now()
 	var t audience.Task
+	var before meta.Attempt
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
-		t, err = tx.AcquireTask(ctx, id, s.cfg.Worker, now, now.Add(leaseFor))
+		if t, err = tx.AcquireTask(ctx, id, s.cfg.Worker, now, now.Add(leaseFor)); err != nil {
+			return err
+		}
+		before, err = s.takeUp(ctx, tx, string(id))
 		return err
 	})
 	if notOurs(err) {
@@ -28,7 +32,7 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 		return nil
 	}
 	t.Status = audience.Success
-	if err := s.prepare(ctx, t.Draft); err != nil {
+	if err := s.prepareAfter(ctx, before, id, t.Draft); err != nil {
 		var failure *audience.Error
 		if !errors.As(err, &failure) {
 			return fmt.Errorf("task %s: %w", id, err)
@@ -41,12 +45,30 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 		if err := tx.FinishTask(ctx, t); err != nil {
 			return err
 		}
+		if err := tx.EndAttempts(ctx, string(t.ID)); err != nil {
+			return err
+		}
 		return s.taskEnded(ctx, tx, &t)
 	})
 	if err != nil && !notOurs(err) {
 		return fmt.Errorf("end task %s: %w", id, err)
 	}
 	return nil
+}
+
+// prepareAfter is prepare for a task that processes may have died of before.
+func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audience.TaskID, d audience.Audience) error {
+	if failure := fatal(before); failure != nil {
+		return failure
+	}
+	if before.Deaths > 0 {
+		done, err := s.suspect(ctx, string(id))
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	return s.prepare(ctx, d)
 }
 
 // prepare makes what an audience needs. An *audience.Error fails the task; any other error leaves it for later.

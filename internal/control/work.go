@@ -217,8 +217,13 @@ func (s *Service) release(ctx context.Context, j queue.Job) {
 			_, err = tx.AcquireTask(ctx, audience.TaskID(j.ID), s.cfg.Worker, now, now)
 		case queue.RunJob:
 			_, err = tx.AcquireRun(ctx, audience.RunID(j.ID), s.cfg.Worker, now, now)
+		default:
+			return nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.CloseAttempt(ctx, j.ID)
 	})
 	if err != nil && !notOurs(err) {
 		s.cfg.Log.With(queue.Whose(ctx)...).Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)

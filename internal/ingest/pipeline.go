@@ -73,6 +73,10 @@ type Spec struct {
 	Erase      profile.Key // whom a run of kind RunErase takes out, by any identity
 	// Suppressed are identities whose rows are rejected.
 	Suppressed map[profile.Key]bool
+	// Refused is why the run is not to be tried again, unless it was committed before. Optional.
+	Refused *audience.Error
+	// Reading notes that a file is being read, until done is called. Optional.
+	Reading func(path string) (done func())
 	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
 	// run is not this worker's any more; ErrNotSaved, that this could not be found out.
 	Save func(ctx context.Context, r audience.Run) error
@@ -127,6 +131,9 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 		done.apply(&s.Run)
 		p.cleanUp(dataset, &s.Run, snap.Props[lake.PropDir])
 	} else {
+		if s.Refused != nil {
+			return p.failed(s.Run, s.Refused), nil
+		}
 		done, err = p.ingest(ctx, dataset, &s)
 		if err != nil {
 			if retry(ctx, err) {
@@ -187,6 +194,14 @@ func (p *Pipeline) failed(r audience.Run, err error) audience.Run {
 		r.Stages[0].Error = r.Error
 	}
 	return r
+}
+
+// reading notes that a file is being read.
+func (s *Spec) reading(path string) (done func()) {
+	if s.Reading == nil {
+		return func() {}
+	}
+	return s.Reading(path)
 }
 
 func (s *Spec) save(ctx context.Context) error {

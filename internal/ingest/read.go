@@ -94,6 +94,7 @@ type opener func(ctx context.Context, offset, length int64) (io.ReadCloser, erro
 // readFile reads the index-th file of the manifest with one parser per router.
 func (a *attempt) readFile(ctx context.Context, index int, open opener, routers []*router) error {
 	f := a.files[index]
+	defer a.spec.reading(f.Path)()
 	for _, rt := range routers {
 		rt.index = index
 	}
@@ -148,7 +149,9 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	slices.SortStableFunc(files, func(x, y audience.PlannedFile) int { return cmp.Compare(y.Size, x.Size) })
 	var packed, text int64
 	for _, f := range files[:min(len(files), most)] {
+		done := a.spec.reading(f.Path)
 		n, err := tabular.TextSize(ctx, stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)}), a.spec.format())
+		done()
 		if err != nil {
 			n = f.Size
 		}

@@ -52,6 +52,13 @@ type Store interface {
 	Close() error
 }
 
+// Attempt is what is known of the attempts at a task or a run.
+type Attempt struct {
+	Deaths int      // how often a process ended by a fault of its own meanwhile
+	Cause  string   // of the last one
+	Files  []string // that were being read then
+}
+
 // SealedBy is what a sealed text belongs to.
 type SealedBy string
 
@@ -122,6 +129,8 @@ type Reader interface {
 	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that
 	// version, as a set of path + "\x00" + version.
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
+	// Attempt returns what is known of earlier attempts at a task or a run; the zero Attempt when nothing is.
+	Attempt(ctx context.Context, id string) (Attempt, error)
 	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended by now, oldest
 	// first, the runs without what they Planned.
 	Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error)
@@ -229,6 +238,15 @@ type Tx interface {
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
+	// OpenAttempt records that the worker does a task or a run from now on.
+	OpenAttempt(ctx context.Context, id, worker string) error
+	// CloseAttempt records that nobody does a task or a run any more; what is known of its attempts stays.
+	CloseAttempt(ctx context.Context, id string) error
+	// EndAttempts forgets the attempts of a task or a run that ended.
+	EndAttempts(ctx context.Context, id string) error
+	// CountDeath records for the tasks and runs that a worker was doing that it died meanwhile, why, and which files it
+	// was reading for each. It returns how many these were, and forgets the attempts of those that ended.
+	CountDeath(ctx context.Context, worker, cause string, files map[string][]string) (int, error)
 	CreateWebhook(ctx context.Context, w audience.Webhook) error // ErrDuplicate (ID)
 	// UpdateWebhook stores URL, Description, Events, Enabled, Note, FailingSince, UpdatedBy and UpdatedAt.
 	UpdateWebhook(ctx context.Context, w audience.Webhook) error

@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"WebhooksDue":           testDueWebhooks,
 		"WebhooksOfSandbox":     testClearWebhooks,
 		"DropLeases":            testDropLeases,
+		"Attempts":              testAttempts,
 		"Rollback":              testRollback,
 		"DuplicateKeepsTx":      testDuplicateKeepsTx,
 		"ConcurrentUpdates":     testConcurrentUpdates,
