@@ -480,6 +480,9 @@ func TestDamagedNotes(t *testing.T) {
 				t.Error(err)
 			}
 			w.holds("cleared", map[string]string{})
+			if left, err := os.ReadDir(filepath.Join(w.dir, unfinished)); err != nil || len(left) != 0 {
+				t.Errorf("folders are left: %v, %v", left, err)
+			}
 			damage()
 			if _, err := w.Expire(t.Context(), time.Now().Add(time.Hour), func(string) bool { return false }); err != nil {
 				t.Error(err)

@@ -183,7 +183,9 @@ func (z *Zones) Clear(ctx context.Context, sandbox string) error {
 	if err := z.shelf.Clear(ctx, sandbox); err != nil {
 		return err
 	}
-	return z.dropParts(sandbox, time.Now().Add(time.Hour))
+	err := z.dropParts(sandbox, time.Now().Add(time.Hour))
+	_ = os.Remove(filepath.Join(z.dir, sandbox)) // stays where an upload goes on
+	return err
 }
 
 // Expire removes the files that were written before a time and the uploads that nobody went on with since then, but for

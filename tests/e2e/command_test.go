@@ -296,7 +296,7 @@ func TestDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitUntil(t, "the upload has begun", func() bool {
-		begun, _ := filepath.Glob(filepath.Join(s.data, "landing", ".uploads", "piece-*"))
+		begun, _ := filepath.Glob(filepath.Join(s.data, "landing", ".uploads", "*", "piece-*"))
 		return len(begun) > 0
 	})
 	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
