@@ -35,6 +35,7 @@ var errorTable = map[audience.Code]struct {
 	audience.Impossible:    {http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY"},
 	audience.Internal:      {http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"},
 	audience.BadGateway:    {http.StatusBadGateway, "BAD_GATEWAY"},
+	audience.Unavailable:   {http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE"},
 }
 
 // refusal returns the status and the body that answer an error.
@@ -86,6 +87,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	id := requestID(r.Context())
 	status, body := refusal(err, id)
 	switch {
+	case status == http.StatusServiceUnavailable: // what is wrong was logged when it was found
+		retryAfter(w.Header(), err)
 	case status >= http.StatusInternalServerError && !errors.Is(r.Context().Err(), context.Canceled):
 		cause := err
 		if coded := (*audience.Error)(nil); errors.As(err, &coded) && coded.Unwrap() != nil {
@@ -100,7 +103,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.write(w, r, status, problemType, body)
 }
 
-// retryAfter says when a request is possible that was one too many.
+// retryAfter says when a request is possible that was one too many, or came while something was being repaired.
 func retryAfter(h http.Header, err error) {
 	wait := math.Ceil(audience.AsError(err).RetryAfter.Seconds())
 	h.Set("Retry-After", strconv.Itoa(max(int(wait), 1)))

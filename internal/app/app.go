@@ -28,7 +28,6 @@ import (
 	"roster/internal/meta"
 	"roster/internal/meta/postgres"
 	"roster/internal/meta/sqlite"
-	"roster/internal/profile"
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
 	"roster/internal/webhook"
@@ -44,7 +43,7 @@ type App struct {
 	lock    *dirLock
 	meta    metaStore
 	lake    *lake.Lake
-	profile profile.Store
+	profile *pebble.Store
 	landing *landing.Zones
 	control *control.Service
 	queue   *queue.Queue
@@ -207,6 +206,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.mourn(ctx); err != nil {
 		return fmt.Errorf("look how the process before ended: %w", err)
 	}
+	if err := a.control.CompareProjections(ctx); err != nil {
+		return fmt.Errorf("hold the profile store against the runs: %w", err)
+	}
 	if err := a.control.Recover(ctx); err != nil {
 		return fmt.Errorf("take up unfinished work: %w", err)
 	}
@@ -241,7 +243,8 @@ func (a *App) mourn(ctx context.Context) error {
 	return a.words.begin(a.control.Worker())
 }
 
-// recoverLoop takes up work whose worker died, and sweeps that failed.
+// recoverLoop takes up work whose worker died, and sweeps that failed. It compares the profile store that takes the place of a
+// damaged one with the runs.
 func (a *App) recoverLoop(ctx context.Context) {
 	ticker := time.NewTicker(recoverEvery)
 	defer ticker.Stop()
@@ -249,10 +252,30 @@ func (a *App) recoverLoop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-a.profile.Lost():
+			a.compareAnew(ctx)
 		case <-ticker.C:
+		}
+		if ctx.Err() == nil {
 			if err := a.control.Recover(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("look for unfinished work", "error", err)
 			}
+		}
+	}
+}
+
+// compareAnew compares the profile store with the runs until that succeeds; look-ups are refused until then.
+func (a *App) compareAnew(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := a.control.CompareProjections(ctx)
+		if err == nil {
+			a.profile.Compared()
+			return
+		}
+		a.log.Error("hold the profile store against the runs", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(recoverEvery):
 		}
 	}
 }

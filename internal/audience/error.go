@@ -23,6 +23,7 @@ const (
 	TooMany       Code = "100910-429" // more than a limit allows in a time
 	Internal      Code = "100970-500"
 	BadGateway    Code = "100970-502" // a source or a store is down
+	Unavailable   Code = "100970-503" // what is asked for is being repaired
 )
 
 // Problem is one thing wrong with a request. Path names the field, such as "fields[1].type", or is "".
@@ -37,7 +38,7 @@ type Error struct {
 	Code     Code      `json:"code"`
 	Message  string    `json:"message"`
 	Problems []Problem `json:"problems,omitempty"`
-	// RetryAfter is how long to wait before asking again; only of TooMany.
+	// RetryAfter is how long to wait before asking again; only of TooMany and Unavailable.
 	RetryAfter time.Duration `json:"-"`
 	cause      error
 }

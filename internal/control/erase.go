@@ -77,8 +77,8 @@ func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) 
 // membersFound returns the members whom an identity finds that is not their primary one.
 func (s *Service) membersFound(ctx context.Context, sandbox uint32, key profile.Key) (members []audience.ErasedMember, err error) {
 	found, err := s.cfg.Profile.Lookup(ctx, sandbox, []profile.Key{key})
-	if err != nil {
-		return nil, fmt.Errorf("look up in the profile store: %w", err)
+	if err := lookedUp(err); err != nil {
+		return nil, err
 	}
 	for _, m := range found[0] {
 		if m.Member != key {
@@ -456,7 +456,12 @@ func (s *Service) suppressed(ctx context.Context, r meta.Reader, run *audience.R
 	if !s.cfg.SuppressErased || !run.Request.Kind.ReadsFiles() {
 		return nil, nil
 	}
-	list, err := r.ErasedIdentities(ctx, run.Scope)
+	return erasedKeys(ctx, r, run.Scope)
+}
+
+// erasedKeys returns the identities that were erased from a sandbox, or are being erased.
+func erasedKeys(ctx context.Context, r meta.Reader, scope audience.Scope) (map[profile.Key]bool, error) {
+	list, err := r.ErasedIdentities(ctx, scope)
 	if err != nil {
 		return nil, err
 	}

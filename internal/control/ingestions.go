@@ -73,6 +73,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 		return err
 	})
 	spec.Table = tableID(spec.Audience.Scope, spec.Audience.ID)
+	spec.Gone = func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, spec.Run.Scope) }
 	spec.ReadBefore = func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
 		return s.cfg.Store.ReadObjects(ctx, spec.Audience.ID, files)
 	}

@@ -60,8 +60,8 @@ func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRe
 		return nil, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
 	}
 	found, err := s.cfg.Profile.Lookup(ctx, sandbox.Num, keys)
-	if err != nil {
-		return nil, fmt.Errorf("look up in the profile store: %w", err)
+	if err := lookedUp(err); err != nil {
+		return nil, err
 	}
 	for i := range profiles {
 		if err := s.show(ctx, a, &profiles[i], found[i]); err != nil {

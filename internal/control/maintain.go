@@ -42,6 +42,9 @@ func (s *Service) maintenance(ctx context.Context, now time.Time) ([]queue.Job, 
 	if s.work.forgetDue(now) {
 		jobs = append(jobs, queue.Job{Kind: queue.ForgetJob, ID: "all"})
 	}
+	if s.work.verifyDue() {
+		jobs = append(jobs, queue.Job{Kind: queue.VerifyJob, ID: "all"})
+	}
 	return jobs, nil
 }
 
@@ -126,7 +129,7 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 }
 
 // doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the
-// old part of the log of deliveries, and what has been in landing zones for too long.
+// old part of the log of deliveries, and what has been in landing zones for too long. It holds the profile store against the datasets.
 func (s *Service) doForget(ctx context.Context) error {
 	start := s.now()
 	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
@@ -146,6 +149,9 @@ func (s *Service) doForget(ctx context.Context) error {
 	}
 	files, err := s.expireFiles(ctx, start)
 	if err != nil {
+		return err
+	}
+	if err := s.doVerify(ctx); err != nil {
 		return err
 	}
 	s.work.forgot(start)

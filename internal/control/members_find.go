@@ -121,8 +121,8 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, key profil
 		return profile.Membership{}, false, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
 	}
 	found, err := s.cfg.Profile.Lookup(ctx, sandbox.Num, []profile.Key{key})
-	if err != nil {
-		return profile.Membership{}, false, fmt.Errorf("look up in the profile store: %w", err)
+	if err := lookedUp(err); err != nil {
+		return profile.Membership{}, false, err
 	}
 	for _, m := range found[0] {
 		if m.Audience == aud.Num {

@@ -30,6 +30,7 @@ type worklist struct {
 	known  map[queue.Job]time.Time   // when it was enqueued, or failed and is retried
 	swept  map[audience.ID]time.Time // when a deleted audience was first swept
 	forget time.Time                 // when the profile store is to be swept next
+	verify bool                      // it is to be held against the datasets
 }
 
 // activity is a job that this process is doing.
@@ -154,6 +155,19 @@ func (w *worklist) forgot(at time.Time) {
 	w.forget = at.Add(maintainEvery)
 }
 
+// verifyDue reports whether the profile store is to be held against the datasets.
+func (w *worklist) verifyDue() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.verify
+}
+
+func (w *worklist) wantVerified(want bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.verify = want
+}
+
 func (w *worklist) forgetSwept(id audience.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -200,6 +214,10 @@ func (s *Service) do(ctx context.Context, j queue.Job) error {
 		return s.doSchedule(ctx, j.ID)
 	case queue.EraseJob:
 		return s.doErase(ctx, audience.ErasureID(j.ID))
+	case queue.ProjectJob:
+		return s.doProject(ctx, j.ID)
+	case queue.VerifyJob:
+		return s.doVerify(ctx)
 	case queue.WebhookJob:
 		return s.doWebhook(ctx, audience.WebhookID(j.ID))
 	}
@@ -279,6 +297,7 @@ func (s *Service) Recover(ctx context.Context) error {
 		return err
 	}
 	jobs = append(jobs, erasing...)
+	jobs = append(jobs, s.projecting()...)
 	due, err := s.maintenance(ctx, now)
 	if err != nil {
 		return err

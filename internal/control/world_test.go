@@ -437,6 +437,20 @@ type fakeProfile struct {
 	forgotten [][]profile.Member
 }
 
+func (p *fakePipeline) Rebuild(context.Context, ingest.Projection) (ingest.Projected, error) {
+	return ingest.Projected{}, nil
+}
+
+func (p *fakePipeline) Digest(context.Context, lake.TableID, []audience.Field, profile.Pointer) (profile.Digest, bool, error) {
+	return profile.Digest{}, false, nil
+}
+
+func (p *fakeProfile) Distrusted() []profile.Ref { return nil }
+
+func (p *fakeProfile) Digests(context.Context) (map[profile.Ref]profile.Digest, error) {
+	return nil, nil
+}
+
 func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -66,6 +66,11 @@ func (a *attempt) rehearse(m *merged, result *audience.RunResult) (*committedRun
 // commit makes the run's snapshot.
 func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunResult) (*committedRun, error) {
 	start := time.Now()
+	base, err := baseOf(a.dataset)
+	if err != nil {
+		return nil, err
+	}
+	m.delta.Base = base
 	done := &committedRun{result: *result, delta: delta{files: m.delta, dataset: a.dataset}, refreshedAt: m.refreshedAt()}
 	done.stage = a.stageMetrics(m, result)
 	props, err := a.summary(m, done)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"roster/internal/audience"
 	"roster/internal/lake"
 	"roster/internal/profile"
 )
@@ -41,6 +42,14 @@ type DeltaFiles struct {
 	Parts   []string `json:"parts"`
 	Changes int64    `json:"changes"`
 	Time    int64    `json:"time"` // the run's time, epoch seconds
+	// Base is the run whose members the changes lead on from; nil when that is not known.
+	Base *deltaBase `json:"base,omitempty"`
+}
+
+// deltaBase names a run; the zero value stands for the empty audience before the first one.
+type deltaBase struct {
+	Seq int64          `json:"seq"`
+	Run audience.RunID `json:"run,omitempty"`
 }
 
 // deltaBlock is how much of a part is written, read and hashed at a time.
@@ -139,7 +148,7 @@ func newDeltaReader(r io.ReadCloser, name string, now int64) (*deltaReader, erro
 	magic, err := d.take(len(deltaMagic))
 	if err != nil || string(magic) != deltaMagic {
 		r.Close()
-		return nil, fmt.Errorf("delta part %s: not a delta file: %w", name, errors.Join(err))
+		return nil, fmt.Errorf("%w: delta part %s is not a delta file: %w", lake.ErrDamaged, name, errors.Join(err))
 	}
 	return d, nil
 }
@@ -153,7 +162,7 @@ func (d *deltaReader) take(n int) ([]byte, error) {
 		got, err := io.ReadAtLeast(d.r, d.buf[d.end:], n-d.end)
 		d.end += got
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil, fmt.Errorf("delta part %s is cut off: %w", d.name, io.ErrUnexpectedEOF)
+			return nil, fmt.Errorf("%w: delta part %s is cut off: %w", lake.ErrDamaged, d.name, io.ErrUnexpectedEOF)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read delta part %s: %w", d.name, err)
@@ -228,7 +237,7 @@ func (d *deltaReader) finish() error {
 		return err
 	}
 	if count != d.count || binary.LittleEndian.Uint64(p) != want {
-		return fmt.Errorf("delta part %s is damaged: its checksum does not match", d.name)
+		return fmt.Errorf("%w: delta part %s does not match its checksum", lake.ErrDamaged, d.name)
 	}
 	return io.EOF
 }
@@ -246,6 +255,14 @@ var _ profile.Delta = delta{}
 
 func (d delta) Parts() int   { return len(d.files.Parts) }
 func (d delta) Count() int64 { return d.files.Changes }
+
+// Base implements profile.Delta.
+func (d delta) Base() (profile.Pointer, bool) {
+	if d.files.Base == nil {
+		return profile.Pointer{}, false
+	}
+	return profile.Pointer{Seq: d.files.Base.Seq, Run: d.files.Base.Run}, true
+}
 
 func (d delta) Open(_ context.Context, part int) (profile.ChangeReader, error) {
 	name := d.files.Parts[part]

@@ -214,15 +214,22 @@ func next(k lake.Key) *lake.Key {
 
 // eachRange calls fn with ranges that all keys lie in, in their order.
 func eachRange(ctx context.Context, fn func(lo lake.Key, hi *lake.Key) error) error {
-	const steps = 1 << 10
-	for i := range uint64(steps) {
+	return eachRangeOf(ctx, [2]int{0, keyRanges}, fn)
+}
+
+// keyRanges is how many ranges all keys are divided into.
+const keyRanges = 1 << 10
+
+// eachRangeOf calls fn with some of the ranges.
+func eachRangeOf(ctx context.Context, part [2]int, fn func(lo lake.Key, hi *lake.Key) error) error {
+	for i := uint64(part[0]); i < uint64(part[1]); i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var lo lake.Key
 		var hi *lake.Key
 		binary.BigEndian.PutUint64(lo[:8], i<<54)
-		if i+1 < steps {
+		if i+1 < keyRanges {
 			hi = new(lake.Key)
 			binary.BigEndian.PutUint64(hi[:8], (i+1)<<54)
 		}

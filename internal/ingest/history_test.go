@@ -57,6 +57,7 @@ type history struct {
 	mails, phones []string
 	versions      []version
 	compactions   int
+	expired       bool // versions are gone
 }
 
 func (h *history) step(n int) {
@@ -83,6 +84,10 @@ func (h *history) step(n int) {
 		h.expire()
 	}
 	h.compact()
+	h.wantAgrees()
+	if n%5 == 4 {
+		h.wantRebuilt(n)
+	}
 }
 
 // extends extends the time of the members. Who was one is one for another TTL, and nobody else is.
@@ -155,6 +160,7 @@ func (h *history) expire() {
 	h.t.Helper()
 	snaps := h.dataset().Snapshots()
 	before := snaps[h.rnd.IntN(len(snaps))].Time
+	h.expired = true
 	if _, err := h.dataset().Expire(h.t.Context(), before); err != nil {
 		h.t.Fatal(err)
 	}

@@ -297,13 +297,21 @@ func appendSpilled(rec []byte, ch *profile.Change) []byte {
 
 // sortedChanges returns the changes of a bucket of the spill in the order of (Key, Member).
 func sortedChanges(buf []byte) []profile.Change {
+	list := changesOf(buf)
+	slices.SortFunc(list, byKeys)
+	return list
+}
+
+func byKeys(a, b profile.Change) int {
+	return cmp.Or(compareKeys(lake.Key(a.Key), b.Key), compareKeys(lake.Key(a.Member), b.Member))
+}
+
+// changesOf returns the changes of a bucket of the spill; those of one writer are in the order in which it wrote them.
+func changesOf(buf []byte) []profile.Change {
 	list := make([]profile.Change, 0, len(buf)/changeSize)
 	for ; len(buf) > 0; buf = buf[changeSize:] {
 		list = append(list, spilledChange(buf))
 	}
-	slices.SortFunc(list, func(a, b profile.Change) int {
-		return cmp.Or(compareKeys(lake.Key(a.Key), b.Key), compareKeys(lake.Key(a.Member), b.Member))
-	})
 	return list
 }
 

@@ -32,6 +32,8 @@ type Pipeline struct {
 	// Sleep waits for as long as the clock takes to advance by d; nil is for a clock that is the machine's.
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger
+
+	projecting sync.Map // profile.Ref → *sync.Mutex, held while an audience is projected
 }
 
 // logOf is the log for lines about a run in a sandbox.
@@ -71,6 +73,8 @@ type Spec struct {
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
 	Settle     Settle
 	Erase      profile.Key // whom a run of kind RunErase takes out, by any identity
+	// Gone returns who was erased from the sandbox; see Projection.
+	Gone func(ctx context.Context) (Gone, error)
 	// Suppressed are identities whose rows are rejected.
 	Suppressed map[profile.Key]bool
 	// Refused is why the run is not to be tried again, unless it was committed before. Optional.
@@ -232,14 +236,23 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 		return err
 	}
 	ref := profile.Ref{Sandbox: s.SandboxNum, Audience: s.Audience.Num}
-	pointer := profile.Pointer{Seq: s.Run.Seq, RefreshedAt: done.refreshedAt}
-	if err := p.Profile.Apply(ctx, ref, pointer, done.delta); err != nil {
+	pointer := profile.Pointer{Seq: s.Run.Seq, RefreshedAt: done.refreshedAt, Run: s.Run.ID}
+	defer p.alone(ref)()
+	records := done.delta.Count()
+	err := p.Profile.Apply(ctx, ref, pointer, done.delta)
+	if unprojectable(err) && ctx.Err() == nil {
+		p.logOf(s.Run.Scope).Warn("a run's changes do not lead to its members; its dataset is projected", "run", s.Run.ID, "error", err)
+		var whole Projected
+		whole, err = p.rebuild(ctx, Projection{Scope: s.Run.Scope, ID: s.Audience.ID, Table: s.Table, Fields: s.Audience.Fields, Ref: ref, Gone: s.Gone})
+		records = whole.Members + whole.Exited
+	}
+	if err != nil {
 		return fmt.Errorf("apply run %s to the profile store: %w", s.Run.ID, err)
 	}
 	st.Status = audience.Success
 	st.EndedAt = p.Clock()
-	st.Metrics.InputRecords = done.delta.Count()
-	st.Metrics.OutputRecords = done.delta.Count()
+	st.Metrics.InputRecords = records
+	st.Metrics.OutputRecords = records
 	st.Metrics.Seconds = map[string]float64{"project": st.EndedAt.Sub(start).Seconds()}
 	return nil
 }

@@ -42,9 +42,9 @@ func (w *world) reopen() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { store.Close() })
-	p := *w.pipeline
-	p.Lake, p.Profile, p.Log = lk, store, slog.New(slog.DiscardHandler)
-	w.store, w.pipeline = store, &p
+	p := w.pipeline
+	w.store, w.pipeline = store, &ingest.Pipeline{Lake: lk, Profile: store, Scratch: p.Scratch, Memory: p.Memory, Workers: p.Workers,
+		Clock: p.Clock, Sleep: p.Sleep, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (w *world) dataset() *lake.Dataset {

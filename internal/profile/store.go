@@ -6,10 +6,14 @@ package profile
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"io"
 	"time"
 
 	"github.com/zeebo/xxh3"
+
+	"roster/internal/audience"
 )
 
 // Key is the 128-bit hash of an identity: its namespace's canonical code and its normalised value. Keys
@@ -63,12 +67,49 @@ type Delta interface {
 	Open(ctx context.Context, part int) (ChangeReader, error)
 	// Count is the number of changes in all parts.
 	Count() int64
+	// Base is the pointer that the changes lead on from; false when that is not known.
+	Base() (Pointer, bool)
 }
 
 // Pointer is how far an audience's projection has come.
 type Pointer struct {
 	Seq         int64 // sequence number of the last run applied, 0 when none
 	RefreshedAt int64 // epoch seconds at which a full run last brought every member, or their time was extended; 0 when neither was
+	// Run is the run that was applied last. "" when none was, or when a version of Roster before this field applied it.
+	Run audience.RunID
+}
+
+// Same reports whether two pointers are at the same run.
+func (p Pointer) Same(o Pointer) bool {
+	return p.Seq == o.Seq && (p.Run == o.Run || p.Run == "" || o.Run == "")
+}
+
+// Errors of a Store.
+var (
+	// ErrBase is returned by Apply when the pointer is not at the delta's base: something is missing or foreign. The audience is
+	// to be projected anew by Replace.
+	ErrBase = errors.New("profile: the projection is not at the run that the changes follow")
+	// ErrRebuilding is returned by Lookup when the memberships of an audience of the sandbox are not to be believed, and by
+	// everything while a damaged store is being replaced by an empty one.
+	ErrRebuilding = errors.New("profile: memberships are being rebuilt")
+	// ErrDamaged is returned when the store's files are not what was written.
+	ErrDamaged = errors.New("profile: the store is damaged")
+)
+
+// Digest sums the current memberships of an audience up.
+type Digest struct {
+	Pointer Pointer
+	Count   int64  // identities of current members
+	Sum     uint64 // of Hash of each, modulo 2^64
+}
+
+// Hash is what a current membership adds to a digest.
+func (c *Change) Hash() uint64 {
+	var b [16 + 16 + 8]byte
+	copy(b[:], c.Key[:])
+	copy(b[16:], c.Member[:])
+	binary.LittleEndian.PutUint64(b[32:], uint64(c.Since))
+	return xxh3.Hash(b[:])
 }
 
 // Membership is one audience of a looked-up identity, as stored. Whether it is realized, exited or gone is
@@ -87,12 +128,24 @@ type Membership struct {
 
 // Store keeps memberships.
 type Store interface {
-	// Apply applies a run's delta and then moves the audience's pointer to p. It does nothing when the pointer
-	// already is at p.Seq or later. After an error or a crash at any instant the same call again completes it.
+	// Apply applies a run's delta and moves the audience's pointer to p. It does nothing when the pointer already is at p;
+	// without p.Run, at p.Seq or later. ErrBase when the pointer is not at the delta's base. After an error or a crash at any instant the same call again completes it.
 	// Once it returns nil the changes survive a crash of the machine.
 	Apply(ctx context.Context, ref Ref, p Pointer, d Delta) error
 	// Pointer returns the audience's pointer, the zero value when nothing was applied.
 	Pointer(ctx context.Context, ref Ref) (Pointer, error)
+	// Pointers returns the pointers of all audiences.
+	Pointers(ctx context.Context) (map[Ref]Pointer, error)
+	// Distrust says that the memberships of an audience are not to be believed until Replace or Drop has ended. Look-ups in progress
+	// have ended when it returns.
+	Distrust(ref Ref)
+	// Distrusted lists the audiences of Distrust.
+	Distrusted() []Ref
+	// Replace puts the changes of d in the place of all memberships of the audience and moves its pointer to p. It distrusts the
+	// audience until it has ended well. After an error or a crash the pointer is absent.
+	Replace(ctx context.Context, ref Ref, p Pointer, d Delta) error
+	// Digests sums up the current memberships of all audiences, as of one moment. It reads the whole store.
+	Digests(ctx context.Context) (map[Ref]Digest, error)
 	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown
 	// one. An audience appears once per key: when several members share an identity, a current member wins over
 	// an exited one, of current ones the later Seen, of exited ones the later At.

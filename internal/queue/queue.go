@@ -20,6 +20,10 @@ const (
 	ScheduleJob Kind = "schedule"
 	// EraseJob goes on with an erasure; ID is its id.
 	EraseJob Kind = "erase"
+	// ProjectJob projects an audience's dataset again; ID is the numbers of its sandbox and itself, "1-2".
+	ProjectJob Kind = "project"
+	// VerifyJob holds the profile store against the datasets; ID is "all".
+	VerifyJob Kind = "verify"
 	// WebhookJob sends a webhook what is due; ID is its id.
 	WebhookJob Kind = "webhook"
 )

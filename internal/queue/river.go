@@ -29,7 +29,7 @@ const (
 
 // workers is how many jobs of a kind a process runs at once. Each kind has its own River queue, so that long
 // runs do not hold up short tasks.
-var workers = map[Kind]int{RunJob: 2, TaskJob: 4, SweepJob: 1, SandboxJob: 1, MaintainJob: 1, ForgetJob: 1, ScheduleJob: 2, WebhookJob: 8, EraseJob: 1}
+var workers = map[Kind]int{RunJob: 2, TaskJob: 4, SweepJob: 1, SandboxJob: 1, MaintainJob: 1, ForgetJob: 1, ScheduleJob: 2, WebhookJob: 8, EraseJob: 1, ProjectJob: 1, VerifyJob: 1}
 
 const (
 	// River is polled: with database/sql it cannot listen, and it can wake a worker only for jobs that are

@@ -2,8 +2,9 @@ package pebble
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 
+	"roster/internal/audience"
 	"roster/internal/profile"
 )
 
@@ -83,7 +84,7 @@ func appendValue(dst []byte, c *profile.Change) []byte {
 	return dst
 }
 
-var errValue = errors.New("pebble: an unreadable record")
+var errValue = fmt.Errorf("%w: a record cannot be read", profile.ErrDamaged)
 
 func readValue(v []byte, m *profile.Membership) error {
 	if len(v) == 0 {
@@ -111,7 +112,7 @@ func readValue(v []byte, m *profile.Membership) error {
 }
 
 func pointerValue(p profile.Pointer) []byte {
-	return binary.AppendVarint(binary.AppendVarint(nil, p.Seq), p.RefreshedAt)
+	return append(binary.AppendVarint(binary.AppendVarint(nil, p.Seq), p.RefreshedAt), p.Run...)
 }
 
 func readPointer(v []byte) (profile.Pointer, error) {
@@ -123,5 +124,5 @@ func readPointer(v []byte) (profile.Pointer, error) {
 	if k <= 0 {
 		return profile.Pointer{}, errValue
 	}
-	return profile.Pointer{Seq: seq, RefreshedAt: at}, nil
+	return profile.Pointer{Seq: seq, RefreshedAt: at, Run: audience.RunID(v[n+k:])}, nil
 }

@@ -24,9 +24,9 @@ const writeBytes = 1 << 20
 // tableBytes ends a sorted table; the next change begins another.
 const tableBytes = 64 << 20
 
-// load writes a delta as sorted tables and takes them in as one atomic step. Tables of a load that failed or
+// load writes a delta and the pointer as sorted tables and takes them in as one atomic step. Tables of a load that failed or
 // was cut off are removed, at the latest when the store opens.
-func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
+func (s *engine) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
 	l := &loading{store: s, ref: ref, dir: filepath.Join(s.loads, fmt.Sprintf("%d-%d-%d", ref.Sandbox, ref.Audience, p.Seq))}
 	if err := s.fs.RemoveAll(l.dir); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d 
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if len(l.paths) == 0 {
-		return nil
+	if err := l.pointer(p); err != nil {
+		return fmt.Errorf("write a sorted table: %w", err)
 	}
 	if err := fault.At("profile.ingest"); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *Store) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d 
 }
 
 type loading struct {
-	store *Store
+	store *engine
 	ref   profile.Ref
 	dir   string
 	mu    sync.Mutex
@@ -105,6 +105,15 @@ func (l *loading) part(ctx context.Context, d profile.Delta, part int) error {
 		return fmt.Errorf("write a sorted table: %w", err)
 	}
 	return nil
+}
+
+// pointer writes the pointer as a table of its own, which is taken in with the others.
+func (l *loading) pointer(p profile.Pointer) error {
+	w, err := l.table()
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.Set(pointerKey(l.ref), pointerValue(p)), w.Close())
 }
 
 // table begins a sorted table.

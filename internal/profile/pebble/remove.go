@@ -13,7 +13,7 @@ import (
 )
 
 // Drop implements profile.Store. It reads all memberships of the sandbox.
-func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
+func (s *engine) Drop(ctx context.Context, ref profile.Ref) error {
 	var want [4]byte
 	binary.BigEndian.PutUint32(want[:], ref.Audience)
 	batch, err := s.removeAll(ctx, ref.Sandbox, func(key []byte) bool { return bytes.Equal(key[prefixSize:shortKey], want[:]) })
@@ -32,7 +32,7 @@ func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
 }
 
 // Forget implements profile.Store.
-func (s *Store) Forget(_ context.Context, sandbox uint32, key profile.Key) error {
+func (s *engine) Forget(_ context.Context, sandbox uint32, key profile.Key) error {
 	lower := appendPrefix(nil, sandbox, key)
 	if err := s.db.DeleteRange(lower, comparer.ImmediateSuccessor(nil, lower), pebble.Sync); err != nil {
 		return fmt.Errorf("forget an identity: %w", err)
@@ -41,7 +41,7 @@ func (s *Store) Forget(_ context.Context, sandbox uint32, key profile.Key) error
 }
 
 // ForgetMembers implements profile.Store. It reads all memberships of the sandbox.
-func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
+func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
 	batch, err := s.removeAll(ctx, sandbox, func(k []byte) bool {
 		member := readMember(k)
 		return member == key || slices.Contains(others, profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member})
@@ -58,7 +58,7 @@ func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key profile.K
 
 // removeAll removes the memberships of a sandbox whose keys match. The last of them are in the batch that it returns,
 // which is to be committed, synced, for all of them.
-func (s *Store) removeAll(ctx context.Context, sandbox uint32, matches func(key []byte) bool) (_ *pebble.Batch, err error) {
+func (s *engine) removeAll(ctx context.Context, sandbox uint32, matches func(key []byte) bool) (_ *pebble.Batch, err error) {
 	lower := appendPrefix(nil, sandbox, profile.Key{})[:5]
 	upper := appendPrefix(nil, sandbox+1, profile.Key{})[:5]
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: lower, UpperBound: upper})

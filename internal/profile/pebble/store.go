@@ -1,28 +1,22 @@
-// Package pebble is the embedded profile store, on cockroachdb/pebble. A large delta is written as sorted tables
-// beside the store and taken in whole; a small one is one synced batch.
 package pebble
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
-	"os"
+	"path"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/sstable"
-	"github.com/cockroachdb/pebble/v2/sstable/colblk"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"roster/internal/background"
-	"roster/internal/fault"
 	"roster/internal/profile"
 )
 
@@ -34,301 +28,280 @@ type Options struct {
 	FS            vfs.FS // default the operating system's, which tests replace
 }
 
-// Store is a profile store in a directory, which it locks.
+// Store is a profile store in a directory. A damaged database is put aside, under a name of its own, and an empty one takes its
+// place: by then every audience is to be projected again.
 type Store struct {
-	db    *pebble.DB
-	fs    vfs.FS
-	loads string // directory of tables on their way in
-	opts  *pebble.Options
-	ptrs  sync.Map // profile.Ref → profile.Pointer, all that are stored
-	// applies is held, shared, while a run is applied, and by a sweep alone.
-	applies sync.RWMutex
-	close   sync.Once
-	err     error
+	dir string
+	o   Options
+
+	mu       sync.Mutex
+	engine   *engine // nil while a damaged one is replaced, and after Close
+	closed   bool
+	renewing sync.WaitGroup
+	lost     chan struct{} // holds one value when the engine was replaced
+
+	// trust is held, shared, by look-ups from their beginning to their end.
+	trust    sync.RWMutex
+	unsure   bool                       // the engine was replaced, and nobody has compared the pointers since
+	distrust map[uint32]map[uint32]bool // by sandbox and audience
 }
 
 var _ profile.Store = (*Store)(nil)
 
-// comparer orders keys by their bytes and tells the filters which part of a key is looked up.
-var comparer = func() *pebble.Comparer {
-	c := *pebble.DefaultComparer
-	c.Name = "roster.v1"
-	c.Split = split
-	c.ImmediateSuccessor = func(dst, prefix []byte) []byte {
-		dst = append(dst, prefix...)
-		if len(prefix) != prefixSize {
-			return append(dst, 0)
-		}
-		for i := len(dst) - 1; i >= 0; i-- {
-			if dst[i]++; dst[i] != 0 {
-				break
-			}
-		}
-		return dst
-	}
-	return &c
-}()
-
 // Open opens the store in dir, which it creates when it is absent.
 func Open(dir string, o Options) (*Store, error) {
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 64 << 20
-	}
-	if o.MemTableBytes == 0 {
-		o.MemTableBytes = 16 << 20
-	}
+	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
+	o.MemTableBytes = cmp.Or(o.MemTableBytes, 16<<20)
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	schema := colblk.DefaultKeySchema(comparer, 16)
-	opts := &pebble.Options{
-		FS: o.FS, Comparer: comparer, CacheSize: o.CacheBytes, MemTableSize: uint64(o.MemTableBytes),
-		FormatMajorVersion: pebble.FormatNewest, Logger: logger{o.Log, new(atomic.Int64)},
-		KeySchema: schema.Name, KeySchemas: sstable.MakeKeySchemas(&schema),
-		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, background.Cores()/2) },
-		LBaseMaxBytes:              256 << 20,
+	s := &Store{dir: dir, o: o, distrust: map[uint32]map[uint32]bool{}, lost: make(chan struct{}, 1)}
+	e, err := s.open()
+	if isDamage(err) {
+		if err := s.putAside(err); err != nil {
+			return nil, err
+		}
+		e, err = s.open()
 	}
-	opts.TargetFileSizes[0] = 16 << 20
-	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		opts.Levels[i].FilterType = pebble.TableFilter
-		opts.Levels[i].BlockSize = 8 << 10
-		opts.Levels[i].IndexBlockSize = 128 << 10 // one block a table
+	s.engine = e
+	return s, err
+}
+
+func (s *Store) open() (*engine, error) {
+	var e *engine
+	ready := make(chan struct{})
+	defer close(ready)
+	e, err := openEngine(s.dir, s.o, func() {
+		go func() {
+			<-ready
+			s.renew(e, errors.New("a file does not match its checksums"))
+		}()
+	})
+	return e, err
+}
+
+// isDamage reports whether an error says that the files are not what was written. What the system or another process keeps from
+// being read is no damage.
+func isDamage(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
 	}
-	opts.EnsureDefaults()
-	loads := filepath.Join(dir, "loads")
-	if err := o.FS.RemoveAll(loads); err != nil {
-		return nil, fmt.Errorf("clear the profile store's loads: %w", err)
+	if errors.As(err, new(*systemError)) {
+		return false
 	}
-	db, err := pebble.Open(dir, opts)
+	if errors.Is(err, profile.ErrDamaged) || pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	var no syscall.Errno
+	var at *fs.PathError
+	return !errors.As(err, &no) && !errors.As(err, &at)
+}
+
+// putAside renames the directory of a damaged store.
+func (s *Store) putAside(cause error) error {
+	aside := fmt.Sprintf("%s-damaged-%s", s.dir, time.Now().UTC().Format("20060102T150405.000"))
+	if err := s.o.FS.Rename(s.dir, aside); err != nil {
+		return fmt.Errorf("put the damaged profile store aside: %w", err)
+	}
+	if dir, err := s.o.FS.OpenDir(path.Dir(filepath.ToSlash(s.dir))); err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+		if err != nil {
+			return fmt.Errorf("put the damaged profile store aside: %w", err)
+		}
+	}
+	s.o.Log.Error("the profile store is damaged; it is put aside and built again from the datasets, and look-ups are refused meanwhile. "+
+		"Remove the directory that was put aside when nobody wants to look into it", "directory", s.dir, "aside", aside, "error", cause)
+	return nil
+}
+
+// renew puts an empty engine in the place of a damaged one.
+func (s *Store) renew(was *engine, cause error) {
+	s.mu.Lock()
+	if s.closed || s.engine != was || was == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.engine = nil
+	s.renewing.Add(1)
+	s.mu.Unlock()
+	defer s.renewing.Done()
+	s.setUnsure(true)
+	if err := was.closeDamaged(); err != nil {
+		s.o.Log.Warn("close the damaged profile store", "error", err)
+	}
+	err := s.putAside(cause)
+	var e *engine
+	if err == nil {
+		e, err = s.open()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the profile store in %s: %w", dir, err)
+		s.o.Log.Error("the damaged profile store could not be replaced; look-ups are refused until the next start", "error", err)
+		return
 	}
-	if err := o.FS.MkdirAll(loads, 0o700); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open the profile store in %s: %w", dir, err)
+	s.mu.Lock()
+	s.engine = e
+	s.mu.Unlock()
+	select {
+	case s.lost <- struct{}{}:
+	default:
 	}
-	s := &Store{db: db, fs: o.FS, loads: loads, opts: opts}
-	if err := s.readPointers(); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("read the audiences' pointers in %s: %w", dir, err)
-	}
-	return s, nil
 }
 
-// readPointers reads all pointers: every look-up needs them.
-func (s *Store) readPointers() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{tagPointer}, UpperBound: []byte{tagPointer + 1}})
-	if err != nil {
-		return err
+// Lost delivers a value when a damaged engine was replaced by an empty one: all audiences are to be projected again, and look-ups
+// are refused until Compared is called.
+func (s *Store) Lost() <-chan struct{} { return s.lost }
+
+// Compared says that every audience whose memberships are not to be believed is distrusted.
+func (s *Store) Compared() { s.setUnsure(false) }
+
+func (s *Store) setUnsure(unsure bool) {
+	s.trust.Lock()
+	defer s.trust.Unlock()
+	s.unsure = unsure
+}
+
+// use calls fn with the engine, and has it replaced when it turns out to be damaged.
+func (s *Store) use(fn func(e *engine) error) (err error) {
+	s.mu.Lock()
+	e := s.engine
+	if e != nil {
+		e.users.RLock()
 	}
-	defer it.Close()
-	for ok := it.First(); ok; ok = it.Next() {
-		v, err := it.ValueAndErr()
-		if err != nil {
-			return err
+	s.mu.Unlock()
+	if e == nil {
+		return profile.ErrRebuilding
+	}
+	defer e.users.RUnlock()
+	defer func() {
+		if errors.Is(err, profile.ErrDamaged) || pebble.IsCorruptionError(err) {
+			cause := err
+			go s.renew(e, cause)
+			err = fmt.Errorf("%w: %w", profile.ErrRebuilding, err)
 		}
-		ref, err := readPointerKey(it.Key())
-		if err != nil {
-			return err
-		}
-		p, err := readPointer(v)
-		if err != nil {
-			return err
-		}
-		s.ptrs.Store(ref, p)
-	}
-	return it.Error()
-}
-
-// logger passes Pebble's own messages on: its chatter as debug, its errors as errors. What Pebble tries again and again, such as a
-// write to a full disk, is said once in repeatEvery.
-type logger struct {
-	log  *slog.Logger
-	said *atomic.Int64 // when a failure in the background was last logged, in nanoseconds
-}
-
-const repeatEvery = 30 * time.Second
-
-func (l logger) Infof(format string, args ...any) {
-	l.log.Debug("pebble", "message", fmt.Sprintf(format, args...))
-}
-
-func (l logger) Errorf(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	if strings.HasPrefix(message, "background error") {
-		last, now := l.said.Load(), time.Now().UnixNano()
-		if now-last < int64(repeatEvery) || !l.said.CompareAndSwap(last, now) {
-			return
-		}
-	}
-	l.log.Error("pebble", "message", message)
-}
-
-// Fatalf ends the process: Pebble calls it when it cannot go on, such as when the disk takes no more of its log, and holds locks then
-// that nobody would get any more. Whatever is on the disk is whole; the next start goes on from there.
-func (l logger) Fatalf(format string, args ...any) {
-	l.log.Error("the profile store cannot go on, and the server ends; if the disk is full, make room and start again", "message", fmt.Sprintf(format, args...))
-	os.Exit(1)
+	}()
+	return fn(e)
 }
 
 // Close implements profile.Store.
 func (s *Store) Close() error {
-	s.close.Do(func() { s.err = s.db.Close() })
-	return s.err
+	s.mu.Lock()
+	e := s.engine
+	s.engine, s.closed = nil, true
+	s.mu.Unlock()
+	s.renewing.Wait()
+	if e == nil {
+		return nil
+	}
+	e.users.Lock()
+	defer e.users.Unlock()
+	return e.Close()
 }
-
-// Pointer implements profile.Store.
-func (s *Store) Pointer(_ context.Context, ref profile.Ref) (profile.Pointer, error) {
-	if p, ok := s.ptrs.Load(ref); ok {
-		return p.(profile.Pointer), nil
-	}
-	return profile.Pointer{}, nil
-}
-
-// Lookup implements profile.Store.
-func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {
-	out := make([][]profile.Membership, len(keys))
-	if len(keys) == 0 {
-		return out, nil
-	}
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
-	if err != nil {
-		return nil, fmt.Errorf("look up memberships: %w", err)
-	}
-	defer it.Close()
-	var prefix [prefixSize]byte
-	for i, k := range keys {
-		for ok := it.SeekPrefixGE(appendPrefix(prefix[:0], sandbox, k)); ok; ok = it.Next() {
-			v, err := it.ValueAndErr()
-			if err == nil {
-				out[i], err = s.collect(ctx, out[i], sandbox, it.Key(), v)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("look up memberships: %w", err)
-			}
-		}
-		if err := it.Error(); err != nil {
-			return nil, fmt.Errorf("look up memberships: %w", err)
-		}
-	}
-	return out, nil
-}
-
-// collect adds a record to an identity's memberships; of two in one audience it keeps the better one.
-func (s *Store) collect(ctx context.Context, list []profile.Membership, sandbox uint32, key, value []byte) ([]profile.Membership, error) {
-	m := profile.Membership{Audience: binary.BigEndian.Uint32(key[prefixSize:]), Member: readMember(key), Primary: len(key) == shortKey}
-	if err := readValue(value, &m); err != nil {
-		return nil, err
-	}
-	p, err := s.Pointer(ctx, profile.Ref{Sandbox: sandbox, Audience: m.Audience})
-	if err != nil {
-		return nil, err
-	}
-	m.RefreshedAt = p.RefreshedAt
-	if n := len(list); n > 0 && list[n-1].Audience == m.Audience {
-		if last := &list[n-1]; better(m, *last) {
-			*last = m
-		}
-		return list, nil
-	}
-	return append(list, m), nil
-}
-
-func better(a, b profile.Membership) bool {
-	switch {
-	case a.Exited != b.Exited:
-		return b.Exited
-	case a.Exited:
-		return a.At > b.At
-	}
-	return a.Seen > b.Seen
-}
-
-// smallDelta is the number of changes up to which a delta is one batch.
-const smallDelta = 20_000
 
 // Apply implements profile.Store.
 func (s *Store) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
-	s.applies.RLock()
-	defer s.applies.RUnlock()
-	have, err := s.Pointer(ctx, ref)
-	if err != nil {
-		return err
-	}
-	if have.Seq >= p.Seq {
-		return nil
-	}
-	batch := s.db.NewBatch()
-	defer batch.Close()
-	if d.Count() <= smallDelta {
-		err = s.fill(ctx, batch, ref, d)
-	} else {
-		err = s.load(ctx, ref, p, d)
-	}
-	if err != nil {
-		return err
-	}
-	if err := batch.Set(pointerKey(ref), pointerValue(p), nil); err != nil {
-		return err
-	}
-	if err := fault.At("profile.commit"); err != nil {
-		return err
-	}
-	if err := batch.Commit(pebble.Sync); err != nil {
-		return fmt.Errorf("move an audience's pointer: %w", err)
-	}
-	s.ptrs.Store(ref, p)
-	return fault.At("profile.commit" + fault.Done)
+	return s.use(func(e *engine) error { return e.Apply(ctx, ref, p, d) })
 }
 
-// fill puts a delta into a batch.
-func (s *Store) fill(ctx context.Context, batch *pebble.Batch, ref profile.Ref, d profile.Delta) error {
-	var key, value []byte
-	return eachChange(ctx, d, func(c *profile.Change) error {
-		key = appendKey(key[:0], ref, c)
-		if c.Erased {
-			return batch.Delete(key, nil)
+// Pointer implements profile.Store.
+func (s *Store) Pointer(ctx context.Context, ref profile.Ref) (p profile.Pointer, err error) {
+	err = s.use(func(e *engine) error { p, err = e.Pointer(ctx, ref); return err })
+	return p, err
+}
+
+// Pointers implements profile.Store.
+func (s *Store) Pointers(ctx context.Context) (all map[profile.Ref]profile.Pointer, err error) {
+	err = s.use(func(e *engine) error { all, err = e.Pointers(ctx); return err })
+	return all, err
+}
+
+// Distrust implements profile.Store.
+func (s *Store) Distrust(ref profile.Ref) {
+	s.trust.Lock()
+	defer s.trust.Unlock()
+	if s.distrust[ref.Sandbox] == nil {
+		s.distrust[ref.Sandbox] = map[uint32]bool{}
+	}
+	s.distrust[ref.Sandbox][ref.Audience] = true
+}
+
+// Distrusted implements profile.Store.
+func (s *Store) Distrusted() (refs []profile.Ref) {
+	s.trust.RLock()
+	defer s.trust.RUnlock()
+	for sandbox, list := range s.distrust {
+		for num := range list {
+			refs = append(refs, profile.Ref{Sandbox: sandbox, Audience: num})
 		}
-		value = appendValue(value[:0], c)
-		return batch.Set(key, value, nil)
+	}
+	slices.SortFunc(refs, func(a, b profile.Ref) int {
+		return cmp.Or(cmp.Compare(a.Sandbox, b.Sandbox), cmp.Compare(a.Audience, b.Audience))
 	})
+	return refs
 }
 
-func eachChange(ctx context.Context, d profile.Delta, fn func(*profile.Change) error) error {
-	for part := range d.Parts() {
-		r, err := d.Open(ctx, part)
-		if err != nil {
-			return err
-		}
-		if err := readPart(ctx, r, fn); err != nil {
-			return err
-		}
+func (s *Store) believe(ref profile.Ref) {
+	s.trust.Lock()
+	defer s.trust.Unlock()
+	delete(s.distrust[ref.Sandbox], ref.Audience)
+	if len(s.distrust[ref.Sandbox]) == 0 {
+		delete(s.distrust, ref.Sandbox)
 	}
-	return nil
 }
 
-// readPart calls fn for every change of a part and closes it.
-func readPart(ctx context.Context, r profile.ChangeReader, fn func(*profile.Change) error) error {
-	defer r.Close()
-	var c profile.Change
-	for n := 0; ; n++ {
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		var err error
-		c, err = r.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := fn(&c); err != nil {
-			return err
-		}
+// Replace implements profile.Store.
+func (s *Store) Replace(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
+	s.Distrust(ref)
+	err := s.use(func(e *engine) error { return e.Replace(ctx, ref, p, d) })
+	if err == nil {
+		s.believe(ref)
 	}
+	return err
+}
+
+// Digests implements profile.Store.
+func (s *Store) Digests(ctx context.Context) (all map[profile.Ref]profile.Digest, err error) {
+	err = s.use(func(e *engine) error { all, err = e.Digests(ctx); return err })
+	return all, err
+}
+
+// Lookup implements profile.Store.
+func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) (found [][]profile.Membership, err error) {
+	s.trust.RLock()
+	defer s.trust.RUnlock()
+	err = s.use(func(e *engine) error {
+		if s.unsure || len(s.distrust[sandbox]) > 0 {
+			return profile.ErrRebuilding
+		}
+		found, err = e.Lookup(ctx, sandbox, keys)
+		return err
+	})
+	return found, err
+}
+
+// Drop implements profile.Store.
+func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
+	err := s.use(func(e *engine) error { return e.Drop(ctx, ref) })
+	if err == nil {
+		s.believe(ref)
+	}
+	return err
+}
+
+// Forget implements profile.Store.
+func (s *Store) Forget(ctx context.Context, sandbox uint32, key profile.Key) error {
+	return s.use(func(e *engine) error { return e.Forget(ctx, sandbox, key) })
+}
+
+// ForgetMembers implements profile.Store.
+func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
+	return s.use(func(e *engine) error { return e.ForgetMembers(ctx, sandbox, key, others) })
+}
+
+// Sweep implements profile.Store.
+func (s *Store) Sweep(ctx context.Context, before int64) (removed int64, err error) {
+	err = s.use(func(e *engine) error { removed, err = e.Sweep(ctx, before); return err })
+	return removed, err
 }

@@ -2,11 +2,13 @@ package pebble
 
 import (
 	"encoding/binary"
+	"fmt"
 	"path/filepath"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"roster/internal/audience"
 	"roster/internal/profile"
 	"roster/internal/profile/profiletest"
 )
@@ -97,4 +99,8 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		})
 	}
+}
+
+func runID(num uint32, seq int64) audience.RunID {
+	return audience.RunID(fmt.Sprintf("run-%d-%d", num, seq))
 }

@@ -13,7 +13,7 @@ import (
 const sweepStep = 50_000
 
 // Sweep implements profile.Store. It reads all memberships of all sandboxes.
-func (s *Store) Sweep(ctx context.Context, before int64) (removed int64, err error) {
+func (s *engine) Sweep(ctx context.Context, before int64) (removed int64, err error) {
 	from := []byte{tagMembership}
 	for from != nil {
 		if err := ctx.Err(); err != nil {
@@ -30,7 +30,7 @@ func (s *Store) Sweep(ctx context.Context, before int64) (removed int64, err err
 
 // sweepFrom sweeps a step and returns where the next one begins, nil after the last. What is decided about a
 // record holds until it is deleted: no run is applied meanwhile.
-func (s *Store) sweepFrom(ctx context.Context, from []byte, before int64) (next []byte, removed int64, err error) {
+func (s *engine) sweepFrom(ctx context.Context, from []byte, before int64) (next []byte, removed int64, err error) {
 	s.applies.Lock()
 	defer s.applies.Unlock()
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: []byte{tagMembership + 1}})

@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) profile.Store) {
 		"sweep beside runs":     testSweepBeside,
 		"large delta, in parts": testLarge,
 		"against a model":       testModel,
+		"base":                  testBase,
+		"replace":               testReplace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) profile.Store) {
 type Delta struct {
 	Changes [][]profile.Change
 	FailAt  int
+	After   *profile.Pointer // the base
 }
 
 var _ profile.Delta = Delta{}
@@ -76,6 +79,14 @@ func (d Delta) Count() (n int64) {
 		n += int64(len(p))
 	}
 	return n
+}
+
+// Base implements profile.Delta.
+func (d Delta) Base() (profile.Pointer, bool) {
+	if d.After == nil {
+		return profile.Pointer{}, false
+	}
+	return *d.After, true
 }
 
 // ErrDelta is what a failing delta's reader returns.

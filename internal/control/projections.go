@@ -1,0 +1,299 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/profile"
+	"roster/internal/queue"
+)
+
+// The profile store is held against what was committed: the pointers of all audiences with the last runs when a process starts
+// and when a damaged store was replaced, before anything is looked up; the memberships themselves with the datasets right after
+// the start and once a day. What differs is distrusted: look-ups in its sandbox are refused until it is projected again.
+
+// rebuildingFor is how long a refused look-up is told to wait.
+const rebuildingFor = 5 * time.Second
+
+// lookedUp turns the profile store's refusal into the contract's error.
+func lookedUp(err error) error {
+	if errors.Is(err, profile.ErrRebuilding) {
+		e := audience.Errorf(audience.Unavailable, "memberships of this sandbox are being rebuilt from the datasets; ask again in some seconds")
+		e.RetryAfter = rebuildingFor
+		return e
+	}
+	if err != nil {
+		return fmt.Errorf("look up in the profile store: %w", err)
+	}
+	return nil
+}
+
+// CompareProjections compares the pointers of the profile store with the runs that were committed, and distrusts the audiences
+// whose pointer is elsewhere. Recover has them projected again.
+func (s *Service) CompareProjections(ctx context.Context) error {
+	pointers, err := s.cfg.Profile.Pointers(ctx)
+	if err != nil {
+		return fmt.Errorf("read the pointers of the profile store: %w", err)
+	}
+	err = s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {
+		return s.comparePage(ctx, sandbox, page, pointers)
+	})
+	if err != nil {
+		return err
+	}
+	unswept, err := s.cfg.Store.Unswept(ctx)
+	if err != nil {
+		return fmt.Errorf("look for deleted audiences: %w", err)
+	}
+	for _, d := range unswept {
+		delete(pointers, profile.Ref{Sandbox: d.SandboxNum, Audience: d.Num})
+	}
+	for ref := range pointers { // what nobody knows is dropped
+		s.distrust(ref, audience.Scope{}, "", "there is no such audience")
+	}
+	s.work.wantVerified(true)
+	return nil
+}
+
+// eachAudience calls fn with all audiences that have profiles, page by page.
+func (s *Service) eachAudience(ctx context.Context, fn func(sandbox audience.Sandbox, page []audience.Audience) error) error {
+	const page = 500
+	orgs, err := s.cfg.Store.Organizations(ctx)
+	if err != nil {
+		return fmt.Errorf("list the organizations: %w", err)
+	}
+	for _, org := range orgs {
+		sandboxes, err := s.cfg.Store.Sandboxes(ctx, org)
+		if err != nil {
+			return fmt.Errorf("list the sandboxes: %w", err)
+		}
+		for _, sandbox := range sandboxes {
+			q := meta.AudienceQuery{Limit: page, SortBy: meta.SortCreated, NoTotal: true}
+			for {
+				list, _, err := s.cfg.Store.Audiences(ctx, audience.Scope{Org: org, Sandbox: sandbox.Name}, q)
+				if err != nil {
+					return fmt.Errorf("list the audiences: %w", err)
+				}
+				if err := fn(sandbox, list); err != nil {
+					return err
+				}
+				if len(list) < page {
+					break
+				}
+				last := list[len(list)-1]
+				q.After = &meta.AudiencePlace{At: last.CreatedAt, ID: last.ID}
+			}
+		}
+	}
+	return nil
+}
+
+// comparePage compares the pointers of some audiences of a sandbox, and takes them off the list.
+func (s *Service) comparePage(ctx context.Context, sandbox audience.Sandbox, page []audience.Audience, pointers map[profile.Ref]profile.Pointer) error {
+	ids := make([]audience.ID, len(page))
+	for i := range page {
+		ids[i] = page[i].ID
+	}
+	runs, err := s.cfg.Store.NewestRuns(ctx, page0(page), ids)
+	if err != nil {
+		return fmt.Errorf("read the newest runs: %w", err)
+	}
+	newest := make(map[audience.ID]*audience.Run, len(runs))
+	for i := range runs {
+		newest[runs[i].AudienceID] = &runs[i]
+	}
+	for i := range page {
+		aud := &page[i]
+		ref := profile.Ref{Sandbox: sandbox.Num, Audience: aud.Num}
+		have := pointers[ref]
+		delete(pointers, ref)
+		if !aud.ProfileIngestion {
+			continue
+		}
+		if why := s.differs(ctx, aud, newest[aud.ID], have); why != "" {
+			s.distrust(ref, aud.Scope, aud.ID, why)
+		}
+	}
+	return nil
+}
+
+// page0 is the scope of a page of audiences.
+func page0(page []audience.Audience) (scope audience.Scope) {
+	if len(page) > 0 {
+		scope = page[0].Scope
+	}
+	return scope
+}
+
+// distrust says that memberships are not to be believed. What the profile store has of an audience that does not exist has no scope.
+func (s *Service) distrust(ref profile.Ref, scope audience.Scope, id audience.ID, why string) {
+	s.logOf(scope).Warn("memberships are not to be believed; they are projected again, and look-ups in their sandbox are refused meanwhile",
+		"audience", id, "sandbox-number", ref.Sandbox, "audience-number", ref.Audience, "why", why)
+	s.cfg.Profile.Distrust(ref)
+}
+
+// differs says why an audience's pointer is not where it has to be, "" when it is. newest is nil when it had no run.
+func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *audience.Run, have profile.Pointer) string {
+	if newest != nil && newest.Status == audience.Success && !newest.Request.DryRun && have.Same(profile.Pointer{Seq: newest.Seq, Run: newest.ID}) ||
+		newest == nil && have == (profile.Pointer{}) {
+		return ""
+	}
+	d, err := s.cfg.Lake.Load(ctx, tableID(aud.Scope, aud.ID))
+	if errors.Is(err, lake.ErrNotExist) {
+		if have == (profile.Pointer{}) {
+			return ""
+		}
+		return "there is no dataset"
+	}
+	if err == nil {
+		return ingest.Behind(d, newest, have)
+	}
+	// The dataset cannot be read. The last run that succeeded tells as well.
+	last, _, rerr := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.RunQuery{Limit: 40, Descending: true,
+		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Success)}}})
+	if i := slices.IndexFunc(last, func(r audience.Run) bool { return !r.Request.DryRun }); rerr == nil && i >= 0 && have.Same(profile.Pointer{Seq: last[i].Seq, Run: last[i].ID}) {
+		return ""
+	}
+	return fmt.Sprintf("it is at run %d, and the dataset cannot be read: %v", have.Seq, errors.Join(err, rerr))
+}
+
+// projecting returns the jobs of the audiences that are to be projected again.
+func (s *Service) projecting() (jobs []queue.Job) {
+	for _, ref := range s.cfg.Profile.Distrusted() {
+		jobs = append(jobs, queue.Job{Kind: queue.ProjectJob, ID: fmt.Sprintf("%d-%d", ref.Sandbox, ref.Audience)})
+	}
+	return jobs
+}
+
+// doProject projects an audience again; one that does not exist is dropped.
+func (s *Service) doProject(ctx context.Context, id string) error {
+	sandbox, num, _ := strings.Cut(id, "-")
+	a, err := strconv.ParseUint(sandbox, 10, 32)
+	b, err2 := strconv.ParseUint(num, 10, 32)
+	if err := errors.Join(err, err2); err != nil {
+		return fmt.Errorf("project audience %q: %w", id, err)
+	}
+	ref := profile.Ref{Sandbox: uint32(a), Audience: uint32(b)}
+	aud, err := s.cfg.Store.AudienceByNum(ctx, ref.Audience)
+	if err == nil {
+		worksIn(ctx, aud.Scope)
+		var own audience.Sandbox
+		if own, err = s.cfg.Store.Sandbox(ctx, aud.Scope); err == nil && own.Num != ref.Sandbox {
+			err = meta.ErrNotFound
+		}
+	}
+	if errors.Is(err, meta.ErrNotFound) {
+		return s.cfg.Profile.Drop(ctx, ref)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := s.cfg.Pipeline.Rebuild(ctx, s.projection(&aud, ref)); err != nil {
+		return fmt.Errorf("project audience %s: %w", aud.ID, err)
+	}
+	return nil
+}
+
+func (s *Service) projection(aud *audience.Audience, ref profile.Ref) ingest.Projection {
+	return ingest.Projection{Scope: aud.Scope, ID: aud.ID, Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Ref: ref,
+		Gone: func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, aud.Scope) }}
+}
+
+// gone returns the identities that were erased from a sandbox, and of those the ones whose erasure has not ended.
+func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone, err error) {
+	if g.Erased, err = erasedKeys(ctx, s.cfg.Store, scope); err != nil {
+		return g, err
+	}
+	unfinished, err := s.cfg.Store.UnfinishedErasures(ctx)
+	if err != nil {
+		return g, fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	g.Leaving = map[profile.Key]bool{}
+	for _, e := range unfinished {
+		if e.Scope != scope {
+			continue
+		}
+		key, err := keyOf(e.XID)
+		if err != nil {
+			return g, fmt.Errorf("an erased identity cannot be read: %w", err)
+		}
+		g.Leaving[key] = true
+	}
+	return g, nil
+}
+
+// doVerify holds the memberships of all audiences against the datasets, and distrusts those that differ.
+func (s *Service) doVerify(ctx context.Context) error {
+	wrong, err := s.verifyProjections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range wrong {
+		s.distrust(w.Ref, w.Scope, w.ID, w.Why)
+	}
+	s.work.wantVerified(false)
+	return nil
+}
+
+// Disagreement is an audience whose memberships in the profile store are not those of its dataset.
+type Disagreement struct {
+	Ref   profile.Ref
+	Scope audience.Scope
+	ID    audience.ID
+	Why   string
+}
+
+// verifyProjections sums up the memberships in the profile store and in the datasets. Audiences in the sandbox of an erasure that
+// has not ended are left out: there the store is ahead of the datasets.
+func (s *Service) verifyProjections(ctx context.Context) (wrong []Disagreement, err error) {
+	digests, err := s.cfg.Profile.Digests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {
+		for i := range page {
+			aud := &page[i]
+			ref := profile.Ref{Sandbox: sandbox.Num, Audience: aud.Num}
+			stored := digests[ref]
+			if !aud.ProfileIngestion || stored.Pointer == (profile.Pointer{}) {
+				continue // the pointers are compared elsewhere
+			}
+			why, err := s.disagrees(ctx, aud, stored)
+			if err != nil {
+				s.logOf(aud.Scope).Warn("the dataset of an audience cannot be held against the profile store", "audience", aud.ID, "error", err)
+			}
+			if why != "" {
+				wrong = append(wrong, Disagreement{ref, aud.Scope, aud.ID, why})
+			}
+		}
+		return ctx.Err()
+	})
+	return wrong, err
+}
+
+func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored profile.Digest) (string, error) {
+	g, err := s.gone(ctx, aud.Scope)
+	if err != nil || len(g.Leaving) > 0 {
+		return "", err
+	}
+	want, ok, err := s.cfg.Pipeline.Digest(ctx, tableID(aud.Scope, aud.ID), aud.Fields, stored.Pointer)
+	if errors.Is(err, lake.ErrNotExist) || err == nil && !ok {
+		return "", nil // deleted, or maintained meanwhile
+	}
+	if err != nil || stored == want {
+		return "", err
+	}
+	if g, err = s.gone(ctx, aud.Scope); err != nil || len(g.Leaving) > 0 {
+		return "", err // an erasure began meanwhile
+	}
+	return fmt.Sprintf("the profile store has %d identities of members, the dataset %d, or others", stored.Count, want.Count), nil
+}
