@@ -74,7 +74,7 @@ func (a *fenced) Free(b []byte) {
 // close gives back what the library did not.
 func (a *fenced) close() { a.give(a.held.Load()) }
 
-// pages is the memory of one column chunk besides Arrow's: what was unpacked, and the values of a dictionary.
+// pages is the memory of pages besides Arrow's: what was unpacked, and the values of a dictionary.
 type pages struct {
 	fence *fence
 	held  int64

@@ -135,7 +135,7 @@ func (g parquetGates) ReadAt(p []byte, at int64) (int, error) { return g[at>>gat
 func (parquetGates) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
 // openGroup opens the wanted columns of a row group.
-func (p *parquetFile) openGroup(g parquetGroup, columns []parquetColumn, flat *schema.Schema, mem memory.Allocator) (*file.RowGroupReader, error) {
+func (p *parquetFile) openGroup(g parquetGroup, columns []parquetColumn, flat *schema.Schema, mem memory.Allocator, space *pageSpace) (*file.RowGroupReader, error) {
 	chunks := make([]parquetChunk, len(columns))
 	r := thriftReader{rest: p.footer.raw[g.at:]}
 	readGroup(&r, columns, chunks)
@@ -144,7 +144,7 @@ func (p *parquetFile) openGroup(g parquetGroup, columns []parquetColumn, flat *s
 	group.SetNumRows(int(g.rows))
 	gates := make(parquetGates, len(columns))
 	for i := range columns {
-		gates[i] = newPageGate(p, &columns[i], &chunks[i], g.rows)
+		gates[i] = newPageGate(p, &columns[i], &chunks[i], g.rows, space)
 		columns[i].gate = gates[i]
 		place := int64(i+1) << gateBits
 		info := metadata.ChunkMetaInfo{NumValues: g.rows, DataPageOffset: place, IndexPageOffset: -1, CompressedSize: 1<<gateBits - 1}

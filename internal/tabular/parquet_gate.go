@@ -9,6 +9,9 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/parquet"
 
 	"roster/internal/unpack"
 )
@@ -28,16 +31,27 @@ type pageGate struct {
 	size   int64 // of the chunk
 	memory pages
 
-	in     *bufio.Reader // the stored bytes of the chunk
-	dict   bool          // the dictionary was read
-	packed []byte        // the page as it is stored
-	plain  []byte        // without compression
-	held   int64         // memory of the page besides these
+	in    *bufio.Reader // the stored bytes of the chunk
+	dict  bool          // the dictionary was read
+	held  int64         // memory of the page
+	space *pageSpace
 
 	head []byte // of the page, for the library
 	rest []byte // of head
 	body pageBody
 	err  error // the first one
+}
+
+// pageSpace is what the columns of a row group unpack pages in, one after the other: the library copies a page before the next one
+// of any column is read, unless it reads the page piece by piece.
+type pageSpace struct {
+	pages         pages
+	packed, plain []byte
+}
+
+func (s *pageSpace) close() {
+	s.pages.close()
+	s.packed, s.plain = nil, nil
 }
 
 // pageBody is what follows the header of a page.
@@ -60,12 +74,12 @@ var (
 	errSum    = errors.New("the checksum of a page is wrong")
 )
 
-func newPageGate(p *parquetFile, c *parquetColumn, chunk *parquetChunk, rows int64) *pageGate {
+func newPageGate(p *parquetFile, c *parquetColumn, chunk *parquetChunk, rows int64, space *pageSpace) *pageGate {
 	const forgotten = 100 // bytes of the dictionary's header, which old writers leave out of the size
 	size := min(chunk.packed+forgotten, p.end-chunk.start())
 	in := bufio.NewReaderSize(io.NewSectionReader(p.source, chunk.start(), size), int(min(size, p.buffer)))
 	return &pageGate{file: p, name: c.name, typ: c.parquetType, codec: parquetCodecs[chunk.codec].codec, def: c.optional, rows: rows, size: size,
-		memory: pages{fence: &p.fence}, in: in}
+		memory: pages{fence: &p.fence}, in: in, space: space}
 }
 
 // Read implements io.Reader.
@@ -116,7 +130,6 @@ func (g *pageGate) closeBody() {
 func (g *pageGate) close() {
 	g.closeBody()
 	g.memory.close()
-	g.packed, g.plain = nil, nil
 }
 
 // damaged names the column of an error of the file.
@@ -190,8 +203,11 @@ func (g *pageGate) dictionary(h pageHeader) error {
 	}
 	g.dict = true
 	// The library makes a list of the values, twice over while the list grows. It stays until the chunk ends.
-	const value = 2 * 24
-	if err := g.memory.hold(int64(h.values) * value); err != nil {
+	value := least
+	if g.typ.bytes() {
+		value = int64(unsafe.Sizeof(parquet.ByteArray{}))
+	}
+	if err := g.memory.hold(2 * value * int64(h.values)); err != nil {
 		return err
 	}
 	plain, err := g.whole(h, 0)
@@ -235,23 +251,36 @@ func (g *pageGate) whole(h pageHeader, levels int) (plain []byte, err error) {
 	if !codec.Plausible(int64(int(h.packed)-levels), int64(int(h.plain)-levels)) {
 		return nil, fmt.Errorf("a page of %d bytes says that it has %d without compression", h.packed, h.plain)
 	}
-	if g.packed, err = g.memory.grow(g.packed, int64(h.packed)); err != nil {
+	packed, err := g.buffer(&g.space.packed, h, h.packed, codec == unpack.Stored)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := io.ReadFull(g.in, g.packed); err != nil {
+	if _, err := io.ReadFull(g.in, packed); err != nil {
 		return nil, err
 	}
-	if h.checked && crc32.ChecksumIEEE(g.packed) != h.sum {
+	if h.checked && crc32.ChecksumIEEE(packed) != h.sum {
 		return nil, errSum
 	}
 	if codec == unpack.Stored {
-		return g.packed, nil
+		return packed, nil
 	}
-	if g.plain, err = g.memory.grow(g.plain, int64(h.plain)); err != nil {
+	if plain, err = g.buffer(&g.space.plain, h, h.plain, true); err != nil {
 		return nil, err
 	}
-	copy(g.plain, g.packed[:levels])
-	return g.plain, codec.Block(g.plain[levels:], g.packed[levels:])
+	copy(plain, packed[:levels])
+	return plain, codec.Block(plain[levels:], packed[levels:])
+}
+
+// buffer returns a buffer for a page: the spare one, or one of the page's own when the library may read it piece by piece.
+func (g *pageGate) buffer(spare *[]byte, h pageHeader, size int32, read bool) (b []byte, err error) {
+	if read && h.typ != pageDictionary && g.typ.bytes() && (size > streamed || h.encoding == encodingDeltaTexts) {
+		if err := g.hold(int64(size)); err != nil {
+			return nil, err
+		}
+		return make([]byte, size), nil
+	}
+	*spare, err = g.space.pages.grow(*spare, int64(size))
+	return *spare, err
 }
 
 func (g *pageGate) codecOf(h pageHeader) unpack.Codec {

@@ -252,3 +252,38 @@ func TestParquetSums(t *testing.T) {
 		}
 	}
 }
+
+// TestParquetSharedSpace reads two columns of pages that are small as they are stored and large as plain texts, in turns.
+func TestParquetSharedSpace(t *testing.T) {
+	t.Parallel()
+	const n, long = 300, 10_000
+	page := func(first string) madePage {
+		prefixes, suffixes := []int64{0}, []int64{long}
+		text := []byte(strings.Repeat(first, long))
+		for i := 1; i < n; i++ {
+			prefixes, suffixes = append(prefixes, long-1), append(suffixes, 1)
+			text = append(text, byte('0'+i%10))
+		}
+		return pageV1(n, encodingDeltaTexts, slices.Concat(deltasOf(prefixes...), deltasOf(suffixes...), text))
+	}
+	pack := func(p madePage) madePage { p.body = snappy.Encode(nil, p.body); return p }
+	chunk := func(first string) madeChunk {
+		return madeChunk{typ: textType, codec: snappyCodec, pages: []madePage{pack(page(first))}}
+	}
+	b := madeFile(n, [][]byte{leaf("v", textType), leaf("w", textType)}, 2, chunk("v"), chunk("w"))
+	got := readFile(stored(b), text("v", "w"), Options{Workers: 1})
+	if got.Err != "" || len(got.Rows) != n {
+		t.Fatal(len(got.Rows), got.Message)
+	}
+	for i, r := range got.Rows {
+		for k, first := range []string{"v", "w"} {
+			want := strings.Repeat(first, long)
+			if i > 0 {
+				want = want[:long-1] + string(rune('0'+i%10))
+			}
+			if r.Values[k] != `"`+want+`"` {
+				t.Fatalf("row %d, column %s: %.40s…", i+1, first, r.Values[k])
+			}
+		}
+	}
+}

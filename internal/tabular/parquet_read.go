@@ -16,6 +16,7 @@ import (
 type parquetReader struct {
 	file     *parquetFile
 	memory   fenced
+	space    pageSpace
 	flat     *schema.Schema // of the columns, for the library
 	wanted   []Column
 	columns  []parquetColumn // in the order of the file
@@ -33,7 +34,7 @@ type parquetReader struct {
 const fewRows = 32
 
 func newParquetReader(p *parquetFile, flat *schema.Schema, found []parquetColumn, wanted []Column, f audience.Format, patterns datePatterns) *parquetReader {
-	r := &parquetReader{file: p, memory: fenced{fence: &p.fence}, flat: flat, wanted: wanted, columns: append([]parquetColumn(nil), found...), nulls: f.NullValues, block: fewRows}
+	r := &parquetReader{file: p, memory: fenced{fence: &p.fence}, space: pageSpace{pages: pages{fence: &p.fence}}, flat: flat, wanted: wanted, columns: append([]parquetColumn(nil), found...), nulls: f.NullValues, block: fewRows}
 	r.faults.bad = make([]bool, parquetRows)
 	have := make([]bool, len(wanted))
 	for _, c := range found {
@@ -90,7 +91,7 @@ func (r *parquetReader) read(ctx context.Context, g parquetGroup, emit func(*Bat
 
 // open opens the columns of a row group.
 func (r *parquetReader) open(g parquetGroup) error {
-	group, err := r.file.openGroup(g, r.columns, r.flat, &r.memory)
+	group, err := r.file.openGroup(g, r.columns, r.flat, &r.memory, &r.space)
 	if err != nil {
 		return err
 	}
@@ -107,6 +108,7 @@ func (r *parquetReader) close() {
 		r.columns[i].close()
 	}
 	r.memory.close()
+	r.space.close()
 }
 
 // next reads the next rows of all columns and returns how many bytes of text they have.

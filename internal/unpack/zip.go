@@ -36,10 +36,17 @@ func OpenZip(ctx context.Context, f File) (io.ReadCloser, error) {
 
 // onlyMember finds the only file of an archive by its directory.
 func onlyMember(r *ranges, size int64) (*zip.File, error) {
-	archive, err := zip.NewReader(r, size)
+	if err := checkDirectory(r, size); err != nil {
+		return nil, err
+	}
+	directory := &directoryReader{ranges: r, left: maxZipDirectory}
+	archive, err := zip.NewReader(directory, size)
+	directory.left = -1
 	switch {
 	case r.input.err != nil:
 		return nil, r.input.err
+	case directory.over:
+		return nil, &Error{Zip, fmt.Sprintf("has a directory of more than %d MiB, of many files; unpack it", maxZipDirectory>>20)}
 	case err != nil:
 		return nil, &Error{Zip, fmt.Sprintf("has no directory at its end (%s): it is cut off or damaged; upload it again, whole", err)}
 	}
