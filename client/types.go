@@ -83,11 +83,13 @@ type Audience struct {
 	Guards           *Guards    `json:"guards,omitempty"`           // there when they are not the defaults
 	Schedule         *Schedule  `json:"schedule,omitempty"`
 	NextRunAt        int64      `json:"nextRunAt,omitempty"` // when Schedule is looked at next, epoch seconds
-	KeepRejectedRows bool       `json:"keepRejectedRows,omitempty"`
-	CreatedBy        string     `json:"createdBy"`
-	CreatedAt        int64      `json:"createdAt"`
-	UpdatedBy        string     `json:"updatedBy"`
-	UpdatedAt        int64      `json:"updatedAt"`
+	// ScheduleNote is why the schedule started no run when it was due last.
+	ScheduleNote     string `json:"scheduleNote,omitempty"`
+	KeepRejectedRows bool   `json:"keepRejectedRows,omitempty"`
+	CreatedBy        string `json:"createdBy"`
+	CreatedAt        int64  `json:"createdAt"`
+	UpdatedBy        string `json:"updatedBy"`
+	UpdatedAt        int64  `json:"updatedAt"`
 	// AudienceMeta is there in the list and when one audience is read.
 	AudienceMeta *AudienceMeta `json:"audienceMeta,omitempty"`
 }
@@ -161,6 +163,14 @@ type Task struct {
 	AudienceID string   `json:"audienceId,omitempty"` // when it ended SUCCESS
 	Status     string   `json:"status"`
 	Error      *Failure `json:"error,omitempty"`
+	// Warnings are what is to be known of an audience that was created nevertheless.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Warning is a warning of a task.
+type Warning struct {
+	Code   string `json:"code"` // PATH_DOES_NOT_EXIST, DELETE_WITHOUT_ROLE or CONSENT_WITHOUT_ROLE
+	Detail string `json:"detail"`
 }
 
 // NewOperation is the later generation's answer to a submit.
@@ -181,6 +191,8 @@ type Operation struct {
 	UpdatedBy        string   `json:"updatedBy"`
 	UpdatedAt        int64    `json:"updatedAt"`
 	Error            *Failure `json:"error,omitempty"`
+	// Warnings are as a Task's.
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // Failure is why a task, a run or a stage ended FAILED.

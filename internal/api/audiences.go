@@ -126,7 +126,7 @@ func (s *server) task(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, client.Task{TaskID: string(t.ID), AudienceID: createdID(&t), Status: string(t.Status), Error: failure(t.Error)}}, nil
+	return answer{http.StatusOK, client.Task{TaskID: string(t.ID), AudienceID: createdID(&t), Status: string(t.Status), Error: failure(t.Error), Warnings: warnings(t.Warnings)}}, nil
 }
 
 func (s *server) operation(c *call) (answer, error) {
@@ -142,8 +142,15 @@ func (s *server) operation(c *call) (answer, error) {
 		OperationID: string(t.ID), Status: string(t.Status), OperationDetails: audienceBody(&t.Draft),
 		AudienceName: t.Draft.Name, AudienceID: createdID(&t),
 		CreatedBy: t.Draft.CreatedBy, CreatedAt: epoch(t.CreatedAt), UpdatedBy: t.Draft.UpdatedBy, UpdatedAt: epoch(t.UpdatedAt),
-		Error: failure(t.Error),
+		Error: failure(t.Error), Warnings: warnings(t.Warnings),
 	}}, nil
+}
+
+func warnings(list []audience.Warning) (body []client.Warning) {
+	for _, w := range list {
+		body = append(body, client.Warning(w))
+	}
+	return body
 }
 
 // createdID is the id of the audience that a task created, "" as long as it did not.
@@ -271,7 +278,7 @@ func audienceBody(a *audience.Audience) client.Audience {
 		b.Guards = new(client.Guards(a.Guards))
 	}
 	if a.Schedule != (audience.Schedule{}) {
-		b.Schedule, b.NextRunAt = scheduleBody(a.Schedule), epoch(a.NextRunAt)
+		b.Schedule, b.NextRunAt, b.ScheduleNote = scheduleBody(a.Schedule), epoch(a.NextRunAt), a.ScheduleNote
 	}
 	b.KeepRejectedRows = a.KeepRejectedRows
 	return b

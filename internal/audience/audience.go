@@ -164,6 +164,8 @@ type Audience struct {
 	NextRunAt time.Time
 	// ScheduleTried is which new files Schedule started a run for last.
 	ScheduleTried string
+	// ScheduleNote is why the schedule started no run when it was due last, "" when it did.
+	ScheduleNote string
 	// MaintainedAt is when its maintenance last ended; zero when it never did.
 	MaintainedAt time.Time
 }
@@ -211,9 +213,23 @@ type Task struct {
 	AudienceID ID       // given at submit time, shown to clients only when Status is Success
 	Draft      Audience // the submitted audience, validated and normalised
 	Error      *Error   // why it failed
+	Warnings   []Warning
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
+
+// Warning is what a task says of an audience that it created nevertheless.
+type Warning struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// The codes of warnings.
+const (
+	WarnPathAbsent  = "PATH_DOES_NOT_EXIST"
+	WarnDeleteRole  = "DELETE_WITHOUT_ROLE"
+	WarnConsentRole = "CONSENT_WITHOUT_ROLE"
+)
 
 // Connection is a base connection: where files lie and how to reach them.
 type Connection struct {

@@ -63,13 +63,16 @@ var suggestive = map[string]string{
 
 // ProposeNamespace returns the namespace of the identities that a column of that name probably holds, "" when the name
 // suggests none.
-func ProposeNamespace(column string) string {
-	return suggestive[strings.Map(func(r rune) rune {
+func ProposeNamespace(column string) string { return suggestive[bareName(column)] }
+
+// bareName is a column's name in lower-case letters and digits alone.
+func bareName(column string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return unicode.ToLower(r)
 		}
 		return -1
-	}, column)]
+	}, column)
 }
 
 // Resolve finds the canonical form of a namespace code among the standard and the given custom namespaces,

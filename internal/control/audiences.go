@@ -170,6 +170,7 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 	if p.Schedule != nil {
 		checkSchedule(&wrong, *p.Schedule)
 		a.Schedule, a.NextRunAt, a.ScheduleTried = *p.Schedule, nextLook(*p.Schedule, now), ""
+		a.ScheduleNote = ""
 	}
 	if p.KeepRejectedRows != nil {
 		a.KeepRejectedRows = *p.KeepRejectedRows

@@ -65,15 +65,36 @@ func (s *Service) openAudience(ctx context.Context, a *audience.Audience) (files
 // errSeen ends a listing whose first object is enough.
 var errSeen = errors.New("control: seen enough")
 
-// exists checks that the audience's path is there, without reading any object. Its errors are as openAudience's.
-func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) error {
-	var err error
+// exists looks whether the audience's path is there, without reading any object. A path that is not there is no error, since files may
+// come later (contract, section 5): absent says so. The store itself must be there and let itself be listed. The errors are as
+// openAudience's.
+func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (absent string, err error) {
 	if spec.Type == audience.PathFile {
 		_, err = src.Stat(ctx, spec.Path)
 	} else {
 		err = src.List(ctx, spec.Path, func(source.Object) error { return errSeen })
 	}
-	return pathError(ctx, src, err, spec.At("path"), spec.Type, spec.Path)
+	wrong := pathError(ctx, src, err, spec.At("path"), spec.Type, spec.Path)
+	if !errors.Is(err, source.ErrNotExist) {
+		return "", wrong
+	}
+	if other, is := otherType(ctx, src, spec); is {
+		return "", audience.InvalidField(spec.At("type"), "%q is a %s; say so, or correct the path", spec.Path, other)
+	}
+	if err := src.List(ctx, "", func(source.Object) error { return errSeen }); err != nil && !errors.Is(err, errSeen) {
+		return "", pathError(ctx, src, err, spec.At("path"), audience.PathFolder, "/")
+	}
+	return audience.AsError(wrong).Message, nil
+}
+
+// otherType reports whether there is a folder where a file was named, or a file where a folder was.
+func otherType(ctx context.Context, src source.Store, spec audience.SourceSpec) (audience.PathType, bool) {
+	if spec.Type == audience.PathFile {
+		err := src.List(ctx, spec.Path, func(source.Object) error { return errSeen })
+		return audience.PathFolder, err == nil || errors.Is(err, errSeen)
+	}
+	_, err := src.Stat(ctx, spec.Path)
+	return audience.PathFile, err == nil
 }
 
 // pathError says what is wrong with a path of a store that cannot be looked at, which stands in a field of a request; nil for

@@ -148,9 +148,12 @@ func (s *Service) doSchedule(ctx context.Context, number string) error {
 	}
 	next := plan{run: true, at: nextLook(aud.Schedule, now), tried: aud.ScheduleTried}
 	if aud.Schedule.OnNewFiles {
-		if next, err = s.lookForFiles(ctx, &aud, next, now); err != nil {
-			return err
-		}
+		next, err = s.lookForFiles(ctx, &aud, next, now)
+	} else {
+		err = s.waitForFiles(ctx, &aud, &next)
+	}
+	if err != nil {
+		return err
 	}
 	return s.follow(ctx, aud, next, now)
 }
@@ -160,6 +163,22 @@ type plan struct {
 	run   bool
 	at    time.Time
 	tried string // the new files that a run was started for last
+	note  string // why no run is started
+}
+
+// waitForFiles has a schedule start no run while there is nothing at the audience's path: the run could only fail. Whatever else is
+// wrong with the source fails the run, which says so.
+func (s *Service) waitForFiles(ctx context.Context, aud *audience.Audience, next *plan) error {
+	src, err := s.openAudience(ctx, aud)
+	if err != nil {
+		return ctx.Err()
+	}
+	defer src.close()
+	if next.note, err = exists(ctx, src, aud.Source); err == nil && next.note != "" {
+		next.run = false
+		s.logOf(aud.Scope).Info("a schedule waits for files", "audience", aud.ID)
+	}
+	return ctx.Err()
 }
 
 // lookForFiles decides whether there are new files. A run is started once for the same ones: if it fails, another one
@@ -171,7 +190,7 @@ func (s *Service) lookForFiles(ctx context.Context, aud *audience.Audience, next
 	}
 	if err != nil {
 		s.logOf(aud.Scope).Warn("look for new files of an audience", "audience", aud.ID, "error", audience.AsError(err).Message)
-		next.run, next.at = false, now.Add(lookAgain)
+		next.run, next.at, next.note = false, now.Add(lookAgain), audience.AsError(err).Message
 		return next, nil
 	}
 	next.run = found != "" && found != aud.ScheduleTried
@@ -219,7 +238,7 @@ func (s *Service) follow(ctx context.Context, aud audience.Audience, next plan, 
 				return err
 			}
 		}
-		return tx.MarkScheduled(ctx, aud.ID, next.at, next.tried)
+		return tx.MarkScheduled(ctx, aud.ID, next.at, next.tried, next.note)
 	})
 	if errors.Is(err, meta.ErrNotFound) {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,31 @@ func TestScheduleByTime(t *testing.T) {
 	w.schedule(aud.ID, audience.Schedule{Cron: "30 3 * * *"})
 	if got, want := w.audience(aud.ID).NextRunAt, time.Date(2026, 5, 21, 3, 30, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("resumed, the next run is at %v, want %v", got, want)
+	}
+}
+
+// TestScheduleWaits has a schedule wait for a file that is not there yet, and say so.
+func TestScheduleWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := draft("a")
+	d.Source.Path, d.Schedule = "later.csv", audience.Schedule{Cron: "0 * * * *"}
+	aud := w.submit(d)
+	w.clock.set(aud.NextRunAt)
+	if n := w.lookAt(aud.ID); n != 0 {
+		t.Fatalf("%d runs without a file", n)
+	}
+	waiting := w.audience(aud.ID)
+	if !strings.Contains(waiting.ScheduleNote, "later.csv") || !waiting.NextRunAt.After(aud.NextRunAt) {
+		t.Errorf("%q, next at %v", waiting.ScheduleNote, waiting.NextRunAt)
+	}
+	w.land("later.csv", w.clock.now())
+	w.clock.set(waiting.NextRunAt)
+	if n := w.lookAt(aud.ID); n != 1 {
+		t.Errorf("%d runs once the file is there", n)
+	}
+	if note := w.audience(aud.ID).ScheduleNote; note != "" {
+		t.Errorf("it says still %q", note)
 	}
 }
 

@@ -2,8 +2,12 @@ package control_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,7 +159,8 @@ func TestSubmitCustomNamespace(t *testing.T) {
 func TestTaskFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if err := os.Symlink("/etc", w.landing("link")); err != nil {
+	lists := w.landing("lists")
+	if err := errors.Join(os.Symlink("/etc", w.landing("link")), os.Mkdir(lists, 0o700), os.WriteFile(filepath.Join(lists, "a.csv"), []byte("mail\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	gone := w.connect("gone", w.root+"/gone")
@@ -167,8 +172,7 @@ func TestTaskFails(t *testing.T) {
 		code   audience.Code
 		text   string
 	}{
-		"absent file":       {audience.SourceSpec{Path: "absent.csv", Type: audience.PathFile, CloudType: "DLZ"}, audience.Invalid, "absent.csv"},
-		"absent folder":     {audience.SourceSpec{Path: "absent", Type: audience.PathFolder, CloudType: "DLZ"}, audience.Invalid, "absent"},
+		"folder as file":    {audience.SourceSpec{Path: "lists", Type: audience.PathFile, CloudType: "DLZ"}, audience.Invalid, "is a folder"},
 		"file as folder":    {audience.SourceSpec{Path: "in.csv", Type: audience.PathFolder, CloudType: "DLZ"}, audience.Invalid, "in.csv"},
 		"behind a link":     {audience.SourceSpec{Path: "link/passwd", Type: audience.PathFile, CloudType: "DLZ"}, audience.Invalid, "sourceSpec.path"},
 		"corrected rows":    {audience.SourceSpec{Path: ".resubmitted", Type: audience.PathFolder, CloudType: "DLZ"}, audience.Invalid, ".resubmitted"},
@@ -195,6 +199,35 @@ func TestTaskFails(t *testing.T) {
 		t.Errorf("failed tasks left %d datasets", w.lake.count())
 	}
 	w.submit(draft("list"))
+}
+
+// TestSubmitBeforeFiles creates audiences whose files come later, and others whose columns look as if they had a role.
+func TestSubmitBeforeFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i, src := range []audience.SourceSpec{
+		{Path: "later.csv", Type: audience.PathFile, CloudType: "DLZ"}, {Path: "later", Type: audience.PathFolder, CloudType: "DLZ"},
+	} {
+		d := draft(fmt.Sprint("later ", i))
+		d.Source = src
+		d.Fields = append(d.Fields, audience.Field{Name: "delete", Type: audience.Number}, audience.Field{Name: "process_consent", Type: audience.String})
+		task, err := w.Submit(t.Context(), w.editor, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.handle(taskJob(task))
+		done := w.task(task.ID)
+		var codes []string
+		for _, warning := range done.Warnings {
+			codes = append(codes, warning.Code)
+		}
+		if want := []string{audience.WarnPathAbsent, audience.WarnDeleteRole, audience.WarnConsentRole}; done.Status != audience.Success || !slices.Equal(codes, want) {
+			t.Fatalf("%+v, want the warnings %v", done, want)
+		}
+		if detail := done.Warnings[0].Detail; !strings.Contains(detail, src.Path) {
+			t.Errorf("a warning that names no path: %s", detail)
+		}
+	}
 }
 
 // TestTaskCrashes breaks a task off at each of its steps; done again it ends as if nothing had happened.

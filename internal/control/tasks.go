@@ -9,7 +9,7 @@ import (
 	"roster/internal/meta"
 )
 
-// doTask makes a submitted audience: it checks that the path exists and creates the dataset.
+// doTask makes a submitted audience: it checks that its files can be looked for and creates the dataset.
 func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 	now := s.now()
 	var t audience.Task
@@ -32,12 +32,12 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 		return nil
 	}
 	t.Status = audience.Success
-	if err := s.prepareAfter(ctx, before, id, t.Draft); err != nil {
+	if t.Warnings, err = s.prepareAfter(ctx, before, id, t.Draft); err != nil {
 		var failure *audience.Error
 		if !errors.As(err, &failure) {
 			return fmt.Errorf("task %s: %w", id, err)
 		}
-		t.Status, t.Error = audience.Failed, failure
+		t.Status, t.Error, t.Warnings = audience.Failed, failure, nil
 		s.logOf(t.Scope).Info("task failed", "task", id, "error", failure)
 	}
 	t.UpdatedAt = s.now()
@@ -57,14 +57,14 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 }
 
 // prepareAfter is prepare for a task that processes may have died of before.
-func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audience.TaskID, d audience.Audience) error {
+func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audience.TaskID, d audience.Audience) ([]audience.Warning, error) {
 	if failure := fatal(before); failure != nil {
-		return failure
+		return nil, failure
 	}
 	if before.Deaths > 0 {
 		done, err := s.suspect(ctx, string(id))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer done()
 	}
@@ -73,17 +73,22 @@ func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audi
 
 // prepare makes what an audience needs. An *audience.Error fails the task; any other error leaves it for later.
 // The dataset comes last, so that a failed task leaves none.
-func (s *Service) prepare(ctx context.Context, d audience.Audience) error {
+func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.Warning, error) {
 	src, err := s.openAudience(ctx, &d)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer src.close()
-	if err := exists(ctx, src, d.Source); err != nil {
-		return err
+	absent, err := exists(ctx, src, d.Source)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.cfg.Lake.Create(ctx, tableID(d.Scope, d.ID), d.Fields); err != nil {
-		return fmt.Errorf("create the dataset: %w", err)
+		return nil, fmt.Errorf("create the dataset: %w", err)
 	}
-	return nil
+	warnings := d.RoleWarnings()
+	if absent != "" {
+		warnings = append([]audience.Warning{{Code: audience.WarnPathAbsent, Detail: absent + "; runs fail until it is there"}}, warnings...)
+	}
+	return warnings, nil
 }

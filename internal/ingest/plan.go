@@ -21,8 +21,14 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 		return nil, nil
 	}
 	found, err := list(ctx, s, math.MaxInt)
+	if absent := new(audience.Error); errors.As(err, &absent) && absent.Code == audience.Impossible {
+		return nil, audience.Errorf(audience.Invalid, "%s", absent.Message) // contract, section 5
+	}
 	if err != nil {
 		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, audience.Errorf(audience.Invalid, "there is no file under %q; upload one, or correct sourceSpec.path", s.path())
 	}
 	// Not every store lists by the bytes of the paths: a Data Lake with folders does folder by folder.
 	slices.SortFunc(found, func(a, b audience.PlannedFile) int { return strings.Compare(a.Path, b.Path) })
@@ -89,7 +95,7 @@ func enough(s *Spec, files []audience.PlannedFile, skipped int) error {
 		}
 	}
 	if read == 0 && !s.Run.Request.Differential {
-		return audience.Errorf(audience.Impossible, "no file to read under %q in the run's window (%d skipped): "+
+		return audience.Errorf(audience.Invalid, "no file to read under %q in the run's window (%d skipped): "+
 			"a full run without files would remove every member; check sourceSpec.path and the window, or delete the audience", s.path(), skipped)
 	}
 	return nil

@@ -15,6 +15,7 @@ func (v *survey) propose(columns []tabular.Column) {
 		if f.IdentityNs = audience.ProposeNamespace(c.Name); f.IdentityNs != "" {
 			f.Type, f.Proposed = audience.String, false // an id of digits keeps its leading zeros
 		}
+		f.ProposeRole()
 		key := audience.NameKey(c.Name)
 		i, known := v.proposed[key]
 		if !known {
@@ -22,6 +23,9 @@ func (v *survey) propose(columns []tabular.Column) {
 			v.out.Fields = append(v.out.Fields, f)
 		} else if was := &v.out.Fields[i]; was.Type != f.Type {
 			was.Type, was.Proposed = audience.String, false
+			if was.Role == audience.RoleDelete { // which a text cannot have
+				was.Role = audience.RoleNone
+			}
 		}
 	}
 }

@@ -212,11 +212,11 @@ type Tx interface {
 	// (ErrLeaseHeld when another's has not ended; ErrStale when the task is not PROCESSING; ErrNotFound).
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
-	// UpdateAudience stores Name, Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt and
-	// ScheduleTried, KeepRejectedRows, UpdatedBy and UpdatedAt. A DuplicateError says that another audience of the sandbox has the Name.
+	// UpdateAudience stores Name, Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt,
+	// ScheduleTried and ScheduleNote, KeepRejectedRows, UpdatedBy and UpdatedAt. A DuplicateError says that another audience of the sandbox has the Name.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
-	// MarkScheduled stores NextRunAt and ScheduleTried.
-	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried string) error
+	// MarkScheduled stores NextRunAt, ScheduleTried and ScheduleNote.
+	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried, note string) error
 	// MarkMaintained stores MaintainedAt.
 	MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error
 	// DeleteAudience hides the audience and all its runs from every read, frees its names, and records it as to

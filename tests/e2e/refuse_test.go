@@ -92,9 +92,31 @@ func TestRefusedSubmits(t *testing.T) {
 		})
 	}
 	s.unusable(submitBody("no connection", "in.csv", `"cloudType": "DLZ"`, `"baseConnectionId": "1d1d4bc5-b527-46a3-9863-530246a61b2b"`), "1d1d4bc5-b527-46a3-9863-530246a61b2b")
-	s.unusable(submitBody("no file", "absent.csv"), "absent.csv")
 	if after := s.state(); after != before {
 		t.Errorf("refused calls changed something:\n%s\nwas\n%s", after, before)
+	}
+}
+
+// TestCreatedBeforeItsFile creates an audience, starts a run in vain, and brings the file.
+func TestCreatedBeforeItsFile(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	task := s.call("POST", ais+"/submit", submitBody("later", "lists/later.csv")).ok(200)["taskId"].(string)
+	v := s.poll(ais+"/task/"+task, ended)
+	if v["status"] != "SUCCESS" || !strings.Contains(compact(v["warnings"]), "PATH_DOES_NOT_EXIST") || !strings.Contains(compact(v["warnings"]), "lists/later.csv") {
+		t.Fatalf("%v", v)
+	}
+	if op := s.call("GET", ais+"/operations/"+task, "").ok(200); compact(op["warnings"]) != compact(v["warnings"]) {
+		t.Errorf("%v", op)
+	}
+	id := v["audienceId"].(string)
+	run := s.ingest(id, "")
+	if text := compact(run["error"]); run["status"] != "FAILED" || !strings.Contains(text, "100910-400") || !strings.Contains(text, "lists/later.csv") {
+		t.Errorf("a run without a file: %v", run)
+	}
+	s.land("lists/later.csv", "mail,points\nada@example.com,1\n")
+	if run := s.ingest(id, ""); run["status"] != "SUCCESS" {
+		t.Errorf("%v", run)
 	}
 }
 

@@ -93,7 +93,8 @@ func walkThroughSeed(t *testing.T, s *server, where func(*testing.T, *server) pl
 		"/core/ais/external-audience/task/", "/core/ais/external-audiences/task/",
 	} {
 		s.poll(path+task, ended)
-		v := s.call("GET", path+task, "").is(200, fmt.Sprintf(`{"taskId": %q, "audienceId": "<uuid>", "status": "SUCCESS"}`, task))
+		v := s.call("GET", path+task, "").is(200, fmt.Sprintf(`{"taskId": %q, "audienceId": "<uuid>", "status": "SUCCESS",
+			"warnings": [{"code": "DELETE_WITHOUT_ROLE", "detail": "<any>"}, {"code": "CONSENT_WITHOUT_ROLE", "detail": "<any>"}]}`, task))
 		audience = v["audienceId"].(string)
 	}
 

@@ -40,6 +40,7 @@ func testAudienceUpdate(w *world) {
 	want.Description, want.Labels, want.TTLDays, want.UpdatedBy, want.UpdatedAt = "new", []string{"custom/x"}, 7, "other", at(9)
 	want.Tags, want.State = []string{}, audience.StateInactive
 	want.Schedule, want.NextRunAt, want.ScheduleTried = audience.Schedule{Cron: "0 3 * * *", TimeZone: "Europe/Berlin", Full: true}, at(100), "tried"
+	want.ScheduleNote = "note"
 	want.Guards, want.KeepRejectedRows = audience.Guards{MaxRejectedPercent: new(2.5), AllowMissingColumns: true}, true
 	want.Fields = slices.Clone(a.Fields)
 	want.Fields[0].Labels = nil
@@ -184,10 +185,11 @@ func testSchedules(w *world) {
 			w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
 		}
 		if name == "soon" {
-			w.update(func(tx meta.Tx) error { return tx.MarkScheduled(w.Context(), a.ID, at(10), "files") })
+			w.update(func(tx meta.Tx) error { return tx.MarkScheduled(w.Context(), a.ID, at(10), "files", "nothing there") })
 			a, err = w.s.Audience(w.Context(), w.scope, a.ID)
 			w.must(err)
 			equal(w, "what was tried", a.ScheduleTried, "files")
+			equal(w, "what is said of it", a.ScheduleNote, "nothing there")
 			equal(w, "next run", a.NextRunAt, at(10))
 		}
 	}
@@ -199,5 +201,5 @@ func testSchedules(w *world) {
 	got, err := w.s.Scheduled(w.Context(), at(25), 1)
 	w.must(err)
 	equal(w, "the first one", got, nums[1:2])
-	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkScheduled(w.Context(), "no", at(1), "") })
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkScheduled(w.Context(), "no", at(1), "", "") })
 }

@@ -10,11 +10,11 @@ import (
 	"roster/internal/meta"
 )
 
-const taskColumns = `id, org, sandbox, status, audience_id, draft, error, created_at, updated_at`
+const taskColumns = `id, org, sandbox, status, audience_id, draft, error, created_at, updated_at, warnings`
 
 func scanTask(r row) (t audience.Task, err error) {
 	return t, r.Scan(&t.ID, &t.Scope.Org, &t.Scope.Sandbox, &t.Status, &t.AudienceID, asJSON(&t.Draft), asJSON(&t.Error),
-		asTime(&t.CreatedAt), asTime(&t.UpdatedAt))
+		asTime(&t.CreatedAt), asTime(&t.UpdatedAt), asJSON(&t.Warnings))
 }
 
 // Task implements meta.Reader.
@@ -34,7 +34,7 @@ func (t *tx) CreateTask(ctx context.Context, task audience.Task) error {
 	}
 	return t.insert(ctx, "the task", "tasks", taskColumns+", connection_id",
 		task.ID, task.Scope.Org, task.Scope.Sandbox, audience.Processing, task.AudienceID, asJSON(&task.Draft), asJSON(&task.Error),
-		asTime(&task.CreatedAt), asTime(&task.UpdatedAt), task.Draft.Source.BaseConnectionID)
+		asTime(&task.CreatedAt), asTime(&task.UpdatedAt), asJSON(&task.Warnings), task.Draft.Source.BaseConnectionID)
 }
 
 // reserveName makes a name of a kind an audience's. A *meta.DuplicateError says that another one has it.
@@ -51,8 +51,8 @@ func (t *tx) FinishTask(ctx context.Context, task audience.Task) error {
 		return fmt.Errorf("finish task %s: it is still %s", task.ID, task.Status)
 	}
 	err := t.must(ctx, meta.ErrStale, "the task", `UPDATE tasks SET status = $1, draft = $2, error = $3, updated_at = $4,
-		lease_owner = '', lease_until = 0 WHERE id = $5 AND status = 'PROCESSING'`,
-		task.Status, asJSON(&task.Draft), asJSON(&task.Error), asTime(&task.UpdatedAt), task.ID)
+		lease_owner = '', lease_until = 0, warnings = $5 WHERE id = $6 AND status = 'PROCESSING'`,
+		task.Status, asJSON(&task.Draft), asJSON(&task.Error), asTime(&task.UpdatedAt), asJSON(&task.Warnings), task.ID)
 	if err != nil {
 		return err
 	}
