@@ -1,18 +1,16 @@
 package app
 
 import (
-	"context"
-
 	"roster/internal/background"
 	"roster/internal/queue"
 )
 
-// handle does a job of the queue.
-func (a *App) handle(ctx context.Context, j queue.Job) error {
-	switch j.Kind {
+// working takes note of a job that begins.
+func working(k queue.Kind) (ended func()) {
+	switch k {
 	case queue.RunJob, queue.MaintainJob, queue.EraseJob:
 		background.Working(1)
-		defer background.Working(-1)
+		return func() { background.Working(-1) }
 	}
-	return a.control.Handle(ctx, j)
+	return func() {}
 }

@@ -154,24 +154,35 @@ var errLater = errors.New("control: the erasure waits")
 
 // doErase does of an erasure what can be done now; Recover has the rest done.
 func (s *Service) doErase(ctx context.Context, id audience.ErasureID) error {
-	list, err := s.cfg.Store.UnfinishedErasures(ctx)
-	if err != nil {
-		return fmt.Errorf("look for unfinished erasures: %w", err)
+	e, err := s.unfinishedErasure(ctx, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil
 	}
-	for _, e := range list {
-		if e.ID != id {
-			continue
-		}
-		worksIn(ctx, e.Scope)
-		err := s.erase(ctx, e)
-		if errors.Is(err, errLater) || errors.Is(err, ingest.ErrBusy) || notOurs(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("erasure %s: %w", id, err)
-		}
+	if err != nil {
+		return err
+	}
+	worksIn(ctx, e.Scope)
+	err = s.erase(ctx, e)
+	if errors.Is(err, errLater) || errors.Is(err, ingest.ErrBusy) || notOurs(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("erasure %s: %w", id, err)
 	}
 	return nil
+}
+
+// unfinishedErasure finds an erasure that has not ended.
+func (s *Service) unfinishedErasure(ctx context.Context, id audience.ErasureID) (audience.Erasure, error) {
+	list, err := s.cfg.Store.UnfinishedErasures(ctx)
+	if err != nil {
+		return audience.Erasure{}, fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	i := slices.IndexFunc(list, func(e audience.Erasure) bool { return e.ID == id })
+	if i < 0 {
+		return audience.Erasure{}, meta.ErrNotFound
+	}
+	return list[i], nil
 }
 
 func (s *Service) erase(ctx context.Context, e audience.Erasure) error {

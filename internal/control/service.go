@@ -32,6 +32,8 @@ import (
 type Enqueuer interface {
 	// Enqueue records a job in a transaction of the metadata store.
 	Enqueue(ctx context.Context, tx *sql.Tx, j queue.Job) error
+	// Wake has jobs of a kind taken up that were enqueued in a transaction that has committed.
+	Wake(k queue.Kind)
 }
 
 // Pipeline does runs and maintenance; see ingest.Pipeline.
@@ -85,6 +87,8 @@ type Config struct {
 	Ended func(r *audience.Run)
 	// Reading notes which file is being read for a run, for whoever finds the process dead. Optional.
 	Reading func(run audience.RunID, path string) (done func())
+	// Working is told each job that begins, and what it returns when the job ends. A job that waits for its turn has not begun.
+	Working func(k queue.Kind) (ended func())
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
 	// Memory is that of large answers, and of runs; nil means a budget of its own.
@@ -113,6 +117,9 @@ func (c Config) withDefaults() Config {
 	if c.Reading == nil {
 		c.Reading = func(audience.RunID, string) func() { return func() {} }
 	}
+	if c.Working == nil {
+		c.Working = func(queue.Kind) func() { return func() {} }
+	}
 	if c.UndoWindow == 0 {
 		c.UndoWindow = DefaultUndoWindow
 	}
@@ -133,12 +140,13 @@ type Service struct {
 	suspects   chan struct{} // has the one task or run being done that a process died of
 	uploaded   uploaded
 	looks      *looks
+	turns      turns
 }
 
 // New returns the use cases over the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1), looks: newLooks()}
+	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1), looks: newLooks(), turns: newTurns()}
 	s.audiences = newCache(cfg.Clock, s.loadAudience)
 	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
 	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)

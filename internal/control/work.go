@@ -177,6 +177,7 @@ func (w *worklist) forgetSwept(id audience.ID) {
 // enqueue records a job in the transaction that records its work.
 func (s *Service) enqueue(ctx context.Context, tx meta.Tx, j queue.Job) error {
 	s.work.note([]queue.Job{j}, s.now())
+	tx.Committed(func() { s.cfg.Queue.Wake(j.Kind) })
 	return s.cfg.Queue.Enqueue(ctx, tx.SQL(), j)
 }
 
@@ -189,10 +190,8 @@ func (s *Service) Handle(ctx context.Context, j queue.Job) error {
 	}
 	failed := true // unless it returns
 	defer func() { s.work.end(j, failed, s.now()) }()
-	err := s.do(ctx, j)
-	if failed = err != nil; failed {
-		s.release(ctx, j)
-	}
+	err := s.inTurn(ctx, j)
+	failed = err != nil
 	return err
 }
 
@@ -310,6 +309,7 @@ func (s *Service) Recover(ctx context.Context) error {
 			if err := s.cfg.Queue.Enqueue(ctx, tx.SQL(), j); err != nil {
 				return err
 			}
+			tx.Committed(func() { s.cfg.Queue.Wake(j.Kind) })
 		}
 		return nil
 	})

@@ -223,6 +223,8 @@ func (q *jobTable) Enqueue(ctx context.Context, tx *sql.Tx, j queue.Job) error {
 	return err
 }
 
+func (q *jobTable) Wake(queue.Kind) {}
+
 // take returns the jobs enqueued since the last take.
 func (q *jobTable) take() []queue.Job {
 	q.t.Helper()

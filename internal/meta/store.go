@@ -131,6 +131,11 @@ type Reader interface {
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
 	// Attempt returns what is known of earlier attempts at a task or a run; the zero Attempt when nothing is.
 	Attempt(ctx context.Context, id string) (Attempt, error)
+	// UnfinishedRun finds a PROCESSING run, without what it Planned, and UnfinishedTask a PROCESSING task, of any organization.
+	UnfinishedRun(ctx context.Context, id audience.RunID) (audience.Run, error)
+	UnfinishedTask(ctx context.Context, id audience.TaskID) (audience.Task, error)
+	// UnfinishedIn counts the tasks and runs of a sandbox that are PROCESSING.
+	UnfinishedIn(ctx context.Context, scope audience.Scope) (tasks, runs int, err error)
 	// Unfinished lists the tasks and runs that are PROCESSING and whose lease is absent or ended by now, oldest
 	// first, the runs without what they Planned.
 	Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error)
@@ -171,6 +176,8 @@ type Tx interface {
 	Reader
 	// SQL is the transaction in which the queue records work.
 	SQL() *sql.Tx
+	// Committed has fn called once the transaction has committed; never when it is rolled back, and not when nobody knows.
+	Committed(fn func())
 	// Reseal puts a text in the place of a sealed one; ErrStale when that is not there any more.
 	Reseal(ctx context.Context, was Sealed, text string) error
 

@@ -28,6 +28,9 @@ const (
 	WebhookJob Kind = "webhook"
 )
 
+// Kinds are all kinds. Each has its own River queue.
+var Kinds = []Kind{TaskJob, RunJob, SweepJob, SandboxJob, MaintainJob, ForgetJob, ScheduleJob, EraseJob, ProjectJob, VerifyJob, WebhookJob}
+
 // Job is one piece of work.
 type Job struct {
 	Kind Kind

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -27,17 +28,14 @@ const (
 	Postgres Dialect = "postgres"
 )
 
-// workers is how many jobs of a kind a process runs at once. Each kind has its own River queue, so that long
-// runs do not hold up short tasks.
-var workers = map[Kind]int{RunJob: 2, TaskJob: 4, SweepJob: 1, SandboxJob: 1, MaintainJob: 1, ForgetJob: 1, ScheduleJob: 2, WebhookJob: 8, EraseJob: 1, ProjectJob: 1, VerifyJob: 1}
-
 const (
-	// River is polled: with database/sql it cannot listen, and it can wake a worker only for jobs that are
-	// inserted outside a transaction. A poll that finds nothing writes nothing, but takes SQLite a millisecond of computing.
-	pollEvery = time.Second
-	// pollAwaited is for the kinds that somebody waits for.
-	pollAwaited   = 100 * time.Millisecond
-	fetchCooldown = 50 * time.Millisecond
+	// workers is how many jobs of a kind are taken at once, the most that River allows. How many of them go on is for the handler
+	// to say, which knows whose they are.
+	workers = 10_000
+	// pollEvery is how often jobs are looked for that nobody called Wake for. A poll that finds nothing writes nothing, but takes
+	// SQLite a millisecond of computing.
+	pollEvery     = 5 * time.Second
+	fetchCooldown = 20 * time.Millisecond
 	// A job that fails this often is given up; whoever knows of unfinished work enqueues it anew.
 	maxAttempts = 25
 	longestWait = 30 * time.Second // between two attempts
@@ -57,6 +55,7 @@ type Handler func(ctx context.Context, j Job) error
 type Queue struct {
 	client  *river.Client[*sql.Tx]
 	log     *slog.Logger
+	bell    *bell
 	handler Handler
 }
 
@@ -66,25 +65,21 @@ func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{log: log}
+	q := &Queue{log: log, bell: newBell()}
 	known := river.NewWorkers()
 	river.AddWorker(known, river.WorkFunc(q.work))
 	queues := map[string]river.QueueConfig{}
-	for kind, n := range workers {
-		queues[string(kind)] = river.QueueConfig{MaxWorkers: n, FetchPollInterval: pollEvery}
-		if kind == RunJob || kind == TaskJob {
-			queues[string(kind)] = river.QueueConfig{MaxWorkers: n, FetchPollInterval: pollAwaited}
-		}
+	for _, kind := range Kinds {
+		queues[string(kind)] = river.QueueConfig{MaxWorkers: workers, FetchPollInterval: pollEvery}
 	}
-	q.client, err = river.NewClient(drv, &river.Config{
+	q.client, err = river.NewClient(belled{drv, q.bell}, &river.Config{
 		Workers:              known,
 		Queues:               queues,
-		PollOnly:             true,
 		FetchCooldown:        fetchCooldown,
 		JobTimeout:           -1,
 		MaxAttempts:          maxAttempts,
 		RescueStuckJobsAfter: rescueAfter,
-		RetryPolicy:          retryPolicy{},
+		RetryPolicy:          retryPolicy{q},
 		Logger:               slog.New(quiet{log.Handler()}),
 	})
 	if err != nil {
@@ -163,7 +158,7 @@ var inLine = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStat
 // Enqueue records a job in the transaction that records its work. While the same job waits for a worker or for
 // its next attempt this does nothing; beside one that runs, or ran in a process that died, it does.
 func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j Job) error {
-	if workers[j.Kind] == 0 {
+	if !slices.Contains(Kinds, j.Kind) {
 		return fmt.Errorf("enqueue a job: there is no kind %q", j.Kind)
 	}
 	a := args{Work: j.Kind, ID: j.ID}
@@ -179,6 +174,9 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j Job) error {
 		a.Behind = res.Job.ID // every round is behind a later job, of which there are finitely many
 	}
 }
+
+// Wake has jobs of a kind taken up at once that were enqueued in a transaction that has committed.
+func (q *Queue) Wake(k Kind) { q.bell.ring(k) }
 
 // Start begins to run jobs. They are cancelled when ctx ends or Stop is out of patience.
 func (q *Queue) Start(ctx context.Context, h Handler) error {
@@ -229,12 +227,14 @@ func (q *Queue) handle(ctx context.Context, j Job) (err error) {
 
 // retryPolicy waits twice as long after every failure, up to longestWait, a little less at random so that jobs
 // that failed together do not come back together.
-type retryPolicy struct{}
+type retryPolicy struct{ queue *Queue }
 
 // NextRetry implements river.ClientRetryPolicy.
-func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
+func (p retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
 	wait := min(500*time.Millisecond<<min(len(job.Errors), 10), longestWait)
-	return time.Now().UTC().Add(wait - rand.N(wait/4))
+	wait -= rand.N(wait / 4)
+	time.AfterFunc(wait+fetchCooldown, func() { p.queue.Wake(Kind(job.Queue)) })
+	return time.Now().UTC().Add(wait)
 }
 
 // quiet lets only River's warnings and errors through. They name jobs by number and never hold their arguments.

@@ -100,7 +100,37 @@ func enqueue(t *testing.T, db *sql.DB, q *queue.Queue, commit bool, jobs ...queu
 		if err := tx.Commit(); err != nil {
 			t.Fatal(err)
 		}
+		for _, j := range jobs {
+			q.Wake(j.Kind)
+		}
 	}
+}
+
+// TestWake does jobs one after the other, each enqueued when the one before has ended. By polling they would take minutes.
+func TestWake(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
+		q := newQueue(t, db, d)
+		done := make(chan queue.Job)
+		if err := q.Start(t.Context(), func(_ context.Context, j queue.Job) error { done <- j; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for i := range 30 {
+			j := queue.Job{Kind: []queue.Kind{queue.RunJob, queue.TaskJob, queue.EraseJob}[i%3], ID: fmt.Sprint(i)}
+			enqueue(t, db, q, true, j)
+			select {
+			case got := <-done:
+				if got != j {
+					t.Errorf("%+v ran, want %+v", got, j)
+				}
+			case <-ctx.Done():
+				t.Fatalf("%d jobs ran", i)
+			}
+		}
+		stop(t, q)
+	})
 }
 
 func stop(t *testing.T, q *queue.Queue) {

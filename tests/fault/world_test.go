@@ -80,6 +80,8 @@ func (q *jobs) Enqueue(_ context.Context, _ *sql.Tx, j queue.Job) error {
 	return nil
 }
 
+func (q *jobs) Wake(queue.Kind) {}
+
 func (q *jobs) take() []queue.Job {
 	q.mu.Lock()
 	defer q.mu.Unlock()

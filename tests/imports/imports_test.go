@@ -26,7 +26,8 @@ var allowed = map[string][]string{
 	"internal/background":          {},                                 // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
-	"internal/control":             {"internal/background", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
+	"internal/control":             {"internal/background", "internal/fair", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
+	"internal/fair":                {},
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/memory", "internal/profile", "internal/source", "internal/tabular"},
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
 	"internal/lake":                {"internal/fault"},

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"RunsSince":             testRunsSince,
 		"ReadObjects":           testReadObjects,
 		"Unfinished":            testUnfinished,
+		"Committed":             testCommitted,
 		"Answers":               testAnswers,
 		"Erasures":              testErasures,
 		"Sealed":                testSealed,

@@ -150,11 +150,21 @@ func testUnfinished(w *world) {
 	equal(w, "tasks", tasks, []audience.Task{first, later})
 	equal(w, "runs", runs, []audience.Run{run})
 
+	one, err := w.s.UnfinishedTask(w.Context(), first.ID)
+	w.must(err)
+	equal(w, "a task", one, first)
+	of, err := w.s.UnfinishedRun(w.Context(), run.ID)
+	w.must(err)
+	equal(w, "a run", of, run)
+	w.inSandbox(w.scope, 2, 1)
+	w.inSandbox(audience.Scope{Org: w.scope.Org, Sandbox: "another"}, 0, 0)
+
 	w.update(func(tx meta.Tx) error {
 		_, err := tx.AcquireTask(w.Context(), first.ID, "one", at(0), at(50))
 		return err
 	})
 	w.acquire(run, "one") // until 60
+	w.inSandbox(w.scope, 2, 1)
 	tasks, runs = unfinished(49)
 	equal(w, "tasks without a lease", tasks, []audience.Task{later})
 	equal(w, "runs without a lease", len(runs), 0)
@@ -167,6 +177,41 @@ func testUnfinished(w *world) {
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
 	tasks, runs = unfinished(99)
 	equal(w, "work that ended", len(tasks)+len(runs), 0)
+	w.inSandbox(w.scope, 0, 0)
+	_, err = w.s.UnfinishedTask(w.Context(), first.ID)
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.UnfinishedRun(w.Context(), run.ID)
+	w.want(err, meta.ErrNotFound)
+}
+
+// inSandbox requires so many unfinished tasks and runs of a sandbox.
+func (w *world) inSandbox(scope audience.Scope, tasks, runs int) {
+	w.Helper()
+	t, r, err := w.s.UnfinishedIn(w.Context(), scope)
+	w.must(err)
+	equal(w, "tasks and runs of "+scope.Sandbox, []int{t, r}, []int{tasks, runs})
+}
+
+// testCommitted calls what waits for the end of a transaction when it is there for others to see, and never after a rollback.
+func testCommitted(w *world) {
+	w.tenant()
+	called, boom := 0, errors.New("boom")
+	task := w.task(w.draft("a"), at(0))
+	err := w.s.Update(w.Context(), func(tx meta.Tx) error {
+		tx.Committed(func() { called++ })
+		return boom
+	})
+	w.want(err, boom)
+	equal(w, "calls after a rollback", called, 0)
+	w.update(func(tx meta.Tx) error {
+		tx.Committed(func() {
+			called++
+			_, err := w.s.UnfinishedTask(w.Context(), task.ID)
+			w.must(err)
+		})
+		return tx.CreateTask(w.Context(), task)
+	})
+	equal(w, "calls after a commit", called, 1)
 }
 
 func testDropLeases(w *world) {

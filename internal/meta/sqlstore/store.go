@@ -74,8 +74,18 @@ const (
 func (s *Store) Update(ctx context.Context, fn func(meta.Tx) error) error {
 	wait := firstWait
 	for try := 1; ; try++ {
-		err := s.inTx(ctx, s.write, s.d.Update, func(t *sql.Tx) error { return fn(s.newTx(t)) })
-		if err == nil || try == maxTries || !s.d.Retry(err) {
+		var inside *tx
+		err := s.inTx(ctx, s.write, s.d.Update, func(t *sql.Tx) error {
+			inside = s.newTx(t)
+			return fn(inside)
+		})
+		if err == nil {
+			for _, then := range inside.committed {
+				then()
+			}
+			return nil
+		}
+		if try == maxTries || !s.d.Retry(err) {
 			return err
 		}
 		select {
@@ -113,7 +123,8 @@ func (s *Store) inTx(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn fu
 // tx implements meta.Tx.
 type tx struct {
 	queries
-	sql *sql.Tx
+	sql       *sql.Tx
+	committed []func() // to be called after the commit
 }
 
 var _ meta.Tx = (*tx)(nil)
@@ -125,3 +136,5 @@ func (s *Store) newTx(t *sql.Tx) *tx {
 }
 
 func (t *tx) SQL() *sql.Tx { return t.sql }
+
+func (t *tx) Committed(fn func()) { t.committed = append(t.committed, fn) }

@@ -106,6 +106,26 @@ func (t *tx) DropLeases(ctx context.Context) error {
 	return nil
 }
 
+// UnfinishedRun implements meta.Reader.
+func (q queries) UnfinishedRun(ctx context.Context, id audience.RunID) (audience.Run, error) {
+	return one(ctx, q, "the run", selectRuns+` WHERE r.id = $1 AND r.status = 'PROCESSING' AND NOT a.deleted`, []any{id}, scanRun)
+}
+
+// UnfinishedTask implements meta.Reader.
+func (q queries) UnfinishedTask(ctx context.Context, id audience.TaskID) (audience.Task, error) {
+	return one(ctx, q, "the task", `SELECT `+taskColumns+` FROM tasks WHERE id = $1 AND status = 'PROCESSING'`, []any{id}, scanTask)
+}
+
+// UnfinishedIn implements meta.Reader.
+func (q queries) UnfinishedIn(ctx context.Context, scope audience.Scope) (tasks, runs int, err error) {
+	type counts struct{ tasks, runs int }
+	found, err := one(ctx, q, "the unfinished work of a sandbox", `SELECT
+		(SELECT COUNT(*) FROM tasks WHERE status = 'PROCESSING' AND org = $1 AND sandbox = $2),
+		(SELECT COUNT(*) FROM runs r JOIN audiences a ON a.id = r.audience_id WHERE r.status = 'PROCESSING' AND a.org = $1 AND a.sandbox = $2 AND NOT a.deleted)`,
+		[]any{scope.Org, scope.Sandbox}, func(r row) (c counts, err error) { return c, r.Scan(&c.tasks, &c.runs) })
+	return found.tasks, found.runs, err
+}
+
 // Unfinished implements meta.Reader.
 func (q queries) Unfinished(ctx context.Context, now time.Time) (tasks []audience.Task, runs []audience.Run, err error) {
 	err = q.view(ctx, func(q queries) error {

@@ -1,0 +1,27 @@
+package control_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/queue"
+)
+
+// TestEveryKindHasItsTurn has each kind of job come to its end: none is without places.
+func TestEveryKindHasItsTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, kind := range queue.Kinds {
+		if err := w.Handle(t.Context(), queue.Job{Kind: kind, ID: "1"}); err != nil && slices.Contains([]queue.Kind{queue.TaskJob, queue.RunJob, queue.EraseJob, queue.WebhookJob}, kind) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if err := w.Handle(t.Context(), queue.Job{Kind: "nonsense", ID: "1"}); err == nil {
+		t.Error("a job of no kind was done")
+	}
+}

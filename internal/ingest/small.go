@@ -1,0 +1,38 @@
+package ingest
+
+import (
+	"context"
+
+	"roster/internal/audience"
+)
+
+// A run is small when its files have no more than smallBytes, as a look at no more than smallFiles objects tells. What is packed may
+// be larger than it looks.
+const (
+	smallBytes = 8 << 20
+	smallFiles = 1000
+)
+
+// Small reports whether a run has little to read, which is known without reading it.
+func Small(ctx context.Context, s *Spec) (bool, error) {
+	if !s.Run.Request.Kind.ReadsFiles() {
+		return false, nil
+	}
+	found, err := list(ctx, s, smallFiles)
+	if err != nil || len(found) >= smallFiles {
+		return false, err
+	}
+	var before map[string]bool
+	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
+		if before, err = s.ReadBefore(ctx, found); err != nil {
+			return false, err
+		}
+	}
+	var bytes int64
+	for _, f := range found {
+		if skipReason(s, f, before) == "" {
+			bytes += f.Size
+		}
+	}
+	return bytes <= smallBytes, nil
+}

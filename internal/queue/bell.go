@@ -1,0 +1,94 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/riverqueue/river/riverdriver"
+)
+
+// belled is a driver of River's whose notifications come from this process: what enqueues a job calls Wake after its commit. River
+// has none for database/sql but by polling a table of SQLite's. What nobody calls for, such as the jobs of a process that was killed
+// right after its commit, polling finds.
+type belled struct {
+	riverdriver.Driver[*sql.Tx]
+	bell *bell
+}
+
+// SupportsListener implements riverdriver.Driver.
+func (belled) SupportsListener() bool { return true }
+
+// SupportsListenNotify implements riverdriver.Driver. River need not write notifications beside the jobs.
+func (belled) SupportsListenNotify() bool { return false }
+
+// GetListener implements riverdriver.Driver.
+func (b belled) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener { return b.bell }
+
+// bell holds the kinds that have new jobs until River hears of them.
+type bell struct {
+	mu    sync.Mutex
+	rung  []Kind
+	heard chan struct{} // has one element while something is rung
+}
+
+func newBell() *bell { return &bell{heard: make(chan struct{}, 1)} }
+
+func (b *bell) ring(k Kind) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(b.rung, k) {
+		b.rung = append(b.rung, k)
+	}
+	b.signal()
+}
+
+func (b *bell) signal() {
+	select {
+	case b.heard <- struct{}{}:
+	default:
+	}
+}
+
+// WaitForNotification implements riverdriver.Listener.
+func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-b.heard:
+		}
+		if k, ok := b.take(); ok {
+			payload, err := json.Marshal(map[string]Kind{"queue": k})
+			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
+		}
+	}
+}
+
+// insertTopic is where River hears of new jobs.
+const insertTopic = "river_insert"
+
+func (b *bell) take() (k Kind, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.rung) == 0 {
+		return "", false
+	}
+	k, b.rung = b.rung[0], b.rung[1:]
+	if len(b.rung) > 0 {
+		b.signal()
+	}
+	return k, true
+}
+
+// The rest of riverdriver.Listener: there is no connection.
+
+func (b *bell) Close(context.Context) error            { return nil }
+func (b *bell) Connect(context.Context) error          { return nil }
+func (b *bell) Listen(context.Context, string) error   { return nil }
+func (b *bell) Ping(context.Context) error             { return nil }
+func (b *bell) Schema() string                         { return "" }
+func (b *bell) SetAfterConnectExec(string)             {}
+func (b *bell) Unlisten(context.Context, string) error { return nil }
