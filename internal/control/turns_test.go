@@ -1,14 +1,9 @@
 package control_test
 
 import (
-	"context"
-	"slices"
-	"sync"
+	"strings"
 	"testing"
-	"testing/synctest"
 
-	"roster/internal/audience"
-	"roster/internal/ingest"
 	"roster/internal/queue"
 )
 
@@ -17,7 +12,7 @@ func TestEveryKindHasItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, kind := range queue.Kinds {
-		if err := w.Handle(t.Context(), queue.Job{Kind: kind, ID: "1"}); err != nil && slices.Contains([]queue.Kind{queue.TaskJob, queue.RunJob, queue.EraseJob, queue.WebhookJob}, kind) {
+		if err := w.Handle(t.Context(), queue.Job{Kind: kind, ID: "1"}); err != nil && strings.Contains(err.Error(), "kind") {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
