@@ -16,6 +16,9 @@ const (
 	maxAudit     = 1000
 )
 
+// auditPages are those of the audit log.
+var auditPages = pages{"start", []string{"sandbox", "clientId", "requestId", "object", "action", "outcome", "since", "until"}}
+
 // auditCursor is where a page of the audit log goes on.
 type auditCursor struct {
 	At int64  `json:"t"` // microseconds
@@ -28,8 +31,13 @@ func (s *server) audit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	var after *meta.AuditPlace
+	var from auditCursor
+	if auditPages.read(q, &from) {
+		after = &meta.AuditPlace{At: time.UnixMicro(from.At), ID: from.ID}
+	}
 	want := meta.AuditQuery{Sandbox: q.Get("sandbox"), ClientID: q.Get("clientId"), RequestID: q.Get("requestId"), Object: q.Get("object"),
-		Action: audience.Action(q.Get("action")), Outcome: q.outcome(), Since: q.instant("since"), Until: q.instant("until"), After: q.auditPlace()}
+		Action: audience.Action(q.Get("action")), Outcome: q.outcome(), Since: q.instant("since"), Until: q.instant("until"), After: after}
 	limit := q.limit(defaultAudit, maxAudit)
 	for _, name := range []string{"sandbox", "clientId", "requestId", "object", "action"} {
 		q.problems.OptionalText(name, q.Get(name))
@@ -45,7 +53,7 @@ func (s *server) audit(c *call) (answer, error) {
 	body := client.AuditLog{Entries: []client.AuditEntry{}, Page: client.CursorPage{Limit: limit}}
 	if len(list) > limit {
 		list = list[:limit]
-		body.Page.Next = token(auditCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].ID})
+		body.Page.Next = auditPages.token(q, auditCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].ID})
 	}
 	for i := range list {
 		body.Entries = append(body.Entries, auditBody(&list[i]))
@@ -73,19 +81,6 @@ func (q *query) instant(name string) time.Time {
 		q.problems.Add(name, "must be a time in epoch seconds or milliseconds")
 	}
 	return t
-}
-
-// auditPlace reads where a page starts; nil for the first one.
-func (q *query) auditPlace() *meta.AuditPlace {
-	if !q.Has("start") {
-		return nil
-	}
-	var from auditCursor
-	if !readToken(q.Get("start"), &from) || from.ID == "" {
-		q.problems.Add("start", "must be the next of the page before")
-	}
-	q.problems.OptionalText("start", from.ID)
-	return &meta.AuditPlace{At: time.UnixMicro(from.At), ID: from.ID}
 }
 
 func auditBody(e *audience.AuditEntry) client.AuditEntry {

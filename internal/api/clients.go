@@ -15,24 +15,28 @@ const (
 	maxClients     = 100
 )
 
+// clientPages are those of API clients.
+var clientPages = pages{parameter: "start"}
+
 func (s *server) listClients(c *call) (answer, error) {
 	q, err := c.query()
 	if err != nil {
 		return answer{}, err
 	}
+	after := ""
+	clientPages.read(q, &after)
 	limit := q.limit(defaultClients, maxClients)
-	q.problems.OptionalText("start", q.Get("start"))
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Clients(c.Context(), c.actor, q.Get("start"), limit+1) // to see whether there is a page after this one
+	list, err := s.Service.Clients(c.Context(), c.actor, after, limit+1) // to see whether there is a page after this one
 	if err != nil {
 		return answer{}, err
 	}
 	body := client.APIClientList{Clients: []client.APIClient{}, Page: client.CursorPage{Limit: limit}}
 	if len(list) > limit {
 		list = list[:limit]
-		body.Page.Next = list[limit-1].ID
+		body.Page.Next = clientPages.token(q, list[limit-1].ID)
 	}
 	for i := range list {
 		body.Clients = append(body.Clients, clientBody(&list[i]))

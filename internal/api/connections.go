@@ -38,32 +38,34 @@ const (
 	maxConnections     = 50
 )
 
-// continuation is where a page of connections goes on. Clients send nothing but this back, so it carries the
-// whole question.
-type continuation struct {
+// connectionsFrom is where a page of connections begins. Some clients send nothing but the token back.
+type connectionsFrom struct {
 	After audience.ConnectionID `json:"a"`
-	Name  string                `json:"n,omitempty"`
 	Limit int                   `json:"l"`
 }
+
+// connectionPages are those of connections.
+var connectionPages = pages{"continuationToken", []string{"property"}}
 
 func (s *server) listConnections(c *call) (answer, error) {
 	q, err := c.query()
 	if err != nil {
 		return answer{}, err
 	}
-	from := connectionPage(q)
+	from := connectionsFrom{Limit: defaultConnections}
+	connectionPages.read(q, &from)
+	limit, name := q.limit(from.Limit, maxConnections), q.connectionName()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Connections(c.Context(), c.actor, from.Name, from.After, from.Limit+1)
+	list, err := s.Service.Connections(c.Context(), c.actor, name, from.After, limit+1) // to see whether there is a page after this one
 	if err != nil {
 		return answer{}, err
 	}
 	body := client.ConnectionList{Items: []client.Connection{}}
-	if len(list) > from.Limit {
-		list = list[:from.Limit]
-		from.After = list[from.Limit-1].ID
-		body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + token(from)}
+	if len(list) > limit {
+		list = list[:limit]
+		body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + connectionPages.token(q, connectionsFrom{list[limit-1].ID, limit})}
 	}
 	for i := range list {
 		body.Items = append(body.Items, connectionBody(&list[i]))
@@ -71,22 +73,16 @@ func (s *server) listConnections(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// connectionPage reads which page of which connections is asked for.
-func connectionPage(q *query) continuation {
-	from := continuation{Limit: defaultConnections}
-	if text := q.Get("continuationToken"); text != "" && !readToken(text, &from) || from.Limit < 1 || from.Limit > maxConnections {
-		q.problems.Add("continuationToken", "is not one that a page before had")
-		return from
-	}
-	from.Limit = q.limit(from.Limit, maxConnections)
-	for _, p := range q.Values["property"] {
+// connectionName reads the name of the connections that are asked for, "" for all.
+func (q *query) connectionName() (wanted string) {
+	for _, p := range q.filters() {
 		name, ok := strings.CutPrefix(p, "name==")
 		if !ok {
 			q.problems.Add("property", "must be name== and a name")
 		}
-		from.Name = name
+		wanted = name
 	}
-	return from
+	return wanted
 }
 
 func (s *server) connection(c *call) (answer, error) {

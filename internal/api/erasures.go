@@ -38,11 +38,11 @@ func (s *server) listErasures(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	limit := q.limit(defaultErasures, control.MaxErasures)
 	var after *meta.ErasurePlace
 	if at, id, ok := q.timePlace(); ok {
 		after = &meta.ErasurePlace{At: at, ID: audience.ErasureID(id)}
 	}
+	limit := q.limit(defaultErasures, control.MaxErasures)
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
@@ -53,7 +53,7 @@ func (s *server) listErasures(c *call) (answer, error) {
 	body := client.ErasureList{Erasures: []client.Erasure{}, Page: client.CursorPage{Limit: limit}}
 	if len(list) > limit {
 		list = list[:limit]
-		body.Page.Next = token(timeCursor{At: list[limit-1].CreatedAt.UnixMicro(), ID: string(list[limit-1].ID)})
+		body.Page.Next = timePages.token(q, timeCursor{At: list[limit-1].CreatedAt.UnixMicro(), ID: string(list[limit-1].ID)})
 	}
 	for i := range list {
 		body.Erasures = append(body.Erasures, erasureBody(&list[i]))

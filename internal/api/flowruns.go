@@ -34,8 +34,10 @@ const (
 	maxFlowRunReads = 10
 )
 
-// flowRunsFrom is where a page of runs of flows begins, at a stage of a run, and what it is a page of: clients send nothing
-// but this back.
+// flowRunPages are those of runs of flows.
+var flowRunPages = pages{"continuationToken", []string{"property"}}
+
+// flowRunsFrom is where a page of runs of flows begins, at a stage of a run, and what it is a page of.
 type flowRunsFrom struct {
 	At    int64          `json:"a,omitempty"` // microseconds; the place of the run, none on the first page
 	Seq   int64          `json:"s,omitempty"`
@@ -73,7 +75,7 @@ func (s *server) listFlowRuns(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if more {
-		body.Links.Next = &client.Link{Href: "/runs?continuationToken=" + token(from)}
+		body.Links.Next = &client.Link{Href: "/runs?continuationToken=" + flowRunPages.token(q, from)}
 	}
 	return answer{http.StatusOK, body}, nil
 }
@@ -153,16 +155,12 @@ var flowStates = map[string]string{"success": "success", "completed": "success",
 // flowRuns reads which page of which runs is asked for.
 func (q *query) flowRuns() flowRunsFrom {
 	from := flowRunsFrom{Limit: defaultFlowRuns}
-	if text := q.Get("continuationToken"); text != "" {
-		if !readToken(text, &from) || from.Limit < 1 || from.Limit > maxFlowRuns || len(from.IDs) > maxFlowIDs {
-			q.problems.Add("continuationToken", "is not one that a page before had")
-			return from
-		}
+	if flowRunPages.read(q, &from) {
 		from.Limit = q.limit(from.Limit, maxFlowRuns)
 		return from
 	}
 	from.Limit = q.limit(from.Limit, maxFlowRuns)
-	for _, p := range q.Values["property"] {
+	for _, p := range q.filters() {
 		name, value, _ := strings.Cut(p, "==")
 		switch state := flowStates[strings.ToLower(value)]; {
 		case name == "flowId" && value != "" && slices.Contains([]string{"", value}, from.Flow):

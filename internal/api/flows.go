@@ -32,7 +32,10 @@ func (s *server) flow(c *call) (answer, error) {
 	return answer{http.StatusOK, client.FlowList{Items: []client.Flow{flowBody(&f)}}}, nil
 }
 
-// flowsFrom is where a page of flows begins, and what it is a page of: clients send nothing but this back.
+// flowPages are those of flows.
+var flowPages = pages{"continuationToken", []string{"property"}}
+
+// flowsFrom is where a page of flows begins, and what it is a page of.
 type flowsFrom struct {
 	At    int64       `json:"a,omitempty"` // microseconds; the place of the audience before, none on the first page
 	ID    audience.ID `json:"i,omitempty"`
@@ -61,7 +64,7 @@ func (s *server) listFlows(c *call) (answer, error) {
 		body.Items = append(body.Items, flowBody(&list[i]))
 	}
 	if more {
-		body.Links.Next = &client.Link{Href: "/flows?continuationToken=" + token(from)}
+		body.Links.Next = &client.Link{Href: "/flows?continuationToken=" + flowPages.token(q, from)}
 	}
 	return answer{http.StatusOK, body}, nil
 }
@@ -114,16 +117,12 @@ const (
 // flows reads which page of which flows is asked for. Every flow is one from a source.
 func (q *query) flows() flowsFrom {
 	from := flowsFrom{Limit: defaultFlows}
-	if text := q.Get("continuationToken"); text != "" {
-		if !readToken(text, &from) || from.Limit < 1 || from.Limit > maxFlows || len(from.IDs) > maxFlowIDs {
-			q.problems.Add("continuationToken", "is not one that a page before had")
-			return from
-		}
+	if flowPages.read(q, &from) {
 		from.Limit = q.limit(from.Limit, maxFlows)
 		return from
 	}
 	from.Limit = q.limit(from.Limit, maxFlows)
-	for _, p := range q.Values["property"] {
+	for _, p := range q.filters() {
 		name, value, _ := strings.Cut(p, "==")
 		switch {
 		case name == "name" && value != "" && (from.Name == "" || from.Name == value):

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -315,8 +316,14 @@ type property struct {
 	index []int
 }
 
+// propertyLists are the properties of the structs that were asked for, by their types.
+var propertyLists sync.Map
+
 // propertiesOf lists the properties of a struct, those of embedded structs among them, in order.
 func propertiesOf(t reflect.Type) []property {
+	if list, ok := propertyLists.Load(t); ok {
+		return list.([]property)
+	}
 	var list []property
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -324,6 +331,7 @@ func propertiesOf(t reflect.Type) []property {
 			list = append(list, property{name, f.Index})
 		}
 	}
+	propertyLists.Store(t, list)
 	return list
 }
 

@@ -121,16 +121,18 @@ func (b uploadBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// filePages are those of the files of a landing zone.
+var filePages = pages{"start", []string{"prefix"}}
+
 // listFiles lists the files of the landing zone.
 func (s *server) listFiles(c *call) (answer, error) {
 	q, err := c.query()
 	if err != nil {
 		return answer{}, err
 	}
-	limit, prefix, after := q.limit(landing.DefaultFiles, landing.MaxFiles), q.Get("prefix"), ""
-	if start := q.Get("start"); start != "" && !readToken(start, &after) {
-		q.problems.Add("start", "must be the next of the page before")
-	}
+	after := ""
+	filePages.read(q, &after)
+	limit, prefix := q.limit(landing.DefaultFiles, landing.MaxFiles), q.Get("prefix")
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
@@ -144,7 +146,7 @@ func (s *server) listFiles(c *call) (answer, error) {
 			ModifiedAt: f.Modified.Unix(), ExpiresAt: f.Modified.Add(landing.TTL).Unix()})
 	}
 	if more {
-		body.Page.Next = token(files[len(files)-1].Path)
+		body.Page.Next = filePages.token(q, files[len(files)-1].Path)
 	}
 	return answer{http.StatusOK, body}, nil
 }

@@ -120,7 +120,7 @@ func TestFiles(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	ok[client.FileList](t, w.do("GET", fmt.Sprintf("/landing?start=%s", list.Page.Next), ""), 200)
-	if got := last[filesArgs](t, w.service); got != (filesArgs{"", "a/b c.csv", landing.DefaultFiles}) {
+	if got := last[filesArgs](t, w.service); got != (filesArgs{"a/", "a/b c.csv", landing.DefaultFiles}) {
 		t.Errorf("%+v", got)
 	}
 	for _, query := range []string{"limit=0", "limit=1001", "start=!", "prefix=a&prefix=b"} {

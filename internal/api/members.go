@@ -20,6 +20,9 @@ const (
 // maxIdentity bounds the identity in a path, in bytes.
 const maxIdentity = 4 << 10
 
+// memberPages are those of the members of an audience.
+var memberPages = pages{"cursor", []string{"asOf", "fields"}}
+
 // members answers the members of an audience, one a line.
 func (s *server) members(c *call) (answer, error) {
 	id, err := c.audienceID()
@@ -30,7 +33,12 @@ func (s *server) members(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	want := control.MemberQuery{AsOf: audience.RunID(q.Get("asOf")), Cursor: q.Get("cursor")}
+	want := control.MemberQuery{}
+	var from control.MemberPlace
+	if memberPages.read(q, &from) {
+		want.From = &from
+	}
+	want.AsOf = audience.RunID(q.Get("asOf"))
 	if q.Has("limit") {
 		want.Limit = q.limit(0, control.MaxMembers)
 	}
@@ -50,8 +58,8 @@ func (s *server) members(c *call) (answer, error) {
 	if form.csv {
 		st.contentType = typeCSV
 	}
-	if list.Next != "" {
-		st.header = map[string]string{"x-next-cursor": list.Next}
+	if list.Next != nil {
+		st.header = map[string]string{"x-next-cursor": memberPages.token(q, list.Next)}
 	}
 	return answer{status: http.StatusOK, body: st}, nil
 }

@@ -149,7 +149,7 @@ func TestFlowRuns(t *testing.T) {
 		t.Errorf("%+v", q)
 	}
 	for _, query := range []string{"?property=flowId==" + flowID + "&property=flowId==" + absentID, "?property=id==", "?property=flowId", "?property=state==enabled",
-		"?property=metrics.statusSummary.status==great", "?continuationToken=rubbish", "?continuationToken=" + token(flowRunsFrom{Limit: 1000}),
+		"?property=metrics.statusSummary.status==great", "?continuationToken=rubbish",
 		"?property=id==" + strings.Repeat("x,", 100), "?property=flowId==" + flowID + "&limit=101"} {
 		if rec := w.do("GET", flowservice+"/runs"+query, ""); rec.Code != http.StatusBadRequest {
 			t.Errorf("%q: %d %s", query, rec.Code, rec.Body)
@@ -179,7 +179,7 @@ func TestFlows(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"limit=0", "limit=101", "property=name==", "property=name==a&property=name==b", "property=x==y", "property=" + sourceFlows + "==yes",
-		"continuationToken=rubbish", "continuationToken=" + token(flowsFrom{})} {
+		"continuationToken=rubbish"} {
 		if rec := w.do("GET", flowservice+"/flows?"+query, ""); rec.Code != http.StatusBadRequest {
 			t.Errorf("%q: %d %s", query, rec.Code, rec.Body)
 		}

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"net/url"
 	"slices"
 	"strconv"
@@ -18,15 +16,29 @@ import (
 // ignored: clients send many.
 type query struct {
 	url.Values
+	call     *call
 	problems audience.Problems
 }
+
+// Bounds of a query.
+const (
+	maxParameters = 200
+	maxFilters    = 20
+)
 
 func (c *call) query() (*query, error) {
 	values, err := url.ParseQuery(c.URL.RawQuery)
 	if err != nil {
 		return nil, audience.Errorf(audience.Invalid, "the query of the URL is not well-formed")
 	}
-	return &query{Values: values}, nil
+	given := 0
+	for _, list := range values {
+		given += len(list)
+	}
+	if given > maxParameters {
+		return nil, audience.Errorf(audience.Invalid, "the query of the URL has %d parameters; at most %d are allowed", given, maxParameters)
+	}
+	return &query{Values: values, call: c}, nil
 }
 
 // Get returns a parameter, "" when it is not there. One that is there several times leaves open what is meant.
@@ -65,19 +77,14 @@ func (q *query) start() int {
 	return int(n)
 }
 
-// token is where a list goes on, as a query parameter without "=" in it, which clients split at.
-func token(from any) string {
-	data, err := json.Marshal(from)
-	if err != nil {
-		panic(err) // it holds nothing but texts and numbers
+// filters reads the filters of a list, which follow each other in one parameter that is repeated.
+func (q *query) filters() []string {
+	list := q.Values["property"]
+	if len(list) > maxFilters {
+		q.problems.Add("property", "is given %d times; a list takes at most %d filters", len(list), maxFilters)
+		return nil
 	}
-	return base64.RawURLEncoding.EncodeToString(data)
-}
-
-// readToken reads what token wrote; false for a text that it did not write.
-func readToken(text string, from any) bool {
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	return err == nil && json.Unmarshal(data, from) == nil
+	return list
 }
 
 // pageOf describes a page. The last one has no next.

@@ -147,7 +147,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 	if by := q.Get("sortBy"); q.Has("sortBy") {
 		want.SortBy, want.Descending = sortBy(q, by)
 	}
-	for _, p := range q.Values["property"] {
+	for _, p := range q.filters() {
 		want.Filters = append(want.Filters, runFilter(q, p))
 	}
 	if err := q.problems.Err(); err != nil {

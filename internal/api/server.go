@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,8 @@ type Config struct {
 	Known func(ctx context.Context)
 	// Registerer takes the metrics of the requests; none are kept when it is nil.
 	Registerer prometheus.Registerer
+	// PageKey seals the tokens of pages; a random one when it is nil.
+	PageKey []byte
 	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
 	RateLimit float64
 }
@@ -59,6 +62,10 @@ func New(cfg Config) http.Handler {
 	}
 	if cfg.Known == nil {
 		cfg.Known = func(context.Context) {}
+	}
+	if cfg.PageKey == nil {
+		cfg.PageKey = make([]byte, 32)
+		_, _ = rand.Read(cfg.PageKey) // never fails
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
@@ -85,7 +92,8 @@ func New(cfg Config) http.Handler {
 // call is one request to a route, and its caller.
 type call struct {
 	*http.Request
-	actor audience.Actor
+	actor   audience.Actor
+	pageKey []byte // Config.PageKey
 }
 
 // maxRequestID bounds the request ids that are taken from clients.
@@ -222,7 +230,7 @@ func (s *server) handler(rt route) http.Handler {
 			return
 		}
 		actor.RequestID = requestID(r.Context())
-		a, err := s.once(w, rt, &call{Request: r, actor: actor})
+		a, err := s.once(w, rt, &call{Request: r, actor: actor, pageKey: s.PageKey})
 		if err != nil {
 			s.fail(w, r, err)
 			return

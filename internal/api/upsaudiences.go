@@ -2,8 +2,6 @@ package api
 
 import (
 	"cmp"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -24,20 +22,21 @@ var audienceSorts = []struct{ attribute, by string }{
 	{"updateEpoch", meta.SortUpdated}, {"updateTime", meta.SortUpdated},
 }
 
-// audienceCursor is where a page of audiences goes on: after an audience of a list that is sorted in some way. It
-// carries the list's length, which is counted for the first page only.
+// audiencePages are those of /core/ups/audiences.
+var audiencePages = pages{"start", []string{"entityType", "sort", "name", "description", "property"}}
+
+// audienceCursor is where a page of audiences goes on: after an audience. It carries the list's length, which is counted for
+// the first page only.
 type audienceCursor struct {
-	SortBy     string      `json:"s"`
-	Descending bool        `json:"d,omitempty"`
-	Total      int         `json:"t"`
-	At         int64       `json:"a,omitempty"` // microseconds
-	Name       string      `json:"n,omitempty"`
-	ID         audience.ID `json:"i"`
+	Total int         `json:"t"`
+	At    int64       `json:"a,omitempty"` // microseconds
+	Name  string      `json:"n,omitempty"`
+	ID    audience.ID `json:"i"`
 }
 
 // cursorAfter is the cursor of the page after one that ends with an audience.
 func cursorAfter(a *audience.Audience, q meta.AudienceQuery, total int) audienceCursor {
-	c := audienceCursor{SortBy: q.SortBy, Descending: q.Descending, Total: total, ID: a.ID}
+	c := audienceCursor{Total: total, ID: a.ID}
 	switch q.SortBy {
 	case meta.SortName:
 		c.Name = a.Name
@@ -47,23 +46,6 @@ func cursorAfter(a *audience.Audience, q meta.AudienceQuery, total int) audience
 		c.At = a.CreatedAt.UnixMicro()
 	}
 	return c
-}
-
-func (c audienceCursor) text() string {
-	data, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // it holds nothing but texts and numbers
-	}
-	return base64.RawURLEncoding.EncodeToString(data)
-}
-
-// readCursor reads what text wrote.
-func readCursor(text string) (c audienceCursor, ok bool) {
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || json.Unmarshal(data, &c) != nil {
-		return c, false
-	}
-	return c, c.ID != "" && c.Total >= 0 && !strings.Contains(string(c.ID)+c.Name, "\x00")
 }
 
 func (s *server) listUPSAudiences(c *call) (answer, error) {
@@ -94,7 +76,7 @@ func (s *server) listUPSAudiences(c *call) (answer, error) {
 	}
 	if len(list) > limit {
 		list = list[:limit]
-		body.Page.Next = cursorAfter(&list[limit-1], want, total).text()
+		body.Page.Next = audiencePages.token(q, cursorAfter(&list[limit-1], want, total))
 		body.Links.Next = &client.Link{Href: "@/audiences?" + q.onward(body.Page.Next)}
 	}
 	for i := range list {
@@ -106,8 +88,19 @@ func (s *server) listUPSAudiences(c *call) (answer, error) {
 
 // audiences reads which audiences are asked for. total is how many there are when NoTotal of the query is set.
 func (q *query) audiences() (want meta.AudienceQuery, total int) {
-	want = meta.AudienceQuery{Limit: q.limit(defaultAudiences, maxAudiences), NameContains: q.Get("name"), DescriptionContains: q.Get("description")}
-	for _, p := range q.Values["property"] {
+	start, page := q.Values["start"], uint64(0)
+	var from audienceCursor
+	number := false
+	if len(start) == 1 {
+		n, err := strconv.ParseUint(start[0], 10, 31)
+		page, number = n, err == nil
+	}
+	if !number && audiencePages.read(q, &from) {
+		want.NoTotal, want.After = true, &meta.AudiencePlace{At: time.UnixMicro(from.At), Name: from.Name, ID: from.ID}
+	}
+	want.Limit, want.NameContains, want.DescriptionContains = q.limit(defaultAudiences, maxAudiences), q.Get("name"), q.Get("description")
+	want.Offset = int(page) * want.Limit
+	for _, p := range q.filters() {
 		name, value, ok := strings.Cut(p, "==")
 		if !ok {
 			q.problems.Add("property", "%.100q must be an attribute, == and a value", p)
@@ -116,23 +109,6 @@ func (q *query) audiences() (want meta.AudienceQuery, total int) {
 		want.Filters = append(want.Filters, meta.AudienceFilter{Property: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
 	want.SortBy, want.Descending = q.audienceSort()
-	start := q.Get("start")
-	if start == "" {
-		return want, 0
-	}
-	if n, err := strconv.ParseUint(start, 10, 31); err == nil {
-		want.Offset = int(n) * want.Limit
-		return want, 0
-	}
-	from, ok := readCursor(start)
-	switch {
-	case !ok:
-		q.problems.Add("start", "must be the number of a page or the next of the page before")
-	case q.Get("sort") != "" && (from.SortBy != want.SortBy || from.Descending != want.Descending):
-		q.problems.Add("start", "is the next of a list that was sorted otherwise")
-	}
-	want.SortBy, want.Descending, want.NoTotal = from.SortBy, from.Descending, true
-	want.After = &meta.AudiencePlace{At: time.UnixMicro(from.At), Name: from.Name, ID: from.ID}
 	return want, from.Total
 }
 

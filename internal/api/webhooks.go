@@ -117,11 +117,11 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	limit := q.limit(defaultDeliveries, control.MaxDeliveries)
 	var after *meta.DeliveryPlace
 	if at, id, ok := q.timePlace(); ok {
 		after = &meta.DeliveryPlace{At: at, EventID: id}
 	}
+	limit := q.limit(defaultDeliveries, control.MaxDeliveries)
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
@@ -132,7 +132,7 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	body := client.DeliveryLog{Deliveries: []client.Delivery{}, Page: client.CursorPage{Limit: limit}}
 	if len(list) > limit {
 		list = list[:limit]
-		body.Page.Next = token(timeCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].EventID})
+		body.Page.Next = timePages.token(q, timeCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].EventID})
 	}
 	for i := range list {
 		body.Deliveries = append(body.Deliveries, deliveryBody(&list[i]))
@@ -141,17 +141,15 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
+// timePages are those of lists that are ordered by time.
+var timePages = pages{parameter: "start"}
+
 // timePlace reads where a page starts; false for the first one.
 func (q *query) timePlace() (at time.Time, id string, ok bool) {
-	text := q.Get("start")
-	if text == "" {
+	var from timeCursor
+	if !timePages.read(q, &from) {
 		return at, "", false
 	}
-	var from timeCursor
-	if !readToken(text, &from) || from.ID == "" {
-		q.problems.Add("start", "must be the next of the page before")
-	}
-	q.problems.OptionalText("start", from.ID)
 	return time.UnixMicro(from.At), from.ID, true
 }
 

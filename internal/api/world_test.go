@@ -235,8 +235,8 @@ type fake struct {
 	profiles  []control.Profile
 	rejects   []audience.RejectedRow
 	member    control.Member
-	next      string // cursor after a member list
-	err       error  // of every call
+	next      *control.MemberPlace // after a member list
+	err       error                // of every call
 	panics    any
 	answers   map[string]meta.Answer // by Idempotency-Key
 

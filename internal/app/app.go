@@ -168,7 +168,7 @@ func (a *App) wire(ctx context.Context) error {
 		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
 		Guardrails: a.cfg.Guardrails, Memory: budget, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended, Reading: a.words.note, Working: working,
 	})
-	handler := api.New(api.Config{Service: a.control, Issuer: issuer, Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
+	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
 	a.server = newServer(handler, a.log)
 	limits := a.cfg.connections()

@@ -67,10 +67,10 @@ func validateFormat(p *Problems, path string, f *Format) {
 	if len(f.DateFormats) > maxPatterns {
 		p.Add(path+".dateFormats", "has %d entries; at most %d are allowed", len(f.DateFormats), maxPatterns)
 	}
-	for i, text := range f.NullValues {
+	for i, text := range f.NullValues[:min(len(f.NullValues), maxPatterns)] {
 		p.OptionalText(indexed(path+".nullValues", i), text)
 	}
-	for i, pattern := range f.DateFormats {
+	for i, pattern := range f.DateFormats[:min(len(f.DateFormats), maxPatterns)] {
 		p.OptionalText(indexed(path+".dateFormats", i), pattern)
 		if _, err := ParseDatePattern(pattern); err != nil {
 			p.Add(indexed(path+".dateFormats", i), "%s", err)

@@ -54,8 +54,23 @@ func (p *Problems) TTL(days int) {
 	}
 }
 
-// Labels checks the form of the labels at path.
+// maxEntries bounds the lists of texts of a request: labels, tags and the values of a consent.
+const maxEntries = 1000
+
+// few reports whether a list of texts is not too long, and if it is says so.
+func (p *Problems) few(path string, list []string) bool {
+	if len(list) > maxEntries {
+		p.Add(path, "has %d entries; at most %d are allowed", len(list), maxEntries)
+		return false
+	}
+	return true
+}
+
+// Labels checks the labels at path.
 func (p *Problems) Labels(path string, labels []string) {
+	if !p.few(path, labels) {
+		return
+	}
 	for i, l := range labels {
 		if !validLabel(l) {
 			p.Add(fmt.Sprintf("%s[%d]", path, i), "%s", labelForm)
@@ -65,6 +80,9 @@ func (p *Problems) Labels(path string, labels []string) {
 
 // Tags checks the tags at path.
 func (p *Problems) Tags(path string, tags []string) {
+	if !p.few(path, tags) {
+		return
+	}
 	for i, tag := range tags {
 		p.Text(fmt.Sprintf("%s[%d]", path, i), tag)
 	}

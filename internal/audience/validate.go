@@ -176,6 +176,9 @@ func validateRole(p *Problems, path string, f *Field) {
 		if len(f.ConsentValues) == 0 {
 			p.Add(path+".consentValues", "is required with the role %q: the values that mean consent", RoleConsent)
 		}
+		if !p.few(path+".consentValues", f.ConsentValues) {
+			return
+		}
 		for i, v := range f.ConsentValues {
 			p.OptionalText(fmt.Sprintf("%s.consentValues[%d]", path, i), v)
 		}

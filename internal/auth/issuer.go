@@ -5,6 +5,8 @@ package auth
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -196,6 +198,15 @@ func (i *Issuer) checked(token string) (c claims, err error) {
 func HashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
+}
+
+// PageKey is the key that seals the tokens of pages: it lasts as long as the signing key, and tells nothing of that.
+func (i *Issuer) PageKey() []byte {
+	key, err := hkdf.Key(sha256.New, i.key.Key.(ed25519.PrivateKey).Seed(), nil, "roster page tokens", 32)
+	if err != nil {
+		panic(err) // the lengths are right
+	}
+	return key
 }
 
 // NewSecret makes a client secret, and its hash.

@@ -25,21 +25,32 @@ var memberColumns = []string{lake.ColSince, lake.ColSeen, lake.ColRun, lake.ColF
 // MemberQuery selects members of an audience.
 type MemberQuery struct {
 	Fields []string       // names, ignoring case, in the order wanted; all fields when empty
-	AsOf   audience.RunID // the members as of that run; "" for those of now; a Cursor goes before it
+	AsOf   audience.RunID // the members as of that run; "" for those of now; From goes before it
 	Limit  int            // most members of the page, 1 to MaxMembers; 0 for all
-	Cursor string         // Next of the page before; "" for the first
+	From   *MemberPlace   // Next of the page before; nil for the first
+}
+
+// MemberPlace is a place in a list of members: in a snapshot of the dataset, the rows after a number of live
+// ones that a scan from a file's row brings. At is the time that decides who is a member, in epoch microseconds;
+// all pages of a list have the same.
+type MemberPlace struct {
+	Snapshot int64 `json:"s"`
+	At       int64 `json:"t"`
+	File     int   `json:"f"`
+	Row      int64 `json:"r"`
+	Skip     int   `json:"k"`
 }
 
 // MemberList is one page of an audience's members. It shows the same however the audience changes meanwhile.
 type MemberList struct {
 	Fields []audience.Field // columns of each batch
-	Next   string           // cursor of the next page, "" when this one is the last
+	Next   *MemberPlace     // where the next page begins, nil when this one is the last
 
 	service *Service
 	dataset *lake.Dataset
 	terms   terms
 	limit   int
-	from    memberPosition
+	from    MemberPlace
 	runs    *runs
 }
 
@@ -138,7 +149,7 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 		return nil, err
 	}
 	l.dataset, l.from.Snapshot = d, snap.ID
-	return l, l.findNext(ctx, aud.ID)
+	return l, l.findNext(ctx)
 }
 
 // dataset opens the audience's dataset.
@@ -178,13 +189,9 @@ func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, erro
 // version returns the version of the dataset that the query wants, and puts into l where and for which time the
 // page begins. A run's members are those of its own time, whoever's time was over since.
 func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.Dataset, q MemberQuery, l *MemberList) (*lake.Dataset, error) {
-	if q.Cursor != "" {
-		from, err := readCursor(aud.ID, q.Cursor)
-		if err != nil {
-			return nil, err
-		}
-		l.from = from
-		return at(d, from.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")
+	if q.From != nil {
+		l.from = *q.From
+		return at(d, l.from.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")
 	}
 	if q.AsOf == "" {
 		l.from.At = s.now().UnixMicro()
@@ -220,12 +227,12 @@ func at(d *lake.Dataset, snapshot int64, refusal string) (*lake.Dataset, error) 
 var errEnough = errors.New("control: enough members")
 
 // findNext finds out where the next page begins: at the first member after as many as the limit allows.
-func (l *MemberList) findNext(ctx context.Context, id audience.ID) error {
+func (l *MemberList) findNext(ctx context.Context) error {
 	if l.limit == 0 {
 		return nil
 	}
 	next, count := l.from, 0
-	err := l.scan(ctx, []string{lake.ColSeen}, l.limit+1, func(rec arrow.RecordBatch, first memberPosition, skip int) error {
+	err := l.scan(ctx, []string{lake.ColSeen}, l.limit+1, func(rec arrow.RecordBatch, first MemberPlace, skip int) error {
 		seen := rec.Column(0).(*array.Timestamp).TimestampValues()
 		for i := skip; i < len(seen); i++ {
 			if !l.terms.has(int64(seen[i])) {
@@ -239,7 +246,7 @@ func (l *MemberList) findNext(ctx context.Context, id audience.ID) error {
 		return nil
 	})
 	if errors.Is(err, errEnough) {
-		l.Next = next.cursor(id)
+		l.Next = &next
 		return nil
 	}
 	return err
@@ -247,7 +254,7 @@ func (l *MemberList) findNext(ctx context.Context, id audience.ID) error {
 
 // scan calls fn with the batches of the dataset from where the page begins, with the place of each batch and how
 // many of its rows come before the page.
-func (l *MemberList) scan(ctx context.Context, columns []string, limit int, fn func(rec arrow.RecordBatch, first memberPosition, skip int) error) error {
+func (l *MemberList) scan(ctx context.Context, columns []string, limit int, fn func(rec arrow.RecordBatch, first MemberPlace, skip int) error) error {
 	first := l.from
 	reading, done, err := l.service.reading(ctx, len(columns))
 	if err != nil {
@@ -282,7 +289,7 @@ func (l *MemberList) Each(ctx context.Context, fn func(*MemberBatch) error) erro
 		left = l.limit
 	}
 	b := &MemberBatch{terms: l.terms, runs: l.runs}
-	err := l.scan(ctx, append(columns, memberColumns...), l.limit, func(rec arrow.RecordBatch, _ memberPosition, skip int) error {
+	err := l.scan(ctx, append(columns, memberColumns...), l.limit, func(rec arrow.RecordBatch, _ MemberPlace, skip int) error {
 		b.take(rec, len(l.Fields), skip, left)
 		if left -= len(b.Rows); len(b.Rows) > 0 {
 			if err := fn(b); err != nil {

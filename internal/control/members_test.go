@@ -118,7 +118,7 @@ func (l *listed) ended() audience.Run {
 }
 
 // list reads a page: each member's mail, origin, and days until it ends.
-func (l *listed) list(q control.MemberQuery) (lines []string, next string) {
+func (l *listed) list(q control.MemberQuery) (lines []string, next *control.MemberPlace) {
 	l.t.Helper()
 	page, err := l.Members(l.t.Context(), l.editor, l.aud.ID, q)
 	if err != nil {
@@ -161,8 +161,8 @@ func TestMembers(t *testing.T) {
 	l.want("by their own time", control.MemberQuery{}, "ada true in.csv:2 30", "cleo true :4 1", "dan false :5 30")
 	l.want("of some fields", control.MemberQuery{Fields: []string{"points", "mail"}, Limit: 10}, "(null) false :5 30", "(null) true :4 1", "(null) true in.csv:2 30")
 	_, cursor := l.list(control.MemberQuery{Limit: 2})
-	if _, after := l.list(control.MemberQuery{Limit: 2, Cursor: cursor}); cursor == "" || after != "" {
-		t.Errorf("cursors %q, %q", cursor, after)
+	if _, after := l.list(control.MemberQuery{Limit: 2, From: cursor}); cursor == nil || after != nil {
+		t.Errorf("cursors %+v, %+v", cursor, after)
 	}
 
 	second := l.ended()
@@ -182,7 +182,7 @@ func TestMembers(t *testing.T) {
 	}
 	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{AsOf: first.ID})
 	wantCode(t, "as of a version that is gone", err, audience.Impossible, string(first.ID))
-	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{Cursor: cursor})
+	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{From: cursor})
 	wantCode(t, "a cursor of a version that is gone", err, audience.Impossible, "begin again")
 	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{Limit: control.MaxMembers + 1})
 	wantCode(t, "limit", err, audience.Invalid, "limit")

@@ -29,7 +29,7 @@ func TestValidateProposes(t *testing.T) {
 	s := start(t)
 	s.land("a/people.csv", "E-Mail;zip;joined;points\nada@x.org;01234;2025-01-31;1\nbob@x.org;99999;2025-02-01;2\n")
 	v := s.validation("a/people.csv", "file", "")
-	if got, want := fmt.Sprint(v.Fields), "[{E-Mail string Email []  []} {zip string  []  []} {joined date  []  []} {points long  []  []}]"; got != want {
+	if got, want := fmt.Sprint(v.Fields), "[{E-Mail string Email []  [] false} {zip string  []  [] false} {joined date  []  [] true} {points long  []  [] true}]"; got != want {
 		t.Errorf("proposed %s, want %s", got, want)
 	}
 	if len(v.Files) != 1 || v.Files[0].Format.Delimiter != ";" || v.Files[0].Format.Type != "csv" || v.RowsRead != 2 || v.RowsRejected != 0 || len(v.Problems) != 0 {
@@ -73,7 +73,7 @@ func TestValidateFolder(t *testing.T) {
 	if got := strings.Join(files, " "); got != want {
 		t.Errorf("files %s\nwant  %s", got, want)
 	}
-	if got, want := fmt.Sprint(v.Fields), "[{mail string Email []  []} {points string  []  []} {city string  []  []}]"; got != want {
+	if got, want := fmt.Sprint(v.Fields), "[{mail string Email []  [] false} {points string  []  [] false} {city string  []  [] false}]"; got != want {
 		t.Errorf("proposed %s, want %s", got, want)
 	}
 	if v.RowsRead != 4 || v.RowsRejected != 1 || v.RejectCounts[0].Code != "QUOTE" || v.Rejects[0].File != "in/4.csv" {
@@ -154,7 +154,7 @@ func TestValidateWithoutHeader(t *testing.T) {
 	s.land("p.csv", "ada@x.org;1\nbob@x.org;x\n")
 	const format = `{"sourceSpec": {"path": "p.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ", "format": {"header": false}}%s}`
 	v := decoded[client.Validation](s.call("POST", ais+"/validate", fmt.Sprintf(format, "")), 200)
-	if got, want := fmt.Sprint(v.Fields, v.RowsRead), "[{column1 string  []  []} {column2 string  []  []}] 2"; got != want {
+	if got, want := fmt.Sprint(v.Fields, v.RowsRead), "[{column1 string  []  [] false} {column2 string  []  [] false}] 2"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	v = decoded[client.Validation](s.call("POST", ais+"/validate", fmt.Sprintf(format, `, "fields": [{"name":"mail","type":"string","identityNs":"email"},{"name":"points","type":"long"}]`)), 200)
