@@ -47,6 +47,7 @@ type App struct {
 	landing *landing.Zones
 	control *control.Service
 	queue   *queue.Queue
+	clock   *clockGuard
 	metrics *prometheus.Registry
 	tenants *tenantMetrics
 
@@ -160,12 +161,15 @@ func (a *App) wire(ctx context.Context) error {
 	if a.cfg.Private {
 		background.Alone()
 	}
+	if a.clock, err = newClockGuard(a.path("clock"), a.cfg.Clock, a.log); err != nil {
+		return err
+	}
 	a.outside = a.cfg.guard().Client()
 	budget := memory.New(a.cfg.Memory)
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
-		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Log: a.log},
-		Clock:    a.cfg.Clock, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
+		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log},
+		Clock:    a.cfg.Clock, Settled: a.clock.settled, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
 		Guardrails: a.cfg.Guardrails, Memory: budget, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended, Reading: a.words.note, Working: working,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
@@ -208,6 +212,9 @@ func (a *App) start(ctx context.Context) error {
 	}
 	if err := a.control.CompareProjections(ctx); err != nil {
 		return fmt.Errorf("hold the profile store against the runs: %w", err)
+	}
+	if err := a.watchClock(ctx); err != nil {
+		return err
 	}
 	if err := a.control.Recover(ctx); err != nil {
 		return fmt.Errorf("take up unfinished work: %w", err)
@@ -257,7 +264,7 @@ func (a *App) recoverLoop(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if ctx.Err() == nil {
-			if err := a.control.Recover(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(a.watchClock(ctx), a.control.Recover(ctx)); err != nil && ctx.Err() == nil {
 				a.log.Error("look for unfinished work", "error", err)
 			}
 		}
@@ -278,6 +285,18 @@ func (a *App) compareAnew(ctx context.Context) {
 		case <-time.After(recoverEvery):
 		}
 	}
+}
+
+// watchClock wakes what waits for times that a clock which was ahead has set, once it was put back.
+func (a *App) watchClock(ctx context.Context) error {
+	back, err := a.clock.look()
+	if err != nil || !back {
+		return err
+	}
+	if err := a.control.TurnBack(ctx); err != nil {
+		return fmt.Errorf("after the clock was put back: %w", err)
+	}
+	return a.queue.TurnBack(ctx)
 }
 
 // URL is where the API serves, without a slash at the end; "" before Start.

@@ -16,7 +16,7 @@ import (
 
 // ownNames are what a data directory holds. A name that begins with one of them and a dot or a dash belongs to it: SQLite's
 // journals and files that are being replaced.
-var ownNames = []string{"credentials.json", "id", "roster.db", "catalog.db", "keys", "landing", "lake", "profile", "scratch", "lock"}
+var ownNames = []string{"credentials.json", "id", "roster.db", "catalog.db", "keys", "landing", "lake", "profile", "scratch", "lock", "clock", "crash", "reading"}
 
 func ownName(name string) bool {
 	return slices.ContainsFunc(ownNames, func(own string) bool {

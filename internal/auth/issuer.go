@@ -168,6 +168,9 @@ func (i *Issuer) verify(token string, h Headers) (claims, error) {
 	if !now.Before(c.Expiry.Time()) {
 		return c, audience.Errorf(audience.BadToken, "the token has expired; get a new one where it came from, which is /ims/token/v3 for this server's own")
 	}
+	if c.Issuer == issuerName && c.Expiry.Time().After(now.Add(2*tokenLife)) {
+		return c, audience.Errorf(audience.BadToken, "the token is of a time to come, since the server's clock was ahead; get a new one at /ims/token/v3")
+	}
 	if !ok {
 		i.verified.put(id, c)
 	}

@@ -391,3 +391,19 @@ func TestSandboxesThatAreClosed(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestTokensOfATimeToCome puts the clock back that a token was made by: by an hour it stays valid, by a year it does not last for
+// a year.
+func TestTokensOfATimeToCome(t *testing.T) {
+	t.Parallel()
+	for back, valid := range map[time.Duration]bool{time.Hour: true, 365 * 24 * time.Hour: false} {
+		b := setup(t)
+		if _, err := b.issuer.verify(b.token, b.headers(b.token)); err != nil { // and is in the cache
+			t.Fatal(err)
+		}
+		b.now = b.now.Add(-back)
+		if _, err := b.issuer.verify(b.token, b.headers(b.token)); (err == nil) != valid {
+			t.Errorf("back by %v: %v", back, err)
+		}
+	}
+}

@@ -365,11 +365,14 @@ func (w *erasure) note(aud *audience.Audience) *audience.ErasedAudience {
 	return w.begun(aud.ID)
 }
 
+// longestEraseWait is the longest wait between two attempts of an erasure.
+const longestEraseWait = time.Hour
+
 // startRun starts the run that takes the member out, as soon as no other is in progress. The run and the note of it are
 // one transaction.
 func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	now := w.s.now()
-	if now.Before(w.e.Progress.RetryAt) {
+	if wait := w.e.Progress.RetryAt.Sub(now); wait > 0 && wait <= longestEraseWait { // more is of a clock that was ahead
 		return errLater
 	}
 	run := newRun(*aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
@@ -413,7 +416,7 @@ func (w *erasure) runEnded(ctx context.Context, aud *audience.Audience, done *au
 // runFailed has the next run start: at once after the first failure, then later and later, up to an hour.
 func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audience.ErasedAudience) error {
 	p := &w.e.Progress
-	p.RetryAt = w.s.now().Add(min(time.Duration(p.Failures)*time.Duration(p.Failures)*time.Minute, time.Hour))
+	p.RetryAt = w.s.now().Add(min(time.Duration(p.Failures)*time.Duration(p.Failures)*time.Minute, longestEraseWait))
 	p.Failures++
 	w.e.Error = audience.Errorf(audience.Impossible, "run %s of audience %s failed, which takes the member out: %v; another one is started", run.ID, run.AudienceID, run.Error)
 	done.RunID = ""

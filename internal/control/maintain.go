@@ -28,6 +28,9 @@ const (
 
 // maintenance returns the maintenance jobs that are due.
 func (s *Service) maintenance(ctx context.Context, now time.Time) ([]queue.Job, error) {
+	if !s.cfg.Settled() {
+		return nil, nil // what is old by a wrong clock stays
+	}
 	due, err := s.cfg.Store.Unmaintained(ctx, now.Add(-maintainEvery), maintainAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for audiences to maintain: %w", err)
@@ -64,7 +67,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	}
 	worksIn(ctx, aud.Scope)
 	start := s.now()
-	if start.Sub(aud.MaintainedAt) < maintainEvery {
+	if start.Sub(aud.MaintainedAt) < maintainEvery || !s.cfg.Settled() {
 		return nil
 	}
 	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
@@ -131,6 +134,9 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 // doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the
 // old part of the log of deliveries, and what has been in landing zones for too long. It holds the profile store against the datasets.
 func (s *Service) doForget(ctx context.Context) error {
+	if !s.cfg.Settled() {
+		return nil
+	}
 	start := s.now()
 	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
 	if err != nil {

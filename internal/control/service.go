@@ -76,7 +76,9 @@ type Config struct {
 	Credentials Credentials
 	Landing     *landing.Zones
 	Clock       func() time.Time // default time.Now
-	Log         *slog.Logger     // default none
+	// Settled reports whether the clock may be believed; while it may not, nothing is removed for its age. nil is for a clock that always may.
+	Settled func() bool
+	Log     *slog.Logger // default none
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means DefaultSettleAge.
 	SettleAge *time.Duration
 	// UndoWindow is how long a version of an audience can be brought back; default DefaultUndoWindow.
@@ -101,6 +103,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Settled == nil {
+		c.Settled = func() bool { return true }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -251,6 +251,28 @@ func TestExpireRunTakesOutWhoseTimeIsOver(t *testing.T) {
 	}
 }
 
+// TestDoubtedClockTakesNobodyOut runs by a clock that is not believed: nobody's time is over, whatever run there is.
+func TestDoubtedClockTakesNobodyOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.aud.Guards = audience.Guards{}
+	w.put("a.csv", people(0, 3, 0))
+	w.mustRun(false)
+	w.now = w.now.Add(365 * 24 * time.Hour)
+	doubted := true
+	w.pipeline.Settled = func() bool { return !doubted }
+	for _, kind := range []audience.RunKind{audience.RunExpire, audience.RunIngest} {
+		w.put("b.csv", people(0, 1, 0))
+		if r := w.runAs(func(q *audience.RunRequest) { q.Kind, q.Differential = kind, true }); r.Status != audience.Success || r.Result.Members.After != 3 || r.Result.Members.Expired != 0 {
+			t.Fatalf("%s %v %+v", r.Status, r.Error, r.Result)
+		}
+	}
+	doubted = false
+	if r := w.runAs(func(q *audience.RunRequest) { q.Kind, q.Differential = audience.RunExpire, true }); r.Result.Members.Expired == 0 {
+		t.Errorf("by a clock that is believed nobody left: %+v", r.Result)
+	}
+}
+
 // attemptFiles lists the files that are left of a run's attempts.
 func (w *world) attemptFiles(id audience.RunID) (names []string) {
 	w.t.Helper()

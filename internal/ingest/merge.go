@@ -20,6 +20,9 @@ type mergeRules struct {
 	erased    func(st *lake.StateRows, i int) bool // says which members are erased; nil unless the run erases
 }
 
+// never is a TTL in microseconds that is over for nobody.
+const never = 1 << 60
+
 // expiry returns when a member last seen then expires.
 func (m mergeRules) expiry(seen int64) int64 { return max(seen, m.refreshed) + m.ttl }
 

@@ -104,6 +104,9 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 		return mergeRules{}, err
 	}
 	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
+	if a.p.Settled != nil && !a.p.Settled() {
+		rules.ttl = never
+	}
 	if a.spec.Run.Request.Kind == audience.RunErase {
 		rules.erased = func(st *lake.StateRows, i int) bool { return a.codec.has(st, i, a.spec.Erase) }
 	}

@@ -54,6 +54,8 @@ type Config struct {
 // Lake is a warehouse of tables and its catalog.
 type Lake struct {
 	catalog   *catalogsql.Catalog
+	db        *sql.DB // of the catalog
+	dialect   string
 	warehouse string
 }
 
@@ -78,7 +80,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err := cat.CreateSQLTables(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
 	}
-	return &Lake{catalog: cat, warehouse: filepath.Clean(cfg.Warehouse)}, nil
+	return &Lake{catalog: cat, db: cfg.Catalog, dialect: cfg.Dialect, warehouse: filepath.Clean(cfg.Warehouse)}, nil
 }
 
 // TableID names a table. Both parts are safe as file names.
@@ -149,6 +151,13 @@ func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	if rewound, err := l.rewind(ctx, id, t); err != nil {
+		return nil, err
+	} else if rewound {
+		if t, err = l.catalog.LoadTable(ctx, id.ident()); err != nil {
+			return nil, fmt.Errorf("load table %s.%s: %w", id.Namespace, id.Name, err)
+		}
 	}
 	dir, err := filePath(t.Location())
 	if err != nil {

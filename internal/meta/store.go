@@ -243,6 +243,9 @@ type Tx interface {
 	// full run, to Result.RefreshedAt after a rollback and an extension. Unless it only expired, extended or erased members, it
 	// sets LastRun and LastIngestedAt, too.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
+	// TurnBack brings times back to now that lie ahead of every wait, since a clock that was ahead has set them: ends of leases,
+	// deliveries, the beginnings of requests, and when audiences were maintained.
+	TurnBack(ctx context.Context, now time.Time) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
 	// OpenAttempt records that the worker does a task or a run from now on.

@@ -54,6 +54,8 @@ type Handler func(ctx context.Context, j Job) error
 // Queue is the durable queue of a database, and a process's workers on it.
 type Queue struct {
 	client  *river.Client[*sql.Tx]
+	db      *sql.DB
+	dialect Dialect
 	log     *slog.Logger
 	bell    *bell
 	handler Handler
@@ -65,7 +67,7 @@ func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{log: log, bell: newBell()}
+	q := &Queue{log: log, db: db, dialect: d, bell: newBell()}
 	known := river.NewWorkers()
 	river.AddWorker(known, river.WorkFunc(q.work))
 	queues := map[string]river.QueueConfig{}

@@ -375,3 +375,37 @@ func TestMigrateAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestClockPutBack has jobs, one of them tried before, and a leader of a time when the clock was a year ahead.
+func TestClockPutBack(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
+		q := newQueue(t, db, d)
+		waiting, retried := queue.Job{Kind: queue.TaskJob, ID: "waiting"}, queue.Job{Kind: queue.RunJob, ID: "retried"}
+		enqueue(t, db, q, true, waiting, retried)
+		later := "now() + interval '1 year'"
+		if d == queue.SQLite {
+			later = "strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 year')"
+		}
+		for _, text := range []string{
+			`UPDATE river_job SET scheduled_at = ` + later,
+			`UPDATE river_job SET state = 'retryable', attempt = 1 WHERE queue = 'run'`,
+			`INSERT INTO river_leader (elected_at, expires_at, leader_id, name) VALUES (` + later + `, ` + later + `, 'gone', 'default')`,
+		} {
+			if _, err := db.Exec(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := q.TurnBack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan queue.Job, 2)
+		if err := q.Start(t.Context(), func(_ context.Context, j queue.Job) error { got <- j; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		defer stop(t, q)
+		if one, two := <-got, <-got; one == two || one != waiting && one != retried || two != waiting && two != retried {
+			t.Errorf("%v and %v ran", one, two)
+		}
+	})
+}

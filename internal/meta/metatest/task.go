@@ -230,3 +230,33 @@ func testDropLeases(w *world) {
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "dead") })
 	w.acquire(run, "alive")
 }
+
+// testTurnBack has a worker that died while the clock was a year ahead, and one that lives.
+func testTurnBack(w *world) {
+	w.tenant()
+	const year = 365 * 24 * 3600
+	dead := w.start(w.audience("a"), at(0))
+	living := w.start(w.audience("b"), at(0))
+	w.update(func(tx meta.Tx) error {
+		_, err := tx.AcquireRun(w.Context(), dead.ID, "dead", at(year), at(year+30))
+		return err
+	})
+	w.update(func(tx meta.Tx) error {
+		_, err := tx.AcquireRun(w.Context(), living.ID, "living", at(year), at(year+30))
+		return err
+	})
+	w.update(func(tx meta.Tx) error { return tx.TurnBack(w.Context(), at(10)) })
+	w.refused(meta.ErrLeaseHeld, func(tx meta.Tx) error {
+		_, err := tx.AcquireRun(w.Context(), living.ID, "other", at(11), at(41))
+		return err
+	})
+	w.update(func(tx meta.Tx) error {
+		_, err := tx.AcquireRun(w.Context(), living.ID, "living", at(60), at(90))
+		return err
+	})
+	_, runs, err := w.s.Unfinished(w.Context(), at(75))
+	w.must(err)
+	if len(runs) != 1 || runs[0].ID != dead.ID {
+		w.Errorf("unfinished are %v", runs)
+	}
+}

@@ -1,0 +1,59 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"roster/internal/meta"
+)
+
+// TurnBack is called when the clock was put back: what waits for a time that the clock had set while it was ahead is due again, and
+// schedules have their next time by the clock as it is now.
+func (s *Service) TurnBack(ctx context.Context) error {
+	now := s.now()
+	if err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.TurnBack(ctx, now) }); err != nil {
+		return err
+	}
+	s.work.turnBack(now)
+	numbers, err := s.cfg.Store.Scheduled(ctx, time.UnixMicro(math.MaxInt64), math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	for _, num := range numbers {
+		err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+			aud, err := tx.AudienceByNum(ctx, num)
+			if err != nil {
+				return err
+			}
+			if next := nextLook(aud.Schedule, now); next.Before(aud.NextRunAt) {
+				return tx.MarkScheduled(ctx, aud.ID, next, aud.ScheduleTried, aud.ScheduleNote)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, meta.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// turnBack forgets times that lie ahead.
+func (w *worklist) turnBack(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for j, at := range w.known {
+		if at.After(now) {
+			delete(w.known, j)
+		}
+	}
+	for id, at := range w.swept {
+		if at.After(now) {
+			w.swept[id] = now
+		}
+	}
+	if latest := now.Add(maintainEvery); w.forget.After(latest) {
+		w.forget = latest
+	}
+}

@@ -1,0 +1,91 @@
+package lake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// maxAhead is how far ahead of the clock the times of a table may lie: iceberg-go refuses a snapshot that is more than a minute older
+// than the table.
+const maxAhead = 45 * time.Second
+
+// rewind brings the times of a table that lie in the future back to now. A clock that was ahead has set them, and no snapshot could
+// follow until the clock is there again. It reports whether there were any. When another process changes the table meanwhile,
+// what that process wrote stands.
+func (l *Lake) rewind(ctx context.Context, id TableID, t *table.Table) (bool, error) {
+	now := time.Now().UnixMilli()
+	if t.Metadata().LastUpdatedMillis() <= now+maxAhead.Milliseconds() {
+		return false, nil
+	}
+	return true, l.retime(ctx, id, t, func(at int64) int64 { return min(at, now) })
+}
+
+// retime changes the times of a table.
+func (l *Lake) retime(ctx context.Context, id TableID, t *table.Table, change func(int64) int64) error {
+	text, err := json.Marshal(t.Metadata())
+	if err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	for _, name := range []string{"last-updated-ms", "snapshots", "snapshot-log", "metadata-log"} {
+		if fields[name], err = retimed(fields[name], change); err != nil {
+			return fmt.Errorf("change %s of a table's metadata: %w", name, err)
+		}
+	}
+	if text, err = json.Marshal(fields); err != nil {
+		return err
+	}
+	was := t.MetadataLocation()
+	var number int
+	if _, err := fmt.Sscanf(filepath.Base(was), "%d-", &number); err != nil {
+		return fmt.Errorf("the name of the metadata %s has no number: %w", was, err)
+	}
+	is := strings.TrimSuffix(was, filepath.Base(was)) + fmt.Sprintf("%05d-%s.metadata.json", number+1, uuid.NewString())
+	if err := (durableFS{}).WriteFile(is, text); err != nil {
+		return fmt.Errorf("write the metadata of table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	query := `UPDATE iceberg_tables SET metadata_location = $1, previous_metadata_location = $2
+		WHERE catalog_name = $3 AND table_namespace = $4 AND table_name = $5 AND metadata_location = $2`
+	if l.dialect == "sqlite" {
+		query = strings.ReplaceAll(query, "$", "?")
+	}
+	if _, err := l.db.ExecContext(ctx, query, is, was, catalogName, id.Namespace, id.Name); err != nil {
+		return fmt.Errorf("change the metadata of table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	return nil
+}
+
+// retimed changes a time, or those in a list of objects.
+func retimed(text json.RawMessage, change func(int64) int64) (json.RawMessage, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return text, nil
+	}
+	var at int64
+	if json.Unmarshal(text, &at) == nil {
+		return json.Marshal(change(at))
+	}
+	var list []map[string]json.RawMessage
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, err
+	}
+	for _, entry := range list {
+		if err := json.Unmarshal(entry["timestamp-ms"], &at); err != nil {
+			return nil, err
+		}
+		var err error
+		if entry["timestamp-ms"], err = json.Marshal(change(at)); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(list)
+}

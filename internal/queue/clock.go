@@ -1,0 +1,28 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// TurnBack makes jobs due that wait for a time which a clock that was ahead has set, and ends a leadership that was to last until then.
+func (q *Queue) TurnBack(ctx context.Context) error {
+	now := time.Now().UTC()
+	ahead := now.Add(2 * longestWait)
+	var at, end any = now, ahead
+	dollar := strings.NewReplacer()
+	if q.dialect == SQLite {
+		const form = "2006-01-02 15:04:05.000" // River's, which sorts as the times do
+		at, end, dollar = now.Format(form), ahead.Format(form), strings.NewReplacer("$", "?")
+	}
+	_, err := q.db.ExecContext(ctx, dollar.Replace(`UPDATE river_job SET scheduled_at = $1 WHERE state IN ('available', 'retryable', 'scheduled') AND scheduled_at > $2`), at, end)
+	if err == nil {
+		_, err = q.db.ExecContext(ctx, dollar.Replace(`DELETE FROM river_leader WHERE expires_at > $1`), end)
+	}
+	if err != nil {
+		return fmt.Errorf("wake the jobs that wait for a wrong time: %w", err)
+	}
+	return nil
+}
