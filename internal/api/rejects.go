@@ -48,19 +48,35 @@ func (s *server) rejects(c *call) (answer, error) {
 		return answer{http.StatusOK, &stream{contentType: "application/x-ndjson",
 			write: func(w io.Writer) error { return s.rejectsNDJSON(c, w, id, run) }}}, nil
 	}
-	body := client.RejectList{Rejects: []client.RejectedRow{}}
+	return answer{http.StatusOK, &stream{contentType: "application/json",
+		write: func(w io.Writer) error { return s.rejectsPage(c, w, id, run, limit, start) }}}, nil
+}
+
+// rejectsPage streams a client.RejectList: a thousand rejects may have the text of 64 MiB.
+func (s *server) rejectsPage(c *call, w io.Writer, id audience.ID, run audience.RunID, limit, start int) error {
+	out := bufio.NewWriterSize(w, flushBytes)
+	enc := json.NewEncoder(out)
+	before, count := `{"rejects":[`, 0
 	total, err := s.Service.Rejects(c.Context(), c.actor, id, run, int64(start), func(r audience.RejectedRow) error {
-		if len(body.Rejects) == limit {
+		if count == limit {
 			return errPageFull
 		}
-		body.Rejects = append(body.Rejects, rejectBody(r))
-		return nil
+		out.WriteString(before)
+		before, count = ",", count+1
+		return enc.Encode(rejectBody(r))
 	})
 	if err != nil && !errors.Is(err, errPageFull) {
-		return answer{}, err
+		return err
 	}
-	body.Page = pageOf(limit, start, len(body.Rejects), int(total))
-	return answer{http.StatusOK, body}, nil
+	if count == 0 {
+		out.WriteString(before)
+	}
+	out.WriteString(`],"_page":`)
+	if err := enc.Encode(pageOf(limit, start, count, int(total))); err != nil {
+		return err
+	}
+	out.WriteString("}\n")
+	return out.Flush()
 }
 
 func rejectBody(r audience.RejectedRow) client.RejectedRow {
@@ -117,7 +133,7 @@ func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.R
 
 // rejectsNDJSON streams all rejects, one a line.
 func (s *server) rejectsNDJSON(c *call, w io.Writer, id audience.ID, run audience.RunID) error {
-	out := bufio.NewWriterSize(w, 64<<10)
+	out := bufio.NewWriterSize(w, flushBytes)
 	enc := json.NewEncoder(out)
 	_, err := s.Service.Rejects(c.Context(), c.actor, id, run, 0, func(r audience.RejectedRow) error { return enc.Encode(rejectBody(r)) })
 	if err != nil {

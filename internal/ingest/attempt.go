@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type attempt struct {
 	inBytes int64
 
 	share   *memory.Share
+	large   sync.Mutex // held while a worker merges a part with rows of megabytes
 	spill   *spill
 	rejects *rejects
 	reads   []fileRead

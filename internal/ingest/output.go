@@ -199,7 +199,8 @@ func (o *output) gone(i int, c profile.Change) error {
 
 // endPart ends the row group when it is large enough, and the file when that is.
 func (o *output) endPart() error {
-	if o.group+o.pending < rowGroupRows {
+	full := o.file != nil && o.file.Bytes() >= dataFileSize // of rows that are so long that their number says nothing
+	if o.group+o.pending < rowGroupRows && !full {
 		return nil
 	}
 	if err := o.flush(); err != nil {

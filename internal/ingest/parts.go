@@ -114,7 +114,13 @@ func (s *spill) writeRun(size int64, records iter.Seq[[]byte]) (extent, error) {
 		}
 		_, err = w.Write(rec)
 	}
-	if err = cmp.Or(err, w.Flush(), fault.At("spill.write"+fault.Done)); err != nil {
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = fault.At("spill.write" + fault.Done)
+	}
+	if err != nil {
 		return run, fmt.Errorf("write the scratch file: %w", err)
 	}
 	return run, nil
@@ -210,6 +216,9 @@ type part struct {
 	lo   profile.Key
 	hi   *profile.Key // nil means to the end
 }
+
+// large reports whether a part has rows of megabytes, which take their size several times on their way to the dataset.
+func (p part) large() bool { return len(p.buf) > len(p.rows)<<20 }
 
 // eachPart calls fn with the rows of a bucket, all at once when they fit a worker's memory, else by parts, which follow
 // each other. It counts duplicates in files. With last the bucket is not read again.

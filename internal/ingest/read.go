@@ -99,8 +99,9 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 		rt.index = index
 	}
 	progress := &fileProgress{size: f.Size, total: &a.bytesRead}
-	memory := 2 * a.share.Base * int64(len(routers)) / int64(a.p.workers())
-	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(), MaxMemory: memory}
+	part := func(bytes int64) int64 { return bytes * int64(len(routers)) / int64(a.p.workers()) } // for this file
+	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(),
+		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Book}
 	header, err := tabular.Read(ctx, stored(f, open, progress), a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError

@@ -162,6 +162,10 @@ func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers
 			return fmt.Errorf("read the current members: %w", err)
 		}
 		members += len(st.IDs)
+		if p.large() {
+			a.large.Lock()
+			defer a.large.Unlock()
+		}
 		o, ok := out.(*output)
 		if !ok {
 			return mergeBucket(rules, p.buf, p.rows, st, t, out)

@@ -106,10 +106,16 @@ type spillWriter struct {
 	open  [][]byte // the block being filled, per bucket
 }
 
+// largeRecord is how long a record is that is written to the scratch file at once.
+const largeRecord = 256 << 10
+
 // write adds a record. One that is larger than a block is a block of its own.
 func (w *spillWriter) write(k *profile.Key, rec []byte) error {
 	i := w.spill.of(k)
-	if len(rec) > w.spill.block {
+	switch {
+	case len(rec) > largeRecord:
+		return w.spill.addLarge(i, rec)
+	case len(rec) > w.spill.block:
 		return w.spill.add(i, slices.Clone(rec))
 	}
 	b := w.open[i]
@@ -139,6 +145,16 @@ func (w *spillWriter) flush() error {
 	return nil
 }
 
+// addLarge writes a record of a bucket to the scratch file.
+func (s *spill) addLarge(i int, rec []byte) error {
+	bu, size := &s.buckets[i], int64(len(rec))
+	e := extent{s.end.Add(size) - size, size}
+	bu.mu.Lock()
+	bu.extents, bu.size = append(bu.extents, e), bu.size+size
+	bu.mu.Unlock()
+	return s.writeAt(rec, e.at)
+}
+
 // add gives a block to a bucket and writes the bucket out when there is no memory for the block.
 func (s *spill) add(i int, block []byte) error {
 	bu := &s.buckets[i]
@@ -162,14 +178,8 @@ func (s *spill) writeOut(bu *bucket) error {
 	at := s.end.Add(size) - size
 	bu.extents = append(bu.extents, extent{at, size})
 	for _, b := range bu.blocks {
-		if err := fault.At("spill.write"); err != nil {
-			return fmt.Errorf("write the scratch file: %w", err)
-		}
-		if _, err := s.file.WriteAt(b, at); err != nil {
-			return fmt.Errorf("write the scratch file: %w", err)
-		}
-		if err := fault.At("spill.write" + fault.Done); err != nil {
-			return fmt.Errorf("write the scratch file: %w", err)
+		if err := s.writeAt(b, at); err != nil {
+			return err
 		}
 		at += int64(len(b))
 		s.recycle(b)
@@ -225,6 +235,21 @@ func roomFor(buf []byte, n int) []byte {
 		buf = make([]byte, 0, n+n/8)
 	}
 	return buf[:0]
+}
+
+// writeAt writes a part of the scratch file.
+func (s *spill) writeAt(p []byte, at int64) error {
+	err := fault.At("spill.write")
+	if err == nil {
+		_, err = s.file.WriteAt(p, at)
+	}
+	if err == nil {
+		err = fault.At("spill.write" + fault.Done)
+	}
+	if err != nil {
+		return fmt.Errorf("write the scratch file: %w", err)
+	}
+	return nil
 }
 
 // readAt reads a part of the scratch file.

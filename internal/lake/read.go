@@ -204,8 +204,9 @@ func without(ctx context.Context, rec arrow.RecordBatch, deleted bitmap, first i
 	return compute.FilterRecordBatch(ctx, rec, live, compute.DefaultFilterOptions())
 }
 
-// leastBuffer and mostBuffer bound the buffer of a column that is not read whole.
-const leastBuffer, mostBuffer = 8 << 10, 256 << 10
+// leastBuffer and mostBuffer bound the buffer of a column that is not read whole. Checksums are of blocks, which are read
+// whole.
+const leastBuffer, mostBuffer = sumsBlock, 256 << 10
 
 // properties are those of a reader that has the columns' parts of a row group in memory as they lie in the file, which is
 // fastest, when these take half of its memory at most; otherwise it has a buffer for each.

@@ -57,7 +57,7 @@ func (b *Budget) Begin(ctx context.Context) (*Share, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.active++
-	s := &Share{budget: b, Base: b.base(b.active)}
+	s := &Share{budget: b, Base: b.base(b.active), Most: b.runs * 7 / 8 / int64(b.active)}
 	b.held += s.Base
 	return s, nil
 }
@@ -97,8 +97,9 @@ func acquire(ctx context.Context, s *semaphore.Weighted, n int64) (release func(
 
 // Share is what one run has of a budget.
 type Share struct {
-	// Base is how many bytes the run may hold in any case.
-	Base   int64
+	// Base is how many bytes the run may hold in any case, and Most how many at most, if it books them.
+	Base, Most int64
+
 	budget *Budget
 	taken  int64
 }
@@ -115,6 +116,12 @@ func (s *Share) Take(bytes int64) bool {
 	s.taken += bytes
 	b.held += bytes
 	return true
+}
+
+// Book takes bytes whether or not the process has them, so that others take less; it returns what gives them back.
+func (s *Share) Book(bytes int64) (release func()) {
+	s.Give(-bytes)
+	return func() { s.Give(bytes) }
 }
 
 // Give gives back bytes that were taken.

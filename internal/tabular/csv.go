@@ -19,6 +19,7 @@ const (
 	defaultChunk = 1 << 20
 	minChunk     = 16
 	maxChunk     = 1 << 30
+	chunkMemory  = 64 << 20
 )
 
 // withDefaults returns the options with each value in its range.
@@ -32,6 +33,9 @@ func (o Options) withDefaults() Options {
 	o.ChunkBytes = min(max(o.ChunkBytes, minChunk), maxChunk)
 	if o.MaxMemory <= 0 {
 		o.MaxMemory = maxMemory
+	}
+	if o.ChunkMemory <= 0 {
+		o.ChunkMemory = chunkMemory
 	}
 	return o
 }
@@ -58,7 +62,7 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 	}
 	header.Format = format
 	chunks := make(chan chunk, opts.Workers)
-	room := newRoom(opts.MaxMemory / 4)
+	room := newRoom(opts.ChunkMemory)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(guard(func() error {
 		defer close(chunks)

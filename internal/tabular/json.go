@@ -28,7 +28,7 @@ func JSON(ctx context.Context, r io.Reader, columns []Column, opts Options, emit
 		return Header{}, err
 	}
 	chunks := make(chan jsonChunk, opts.Workers)
-	room := newRoom(opts.MaxMemory / 4)
+	room := newRoom(opts.ChunkMemory)
 	g, ctx := errgroup.WithContext(ctx)
 	bad := verdict{offset: math.MaxInt64}
 	g.Go(guard(func() error {

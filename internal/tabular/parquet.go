@@ -34,6 +34,9 @@ func Parquet(ctx context.Context, f File, columns []Column, opts Options, emit E
 		return Header{}, err
 	}
 	workers := min(int64(opts.Workers), int64(len(groups)), max(opts.MaxMemory/2/max(need, 1), 1))
+	if opts.Reserve != nil {
+		defer opts.Reserve(min(need*workers, opts.MaxMemory))()
+	}
 	header.Format = audience.Format{Type: audience.Parquet, NullValues: opts.Format.NullValues, DateFormats: opts.Format.DateFormats, Compression: audience.None}
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)

@@ -20,7 +20,7 @@ type fence struct {
 func (f *fence) take(n int64) error {
 	if f.used.Add(n) > f.limit {
 		f.used.Add(-n)
-		return parquetError("reading the Parquet file needs more than %d MiB of memory at a time; write it with smaller pages, dictionaries and row groups", f.limit>>20)
+		return parquetError("reading the Parquet file needs more than %d MiB of memory at a time; write it with smaller pages, dictionaries and row groups, or give the server more (--memory)", f.limit>>20)
 	}
 	return nil
 }

@@ -224,10 +224,15 @@ type Header struct {
 type Options struct {
 	Workers    int // parsing goroutines; default GOMAXPROCS
 	ChunkBytes int // size of the stretch of file parsed at a time; default 1 MiB, at least 16 bytes, at most 1 GiB
-	// MaxMemory is how many bytes decoding a Parquet file may hold at a time, and four times what chunks of other files may
-	// hold on their way to the parsers; default 1 GiB. A Parquet file that needs more is refused before the memory is
-	// taken; a row of another file is let through alone.
+	// MaxMemory is how many bytes decoding a Parquet file may hold at a time; default 1 GiB. A file that needs more is
+	// refused before the memory is taken.
 	MaxMemory int64
+	// ChunkMemory is how many bytes of another file may be on their way to the parsers; default 64 MiB. A row that is
+	// larger is let through alone.
+	ChunkMemory int64
+	// Reserve, when not nil, is told about how much of MaxMemory a Parquet file will hold, and what it returns is called
+	// when that is over.
+	Reserve func(bytes int64) (release func())
 	// Format is what is known of how the file is written. What is empty is found out from the first bytes of the
 	// file, the same ones whatever ChunkBytes is.
 	Format audience.Format
