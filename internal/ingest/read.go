@@ -230,6 +230,9 @@ func (rt *router) suppressed(key profile.Key, rec []byte) bool {
 	if len(out) == 0 || out[key] {
 		return len(out) > 0
 	}
+	if former, differs := rt.encoder.formerKey(); differs && out[former] { // erased by an earlier version of Roster
+		return true
+	}
 	rt.keys = rt.encoder.codec.secondaryKeys(rt.keys[:0], payloadOf(rec), key)
 	return slices.ContainsFunc(rt.keys, func(k profile.Key) bool { return out[k] })
 }
