@@ -203,6 +203,9 @@ func (im *importer) report() error {
 		printRejects(im.out, "  ", r)
 	}
 	for _, f := range r.Files {
+		if f.BlankRows > 0 {
+			fmt.Fprintf(im.out, "\nEmpty rows of %s, of nothing but delimiters, which count as none: %s\n", f.Path, count(f.BlankRows))
+		}
 		if len(f.ExtraColumns) > 0 {
 			fmt.Fprintf(im.out, "\nColumns of %s that no field names: %s\n", f.Path, strings.Join(f.ExtraColumns, ", "))
 		}

@@ -83,6 +83,7 @@ func (p *parser) parse(ch chunk, emit func(*Batch) error) error {
 		}
 		if !more {
 			p.batch.Bytes += int64(ch.size - from)
+			p.batch.Blanks = p.split.blanks
 			return emit(p.finish())
 		}
 		p.rows()

@@ -23,7 +23,12 @@
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
 // carriage return elsewhere is data. Only when the header's line ends with a carriage return alone, as on old
 // Macintosh systems, every carriage return of the file ends a line. Lines without a byte are skipped, also when the
-// file has one column; they count as lines. The last line need not have an end.
+// file has one column; they count as lines. The last line need not have an end. Rows of delimiters, spaces and tabs alone,
+// which spreadsheets write for empty ones, are no rows either, and are counted (Batch.Blanks).
+//
+// Marks between records belong to none: byte order marks of files that were joined and Control-Z before a record, and
+// Control-Z and zero bytes that are a line alone or end the file. A value that begins with a mark needs quotes, in the first
+// column.
 //
 // A record is a line, unless a quoted field has line ends. Its fields are separated by the delimiter. A field whose
 // first byte is the quote is quoted: up to the closing quote delimiters and line ends are data and two quotes are one;
@@ -187,6 +192,8 @@ type Batch struct {
 	Lines  []int64 // the line at which each row begins, 1 for the file's first line
 	// Bytes is how many bytes of the decoded file this batch and its rejects stand for.
 	Bytes int64
+	// Blanks are the rows of nothing but delimiters in the same stretch of the file, which are no rows.
+	Blanks int64
 	// Rejects are the rows of the same stretch of the file that did not fit.
 	Rejects []Reject
 }
