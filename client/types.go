@@ -142,6 +142,7 @@ type Guards struct {
 	MaxRemovedPercent   *float64 `json:"maxRemovedPercent,omitempty"`  // 50
 	MaxGrowthPercent    *float64 `json:"maxGrowthPercent,omitempty"`   // any
 	AllowMissingColumns bool     `json:"allowMissingColumns,omitempty"`
+	AllowAnyIdentity    bool     `json:"allowAnyIdentity,omitempty"`
 }
 
 // FieldPatch replaces the labels of a field.

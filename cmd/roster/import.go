@@ -29,6 +29,7 @@ type importOptions struct {
 	format              formatFlags
 	maxRejected         *float64 // nil when it was not given
 	keepRejectedRows    bool
+	anyIdentity         bool
 	dryRun, force       bool
 	receipt             string // a file to write the run's receipt to, or ""
 	json                bool
@@ -79,6 +80,7 @@ func newImport() *cobra.Command {
 	f.BoolVar(&o.createNamespace, "create-namespace", false, "create identity namespaces that do not exist")
 	o.format.add(f)
 	f.Float64Var(&maxRejected, "max-rejected", audience.DefaultMaxRejectedPercent, "percentage of rows that may be rejects; more stop the run")
+	f.BoolVar(&o.anyIdentity, "allow-any-identity", false, "take values for identities that cannot be one, such as an e-mail address without @, n/a, or several in one; else they are rejects")
 	f.BoolVar(&o.keepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would happen and change nothing")
 	f.BoolVar(&o.force, "force", false, "let the run pass guards that stop it")
@@ -201,6 +203,9 @@ func (im *importer) report() error {
 		printRejects(im.out, "  ", r)
 	}
 	for _, f := range r.Files {
+		if f.BlankRows > 0 {
+			fmt.Fprintf(im.out, "\nEmpty rows of %s, of nothing but delimiters, which count as none: %s\n", f.Path, count(f.BlankRows))
+		}
 		if len(f.ExtraColumns) > 0 {
 			fmt.Fprintf(im.out, "\nColumns of %s that no field names: %s\n", f.Path, strings.Join(f.ExtraColumns, ", "))
 		}

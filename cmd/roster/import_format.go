@@ -63,7 +63,7 @@ func (im *importer) sameFormat(a client.Audience) error {
 // guard gives an audience that exists the guards that the flags ask for.
 func (im *importer) guard(ctx context.Context, a client.Audience) (client.Audience, error) {
 	var p client.AudiencePatch
-	if g := im.guards(a.Guards); im.maxRejected != nil && !reflect.DeepEqual(g, a.Guards) {
+	if g := im.guards(a.Guards); !reflect.DeepEqual(g, a.Guards) {
 		p.Guards = g
 	}
 	if im.keepRejectedRows && !a.KeepRejectedRows {
@@ -80,13 +80,16 @@ func (im *importer) guard(ctx context.Context, a client.Audience) (client.Audien
 
 // guards returns the guards of an audience as the flags change them.
 func (im *importer) guards(g *client.Guards) *client.Guards {
-	if im.maxRejected == nil {
+	if im.maxRejected == nil && !im.anyIdentity {
 		return g
 	}
 	changed := client.Guards{}
 	if g != nil {
 		changed = *g
 	}
-	changed.MaxRejectedPercent = im.maxRejected
+	if im.maxRejected != nil {
+		changed.MaxRejectedPercent = im.maxRejected
+	}
+	changed.AllowAnyIdentity = changed.AllowAnyIdentity || im.anyIdentity
 	return &changed
 }

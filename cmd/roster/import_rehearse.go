@@ -28,9 +28,13 @@ func (im *importer) rehearse(ctx context.Context) error {
 	for i, f := range im.result.Fields {
 		fields[i] = audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs, Proposed: f.Proposed}
 	}
+	columns := tabular.ColumnsOf(fields)
+	if im.anyIdentity {
+		columns = tabular.AnyIdentity(columns)
+	}
 	var mu sync.Mutex
 	r := &rehearsal{}
-	err := im.readAll(ctx, tabular.ColumnsOf(fields), im.format.domain(), func(_ int, b *tabular.Batch) error {
+	err := im.readAll(ctx, columns, im.format.domain(), func(_ int, b *tabular.Batch) error {
 		mu.Lock()
 		defer mu.Unlock()
 		r.RowsRead += int64(len(b.Lines) + len(b.Rejects))

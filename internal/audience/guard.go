@@ -22,6 +22,8 @@ type Guards struct {
 	// AllowMissingColumns lets a file without a column for each field pass; its values are null then. The first run of
 	// an audience passes in any case.
 	AllowMissingColumns bool `json:"allowMissingColumns,omitempty"`
+	// AllowAnyIdentity takes values for identities that cannot be one of their namespace.
+	AllowAnyIdentity bool `json:"allowAnyIdentity,omitempty"`
 }
 
 // Names of the guards.

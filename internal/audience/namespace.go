@@ -37,7 +37,7 @@ var IDTypes = []string{idCookie, idCrossDevice, idDevice, idEmail, idMobile, idN
 var standard = []Namespace{
 	{ID: 0, Code: "CORE", Name: "CORE", Description: "Audience Manager UUID", IDType: idCookie},
 	{ID: 4, Code: "ECID", Name: "ECID", Description: "Experience Cloud ID", IDType: idCookie},
-	{ID: 6, Code: "Email", Name: "Email", Description: "E-mail address; compared trimmed and in lower case", IDType: idEmail},
+	{ID: 6, Code: "Email", Name: "Email", Description: "E-mail address; compared trimmed, without invisible characters, and in lower case", IDType: idEmail},
 	{ID: 7, Code: "Phone", Name: "Phone", Description: "Phone number", IDType: idPhone},
 	{ID: 9, Code: "TNTID", Name: "TNTID", Description: "Target ID", IDType: idCookie},
 	{ID: 411, Code: "AdCloud", Name: "AdCloud", Description: "Advertising Cloud ID", IDType: idCookie},

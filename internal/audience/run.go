@@ -170,6 +170,8 @@ type PlannedFile struct {
 type FileResult struct {
 	PlannedFile
 	Rows         Rows     `json:"rows"`
+	// BlankRows are rows of nothing but delimiters, which count as no rows.
+	BlankRows    int64    `json:"blankRows,omitempty"`
 	ExtraColumns []string `json:"extraColumns,omitempty"` // columns of the file that no field names
 	// MissingColumns are fields that the file has no column for; their values are null.
 	MissingColumns []string `json:"missingColumns,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/meta"
@@ -71,21 +72,33 @@ func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) 
 	if err != nil {
 		return audience.Erasure{}, err
 	}
-	return e, s.cfg.Profile.Forget(ctx, sandbox.Num, keys[0])
+	return e, s.forget(ctx, sandbox.Num, keys[0])
 }
 
 // membersFound returns the members whom an identity finds that is not their primary one.
-func (s *Service) membersFound(ctx context.Context, sandbox uint32, key profile.Key) (members []audience.ErasedMember, err error) {
-	found, err := s.cfg.Profile.Lookup(ctx, sandbox, []profile.Key{key})
+func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identityKeys) (members []audience.ErasedMember, err error) {
+	keys := []profile.Key{id.key}
+	if id.former != id.key {
+		keys = append(keys, id.former)
+	}
+	found, err := s.cfg.Profile.Lookup(ctx, sandbox, keys)
 	if err := lookedUp(err); err != nil {
 		return nil, err
 	}
-	for _, m := range found[0] {
-		if m.Member != key {
+	for _, m := range slices.Concat(found...) {
+		if m.Member != id.key {
 			members = append(members, audience.ErasedMember{Audience: m.Audience, Key: hex.EncodeToString(m.Member[:])})
 		}
 	}
 	return members, nil
+}
+
+// forget makes look-ups of an identity find nothing.
+func (s *Service) forget(ctx context.Context, sandbox uint32, id identityKeys) error {
+	if err := s.cfg.Profile.Forget(ctx, sandbox, id.key); err != nil || id.former == id.key {
+		return err
+	}
+	return s.cfg.Profile.Forget(ctx, sandbox, id.former)
 }
 
 func erasurePlace(id audience.ErasureID) string { return "erasure " + string(id) }
@@ -100,6 +113,19 @@ func (s *Service) sealIdentity(id audience.ErasureID, who forgottenIdentity) (st
 		return "", fmt.Errorf("seal the identity of erasure %s: %w", id, err)
 	}
 	return sealed, nil
+}
+
+// openIdentity returns whom an erasure is of. The normal form is that of now, whatever Roster began the erasure.
+func (s *Service) openIdentity(e *audience.Erasure) (who forgottenIdentity, err error) {
+	text, err := s.cfg.Sealer.Open(e.Sealed, erasurePlace(e.ID))
+	if err != nil {
+		return who, err
+	}
+	if err := json.Unmarshal(text, &who); err != nil {
+		return who, errors.New("its identity cannot be read")
+	}
+	who.Normal = identity.Normalise(e.Namespace, who.Given, nil)
+	return who, nil
 }
 
 // Erasure returns an erasure of the actor's sandbox.
@@ -144,7 +170,7 @@ func (s *Service) erasing(ctx context.Context) ([]queue.Job, error) {
 type erasure struct {
 	s       *Service
 	e       audience.Erasure
-	key     profile.Key
+	keys    identityKeys
 	who     forgottenIdentity
 	sandbox uint32
 }
@@ -187,14 +213,11 @@ func (s *Service) unfinishedErasure(ctx context.Context, id audience.ErasureID) 
 
 func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
 	w := &erasure{s: s, e: e}
-	text, err := s.cfg.Sealer.Open(e.Sealed, erasurePlace(e.ID))
-	if err != nil {
+	var err error
+	if w.who, err = s.openIdentity(&e); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, &w.who); err != nil {
-		return errors.New("its identity cannot be read")
-	}
-	w.key = profile.KeyOf(e.Namespace, w.who.Normal)
+	w.keys = keysOf(e.Namespace, w.who.Given, w.who.Normal)
 	sandbox, err := s.cfg.Store.Sandbox(ctx, e.Scope)
 	if errors.Is(err, meta.ErrNotFound) {
 		return w.end(ctx) // and nothing of the sandbox is left
@@ -225,10 +248,10 @@ func (w *erasure) forget(ctx context.Context) error {
 			return fmt.Errorf("its members cannot be read: %w", err)
 		}
 	}
-	if err := w.s.cfg.Profile.Forget(ctx, w.sandbox, w.key); err != nil {
+	if err := w.s.forget(ctx, w.sandbox, w.keys); err != nil {
 		return err
 	}
-	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.key, others); err != nil {
+	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.keys.key, others); err != nil {
 		return err
 	}
 	w.e.Progress.Forgotten, w.e.Progress.Members = true, nil
@@ -308,7 +331,7 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 		if err := w.earlierRun(ctx, aud); err != nil {
 			return err
 		}
-		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud.Fields, w.key)
+		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud.Fields, w.keys.key)
 		if errors.Is(err, lake.ErrNotExist) {
 			return w.still(ctx, aud)
 		}
@@ -429,7 +452,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 // purge removes the files of the audience that hold the identity.
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
-		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.key, Values: [][]byte{w.who.Normal, w.who.Given}, Format: aud.Source.Format,
+		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.keys.key, Values: [][]byte{w.who.Normal, w.who.Given}, Format: aud.Source.Format,
 		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
 			done := w.note(aud)
@@ -451,12 +474,16 @@ func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 }
 
 // eraseKey returns whom the run of an erasure takes out.
-func eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profile.Key, err error) {
+func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profile.Key, err error) {
 	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
 	if err != nil {
 		return key, err
 	}
-	return keyOf(e.XID)
+	if e.Sealed == "" { // it has ended
+		return keyOf(e.XID)
+	}
+	who, err := s.openIdentity(&e)
+	return profile.KeyOf(e.Namespace, who.Normal), err
 }
 
 // keyOf returns the key of which xid is the opaque id.

@@ -61,7 +61,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 			return err
 		}
 		if spec.Run.Request.Kind == audience.RunErase {
-			if spec.Erase, err = eraseKey(ctx, tx, &spec.Run); err != nil {
+			if spec.Erase, err = s.eraseKey(ctx, tx, &spec.Run); err != nil {
 				return err
 			}
 		}

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/meta"
 	"roster/internal/profile"
 )
@@ -59,8 +61,8 @@ func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRe
 	if err != nil {
 		return nil, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
 	}
-	found, err := s.cfg.Profile.Lookup(ctx, sandbox.Num, keys)
-	if err := lookedUp(err); err != nil {
+	found, err := s.memberships(ctx, sandbox.Num, keys)
+	if err != nil {
 		return nil, err
 	}
 	for i := range profiles {
@@ -72,9 +74,9 @@ func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRe
 }
 
 // identify resolves the namespaces and normalises the ids.
-func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []profile.Key, error) {
+func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []identityKeys, error) {
 	var wrong audience.Problems
-	profiles, keys := make([]Profile, len(ids)), make([]profile.Key, len(ids))
+	profiles, keys := make([]Profile, len(ids)), make([]identityKeys, len(ids))
 	for i, id := range ids {
 		code, ok, nearest, err := s.resolve(ctx, org, id.Namespace)
 		if err != nil {
@@ -84,15 +86,73 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 			wrong.Add(fmt.Sprintf("identities[%d].entityIdNS", i), "%s", audience.UnknownNamespace(id.Namespace, nearest))
 			continue
 		}
-		normal := audience.NormaliseIdentity(code, []byte(id.ID), nil)
+		normal := identity.Normalise(code, []byte(id.ID), nil)
 		if len(normal) == 0 {
 			wrong.Add(fmt.Sprintf("identities[%d].entityId", i), "is required")
 			continue
 		}
-		keys[i] = profile.KeyOf(code, normal)
-		profiles[i] = Profile{XID: xid(keys[i]), Identity: IdentityRef{ID: string(normal), Namespace: code}}
+		keys[i] = keysOf(code, []byte(id.ID), normal)
+		profiles[i] = Profile{XID: xid(keys[i].key), Identity: IdentityRef{ID: string(normal), Namespace: code}}
 	}
 	return profiles, keys, wrong.Err()
+}
+
+// identityKeys are the keys by which the profile store may know an identity.
+type identityKeys struct {
+	key profile.Key
+	// former is the key by the rule of earlier versions of Roster, key again when both rules agree. An audience whose
+	// members were brought by such a version has it until its next run.
+	former profile.Key
+}
+
+// keysOf returns the keys of an identity whose normal form is known.
+func keysOf(namespace string, id, normal []byte) identityKeys {
+	k := identityKeys{key: profile.KeyOf(namespace, normal)}
+	k.former = k.key
+	if former, same := identity.Former(namespace, id, nil); !same {
+		k.former = profile.KeyOf(namespace, former)
+	}
+	return k
+}
+
+// memberships looks identities up by all of their keys. An audience is there once for each.
+func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []identityKeys) ([][]profile.Membership, error) {
+	keys := make([]profile.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = id.key
+	}
+	for _, id := range ids {
+		if id.former != id.key {
+			keys = append(keys, id.former)
+		}
+	}
+	found, err := s.cfg.Profile.Lookup(ctx, sandbox, keys)
+	if err := lookedUp(err); err != nil {
+		return nil, err
+	}
+	formers := found[len(ids):]
+	for i, id := range ids {
+		if id.former != id.key {
+			found[i] = unite(found[i], formers[0])
+			formers = formers[1:]
+		}
+	}
+	return found[:len(ids)], nil
+}
+
+// unite returns the memberships of the same identity under two keys: of those of one audience the current one, of two
+// current ones the first.
+func unite(now, former []profile.Membership) []profile.Membership {
+	for _, f := range former {
+		at := slices.IndexFunc(now, func(m profile.Membership) bool { return m.Audience == f.Audience })
+		switch {
+		case at < 0:
+			now = append(now, f)
+		case now[at].Exited && !f.Exited:
+			now[at] = f
+		}
+	}
+	return now
 }
 
 // xid is the opaque id of an identity.

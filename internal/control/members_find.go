@@ -3,11 +3,13 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/profile"
 )
@@ -43,12 +45,12 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	if err != nil {
 		return Member{}, err
 	}
-	who, key, err := s.identity(ctx, a.Scope.Org, who)
+	who, keys, err := s.identity(ctx, a.Scope.Org, who)
 	if err != nil {
 		return Member{}, err
 	}
 	// The profile store first: the dataset, whose commit comes before, is never behind what it said.
-	stored, known, err := s.stored(ctx, &aud, key)
+	stored, known, err := s.stored(ctx, &aud, keys)
 	if err != nil {
 		return Member{}, err
 	}
@@ -56,7 +58,7 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	if err != nil {
 		return Member{}, err
 	}
-	m, found, err := s.memberOf(ctx, &aud, d, key, stored, known)
+	m, found, err := s.memberOf(ctx, &aud, d, keys, stored, known)
 	if err != nil {
 		return Member{}, err
 	}
@@ -69,13 +71,16 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 }
 
 // memberOf finds a member by its own key, then by the one that the profile store knows for the key.
-func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.Dataset, key profile.Key, stored profile.Membership, known bool) (Member, bool, error) {
+func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.Dataset, id identityKeys, stored profile.Membership, known bool) (Member, bool, error) {
 	snap, ok := d.Current()
 	if !ok {
 		return Member{}, false, nil
 	}
-	keys := []profile.Key{key}
-	if known && stored.Member != key {
+	keys := []profile.Key{id.key}
+	if id.former != id.key {
+		keys = append(keys, id.former)
+	}
+	if known && !slices.Contains(keys, stored.Member) {
 		keys = append(keys, stored.Member)
 	}
 	for _, k := range keys {
@@ -96,23 +101,23 @@ func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.
 }
 
 // identity resolves the namespace and normalises the id.
-func (s *Service) identity(ctx context.Context, org string, who IdentityRef) (IdentityRef, profile.Key, error) {
+func (s *Service) identity(ctx context.Context, org string, who IdentityRef) (IdentityRef, identityKeys, error) {
 	code, ok, nearest, err := s.resolve(ctx, org, who.Namespace)
 	if err != nil {
-		return who, profile.Key{}, err
+		return who, identityKeys{}, err
 	}
 	if !ok {
-		return who, profile.Key{}, audience.InvalidField("namespace", "%s", audience.UnknownNamespace(who.Namespace, nearest))
+		return who, identityKeys{}, audience.InvalidField("namespace", "%s", audience.UnknownNamespace(who.Namespace, nearest))
 	}
-	normal := audience.NormaliseIdentity(code, []byte(who.ID), nil)
+	normal := identity.Normalise(code, []byte(who.ID), nil)
 	if len(normal) == 0 {
-		return who, profile.Key{}, audience.InvalidField("identity", "is required")
+		return who, identityKeys{}, audience.InvalidField("identity", "is required")
 	}
-	return IdentityRef{ID: string(normal), Namespace: code}, profile.KeyOf(code, normal), nil
+	return IdentityRef{ID: string(normal), Namespace: code}, keysOf(code, []byte(who.ID), normal), nil
 }
 
 // stored returns what the profile store has of a key in the audience; false when it has nothing.
-func (s *Service) stored(ctx context.Context, aud *audience.Audience, key profile.Key) (profile.Membership, bool, error) {
+func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys identityKeys) (profile.Membership, bool, error) {
 	if !aud.ProfileIngestion {
 		return profile.Membership{}, false, nil
 	}
@@ -120,8 +125,8 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, key profil
 	if err != nil {
 		return profile.Membership{}, false, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
 	}
-	found, err := s.cfg.Profile.Lookup(ctx, sandbox.Num, []profile.Key{key})
-	if err := lookedUp(err); err != nil {
+	found, err := s.memberships(ctx, sandbox.Num, []identityKeys{keys})
+	if err != nil {
 		return profile.Membership{}, false, err
 	}
 	for _, m := range found[0] {

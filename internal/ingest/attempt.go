@@ -51,6 +51,10 @@ type attempt struct {
 
 // ingest does the steps up to the commit. On an error nothing of it can be seen.
 func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (*committedRun, error) {
+	dataset, err := p.rekey(ctx, dataset, s)
+	if err != nil {
+		return nil, err
+	}
 	return p.ingestBeside(ctx, dataset, s, nil)
 }
 
@@ -70,6 +74,9 @@ func (p *Pipeline) ingestBeside(ctx context.Context, dataset *lake.Dataset, s *S
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
 	a.columns = tabular.ColumnsOf(s.Audience.Fields)
+	if s.Audience.Guards.AllowAnyIdentity {
+		a.columns = tabular.AnyIdentity(a.columns)
+	}
 	stage := s.stage(audience.StageDataset)
 	stage.StartedAt = p.Clock()
 	if err := a.plan(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"roster/internal/audience"
 	"roster/internal/profile"
 )
 
@@ -19,12 +20,20 @@ type changes struct {
 	parts []*deltaWriter
 	outs  []*changeSpill
 	names []string
+	// moved are those of a snapshot that moved rows; see rekey.
+	moved map[profile.Change]bool
 }
 
 func (a *attempt) newChanges(now int64) (*changes, error) {
 	n := a.p.workers()
 	c := &changes{run: a, now: now, parts: make([]*deltaWriter, n), outs: make([]*changeSpill, n), names: make([]string, n)}
-	if len(a.codec.secondary) == 0 {
+	var err error
+	if snap, ok := a.dataset.Current(); ok && a.spec.Run.Request.Kind != audience.RunRollback {
+		if c.moved, err = movedBefore(a.dataset, snap); err != nil {
+			return nil, err
+		}
+	}
+	if len(a.codec.secondary) == 0 && len(c.moved) == 0 {
 		return c, nil
 	}
 	s, err := newSpill(a.p.Scratch, recordChanges, 64-a.spill.shift, a.share, a.share.Base/8, n)
@@ -68,6 +77,9 @@ func (c *changes) end(i int) error {
 // finish returns the delta once every range has ended.
 func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, error) {
 	if c.spill != nil { // it may have fewer buckets than the rows
+		if err := c.spillMoved(); err != nil {
+			return DeltaFiles{}, err
+		}
 		ranges = splitRanges(len(c.spill.buckets), len(ranges))
 		if err := c.sortParts(ctx, ranges); err != nil {
 			return DeltaFiles{}, err
@@ -80,6 +92,17 @@ func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, erro
 	return d, nil
 }
 
+// spillMoved adds the changes of rows that were moved.
+func (c *changes) spillMoved() error {
+	out := changeSpill{spill: c.spill, w: c.spill.writer()}
+	for m := range c.moved {
+		if err := out.write(m); err != nil {
+			return err
+		}
+	}
+	return out.w.flush()
+}
+
 // sortParts writes the parts from the spilled changes.
 func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -90,10 +113,14 @@ func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 				return err
 			}
 			var buf []byte
+			out := onceWriter{w: w, moved: c.moved}
 			for b := r[0]; b < r[1] && err == nil; b++ {
 				if err = ctx.Err(); err == nil {
-					buf, err = c.writeBucket(w, b, buf)
+					buf, err = c.writeBucket(&out, b, buf)
 				}
+			}
+			if err == nil {
+				err = out.end()
 			}
 			if err != nil {
 				w.file.Close()
@@ -105,9 +132,42 @@ func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 	return g.Wait()
 }
 
+// onceWriter writes changes that come in their order: of those of the same key and member the run's own one, which knows
+// of the moved row.
+type onceWriter struct {
+	w     *deltaWriter
+	moved map[profile.Change]bool
+	last  profile.Change
+	held  bool // last is not written yet
+}
+
+func (o *onceWriter) write(c profile.Change) error {
+	if len(o.moved) == 0 {
+		return o.w.write(c)
+	}
+	if o.held && o.last.Key == c.Key && o.last.Member == c.Member {
+		if o.moved[o.last] {
+			o.last = c
+		}
+		return nil
+	}
+	err := o.end()
+	o.last, o.held = c, true
+	return err
+}
+
+// end writes what is held.
+func (o *onceWriter) end() error {
+	if !o.held {
+		return nil
+	}
+	o.held = false
+	return o.w.write(o.last)
+}
+
 // writeBucket writes the changes of a bucket in their order, by way of runs when they do not fit a worker's memory. It
 // returns buf, which it grows.
-func (c *changes) writeBucket(w *deltaWriter, b int, buf []byte) (_ []byte, err error) {
+func (c *changes) writeBucket(w changeWriter, b int, buf []byte) (_ []byte, err error) {
 	defer c.spill.release(b)
 	most := max(c.run.perWorker(4), leastPart)
 	if c.spill.buckets[b].size <= int64(most) {
@@ -152,7 +212,7 @@ func spilledChanges(list []profile.Change) iter.Seq[[]byte] {
 	}
 }
 
-func writeAll(w *deltaWriter, list []profile.Change) error {
+func writeAll(w changeWriter, list []profile.Change) error {
 	for _, c := range list {
 		if err := w.write(c); err != nil {
 			return err

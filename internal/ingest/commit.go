@@ -110,6 +110,7 @@ func (a *attempt) readResult(i int, fr *audience.FileResult) {
 	}
 	read := &a.reads[i]
 	fr.Rows.Read, fr.Rows.Rejected = read.rows.Load(), read.rejected.Load()
+	fr.BlankRows = read.blanks.Load()
 	fr.ExtraColumns, fr.MissingColumns = read.header.Extra, read.header.Missing
 	if format := read.header.Format; format.Type != "" {
 		fr.Format = &format
@@ -194,6 +195,12 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		propContent:  strconv.FormatUint(m.content, 10),
 		propResult:   location,
 	}
+	if keys, err := a.keysAfter(m); err != nil || keys != "" {
+		if err != nil {
+			return nil, err
+		}
+		props[propKeys] = keys
+	}
 	if at := m.refreshedAt(); at > 0 {
 		props[propRefreshed] = strconv.FormatInt(at, 10)
 	}
@@ -209,6 +216,19 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		props[name] = string(text)
 	}
 	return props, nil
+}
+
+// keysAfter returns the rule of the keys of the dataset after the run; a rollback brings those of its version back.
+func (a *attempt) keysAfter(m *merged) (string, error) {
+	if m.restore == 0 {
+		return keysOfNow, nil
+	}
+	then, err := a.dataset.At(m.restore)
+	if err != nil {
+		return "", err
+	}
+	snap, _ := then.Current()
+	return snap.Props[propKeys], nil
 }
 
 func (a *attempt) writeResult(r audience.RunResult) (location string, err error) {

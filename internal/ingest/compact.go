@@ -72,7 +72,17 @@ func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, before fu
 	if err := before(ctx); err != nil {
 		return false, err
 	}
-	_, err = dataset.Commit(ctx, lake.Commit{Replace: true, Add: files, Dir: dir, Props: compactionProps(dataset)})
+	props := compactionProps(dataset)
+	if snap, _ := dataset.Current(); snap.Props[propMoved] != "" {
+		moved, err := movedBefore(dataset, snap)
+		if err == nil {
+			props[propMoved], err = writeMoved(dataset, dir, maps.Keys(moved))
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	_, err = dataset.Commit(ctx, lake.Commit{Replace: true, Add: files, Dir: dir, Props: props})
 	keep = err == nil || errors.Is(err, lake.ErrUncertain)
 	if errors.Is(err, lake.ErrConflict) {
 		return false, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"roster/internal/audience"
@@ -29,7 +30,7 @@ func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, fields []audie
 	if err != nil {
 		return h, err
 	}
-	e := eraser{codec: newRowCodec(fields), key: key}
+	e := newEraser(dataset, fields, key)
 	history, err := dataset.OpenHistory(ctx, e.options())
 	if err != nil {
 		return h, fmt.Errorf("read the files of the dataset: %w", err)
@@ -75,7 +76,7 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err err
 	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.Values, s.Format)); err != nil {
 		return rejects, err
 	}
-	e := eraser{codec: newRowCodec(s.Fields), key: s.Key}
+	e := newEraser(dataset, s.Fields, s.Key)
 	history, err := dataset.OpenHistory(ctx, e.options())
 	if err != nil {
 		return rejects, fmt.Errorf("read the files of the dataset: %w", err)
@@ -172,10 +173,32 @@ var errHeld = errors.New("ingest: a rejected row holds the identity")
 type eraser struct {
 	codec *rowCodec
 	key   profile.Key
+	// byValue says that rows may have keys of the former rule, so that their identities tell; see rekey.
+	byValue bool
+}
+
+func newEraser(d *lake.Dataset, fields []audience.Field, key profile.Key) eraser {
+	byValue := slices.ContainsFunc(d.Snapshots(), func(s lake.Snapshot) bool { return !keyed(s) })
+	return eraser{codec: newRowCodec(fields), key: key, byValue: byValue}
 }
 
 func (e eraser) options() lake.StateOptions {
+	if e.byValue {
+		return lake.StateOptions{Identities: e.codec.identityNames()}
+	}
 	return lake.StateOptions{Identities: e.codec.secondaryNames()}
+}
+
+// has reports whether row i of a state with those options has the identity.
+func (e eraser) has(st *lake.StateRows, i int) bool {
+	if e.codec.has(st, i, e.key) {
+		return true
+	}
+	if !e.byValue {
+		return false
+	}
+	_, now := e.codec.keysAt(st, i, len(e.codec.secondary), e.codec.primary)
+	return now == e.key
 }
 
 // holders returns the files of the state with a row that has the identity. Without further identities only the rows
@@ -190,13 +213,13 @@ func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, er
 			return fmt.Errorf("read the files of the dataset: %w", err)
 		}
 		for i := range rows.IDs {
-			if e.codec.has(rows, i, e.key) {
+			if e.has(rows, i) {
 				found[s.Files()[rows.File[i]].Path] = true
 			}
 		}
 		return nil
 	}
-	if len(e.codec.secondary) == 0 {
+	if len(e.codec.secondary) == 0 && !e.byValue {
 		return found, look(lake.Key(e.key), next(lake.Key(e.key)))
 	}
 	return found, eachRange(ctx, look)

@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/memory"
@@ -149,7 +150,7 @@ func (w *world) mustRun(full bool) audience.Run {
 // status looks an identity up: "realized", "exited" or "".
 func (w *world) status(namespace, id string) string {
 	w.t.Helper()
-	key := profile.KeyOf(namespace, audience.NormaliseIdentity(namespace, []byte(id), nil))
+	key := profile.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
 	found, err := w.store.Lookup(w.t.Context(), 3, []profile.Key{key})
 	if err != nil {
 		w.t.Fatal(err)

@@ -28,6 +28,7 @@ type fileRead struct {
 	header   tabular.Header
 	rows     atomic.Int64
 	rejected atomic.Int64
+	blanks   atomic.Int64 // rows of nothing but delimiters
 	// rejectedLines are the rejected rows; one whose quote is not closed counts as often as it has lines.
 	rejectedLines atomic.Int64
 }
@@ -211,6 +212,7 @@ func (rt *router) route(b *tabular.Batch) error {
 	read := &a.reads[rt.index]
 	read.rows.Add(int64(taken + len(b.Rejects)))
 	read.rejected.Add(int64(len(b.Rejects)))
+	read.blanks.Add(b.Blanks)
 	for i := range b.Rejects {
 		hidden := int64(1)
 		if b.Rejects[i].Code == tabular.CodeQuote { // it may have swallowed rows
@@ -230,6 +232,9 @@ func (rt *router) suppressed(key profile.Key, rec []byte) bool {
 	out := rt.attempt.spec.Suppressed
 	if len(out) == 0 || out[key] {
 		return len(out) > 0
+	}
+	if former, differs := rt.encoder.formerKey(); differs && out[former] { // erased by an earlier version of Roster
+		return true
 	}
 	rt.keys = rt.encoder.codec.secondaryKeys(rt.keys[:0], payloadOf(rec), key)
 	return slices.ContainsFunc(rt.keys, func(k profile.Key) bool { return out[k] })

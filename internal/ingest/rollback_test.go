@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/profile"
@@ -105,7 +106,7 @@ func (w *world) memberships(namespace string, ids []string) map[string]profile.M
 	w.t.Helper()
 	keys := make([]profile.Key, len(ids))
 	for i, id := range ids {
-		keys[i] = profile.KeyOf(namespace, audience.NormaliseIdentity(namespace, []byte(id), nil))
+		keys[i] = profile.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
 	}
 	found, err := w.store.Lookup(w.t.Context(), 3, keys)
 	if err != nil {

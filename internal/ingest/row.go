@@ -14,6 +14,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/profile"
 )
@@ -40,8 +41,8 @@ const (
 	lineMask = 1<<lineBits - 1
 )
 
-// identity is one identity field of the audience.
-type identity struct {
+// idField is one identity field of the audience.
+type idField struct {
 	field     int
 	namespace string
 }
@@ -49,17 +50,17 @@ type identity struct {
 // rowCodec encodes rows of an audience's fields to records and back.
 type rowCodec struct {
 	fields     []audience.Field
-	primary    identity
-	secondary  []identity
+	primary    idField
+	secondary  []idField
 	nullBytes  int
 	roleFields []int
 }
 
 func newRowCodec(fields []audience.Field) *rowCodec {
-	c := &rowCodec{fields: fields, nullBytes: (len(fields) + 7) / 8, primary: identity{field: -1}}
+	c := &rowCodec{fields: fields, nullBytes: (len(fields) + 7) / 8, primary: idField{field: -1}}
 	for i, f := range fields {
 		if f.IdentityNs != "" {
-			id := identity{field: i, namespace: f.IdentityNs}
+			id := idField{field: i, namespace: f.IdentityNs}
 			if c.primary.field < 0 {
 				c.primary = id
 			} else {
@@ -122,7 +123,7 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok
 	if e.at[primary.field] < 0 {
 		return nil, key, false
 	}
-	e.norm = audience.NormaliseIdentity(primary.namespace, e.textOf(primary.field), e.norm[:0])
+	e.norm = identity.Normalise(primary.namespace, e.textOf(primary.field), e.norm[:0])
 	if len(e.norm) == 0 {
 		return nil, key, false
 	}
@@ -136,6 +137,16 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok
 		dst[offFlags] = flagLeaves
 	}
 	return dst, key, true
+}
+
+// formerKey returns the key of the row's primary identity by the former rule, and whether it is another one.
+func (e *encoder) formerKey() (key profile.Key, differs bool) {
+	primary := e.codec.primary
+	former, same := identity.Former(primary.namespace, e.textOf(primary.field), nil)
+	if same {
+		return key, false
+	}
+	return profile.KeyOf(primary.namespace, former), true
 }
 
 // textOf returns the text of a field that is not null, valid until the next call.
@@ -242,7 +253,7 @@ func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, primary prof
 // primary's, or already there.
 func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, primary profile.Key) []profile.Key {
 	id := c.secondary[n]
-	norm := audience.NormaliseIdentity(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
+	norm := identity.Normalise(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
 	if len(norm) == 0 {
 		return keys
 	}

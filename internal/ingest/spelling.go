@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 )
 
 // spelling finds values in rows as their files have them, byte for byte: with quotes and escapes, and in an encoding that
@@ -49,7 +50,7 @@ func (s spelling) in(raw []byte) bool {
 
 // found tries each of the ways in which a row can be read, since the files of an audience need not be alike.
 func (s spelling) found(text []byte) bool {
-	if s.has(text) || bytes.IndexByte(text, '\\') >= 0 && s.has(unescapedJSON(text)) {
+	if s.has(text) || s.has(identity.Normalise("Email", text, nil)) || bytes.IndexByte(text, '\\') >= 0 && s.has(unescapedJSON(text)) {
 		return true
 	}
 	for _, q := range s.quotes {

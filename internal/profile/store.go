@@ -20,7 +20,7 @@ import (
 // order by their bytes; the same order everywhere makes a diff a merge.
 type Key [16]byte
 
-// KeyOf hashes an identity. The value must already be normalised (audience.NormaliseIdentity).
+// KeyOf hashes an identity. The value must already be normalised (identity.Normalise).
 func KeyOf(namespace string, value []byte) Key {
 	buf := make([]byte, 0, 128)
 	buf = append(buf, namespace...)

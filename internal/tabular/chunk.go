@@ -82,9 +82,13 @@ func (c *chunker) next(ctx context.Context) (chunk, error) {
 			return chunk{}, err
 		}
 		if c.eof {
-			if len(c.buf) == 0 {
+			marks := len(c.buf)
+			c.buf = withoutEndMarks(c.buf)
+			if marks -= len(c.buf); len(c.buf) == 0 {
+				c.skip(marks)
 				return chunk{}, io.EOF
 			}
+			defer c.skip(marks)
 			c.ends.quotes = c.quote != 0 && bytes.IndexByte(c.buf, c.quote) >= 0
 			c.ends.multi = c.ends.quotes
 			return c.cut(len(c.buf)), nil
@@ -167,6 +171,12 @@ func (c *chunker) cut(n int) chunk {
 		out.buf = append(out.buf, '\n')
 	}
 	return out
+}
+
+// skip counts bytes that no chunk holds and that are not in the buffer any more.
+func (c *chunker) skip(n int) {
+	c.offset += int64(n)
+	c.extra += int64(n)
 }
 
 // drop leaves out the first n bytes, which no chunk will hold.

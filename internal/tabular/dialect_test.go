@@ -126,7 +126,7 @@ func TestPrimary(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	whole := []Column{{Name: "n", Type: audience.Long, Primary: true}}
-	if got, want := read(t, "n,x\n1,\n  ,\nx,\n", whole).shown(), "2: 1\n3+1@7: IDENTITY n\n4+1@11: TYPE n\n"; got != want {
+	if got, want := read(t, "n,x\n1,\n  ,y\nx,\n", whole).shown(), "2: 1\n3+1@7: IDENTITY n\n4+1@12: TYPE n\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

@@ -16,13 +16,17 @@ type faults struct {
 type fault struct {
 	row, want int
 	code      string
+	reason    string // "" when the code and the column's type say it
 }
 
 // add records a fault of the column that is parsed, unless the row has one in an earlier column.
-func (f *faults) add(row int, code string) {
+func (f *faults) add(row int, code string) { f.refuse(row, code, "") }
+
+// refuse is add with a reason.
+func (f *faults) refuse(row int, code, reason string) {
 	if !f.bad[row] {
 		f.bad[row] = true
-		f.list = append(f.list, fault{row, f.want, code})
+		f.list = append(f.list, fault{row, f.want, code, reason})
 	}
 }
 

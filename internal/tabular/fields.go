@@ -12,7 +12,15 @@ func ColumnsOf(fields []audience.Field) []Column {
 	primary := slices.IndexFunc(fields, func(f audience.Field) bool { return f.IdentityNs != "" })
 	columns := make([]Column, len(fields))
 	for i, f := range fields {
-		columns[i] = Column{Name: f.Name, Type: f.Type, Proposed: f.Proposed, Required: i == primary || f.Role == audience.RoleConsent, Primary: i == primary}
+		columns[i] = Column{Name: f.Name, Type: f.Type, Proposed: f.Proposed, Required: i == primary || f.Role == audience.RoleConsent, Primary: i == primary, Namespace: f.IdentityNs}
+	}
+	return columns
+}
+
+// AnyIdentity makes the columns take any value for an identity.
+func AnyIdentity(columns []Column) []Column {
+	for i := range columns {
+		columns[i].Namespace = ""
 	}
 	return columns
 }

@@ -99,7 +99,7 @@ func TestInfer(t *testing.T) {
 		"\xff":                              audience.String,
 		strings.Repeat("1|", 20_000) + "x|": audience.Integer,
 	} {
-		file := "v,x\n" + strings.ReplaceAll(values, "|", ",\n") + ",\n"
+		file := "v,x\n" + strings.ReplaceAll(values, "|", ",y\n") + ",y\n"
 		got, err := Infer(t.Context(), stored([]byte(file)), audience.Format{}, nil, wholeSample)
 		columns, rows := got.Columns, got.Rows
 		if err != nil || len(columns) != 2 || columns[0] != (Column{Name: "v", Type: want}) || columns[1].Type != audience.String {

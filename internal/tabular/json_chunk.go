@@ -96,9 +96,8 @@ func (c *jsonChunker) nothing(ctx context.Context) (jsonChunk, error) {
 		if err := c.fill(ctx); err != nil {
 			return jsonChunk{}, err
 		}
-		n := spaces(c.buf)
-		c.drop(n)
-		if len(c.buf) > 0 {
+		c.drop(spacesAndMarks(c.buf))
+		if begun := bytes.HasPrefix(utf8Mark, c.buf) && !c.eof; len(c.buf) > 0 && !begun {
 			return jsonChunk{}, &FileError{Code: CodeJSON, Message: fmt.Sprintf("line %d has text behind the end of the file's array; a file holds one array of objects, or objects alone", c.line)}
 		}
 		if c.eof {

@@ -170,8 +170,10 @@ func (o *jsonObject) value(want int, v []byte) {
 		o.refuse(want, code, reasonIn(o.format, code, c.Type))
 		return
 	}
-	if c.Primary && (b.isNull(o.rows) || len(bytes.TrimSpace(v)) == 0) {
-		o.noIdentity(want)
+	if c.isIdentity() {
+		if code, reason := c.noIdentity(v); code != "" {
+			o.refuse(want, code, reason)
+		}
 	}
 }
 
@@ -259,12 +261,8 @@ func (o *jsonObject) complete() {
 		case !o.bad:
 			o.builders[want].addNulls(1)
 			if c.Primary {
-				o.noIdentity(want)
+				o.refuse(want, CodeIdentity, reasonOf(CodeIdentity, c.Type))
 			}
 		}
 	}
-}
-
-func (o *jsonObject) noIdentity(want int) {
-	o.refuse(want, CodeIdentity, reasonOf(CodeIdentity, o.columns[want].Type))
 }

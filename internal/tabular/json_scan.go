@@ -21,7 +21,8 @@ type jsonScanner struct {
 }
 
 // structural says what bytes outside strings mean to a scanner.
-var structural = [256]byte{' ': ' ', '\t': ' ', '\r': ' ', '\n': '\n', '"': '"', '{': '{', '[': '{', '}': '}', ']': '}', ',': ','}
+// Marks of files are white space to it.
+var structural = [256]byte{0: ' ', controlZ: ' ', 0xef: ' ', 0xbb: ' ', 0xbf: ' ', ' ': ' ', '\t': ' ', '\r': ' ', '\n': '\n', '"': '"', '{': '{', '[': '{', '}': '}', ']': '}', ',': ','}
 
 // look looks at the bytes that were added to buf. It stops where an array ends, and at a value that is too long.
 func (s *jsonScanner) look(buf []byte) {

@@ -41,6 +41,9 @@ func (w *jsonWalker) next() (start, end int, err error) {
 		return 0, 0, nil
 	}
 	start = w.pos + spaces(w.text[w.pos:])
+	if w.layout == jsonValues {
+		start = w.pos + spacesAndMarks(w.text[w.pos:])
+	}
 	w.skipTo(start)
 	if start == len(w.text) {
 		if w.layout == jsonArray { // a chunk ends with what separates elements
@@ -75,11 +78,11 @@ func (w *jsonWalker) nextLine() (start, end int, err error) {
 			return 0, 0, tooLong(w.line)
 		}
 		line := w.text[w.pos : w.pos+size]
-		start = w.pos + spaces(line)
+		start = w.pos + spacesAndMarks(line)
 		w.row = w.line
 		w.pos += size
 		w.line++
-		if text := bytes.TrimRight(w.text[start:w.pos], " \t\r\n"); len(text) > 0 {
+		if text := bytes.TrimRight(w.text[start:w.pos], " \t\r\n\x00\x1a"); len(text) > 0 {
 			n, err := w.values.read(text, w.chunk.offset+int64(start))
 			if err == nil && n < len(text) {
 				err = errTextBehind

@@ -1,9 +1,6 @@
 package tabular
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "roster/internal/identity"
 
 // emptyNulls makes the values of a column that are one of texts empty, and so null in every type.
 func (b *builder) emptyNulls(k *block, column int, texts []string) {
@@ -24,17 +21,29 @@ func isOneOf(v []byte, texts []string) bool {
 	return false
 }
 
-// addEmpty adds a fault for each row whose value is null or only white space.
-func (b *builder) addEmpty(k *block, column int, bad *faults) {
+// addIdentities adds a fault for each row whose value is no identity.
+func (b *builder) addIdentities(k *block, column int, c *Column, bad *faults) {
 	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
-		f := k.fields[i]
-		if n := uint32(f >> 32); n > 0 && f&escaped == 0 {
-			if c := k.text[uint32(f)]; ' ' < c && c < utf8.RuneSelf {
-				continue
-			}
-		}
-		if len(bytes.TrimSpace(b.value(k, f))) == 0 {
-			bad.add(row, CodeIdentity)
+		if code, reason := c.noIdentity(b.value(k, k.fields[i])); code != "" {
+			bad.refuse(row, code, reason)
 		}
 	}
 }
+
+// noIdentity says why a value of the column is no identity: nothing when it may be one, or is no primary one and empty.
+func (c *Column) noIdentity(v []byte) (code, reason string) {
+	switch {
+	case identity.Blank(v):
+		if c.Primary {
+			return CodeIdentity, reasonOf(CodeIdentity, c.Type)
+		}
+	case c.Namespace != "":
+		if reason = identity.Impossible(c.Namespace, v); reason != "" {
+			return CodeIdentityForm, reason
+		}
+	}
+	return "", ""
+}
+
+// isIdentity reports whether the values of the column are to be looked at as identities.
+func (c *Column) isIdentity() bool { return c.Primary || c.Namespace != "" }

@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"cmp"
 	"context"
 	"math/bits"
 
@@ -192,7 +193,7 @@ func (r *parquetReader) rejects(first, n int) {
 			continue
 		}
 		f, c := reasons[row], r.wanted[reasons[row].want]
-		r.batch.Rejects = append(r.batch.Rejects, Reject{Line: line, Lines: 1, Offset: -1, Column: c.Name, Code: f.code, Reason: reasonOf(f.code, c.Type), Raw: r.raw(row)})
+		r.batch.Rejects = append(r.batch.Rejects, Reject{Line: line, Lines: 1, Offset: -1, Column: c.Name, Code: f.code, Reason: cmp.Or(f.reason, reasonOf(f.code, c.Type)), Raw: r.raw(row)})
 	}
 	r.batch.Lines = r.batch.Lines[:to]
 	for _, b := range r.builders {

@@ -37,8 +37,8 @@ func (c *parquetColumn) appendTo(b *builder, column Column, nulls []string, bad 
 	} else {
 		c.appendTexts(b, bad)
 	}
-	if column.Primary {
-		c.addEmpty(bad)
+	if column.isIdentity() {
+		c.addIdentities(&column, bad)
 	}
 }
 
@@ -173,11 +173,15 @@ func (c *parquetColumn) appendTexts(b *builder, bad *faults) {
 	}
 }
 
-// addEmpty adds a fault for each row whose value is null or only white space.
-func (c *parquetColumn) addEmpty(bad *faults) {
+// addIdentities adds a fault for each row whose value is no identity.
+func (c *parquetColumn) addIdentities(column *Column, bad *faults) {
 	for row, at := range c.at {
-		if at < 0 || c.kind == kindText && len(bytes.TrimSpace(c.bytes(at))) == 0 {
-			bad.add(row, CodeIdentity)
+		var text []byte
+		if at >= 0 {
+			text = c.textOf(at)
+		}
+		if code, reason := column.noIdentity(text); code != "" {
+			bad.refuse(row, code, reason)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestDatePatterns(t *testing.T) {
 		}
 		for _, x := range strings.Split(c.values, "|") {
 			v, want, _ := strings.Cut(x, "=")
-			got := readAs(t, "v;x\n"+v+";\n", []Column{{Name: "v", Type: audience.Type(c.typ)}}, audience.Format{DateFormats: list, Delimiter: ";"})
+			got := readAs(t, "v;x\n"+v+";y\n", []Column{{Name: "v", Type: audience.Type(c.typ)}}, audience.Format{DateFormats: list, Delimiter: ";"})
 			shown := ""
 			if len(got.Rows) > 0 {
 				shown = got.Rows[0].Values[0]

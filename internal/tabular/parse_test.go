@@ -21,7 +21,7 @@ func parsed(t testing.TB, typ audience.Type, v string) string {
 	quoted := `"` + strings.ReplaceAll(v, `"`, `""`) + `"`
 	files := []string{"x,v\n," + quoted + "\n", "v,x\n" + quoted + ",2000-01-01\n"}
 	if !strings.ContainsAny(v, ",\"\n\r") {
-		files = append(files, "v,x\n"+v+",2\n", "x,v\n,"+v+"\n")
+		files = append(files, "v,x\n"+v+",2\n", "x,v\ny,"+v+"\n")
 	}
 	var first string
 	for i, file := range files {

@@ -83,6 +83,7 @@ func (p *parser) parse(ch chunk, emit func(*Batch) error) error {
 		}
 		if !more {
 			p.batch.Bytes += int64(ch.size - from)
+			p.batch.Blanks = p.split.blanks
 			return emit(p.finish())
 		}
 		p.rows()
@@ -145,8 +146,8 @@ func (p *parser) add(column, want int) {
 		b.emptyNulls(k, column, p.format.NullValues)
 	}
 	b.add(k, column, &p.faults)
-	if p.columns[want].Primary {
-		b.addEmpty(k, column, &p.faults)
+	if c := &p.columns[want]; c.isIdentity() {
+		b.addIdentities(k, column, c, &p.faults)
 	}
 }
 
@@ -174,7 +175,7 @@ func (p *parser) rejects(first int) {
 			r := Reject{Line: k.lines[f.row], Code: f.code, Reason: "the row repeats the names of the columns; it is a header"}
 			if f.code != CodeHeader {
 				c := p.columns[f.want]
-				r.Column, r.Reason = c.Name, reasonIn(p.format, f.code, c.Type)
+				r.Column, r.Reason = c.Name, cmp.Or(f.reason, reasonIn(p.format, f.code, c.Type))
 			}
 			p.reject(int(k.starts[f.row]), int(k.ends[f.row]), r)
 		}

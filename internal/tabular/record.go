@@ -57,7 +57,8 @@ type splitter struct {
 	chunk
 	block
 	malformed []malformed
-	pos       int // where the next record begins
+	blanks    int64 // rows of nothing but delimiters, of the chunk
+	pos       int   // where the next record begins
 
 	words   [segment]uint64 // ends of fields in a part of the chunk
 	used    []uint64        // of words, those not yet looked at
@@ -73,7 +74,7 @@ type splitter struct {
 func (s *splitter) reset(ch chunk) {
 	s.chunk = ch
 	s.marks, s.text = ch.dialect, ch.buf[:len(ch.buf)+slack]
-	s.pos, s.marked, s.used, s.mask = 0, 0, nil, 0
+	s.pos, s.marked, s.used, s.mask, s.blanks = 0, 0, nil, 0, 0
 	s.state, s.escapes, s.checked = quoting{start: 1}, escapes{}, false
 }
 
@@ -137,6 +138,25 @@ func (s *splitter) records() error {
 		}
 		columns++
 		end++
+		if c := buf[start]; c <= ' ' || c == s.delimiter || c == utf8Mark[0] {
+			body := start
+			if s.delimiter != controlZ && s.quote != controlZ {
+				body += fileMarks(buf[start:text])
+			}
+			switch {
+			case body == text: // a blank line
+				s.count(start, end)
+				start = end
+				continue
+			case onlyBlanks(buf[body:text], s.delimiter):
+				s.blanks++
+				s.count(start, end)
+				start = end
+				continue
+			case body > start:
+				kind, columns = s.behindMarks(row, body, end, kind, columns)
+			}
+		}
 		switch {
 		case text == start: // a blank line
 		case columns == s.stride && kind == wrongCount && min(end, s.size)-start <= maxRecord:

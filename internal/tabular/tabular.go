@@ -23,7 +23,12 @@
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
 // carriage return elsewhere is data. Only when the header's line ends with a carriage return alone, as on old
 // Macintosh systems, every carriage return of the file ends a line. Lines without a byte are skipped, also when the
-// file has one column; they count as lines. The last line need not have an end.
+// file has one column; they count as lines. The last line need not have an end. Rows of delimiters, spaces and tabs alone,
+// which spreadsheets write for empty ones, are no rows either, and are counted (Batch.Blanks).
+//
+// Marks between records belong to none: byte order marks of files that were joined and Control-Z before a record, and
+// Control-Z and zero bytes that are a line alone or end the file. A value that begins with a mark needs quotes, in the first
+// column.
 //
 // A record is a line, unless a quoted field has line ends. Its fields are separated by the delimiter. A field whose
 // first byte is the quote is quoted: up to the closing quote delimiters and line ends are data and two quotes are one;
@@ -130,7 +135,8 @@
 //
 // An empty value is null, quoted or not, for every type, and so is one that is exactly one of the format's null values
 // when quotes and escapes are gone. Strings are kept as they are; around other values spaces and tabs are cut off. A
-// row whose primary identity is null or only white space is a reject (IDENTITY). A value that is not of its column's
+// row whose primary identity is null, or only white space, format and control characters, is a reject (IDENTITY), and one
+// with a value that cannot be an identity of its namespace (identity.Impossible) another (IDENTITY_FORM). A value that is not of its column's
 // type makes the row a reject. Of several faults of a row the first in the order of the file's columns counts:
 //
 //   - integer, long: an optional sign and decimal digits. Out of 32 or 64 bits is RANGE; 1.0 and 1e3 are TYPE.
@@ -171,8 +177,11 @@ type Column struct {
 	Proposed bool
 	// Required columns must be in the header (an identity field); others become null when they are missing.
 	Required bool
-	// Primary marks the primary identity: a row whose value is null or only white space is a reject (IDENTITY).
+	// Primary marks the primary identity: a row whose value is null, or only white space and invisible characters, is a
+	// reject (IDENTITY).
 	Primary bool
+	// Namespace is that of an identity: a row whose value cannot be one is a reject (IDENTITY_FORM). "" takes any value.
+	Namespace string
 }
 
 // Batch is a run of accepted rows of one file, in file order. Its Record has one array per wanted column, in
@@ -183,6 +192,8 @@ type Batch struct {
 	Lines  []int64 // the line at which each row begins, 1 for the file's first line
 	// Bytes is how many bytes of the decoded file this batch and its rejects stand for.
 	Bytes int64
+	// Blanks are the rows of nothing but delimiters in the same stretch of the file, which are no rows.
+	Blanks int64
 	// Rejects are the rows of the same stretch of the file that did not fit.
 	Rejects []Reject
 }
@@ -207,6 +218,7 @@ const (
 	CodeHeader       = "HEADER"        // the row is a header once more
 	CodeQuote        = "QUOTE"         // a quoted field is malformed or not closed
 	CodeIdentity     = "IDENTITY"      // the primary identity is empty
+	CodeIdentityForm = "IDENTITY_FORM" // the value cannot be an identity of the column's namespace
 	CodeJSON         = "JSON"          // what should be an object is none, or malformed; of a file: its JSON is malformed
 	CodeProposed     = "PROPOSED_TYPE" // the column's type was proposed and not declared, and would change the value
 	CodeDuplicateKey = "DUPLICATE_KEY" // an object has the same key more than once, ignoring case

@@ -84,6 +84,9 @@ func describeFile(w *strings.Builder, f audience.FileResult) {
 		fmt.Fprintf(w, "%s\n  %s", formatOf(f.Format), rowsOf(f.Rows))
 	}
 	w.WriteByte('\n')
+	if f.BlankRows > 0 {
+		fmt.Fprintf(w, "  blank rows %d\n", f.BlankRows)
+	}
 	if len(f.MissingColumns) > 0 {
 		fmt.Fprintf(w, "  missing %q\n", f.MissingColumns)
 	}

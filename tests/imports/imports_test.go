@@ -26,9 +26,10 @@ var allowed = map[string][]string{
 	"internal/background":          {},                                 // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
-	"internal/control":             {"internal/background", "internal/fair", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
+	"internal/control":             {"internal/background", "internal/fair", "internal/identity", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/fair":                {},
-	"internal/ingest":              {"internal/background", "internal/fault", "internal/lake", "internal/memory", "internal/profile", "internal/source", "internal/tabular"},
+	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/profile", "internal/source", "internal/tabular"},
+	"internal/identity":            {}, // what an identity is: whoever compares or reads them
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
 	"internal/lake":                {"internal/fault"},
 	"internal/landing":             {"internal/source"},
@@ -50,14 +51,14 @@ var allowed = map[string][]string{
 	"internal/secret":              {},
 	"internal/netguard":            {},
 	"internal/webhook":             {"internal/netguard"}, // the refusal of an address, which is told apart from other failures
-	"internal/tabular":             {"internal/background", "internal/unpack"},
+	"internal/tabular":             {"internal/background", "internal/identity", "internal/unpack"},
 	"internal/unpack":              {"internal/background"},
 	"bench/api":                    {"bench/server"},
 	"bench/server":                 {"client"},
 	"bench/source":                 {"bench/server", "client"},
 	"bench/gen":                    {},
 	"bench/run":                    {},
-	"tests/ingesttest":             {"internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/source"}, // composes a pipeline as app does, on real engines
+	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/source"}, // composes a pipeline as app does, on real engines
 	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
 }

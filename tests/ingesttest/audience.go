@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/profile"
@@ -87,7 +88,7 @@ func (a *Audience) Compact() bool {
 // Status looks an identity up: "realized", "exited", or "" when nobody has it.
 func (a *Audience) Status(namespace, id string) string {
 	a.t.Helper()
-	key := profile.KeyOf(namespace, audience.NormaliseIdentity(namespace, []byte(id), nil))
+	key := profile.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
 	found, err := a.engines.profile.Lookup(a.t.Context(), sandbox, []profile.Key{key})
 	if err != nil {
 		a.t.Fatal(err)

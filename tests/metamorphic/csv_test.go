@@ -93,6 +93,9 @@ func (d csvDialect) record(b *bytes.Buffer, columns []int, text func(i int) (s s
 
 // needsQuotes reports whether a text would be read as something else without quotes.
 func (d csvDialect) needsQuotes(s string) bool {
+	if strings.HasPrefix(s, "\ufeff") || strings.HasPrefix(s, "\x1a") {
+		return true // it would be a mark of a file, in the first column
+	}
 	return strings.Contains(s, d.delimiter) || strings.ContainsAny(s, "\r\n"+d.quote) || s == d.null && s != ""
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/profile"
 	"roster/tests/ingesttest"
 )
@@ -45,7 +46,7 @@ func (d day) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(
 // identity returns the normal form of the row's primary identity, "" when it has none.
 func (r row) identity() string {
 	mail, _ := r[mailField].(string)
-	return string(audience.NormaliseIdentity("Email", []byte(mail), nil))
+	return string(identity.Normalise("Email", []byte(mail), nil))
 }
 
 // leaves reports whether the row's delete flag is set.
