@@ -145,10 +145,15 @@ type Guards struct {
 	AllowAnyIdentity    bool     `json:"allowAnyIdentity,omitempty"`
 }
 
-// FieldPatch replaces the labels of a field.
+// FieldPatch replaces the labels of a field. What else a field has may stand in it as it is; nothing but the labels can change.
 type FieldPatch struct {
-	Name   string    `json:"name"`
-	Labels *[]string `json:"labels"`
+	Name          string    `json:"name"`
+	Labels        *[]string `json:"labels,omitempty"`
+	Type          *string   `json:"type,omitempty"`
+	IdentityNs    *string   `json:"identityNs,omitempty"`
+	Role          *string   `json:"role,omitempty"`
+	ConsentValues *[]string `json:"consentValues,omitempty"`
+	Proposed      *bool     `json:"proposed,omitempty"`
 }
 
 // States of tasks, runs and stages.

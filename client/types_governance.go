@@ -46,7 +46,7 @@ type APIClientPatch struct {
 type NewSecret struct {
 	// OldSecretsValidUntil is the end of the secrets that the client has, in epoch seconds; nil for 24 hours from now. A
 	// time that has passed ends them at once.
-	OldSecretsValidUntil *int64 `json:"oldSecretsValidUntil,omitempty"`
+	OldSecretsValidUntil *int64 `json:"oldSecretsValidUntil,omitempty" epoch:""`
 }
 
 // AuditEntry says that somebody changed something, or was refused to.

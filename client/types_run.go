@@ -2,9 +2,9 @@ package client
 
 // RunRequest starts a run. The window takes objects that were modified after its start and not after its end.
 type RunRequest struct {
-	DataFilterStartTime   *int64 `json:"dataFilterStartTime,omitempty"`   // 0
-	DataFilterEndTime     *int64 `json:"dataFilterEndTime,omitempty"`     // now
-	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"` // true
+	DataFilterStartTime   *int64 `json:"dataFilterStartTime,omitempty" epoch:""` // 0
+	DataFilterEndTime     *int64 `json:"dataFilterEndTime,omitempty" epoch:""`   // now
+	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"`        // true
 	DryRun                *bool  `json:"dryRun,omitempty"`
 	Force                 *bool  `json:"force,omitempty"`
 	Reason                string `json:"reason,omitempty"`

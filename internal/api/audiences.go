@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -70,7 +71,7 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 			Path: where.Path, Type: audience.PathType(where.Type), SourceType: where.SourceType, CloudType: where.CloudType,
 			BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: in.SourceSpec.Params != nil, Format: formatOf(where.Format),
 		},
-		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: in.OriginName,
+		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: cmp.Or(in.OriginName, audience.OriginUpload),
 		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion, KeepRejectedRows: in.KeepRejectedRows,
 	}
 	if in.Guards != nil {
@@ -243,11 +244,11 @@ func patch(in *client.AudiencePatch) (control.Patch, error) {
 		if f.Name == "" {
 			problems.Add(fmt.Sprintf("fields[%d].name", i), "is required")
 		}
-		if f.Labels == nil {
+		if f == (client.FieldPatch{Name: f.Name}) {
 			problems.Add(fmt.Sprintf("fields[%d].labels", i), "is required; an empty array takes all labels off")
-			continue
 		}
-		p.Fields = append(p.Fields, control.FieldPatch{Name: f.Name, Labels: *f.Labels})
+		p.Fields = append(p.Fields, control.FieldPatch{Name: f.Name, Labels: f.Labels, Type: f.Type, IdentityNs: f.IdentityNs, Role: f.Role,
+			ConsentValues: f.ConsentValues, Proposed: f.Proposed})
 	}
 	return p, problems.Err()
 }
@@ -331,6 +332,14 @@ func audienceWithMeta(a *audience.Audience) client.Audience {
 
 func audienceMeta(a *audience.Audience) *client.AudienceMeta {
 	return &client.AudienceMeta{Members: a.Members, LastRunID: string(a.LastRun), ExpiresAt: epoch(a.ExpiresAt())}
+}
+
+// millis is a time in milliseconds, as the flow service writes it; 0 for none.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // epoch is a time in seconds; 0 for none.

@@ -101,7 +101,7 @@ func TestUpdateAudience(t *testing.T) {
 	w.do("PATCH", external+"/"+audienceID, `{"labels": [], "fields": [{"name": "ppid", "labels": ["core/I1"]}], "ttlInDays": "20"}`)
 	p := last[control.Patch](t, w.service)
 	if p.Description != nil || p.Labels == nil || len(*p.Labels) != 0 || *p.TTLDays != 20 ||
-		!reflect.DeepEqual(p.Fields, []control.FieldPatch{{Name: "ppid", Labels: []string{"core/I1"}}}) {
+		!reflect.DeepEqual(p.Fields, []control.FieldPatch{{Name: "ppid", Labels: &[]string{"core/I1"}}}) {
 		t.Errorf("%+v", p)
 	}
 }
@@ -273,7 +273,7 @@ func TestConnections(t *testing.T) {
 	}
 	oneBody := w.do("GET", path+"/"+connID, "")
 	items := ok[client.ConnectionList](t, oneBody, 200).Items
-	if len(items) != 1 || items[0].ID != connID || items[0].SandboxName != "prod" || items[0].ImsOrgID != org || items[0].CreatedAt != 1749624273 {
+	if len(items) != 1 || items[0].ID != connID || items[0].SandboxName != "prod" || items[0].ImsOrgID != org || items[0].CreatedAt != 1749624273000 {
 		t.Errorf("%+v", items)
 	}
 	if strings.Contains(oneBody.Body.String(), "secret") || items[0].Auth.Params["root"] != "/srv/files" {
@@ -307,8 +307,18 @@ func TestNamespacesAndSandboxes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	list := ok[[]client.Namespace](t, w.do("GET", "/data/core/idnamespace/identities", ""), 200)
-	if len(list) != 12 || list[2] != (client.Namespace{ID: 6, Code: "Email", Name: "Email", Description: list[2].Description, IDType: "Email", Status: "ACTIVE"}) {
+	if len(list) != 16 || list[2] != (client.Namespace{ID: 6, Code: "Email", Name: "Email", Description: list[2].Description, IDType: "Email", Status: "ACTIVE"}) {
 		t.Errorf("%+v", list)
+	}
+	for spelled, want := range map[string]string{"6": "Email", "email": "Email", "WAID": "WAID", "phone_sha256_e.164": "Phone_SHA256_E.164", "0": "CORE"} {
+		if n := ok[client.Namespace](t, w.do("GET", "/data/core/idnamespace/identities/"+spelled, ""), 200); n.Code != want {
+			t.Errorf("%s: %+v", spelled, n)
+		}
+	}
+	for _, spelled := range []string{"06", "-6", "nobody", "6.0", "%00", "e-mail"} {
+		if rec := w.do("GET", "/data/core/idnamespace/identities/"+spelled, ""); rec.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", spelled, rec.Code, rec.Body)
+		}
 	}
 	n := ok[client.Namespace](t, w.do("POST", "/data/core/idnamespace/identities", `{"name": "Airport", "code": "IATA", "idType": "Cross_device"}`), 201)
 	if n != (client.Namespace{ID: 10000, Code: "IATA", Name: "Airport", IDType: "Cross_device", Status: "ACTIVE", Custom: true}) {

@@ -202,7 +202,7 @@ func connectionBody(c *audience.Connection) client.Connection {
 		ID: string(c.ID), Name: c.Name, Description: c.Description, State: c.State,
 		Auth:           client.ConnectionAuth{SpecName: auth.Name, Params: map[string]string{}},
 		ConnectionSpec: client.ConnectionSpec{ID: c.SpecID, Version: c.SpecVersion},
-		CreatedAt:      epoch(c.CreatedAt), UpdatedAt: epoch(c.UpdatedAt), CreatedBy: c.CreatedBy, UpdatedBy: c.UpdatedBy,
+		CreatedAt:      millis(c.CreatedAt), UpdatedAt: millis(c.UpdatedAt), CreatedBy: c.CreatedBy, UpdatedBy: c.UpdatedBy,
 		SandboxName: c.Scope.Sandbox, ImsOrgID: c.Scope.Org, Etag: c.Etag, Version: c.Version,
 	}
 	for _, p := range auth.Params {

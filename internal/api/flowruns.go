@@ -184,9 +184,9 @@ func flowRunBody(r *audience.Run, stage int) client.FlowRun {
 	m := st.Metrics
 	b := client.FlowRun{
 		ID: st.FlowRunID, FlowID: r.FlowID, AudienceID: string(r.AudienceID), RunID: string(r.ID), Stage: string(st.Stage),
-		CreatedAt: epoch(r.CreatedAt), UpdatedAt: epoch(r.UpdatedAt), CreatedBy: r.CreatedBy, SandboxName: r.Scope.Sandbox, ImsOrgID: r.Scope.Org,
+		CreatedAt: millis(r.CreatedAt), UpdatedAt: millis(r.UpdatedAt), CreatedBy: r.CreatedBy, SandboxName: r.Scope.Sandbox, ImsOrgID: r.Scope.Org,
 		Metrics: client.FlowMetrics{
-			DurationSummary: client.FlowDuration{StartedAtUTC: epoch(st.StartedAt), CompletedAtUTC: epoch(st.EndedAt)},
+			DurationSummary: client.FlowDuration{StartedAtUTC: millis(st.StartedAt), CompletedAtUTC: millis(st.EndedAt)},
 			SizeSummary:     client.FlowSize{InputBytes: m.InputBytes, OutputBytes: m.OutputBytes},
 			RecordSummary:   client.FlowRecords{InputRecordCount: m.InputRecords, OutputRecordCount: m.OutputRecords, FailedRecordCount: m.FailedRecords},
 			FileSummary:     client.FlowFiles{InputFileCount: m.InputFiles, OutputFileCount: m.OutputFiles},

@@ -171,7 +171,7 @@ func flowBody(f *control.Flow) client.Flow {
 			SourceConnections: []client.FlowSource{},
 			TargetConnections: []client.FlowTarget{{ConnectionSpec: client.ConnectionSpec{ID: specDataLake, Version: specVersion}}},
 		},
-		CreatedAt: epoch(a.CreatedAt), UpdatedAt: epoch(a.UpdatedAt), CreatedBy: a.CreatedBy, UpdatedBy: a.UpdatedBy,
+		CreatedAt: millis(a.CreatedAt), UpdatedAt: millis(a.UpdatedAt), CreatedBy: a.CreatedBy, UpdatedBy: a.UpdatedBy,
 		SandboxName: a.Scope.Sandbox, ImsOrgID: a.Scope.Org,
 	}
 	if a.State.TakesRuns() {
@@ -187,7 +187,7 @@ func flowBody(f *control.Flow) client.Flow {
 	}
 	if newest := f.Newest; newest != nil && len(newest.Stages) > 0 {
 		st := &newest.Stages[len(newest.Stages)-1]
-		b.LastRunDetails = &client.FlowLastRun{ID: st.FlowRunID, State: flowStatus(st.Status), StartedAtUTC: epoch(newest.CreatedAt), CompletedAtUTC: epoch(newest.EndedAt)}
+		b.LastRunDetails = &client.FlowLastRun{ID: st.FlowRunID, State: flowStatus(st.Status), StartedAtUTC: millis(newest.CreatedAt), CompletedAtUTC: millis(newest.EndedAt)}
 	}
 	return b
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -16,9 +17,10 @@ import (
 	"roster/internal/audience"
 )
 
-// The decoding of bodies is stricter than encoding/json: an unknown property, a property twice, a null and a
-// wrong type are refused, each by its path. Whole numbers may be given as numeric strings, since clients send
-// them so. What is decoded are the wire types of package client.
+// The decoding of bodies is stricter than encoding/json: an unknown property, a property twice and a wrong type are refused,
+// each by its path. A property that is null is absent. Whole numbers may be given as numeric strings, since clients send
+// them so. What is decoded are the wire types of package client; a time among them, which has the tag epoch, loses the fraction of its
+// second.
 
 const maxDepth = 32
 
@@ -214,7 +216,7 @@ func (d *decoder) assign(path string, n node, v reflect.Value) {
 			v.SetBool(n.truth)
 		}
 	case reflect.Int, reflect.Int64:
-		d.integer(path, n, v)
+		d.integer(path, n, v, false)
 	case reflect.Float64:
 		d.number(path, n, v)
 	case reflect.Slice:
@@ -239,8 +241,8 @@ func (d *decoder) expect(path string, n node, want kind) bool {
 	return false
 }
 
-// integer takes a whole number, or a string that holds one.
-func (d *decoder) integer(path string, n node, v reflect.Value) {
+// integer takes a whole number, or a string that holds one. One that is no whole number may be floored.
+func (d *decoder) integer(path string, n node, v reflect.Value, floored bool) {
 	if n.kind != kindNumber && n.kind != kindString {
 		d.expect(path, n, "a whole number")
 		return
@@ -248,8 +250,13 @@ func (d *decoder) integer(path string, n node, v reflect.Value) {
 	number, err := strconv.ParseInt(strings.TrimSpace(n.text), 10, 64)
 	if err != nil {
 		// 30.0 and 3e1 are whole numbers too.
-		f, floatErr := strconv.ParseFloat(n.text, 64)
-		if number = int64(f); n.kind != kindNumber || floatErr != nil || float64(number) != f || f > 1<<53 || f < -1<<53 {
+		text := strings.TrimSpace(n.text)
+		f, floatErr := strconv.ParseFloat(text, 64)
+		whole := n.kind == kindNumber
+		if floored {
+			f, whole = math.Floor(f), whole || strings.Trim(text, "0123456789.") == ""
+		}
+		if number = int64(f); !whole || floatErr != nil || float64(number) != f || f > 1<<53 || f < -1<<53 {
 			d.problems.Add(path, "must be a whole number")
 			return
 		}
@@ -287,7 +294,7 @@ func (d *decoder) stringMap(path string, n node, v reflect.Value) {
 	}
 	m := map[string]string{}
 	for i, name := range n.names {
-		if d.expect(join(path, name), n.nodes[i], kindString) {
+		if n.nodes[i].kind != kindNull && d.expect(join(path, name), n.nodes[i], kindString) {
 			m[name] = n.nodes[i].text
 		}
 	}
@@ -306,7 +313,14 @@ func (d *decoder) object(path string, n node, v reflect.Value) {
 			d.problems.Add(join(path, name), "unknown property; the known ones here are %s", strings.Join(known, ", "))
 			continue
 		}
-		d.assign(join(path, name), n.nodes[i], v.FieldByIndex(properties[at].index))
+		switch to := v.FieldByIndex(properties[at].index); {
+		case n.nodes[i].kind == kindNull:
+		case properties[at].epoch:
+			to.Set(reflect.New(to.Type().Elem()))
+			d.integer(join(path, name), n.nodes[i], to.Elem(), true)
+		default:
+			d.assign(join(path, name), n.nodes[i], to)
+		}
 	}
 }
 
@@ -314,6 +328,7 @@ func (d *decoder) object(path string, n node, v reflect.Value) {
 type property struct {
 	name  string
 	index []int
+	epoch bool // a pointer to a time, in epoch seconds or milliseconds
 }
 
 // propertyLists are the properties of the structs that were asked for, by their types.
@@ -328,7 +343,8 @@ func propertiesOf(t reflect.Type) []property {
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
-			list = append(list, property{name, f.Index})
+			_, epoch := f.Tag.Lookup("epoch")
+			list = append(list, property{name, f.Index, epoch})
 		}
 	}
 	propertyLists.Store(t, list)

@@ -23,7 +23,8 @@ func TestDecode(t *testing.T) {
 		{" \n{}\t", ""},
 		{`{"encryption": null}`, ""},
 		{`{"name": 1}`, "name: must be a string, not a number"},
-		{`{"name": null}`, "name: must be a string, not null"},
+		{`{"name": null}`, ""},
+		{`{"labels": [null]}`, "labels[0]: must be a string, not null"},
 		{`{"name": true}`, "name: must be a string, not a boolean"},
 		{`{"ttlInDays": "x"}`, "ttlInDays: must be a whole number"},
 		{`{"ttlInDays": ""}`, "ttlInDays: must be a whole number"},
@@ -32,7 +33,9 @@ func TestDecode(t *testing.T) {
 		{`{"ttlInDays": 1e400}`, "ttlInDays: must be a whole number"},
 		{`{"ttlInDays": 9223372036854775808}`, "ttlInDays: must be a whole number"},
 		{`{"ttlInDays": [40]}`, "ttlInDays: must be a whole number, not an array"},
-		{`{"ttlInDays": null}`, "ttlInDays: must be a whole number, not null"},
+		{`{"ttlInDays": null, "fields": null, "sourceSpec": {"params": null}, "profileIngestion": null}`, ""},
+		{`{"guards": {"maxRejectedPercent": null}, "encryption": null, "expressActivation": null}`, ""},
+		{`{"nome": null}`, "nome: unknown property"},
 		{`{"labels": "core/C1"}`, "labels: must be an array, not a string"},
 		{`{"labels": ["core/C1", 2]}`, "labels[1]: must be a string, not a number"},
 		{`{"fields": [{"name": "a", "kind": "b"}]}`, "fields[0].kind: unknown property; the known ones here are name, type, identityNs, labels, role, consentValues"},
@@ -109,4 +112,22 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q is %#v, encoding/json has %#v", body, strict, loose)
 		}
 	})
+}
+
+// TestDecodeTimes floors times, which may be texts, and no other number.
+func TestDecodeTimes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"1749324248": 1749324248, "1749324248.999": 1749324248, `"1749324248.5"`: 1749324248, "1749324248123.7": 1749324248123,
+		"1.749324248e9": 1749324248, `" 7 "`: 7, "0.5": 0, "-0.5": -1} {
+		var r client.RunRequest
+		if err := decode([]byte(`{"dataFilterStartTime": `+text+`}`), &r); err != nil || *r.DataFilterStartTime != want {
+			t.Errorf("%s: %+v, %v", text, r.DataFilterStartTime, err)
+		}
+	}
+	for _, text := range []string{`"1e9"`, `"NaN"`, `"Inf"`, `"0x10"`, `"1_0"`, `"."`, `""`, "1e300", "[1]", "true", `"1.2.3"`, `"-1.5"`} {
+		var r client.RunRequest
+		if err := decode([]byte(`{"dataFilterEndTime": `+text+`}`), &r); err == nil {
+			t.Errorf("%s: %d", text, *r.DataFilterEndTime)
+		}
+	}
 }

@@ -2,6 +2,9 @@ package api
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 
 	"roster/client"
 	"roster/internal/audience"
@@ -17,6 +20,23 @@ func (s *server) listNamespaces(c *call) (answer, error) {
 		body = append(body, namespaceBody(n))
 	}
 	return answer{http.StatusOK, body}, nil
+}
+
+// namespace answers one namespace, by its number or its code.
+func (s *server) namespace(c *call) (answer, error) {
+	list, err := s.Service.Namespaces(c.Context(), c.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	wanted := c.PathValue("namespace")
+	at := slices.IndexFunc(list, func(n audience.Namespace) bool { return strconv.Itoa(n.ID) == wanted })
+	if at < 0 {
+		at = slices.IndexFunc(list, func(n audience.Namespace) bool { return strings.EqualFold(n.Code, wanted) })
+	}
+	if at < 0 {
+		return answer{}, audience.Errorf(audience.NotFound, "there is no identity namespace with the number or the code %.100q", strings.ToValidUTF8(wanted, "?"))
+	}
+	return answer{http.StatusOK, namespaceBody(list[at])}, nil
 }
 
 func (s *server) createNamespace(c *call) (answer, error) {

@@ -46,8 +46,8 @@ func TestFlow(t *testing.T) {
 		SourceConnectionIDs: []string{connID}, TargetConnectionIDs: []string{},
 		InheritedAttributes: client.FlowInherited{Properties: client.FlowProperties{IsSourceFlow: true}, SourceConnections: []client.FlowSource{{ID: connID}},
 			TargetConnections: []client.FlowTarget{{ConnectionSpec: client.ConnectionSpec{ID: specDataLake, Version: "1.0"}}, {ConnectionSpec: client.ConnectionSpec{ID: specProfileStore, Version: "1.0"}}}},
-		LastRunDetails: &client.FlowLastRun{ID: profileRun, State: "inProgress", StartedAtUTC: testNow.Unix()},
-		CreatedAt:      1749324248, UpdatedAt: 1749624273, CreatedBy: clientID, UpdatedBy: clientID, SandboxName: "prod", ImsOrgID: org}
+		LastRunDetails: &client.FlowLastRun{ID: profileRun, State: "inProgress", StartedAtUTC: testNow.UnixMilli()},
+		CreatedAt:      1749324248000, UpdatedAt: 1749624273000, CreatedBy: clientID, UpdatedBy: clientID, SandboxName: "prod", ImsOrgID: org}
 	if len(list.Items) != 1 || !reflect.DeepEqual(list.Items[0], want) {
 		t.Errorf("\n got %+v\nwant %+v", list.Items, want)
 	}
@@ -65,14 +65,14 @@ func TestFlowRun(t *testing.T) {
 	w := newWorld(t)
 	list := ok[client.FlowRunList](t, w.do("GET", flowservice+"/runs/"+flowRunID, ""), 200)
 	want := client.FlowMetrics{
-		DurationSummary: client.FlowDuration{StartedAtUTC: testNow.Unix(), CompletedAtUTC: testNow.Unix()},
+		DurationSummary: client.FlowDuration{StartedAtUTC: testNow.UnixMilli(), CompletedAtUTC: testNow.UnixMilli()},
 		SizeSummary:     client.FlowSize{InputBytes: 21, OutputBytes: 99},
 		RecordSummary:   client.FlowRecords{InputRecordCount: 3, OutputRecordCount: 2, FailedRecordCount: 1},
 		FileSummary:     client.FlowFiles{InputFileCount: 1, OutputFileCount: 1},
 		StatusSummary:   client.FlowStatus{Status: "success", Errors: []client.FlowError{}},
 	}
 	if r := list.Items[0]; len(list.Items) != 1 || r.ID != flowRunID || r.FlowID != flowID || r.RunID != runID || r.Stage != "DATASET_INGEST" ||
-		r.CreatedAt != testNow.Unix() || !reflect.DeepEqual(r.Metrics, want) {
+		r.CreatedAt != testNow.UnixMilli() || !reflect.DeepEqual(r.Metrics, want) {
 		t.Errorf("%+v", list.Items)
 	}
 

@@ -87,8 +87,7 @@ func TestRefused(t *testing.T) {
 		{"ttl 91", "POST", submit, submitWith(`"40"`, `91`), nil},
 		{"ttl x", "POST", submit, submitWith(`"40"`, `"x"`), nil},
 		{"no name", "POST", submit, submitWith(`"name": "Sample external audience",`, ``), nil},
-		{"no origin", "POST", submit, submitWith(`"audienceType": "people",
-  "originName": "CUSTOM_UPLOAD"`, `"audienceType": "people"`), nil},
+		{"another origin", "POST", submit, submitWith(`"originName": "CUSTOM_UPLOAD"`, `"originName": "DATA_DISTILLER"`), nil},
 		{"a path that leaves its root", "POST", submit, submitWith(`activation/`, `../`), nil},
 		{"a source in two forms", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "params": {"path": "a"}`), nil},
 		{"a connection that does not exist", "POST", submit, submitWith(connID, absentID), nil},
@@ -107,7 +106,7 @@ func TestRefused(t *testing.T) {
 		{"a name that is taken", "POST", submit, submitWith("Sample external audience", "taken"), nil},
 
 		{"a change of the name", "PATCH", patch, `{"name": "other"}`, nil},
-		{"a change of a type", "PATCH", patch, `{"fields": [{"name": "ppid", "type": "long"}]}`, nil},
+		{"a change of an unknown property", "PATCH", patch, `{"fields": [{"name": "ppid", "kind": "long"}]}`, nil},
 		{"a change of a field to nothing", "PATCH", patch, `{"fields": [{}]}`, nil},
 		{"a change of an absent audience", "PATCH", external + "/" + absentID, `{"description": "x"}`, nil},
 		{"no change", "PATCH", patch, "", nil},

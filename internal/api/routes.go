@@ -102,6 +102,7 @@ func (s *server) routes() []route {
 
 		{method: "GET", path: namespaces, do: s.listNamespaces},
 		{method: "POST", path: namespaces, do: s.createNamespace},
+		{method: "GET", path: namespaces + "/{namespace}", do: s.namespace},
 		{method: "GET", path: sandboxes, do: s.listSandboxes},
 		{method: "POST", path: sandboxes, do: s.createSandbox},
 		{method: "GET", path: sandboxes + "/{name}", do: s.sandbox},

@@ -458,7 +458,7 @@ func (f *fake) DeleteConnection(_ context.Context, _ audience.Actor, id audience
 }
 
 func (f *fake) Namespaces(context.Context, audience.Actor) ([]audience.Namespace, error) {
-	return audience.StandardNamespaces(), f.called("namespaces")
+	return audience.AllNamespaces(nil), f.called("namespaces")
 }
 
 func (f *fake) CreateNamespace(_ context.Context, _ audience.Actor, n audience.Namespace) (audience.Namespace, error) {

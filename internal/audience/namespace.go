@@ -33,24 +33,34 @@ const (
 var IDTypes = []string{idCookie, idCrossDevice, idDevice, idEmail, idMobile, idNonPeople, idPartner, idPhone}
 
 // standard lists the namespaces that every organization has. The numbers up to 411 and from 20914 are AEP's;
-// AEP's documents give none for the others, which have numbers of ours between those and the custom ones.
+// AEP's documents give none for the others, which have numbers of ours between those.
 var standard = []Namespace{
 	{ID: 0, Code: "CORE", Name: "CORE", Description: "Audience Manager UUID", IDType: idCookie},
 	{ID: 4, Code: "ECID", Name: "ECID", Description: "Experience Cloud ID", IDType: idCookie},
 	{ID: 6, Code: "Email", Name: "Email", Description: "E-mail address; compared trimmed, without invisible characters, and in lower case", IDType: idEmail},
 	{ID: 7, Code: "Phone", Name: "Phone", Description: "Phone number", IDType: idPhone},
+	{ID: 8, Code: "WAID", Name: "Windows AID", Description: "Windows advertising ID", IDType: idDevice},
 	{ID: 9, Code: "TNTID", Name: "TNTID", Description: "Target ID", IDType: idCookie},
+	{ID: 10, Code: "AAID", Name: "Adobe Analytics (Legacy ID)", Description: "Adobe Analytics visitor ID", IDType: idCookie},
 	{ID: 411, Code: "AdCloud", Name: "AdCloud", Description: "Advertising Cloud ID", IDType: idCookie},
 	{ID: 9001, Code: "Email_LC_SHA256", Name: "Emails (SHA256, lowercased)", Description: "SHA-256 of the trimmed, lower-case e-mail address", IDType: idEmail},
 	{ID: 9002, Code: "Phone_E164", Name: "Phone (E.164)", Description: "Phone number in E.164 format", IDType: idPhone},
 	{ID: 9003, Code: "Phone_SHA256", Name: "Phone (SHA256)", Description: "SHA-256 of the phone number", IDType: idPhone},
 	{ID: 9004, Code: "Phone_SHA256_E.164", Name: "Phone (SHA256_E.164)", Description: "SHA-256 of the phone number in E.164 format", IDType: idPhone},
+	{ID: 9005, Code: "APNS", Name: "Apple Push Notification service", Description: "Device token of Apple Push Notification service", IDType: idDevice},
+	{ID: 9006, Code: "FCM", Name: "Firebase Cloud Messaging", Description: "Registration token of Firebase Cloud Messaging", IDType: idDevice},
 	{ID: 20914, Code: "GAID", Name: "Google Ad ID (GAID)", Description: "Google advertising ID", IDType: idDevice},
 	{ID: 20915, Code: "IDFA", Name: "Apple IDFA (ID for Apple)", Description: "Apple ID for advertisers", IDType: idDevice},
 }
 
-// StandardNamespaces returns the namespaces that every organization has.
-func StandardNamespaces() []Namespace { return slices.Clone(standard) }
+// AllNamespaces returns the namespaces of an organization, given its custom ones: the standard ones come first. A custom one
+// takes the place of a standard one that has its code since.
+func AllNamespaces(custom []Namespace) []Namespace {
+	own := func(n Namespace) bool {
+		return slices.ContainsFunc(custom, func(c Namespace) bool { return strings.EqualFold(c.Code, n.Code) })
+	}
+	return append(slices.DeleteFunc(slices.Clone(standard), own), custom...)
+}
 
 // suggestive are names of columns, in letters and digits alone, that suggest a namespace.
 var suggestive = map[string]string{
@@ -58,7 +68,7 @@ var suggestive = map[string]string{
 	"emailsha256": "Email_LC_SHA256", "emaillcsha256": "Email_LC_SHA256", "sha256email": "Email_LC_SHA256", "hashedemail": "Email_LC_SHA256", "emailhash": "Email_LC_SHA256",
 	"phone": "Phone", "phonenumber": "Phone", "mobile": "Phone", "mobilephone": "Phone", "mobilenumber": "Phone", "msisdn": "Phone", "telephone": "Phone",
 	"phonee164": "Phone_E164", "phonesha256": "Phone_SHA256",
-	"ecid": "ECID", "mcid": "ECID", "idfa": "IDFA", "gaid": "GAID", "aaid": "GAID", "tntid": "TNTID",
+	"ecid": "ECID", "mcid": "ECID", "idfa": "IDFA", "waid": "WAID", "gaid": "GAID", "aaid": "GAID", "tntid": "TNTID",
 }
 
 // ProposeNamespace returns the namespace of the identities that a column of that name probably holds, "" when the name
@@ -78,7 +88,7 @@ func bareName(column string) string {
 // Resolve finds the canonical form of a namespace code among the standard and the given custom namespaces,
 // ignoring case. When there is none it returns the nearest known codes, best first.
 func Resolve(code string, custom []Namespace) (canonical string, ok bool, nearest []string) {
-	for _, known := range [][]Namespace{standard, custom} {
+	for _, known := range [][]Namespace{custom, standard} { // identities may have the custom one, as AllNamespaces says
 		for _, n := range known {
 			if strings.EqualFold(n.Code, code) {
 				return n.Code, true, nil

@@ -26,17 +26,22 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: got %q %v, nearest %q, want %q", code, got, ok, nearest, want)
 		}
 	}
+	older := []audience.Namespace{{ID: 10_001, Code: "waid", Name: "ours", Custom: true}} // from before there was a standard one
+	all := audience.AllNamespaces(older)
+	if code, _, _ := audience.Resolve("WAID", older); code != "waid" || len(all) != len(audience.AllNamespaces(nil)) || all[len(all)-1].ID != 10_001 {
+		t.Errorf("a custom namespace that became a standard one: %q, %+v", code, all)
+	}
 	if _, ok, nearest := audience.Resolve(strings.Repeat("x", 100_000), nil); ok || nearest != nil {
 		t.Errorf("a very long code: %v %q", ok, nearest)
 	}
 }
 
-func TestStandardNamespaces(t *testing.T) {
+func TestNamespaces(t *testing.T) {
 	t.Parallel()
-	want := []string{"AdCloud", "CORE", "ECID", "Email", "Email_LC_SHA256", "GAID", "IDFA", "Phone", "Phone_E164", "Phone_SHA256", "Phone_SHA256_E.164", "TNTID"}
+	want := []string{"AAID", "APNS", "AdCloud", "CORE", "ECID", "Email", "Email_LC_SHA256", "FCM", "GAID", "IDFA", "Phone", "Phone_E164", "Phone_SHA256", "Phone_SHA256_E.164", "TNTID", "WAID"}
 	var codes []string
 	ids := map[int]bool{}
-	for _, n := range audience.StandardNamespaces() {
+	for _, n := range audience.AllNamespaces(nil) {
 		codes = append(codes, n.Code)
 		if ids[n.ID] || n.Custom || n.Name == "" || !slices.Contains(audience.IDTypes, n.IDType) {
 			t.Errorf("%+v", n)
@@ -47,8 +52,8 @@ func TestStandardNamespaces(t *testing.T) {
 	if !slices.Equal(codes, want) {
 		t.Errorf("got %q, want %q", codes, want)
 	}
-	audience.StandardNamespaces()[0].Code = "changed"
-	if audience.StandardNamespaces()[0].Code == "changed" {
+	audience.AllNamespaces(nil)[0].Code = "changed"
+	if audience.AllNamespaces(nil)[0].Code == "changed" {
 		t.Error("the standard namespaces can be changed from outside")
 	}
 }

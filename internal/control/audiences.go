@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"roster/internal/audience"
@@ -34,7 +35,35 @@ type Patch struct {
 // FieldPatch replaces the labels of the field with that name.
 type FieldPatch struct {
 	Name   string
-	Labels []string
+	Labels *[]string // nil leaves them
+	// The rest may be said, as it is.
+	Type, IdentityNs, Role *string
+	ConsentValues          *[]string
+	Proposed               *bool
+}
+
+// differs adds what is said of a field and is not so.
+func (p *FieldPatch) differs(wrong *audience.Problems, path string, f *audience.Field) {
+	for _, text := range []struct {
+		name     string
+		said     *string
+		is       string
+		likewise func(a, b string) bool
+	}{
+		{"type", p.Type, string(f.Type), func(a, b string) bool { return a == b }},
+		{"identityNs", p.IdentityNs, f.IdentityNs, strings.EqualFold},
+		{"role", p.Role, string(f.Role), func(a, b string) bool { return a == b }},
+	} {
+		if text.said != nil && !text.likewise(*text.said, text.is) {
+			wrong.Add(path+"."+text.name, "is %q and cannot change, only the labels of a field can; another field needs another audience", text.is)
+		}
+	}
+	if p.ConsentValues != nil && !slices.Equal(*p.ConsentValues, f.ConsentValues) {
+		wrong.Add(path+".consentValues", "cannot change, only the labels of a field can")
+	}
+	if p.Proposed != nil && *p.Proposed != f.Proposed {
+		wrong.Add(path+".proposed", "is %t and cannot change, only the labels of a field can", f.Proposed)
+	}
 }
 
 // Audience returns one audience.
@@ -136,15 +165,21 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 	named, index := map[int]int{}, a.FieldIndex()
 	for i, f := range p.Fields {
 		path := fmt.Sprintf("fields[%d]", i)
-		wrong.Labels(path+".labels", f.Labels)
-		labels = append(labels, f.Labels...)
+		if f.Labels != nil {
+			wrong.Labels(path+".labels", *f.Labels)
+			labels = append(labels, *f.Labels...)
+		}
 		n, known := index[audience.NameKey(f.Name)]
 		first, again := named[n]
 		switch {
 		case known && again:
 			wrong.Add(path+".name", "is the field of fields[%d], whose labels are to be set once", first)
 		case known && actor.Grants.Covers(a.Fields[n].Labels):
-			a.Fields[n].Labels, named[n] = f.Labels, i
+			named[n] = i
+			f.differs(&wrong, path, &a.Fields[n])
+			if f.Labels != nil {
+				a.Fields[n].Labels = *f.Labels
+			}
 		default:
 			wrong.Add(path+".name", "the audience has no field %.64q", f.Name)
 		}

@@ -26,7 +26,7 @@ func TestUpdateAudience(t *testing.T) {
 	other.ClientID = "client-2"
 	got, err := w.UpdateAudience(t.Context(), other, a.ID, control.Patch{
 		Description: new("new"), Labels: new([]string{}), TTLDays: new(7),
-		Fields: []control.FieldPatch{{Name: "MAIL", Labels: []string{"custom/deep", "core/I1"}}},
+		Fields: []control.FieldPatch{{Name: "MAIL", Labels: &[]string{"custom/deep", "core/I1"}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -61,14 +61,20 @@ func TestUpdateRefused(t *testing.T) {
 	w := newWorld(t)
 	a := w.submit(draft("list"))
 	for path, p := range map[string]control.Patch{
-		"ttlInDays":           {TTLDays: new(91), Description: new("x")},
-		"ttlInDays: must":     {TTLDays: new(0)},
-		"labels[1]":           {Labels: new([]string{"core/C1", "C2"})},
-		"fields[1].name":      {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "nope"}}},
-		"fields[2].name":      {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "points"}, {Name: "Mail ", Labels: []string{"core/C1"}}}},
-		"fields[0].labels[0]": {Fields: []control.FieldPatch{{Name: "mail", Labels: []string{"x"}}}},
-		"description":         {Description: new("\x00")},
-		"tags[1]":             {Tags: new([]string{"a", ""})},
+		"ttlInDays":                          {TTLDays: new(91), Description: new("x")},
+		"ttlInDays: must":                    {TTLDays: new(0)},
+		"labels[1]":                          {Labels: new([]string{"core/C1", "C2"})},
+		"fields[1].name":                     {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "nope"}}},
+		"fields[2].name":                     {Fields: []control.FieldPatch{{Name: "mail"}, {Name: "points"}, {Name: "Mail ", Labels: &[]string{"core/C1"}}}},
+		"fields[0].type: is \"string\"":      {Fields: []control.FieldPatch{{Name: "mail", Type: new("long")}}},
+		"fields[0].identityNs: is \"Email\"": {Fields: []control.FieldPatch{{Name: "mail", IdentityNs: new("Phone")}}},
+		"fields[0].identityNs: is \"\"":      {Fields: []control.FieldPatch{{Name: "points", IdentityNs: new("Email"), Labels: &[]string{"core/C1"}}}},
+		"fields[0].role":                     {Fields: []control.FieldPatch{{Name: "points", Role: new("delete")}}},
+		"fields[0].consentValues":            {Fields: []control.FieldPatch{{Name: "points", ConsentValues: &[]string{"yes"}}}},
+		"fields[0].proposed":                 {Fields: []control.FieldPatch{{Name: "points", Proposed: new(true)}}},
+		"fields[0].labels[0]":                {Fields: []control.FieldPatch{{Name: "mail", Labels: &[]string{"x"}}}},
+		"description":                        {Description: new("\x00")},
+		"tags[1]":                            {Tags: new([]string{"a", ""})},
 	} {
 		_, err := w.UpdateAudience(t.Context(), w.editor, a.ID, p)
 		wantCode(t, path, err, audience.Invalid, path)
@@ -242,5 +248,19 @@ func TestIfMatch(t *testing.T) {
 	current.MaintainedAt = time.Time{} // nobody sees that
 	if err := w.DeleteAudience(t.Context(), w.editor, a.ID, current.Etag()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUpdateFieldsAsTheyAre sends whole fields back, of which the labels change.
+func TestUpdateFieldsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("list"))
+	changed, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Fields: []control.FieldPatch{
+		{Name: "mail", Type: new("string"), IdentityNs: new("email"), Role: new(""), ConsentValues: &[]string{}, Proposed: new(false), Labels: &[]string{"core/I1"}},
+		{Name: "points", Type: new("long")},
+	}})
+	if err != nil || !slices.Equal(changed.Fields[0].Labels, []string{"core/I1"}) || len(changed.Fields[1].Labels) != 0 || changed.Fields[0].Type != audience.String {
+		t.Errorf("%+v, %v", changed.Fields, err)
 	}
 }

@@ -138,7 +138,7 @@ func TestNamespaces(t *testing.T) {
 	if err != nil || made.ID < 10000 || !made.Custom || made.IDType != "Cross_device" {
 		t.Errorf("%+v, %v", made, err)
 	}
-	standard := audience.StandardNamespaces()
+	standard := audience.AllNamespaces(nil)
 	list, err := w.Namespaces(t.Context(), w.editor)
 	if err != nil || len(list) != len(standard)+1 || list[0] != standard[0] || list[len(standard)] != made {
 		t.Errorf("%+v, %v", list, err)

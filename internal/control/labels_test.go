@@ -84,7 +84,7 @@ func TestTaskOfALaterLabel(t *testing.T) {
 	a := w.submit(draft("people"))
 	actor := w.editor
 	actor.Grants = nil
-	patch := control.Patch{Fields: []control.FieldPatch{{Name: "points", Labels: []string{"custom/p"}}}}
+	patch := control.Patch{Fields: []control.FieldPatch{{Name: "points", Labels: &[]string{"custom/p"}}}}
 	if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, patch); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func (s *Service) Namespaces(ctx context.Context, a audience.Actor) ([]audience.
 	if err != nil {
 		return nil, err
 	}
-	return append(audience.StandardNamespaces(), custom...), nil
+	return audience.AllNamespaces(custom), nil
 }
 
 // CreateNamespace adds a namespace to the actor's organization. It cannot be removed: identities may have it.

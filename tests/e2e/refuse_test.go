@@ -81,7 +81,7 @@ func TestRefusedSubmits(t *testing.T) {
 		{"unknown namespace", submitBody("a", "in.csv", `"Email"`, `"Emial"`), 400, "100910-400", "Email"},
 		{"unknown property", submitBody("a", "in.csv", `"ttlInDays"`, `"ttlInWeeks"`), 400, "100910-400", "ttlInWeeks"},
 		{"no name", submitBody("", "in.csv"), 400, "100910-400", "name"},
-		{"no origin", submitBody("a", "in.csv", `, "originName": "CUSTOM_UPLOAD"`, ``), 400, "100910-400", "originName"},
+		{"another origin", submitBody("a", "in.csv", `"CUSTOM_UPLOAD"`, `"DATA_DISTILLER"`), 400, "100910-400", "originName"},
 		{"encryption", submitBody("a", "in.csv", `"originName"`, `"encryption": {"publicKeyId": "k"}, "originName"`), 422, "100960-422", "encryption"},
 		{"name taken", submitBody("taken", "in.csv"), 409, "100950-409", "taken"},
 	} {
