@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -34,6 +35,7 @@ func formerKey(namespace, id string) profile.Key {
 type changeList []profile.Change
 
 func (c *changeList) Parts() int                                              { return 1 }
+func (c *changeList) Base() (profile.Pointer, bool)                           { return profile.Pointer{}, true }
 func (c *changeList) Count() int64                                            { return int64(len(*c)) }
 func (c *changeList) Close() error                                            { return nil }
 func (c *changeList) Open(context.Context, int) (profile.ChangeReader, error) { return c, nil }
@@ -101,11 +103,12 @@ func (w *world) writtenFormerly(people [][3]string, seen []time.Time) {
 		t.Fatal(err)
 	}
 	w.seq++
-	if _, err := d.Commit(t.Context(), lake.Commit{Run: "former", Add: []lake.DataFile{file}, Dir: "former", Props: map[string]string{"roster.content-sum": "0"}}); err != nil {
+	if _, err := d.Commit(t.Context(), lake.Commit{Run: "former", Add: []lake.DataFile{file}, Dir: "former", Props: map[string]string{"roster.content-sum": "0", "roster.run-seq": fmt.Sprint(w.seq)}}); err != nil {
 		t.Fatal(err)
 	}
+	pointer := profile.Pointer{Seq: w.seq, Run: "former"}
 	ref := profile.Ref{Sandbox: w.spec(true).SandboxNum, Audience: w.aud.Num}
-	if err := w.store.Apply(t.Context(), ref, profile.Pointer{Seq: w.seq - 1}, &changes); err != nil {
+	if err := w.store.Apply(t.Context(), ref, pointer, &changes); err != nil {
 		t.Fatal(err)
 	}
 }
