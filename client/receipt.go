@@ -34,6 +34,8 @@ type Receipt struct {
 	Members               Members        `json:"members"`
 	Files                 []RunFile      `json:"files"`
 	Dataset               ReceiptDataset `json:"dataset"`
+	ReplacedFiles         []string       `json:"replacedFiles,omitempty"`     // as of a Run
+	UnreadableMembers     int64          `json:"unreadableMembers,omitempty"` // as of a Run
 	ContentSum            ContentSum     `json:"contentSum"`
 }
 

@@ -49,12 +49,14 @@ type Run struct {
 	Rows                  *Rows        `json:"rows,omitempty"`
 	Members               *Members     `json:"members,omitempty"`
 	Files                 []RunFile    `json:"files,omitempty"`
-	Rejects               []Reject     `json:"rejects,omitempty"`    // the first ones
-	Guards                []Guard      `json:"guards,omitempty"`     // those that were looked at
-	Changes               []Change     `json:"changes,omitempty"`    // of a dry run, the first of each kind
-	ContentSum            string       `json:"contentSum,omitempty"` // of _roster_row over all members, modulo 2^64, decimal
-	SnapshotID            string       `json:"snapshotId,omitempty"` // of the dataset
-	Progress              *RunProgress `json:"progress,omitempty"`   // while it is PROCESSING
+	Rejects               []Reject     `json:"rejects,omitempty"`           // the first ones
+	Guards                []Guard      `json:"guards,omitempty"`            // those that were looked at
+	Changes               []Change     `json:"changes,omitempty"`           // of a dry run, the first of each kind
+	ReplacedFiles         []string     `json:"replacedFiles,omitempty"`     // damaged files of the dataset, which a full run replaced
+	UnreadableMembers     int64        `json:"unreadableMembers,omitempty"` // members in them: they count as removed, and as added when they came again
+	ContentSum            string       `json:"contentSum,omitempty"`        // of _roster_row over all members, modulo 2^64, decimal
+	SnapshotID            string       `json:"snapshotId,omitempty"`        // of the dataset
+	Progress              *RunProgress `json:"progress,omitempty"`          // while it is PROCESSING
 	Error                 *Failure     `json:"error,omitempty"`
 }
 

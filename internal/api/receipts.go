@@ -39,7 +39,8 @@ func receiptBody(r *audience.Run, location string) client.Receipt {
 		DataFilterStartTime: epoch(r.Request.WindowStart), DataFilterEndTime: epoch(r.Request.WindowEnd), Force: r.Request.Force,
 		CreatedAt: epoch(r.CreatedAt), CreatedBy: r.CreatedBy, EndedAt: epoch(r.EndedAt),
 		Rows: client.Rows(r.Result.Rows), Members: client.Members(r.Result.Members), Files: append([]client.RunFile{}, runFiles(r)...),
-		Dataset:    client.ReceiptDataset{Location: location, SnapshotID: strconv.FormatInt(r.Result.SnapshotID, 10)},
+		Dataset:       client.ReceiptDataset{Location: location, SnapshotID: strconv.FormatInt(r.Result.SnapshotID, 10)},
+		ReplacedFiles: r.Result.Replaced, UnreadableMembers: r.Result.Unreadable,
 		ContentSum: client.ContentSum{Algorithm: client.ContentSumAlgorithm, Value: strconv.FormatUint(r.Result.ContentSum, 10)},
 	}
 }

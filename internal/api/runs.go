@@ -255,6 +255,7 @@ func ledger(b *client.Run, r *audience.Run) {
 	for _, c := range r.Result.Changes {
 		b.Changes = append(b.Changes, client.Change(c))
 	}
+	b.ReplacedFiles, b.UnreadableMembers = r.Result.Replaced, r.Result.Unreadable
 	if r.Status == audience.Success {
 		b.ContentSum = strconv.FormatUint(r.Result.ContentSum, 10)
 	}

@@ -199,6 +199,10 @@ type RunResult struct {
 	Guards []GuardResult `json:"guards,omitempty"`
 	// Changes are the first changes of each kind of a dry run, without personal data.
 	Changes []ChangeSample `json:"changes,omitempty"`
+	// Replaced are the files of the dataset, below the lake, that were damaged and that the run replaced; Unreadable is how many members
+	// were in them. These count as removed, and as added when the run brings them: who they were and since when is not known.
+	Replaced   []string `json:"replaced,omitempty"`
+	Unreadable int64    `json:"unreadable,omitempty"`
 	// ContentSum is the sum modulo 2^64 of the column _roster_row over all members: whoever reads the dataset can
 	// compute it again.
 	ContentSum uint64 `json:"contentSum,omitempty"`

@@ -78,11 +78,14 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	if errors.Is(err, ingest.ErrBusy) {
 		return nil
 	}
+	for _, damage := range done.Scrubbed.Damaged {
+		s.logOf(aud.Scope).Error("a file of an audience is damaged", "audience", aud.ID, "error", damage)
+	}
 	if err != nil {
 		return fmt.Errorf("maintain audience %s: %w", aud.ID, err)
 	}
 	s.logOf(aud.Scope).Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
-		"orphans", done.Orphans, "overdue", done.Overdue, "expiring", done.Expiring)
+		"orphans", done.Orphans, "scrubbed-files", done.Scrubbed.Files, "scrubbed-bytes", done.Scrubbed.Bytes, "overdue", done.Overdue, "expiring", done.Expiring)
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		if done.Overdue {
 			if err := s.startExpiry(ctx, tx, aud, start); err != nil {

@@ -37,6 +37,9 @@ type attempt struct {
 	guards  []audience.GuardResult
 	scratch int64 // bytes of the scratch file
 
+	// survivors are what can be read of the members when files of the dataset are damaged, which the run replaces; nil otherwise.
+	survivors *lake.Survivors
+
 	step      atomic.Pointer[string]
 	bytesRead atomic.Int64
 	rowsRead  atomic.Int64
@@ -46,7 +49,22 @@ type attempt struct {
 
 // ingest does the steps up to the commit. On an error nothing of it can be seen.
 func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (*committedRun, error) {
-	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(s.Audience.Fields), seconds: map[string]float64{}}
+	return p.ingestBeside(ctx, dataset, s, nil)
+}
+
+// repair ingests once more, beside what can be read of the members: a full run brings all of them.
+func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, cause error) (*committedRun, error) {
+	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: newRowCodec(s.Audience.Fields).secondaryNames()})
+	if err != nil {
+		return nil, err
+	}
+	p.logOf(s.Run.Scope).Error("files of the dataset are damaged; the full run replaces them", "run", s.Run.ID, "audience", s.Audience.ID,
+		"files", survivors.Damaged, "members in them", survivors.Lost, "error", cause)
+	return p.ingestBeside(ctx, dataset, s, survivors)
+}
+
+func (p *Pipeline) ingestBeside(ctx context.Context, dataset *lake.Dataset, s *Spec, survivors *lake.Survivors) (*committedRun, error) {
+	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(s.Audience.Fields), seconds: map[string]float64{}, survivors: survivors}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
 	a.columns = tabular.ColumnsOf(s.Audience.Fields)
@@ -57,6 +75,10 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 	}
 	done, err := a.readAndCommit(ctx)
 	switch {
+	case survivors == nil && errors.Is(err, lake.ErrDamaged) && s.Run.Request.Kind == audience.RunIngest && !s.Run.Request.Differential && ctx.Err() == nil:
+		a.rejects.abort()
+		a.discard(err)
+		return p.repair(ctx, dataset, s, err)
 	case err == nil && !s.Run.Request.DryRun:
 		p.cleanUp(dataset, &s.Run, a.dir)
 		done.apply(&s.Run)

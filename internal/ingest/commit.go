@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"strconv"
 	"time"
@@ -82,7 +85,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 		return nil, err
 	}
 	snap, err := a.dataset.Commit(ctx, lake.Commit{
-		Run: a.spec.Run.ID, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Dir: a.dir, Props: props,
+		Run: a.spec.Run.ID, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Anew: a.survivors != nil, Dir: a.dir, Props: props,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit the dataset: %w", err)
@@ -125,6 +128,9 @@ func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 		result.Rows = result.Rows.Plus(fr.Rows)
 	}
 	result.Guards, result.Changes, result.ContentSum = a.guards, m.samples, m.content
+	if a.survivors != nil {
+		result.Replaced, result.Unreadable = a.survivors.Damaged, a.survivors.Lost
+	}
 	if at := m.refreshedAt(); at > 0 {
 		result.RefreshedAt = time.Unix(at, 0).UTC()
 	}
@@ -220,15 +226,30 @@ func (a *attempt) writeResult(r audience.RunResult) (location string, err error)
 	return location, nil
 }
 
+// readResult reads the result of a run, or makes it of what the snapshot says when its file is damaged or gone: that has the ledger,
+// but no rejects and no more files than maxManifest.
+func readResult(d *lake.Dataset, snap lake.Snapshot) ([]byte, error) {
+	f, err := d.OpenFile(snap.Props[propResult])
+	var text []byte
+	if err == nil {
+		defer f.Close()
+		text, err = io.ReadAll(f)
+	}
+	if !errors.Is(err, lake.ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
+		return text, err
+	}
+	sum, err := strconv.ParseUint(snap.Props[propContent], 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	raw := func(name string) json.RawMessage { return json.RawMessage(cmp.Or(snap.Props[name], "null")) }
+	return json.Marshal(map[string]any{"rows": raw(propRows), "members": raw(propMembers), "files": raw(propManifest), "contentSum": sum})
+}
+
 // loadCommitted reads back what a run committed.
 func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	c := &committedRun{at: snap.Time, delta: delta{dataset: d}}
-	f, err := d.OpenFile(snap.Props[propResult])
-	if err != nil {
-		return nil, fmt.Errorf("read the result of a committed run: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
+	text, err := readResult(d, snap)
 	if err != nil {
 		return nil, fmt.Errorf("read the result of a committed run: %w", err)
 	}

@@ -44,6 +44,8 @@ type DeltaFiles struct {
 	Time    int64    `json:"time"` // the run's time, epoch seconds
 	// Base is the run whose members the changes lead on from; nil when that is not known.
 	Base *deltaBase `json:"base,omitempty"`
+	// Incomplete says that files of the members before were damaged: only the dataset tells who is a member.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // deltaBase names a run; the zero value stands for the empty audience before the first one.

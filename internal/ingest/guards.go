@@ -75,6 +75,7 @@ func (a *attempt) guardMembers(result *audience.RunResult) error {
 	if !a.spec.Run.Request.Kind.ReadsFiles() || m.Before == 0 {
 		return nil
 	}
+	m.Removed -= result.Unreadable // nobody knows who they were
 	if !a.spec.Run.Request.Differential {
 		detail := fmt.Sprintf("%d of %d members would leave, since the files do not have them", m.Removed, m.Before)
 		deleted := result.Rows.Deleted // a column of flags that is filled in wrongly is as bad as a file that is cut off

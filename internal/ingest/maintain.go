@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"roster/internal/audience"
 	"roster/internal/lake"
 )
@@ -32,12 +34,16 @@ type Upkeep struct {
 // ErrBusy says that a run of the audience is in progress, so that its maintenance has to wait.
 var ErrBusy = errors.New("ingest: a run is in progress")
 
+// scrubBytes is how much of an audience's files a day's maintenance reads and checks.
+const scrubBytes = 1 << 30
+
 // Maintained is what maintenance did.
 type Maintained struct {
 	Compacted bool
 	Versions  int  // snapshots that were removed
 	Orphans   int  // files that nothing named
 	Overdue   bool // there are members whose time is over: an expire run would take them out
+	Scrubbed  lake.Checked
 	Expiring  bool // there are members whose time is over within audience.ExpiringWithin, and is not yet
 }
 
@@ -50,6 +56,9 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	}
 	dataset, err := p.Lake.Load(ctx, u.Table)
 	if err != nil {
+		return m, err
+	}
+	if m.Scrubbed, err = p.scrub(ctx, dataset); err != nil {
 		return m, err
 	}
 	if m.Overdue, m.Expiring, err = p.ageing(ctx, dataset, u.TTL); err != nil {
@@ -69,6 +78,19 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 		Before: now.Add(-orphanAge), Keep: map[string]time.Time{rejectsName: now.Add(-KeepRejects)}, InUse: u.InProgress,
 	})
 	return m, err
+}
+
+// scrub reads some of the dataset's files.
+func (p *Pipeline) scrub(ctx context.Context, d *lake.Dataset) (c lake.Checked, err error) {
+	var g errgroup.Group
+	g.Go(guard(func() error {
+		c, err = d.Scrub(ctx, scrubBytes)
+		return err
+	}))
+	if err := g.Wait(); err != nil {
+		return c, fmt.Errorf("scrub the dataset: %w", err)
+	}
+	return c, nil
 }
 
 // ageing reports whether the dataset has a member whose time is over, and one whose time is over soon. It reads until it

@@ -241,7 +241,10 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	pointer := profile.Pointer{Seq: s.Run.Seq, RefreshedAt: done.refreshedAt, Run: s.Run.ID}
 	defer p.alone(ref)()
 	records := done.delta.Count()
-	err := p.Profile.Apply(ctx, ref, pointer, done.delta)
+	err := error(profile.ErrBase)
+	if !done.delta.files.Incomplete {
+		err = p.Profile.Apply(ctx, ref, pointer, done.delta)
+	}
 	if unprojectable(err) && ctx.Err() == nil {
 		p.logOf(s.Run.Scope).Warn("a run's changes do not lead to its members; its dataset is projected", "run", s.Run.ID, "error", err)
 		var whole Projected

@@ -28,7 +28,7 @@ type merged struct {
 // merge resolves the spilled rows against the current state, bucket by bucket, in several ranges at once.
 func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}
-	state, err := a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: max(a.perWorker(1), leastPart)})
+	state, err := a.state(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the current members: %w", err)
 	}
@@ -45,7 +45,19 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	for _, o := range outs {
 		m.collect(o, state.Files())
 	}
+	if a.survivors != nil {
+		m.tally.removed += a.survivors.Lost // those of them whom the files bring count as added
+		m.delta.Incomplete = true
+	}
 	return m, nil
+}
+
+// state opens the current members, or what is left of them.
+func (a *attempt) state(ctx context.Context) (*lake.State, error) {
+	if a.survivors != nil {
+		return a.survivors.State, nil
+	}
+	return a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: max(a.perWorker(1), leastPart)})
 }
 
 // mergeRanges merges the ranges of buckets, several at once, and writes the delta.
@@ -109,6 +121,10 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	}
 	if a.spec.Run.Request.Kind == audience.RunErase {
 		rules.erased = func(st *lake.StateRows, i int) bool { return a.codec.has(st, i, a.spec.Erase) }
+	}
+	if a.survivors != nil {
+		rules.replace = true
+		return rules, nil
 	}
 	if !rules.full || a.dataset.Rows() == 0 {
 		return rules, nil

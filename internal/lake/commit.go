@@ -28,6 +28,8 @@ type Commit struct {
 	// Restore is a snapshot whose rows become the table's again; there is nothing to add, replace or delete then. 0
 	// for none.
 	Restore int64
+	// Anew has the snapshot made without a look at the files of the current one, some of which are damaged. With Replace only.
+	Anew bool
 	// Dir is the attempt's directory, for the position delete file. Its files beside the data are kept as long as
 	// the snapshot is.
 	Dir string
@@ -43,8 +45,11 @@ func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 		return Snapshot{}, errors.New("lake: a commit to an earlier snapshot")
 	}
 	stage := d.stage
-	if c.Restore != 0 {
+	switch {
+	case c.Restore != 0:
 		stage = d.stageRestore
+	case c.Anew:
+		stage = d.stageAnew
 	}
 	staged, err := stage(ctx, c)
 	if err != nil {

@@ -46,6 +46,7 @@ var ErrDamaged = errors.New("lake: a file is damaged")
 
 // damagedError is an ErrDamaged that clients may see: it names the file below the lake.
 type damagedError struct {
+	place string
 	shown *audience.Error
 	cause error
 }
@@ -59,7 +60,8 @@ func damaged(path string, cause error) error {
 	if errors.Is(cause, ErrDamaged) {
 		return cause
 	}
-	return &damagedError{audience.Errorf(audience.Internal, "the file %s is damaged: %v. %s", placeOf(path), cause, remedy(path)), cause}
+	place := placeOf(path)
+	return &damagedError{place, audience.Errorf(audience.Internal, "the file %s is damaged: %v. %s", place, cause, remedy(path)), cause}
 }
 
 // remedy says what to do about a damaged file.

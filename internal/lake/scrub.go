@@ -1,0 +1,147 @@
+package lake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Checked is what a look at the files of a table found.
+type Checked struct {
+	Files, Bytes int64
+	// Unchecked are the files that had no checksums. A scrub has made them.
+	Unchecked int64
+	Damaged   []error // ErrDamaged, each about another file
+}
+
+// scrubName is the file that remembers how far a scrub has come.
+const scrubName = "scrub.json"
+
+// Scrub reads files that the table names, in their order, from where the last scrub ended, until it has read so many bytes or all
+// of them once. Files without checksums get them. What it finds is no error of its own.
+func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
+	paths, err := d.namedFiles(ctx)
+	if err != nil {
+		return Checked{}, err
+	}
+	place := filepath.Join(d.dir, scrubName)
+	var last string
+	if text, err := os.ReadFile(place); err == nil {
+		_ = json.Unmarshal(text, &last) // from the beginning when it is not whole
+	}
+	at, found := slices.BinarySearch(paths, filepath.Join(d.dir, last))
+	if found {
+		at++
+	}
+	var c Checked
+	for range paths {
+		if c.Bytes >= most {
+			break
+		}
+		path := paths[at%len(paths)]
+		if err := c.check(ctx, path, true); err != nil {
+			return c, err
+		}
+		last, _ = filepath.Rel(d.dir, path)
+		at++
+	}
+	text, err := json.Marshal(last)
+	if err != nil {
+		return c, err
+	}
+	return c, os.WriteFile(place, text, 0o600)
+}
+
+// Check reads all files that the table names. It changes nothing.
+func (d *Dataset) Check(ctx context.Context) (c Checked, err error) {
+	paths, err := d.namedFiles(ctx)
+	if errors.Is(err, ErrDamaged) {
+		c.Damaged = append(c.Damaged, err)
+		return c, nil
+	}
+	for _, path := range paths {
+		if err := c.check(ctx, path, false); err != nil {
+			return c, err
+		}
+	}
+	return c, err
+}
+
+// check reads a file; with mend one without checksums gets them.
+func (c *Checked) check(ctx context.Context, path string, mend bool) error {
+	f, err := openSums(path)
+	if err != nil {
+		return c.note(opened(path, err))
+	}
+	defer f.Close()
+	c.Files++
+	s := newSummer()
+	n, err := io.Copy(s, &contextReader{ctx, f})
+	c.Bytes += n
+	if err != nil {
+		return c.note(err)
+	}
+	if f.sums != nil {
+		if made := s.end(); made.whole != f.sums.whole {
+			return c.note(damaged(path, errors.New("its content does not match its hash")))
+		}
+		return nil
+	}
+	c.Unchecked++
+	if !mend {
+		return nil
+	}
+	return writeSums(path, s.end())
+}
+
+// note keeps damage, and returns any other error.
+func (c *Checked) note(err error) error {
+	if errors.Is(err, ErrDamaged) {
+		c.Damaged = append(c.Damaged, err)
+		return nil
+	}
+	return err
+}
+
+// namedFiles returns the paths of the files that the table names, and of those beside the data that its snapshots keep, in order.
+func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
+	named, err := d.named(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for name := range named {
+		if filepath.IsAbs(name) {
+			if _, err := os.Stat(name); err == nil || !isOldMetadata(name, d) { // the table's own history may outlive its files
+				paths = append(paths, name)
+			}
+			continue
+		}
+		beside, err := os.ReadDir(filepath.Join(d.dir, "roster", name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range beside {
+			if e.Type().IsRegular() && filepath.Ext(e.Name()) != sumsSuffix {
+				paths = append(paths, filepath.Join(d.dir, "roster", name, e.Name()))
+			}
+		}
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// isOldMetadata reports whether a path is that of a former metadata file.
+func isOldMetadata(path string, d *Dataset) bool {
+	for old := range d.table.Metadata().PreviousFiles() {
+		if p, err := filePath(old.MetadataFile); err == nil && filepath.Clean(p) == path {
+			return true
+		}
+	}
+	return false
+}

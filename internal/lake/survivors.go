@@ -1,0 +1,174 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// DamagedFile returns the file that an ErrDamaged is about, as a path below the directory of all tables; "" for another error.
+func DamagedFile(err error) string {
+	var d *damagedError
+	if errors.As(err, &d) {
+		return d.place
+	}
+	return ""
+}
+
+// Survivors are what can be read of a snapshot with damaged files.
+type Survivors struct {
+	State   *State   // of the data files that are whole
+	Damaged []string // files, as paths below the directory of all tables
+	Lost    int64    // live rows in data files that are damaged, or whose position deletes are
+}
+
+// Survivors reads all files of the snapshot and leaves out those that are damaged.
+func (d *Dataset) Survivors(ctx context.Context, opts StateOptions) (*Survivors, error) {
+	s := &Survivors{State: &State{opts: opts}}
+	all, err := d.OpenState(ctx, opts)
+	if errors.Is(err, ErrDamaged) { // which rows there are, or which of them are deleted, is not known
+		s.Damaged, s.Lost = []string{DamagedFile(err)}, d.Rows()
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	live := int64(0)
+	for i, f := range all.data {
+		err := f.verify(ctx)
+		if errors.Is(err, ErrDamaged) {
+			s.Damaged = append(s.Damaged, DamagedFile(err))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.State.data, s.State.files = append(s.State.data, f), append(s.State.files, all.files[i])
+		live += f.Rows - f.deleted.count()
+	}
+	s.Lost = d.Rows() - live
+	return s, nil
+}
+
+func (b bitmap) count() (n int64) {
+	for _, word := range b {
+		n += int64(bits.OnesCount64(word))
+	}
+	return n
+}
+
+// verify reads the whole file, and decodes what a merge needs of it: a file may have no checksums.
+func (f *stateFile) verify(ctx context.Context) error {
+	path, err := filePath(f.Path)
+	if err != nil {
+		return err
+	}
+	if err := verifyFile(ctx, path); err != nil {
+		return err
+	}
+	foot, err := f.footer()
+	for g := 0; err == nil && g < len(foot.groups); g++ {
+		if err = ctx.Err(); err == nil {
+			err = decodeGroup(f.Path, g, foot)
+		}
+	}
+	return unreadable(ctx.Err(), f.Path, err)
+}
+
+func decodeGroup(location string, index int, foot *footer) (err error) {
+	defer recovered(&err)
+	return (&stateGroup{index: index}).read(location, foot)
+}
+
+// verifyFile reads a file whole and checks it by its checksums.
+func verifyFile(ctx context.Context, path string) error {
+	f, err := openSums(path)
+	if err != nil {
+		return opened(path, err)
+	}
+	defer f.Close()
+	_, err = io.Copy(io.Discard, &contextReader{ctx, f})
+	return err
+}
+
+// contextReader reads until its context ends.
+type contextReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r *contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// stageAnew stages a snapshot that has the added files and nothing else, without a look at the manifests of the current one,
+// which may be damaged.
+func (d *Dataset) stageAnew(ctx context.Context, c Commit) (stagedCommit, error) {
+	meta := d.table.Metadata()
+	schema := meta.CurrentSchema().ID
+	snap := &table.Snapshot{SnapshotID: rand.Int64(), SequenceNumber: meta.LastSequenceNumber() + 1, TimestampMs: time.Now().UnixMilli(), SchemaID: &schema}
+	reqs := []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, nil)}
+	if d.snap != nil {
+		snap.ParentSnapshotID = &d.snap.SnapshotID
+		reqs = []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID)}
+	}
+	props := d.summaryOf(c, d.rowsAfter(c))
+	records, size := int64(0), int64(0)
+	for _, f := range c.Add {
+		records, size = records+f.Rows, size+f.Bytes
+	}
+	for name, n := range map[string]int64{"total-data-files": int64(len(c.Add)), "total-delete-files": 0, propTotalDeletes: 0, "total-equality-deletes": 0,
+		propTotalRecords: records, propTotalFileSize: size, "added-data-files": int64(len(c.Add)), "added-records": records, "added-files-size": size} {
+		props[name] = strconv.FormatInt(n, 10)
+	}
+	snap.Summary = &table.Summary{Operation: table.OpOverwrite, Properties: props}
+	if err := d.writeAnew(snap, c.Add); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (table.Metadata, error) {
+		return d.update(ctx, reqs, []table.Update{table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0)})
+	}, nil
+}
+
+// writeAnew writes the manifest of added files and the list of it.
+func (d *Dataset) writeAnew(snap *table.Snapshot, add []DataFile) error {
+	var manifests []iceberg.ManifestFile
+	version := d.table.Metadata().Version()
+	if len(add) > 0 {
+		entries := make([]iceberg.ManifestEntry, len(add))
+		for i, f := range add {
+			entries[i] = iceberg.NewManifestEntryBuilder(iceberg.EntryStatusADDED, &snap.SnapshotID, f.file).Build()
+		}
+		path := filepath.Join(d.dir, "metadata", uuid.NewString()+"-m0.avro")
+		f, err := createDurable(path)
+		if err != nil {
+			return err
+		}
+		m, err := iceberg.WriteManifest(fileURI(path), f, version, d.table.Spec(), d.table.Schema(), snap.SnapshotID, entries)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("write a manifest: %w", err)
+		}
+		manifests = append(manifests, m)
+	}
+	path := filepath.Join(d.dir, "metadata", fmt.Sprintf("snap-%d-0-%s.avro", snap.SnapshotID, uuid.NewString()))
+	f, err := createDurable(path)
+	if err != nil {
+		return err
+	}
+	snap.ManifestList = fileURI(path)
+	err = iceberg.WriteManifestList(version, f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, manifests)
+	return errors.Join(err, f.Close())
+}
