@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"roster/internal/auth"
+	"roster/internal/control"
 	"roster/internal/netguard"
 )
 
@@ -58,6 +59,8 @@ type Config struct {
 	MaxConnectionsPerAddress *int
 	// TrustedProxies are the networks of proxies that say in X-Forwarded-For who sends a request.
 	TrustedProxies []netip.Prefix
+	// Limits bound what one sandbox has going on at a time.
+	Limits control.Limits
 	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
 	Guardrails bool
 	// OIDC is another issuer of tokens; it has no Issuer when there is none.

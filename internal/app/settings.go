@@ -15,6 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"roster/internal/auth"
+	"roster/internal/control"
 )
 
 // Setting is one thing that flags, environment and the configuration file can set.
@@ -62,6 +63,10 @@ func Settings() []Setting {
 		{"max-connections", "connections of clients at once; 2048, or half of the files that the process may open where that is less, when absent", "", setMaxConnections},
 		{"max-connections-per-address", "connections from one address at once, and streams of HTTP/2 beside others; 0 for no limit (half of max-connections when absent)", "", setMaxConnectionsPerAddress},
 		{"trusted-proxies", "networks of proxies, such as 10.0.0.0/8, with commas between them, that say in X-Forwarded-For (or Forwarded) who sends a request; limits by address are then those of the client", "", networks(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies })},
+		{"sandbox-runs", "runs of one sandbox that wait or go on at a time; more are answered 429", strconv.Itoa(control.DefaultLimits.Runs), atMost(func(c *Config) *int { return &c.Limits.Runs })},
+		{"sandbox-submits", "submits of one sandbox that wait or go on at a time", strconv.Itoa(control.DefaultLimits.Submits), atMost(func(c *Config) *int { return &c.Limits.Submits })},
+		{"sandbox-uploads", "requests of one sandbox that upload at a time", strconv.Itoa(control.DefaultLimits.Uploads), atMost(func(c *Config) *int { return &c.Limits.Uploads })},
+		{"sandbox-looks", "requests of one sandbox that test, explore or validate sources at a time", strconv.Itoa(control.DefaultLimits.Looks), atMost(func(c *Config) *int { return &c.Limits.Looks })},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
 		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
 		{"oidc-audience", "what the tokens of that issuer must be for (claim aud)", "", text(func(c *Config) *string { return &c.OIDC.Audience })},
@@ -195,6 +200,18 @@ func setLandingURL(c *Config, v string) error {
 	}
 	c.LandingURL = v
 	return nil
+}
+
+// atMost sets a limit of how many there may be.
+func atMost(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 1e6 {
+			return fmt.Errorf("%q is not a number from 1 to 1000000", v)
+		}
+		*field(c) = n
+		return nil
+	}
 }
 
 func setLandingQuota(c *Config, v string) error {

@@ -136,6 +136,11 @@ func exploredPath(conn *audience.Connection, path string) (string, error) {
 
 // explore opens the store of a connection, or the landing zone, for a look that may take only so long.
 func (s *Service) explore(ctx context.Context, scope audience.Scope, conn *audience.Connection, look func(context.Context, files) error) error {
+	admitted, err := s.requests.admit(scope, limitedLooks, s.cfg.Limits.Looks)
+	if err != nil {
+		return err
+	}
+	defer admitted()
 	within, done := context.WithTimeout(ctx, exploreWithin)
 	defer done()
 	src, err := s.open(within, scope, conn)

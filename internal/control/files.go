@@ -33,7 +33,7 @@ func (s *Service) open(ctx context.Context, scope audience.Scope, conn *audience
 	}
 	src, err := s.cfg.Sources(ctx, scope, conn)
 	if err == nil {
-		return files{src}, nil
+		return files{source.Bounded(src)}, nil
 	}
 	var coded *audience.Error
 	if ctx.Err() != nil || errors.As(err, &coded) {

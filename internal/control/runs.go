@@ -37,6 +37,11 @@ func (s *Service) startRun(ctx context.Context, d *deed, id audience.ID, req aud
 		return audience.Run{}, err
 	}
 	scope := d.actor.Scope
+	admitted, err := s.admitWork(ctx, scope, limitedRuns)
+	if err != nil {
+		return audience.Run{}, err
+	}
+	defer admitted()
 	run, err := s.createRun(ctx, d, id, req, now)
 	for waited := time.Duration(0); errors.Is(err, meta.ErrRunInProgress) && waited < expiryWait && s.expiring(ctx, scope, run.AudienceID); waited += expiryPoll {
 		select {

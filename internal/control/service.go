@@ -91,6 +91,8 @@ type Config struct {
 	Reading func(run audience.RunID, path string) (done func())
 	// Working is told each job that begins, and what it returns when the job ends. A job that waits for its turn has not begun.
 	Working func(k queue.Kind) (ended func())
+	// Limits bound what one sandbox has going on at a time.
+	Limits Limits
 	// Guardrails makes the limits of Adobe Experience Platform hold: see guardrails.go.
 	Guardrails bool
 	// Memory is that of large answers, and of runs; nil means a budget of its own.
@@ -125,6 +127,7 @@ func (c Config) withDefaults() Config {
 	if c.Working == nil {
 		c.Working = func(queue.Kind) func() { return func() {} }
 	}
+	c.Limits = c.Limits.withDefaults()
 	if c.UndoWindow == 0 {
 		c.UndoWindow = DefaultUndoWindow
 	}
@@ -146,6 +149,7 @@ type Service struct {
 	uploaded   uploaded
 	looks      *looks
 	turns      turns
+	requests   requests
 }
 
 // New returns the use cases over the parts in cfg.

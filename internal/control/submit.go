@@ -40,6 +40,11 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 	if err := holds(a, d.EveryLabel()); err != nil {
 		return audience.Task{}, err
 	}
+	admitted, err := s.admitWork(ctx, a.Scope, limitedSubmits)
+	if err != nil {
+		return audience.Task{}, err
+	}
+	defer admitted()
 	now := s.now()
 	d.NextRunAt = nextLook(d.Schedule, now)
 	t = audience.Task{

@@ -74,12 +74,7 @@ func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audi
 // prepare makes what an audience needs. An *audience.Error fails the task; any other error leaves it for later.
 // The dataset comes last, so that a failed task leaves none.
 func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.Warning, error) {
-	src, err := s.openAudience(ctx, &d)
-	if err != nil {
-		return nil, err
-	}
-	defer src.close()
-	absent, err := exists(ctx, src, d.Source)
+	absent, err := s.lookFor(ctx, &d)
 	if err != nil {
 		return nil, err
 	}
@@ -91,4 +86,19 @@ func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.
 		warnings = append([]audience.Warning{{Code: audience.WarnPathAbsent, Detail: absent + "; runs fail until it is there"}}, warnings...)
 	}
 	return warnings, nil
+}
+
+// lookFor looks for the audience's path, for no longer than a look may take; see exists.
+func (s *Service) lookFor(ctx context.Context, d *audience.Audience) (absent string, err error) {
+	within, done := context.WithTimeout(ctx, exploreWithin)
+	defer done()
+	src, err := s.openAudience(within, d)
+	if err == nil {
+		absent, err = exists(within, src, d.Source)
+		src.close()
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return "", audience.Errorf(audience.BadGateway, "the source did not answer within %s; check the connection, then submit the audience again", exploreWithin)
+	}
+	return absent, err
 }

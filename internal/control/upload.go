@@ -23,6 +23,11 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 	if err := landing.CheckName(name); err != nil {
 		return landing.State{}, err
 	}
+	admitted, err := s.requests.admit(a.Scope, limitedUploads, s.cfg.Limits.Uploads)
+	if err != nil {
+		return landing.State{}, err
+	}
+	defer admitted()
 	if state, err = s.put(ctx, a.Scope, name, u); err != nil {
 		return landing.State{}, err
 	}

@@ -38,6 +38,11 @@ func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows 
 	if err := checkConnection(ctx, s.cfg.Store, &d); err != nil {
 		return Validation{}, err
 	}
+	admitted, err := s.requests.admit(a.Scope, limitedLooks, s.cfg.Limits.Looks)
+	if err != nil {
+		return Validation{}, err
+	}
+	defer admitted()
 	within, done := context.WithTimeout(ctx, validateWithin)
 	defer done()
 	v, err := s.survey(within, d, rows, preview, len(problems) == 0)

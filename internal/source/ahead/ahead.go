@@ -4,6 +4,7 @@ package ahead
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -21,6 +22,10 @@ const (
 	// tries is how often a part is asked for that brings nothing new, and firstWait how long the first wait is between.
 	tries     = 6
 	firstWait = 200 * time.Millisecond
+	// A part has partSlack, and the time that its bytes take at the slowest rate. A store that sends less, however steadily, fails:
+	// it would hold up a run for days. Parts come several at once, so that a line has to carry several times that.
+	partSlack   = time.Minute
+	slowestRate = 16 << 10 // bytes a second
 )
 
 // Fetch fills a part from an offset, and returns how many bytes it got beside an error. Calls come from several goroutines
@@ -107,9 +112,11 @@ func (r *reader) ask() {
 // fill reads a part whole. What is cut off goes on where it ended; a store that says nothing, or that it has too much to
 // do, is asked again after a while.
 func (r *reader) fill(at int64, bytes []byte) error {
+	ctx, done := context.WithTimeout(r.ctx, partSlack+time.Duration(len(bytes))*time.Second/slowestRate)
+	defer done()
 	failures, wait := 0, firstWait
 	for {
-		n, err := r.fetch(r.ctx, at, bytes)
+		n, err := r.fetch(ctx, at, bytes)
 		if n == len(bytes) {
 			return nil
 		}
@@ -117,15 +124,17 @@ func (r *reader) fill(at int64, bytes []byte) error {
 		if n > 0 {
 			failures, wait = 0, firstWait
 		}
+		if ctx.Err() != nil && r.ctx.Err() == nil {
+			return fmt.Errorf("%w: it sends less than %d KiB a second", source.ErrFailed, slowestRate>>10)
+		}
 		if failures++; failures == tries || final(err) {
 			return err
 		}
 		timer := time.NewTimer(wait/2 + rand.N(wait))
 		select {
 		case <-timer.C:
-		case <-r.ctx.Done():
+		case <-ctx.Done():
 			timer.Stop()
-			return r.ctx.Err()
 		}
 		wait *= 2
 	}

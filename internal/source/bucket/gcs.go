@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"cloud.google.com/go/storage"
 	"golang.org/x/oauth2"
@@ -31,6 +32,9 @@ type GCS struct {
 // attempts is how often Google's library sends a request. Reading on is ahead's.
 const attempts = 3
 
+// tokenWithin is how long a token may take.
+const tokenWithin = 30 * time.Second
+
 // OpenGCS opens a bucket. Nothing is asked of the store yet. Tokens are asked for at the address that the key file names.
 func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 	scope := storage.ScopeReadOnly
@@ -42,9 +46,11 @@ func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 		// The cause may quote the key.
 		return nil, fmt.Errorf("%w: the service account's key is not the JSON file of one", source.ErrCredentials)
 	}
-	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, straight(c.Client))
+	tokens := straight(c.Client)
+	tokens.Timeout = tokenWithin // the library waits for a token whatever becomes of the request that needs it
+	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, tokens)
 	reader := straight(oauth2.NewClient(lasting, account.TokenSource(lasting)))
-	reader.Transport = asStored{reader.Transport}
+	reader.Transport, reader.Timeout = asStored{reader.Transport}, 0
 	opts := []option.ClientOption{option.WithHTTPClient(reader), storage.WithJSONReads()}
 	if c.Endpoint != "" {
 		opts = append(opts, option.WithEndpoint(c.Endpoint+"/storage/v1/"))

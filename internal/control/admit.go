@@ -1,0 +1,108 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"roster/internal/audience"
+)
+
+// Limits bound what one sandbox has going on at a time; more is refused as TooMany. Zero means the default. What Roster starts by
+// itself (scheduled runs, expiry, erasures) is not counted against them when it starts.
+type Limits struct {
+	Runs    int // that wait or go on
+	Submits int // whose tasks wait or go on
+	Uploads int // requests that send a file
+	Looks   int // requests that test or explore a connection, or validate a draft
+}
+
+// DefaultLimits are the limits unless others are set.
+var DefaultLimits = Limits{Runs: 100, Submits: 100, Uploads: 32, Looks: 16}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{Runs: cmp.Or(l.Runs, DefaultLimits.Runs), Submits: cmp.Or(l.Submits, DefaultLimits.Submits),
+		Uploads: cmp.Or(l.Uploads, DefaultLimits.Uploads), Looks: cmp.Or(l.Looks, DefaultLimits.Looks)}
+}
+
+// retryAfter is when who was refused may ask again.
+const retryAfter = 5 * time.Second
+
+// what can be limited.
+type limited string
+
+const (
+	limitedRuns    limited = "runs that wait or go on"
+	limitedSubmits limited = "submits that wait or go on"
+	limitedUploads limited = "uploads in progress"
+	limitedLooks   limited = "looks at sources in progress"
+)
+
+// requests counts the requests in progress that are limited.
+type requests struct {
+	mu sync.Mutex
+	n  map[request]int
+}
+
+type request struct {
+	scope audience.Scope
+	what  limited
+}
+
+// admit lets a request in unless its sandbox has as many in progress as it may. Whoever is let in calls done.
+func (r *requests) admit(scope audience.Scope, what limited, most int) (done func(), err error) {
+	before, done := r.reserve(scope, what)
+	if before >= most {
+		done()
+		return nil, tooMany(scope, what, before)
+	}
+	return done, nil
+}
+
+// reserve counts a request, and says how many were there before it.
+func (r *requests) reserve(scope audience.Scope, what limited) (before int, done func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := request{scope, what}
+	if r.n == nil {
+		r.n = map[request]int{}
+	}
+	before = r.n[key]
+	r.n[key]++
+	return before, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.n[key]--; r.n[key] == 0 {
+			delete(r.n, key)
+		}
+	}
+}
+
+func tooMany(scope audience.Scope, what limited, n int) error {
+	e := audience.Errorf(audience.TooMany, "sandbox %q has %d %s, the most that one sandbox may have at a time; repeat the request when some have ended",
+		scope.Sandbox, n, what)
+	e.RetryAfter = retryAfter
+	return e
+}
+
+// admitWork is admit for a run or a submit, of which the store knows how many wait or go on. It reserves before it counts: a request
+// that was there before is in one of the two numbers at least, so that requests at once do not pass the limit.
+func (s *Service) admitWork(ctx context.Context, scope audience.Scope, what limited) (done func(), err error) {
+	before, done := s.requests.reserve(scope, what)
+	tasks, runs, err := s.cfg.Store.UnfinishedIn(ctx, scope)
+	if err != nil {
+		done()
+		return nil, fmt.Errorf("count the work of sandbox %s: %w", scope.Sandbox, err)
+	}
+	n, most := before+runs, s.cfg.Limits.Runs
+	if what == limitedSubmits {
+		n, most = before+tasks, s.cfg.Limits.Submits
+	}
+	if n >= most {
+		done()
+		return nil, tooMany(scope, what, n)
+	}
+	return done, nil
+}
