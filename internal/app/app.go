@@ -28,6 +28,7 @@ import (
 	"roster/internal/meta"
 	"roster/internal/meta/postgres"
 	"roster/internal/meta/sqlite"
+	"roster/internal/profile"
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
 	"roster/internal/webhook"
@@ -61,6 +62,10 @@ type App struct {
 	draining atomic.Bool
 	words    lastWords
 	failed   chan error // takes the error that ended a server by itself
+
+	catalog       *sql.DB      // of the lake, nil on PostgreSQL
+	profileFault  error        // why the profile store was not opened, of an App that only looks
+	closeOperator func() error // nil unless the operator's commands are taken
 
 	background sync.WaitGroup
 	cancel     context.CancelFunc // ends what runs in the background
@@ -130,7 +135,11 @@ func (a *App) openMeta(ctx context.Context) error {
 }
 
 func (a *App) openProfile(context.Context) error {
-	store, err := pebble.Open(a.path("profile"), pebble.Options{Log: a.log})
+	store, err := pebble.Open(a.path("profile"), pebble.Options{Log: a.log, AsFound: a.cfg.asFound})
+	if a.cfg.asFound && errors.Is(err, profile.ErrDamaged) {
+		a.profileFault = err
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("open the profile store: %w", err)
 	}
@@ -226,6 +235,9 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.background.Go(func() { a.recoverLoop(background) })
 	a.serve()
+	if err := a.listenToOperator(); err != nil {
+		return err
+	}
 	if err := a.lock.announce(a.url); err != nil {
 		return err
 	}

@@ -77,6 +77,7 @@ type Config struct {
 	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
 	// addresses in the credentials file stay those of the server that listens on Listen. Its runs give way to nobody.
 	Private bool
+	asFound bool // damage is reported and not mended
 }
 
 // MasterKey says where a master key is; see package secret.

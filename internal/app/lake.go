@@ -26,7 +26,7 @@ func (a *App) openLake(ctx context.Context) error {
 			return fmt.Errorf("open the catalog: %w", err)
 		}
 		a.closers = append(a.closers, db.Close)
-		cfg.Catalog, cfg.Dialect = db, "sqlite"
+		cfg.Catalog, cfg.Dialect, a.catalog = db, "sqlite", db
 	}
 	var err error
 	if a.lake, err = lake.Open(ctx, cfg); err != nil {

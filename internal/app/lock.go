@@ -13,6 +13,9 @@ import (
 type Holder struct {
 	PID int    `json:"pid"`
 	URL string `json:"url,omitempty"` // where it serves, "" until it does
+	// Operator is where it takes commands of the operator, by the token; "" when it takes none.
+	Operator string `json:"operator,omitempty"`
+	Token    string `json:"token,omitempty"`
 }
 
 // LockedError says that another process uses the data directory.
@@ -34,8 +37,9 @@ func (e *LockedError) Error() string {
 
 // dirLock keeps a data directory to one process. The operating system drops it when the process dies.
 type dirLock struct {
-	file *flock.Flock
-	path string
+	file            *flock.Flock
+	path            string
+	operator, token string // of the Holder
 }
 
 func lockDir(dir string) (*dirLock, error) {
@@ -58,7 +62,7 @@ func lockDir(dir string) (*dirLock, error) {
 
 // announce tells other processes who holds the directory and where it serves.
 func (l *dirLock) announce(url string) error {
-	data, err := json.Marshal(Holder{PID: os.Getpid(), URL: url})
+	data, err := json.Marshal(Holder{PID: os.Getpid(), URL: url, Operator: l.operator, Token: l.token})
 	if err != nil {
 		return err
 	}

@@ -128,6 +128,9 @@ func (a *App) stopServing(ctx context.Context) error {
 	if a.debug != nil {
 		_ = a.debug.Close()
 	}
+	if a.closeOperator != nil {
+		_ = a.closeOperator()
+	}
 	if a.listener != nil {
 		defer a.listener.Close() // Shutdown closes it unless the server never began to serve
 	}

@@ -57,14 +57,28 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 	return c, os.WriteFile(place, text, 0o600)
 }
 
-// Check reads all files that the table names. It changes nothing.
-func (d *Dataset) Check(ctx context.Context) (c Checked, err error) {
+// Check reads all files that the table names, and those of the names that any run left beside the data. It changes nothing.
+func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err error) {
 	paths, err := d.namedFiles(ctx)
 	if errors.Is(err, ErrDamaged) {
 		c.Damaged = append(c.Damaged, err)
 		return c, nil
 	}
-	for _, path := range paths {
+	for _, name := range names {
+		beside, err := d.FilesBeside(name)
+		if err != nil {
+			return c, err
+		}
+		for _, location := range beside {
+			path, err := filePath(location)
+			if err != nil {
+				return c, err
+			}
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	for _, path := range slices.Compact(paths) {
 		if err := c.check(ctx, path, false); err != nil {
 			return c, err
 		}

@@ -1,16 +1,21 @@
 package abuse
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"roster/tests/rostertest"
 )
 
 // crowd is an audience that has had runs, and what a look-up of some people answers.
@@ -160,5 +165,95 @@ func TestProfileStoreHeals(t *testing.T) {
 	}
 	if r := c.run(c.audience, `{"differentialIngestion":false,"force":true}`); r["status"] != "SUCCESS" {
 		t.Errorf("a run after all that: %v", r)
+	}
+}
+
+// roster runs a command on the server's data directory and returns its exit code and what it printed.
+func (s *server) roster(args ...string) (code int, out string) {
+	s.t.Helper()
+	text, err := exec.Command(rostertest.Binary(s.t), append(args, "--data-dir", s.dir)...).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode(), string(text)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return 0, string(text)
+}
+
+// TestDamagedLake flips bits in every kind of file of a dataset: no list of members is wrong, an error names the file, roster check
+// finds it, and a full run mends it.
+func TestDamagedLake(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	if code, out := c.roster("check"); code != 0 {
+		t.Fatalf("before any damage: %d %s", code, out)
+	}
+	list := func() answer { return c.call("GET", ais+"/"+c.audience+"/members?limit=1000", "") }
+	want := list()
+	if want.status != http.StatusOK {
+		t.Fatalf("%d %s", want.status, want.body)
+	}
+	files := func(pattern string) []string {
+		found, err := filepath.Glob(filepath.Join(c.dir, "lake", "*", "*", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(found, func(p string) bool { return strings.HasSuffix(p, ".sum") })
+	}
+	wrong, refused := 0, 0
+	for _, pattern := range []string{"data/*/*", "metadata/*.avro", "metadata/*.json", "roster/*/*"} {
+		for range 20 {
+			paths := files(pattern)
+			path := paths[rand.IntN(len(paths))]
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			damage(t, path, flip)
+			switch a := list(); {
+			case a.status == http.StatusOK && a.body != want.body:
+				wrong++
+				t.Errorf("%s: a wrong list", path)
+			case a.status >= 500 && strings.Contains(a.body, filepath.Base(path)):
+				refused++
+			case a.status != http.StatusOK:
+				t.Errorf("%s: %d %s", path, a.status, a.body)
+			}
+			if err := os.WriteFile(path, whole, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("80 flips: %d wrong, %d refused by name", wrong, refused)
+	live := files("data/*/*.parquet")
+	for _, path := range live {
+		damage(t, path, flip)
+	}
+	for _, at := range []string{"beside the server", "at rest"} {
+		if at == "at rest" {
+			c.stop()
+		}
+		if code, out := c.roster("check"); code != 1 || !strings.Contains(out, filepath.Base(live[0])) {
+			t.Errorf("%s: %d %s", at, code, out)
+		}
+	}
+	c.open()
+	if r := c.run(c.audience, `{"differentialIngestion":false,"force":true}`); r["status"] != "SUCCESS" || r["replacedFiles"] == nil {
+		t.Fatalf("a full run: %v", r)
+	}
+	if a := list(); a.status != http.StatusOK {
+		t.Errorf("after it: %d %s", a.status, a.body)
+	}
+	if code, out := c.roster("profile", "rebuild", c.audience); code != 0 || !strings.Contains(out, "1 audience") {
+		t.Errorf("rebuild: %d %s", code, out)
+	}
+	c.stop()
+	if code, out := c.roster("profile", "rebuild"); code != 0 {
+		t.Errorf("rebuild at rest: %d %s", code, out)
+	}
+	c.open()
+	if a := c.lookUp("p1500@example.com"); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }

@@ -25,6 +25,7 @@ type Options struct {
 	CacheBytes    int64 // block cache, default 64 MiB
 	MemTableBytes int64 // default 16 MiB
 	Log           *slog.Logger
+	AsFound       bool   // a damaged store is not opened, and stays: ErrDamaged
 	FS            vfs.FS // default the operating system's, which tests replace
 }
 
@@ -60,6 +61,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s := &Store{dir: dir, o: o, distrust: map[uint32]map[uint32]bool{}, lost: make(chan struct{}, 1)}
 	e, err := s.open()
+	if isDamage(err) && o.AsFound {
+		return nil, fmt.Errorf("%w: %w", profile.ErrDamaged, err)
+	}
 	if isDamage(err) {
 		if err := s.putAside(err); err != nil {
 			return nil, err

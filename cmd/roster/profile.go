@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"roster/internal/app"
+)
+
+func newProfile() *cobra.Command {
+	cmd := &cobra.Command{Use: "profile", Short: "Mend the profile store, which answers look-ups"}
+	cmd.AddCommand(newProfileRebuild())
+	return cmd
+}
+
+func newProfileRebuild() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rebuild [AUDIENCE]",
+		Short: "Make memberships again from the datasets",
+		Long: "Make the memberships of all audiences, or of the one with that id, again from their datasets. A server that uses the data\n" +
+			"directory does the work, and refuses look-ups in the sandbox meanwhile; otherwise this process does. Members are what they\n" +
+			"were. Who left is shown as exited again as far back as versions of the audience are kept.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			only := ""
+			if len(args) > 0 {
+				only = args[0]
+			}
+			done, err := app.RebuildProfiles(cmd.Context(), cfg, only)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(done)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d audiences were built again.\n", done.Audiences)
+			return err
+		},
+	}
+	addSettings(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return cmd
+}

@@ -1,0 +1,199 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/control"
+	"roster/internal/profile"
+)
+
+// The operator of a data directory checks and mends it by commands. A running server does what they ask: it listens for them on a
+// loopback port, and the file lock, which only the owner of the directory reads, has the address and a token.
+
+const (
+	operatorCheck   = "/check"
+	operatorRebuild = "/profile/rebuild"
+)
+
+// Rebuilt says how many audiences were projected again.
+type Rebuilt struct {
+	Audiences int `json:"audiences"`
+}
+
+// listenToOperator serves the operator's commands.
+func (a *App) listenToOperator() error {
+	if a.cfg.Private {
+		return nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for commands of the operator: %w", err)
+	}
+	a.lock.operator, a.lock.token = "http://"+l.Addr().String(), rand.Text()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+operatorCheck, func(w http.ResponseWriter, r *http.Request) {
+		found, err := a.check(r.Context())
+		answerOperator(w, found, err)
+	})
+	mux.HandleFunc("POST "+operatorRebuild, func(w http.ResponseWriter, r *http.Request) {
+		n, err := a.control.RebuildProfiles(r.Context(), audience.ID(r.URL.Query().Get("audience")))
+		answerOperator(w, Rebuilt{n}, err)
+	})
+	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+a.lock.token)) != 1 {
+			http.Error(w, "the token in the file lock of the data directory is needed", http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})}
+	a.background.Go(func() { a.ended(srv.Serve(l)) })
+	a.closeOperator = srv.Close
+	return nil
+}
+
+func answerOperator(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// check looks at everything in the data directory.
+func (a *App) check(ctx context.Context) (control.Checked, error) {
+	found, err := a.control.Check(ctx, a.profile == nil)
+	if errors.Is(err, profile.ErrRebuilding) {
+		err = nil
+		found.Findings = append(found.Findings, control.Finding{Part: "profile", What: "it is being rebuilt"})
+	}
+	if err != nil {
+		return found, err
+	}
+	if a.profile != nil {
+		for _, ref := range a.profile.Distrusted() {
+			found.Findings = append(found.Findings, control.Finding{Part: "profile", What: fmt.Sprintf("audience number %d of sandbox number %d is being rebuilt", ref.Audience, ref.Sandbox)})
+		}
+	}
+	if a.profileFault != nil {
+		found.Findings = append(found.Findings, control.Finding{Part: "profile", What: a.profileFault.Error() + "; the next start puts it aside and builds it again"})
+	}
+	found.Findings = append(found.Findings, a.checkNotes()...)
+	if a.cfg.DatabaseURL != "" {
+		return found, nil
+	}
+	faults, err := quickCheck(ctx, "metadata", a.meta.DB())
+	if err != nil {
+		return found, err
+	}
+	catalog, err := quickCheck(ctx, "catalog", a.catalog)
+	found.Findings = append(append(found.Findings, faults...), catalog...)
+	return found, err
+}
+
+// checkNotes reads the notes of uploads that are not whole.
+func (a *App) checkNotes() (faults []control.Finding) {
+	notes, _ := filepath.Glob(a.path("landing", ".uploads", "*.json"))
+	for _, path := range notes {
+		if text, err := os.ReadFile(path); err != nil && !os.IsNotExist(err) || err == nil && !json.Valid(text) {
+			faults = append(faults, control.Finding{Part: "landing", What: "the note " + filepath.Base(path) + " of an upload cannot be read; the upload has to begin anew"})
+		}
+	}
+	return faults
+}
+
+// quickCheck has SQLite look at its file.
+func quickCheck(ctx context.Context, part string, db *sql.DB) (faults []control.Finding, err error) {
+	rows, err := db.QueryContext(ctx, "PRAGMA quick_check(20)")
+	if err != nil {
+		return []control.Finding{{Part: part, What: err.Error()}}, nil
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return faults, err
+		}
+		if text != "ok" {
+			faults = append(faults, control.Finding{Part: part, What: text})
+		}
+	}
+	if err := rows.Err(); err != nil {
+		faults = append(faults, control.Finding{Part: part, What: err.Error()})
+	}
+	return faults, nil
+}
+
+// Check looks at everything in a data directory: through the server that uses it, or by itself when none does. It changes nothing.
+func Check(ctx context.Context, cfg Config) (found control.Checked, err error) {
+	err = operate(ctx, cfg, operatorCheck, nil, &found, func(a *App) error {
+		found, err = a.check(ctx)
+		return err
+	})
+	return found, err
+}
+
+// RebuildProfiles projects the datasets of all audiences, or of one, into the profile store again.
+func RebuildProfiles(ctx context.Context, cfg Config, only string) (done Rebuilt, err error) {
+	err = operate(ctx, cfg, operatorRebuild, url.Values{"audience": {only}}, &done, func(a *App) error {
+		done.Audiences, err = a.control.RebuildProfiles(ctx, audience.ID(only))
+		return err
+	})
+	return done, err
+}
+
+// operate asks the server that uses the data directory, or opens the directory and calls fn.
+func operate(ctx context.Context, cfg Config, path string, query url.Values, answer any, fn func(a *App) error) error {
+	cfg = cfg.withDefaults()
+	if !present(filepath.Join(cfg.DataDir, "lock")) {
+		return fmt.Errorf("%s is no data directory of Roster; use --data-dir", cfg.DataDir)
+	}
+	cfg.Private = true
+	cfg.asFound = path == operatorCheck
+	a, err := New(ctx, cfg)
+	if locked := new(LockedError); errors.As(err, &locked) {
+		return ask(ctx, locked, path, query, answer)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(a), a.Stop(ctx))
+}
+
+// ask has the server that holds a data directory do a command.
+func ask(ctx context.Context, locked *LockedError, path string, query url.Values, answer any) error {
+	h := locked.Holder
+	if h.Operator == "" {
+		return fmt.Errorf("%w; it takes no commands: stop it first", locked)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.Operator+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+h.Token)
+	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req) // without a proxy, and without an end: a check takes as long as it takes
+	if err != nil {
+		return fmt.Errorf("ask the server with process id %d: %w", h.PID, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text := make([]byte, 4<<10)
+		n, _ := resp.Body.Read(text)
+		return errors.New(strings.TrimSpace(string(text[:n])))
+	}
+	return json.NewDecoder(resp.Body).Decode(answer)
+}

@@ -1,0 +1,157 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/profile"
+)
+
+// Finding is something that does not agree.
+type Finding struct {
+	Part     string      `json:"part"` // metadata, catalog, lake, profile or landing
+	Org      string      `json:"organization,omitempty"`
+	Sandbox  string      `json:"sandbox,omitempty"`
+	Audience audience.ID `json:"audienceId,omitempty"`
+	What     string      `json:"what"`
+}
+
+// Checked is what Check looked at and found.
+type Checked struct {
+	Audiences int       `json:"audiences"`
+	Files     int64     `json:"files"`     // of datasets
+	Bytes     int64     `json:"bytes"`     // of them
+	Unchecked int64     `json:"unchecked"` // files without checksums, which were only read
+	Findings  []Finding `json:"findings"`
+}
+
+func (c *Checked) add(part string, aud *audience.Audience, format string, args ...any) {
+	c.Findings = append(c.Findings, Finding{part, aud.Scope.Org, aud.Scope.Sandbox, aud.ID, fmt.Sprintf(format, args...)})
+}
+
+// Check holds everything against everything: the metadata, the catalog, each file of each dataset, and the profile store. It changes
+// nothing. withoutProfiles leaves the profile store out.
+func (s *Service) Check(ctx context.Context, withoutProfiles bool) (Checked, error) {
+	c := Checked{Findings: []Finding{}}
+	var pointers map[profile.Ref]profile.Pointer
+	var err error
+	if !withoutProfiles {
+		if pointers, err = s.cfg.Profile.Pointers(ctx); err != nil {
+			return c, err
+		}
+	}
+	err = s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {
+		for i := range page {
+			if err := s.checkAudience(ctx, &c, &page[i]); err != nil {
+				return err
+			}
+			ref := profile.Ref{Sandbox: sandbox.Num, Audience: page[i].Num}
+			if err := s.checkPointer(ctx, &c, &page[i], pointers[ref], withoutProfiles); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil || withoutProfiles {
+		return c, err
+	}
+	wrong, err := s.verifyProjections(ctx)
+	for _, w := range wrong {
+		c.Findings = append(c.Findings, Finding{"profile", w.Scope.Org, w.Scope.Sandbox, w.ID, w.Why})
+	}
+	return c, err
+}
+
+// checkPointer compares an audience's pointer as a start does.
+func (s *Service) checkPointer(ctx context.Context, c *Checked, aud *audience.Audience, have profile.Pointer, leaveOut bool) error {
+	if leaveOut || !aud.ProfileIngestion {
+		return nil
+	}
+	newest, err := s.newestRun(ctx, aud)
+	if err != nil {
+		return err
+	}
+	if newest != nil && newest.Status == audience.Processing {
+		return nil // it moves
+	}
+	if why := s.differs(ctx, aud, newest, have); why != "" {
+		c.add("profile", aud, "%s", why)
+	}
+	return nil
+}
+
+func (s *Service) newestRun(ctx context.Context, aud *audience.Audience) (*audience.Run, error) {
+	runs, err := s.cfg.Store.NewestRuns(ctx, aud.Scope, []audience.ID{aud.ID})
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	return &runs[0], nil
+}
+
+// checkAudience looks at the dataset of an audience.
+func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.Audience) error {
+	c.Audiences++
+	newest, err := s.newestRun(ctx, aud)
+	if err != nil {
+		return err
+	}
+	d, err := s.cfg.Lake.Load(ctx, tableID(aud.Scope, aud.ID))
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, lake.ErrNotExist):
+		if _, gone := s.cfg.Store.Audience(ctx, aud.Scope, aud.ID); !errors.Is(gone, meta.ErrNotFound) {
+			c.add("catalog", aud, "the catalog has no dataset of it")
+		}
+		return nil
+	case err != nil:
+		c.add("lake", aud, "%v", err)
+		return nil
+	}
+	if settled := newest != nil && newest.Status == audience.Success && !newest.Request.DryRun; settled {
+		if snap, ok := d.Current(); !ok || snap.Version != newest.ID {
+			c.add("metadata", aud, "the last run is %s, the dataset has the members of run %q", newest.ID, snap.Version)
+		} else if aud.Members != d.Rows() {
+			c.add("metadata", aud, "it has %d members, the dataset %d", aud.Members, d.Rows())
+		}
+	}
+	found, err := ingest.CheckDataset(ctx, d)
+	c.Files, c.Bytes, c.Unchecked = c.Files+found.Files, c.Bytes+found.Bytes, c.Unchecked+found.Unchecked
+	for _, damage := range found.Damaged {
+		c.add("lake", aud, "%v", damage)
+	}
+	return err
+}
+
+// RebuildProfiles projects the datasets of all audiences again, or of one, and returns how many.
+func (s *Service) RebuildProfiles(ctx context.Context, only audience.ID) (int, error) {
+	var all []ingest.Projection
+	err := s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {
+		for i := range page {
+			if aud := &page[i]; aud.ProfileIngestion && (only == "" || aud.ID == only) {
+				all = append(all, s.projection(aud, profile.Ref{Sandbox: sandbox.Num, Audience: aud.Num}))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if only != "" && len(all) == 0 {
+		return 0, notFound("audience with profiles", only)
+	}
+	for _, p := range all {
+		s.cfg.Profile.Distrust(p.Ref)
+	}
+	for i, p := range all {
+		if _, err := s.cfg.Pipeline.Rebuild(ctx, p); err != nil {
+			return i, fmt.Errorf("project audience %s: %w", p.ID, err)
+		}
+	}
+	return len(all), nil
+}

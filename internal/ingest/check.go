@@ -1,0 +1,43 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"roster/internal/lake"
+)
+
+// CheckDataset reads all files of a dataset, and of the rejects beside it, and counts its rows again. It changes nothing.
+func CheckDataset(ctx context.Context, d *lake.Dataset) (lake.Checked, error) {
+	c, err := d.Check(ctx, rejectsName)
+	if err != nil || len(c.Damaged) > 0 {
+		return c, err
+	}
+	snap, ok := d.Current()
+	if !ok {
+		return c, nil
+	}
+	rows, sum := int64(0), uint64(0)
+	err = d.Scan(ctx, lake.ScanOptions{Columns: []string{lake.ColContent}}, func(rec arrow.RecordBatch, _ lake.Position) error {
+		for _, v := range rec.Column(0).(*array.Int64).Int64Values() {
+			sum += uint64(v)
+		}
+		rows += rec.NumRows()
+		return nil
+	})
+	switch text := snap.Props[propContent]; {
+	case errors.Is(err, lake.ErrDamaged):
+		c.Damaged = append(c.Damaged, err)
+		return c, nil
+	case err != nil:
+		return c, err
+	case rows != d.Rows() || text != "" && text != strconv.FormatUint(sum, 10):
+		c.Damaged = append(c.Damaged, fmt.Errorf("%w: the dataset has %d rows with the sum %d, its snapshot says %d and %s", lake.ErrDamaged, rows, sum, d.Rows(), text))
+	}
+	return c, nil
+}
