@@ -169,7 +169,7 @@ type PlannedFile struct {
 // FileResult is a PlannedFile with its ledger.
 type FileResult struct {
 	PlannedFile
-	Rows         Rows     `json:"rows"`
+	Rows Rows `json:"rows"`
 	// BlankRows are rows of nothing but delimiters, which count as no rows.
 	BlankRows    int64    `json:"blankRows,omitempty"`
 	ExtraColumns []string `json:"extraColumns,omitempty"` // columns of the file that no field names
