@@ -113,7 +113,8 @@ type RunFile struct {
 	Status         string   `json:"status"` // read, skipped or unsettled
 	Reason         string   `json:"reason,omitempty"`
 	Rows           Rows     `json:"rows"`
-	BlankRows      int64    `json:"blankRows,omitempty"` // of nothing but delimiters; no rows of the ledger
+	BlankRows      int64    `json:"blankRows,omitempty"`    // of nothing but delimiters; no rows of the ledger
+	SkippedFiles   []string `json:"skippedFiles,omitempty"` // of a zip file, beside the data
 	ExtraColumns   []string `json:"extraColumns,omitempty"`
 	MissingColumns []string `json:"missingColumns,omitempty"`
 	Format         *Format  `json:"format,omitempty"` // how it was read

@@ -2,6 +2,7 @@ package audience
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -37,6 +38,32 @@ func CheckPath(path string) string {
 		case part == "." || part == "..":
 			return fmt.Sprintf("must not hold %q; it may not leave the root of its connection", part)
 		}
+	}
+	return ""
+}
+
+// Incidental says why a file beside data is none itself, by its name; "" when it may be data. Runs of folders and of zip
+// files skip it.
+func Incidental(path string) string {
+	path = strings.ToLower(path)
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	ends := func(suffix string) bool { return strings.HasSuffix(name, suffix) }
+	switch {
+	case slices.ContainsFunc([]string{"~", ".tmp", ".part", ".filepart", ".crdownload"}, ends):
+		return "a temporary file, by the end of its name"
+	case slices.ContainsFunc([]string{".crc", ".md5", ".md5sum", ".sha1", ".sha1sum", ".sha256", ".sha256sum", ".sha512", ".sha512sum", ".checksum", ".sfv", ".sig"}, ends),
+		slices.Contains([]string{"md5sums", "sha1sums", "sha256sums", "sha512sums", "checksums", "md5sums.txt", "sha256sums.txt", "checksums.txt"}, name):
+		return "a file of checksums or a signature, by its name"
+	case strings.HasPrefix(name, "~$"), strings.HasPrefix(name, ".~lock."):
+		return "a file that an office program keeps while a document is open, by its name"
+	case slices.Contains([]string{"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store"}, name), strings.HasPrefix(name, "._"),
+		strings.HasPrefix(path, "__macosx/"), strings.Contains(path, "/__macosx/"):
+		return "a file that a desktop system leaves in folders, by its name"
+	case slices.Contains([]string{"manifest", "manifest.json", "manifest.txt", "manifest.xml"}, name),
+		slices.ContainsFunc([]string{".manifest", "_manifest", "_manifest.json", "-manifest.json", ".manifest.json"}, ends):
+		return "a manifest of other files, by its name"
+	case slices.Contains([]string{"readme", "readme.txt", "readme.md"}, name):
+		return "a file for people to read, by its name"
 	}
 	return ""
 }

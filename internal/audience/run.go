@@ -173,6 +173,8 @@ type FileResult struct {
 	// BlankRows are rows of nothing but delimiters, which count as no rows.
 	BlankRows    int64    `json:"blankRows,omitempty"`
 	ExtraColumns []string `json:"extraColumns,omitempty"` // columns of the file that no field names
+	// SkippedFiles are files of a zip file that lie beside the data and are none.
+	SkippedFiles []string `json:"skippedFiles,omitempty"`
 	// MissingColumns are fields that the file has no column for; their values are null.
 	MissingColumns []string `json:"missingColumns,omitempty"`
 	// Format is how the file was read, as found out from its content where the audience does not say.

@@ -93,7 +93,7 @@ func CheckName(name string) error {
 			return audience.InvalidField("path", "has a part with %d bytes; at most 255 are allowed", len(part))
 		}
 	}
-	if reason := source.PassedOver(name); reason != "" {
+	if reason := source.NoData(name); reason != "" {
 		return audience.InvalidField("path", "is a place that runs pass over: %s", reason)
 	}
 	return nil

@@ -164,7 +164,7 @@ func TestFileErrors(t *testing.T) {
 func TestHeader(t *testing.T) {
 	t.Parallel()
 	r := read(t, "\xef\xbb\xbf x ,\"B\"\"B\",straße,x,\n1,2,3,4,5\n", text("b\"b", "STRASSE", "STRAßE", "gone"))
-	want := `{Names:[x B"B straße x ] Extra:[x x ] Missing:[STRASSE gone] Format:{Type:csv Delimiter:, Quote:" Escape:none Header:<nil> Encoding:utf-8 NullValues:[] DateFormats:[] Compression:}}`
+	want := `{Names:[x B"B straße x ] Extra:[x x ] Missing:[STRASSE gone] Skipped:[] Format:{Type:csv Delimiter:, Quote:" Escape:none Header:<nil> Encoding:utf-8 NullValues:[] DateFormats:[] Compression:}}`
 	if got := fmt.Sprintf("%+v", r.Header); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

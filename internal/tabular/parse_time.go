@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 )
@@ -78,7 +79,7 @@ func parseDateTime(b []byte) (micros int64, code string) {
 	if !ok {
 		return 0, CodeType
 	}
-	offset, ok := parseOffset(rest)
+	offset, ok := parseZone(rest)
 	if !ok {
 		return 0, CodeType
 	}
@@ -143,6 +144,27 @@ func parseFraction(b []byte) (micros int64, rest []byte, ok bool) {
 		n++
 	}
 	return micros, b[n:], 1 <= n && n <= 9
+}
+
+// parseZone parses an offset, perhaps behind a space, and UTC or GMT, which databases and programs write alone or behind
+// the offset that it is: 00:00:00 UTC, 00:00:00 +0200, 00:00:00 +0000 UTC.
+func parseZone(b []byte) (micros int64, ok bool) {
+	if len(b) == 0 {
+		return 0, true
+	}
+	b = bytes.TrimPrefix(b, []byte{' '})
+	name := 0
+	if at := len(b) - len("UTC"); at >= 0 && (bytes.EqualFold(b[at:], []byte("UTC")) || bytes.EqualFold(b[at:], []byte("GMT"))) {
+		name = len("UTC")
+		if b = b[:at]; at > 1 && b[at-1] == ' ' {
+			b = b[:at-1]
+		}
+	}
+	if len(b) == 0 {
+		return 0, name > 0
+	}
+	micros, ok = parseOffset(b)
+	return micros, ok && (name == 0 || micros == 0)
 }
 
 // parseOffset parses Z, ±hh, ±hhmm or ±hh:mm to microseconds east of UTC; nothing is UTC.

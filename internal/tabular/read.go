@@ -43,17 +43,19 @@ func Read(ctx context.Context, f File, columns []Column, opts Options, emit Emit
 	default:
 		h, err = CSV(ctx, c.text, columns, opts, take)
 	}
+	h.Skipped = c.skipped
 	return h, fileError(err)
 }
 
 // content is a file whose compression and type are known.
 type content struct {
-	method unpack.Method
-	typ    audience.FileType
-	head   []byte             // the first bytes of the text
-	text   io.Reader          // unpacked; of a Parquet file the stored bytes
-	cancel context.CancelFunc // of what reads the stored bytes
-	closes []io.Closer
+	method  unpack.Method
+	typ     audience.FileType
+	skipped []string           // names of the files of a zip file that are no data
+	head    []byte             // the first bytes of the text
+	text    io.Reader          // unpacked; of a Parquet file the stored bytes
+	cancel  context.CancelFunc // of what reads the stored bytes
+	closes  []io.Closer
 }
 
 func (c *content) close() {
@@ -115,7 +117,7 @@ func (c *content) open(ctx context.Context, f File, asked string) error {
 	case unpack.None:
 		return nil
 	case unpack.Zip:
-		if unpacked, err = unpack.OpenZip(ctx, f); err != nil {
+		if unpacked, c.skipped, err = unpack.OpenZip(ctx, f); err != nil {
 			return notOpened(err)
 		}
 	default:

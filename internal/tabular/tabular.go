@@ -146,7 +146,9 @@
 //   - boolean: true/false, 1/0, yes/no, t/f or y/n in any case.
 //   - date: YYYY-MM-DD that exists in the Gregorian calendar; the year 0000 is RANGE.
 //   - datetime: a date, or a date, T or a space, hh:mm or hh:mm:ss, and after seconds a point or comma and 1 to 9
-//     digits, cut to microseconds; then Z or an offset ±hh, ±hhmm or ±hh:mm; T and Z in either case. Without an offset
+//     digits, cut to microseconds; then Z or an offset ±hh, ±hhmm or ±hh:mm, a space before it or not; then UTC or GMT, which may
+//     also stand for the offset, a space before it or not; letters in either case. UTC behind another offset is TYPE, and so
+//     are other names of zones. Without an offset
 //     it is UTC. A leap second (:60) and 24:00 are TYPE; an instant whose year in UTC is not 1 to 9999 is RANGE.
 //   - date and datetime that are TYPE by these rules are tried by the format's date patterns (audience.ParseDatePattern)
 //     in their order. The first that the whole value fits, to the byte, and that makes an existing day decides. Without
@@ -229,6 +231,7 @@ type Header struct {
 	Names   []string
 	Extra   []string        // columns of the file that are not wanted
 	Missing []string        // wanted columns that the file does not have
+	Skipped []string        // files of a zip file that lie beside the data
 	Format  audience.Format // how the file was read: what Options gave and what was found out
 }
 

@@ -48,7 +48,7 @@ func saidSize(ctx context.Context, f File, m Method) (int64, error) {
 	case Zip:
 		ranges := &ranges{ctx: ctx, file: f}
 		defer ranges.close()
-		member, err := onlyMember(ranges, f.Size)
+		member, _, err := onlyMember(ranges, f.Size)
 		if err != nil || member.UncompressedSize64 > 1<<62 {
 			return 0, err
 		}

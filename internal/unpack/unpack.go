@@ -3,7 +3,8 @@
 //
 // gzip, zstd and bzip2 files may have several members or frames one after the other, which are one text. Anything else
 // behind a member is an error. A zip file must have exactly one file in it, stored or deflated; folders and
-// the notes that macOS adds below __MACOSX/ do not count, nor do hidden files beside others. Its directory may have 10,000
+// the notes that macOS adds below __MACOSX/ do not count, nor do hidden files and what is no data (audience.Incidental)
+// beside others. Its directory may have 10,000
 // records in 4 MiB.
 //
 // A file that unpacks to more than 1 GiB and to more than 1000 times its own size is refused as a decompression bomb.

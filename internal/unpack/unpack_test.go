@@ -102,7 +102,7 @@ func unpacked(b []byte) ([]byte, error) {
 		return nil, errors.New("not compressed")
 	case Zip:
 		var err error
-		if r, err = OpenZip(context.Background(), inMemory(b)); err != nil {
+		if r, _, err = OpenZip(context.Background(), inMemory(b)); err != nil {
 			return nil, err
 		}
 	default:
@@ -115,14 +115,17 @@ func unpacked(b []byte) ([]byte, error) {
 func archives(t testing.TB) map[string][]byte {
 	want := text(t)
 	return map[string][]byte{
-		"gzip":               gzipped(t, want),
-		"zstd":               zstded(t, want),
-		"zstd unframed":      zstded(t, want, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)),
-		"zstd skipped":       append([]byte("\x53\x2a\x4d\x18\x05\x00\x00\x00hello"), zstded(t, want)...),
-		"bzip2":              bzip2ed(t),
-		"zip":                zipped(t, member{name: "people.csv", method: zip.Deflate, text: want}),
-		"zip, hidden":        zipped(t, member{name: ".DS_Store", text: []byte("notes")}, member{name: "people.csv", text: want}, member{name: "a/._b", text: []byte("notes")}),
-		"zip, only a hidden": zipped(t, member{name: ".people.csv", text: want}),
+		"gzip":          gzipped(t, want),
+		"zstd":          zstded(t, want),
+		"zstd unframed": zstded(t, want, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)),
+		"zstd skipped":  append([]byte("\x53\x2a\x4d\x18\x05\x00\x00\x00hello"), zstded(t, want)...),
+		"bzip2":         bzip2ed(t),
+		"zip":           zipped(t, member{name: "people.csv", method: zip.Deflate, text: want}),
+		"zip, hidden":   zipped(t, member{name: ".DS_Store", text: []byte("notes")}, member{name: "people.csv", text: want}, member{name: "a/._b", text: []byte("notes")}),
+		"zip, what lies beside": zipped(t, member{name: "Thumbs.db", text: []byte("x")}, member{name: "a/people.csv", text: want}, member{name: "a/~$people.xlsx", text: []byte("x")},
+			member{name: "people.csv.md5", text: []byte("x")}, member{name: "manifest.json", text: []byte("{}")}, member{name: "_SUCCESS"}, member{name: "desktop.ini", text: []byte("x")}),
+		"zip, only a manifest": zipped(t, member{name: "manifest.json", text: want}),
+		"zip, only a hidden":   zipped(t, member{name: ".people.csv", text: want}),
 		"zip stored": zipped(t, member{name: "a/"}, member{name: "a/people.csv", text: want},
 			member{name: "__MACOSX/a/._people.csv", text: []byte("notes")}),
 	}
@@ -330,7 +333,7 @@ func TestSourceError(t *testing.T) {
 					return io.NopCloser(fails(b[offset:], n-int(offset))), nil
 				}
 				var r io.ReadCloser
-				if r, err = OpenZip(t.Context(), file); err == nil {
+				if r, _, err = OpenZip(t.Context(), file); err == nil {
 					_, err = io.ReadAll(r)
 					r.Close()
 				}

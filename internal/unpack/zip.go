@@ -12,18 +12,24 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/flate"
+
+	"roster/internal/audience"
 )
 
 // maxNames is how many files of an archive an error names.
 const maxNames = 5
 
-// OpenZip opens the only file in a zip file, which it reads by ranges. Errors are *Error or those of the file.
-func OpenZip(ctx context.Context, f File) (io.ReadCloser, error) {
+// maxSkipped is how many skipped files of an archive are named.
+const maxSkipped = 100
+
+// OpenZip opens the only file of data in a zip file, which it reads by ranges. It returns the names of the files beside it
+// that are no data. Errors are *Error or those of the file.
+func OpenZip(ctx context.Context, f File) (r io.ReadCloser, skipped []string, err error) {
 	ranges := &ranges{ctx: ctx, file: f}
-	member, err := onlyMember(ranges, f.Size)
+	member, skipped, err := onlyMember(ranges, f.Size)
 	if err != nil {
 		ranges.close()
-		return nil, err
+		return nil, nil, err
 	}
 	return &zipReader{ReadCloser: ahead(&output{method: Zip, in: &ranges.input, bombSize: bombSize, open: func() (io.Reader, func(), error) {
 		r, err := member.Open()
@@ -31,53 +37,64 @@ func OpenZip(ctx context.Context, f File) (io.ReadCloser, error) {
 			return nil, nil, err
 		}
 		return &toEnd{r: r, ranges: ranges}, func() { r.Close() }, nil
-	}}), ranges: ranges}, nil
+	}}), ranges: ranges}, skipped, nil
 }
 
-// onlyMember finds the only file of an archive by its directory.
-func onlyMember(r *ranges, size int64) (*zip.File, error) {
+// onlyMember finds the only file of data of an archive by its directory, and names the others.
+func onlyMember(r *ranges, size int64) (only *zip.File, skipped []string, err error) {
 	if err := checkDirectory(r, size); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	directory := &directoryReader{ranges: r, left: maxZipDirectory}
 	archive, err := zip.NewReader(directory, size)
 	directory.left = -1
 	switch {
 	case r.input.err != nil:
-		return nil, r.input.err
+		return nil, nil, r.input.err
 	case directory.over:
-		return nil, &Error{Zip, fmt.Sprintf("has a directory of more than %d MiB, of many files; unpack it", maxZipDirectory>>20)}
+		return nil, nil, &Error{Zip, fmt.Sprintf("has a directory of more than %d MiB, of many files; unpack it", maxZipDirectory>>20)}
 	case err != nil:
-		return nil, &Error{Zip, fmt.Sprintf("has no directory at its end (%s): it is cut off or damaged; upload it again, whole", err)}
+		return nil, nil, &Error{Zip, fmt.Sprintf("has no directory at its end (%s): it is cut off or damaged; upload it again, whole", err)}
 	}
 	archive.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser {
 		return flate.NewReader(bufio.NewReaderSize(r, inBuffer))
 	})
 	var members []*zip.File
 	for _, m := range archive.File {
-		if !strings.HasSuffix(m.Name, "/") && !strings.HasPrefix(m.Name, "__MACOSX/") {
+		switch {
+		case strings.HasSuffix(m.Name, "/"):
+		case strings.HasPrefix(m.Name, "__MACOSX/"):
+			skipped = append(skipped, m.Name)
+		default:
 			members = append(members, m)
 		}
 	}
+	if slices.ContainsFunc(members, func(m *zip.File) bool { return m.Name == "[Content_Types].xml" || m.Name == "META-INF/manifest.xml" }) {
+		return nil, nil, &Error{Zip, "is a spreadsheet or a document of an office program; save it as CSV"}
+	}
 	if len(members) > 1 {
-		members = slices.DeleteFunc(members, func(m *zip.File) bool { return strings.HasPrefix(path.Base(m.Name), ".") })
+		members = slices.DeleteFunc(members, func(m *zip.File) bool {
+			beside := strings.HasPrefix(path.Base(m.Name), ".") || path.Base(m.Name) == "_SUCCESS" || audience.Incidental(m.Name) != ""
+			if beside {
+				skipped = append(skipped, m.Name)
+			}
+			return beside
+		})
 	}
 	switch {
 	case len(members) == 0:
-		return nil, &Error{Zip, "has no file in it"}
-	case slices.ContainsFunc(members, func(m *zip.File) bool { return m.Name == "[Content_Types].xml" || m.Name == "META-INF/manifest.xml" }):
-		return nil, &Error{Zip, "is a spreadsheet or a document of an office program; save it as CSV"}
+		return nil, nil, &Error{Zip, "has no file in it"}
 	case len(members) > 1:
-		return nil, &Error{Zip, fmt.Sprintf("must have one file in it, but has %d: %s; unpack it", len(members), nameList(members))}
+		return nil, nil, &Error{Zip, fmt.Sprintf("must have one file in it, but has %d: %s; unpack it", len(members), nameList(members))}
 	}
 	const encrypted = 1
 	switch m := members[0]; {
 	case m.Flags&encrypted != 0:
-		return nil, &Error{Zip, "is encrypted; zip it without a password"}
+		return nil, nil, &Error{Zip, "is encrypted; zip it without a password"}
 	case m.Method != zip.Store && m.Method != zip.Deflate:
-		return nil, &Error{Zip, fmt.Sprintf("is compressed by method %d, which is not supported; zip it with deflate", m.Method)}
+		return nil, nil, &Error{Zip, fmt.Sprintf("is compressed by method %d, which is not supported; zip it with deflate", m.Method)}
 	}
-	return members[0], nil
+	return members[0], skipped[:min(len(skipped), maxSkipped)], nil
 }
 
 func nameList(members []*zip.File) string {

@@ -75,7 +75,7 @@ func TestZipClaims(t *testing.T) {
 		f := File{Size: int64(len(c.file)), Open: func(_ context.Context, offset, length int64) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(c.file[offset:])), nil
 		}}
-		r, err := OpenZip(t.Context(), f)
+		r, _, err := OpenZip(t.Context(), f)
 		if err == nil {
 			_, err = io.ReadAll(r)
 			r.Close()

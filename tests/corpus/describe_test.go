@@ -84,6 +84,9 @@ func describeFile(w *strings.Builder, f audience.FileResult) {
 		fmt.Fprintf(w, "%s\n  %s", formatOf(f.Format), rowsOf(f.Rows))
 	}
 	w.WriteByte('\n')
+	if len(f.SkippedFiles) > 0 {
+		fmt.Fprintf(w, "  skipped in it %q\n", f.SkippedFiles)
+	}
 	if f.BlankRows > 0 {
 		fmt.Fprintf(w, "  blank rows %d\n", f.BlankRows)
 	}
