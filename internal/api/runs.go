@@ -134,6 +134,32 @@ const (
 	maxRuns     = 40
 )
 
+// runPages goes on behind a run, which runs that begin meanwhile do not move.
+var runPages = pages{"start", []string{"sortBy", "property"}}
+
+// runCursor is the place of a run in a list.
+type runCursor struct {
+	At   int64 `json:"a"` // microseconds
+	Seq  int64 `json:"s"`
+	Seen int   `json:"n"` // runs up to it
+}
+
+// runStart reads where a page of runs begins: behind the page before or, as older clients have it, at an offset. It returns how many runs
+// come before.
+func (q *query) runStart(want *meta.RunQuery) (seen int) {
+	if list := q.Values["start"]; len(list) == 1 {
+		if _, err := strconv.ParseInt(list[0], 10, 32); err == nil {
+			want.Offset = q.start()
+			return want.Offset
+		}
+	}
+	var from runCursor
+	if runPages.read(q, &from) {
+		want.After = &meta.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq}
+	}
+	return from.Seen
+}
+
 func (s *server) listRuns(c *call) (answer, error) {
 	id, err := c.audienceID()
 	if err != nil {
@@ -143,7 +169,9 @@ func (s *server) listRuns(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	want := meta.RunQuery{Limit: q.limit(defaultRuns, maxRuns), Offset: q.start(), SortBy: "createdAt", Descending: true}
+	want := meta.RunQuery{SortBy: "createdAt", Descending: true}
+	want.Limit = q.limit(defaultRuns, maxRuns)
+	seen := q.runStart(&want)
 	if by := q.Get("sortBy"); q.Has("sortBy") {
 		want.SortBy, want.Descending = sortBy(q, by)
 	}
@@ -157,7 +185,11 @@ func (s *server) listRuns(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body := client.RunList{Runs: []client.Run{}, Page: pageOf(want.Limit, want.Offset, len(list), total)}
+	body := client.RunList{Runs: []client.Run{}, Page: client.Page{Limit: want.Limit, Count: len(list), TotalCount: total}}
+	if seen += len(list); len(list) > 0 && seen < total { // runs that began meanwhile may leave the last page empty
+		last := &list[len(list)-1]
+		body.Page.Next = runPages.token(q, runCursor{last.CreatedAt.UnixMicro(), last.Seq, seen})
+	}
 	for i := range list {
 		body.Runs = append(body.Runs, runBody(&list[i]))
 	}

@@ -373,6 +373,7 @@ var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "orig
 type RunQuery struct {
 	Limit  int // 1 to 40
 	Offset int
+	After  *RunPlace // of the run that the list goes on after; nil begins it
 	// SortBy is "name" or "createdAt", which is the default. Ties are broken by Seq. Descending turns it all round.
 	SortBy     string
 	Descending bool

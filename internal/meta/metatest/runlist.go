@@ -63,6 +63,10 @@ func testRunList(w *world) {
 	}{
 		{"oldest first", meta.RunQuery{Limit: 40, SortBy: "createdAt"}, []int64{1, 2, 3, 4, 5, 6}},
 		{"newest first", meta.RunQuery{Limit: 40, SortBy: "createdAt", Descending: true}, []int64{6, 5, 4, 3, 2, 1}},
+		{"oldest first, after a run", meta.RunQuery{Limit: 2, SortBy: "createdAt", After: &meta.RunPlace{At: all[1].CreatedAt, Seq: 2}}, []int64{3, 4}},
+		{"newest first, after a run", meta.RunQuery{Limit: 2, SortBy: "createdAt", Descending: true, After: &meta.RunPlace{At: all[4].CreatedAt, Seq: 5}}, []int64{4, 3}},
+		{"by name, after a run", meta.RunQuery{Limit: 2, SortBy: "name", After: &meta.RunPlace{At: all[4].CreatedAt, Seq: 5}}, []int64{6}},
+		{"after the last run", meta.RunQuery{Limit: 2, SortBy: "createdAt", Descending: true, After: &meta.RunPlace{At: all[0].CreatedAt, Seq: 1}}, []int64{}},
 		{"by name", meta.RunQuery{Limit: 40, SortBy: "name"}, []int64{1, 2, 3, 4, 5, 6}},
 		{"by name, descending", meta.RunQuery{Limit: 40, SortBy: "name", Descending: true}, []int64{6, 5, 4, 3, 2, 1}},
 		{"a page", meta.RunQuery{Limit: 2, Offset: 1, SortBy: "createdAt", Descending: true}, []int64{5, 4}},

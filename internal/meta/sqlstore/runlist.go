@@ -42,6 +42,9 @@ func (q queries) Runs(ctx context.Context, scope audience.Scope, aud audience.ID
 				return err
 			}
 		}
+		if query.After != nil {
+			where.after(query)
+		}
 		all, err = list(ctx, q, "the runs", selectRuns+` WHERE `+where.sql+` ORDER BY `+runOrder(query)+
 			fmt.Sprintf(` LIMIT $%d OFFSET $%d`, len(where.args)+1, len(where.args)+2),
 			append(where.args, max(query.Limit, 0), max(query.Offset, 0)), scanRun)
@@ -67,6 +70,22 @@ type runConditions struct {
 	sql   string
 	args  []any
 	never bool // no run can fulfil it
+}
+
+// after leaves out the runs up to a place in the order of the list.
+func (c *runConditions) after(query meta.RunQuery) {
+	beyond := ">"
+	if query.Descending {
+		beyond = "<"
+	}
+	n := len(c.args)
+	if query.SortBy == "name" {
+		c.sql += fmt.Sprintf(` AND r.seq %s $%d`, beyond, n+1)
+		c.args = append(c.args, query.After.Seq)
+		return
+	}
+	c.sql += fmt.Sprintf(` AND (r.created_at, r.seq) %s ($%d, $%d)`, beyond, n+1, n+2)
+	c.args = append(c.args, asTime(&query.After.At), query.After.Seq)
 }
 
 // add narrows the list by a filter. name is the name of all its runs.
