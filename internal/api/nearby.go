@@ -75,6 +75,9 @@ func (s *server) listLabels(c *call) (answer, error) {
 		return answer{}, err
 	}
 	family := c.PathValue("family")
+	if family != "core" && family != "custom" {
+		return answer{}, audience.Errorf(audience.NotFound, "there is no family of labels %.64q; core and custom are", family)
+	}
 	entries := []any{}
 	for _, l := range used {
 		if of, name, _ := strings.Cut(l, "/"); of == family {

@@ -34,6 +34,7 @@ type pageGate struct {
 	in    *bufio.Reader // the stored bytes of the chunk
 	dict  bool          // the dictionary was read
 	held  int64         // memory of the page
+	plain []byte        // the page as the library reads it
 	space *pageSpace
 
 	head []byte // of the page, for the library
@@ -42,16 +43,16 @@ type pageGate struct {
 	err  error // the first one
 }
 
-// pageSpace is what the columns of a row group unpack pages in, one after the other: the library copies a page before the next one
-// of any column is read, unless it reads the page piece by piece.
+// pageSpace is what the columns of a row group read compressed pages into, one after the other: such a page is unpacked before another
+// one is read. What it unpacks to is the column's own, since the library reads ahead and may stop in the middle of a page.
 type pageSpace struct {
-	pages         pages
-	packed, plain []byte
+	pages  pages
+	packed []byte
 }
 
 func (s *pageSpace) close() {
 	s.pages.close()
-	s.packed, s.plain = nil, nil
+	s.packed = nil
 }
 
 // pageBody is what follows the header of a page.
@@ -130,6 +131,7 @@ func (g *pageGate) closeBody() {
 func (g *pageGate) close() {
 	g.closeBody()
 	g.memory.close()
+	g.plain = nil
 }
 
 // damaged names the column of an error of the file.
@@ -251,7 +253,12 @@ func (g *pageGate) whole(h pageHeader, levels int) (plain []byte, err error) {
 	if !codec.Plausible(int64(int(h.packed)-levels), int64(int(h.plain)-levels)) {
 		return nil, fmt.Errorf("a page of %d bytes says that it has %d without compression", h.packed, h.plain)
 	}
-	packed, err := g.buffer(&g.space.packed, h, h.packed, codec == unpack.Stored)
+	var packed []byte
+	if codec == unpack.Stored {
+		packed, err = g.buffer(h, h.packed)
+	} else if packed, err = g.space.pages.grow(g.space.packed, int64(h.packed)); err == nil {
+		g.space.packed = packed
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -264,23 +271,23 @@ func (g *pageGate) whole(h pageHeader, levels int) (plain []byte, err error) {
 	if codec == unpack.Stored {
 		return packed, nil
 	}
-	if plain, err = g.buffer(&g.space.plain, h, h.plain, true); err != nil {
+	if plain, err = g.buffer(h, h.plain); err != nil {
 		return nil, err
 	}
 	copy(plain, packed[:levels])
 	return plain, codec.Block(plain[levels:], packed[levels:])
 }
 
-// buffer returns a buffer for a page: the spare one, or one of the page's own when the library may read it piece by piece.
-func (g *pageGate) buffer(spare *[]byte, h pageHeader, size int32, read bool) (b []byte, err error) {
-	if read && h.typ != pageDictionary && g.typ.bytes() && (size > streamed || h.encoding == encodingDeltaTexts) {
+// buffer returns the column's buffer for a page, or one of the page's own that goes with a large page.
+func (g *pageGate) buffer(h pageHeader, size int32) (b []byte, err error) {
+	if h.typ != pageDictionary && g.typ.bytes() && (size > streamed || h.encoding == encodingDeltaTexts) {
 		if err := g.hold(int64(size)); err != nil {
 			return nil, err
 		}
 		return make([]byte, size), nil
 	}
-	*spare, err = g.space.pages.grow(*spare, int64(size))
-	return *spare, err
+	g.plain, err = g.memory.grow(g.plain, int64(size))
+	return g.plain, err
 }
 
 func (g *pageGate) codecOf(h pageHeader) unpack.Codec {

@@ -125,6 +125,7 @@ var operations = map[string]operation{
 	"GET /foundation/flowservice/runs/{flowRunId}":                   reading(200),
 	"GET /foundation/flowservice/runs":                               listing(200).asks("property=flowId=={flowId}"),
 	"GET /core/idnamespace/identities":                               listing(200),
+	"GET /core/idnamespace/identities/{namespace}":                   listing(200),
 	"POST /core/idnamespace/identities":                              creating(201).sends(`{"name": "{new}", "code": "{new}", "idType": "Cookie"}`),
 	"GET /foundation/sandbox-management/sandboxes":                   listing(200),
 	"POST /foundation/sandbox-management/sandboxes":                  administering(202).sends(`{"name": "{new}", "title": "New"}`).with(func(o *operation) { o.foreign = 202 }),

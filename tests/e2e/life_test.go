@@ -141,6 +141,7 @@ func TestExpiry(t *testing.T) {
 			}
 		}
 	}
+	s.believe()
 	s.land("in.csv", "mail,points\ncleo@example.com,1\n")
 	run := s.ingest(id, "")
 	sameJSON(t, "members after everybody expired", run["members"], `{"before": 2, "after": 1, "removed": 0, "expired": 2}`)

@@ -150,6 +150,7 @@ func TestReceipts(t *testing.T) {
 	s.stop()
 	s.clock.advance(31 * 24 * time.Hour) // the members' time is over
 	s.open()
+	s.believe()
 	if again := s.call("GET", runs+firstID+"/receipt", ""); string(again.body) != receipt {
 		t.Errorf("the receipt became\n%s\nit was\n%s", again.body, receipt)
 	}

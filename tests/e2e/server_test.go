@@ -50,6 +50,15 @@ func (c *clock) advance(d time.Duration) {
 	c.offset += d
 }
 
+// believe has the server take a clock that the test put far ahead for right: it doubts such a clock for a day.
+func (s *server) believe() {
+	s.t.Helper()
+	s.stop()
+	s.open() // it sees the clock
+	s.clock.advance(25 * time.Hour)
+	s.token = s.newToken()
+}
+
 // start starts a server on an empty data directory, with a configuration that tune may change.
 func start(t *testing.T, tune ...func(*app.Config)) *server {
 	t.Helper()
