@@ -149,7 +149,7 @@ def main():
     flow, flow_run = ended["details"][0]["flowId"], ended["details"][0]["flowRunId"]
     found = flows.getFlow(flow)
     holds("getFlow", found["id"] == flow, found)
-    found = flows.getFlows()
+    found = until(lambda: flows.getFlows(), lambda found: all(f["lastRunDetails"]["state"] != "inProgress" for f in found))  # the erasure has a run
     holds("getFlows", [f for f in found if f["id"] == flow and f["lastRunDetails"]["state"] == "success"], found)
     every = {f["id"] for f in found}
     found = flows.getFlows(limit=1, n_results="inf")

@@ -228,13 +228,13 @@ func TestSchemathesis(t *testing.T) {
 	}
 	s := serve(t)
 	s.land("probe.csv", "mail\nada@example.com\ngrace@example.com\n")
-	config := filepath.Join(t.TempDir(), "schemathesis.toml")
-	if _, err := s.run(t.Context(), program, "probe.py", filepath.Join(s.dir, "credentials.json"), config); err != nil {
+	config, spec := filepath.Join(t.TempDir(), "schemathesis.toml"), filepath.Join(t.TempDir(), "openapi.yaml")
+	if _, err := s.run(t.Context(), program, "probe.py", filepath.Join(s.dir, "credentials.json"), config, spec); err != nil {
 		t.Fatal(err)
 	}
 	origin := "https://" + s.address
 	// What is deleted would be missing for the rest of the probe.
-	out, err := s.run(t.Context(), program, "-m", "schemathesis.cli", "--config-file", config, "run", origin+"/openapi.yaml", "--url", origin, "--tls-verify", s.ca,
+	out, err := s.run(t.Context(), program, "-m", "schemathesis.cli", "--config-file", config, "run", spec, "--url", origin, "--tls-verify", s.ca,
 		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection",
 		"--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-shrink", "--warnings", "off",
 		"--seed", "20261123", // what is found can be found again

@@ -1,6 +1,7 @@
 """Prepares what schemathesis needs to get beyond 404: an audience that has had a run, a connection, a task.
 
-probe.py CREDENTIALS CONFIG   writes schemathesis' configuration with ids that exist and the headers of a caller.
+probe.py CREDENTIALS CONFIG SPEC   writes schemathesis' configuration with ids that exist and the headers of a caller, and the
+served openapi.yaml with one rule spelled out that it has in words: a property of a body that is null is absent.
 """
 import json
 import sys
@@ -8,6 +9,7 @@ import time
 
 import nearby  # before everything that opens connections
 import requests
+import yaml
 
 with open(sys.argv[1], encoding="utf-8") as file:
     creds = json.load(file)
@@ -50,3 +52,40 @@ known = {
 with open(sys.argv[2], "w", encoding="utf-8") as file:
     file.write("[headers]\n" + "".join(f"{json.dumps(k)} = {json.dumps(v)}\n" for k, v in headers.items()))
     file.write("[parameters]\n" + "".join(f'"path.{k}" = {json.dumps(v)}\n' for k, v in known.items()))
+
+spec = yaml.safe_load(requests.get(base + "/openapi.yaml", timeout=30).text)
+schemas = spec["components"]["schemas"]
+
+
+def taken(schema):
+    """The schema of what a body may be: as it is described, with null for what need not be there."""
+    if ref := schema.get("$ref"):
+        name = "Taken." + ref.removeprefix("#/components/schemas/").replace("/", ".")
+        if name not in schemas:
+            schemas[name] = {}  # while it is made: it may refer to itself
+            found = spec
+            for part in ref[2:].split("/"):
+                found = found[part]
+            schemas[name] = taken(found)
+        return {"$ref": "#/components/schemas/" + name}
+    made, must = dict(schema), schema.get("required", [])
+    if "properties" in schema:
+        made["properties"] = {n: taken(p) if n in must else {"anyOf": [taken(p), {"type": "null"}]} for n, p in schema["properties"].items()}
+    if isinstance(schema.get("additionalProperties"), dict):
+        made["additionalProperties"] = {"anyOf": [taken(schema["additionalProperties"]), {"type": "null"}]}
+    if "items" in schema:
+        made["items"] = taken(schema["items"])
+    for several in ("anyOf", "oneOf", "allOf"):
+        if several in schema:
+            made[several] = [taken(s) for s in schema[several]]
+    return made
+
+
+bodies = list(spec["components"].get("requestBodies", {}).values())
+bodies += [op["requestBody"] for item in spec["paths"].values() for op in item.values() if isinstance(op, dict) and "content" in op.get("requestBody", {})]
+for body in bodies:
+    for media in body["content"].values():
+        if "schema" in media:
+            media["schema"] = taken(media["schema"])
+with open(sys.argv[3], "w", encoding="utf-8") as file:
+    yaml.safe_dump(spec, file)

@@ -108,7 +108,7 @@ func TestFullThenChangesThenFull(t *testing.T) {
 	load := func(file, mode string) rostertest.Imported {
 		t.Helper()
 		rostertest.Place(t, file, place)
-		return rostertest.Import(t, data, place, "mail=Email", "--field", "points=long", "--field", "score=number", mode)
+		return rostertest.Import(t, data, place, "mail=Email", "--field", "points=long", "--field", "score=number", "--field", "big=long", mode)
 	}
 
 	first := load(a, "--full")
