@@ -144,7 +144,7 @@ func (a *App) checkAbove(root, real string) error {
 	}
 	for _, system := range []string{"/proc", "/sys", "/dev"} {
 		if inside(system, real) {
-			return fmt.Errorf("the folder %s lies in %s, which has no files but what the system and its processes are doing", root, system)
+			return fmt.Errorf("the folder %s lies in %s, which has no files but what the system and its processes are doing; name a folder of files", root, system)
 		}
 	}
 	return nil

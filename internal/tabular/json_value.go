@@ -52,9 +52,6 @@ func (b *builder) append(v []byte, number bool) (code string) {
 	return code
 }
 
-// isNull reports whether a row is null.
-func (b *builder) isNull(row int) bool { return b.valid[row/8]>>(row%8)&1 == 0 }
-
 // parseWhole parses a whole number. As a JSON number it may be written with a point or an exponent.
 func parseWhole(v []byte, number bool) (n int64, code string) {
 	n, code = parseLong(v)

@@ -19,7 +19,6 @@ type thriftField struct {
 func zigzag(v int64) []byte { return binary.AppendUvarint(nil, uint64(v<<1)^uint64(v>>63)) }
 
 func num(id int16, v int64) thriftField { return thriftField{id, thriftI64, zigzag(v)} }
-func yes(id int16) thriftField          { return thriftField{id, thriftTrue, nil} }
 func str(id int16, s string) thriftField {
 	return thriftField{id, thriftBinary, append(binary.AppendUvarint(nil, uint64(len(s))), s...)}
 }
