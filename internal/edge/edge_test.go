@@ -122,6 +122,8 @@ func TestCrowd(t *testing.T) {
 	if !known.alive("/") || !other.alive("/") {
 		t.Error("a connection that is known, or of another address, made way")
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.load > 9 {
 		t.Errorf("%d connections", w.load)
 	}

@@ -102,10 +102,11 @@ func TestAnswer(t *testing.T) {
 		if _, _, err := b.Answer(t.Context(), 8*mib, mib); !errors.Is(err, memory.ErrBusy) {
 			t.Fatalf("beside an answer that holds all: %v", err)
 		}
+		all := release
 		go func() {
 			time.Sleep(time.Second)
-			release()
-			release()
+			all()
+			all()
 		}()
 		if _, release, err = b.Answer(t.Context(), 8*mib, mib); err != nil {
 			t.Fatal(err)

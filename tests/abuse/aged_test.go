@@ -1,0 +1,59 @@
+package abuse
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAgedMetadata restores an older copy of the metadata and the catalog beside a newer lake and a newer profile store: the server is as it
+// was then, and goes on from there.
+func TestAgedMetadata(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	c.stop()
+	aged := t.TempDir()
+	names := []string{"roster.db", "catalog.db"}
+	cp := func(from, to string) {
+		for _, n := range names {
+			for _, s := range []string{"", "-wal", "-shm"} {
+				os.Remove(filepath.Join(to, n+s))
+				if b, err := os.ReadFile(filepath.Join(from, n+s)); err == nil {
+					if err := os.WriteFile(filepath.Join(to, n+s), b, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	cp(c.dir, aged)
+	c.open()
+	c.put("crowd.csv", []byte("email,phone\nlate@example.com,+49301\n"))
+	if r := c.run(c.audience, `{"differentialIngestion":true}`); r["status"] != "SUCCESS" {
+		t.Fatal(r)
+	}
+	if a := c.lookUp("late@example.com"); a.status != 200 {
+		t.Fatal(a)
+	}
+	c.stop()
+	cp(aged, c.dir)
+	code, out := c.roster("check")
+	if code != 1 || !strings.Contains(out, c.audience) {
+		t.Errorf("check of the mixture: %d %s", code, out)
+	}
+	c.open()
+	c.wantHealed("aged metadata beside a newer lake and profile store")
+	if a := c.lookUp("late@example.com"); a.status != 404 {
+		t.Errorf("somebody whom no run that is known brought: %d", a.status)
+	}
+	if r := c.run(c.audience, `{"differentialIngestion":true}`); r["status"] != "SUCCESS" {
+		t.Errorf("the run after: %v", r)
+	}
+	if a := c.lookUp("late@example.com"); a.status != 200 {
+		t.Errorf("after the run: %d", a.status)
+	}
+	if code, out = c.roster("check"); code != 0 {
+		t.Errorf("check after the run: %d %s", code, out)
+	}
+}
