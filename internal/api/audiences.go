@@ -334,7 +334,7 @@ func audienceMeta(a *audience.Audience) *client.AudienceMeta {
 	return &client.AudienceMeta{Members: a.Members, LastRunID: string(a.LastRun), ExpiresAt: epoch(a.ExpiresAt())}
 }
 
-// millis is a time in milliseconds, as the flow service writes it; 0 for none.
+// millis is a time in milliseconds, as the flow service and the catalog write it; 0 for none.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"roster/internal/audience"
 	"roster/internal/control"
@@ -225,10 +224,10 @@ func batchBody(r *audience.Run, stage int, sandbox *audience.Sandbox) batch {
 	rows := r.Result.Rows
 	b := batch{
 		ID: r.Stages[stage].FlowRunID, Status: batchStatuses[r.Status], ImsOrg: r.Scope.Org, SandboxID: sandbox.ID, Created: r.CreatedAt.UnixMilli(), Updated: r.UpdatedAt.UnixMilli(),
-		Started: milliseconds(r.CreatedAt), Completed: milliseconds(r.EndedAt), CreatedClient: r.CreatedBy, CreatedUser: r.CreatedBy, Version: "1.0",
+		Started: millis(r.CreatedAt), Completed: millis(r.EndedAt), CreatedClient: r.CreatedBy, CreatedUser: r.CreatedBy, Version: "1.0",
 		RecordCount: rows.Read - rows.Rejected, Tags: map[string][]string{"flowId": {r.FlowID}, "runId": {string(r.ID)}, "audienceName": {r.AudienceName}},
 		RelatedObjects: []relatedObject{{Type: "dataSet", ID: string(r.AudienceID)}},
-		Metrics: batchMetrics{StartTime: milliseconds(r.CreatedAt), EndTime: milliseconds(r.EndedAt), RecordsRead: rows.Read,
+		Metrics: batchMetrics{StartTime: millis(r.CreatedAt), EndTime: millis(r.EndedAt), RecordsRead: rows.Read,
 			RecordsWritten: rows.Added + rows.Updated, FailedRecordCount: rows.Rejected, InvalidRecordCount: rows.Rejected},
 		Errors: []batchError{},
 	}
@@ -236,12 +235,4 @@ func batchBody(r *audience.Run, stage int, sandbox *audience.Sandbox) batch {
 		b.Errors = append(b.Errors, batchError{Code: string(r.Error.Code), Description: r.Error.Message})
 	}
 	return b
-}
-
-// milliseconds is a time in milliseconds; 0 for none.
-func milliseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }
