@@ -181,10 +181,7 @@ const (
 )
 
 func (s *server) listAudiences(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	limit, offset := q.limit(defaultAudiences, maxAudiences), q.start()
 	want := meta.AudienceQuery{Limit: limit, Offset: offset, NameContains: q.Get("name")}
 	if status := q.Get("status"); status != "" {

@@ -48,10 +48,7 @@ type observableSchema struct {
 }
 
 func (s *server) listDatasets(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	// aepp counts from 1, others from 0. Whoever counts from 0 gets the last dataset of the page before once more.
 	want := meta.AudienceQuery{Limit: q.limit(defaultCatalog, maxCatalog), Offset: max(0, q.start()-1), NoTotal: true, SortBy: meta.SortCreated}
 	if name := q.Get("name"); name != "" {
@@ -152,10 +149,7 @@ type batchError struct {
 var batchStatuses = map[audience.Status]string{audience.Processing: "processing", audience.Success: "success", audience.Failed: "failed"}
 
 func (s *server) listBatches(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	limit, start := q.limit(defaultCatalog, maxCatalog), q.start()
 	if start > maxCatalogStart {
 		q.problems.Add("start", "must be at most %d", maxCatalogStart)

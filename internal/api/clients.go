@@ -19,10 +19,7 @@ const (
 var clientPages = pages{parameter: "start"}
 
 func (s *server) listClients(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	after := ""
 	clientPages.read(q, &after)
 	limit := q.limit(defaultClients, maxClients)

@@ -48,10 +48,7 @@ type connectionsFrom struct {
 var connectionPages = pages{"continuationToken", []string{"property"}}
 
 func (s *server) listConnections(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	from := connectionsFrom{Limit: defaultConnections}
 	connectionPages.read(q, &from)
 	limit, name := q.limit(from.Limit, maxConnections), q.connectionName()

@@ -18,10 +18,7 @@ var covered = []string{"the profile store", "the current members of every audien
 
 // erase begins to take an identity out of all audiences of the sandbox.
 func (s *server) erase(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	who := q.identity()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
@@ -34,10 +31,7 @@ func (s *server) erase(c *call) (answer, error) {
 }
 
 func (s *server) listErasures(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	var after *meta.ErasurePlace
 	if at, id, ok := q.timePlace(); ok {
 		after = &meta.ErasurePlace{At: at, ID: audience.ErasureID(id)}

@@ -60,10 +60,7 @@ func (s *server) exploreSpec(c *call) (answer, error) {
 
 // explore answers what a folder holds, or how a file looks.
 func (s *server) explore(c *call, conn audience.ConnectionID, landing bool) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	want := q.exploration()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

@@ -52,10 +52,7 @@ type flowRunsFrom struct {
 }
 
 func (s *server) listFlowRuns(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	from := q.flowRuns()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

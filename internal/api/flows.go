@@ -47,10 +47,7 @@ type flowsFrom struct {
 }
 
 func (s *server) listFlows(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	from := q.flows()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

@@ -16,10 +16,7 @@ import (
 
 // landingZone describes the landing zone.
 func (s *server) landingZone(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	if t := q.Get("type"); t != "" && t != "user_drop_zone" {
 		return answer{}, audience.InvalidField("type", "must be user_drop_zone; there is no other landing zone")
 	}
@@ -126,10 +123,7 @@ var filePages = pages{"start", []string{"prefix"}}
 
 // listFiles lists the files of the landing zone.
 func (s *server) listFiles(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	after := ""
 	filePages.read(q, &after)
 	limit, prefix := q.limit(landing.DefaultFiles, landing.MaxFiles), q.Get("prefix")

@@ -29,10 +29,7 @@ func (s *server) members(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	want := control.MemberQuery{}
 	var from control.MemberPlace
 	if memberPages.read(q, &from) {

@@ -33,6 +33,10 @@ var emptyLists = map[string]any{
 	"/unifiedtags/tags":                          map[string]any{"tags": []any{}, "_page": map[string]any{"count": 0, "next": nil}},
 }
 
+// ofEmpty are the parameters that AEP describes for these lists.
+var ofEmpty = ignored("limit", "start", "page", "sort", "sortBy", "sortOrder", "orderBy", "orderby", "property", "status", "default", "snapshot.name",
+	"schema.name", "duleLabels", "marketingAction", "evaluationInfo.continuous.enabled", "evaluationInfo.batch.enabled", "evaluationInfo.synchronous.enabled")
+
 var schemas = map[string]any{"results": []any{}, "_page": map[string]any{"orderby": "updated", "next": nil, "count": 0}, "_links": map[string]any{"next": nil}}
 
 // policyList is a list of the policy service. Its link is a template without an address: clients read on while there is one.
@@ -43,7 +47,7 @@ func policyList(entries []any) children {
 // nearby are the routes of the lists that are always empty.
 func nearby() (list []route) {
 	for path, body := range emptyLists {
-		list = append(list, route{method: "GET", path: path, do: func(*call) (answer, error) { return answer{http.StatusOK, body}, nil }})
+		list = append(list, route{method: "GET", path: path, takes: ofEmpty, do: func(*call) (answer, error) { return answer{http.StatusOK, body}, nil }})
 	}
 	return list
 }
@@ -117,10 +121,7 @@ var specNames = map[string]string{
 }
 
 func (s *server) listConnectionSpecs(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	property, want, filtered := strings.Cut(q.Get("property"), "==")
 	if filtered && property != "name" && property != "id" {
 		q.problems.Add("property", "%.100q must be name== and a name, or id== and an id", q.Get("property"))
@@ -178,10 +179,7 @@ func (s *server) listFlowSpecs(c *call) (answer, error) {
 	spec := map[string]any{"id": specCloudFlow, "name": "CloudStorageToAEP", "version": specVersion, "sourceConnectionSpecIds": sources,
 		"targetConnectionSpecIds": []string{specDataLake, specProfileStore}}
 	items := []any{spec}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	if property, want, filtered := strings.Cut(q.Get("property"), "=="); filtered && spec[property] != want {
 		items = []any{}
 	}

@@ -24,10 +24,7 @@ const (
 
 // lookup answers the profile of one identity.
 func (s *server) lookup(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	who := q.identity()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"fmt"
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,8 +15,39 @@ import (
 	"roster/internal/audience"
 )
 
-// query is the query of a call's URL, with the problems found in it. Parameters that a call does not know are
-// ignored: clients send many.
+// parameters are those that the query of a call may have, by their names, and what each may be. openapi.yaml describes them, and
+// a test compares the two.
+type parameters map[string]parameter
+
+// parameter is what a parameter of a query may be.
+type parameter int
+
+const (
+	exact  parameter = iota + 1 // a number, a word of a list, a condition: anything but an empty text
+	text                        // any text; an empty one selects nothing
+	unused                      // it is AEP's, and has no effect here
+)
+
+// ignored are parameters without effect.
+func ignored(names ...string) parameters {
+	p := parameters{}
+	for _, name := range names {
+		p[name] = unused
+	}
+	return p
+}
+
+// and returns the parameters of both.
+func (p parameters) and(more parameters) parameters {
+	all := maps.Clone(p)
+	maps.Copy(all, more)
+	return all
+}
+
+// ignoredHeader names the parameters of a query that had no effect.
+const ignoredHeader = "X-Roster-Ignored"
+
+// query is the query of a call's URL, with the problems found in it.
 type query struct {
 	url.Values
 	call     *call
@@ -26,20 +60,54 @@ const (
 	maxFilters    = 20
 )
 
-func (c *call) query() (*query, error) {
+// parseQuery reads the query of the call's URL. It refuses a parameter that the call does not take, and an empty one that must
+// not be, and names in the answer's header those that have no effect.
+func (c *call) parseQuery(h http.Header, takes parameters) error {
+	c.values = url.Values{}
+	if c.URL.RawQuery == "" {
+		return nil
+	}
 	values, err := url.ParseQuery(c.URL.RawQuery)
 	if err != nil {
-		return nil, audience.Errorf(audience.Invalid, "the query of the URL is not well-formed")
+		return audience.Errorf(audience.Invalid, "the query of the URL is not well-formed")
 	}
 	given := 0
 	for _, list := range values {
 		given += len(list)
 	}
 	if given > maxParameters {
-		return nil, audience.Errorf(audience.Invalid, "the query of the URL has %d parameters; at most %d are allowed", given, maxParameters)
+		return audience.Errorf(audience.Invalid, "the query of the URL has %d parameters; at most %d are allowed", given, maxParameters)
 	}
-	return &query{Values: values, call: c}, nil
+	var problems audience.Problems
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch kind := takes[name]; {
+		case kind == unused:
+			delete(values, name)
+			h.Add(ignoredHeader, name)
+		case kind == exact && slices.Contains(values[name], ""):
+			problems.Add(name, "is empty; give it a value, or leave it out")
+		case kind == 0:
+			problems.Add(shown(name), "is no parameter of this call; %s", takes)
+		}
+	}
+	c.values = values
+	return problems.Err()
 }
+
+// shown is the name of a parameter that nobody knows, cut to be shown.
+func shown(name string) string {
+	return fmt.Sprintf("%.64s", strings.ToValidUTF8(name, "?"))
+}
+
+func (p parameters) String() string {
+	if len(p) == 0 {
+		return "it has none"
+	}
+	return "it has " + strings.Join(slices.Sorted(maps.Keys(p)), ", ")
+}
+
+// query is what the call is asked for by its URL.
+func (c *call) query() *query { return &query{Values: maps.Clone(c.values), call: c} }
 
 // Get returns a parameter, "" when it is not there. One that is there several times leaves open what is meant.
 func (q *query) Get(name string) string {

@@ -29,10 +29,7 @@ func (s *server) rejects(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	form := q.format(c, "json", "csv", "ndjson")
 	escaped := q.spreadsheet(form == "csv")
 	limit, start := q.limit(defaultRejects, maxRejects), q.start()
@@ -148,10 +145,7 @@ func (s *server) resubmit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	escaped := q.spreadsheet(true)
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

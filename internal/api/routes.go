@@ -18,6 +18,8 @@ type route struct {
 	also []string
 	// do answers an authenticated call.
 	do func(*call) (answer, error)
+	// takes are the parameters of the query; do sees no others.
+	takes parameters
 	// open answers a call that needs no credentials, instead of do.
 	open http.Handler
 	// reads says that a POST changes nothing.
@@ -42,6 +44,22 @@ const (
 	erasures    = "/roster/erasures"
 )
 
+// Parameters of calls that have many, or have them in common. Those without effect are all that AEP describes beside.
+var (
+	explored      = parameters{"objectType": exact, "object": text, "fileType": exact, "preview": exact, "determineProperties": exact}
+	ofFlowService = parameters{"property": exact, "limit": exact, "continuationToken": text}.and(ignored("orderby", "count"))
+	ofSpecs       = parameters{"property": exact}.and(ignored("limit", "continuationToken", "orderby", "count"))
+	ofDatasets    = parameters{"limit": exact, "start": exact, "name": text}.and(ignored("version", "created", "updated", "createdClient", "createdUser",
+		"updatedUser", "description", "enableErrorDiagnostics", "orderBy", "property", "properties", "tags"))
+	ofBatches = parameters{"limit": exact, "start": exact, "dataSet": text, "status": exact, "orderBy": exact}.and(ignored("createdAfter", "createdBefore",
+		"created", "createdClient", "updated", "createdUser", "updatedUser", "version", "tags", "recordCount", "failedRecordCount", "size", "started",
+		"completed", "startAfter", "startBefore", "endAfter", "endBefore", "batch", "externalId", "property", "properties"))
+	lookedUp = parameters{"schema.name": exact, "entityId": exact, "entityIdNS": exact, "fields": text}.and(ignored("mergePolicyId", "startTime",
+		"endTime", "limit", "orderby", "property", "withCA"))
+	audited = parameters{"start": text, "limit": exact, "since": exact, "until": exact, "clientId": text, "requestId": text,
+		"sandbox": text, "action": text, "object": text, "outcome": exact}
+)
+
 // routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
 // /external-audience/{audienceId}/runs, since one request matches both; so tasks, operations and
 // extensions are registered in their plural spelling, which the seed's own text uses, and the singular is another
@@ -56,7 +74,7 @@ func (s *server) routes() []route {
 		{method: "POST", path: external + "/validate", do: s.validate, reads: true},
 		{method: "GET", path: externals + "/task/{taskId}", also: []string{external + "/task/{taskId}"}, do: s.task},
 		{method: "GET", path: externals + "/operations/{operationId}", also: []string{external + "/operations/{operationId}"}, do: s.operation},
-		{method: "GET", path: external, do: s.listAudiences},
+		{method: "GET", path: external, do: s.listAudiences, takes: parameters{"start": text, "limit": exact, "name": text, "status": exact, "label": text, "tag": text}},
 		{method: "GET", path: one, do: s.audience},
 		{method: "PATCH", path: one, do: s.updateAudience},
 		{method: "DELETE", path: one, do: s.deleteAudience},
@@ -66,70 +84,70 @@ func (s *server) routes() []route {
 		{method: "POST", path: one + "/runs", do: s.startLaterRun},
 		{method: "GET", path: one + "/run/{runId}", do: s.run},
 		{method: "GET", path: one + "/runs/{runId}", do: s.run},
-		{method: "GET", path: one + "/runs/{runId}/rejects", do: s.rejects},
-		{method: "POST", path: one + "/runs/{runId}/rejects/resubmit", do: s.resubmit},
+		{method: "GET", path: one + "/runs/{runId}/rejects", do: s.rejects, takes: parameters{"start": text, "limit": exact, "format": exact, "escape": exact}},
+		{method: "POST", path: one + "/runs/{runId}/rejects/resubmit", do: s.resubmit, takes: parameters{"name": text, "escape": exact}},
 		{method: "POST", path: one + "/runs/{runId}/rollback", do: s.rollback},
 		{method: "GET", path: one + "/runs/{runId}/receipt", do: s.receipt},
-		{method: "GET", path: one + "/versions", do: s.versions},
-		{method: "GET", path: one + "/runs", do: s.listRuns},
+		{method: "GET", path: one + "/versions", do: s.versions, takes: parameters{"start": text, "limit": exact}},
+		{method: "GET", path: one + "/runs", do: s.listRuns, takes: parameters{"start": text, "limit": exact, "sortBy": exact, "property": exact}},
 
-		{method: "GET", path: one + "/members", do: s.members},
+		{method: "GET", path: one + "/members", do: s.members, takes: parameters{"format": exact, "escape": exact, "fields": text, "asOf": text, "limit": exact, "cursor": text}},
 		{method: "GET", path: one + "/members/{namespace}/{identity}", do: s.member},
 
 		{method: "POST", path: connections, do: s.createConnection},
-		{method: "GET", path: connections, do: s.listConnections},
+		{method: "GET", path: connections, do: s.listConnections, takes: ofFlowService},
 		{method: "GET", path: connections + "/{connectionId}", do: s.connection},
 		{method: "PATCH", path: connections + "/{connectionId}", do: s.updateConnection},
 		{method: "DELETE", path: connections + "/{connectionId}", do: s.deleteConnection},
 		{method: "GET", path: connections + "/{connectionId}/test", do: s.testConnection},
 		{method: "POST", path: connections + "/{connectionId}/test", do: s.testConnection, reads: true},
-		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection},
-		{method: "GET", path: flowservice + "/connectionSpecs", do: s.listConnectionSpecs},
+		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection, takes: explored},
+		{method: "GET", path: flowservice + "/connectionSpecs", do: s.listConnectionSpecs, takes: ofSpecs},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}", do: s.connectionSpec},
-		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec},
-		{method: "GET", path: flowservice + "/flowSpecs", do: s.listFlowSpecs},
-		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone},
-		{method: "GET", path: "/foundation/connectors/landingzone/credentials", do: s.landingCredentials},
-		{method: "GET", path: "/foundation/catalog/dataSets", do: s.listDatasets},
-		{method: "GET", path: "/foundation/catalog/dataSets/{datasetId}", do: s.dataset},
-		{method: "GET", path: "/foundation/catalog/batches", do: s.listBatches},
+		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec, takes: explored},
+		{method: "GET", path: flowservice + "/flowSpecs", do: s.listFlowSpecs, takes: ofSpecs},
+		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone, takes: parameters{"type": exact}},
+		{method: "GET", path: "/foundation/connectors/landingzone/credentials", do: s.landingCredentials, takes: parameters{"type": exact}},
+		{method: "GET", path: "/foundation/catalog/dataSets", do: s.listDatasets, takes: ofDatasets},
+		{method: "GET", path: "/foundation/catalog/dataSets/{datasetId}", do: s.dataset, takes: ignored("properties")},
+		{method: "GET", path: "/foundation/catalog/batches", do: s.listBatches, takes: ofBatches},
 		{method: "GET", path: "/foundation/catalog/batches/{batchId}", do: s.batch},
-		{method: "GET", path: "/foundation/dulepolicy/labels/{family}", do: s.listLabels},
-		{method: "GET", path: flowservice + "/flows", do: s.listFlows},
+		{method: "GET", path: "/foundation/dulepolicy/labels/{family}", do: s.listLabels, takes: ignored("property", "orderby", "start", "limit")},
+		{method: "GET", path: flowservice + "/flows", do: s.listFlows, takes: ofFlowService},
 		{method: "GET", path: flowservice + "/flows/{flowId}", do: s.flow},
 		{method: "GET", path: flowservice + "/runs/{flowRunId}", do: s.flowRun},
-		{method: "GET", path: flowservice + "/runs", do: s.listFlowRuns},
+		{method: "GET", path: flowservice + "/runs", do: s.listFlowRuns, takes: ofFlowService},
 
 		{method: "GET", path: namespaces, do: s.listNamespaces},
 		{method: "POST", path: namespaces, do: s.createNamespace},
 		{method: "GET", path: namespaces + "/{namespace}", do: s.namespace},
-		{method: "GET", path: sandboxes, do: s.listSandboxes},
+		{method: "GET", path: sandboxes, do: s.listSandboxes, takes: ignored("property", "orderBy", "limit", "offset")},
 		{method: "POST", path: sandboxes, do: s.createSandbox},
 		{method: "GET", path: sandboxes + "/{name}", do: s.sandbox},
 		{method: "PUT", path: sandboxes + "/{name}", do: s.actOnSandbox},
 		{method: "DELETE", path: sandboxes + "/{name}", do: s.deleteSandbox},
-		{method: "GET", path: audiences, do: s.listUPSAudiences},
+		{method: "GET", path: audiences, do: s.listUPSAudiences, takes: parameters{"start": text, "limit": exact, "entityType": text, "sort": exact, "name": text, "description": text, "property": exact}},
 		{method: "POST", path: audiences, do: s.createUPSAudience},
 		{method: "GET", path: audiences + "/{audienceId}", do: s.upsAudience},
 		{method: "PUT", path: audiences + "/{audienceId}", do: s.putUPSAudience},
 		{method: "PATCH", path: audiences + "/{audienceId}", do: s.updateUPSAudience},
 		{method: "DELETE", path: audiences + "/{audienceId}", do: s.deleteUPSAudience},
 		{method: "POST", path: audiences + "/bulk-get", do: s.bulkUPSAudiences, reads: true},
-		{method: "GET", path: entities, do: s.lookup},
+		{method: "GET", path: entities, do: s.lookup, takes: lookedUp},
 		{method: "POST", path: entities, do: s.lookupMany, reads: true},
-		{method: "DELETE", path: entities, do: s.erase},
-		{method: "GET", path: "/landing", do: s.listFiles},
+		{method: "DELETE", path: entities, do: s.erase, takes: parameters{"schema.name": exact, "entityId": exact, "entityIdNS": exact, "mergePolicyId": unused}},
+		{method: "GET", path: "/landing", do: s.listFiles, takes: parameters{"prefix": text, "start": text, "limit": exact}},
 		{method: "PUT", path: inLanding + "{path...}", do: s.upload},
 		{method: "DELETE", path: inLanding + "{path...}", do: s.deleteFile},
 
-		{method: "GET", path: clients, do: s.listClients},
+		{method: "GET", path: clients, do: s.listClients, takes: parameters{"start": text, "limit": exact}},
 		{method: "POST", path: clients, do: s.createClient},
 		{method: "GET", path: clients + "/{clientId}", do: s.client},
 		{method: "PATCH", path: clients + "/{clientId}", do: s.updateClient},
 		{method: "DELETE", path: clients + "/{clientId}", do: s.deleteClient},
 		{method: "POST", path: clients + "/{clientId}/secrets", do: s.newSecret},
 		{method: "POST", path: "/roster/secrets/rotate", do: s.rotateSecrets},
-		{method: "GET", path: "/roster/audit", do: s.audit},
+		{method: "GET", path: "/roster/audit", do: s.audit, takes: audited},
 
 		{method: "GET", path: webhooks, do: s.listWebhooks},
 		{method: "POST", path: webhooks, do: s.createWebhook},
@@ -137,9 +155,9 @@ func (s *server) routes() []route {
 		{method: "PATCH", path: webhooks + "/{webhookId}", do: s.updateWebhook},
 		{method: "DELETE", path: webhooks + "/{webhookId}", do: s.deleteWebhook},
 		{method: "POST", path: webhooks + "/{webhookId}/test", do: s.testWebhook},
-		{method: "GET", path: webhooks + "/{webhookId}/deliveries", do: s.listDeliveries},
+		{method: "GET", path: webhooks + "/{webhookId}/deliveries", do: s.listDeliveries, takes: parameters{"start": text, "limit": exact}},
 
-		{method: "GET", path: erasures, do: s.listErasures},
+		{method: "GET", path: erasures, do: s.listErasures, takes: parameters{"start": text, "limit": exact}},
 		{method: "GET", path: erasures + "/{erasureId}", do: s.erasure},
 		{method: "GET", path: erasures + "/{erasureId}/certificate", do: s.certificate},
 

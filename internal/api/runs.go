@@ -165,10 +165,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	want := meta.RunQuery{SortBy: "createdAt", Descending: true}
 	want.Limit = q.limit(defaultRuns, maxRuns)
 	seen := q.runStart(&want)

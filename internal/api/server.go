@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -93,7 +94,8 @@ func New(cfg Config) http.Handler {
 type call struct {
 	*http.Request
 	actor   audience.Actor
-	pageKey []byte // Config.PageKey
+	pageKey []byte     // Config.PageKey
+	values  url.Values // of the query: what the route takes
 }
 
 // maxRequestID bounds the request ids that are taken from clients.
@@ -230,7 +232,12 @@ func (s *server) handler(rt route) http.Handler {
 			return
 		}
 		actor.RequestID = requestID(r.Context())
-		a, err := s.once(w, rt, &call{Request: r, actor: actor, pageKey: s.PageKey})
+		c := &call{Request: r, actor: actor, pageKey: s.PageKey}
+		if err := c.parseQuery(w.Header(), rt.takes); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		a, err := s.once(w, rt, c)
 		if err != nil {
 			s.fail(w, r, err)
 			return

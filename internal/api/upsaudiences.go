@@ -49,10 +49,7 @@ func cursorAfter(a *audience.Audience, q meta.AudienceQuery, total int) audience
 }
 
 func (s *server) listUPSAudiences(c *call) (answer, error) {
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	want, total := q.audiences()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

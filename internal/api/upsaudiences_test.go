@@ -71,7 +71,7 @@ func TestListUPSAudiences(t *testing.T) {
 		"?start=3&limit=7&sort=name:asc": {Limit: 8, Offset: 21, SortBy: meta.SortName},
 		"?sort=createEpoch:asc":          {Limit: 21, SortBy: meta.SortCreated},
 		"?sort=updateTime:desc":          {Limit: 21, SortBy: meta.SortUpdated, Descending: true},
-		"?name=Shop%20A&description=100%25&property=name==a==b&property=lifecycleState==draft&more=1": {Limit: 21, SortBy: meta.SortCreated, Descending: true,
+		"?name=Shop%20A&description=100%25&property=name==a==b&property=lifecycleState==draft": {Limit: 21, SortBy: meta.SortCreated, Descending: true,
 			NameContains: "Shop A", DescriptionContains: "100%", Filters: []meta.AudienceFilter{{Property: "name", Value: "a==b"}, {Property: "lifecycleState", Value: "draft"}}},
 	} {
 		ok[client.UPSAudienceList](t, w.do("GET", audiences+query, ""), 200)

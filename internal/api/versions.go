@@ -14,10 +14,7 @@ func (s *server) versions(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	limit, start := q.limit(defaultRuns, maxRuns), q.start()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

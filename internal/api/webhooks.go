@@ -113,10 +113,7 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.query()
 	var after *meta.DeliveryPlace
 	if at, id, ok := q.timePlace(); ok {
 		after = &meta.DeliveryPlace{At: at, EventID: id}
