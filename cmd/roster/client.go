@@ -76,7 +76,10 @@ func newClientCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.writeCredentials(conn, out, made)
+			if err := c.writeCredentials(conn, out, made); err != nil {
+				return errors.Join(fmt.Errorf("the secret is lost, and the client is deleted again: %w", err), conn.client.DeleteAPIClient(cmd.Context(), made.ClientID))
+			}
+			return nil
 		})
 	}
 	return cmd
@@ -181,7 +184,8 @@ func newClientRotate() *cobra.Command {
 		Use:   "rotate CLIENT-ID",
 		Short: "Give an API client a new secret and write its credentials to standard output",
 		Long: "Give an API client a new secret and write its credentials to standard output, in the form that --credentials\n" +
-			"takes. The secrets that it has stay valid for --overlap.",
+			"takes. The secrets that it has stay valid for --overlap. The credentials.json of the data directory gets the new\n" +
+			"secret of its own client, too.",
 		Example: "  roster client rotate 8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11 --overlap 1h > loader.json",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -200,7 +204,13 @@ func newClientRotate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.writeCredentials(conn, out, made)
+			if err := conn.replaceSecret(cmd.ErrOrStderr(), made); err != nil {
+				return err
+			}
+			if err := c.writeCredentials(conn, out, made); err != nil {
+				return fmt.Errorf("the new secret is lost; the old ones stay valid for %s, so rotate again: %w", overlap, err)
+			}
+			return nil
 		})
 	}
 	return cmd
@@ -230,19 +240,30 @@ func (c *connector) administer(cmd *cobra.Command, do func(conn *connection, out
 // writeCredentials writes the credentials of a client that has a new secret. Its sandbox is the first one by name that
 // it has a role in, or the administrator's.
 func (c *connector) writeCredentials(conn *connection, out io.Writer, made client.APIClient) error {
-	file := c.credentials
-	if file == "" {
-		file = app.CredentialsPath(c.cfg.DataDir)
+	creds := conn.credentials // a server in this process has another address than they say
+	if c.server != "" {
+		creds.SetURL(conn.client.BaseURL)
 	}
-	creds, err := app.ReadCredentials(file) // a server in this process has another address
-	if err != nil {
-		return err
-	}
-	creds.Sandbox, creds.ClientID, creds.ClientSecret = conn.client.Sandbox, made.ClientID, made.ClientSecret
+	creds.ClientID, creds.ClientSecret = made.ClientID, made.ClientSecret
 	if roles := slices.Sorted(maps.Keys(made.Roles)); len(roles) > 0 && !slices.Contains(roles, "*") {
 		creds.Sandbox = roles[0]
 	}
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(creds)
+}
+
+// replaceSecret puts the new secret of the very client that the command works as where the command found the old one. A
+// credentials file outside of the data directory is its owner's.
+func (c *connection) replaceSecret(notes io.Writer, made client.APIClient) error {
+	if made.ClientID != c.credentials.ClientID {
+		return nil
+	}
+	if !c.dataDir {
+		_, err := fmt.Fprintf(notes, "%s has an old secret of this client; put what is written here in its place.\n", c.file)
+		return err
+	}
+	creds := c.credentials
+	creds.ClientSecret = made.ClientSecret
+	return app.WriteCredentials(c.file, creds)
 }

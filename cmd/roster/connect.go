@@ -44,14 +44,17 @@ func (c *connector) dial(cmd *cobra.Command) (*connection, error) {
 
 // connection is a server that was found.
 type connection struct {
-	client *client.Client
-	own    *app.App // in this process; nil for another one
+	client      *client.Client
+	credentials app.Credentials // that the client works with
+	file        string          // which has them
+	dataDir     bool            // the file is that of the data directory
+	own         *app.App        // in this process; nil for another one
 }
 
 // connect finds the server: the given one, one in this process, or the one that uses the data directory.
 func (c connector) connect(ctx context.Context) (*connection, error) {
 	if c.server != "" {
-		return connected(c.server, c.credentials, nil)
+		return connected(c.server, c.credentials)
 	}
 	c.cfg.Private = true
 	c.cfg.Logger = app.NewLogger(c.log, max(c.cfg.LogLevel, slog.LevelWarn), "text")
@@ -64,7 +67,7 @@ func (c connector) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := connected(a.URL(), app.CredentialsPath(a.DataDir()), a)
+	conn, err := connectedHere(a.URL(), a.DataDir(), a)
 	if err != nil {
 		return nil, errors.Join(err, a.Stop(context.Background()))
 	}
@@ -86,16 +89,26 @@ func (c connector) join(ctx context.Context, locked *app.LockedError) (*connecti
 		holder, _ = app.ReadHolder(locked.Dir)
 	}
 	fmt.Fprintf(c.out, "The data directory is in use; working through the server at %s.\n", holder.URL)
-	return connected(holder.URL, app.CredentialsPath(locked.Dir), nil)
+	return connectedHere(holder.URL, locked.Dir, nil)
 }
 
-func connected(url, credentials string, own *app.App) (*connection, error) {
-	c, err := client.LoadCredentials(credentials)
+func connected(url, credentials string) (*connection, error) {
+	creds, err := app.ReadCredentials(credentials)
 	if err != nil {
 		return nil, usagef("credentials: %w", err)
 	}
-	c.BaseURL, c.TokenURL = strings.TrimRight(url, "/"), ""
-	return &connection{client: c, own: own}, nil
+	c := &client.Client{BaseURL: strings.TrimRight(url, "/"), Org: creds.OrgID, Sandbox: creds.Sandbox, ClientID: creds.ClientID, ClientSecret: creds.ClientSecret}
+	return &connection{client: c, credentials: creds, file: credentials}, nil
+}
+
+// connectedHere connects to the server of a data directory as the client whose credentials lie in it.
+func connectedHere(url, dataDir string, own *app.App) (*connection, error) {
+	conn, err := connected(url, app.CredentialsPath(dataDir))
+	if err != nil {
+		return nil, err
+	}
+	conn.dataDir, conn.own = true, own
+	return conn, nil
 }
 
 // close ends the server if it is in this process.

@@ -26,7 +26,7 @@ func newDemo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, exit)
+			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, !cmd.Flags().Changed("data-dir"), exit)
 		},
 	}
 	cmd.Flags().BoolVar(&exit, "exit", false, "end when everything has been shown")
@@ -50,10 +50,10 @@ func loadDemoConfig(cmd *cobra.Command) (app.Config, error) {
 	return cfg, nil
 }
 
-// runDemo runs the demonstration and then serves until ctx ends.
-func runDemo(ctx context.Context, out, progressTo io.Writer, cfg app.Config, exit bool) error {
+// runDemo runs the demonstration and then serves until ctx ends. A temporary one keeps its data in a directory of its own,
+// which is removed at the end.
+func runDemo(ctx context.Context, out, progressTo io.Writer, cfg app.Config, temporary, exit bool) error {
 	limitMemory(cfg)
-	temporary := cfg.DataDir == ""
 	if temporary {
 		dir, err := os.MkdirTemp("", "roster-demo-")
 		if err != nil {

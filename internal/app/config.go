@@ -132,7 +132,7 @@ func (c Config) withDefaults() Config {
 }
 
 // Load puts a configuration together: a flag goes before the environment, that before the file, that before
-// the default. flags holds the flags that were given, by name; lookup is os.LookupEnv; file is the path given
+// the default, which a setting that nobody gave has in the answer. flags holds the flags that were given, by name; lookup is os.LookupEnv; file is the path given
 // with --config, or "". Every error names where the wrong value came from.
 func Load(flags map[string]string, lookup func(string) (string, bool), file string) (Config, error) {
 	c := Config{File: file}
@@ -158,7 +158,7 @@ func Load(flags map[string]string, lookup func(string) (string, bool), file stri
 	if c.MasterKey.several() {
 		return c, errors.New("only one of --master-key-file, --master-key-url and ROSTER_MASTER_KEY can say where the master key is")
 	}
-	return c, c.checkTLS()
+	return c.withDefaults(), c.checkTLS()
 }
 
 // readConfigFile reads a flat YAML (or JSON) file of settings.

@@ -51,6 +51,9 @@ func ReadCredentials(path string) (Credentials, error) {
 	return c, nil
 }
 
+// WriteCredentials replaces a credentials file.
+func WriteCredentials(path string, c Credentials) error { return writeJSON(path, c) }
+
 // firstSandbox is the sandbox that a new organization begins with.
 const firstSandbox = "prod"
 
@@ -108,7 +111,7 @@ func (a *App) newAdministrator(ctx context.Context, pending, baseURL string) (Cr
 		return Credentials{}, err
 	}
 	creds := Credentials{Sandbox: firstSandbox, ClientID: uuid.NewString(), ClientSecret: auth.NewSecret()}
-	creds.setURL(baseURL)
+	creds.SetURL(baseURL)
 	if len(orgs) == 0 {
 		creds.OrgID = newOrganizationID()
 	} else {
@@ -151,11 +154,12 @@ func (a *App) keepCredentials(ctx context.Context, path string, creds Credential
 	if a.cfg.Private || creds.BaseURL == baseURL {
 		return nil
 	}
-	creds.setURL(baseURL)
+	creds.SetURL(baseURL)
 	return writeJSON(path, creds)
 }
 
-func (c *Credentials) setURL(base string) {
+// SetURL makes the credentials lead to a server at that address.
+func (c *Credentials) SetURL(base string) {
 	c.BaseURL = base
 	c.TokenURL = base + "/ims/token/v3"
 }
