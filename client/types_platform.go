@@ -10,8 +10,17 @@ type NewConnection struct {
 
 // ConnectionAuth says how a connection reaches its files. Answers leave secrets out.
 type ConnectionAuth struct {
-	SpecName string            `json:"specName"`
-	Params   map[string]string `json:"params,omitzero"`
+	SpecName string           `json:"specName"`
+	Params   ConnectionParams `json:"params,omitzero"`
+}
+
+// ConnectionParams are the parameters of a connection, each a text, a number or a boolean.
+type ConnectionParams map[string]any
+
+// Text is a parameter that is a text; "" when it is none.
+func (p ConnectionParams) Text(name string) string {
+	text, _ := p[name].(string)
+	return text
 }
 
 // ConnectionSpec names the kind of a connection.

@@ -77,7 +77,7 @@ func (s *Server) wait(ctx context.Context, credentials string) error {
 
 // Folder makes a connection to a folder of the machine, and returns its id.
 func (s *Server) Folder(ctx context.Context, root string) (string, error) {
-	return s.Connect(ctx, "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10", client.ConnectionAuth{SpecName: "none", Params: map[string]string{"root": root}})
+	return s.Connect(ctx, "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10", client.ConnectionAuth{SpecName: "none", Params: client.ConnectionParams{"root": root}})
 }
 
 // Connect makes a connection of a kind, and returns its id.

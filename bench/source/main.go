@@ -141,7 +141,7 @@ func measure(ctx context.Context, dir, address, from string, w work, s settings)
 	if from == "disk" {
 		conn, err = srv.Folder(ctx, filepath.Join(dir, "in"))
 	} else {
-		conn, err = srv.Connect(ctx, "ecadc60c-7455-4d87-84dc-2a0e293d997b", client.ConnectionAuth{SpecName: "Access Key", Params: map[string]string{
+		conn, err = srv.Connect(ctx, "ecadc60c-7455-4d87-84dc-2a0e293d997b", client.ConnectionAuth{SpecName: "Access Key", Params: client.ConnectionParams{
 			"s3AccessKey": accessKey, "s3SecretKey": secretKey, "bucketName": bucket, "serviceUrl": "http://" + address}})
 	}
 	if err != nil {

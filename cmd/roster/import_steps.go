@@ -284,7 +284,7 @@ func (im *importer) folderConnection(ctx context.Context) (string, error) {
 	_, _ = h.Write([]byte(folder))
 	name := fmt.Sprintf("import from %.150s (%016x)", filepath.Base(folder), h.Sum64())
 	ref, err := im.client.CreateConnection(ctx, client.NewConnection{Name: name, Description: "created by roster import",
-		Auth:           &client.ConnectionAuth{SpecName: "none", Params: map[string]string{"root": folder}},
+		Auth:           &client.ConnectionAuth{SpecName: "none", Params: client.ConnectionParams{"root": folder}},
 		ConnectionSpec: client.ConnectionSpec{ID: audience.SpecLocal, Version: "1.0"}})
 	var refused *client.APIError
 	if !errors.As(err, &refused) || refused.Code != client.CodeDuplicate {
@@ -315,12 +315,12 @@ func (im *importer) deliver(ctx context.Context, a client.Audience) error {
 		return err
 	}
 	if conn.ConnectionSpec.ID == audience.SpecLocal {
-		if reads := filepath.Join(conn.Auth.Params["root"], filepath.FromSlash(where.Path)); reads == im.path {
+		if reads := filepath.Join(conn.Auth.Params.Text("root"), filepath.FromSlash(where.Path)); reads == im.path {
 			return nil
 		}
 	}
 	return usagef("the audience %q reads %s in %s (connection %s), not %s; put the file in its place, or choose another --name",
-		im.name, where.Path, conn.Auth.Params["root"], conn.Name, im.path)
+		im.name, where.Path, conn.Auth.Params.Text("root"), conn.Name, im.path)
 }
 
 func (im *importer) upload(ctx context.Context, path string) error {

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -27,9 +30,23 @@ func newConnection(in *client.NewConnection) audience.Connection {
 	conn := audience.Connection{Name: in.Name, Description: in.Description,
 		SpecID: strings.ToLower(in.ConnectionSpec.ID), SpecVersion: in.ConnectionSpec.Version}
 	if in.Auth != nil {
-		conn.AuthSpec, conn.Params = in.Auth.SpecName, in.Auth.Params
+		conn.AuthSpec, conn.Params = in.Auth.SpecName, paramTexts(in.Auth.Params)
 	}
 	return conn
+}
+
+// paramTexts are parameters as they are kept. Those that only tune keep how they were written, since nothing reads them.
+func paramTexts(given client.ConnectionParams) map[string]string {
+	if given == nil {
+		return nil
+	}
+	texts := map[string]string{}
+	for name, value := range given {
+		if texts[name] = fmt.Sprint(value); audience.Tunes(name) {
+			texts[name] = strings.TrimSpace(string(encode(value)))
+		}
+	}
+	return texts
 }
 
 // Pages of connections.
@@ -134,10 +151,14 @@ func connectionChange(ops []patchOp) (control.ConnectionChange, error) {
 			v := patched[string](&d, o)
 			changes = append(changes, func(c *audience.Connection) { c.AuthSpec = v })
 		case o.is("auth", "params"):
-			v := patched[map[string]string](&d, o)
+			v := paramTexts(patched[client.ConnectionParams](&d, o))
 			changes = append(changes, func(c *audience.Connection) { c.Params = maps.Clone(v) })
 		case len(o.path) == 3 && o.path[0] == "auth" && o.path[1] == "params":
-			changes = append(changes, paramChange(o.path[2], patched[string](&d, o), o.op == patchRemove))
+			v := client.ConnectionParams{}
+			if o.op != patchRemove {
+				d.scalar(join(o.at, "value"), o.value, o.path[2], v)
+			}
+			changes = append(changes, paramChange(o.path[2], paramTexts(v)[o.path[2]], o.op == patchRemove))
 		default:
 			o.refuse(&d, "/name", "/description", "/auth/specName", "/auth/params", "/auth/params/…")
 		}
@@ -197,14 +218,19 @@ func connectionBody(c *audience.Connection) client.Connection {
 	_, auth := c.Kind()
 	b := client.Connection{
 		ID: string(c.ID), Name: c.Name, Description: c.Description, State: c.State,
-		Auth:           client.ConnectionAuth{SpecName: auth.Name, Params: map[string]string{}},
+		Auth:           client.ConnectionAuth{SpecName: cmp.Or(c.AuthSpec, auth.Name), Params: client.ConnectionParams{}},
 		ConnectionSpec: client.ConnectionSpec{ID: c.SpecID, Version: c.SpecVersion},
 		CreatedAt:      millis(c.CreatedAt), UpdatedAt: millis(c.UpdatedAt), CreatedBy: c.CreatedBy, UpdatedBy: c.UpdatedBy,
 		SandboxName: c.Scope.Sandbox, ImsOrgID: c.Scope.Org, Etag: c.Etag, Version: c.Version,
 	}
-	for _, p := range auth.Params {
-		if v, ok := c.Params[p.Name]; ok && !p.Secret {
-			b.Auth.Params[p.Name] = v
+	for name, v := range c.Params {
+		p, known := auth.Param(name)
+		switch {
+		case !known || p.Secret:
+		case audience.Tunes(name) && json.Valid([]byte(v)):
+			b.Auth.Params[name] = json.RawMessage(v)
+		default:
+			b.Auth.Params[name] = v
 		}
 	}
 	return b

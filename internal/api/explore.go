@@ -87,14 +87,18 @@ func (s *server) explore(c *call, conn audience.ConnectionID, landing bool) (ans
 func (q *query) exploration() exploration {
 	e := exploration{objectType: exploreRoot, object: q.Get("object"), preview: q.flag("preview"), properties: q.flag("determineProperties")}
 	if t := q.Get("objectType"); q.Has("objectType") {
-		e.objectType = t
+		e.objectType = strings.ToLower(t)
 	}
 	switch e.objectType {
 	case exploreRoot:
 		e.object = ""
-	case exploreFolder, exploreFile:
-		if e.object == "" {
-			q.problems.Add("object", "is required: the path of the %s", e.objectType)
+	case exploreFolder:
+		if !q.Has("object") {
+			q.problems.Add("object", "is required: the path of the folder; / is the root")
+		}
+	case exploreFile:
+		if audience.RelativePath(e.object) == "" {
+			q.problems.Add("object", "is required: the path of the file")
 		}
 	default:
 		q.problems.Add("objectType", "must be %s, %s or %s", exploreRoot, exploreFolder, exploreFile)

@@ -222,7 +222,11 @@ func (d *decoder) assign(path string, n node, v reflect.Value) {
 	case reflect.Slice:
 		d.slice(path, n, v)
 	case reflect.Map:
-		d.stringMap(path, n, v)
+		if v.Type().Elem().Kind() == reflect.Interface {
+			d.scalars(path, n, v)
+		} else {
+			d.stringMap(path, n, v)
+		}
 	case reflect.Struct:
 		if d.expect(path, n, kindObject) {
 			d.object(path, n, v)
@@ -299,6 +303,33 @@ func (d *decoder) stringMap(path string, n node, v reflect.Value) {
 		}
 	}
 	v.Set(reflect.ValueOf(m))
+}
+
+// scalars takes an object of texts, numbers and booleans.
+func (d *decoder) scalars(path string, n node, v reflect.Value) {
+	if !d.expect(path, n, kindObject) {
+		return
+	}
+	m := map[string]any{}
+	for i, name := range n.names {
+		d.scalar(join(path, name), n.nodes[i], name, m)
+	}
+	v.Set(reflect.ValueOf(m).Convert(v.Type()))
+}
+
+// scalar puts a text, a number or a boolean under a name; a null is absent.
+func (d *decoder) scalar(path string, n node, name string, m map[string]any) {
+	switch n.kind {
+	case kindNull:
+	case kindString:
+		m[name] = n.text
+	case kindNumber:
+		m[name] = json.Number(n.text)
+	case kindBool:
+		m[name] = n.truth
+	default:
+		d.expect(path, n, "a text, a number or a boolean")
+	}
 }
 
 func (d *decoder) object(path string, n node, v reflect.Value) {

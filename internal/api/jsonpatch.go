@@ -69,8 +69,10 @@ func (d *decoder) patchOp(at string, n node) patchOp {
 	switch {
 	case !slices.Contains([]string{patchAdd, patchReplace, patchRemove}, in.Op):
 		d.problems.Add(join(at, "op"), "%.64q is not supported; %s, %s and %s are", in.Op, patchAdd, patchReplace, patchRemove)
-	case slices.Contains(n.names, "value"): // a null is a value here
-		o.value = n.nodes[slices.Index(n.names, "value")]
+	case slices.Contains(n.names, "value"):
+		if o.value = n.nodes[slices.Index(n.names, "value")]; o.value.kind == kindNull { // which is absence
+			o.op = patchRemove
+		}
 	case in.Op != patchRemove:
 		d.problems.Add(join(at, "value"), "is required with %q", in.Op)
 	}

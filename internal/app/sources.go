@@ -128,9 +128,6 @@ func (a *App) openAzure(auth audience.ConnectionAuth, p map[string]string) (sour
 			// The container, and folders in it, may stand behind the account's host.
 			u, _ := url.Parse(c.URL)
 			container, folder, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
-			if container == "" {
-				return nil, audience.InvalidField("auth.params.container", "is required when the url does not end in the container")
-			}
 			c.URL, c.Container, c.Folder = u.Scheme+"://"+u.Host, container, path.Join(folder, c.Folder)
 		}
 		if auth.Name == audience.AuthLakeKey {

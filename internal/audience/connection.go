@@ -41,8 +41,20 @@ type ConnectionKind struct {
 // ConnectionAuth is a way to authenticate.
 type ConnectionAuth struct {
 	Name   string
+	Also   []string // other names, as AEP has them
 	Params []ConnectionParam
 }
+
+// called reports whether the way to authenticate has that name.
+func (a ConnectionAuth) called(name string) bool {
+	return a.Name == name || slices.Contains(a.Also, name)
+}
+
+// tuning are the parameters by which AEP's connections are tuned. They are kept, and have no effect here.
+var tuning = []string{"maxConcurrentConnections", "disableChunking", "chunking", "maxConnections", "connectionTimeout", "requestTimeout", "timeout", "retryCount", "retryInterval"}
+
+// Tunes reports whether a parameter is one by which AEP's connections are tuned.
+func Tunes(param string) bool { return slices.Contains(tuning, param) }
 
 // ConnectionParam is a parameter. A secret one is sealed when it is stored, and never answered.
 type ConnectionParam struct {
@@ -69,12 +81,12 @@ var connectionKinds = []ConnectionKind{
 	{Name: "landing zone", SpecIDs: []string{SpecLandingZone}, CloudType: CloudLanding, Auths: []ConnectionAuth{{Name: AuthNone}}},
 	{Name: "S3", SpecIDs: []string{SpecS3}, CloudType: "S3", Auths: []ConnectionAuth{{Name: AuthAccessKey, Params: []ConnectionParam{
 		{Name: "s3AccessKey", Required: true}, {Name: "s3SecretKey", Required: true, Secret: true}, {Name: "s3SessionToken", Secret: true},
-		{Name: "bucketName", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}},
-		{Name: AuthEnvironment, Params: []ConnectionParam{
-			{Name: "bucketName", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
+		{Name: "bucketName", Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}},
+		{Name: AuthEnvironment, Also: []string{"IAMRole Based"}, Params: []ConnectionParam{
+			{Name: "bucketName", Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "serviceUrl"}, {Name: "region"}, {Name: "pathStyle"}}}}},
 	{Name: "Azure Blob", SpecIDs: []string{SpecAzureBlob, "d771e9c1-4f26-40dc-8617-ce58c4b53702"}, CloudType: "Azure", Auths: []ConnectionAuth{
-		{Name: AuthAzureString, Params: []ConnectionParam{{Name: "connectionString", Required: true, Secret: true}, {Name: "container", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}}},
-		{Name: AuthAzureSAS, Params: []ConnectionParam{{Name: "sasUri", Required: true, Secret: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}}}},
+		{Name: AuthAzureString, Params: []ConnectionParam{{Name: "connectionString", Required: true, Secret: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}},
+		{Name: AuthAzureSAS, Also: []string{"SAS URI Authentication"}, Params: []ConnectionParam{{Name: "sasUri", Required: true, Secret: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}}}},
 	{Name: "ADLS Gen2", SpecIDs: []string{"b3ba5556-48be-44b7-8b85-ff2b69b46dc4", "0ed90a81-07f4-4586-8190-b40eccef1c5a"}, CloudType: "Azure", Auths: []ConnectionAuth{
 		{Name: AuthLake, Params: []ConnectionParam{{Name: "url", Required: true}, {Name: "servicePrincipalId", Required: true},
 			{Name: "servicePrincipalKey", Required: true, Secret: true}, {Name: "tenant", Required: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}},
@@ -82,7 +94,7 @@ var connectionKinds = []ConnectionKind{
 			{Name: "accountKey", Required: true, Secret: true}, {Name: "container", Change: Stays}, {Name: "folderPath", Change: Stays}}}}},
 	{Name: "GCS", SpecIDs: []string{SpecGCS}, CloudType: "GCS", Auths: []ConnectionAuth{{Name: AuthGoogleCloud, Params: []ConnectionParam{
 		{Name: "accessKeyId"}, {Name: "secretAccessKey", Secret: true}, {Name: "serviceAccountJson", Secret: true},
-		{Name: "bucketName", Required: true, Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "endpoint"}}}}},
+		{Name: "bucketName", Change: Stays}, {Name: "folderPath", Change: Stays}, {Name: "endpoint"}}}}},
 	{Name: "SFTP", SpecIDs: []string{"b7bf2577-4520-42c9-bae9-cad01560f7bc"}, CloudType: "SFTP", Auths: []ConnectionAuth{
 		{Name: AuthSFTP, Params: []ConnectionParam{{Name: "host", Required: true}, {Name: "port"}, {Name: "userName", Required: true}, {Name: "password", Required: true, Secret: true},
 			{Name: "hostKey", Change: Pins}, {Name: "folderPath", Change: Stays}}},
@@ -105,7 +117,7 @@ func KindOf(specID string) (ConnectionKind, bool) {
 
 // Auth returns the way to authenticate of that name; the first one for "".
 func (k ConnectionKind) Auth(name string) (ConnectionAuth, bool) {
-	i := slices.IndexFunc(k.Auths, func(a ConnectionAuth) bool { return name == "" || a.Name == name })
+	i := slices.IndexFunc(k.Auths, func(a ConnectionAuth) bool { return name == "" || a.called(name) })
 	if i < 0 {
 		return ConnectionAuth{}, false
 	}
@@ -115,10 +127,13 @@ func (k ConnectionKind) Auth(name string) (ConnectionAuth, bool) {
 // Param returns the parameter of that name.
 func (a ConnectionAuth) Param(name string) (ConnectionParam, bool) {
 	i := slices.IndexFunc(a.Params, func(p ConnectionParam) bool { return p.Name == name })
-	if i < 0 {
-		return ConnectionParam{}, false
+	switch {
+	case i >= 0:
+		return a.Params[i], true
+	case len(a.Params) > 1 && Tunes(name): // a store elsewhere, which has more to say than a folder
+		return ConnectionParam{Name: name, Change: Stays}, true
 	}
-	return a.Params[i], true
+	return ConnectionParam{}, false
 }
 
 // Kind is the connection's kind and its way to authenticate, the zero values when it has none.

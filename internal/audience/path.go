@@ -18,6 +18,14 @@ func LandingPath(path string) string {
 	return strings.TrimPrefix(path, LandingContainer+"/")
 }
 
+// RelativePath drops a slash at the beginning of a path, as AEP's clients write it; "." is the root of the store, too.
+func RelativePath(path string) string {
+	if path == "." {
+		return ""
+	}
+	return strings.TrimPrefix(path, "/")
+}
+
 // CheckPath says what keeps a path from being one below the root of its store, "" when nothing does: it is
 // relative, with forward slashes, and each of its parts names something inside of the one before it.
 func CheckPath(path string) string {
@@ -25,7 +33,7 @@ func CheckPath(path string) string {
 	case len(path) > maxPath:
 		return fmt.Sprintf("has %d bytes; at most %d are allowed", len(path), maxPath)
 	case strings.HasPrefix(path, "/"):
-		return "must be relative to the root of the connection, without a slash at the beginning"
+		return "must be relative to the root of the connection, with no more than one slash at the beginning"
 	case strings.Contains(path, `\`):
 		return "must not hold a backslash; folders are separated by /"
 	case strings.IndexFunc(path, unicode.IsControl) >= 0 || strings.ContainsRune(path, unicode.ReplacementChar):

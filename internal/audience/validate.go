@@ -223,19 +223,19 @@ func validateSource(p *Problems, s *SourceSpec) {
 
 func validatePath(p *Problems, s *SourceSpec) {
 	field := s.At("path")
-	if s.Path == "" {
-		p.Add(field, "is required")
-		return
-	}
-	path := s.Path
-	if s.Type == PathFolder && path != "/" {
+	path := RelativePath(s.Path)
+	if s.Type == PathFolder {
 		path = strings.TrimSuffix(path, "/")
 	}
 	if s.CloudType == CloudLanding {
 		path = LandingPath(path)
 	}
-	if path == "" && s.Type == PathFolder { // the landing zone as a whole
+	switch {
+	case path == "" && s.Type == PathFolder: // the root
 		s.Path = ""
+		return
+	case path == "":
+		p.Add(field, "is required: the path of a file; the root, / or an empty path, goes with type %s", PathFolder)
 		return
 	}
 	if problem := CheckPath(path); problem != "" {

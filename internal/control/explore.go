@@ -62,10 +62,10 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 	}
 	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
 		below := "" // what the folder itself is called hides nothing
-		if folder != "" {
-			below = folder + "/"
+		if base := source.Base(folder); base != "" {
+			below = base + "/"
 		}
-		err := src.Browse(ctx, folder, func(o source.Object, deeper bool) error {
+		err := browse(ctx, src, folder, func(o source.Object, deeper bool) error {
 			entries = append(entries, Entry{Path: o.Path, Folder: deeper, Usable: deeper || o.Size > 0 && source.PassedOver(strings.TrimPrefix(o.Path, below)) == ""})
 			if len(entries) == maxBrowsed {
 				return errSeen
@@ -78,7 +78,15 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 	return entries[:min(len(entries), maxEntries)], err
 }
 
-// ExploreFile looks at a file of a connection, or of the landing zone when id is "": which columns it has, how it is
+// browse lists what is right in a folder, or the files that match a pattern.
+func browse(ctx context.Context, src files, folder string, fn func(source.Object, bool) error) error {
+	if source.IsPattern(folder) {
+		return source.ListPath(ctx, src.Store, folder, false, source.WithoutLinks(func(o source.Object) error { return fn(o, false) }))
+	}
+	return src.Browse(ctx, folder, fn)
+}
+
+// ExploreFile looks at a file of a connection, or of the landing zone when id is "", the first one that matches when it is a pattern: which columns it has, how it is
 // written, and its first rows when preview is set. typ is what it is, "" when that is to be found out.
 func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (found ExploredFile, err error) {
 	conn, err := s.explored(ctx, a, id)
@@ -89,13 +97,18 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 		return found, err
 	}
 	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
-		_, err := src.Stat(ctx, file)
-		if err := pathError(ctx, src, err, "object", audience.PathFile, file); err != nil {
-			return err
+		if !source.IsPattern(file) {
+			_, err := src.Stat(ctx, file)
+			if err := pathError(ctx, src, err, "object", audience.PathFile, file); err != nil {
+				return err
+			}
 		}
 		looked, err := s.look(ctx, a.Scope, ingest.SurveyRequest{
 			Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
 		})
+		if err == nil && len(looked.Files) == 0 {
+			err = audience.InvalidField("object", "no file matches %q", file)
+		}
 		if err == nil && looked.Files[0].Error != "" {
 			err = audience.InvalidField("object", "%s", looked.Files[0].Error)
 		}
@@ -122,6 +135,7 @@ func (s *Service) explored(ctx context.Context, a audience.Actor, id audience.Co
 
 // exploredPath checks a path in the store of a connection. In a landing zone it may begin with the container.
 func exploredPath(conn *audience.Connection, path string) (string, error) {
+	path = audience.RelativePath(path)
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
 		path = audience.LandingPath(path)
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -69,7 +70,12 @@ var errSeen = errors.New("control: seen enough")
 // come later (contract, section 5): absent says so. The store itself must be there and let itself be listed. The errors are as
 // openAudience's.
 func exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (absent string, err error) {
-	if spec.Type == audience.PathFile {
+	if source.IsPattern(spec.Path) {
+		err = source.ListPath(ctx, src, spec.Path, spec.Type == audience.PathFolder, func(source.Object) error { return errSeen })
+		if err == nil {
+			return fmt.Sprintf("no file matches %q yet", spec.Path), nil
+		}
+	} else if spec.Type == audience.PathFile {
 		_, err = src.Stat(ctx, spec.Path)
 	} else {
 		err = src.List(ctx, spec.Path, func(source.Object) error { return errSeen })

@@ -27,7 +27,10 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	switch {
+	case len(found) == 0 && source.IsPattern(s.path()):
+		return nil, audience.Errorf(audience.Invalid, "no file matches %q; upload one, or correct sourceSpec.path", s.path())
+	case len(found) == 0:
 		return nil, audience.Errorf(audience.Invalid, "there is no file under %q; upload one, or correct sourceSpec.path", s.path())
 	}
 	// Not every store lists by the bytes of the paths: a Data Lake with folders does folder by folder.
@@ -120,7 +123,7 @@ func (s *Spec) format() audience.Format {
 
 // oneFile reports whether the path is that of a file.
 func (s *Spec) oneFile() bool {
-	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile
+	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile && !source.IsPattern(s.path())
 }
 
 // list returns the objects that the audience's path names, the first ones in name order when there are more than most. Its
@@ -134,7 +137,7 @@ func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error
 		return []audience.PlannedFile{planned(o)}, nil
 	}
 	var files []audience.PlannedFile
-	err := source.ListAll(ctx, s.Source, strings.Trim(s.path(), "/"), func(o source.Object) error {
+	err := source.ListPath(ctx, s.Source, strings.Trim(s.path(), "/"), s.Audience.Source.Type == audience.PathFolder, func(o source.Object) error {
 		if files = append(files, planned(o)); len(files) == most {
 			return errEnough
 		}
@@ -183,7 +186,7 @@ func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string 
 	if s.oneFile() {
 		return ""
 	}
-	return source.PassedOver(strings.TrimPrefix(f.Path, strings.Trim(s.path(), "/")+"/")) // whoever names a folder wants what is in it
+	return source.PassedOver(strings.TrimPrefix(f.Path, source.Base(strings.Trim(s.path(), "/"))+"/")) // whoever names a folder wants what is in it
 }
 
 // sourceFailure turns an error of the source into the run's: what happened to which path, and what to do.
@@ -215,7 +218,7 @@ func Refused(err error) error {
 	case errors.Is(err, source.ErrCredentials):
 		return audience.Errorf(audience.BadGateway, "the store refuses the connection: %s; correct its auth.params", source.Reason(err, source.ErrCredentials))
 	case errors.Is(err, source.ErrNoBucket):
-		return audience.Errorf(audience.BadGateway, "there is no such bucket or container as the connection names; correct its auth.params")
+		return audience.Errorf(audience.BadGateway, "there is no such bucket or container as the connection, or the first part of the path, names; correct its auth.params, or the path")
 	case errors.Is(err, source.ErrUnreachable):
 		return audience.Errorf(audience.BadGateway, "the store cannot be reached: %s; correct the address in the connection's auth.params", source.Reason(err, source.ErrUnreachable))
 	case errors.Is(err, source.ErrFailed):

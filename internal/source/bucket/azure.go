@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"roster/internal/source"
 )
@@ -32,7 +33,7 @@ type Azure struct {
 	URL              string // of the account: https://ACCOUNT.dfs.core.windows.net, or its blob endpoint
 	Key              *AzureKey
 	Principal        *AzurePrincipal
-	Container        string
+	Container        string // "" for all of the account; the first part of a path then names one
 	Folder           string // below which everything is
 	Client           *http.Client
 }
@@ -50,11 +51,16 @@ func OpenAzure(c Azure) (*Store, error) {
 			return nil, err
 		}
 	}
-	client, err := c.container()
+	client, err := c.service()
 	if err != nil {
 		return nil, fmt.Errorf("%w: the connection string, the key or the service principal cannot be read", source.ErrCredentials)
 	}
-	return newStore(azure{client, c.expires()}, c.Folder), nil
+	in := func(container string) engine { return azure{client.NewContainerClient(container), c.expires()} }
+	e := in(c.Container)
+	if c.Container == "" {
+		e = allBuckets{engine: e, names: func(ctx context.Context) ([]string, error) { return containers(ctx, client) }, in: in}
+	}
+	return newStore(e, c.Folder), nil
 }
 
 // signed takes the container, and a folder in it, out of a URL with a shared access signature, which then is that of the account.
@@ -69,8 +75,6 @@ func (c *Azure) signed() error {
 		return errors.New("has a signature that cannot be read")
 	case parts.SAS.Signature() == "":
 		return errors.New("has no signature (sig=…) behind the address")
-	case parts.ContainerName == "" && c.Container == "":
-		return errors.New("is that of an account; the container has to be given beside it")
 	case parts.ContainerName != "" && c.Container != "" && parts.ContainerName != c.Container:
 		return errors.New("leads to another container than is given beside it")
 	}
@@ -100,20 +104,36 @@ func (c *Azure) expires() time.Time {
 	return time.Time{}
 }
 
-// container is the library's client.
-func (c *Azure) container() (*container.Client, error) {
+// service is the library's client of the account.
+func (c *Azure) service() (*service.Client, error) {
 	opts := policy.ClientOptions{Transport: straight(c.Client)}
 	if c.ConnectionString != "" {
-		return container.NewClientFromConnectionString(c.ConnectionString, c.Container, &container.ClientOptions{ClientOptions: opts})
+		return service.NewClientFromConnectionString(c.ConnectionString, &service.ClientOptions{ClientOptions: opts})
 	}
 	account, err := c.account(&azblob.ClientOptions{ClientOptions: opts})
 	if err != nil {
 		return nil, err
 	}
-	return account.ServiceClient().NewContainerClient(c.Container), nil
+	return account.ServiceClient(), nil
 }
 
-// account is the library's client of the account that the container is in.
+// containers are the names of all containers of an account.
+func containers(ctx context.Context, client *service.Client) (names []string, err error) {
+	for pages := client.NewListContainersPager(nil); pages.More(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page.ContainerItems {
+			if c.Name != nil {
+				names = append(names, *c.Name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// account is the library's client of the account, by a signature, a key or a service principal.
 func (c *Azure) account(opts *azblob.ClientOptions) (*azblob.Client, error) {
 	// What is in a Data Lake is a blob as well, at the same host but for a part of its name.
 	address := strings.Replace(c.URL, ".dfs.", ".blob.", 1)

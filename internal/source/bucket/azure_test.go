@@ -225,6 +225,7 @@ func TestAzureSASForms(t *testing.T) {
 		"with the container beside": {SASURL: signed, Container: c.Container, Folder: c.Folder},
 		"of a folder":               {SASURL: strings.Replace(signed, "?", "/below/this?", 1)},
 		"of the account":            {SASURL: account, Container: c.Container, Folder: c.Folder},
+		"of all containers":         {SASURL: account, Folder: c.Container + "/" + c.Folder},
 	} {
 		good.Client = c.Client
 		s, err := OpenAzure(good)
@@ -236,10 +237,9 @@ func TestAzureSASForms(t *testing.T) {
 		}
 	}
 	for want, bad := range map[string]Azure{
-		"container has to be given": {SASURL: account},
-		"another container":         {SASURL: signed, Container: "other"},
-		"must be a URL":             {SASURL: "planted"},
-		"no signature":              {SASURL: "https://planted.blob.core.windows.net/people"},
+		"another container": {SASURL: signed, Container: "other"},
+		"must be a URL":     {SASURL: "planted"},
+		"no signature":      {SASURL: "https://planted.blob.core.windows.net/people"},
 	} {
 		if _, err := OpenAzure(bad); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "planted") || strings.Contains(err.Error(), "sig=A") {
 			t.Errorf("%s: %v", want, err)

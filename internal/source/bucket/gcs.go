@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ import (
 // GCS says where a bucket of Google Cloud Storage is, and the service account that reads it.
 type GCS struct {
 	Endpoint       string // "" for Google's own
-	Bucket         string
+	Bucket         string // "" for all of the project of the service account; the first part of a path then names one
 	Folder         string // below which everything is
 	ServiceAccount string // its key file, JSON
 	Writes         bool   // objects are put and removed, too
@@ -60,7 +61,35 @@ func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
 		return nil, errors.New("the bucket cannot be opened")
 	}
 	client.SetRetry(storage.WithMaxAttempts(attempts))
-	return newStore(gcsEngine{client, client.Bucket(c.Bucket)}, c.Folder), nil
+	var e engine = gcsEngine{client, client.Bucket(c.Bucket)}
+	if c.Bucket == "" {
+		e = allBuckets{engine: e, names: func(ctx context.Context) ([]string, error) { return gcsBuckets(ctx, client, project(c.ServiceAccount)) },
+			in: func(bucket string) engine { return gcsEngine{client, client.Bucket(bucket)} }}
+	}
+	return newStore(e, c.Folder), nil
+}
+
+// project is that of a service account.
+func project(account string) string {
+	var key struct {
+		ProjectID string `json:"project_id"`
+	}
+	_ = json.Unmarshal([]byte(account), &key) // it was read before
+	return key.ProjectID
+}
+
+// gcsBuckets are the names of all buckets of a project.
+func gcsBuckets(ctx context.Context, client *storage.Client, project string) (names []string, err error) {
+	for it := client.Buckets(ctx, project); ; {
+		b, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, b.Name)
+	}
 }
 
 // asStored asks for objects as they are stored: the store would unpack one that is marked as packed by gzip, whatever range was

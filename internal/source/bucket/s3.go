@@ -26,7 +26,7 @@ type S3 struct {
 	Endpoint     string // "" for Amazon's own
 	Region       string // "" means us-east-1
 	PathStyle    bool   // the bucket stands in the path and not in the host's name
-	Bucket       string
+	Bucket       string // "" for all that may be listed; the first part of a path then names one
 	Folder       string // below which everything is
 	AccessKey    string
 	SecretKey    string
@@ -62,7 +62,26 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 			o.DisableMultiRegionAccessPoints = true // the name of one in place of a bucket's leads to Amazon, whatever the endpoint is
 		}
 	})
-	return newStore(s3Engine{client, c.Bucket}, c.Folder), nil
+	var e engine = s3Engine{client, c.Bucket}
+	if c.Bucket == "" {
+		e = allBuckets{engine: e, names: func(ctx context.Context) ([]string, error) { return s3Buckets(ctx, client) },
+			in: func(bucket string) engine { return s3Engine{client, bucket} }}
+	}
+	return newStore(e, c.Folder), nil
+}
+
+// s3Buckets are the names of all buckets of who reads.
+func s3Buckets(ctx context.Context, client *s3.Client) (names []string, err error) {
+	for pages := s3.NewListBucketsPaginator(client, &s3.ListBucketsInput{}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range page.Buckets {
+			names = append(names, aws.ToString(b.Name))
+		}
+	}
+	return names, nil
 }
 
 // s3Engine is a bucket by Amazon's own library: the one for several clouds escapes some names in a way of its own.

@@ -27,7 +27,7 @@ type World struct {
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"List": testList, "Browse": testBrowse, "Pages": testPages, "Stat": testStat, "Open": testOpen, "Large": testLarge, "Changed": testChanged,
-		"Outside": testOutside, "Names": testNames, "Cancelled": testCancelled,
+		"Outside": testOutside, "Names": testNames, "Patterns": testPatterns, "Cancelled": testCancelled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -295,4 +295,37 @@ func testCancelled(t *testing.T, w World) {
 		r.Close()
 	}
 	wantErr(t, "open", err, context.Canceled)
+}
+
+// testPatterns lists what patterns match, of files and of folders.
+func testPatterns(t *testing.T, w World) {
+	for _, path := range []string{"p/a.csv", "p/b.csv", "p/c.txt", "p/d/e.csv", "p/d/f/g.csv", "q.csv", "other/a.csv"} {
+		w.Put(t, path, []byte("email\n"))
+	}
+	for pattern, want := range map[string][2]string{ // for a file, for a folder
+		"p/*.csv":      {"p/a.csv p/b.csv", "p/a.csv p/b.csv"},
+		"p/?.csv":      {"p/a.csv p/b.csv", "p/a.csv p/b.csv"},
+		"p/**/*.csv":   {"p/a.csv p/b.csv p/d/e.csv p/d/f/g.csv", "p/a.csv p/b.csv p/d/e.csv p/d/f/g.csv"},
+		"p/d*":         {"", "p/d/e.csv p/d/f/g.csv"},
+		"*.csv":        {"q.csv", "q.csv"},
+		"*/a.csv":      {"other/a.csv p/a.csv", "other/a.csv p/a.csv"},
+		"**":           {"other/a.csv p/a.csv p/b.csv p/c.txt p/d/e.csv p/d/f/g.csv q.csv", "other/a.csv p/a.csv p/b.csv p/c.txt p/d/e.csv p/d/f/g.csv q.csv"},
+		"p/[ab].c*":    {"", ""},
+		"absent/*.csv": {"", ""},
+		"p/d":          {"p/d/e.csv p/d/f/g.csv", "p/d/e.csv p/d/f/g.csv"},
+	} {
+		for i, folders := range []bool{false, true} {
+			var found []source.Object
+			err := source.ListPath(t.Context(), w.Store, pattern, folders, func(o source.Object) error { found = append(found, o); return nil })
+			slices.SortFunc(found, func(a, b source.Object) int { return strings.Compare(a.Path, b.Path) })
+			if err != nil || paths(found) != want[i] {
+				t.Errorf("%s, folders %t: %q, %v; want %q", pattern, folders, paths(found), err, want[i])
+			}
+		}
+	}
+	w.Put(t, "p/*.csv", []byte("email\n"))
+	var found []source.Object
+	if err := source.ListPath(t.Context(), w.Store, "p/*.csv", true, func(o source.Object) error { found = append(found, o); return nil }); err != nil || paths(found) != "p/*.csv" {
+		t.Errorf("a file that is called like a pattern: %q, %v", paths(found), err)
+	}
 }
