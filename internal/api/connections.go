@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"roster/client"
@@ -68,35 +69,45 @@ func (s *server) listConnections(c *call) (answer, error) {
 	q := c.query()
 	from := connectionsFrom{Limit: defaultConnections}
 	connectionPages.read(q, &from)
-	limit, name := q.limit(from.Limit, maxConnections), q.connectionName()
+	limit := q.limit(from.Limit, maxConnections)
+	name, where := q.connectionsWanted()
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Connections(c.Context(), c.actor, name, from.After, limit+1) // to see whether there is a page after this one
-	if err != nil {
-		return answer{}, err
-	}
 	body := client.ConnectionList{Items: []client.Connection{}}
-	if len(list) > limit {
-		list = list[:limit]
-		body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + connectionPages.token(q, connectionsFrom{list[limit-1].ID, limit})}
+	for reads := 1; ; reads++ {
+		list, err := s.Service.Connections(c.Context(), c.actor, name, from.After, limit+1) // to see whether there is a page after this one
+		if err != nil {
+			return answer{}, err
+		}
+		looked := 0
+		for ; looked < min(len(list), limit) && len(body.Items) < limit; looked++ {
+			from.After = list[looked].ID
+			if b := connectionBody(&list[looked]); where.hold(&b) {
+				body.Items = append(body.Items, b)
+			}
+		}
+		switch {
+		case looked == len(list):
+			return answer{http.StatusOK, body}, nil
+		case len(body.Items) == limit || reads == maxFilterReads:
+			body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + connectionPages.token(q, connectionsFrom{from.After, limit})}
+			return answer{http.StatusOK, body}, nil
+		}
 	}
-	for i := range list {
-		body.Items = append(body.Items, connectionBody(&list[i]))
-	}
-	return answer{http.StatusOK, body}, nil
 }
 
-// connectionName reads the name of the connections that are asked for, "" for all.
-func (q *query) connectionName() (wanted string) {
+// connectionsWanted reads the name of the connections that are asked for, "" for all, and what else must hold of them.
+func (q *query) connectionsWanted() (name string, where conditions) {
 	for _, p := range q.filters() {
-		name, ok := strings.CutPrefix(p, "name==")
-		if !ok {
-			q.problems.Add("property", "must be name== and a name")
+		property, comparator, value, _ := cutCondition(p)
+		if property == "name" && comparator == "==" && name == "" {
+			name = value
+			continue
 		}
-		wanted = name
+		where = append(where, q.condition(p, reflect.TypeFor[client.Connection]())...)
 	}
-	return wanted
+	return name, where
 }
 
 func (s *server) connection(c *call) (answer, error) {

@@ -103,9 +103,11 @@ func (q *query) exploration() exploration {
 	default:
 		q.problems.Add("objectType", "must be %s, %s or %s", exploreRoot, exploreFolder, exploreFile)
 	}
-	if t := q.Get("fileType"); q.Has("fileType") {
-		if e.fileType = fileTypes[strings.ToLower(t)]; e.fileType == "" {
-			q.problems.Add("fileType", "must be delimited, json or parquet")
+	for _, name := range []string{"fileType", "FileType", "FILE_TYPE"} { // as AEP's pages, its description and its clients write it
+		if t := q.Get(name); q.Has(name) {
+			if e.fileType = fileTypes[strings.ToLower(t)]; e.fileType == "" {
+				q.problems.Add(name, "must be delimited, json or parquet")
+			}
 		}
 	}
 	return e

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -29,9 +30,6 @@ func (s *server) flowRun(c *call) (answer, error) {
 const (
 	defaultFlowRuns = 20
 	maxFlowRuns     = 100
-	// maxFlowRunReads is how often a page reads on for stages in a state that few runs have. A page may have fewer runs than
-	// asked for, or none, and yet one after it.
-	maxFlowRunReads = 10
 )
 
 // flowRunPages are those of runs of flows.
@@ -49,6 +47,7 @@ type flowRunsFrom struct {
 	IDs   []string       `json:"i,omitempty"` // of the only runs that are wanted and are still to come
 	ByID  bool           `json:"b,omitempty"`
 	Limit int            `json:"l"`
+	where conditions
 }
 
 func (s *server) listFlowRuns(c *call) (answer, error) {
@@ -63,7 +62,7 @@ func (s *server) listFlowRuns(c *call) (answer, error) {
 		more, err = s.flowRunsByID(c, &from, &body)
 	} else {
 		for reads := 0; ; reads++ {
-			if more, err = s.readFlowRuns(c, &from, &body); err != nil || !more || len(body.Items) == from.Limit || reads == maxFlowRunReads {
+			if more, err = s.readFlowRuns(c, &from, &body); err != nil || !more || len(body.Items) == from.Limit || reads == maxFilterReads {
 				break
 			}
 		}
@@ -113,9 +112,16 @@ func (f *flowRunsFrom) goOn(run *audience.Run, stage int) {
 	f.At, f.Seq, f.Run, f.Stage = run.CreatedAt.UnixMicro(), run.Seq, run.ID, stage
 }
 
-// has says whether a stage of a run is in the state that is asked for.
+// has says whether a stage of a run is one that is asked for.
 func (f *flowRunsFrom) has(run *audience.Run, stage int) bool {
-	return f.State == "" || f.State == flowStatus(run.Stages[stage].Status)
+	if f.State != "" && f.State != flowStatus(run.Stages[stage].Status) {
+		return false
+	}
+	if len(f.where) == 0 {
+		return true
+	}
+	b := flowRunBody(run, stage)
+	return f.where.hold(&b)
 }
 
 // statusesWith are the statuses of the runs which may have a stage in a state.
@@ -149,28 +155,38 @@ func (s *server) flowRunsByID(c *call, from *flowRunsFrom, body *client.FlowRunL
 // flowStates are the states of a run of a flow, and what the API has called them.
 var flowStates = map[string]string{"success": "success", "completed": "success", "failed": "failed", "inprogress": "inProgress", "in_progress": "inProgress"}
 
+// flowRunStatus is the property by whose value runs of flows are mostly asked for.
+const flowRunStatus = "metrics.statusSummary.status"
+
 // flowRuns reads which page of which runs is asked for.
 func (q *query) flowRuns() flowRunsFrom {
 	from := flowRunsFrom{Limit: defaultFlowRuns}
-	if flowRunPages.read(q, &from) {
-		from.Limit = q.limit(from.Limit, maxFlowRuns)
-		return from
-	}
+	goesOn := flowRunPages.read(q, &from)
 	from.Limit = q.limit(from.Limit, maxFlowRuns)
+	given := map[string]string{}
 	for _, p := range q.filters() {
-		name, value, _ := strings.Cut(p, "==")
-		switch state := flowStates[strings.ToLower(value)]; {
-		case name == "flowId" && value != "" && slices.Contains([]string{"", value}, from.Flow):
+		name, comparator, value, _ := cutCondition(p)
+		if comparator != "==" || !slices.Contains([]string{"flowId", "name", "id", flowRunStatus}, name) {
+			from.where = append(from.where, q.condition(p, reflect.TypeFor[client.FlowRun]())...)
+			continue
+		}
+		if before, twice := given[name]; twice && (before != value || name == "id") {
+			q.problems.Add("property", "%s== is there twice; ids of runs have commas between them", name)
+		}
+		given[name] = value
+		switch name {
+		case "flowId":
 			from.Flow = value
-		case name == "name" && value != "" && slices.Contains([]string{"", value}, from.Name):
+		case "name":
 			from.Name = value
-		case name == "id" && value != "" && !from.ByID:
-			from.ByID, from.IDs = true, q.ids(value)
-		case name == "metrics.statusSummary.status" && state != "" && slices.Contains([]string{"", state}, from.State):
-			from.State = state
-		default:
-			q.problems.Add("property", "%.100q must be flowId== and the id of one flow, name== and the name of one, id== and ids of runs with commas between them, "+
-				"or metrics.statusSummary.status== and success, failed or inProgress", p)
+		case "id":
+			if !goesOn {
+				from.ByID, from.IDs = true, q.ids(value)
+			}
+		case flowRunStatus:
+			if from.State = flowStates[strings.ToLower(value)]; from.State == "" {
+				q.problems.Add("property", "%.100q must be success, failed or inProgress", p)
+			}
 		}
 	}
 	return from

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ type flowsFrom struct {
 	ByID  bool        `json:"b,omitempty"`
 	None  bool        `json:"x,omitempty"` // no flow is like that
 	Limit int         `json:"l"`
+	where conditions
 }
 
 func (s *server) listFlows(c *call) (answer, error) {
@@ -53,13 +55,21 @@ func (s *server) listFlows(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.FlowList{Items: []client.Flow{}}
-	list, more, err := s.flowsOf(c, &from)
-	if err != nil {
-		return answer{}, err
+	limit, more := from.Limit, true
+	for reads := 0; more && len(body.Items) < limit && reads < maxFilterReads; reads++ {
+		var list []control.Flow
+		var err error
+		from.Limit = limit - len(body.Items)
+		if list, more, err = s.flowsOf(c, &from); err != nil {
+			return answer{}, err
+		}
+		for i := range list {
+			if b := flowBody(&list[i]); from.where.hold(&b) {
+				body.Items = append(body.Items, b)
+			}
+		}
 	}
-	for i := range list {
-		body.Items = append(body.Items, flowBody(&list[i]))
-	}
+	from.Limit = limit
 	if more {
 		body.Links.Next = &client.Link{Href: "/flows?continuationToken=" + flowPages.token(q, from)}
 	}
@@ -114,24 +124,26 @@ const (
 // flows reads which page of which flows is asked for. Every flow is one from a source.
 func (q *query) flows() flowsFrom {
 	from := flowsFrom{Limit: defaultFlows}
-	if flowPages.read(q, &from) {
-		from.Limit = q.limit(from.Limit, maxFlows)
-		return from
-	}
+	goesOn := flowPages.read(q, &from)
 	from.Limit = q.limit(from.Limit, maxFlows)
+	named, byID := "", false
 	for _, p := range q.filters() {
-		name, value, _ := strings.Cut(p, "==")
-		switch {
-		case name == "name" && value != "" && (from.Name == "" || from.Name == value):
-			from.Name = value
-		case name == "id" && value != "" && !from.ByID:
-			from.ByID, from.IDs = true, q.ids(value)
-		case name == sourceFlows && (value == "true" || value == "false"):
+		name, comparator, value, _ := cutCondition(p)
+		switch equals := comparator == "=="; {
+		case equals && name == "name" && (named == "" || named == value):
+			from.Name, named = value, value
+		case equals && name == "id" && !byID:
+			if byID = true; !goesOn {
+				from.ByID, from.IDs = true, q.ids(value)
+			}
+		case equals && (name == "name" || name == "id"):
+			q.problems.Add("property", "%s== is there twice; ids have commas between them", name)
+		case equals && name == sourceFlows && (value == "true" || value == "false"):
 			from.None = from.None || value == "false"
-		case name == destinationFlows && (value == "true" || value == "false"):
+		case equals && name == destinationFlows && (value == "true" || value == "false"):
 			from.None = from.None || value == "true"
 		default:
-			q.problems.Add("property", "%.100q must be name== and one name, id== and ids with commas between them, or %s== or %s== and true or false", p, sourceFlows, destinationFlows)
+			from.where = append(from.where, q.condition(p, reflect.TypeFor[client.Flow]())...)
 		}
 	}
 	return from

@@ -360,6 +360,8 @@ type property struct {
 	name  string
 	index []int
 	epoch bool // a pointer to a time, in epoch seconds or milliseconds
+	// optional says that a zero value is left out of answers.
+	optional bool
 }
 
 // propertyLists are the properties of the structs that were asked for, by their types.
@@ -372,10 +374,10 @@ func propertiesOf(t reflect.Type) []property {
 	}
 	var list []property
 	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
 			_, epoch := f.Tag.Lookup("epoch")
-			list = append(list, property{name, f.Index, epoch})
+			list = append(list, property{name, f.Index, epoch, options != ""})
 		}
 	}
 	propertyLists.Store(t, list)

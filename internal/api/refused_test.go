@@ -126,7 +126,7 @@ func TestRefused(t *testing.T) {
 		{"runs by bad parameters", "GET", runs + "?limit=41&start=x&sortBy=size&property=size=1&property=status>1&property=status==SUCCESS&property=status!=failed&property=name&property=createdAt>=x", "", nil},
 		{"runs by a broken query", "GET", runs + "?limit=%zz", "", nil},
 
-		{"connections by a bad token", "GET", connections + "?continuationToken=x!&property=id==1", "", nil},
+		{"connections by a bad token", "GET", connections + "?continuationToken=x!&property=auth.secret==1", "", nil},
 		{"a validation that is no JSON", "POST", validate, `{"sourceSpec"`, nil},
 		{"a validation of much that is wrong", "POST", validate, `{"sourceSpec": {"path": "a", "type": "file"}, "rows": 10001, "limit": 1, "fields": [{"name": 1}]}`, nil},
 		{"a validation of too many rows", "POST", validate, `{"sourceSpec": {"path": "a", "type": "file"}, "rows": 10001}`, nil},
@@ -170,7 +170,7 @@ func TestRefused(t *testing.T) {
 		{"an extension of an unknown audience", "POST", externals + "/extend-ttl/" + absentID, "", nil},
 		{"an extension by so many days", "POST", external + "/extend-ttl/" + audienceID, `{"ttlInDays": 3}`, nil},
 		{"a flow that is no id", "GET", flowservice + "/flows/x", "", nil},
-		{"flows by what they cannot be found by", "GET", flowservice + "/flows?property=state==x&limit=0", "", nil},
+		{"flows by what they cannot be found by", "GET", flowservice + "/flows?property=estate==x&limit=0", "", nil},
 		{"runs by what they cannot be found by", "GET", flowservice + "/runs?property=state==x&limit=0", "", nil},
 		{"a sandbox that could not be a folder", "POST", sandboxes, `{"name": "../dev", "title": "", "type": "x"}`, nil},
 		{"something else than a reset", "PUT", sandboxes + "/dev", `{"action": "burn"}`, nil},

@@ -46,7 +46,8 @@ const (
 
 // Parameters of calls that have many, or have them in common. Those without effect are all that AEP describes beside.
 var (
-	explored      = parameters{"objectType": exact, "object": text, "fileType": exact, "preview": exact, "determineProperties": exact}
+	explored      = parameters{"objectType": exact, "object": text, "fileType": exact, "FileType": exact, "FILE_TYPE": exact,
+		"preview": exact, "determineProperties": exact}.and(ignored("columnDelimiter", "compressionType", "CompressionType", "encoding"))
 	ofFlowService = parameters{"property": exact, "limit": exact, "continuationToken": text}.and(ignored("orderby", "count"))
 	ofSpecs       = parameters{"property": exact}.and(ignored("limit", "continuationToken", "orderby", "count"))
 	ofDatasets    = parameters{"limit": exact, "start": exact, "name": text}.and(ignored("version", "created", "updated", "createdClient", "createdUser",

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Lists of the flow service are filtered by the properties of their entries as they are answered (contract, section 5): a name
+// with dots for what is inside, a comparator, and a value.
+
+// maxFilterReads is how often a page reads on for entries that few are like. A page may have fewer entries than asked for, or
+// none, and yet one after it.
+const maxFilterReads = 10
+
+// condition is one filter of a list.
+type condition struct {
+	path       []string
+	comparator string
+	value      string
+}
+
+// conditions must all hold.
+type conditions []condition
+
+var conditionForm = regexp.MustCompile(`(?s)^([A-Za-z0-9_.\[\]-]+?)(==|!=|>=|<=|>|<)(.+)$`)
+
+// cutCondition takes a filter apart. A value may stand in quotation marks.
+func cutCondition(text string) (name, comparator, value string, ok bool) {
+	parts := conditionForm.FindStringSubmatch(text)
+	if parts == nil {
+		return "", "", "", false
+	}
+	value = parts[3]
+	if len(value) > 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
+	}
+	return parts[1], parts[2], value, true
+}
+
+// condition reads a filter of a list whose entries are of a type.
+func (q *query) condition(text string, entry reflect.Type) conditions {
+	name, comparator, value, ok := cutCondition(text)
+	if !ok {
+		q.problems.Add("property", "%.100q must be a property, one of == != >= <= > < and a value", text)
+		return nil
+	}
+	c := condition{strings.Split(strings.ReplaceAll(name, "[]", ""), "."), comparator, value}
+	switch kind, known := leaf(entry, c.path); {
+	case !known:
+		q.problems.Add("property", "%.100q is no property of these entries; the properties are %s", name, strings.Join(leaves(entry, ""), ", "))
+	case kind == reflect.Int64 || kind == reflect.Int:
+		if _, err := strconv.ParseInt(value, 10, 64); err != nil {
+			q.problems.Add("property", "%.100q must have a whole number as its value; times are in milliseconds", text)
+		}
+	case comparator != "==" && comparator != "!=":
+		q.problems.Add("property", "%.100q compares what is no number; == and != do", text)
+	case kind == reflect.Bool && value != "true" && value != "false":
+		q.problems.Add("property", "%.100q must have true or false as its value", text)
+	}
+	return conditions{c}
+}
+
+// leaf is the kind of the property that a path leads to.
+func leaf(t reflect.Type, path []string) (reflect.Kind, bool) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if len(path) == 0 {
+		return t.Kind(), t.Kind() != reflect.Struct && t.Kind() != reflect.Map
+	}
+	switch t.Kind() {
+	case reflect.Map:
+		return reflect.String, len(path) == 1
+	case reflect.Struct:
+		for _, p := range propertiesOf(t) {
+			if p.name == path[0] {
+				return leaf(t.FieldByIndex(p.index).Type, path[1:])
+			}
+		}
+	}
+	return 0, false
+}
+
+// leaves are the properties of a type that filters can name.
+func leaves(t reflect.Type, at string) (names []string) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		if t.Kind() == reflect.Slice {
+			at += "[]"
+		}
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		for _, p := range propertiesOf(t) {
+			names = append(names, leaves(t.FieldByIndex(p.index).Type, join(at, p.name))...)
+		}
+		return names
+	case reflect.Map:
+		return []string{at + ".…"}
+	}
+	return []string{at}
+}
+
+// hold reports whether an entry is as all conditions want it.
+func (list conditions) hold(entry any) bool {
+	return !slices.ContainsFunc(list, func(c condition) bool {
+		values := reach(reflect.ValueOf(entry), c.path)
+		if c.comparator == "!=" { // what is absent differs from everything
+			return slices.ContainsFunc(values, func(v reflect.Value) bool { return c.compare(v) == 0 })
+		}
+		return !slices.ContainsFunc(values, func(v reflect.Value) bool { return c.holds(c.compare(v)) })
+	})
+}
+
+// reach returns the values that a path leads to: several behind a list, none where something is absent.
+func reach(v reflect.Value, path []string) (values []reflect.Value) {
+	if raw, is := v.Interface().(json.RawMessage); is {
+		return []reflect.Value{reflect.ValueOf(strings.Trim(string(raw), `"`))}
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			return nil
+		}
+		return reach(v.Elem(), path)
+	case reflect.Slice:
+		for i := range v.Len() {
+			values = append(values, reach(v.Index(i), path)...)
+		}
+		return values
+	}
+	if len(path) == 0 {
+		return []reflect.Value{v}
+	}
+	switch v.Kind() {
+	case reflect.Map:
+		if of := v.MapIndex(reflect.ValueOf(path[0])); of.IsValid() {
+			return reach(of, path[1:])
+		}
+	case reflect.Struct:
+		for _, p := range propertiesOf(v.Type()) {
+			if field := v.FieldByIndex(p.index); p.name == path[0] && !(p.optional && field.IsZero()) {
+				return reach(field, path[1:])
+			}
+		}
+	}
+	return nil
+}
+
+// compare compares a value with the condition's, by cmp.Compare's rules. Texts are equal or not.
+func (c *condition) compare(v reflect.Value) int {
+	if v.CanInt() {
+		want, _ := strconv.ParseInt(c.value, 10, 64) // it was checked
+		return cmp.Compare(v.Int(), want)
+	}
+	if v.Kind() == reflect.Bool {
+		return strings.Compare(strconv.FormatBool(v.Bool()), c.value)
+	}
+	return strings.Compare(v.String(), c.value)
+}
+
+// holds reports whether the comparator is content with the order of the two.
+func (c *condition) holds(order int) bool {
+	switch c.comparator {
+	case ">=":
+		return order >= 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case "<":
+		return order < 0
+	}
+	return order == 0
+}
