@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -71,4 +72,17 @@ func TestManyParameters(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzPageToken: nobody but the server makes a token of a page.
+func FuzzPageToken(f *testing.F) {
+	f.Add("")
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("s", sealSize) + `{"q":{"a":["b"]},"p":1}`)))
+	f.Add(base64.RawURLEncoding.EncodeToString(make([]byte, sealSize)))
+	c := &call{Request: httptest.NewRequest(http.MethodGet, audiences, nil), pageKey: []byte("a key of a server")}
+	f.Fuzz(func(t *testing.T, text string) {
+		if place, ok := c.opened(text); ok {
+			t.Errorf("%q is taken for a token: %v", text, place)
+		}
+	})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
+
+	"roster/internal/background"
 )
 
 // stream is an answer of any length, which is sent while it is made, and compressed by gzip where the client
@@ -40,7 +42,7 @@ func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
 	out := &begun{w: w}
 	var err error
 	if r.Method != http.MethodHead {
-		err = st.write(out)
+		err = apart(func() error { return st.write(out) })
 	}
 	switch {
 	case err == nil && !out.yet:
@@ -59,13 +61,45 @@ func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
 	}
 }
 
-// begun remembers whether anything of an answer was written.
+// apart makes a streamed answer on a goroutine of its own, so that a large one can make way for others. A panic stays one of
+// the request.
+func apart(write func() error) error {
+	type result struct {
+		err   error
+		panic any
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			r.panic = recover()
+			done <- r
+		}()
+		r.err = write()
+	}()
+	r := <-done
+	if r.panic != nil {
+		panic(r.panic)
+	}
+	return r.err
+}
+
+// largeAnswer is how many bytes of an answer are made at the priority of requests. What is beyond makes way for them.
+const largeAnswer = 256 << 10
+
+// begun is where a streamed answer goes, on a goroutine of its own.
 type begun struct {
-	w   io.Writer
-	yet bool
+	w       io.Writer
+	yet     bool // something was written
+	written int
+	large   bool
 }
 
 func (b *begun) Write(p []byte) (int, error) {
 	b.yet = true
+	if b.written += len(p); b.written > largeAnswer && !b.large {
+		b.large = true
+		background.Thread()
+	}
 	return b.w.Write(p)
 }

@@ -300,3 +300,35 @@ func TestAnswerBeforeBody(t *testing.T) {
 		}
 	}
 }
+
+// FuzzForwarded: what stands before the address that counts changes nothing, and proxies behind it neither.
+func FuzzForwarded(f *testing.F) {
+	g := New(Limits{Total: 1, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}})
+	for _, seed := range []string{"", "192.0.2.1", "10.0.0.1, 192.0.2.1", "[2001:db8::1]:80", "for=192.0.2.1;by=10.0.0.1", `for="[fd00::1%eth0]:80"`, "::ffff:10.0.0.1", "unknown", ","} {
+		f.Add("X-Forwarded-For", seed, "203.0.113.9")
+		f.Add("Forwarded", seed, "for=203.0.113.9")
+	}
+	f.Fuzz(func(t *testing.T, name, value, invented string) {
+		if name != "Forwarded" {
+			name = "X-Forwarded-For"
+		}
+		client := func(values ...string) (netip.Addr, bool) { return g.client(http.Header{name: values}) }
+		a, ok := client(value)
+		if ok != a.IsValid() || a.Zone() != "" || a.Is4In6() {
+			t.Fatalf("%s: %q: the client is %v, %v", name, value, a, ok)
+		}
+		if !ok || value == "" {
+			return
+		}
+		proxy := "10.1.2.3"
+		if name == "Forwarded" {
+			proxy = "for=10.1.2.3"
+		}
+		if b, _ := client(value, proxy); b != a {
+			t.Errorf("%s: %q: the client is %v, and behind one more proxy %v", name, value, a, b)
+		}
+		if b, _ := client(invented, value); b != a && !g.trusts(a) {
+			t.Errorf("%s: %q: the client is %v, and with an invention before it %v", name, value, a, b)
+		}
+	})
+}

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/klauspost/compress/snappy"
 	"github.com/pierrec/lz4/v4"
@@ -286,4 +288,28 @@ func TestParquetSharedSpace(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzParquetFooter: what is held of a footer is no larger than a multiple of its bytes, whatever it claims.
+func FuzzParquetFooter(f *testing.F) {
+	for _, values := range []string{`["12","x",null]`, `[]`} {
+		b := parquetOf(f, column(f, arrow.BinaryTypes.String, values), 3)
+		n := int(binary.LittleEndian.Uint32(b[len(b)-8:]))
+		f.Add(b[len(b)-8-n : len(b)-8])
+	}
+	f.Add([]byte{0x15, 0x02, 0x19, 0x2c, 0x48, 0x01, 0x73, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x00})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		footer := parquetFooter{raw: raw}
+		if footer.parse() != nil {
+			return
+		}
+		held := int64(cap(footer.fields)) * int64(unsafe.Sizeof(parquetField{}))
+		for i := range footer.fields {
+			held += int64(len(footer.fields[i].name))
+		}
+		if held > 1000*int64(len(raw)) || footer.leaves > len(raw) {
+			t.Errorf("%d bytes of a footer take %d bytes for %d columns, %d leaves", len(raw), held, len(footer.fields), footer.leaves)
+		}
+		_ = footer.eachGroup([]parquetColumn{{}}, func(int, int, int64, int64, []parquetChunk) error { return nil })
+	})
 }
