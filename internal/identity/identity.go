@@ -15,7 +15,8 @@ const email = "Email"
 // Normalise appends the normal form of an identity's value to dst. Two identities of a namespace are the same when
 // their normal forms are equal: format and control characters are removed, the text is in Unicode's normal form C, white
 // space around it is cut off, and an e-mail address is in lower case. The namespace is a canonical code. An empty result
-// means that there is no identity. Bytes that are not UTF-8 stay as they are, so that different values stay different.
+// means that there is no identity. Nothing is removed inside a value that is not UTF-8: two halves of a
+// character could become one.
 func Normalise(namespace string, value, dst []byte) []byte {
 	value = trimASCII(value)
 	if !plain(value) {
@@ -59,6 +60,12 @@ func plain(value []byte) bool {
 // normaliseText is Normalise for any text. Letters are composed before they are put in lower case, because a letter and
 // its decomposed form may have different lower cases, and after it, because some letters are composed in lower case only.
 func normaliseText(namespace string, value, dst []byte) []byte {
+	if !utf8.Valid(value) {
+		if namespace != email {
+			return append(dst, value...)
+		}
+		return eachRune(value, dst, unicode.ToLower)
+	}
 	start := len(dst)
 	dst = composed(eachRune(value, dst, func(r rune) rune {
 		if invisible(r) {

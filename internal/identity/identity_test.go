@@ -115,7 +115,7 @@ func TestNormaliseEveryRune(t *testing.T) {
 }
 
 func FuzzNormalise(f *testing.F) {
-	for _, seed := range []string{"", " Ada@Example.com ", "\u00a0İSTANBUL@x", "\xff A\xc3", "ẞ", "\x85a\u0085", "e\u200b\u0301"} {
+	for _, seed := range []string{"", " Ada@Example.com ", "\u00a0İSTANBUL@x", "\xff A\xc3", "ẞ", "\x85a\u0085", "e\u200b\u0301", "\xc2\x00\x9d"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(checkNormal)

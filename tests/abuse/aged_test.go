@@ -12,11 +12,9 @@ import (
 func TestAgedMetadata(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
-	c.stop()
 	aged := t.TempDir()
-	names := []string{"roster.db", "catalog.db"}
 	cp := func(from, to string) {
-		for _, n := range names {
+		for _, n := range []string{"roster.db", "catalog.db"} {
 			for _, s := range []string{"", "-wal", "-shm"} {
 				os.Remove(filepath.Join(to, n+s))
 				if b, err := os.ReadFile(filepath.Join(from, n+s)); err == nil {
@@ -27,7 +25,22 @@ func TestAgedMetadata(t *testing.T) {
 			}
 		}
 	}
-	cp(c.dir, aged)
+	c.ages(func() { cp(c.dir, aged) }, func() { cp(aged, c.dir) })
+}
+
+// TestAgedPostgres is TestAgedMetadata with the metadata and the catalog in PostgreSQL.
+func TestAgedPostgres(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	c := newCrowd(t, "--database-url", p.url)
+	c.ages(func() { p.copy(p.name, p.name+"_aged") }, func() { p.copy(p.name+"_aged", p.name) })
+}
+
+// ages has one more run between a copy of the metadata and its restoring.
+func (c *crowd) ages(save, restore func()) {
+	t := c.t
+	c.stop()
+	save()
 	c.open()
 	c.put("crowd.csv", []byte("email,phone\nlate@example.com,+49301\n"))
 	if r := c.run(c.audience, `{"differentialIngestion":true}`); r["status"] != "SUCCESS" {
@@ -37,7 +50,7 @@ func TestAgedMetadata(t *testing.T) {
 		t.Fatal(a)
 	}
 	c.stop()
-	cp(aged, c.dir)
+	restore()
 	code, out := c.roster("check")
 	if code != 1 || !strings.Contains(out, c.audience) {
 		t.Errorf("check of the mixture: %d %s", code, out)

@@ -28,8 +28,8 @@ type crowd struct {
 }
 
 // newCrowd makes an audience: people join, join later, and leave.
-func newCrowd(t *testing.T) *crowd {
-	c := &crowd{server: start(t), want: map[string]answer{}}
+func newCrowd(t *testing.T, flags ...string) *crowd {
+	c := &crowd{server: start(t, flags...), want: map[string]answer{}}
 	people := func(from, to int) []byte {
 		var b strings.Builder
 		b.WriteString("email,phone\n")
@@ -171,7 +171,7 @@ func TestProfileStoreHeals(t *testing.T) {
 // roster runs a command on the server's data directory and returns its exit code and what it printed.
 func (s *server) roster(args ...string) (code int, out string) {
 	s.t.Helper()
-	text, err := exec.Command(rostertest.Binary(s.t), append(args, "--data-dir", s.dir)...).CombinedOutput()
+	text, err := exec.Command(rostertest.Binary(s.t), append(append(args, "--data-dir", s.dir), s.database()...)...).CombinedOutput()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return exit.ExitCode(), string(text)
 	}

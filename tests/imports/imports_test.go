@@ -19,7 +19,7 @@ import (
 var allowed = map[string][]string{
 	"api":                          {},
 	"client":                       {},
-	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/tabular"},                                                // auth: `verify` checks receipts; tabular: `import` infers columns before there is an audience
+	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/tabular"},                                                                       // auth: `verify` checks receipts; tabular: `import` infers columns before there is an audience
 	"internal/api":                 {"api", "client", "internal/auth", "internal/background", "internal/control", "internal/landing", "internal/meta", "internal/source"}, // the OpenAPI file, the wire types, run queries, uploads, their objects
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
