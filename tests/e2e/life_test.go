@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -226,7 +227,7 @@ func TestStopTwice(t *testing.T) {
 	}
 }
 
-// TestTLS serves with a certificate.
+// TestTLS serves with a certificate. Handshakes that stop are ended.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -247,6 +248,22 @@ func TestTLS(t *testing.T) {
 	c.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	if list, err := c.Sandboxes(t.Context()); err != nil || len(list) != 1 || !strings.HasPrefix(c.BaseURL, "https://") {
 		t.Errorf("at %s: %v, %v", c.BaseURL, list, err)
+	}
+	for _, hello := range []string{"", "\x16\x03\x01", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"} {
+		stalled, err := net.Dial("tcp", strings.TrimPrefix(c.BaseURL, "https://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stalled.Close()
+		if _, err := io.WriteString(stalled, hello); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			stalled.SetReadDeadline(time.Now().Add(time.Minute))
+			if _, err := stalled.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a handshake that stops after %d bytes: %v", len(hello), err)
+			}
+		}()
 	}
 }
 
