@@ -7,8 +7,13 @@ type Format struct {
 	Quote       string   `json:"quote,omitempty"`       // of CSV, one character or none
 	Escape      string   `json:"escape,omitempty"`      // of CSV, one character, none or spreadsheet
 	Header      *bool    `json:"header,omitempty"`      // of CSV; true
-	Encoding    string   `json:"encoding,omitempty"`    // utf-8, utf-16le, utf-16be, windows-1252 or iso-8859-1
+	Encoding    string   `json:"encoding,omitempty"`    // such as utf-8, windows-1252 or shift_jis
 	NullValues  []string `json:"nullValues,omitempty"`  // texts that are null, beside the empty one
 	DateFormats []string `json:"dateFormats,omitempty"` // patterns beside ISO 8601, such as dd/MM/yyyy
 	Compression string   `json:"compression,omitempty"` // none, gzip, zstd, bzip2 or zip
+
+	SkipLines     int    `json:"skipLines,omitempty"`     // of CSV: lines before the header, such as titles
+	Comment       string `json:"comment,omitempty"`       // of CSV: lines that begin with this character are skipped
+	FillShortRows bool   `json:"fillShortRows,omitempty"` // of CSV: a row with too few columns has null in the others
+	DecimalComma  bool   `json:"decimalComma,omitempty"`  // of CSV: numbers are written as 1.234,56
 }

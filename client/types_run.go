@@ -113,8 +113,11 @@ type RunFile struct {
 	Status         string   `json:"status"` // read, skipped or unsettled
 	Reason         string   `json:"reason,omitempty"`
 	Rows           Rows     `json:"rows"`
-	BlankRows      int64    `json:"blankRows,omitempty"`    // of nothing but delimiters; no rows of the ledger
-	SkippedFiles   []string `json:"skippedFiles,omitempty"` // of a zip file, beside the data
+	BlankRows      int64    `json:"blankRows,omitempty"`      // of nothing but delimiters; no rows of the ledger
+	FilledRows     int64    `json:"filledRows,omitempty"`     // had too few columns; format.fillShortRows
+	CommentLines   int64    `json:"commentLines,omitempty"`   // no rows; format.comment
+	LikelyEncoding string   `json:"likelyEncoding,omitempty"` // of the file, when most of its rejects are not UTF-8
+	SkippedFiles   []string `json:"skippedFiles,omitempty"`   // of a zip file, beside the data
 	ExtraColumns   []string `json:"extraColumns,omitempty"`
 	MissingColumns []string `json:"missingColumns,omitempty"`
 	Format         *Format  `json:"format,omitempty"` // how it was read

@@ -15,16 +15,19 @@ type ValidationRequest struct {
 
 // Validation is the answer. It counts a sample, not the files.
 type Validation struct {
-	Files        []ValidatedFile `json:"files"`
-	MoreFiles    bool            `json:"moreFiles,omitempty"`  // there are more than those
-	MoreFields   bool            `json:"moreFields,omitempty"` // the files have more columns than an audience can have fields
-	Fields       []Field         `json:"fields"`               // that the columns suggest
-	Problems     []Problem       `json:"problems"`             // what would keep the audience from being created or run
-	RowsRead     int64           `json:"rowsRead"`
-	RowsRejected int64           `json:"rowsRejected"`
-	RejectCounts []RejectCount   `json:"rejectCounts"`      // the most frequent first
-	Rejects      []Reject        `json:"rejects"`           // the first ones
-	Preview      [][]*string     `json:"preview,omitempty"` // the first rows, a value for each of Fields, nil for null
+	Files     []ValidatedFile `json:"files"`
+	MoreFiles bool            `json:"moreFiles,omitempty"` // there are more than those
+	// ProposedFormat has the options that the files need and that the request's format leaves open. Fields, rows and rejects are what the
+	// files give with them, unless the request has fields: these are tried by its format as it is.
+	ProposedFormat *Format       `json:"proposedFormat,omitempty"`
+	MoreFields     bool          `json:"moreFields,omitempty"` // the files have more columns than an audience can have fields
+	Fields         []Field       `json:"fields"`               // that the columns suggest
+	Problems       []Problem     `json:"problems"`             // what would keep the audience from being created or run
+	RowsRead       int64         `json:"rowsRead"`
+	RowsRejected   int64         `json:"rowsRejected"`
+	RejectCounts   []RejectCount `json:"rejectCounts"`      // the most frequent first
+	Rejects        []Reject      `json:"rejects"`           // the first ones
+	Preview        [][]*string   `json:"preview,omitempty"` // the first rows, a value for each of Fields, nil for null
 }
 
 // ValidatedFile is a file that a run would look at.

@@ -133,7 +133,7 @@ type importError struct {
 
 // runImport imports and reports. People read standard output, unless --json has it.
 func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.check(), o.format.check()); err != nil {
 		return err
 	}
 	im := &importer{importOptions: o, cfg: cfg, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), progressTo: cmd.ErrOrStderr(), began: time.Now()}
@@ -205,6 +205,15 @@ func (im *importer) report() error {
 	for _, f := range r.Files {
 		if f.BlankRows > 0 {
 			fmt.Fprintf(im.out, "\nEmpty rows of %s, of nothing but delimiters, which count as none: %s\n", f.Path, count(f.BlankRows))
+		}
+		if f.FilledRows > 0 {
+			fmt.Fprintf(im.out, "\nRows of %s with too few columns, which have no value in the others: %s\n", f.Path, count(f.FilledRows))
+		}
+		if f.CommentLines > 0 {
+			fmt.Fprintf(im.out, "\nComment lines of %s, which count as no rows: %s\n", f.Path, count(f.CommentLines))
+		}
+		if f.LikelyEncoding != "" {
+			fmt.Fprintf(im.out, "\nMost rejects of %s are not UTF-8; the file looks like %s: --encoding %s\n", f.Path, f.LikelyEncoding, f.LikelyEncoding)
 		}
 		if len(f.ExtraColumns) > 0 {
 			fmt.Fprintf(im.out, "\nColumns of %s that no field names: %s\n", f.Path, strings.Join(f.ExtraColumns, ", "))

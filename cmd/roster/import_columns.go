@@ -37,6 +37,9 @@ func (im *importer) inspect(ctx context.Context) error {
 	if !im.info.Mode().IsRegular() {
 		return usagef("%s is not a file", im.file)
 	}
+	if err := im.propose(ctx, stored(f, im.info.Size())); err != nil {
+		return err
+	}
 	im.found, err = tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), nil, firstRows)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
@@ -68,6 +71,9 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 	if im.format.noHeader {
 		im.nameColumns(fields)
 	}
+	if err := im.namedOnce(); err != nil {
+		return nil, err
+	}
 	for _, flag := range im.fields {
 		name, kind, ok := strings.Cut(flag, "=")
 		i, err := columnOf(fields, "--field", name)
@@ -94,6 +100,21 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 		return fields, identitiesInOrder(fields, places)
 	}
 	return identitiesFirst(fields, places), nil
+}
+
+// namedOnce refuses flags that name a column which the header has more than once.
+func (im *importer) namedOnce() error {
+	named := []string{im.deleteColumn}
+	for _, flag := range slices.Concat(im.identities, im.fields) {
+		name, _, _ := strings.Cut(flag, "=")
+		named = append(named, name)
+	}
+	for _, name := range named {
+		if at := im.found.Places[audience.NameKey(name)]; len(at) > 1 {
+			return fmt.Errorf("%s: the header names column %q twice (columns %d and %d); rename or remove one of them", im.file, name, at[0], at[1])
+		}
+	}
+	return nil
 }
 
 // nameColumns gives the columns of a file without a header the names of the --field flags, when there is a flag for

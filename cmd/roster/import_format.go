@@ -1,13 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/tabular"
 )
 
 // formatFlags say how the file is written, where that is not to be found out from it.
@@ -15,6 +21,7 @@ type formatFlags struct {
 	delimiter, quote, escape, encoding string
 	nulls, dates                       []string
 	noHeader                           bool
+	proposed                           audience.Format // what the file needs that the flags do not say
 }
 
 func (o *formatFlags) add(f *pflag.FlagSet) {
@@ -22,9 +29,21 @@ func (o *formatFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.quote, "quote", "", "character around values of a CSV file, or none")
 	f.StringVar(&o.escape, "escape", "", "character that takes the next one literally inside quotes, or none, or spreadsheet: an apostrophe before a formula is no part of the value")
 	f.BoolVar(&o.noHeader, "no-header", false, "the first line of a CSV file is people, too; its columns are called column1, column2, …")
-	f.StringVar(&o.encoding, "encoding", "", "utf-8, utf-16le, utf-16be, windows-1252 or iso-8859-1")
+	f.StringVar(&o.encoding, "encoding", "", "encoding of the text, such as windows-1252, shift_jis or gbk (UTF-8, or what its byte order mark says, when absent)")
 	f.StringArrayVar(&o.nulls, "null", nil, "text that stands for no value, such as NULL; may be given several times")
 	f.StringArrayVar(&o.dates, "date-format", nil, "pattern of dates beside ISO 8601, such as dd/MM/yyyy; may be given several times")
+}
+
+// check finds what is wrong with the flags, and puts the encoding's name in its canonical form.
+func (o *formatFlags) check() error {
+	f := o.domain()
+	var wrong *audience.Error
+	if err := audience.CheckFormat(&f); errors.As(err, &wrong) {
+		first := wrong.Problems[0]
+		return usagef("--%s: %s", strings.TrimPrefix(first.Path, "format."), first.Message)
+	}
+	o.encoding = f.Encoding
+	return nil
 }
 
 // format returns what the flags say, nil when they say nothing.
@@ -46,9 +65,48 @@ func (o *formatFlags) format() *client.Format {
 func (o *formatFlags) domain() audience.Format {
 	f := o.format()
 	if f == nil {
-		return audience.Format{}
+		return audience.Format{}.With(o.proposed)
 	}
-	return audience.Format{Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding, NullValues: f.NullValues, DateFormats: f.DateFormats}
+	return audience.Format{Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding, NullValues: f.NullValues, DateFormats: f.DateFormats}.With(o.proposed)
+}
+
+// submitted returns the format of an audience of the file: what the flags say, and what was proposed.
+func (o *formatFlags) submitted() *client.Format {
+	f := client.Format{}
+	if asked := o.format(); asked != nil {
+		f = *asked
+	}
+	p := o.proposed
+	f.Encoding = cmp.Or(f.Encoding, p.Encoding)
+	f.SkipLines, f.Comment, f.FillShortRows, f.DecimalComma = p.SkipLines, p.Comment, p.FillShortRows, p.DecimalComma
+	if reflect.DeepEqual(f, client.Format{}) {
+		return nil
+	}
+	return &f
+}
+
+// propose finds out what the file needs to be read by that the flags do not say, and shows it.
+func (im *importer) propose(ctx context.Context, file tabular.File) error {
+	p, err := tabular.Propose(ctx, file, im.format.domain(), nil)
+	if err != nil {
+		return err
+	}
+	im.format.proposed = p.Format
+	for _, option := range []struct {
+		found bool
+		text  string
+	}{
+		{p.Format.Encoding != "", fmt.Sprintf("encoding %s, since it is not UTF-8 and reads well so (--encoding says otherwise)", p.Format.Encoding)},
+		{p.Format.SkipLines > 0, fmt.Sprintf("skipLines %d: the header is behind them", p.Format.SkipLines)},
+		{p.Format.Comment != "", fmt.Sprintf("comment %q: lines that begin with it are no rows", p.Format.Comment)},
+		{p.Format.FillShortRows, "fillShortRows: rows with too few columns have no value in the others"},
+		{p.Format.DecimalComma, "decimalComma: numbers are written as 1.234,56"},
+	} {
+		if option.found {
+			fmt.Fprintf(im.out, "Found out from %s: %s.\n", filepath.Base(im.path), option.text)
+		}
+	}
+	return nil
 }
 
 // sameFormat refuses to read a file in another way than the audience does.

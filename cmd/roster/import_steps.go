@@ -211,7 +211,7 @@ func (im *importer) resolveNamespaces(ctx context.Context) error {
 // killed right after its submit, or another one, is creating it.
 func (im *importer) create(ctx context.Context) (client.Audience, error) {
 	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding,
-		Format: im.format.format()}
+		Format: im.format.submitted()}
 	if im.inPlace {
 		id, err := im.folderConnection(ctx)
 		if err != nil {

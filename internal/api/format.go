@@ -11,7 +11,8 @@ func formatOf(f *client.Format) *audience.Format {
 		return nil
 	}
 	return &audience.Format{Type: audience.FileType(f.Type), Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Header: f.Header, Encoding: f.Encoding,
-		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression}
+		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression,
+		SkipLines: f.SkipLines, Comment: f.Comment, FillShortRows: f.FillShortRows, DecimalComma: f.DecimalComma}
 }
 
 func formatBody(f *audience.Format) *client.Format {
@@ -19,5 +20,6 @@ func formatBody(f *audience.Format) *client.Format {
 		return nil
 	}
 	return &client.Format{Type: string(f.Type), Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Header: f.Header, Encoding: f.Encoding,
-		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression}
+		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression,
+		SkipLines: f.SkipLines, Comment: f.Comment, FillShortRows: f.FillShortRows, DecimalComma: f.DecimalComma}
 }

@@ -299,7 +299,8 @@ func ledger(b *client.Run, r *audience.Run) {
 func runFiles(r *audience.Run) (files []client.RunFile) {
 	for _, f := range r.Result.Files {
 		files = append(files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
-			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), BlankRows: f.BlankRows, SkippedFiles: f.SkippedFiles, ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns,
+			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), BlankRows: f.BlankRows, FilledRows: f.FilledRows, CommentLines: f.CommentLines, LikelyEncoding: f.LikelyEncoding,
+			SkippedFiles: f.SkippedFiles, ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns,
 			Format: formatBody(f.Format)})
 	}
 	return files

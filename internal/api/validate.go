@@ -33,7 +33,7 @@ func (s *server) validate(c *call) (answer, error) {
 }
 
 func validationBody(v *control.Validation) client.Validation {
-	b := client.Validation{Files: []client.ValidatedFile{}, MoreFiles: v.More, Fields: fieldsBody(v.Fields), MoreFields: v.Columns > len(v.Fields), Problems: []client.Problem{},
+	b := client.Validation{Files: []client.ValidatedFile{}, MoreFiles: v.More, Fields: fieldsBody(v.Fields), MoreFields: v.Columns > len(v.Fields), ProposedFormat: formatBody(v.Proposed), Problems: []client.Problem{},
 		RowsRead: v.Rows, RejectCounts: []client.RejectCount{}, Rejects: []client.Reject{}, Preview: v.Preview}
 	for _, f := range v.Files {
 		b.Files = append(b.Files, client.ValidatedFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Status: string(f.Status), Reason: f.Reason,

@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,10 +20,9 @@ const (
 // None says in a Format that there is no such thing: no quote, no escape, no compression.
 const None = "none"
 
-// Encodings, compressions and single-byte marks that a Format may name. "" always means: find it out.
+// Types and compressions that a Format may name. "" always means: find it out.
 var (
 	FileTypes    = []FileType{CSV, JSON, Parquet}
-	Encodings    = []string{"utf-8", "utf-16le", "utf-16be", "windows-1252", "iso-8859-1"}
 	Compressions = []string{None, "gzip", "zstd", "bzip2", "zip"}
 )
 
@@ -39,6 +39,25 @@ type Format struct {
 	NullValues  []string `json:"nullValues,omitempty"`  // texts that are null, beside the empty one
 	DateFormats []string `json:"dateFormats,omitempty"` // patterns beside ISO 8601, such as dd/MM/yyyy HH:mm
 	Compression string   `json:"compression,omitempty"` // one of Compressions
+	// SkipLines is how many lines of a CSV file stand before its header, or before its first row, such as titles.
+	SkipLines int `json:"skipLines,omitempty"`
+	// Comment is an ASCII character; a line of a CSV file that begins with it, and is not within quotes, is skipped.
+	Comment string `json:"comment,omitempty"`
+	// FillShortRows says that a row of a CSV file with too few columns has null in the others; else it is a reject.
+	FillShortRows bool `json:"fillShortRows,omitempty"`
+	// DecimalComma says that numbers of a CSV file are written as 1.234,56 and not as 1,234.56.
+	DecimalComma bool `json:"decimalComma,omitempty"`
+}
+
+// MaxSkipLines bounds SkipLines.
+const MaxSkipLines = 1000
+
+// With returns the format with what a proposal adds to it.
+func (f Format) With(proposed Format) Format {
+	f.Encoding, f.Comment = cmp.Or(f.Encoding, proposed.Encoding), cmp.Or(f.Comment, proposed.Comment)
+	f.SkipLines = cmp.Or(f.SkipLines, proposed.SkipLines)
+	f.FillShortRows, f.DecimalComma = f.FillShortRows || proposed.FillShortRows, f.DecimalComma || proposed.DecimalComma
+	return f
 }
 
 // HasHeader reports whether a CSV file's first record names its columns.
@@ -47,15 +66,24 @@ func (f Format) HasHeader() bool { return f.Header == nil || *f.Header }
 // maxPatterns bounds the lists of a format.
 const maxPatterns = 50
 
-// validateFormat checks a format and puts its names in lower case; path is where it stands in the request.
+// CheckFormat checks a format and puts its names in their canonical form.
+func CheckFormat(f *Format) error {
+	var p Problems
+	validateFormat(&p, "format", f)
+	return p.Err()
+}
+
+// validateFormat checks a format and puts its names in their canonical form; path is where it stands in the request.
 func validateFormat(p *Problems, path string, f *Format) {
 	f.Type = FileType(strings.ToLower(string(f.Type)))
-	f.Encoding, f.Compression = strings.ToLower(f.Encoding), strings.ToLower(f.Compression)
+	f.Compression = strings.ToLower(f.Compression)
 	if f.Type != "" && !slices.Contains(FileTypes, f.Type) {
 		p.Add(path+".type", "%.64q is not one of csv, json, parquet", f.Type)
 	}
-	if f.Encoding != "" && !slices.Contains(Encodings, f.Encoding) {
-		p.Add(path+".encoding", "%.64q is not one of %s", f.Encoding, strings.Join(Encodings, ", "))
+	if canonical, ok := ResolveEncoding(f.Encoding); ok {
+		f.Encoding = canonical
+	} else if f.Encoding != "" {
+		p.Add(path+".encoding", "%.64q is not supported; these encodings are: %s", f.Encoding, strings.Join(Encodings, ", "))
 	}
 	if f.Compression != "" && !slices.Contains(Compressions, f.Compression) {
 		p.Add(path+".compression", "%.64q is not one of %s", f.Compression, strings.Join(Compressions, ", "))
@@ -80,9 +108,9 @@ func validateFormat(p *Problems, path string, f *Format) {
 
 // validateMarks checks the characters of a CSV dialect.
 func validateMarks(p *Problems, path string, f *Format) {
-	for _, m := range []struct{ name, value string }{{"delimiter", f.Delimiter}, {"quote", f.Quote}, {"escape", f.Escape}} {
+	for _, m := range []struct{ name, value string }{{"delimiter", f.Delimiter}, {"quote", f.Quote}, {"escape", f.Escape}, {"comment", f.Comment}} {
 		switch {
-		case m.value == "", m.value == None && m.name != "delimiter", m.value == Spreadsheet && m.name == "escape":
+		case m.value == "", m.value == None && m.name != "delimiter" && m.name != "comment", m.value == Spreadsheet && m.name == "escape":
 		case len(m.value) != 1 || m.value[0] >= utf8.RuneSelf || m.value[0] == '\n' || m.value[0] == '\r' || m.value[0] == 0:
 			p.Add(path+"."+m.name, "must be one ASCII character and not a line end")
 		}
@@ -93,8 +121,15 @@ func validateMarks(p *Problems, path string, f *Format) {
 	if f.Quote == None && f.Escape != "" && f.Escape != None && f.Escape != Spreadsheet {
 		p.Add(path+".escape", "works inside quotes only, and the quote is %q", None)
 	}
-	other := f.Delimiter != "" || f.Quote != "" || f.Escape != "" || f.Header != nil
-	if other && f.Type != "" && f.Type != CSV {
-		p.Add(path+".type", "delimiter, quote, escape and header are of csv files, not of %s", f.Type)
+	if f.Comment != "" && (f.Comment == f.Delimiter || f.Comment == f.Quote) {
+		p.Add(path+".comment", "must differ from the delimiter and the quote")
+	}
+	if f.SkipLines < 0 || f.SkipLines > MaxSkipLines {
+		p.Add(path+".skipLines", "must be from 0 to %d", MaxSkipLines)
+	}
+	dialect := f.Delimiter != "" || f.Quote != "" || f.Escape != "" || f.Header != nil
+	layout := f.SkipLines != 0 || f.Comment != "" || f.FillShortRows || f.DecimalComma
+	if (dialect || layout) && f.Type != "" && f.Type != CSV {
+		p.Add(path+".type", "delimiter, quote, escape, header, skipLines, comment, fillShortRows and decimalComma are of csv files, not of %s", f.Type)
 	}
 }

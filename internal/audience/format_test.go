@@ -43,7 +43,7 @@ func TestFormatProblems(t *testing.T) {
 		"escape is the quote":    {audience.Format{Quote: `"`, Escape: `"`}, ""},
 		"options of any file":    {audience.Format{Type: audience.Parquet, NullValues: []string{"-"}, DateFormats: []string{"yyyyMMdd"}, Compression: "zip"}, ""},
 		"type":                   {audience.Format{Type: "xls"}, `format.type: "xls" is not one of csv, json, parquet`},
-		"encoding":               {audience.Format{Encoding: "latin1"}, `format.encoding: "latin1" is not one of utf-8`},
+		"encoding":               {audience.Format{Encoding: "utf-7"}, `format.encoding: "utf-7" is not supported; these encodings are: utf-8, utf-16le`},
 		"compression":            {audience.Format{Compression: "rar"}, `format.compression: "rar" is not one of none, gzip`},
 		"long delimiter":         {audience.Format{Delimiter: "||"}, "format.delimiter: must be one ASCII character"},
 		"no delimiter":           {audience.Format{Delimiter: "none"}, "format.delimiter: must be one ASCII character"},
@@ -64,6 +64,27 @@ func TestFormatProblems(t *testing.T) {
 	} {
 		if err := problems(&c.format, audience.Guards{}); (err == "") != (c.says == "") || !strings.Contains(err, c.says) {
 			t.Errorf("%s: %s", name, err)
+		}
+	}
+}
+
+func TestEncodingsBySpelling(t *testing.T) {
+	t.Parallel()
+	for spelling, want := range map[string]string{
+		"cp1252": "windows-1252", "Windows_1251": "windows-1251", "WIN-1250": "windows-1250", "ANSI": "windows-1252", "x-cp1257": "windows-1257",
+		"latin1": "iso-8859-1", "ISO_8859-15": "iso-8859-15", "iso8859_2": "iso-8859-2", "ISO-8859-09": "", "Latin-9": "iso-8859-15", "l2": "",
+		"SJIS": "shift_jis", "Shift-JIS": "shift_jis", "cp932": "shift_jis", "ms932": "shift_jis", "EUC_JP": "euc-jp", "eucJP": "euc-jp",
+		"GB2312": "gbk", "cp936": "gbk", "gb-18030": "gb18030", "BIG5": "big5", "cp950": "big5", "UHC": "euc-kr", "cp949": "euc-kr", "ks_c_5601-1987": "euc-kr",
+		"KOI8-R": "koi8-r", "koi8u": "koi8-u", "Mac Roman": "macintosh", "x-mac-cyrillic": "x-mac-cyrillic", "cp850": "ibm850", "DOS-437": "ibm437",
+		"UTF8": "utf-8", "utf-8-sig": "utf-8", "UTF-16": "utf-16le", "UTF_16BE": "utf-16be", "us-ascii": "utf-8", "utf-32": "", "windows-1259": "", "": "", "-": "",
+	} {
+		if got, ok := audience.ResolveEncoding(spelling); got != want || ok != (want != "") {
+			t.Errorf("%q is %q, want %q", spelling, got, want)
+		}
+	}
+	for _, name := range audience.Encodings {
+		if got, _ := audience.ResolveEncoding(name); got != name {
+			t.Errorf("%q is %q", name, got)
 		}
 	}
 }

@@ -171,8 +171,13 @@ type FileResult struct {
 	PlannedFile
 	Rows Rows `json:"rows"`
 	// BlankRows are rows of nothing but delimiters, which count as no rows.
-	BlankRows    int64    `json:"blankRows,omitempty"`
-	ExtraColumns []string `json:"extraColumns,omitempty"` // columns of the file that no field names
+	BlankRows int64 `json:"blankRows,omitempty"`
+	// FilledRows had too few columns and got null in the others, as Format.FillShortRows says; CommentLines are no rows.
+	FilledRows   int64 `json:"filledRows,omitempty"`
+	CommentLines int64 `json:"commentLines,omitempty"`
+	// LikelyEncoding is the encoding that the file is probably in, when most of its rejects are not UTF-8.
+	LikelyEncoding string   `json:"likelyEncoding,omitempty"`
+	ExtraColumns   []string `json:"extraColumns,omitempty"` // columns of the file that no field names
 	// SkippedFiles are files of a zip file that lie beside the data and are none.
 	SkippedFiles []string `json:"skippedFiles,omitempty"`
 	// MissingColumns are fields that the file has no column for; their values are null.

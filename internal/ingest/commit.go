@@ -111,6 +111,7 @@ func (a *attempt) readResult(i int, fr *audience.FileResult) {
 	read := &a.reads[i]
 	fr.Rows.Read, fr.Rows.Rejected = read.rows.Load(), read.rejected.Load()
 	fr.BlankRows, fr.SkippedFiles = read.blanks.Load(), read.header.Skipped
+	fr.FilledRows, fr.CommentLines, fr.LikelyEncoding = read.filled.Load(), read.header.Comments, read.likelyEncoding()
 	fr.ExtraColumns, fr.MissingColumns = read.header.Extra, read.header.Missing
 	if format := read.header.Format; format.Type != "" {
 		fr.Format = &format

@@ -36,6 +36,7 @@ func (a *attempt) guardRejects() error {
 	if lines > rejected {
 		detail += fmt.Sprintf(", which take in %d lines", lines)
 	}
+	detail += a.encodingHint()
 	return a.guard(audience.GuardRejected, percent(lines, rows-rejected+lines), limit, detail,
 		"correct the rows, which the run's rejects name, or the audience's fields; raise guards.maxRejectedPercent of the audience")
 }

@@ -29,6 +29,8 @@ type fileRead struct {
 	rows     atomic.Int64
 	rejected atomic.Int64
 	blanks   atomic.Int64 // rows of nothing but delimiters
+	filled   atomic.Int64 // rows with too few columns that were filled
+	encoding misencoded
 	// rejectedLines are the rejected rows; one whose quote is not closed counts as often as it has lines.
 	rejectedLines atomic.Int64
 }
@@ -210,10 +212,17 @@ func (rt *router) route(b *tabular.Batch) error {
 		}
 	}
 	read := &a.reads[rt.index]
+	if b.NotUTF8 != nil {
+		read.encoding.look(b.NotUTF8)
+	}
 	read.rows.Add(int64(taken + len(b.Rejects)))
 	read.rejected.Add(int64(len(b.Rejects)))
 	read.blanks.Add(b.Blanks)
+	read.filled.Add(b.Filled)
 	for i := range b.Rejects {
+		if b.Rejects[i].Code == tabular.CodeEncoding {
+			read.encoding.add(&b.Rejects[i])
+		}
 		hidden := int64(1)
 		if b.Rejects[i].Code == tabular.CodeQuote { // it may have swallowed rows
 			hidden = b.Rejects[i].Lines

@@ -36,10 +36,13 @@ const (
 // Survey is what a look at the files of an audience finds that need not exist yet. It reads a sample of them and
 // changes nothing.
 type Survey struct {
-	Files    []SurveyedFile
-	More     bool               // there are more files than those
-	Fields   []audience.Field   // proposed, in the order of the columns; identities have the namespace that their name suggests
-	Columns  int                // that there would be fields for, if an audience could have more than MaxFields
+	Files   []SurveyedFile
+	More    bool             // there are more files than those
+	Fields  []audience.Field // proposed, in the order of the columns; identities have the namespace that their name suggests
+	Columns int              // that there would be fields for, if an audience could have more than MaxFields
+	// Proposed are the options that the files need to be read by and that the given format leaves open; nil for none. Proposed fields
+	// are what the files give with them, and given fields are tried without.
+	Proposed *audience.Format
 	Problems []audience.Problem // of the given fields against the columns, and of files
 	Rows     int64              // of the sample
 	Counts   []RejectCount      // of the sample, by code and column, the most frequent first
@@ -85,6 +88,9 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 	if err := v.list(ctx, p); err != nil {
 		return Survey{}, err
 	}
+	if err := v.proposeFormat(ctx); err != nil {
+		return Survey{}, err
+	}
 	if err := v.infer(ctx); err != nil {
 		return Survey{}, err
 	}
@@ -117,6 +123,7 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 type survey struct {
 	SurveyRequest
 	out      Survey
+	format   audience.Format       // by which the files are read
 	proposed map[string]int        // of the proposed fields, by their names' keys
 	looked   int                   // at so many of the first files
 	counts   map[RejectCount]int64 // with Rows 0
@@ -181,7 +188,7 @@ func (v *survey) infer(ctx context.Context) error {
 			continue
 		}
 		read++
-		found, err := tabular.Infer(ctx, v.stored(f), v.Spec.FormatOf(), tabular.ColumnsOf(v.Fields), tabular.Sample{Rows: v.Rows, Bytes: left})
+		found, err := tabular.Infer(ctx, v.stored(f), v.format, tabular.ColumnsOf(v.Fields), tabular.Sample{Rows: v.Rows, Bytes: left})
 		if err != nil {
 			if f.Error, err = v.fileError(ctx, f.Path, err); err != nil {
 				return err
@@ -212,7 +219,7 @@ func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 
 // read reads a file until take has enough of it.
 func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
-	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.Spec.FormatOf(), MaxMemory: surveyMemory}
+	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.format, MaxMemory: surveyMemory}
 	_, err := tabular.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
 	if err == nil || errors.Is(err, errEnough) {
 		return nil

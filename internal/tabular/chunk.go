@@ -31,6 +31,8 @@ type chunk struct {
 	multi  bool   // it may have records of several lines
 	// formulas says that values are escaped for spreadsheets.
 	formulas bool
+	// fillShort says that records with too few fields are rows, with null in the others.
+	fillShort bool
 }
 
 // chunker cuts a file into chunks.
@@ -46,7 +48,9 @@ type chunker struct {
 	eof    bool
 	mac    bool // lines end with a carriage return, which is read as a line feed
 	// formulas says that values are escaped for spreadsheets.
-	formulas bool
+	formulas  bool
+	fillShort bool
+	comments  *commentReader // nil when no line is a comment
 }
 
 func newChunker(r io.Reader, size int, d dialect) *chunker {
@@ -162,7 +166,7 @@ func (c *chunker) cut(n int) chunk {
 	if !c.eof || n < len(c.buf) {
 		rest = append(c.buffer(len(c.buf)-n), c.buf[n:]...)
 	}
-	out := chunk{dialect: c.dialect, buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi, formulas: c.formulas}
+	out := chunk{dialect: c.dialect, buf: c.buf[:n], size: n, line: c.line, offset: c.offset, extra: c.extra, quotes: c.ends.quotes, multi: c.ends.multi, formulas: c.formulas, fillShort: c.fillShort}
 	c.line += int64(bytes.Count(out.buf, lineFeed))
 	c.offset += int64(n)
 	c.extra = 0

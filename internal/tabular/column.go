@@ -32,6 +32,7 @@ type builder struct {
 
 	patterns datePatterns // beside ISO 8601
 	proposed bool         // the type was not declared
+	commas   bool         // numbers are written with decimal commas
 }
 
 func arrowType(t audience.Type) arrow.DataType {
@@ -129,6 +130,10 @@ func (b *builder) unescape(d dialect, v []byte) []byte {
 
 // add appends the rows of a block; column is the column of the file.
 func (b *builder) add(k *block, column int, bad *faults) {
+	if b.commas && isNumeric(b.typ) {
+		b.addCommaNumbers(k, column, bad)
+		return
+	}
 	switch b.typ {
 	case audience.String:
 		b.addStrings(k, column, bad)

@@ -87,6 +87,9 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 	if err := g.Wait(); err != nil {
 		return Header{}, err
 	}
+	if c.comments != nil {
+		header.Comments = c.comments.lines
+	}
 	return header, nil
 }
 
@@ -125,11 +128,27 @@ func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (
 	if f.Delimiter == "" && said != 0 {
 		f.Delimiter = string(rune(said))
 	}
+	titles, err := titleLines(head[skip:], f.SkipLines)
+	if err != nil {
+		return nil, nil, f, err
+	}
+	skip += titles
 	if end := bytes.LastIndexAny(head, "\r\n"); len(head) == windowSize && end >= skip {
 		head = head[:end+1] // whole lines
 	}
-	d := sniff(head[skip:], columns, f)
+	var comments *commentReader
+	text, mac := head[skip:], false
+	if f.Comment != "" {
+		text = append(make([]byte, 0, len(text)+spare), text...)
+		mac = blankComments(text, f)
+	}
+	d := sniff(text, columns, f)
+	if f.Comment != "" {
+		comments = &commentReader{r: r, dialect: d, comment: f.Comment[0], mac: mac, skip: skip}
+		r = comments
+	}
 	c = newChunker(r, opts.ChunkBytes, d)
+	c.comments, c.fillShort = comments, f.FillShortRows
 	c.formulas = f.Escape == audience.Spreadsheet
 	if names, err = readHeader(ctx, c, skip, f.HasHeader()); c.formulas {
 		for i, name := range names {

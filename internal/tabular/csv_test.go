@@ -38,12 +38,13 @@ func TestRecords(t *testing.T) {
 		"quotes":                      {"a,b\n\"1,2\",\"3\"\"4\"\n", "2: \"1,2\" \"3\\\"4\"\n"},
 		"only quotes":                 {"a,b\n\"\"\"\",\"\"\"\"\"\"\n", "2: \"\\\"\" \"\\\"\\\"\"\n"},
 		"line ends in quotes":         {"a,b\n\"1\n2\",\"\r\n\"\n3,4\n", "2: \"1\\n2\" \"\\r\\n\"\n5: \"3\" \"4\"\n"},
-		"quote as data":               {"a,b\n1\"2,3\"\"4\"\n 5\" , \"6\"\n", "2: \"1\\\"2\" \"3\\\"\\\"4\\\"\"\n3: \" 5\\\" \" \" \\\"6\\\"\"\n"},
+		"quote as data":               {"a,b\n1\"2,3\"\"4\"\n 5\" , \"6\"\n", "2: \"1\\\"2\" \"3\\\"\\\"4\\\"\"\n3: \" 5\\\" \" \"6\"\n"},
+		"blanks around quotes":        {"a, \"b\"\n \"1\" ,\t\"2, \"\"x\"\" \"\n\"3\", \"4\n5\" \n\"6\", \"7\" x\n8, 9 \"x\"\n", "2: \"1\" \"2, \\\"x\\\" \"\n3: \"3\" \"4\\n5\"\n6: \"8\" \" 9 \\\"x\\\"\"\n5+1@38: QUOTE \n"},
 		"strings keep spaces":         {"a,b\n 1 ,\t2\n", "2: \" 1 \" \"\\t2\"\n"},
 		"zero bytes":                  {"a,b\n1\x00,2\n", "2: \"1\\x00\" \"2\"\n"},
 		"too few":                     {"a,b\n1\n2,3\n", "3: \"2\" \"3\"\n2+1@4: COLUMN_COUNT \n"},
 		"too many":                    {"a,b\n1,2,3\n2,3,\n4,5", "4: \"4\" \"5\"\n2+1@4: COLUMN_COUNT \n3+1@10: COLUMN_COUNT \n"},
-		"text behind quotes":          {"a,b\n\"1\"x,2\n\"3\" ,4\n5,\"6\"7\"8\"\n9,0\n", "5: \"9\" \"0\"\n2+1@4: QUOTE \n3+1@11: QUOTE \n4+1@18: QUOTE \n"},
+		"text behind quotes":          {"a,b\n\"1\"x,2\n\"3\" ,4\n5,\"6\"7\"8\"\n9,0\n", "3: \"3\" \"4\"\n5: \"9\" \"0\"\n2+1@4: QUOTE \n4+1@18: QUOTE \n"},
 		"text behind quotes, quoted":  {"a,b\n\"1\"x,\"2,\n3\"\n4,5\n", "4: \"4\" \"5\"\n2+2@4: QUOTE \n"},
 		"cr behind quotes":            {"a,b\n\"1\"\r,2\n\"3\"\rx\"\n4,5\n", "4: \"4\" \"5\"\n2+1@4: QUOTE \n3+1@11: QUOTE \n"},
 		"quote not closed":            {"a,b\n1,2\n3,\"4\n5,6\n7,8\n", "2: \"1\" \"2\"\n3+3@8: QUOTE \n"},
@@ -164,7 +165,7 @@ func TestFileErrors(t *testing.T) {
 func TestHeader(t *testing.T) {
 	t.Parallel()
 	r := read(t, "\xef\xbb\xbf x ,\"B\"\"B\",straße,x,\n1,2,3,4,5\n", text("b\"b", "STRASSE", "STRAßE", "gone"))
-	want := `{Names:[x B"B straße x ] Extra:[x x ] Missing:[STRASSE gone] Skipped:[] Format:{Type:csv Delimiter:, Quote:" Escape:none Header:<nil> Encoding:utf-8 NullValues:[] DateFormats:[] Compression:}}`
+	want := `{Names:[x B"B straße x ] Extra:[x x ] Missing:[STRASSE gone] Skipped:[] Comments:0 Format:{Type:csv Delimiter:, Quote:" Escape:none Header:<nil> Encoding:utf-8 NullValues:[] DateFormats:[] Compression: SkipLines:0 Comment: FillShortRows:false DecimalComma:false}}`
 	if got := fmt.Sprintf("%+v", r.Header); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -6,7 +6,12 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/traditionalchinese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -32,6 +37,24 @@ func encodingOf(head []byte, asked string) string {
 	return asked
 }
 
+// codePages are the encodings that are neither UTF-8 nor UTF-16.
+var codePages = map[string]encoding.Encoding{
+	"windows-1250": charmap.Windows1250, "windows-1251": charmap.Windows1251, "windows-1252": charmap.Windows1252,
+	"windows-1253": charmap.Windows1253, "windows-1254": charmap.Windows1254, "windows-1255": charmap.Windows1255,
+	"windows-1256": charmap.Windows1256, "windows-1257": charmap.Windows1257, "windows-1258": charmap.Windows1258,
+	"windows-874": charmap.Windows874,
+	"iso-8859-1":  charmap.ISO8859_1, "iso-8859-2": charmap.ISO8859_2, "iso-8859-3": charmap.ISO8859_3, "iso-8859-4": charmap.ISO8859_4,
+	"iso-8859-5": charmap.ISO8859_5, "iso-8859-6": charmap.ISO8859_6, "iso-8859-7": charmap.ISO8859_7, "iso-8859-8": charmap.ISO8859_8,
+	"iso-8859-9": charmap.ISO8859_9, "iso-8859-10": charmap.ISO8859_10, "iso-8859-13": charmap.ISO8859_13,
+	"iso-8859-14": charmap.ISO8859_14, "iso-8859-15": charmap.ISO8859_15, "iso-8859-16": charmap.ISO8859_16,
+	"koi8-r": charmap.KOI8R, "koi8-u": charmap.KOI8U, "macintosh": charmap.Macintosh, "x-mac-cyrillic": charmap.MacintoshCyrillic,
+	"ibm437": charmap.CodePage437, "ibm850": charmap.CodePage850, "ibm852": charmap.CodePage852, "ibm855": charmap.CodePage855,
+	"ibm858": charmap.CodePage858, "ibm860": charmap.CodePage860, "ibm862": charmap.CodePage862, "ibm863": charmap.CodePage863,
+	"ibm865": charmap.CodePage865, "ibm866": charmap.CodePage866,
+	"shift_jis": japanese.ShiftJIS, "euc-jp": japanese.EUCJP, "iso-2022-jp": japanese.ISO2022JP,
+	"gbk": simplifiedchinese.GBK, "gb18030": simplifiedchinese.GB18030, "big5": traditionalchinese.Big5, "euc-kr": korean.EUCKR,
+}
+
 // decoder returns what turns an encoding into UTF-8, nil for UTF-8 itself. A byte order mark stays.
 func decoder(encoding string) transform.Transformer {
 	switch encoding {
@@ -39,20 +62,19 @@ func decoder(encoding string) transform.Transformer {
 		return utf16Decoder{unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder().Transformer, binary.LittleEndian}
 	case "utf-16be":
 		return utf16Decoder{unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder().Transformer, binary.BigEndian}
-	case "windows-1252":
-		return windowsDecoder{charmap.Windows1252.NewDecoder().Transformer}
-	case "iso-8859-1":
-		return charmap.ISO8859_1.NewDecoder()
+	}
+	if page := codePages[encoding]; page != nil {
+		return pageDecoder{page.NewDecoder().Transformer}
 	}
 	return nil
 }
 
-// windowsDecoder decodes Windows-1252, in which five bytes are no character. The library's decoder writes the same
-// replacement character for each of them, which would make one identity of several; this one writes what is no valid
-// UTF-8, so that the row it lies in is a reject.
-type windowsDecoder struct{ transform.Transformer }
+// pageDecoder decodes a code page. For bytes that are no character of it the library's decoder writes the replacement
+// character, which would make one identity of several; this one writes what is no valid UTF-8, so that the row it lies in is
+// a reject. Of these code pages only GB18030 has the replacement character itself, and text that has it was damaged before.
+type pageDecoder struct{ transform.Transformer }
 
-func (d windowsDecoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+func (d pageDecoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
 	nDst, nSrc, err = d.Transformer.Transform(dst, src, atEOF)
 	for rest := dst[:nDst]; ; {
 		at := bytes.Index(rest, []byte(replacement))

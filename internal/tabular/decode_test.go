@@ -141,7 +141,7 @@ func TestSingleByteEncodings(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", encoding, got.shown(), want)
 		}
 	}
-	if got := read(t, file, text("näme", "b")); got.Err != "ENCODING" || !strings.Contains(got.Message, "name its encoding") {
+	if got := read(t, file, text("näme", "b")); got.Err != "ENCODING" || !strings.Contains(got.Message, "looks like windows-1252: set \"encoding\": \"windows-1252\" in sourceSpec.format") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -161,6 +161,44 @@ func TestUndefinedBytes(t *testing.T) {
 	latin := readAs(t, "b\n\x81\n", text("b"), audience.Format{Encoding: "iso-8859-1"})
 	if len(latin.Rejects) > 0 {
 		t.Errorf("%+v", latin.Rejects)
+	}
+}
+
+// TestCodePages reads a file in each code page, in chunks of any size, and one that it cannot be.
+func TestCodePages(t *testing.T) {
+	t.Parallel()
+	for encoding, c := range map[string]struct{ text, broken string }{
+		"windows-1250": {"Łukasz Dvořák", "\x81"}, "windows-1251": {"Иван Петров", "\x98"}, "windows-1253": {"Γιώργος", "\xaa"}, "windows-1254": {"Ayşe Işık", "\x81"},
+		"windows-1255": {"שלום", "\xd9"}, "windows-1257": {"Šarūnas Ķēniņš", "\x81"}, "windows-874": {"สวัสดี", "\xff"}, "iso-8859-2": {"Łukasz", ""}, "iso-8859-15": {"Œuvre €", ""},
+		"koi8-r": {"Иван Петров", ""}, "koi8-u": {"Їжак", ""}, "macintosh": {"Müller Ærø", ""}, "x-mac-cyrillic": {"Иван", ""}, "ibm850": {"Müller", ""}, "ibm866": {"Иван", ""},
+		"shift_jis": {"田中 ソース表能|ﾃｽﾄ", "\x85\x40"}, "euc-jp": {"田中 ソース", "\xa9\xa1"}, "iso-2022-jp": {"田中 ソース", ""}, "gbk": {"王伟 镕 €", "\xff"}, "gb18030": {"王伟 𠮷 é", "\xff"},
+		"big5": {"王偉 許功蓋", "\xff"}, "euc-kr": {"김철수 펲", "\xc9\x21"},
+	} {
+		page := codePages[encoding]
+		encoded, err := page.NewEncoder().String("name;mail\n" + strings.Repeat(c.text+";a@example.com\n", 700) + "x;b@example.com\n")
+		if err != nil {
+			t.Fatal(encoding, err)
+		}
+		if c.broken != "" {
+			encoded += c.broken + ";c@example.com\nAda;d@example.com\n"
+		}
+		got := readAs(t, encoded, text("name", "mail"), audience.Format{Encoding: encoding})
+		rejects := 0
+		if c.broken != "" {
+			rejects = 1
+		}
+		if len(got.Rows) != 701+rejects || len(got.Rejects) != rejects || !strings.HasPrefix(got.shown(), fmt.Sprintf("2: %q", c.text)) {
+			t.Errorf("%s: %d rows, %v: %.100s", encoding, len(got.Rows), got.Rejects, got.shown())
+			continue
+		}
+		if rejects > 0 && (got.Rejects[0].Code != CodeEncoding || got.Rejects[0].Line != 703 || got.Rejects[0].Offset != int64(len("name;mail\nx;b@example.com\n")+700*len(c.text+";a@example.com\n"))) {
+			t.Errorf("%s: %+v", encoding, got.Rejects[0])
+		}
+	}
+	for _, name := range audience.Encodings {
+		if name != "utf-8" && decoder(name) == nil {
+			t.Errorf("there is no decoder of %s", name)
+		}
 	}
 }
 

@@ -39,8 +39,13 @@ func reference(data string, columns int, d dialect) result {
 		var quoted []bool
 		for more := true; more; {
 			var v []byte
-			q := d.quote != 0 && pos < len(data) && data[pos] == d.quote
+			blanks := 0
+			for pos+blanks < len(data) && data[pos+blanks] != d.delimiter && (data[pos+blanks] == ' ' || data[pos+blanks] == '\t') {
+				blanks++
+			}
+			q := d.quote != 0 && pos+blanks < len(data) && data[pos+blanks] == d.quote
 			if q {
+				pos += blanks
 				closed := false
 				for pos++; pos < len(data) && !closed; pos++ {
 					switch {
@@ -68,6 +73,9 @@ func reference(data string, columns int, d dialect) result {
 			if pos == len(data) || data[pos] == '\n' {
 				rest = strings.TrimRight(rest, "\r")
 				more = false
+			}
+			if q && strings.Trim(rest, " \t") == "" {
+				rest = ""
 			}
 			if q && rest != "" {
 				kind = CodeQuote

@@ -180,7 +180,7 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 		}
 		if found[want] > 0 {
 			return nil, h, &FileError{Code: "DUPLICATE_COLUMN",
-				Message: fmt.Sprintf("the header names column %q twice, as columns %d and %d", columns[want].Name, found[want], i+1)}
+				Message: fmt.Sprintf("the header names column %q twice, as columns %d and %d; rename or remove one of them", columns[want].Name, found[want], i+1)}
 		}
 		layout[i], found[want] = want, i+1
 	}
@@ -189,7 +189,7 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 			h.Missing = append(h.Missing, c.Name)
 		}
 	}
-	if err := usable(d, h, columns, found, text); err != nil {
+	if err := usable(d, h, columns, found, text, names); err != nil {
 		return nil, h, err
 	}
 	return layout, h, nil
@@ -197,12 +197,15 @@ func match(d dialect, names []string, columns []Column) (layout []int, h Header,
 
 // usable says why a header cannot be used. Its names are told only when it is sure that it is a header, and not a
 // row of somebody's data.
-func usable(d dialect, h Header, columns []Column, found []int, text bool) error {
+func usable(d dialect, h Header, columns []Column, found []int, text bool, raw []string) error {
 	if len(h.Missing) == 0 {
 		return nil
 	}
 	if !text {
-		return &FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; save the file as UTF-8, or name its encoding in the format"}
+		return &FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; " + encodingRemedy(raw)}
+	}
+	if len(h.Missing) == len(columns) && firstPerson(h.Names, nil) {
+		return &FileError{Code: "NO_HEADER", Message: "the first line names none of the audience's fields and looks like a person's data; does the file have a header? If it has none, say so: " + noHeader}
 	}
 	if len(h.Missing) == len(columns) {
 		return &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? It was split into %s at each %q; a format with a delimiter splits it otherwise", count(len(h.Names), "column"), d.delimiter)}

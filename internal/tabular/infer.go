@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -35,10 +36,12 @@ type Inferred struct {
 	More    bool     // the sample is as large as it may be, so that the file may have more rows
 	Nested  []string // columns that have no single values and cannot be read
 	Unnamed []string // names that no field can have: those of several columns, and those with line breaks
+	// Places has the columns, from 1, of each name that a CSV header has more than once, by its audience.NameKey.
+	Places map[string][]int
 }
 
 // Infer proposes a column for each named column of a file: the narrowest type that fits the values of the sample, and
-// string when there are none. It errs on the side of string where another type would lose what somebody wrote, in the
+// string when there are none. A header that looks like somebody's data is an error, unless the format says that it is one. It errs on the side of string where another type would lose what somebody wrote, in the
 // sample or, as far as that can be known, in the next file:
 //
 //   - whole numbers with leading zeros, a plus sign or more than 15 digits, and decimal numbers of more than 15
@@ -118,15 +121,19 @@ func inferCSV(ctx context.Context, r io.Reader, opts Options, wanted []Column, m
 		}
 	}
 	once, repeated := distinct(names)
+	out.Places = places(names)
 	types := make([]candidates, len(names))
 	for i := range types {
-		types[i].patterns = patterns
+		types[i].patterns, types[i].commas = patterns, format.DecimalComma
 	}
 	out.Format, out.Unnamed = format, repeated
 	if out.Rows, out.More, err = sample(ctx, c, types, opts.Format.NullValues, most); err != nil {
 		return out, err
 	}
 	out.Bytes = c.offset
+	if len(wanted) == 0 && opts.Format.Header == nil && firstPerson(names, types) {
+		return out, &FileError{Code: "NO_HEADER", Message: "the first line looks like a person's data and not like the names of columns. If the file has no header, say so: " + noHeader}
+	}
 	for i, name := range names {
 		if once[i] && utf8.ValidString(name) {
 			out.Columns = append(out.Columns, Column{Name: name, Type: types[i].narrowest(name)})
@@ -187,10 +194,28 @@ func sample(ctx context.Context, c *chunker, types []candidates, nulls []string,
 func areText(names []string) error {
 	for i, name := range names {
 		if !utf8.ValidString(name) {
-			return &FileError{Code: "ENCODING", Message: fmt.Sprintf("the name of column %d in the header is not valid UTF-8; save the file as UTF-8, or name its encoding in the format", i+1)}
+			return &FileError{Code: "ENCODING", Message: fmt.Sprintf("the name of column %d in the header is not valid UTF-8; %s", i+1, encodingRemedy(names))}
 		}
 	}
 	return nil
+}
+
+// encodingRemedy says what to do about a header that is not UTF-8.
+func encodingRemedy(names []string) string {
+	if likely := likelyEncoding([]byte(strings.Join(names, "\n"))); likely != "" {
+		return fmt.Sprintf("it looks like %s: %s, or save the file as UTF-8", likely, audience.EncodingRemedy(likely))
+	}
+	return "save the file as UTF-8, or name its encoding in the format"
+}
+
+// places returns the columns, from 1, of each name that is there more than once.
+func places(names []string) map[string][]int {
+	at := map[string][]int{}
+	for i, name := range names {
+		at[audience.NameKey(name)] = append(at[audience.NameKey(name)], i+1)
+	}
+	maps.DeleteFunc(at, func(name string, columns []int) bool { return name == "" || len(columns) == 1 })
+	return at
 }
 
 // distinct says of each column whether it has a name that no other has, ignoring case, and lists the names that several
@@ -243,6 +268,8 @@ type candidates struct {
 	not      [len(inferred)]bool
 	words    booleanWords
 	patterns datePatterns // beside ISO 8601
+	// commas says that numbers are written with decimal commas; comma and groups that some value has one, or groups of digits.
+	commas, comma, groups bool
 	// otherwise says of Date and DateTime, in this order, that some value is not written by a pattern.
 	otherwise [2]bool
 }
@@ -281,9 +308,28 @@ func (c *candidates) see(v []byte, number bool) {
 	for i, t := range dated {
 		c.otherwise[i] = c.otherwise[i] || !c.patterns.fit(t, v)
 	}
-	for i := range c.not {
-		c.not[i] = c.not[i] || !inferred[i].fits(v, number) && !c.patterns.fit(inferred[i].typ, v)
+	digits := v
+	if c.commas {
+		digits = c.plain(v)
 	}
+	for i := range c.not {
+		text := v
+		if isNumeric(inferred[i].typ) {
+			text = digits
+		}
+		c.not[i] = c.not[i] || (len(text) == 0 || !inferred[i].fits(text, number)) && !c.patterns.fit(inferred[i].typ, v)
+	}
+}
+
+// plain returns a number with a decimal comma as it is with a point and without groups; empty for other texts.
+func (c *candidates) plain(v []byte) []byte {
+	text, ok := withPoint(nil, v)
+	if !ok {
+		return nil
+	}
+	comma := bytes.IndexByte(v, ',') >= 0
+	c.comma, c.groups = c.comma || comma, c.groups || len(text) < len(v)
+	return text
 }
 
 // fit reports whether a date or a time is written by one of the patterns.
@@ -314,7 +360,8 @@ func (c *candidates) narrowest(name string) audience.Type {
 		return audience.Boolean
 	}
 	for i, not := range c.not {
-		if t := inferred[i].typ; !not && (digits || t == audience.Date || t == audience.DateTime) {
+		// Points that part three digits each may be decimal points, too.
+		if t := inferred[i].typ; !not && !(isNumeric(t) && c.groups && !c.comma) && (digits || t == audience.Date || t == audience.DateTime) {
 			return t
 		}
 	}

@@ -54,6 +54,7 @@ func newParser(columns []Column, layout []int, f audience.Format, patterns dateP
 		}
 		p.names = append(p.names, bytes.TrimSpace([]byte(c.Name)))
 		b := newBuilder(c, patterns)
+		b.commas = f.DecimalComma
 		p.builders = append(p.builders, b)
 		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
 	}
@@ -83,7 +84,10 @@ func (p *parser) parse(ch chunk, emit func(*Batch) error) error {
 		}
 		if !more {
 			p.batch.Bytes += int64(ch.size - from)
-			p.batch.Blanks = p.split.blanks
+			if !p.split.valid {
+				p.batch.NotUTF8 = ch.buf
+			}
+			p.batch.Blanks, p.batch.Filled = p.split.blanks, p.split.filled
 			return emit(p.finish())
 		}
 		p.rows()

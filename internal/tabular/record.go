@@ -58,6 +58,7 @@ type splitter struct {
 	block
 	malformed []malformed
 	blanks    int64 // rows of nothing but delimiters, of the chunk
+	filled    int64 // rows with too few fields that were filled, of the chunk
 	pos       int   // where the next record begins
 
 	words   [segment]uint64 // ends of fields in a part of the chunk
@@ -74,7 +75,7 @@ type splitter struct {
 func (s *splitter) reset(ch chunk) {
 	s.chunk = ch
 	s.marks, s.text = ch.dialect, ch.buf[:len(ch.buf)+slack]
-	s.pos, s.marked, s.used, s.mask, s.blanks = 0, 0, nil, 0, 0
+	s.pos, s.marked, s.used, s.mask, s.blanks, s.filled = 0, 0, nil, 0, 0, 0
 	s.state, s.escapes, s.checked = quoting{start: 1}, escapes{}, false
 }
 
@@ -157,11 +158,20 @@ func (s *splitter) records() error {
 				kind, columns = s.behindMarks(row, body, end, kind, columns)
 			}
 		}
+		if s.state.spaced && kind == wrongCount {
+			kind = s.unquoteSpaced(row[:min(columns, len(row))])
+		}
 		switch {
 		case text == start: // a blank line
 		case columns == s.stride && kind == wrongCount && min(end, s.size)-start <= maxRecord:
 			s.starts[s.rows], s.ends[s.rows], s.lines[s.rows] = uint32(start), uint32(end), s.line
 			s.rows++
+		case s.fillShort && columns < s.stride && kind == wrongCount && min(end, s.size)-start <= maxRecord:
+			for ; columns < s.stride; columns++ {
+				row[columns] = fieldAt(text, text)
+			}
+			s.starts[s.rows], s.ends[s.rows], s.lines[s.rows] = uint32(start), uint32(end), s.line
+			s.rows, s.filled = s.rows+1, s.filled+1
 		default:
 			s.mask, s.base = mask, base
 			return s.refuse(start, end, kind, columns)
@@ -223,7 +233,10 @@ func (s *splitter) unquoted(part []byte) {
 		s.checked = true
 	}
 	for i, q := range quotes {
-		outside, behind := s.state.next(s.used[i], q)
+		outside, behind, ok := s.state.next(s.used[i], q)
+		if !ok {
+			outside, behind = s.state.step(s.used[i], q, s.buf, s.marked+64*i, s.delimiter)
+		}
 		s.used[i] &= outside
 		for ; behind != 0 && !s.checked; behind &= behind - 1 {
 			// A carriage return may belong to the line end.
@@ -234,7 +247,29 @@ func (s *splitter) unquoted(part []byte) {
 	s.checked = s.checked || s.state.odd
 }
 
-// unquote returns the value of a quoted field; ok is false when text follows the closing quote.
+// unquoteSpaced takes the quotes off the fields of a record that have blanks before them.
+func (s *splitter) unquoteSpaced(row []field) malformation {
+	for i, f := range row {
+		start, end := int(uint32(f)), int(uint32(f))+int(f&^escaped>>32)
+		if start > 0 && s.buf[start-1] == s.quote { // it was quoted already
+			continue
+		}
+		at := start
+		for at < end && (s.buf[at] == ' ' || s.buf[at] == '\t') {
+			at++
+		}
+		if at == start || at == end || s.buf[at] != s.quote {
+			continue
+		}
+		var ok bool
+		if row[i], ok = s.unquote(at, end); !ok {
+			return textAfterQuote
+		}
+	}
+	return wrongCount
+}
+
+// unquote returns the value of a quoted field; ok is false when text other than blanks follows the closing quote.
 func (s *splitter) unquote(start, end int) (f field, ok bool) {
 	start++
 	if !s.checked {
@@ -245,12 +280,12 @@ func (s *splitter) unquote(start, end int) (f field, ok bool) {
 		if f = fieldAt(start, start+n); marks {
 			f |= escaped
 		}
-		return f, start+n+1 == end
+		return f, start+n < end && len(trimSpaces(s.buf[start+n+1:end])) == 0
 	}
 	for at := start; ; at++ {
 		at += bytes.IndexByte(s.buf[at:end], s.quote)
 		if at+1 == end || s.buf[at+1] != s.quote {
-			return fieldAt(start, at) | f, at+1 == end
+			return fieldAt(start, at) | f, len(trimSpaces(s.buf[at+1:end])) == 0
 		}
 		f = escaped
 		at++

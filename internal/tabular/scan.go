@@ -46,7 +46,7 @@ func markedWords(dst []uint64, buf []byte, a, b, c byte) []uint64 {
 }
 
 // quoting follows the quoted fields of a text, 64 bytes at a time: it is the one place that says where a field is
-// quoted. A quote opens a quoted field when it is the first byte of a field; in one, it closes the field; and
+// quoted. A quote opens a quoted field when it is the first byte of a field, or has only blanks before it there; in one, it closes the field; and
 // directly after a quote that closed a field it opens the field again, so that two quotes are one and data. A
 // quote elsewhere is data.
 type quoting struct {
@@ -54,11 +54,13 @@ type quoting struct {
 	start  uint64 // 1 when the next byte is the first of a field
 	closed uint64 // 1 when the last byte was a quote that closed a field
 	odd    bool   // there was a quote that is data outside quoted fields
+	spaced bool   // there was a quoted field with blanks before it
 }
 
 // next takes the next 64 bytes, given by their delimiters and line ends and by their quotes. It returns which bytes
-// are outside quoted fields, and which follow a closing quote without being a delimiter or line end.
-func (q *quoting) next(structure, quotes uint64) (outside, behind uint64) {
+// are outside quoted fields, and which follow a closing quote without being a delimiter or line end. When not every quote opens or
+// closes a field that it is next to, ok is false, and step must be called.
+func (q *quoting) next(structure, quotes uint64) (outside, behind uint64, ok bool) {
 	// As long as each quote opens or closes, a byte is inside when the number of quotes up to it is odd.
 	inside := quotes
 	inside ^= inside << 1
@@ -72,16 +74,16 @@ func (q *quoting) next(structure, quotes uint64) (outside, behind uint64) {
 	closes := quotes &^ inside
 	behind = closes<<1 | q.closed
 	if quotes&inside&^(ends<<1|q.start|behind) != 0 {
-		return q.step(structure, quotes)
+		return 0, 0, false
 	}
 	q.inside = -(inside >> 63)
 	q.start = ends >> 63
 	q.closed = closes >> 63
-	return ^inside, behind &^ structure
+	return ^inside, behind &^ structure, true
 }
 
-// step does what next does, quote by quote: some are data.
-func (q *quoting) step(structure, quotes uint64) (outside, behind uint64) {
+// step does what next does, quote by quote: some are data, or have blanks before them. The bytes are those of text from at on.
+func (q *quoting) step(structure, quotes uint64, text []byte, at int, delimiter byte) (outside, behind uint64) {
 	starts := structure<<1 | q.start // outside quoted fields; within, nobody asks
 	outside = ^q.inside
 	closes := uint64(0)
@@ -93,6 +95,9 @@ func (q *quoting) step(structure, quotes uint64) (outside, behind uint64) {
 			closes |= 1 << i
 		case (starts|closes<<1|q.closed)>>i&1 != 0:
 			outside &^= ^uint64(0) << i
+		case behindBlanks(text[:at+i], delimiter):
+			outside &^= ^uint64(0) << i
+			q.spaced = true
 		default:
 			q.odd = true
 		}
@@ -102,6 +107,16 @@ func (q *quoting) step(structure, quotes uint64) (outside, behind uint64) {
 	q.start = structure & outside >> 63
 	q.closed = closes >> 63
 	return outside, behind &^ structure
+}
+
+// behindBlanks reports whether a text, which begins with a record, ends with blanks at the beginning of a field.
+func behindBlanks(text []byte, delimiter byte) bool {
+	for i := len(text) - 1; i >= 0; i-- {
+		if c := text[i]; c == delimiter || c == '\n' || c != ' ' && c != '\t' {
+			return c == delimiter || c == '\n'
+		}
+	}
+	return true
 }
 
 // boundaries finds the ends of records in a buffer that begins with a record and grows from scan to scan.
@@ -150,7 +165,10 @@ func (s *boundaries) scan(buf []byte, end1, end2 byte) {
 		}
 		for i := range st {
 			before := s.state
-			outside, _ := s.state.next(st[i], q[i])
+			outside, _, ok := s.state.next(st[i], q[i])
+			if !ok {
+				outside, _ = s.state.step(st[i], q[i], buf, s.scanned+64*i, s.delimiter)
+			}
 			s.multi = s.multi || e[i]&^outside != 0
 			if end := e[i] & outside; end != 0 {
 				base := s.scanned + 64*i

@@ -26,12 +26,14 @@ type sniffer struct {
 	text    []byte // whole lines of the window, with slack behind them
 	columns []Column
 	format  audience.Format
+	single  bool // each line is one value, whatever marks it has
 }
 
 // sniff returns the dialect of a file that begins with text, behind its preamble: what the format says, and what of
 // the dialects it leaves open reads the text best. Wanted columns, if there are any, are looked for in the header.
 func sniff(text []byte, columns []Column, f audience.Format) dialect {
 	s := sniffer{text: append(make([]byte, 0, len(text)+spare), text...), columns: columns, format: f}
+	s.single = s.isList()
 	var best dialect
 	var most score
 	for _, quote := range s.quotes() {
@@ -131,6 +133,9 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 // believable reports whether a dialect that was not asked for may be taken. A rare delimiter must part two wanted
 // names or, when nothing is wanted, all records evenly. A comma that only stands in decimal numbers is none. Apostrophes are quotes only where no field begins with a double quote.
 func (s *sniffer) believable(d dialect, got score, first record, text []byte) bool {
+	if s.format.Delimiter == "" && s.single && bytes.IndexByte(s.text, d.delimiter) >= 0 {
+		return false
+	}
 	if s.format.Delimiter == "" && got.names < 2 {
 		if bytes.IndexByte(rareDelimiters, d.delimiter) >= 0 && (len(s.columns) > 0 || !d.partsEvenly(text, first.values)) {
 			return false

@@ -16,9 +16,12 @@
 // Files are as in RFC 4180, and as people send them. The rules do not depend on how a file is cut into chunks.
 //
 // Text is in the encoding that the byte order mark says, else the one that the format names, else UTF-8. Lines,
-// offsets and sizes are those of the text in UTF-8; the byte order mark is skipped. Bytes that are not valid in UTF-8
-// or UTF-16, and the five that Windows-1252 leaves undefined, make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
+// offsets and sizes are those of the text in UTF-8; the byte order mark is skipped. Bytes that are no character in the
+// encoding make a row a reject (ENCODING) when they are in a string that is wanted, and do not matter elsewhere. Zero
 // bytes are data; only in the first record they are an error, since then the file is UTF-16 that nobody has named.
+//
+// The first lines that Format.SkipLines counts are skipped, behind a line such as sep=; but a title of several lines in
+// quotes counts as several. A line that begins with Format.Comment is skipped where a record could begin. Both count as lines.
 //
 // A line ends with a line feed; carriage returns directly before it, or before the end of the file, belong to it. A
 // carriage return elsewhere is data. Only when the header's line ends with a carriage return alone, as on old
@@ -31,10 +34,10 @@
 // column.
 //
 // A record is a line, unless a quoted field has line ends. Its fields are separated by the delimiter. A field whose
-// first byte is the quote is quoted: up to the closing quote delimiters and line ends are data and two quotes are one;
+// first byte is the quote, or the first behind spaces and tabs, is quoted: up to the closing quote delimiters and line ends are data and two quotes are one;
 // if there is an escape, it takes the byte behind it literally, be it a quote, itself, a line feed or another, and is
-// dropped. A quote elsewhere is data, also behind a space, and so is an escape outside of quotes. When text follows a
-// closing quote, the field goes on to the next delimiter or line end, and the row is a reject (QUOTE). A quote that is
+// dropped. A quote elsewhere is data, and so is an escape outside of quotes. Spaces and tabs before and behind the quotes are no data. When
+// other text follows a closing quote, the field goes on to the next delimiter or line end, and the row is a reject (QUOTE). A quote that is
 // not closed takes in the rest of the file: one reject (QUOTE), whose reason and Lines say how much. Nothing is guessed
 // from lines that a quote has swallowed: they could as well be the text of a field. A record of more than 16 MiB or
 // 10,000 fields ends the read, naming its line.
@@ -42,7 +45,8 @@
 // The first record is the header. Names are found ignoring case and white space around them, in any order; columns
 // that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is
 // missing, a wanted one is there twice, or none of the wanted ones is there at all: then the file has no header.
-// A row with more or fewer fields than the header is a reject (COLUMN_COUNT). When the format says that there is no
+// A row with more or fewer fields than the header is a reject (COLUMN_COUNT), unless Format.FillShortRows makes the fields
+// that it lacks null. When the format says that there is no
 // header, the columns of the file are the wanted ones in their order. A row whose values are the names of the wanted
 // columns is a reject (HEADER), with a byte order mark before it, too: files with headers were put one behind the other.
 //
@@ -64,7 +68,9 @@
 //     yet, caret, tilde, unit separator and control-A are believed when the header has none of the four and all records
 //     have as many fields, and caret and tilde only when what they part in the header are plain names. Other marks, which
 //     stand in e-mail addresses, URLs, phone numbers, hashes and codes, must be in the format. Commas that only stand between
-//     digits are no delimiters when another of the four is there. A file of one column is read with commas.
+//     digits are no delimiters when another of the four is there. Neither are marks in a file without a header, or with one of one
+//     name, when each of its lines is one value with a comma: a decimal number, a time, a URL or a name such as cn=Ada,dc=org. Another
+//     file of one column is read with commas.
 //   - The quote is the double quote. It is the apostrophe when by it no field begins with a double quote, and with
 //     apostrophes more wanted names are found, the first record is all quoted, or more bytes lie in records that have
 //     the right number of fields.
@@ -140,6 +146,8 @@
 // type makes the row a reject. Of several faults of a row the first in the order of the file's columns counts:
 //
 //   - integer, long: an optional sign and decimal digits. Out of 32 or 64 bits is RANGE; 1.0 and 1e3 are TYPE.
+//   - With Format.DecimalComma numbers of CSV files are written with a comma for the point. Groups of three digits may be parted by
+//     points, apostrophes, spaces or no-break spaces, always the same, also in whole numbers. A point elsewhere is TYPE.
 //   - number: an optional sign, digits with at most one point among or beside them, and an optional exponent, to the
 //     nearest double. More than a double holds is RANGE. Hexadecimal numbers, underscores, NaN and infinities are
 //     TYPE.
@@ -196,6 +204,10 @@ type Batch struct {
 	Bytes int64
 	// Blanks are the rows of nothing but delimiters in the same stretch of the file, which are no rows.
 	Blanks int64
+	// Filled are the rows with too few fields in the same stretch that Format.FillShortRows made rows, accepted or rejected.
+	Filled int64
+	// NotUTF8 is the text of the stretch, when it is CSV and not valid UTF-8.
+	NotUTF8 []byte
 	// Rejects are the rows of the same stretch of the file that did not fit.
 	Rejects []Reject
 }
@@ -229,10 +241,12 @@ const (
 // Header is what a file's header said.
 type Header struct {
 	Names   []string
-	Extra   []string        // columns of the file that are not wanted
-	Missing []string        // wanted columns that the file does not have
-	Skipped []string        // files of a zip file that lie beside the data
-	Format  audience.Format // how the file was read: what Options gave and what was found out
+	Extra   []string // columns of the file that are not wanted
+	Missing []string // wanted columns that the file does not have
+	Skipped []string // files of a zip file that lie beside the data
+	// Comments are the lines that Format.Comment made comments.
+	Comments int64
+	Format   audience.Format // how the file was read: what Options gave and what was found out
 }
 
 // Options tune a read; the zero value means the defaults.

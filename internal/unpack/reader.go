@@ -44,14 +44,14 @@ func strange(r *bufio.Reader, m Method) bool {
 // deflate is the only compression that gzip has ever had: the third byte of its files.
 const deflate = 8
 
-func open(in io.Reader, m Method) (r io.Reader, end func(), err error) {
+func open(in *input, m Method) (r io.Reader, end func(), err error) {
 	buffered := bufio.NewReaderSize(in, inBuffer)
 	if strange(buffered, m) {
 		return nil, nil, gzip.ErrHeader
 	}
 	switch m {
 	case Gzip:
-		z, err := gzip.NewReader(buffered)
+		z, err := openGzip(in, buffered)
 		return z, func() {}, err
 	case Zstd:
 		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write what comes of each case to its wa
 // sample is a case, as its audience.json describes it.
 type sample struct {
 	About            string           `json:"about"`  // what is odd, and the rule that decides
-	Fields           []audience.Field `json:"fields"` // those that are proposed when empty
+	Fields           []audience.Field `json:"fields"` // those that are proposed when empty, with the format that is proposed
 	SourceSpec       sourceSpec       `json:"sourceSpec"`
 	Guards           audience.Guards  `json:"guards"`
 	KeepRejectedRows bool             `json:"keepRejectedRows"`
@@ -68,8 +68,12 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 		spec.Path, spec.Type = s.SourceSpec.Path, audience.PathFile
 	}
 	if len(s.Fields) == 0 {
-		s.Fields = propose(t, folder, spec)
-		describeFields(&text, s.Fields)
+		found := propose(t, folder, spec)
+		if s.Fields = found.Fields; found.Proposed != nil {
+			f := spec.FormatOf().With(*found.Proposed)
+			spec.Format = &f
+		}
+		describeSurvey(&text, found)
 	}
 	a := engines.Audience(t, audience.Audience{Fields: s.Fields, Source: spec, Guards: s.Guards, KeepRejectedRows: s.KeepRejectedRows})
 	for _, r := range s.Runs {
@@ -81,8 +85,8 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 	return text.String()
 }
 
-// propose returns the fields that a look at the files of a case proposes.
-func propose(t *testing.T, folder string, spec audience.SourceSpec) []audience.Field {
+// propose returns what a look at the files of a case proposes.
+func propose(t *testing.T, folder string, spec audience.SourceSpec) ingest.Survey {
 	t.Helper()
 	store, err := source.OpenLocal(folder, nil)
 	if err != nil {
@@ -93,7 +97,7 @@ func propose(t *testing.T, folder string, spec audience.SourceSpec) []audience.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found.Fields
+	return found
 }
 
 func readSample(t *testing.T, path string) sample {

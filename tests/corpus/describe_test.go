@@ -1,10 +1,12 @@
 package corpus
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"roster/internal/audience"
+	"roster/internal/ingest"
 	"roster/tests/ingesttest"
 )
 
@@ -42,9 +44,19 @@ func describeRun(w *strings.Builder, asked run, r audience.Run, rejects []audien
 	}
 }
 
-// describeFields writes the fields that were proposed.
-func describeFields(w *strings.Builder, fields []audience.Field) {
-	for _, f := range fields {
+// describeSurvey writes what was proposed.
+func describeSurvey(w *strings.Builder, found ingest.Survey) {
+	if p := found.Proposed; p != nil {
+		text, err := json.Marshal(p)
+		fmt.Fprintf(w, "format proposed %s\n", text)
+		if err != nil {
+			panic(err)
+		}
+	}
+	for _, p := range found.Problems {
+		fmt.Fprintf(w, "problem %s: %s\n", p.Path, p.Message)
+	}
+	for _, f := range found.Fields {
 		fmt.Fprintf(w, "field %s %s", f.Name, f.Type)
 		if f.IdentityNs != "" {
 			fmt.Fprintf(w, ", identity %s", f.IdentityNs)
@@ -89,6 +101,15 @@ func describeFile(w *strings.Builder, f audience.FileResult) {
 	}
 	if f.BlankRows > 0 {
 		fmt.Fprintf(w, "  blank rows %d\n", f.BlankRows)
+	}
+	if f.FilledRows > 0 {
+		fmt.Fprintf(w, "  filled rows %d\n", f.FilledRows)
+	}
+	if f.CommentLines > 0 {
+		fmt.Fprintf(w, "  comment lines %d\n", f.CommentLines)
+	}
+	if f.LikelyEncoding != "" {
+		fmt.Fprintf(w, "  probably %s\n", f.LikelyEncoding)
 	}
 	if len(f.MissingColumns) > 0 {
 		fmt.Fprintf(w, "  missing %q\n", f.MissingColumns)
