@@ -99,7 +99,12 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 	if im.format.noHeader {
 		return fields, identitiesInOrder(fields, places)
 	}
-	return identitiesFirst(fields, places), nil
+	fields = identitiesFirst(fields, places)
+	if left := len(fields) - audience.MaxFields; left > 0 {
+		fmt.Fprintf(im.out, "An audience has %d fields at most; the last %d columns of the file are left out.\n", audience.MaxFields, left)
+		fields = fields[:audience.MaxFields]
+	}
+	return fields, nil
 }
 
 // namedOnce refuses flags that name a column which the header has more than once.

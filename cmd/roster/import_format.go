@@ -112,7 +112,7 @@ func (im *importer) propose(ctx context.Context, file tabular.File) error {
 // sameFormat refuses to read a file in another way than the audience does.
 func (im *importer) sameFormat(a client.Audience) error {
 	asked := im.format.format()
-	if has := a.SourceSpec.Where().Format; asked != nil && !reflect.DeepEqual(asked, has) {
+	if has := a.SourceSpec.Where().Format; asked != nil && !reflect.DeepEqual(asked, has) && !reflect.DeepEqual(im.format.submitted(), has) {
 		return usagef("the audience %q reads its files in another format than the flags say; choose another --name, or leave the flags out", im.name)
 	}
 	return nil

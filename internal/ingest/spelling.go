@@ -7,14 +7,13 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
-
 	"roster/internal/audience"
 	"roster/internal/identity"
+	"roster/internal/tabular"
 )
 
-// spelling finds values in rows as their files have them, byte for byte: with quotes and escapes, and in an encoding that
-// was not the one expected.
+// spelling finds values in rows as their files have them, byte for byte: with quotes and escapes, and in any encoding, since
+// the one that was expected may have been wrong.
 type spelling struct {
 	values  [][]byte // in lower case
 	quotes  []byte   // characters that stand for themselves when they are there twice
@@ -41,11 +40,7 @@ func (s spelling) in(raw []byte) bool {
 	if s.found(raw) {
 		return true
 	}
-	if utf8.Valid(raw) {
-		return false
-	}
-	text, err := charmap.Windows1252.NewDecoder().Bytes(raw)
-	return err == nil && s.found(text)
+	return !utf8.Valid(raw) && tabular.InAnyEncoding(raw, s.found)
 }
 
 // found tries each of the ways in which a row can be read, since the files of an audience need not be alike.

@@ -32,7 +32,9 @@ func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 		"a quote of its own": {"a.csv", header + `|a||da@x.org|,,many,` + "\n", "a|da@x.org", &audience.Format{Quote: "|"}, true},
 		"an escape of its own": {"a.csv", header + `"a^"da@x.org",,many,` + "\n", `a"da@x.org`,
 			&audience.Format{Escape: "^"}, true},
-		"Latin letters": {"a.csv", header + "\"\xc4da@x.org\",,many,\n", "äda@x.org", nil, true},
+		"Latin letters":    {"a.csv", header + "\"\xc4da@x.org\",,many,\n", "äda@x.org", nil, true},
+		"Cyrillic letters": {"a.csv", header + "\xe8\xe2\xe0\xed@x.org,,many,\n", "иван@x.org", nil, true},
+		"Japanese letters": {"a.csv", header + "\x93\x63\x92\x86@x.org,,many,\n", "田中@x.org", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -69,6 +69,16 @@ func decoder(encoding string) transform.Transformer {
 	return nil
 }
 
+// InAnyEncoding reports whether fn is true of a text in one of the code pages.
+func InAnyEncoding(text []byte, fn func([]byte) bool) bool {
+	for _, page := range codePages {
+		if decoded, err := page.NewDecoder().Bytes(text); err == nil && fn(decoded) {
+			return true
+		}
+	}
+	return false
+}
+
 // pageDecoder decodes a code page. For bytes that are no character of it the library's decoder writes the replacement
 // character, which would make one identity of several; this one writes what is no valid UTF-8, so that the row it lies in is
 // a reject. Of these code pages only GB18030 has the replacement character itself, and text that has it was damaged before.
