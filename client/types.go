@@ -56,6 +56,7 @@ type NewAudience struct {
 	Namespace         string     `json:"namespace,omitempty"`
 	Tags              []string   `json:"tags,omitempty"`
 	ProfileIngestion  *bool      `json:"profileIngestion,omitempty"`
+	Payload           *bool      `json:"payload,omitempty"`
 	Guards            *Guards    `json:"guards,omitempty"`
 	Schedule          *Schedule  `json:"schedule,omitempty"`
 	KeepRejectedRows  bool       `json:"keepRejectedRows,omitempty"`
@@ -80,6 +81,7 @@ type Audience struct {
 	Namespace        string     `json:"namespace"`
 	Tags             []string   `json:"tags,omitempty"`
 	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // there when it is false
+	Payload          *bool      `json:"payload,omitempty"`          // there when it is false
 	Guards           *Guards    `json:"guards,omitempty"`           // there when they are not the defaults
 	Schedule         *Schedule  `json:"schedule,omitempty"`
 	NextRunAt        int64      `json:"nextRunAt,omitempty"` // when Schedule is looked at next, epoch seconds
@@ -125,6 +127,7 @@ type AudiencePatch struct {
 	Guards           *Guards   `json:"guards,omitempty"`
 	Schedule         *Schedule `json:"schedule,omitempty"` // an empty one takes it away
 	KeepRejectedRows *bool     `json:"keepRejectedRows,omitempty"`
+	Payload          *bool     `json:"payload,omitempty"`
 }
 
 // Schedule starts the runs of an audience: at a time, or when there are new files.

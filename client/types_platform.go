@@ -130,12 +130,13 @@ type ListPage struct {
 	Count int `json:"count"`
 }
 
-// LookupRequest looks many profiles up. The properties after Identities are accepted for the sake of existing
+// LookupRequest looks many profiles up. The properties after Payload are accepted for the sake of existing
 // clients and have no effect.
 type LookupRequest struct {
 	Schema        *SchemaRef    `json:"schema,omitempty"`
 	Fields        []string      `json:"fields,omitempty"`
 	Identities    []IdentityRef `json:"identities"`
+	Payload       *bool         `json:"payload,omitempty"` // true asks for the values of rows, false leaves them out
 	MergePolicyID string        `json:"mergePolicyId,omitempty"`
 	TimeFilter    any           `json:"timeFilter,omitempty"`
 	Limit         *int          `json:"limit,omitempty"`
@@ -190,6 +191,8 @@ type Entity struct {
 	Identities []Identity `json:"identities,omitempty"`
 	// SegmentMembership is by the audience's namespace and then by its id.
 	SegmentMembership map[string]map[string]Membership `json:"segmentMembership,omitempty"`
+	// AudienceEnrichment has the values of the member's row, by the audience's namespace, its id and the field's name.
+	AudienceEnrichment map[string]map[string]map[string]any `json:"audienceEnrichment,omitempty"`
 }
 
 // Identity is an identity of a profile, its namespace's code in lower case.

@@ -121,6 +121,10 @@ func measureAll(ctx context.Context, dir, files string, made filled, s settings)
 			return err
 		}
 	}
+	valued := []kind{{"a look-up with values", func(n int) string { return lookup(n%s.members) + "&fields=audienceEnrichment" }}}
+	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, roster, s, s.calls, valued, during) }); err != nil {
+		return err
+	}
 	if err := beside(ctx, srv, files, s, func(during span) error { return steady(ctx, roster, s, s.calls, made.calls(), during) }); err != nil {
 		return err
 	}

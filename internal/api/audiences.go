@@ -73,6 +73,7 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 		},
 		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: cmp.Or(in.OriginName, audience.OriginUpload),
 		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion, KeepRejectedRows: in.KeepRejectedRows,
+		NoPayload: in.Payload != nil && !*in.Payload,
 	}
 	if in.Guards != nil {
 		d.Guards = audience.Guards(*in.Guards)
@@ -229,7 +230,7 @@ func (s *server) updateAudience(c *call) (answer, error) {
 }
 
 func patch(in *client.AudiencePatch) (control.Patch, error) {
-	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays, KeepRejectedRows: in.KeepRejectedRows}
+	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays, KeepRejectedRows: in.KeepRejectedRows, Payload: in.Payload}
 	if in.Guards != nil {
 		p.Guards = new(audience.Guards(*in.Guards))
 	}
@@ -271,6 +272,9 @@ func audienceBody(a *audience.Audience) client.Audience {
 	}
 	if !a.ProfileIngestion {
 		b.ProfileIngestion = new(false)
+	}
+	if a.NoPayload {
+		b.Payload = new(false)
 	}
 	if a.Guards != (audience.Guards{}) {
 		b.Guards = new(client.Guards(a.Guards))

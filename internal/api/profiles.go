@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/http"
@@ -26,21 +27,34 @@ const (
 func (s *server) lookup(c *call) (answer, error) {
 	q := c.query()
 	who := q.identity()
+	var fields []string
+	if text := q.Get("fields"); text != "" {
+		fields = strings.Split(text, ",")
+	}
+	parts := partsOf(fields, q.payload())
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	found, err := s.Service.Lookup(c.Context(), c.actor, []control.IdentityRef{who})
+	found, err := s.Service.Lookup(c.Context(), c.actor, []control.IdentityRef{who}, parts.values)
 	if err != nil {
 		return answer{}, err
 	}
 	if len(found) == 0 || !found[0].Found {
 		return answer{}, audience.Errorf(audience.NotFound, "nothing is known of this identity")
 	}
-	var fields []string
-	if text := q.Get("fields"); text != "" {
-		fields = strings.Split(text, ",")
+	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, parts)}, nil
+}
+
+// payload reads whether values are wanted: nil when the query does not say.
+func (q *query) payload() *bool {
+	switch text := q.Get("payload"); text {
+	case "true", "false":
+		return new(text == "true")
+	case "":
+	default:
+		q.problems.Add("payload", "must be true or false")
 	}
-	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, fields)}, nil
+	return nil
 }
 
 // identity reads which identity a call is about.
@@ -66,11 +80,12 @@ func (s *server) lookupMany(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	found, err := s.Service.Lookup(c.Context(), c.actor, refs)
+	parts := partsOf(in.Fields, in.Payload)
+	found, err := s.Service.Lookup(c.Context(), c.actor, refs, parts.values)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, in.Fields)}, nil
+	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, parts)}, nil
 }
 
 func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
@@ -95,10 +110,43 @@ func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
 	return refs, problems.Err()
 }
 
-// appendProfiles appends the profiles, which it sorts, by their opaque ids, as client.Profiles is in JSON. fields names the
-// parts that are wanted; nil for all. It is written by hand since look-ups are most of what a server does.
-func appendProfiles(dst rawJSON, found []control.Profile, fields []string) rawJSON {
-	identities, memberships := wants(fields, "identities", "identityMap"), wants(fields, "segmentMembership")
+// profileParts are the parts of a profile that are answered.
+type profileParts struct {
+	identities, memberships bool
+	values                  control.ValuesWanted // nil for none
+}
+
+// enrichment is the part of a profile that has the values of rows.
+const enrichment = "audienceEnrichment"
+
+// partsOf returns the parts that a look-up names by fields. One that names none gets all but the values, which take longer
+// to read: these are there when fields names them, or when payload, which may be nil, is true.
+func partsOf(fields []string, payload *bool) profileParts {
+	parts := profileParts{identities: wants(fields, "identities", "identityMap"), memberships: wants(fields, "segmentMembership")}
+	if payload != nil && !*payload {
+		return parts
+	}
+	var paths []string
+	for _, f := range fields {
+		if f = strings.TrimSpace(f); f != "" && wants([]string{f}, enrichment) {
+			paths = append(paths, audience.NameKey(f))
+		}
+	}
+	switch {
+	case len(paths) > 0:
+		parts.values = func(namespace string, id audience.ID, field string) bool {
+			name := audience.NameKey(strings.Join([]string{enrichment, namespace, string(id), field}, "."))
+			return slices.ContainsFunc(paths, func(path string) bool { return name == path || strings.HasPrefix(name, path+".") })
+		}
+	case payload != nil:
+		parts.values = func(string, audience.ID, string) bool { return true }
+	}
+	return parts
+}
+
+// appendProfiles appends the profiles, which it sorts, by their opaque ids, as client.Profiles is in JSON. It is written by
+// hand since look-ups are most of what a server does.
+func appendProfiles(dst rawJSON, found []control.Profile, parts profileParts) rawJSON {
 	slices.SortStableFunc(found, func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })
 	dst = append(dst, '{')
 	for i, p := range found {
@@ -109,7 +157,7 @@ func appendProfiles(dst rawJSON, found []control.Profile, fields []string) rawJS
 			dst = append(dst, ',')
 		}
 		dst = append(appendJSON(dst, p.XID), ':')
-		dst = appendProfile(dst, &p, identities, memberships)
+		dst = appendProfile(dst, &p, parts)
 	}
 	return append(dst, '}', '\n')
 }
@@ -122,7 +170,7 @@ func wants(fields []string, parts ...string) bool {
 	})
 }
 
-func appendProfile(dst []byte, p *control.Profile, identities, memberships bool) []byte {
+func appendProfile(dst []byte, p *control.Profile, parts profileParts) []byte {
 	dst = appendJSON(append(dst, `{"entityId":`...), p.XID)
 	if !p.Found {
 		dst = append(dst, `,"sources":[""],"entity":{},"lastModifiedAt":`...)
@@ -139,19 +187,19 @@ func appendProfile(dst []byte, p *control.Profile, identities, memberships bool)
 		dst = appendJSON(dst, id)
 	}
 	dst = append(dst, `],"entity":{`...)
-	if identities {
+	if parts.identities {
 		dst = appendJSON(append(dst, `"identities":[{"id":`...), p.Identity.ID)
 		dst = appendJSON(append(dst, `,"namespace":{"code":`...), strings.ToLower(p.Identity.Namespace))
 		dst = strconv.AppendBool(append(dst, `},"primary":`...), p.Primary)
-		dst = append(dst, `}]`...)
+		dst = append(dst, `}],`...)
 	}
-	if memberships && len(p.Memberships) > 0 {
-		if identities {
-			dst = append(dst, ',')
-		}
-		dst = append(appendMemberships(append(dst, `"segmentMembership":{`...), p.Memberships), '}')
+	if parts.memberships && len(p.Memberships) > 0 {
+		dst = append(appendMemberships(append(dst, `"segmentMembership":{`...), p.Memberships), `},`...)
 	}
-	dst = append(dst, `},"lastModifiedAt":`...)
+	if parts.values != nil {
+		dst = appendValues(dst, p.Memberships)
+	}
+	dst = append(bytes.TrimSuffix(dst, []byte{','}), `},"lastModifiedAt":`...)
 	return append(appendTime(dst, p.ModifiedAt), '}')
 }
 

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
@@ -38,7 +42,7 @@ func TestProfilesEncoded(t *testing.T) {
 		}
 		fields := [][]string{nil, {"identities"}, {"segmentMembership.x", "other"}, {" identityMap ", "segmentMembership"}, {"other"}}[g.IntN(5)]
 		want := encode(asClient(found, fields))
-		if got := appendProfiles(nil, found, fields); !bytes.Equal(got, want) {
+		if got := appendProfiles(nil, found, partsOf(fields, nil)); !bytes.Equal(got, want) {
 			t.Fatalf("%+v with fields %q:\n%s\nwant\n%s", found, fields, got, want)
 		}
 	}
@@ -77,4 +81,43 @@ func asClient(found []control.Profile, fields []string) client.Profiles {
 		all[p.XID] = b
 	}
 	return all
+}
+
+// TestValuesEncoded writes values of every type, beside memberships without any and audiences of several namespaces.
+func TestValuesEncoded(t *testing.T) {
+	t.Parallel()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "s", Type: arrow.BinaryTypes.String}, {Name: "n", Type: arrow.PrimitiveTypes.Float64}, {Name: "l", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "i", Type: arrow.PrimitiveTypes.Int32}, {Name: "b", Type: arrow.FixedWidthTypes.Boolean}, {Name: "d", Type: arrow.FixedWidthTypes.Date32}, {Name: "t", Type: arrow.FixedWidthTypes.Timestamp_us}}, nil)
+	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(`[{}, {"s": "a\"<\n", "n": 1e21, "l": 9007199254740993, "i": -1, "b": true,
+		"d": "2026-01-02", "t": "2026-01-02T03:04:05.000006Z"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Release()
+	fields := make([]audience.Field, schema.NumFields())
+	for i, f := range schema.Fields() {
+		fields[i].Name = f.Name
+	}
+	row := func(n int) *control.Values { return &control.Values{Fields: fields, Columns: rec.Columns(), Row: n} }
+	short := &control.Values{Fields: fields[3:4], Columns: rec.Columns()[3:4], Row: 1}
+	all := partsOf([]string{enrichment}, nil)
+	p := control.Profile{XID: "x", Found: true, ModifiedAt: time.Unix(0, 0), Memberships: []control.Membership{
+		{Audience: "1", Namespace: "B"}, {Audience: "2", Namespace: "B", Values: short}, {Audience: "3", Namespace: "A", Values: row(1)},
+		{Audience: "1", Namespace: "A", Values: short}, {Audience: "2", Namespace: "A"}, {Audience: "4", Namespace: "A", Values: row(0)}, {Audience: "9", Namespace: "C"}}}
+	const whole = `{"s":"a\"<\n","n":1e+21,"l":9007199254740993,"i":-1,"b":true,"d":"2026-01-02","t":"2026-01-02T03:04:05.000006Z"}`
+	want := `"entity":{"audienceEnrichment":{"A":{"1":{"i":-1},"3":` + whole + `,"4":{"s":null,"n":null,"l":null,"i":null,"b":null,"d":null,"t":null}},"B":{"2":{"i":-1}}}},`
+	if got := string(appendProfiles(nil, []control.Profile{p}, all)); !strings.Contains(got, want) {
+		t.Errorf("%s", got)
+	}
+	p.Memberships = []control.Membership{{Audience: "1", Namespace: "B"}}
+	if got := string(appendProfiles(nil, []control.Profile{p}, all)); !strings.Contains(got, `"entity":{},`) {
+		t.Errorf("without values: %s", got)
+	}
+	for text, wanted := range map[string]string{"audienceEnrichment": "ns.id.f", "audienceEnrichment.NS": "ns.id.f", "audienceEnrichment.n": "", "audienceEnrichmentx": "",
+		" audienceEnrichment.ns.id.f ": "ns.id.f", "audienceEnrichment.ns.id.f.g": "", "identities": "", "": ""} {
+		values := partsOf([]string{text}, nil).values
+		if got := values != nil && values("ns", "id", "f"); got != (wanted != "") {
+			t.Errorf("%q wants the field: %t", text, got)
+		}
+	}
 }

@@ -46,7 +46,7 @@ const (
 
 // Parameters of calls that have many, or have them in common. Those without effect are all that AEP describes beside.
 var (
-	explored      = parameters{"objectType": exact, "object": text, "fileType": exact, "FileType": exact, "FILE_TYPE": exact,
+	explored = parameters{"objectType": exact, "object": text, "fileType": exact, "FileType": exact, "FILE_TYPE": exact,
 		"preview": exact, "determineProperties": exact}.and(ignored("columnDelimiter", "compressionType", "CompressionType", "encoding"))
 	ofFlowService = parameters{"property": exact, "limit": exact, "continuationToken": text}.and(ignored("orderby", "count"))
 	ofSpecs       = parameters{"property": exact}.and(ignored("limit", "continuationToken", "orderby", "count"))
@@ -55,7 +55,7 @@ var (
 	ofBatches = parameters{"limit": exact, "start": exact, "dataSet": text, "status": exact, "orderBy": exact}.and(ignored("createdAfter", "createdBefore",
 		"created", "createdClient", "updated", "createdUser", "updatedUser", "version", "tags", "recordCount", "failedRecordCount", "size", "started",
 		"completed", "startAfter", "startBefore", "endAfter", "endBefore", "batch", "externalId", "property", "properties"))
-	lookedUp = parameters{"schema.name": exact, "entityId": exact, "entityIdNS": exact, "fields": text}.and(ignored("mergePolicyId", "startTime",
+	lookedUp = parameters{"schema.name": exact, "entityId": exact, "entityIdNS": exact, "fields": text, "payload": exact}.and(ignored("mergePolicyId", "startTime",
 		"endTime", "limit", "orderby", "property", "withCA"))
 	audited = parameters{"start": text, "limit": exact, "since": exact, "until": exact, "clientId": text, "requestId": text,
 		"sandbox": text, "action": text, "object": text, "outcome": exact}

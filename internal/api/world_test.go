@@ -233,6 +233,7 @@ type fake struct {
 	run       audience.Run
 	conns     []audience.Connection
 	profiles  []control.Profile
+	values    control.ValuesWanted
 	rejects   []audience.RejectedRow
 	member    control.Member
 	next      *control.MemberPlace // after a member list
@@ -484,7 +485,8 @@ func (f *fake) Member(_ context.Context, _ audience.Actor, id audience.ID, who c
 	return f.member, absent("audience", id)
 }
 
-func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef) ([]control.Profile, error) {
+func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef, values control.ValuesWanted) ([]control.Profile, error) {
+	f.values = values
 	return f.profiles, f.called(ids)
 }
 

@@ -147,10 +147,12 @@ type Audience struct {
 	State State
 	// KeepRejectedRows says that the raw text of rejected rows is kept with the rejects, for as long as they are.
 	KeepRejectedRows bool
-	CreatedBy        string
-	CreatedAt        time.Time
-	UpdatedBy        string
-	UpdatedAt        time.Time
+	// NoPayload says that look-ups do not answer the values of its rows.
+	NoPayload bool
+	CreatedBy string
+	CreatedAt time.Time
+	UpdatedBy string
+	UpdatedAt time.Time
 	// LastRun is the last run that ended SUCCESS and brought members, "" when there was none.
 	LastRun RunID
 	// Members is the number of members after LastRun.

@@ -26,6 +26,7 @@ type Patch struct {
 	Schedule    *audience.Schedule
 
 	KeepRejectedRows *bool
+	Payload          *bool
 	// AddLabels and AddTags come behind those that are there, or that replace them. One that is there already stays where it is.
 	AddLabels, AddTags []string
 	// IfMatch are etags, of which the audience must have one unless there are none.
@@ -206,6 +207,9 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		checkSchedule(&wrong, *p.Schedule)
 		a.Schedule, a.NextRunAt, a.ScheduleTried = *p.Schedule, nextLook(*p.Schedule, now), ""
 		a.ScheduleNote = ""
+	}
+	if p.Payload != nil {
+		a.NoPayload = !*p.Payload
 	}
 	if p.KeepRejectedRows != nil {
 		a.KeepRejectedRows = *p.KeepRejectedRows

@@ -173,7 +173,7 @@ func TestRights(t *testing.T) {
 			"Connections":   func(a audience.Actor) error { _, err := w.Connections(ctx, a, "", "", 0); return err },
 			"Namespaces":    func(a audience.Actor) error { _, err := w.Namespaces(ctx, a); return err },
 			"Sandboxes":     func(a audience.Actor) error { _, err := w.Sandboxes(ctx, a); return err },
-			"Lookup":        func(a audience.Actor) error { _, err := w.Lookup(ctx, a, nil); return err },
+			"Lookup":        func(a audience.Actor) error { _, err := w.Lookup(ctx, a, nil, nil); return err },
 		},
 		audience.Viewer: {
 			"Submit":           func(a audience.Actor) error { _, err := w.Submit(ctx, a, draft("list")); return err },

@@ -32,8 +32,9 @@ type Profile struct {
 	Identity    IdentityRef // with the namespace's canonical code and the normalised id
 	Primary     bool        // the identity is the primary one of a member
 	Memberships []Membership
-	ModifiedAt  time.Time // zero when nothing was found
-	Found       bool      // it has a membership to show
+	ModifiedAt  time.Time            // zero when nothing was found
+	Found       bool                 // it has a membership to show
+	stored      []profile.Membership // Memberships as they are stored
 }
 
 // Membership is one audience of a profile.
@@ -43,10 +44,13 @@ type Membership struct {
 	Status            string // Realized or Exited
 	LastQualification time.Time
 	ValidUntil        time.Time // when it ends, or ended
+	// Values are those of the member's row, nil unless they are wanted, to be seen, and there.
+	Values *Values
 }
 
-// Lookup returns the profiles of identities, in their order; an unknown one has Found false.
-func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef) ([]Profile, error) {
+// Lookup returns the profiles of identities, in their order; an unknown one has Found false. They have no values when
+// values is nil.
+func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef, values ValuesWanted) ([]Profile, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
 	}
@@ -70,7 +74,10 @@ func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRe
 			return nil, err
 		}
 	}
-	return profiles, nil
+	if values == nil {
+		return profiles, nil
+	}
+	return profiles, s.addValues(ctx, a, profiles, keys, values)
 }
 
 // identify resolves the namespaces and normalises the ids.
@@ -191,7 +198,7 @@ func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored
 		}
 		p.Found = true
 		p.Primary = p.Primary || m.Primary
-		p.Memberships = append(p.Memberships, shown)
+		p.Memberships, p.stored = append(p.Memberships, shown), append(p.stored, m)
 		if modified.After(p.ModifiedAt) {
 			p.ModifiedAt = modified
 		}

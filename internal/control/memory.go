@@ -21,11 +21,14 @@ const (
 func (s *Service) reading(ctx context.Context, columns int) (r lake.Reading, done func(), err error) {
 	least := max(leastAnswer, int64(columns)*answerColumn)
 	r.Memory, done, err = s.cfg.Memory.Answer(ctx, max(roomyAnswer, 2*least), least)
-	r.Large = func(ctx context.Context) (func(), error) {
-		release, err := s.cfg.Memory.Large(ctx)
-		return release, busy(err)
-	}
+	r.Large = s.large
 	return r, done, busy(err)
+}
+
+// large waits until an answer may read rows of very many bytes; see lake.Reading.
+func (s *Service) large(ctx context.Context) (release func(), err error) {
+	release, err = s.cfg.Memory.Large(ctx)
+	return release, busy(err)
 }
 
 // busy is the refusal of an answer that did not get its turn.

@@ -52,6 +52,7 @@ type Lake interface {
 	Create(ctx context.Context, id lake.TableID, fields []audience.Field) error
 	Drop(ctx context.Context, id lake.TableID) error
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
+	Find(ctx context.Context, id lake.TableID, keys []lake.Key, o lake.FindOptions) (lake.Found, error)
 }
 
 // SourceOpener opens the store that an audience's files lie in: that of a connection, or the landing zone of

@@ -398,6 +398,10 @@ func (l *fakeLake) Load(context.Context, lake.TableID) (*lake.Dataset, error) {
 	return nil, lake.ErrNotExist
 }
 
+func (l *fakeLake) Find(context.Context, lake.TableID, []lake.Key, lake.FindOptions) (lake.Found, error) {
+	return lake.Found{}, lake.ErrNotExist
+}
+
 func (l *fakeLake) Create(_ context.Context, id lake.TableID, fields []audience.Field) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,7 +12,7 @@ const (
 	maxRowGroup = 1 << 17
 	// pageSize and writeBatch are where arrow-go's writer was fastest (BenchmarkWrite); larger pages cost memory
 	// and compress no better.
-	pageSize   = 128 << 10
+	pageSize   = 32 << 10
 	writeBatch = 4 << 10
 	// leastPage is how small pages are, when there are very many columns.
 	leastPage = 8 << 10
@@ -37,6 +37,7 @@ func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterPr
 		parquet.WithDataPageSize(min(pageSize, open)), parquet.WithBatchSize(writeBatch), parquet.WithMaxRowGroupLength(maxRowGroup),
 		parquet.WithDictionaryPageSizeLimit(min(dictionaryLimit, open)), parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("roster"),
+		parquet.WithPageIndexEnabled(true), // who looks for one row reads the pages that it is in, and no others
 	}
 	for i, f := range rec.Schema().Fields() {
 		if wantsDictionary(f.Name, rec.Column(i), opts) {

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"github.com/apache/arrow-go/v18/arrow"
 	"time"
 )
 
@@ -18,3 +19,6 @@ func (l *Lake) Ahead(ctx context.Context, id TableID, by time.Duration) error {
 	}
 	return l.retime(ctx, id, t, func(at int64) int64 { return at + by.Milliseconds() })
 }
+
+// Cool forgets the slices that Find read.
+func (l *Lake) Cool() { l.finder.slices = newRecent[sliceKey, arrow.Array](slicesKept) }

@@ -57,6 +57,7 @@ type Lake struct {
 	db        *sql.DB // of the catalog
 	dialect   string
 	warehouse string
+	finder    *finder
 }
 
 // catalogName is what Roster's tables are registered under in the catalog's database.
@@ -80,7 +81,9 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err := cat.CreateSQLTables(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
 	}
-	return &Lake{catalog: cat, db: cfg.Catalog, dialect: cfg.Dialect, warehouse: filepath.Clean(cfg.Warehouse)}, nil
+	l := &Lake{catalog: cat, db: cfg.Catalog, dialect: cfg.Dialect, warehouse: filepath.Clean(cfg.Warehouse)}
+	l.finder = newFinder(l)
+	return l, nil
 }
 
 // TableID names a table. Both parts are safe as file names.

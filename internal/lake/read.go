@@ -37,6 +37,7 @@ type rowOptions struct {
 	from     int64 // the first row
 	batch    int   // rows of a batch, at most
 	parallel bool  // decode the columns side by side
+	few      bool  // few rows are read: as little as can be of the file
 	Reading
 }
 
@@ -212,6 +213,10 @@ const leastBuffer, mostBuffer = sumsBlock, 256 << 10
 // fastest, when these take half of its memory at most; otherwise it has a buffer for each.
 func (r *rowReader) properties() (*parquet.ReaderProperties, error) {
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	if r.o.few {
+		props.BufferedStreamEnabled, props.BufferSize = true, leastBuffer
+		return props, nil
+	}
 	for g := r.group; g < len(r.foot.groups) && !props.BufferedStreamEnabled; g++ {
 		stored, _, err := r.sizes(g)
 		if err != nil {

@@ -88,6 +88,7 @@ func TestStateIsTheModel(t *testing.T) {
 		m := &model{live: map[lake.Key]member{}, at: map[lake.Key]place{}}
 		for i := range rapid.IntRange(1, 5).Draw(rt, "runs") {
 			m.step(rt, t, w, fmt.Sprint("r", i))
+			checkFind(rt, t, m, w, rapid.SliceOfN(anyKey(), 0, 40).Draw(rt, "sought"))
 		}
 		d := w.load(t)
 		want := m.sorted()
@@ -106,6 +107,23 @@ func TestStateIsTheModel(t *testing.T) {
 			checkRange(rt, m, s, c, want, lo, hi)
 		}
 	})
+}
+
+// checkFind looks keys up in the table as it is now.
+func checkFind(t *rapid.T, tb testing.TB, m *model, w *world, keys []lake.Key) {
+	found, err := w.Find(tb.Context(), w.table, keys, lake.FindOptions{Columns: []string{"name"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range keys {
+		row := found.At[i]
+		if _, live := m.live[k]; live != (row >= 0) {
+			t.Fatalf("%x is found in row %d; a member: %t", k, row, live)
+		}
+		if row >= 0 && found.Rows.Column(0).ValueStr(row) != fmt.Sprintf("%x", k) {
+			t.Fatalf("%x has the name %q", k, found.Rows.Column(0).ValueStr(row))
+		}
+	}
 }
 
 func checkRange(t *rapid.T, m *model, s *lake.State, c *lake.StateCursor, all []member, lo lake.Key, hi *lake.Key) {

@@ -41,7 +41,7 @@ func testAudienceUpdate(w *world) {
 	want.Tags, want.State = []string{}, audience.StateInactive
 	want.Schedule, want.NextRunAt, want.ScheduleTried = audience.Schedule{Cron: "0 3 * * *", TimeZone: "Europe/Berlin", Full: true}, at(100), "tried"
 	want.ScheduleNote = "note"
-	want.Guards, want.KeepRejectedRows = audience.Guards{MaxRejectedPercent: new(2.5), AllowMissingColumns: true}, true
+	want.Guards, want.KeepRejectedRows, want.NoPayload = audience.Guards{MaxRejectedPercent: new(2.5), AllowMissingColumns: true}, true, true
 	want.Fields = slices.Clone(a.Fields)
 	want.Fields[0].Labels = nil
 	change := want

@@ -12,7 +12,7 @@ import (
 
 const audienceColumns = `id, num, org, sandbox, task_id, custom_id, name, description, fields, source, ttl_days, labels, tags,
 	audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at,
-	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at, lifecycle_state, schedule, next_run_at, schedule_tried, schedule_note`
+	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at, lifecycle_state, schedule, next_run_at, schedule_tried, schedule_note, no_payload`
 
 func scanAudience(r row) (a audience.Audience, err error) {
 	return a, r.Scan(&a.ID, &a.Num, &a.Scope.Org, &a.Scope.Sandbox, &a.TaskID, &a.CustomID, &a.Name, &a.Description,
@@ -20,7 +20,7 @@ func scanAudience(r row) (a audience.Audience, err error) {
 		&a.Namespace, &a.ProfileIngestion, &a.CreatedBy, asTime(&a.CreatedAt), &a.UpdatedBy, asTime(&a.UpdatedAt),
 		&a.LastRun, &a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
 		asJSON(&a.Guards), &a.KeepRejectedRows, asTime(&a.MaintainedAt), &a.State,
-		asJSON(&a.Schedule), asTime(&a.NextRunAt), &a.ScheduleTried, &a.ScheduleNote)
+		asJSON(&a.Schedule), asTime(&a.NextRunAt), &a.ScheduleTried, &a.ScheduleNote, &a.NoPayload)
 }
 
 // Audience implements meta.Reader.
@@ -53,7 +53,7 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
-		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.ScheduleNote,
+		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.ScheduleNote, a.NoPayload,
 		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set)
 }
 
@@ -76,9 +76,9 @@ func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 	}
 	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, description_key = $2, fields = $3, labels = $4,
 		tags = $5, ttl_days = $6, guards = $7, lifecycle_state = $8, keep_rejected_rows = $9, schedule = $10, next_run_at = $11, schedule_tried = $12,
-		updated_by = $13, updated_at = $14, label_set = $15, name = $19, name_key = $20, schedule_note = $21 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
+		updated_by = $13, updated_at = $14, label_set = $15, name = $19, name_key = $20, schedule_note = $21, no_payload = $22 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
 		a.Description, fold(a.Description), asJSON(&a.Fields), asJSON(&a.Labels), asJSON(&a.Tags), a.TTLDays, asJSON(&a.Guards),
-		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox, a.Name, fold(a.Name), a.ScheduleNote)
+		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox, a.Name, fold(a.Name), a.ScheduleNote, a.NoPayload)
 }
 
 // rename reserves the audience's name and gives the one that it had free. It does nothing when the name is the same.

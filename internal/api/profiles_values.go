@@ -1,0 +1,49 @@
+package api
+
+import "roster/internal/control"
+
+// appendValues appends the values of memberships, as client.Entity has them, and a comma; nothing when there are none.
+// The memberships are in the order of their namespaces and audiences.
+func appendValues(dst []byte, list []control.Membership) []byte {
+	begun := len(dst)
+	dst = append(dst, `"audienceEnrichment":{`...)
+	none := len(dst)
+	namespace := -1 // of the list, which has the namespace that is open
+	for i, m := range list {
+		if m.Values == nil || i+1 < len(list) && list[i+1].Namespace == m.Namespace && list[i+1].Audience == m.Audience {
+			continue
+		}
+		switch {
+		case namespace >= 0 && list[namespace].Namespace == m.Namespace:
+			dst = append(dst, ',')
+		case namespace >= 0:
+			dst = append(dst, `},`...)
+			fallthrough
+		default:
+			dst, namespace = append(appendJSON(dst, m.Namespace), `:{`...), i
+		}
+		dst = appendRow(append(appendJSON(dst, string(m.Audience)), ':'), m.Values)
+	}
+	if len(dst) == none {
+		return dst[:begun]
+	}
+	return append(dst, `}},`...)
+}
+
+// appendRow appends the values of a row as an object.
+func appendRow(dst []byte, v *control.Values) []byte {
+	e := memberEncoder{}
+	for i, f := range v.Fields {
+		between := byte(',')
+		if i == 0 {
+			between = '{'
+		}
+		dst = append(appendJSON(append(dst, between), f.Name), ':')
+		if c := v.Columns[i]; c.IsNull(v.Row) {
+			dst = append(dst, "null"...)
+		} else {
+			dst = e.appender(c)(dst, v.Row)
+		}
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,128 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"roster/internal/audience"
+	"roster/internal/lake"
+	"roster/internal/profile"
+)
+
+// maxValues is how many bytes of text one look-up answers.
+const maxValues = 16 << 20
+
+// ValuesWanted reports whether a look-up answers the values of a field of an audience.
+type ValuesWanted func(namespace string, id audience.ID, field string) bool
+
+// Values are those of a member's row.
+type Values struct {
+	Fields  []audience.Field
+	Columns []arrow.Array // of the fields
+	Row     int           // of the columns
+}
+
+// valued is a membership whose values are wanted.
+type valued struct {
+	of   *Membership
+	keys []lake.Key // of the member, the likeliest first
+}
+
+// valuedAudience has the memberships of an audience whose values are wanted.
+type valuedAudience struct {
+	aud     *audience.Audience
+	members []valued
+}
+
+// addValues adds to profiles the values that the actor may see: those of the current snapshot of each audience's dataset, of
+// realized memberships. keys are those of the identities.
+func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []identityKeys, want ValuesWanted) error {
+	var order []*valuedAudience
+	by := map[audience.ID]*valuedAudience{}
+	for i := range profiles {
+		for j := range profiles[i].Memberships {
+			m, stored := &profiles[i].Memberships[j], &profiles[i].stored[j]
+			if m.Status != Realized {
+				continue
+			}
+			v := by[m.Audience]
+			if v == nil {
+				aud, err := s.audiences.get(ctx, stored.Audience)
+				if err != nil {
+					return err
+				}
+				if aud == nil || aud.NoPayload {
+					continue
+				}
+				v = &valuedAudience{aud: aud}
+				by[m.Audience] = v
+				order = append(order, v)
+			}
+			v.members = append(v.members, valued{m, memberKeys(stored, keys[i])})
+		}
+	}
+	left := maxValues
+	for _, v := range order {
+		if err := s.valuesOf(ctx, a, v, want, &left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memberKeys returns the keys that a member's row may have. A dataset gets new keys a moment before the profile store
+// does: then the identity tells that of a member whose primary one it is.
+func memberKeys(m *profile.Membership, id identityKeys) []lake.Key {
+	keys := []lake.Key{lake.Key(m.Member)}
+	if m.Primary {
+		for _, k := range []profile.Key{id.key, id.former} {
+			if k != m.Member && (len(keys) == 1 || lake.Key(k) != keys[1]) {
+				keys = append(keys, lake.Key(k))
+			}
+		}
+	}
+	return keys
+}
+
+// valuesOf reads the values of an audience's members. left is how many bytes of text they may have.
+func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudience, want ValuesWanted, left *int) error {
+	var fields []audience.Field
+	o := lake.FindOptions{Most: *left}
+	for _, f := range v.aud.SeenBy(a.Grants).Fields {
+		if want(v.aud.Namespace, v.aud.ID, f.Name) {
+			fields = append(fields, f)
+			o.Columns = append(o.Columns, f.Name)
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	var keys []lake.Key
+	for _, m := range v.members {
+		keys = append(keys, m.keys...)
+	}
+	o.Large = s.large
+	found, err := s.cfg.Lake.Find(ctx, tableID(v.aud.Scope, v.aud.ID), keys, o)
+	switch {
+	case errors.Is(err, lake.ErrNotExist):
+		return nil // deleted at this moment
+	case errors.Is(err, lake.ErrTooMuch):
+		return audience.Errorf(audience.Impossible, "the values of these identities have more than %d MiB of text; name the wanted ones by fields, or ask for fewer identities", maxValues>>20)
+	case err != nil:
+		return fmt.Errorf("read values of audience %s: %w", v.aud.ID, err)
+	}
+	*left -= found.Bytes
+	n := 0
+	for _, m := range v.members {
+		for range m.keys {
+			if row := found.At[n]; row >= 0 && m.of.Values == nil {
+				m.of.Values = &Values{Fields: fields, Columns: found.Rows.Columns(), Row: row}
+			}
+			n++
+		}
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package lake
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"golang.org/x/sync/singleflight"
+)
+
+// finder reads single rows of the current snapshots of tables by their keys. It keeps in memory where the rows of tables lie and
+// the slices of columns that were read last. The catalog is asked each time which snapshot is current, and files never change, so
+// that nothing of it is stale; what is of files that a table no longer has is forgotten when the table is looked at next. It is safe for concurrent use.
+type finder struct {
+	lake    *Lake
+	views   *recent[TableID, *view]
+	opening singleflight.Group
+	slices  *recent[sliceKey, arrow.Array]
+	reads   chan struct{} // holds a value for each slice that is being read
+}
+
+const (
+	viewBytes  = 32 << 20
+	slicesKept = 32 << 20
+	// A slice of a column has at most so many rows, and with the others of its rows so many bytes on average.
+	sliceRows, sliceBytes = 1 << 10, 1 << 20
+	readsAtOnce           = 4
+	// footerColumn is about what the footer of a data file takes for a column of a row group.
+	footerColumn = 600
+)
+
+// view is a table at its current snapshot.
+type view struct {
+	dataset *Dataset
+	state   *State
+	bySize  []int // files of the state, those with the most rows first: most members lie there
+}
+
+// sliceKey names a slice of a column of a data file.
+type sliceKey struct {
+	path   string
+	column string
+	first  int64 // the file's row that it begins with
+}
+
+func newFinder(l *Lake) *finder {
+	return &finder{lake: l, views: newRecent[TableID, *view](viewBytes), slices: newRecent[sliceKey, arrow.Array](slicesKept), reads: make(chan struct{}, readsAtOnce)}
+}
+
+// Found are rows that Lake.Find found.
+type Found struct {
+	Rows  arrow.RecordBatch // with the columns that were asked for; the garbage collector has it
+	At    []int             // for each key its row, -1 when the snapshot has none
+	Bytes int               // of their texts
+}
+
+// FindOptions say what of the rows is read.
+type FindOptions struct {
+	Columns []string // names of fields
+	// Most is how many bytes the texts may have; ErrTooMuch when they have more. 0 is no limit.
+	Most int
+	Reading
+}
+
+// ErrTooMuch is returned by Find when the rows take more bytes than allowed.
+var ErrTooMuch = errors.New("lake: the rows take too much memory")
+
+// Find returns the rows of keys in the table's current snapshot. ErrNotExist when there is no such table.
+func (l *Lake) Find(ctx context.Context, id TableID, keys []Key, o FindOptions) (Found, error) {
+	return l.finder.find(ctx, id, keys, o)
+}
+
+func (f *finder) find(ctx context.Context, id TableID, keys []Key, o FindOptions) (Found, error) {
+	for try := 0; ; try++ {
+		v, err := f.view(ctx, id)
+		if err != nil {
+			return Found{}, err
+		}
+		found, err := f.rows(ctx, v, keys, o)
+		if err == nil || errors.Is(err, ErrTooMuch) || ctx.Err() != nil {
+			return found, err
+		}
+		f.views.drop(id) // it keeps what reading a footer gave
+		if try > 0 {
+			return found, err
+		}
+		// A file that is gone is no damage when the table has gone on meanwhile.
+		if at, lerr := f.lake.location(ctx, id); lerr != nil || at == v.dataset.MetadataLocation() {
+			return found, err
+		}
+	}
+}
+
+// view returns a table as it is now.
+func (f *finder) view(ctx context.Context, id TableID) (*view, error) {
+	location, err := f.lake.location(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := f.views.get(id); ok && v.dataset.MetadataLocation() == location {
+		return v, nil
+	}
+	opened, err, _ := f.opening.Do(location, func() (any, error) { return f.open(context.WithoutCancel(ctx), id) })
+	if err != nil {
+		return nil, err
+	}
+	return opened.(*view), ctx.Err()
+}
+
+func (f *finder) open(ctx context.Context, id TableID) (*view, error) {
+	d, err := f.lake.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{dataset: d}
+	if v.state, err = d.OpenState(ctx, StateOptions{}); err != nil {
+		return nil, err
+	}
+	size, live := int64(4<<10), map[string]bool{}
+	for i, file := range v.state.data {
+		v.bySize = append(v.bySize, i)
+		live[file.Path] = true
+		groups := max(file.Rows/maxRowGroup, file.Bytes/(defaultFileMemory/4)) + 1
+		size += groups*int64(d.schema.NumFields())*footerColumn + int64(8*len(file.deleted))
+	}
+	slices.SortStableFunc(v.bySize, func(a, b int) int { return cmp.Compare(v.state.data[b].Rows, v.state.data[a].Rows) })
+	f.views.put(id, v, size)
+	table := d.Location() + "/"
+	f.slices.dropIf(func(k sliceKey) bool { return strings.HasPrefix(k.path, table) && !live[k.path] })
+	return v, nil
+}
+
+// location returns the location of a table's current metadata, which every change of the table changes.
+func (l *Lake) location(ctx context.Context, id TableID) (location string, err error) {
+	query := `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`
+	if l.dialect == "sqlite" {
+		query = strings.ReplaceAll(query, "$", "?")
+	}
+	err = l.db.QueryRowContext(ctx, query, catalogName, id.Namespace, id.Name).Scan(&location)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("%w: %s.%s", ErrNotExist, id.Namespace, id.Name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	return location, nil
+}
+
+// spot is where a row lies, and whose.
+type spot struct {
+	file, key int
+	pos       int64
+}
+
+func (f *finder) rows(ctx context.Context, v *view, keys []Key, o FindOptions) (Found, error) {
+	schema, err := columnsNamed(v.dataset.schema, o.Columns)
+	if err != nil {
+		return Found{}, err
+	}
+	out := Found{At: make([]int, len(keys))}
+	var spots []spot
+	for i, k := range keys {
+		out.At[i] = -1
+		at, ok, err := f.locate(ctx, v, k, o.Reading)
+		if err != nil {
+			return Found{}, err
+		}
+		if ok {
+			at.key = i
+			spots = append(spots, at)
+		}
+	}
+	slices.SortFunc(spots, func(a, b spot) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.pos, b.pos)) })
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	most := cmp.Or(o.Most, math.MaxInt)
+	for row, at := range spots {
+		columns, first, err := f.read(ctx, v.state.data[at.file], schema, at.pos, o.Reading)
+		if err != nil {
+			return Found{}, err
+		}
+		in := int(at.pos - first)
+		for i, c := range columns {
+			if text, ok := c.(*array.String); ok {
+				out.Bytes += text.ValueLen(in)
+			}
+			if out.Bytes > most {
+				return Found{}, ErrTooMuch
+			}
+			if err := appendRows(b.Field(i), c, in, in+1); err != nil {
+				return Found{}, err
+			}
+		}
+		out.At[at.key] = row
+	}
+	out.Rows = b.NewRecordBatch()
+	return out, nil
+}
+
+// locate finds the live row of a key.
+func (f *finder) locate(ctx context.Context, v *view, key Key, reading Reading) (spot, bool, error) {
+	for _, i := range v.bySize {
+		if err := ctx.Err(); err != nil {
+			return spot{}, false, err
+		}
+		file := v.state.data[i]
+		pos, ok, err := f.search(ctx, file, v.dataset.schema, key, reading)
+		if err != nil {
+			return spot{}, false, err
+		}
+		if ok && !file.deleted.has(pos) {
+			return spot{file: i, pos: pos}, true, nil
+		}
+	}
+	return spot{}, false, nil
+}
+
+// search finds the file's row with the key, deleted or not.
+func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Schema, key Key, reading Reading) (pos int64, ok bool, err error) {
+	if !overlaps(&file.min, &file.max, key, nil) || bytes.Compare(file.min[:], key[:]) > 0 {
+		return 0, false, nil
+	}
+	foot, err := file.footer()
+	if err != nil {
+		return 0, false, fmt.Errorf("read %s: %w", file.Path, unreadable(ctx.Err(), file.Path, err))
+	}
+	g, _ := foot.groupsIn(key, nil) // the first whose keys go that far
+	if g == len(foot.groups) || bytes.Compare(foot.groups[g].min[:], key[:]) > 0 {
+		return 0, false, nil
+	}
+	ids, err := columnsNamed(schema, []string{ColID})
+	if err != nil {
+		return 0, false, err
+	}
+	from, to := foot.groups[g].first, foot.end(g)
+	for at, try := guess(&foot.groups[g], to, key), 0; from < to; try++ {
+		columns, first, err := f.read(ctx, file, ids, at, reading)
+		if err != nil {
+			return 0, false, err
+		}
+		keys := columns[0].(*array.FixedSizeBinary)
+		n := keys.Len()
+		i := sort.Search(n, func(i int) bool { return bytes.Compare(keys.Value(i), key[:]) >= 0 })
+		switch {
+		case i < n && bytes.Equal(keys.Value(i), key[:]):
+			return first + int64(i), true, nil
+		case i == 0:
+			to, at = first, first-1
+		case i == n:
+			from = first + int64(n)
+			at = from
+		default:
+			return 0, false, nil
+		}
+		if try > 0 { // the first guess is seldom far away
+			at = from + (to-from)/2
+		}
+	}
+	return 0, false, nil
+}
+
+// guess returns about where a key is in a row group that ends before a row: keys are hashes, and evenly spread.
+func guess(g *groupBounds, end int64, key Key) int64 {
+	of := func(k Key) float64 { return float64(binary.BigEndian.Uint64(k[:])) }
+	share := 0.
+	if width := of(g.max) - of(g.min); width > 0 {
+		share = (of(key) - of(g.min)) / width
+	}
+	return min(g.first+int64(share*float64(end-g.first)), end-1)
+}
+
+// end returns the file's row after a row group.
+func (f *footer) end(g int) int64 { return f.groups[g].first + f.meta.RowGroup(g).NumRows() }
+
+// read returns the slices of columns that have a row of a file, and the row that they begin with.
+func (f *finder) read(ctx context.Context, file *stateFile, schema *arrow.Schema, pos int64, reading Reading) (columns []arrow.Array, first int64, err error) {
+	foot, err := file.footer()
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", file.Path, unreadable(ctx.Err(), file.Path, err))
+	}
+	g := foot.groupOf(pos)
+	meta := foot.meta.RowGroup(g)
+	rows := min(max(sliceBytes/max(meta.TotalByteSize()/max(meta.NumRows(), 1), 1), 1), sliceRows)
+	first = pos - (pos-foot.groups[g].first)%rows
+	rows = min(rows, foot.end(g)-first)
+	columns = make([]arrow.Array, schema.NumFields())
+	var missing []arrow.Field
+	for i, c := range schema.Fields() {
+		if a, ok := f.slices.get(sliceKey{file.Path, c.Name, first}); ok {
+			columns[i] = a
+		} else {
+			missing = append(missing, c)
+		}
+	}
+	if len(missing) == 0 {
+		return columns, first, nil
+	}
+	rec, err := f.decode(ctx, file, arrow.NewSchema(missing, nil), first, rows, reading)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", file.Path, unreadable(ctx.Err(), file.Path, err))
+	}
+	next := 0
+	for i, c := range schema.Fields() {
+		if columns[i] == nil {
+			columns[i] = rec.Column(next)
+			f.slices.put(sliceKey{file.Path, c.Name, first}, columns[i], int64(columns[i].Data().SizeInBytes())+256)
+			next++
+		}
+	}
+	return columns, first, nil
+}
+
+// decode reads so many rows of columns of a file, deleted ones among them.
+func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Schema, first, rows int64, reading Reading) (_ arrow.RecordBatch, err error) {
+	defer recovered(&err)
+	select {
+	case f.reads <- struct{}{}:
+		defer func() { <-f.reads }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	all := *file
+	all.deleted = nil
+	reading.Memory = math.MaxInt64 // the rows are few
+	r, ok, err := openRows(ctx, &all, schema, rowOptions{from: first, batch: int(rows), few: true, Reading: reading})
+	if err != nil || !ok {
+		return nil, errors.Join(err, errShort(0))
+	}
+	defer r.close()
+	rec, _, ok, err := r.read(ctx)
+	if err != nil || !ok {
+		return nil, errors.Join(err, errShort(0))
+	}
+	if rec.NumRows() != rows {
+		return nil, fmt.Errorf("it has %d of the rows %d to %d", rec.NumRows(), first, first+rows-1)
+	}
+	rec.Retain()
+	return rec, nil
+}
