@@ -106,7 +106,12 @@ func composed(dst []byte, start int) []byte {
 }
 
 // invisible reports the characters that take no part in a comparison.
-func invisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) }
+func invisible(r rune) bool {
+	if r < 0x80 {
+		return r < ' ' || r == 0x7f
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf)
+}
 
 // Blank reports whether a value is no identity because its normal form is empty.
 func Blank(value []byte) bool {

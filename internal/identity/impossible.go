@@ -32,7 +32,7 @@ func Impossible(namespace string, value []byte) string {
 			return "the value is the advertising id of every device that has none"
 		}
 	}
-	if scientific.MatchString(text) {
+	if strings.IndexByte(text, '+') > 0 && scientific.MatchString(text) { // the first condition is the quicker one
 		return "the value is in scientific notation, as a spreadsheet writes long numbers; its last digits are lost: export the column as text"
 	}
 	return ""
@@ -91,9 +91,9 @@ var (
 
 func noPhone(text string) string {
 	switch {
-	case scientificPhone.MatchString(text):
+	case strings.ContainsAny(text, "eE") && scientificPhone.MatchString(text):
 		return "the value is in scientific notation, as a spreadsheet writes long numbers; its last digits are lost: export the column as text"
-	case decimalPhone.MatchString(text):
+	case strings.ContainsAny(text, ".,") && decimalPhone.MatchString(text):
 		return "the value is a decimal number and no phone number; export the column as text"
 	case strings.IndexFunc(text, unicode.IsDigit) < 0:
 		return "the value is no phone number: it has no digit"

@@ -417,7 +417,7 @@ func plainNumber(v []byte, number bool) bool {
 		return false
 	}
 	mantissa, exponent := v, []byte(nil)
-	if e := bytes.IndexAny(v, "eE"); e >= 0 {
+	if e := bytes.IndexFunc(v, func(r rune) bool { return r|0x20 == 'e' }); e >= 0 {
 		mantissa, exponent = v[:e], v[e:]
 	}
 	digits := bytes.TrimPrefix(mantissa, []byte{'-'})
@@ -434,7 +434,10 @@ func plainNumber(v []byte, number bool) bool {
 // microseconds reports whether a time has no digits below microseconds but zeros.
 func microseconds(v []byte) bool {
 	const most = 6
-	at := bytes.IndexAny(v, ".,")
+	at := bytes.IndexByte(v, '.')
+	if at < 0 {
+		at = bytes.IndexByte(v, ',')
+	}
 	if at < 0 {
 		return true
 	}
