@@ -82,6 +82,13 @@ func (c *Client) UpdateAudience(ctx context.Context, id string, p AudiencePatch)
 	return out, err
 }
 
+// ChangeSource has an audience read its files elsewhere from its next run on.
+func (c *Client) ChangeSource(ctx context.Context, id string, s SourceSpec) (Audience, error) {
+	var out Audience
+	err := c.call(ctx, request{method: http.MethodPut, path: audiencePath(id) + "/source", body: SourceChange{s}}, &out)
+	return out, err
+}
+
 // DeleteAudience deletes an audience and all that belongs to it.
 func (c *Client) DeleteAudience(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: audiencePath(id)}, nil)

@@ -42,6 +42,11 @@ func (s SourceSpec) Where() SourceParams {
 	return s.SourceParams
 }
 
+// SourceChange has an audience read its files elsewhere.
+type SourceChange struct {
+	SourceSpec SourceSpec `json:"sourceSpec"`
+}
+
 // NewAudience is what is submitted to create an audience.
 type NewAudience struct {
 	Name              string     `json:"name"`

@@ -7,6 +7,7 @@ type RunRequest struct {
 	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"`        // true
 	DryRun                *bool  `json:"dryRun,omitempty"`
 	Force                 *bool  `json:"force,omitempty"`
+	AllowMissingColumns   *bool  `json:"allowMissingColumns,omitempty"` // as the guard of the audience, for this run
 	Reason                string `json:"reason,omitempty"`
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +18,7 @@ import (
 type importOptions struct {
 	file, name          string
 	identities          []string
+	columns             []string
 	fields              []string
 	deleteColumn        string
 	server, credentials string
@@ -40,16 +39,18 @@ func newImport() *cobra.Command {
 	var ttl int
 	var maxRejected float64
 	cmd := &cobra.Command{
-		Use:   "import FILE --name NAME --identity COLUMN=NAMESPACE",
+		Use:   "import FILE --name NAME [--identity COLUMN=NAMESPACE]",
 		Short: "Import a file of people into an audience",
 		Long: "Import a file of CSV, JSON or Parquet, compressed or not, into an audience: create the audience when there\n" +
-			"is none of that name, and run it.\n" +
+			"is none of that name, and run it. The next file for it may have any name and lie anywhere, and needs no --identity:\n" +
+			"columns that the audience does not have are left out, and fields without a column become null; both are told.\n" +
 			"Columns and types are found out from the file and shown. Without --server the import works on the data\n" +
 			"directory, by a server in this process that reads the file where it lies, or by the server that already\n" +
 			"uses the directory.\n\n" +
 			"An import that was interrupted, even by kill -9, goes on when the same command is started again.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 4 the run ended FAILED, 130 interrupted.",
 		Example: "  roster import people.csv --name people --identity email=Email\n" +
+			"  roster import tuesday.csv --name people --full\n" +
 			"  roster import airports.csv --name airports --identity iata=IATA --create-namespace\n" +
 			"  roster import people.csv --name people --identity email=Email --changes --json",
 		Args: cobra.ExactArgs(1),
@@ -70,7 +71,8 @@ func newImport() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", "", "name of the audience")
-	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, COLUMN=NAMESPACE; the first one given makes a member")
+	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, COLUMN=NAMESPACE; the first one given makes a member. An audience that exists has its own")
+	f.StringSliceVar(&o.columns, "columns", nil, "names of the columns that are wanted, with commas between them; all when absent")
 	f.StringArrayVar(&o.fields, "field", nil, "type of a column, NAME=TYPE, instead of the one found out; with --no-header, one for each column in their order names them")
 	f.StringVar(&o.deleteColumn, "delete", "", "column that removes the member of its row when it is true or not 0")
 	f.BoolVar(&o.full, "full", false, "the file is the complete list: members that are not in it leave")
@@ -97,8 +99,6 @@ func (o importOptions) check() error {
 	switch {
 	case o.name == "":
 		return usagef("--name is missing: the name of the audience")
-	case len(o.identities) == 0:
-		return usagef("--identity is missing: the column that identifies people and its namespace, such as --identity email=Email")
 	case o.full && o.changes:
 		return usagef("--full and --changes exclude each other")
 	case o.maxRejected != nil && (*o.maxRejected < 0 || *o.maxRejected > 100):
@@ -118,7 +118,8 @@ type importResult struct {
 	AlreadyImported bool           `json:"alreadyImported"` // a run had read this version of the file before
 	Server          string         `json:"server,omitempty"`
 	Fields          []client.Field `json:"fields,omitempty"`
-	Widened         []widened      `json:"widened,omitempty"` // columns whose types the sample had not shown
+	MissingColumns  []string       `json:"missingColumns,omitempty"` // fields of the audience that the file does not have
+	Widened         []widened      `json:"widened,omitempty"`        // columns whose types the sample had not shown
 	Seconds         float64        `json:"seconds"`
 	Run             *client.Run    `json:"run,omitempty"`
 	DryRun          *rehearsal     `json:"dryRun,omitempty"` // of an audience that does not exist yet
@@ -167,66 +168,4 @@ func printJSON(ctx context.Context, out io.Writer, result importResult, err erro
 		return printErr
 	}
 	return errReported
-}
-
-// reportGuards tells people which guards would have stopped the run.
-func (im *importer) reportGuards(r client.Run) {
-	for _, g := range r.Guards {
-		if g.Tripped && r.Status == client.Success {
-			fmt.Fprintf(im.out, "\nThe guard %q trips: %s (%.4g, limit %.4g).\n", g.Guard, g.Detail, g.Value, g.Limit)
-		}
-	}
-}
-
-// report tells people what became of the rows.
-func (im *importer) report() error {
-	r := *im.result.Run
-	rows := rowsOf(r)
-	switch {
-	case im.result.AlreadyImported:
-		fmt.Fprintf(im.out, "\n%s has not changed since run %s read it; there is nothing to do. That run's ledger:\n\n", im.file, r.RunID)
-	case r.Status == client.Success:
-		took := time.Since(im.runBegan)
-		rate := ""
-		if took > time.Second {
-			rate = fmt.Sprintf(", %s rows/s", count(int64(float64(rows.Read)/took.Seconds())))
-		}
-		fmt.Fprintf(im.out, "\nRun %s: %s in %s%s\n\n", r.RunID, r.Status, seconds(took), rate)
-	default:
-		fmt.Fprintf(im.out, "\nRun %s: %s\n\n", r.RunID, r.Status)
-	}
-	if rows.Read > 0 || r.Status == client.Success {
-		printLedger(im.out, "  ", r)
-	}
-	if rows.Rejected > 0 {
-		fmt.Fprintln(im.out, "\nRejected rows:")
-		printRejects(im.out, "  ", r)
-	}
-	for _, f := range r.Files {
-		if f.BlankRows > 0 {
-			fmt.Fprintf(im.out, "\nEmpty rows of %s, of nothing but delimiters, which count as none: %s\n", f.Path, count(f.BlankRows))
-		}
-		if f.FilledRows > 0 {
-			fmt.Fprintf(im.out, "\nRows of %s with too few columns, which have no value in the others: %s\n", f.Path, count(f.FilledRows))
-		}
-		if f.CommentLines > 0 {
-			fmt.Fprintf(im.out, "\nComment lines of %s, which count as no rows: %s\n", f.Path, count(f.CommentLines))
-		}
-		if f.LikelyEncoding != "" {
-			fmt.Fprintf(im.out, "\nMost rejects of %s are not UTF-8; the file looks like %s: --encoding %s\n", f.Path, f.LikelyEncoding, f.LikelyEncoding)
-		}
-		if len(f.ExtraColumns) > 0 {
-			fmt.Fprintf(im.out, "\nColumns of %s that no field names: %s\n", f.Path, strings.Join(f.ExtraColumns, ", "))
-		}
-	}
-	im.reportGuards(r)
-	if r.DryRun && r.Status == client.Success {
-		fmt.Fprintf(im.out, "\nThis was a dry run: nothing has changed. The audience %q would have %s members.\n", im.name, count(membersOf(r).After))
-		return nil
-	}
-	if r.Status == client.Success {
-		fmt.Fprintf(im.out, "\nThe audience %q has %s members (%s).\n", im.name, count(membersOf(r).After), im.result.AudienceID)
-		return nil
-	}
-	return &exitError{exitRunFailed, fmt.Errorf("the run ended %s: %s", r.Status, failureText(r.Error))}
 }

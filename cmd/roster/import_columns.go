@@ -24,11 +24,11 @@ func (im *importer) inspect(ctx context.Context) error {
 		im.path, err = filepath.EvalSymlinks(abs)
 	}
 	if err != nil {
-		return err
+		return usagef("%w", err)
 	}
 	f, err := os.Open(im.path)
 	if err != nil {
-		return err
+		return usagef("%w", err)
 	}
 	defer f.Close()
 	if im.info, err = f.Stat(); err != nil {
@@ -47,7 +47,6 @@ func (im *importer) inspect(ctx context.Context) error {
 	if im.result.Fields, err = im.importFields(im.found.Columns); err != nil {
 		return err
 	}
-	im.showColumns(im.found)
 	return nil
 }
 
@@ -72,6 +71,10 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 		im.nameColumns(fields)
 	}
 	if err := im.namedOnce(); err != nil {
+		return nil, err
+	}
+	fields, err := im.pick(fields)
+	if err != nil {
 		return nil, err
 	}
 	for _, flag := range im.fields {
@@ -120,6 +123,31 @@ func (im *importer) namedOnce() error {
 		}
 	}
 	return nil
+}
+
+// pick returns the fields that --columns names, all without it.
+func (im *importer) pick(fields []client.Field) ([]client.Field, error) {
+	if len(im.columns) == 0 {
+		return fields, nil
+	}
+	if im.format.noHeader {
+		return nil, usagef("--columns needs a header, whose names it picks from; with --no-header the columns are taken in their order")
+	}
+	picked := map[int]bool{}
+	for _, name := range im.columns {
+		i, err := columnOf(fields, "--columns", strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		picked[i] = true
+	}
+	var left []client.Field
+	for i, f := range fields {
+		if picked[i] {
+			left = append(left, f)
+		}
+	}
+	return left, nil
 }
 
 // nameColumns gives the columns of a file without a header the names of the --field flags, when there is a flag for
@@ -207,7 +235,11 @@ func columnOf(fields []client.Field, flag, name string) (int, error) {
 }
 
 // showColumns shows how the file is read and what will become of each column.
-func (im *importer) showColumns(found tabular.Inferred) {
+func (im *importer) showColumns() {
+	found := im.found
+	for _, option := range im.foundOut {
+		fmt.Fprintf(im.out, "Found out from %s: %s.\n", filepath.Base(im.path), option)
+	}
 	of := "all " + count(int64(found.Rows))
 	if found.More {
 		of = "the first " + count(int64(found.Rows))
@@ -222,9 +254,15 @@ func (im *importer) showColumns(found tabular.Inferred) {
 		case f.Role != "":
 			note = "removes the member when true"
 		}
+		if at := fieldNamed(im.has, f.Name); at >= 0 && im.has[at].Type != f.Type {
+			note = strings.TrimPrefix(note+", "+im.has[at].Type+" in the audience", ", ")
+		}
 		rows = append(rows, []string{f.Name, f.Type, note})
 	}
 	table(im.out, "  ", rows)
+	if n := len(found.Columns) - len(rows); n > 0 && len(im.columns) > 0 {
+		fmt.Fprintf(im.out, "Left out by --columns: %d more\n", n)
+	}
 	if len(found.Nested) > 0 {
 		fmt.Fprintf(im.out, "Left out, since they cannot be columns: %s\n", strings.Join(found.Nested, ", "))
 	}
@@ -246,38 +284,4 @@ func written(f audience.Format) string {
 		parts = append(parts, "as "+f.Encoding)
 	}
 	return strings.Join(parts, " ")
-}
-
-// sameFields refuses to bring a file with other columns into an audience: it is probably another list. The
-// types are the audience's, unless --field contradicts them.
-func (im *importer) sameFields(a client.Audience) error {
-	have := map[string]client.Field{}
-	for _, f := range a.Fields {
-		have[strings.ToLower(f.Name)] = f
-	}
-	var differences []string
-	for i, f := range im.result.Fields {
-		old, ok := have[strings.ToLower(f.Name)]
-		delete(have, strings.ToLower(f.Name))
-		switch {
-		case !ok:
-			differences = append(differences, fmt.Sprintf("the column %s is not in it", f.Name))
-		case im.format.noHeader && (i >= len(a.Fields) || !strings.EqualFold(a.Fields[i].Name, f.Name)):
-			differences = append(differences, fmt.Sprintf("the column %s has another place in it", f.Name))
-		case old.IdentityNs != f.IdentityNs:
-			differences = append(differences, fmt.Sprintf("%s has the identity namespace %q in it, not %q", f.Name, old.IdentityNs, f.IdentityNs))
-		case im.typeGiven(f.Name) && old.Type != f.Type:
-			differences = append(differences, fmt.Sprintf("%s is %s in it, not %s", f.Name, old.Type, f.Type))
-		case f.Role != "" && old.Role != f.Role:
-			differences = append(differences, fmt.Sprintf("%s does not remove members in it", f.Name))
-		}
-	}
-	for _, f := range have {
-		differences = append(differences, fmt.Sprintf("its field %s is not in the file", f.Name))
-	}
-	if len(differences) > 0 {
-		slices.Sort(differences)
-		return usagef("the audience %q exists with other fields: %s; choose another --name", im.name, strings.Join(differences, "; "))
-	}
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -85,13 +84,13 @@ func (o *formatFlags) submitted() *client.Format {
 	return &f
 }
 
-// propose finds out what the file needs to be read by that the flags do not say, and shows it.
+// propose finds out what the file needs to be read by that the flags do not say.
 func (im *importer) propose(ctx context.Context, file tabular.File) error {
 	p, err := tabular.Propose(ctx, file, im.format.domain(), nil)
 	if err != nil {
 		return err
 	}
-	im.format.proposed = p.Format
+	im.format.proposed, im.foundOut = p.Format, nil
 	for _, option := range []struct {
 		found bool
 		text  string
@@ -103,17 +102,8 @@ func (im *importer) propose(ctx context.Context, file tabular.File) error {
 		{p.Format.DecimalComma, "decimalComma: numbers are written as 1.234,56"},
 	} {
 		if option.found {
-			fmt.Fprintf(im.out, "Found out from %s: %s.\n", filepath.Base(im.path), option.text)
+			im.foundOut = append(im.foundOut, option.text)
 		}
-	}
-	return nil
-}
-
-// sameFormat refuses to read a file in another way than the audience does.
-func (im *importer) sameFormat(a client.Audience) error {
-	asked := im.format.format()
-	if has := a.SourceSpec.Where().Format; asked != nil && !reflect.DeepEqual(asked, has) && !reflect.DeepEqual(im.format.submitted(), has) {
-		return usagef("the audience %q reads its files in another format than the flags say; choose another --name, or leave the flags out", im.name)
 	}
 	return nil
 }

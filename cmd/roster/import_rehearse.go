@@ -55,5 +55,23 @@ func (im *importer) rehearse(ctx context.Context) error {
 		printRejects(im.out, "  ", client.Run{Rejects: r.Rejects, Rows: &client.Rows{Rejected: r.RowsRejected}})
 	}
 	fmt.Fprintf(im.out, "\nThis was a dry run: there is no audience %q yet, and none was created.\n", im.name)
+	return im.rehearsed(r)
+}
+
+// rehearsed is the error that the run would end with.
+func (im *importer) rehearsed(r *rehearsal) error {
+	if r.RowsRejected == 0 || im.force && r.RowsRejected < r.RowsRead {
+		return nil
+	}
+	limit, percent := float64(audience.DefaultMaxRejectedPercent), 100*float64(r.RowsRejected)/float64(r.RowsRead)
+	if im.maxRejected != nil {
+		limit = *im.maxRejected
+	}
+	switch {
+	case r.RowsRejected == r.RowsRead:
+		return &exitError{exitRunFailed, fmt.Errorf("no row of %s fits", im.file)}
+	case percent > limit:
+		return &exitError{exitRunFailed, fmt.Errorf("the run would be stopped: %s", rejectedText(fmt.Sprintf("%d of %d rows would be rejected", r.RowsRejected, r.RowsRead), percent, limit))}
+	}
 	return nil
 }

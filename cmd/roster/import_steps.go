@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -30,10 +31,13 @@ type importer struct {
 	began      time.Time
 	runBegan   time.Time
 
-	path   string // of the file, absolute, links resolved
-	info   os.FileInfo
-	found  tabular.Inferred // what the file's first rows say
-	client *client.Client
+	path  string // of the file, absolute, links resolved
+	info  os.FileInfo
+	found tabular.Inferred // what the file's first rows say
+	// foundOut are the options that the file needs beside what the flags say, for people.
+	foundOut []string
+	has      []client.Field // the fields of the audience, nil when there is none yet
+	client   *client.Client
 	// inPlace: the server runs in this process and reads the file where it lies.
 	inPlace bool
 	result  importResult
@@ -43,6 +47,11 @@ type importer struct {
 func (im *importer) run(ctx context.Context) error {
 	if err := im.inspect(ctx); err != nil {
 		return err
+	}
+	if im.server == "" && !app.IsDataDir(im.cfg.DataDir) {
+		if err := im.identified(); err != nil { // before a data directory is made
+			return err
+		}
 	}
 	stop, err := im.connect(ctx)
 	if err != nil {
@@ -59,45 +68,44 @@ func (im *importer) ingest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if found {
+		a, err = im.useExisting(ctx, a)
+		if errors.Is(err, errRehearse) {
+			found = false
+		} else if err != nil {
+			return err
+		}
+	}
 	if !found {
+		if err := im.identified(); err != nil {
+			return err
+		}
+		im.showColumns()
 		if err := im.widen(ctx); err != nil {
 			return err
 		}
-	}
-	if !found && im.dryRun {
-		return im.rehearse(ctx)
-	}
-	if !found {
+		if im.dryRun {
+			return im.rehearse(ctx)
+		}
 		if a, err = im.create(ctx); err != nil {
 			return err
 		}
-	} else if a, err = im.useExisting(ctx, a); err != nil {
-		return err
 	}
 	im.result.AudienceID, im.result.Fields = a.AudienceID, a.Fields
 	return im.runAudience(ctx, a)
 }
 
-// useExisting checks that the audience is the one that the flags describe, and gives it the TTL that was asked for.
-func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
-	if err := errors.Join(im.sameFields(a), im.sameFormat(a)); err != nil {
-		return a, err
+// identified refuses to create an audience of people whom nothing identifies.
+func (im *importer) identified() error {
+	if len(im.identities) > 0 {
+		return nil
 	}
-	if im.dryRun {
-		return a, nil
+	names := make([]string, len(im.result.Fields))
+	for i, f := range im.result.Fields {
+		names[i] = f.Name
 	}
-	a, err := im.guard(ctx, a)
-	if err != nil {
-		return a, err
-	}
-	if im.ttl == nil || *im.ttl == a.TTLInDays {
-		return a, nil
-	}
-	if _, err := im.client.UpdateAudience(ctx, a.AudienceID, client.AudiencePatch{TTLInDays: im.ttl}); err != nil {
-		return a, err
-	}
-	fmt.Fprintf(im.out, "Members of %q now live %d days after the last run that brought them.\n", im.name, *im.ttl)
-	return a, nil
+	return usagef("there is no audience %q yet, and --identity is missing: the column that identifies people and its namespace, such as --identity email=Email; the columns are %s",
+		im.name, strings.Join(names, ", "))
 }
 
 // runAudience waits for the run in progress if there is one, and else starts one, unless the file has been
@@ -122,12 +130,18 @@ func (im *importer) runAudience(ctx context.Context, a client.Audience) error {
 	if err != nil {
 		return err
 	}
-	if err := im.deliver(ctx, a); err != nil {
+	restore, err := im.deliver(ctx, a)
+	if err != nil {
 		return err
 	}
+	return errors.Join(im.startRun(ctx, a, full), restore())
+}
+
+// startRun starts a run and waits for its end.
+func (im *importer) startRun(ctx context.Context, a client.Audience, full bool) error {
 	start, differential := int64(0), !full
 	started, err := im.client.StartRun(ctx, a.AudienceID, client.RunRequest{DataFilterStartTime: &start, DifferentialIngestion: &differential,
-		DryRun: &im.dryRun, Force: &im.force})
+		DryRun: &im.dryRun, Force: &im.force, AllowMissingColumns: new(len(im.result.MissingColumns) > 0)})
 	if err != nil {
 		return err
 	}
@@ -197,7 +211,7 @@ func (im *importer) resolveNamespaces(ctx context.Context) error {
 			}
 			return usagef("there is no identity namespace %q; --create-namespace creates it, and these exist: %s", f.IdentityNs, strings.Join(codes, ", "))
 		}
-		made, err := im.client.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: "created by roster import"})
+		made, err := im.client.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: byImport})
 		if err != nil {
 			return err
 		}
@@ -283,7 +297,7 @@ func (im *importer) folderConnection(ctx context.Context) (string, error) {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(folder))
 	name := fmt.Sprintf("import from %.150s (%016x)", filepath.Base(folder), h.Sum64())
-	ref, err := im.client.CreateConnection(ctx, client.NewConnection{Name: name, Description: "created by roster import",
+	ref, err := im.client.CreateConnection(ctx, client.NewConnection{Name: name, Description: byImport,
 		Auth:           &client.ConnectionAuth{SpecName: "none", Params: client.ConnectionParams{"root": folder}},
 		ConnectionSpec: client.ConnectionSpec{ID: audience.SpecLocal, Version: "1.0"}})
 	var refused *client.APIError
@@ -295,32 +309,6 @@ func (im *importer) folderConnection(ctx context.Context) (string, error) {
 		err = refused // it was deleted in between
 	}
 	return conn.ID, err
-}
-
-// deliver makes sure that the audience's next run reads the file: by an upload to the audience's place in the
-// landing zone, or because the audience reads the file where it lies.
-func (im *importer) deliver(ctx context.Context, a client.Audience) error {
-	where := a.SourceSpec.Where()
-	if where.Type != "file" {
-		return usagef("the audience %q reads the folder %s; put the file there and start a run, or choose another --name", im.name, where.Path)
-	}
-	if where.BaseConnectionID == "" {
-		if im.result.Created {
-			return nil // uploaded before the submit
-		}
-		return im.upload(ctx, where.Path)
-	}
-	conn, err := im.client.Connection(ctx, where.BaseConnectionID)
-	if err != nil {
-		return err
-	}
-	if conn.ConnectionSpec.ID == audience.SpecLocal {
-		if reads := filepath.Join(conn.Auth.Params.Text("root"), filepath.FromSlash(where.Path)); reads == im.path {
-			return nil
-		}
-	}
-	return usagef("the audience %q reads %s in %s (connection %s), not %s; put the file in its place, or choose another --name",
-		im.name, where.Path, conn.Auth.Params.Text("root"), conn.Name, im.path)
 }
 
 func (im *importer) upload(ctx context.Context, path string) error {
@@ -361,8 +349,11 @@ func (im *importer) running(ctx context.Context, audienceID string) (string, err
 // alreadyImported finds out whether the last good run has read this very version of the file where it lies.
 // An import that was killed after its run had ended, and is started again, must not ask or fail.
 func (im *importer) alreadyImported(ctx context.Context, a client.Audience) (bool, error) {
-	if !im.inPlace || a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "" || im.deliver(ctx, a) != nil {
+	if !im.inPlace || a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "" {
 		return false, nil
+	}
+	if reads, err := im.readsThisFile(ctx, a); err != nil || !reads {
+		return false, err
 	}
 	run, err := im.client.Run(ctx, a.AudienceID, a.AudienceMeta.LastRunID)
 	if err != nil {
@@ -375,6 +366,16 @@ func (im *importer) alreadyImported(ctx context.Context, a client.Audience) (boo
 		}
 	}
 	return false, nil
+}
+
+// readsThisFile reports whether the audience reads the file where it lies, as the flags say.
+func (im *importer) readsThisFile(ctx context.Context, a client.Audience) (bool, error) {
+	where := a.SourceSpec.Where()
+	if where.BaseConnectionID == "" || !reflect.DeepEqual(where.Format, im.format.submitted()) {
+		return false, nil
+	}
+	conn, err := im.client.Connection(ctx, where.BaseConnectionID)
+	return err == nil && filepath.Join(conn.Auth.Params.Text("root"), filepath.FromSlash(where.Path)) == im.path, err
 }
 
 // mode decides whether the file is the complete list. For an audience without members both are the same.

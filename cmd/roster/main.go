@@ -113,7 +113,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newUpload(), newMembers(), newRejects(), newVerify(), newCheck(), newProfile(), newClient(), newSecrets(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newUpload(), newAudience(), newMembers(), newRejects(), newVerify(), newCheck(), newProfile(), newClient(), newSecrets(), newVersion())
 	return root, started
 }
 

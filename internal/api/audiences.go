@@ -50,9 +50,7 @@ func (s *server) newTask(c *call) (audience.Task, error) {
 func draft(in *client.NewAudience) (control.Draft, error) {
 	where := in.SourceSpec.Where()
 	var problems audience.Problems
-	if in.SourceSpec.Params != nil && in.SourceSpec.SourceParams != (client.SourceParams{}) {
-		problems.Add("sourceSpec", "its properties stand either in it or in its params, not in both")
-	}
+	checkForm(&problems, in.SourceSpec)
 	ttl := audience.DefaultTTLDays
 	if in.TTLInDays != nil {
 		if ttl = *in.TTLInDays; ttl == 0 {
@@ -67,10 +65,7 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	}
 	d := control.Draft{
 		CustomID: in.CustomAudienceID, Name: in.Name, Description: in.Description,
-		Source: audience.SourceSpec{
-			Path: where.Path, Type: audience.PathType(where.Type), SourceType: where.SourceType, CloudType: where.CloudType,
-			BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: in.SourceSpec.Params != nil, Format: formatOf(where.Format),
-		},
+		Source:  sourceOf(in.SourceSpec),
 		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: cmp.Or(in.OriginName, audience.OriginUpload),
 		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion, KeepRejectedRows: in.KeepRejectedRows,
 		NoPayload: in.Payload != nil && !*in.Payload,

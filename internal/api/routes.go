@@ -79,6 +79,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: one, do: s.audience},
 		{method: "PATCH", path: one, do: s.updateAudience},
 		{method: "DELETE", path: one, do: s.deleteAudience},
+		{method: "PUT", path: one + "/source", do: s.changeSource},
 		{method: "POST", path: externals + "/extend-ttl/{audienceId}", also: []string{external + "/extend-ttl/{audienceId}"}, do: s.extendTTL},
 
 		{method: "POST", path: one + "/run", do: s.startRun},

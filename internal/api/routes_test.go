@@ -63,6 +63,7 @@ func TestSpellings(t *testing.T) {
 		"POST " + namespaces:                       `{"name": "n", "code": "N"}`,
 		"POST " + entities:                         `{"identities": [{"entityId": "a", "entityIdNS": {"code": "email"}}]}`,
 		"PATCH " + one:                             `{}`,
+		"PUT " + one + "/source":                   `{"sourceSpec": {"path": "in.csv", "type": "file", "cloudType": "DLZ"}}`,
 		"POST " + clients:                          `{"name": "loader"}`,
 		"PATCH " + clients + "/{clientId}":         `{"labels": []}`,
 		"POST " + webhooks:                         `{"url": "https://example.com/hook", "events": ["roster.run.ended"]}`,

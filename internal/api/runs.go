@@ -84,6 +84,7 @@ func runRequest(in *client.RunRequest) (audience.RunRequest, error) {
 		return req, err
 	}
 	req.DryRun, req.Force = in.DryRun != nil && *in.DryRun, in.Force != nil && *in.Force
+	req.AllowMissingColumns = in.AllowMissingColumns != nil && *in.AllowMissingColumns
 	return req, nil
 }
 

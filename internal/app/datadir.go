@@ -28,6 +28,11 @@ func ownName(name string) bool {
 // marks are files that only a data directory of Roster has.
 var marks = []string{"lock", "roster.db", "credentials.json", "id"}
 
+// IsDataDir reports whether the folder is a data directory.
+func IsDataDir(dir string) bool {
+	return slices.ContainsFunc(marks, func(name string) bool { return present(filepath.Join(dir, name)) })
+}
+
 // openDataDir takes the data directory: it must be the server's own, no other process may use it, and nobody but the server's user
 // may read it.
 func (a *App) openDataDir(context.Context) error {

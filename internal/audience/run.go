@@ -33,6 +33,8 @@ type RunRequest struct {
 	DryRun bool
 	// Force lets the run pass tripped guards.
 	Force bool
+	// AllowMissingColumns is as Guards have it, for this run.
+	AllowMissingColumns bool `json:",omitempty"`
 
 	Differential bool      // true: merge new or changed objects in; false: the window's objects are the audience
 	WindowStart  time.Time // exclusive; zero time means from the beginning

@@ -39,7 +39,7 @@ func Validate(d *Audience, lookup Lookup) error {
 	}
 	p.OptionalText("description", d.Description)
 	validateFields(&p, d.Fields, lookup)
-	validateSource(&p, &d.Source)
+	p.Source(&d.Source)
 	p.Guards("guards", d.Guards)
 	d.TTLDays = cmp.Or(d.TTLDays, DefaultTTLDays)
 	p.TTL(d.TTLDays)
@@ -196,7 +196,8 @@ func UnknownNamespace(code string, nearest []string) string {
 	return fmt.Sprintf("unknown identity namespace %.64q%s (custom ones are created by POST /data/core/idnamespace/identities)", code, near)
 }
 
-func validateSource(p *Problems, s *SourceSpec) {
+// Source checks where an audience reads its files, and fills in what follows from what is said.
+func (p *Problems) Source(s *SourceSpec) {
 	validatePath(p, s)
 	if s.Format != nil {
 		validateFormat(p, s.At("format"), s.Format)

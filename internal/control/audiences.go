@@ -24,6 +24,8 @@ type Patch struct {
 	Tags        *[]string
 	State       *audience.State
 	Schedule    *audience.Schedule
+	// Source is where the audience reads its files from now on. It does not change while a run is in progress.
+	Source *audience.SourceSpec
 
 	KeepRejectedRows *bool
 	Payload          *bool
@@ -111,6 +113,11 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 		}
 		if err := p.apply(a, &changed, s.now()); err != nil {
 			return err
+		}
+		if p.Source != nil {
+			if err := s.checkNewSource(ctx, tx, &changed); err != nil {
+				return err
+			}
 		}
 		changed.UpdatedBy, changed.UpdatedAt = a.ClientID, s.now()
 		d.label(&changed)
@@ -203,6 +210,10 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		}
 		a.State = *p.State
 	}
+	if p.Source != nil {
+		wrong.Source(p.Source)
+		a.Source = *p.Source
+	}
 	if p.Schedule != nil {
 		checkSchedule(&wrong, *p.Schedule)
 		a.Schedule, a.NextRunAt, a.ScheduleTried = *p.Schedule, nextLook(*p.Schedule, now), ""
@@ -218,6 +229,18 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		return err
 	}
 	return holds(actor, labels)
+}
+
+// checkNewSource checks that the source of an audience may become that one.
+func (s *Service) checkNewSource(ctx context.Context, tx meta.Tx, a *audience.Audience) error {
+	running, _, err := tx.Runs(ctx, a.Scope, a.ID, inProgress)
+	if err != nil {
+		return err
+	}
+	if len(running) > 0 {
+		return audience.Errorf(audience.Impossible, "run %s of audience %s is in progress; change the source when it has ended", running[0].ID, a.ID)
+	}
+	return checkConnection(ctx, tx, a)
 }
 
 // unchanged refuses a change of an audience that has none of the etags, as the actor sees it, unless there are none.

@@ -62,7 +62,7 @@ func (a *attempt) guardColumns() error {
 			details = append(details, text)
 		}
 	}
-	if missing == 0 || a.spec.Audience.Guards.AllowMissingColumns {
+	if missing == 0 || a.spec.Audience.Guards.AllowMissingColumns || a.spec.Run.Request.AllowMissingColumns {
 		return nil
 	}
 	return a.guard(audience.GuardColumns, float64(missing), 0, strings.Join(details, "; "),

@@ -100,6 +100,7 @@ func TestEveryCommandHere(t *testing.T) {
 
 	n.run(0, "import people.csv --name people --identity mail=Email --receipt receipt.json", "2 members")
 	n.run(0, "verify receipt.json", "VALID")
+	n.run(0, "audience list", "people")
 	n.run(0, "members people", "ada@example.com")
 	n.run(0, "rejects people")
 	n.run(0, "upload people.csv", "people.csv")
@@ -107,6 +108,7 @@ func TestEveryCommandHere(t *testing.T) {
 	n.run(0, "profile rebuild", "1 audiences")
 	n.run(0, "secrets rotate")
 	n.run(0, "secrets replace-lost", "No key is lost")
+	n.run(0, "audience delete people", "2 members")
 	n.run(0, "version", "roster ")
 	n.run(0, "demo --exit", "checks")
 	n.file("new.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")

@@ -44,8 +44,9 @@ func testAudienceUpdate(w *world) {
 	want.Guards, want.KeepRejectedRows, want.NoPayload = audience.Guards{MaxRejectedPercent: new(2.5), AllowMissingColumns: true}, true, true
 	want.Fields = slices.Clone(a.Fields)
 	want.Fields[0].Labels = nil
+	want.Source.Path = "elsewhere"
 	change := want
-	change.Source.Path, change.CreatedBy = "not to be", "stored"
+	change.CreatedBy = "not to be stored"
 	w.update(func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), change) })
 	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
 	w.must(err)

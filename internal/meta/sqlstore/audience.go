@@ -76,9 +76,11 @@ func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 	}
 	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, description_key = $2, fields = $3, labels = $4,
 		tags = $5, ttl_days = $6, guards = $7, lifecycle_state = $8, keep_rejected_rows = $9, schedule = $10, next_run_at = $11, schedule_tried = $12,
-		updated_by = $13, updated_at = $14, label_set = $15, name = $19, name_key = $20, schedule_note = $21, no_payload = $22 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
+		updated_by = $13, updated_at = $14, label_set = $15, name = $19, name_key = $20, schedule_note = $21, no_payload = $22,
+		source = $23, connection_id = $24 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
 		a.Description, fold(a.Description), asJSON(&a.Fields), asJSON(&a.Labels), asJSON(&a.Tags), a.TTLDays, asJSON(&a.Guards),
-		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox, a.Name, fold(a.Name), a.ScheduleNote, a.NoPayload)
+		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox, a.Name, fold(a.Name), a.ScheduleNote, a.NoPayload,
+		asJSON(&a.Source), a.Source.BaseConnectionID)
 }
 
 // rename reserves the audience's name and gives the one that it had free. It does nothing when the name is the same.

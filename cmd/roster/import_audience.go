@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"roster/client"
+	"roster/internal/audience"
+	"roster/internal/tabular"
+)
+
+// byImport is the description of what the command creates beside the audience.
+const byImport = "created by roster import"
+
+// useExisting brings the file and an audience that exists together. An audience that a command made and that never had a
+// member is made anew when the file says something else: what it is was a guess. Any other has to fit.
+func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
+	if err := im.readAsBefore(ctx, a); err != nil {
+		return a, err
+	}
+	differences := im.differences(a)
+	guess, err := im.onlyGuessed(ctx, a)
+	if err != nil {
+		return a, err
+	}
+	if guess && (len(differences) > 0 || im.describesAnew(a)) {
+		return im.redefine(ctx, a)
+	}
+	im.has = a.Fields
+	im.showColumns()
+	if len(differences) > 0 {
+		return a, usagef("the audience %q is not what the command says: %s.\nA field of an audience with members cannot change. Correct the file or the flags, choose another --name, "+
+			"or delete the audience first: roster audience delete %q", im.name, strings.Join(differences, "; "), im.name)
+	}
+	im.result.MissingColumns = im.missing(a)
+	if im.dryRun {
+		return a, nil
+	}
+	if a, err = im.guard(ctx, a); err != nil {
+		return a, err
+	}
+	if im.ttl == nil || *im.ttl == a.TTLInDays {
+		return a, nil
+	}
+	if _, err := im.client.UpdateAudience(ctx, a.AudienceID, client.AudiencePatch{TTLInDays: im.ttl}); err != nil {
+		return a, err
+	}
+	fmt.Fprintf(im.out, "Members of %q now live %d days after the last run that brought them.\n", im.name, *im.ttl)
+	return a, nil
+}
+
+// readAsBefore reads the file as the audience reads its files, where no flag says otherwise, and takes the identities from
+// the audience when no flag names one.
+func (im *importer) readAsBefore(ctx context.Context, a client.Audience) error {
+	has := a.SourceSpec.Where().Format
+	identified := len(im.identities) > 0
+	if !identified {
+		for _, f := range a.Fields {
+			if f.IdentityNs != "" {
+				im.identities = append(im.identities, f.Name+"="+f.IdentityNs)
+			}
+		}
+	}
+	if im.format.format() == nil && has != nil {
+		encoding := has.Encoding
+		if im.format.proposed.Encoding == "" && !strings.HasPrefix(encoding, "utf-16") {
+			encoding = "" // this file reads well as UTF-8
+		}
+		im.format = formatFlags{delimiter: has.Delimiter, quote: has.Quote, escape: has.Escape, encoding: encoding,
+			nulls: has.NullValues, dates: has.DateFormats, noHeader: has.Header != nil && !*has.Header}
+	} else if identified {
+		return nil
+	}
+	if !identified { // a column that the file lacks is told as a difference
+		im.identities = slices.DeleteFunc(im.identities, func(flag string) bool {
+			name, _, _ := strings.Cut(flag, "=")
+			return !slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, name) })
+		})
+	}
+	return im.inspect(ctx)
+}
+
+// differences says how the audience is another one than the file and the flags describe.
+func (im *importer) differences(a client.Audience) (list []string) {
+	file := im.result.Fields
+	for i, old := range a.Fields {
+		at := fieldNamed(file, old.Name)
+		if at < 0 {
+			if i == primary(a.Fields) {
+				list = append(list, fmt.Sprintf("the file has no column %s, which says who a member is (%s)", old.Name, old.IdentityNs))
+			} else if slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, old.Name) }) {
+				list = append(list, fmt.Sprintf("--columns leaves out %s, which the audience has", old.Name))
+			}
+			continue
+		}
+		switch f := file[at]; {
+		case im.format.noHeader && at != i:
+			list = append(list, fmt.Sprintf("%s is column %d of the file and field %d of the audience", old.Name, at+1, i+1))
+		case f.IdentityNs != "" && old.IdentityNs != f.IdentityNs:
+			list = append(list, fmt.Sprintf("%s is %s in it, not an identity of %s", old.Name, identityText(old), f.IdentityNs))
+		case im.typeGiven(f.Name) && old.Type != f.Type:
+			list = append(list, fmt.Sprintf("%s is of the type %s in it, not %s", old.Name, old.Type, f.Type))
+		case f.Role != "" && old.Role != f.Role:
+			list = append(list, fmt.Sprintf("%s does not remove members in it", old.Name))
+		}
+	}
+	for _, f := range file {
+		if (f.IdentityNs != "" || f.Role != "") && fieldNamed(a.Fields, f.Name) < 0 {
+			list = append(list, fmt.Sprintf("it has no field %s", f.Name))
+		}
+	}
+	return list
+}
+
+func identityText(f client.Field) string {
+	if f.IdentityNs == "" {
+		return "no identity"
+	}
+	return "an identity of " + f.IdentityNs
+}
+
+// primary is the index of the field whose values make members.
+func primary(fields []client.Field) int {
+	return slices.IndexFunc(fields, func(f client.Field) bool { return f.IdentityNs != "" })
+}
+
+func fieldNamed(fields []client.Field, name string) int {
+	return slices.IndexFunc(fields, func(f client.Field) bool { return strings.EqualFold(f.Name, name) })
+}
+
+// missing are the fields of the audience that the file has no column for.
+func (im *importer) missing(a client.Audience) (names []string) {
+	for _, f := range a.Fields {
+		if fieldNamed(im.result.Fields, f.Name) < 0 {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// describesAnew reports whether an audience made of the file now would have other fields or read its files in another way.
+func (im *importer) describesAnew(a client.Audience) bool {
+	return !reflect.DeepEqual(im.result.Fields, a.Fields) || !reflect.DeepEqual(im.format.submitted(), a.SourceSpec.Where().Format)
+}
+
+// onlyGuessed reports whether what the audience is was found out by a command, nothing was added to it since, and no run
+// ever made a member of it.
+func (im *importer) onlyGuessed(ctx context.Context, a client.Audience) (bool, error) {
+	labelled := slices.ContainsFunc(a.Fields, func(f client.Field) bool { return len(f.Labels) > 0 })
+	if labelled || len(a.Labels) > 0 || len(a.Tags) > 0 || a.Description != "" || a.Schedule != nil || a.AudienceMeta == nil || a.AudienceMeta.Members > 0 {
+		return false, nil
+	}
+	if ours, err := im.readsOurPlace(ctx, a); err != nil || !ours {
+		return false, err
+	}
+	list, err := im.client.Runs(ctx, a.AudienceID, nil)
+	if err != nil {
+		return false, err
+	}
+	had := slices.ContainsFunc(list.Runs, func(r client.Run) bool {
+		return r.Status == client.Processing || r.Status == client.Success && !r.DryRun && membersOf(r).After > 0
+	})
+	return !had && list.Page.Next == "", nil
+}
+
+// readsOurPlace reports whether the audience reads its files where this command has put or found one.
+func (im *importer) readsOurPlace(ctx context.Context, a client.Audience) (bool, error) {
+	where := a.SourceSpec.Where()
+	if where.BaseConnectionID == "" {
+		return where.Path == im.landingPath(), nil
+	}
+	conn, err := im.client.Connection(ctx, where.BaseConnectionID)
+	return err == nil && conn.Description == byImport, err
+}
+
+// redefine makes an audience anew that never had a member.
+func (im *importer) redefine(ctx context.Context, a client.Audience) (client.Audience, error) {
+	if im.dryRun {
+		return a, errRehearse
+	}
+	fmt.Fprintf(im.out, "The audience %q never had a member; it is made anew by what this command says.\n", im.name)
+	im.showColumns()
+	if im.ttl == nil {
+		im.ttl = &a.TTLInDays
+	}
+	if err := im.widen(ctx); err != nil {
+		return a, err
+	}
+	if err := im.client.DeleteAudience(ctx, a.AudienceID); err != nil {
+		return a, err
+	}
+	return im.create(ctx)
+}
+
+// errRehearse says that there is no audience that a dry run could be made of.
+var errRehearse = errors.New("no audience like that yet")
+
+// deliver makes sure that the audience's next run reads the file: by an upload to the audience's place in the landing
+// zone, or because the audience reads the file where it lies. restore takes back what a dry run has changed for that.
+func (im *importer) deliver(ctx context.Context, a client.Audience) (restore func() error, err error) {
+	restore = func() error { return nil }
+	if im.result.Created {
+		return restore, nil // its source is this file
+	}
+	where := a.SourceSpec.Where()
+	if where.Type != string(audience.PathFile) {
+		return restore, usagef("the audience %q reads the folder %s; put the file there and start a run, or choose another --name", im.name, where.Path)
+	}
+	want := where
+	want.Format = im.format.submitted()
+	if ours, err := im.readsOurPlace(ctx, a); err != nil {
+		return restore, err
+	} else if !ours && (where.BaseConnectionID != "" || strings.ContainsAny(where.Path, "*?")) {
+		return restore, usagef("the audience %q reads %s, which this command did not set up; put the file there and start a run, or choose another --name", im.name, where.Path)
+	}
+	switch {
+	case where.BaseConnectionID == "":
+		err = im.upload(ctx, where.Path)
+	case im.inPlace:
+		want.BaseConnectionID, err = im.folderConnection(ctx)
+		want.Path = filepath.Base(im.path)
+	default:
+		want.Path, want.BaseConnectionID, want.CloudType = im.landingPath(), "", audience.CloudLanding
+		err = im.upload(ctx, want.Path)
+	}
+	if err != nil || reflect.DeepEqual(want, where) {
+		return restore, err
+	}
+	if _, err := im.client.ChangeSource(ctx, a.AudienceID, client.SourceSpec{SourceParams: want}); err != nil {
+		return restore, err
+	}
+	if im.dryRun {
+		restore = func() error {
+			_, err := im.client.ChangeSource(context.WithoutCancel(ctx), a.AudienceID, client.SourceSpec{SourceParams: where})
+			return err
+		}
+	}
+	return restore, nil
+}
