@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"roster/client"
@@ -72,7 +71,7 @@ func (q *query) instant(name string) time.Time {
 	if !q.Has(name) {
 		return time.Time{}
 	}
-	n, err := strconv.ParseInt(q.Get(name), 10, 64)
+	n, err := wholeNumber(q.Get(name))
 	t, ok := instant(n)
 	if err != nil || !ok {
 		q.problems.Add(name, "must be a time in epoch seconds or milliseconds")

@@ -20,7 +20,7 @@ import (
 // pathValues puts the ids of the world into the path of a route.
 var pathValues = strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID,
 	"{namespace}", "email", "{identity}", "ada@example.com", "{flowId}", flowID, "{flowRunId}", flowRunID, "{name}", "dev",
-	"{specId}", audience.SpecLandingZone, "{clientId}", otherID, "{webhookId}", otherID, "{erasureId}", otherID,
+	"{specId}/configs", audience.SpecS3+"/configs", "{specId}", audience.SpecLandingZone, "{workOrderId}", "DI-"+otherID, "{clientId}", otherID, "{webhookId}", otherID, "{erasureId}", otherID,
 	"{family}", "core", "{datasetId}", audienceID, "{batchId}", flowRunID)
 
 // TestExamples sends every call of openapi.yaml with its examples: each must be taken, and be answered as is described. A

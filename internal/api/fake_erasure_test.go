@@ -13,6 +13,9 @@ import (
 func stagedErasure(id audience.ErasureID) audience.Erasure {
 	e := audience.Erasure{ID: id, Scope: testScope, Namespace: "Email", XID: "x1", Status: audience.Success, CreatedBy: clientID, CreatedAt: testNow, UpdatedAt: testNow, EndedAt: testNow,
 		Progress: audience.ErasureProgress{Audiences: []audience.ErasedAudience{{ID: audienceID, RunID: runID, Members: 1, Versions: 2, Files: 3, Rejects: 4}}}}
+	if id == otherID {
+		e.Progress.Order = &audience.WorkOrder{Name: "n", Erasures: []audience.ErasureID{otherID, absentID}}
+	}
 	if id == taskID {
 		e.Status, e.Sealed = audience.Processing, "sealed text"
 	}
@@ -21,6 +24,15 @@ func stagedErasure(id audience.ErasureID) audience.Erasure {
 
 func (f *fake) Erase(_ context.Context, _ audience.Actor, who control.IdentityRef) (audience.Erasure, error) {
 	return stagedErasure(taskID), f.called(who)
+}
+
+func (f *fake) Order(_ context.Context, _ audience.Actor, who []control.IdentityRef, order audience.WorkOrder) (audience.Erasure, error) {
+	e := stagedErasure(taskID)
+	for range who {
+		order.Erasures = append(order.Erasures, e.ID)
+	}
+	e.Progress.Order = &order
+	return e, f.called(who)
 }
 
 func (f *fake) Erasure(_ context.Context, _ audience.Actor, id audience.ErasureID) (audience.Erasure, error) {

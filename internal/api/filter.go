@@ -54,8 +54,8 @@ func (q *query) condition(text string, entry reflect.Type) conditions {
 	case !known:
 		q.problems.Add("property", "%.100q is no property of these entries; the properties are %s", name, strings.Join(leaves(entry, ""), ", "))
 	case kind == reflect.Int64 || kind == reflect.Int:
-		if _, err := strconv.ParseInt(value, 10, 64); err != nil {
-			q.problems.Add("property", "%.100q must have a whole number as its value; times are in milliseconds", text)
+		if _, err := wholeNumber(value); err != nil {
+			q.problems.Add("property", "%.100q must have a number as its value; times are in milliseconds", text)
 		}
 	case comparator != "==" && comparator != "!=":
 		q.problems.Add("property", "%.100q compares what is no number; == and != do", text)
@@ -155,7 +155,7 @@ func reach(v reflect.Value, path []string) (values []reflect.Value) {
 // compare compares a value with the condition's, by cmp.Compare's rules. Texts are equal or not.
 func (c *condition) compare(v reflect.Value) int {
 	if v.CanInt() {
-		want, _ := strconv.ParseInt(c.value, 10, 64) // it was checked
+		want, _ := wholeNumber(c.value) // it was checked
 		return cmp.Compare(v.Int(), want)
 	}
 	if v.Kind() == reflect.Bool {

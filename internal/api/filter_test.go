@@ -27,7 +27,7 @@ func TestConditions(t *testing.T) {
 		want             int
 	}{
 		{"/flows", "state==enabled", 3}, {"/flows", "state==disabled", 0}, {"/flows", `state=="enabled"`, 3}, {"/flows", "state!=enabled", 0},
-		{"/flows", "createdAt>=1749324248000", 1}, {"/flows", "createdAt<1749324248000", 2}, {"/flows", "createdAt>0 createdAt<=1", 0},
+		{"/flows", "createdAt>=1749324248000", 1}, {"/flows", "createdAt<1749324248000", 2}, {"/flows", "createdAt>0 createdAt<=1", 0}, {"/flows", "createdAt>=1749324248000.9", 1}, {"/flows", "createdAt>=1.x", 100},
 		{"/flows", "lastRunDetails.startedAtUTC>=1", 0}, {"/flows", "lastRunDetails.state!=failed", 3}, {"/flows", "flowSpec.id==" + specCloudFlow, 3},
 		{"/flows", "inheritedAttributes.targetConnections[].connectionSpec.id==" + specDataLake, 3}, {"/flows", "inheritedAttributes.properties.isSourceFlow!=true", 0},
 		{"/flows", "sourceConnectionIds[]==" + connID, 3},

@@ -151,6 +151,18 @@ func (s *server) connectionSpec(c *call) (answer, error) {
 	return answer{http.StatusOK, map[string]any{"items": []connectionSpec{connectionSpecBody(id, &kind)}}}, nil
 }
 
+// connectionConfigs says as whom connections of S3 read that name no keys: as the server itself.
+func (s *server) connectionConfigs(c *call) (answer, error) {
+	if id := c.PathValue("specId"); strings.ToLower(id) != audience.SpecS3 {
+		return answer{}, audience.Errorf(audience.NotFound, "the connection spec %.64q has no configs; that of S3 has, %s", id, audience.SpecS3)
+	}
+	q := c.query()
+	if q.Get("authType") != "IamBasedAuthentication" {
+		q.problems.Add("authType", "must be IamBasedAuthentication")
+	}
+	return answer{http.StatusOK, map[string]any{"configParams": map[string]any{"IAMRole": "the role of the server itself"}}}, q.problems.Err()
+}
+
 func connectionSpecBody(id string, kind *audience.ConnectionKind) connectionSpec {
 	body := connectionSpec{ID: id, Name: specNames[kind.SpecIDs[0]], Version: specVersion, Type: "connectionSpec", AuthSpec: []authSpec{},
 		Attributes: map[string]any{"category": "Cloud Storage", "isSource": true, "description": kind.Name}}

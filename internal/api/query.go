@@ -145,6 +145,15 @@ func (q *query) start() int {
 	return int(n)
 }
 
+// wholeNumber reads a number; a fraction, as times may have, is dropped.
+func wholeNumber(text string) (int64, error) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	if strings.Trim(fraction, "0123456789") != "" {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.ParseInt(whole, 10, 64)
+}
+
 // filters reads the filters of a list, which follow each other in one parameter that is repeated.
 func (q *query) filters() []string {
 	list := q.Values["property"]

@@ -42,6 +42,7 @@ const (
 	clients     = "/roster/clients"
 	webhooks    = "/roster/webhooks"
 	erasures    = "/roster/erasures"
+	workOrders  = "/core/hygiene/workorder"
 )
 
 // Parameters of calls that have many, or have them in common. Those without effect are all that AEP describes beside.
@@ -106,6 +107,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: connections + "/{connectionId}/explore", do: s.exploreConnection, takes: explored},
 		{method: "GET", path: flowservice + "/connectionSpecs", do: s.listConnectionSpecs, takes: ofSpecs},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}", do: s.connectionSpec},
+		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/configs", do: s.connectionConfigs, takes: parameters{"authType": exact}},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec, takes: explored},
 		{method: "GET", path: flowservice + "/flowSpecs", do: s.listFlowSpecs, takes: ofSpecs},
 		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone, takes: parameters{"type": exact}},
@@ -159,6 +161,10 @@ func (s *server) routes() []route {
 		{method: "POST", path: webhooks + "/{webhookId}/test", do: s.testWebhook},
 		{method: "GET", path: webhooks + "/{webhookId}/deliveries", do: s.listDeliveries, takes: parameters{"start": text, "limit": exact}},
 
+		{method: "POST", path: workOrders, do: s.createWorkOrder},
+		{method: "GET", path: workOrders, do: s.listWorkOrders, takes: parameters{"limit": exact, "page": exact}.and(ignored("search", "type", "status", "author", "displayName",
+			"description", "workorderId", "sandboxName", "fromDate", "toDate", "filterDate", "orderBy", "properties"))},
+		{method: "GET", path: workOrders + "/{workOrderId}", do: s.workOrder},
 		{method: "GET", path: erasures, do: s.listErasures, takes: parameters{"start": text, "limit": exact}},
 		{method: "GET", path: erasures + "/{erasureId}", do: s.erasure},
 		{method: "GET", path: erasures + "/{erasureId}/certificate", do: s.certificate},

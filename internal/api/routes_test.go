@@ -70,6 +70,7 @@ func TestSpellings(t *testing.T) {
 		"PATCH " + webhooks + "/{webhookId}":       `{"enabled": false}`,
 		"POST " + external + "/validate":           `{"sourceSpec": {"path": "in.csv", "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}}`,
 		"POST " + audiences + "/bulk-get":          `{"ids": [{"id": "` + absentID + `"}]}`,
+		"POST " + workOrders:                       `{"action": "delete_identity", "datasetId": "ALL", "identities": [{"namespace": {"code": "Email"}, "id": "ada@example.com"}]}`,
 		"POST " + audiences:                        newUPSAudience,
 		"PUT " + audiences + "/{audienceId}":       `{"tags": ["a"]}`,
 		"PATCH " + audiences + "/{audienceId}":     `[{"op": "remove", "path": "/tags"}]`,
@@ -84,6 +85,9 @@ func TestSpellings(t *testing.T) {
 				target := pathValues.Replace(spelled)
 				if rt.path == flowservice+"/runs" {
 					target += "?property=flowId==" + flowID
+				}
+				if strings.HasSuffix(rt.path, "/configs") {
+					target += "?authType=IamBasedAuthentication"
 				}
 				if rt.path == entities && rt.method != "POST" {
 					continue // see TestLookup and TestErase

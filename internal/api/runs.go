@@ -237,7 +237,7 @@ func runFilter(q *query, text string) meta.RunFilter {
 			q.problems.Add("property", "the value after status%s must be one of %s", f.Op, strings.Join(runStatuses, ", "))
 		}
 	case "createdAt":
-		n, err := strconv.ParseInt(f.Value, 10, 64)
+		n, err := wholeNumber(f.Value)
 		t, ok := instant(n)
 		if err != nil || !ok {
 			q.problems.Add("property", "the value after %s must be a time in epoch seconds or milliseconds", property)

@@ -83,6 +83,7 @@ type Service interface {
 	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error)
 
 	Erase(ctx context.Context, a audience.Actor, who control.IdentityRef) (audience.Erasure, error)
+	Order(ctx context.Context, a audience.Actor, who []control.IdentityRef, order audience.WorkOrder) (audience.Erasure, error)
 	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
 	Erasures(ctx context.Context, a audience.Actor, after *meta.ErasurePlace, limit int) ([]audience.Erasure, error)
 

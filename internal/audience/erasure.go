@@ -44,6 +44,15 @@ type ErasureProgress struct {
 	// Failures counts the runs of the audience under way that failed; RetryAt is when the next one may start.
 	Failures int       `json:"failures,omitempty"`
 	RetryAt  time.Time `json:"retryAt,omitzero"`
+	// Order is the work order that the erasure is the first of; nil for others.
+	Order *WorkOrder `json:"order,omitempty"`
+}
+
+// WorkOrder is a request to take several identities out, each by an erasure of its own.
+type WorkOrder struct {
+	Name        string      `json:"name,omitempty"`
+	Description string      `json:"description,omitempty"`
+	Erasures    []ErasureID `json:"erasures"` // all, the first one too
 }
 
 // ErasedMember is a member of an audience.

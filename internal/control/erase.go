@@ -33,15 +33,28 @@ type forgottenIdentity struct {
 	Given  []byte `json:"given"`
 }
 
+// MaxOrdered is how many identities a work order may have.
+const MaxOrdered = 100
+
 // Erase begins to take an identity out of all audiences of the actor's sandbox. A look-up of it finds nothing when this
 // returns; a job does the rest.
-func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) (e audience.Erasure, err error) {
-	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.ErasureCreate, who.Namespace)
+func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) (audience.Erasure, error) {
+	return s.eraseAll(ctx, a, []IdentityRef{who}, nil)
+}
+
+// Order begins to take the identities of a work order out, and returns the first erasure, which knows of the order.
+func (s *Service) Order(ctx context.Context, a audience.Actor, who []IdentityRef, order audience.WorkOrder) (audience.Erasure, error) {
+	return s.eraseAll(ctx, a, who, &order)
+}
+
+// eraseAll begins an erasure of each identity, of all or of none, and returns the first one.
+func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []IdentityRef, order *audience.WorkOrder) (first audience.Erasure, err error) {
+	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.ErasureCreate, who[0].Namespace)
 	if err != nil {
 		return audience.Erasure{}, err
 	}
 	defer d.end(ctx, &err)
-	found, keys, err := s.identify(ctx, a.Scope.Org, []IdentityRef{who})
+	found, keys, err := s.identify(ctx, a.Scope.Org, who)
 	if err != nil {
 		return audience.Erasure{}, err
 	}
@@ -49,30 +62,66 @@ func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) 
 	if err != nil {
 		return audience.Erasure{}, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
 	}
-	now := s.now()
-	e = audience.Erasure{ID: audience.ErasureID(uuid.NewString()), Scope: a.Scope, Namespace: found[0].Identity.Namespace, XID: found[0].XID,
-		Status: audience.Processing, CreatedBy: a.ClientID, CreatedAt: now, UpdatedAt: now, Version: 1}
-	if e.Progress.Members, err = s.membersFound(ctx, sandbox.Num, keys[0]); err != nil {
-		return audience.Erasure{}, err
+	list := make([]audience.Erasure, len(who))
+	for i := range list {
+		if list[i], err = s.newErasure(ctx, a, sandbox.Num, &found[i], keys[i], who[i]); err != nil {
+			return audience.Erasure{}, err
+		}
+		if order != nil {
+			order.Erasures = append(order.Erasures, list[i].ID)
+		}
 	}
-	if e.Sealed, err = s.sealIdentity(e.ID, forgottenIdentity{Normal: []byte(found[0].Identity.ID), Given: []byte(who.ID)}); err != nil {
-		return audience.Erasure{}, err
-	}
-	d.entry.Object = string(e.ID)
-	d.changes(nil, map[string]any{"namespace": e.Namespace, "xid": e.XID})
+	list[0].Progress.Order = order
+	d.entry.Object = string(list[0].ID)
+	d.changes(nil, erasureFacts(list))
 	err = d.update(ctx, func(tx meta.Tx) error {
-		if err := openSandbox(ctx, tx, e.Scope); err != nil {
+		if err := openSandbox(ctx, tx, a.Scope); err != nil {
 			return err
 		}
-		if err := tx.CreateErasure(ctx, e); err != nil {
-			return err
+		for _, e := range list {
+			if err := tx.CreateErasure(ctx, e); err != nil {
+				return err
+			}
+			if err := s.enqueue(ctx, tx, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}); err != nil {
+				return err
+			}
 		}
-		return s.enqueue(ctx, tx, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)})
+		return nil
 	})
 	if err != nil {
 		return audience.Erasure{}, err
 	}
-	return e, s.forget(ctx, sandbox.Num, keys[0])
+	for i := range keys {
+		if err := s.forget(ctx, sandbox.Num, keys[i]); err != nil {
+			return list[0], err
+		}
+	}
+	return list[0], nil
+}
+
+// newErasure is the erasure of an identity that was found.
+func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint32, found *Profile, keys identityKeys, who IdentityRef) (audience.Erasure, error) {
+	now := s.now()
+	e := audience.Erasure{ID: audience.ErasureID(uuid.NewString()), Scope: a.Scope, Namespace: found.Identity.Namespace, XID: found.XID,
+		Status: audience.Processing, CreatedBy: a.ClientID, CreatedAt: now, UpdatedAt: now, Version: 1}
+	var err error
+	if e.Progress.Members, err = s.membersFound(ctx, sandbox, keys); err != nil {
+		return e, err
+	}
+	e.Sealed, err = s.sealIdentity(e.ID, forgottenIdentity{Normal: []byte(found.Identity.ID), Given: []byte(who.ID)})
+	return e, err
+}
+
+// erasureFacts are what the audit log tells of new erasures.
+func erasureFacts(list []audience.Erasure) map[string]any {
+	if len(list) == 1 {
+		return map[string]any{"namespace": list[0].Namespace, "xid": list[0].XID}
+	}
+	xids := make([]string, len(list))
+	for i, e := range list {
+		xids[i] = e.Namespace + " " + e.XID
+	}
+	return map[string]any{"xids": xids}
 }
 
 // membersFound returns the members whom an identity finds that is not their primary one.

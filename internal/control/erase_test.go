@@ -197,3 +197,33 @@ func TestEraseGoesOn(t *testing.T) {
 		t.Errorf("%+v", now)
 	}
 }
+
+// TestOrder begins an erasure of each identity of a work order, or of none when one of them is wrong.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	w, admin, _ := newErasing(t)
+	ids := []control.IdentityRef{{ID: "ada@example.com", Namespace: "email"}, {ID: "+1", Namespace: "Phone"}}
+	_, err := w.Order(t.Context(), w.editor, ids, audience.WorkOrder{})
+	wantCode(t, "an editor", err, audience.Forbidden)
+	_, err = w.Order(t.Context(), admin, append(ids, control.IdentityRef{ID: "x", Namespace: "nothing"}), audience.WorkOrder{})
+	wantCode(t, "an unknown namespace", err, audience.Invalid)
+	if list, err := w.Erasures(t.Context(), admin, nil, 10); err != nil || len(list) != 0 {
+		t.Fatalf("a refused order began %v, %v", list, err)
+	}
+	first, err := w.Order(t.Context(), admin, ids, audience.WorkOrder{Name: "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range first.Progress.Order.Erasures {
+		w.handle(queue.Job{Kind: queue.EraseJob, ID: string(id)}) // which saves how far it has come
+	}
+	list, err := w.Erasures(t.Context(), admin, nil, 10)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	for _, e := range list {
+		if order := e.Progress.Order; (order != nil) != (e.ID == first.ID) || order != nil && (order.Name != "two" || len(order.Erasures) != 2) {
+			t.Errorf("%+v knows of the order %+v", e.ID, order)
+		}
+	}
+}

@@ -160,6 +160,7 @@ func (m *matrix) share() {
 	erasure := m.as(m.admin, "DELETE", "/core/ups/access/entities?entityId=nobody@example.com&entityIdNS=email", "").ok(202)["jobId"].(string)
 	m.poll("/roster/erasures/"+erasure, ended)
 	m.shared["erasureId"] = erasure
+	m.shared["workOrderId"] = "DI-" + erasure // which is none: the erasure was not ordered
 }
 
 // unique is a name that nothing has.
