@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,6 +42,9 @@ func (im *importer) inspect(ctx context.Context) error {
 		return err
 	}
 	im.found, err = tabular.Infer(ctx, stored(f, im.info.Size()), im.format.domain(), nil, firstRows)
+	if file := (*tabular.FileError)(nil); errors.As(err, &file) && file.Code == tabular.CodeEncryption {
+		return fmt.Errorf("%s: the file is encrypted or signed by PGP, and import reads it on this machine, which has no key: decrypt it first, or create its audience by the API with sourceSpec.encryption", im.file)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}

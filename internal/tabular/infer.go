@@ -65,6 +65,10 @@ func Infer(ctx context.Context, f File, format audience.Format, wanted []Column,
 	return out, err
 }
 
+// verifiedAtOnce is the size up to which an encrypted file is read to its end for a sample, so that a wrong signature shows before
+// there is a run.
+const verifiedAtOnce = 4 << 20
+
 func infer(ctx context.Context, f File, format audience.Format, wanted []Column, most Sample) (Inferred, error) {
 	c, err := openContent(ctx, f, format)
 	if err != nil {
@@ -76,7 +80,7 @@ func infer(ctx context.Context, f File, format audience.Format, wanted []Column,
 	var out Inferred
 	switch c.typ {
 	case audience.Parquet:
-		out, err = inferParquet(ctx, f)
+		out, err = inferParquet(ctx, c.file)
 	case audience.JSON:
 		out, err = inferJSON(ctx, c.text, opts, most)
 		if len(wanted) > 0 && errors.Is(err, errNoRow) {
@@ -86,6 +90,9 @@ func infer(ctx context.Context, f File, format audience.Format, wanted []Column,
 		out.Format.Type, out.Format.Encoding = audience.JSON, encodingOf(c.head, format.Encoding)
 	default:
 		out, err = inferCSV(ctx, c.text, opts, wanted, most)
+	}
+	if err == nil && f.Size <= verifiedAtOnce {
+		err = c.verify()
 	}
 	if err != nil {
 		return Inferred{}, fileError(err)

@@ -11,11 +11,15 @@ import (
 	"golang.org/x/text/transform"
 
 	"roster/internal/audience"
+	"roster/internal/pgp"
 	"roster/internal/unpack"
 )
 
 // File is a stored file.
 type File = unpack.File
+
+// Envelope says how encrypted files are opened.
+type Envelope = unpack.Envelope
 
 // Read reads a file of any type and compression. What opts.Format leaves open, the first bytes of the file say, and
 // never its name; the package comment says how. What opts.Format says wrongly is an error. The header's Format has the
@@ -37,25 +41,39 @@ func Read(ctx context.Context, f File, columns []Column, opts Options, emit Emit
 	var h Header
 	switch c.typ {
 	case audience.Parquet:
-		h, err = Parquet(ctx, f, columns, opts, take)
+		h, err = Parquet(ctx, c.file, columns, opts, take)
 	case audience.JSON:
 		h, err = JSON(ctx, c.text, columns, opts, take)
 	default:
 		h, err = CSV(ctx, c.text, columns, opts, take)
 	}
 	h.Skipped = c.skipped
+	if err == nil {
+		err = c.verify()
+	}
 	return h, fileError(err)
+}
+
+// verify reads to the end of what is encrypted, where it turns out whether it may be believed.
+func (c *content) verify() error {
+	if c.decrypted == nil {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, io.MultiReader(c.text, c.decrypted))
+	return err
 }
 
 // content is a file whose compression and type are known.
 type content struct {
-	method  unpack.Method
-	typ     audience.FileType
-	skipped []string           // names of the files of a zip file that are no data
-	head    []byte             // the first bytes of the text
-	text    io.Reader          // unpacked; of a Parquet file the stored bytes
-	cancel  context.CancelFunc // of what reads the stored bytes
-	closes  []io.Closer
+	file      File      // that is read, which of an encrypted file may be a scratch file
+	decrypted io.Reader // of an encrypted file whose end was not read yet
+	method    unpack.Method
+	typ       audience.FileType
+	skipped   []string           // names of the files of a zip file that are no data
+	head      []byte             // the first bytes of the text
+	text      io.Reader          // unpacked; of a Parquet file the stored bytes
+	cancel    context.CancelFunc // of what reads the stored bytes
+	closes    []io.Closer
 }
 
 func (c *content) close() {
@@ -83,7 +101,7 @@ func openContent(ctx context.Context, f File, asked audience.Format) (c *content
 	case len(c.head) == 0:
 		return c, &FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
 	case c.method == unpack.None:
-		if parquet, err = isParquet(ctx, f, c.head); err != nil {
+		if parquet, err = isParquet(ctx, c.file, c.head); err != nil {
 			return c, err
 		}
 	default:
@@ -105,7 +123,11 @@ func (c *content) open(ctx context.Context, f File, asked string) error {
 		return unreadable(err)
 	}
 	c.closes = append(c.closes, stored)
+	c.file = f
 	if c.head, c.text, err = window(ctx, stored); err != nil {
+		return err
+	}
+	if err := c.decrypt(ctx); err != nil {
 		return err
 	}
 	c.method = unpack.Detect(c.head)
@@ -117,16 +139,61 @@ func (c *content) open(ctx context.Context, f File, asked string) error {
 	case unpack.None:
 		return nil
 	case unpack.Zip:
-		if unpacked, c.skipped, err = unpack.OpenZip(ctx, f); err != nil {
+		if unpacked, c.skipped, err = unpack.OpenZip(ctx, c.file); err != nil {
 			return notOpened(err)
 		}
 	default:
-		unpacked = unpack.NewReader(c.text, c.method)
+		unpacked = unpack.NewReader(c.text, c.method, f.Size)
 	}
 	c.closes = append(c.closes, unpacked)
 	c.head, c.text, err = window(ctx, unpacked)
 	return err
 }
+
+// decrypt opens a file that is encrypted, and refuses one that is and must not be, or is not and must.
+func (c *content) decrypt(ctx context.Context) error {
+	e, kind := c.file.Envelope, pgp.Detect(c.head)
+	switch {
+	case len(c.head) == 0 || kind == pgp.None && (e == nil || !e.Demanded):
+		return nil
+	case kind != pgp.Message && e != nil && e.Demanded:
+		return notPGP("the file is %s, and sourceSpec.encryption demands that each file is encrypted for its key; encrypt it (gpg --encrypt --recipient), or take sourceSpec.encryption out", kind)
+	case kind != pgp.Message:
+		return notPGP("the file is %s; upload the data itself, plain, or encrypted by PGP with sourceSpec.encryption", kind)
+	case e == nil:
+		return notPGP("the file is encrypted by PGP; name the key that opens it in sourceSpec.encryption (publicKeyId), or upload the file without encryption")
+	}
+	decrypted, err := unpack.Decrypt(ctx, c.text, c.file.Size, e)
+	if err != nil {
+		return err
+	}
+	c.closes = append(c.closes, decrypted)
+	c.decrypted = decrypted
+	if c.head, c.text, err = window(ctx, decrypted); err != nil {
+		return err
+	}
+	switch {
+	case len(c.head) > 0 && pgp.Detect(c.head) != pgp.None:
+		return notPGP("the encrypted file holds a file that is %s; encrypt the data once", pgp.Detect(c.head))
+	case unpack.Detect(c.head) != unpack.Zip && !bytes.HasPrefix(c.head, []byte(parquetMagic)):
+		return nil
+	}
+	spooled, closer, err := e.Spool(ctx, c.text, c.file.Size)
+	if err != nil {
+		return err
+	}
+	c.closes = append(c.closes, closer)
+	c.file, c.decrypted = spooled, nil
+	c.text, err = spooled.Open(ctx, 0, -1)
+	return err
+}
+
+func notPGP(message string, args ...any) error {
+	return &FileError{Code: CodeEncryption, Message: fmt.Sprintf(message, args...)}
+}
+
+// CodeEncryption is the code of a file that is encrypted otherwise than its audience says, or was altered.
+const CodeEncryption = "ENCRYPTION"
 
 func compression(m unpack.Method) string {
 	if m == unpack.None {
@@ -251,8 +318,12 @@ func notOpened(err error) error {
 // fileError gives an error of unpacking, which the parsers take for the source's, its code.
 func fileError(err error) error {
 	var refused *unpack.Error
-	if errors.As(err, &refused) {
-		return &FileError{Code: "COMPRESSION", Message: refused.Error(), Err: refused}
+	if !errors.As(err, &refused) {
+		return err
 	}
-	return err
+	code := "COMPRESSION"
+	if refused.Method == unpack.PGP {
+		code = CodeEncryption
+	}
+	return &FileError{Code: code, Message: refused.Error(), Err: refused}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"roster/internal/pgp"
 )
 
 const (
@@ -23,11 +25,12 @@ const (
 	bombRatio = 1000
 )
 
-// NewReader unpacks r, which is compressed by gzip, zstd or bzip2. It does so ahead of whoever reads, in a goroutine of
-// its own, which Close ends and waits for; it does not close r. Errors are *Error or those of r.
-func NewReader(r io.Reader, m Method) io.ReadCloser {
+// NewReader unpacks r, which is compressed by gzip, zstd or bzip2 and comes from a stored file of that size. It does so ahead
+// of whoever reads, in a goroutine of its own, which Close ends and waits for; it does not close r. Errors are *Error or those
+// of r.
+func NewReader(r io.Reader, m Method, stored int64) io.ReadCloser {
 	in := &input{r: r}
-	return ahead(&output{method: m, in: in, bombSize: bombSize, open: func() (io.Reader, func(), error) { return open(in, m) }})
+	return ahead(&output{method: m, in: in, stored: stored, bombSize: bombSize, open: func() (io.Reader, func(), error) { return open(in, m) }})
 }
 
 // strange reports whether a file that is too short for the header of its method does not even begin like one. The
@@ -85,6 +88,7 @@ func (in *input) Read(p []byte) (int, error) {
 type output struct {
 	method   Method
 	in       *input
+	stored   int64 // size of the stored file, which may be encrypted; what is read of it counts up to that
 	open     func() (r io.Reader, end func(), err error)
 	bombSize int64
 
@@ -102,7 +106,7 @@ func (o *output) Read(p []byte) (n int, err error) {
 	}
 	n, err = o.r.Read(p)
 	o.n += int64(n)
-	if o.n > o.bombSize && o.n/bombRatio > o.in.n.Load() {
+	if o.n > o.bombSize && o.n/bombRatio > min(o.in.n.Load(), o.stored) {
 		return n, &Error{o.method, fmt.Sprintf("unpacks to more than %d times its size; it is refused as a decompression bomb", bombRatio)}
 	}
 	if err != nil && err != io.EOF {
@@ -120,9 +124,12 @@ func (o *output) close() {
 // reason names an error of a decoder.
 func (o *output) reason(err error) error {
 	var known *Error
+	var message *pgp.Error
 	switch {
 	case o.in.err != nil:
 		return o.in.err
+	case errors.As(err, &message):
+		return &Error{PGP, message.Reason}
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

@@ -20,10 +20,13 @@ func Size(ctx context.Context, f File, m Method) (int64, error) {
 		return 0, err
 	}
 	if m != Zip {
-		said = max(said, f.Size*usualRatio)
+		said = max(said, PackedSize(f.Size))
 	}
 	return min(said, max(f.Size*bombRatio, bombSize)), nil
 }
+
+// PackedSize is how many bytes a file of that size unpacks to as far as nothing is known of it.
+func PackedSize(size int64) int64 { return size * usualRatio }
 
 // saidSize returns the size that a file says, 0 when it says none.
 func saidSize(ctx context.Context, f File, m Method) (int64, error) {

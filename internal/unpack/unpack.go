@@ -1,4 +1,4 @@
-// Package unpack reads compressed files. What a file is, its first bytes say, never its name; a file is unpacked whole
+// Package unpack reads compressed and encrypted files. What a file is, its first bytes say, never its name; a file is unpacked whole
 // or ends with an error, so that a file that was cut off is never taken for a shorter one.
 //
 // gzip, zstd and bzip2 files may have several members or frames one after the other, which are one text. Anything else
@@ -28,6 +28,8 @@ const (
 	Zstd  Method = "zstd"
 	Bzip2 Method = "bzip2"
 	Zip   Method = "zip"
+	// PGP is encryption, inside of which another method may be.
+	PGP Method = "PGP"
 )
 
 // File is a stored file.
@@ -35,9 +37,13 @@ type File struct {
 	Size int64 // bytes
 	// Open reads length bytes from offset; length -1 is to the end.
 	Open func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+	// Envelope opens an encrypted file; nil of a file that must not be encrypted.
+	Envelope *Envelope
+	// packed is the size of the encrypted file that the file comes from, 0 of another one.
+	packed int64
 }
 
-// Error is a compressed file that cannot be unpacked. Errors of whoever stores the file are never in one.
+// Error is a compressed or encrypted file that cannot be unpacked. Errors of whoever stores the file are never in one.
 type Error struct {
 	Method Method
 	Reason string // what is wrong, and perhaps what to do, behind the words "the gzip file"

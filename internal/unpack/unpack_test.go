@@ -107,7 +107,7 @@ func unpacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	default:
-		r = NewReader(bytes.NewReader(b), m)
+		r = NewReader(bytes.NewReader(b), m, int64(len(b)))
 	}
 	defer r.Close()
 	return io.ReadAll(r)
@@ -177,7 +177,7 @@ func TestShort(t *testing.T) {
 		{Zstd, "\x28\xb5", "cut off"},
 		{Gzip, "", "cut off"},
 	} {
-		r := NewReader(strings.NewReader(c.text), c.method)
+		r := NewReader(strings.NewReader(c.text), c.method, int64(len(c.text)))
 		_, err := io.ReadAll(r)
 		r.Close()
 		var refused *Error
@@ -314,7 +314,7 @@ func TestBomb(t *testing.T) {
 	for m, b := range map[Method][]byte{Gzip: gzipped(t, zeros), Zstd: zstded(t, zeros)} {
 		for size, refused := range map[int64]bool{1 << 20: true, 16 << 20: false} {
 			in := &input{r: bytes.NewReader(b)}
-			r := ahead(&output{method: m, in: in, bombSize: size, open: func() (io.Reader, func(), error) { return open(in, m) }})
+			r := ahead(&output{method: m, in: in, stored: int64(len(b)), bombSize: size, open: func() (io.Reader, func(), error) { return open(in, m) }})
 			n, err := io.Copy(io.Discard, r)
 			if refused != (err != nil) {
 				t.Errorf("%s with a bomb from %d bytes on: %d bytes, %v", m, size, n, err)
@@ -365,7 +365,7 @@ func TestSourceError(t *testing.T) {
 					r.Close()
 				}
 			} else {
-				r := NewReader(fails(b, n), m)
+				r := NewReader(fails(b, n), m, int64(len(b)))
 				_, err = io.ReadAll(r)
 				r.Close()
 			}
@@ -381,7 +381,7 @@ func TestClose(t *testing.T) {
 	t.Parallel()
 	b := gzipped(t, bytes.Repeat(text(t), 10_000))
 	for _, n := range []int64{0, 1, 3 << 20} {
-		r := NewReader(bytes.NewReader(b), Gzip)
+		r := NewReader(bytes.NewReader(b), Gzip, int64(len(b)))
 		if _, err := io.CopyN(io.Discard, r, n); err != nil {
 			t.Fatal(err)
 		}
@@ -409,7 +409,7 @@ func BenchmarkGzip(b *testing.B) {
 	file := gzipped(b, text)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		r := NewReader(bytes.NewReader(file), Gzip)
+		r := NewReader(bytes.NewReader(file), Gzip, int64(len(file)))
 		if _, err := io.Copy(io.Discard, r); err != nil {
 			b.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package unpack
 import (
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func OpenZip(ctx context.Context, f File) (r io.ReadCloser, skipped []string, er
 		ranges.close()
 		return nil, nil, err
 	}
-	return &zipReader{ReadCloser: ahead(&output{method: Zip, in: &ranges.input, bombSize: bombSize, open: func() (io.Reader, func(), error) {
+	return &zipReader{ReadCloser: ahead(&output{method: Zip, in: &ranges.input, stored: cmp.Or(f.packed, f.Size), bombSize: bombSize, open: func() (io.Reader, func(), error) {
 		r, err := member.Open()
 		if err != nil {
 			return nil, nil, err
