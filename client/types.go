@@ -25,7 +25,15 @@ type SourceParams struct {
 	CloudType        string  `json:"cloudType,omitempty"`  // S3, DLZ, GCS, Azure or SFTP
 	BaseConnectionID string  `json:"baseConnectionId,omitempty"`
 	Format           *Format `json:"format,omitempty"`
-	Encryption       any     `json:"encryption,omitempty"`
+	// Encryption names the keys of files that are encrypted by PGP, as all must be then.
+	Encryption *Encryption `json:"encryption,omitempty"`
+}
+
+// Encryption names the key that opens encrypted files, and the one that must have signed them.
+type Encryption struct {
+	PublicKeyID           string `json:"publicKeyId,omitempty"`
+	SignVerificationKeyID string `json:"signVerificationKeyId,omitempty"`
+	SignVerificationID    string `json:"signVerificationId,omitempty"` // the same, in another spelling of AEP's
 }
 
 // SourceSpec is SourceParams, either flat or inside params. An answer has the form that the client gave.
@@ -129,10 +137,12 @@ type AudiencePatch struct {
 	Fields      []FieldPatch `json:"fields,omitempty"`
 	TTLInDays   *int         `json:"ttlInDays,omitempty"`
 
-	Guards           *Guards   `json:"guards,omitempty"`
-	Schedule         *Schedule `json:"schedule,omitempty"` // an empty one takes it away
-	KeepRejectedRows *bool     `json:"keepRejectedRows,omitempty"`
-	Payload          *bool     `json:"payload,omitempty"`
+	// SourceSpec may have nothing but Encryption, which is replaced: by the next key of a rotation.
+	SourceSpec       *SourceSpec `json:"sourceSpec,omitempty"`
+	Guards           *Guards     `json:"guards,omitempty"`
+	Schedule         *Schedule   `json:"schedule,omitempty"` // an empty one takes it away
+	KeepRejectedRows *bool       `json:"keepRejectedRows,omitempty"`
+	Payload          *bool       `json:"payload,omitempty"`
 }
 
 // Schedule starts the runs of an audience: at a time, or when there are new files.

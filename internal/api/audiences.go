@@ -48,7 +48,6 @@ func (s *server) newTask(c *call) (audience.Task, error) {
 // draft makes the audience that a client describes. What it leaves out gets its default where the domain could
 // not tell it from a value that was given.
 func draft(in *client.NewAudience) (control.Draft, error) {
-	where := in.SourceSpec.Where()
 	var problems audience.Problems
 	checkForm(&problems, in.SourceSpec)
 	ttl := audience.DefaultTTLDays
@@ -57,10 +56,13 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 			ttl = audience.MinTTLDays - 2 // no less wrong, and not what the domain takes for none
 		}
 	}
+	if in.Encryption != nil {
+		problems.Add("encryption", "stands in sourceSpec, or in its params, beside the path")
+	}
 	if err := problems.Err(); err != nil {
 		return control.Draft{}, err
 	}
-	if err := unsupported(in, &where); err != nil {
+	if err := unsupported(in); err != nil {
 		return control.Draft{}, err
 	}
 	d := control.Draft{
@@ -84,15 +86,12 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 }
 
 // unsupported refuses what the API has but this version cannot do.
-func unsupported(in *client.NewAudience, where *client.SourceParams) error {
-	source := audience.SourceSpec{Nested: in.SourceSpec.Params != nil}
+func unsupported(in *client.NewAudience) error {
 	var paths []string
 	for _, p := range []struct {
 		path  string
 		given bool
 	}{
-		{"encryption", in.Encryption != nil},
-		{source.At("encryption"), where.Encryption != nil},
 		{"expressActivation", in.ExpressActivation != nil && *in.ExpressActivation},
 	} {
 		if p.given {
@@ -100,6 +99,20 @@ func unsupported(in *client.NewAudience, where *client.SourceParams) error {
 		}
 	}
 	return notYet(paths...)
+}
+
+// checkEncryption refuses two different keys in the two spellings of one property.
+func checkEncryption(p *audience.Problems, source audience.SourceSpec, e *client.Encryption) {
+	if e != nil && e.SignVerificationKeyID != "" && e.SignVerificationID != "" && e.SignVerificationKeyID != e.SignVerificationID {
+		p.Add(source.At("encryption.signVerificationId"), "is another key than signVerificationKeyId, which means the same; leave one out")
+	}
+}
+
+func encryptionOf(e *client.Encryption) *audience.Encryption {
+	if e == nil {
+		return nil
+	}
+	return &audience.Encryption{PublicKeyID: audience.KeyID(e.PublicKeyID), SignVerificationKeyID: audience.KeyID(cmp.Or(e.SignVerificationKeyID, e.SignVerificationID))}
 }
 
 // notYet refuses properties that this version does not support; nil when there are none.
@@ -233,6 +246,9 @@ func patch(in *client.AudiencePatch) (control.Patch, error) {
 		p.Schedule = new(scheduleOf(in.Schedule))
 	}
 	var problems audience.Problems
+	if in.SourceSpec != nil {
+		p.Encryption = patchedEncryption(&problems, in.SourceSpec)
+	}
 	for i, f := range in.Fields {
 		if f.Name == "" {
 			problems.Add(fmt.Sprintf("fields[%d].name", i), "is required")
@@ -244,6 +260,20 @@ func patch(in *client.AudiencePatch) (control.Patch, error) {
 			ConsentValues: f.ConsentValues, Proposed: f.Proposed})
 	}
 	return p, problems.Err()
+}
+
+// patchedEncryption reads the only part of a sourceSpec that can change.
+func patchedEncryption(p *audience.Problems, in *client.SourceSpec) *audience.Encryption {
+	where, source := in.Where(), audience.SourceSpec{Nested: in.Params != nil}
+	e := encryptionOf(where.Encryption)
+	if where.Encryption = nil; where != (client.SourceParams{}) || in.Params != nil && in.SourceParams != (client.SourceParams{}) {
+		p.Add("sourceSpec", "cannot change but for its encryption; leave the rest out")
+	}
+	checkEncryption(p, source, in.Where().Encryption)
+	if e == nil || e.PublicKeyID == "" {
+		p.Add(source.At("encryption.publicKeyId"), "is required")
+	}
+	return e
 }
 
 func (s *server) deleteAudience(c *call) (answer, error) {
@@ -307,6 +337,9 @@ func fieldsBody(fields []audience.Field) []client.Field {
 func sourceSpec(s audience.SourceSpec) client.SourceSpec {
 	p := client.SourceParams{Path: s.Path, Type: string(s.Type), SourceType: s.SourceType, CloudType: s.CloudType, BaseConnectionID: string(s.BaseConnectionID),
 		Format: formatBody(s.Format)}
+	if e := s.Encryption; e != nil {
+		p.Encryption = &client.Encryption{PublicKeyID: string(e.PublicKeyID), SignVerificationKeyID: string(e.SignVerificationKeyID)}
+	}
 	if s.Nested {
 		return client.SourceSpec{Params: &p}
 	}

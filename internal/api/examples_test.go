@@ -18,7 +18,7 @@ import (
 )
 
 // pathValues puts the ids of the world into the path of a route.
-var pathValues = strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID,
+var pathValues = strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID, "{publicKeyId}", string(keyID),
 	"{namespace}", "email", "{identity}", "ada@example.com", "{flowId}", flowID, "{flowRunId}", flowRunID, "{name}", "dev",
 	"{specId}/configs", audience.SpecS3+"/configs", "{specId}", audience.SpecLandingZone, "{workOrderId}", "DI-"+otherID, "{clientId}", otherID, "{webhookId}", otherID, "{erasureId}", otherID,
 	"{family}", "core", "{datasetId}", audienceID, "{batchId}", flowRunID)

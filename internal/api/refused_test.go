@@ -97,7 +97,7 @@ func TestRefused(t *testing.T) {
     "baseConnectionId": "1d1d4bc5-b527-46a3-9863-530246a61b2b"
   }`, `"sourceSpec": {"params": {"type": "zip", "cloudType": "S3"}}`), nil},
 		{"encryption", "POST", submit, submitWith(`"ttlInDays"`, `"encryption": {"publicKeyId": "k"}, "ttlInDays"`), nil},
-		{"much that is not supported", "POST", external, submitWith(`"type": "file"`, `"type": "file", "encryption": {}`), nil},
+		{"encryption without a key", "POST", external, submitWith(`"type": "file"`, `"type": "file", "encryption": {}`), nil},
 		{"a format that is a text", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "format": "csv"`), nil},
 		{"a format that is none", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "format": {"type": "xml", "delimiter": ";;", "dateFormats": ["QQ"]}`), nil},
 		{"guards that are none", "POST", submit, submitWith(`"ttlInDays"`, `"guards": {"maxRejectedPercent": 101, "maxRemovedPercent": -1}, "ttlInDays"`), nil},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	contract "roster/api"
+	"roster/internal/audience"
 )
 
 // route is a call of the API. openapi.yaml describes each, and a test compares the two.
@@ -32,17 +33,19 @@ const (
 	externals = "/core/ais/external-audiences"
 	one       = external + "/{audienceId}"
 
-	flowservice = "/foundation/flowservice"
-	connections = flowservice + "/connections"
-	namespaces  = "/core/idnamespace/identities"
-	sandboxes   = "/foundation/sandbox-management/sandboxes"
-	entities    = "/core/ups/access/entities"
-	audiences   = "/core/ups/audiences"
-	inLanding   = "/landing/"
-	clients     = "/roster/clients"
-	webhooks    = "/roster/webhooks"
-	erasures    = "/roster/erasures"
-	workOrders  = "/core/hygiene/workorder"
+	flowservice  = "/foundation/flowservice"
+	connections  = flowservice + "/connections"
+	keys         = "/foundation/connectors/encryption/keys"
+	customerKeys = "/foundation/connectors/encryption/customer-keys"
+	namespaces   = "/core/idnamespace/identities"
+	sandboxes    = "/foundation/sandbox-management/sandboxes"
+	entities     = "/core/ups/access/entities"
+	audiences    = "/core/ups/audiences"
+	inLanding    = "/landing/"
+	clients      = "/roster/clients"
+	webhooks     = "/roster/webhooks"
+	erasures     = "/roster/erasures"
+	workOrders   = "/core/hygiene/workorder"
 )
 
 // Parameters of calls that have many, or have them in common. Those without effect are all that AEP describes beside.
@@ -110,6 +113,15 @@ func (s *server) routes() []route {
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/configs", do: s.connectionConfigs, takes: parameters{"authType": exact}},
 		{method: "GET", path: flowservice + "/connectionSpecs/{specId}/explore", do: s.exploreSpec, takes: explored},
 		{method: "GET", path: flowservice + "/flowSpecs", do: s.listFlowSpecs, takes: ofSpecs},
+		{method: "POST", path: keys, do: s.createKey},
+		{method: "GET", path: keys, do: s.listKeys(audience.OwnKey)},
+		{method: "GET", path: keys + "/{publicKeyId}", do: s.key(audience.OwnKey)},
+		{method: "GET", path: keys + "/validate/{publicKeyId}", do: s.validateKey},
+		{method: "DELETE", path: keys + "/{publicKeyId}", do: s.deleteKey(audience.OwnKey)},
+		{method: "POST", path: customerKeys, do: s.addCustomerKey},
+		{method: "GET", path: customerKeys, do: s.listKeys(audience.CustomerKey)},
+		{method: "GET", path: customerKeys + "/{publicKeyId}", do: s.key(audience.CustomerKey)},
+		{method: "DELETE", path: customerKeys + "/{publicKeyId}", do: s.deleteKey(audience.CustomerKey)},
 		{method: "GET", path: "/foundation/connectors/landingzone", do: s.landingZone, takes: parameters{"type": exact}},
 		{method: "GET", path: "/foundation/connectors/landingzone/credentials", do: s.landingCredentials, takes: parameters{"type": exact}},
 		{method: "GET", path: "/foundation/catalog/dataSets", do: s.listDatasets, takes: ofDatasets},

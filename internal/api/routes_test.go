@@ -58,6 +58,8 @@ func TestSpellings(t *testing.T) {
 		"POST " + external + "/submit": validSubmit, "POST " + external: validSubmit,
 		"POST " + connections:                      `{"name": "files", "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`,
 		"PATCH " + connections + "/{connectionId}": `[{"op": "replace", "path": "/name", "value": "n"}]`,
+		"POST " + keys:                             `{"encryptionAlgorithm": "PGP"}`,
+		"POST " + customerKeys:                     `{"encryptionAlgorithm": "PGP", "publicKey": "public"}`,
 		"POST " + sandboxes:                        `{"name": "dev", "title": "Development"}`,
 		"PUT " + sandboxes + "/{name}":             `{"action": "reset"}`,
 		"POST " + namespaces:                       `{"name": "n", "code": "N"}`,

@@ -45,6 +45,12 @@ type Service interface {
 	ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) ([]control.Entry, error)
 	ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (control.ExploredFile, error)
 
+	CreateKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error)
+	AddCustomerKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error)
+	Keys(ctx context.Context, a audience.Actor, kind audience.KeyKind) ([]audience.Key, error)
+	Key(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) (k audience.Key, expired bool, err error)
+	DeleteKey(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) error
+
 	Flow(ctx context.Context, a audience.Actor, flowID string) (control.Flow, error)
 	Flows(ctx context.Context, a audience.Actor, name string, after *meta.AudiencePlace, limit int) ([]control.Flow, error)
 	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)

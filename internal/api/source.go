@@ -18,13 +18,9 @@ func (s *server) changeSource(c *call) (answer, error) {
 	if err := c.json(&in); err != nil {
 		return answer{}, err
 	}
-	where := in.SourceSpec.Where()
 	var problems audience.Problems
 	if checkForm(&problems, in.SourceSpec); problems.Err() != nil {
 		return answer{}, problems.Err()
-	}
-	if err := unsupported(&client.NewAudience{SourceSpec: in.SourceSpec}, &where); err != nil {
-		return answer{}, err
 	}
 	a, err := s.Service.UpdateAudience(c.Context(), c.actor, id, control.Patch{Source: new(sourceOf(in.SourceSpec))})
 	if err != nil {
@@ -33,11 +29,12 @@ func (s *server) changeSource(c *call) (answer, error) {
 	return answer{http.StatusOK, namedAudience(&a)}, nil
 }
 
-// checkForm checks that a source is said in one of its forms.
+// checkForm checks that a source is said in one of its forms, and a key of it in one of its spellings.
 func checkForm(problems *audience.Problems, s client.SourceSpec) {
 	if s.Params != nil && s.SourceParams != (client.SourceParams{}) {
 		problems.Add("sourceSpec", "its properties stand either in it or in its params, not in both")
 	}
+	checkEncryption(problems, audience.SourceSpec{Nested: s.Params != nil}, s.Where().Encryption)
 }
 
 // sourceOf is where a client says that files are.
@@ -46,5 +43,6 @@ func sourceOf(s client.SourceSpec) audience.SourceSpec {
 	return audience.SourceSpec{
 		Path: where.Path, Type: audience.PathType(where.Type), SourceType: where.SourceType, CloudType: where.CloudType,
 		BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: s.Params != nil, Format: formatOf(where.Format),
+		Encryption: encryptionOf(where.Encryption),
 	}
 }

@@ -458,6 +458,37 @@ func (f *fake) DeleteConnection(_ context.Context, _ audience.Actor, id audience
 	return absent("connection", id)
 }
 
+func (f *fake) CreateKey(_ context.Context, _ audience.Actor, k audience.Key) (audience.Key, error) {
+	k.ID, k.Public = keyID, "public"
+	return k, f.called(k)
+}
+
+func (f *fake) AddCustomerKey(_ context.Context, _ audience.Actor, k audience.Key) (audience.Key, error) {
+	k.ID, k.Kind = keyID, audience.CustomerKey
+	return k, f.called(k)
+}
+
+func (f *fake) Keys(_ context.Context, _ audience.Actor, kind audience.KeyKind) ([]audience.Key, error) {
+	return []audience.Key{{ID: keyID, Kind: kind, Algorithm: "GPG", Public: "public", ExpiresAt: time.Unix(1700000000, 0)}}, f.called(kind)
+}
+
+func (f *fake) Key(_ context.Context, _ audience.Actor, kind audience.KeyKind, id audience.KeyID) (k audience.Key, expired bool, err error) {
+	if err := f.called(id); err != nil {
+		return k, false, err
+	}
+	return audience.Key{ID: keyID, Kind: kind, Algorithm: "PGP", Public: "public"}, true, absent("key", id)
+}
+
+func (f *fake) DeleteKey(_ context.Context, _ audience.Actor, kind audience.KeyKind, id audience.KeyID) error {
+	if err := f.called(id); err != nil {
+		return err
+	}
+	return absent("key", id)
+}
+
+// keyID is the id of the keys that there are.
+const keyID = audience.KeyID("8f3f4f0a-0e5f-4b0c-9a51-2f8f4a1c9d10")
+
 func (f *fake) Namespaces(context.Context, audience.Actor) ([]audience.Namespace, error) {
 	return audience.AllNamespaces(nil), f.called("namespaces")
 }

@@ -104,7 +104,7 @@ func (a *App) checkKeys(ctx context.Context) error {
 			return err
 		}
 		if len(sealed) > 0 {
-			return fmt.Errorf("%w; %s", lost(path, fmt.Sprintf("%d secrets of connections, webhooks or erasures are sealed by it", len(sealed)), "nobody could open them any more"), replaceLost)
+			return fmt.Errorf("%w; %s", lost(path, fmt.Sprintf("%d secrets of connections, PGP keys, webhooks or erasures are sealed by it", len(sealed)), "nobody could open them any more"), replaceLost)
 		}
 	}
 	return nil

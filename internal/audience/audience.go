@@ -101,8 +101,9 @@ type SourceSpec struct {
 	SourceType       string       `json:"sourceType"`
 	CloudType        string       `json:"cloudType,omitempty"` // as the client gave it; "" when it follows from the connection
 	BaseConnectionID ConnectionID `json:"baseConnectionId,omitempty"`
-	Nested           bool         `json:"nested,omitempty"` // the client wrote it inside "params"
-	Format           *Format      `json:"format,omitempty"` // nil: found out from each file
+	Nested           bool         `json:"nested,omitempty"`     // the client wrote it inside "params"
+	Format           *Format      `json:"format,omitempty"`     // nil: found out from each file
+	Encryption       *Encryption  `json:"encryption,omitempty"` // nil: no file may be encrypted
 }
 
 // At is the path of one of its properties in the body that it came in.

@@ -42,6 +42,8 @@ const (
 	ConnectionCreate Action = "connection.create"
 	ConnectionUpdate Action = "connection.update"
 	ConnectionDelete Action = "connection.delete"
+	KeyCreate        Action = "key.create"
+	KeyDelete        Action = "key.delete"
 	NamespaceCreate  Action = "namespace.create"
 	SandboxCreate    Action = "sandbox.create"
 	SandboxReset     Action = "sandbox.reset"

@@ -202,6 +202,9 @@ func (p *Problems) Source(s *SourceSpec) {
 	if s.Format != nil {
 		validateFormat(p, s.At("format"), s.Format)
 	}
+	if e := s.Encryption; e != nil && e.PublicKeyID == "" {
+		p.Add(s.At("encryption.publicKeyId"), "is required: the id of a key that POST /data/foundation/connectors/encryption/keys has made")
+	}
 	switch s.Type {
 	case PathFile, PathFolder:
 	case "":

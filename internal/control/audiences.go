@@ -26,6 +26,8 @@ type Patch struct {
 	Schedule    *audience.Schedule
 	// Source is where the audience reads its files from now on. It does not change while a run is in progress.
 	Source *audience.SourceSpec
+	// Encryption replaces that of the source.
+	Encryption *audience.Encryption
 
 	KeepRejectedRows *bool
 	Payload          *bool
@@ -116,6 +118,14 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 		}
 		if p.Source != nil {
 			if err := s.checkNewSource(ctx, tx, &changed); err != nil {
+				return err
+			}
+		}
+		if p.Encryption != nil {
+			changed.Source.Encryption = p.Encryption
+		}
+		if p.Source != nil || p.Encryption != nil {
+			if err := s.checkEncryption(ctx, tx, a.Scope, &changed.Source); err != nil {
 				return err
 			}
 		}

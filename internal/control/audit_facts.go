@@ -19,7 +19,7 @@ func audienceFacts(a *audience.Audience) map[string]any {
 	return map[string]any{
 		"name": a.Name, "description": digest(a.Description), "fields": fields, "labels": listed(a.Labels), "tags": digest(a.Tags...),
 		"ttlInDays": a.TTLDays, "lifecycleState": a.State, "guards": a.Guards, "schedule": a.Schedule, "keepRejectedRows": a.KeepRejectedRows, "payload": !a.NoPayload,
-		"connection": a.Source.BaseConnectionID, "path": a.Source.Path,
+		"connection": a.Source.BaseConnectionID, "path": a.Source.Path, "encryption": a.Source.Encryption,
 	}
 }
 
@@ -52,6 +52,11 @@ func runFacts(r *audience.Run) map[string]any {
 func connectionFacts(c *audience.Connection) map[string]any {
 	return map[string]any{"name": c.Name, "description": digest(c.Description), "connectionSpec": c.SpecID, "auth": c.AuthSpec,
 		"params": slices.Sorted(maps.Keys(c.Params)), "secrets": c.Sealed != ""}
+}
+
+// keyFacts are those of a PGP key.
+func keyFacts(k *audience.Key) map[string]any {
+	return map[string]any{"kind": k.Kind, "name": k.Name, "encryptionAlgorithm": k.Algorithm, "publicKey": digest(k.Public), "expiresAt": k.ExpiresAt}
 }
 
 // clientFacts are the properties of an API client in the audit log.

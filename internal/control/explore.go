@@ -105,6 +105,7 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 		}
 		looked, err := s.look(ctx, a.Scope, ingest.SurveyRequest{
 			Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
+			Keys: s.everyOpener(a.Scope),
 		})
 		if err == nil && len(looked.Files) == 0 {
 			err = audience.InvalidField("object", "no file matches %q", file)

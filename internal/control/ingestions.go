@@ -138,6 +138,7 @@ func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (files, error)
 	case kind == audience.RunResubmit:
 		return s.open(ctx, spec.Run.Scope, nil)
 	}
+	spec.Keys = s.openers(spec.Run.Scope, spec.Audience.Source.Encryption)
 	return s.openAudience(ctx, &spec.Audience)
 }
 

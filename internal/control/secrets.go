@@ -9,7 +9,7 @@ import (
 	"roster/internal/meta"
 )
 
-// Sealer seals the secrets of connections and webhooks; see secret.Ring. What was sealed for a place opens there only.
+// Sealer seals the secrets of connections and webhooks, and PGP keys; see secret.Ring. What was sealed for a place opens there only.
 type Sealer interface {
 	Seal(secret []byte, place string) (string, error)
 	Open(sealed, place string) ([]byte, error)
@@ -60,6 +60,8 @@ func sealedPlace(s meta.Sealed) string {
 		return webhookPlace(audience.WebhookID(s.ID))
 	case meta.SealedErasure:
 		return erasurePlace(audience.ErasureID(s.ID))
+	case meta.SealedKey:
+		return keyPlace(audience.KeyID(s.ID))
 	}
 	return s.ID
 }

@@ -61,6 +61,9 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 		if err := checkConnection(ctx, tx, &t.Draft); err != nil {
 			return err
 		}
+		if err := s.checkEncryption(ctx, tx, a.Scope, &t.Draft.Source); err != nil {
+			return err
+		}
 		if err := tx.CreateTask(ctx, t); err != nil {
 			return err
 		}

@@ -38,6 +38,9 @@ func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows 
 	if err := checkConnection(ctx, s.cfg.Store, &d); err != nil {
 		return Validation{}, err
 	}
+	if err := s.checkEncryption(ctx, s.cfg.Store, a.Scope, &d.Source); err != nil {
+		return Validation{}, err
+	}
 	admitted, err := s.requests.admit(a.Scope, limitedLooks, s.cfg.Limits.Looks)
 	if err != nil {
 		return Validation{}, err
@@ -63,7 +66,8 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 		return Validation{}, err
 	}
 	defer src.close()
-	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.settle(&d).For(src.Store), Rows: rows, Preview: preview}
+	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.settle(&d).For(src.Store), Rows: rows, Preview: preview,
+		Keys: s.openers(d.Scope, d.Source.Encryption), Encrypted: d.Source.Encryption != nil}
 	if byFields {
 		req.Fields = d.Fields
 	}

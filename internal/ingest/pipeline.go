@@ -17,6 +17,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/lake"
 	"roster/internal/memory"
+	"roster/internal/pgp"
 	"roster/internal/profile"
 	"roster/internal/source"
 )
@@ -69,7 +70,9 @@ type Spec struct {
 	SandboxNum uint32
 	Table      lake.TableID
 	Source     source.Store
-	Keep       time.Duration // how long versions of the audience are kept, for messages
+	// Keys returns the keys that open the files, each of which must be encrypted; nil when none may be.
+	Keys func(ctx context.Context) (*pgp.Keys, error)
+	Keep time.Duration // how long versions of the audience are kept, for messages
 	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a
 	// set of path + "\x00" + version.
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)

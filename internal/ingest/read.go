@@ -105,7 +105,9 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 	part := func(bytes int64) int64 { return bytes * int64(len(routers)) / int64(a.p.workers()) } // for this file
 	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(),
 		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Book}
-	header, err := tabular.Read(ctx, stored(f, open, progress), a.columns, opts,
+	stored := stored(f, open, progress)
+	stored.Envelope = a.envelope()
+	header, err := tabular.Read(ctx, stored, a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError
 	if errors.As(err, &empty) && empty.Code == "EMPTY_FILE" && !a.spec.oneFile() {
@@ -154,7 +156,9 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	var packed, text int64
 	for _, f := range files[:min(len(files), most)] {
 		done := a.spec.reading(f.Path)
-		n, err := tabular.TextSize(ctx, stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)}), a.spec.format())
+		stored := stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)})
+		stored.Envelope = a.envelope()
+		n, err := tabular.TextSize(ctx, stored, a.spec.format())
 		done()
 		if err != nil {
 			n = f.Size

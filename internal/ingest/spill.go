@@ -58,15 +58,9 @@ const spillPrefix = "spill-"
 // scratch file in dir, for as many writers as workers. Their open blocks take up to so many bytes; blocks that are full
 // are taken from memory.
 func newSpill(dir string, kind recordKind, logBuckets int, share *memory.Share, open int64, workers int) (*spill, error) {
-	if err := fault.At("spill.create"); err != nil {
-		return nil, fmt.Errorf("create a scratch file: %w", err)
-	}
-	f, err := os.CreateTemp(dir, spillPrefix+"*")
+	f, err := scratchFile(dir)
 	if err != nil {
-		return nil, fmt.Errorf("create a scratch file: %w", err)
-	}
-	if err := errors.Join(fault.At("spill.create"+fault.Done), os.Remove(f.Name())); err != nil {
-		return nil, errors.Join(fmt.Errorf("unlink the scratch file: %w", err), f.Close())
+		return nil, err
 	}
 	for logBuckets > 0 && int(open)/workers>>logBuckets < minBlock {
 		logBuckets--

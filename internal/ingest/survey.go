@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"roster/internal/audience"
+	"roster/internal/pgp"
 	"roster/internal/source"
 	"roster/internal/tabular"
 )
@@ -28,6 +29,8 @@ const (
 	surveyBytes = 8 << 20
 	// surveyMemory is what decoding a Parquet file may take.
 	surveyMemory = 64 << 20
+	// surveyScratch is how much of the scratch directory a zip or Parquet file may take that was encrypted.
+	surveyScratch = 64 << 20
 	// previewBytes is how much text a preview shows, and previewValue how much of a value. The row at which they end is shown.
 	previewBytes = 1 << 20
 	previewValue = 4 << 10
@@ -77,6 +80,9 @@ type SurveyRequest struct {
 	Settle Settle           // which files count as whole; a survey does not wait for the others
 	Fields []audience.Field // by which the sample is typed; the proposed ones when empty
 	Rows   int              // size of the sample, from 1
+	// Keys returns the keys that open files which are encrypted, as all must be when Encrypted is set; nil when none may be.
+	Keys      func(ctx context.Context) (*pgp.Keys, error)
+	Encrypted bool
 	// Preview says that the values of the first rows are wanted.
 	Preview bool
 }
@@ -84,7 +90,7 @@ type SurveyRequest struct {
 // Survey looks at the files that an audience would read. Its errors are *audience.Error, or that of a context that
 // ends; what is wrong with a single file stands with the file.
 func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) {
-	v := survey{SurveyRequest: r, proposed: map[string]int{}, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
+	v := survey{SurveyRequest: r, pipeline: p, proposed: map[string]int{}, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
 	if err := v.list(ctx, p); err != nil {
 		return Survey{}, err
 	}
@@ -122,6 +128,7 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 // survey is one survey.
 type survey struct {
 	SurveyRequest
+	pipeline *Pipeline
 	out      Survey
 	format   audience.Format       // by which the files are read
 	proposed map[string]int        // of the proposed fields, by their names' keys
@@ -308,9 +315,13 @@ func texts(rec arrow.RecordBatch, row int) (values []*string, size int) {
 
 func (v *survey) stored(f *SurveyedFile) tabular.File {
 	object := source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
-	return tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	file := tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 		return v.Source.Open(ctx, object, offset, length)
 	}}
+	if v.Keys != nil {
+		file.Envelope = v.pipeline.envelope(v.Keys, v.Encrypted, surveyScratch)
+	}
+	return file
 }
 
 // fileError returns what to say of a file that cannot be read, "" when it has nothing to read, or the error that ends

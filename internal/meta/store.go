@@ -67,6 +67,7 @@ const (
 	SealedConnection SealedBy = "connection"
 	SealedWebhook    SealedBy = "webhook"
 	SealedErasure    SealedBy = "erasure"
+	SealedKey        SealedBy = "key"
 )
 
 // Sealed is a text that the program has sealed, and the id of what it belongs to.
@@ -93,6 +94,10 @@ type Reader interface {
 	// Connections lists by creation time, then id; name is that of the only one wanted, ignoring case, or "";
 	// after is the id of the last one seen, "" for the first page, and ErrNotFound when that one is gone.
 	Connections(ctx context.Context, scope audience.Scope, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error)
+
+	Key(ctx context.Context, scope audience.Scope, kind audience.KeyKind, id audience.KeyID) (audience.Key, error)
+	// Keys lists the PGP keys of a kind by creation time, then id.
+	Keys(ctx context.Context, scope audience.Scope, kind audience.KeyKind) ([]audience.Key, error)
 
 	// Namespaces lists the custom namespaces of an organization, by code.
 	Namespaces(ctx context.Context, org string) ([]audience.Namespace, error)
@@ -195,7 +200,7 @@ type Tx interface {
 	CreateConnection(ctx context.Context, c audience.Connection) error // ErrDuplicate (name in the sandbox, ignoring case)
 	// SetSandboxState stores the state of a sandbox.
 	SetSandboxState(ctx context.Context, scope audience.Scope, s audience.SandboxState) error
-	// ClearSandbox removes the connections, webhooks, tasks and kept answers of a sandbox that has nothing else any more.
+	// ClearSandbox removes the connections, PGP keys, webhooks, tasks and kept answers of a sandbox that has nothing else any more.
 	// It is false, and does nothing, while the sandbox has an audience, one whose data is not swept, or an unfinished task.
 	ClearSandbox(ctx context.Context, scope audience.Scope) (bool, error)
 	// DeleteSandbox removes a sandbox that ClearSandbox has cleared in the same transaction, and the roles in it.
@@ -206,6 +211,10 @@ type Tx interface {
 	DeleteConnection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) error
 	// ConnectionInUse reports whether an audience or an unfinished task names the connection.
 	ConnectionInUse(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (bool, error)
+	CreateKey(ctx context.Context, k audience.Key) error
+	DeleteKey(ctx context.Context, scope audience.Scope, kind audience.KeyKind, id audience.KeyID) error
+	// KeyInUse reports whether an audience or an unfinished task names the key.
+	KeyInUse(ctx context.Context, scope audience.Scope, id audience.KeyID) (bool, error)
 	// CreateNamespace sets ID (10000 and up) and Custom; ErrDuplicate (code in the organization, ignoring case).
 	CreateNamespace(ctx context.Context, org string, n *audience.Namespace) error
 
@@ -220,7 +229,7 @@ type Tx interface {
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
 	// UpdateAudience stores Name, Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt,
-	// ScheduleTried and ScheduleNote, KeepRejectedRows, NoPayload, UpdatedBy and UpdatedAt. A DuplicateError says that another audience of the sandbox has the Name.
+	// ScheduleTried and ScheduleNote, Source, KeepRejectedRows, NoPayload, UpdatedBy and UpdatedAt. A DuplicateError says that another audience of the sandbox has the Name.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
 	// MarkScheduled stores NextRunAt, ScheduleTried and ScheduleNote.
 	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried, note string) error

@@ -54,6 +54,10 @@ func administering(status int) operation { // something of the organization
 	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: 404}
 }
 
+func managing(status int) operation { // something in the sandbox, as its administrator
+	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: status}
+}
+
 func erasing(status int) operation { // somebody from the caller's sandbox, with whatever labels
 	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: status}
 }
@@ -185,6 +189,17 @@ var operations = map[string]operation{
 	"GET /roster/erasures/{erasureId}":                               erasing(200).with(func(o *operation) { o.elsewhere, o.foreign = 404, 404 }),
 	"GET /roster/erasures/{erasureId}/certificate":                   erasing(200).with(func(o *operation) { o.elsewhere, o.foreign = 404, 404 }),
 	"GET /roster/audit":                                              administering(200).with(func(o *operation) { o.foreign, o.orgWide = 200, true }),
+
+	"POST /foundation/connectors/encryption/keys":                          managing(201).sends(`{"encryptionAlgorithm": "PGP"}`),
+	"GET /foundation/connectors/encryption/keys":                           listing(200),
+	"GET /foundation/connectors/encryption/keys/{publicKeyId}":             reading(200).sandboxOnly(),
+	"GET /foundation/connectors/encryption/keys/validate/{publicKeyId}":    reading(200).sandboxOnly(),
+	"DELETE /foundation/connectors/encryption/keys/{publicKeyId}":          writing(204).sandboxOnly().on((*matrix).key).with(func(o *operation) { o.editor = 401 }),
+	"POST /foundation/connectors/encryption/customer-keys":                 managing(201).sends(`{"encryptionAlgorithm": "PGP", "publicKey": "{publicKey}"}`),
+	"GET /foundation/connectors/encryption/customer-keys":                  listing(200),
+	"GET /foundation/connectors/encryption/customer-keys/{publicKeyId}":    reading(200).sandboxOnly().on((*matrix).customerKey),
+	"DELETE /foundation/connectors/encryption/customer-keys/{publicKeyId}": writing(204).sandboxOnly().on((*matrix).customerKey).with(func(o *operation) { o.editor = 401 }),
+	"PUT /core/ais/external-audience/{audienceId}/source":                  writing(200).sends(`{"sourceSpec": {"path": "matrix.csv", "type": "file", "cloudType": "DLZ"}}`),
 }
 
 // TestAccess makes every call of the API as every kind of caller. Each is answered as the matrix says; nothing of what

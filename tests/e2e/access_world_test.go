@@ -151,6 +151,9 @@ func (m *matrix) share() {
 	for k, v := range m.connection() {
 		m.shared[k] = v
 	}
+	for k, v := range m.key() {
+		m.shared[k] = v
+	}
 	for k, v := range m.client() {
 		m.shared[k] = v
 	}
@@ -179,6 +182,20 @@ func (m *matrix) connection() map[string]string {
 	m.t.Helper()
 	body := fmt.Sprintf(`{"name": %q, "connectionSpec": {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8"}}`, m.unique())
 	return map[string]string{"connectionId": m.as(m.editor, "POST", "/data/foundation/flowservice/connections", body).ok(201)["id"].(string)}
+}
+
+const encryption = "/data/foundation/connectors/encryption/"
+
+func (m *matrix) key() map[string]string {
+	m.t.Helper()
+	made := m.as(m.admin, "POST", encryption+"keys", `{"encryptionAlgorithm": "PGP"}`).ok(201)
+	return map[string]string{"publicKeyId": made["publicKeyId"].(string), "publicKey": made["publicKey"].(string)}
+}
+
+func (m *matrix) customerKey() map[string]string {
+	m.t.Helper()
+	body := fmt.Sprintf(`{"encryptionAlgorithm": "PGP", "publicKey": %q}`, m.key()["publicKey"])
+	return map[string]string{"publicKeyId": m.as(m.admin, "POST", encryption+"customer-keys", body).ok(201)["publicKeyId"].(string)}
 }
 
 func (m *matrix) sandbox() map[string]string {

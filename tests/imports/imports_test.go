@@ -26,9 +26,9 @@ var allowed = map[string][]string{
 	"internal/background":          {},                                 // threads of long work: whoever computes for long has it
 	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
-	"internal/control":             {"internal/background", "internal/fair", "internal/identity", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
+	"internal/control":             {"internal/background", "internal/fair", "internal/identity", "internal/ingest", "internal/lake", "internal/landing", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/queue", "internal/source", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/fair":                {},
-	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/profile", "internal/source", "internal/tabular"},
+	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular"},
 	"internal/identity":            {}, // what an identity is: whoever compares or reads them
 	"internal/fault":               {}, // places where I/O may fail: whoever does I/O has them
 	"internal/lake":                {"internal/fault"},
@@ -51,8 +51,9 @@ var allowed = map[string][]string{
 	"internal/secret":              {},
 	"internal/netguard":            {},
 	"internal/webhook":             {"internal/netguard"}, // the refusal of an address, which is told apart from other failures
-	"internal/tabular":             {"internal/background", "internal/identity", "internal/unpack"},
-	"internal/unpack":              {"internal/background"},
+	"internal/tabular":             {"internal/background", "internal/identity", "internal/pgp", "internal/unpack"},
+	"internal/unpack":              {"internal/background", "internal/pgp"},
+	"internal/pgp":                 {},
 	"bench/api":                    {"bench/server"},
 	"bench/server":                 {"client"},
 	"bench/source":                 {"bench/server", "client"},
@@ -81,6 +82,7 @@ var confined = map[string][]string{
 	"cloud.google.com/go":               {"internal/source/bucket"},
 	"golang.org/x/oauth2":               {"internal/source/bucket"},
 	"google.golang.org/api":             {"internal/source/bucket"},
+	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},
 	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler

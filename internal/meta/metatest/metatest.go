@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"ConnectionUpdate":      testConnectionUpdate,
 		"ConnectionPages":       testConnectionPages,
 		"ConnectionInUse":       testConnectionInUse,
+		"Keys":                  testKeys,
+		"KeyInUse":              testKeyInUse,
 		"Tasks":                 testTasks,
 		"TaskNames":             testTaskNames,
 		"TaskFinish":            testTaskFinish,

@@ -78,7 +78,7 @@ func testClearSandbox(w *world) {
 			return err
 		})
 	}
-	conn := w.connection("gone", 0)
+	conn, own := w.connection("gone", 0), w.key(audience.OwnKey, 0)
 	key := meta.RequestKey{Scope: w.scope, ClientID: "c", Key: "k"}
 	w.update(func(tx meta.Tx) error {
 		return tx.KeepAnswer(w.Context(), meta.Answer{RequestKey: key, BegunAt: at(0)})
@@ -94,6 +94,8 @@ func testClearSandbox(w *world) {
 	w.update(func(tx meta.Tx) error { return tx.MarkSwept(w.Context(), task.AudienceID) })
 	cleared("an empty one", true)
 	_, err = w.s.Connection(w.Context(), w.scope, conn.ID)
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.Key(w.Context(), w.scope, audience.OwnKey, own.ID)
 	w.want(err, meta.ErrNotFound)
 	_, err = w.s.Task(w.Context(), w.scope, task.ID)
 	w.want(err, meta.ErrNotFound)

@@ -1,12 +1,16 @@
 package metatest
 
-import "roster/internal/meta"
+import (
+	"roster/internal/audience"
+	"roster/internal/meta"
+)
 
 func testSealed(w *world) {
-	c, h, e := w.connection("files", 0), w.webhook(0), w.erasure(0)
+	c, h, e, k := w.connection("files", 0), w.webhook(0), w.erasure(0), w.key(audience.OwnKey, 0)
 	list, err := w.s.Sealed(w.Context())
 	w.must(err)
 	want := []meta.Sealed{{By: meta.SealedConnection, ID: string(c.ID), Text: "sealed"}, {By: meta.SealedErasure, ID: string(e.ID), Text: "sealed"},
+		{By: meta.SealedKey, ID: string(k.ID), Text: "sealed"},
 		{By: meta.SealedWebhook, ID: string(h.ID), Text: "sealed"}}
 	equal(w, "what is sealed", list, want)
 	for i, was := range want {

@@ -48,13 +48,14 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 	if err := t.countAudiences(ctx, a.Scope, set, 1); err != nil {
 		return err
 	}
-	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id, name_key, description_key, flow_id, label_set",
+	publicKey, verificationKey := keysOf(a.Source)
+	return t.insert(ctx, "the audience", "audiences", audienceColumns+", connection_id, name_key, description_key, flow_id, label_set, public_key_id, verification_key_id",
 		a.ID, num, a.Scope.Org, a.Scope.Sandbox, a.TaskID, a.CustomID, a.Name, a.Description,
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
 		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.ScheduleNote, a.NoPayload,
-		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set)
+		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set, publicKey, verificationKey)
 }
 
 func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
@@ -74,13 +75,14 @@ func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 			return err
 		}
 	}
+	publicKey, verificationKey := keysOf(a.Source)
 	return t.must(ctx, meta.ErrNotFound, "the audience", `UPDATE audiences SET description = $1, description_key = $2, fields = $3, labels = $4,
 		tags = $5, ttl_days = $6, guards = $7, lifecycle_state = $8, keep_rejected_rows = $9, schedule = $10, next_run_at = $11, schedule_tried = $12,
 		updated_by = $13, updated_at = $14, label_set = $15, name = $19, name_key = $20, schedule_note = $21, no_payload = $22,
-		source = $23, connection_id = $24 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
+		source = $23, connection_id = $24, public_key_id = $25, verification_key_id = $26 WHERE id = $16 AND org = $17 AND sandbox = $18 AND NOT deleted`,
 		a.Description, fold(a.Description), asJSON(&a.Fields), asJSON(&a.Labels), asJSON(&a.Tags), a.TTLDays, asJSON(&a.Guards),
 		a.State, a.KeepRejectedRows, asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.UpdatedBy, asTime(&a.UpdatedAt), set, a.ID, a.Scope.Org, a.Scope.Sandbox, a.Name, fold(a.Name), a.ScheduleNote, a.NoPayload,
-		asJSON(&a.Source), a.Source.BaseConnectionID)
+		asJSON(&a.Source), a.Source.BaseConnectionID, publicKey, verificationKey)
 }
 
 // rename reserves the audience's name and gives the one that it had free. It does nothing when the name is the same.

@@ -8,12 +8,13 @@ import (
 )
 
 // sealedIn is the table that has the sealed texts of a kind.
-var sealedIn = map[meta.SealedBy]string{meta.SealedConnection: "connections", meta.SealedWebhook: "webhooks", meta.SealedErasure: "erasures"}
+var sealedIn = map[meta.SealedBy]string{meta.SealedConnection: "connections", meta.SealedWebhook: "webhooks", meta.SealedErasure: "erasures", meta.SealedKey: "encryption_keys"}
 
 // Sealed implements meta.Reader.
 func (q queries) Sealed(ctx context.Context) ([]meta.Sealed, error) {
 	return list(ctx, q, "what is sealed", `SELECT 'connection', id, sealed FROM connections WHERE sealed <> ''
 		UNION ALL SELECT 'webhook', id, sealed FROM webhooks WHERE sealed <> ''
+		UNION ALL SELECT 'key', id, sealed FROM encryption_keys WHERE sealed <> ''
 		UNION ALL SELECT 'erasure', id, sealed FROM erasures WHERE sealed <> '' ORDER BY 1, 2`, nil,
 		func(r row) (s meta.Sealed, err error) { return s, r.Scan(&s.By, &s.ID, &s.Text) })
 }

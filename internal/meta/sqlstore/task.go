@@ -32,9 +32,10 @@ func (t *tx) CreateTask(ctx context.Context, task audience.Task) error {
 			return err
 		}
 	}
-	return t.insert(ctx, "the task", "tasks", taskColumns+", connection_id",
+	publicKey, verificationKey := keysOf(task.Draft.Source)
+	return t.insert(ctx, "the task", "tasks", taskColumns+", connection_id, public_key_id, verification_key_id",
 		task.ID, task.Scope.Org, task.Scope.Sandbox, audience.Processing, task.AudienceID, asJSON(&task.Draft), asJSON(&task.Error),
-		asTime(&task.CreatedAt), asTime(&task.UpdatedAt), asJSON(&task.Warnings), task.Draft.Source.BaseConnectionID)
+		asTime(&task.CreatedAt), asTime(&task.UpdatedAt), asJSON(&task.Warnings), task.Draft.Source.BaseConnectionID, publicKey, verificationKey)
 }
 
 // reserveName makes a name of a kind an audience's. A *meta.DuplicateError says that another one has it.

@@ -1,0 +1,254 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/meta"
+	"roster/internal/pgp"
+)
+
+// maxKeys is how many PGP keys of a kind a sandbox can have.
+const maxKeys = 100
+
+// CreateKey makes a key pair of the server. Only Name and Algorithm of it count. The private part is sealed, and never answered.
+func (s *Service) CreateKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error) {
+	return s.addKey(ctx, a, audience.OwnKey, k, func(k *audience.Key) error {
+		public, private, err := pgp.Generate(string(k.ID), k.CreatedAt, audience.KeyLife)
+		if err != nil {
+			return err
+		}
+		k.Public, k.ExpiresAt = public, k.CreatedAt.Add(audience.KeyLife)
+		if k.Sealed, err = s.cfg.Sealer.Seal(private, keyPlace(k.ID)); err != nil {
+			return fmt.Errorf("seal a PGP key: %w", err)
+		}
+		return nil
+	})
+}
+
+// AddCustomerKey records a public key by which signatures are verified. Only Name, Algorithm and Public of it count.
+func (s *Service) AddCustomerKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error) {
+	return s.addKey(ctx, a, audience.CustomerKey, k, func(k *audience.Key) error {
+		if k.Public == "" {
+			return audience.InvalidField("publicKey", "is required")
+		}
+		parsed, err := pgp.ParsePublic(k.Public, k.CreatedAt)
+		if err != nil {
+			return audience.InvalidField("publicKey", "%v", err)
+		}
+		k.Public, k.ExpiresAt = parsed.Armoured, parsed.Expires
+		return nil
+	})
+}
+
+// addKey records a key that fill completes.
+func (s *Service) addKey(ctx context.Context, a audience.Actor, kind audience.KeyKind, k audience.Key, fill func(*audience.Key) error) (_ audience.Key, err error) {
+	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.KeyCreate, string(kind))
+	if err != nil {
+		return audience.Key{}, err
+	}
+	defer d.end(ctx, &err)
+	var wrong audience.Problems
+	wrong.OptionalText("name", k.Name)
+	if k.Algorithm = strings.ToUpper(k.Algorithm); !slices.Contains(audience.KeyAlgorithms, k.Algorithm) {
+		wrong.Add("encryptionAlgorithm", "%.64q is not one of %s", k.Algorithm, strings.Join(audience.KeyAlgorithms, ", "))
+	}
+	if err := wrong.Err(); err != nil {
+		return audience.Key{}, err
+	}
+	k = audience.Key{ID: audience.KeyID(uuid.NewString()), Scope: a.Scope, Kind: kind, Name: k.Name, Algorithm: k.Algorithm, Public: k.Public,
+		CreatedBy: a.ClientID, CreatedAt: s.now()}
+	if err := fill(&k); err != nil {
+		return audience.Key{}, err
+	}
+	d.entry.Object = string(k.ID)
+	d.changes(nil, keyFacts(&k))
+	err = d.update(ctx, func(tx meta.Tx) error {
+		if err := openSandbox(ctx, tx, k.Scope); err != nil {
+			return err
+		}
+		all, err := tx.Keys(ctx, k.Scope, kind)
+		if err != nil {
+			return err
+		}
+		if len(all) >= maxKeys {
+			return audience.Errorf(audience.Impossible, "sandbox %q has %d keys of this kind, which is the most that it can have; delete one first", k.Scope.Sandbox, len(all))
+		}
+		return tx.CreateKey(ctx, k)
+	})
+	return k, err
+}
+
+// keyPlace is the place that the private part of a key is sealed for.
+func keyPlace(id audience.KeyID) string { return "key/" + string(id) }
+
+// Keys lists the PGP keys of a kind in the actor's sandbox by creation time.
+func (s *Service) Keys(ctx context.Context, a audience.Actor, kind audience.KeyKind) ([]audience.Key, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.Keys(ctx, a.Scope, kind)
+}
+
+// Key returns one PGP key of a kind, and whether it has expired.
+func (s *Service) Key(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) (k audience.Key, expired bool, err error) {
+	if err := allow(a, toRead); err != nil {
+		return audience.Key{}, false, err
+	}
+	key, ok := canonical(id)
+	if !ok {
+		return audience.Key{}, false, notFound("key", id)
+	}
+	k, err = s.cfg.Store.Key(ctx, a.Scope, kind, key)
+	return k, k.Expired(s.now()), absent(err, "key", id)
+}
+
+// DeleteKey removes a PGP key that no audience uses. What is encrypted for a key pair cannot be opened any more then.
+func (s *Service) DeleteKey(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) (err error) {
+	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.KeyDelete, string(id))
+	if err != nil {
+		return err
+	}
+	defer d.end(ctx, &err)
+	key, ok := canonical(id)
+	if !ok {
+		return notFound("key", id)
+	}
+	return d.update(ctx, func(tx meta.Tx) error {
+		found, err := tx.Key(ctx, a.Scope, kind, key)
+		if err != nil {
+			return absent(err, "key", id)
+		}
+		d.changes(keyFacts(&found), nil)
+		used, err := tx.KeyInUse(ctx, a.Scope, key)
+		if err != nil {
+			return err
+		}
+		if used {
+			return audience.Errorf(audience.Impossible, "key %s is in use by an audience; give its audiences another key in sourceSpec.encryption, or delete them first", key)
+		}
+		return absent(tx.DeleteKey(ctx, a.Scope, kind, key), "key", id)
+	})
+}
+
+// checkEncryption checks that the keys exist that an audience names, and are of use for new files. It makes their ids canonical.
+func (s *Service) checkEncryption(ctx context.Context, r meta.Reader, scope audience.Scope, source *audience.SourceSpec) error {
+	if source.Encryption == nil {
+		return nil
+	}
+	e := *source.Encryption
+	source.Encryption = &e
+	for _, named := range []struct {
+		property string
+		id       *audience.KeyID
+		kind     audience.KeyKind
+		made     string
+	}{
+		{"encryption.publicKeyId", &e.PublicKeyID, audience.OwnKey, "keys"},
+		{"encryption.signVerificationKeyId", &e.SignVerificationKeyID, audience.CustomerKey, "customer-keys"},
+	} {
+		if *named.id == "" {
+			continue
+		}
+		k, err := audience.Key{}, meta.ErrNotFound
+		if id, ok := canonical(*named.id); ok {
+			*named.id = id
+			k, err = r.Key(ctx, scope, named.kind, id)
+		}
+		switch {
+		case errors.Is(err, meta.ErrNotFound):
+			return audience.InvalidField(source.At(named.property), "key %.64q does not exist in sandbox %q; make it by POST /data/foundation/connectors/encryption/%s", *named.id, scope.Sandbox, named.made)
+		case err != nil:
+			return err
+		case k.Expired(s.now()):
+			return audience.InvalidField(source.At(named.property), "key %s expired on %s; name one that has not", k.ID, k.ExpiresAt.UTC().Format("2006-01-02"))
+		}
+	}
+	return nil
+}
+
+// openers returns what loads, once, the keys that open the files of an audience; nil of one whose files are not encrypted. A key
+// that has expired opens what was encrypted for it.
+func (s *Service) openers(scope audience.Scope, e *audience.Encryption) func(context.Context) (*pgp.Keys, error) {
+	if e == nil {
+		return nil
+	}
+	return once(func(ctx context.Context) (*pgp.Keys, error) {
+		own, err := s.keyOf(ctx, scope, audience.OwnKey, e.PublicKeyID)
+		if err != nil {
+			return nil, err
+		}
+		private, err := s.private(&own)
+		if err != nil {
+			return nil, err
+		}
+		verify := ""
+		if e.SignVerificationKeyID != "" {
+			signer, err := s.keyOf(ctx, scope, audience.CustomerKey, e.SignVerificationKeyID)
+			if err != nil {
+				return nil, err
+			}
+			verify = signer.Public
+		}
+		return pgp.NewKeys([][]byte{private}, verify, s.now)
+	})
+}
+
+// everyOpener is openers for whoever looks at a file before an audience says its key: any key pair of the sandbox opens it, and no
+// signature is demanded.
+func (s *Service) everyOpener(scope audience.Scope) func(context.Context) (*pgp.Keys, error) {
+	return once(func(ctx context.Context) (*pgp.Keys, error) {
+		list, err := s.cfg.Store.Keys(ctx, scope, audience.OwnKey)
+		if err != nil {
+			return nil, err
+		}
+		var all [][]byte
+		for i := range list {
+			private, err := s.private(&list[i])
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, private)
+		}
+		return pgp.NewKeys(all, "", s.now)
+	})
+}
+
+// once calls a function that succeeds at most once.
+func once(load func(context.Context) (*pgp.Keys, error)) func(context.Context) (*pgp.Keys, error) {
+	var mu sync.Mutex
+	var keys *pgp.Keys
+	return func(ctx context.Context) (_ *pgp.Keys, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if keys == nil {
+			keys, err = load(ctx)
+		}
+		return keys, err
+	}
+}
+
+func (s *Service) keyOf(ctx context.Context, scope audience.Scope, kind audience.KeyKind, id audience.KeyID) (audience.Key, error) {
+	k, err := s.cfg.Store.Key(ctx, scope, kind, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return k, audience.Errorf(audience.Impossible, "key %s, which sourceSpec.encryption names, does not exist any more", id)
+	}
+	return k, err
+}
+
+// private is the private part of a key pair.
+func (s *Service) private(k *audience.Key) ([]byte, error) {
+	private, err := s.cfg.Sealer.Open(k.Sealed, keyPlace(k.ID))
+	if err != nil {
+		s.logOf(k.Scope).Error("open a PGP key", "key", k.ID, "error", err)
+		return nil, audience.Errorf(audience.BadGateway, "key %s cannot be opened: the server's keys of secrets are others than when it was made; restore them, or make a new key", k.ID)
+	}
+	return private, nil
+}
