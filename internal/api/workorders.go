@@ -53,6 +53,7 @@ func orderedIdentities(in *client.NewWorkOrder) (who []control.IdentityRef, err 
 		p.Add("action", "%.64q is not supported; delete_identity is", in.Action)
 	}
 	p.OptionalText("displayName", in.DisplayName)
+	p.OptionalText("description", in.Description)
 	seen := map[control.IdentityRef]bool{}
 	add := func(path, namespace, id string) {
 		if id == "" || namespace == "" {
