@@ -307,6 +307,7 @@ func FuzzForwarded(f *testing.F) {
 	for _, seed := range []string{"", "192.0.2.1", "10.0.0.1, 192.0.2.1", "[2001:db8::1]:80", "for=192.0.2.1;by=10.0.0.1", `for="[fd00::1%eth0]:80"`, "::ffff:10.0.0.1", "unknown", ","} {
 		f.Add("X-Forwarded-For", seed, "203.0.113.9")
 		f.Add("Forwarded", seed, "for=203.0.113.9")
+		f.Add("X-Forwarded-For", seed, "")
 	}
 	f.Fuzz(func(t *testing.T, name, value, invented string) {
 		if name != "Forwarded" {

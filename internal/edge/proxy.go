@@ -43,10 +43,11 @@ func (g *Gate) forwarded(r *http.Request) (_ *http.Request, leave func()) {
 // client is the address that the last proxy outside of the trusted ones, or the client itself, had: what is said before that may be
 // anybody's invention.
 func (g *Gate) client(h http.Header) (netip.Addr, bool) {
-	hops := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
-	if h.Get("X-Forwarded-For") == "" {
-		hops = strings.Split(strings.Join(h.Values("Forwarded"), ","), ",")
+	said := strings.Join(h.Values("X-Forwarded-For"), ",") // the client may have sent an empty one before that of the proxy
+	if strings.Trim(said, ", ") == "" {
+		said = strings.Join(h.Values("Forwarded"), ",")
 	}
+	hops := strings.Split(said, ",")
 	var last netip.Addr
 	for i := len(hops) - 1; i >= 0; i-- {
 		a, ok := hop(hops[i])
