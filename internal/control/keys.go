@@ -56,7 +56,9 @@ func (s *Service) addKey(ctx context.Context, a audience.Actor, kind audience.Ke
 	}
 	defer d.end(ctx, &err)
 	var wrong audience.Problems
-	wrong.OptionalText("name", k.Name)
+	if k.Name != "" {
+		wrong.Text("name", k.Name)
+	}
 	if k.Algorithm = strings.ToUpper(k.Algorithm); !slices.Contains(audience.KeyAlgorithms, k.Algorithm) {
 		wrong.Add("encryptionAlgorithm", "%.64q is not one of %s", k.Algorithm, strings.Join(audience.KeyAlgorithms, ", "))
 	}

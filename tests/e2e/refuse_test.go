@@ -82,7 +82,7 @@ func TestRefusedSubmits(t *testing.T) {
 		{"unknown property", submitBody("a", "in.csv", `"ttlInDays"`, `"ttlInWeeks"`), 400, "100910-400", "ttlInWeeks"},
 		{"no name", submitBody("", "in.csv"), 400, "100910-400", "name"},
 		{"another origin", submitBody("a", "in.csv", `"CUSTOM_UPLOAD"`, `"DATA_DISTILLER"`), 400, "100910-400", "originName"},
-		{"encryption", submitBody("a", "in.csv", `"originName"`, `"encryption": {"publicKeyId": "k"}, "originName"`), 422, "100960-422", "encryption"},
+		{"encryption", submitBody("a", "in.csv", `"originName"`, `"encryption": {"publicKeyId": "k"}, "originName"`), 400, "100910-400", "encryption"},
 		{"name taken", submitBody("taken", "in.csv"), 409, "100950-409", "taken"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -161,9 +161,21 @@ func TestEscapes(t *testing.T) {
 	}
 	n := 0
 	for _, path := range []string{outside, rel, "folder/../" + rel, "../../../../../../../.." + outside, "link.csv", "link/secret.csv", "/etc/passwd", "folder\\..\\.."} {
+		below, absolute := strings.CutPrefix(path, "/")
 		for _, cloud := range []string{`"cloudType": "DLZ"`, fmt.Sprintf(`"baseConnectionId": %q`, conn)} {
 			n++
-			s.unusable(submitBody(fmt.Sprintf("escape %d", n), path, `"cloudType": "DLZ"`, cloud), "path")
+			body := submitBody(fmt.Sprintf("escape %d", n), path, `"cloudType": "DLZ"`, cloud)
+			if !absolute {
+				s.unusable(body, "path")
+				continue
+			}
+			// A leading slash is the root of the connection, where there is nothing of that name.
+			task := s.poll(ais+"/task/"+s.call("POST", ais+"/submit", body).ok(200)["taskId"].(string), ended)
+			if !strings.Contains(compact(task["warnings"]), fmt.Sprintf("file \\\"%s\\\" does not exist", below)) {
+				t.Errorf("%s: %s", path, compact(task))
+			} else if run := s.ingest(task["audienceId"].(string), "{}"); run["status"] != "FAILED" {
+				t.Errorf("%s: a run read it: %s", path, compact(run))
+			}
 		}
 	}
 	for _, root := range []string{"/", "/etc", filepath.Dir(outside), filepath.Join(s.root, ".."), filepath.Join(s.root, "link"), "relative", ""} {
