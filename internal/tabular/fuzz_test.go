@@ -183,7 +183,7 @@ func checkRecords(t *testing.T, body string, columns int, d dialect, chunks []in
 	}
 }
 
-var bodies = []string{"", "1,2\n", "\"1\",\"2\"\r\n3,4", "\"a\"\"b\",\"c\nd\"\n", "\"a\"x,2\n", "1,\"2\n3,4\n", "a\"b,\"\"\n", "\n\r\n1,2\r\r\n", "\"\",\"\"\"\"\n", "é,\xff\n", "\"\r,\"\r\"\n", "1,2\n\ufeff3,4\n\ufeff\"5\",6\n\ufeff\n\x1a\x00", "\x1a\ufeff\"1,2\",\"\"\n\x00\x00\x00", "\ufeff\"a\nb\",2\n, \n,,,\n\x00,\x00\n",
+var bodies = []string{"", "1,2\n", "\"1\",\"2\"\r\n3,4", "\"a\"\"b\",\"c\nd\"\n", "\"a\"x,2\n", "1,\"2\n3,4\n", "a\"b,\"\"\n", "\n\r\n1,2\r\r\n", "\"\",\"\"\"\"\n", "é,\xff\n", "\"\r,\"\r\"\n", "1,2\n\ufeff3,4\n\ufeff\"5\",6\n\ufeff\n\x1a\x00", "\x1a\ufeff\"1,2\",\"\"\n\x00\x00\x00", "\ufeff\x00\n", "\ufeff\"a\nb\",2\n, \n,,,\n\x00,\x00\n",
 	strings.Repeat("x", 60) + ",\"y\"\"" + strings.Repeat("z", 70) + "\"\n"}
 
 // FuzzRecords holds chunked parsing, the splitter and the marks against the reference.

@@ -7,11 +7,10 @@ import "bytes"
 
 // fileMarks returns how many bytes of marks a text begins with.
 func fileMarks(text []byte) (n int) {
-	if len(withoutEndMarks(text)) == 0 {
-		return len(text)
-	}
 	for n < len(text) {
 		switch {
+		case len(withoutEndMarks(text[n:])) == 0:
+			return len(text)
 		case text[n] == controlZ:
 			n++
 		case bytes.HasPrefix(text[n:], utf8Mark):
