@@ -40,6 +40,7 @@ func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
 		w.Header().Set(name, value)
 	}
 	out := &begun{w: w}
+	defer out.end()
 	var err error
 	if r.Method != http.MethodHead {
 		err = apart(func() error { return st.write(out) })
@@ -95,10 +96,18 @@ type begun struct {
 	large   bool
 }
 
+// end says that the answer has ended.
+func (b *begun) end() {
+	if b.large {
+		background.Working(-1)
+	}
+}
+
 func (b *begun) Write(p []byte) (int, error) {
 	b.yet = true
 	if b.written += len(p); b.written > largeAnswer && !b.large {
 		b.large = true
+		background.Working(1)
 		background.Thread()
 	}
 	return b.w.Write(p)
