@@ -7,10 +7,9 @@ import "bytes"
 
 // fileMarks returns how many bytes of marks a text begins with.
 func fileMarks(text []byte) (n int) {
-	for n < len(text) {
+	end := len(withoutEndMarks(text))
+	for n < end {
 		switch {
-		case len(withoutEndMarks(text[n:])) == 0:
-			return len(text)
 		case text[n] == controlZ:
 			n++
 		case bytes.HasPrefix(text[n:], utf8Mark):
@@ -19,7 +18,7 @@ func fileMarks(text []byte) (n int) {
 			return n
 		}
 	}
-	return n
+	return len(text)
 }
 
 const controlZ = 0x1a
