@@ -1,13 +1,14 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"roster/client"
 )
 
 func newAudience() *cobra.Command {
@@ -23,39 +24,15 @@ func newAudience() *cobra.Command {
 }
 
 func newAudienceList() *cobra.Command {
-	var c connector
-	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "List the audiences, newest first", Args: cobra.NoArgs}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line")
-	c.addFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.administer(cmd, func(conn *connection, out io.Writer) error {
-			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-			if !asJSON {
-				fmt.Fprintln(w, "NAME\tMEMBERS\tCREATED\tID")
-			}
-			for start := ""; ; {
-				page, err := conn.client.Audiences(cmd.Context(), start, 0)
-				if err != nil {
-					return err
-				}
-				for _, a := range page.Audiences {
-					if asJSON {
-						err = json.NewEncoder(w).Encode(a)
-					} else {
-						_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Name, count(a.AudienceMeta.Members), time.Unix(a.CreatedAt, 0).Format(time.DateTime), a.AudienceID)
-					}
-					if err != nil {
-						return err
-					}
-				}
-				if start = page.Page.Next; start == "" {
-					return w.Flush()
-				}
-			}
+	return newList("List the audiences, newest first", "NAME\tMEMBERS\tCREATED\tID",
+		func(ctx context.Context, c *client.Client, start string) ([]client.Audience, string, error) {
+			page, err := c.Audiences(ctx, start, 0)
+			return page.Audiences, page.Page.Next, err
+		},
+		func(w io.Writer, a client.Audience) error {
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Name, count(a.AudienceMeta.Members), time.Unix(a.CreatedAt, 0).Format(time.DateTime), a.AudienceID)
+			return err
 		})
-	}
-	return cmd
 }
 
 func newAudienceDelete() *cobra.Command {

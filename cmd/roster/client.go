@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,40 +86,14 @@ func newClientCreate() *cobra.Command {
 }
 
 func newClientList() *cobra.Command {
-	var c connector
-	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "List the API clients", Args: cobra.NoArgs}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line")
-	c.addFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.administer(cmd, func(conn *connection, out io.Writer) error {
-			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-			if !asJSON {
-				fmt.Fprintln(w, "ID\tNAME\tROLES\tLABELS")
-			}
-			for start := ""; ; {
-				page, err := conn.client.APIClients(cmd.Context(), start, 0)
-				if err != nil {
-					return err
-				}
-				for _, one := range page.Clients {
-					if err := writeClient(w, one, asJSON); err != nil {
-						return err
-					}
-				}
-				if start = page.Page.Next; start == "" {
-					return w.Flush()
-				}
-			}
-		})
-	}
-	return cmd
+	return newList("List the API clients", "ID\tNAME\tROLES\tLABELS",
+		func(ctx context.Context, c *client.Client, start string) ([]client.APIClient, string, error) {
+			page, err := c.APIClients(ctx, start, 0)
+			return page.Clients, page.Page.Next, err
+		}, writeClient)
 }
 
-func writeClient(w io.Writer, c client.APIClient, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(w).Encode(c)
-	}
+func writeClient(w io.Writer, c client.APIClient) error {
 	var roles []string
 	for _, sandbox := range slices.Sorted(maps.Keys(c.Roles)) {
 		roles = append(roles, sandbox+"="+c.Roles[sandbox])
@@ -171,7 +145,7 @@ func newClientChange(use, short string, change func(was client.APIClient, roles 
 			if err != nil {
 				return err
 			}
-			return writeClient(out, now, false)
+			return writeClient(out, now)
 		})
 	}
 	return cmd
