@@ -66,7 +66,7 @@ func (im *importer) readAsBefore(ctx context.Context, a client.Audience) error {
 			}
 		}
 	}
-	if im.format.format() == nil && has != nil {
+	if im.format.silent() && has != nil {
 		encoding := has.Encoding
 		if im.format.proposed.Encoding == "" && !strings.HasPrefix(encoding, "utf-16") {
 			encoding = "" // this file reads well as UTF-8

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,43 +44,32 @@ func (o *formatFlags) check() error {
 	return nil
 }
 
-// format returns what the flags say, nil when they say nothing.
-func (o *formatFlags) format() *client.Format {
-	f := client.Format{Delimiter: o.delimiter, Quote: o.quote, Escape: o.escape, Encoding: o.encoding, NullValues: o.nulls, DateFormats: o.dates}
+// given is what the flags say.
+func (o *formatFlags) given() audience.Format {
+	f := audience.Format{Delimiter: o.delimiter, Quote: o.quote, Escape: o.escape, Encoding: o.encoding, NullValues: o.nulls, DateFormats: o.dates}
 	if f.Delimiter == `\t` {
 		f.Delimiter = "\t"
 	}
 	if o.noHeader {
 		f.Header = new(false)
 	}
-	if reflect.DeepEqual(f, client.Format{}) {
-		return nil
-	}
-	return &f
+	return f
 }
 
-// domain returns the same for reading the file here.
-func (o *formatFlags) domain() audience.Format {
-	f := o.format()
-	if f == nil {
-		return audience.Format{}.With(o.proposed)
-	}
-	return audience.Format{Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding, NullValues: f.NullValues, DateFormats: f.DateFormats}.With(o.proposed)
-}
+// silent reports whether the flags say nothing.
+func (o *formatFlags) silent() bool { return reflect.DeepEqual(o.given(), audience.Format{}) }
 
-// submitted returns the format of an audience of the file: what the flags say, and what was proposed.
+// domain is how the file is read: as the flags say, and what was proposed.
+func (o *formatFlags) domain() audience.Format { return o.given().With(o.proposed) }
+
+// submitted is domain for an audience of the file, nil when there is nothing to say.
 func (o *formatFlags) submitted() *client.Format {
-	f := client.Format{}
-	if asked := o.format(); asked != nil {
-		f = *asked
-	}
-	p := o.proposed
-	f.Encoding = cmp.Or(f.Encoding, p.Encoding)
-	f.SkipLines, f.Comment, f.FillShortRows, f.DecimalComma = p.SkipLines, p.Comment, p.FillShortRows, p.DecimalComma
-	if reflect.DeepEqual(f, client.Format{}) {
+	f := o.domain()
+	if reflect.DeepEqual(f, audience.Format{}) {
 		return nil
 	}
-	return &f
+	return &client.Format{Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding, NullValues: f.NullValues, DateFormats: f.DateFormats,
+		SkipLines: f.SkipLines, Comment: f.Comment, FillShortRows: f.FillShortRows, DecimalComma: f.DecimalComma}
 }
 
 // propose finds out what the file needs to be read by that the flags do not say.
