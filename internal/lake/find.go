@@ -60,19 +60,24 @@ func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, e
 	return nil, false, nil
 }
 
+// groupWith returns the only row group that may have a key; false when none may.
+func (f *stateFile) groupWith(key Key) (foot *footer, g int, ok bool, err error) {
+	if !overlaps(&f.min, &f.max, key, nil) || bytes.Compare(f.min[:], key[:]) > 0 {
+		return nil, 0, false, nil
+	}
+	if foot, err = f.footer(); err != nil {
+		return nil, 0, false, err
+	}
+	g, _ = foot.groupsIn(key, nil) // the first whose keys go that far
+	return foot, g, g < len(foot.groups) && bytes.Compare(foot.groups[g].min[:], key[:]) <= 0, nil
+}
+
 // find returns the file's row with the key, deleted or not.
 func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
 	defer recovered(&err)
-	if !overlaps(&f.min, &f.max, key, nil) || bytes.Compare(f.min[:], key[:]) > 0 {
-		return 0, false, nil
-	}
-	foot, err := f.footer()
-	if err != nil {
+	foot, g, ok, err := f.groupWith(key)
+	if err != nil || !ok {
 		return 0, false, err
-	}
-	g, _ := foot.groupsIn(key, nil) // the first whose keys go that far
-	if g == len(foot.groups) || bytes.Compare(foot.groups[g].min[:], key[:]) > 0 {
-		return 0, false, nil
 	}
 	r, osFile, err := openParquet(f.Path, foot.meta)
 	if err != nil {
@@ -136,9 +141,14 @@ func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i
 }
 
 // read returns the row's columns.
-func (p place) read(ctx context.Context, schema *arrow.Schema) (_ arrow.RecordBatch, err error) {
+func (p place) read(ctx context.Context, schema *arrow.Schema) (arrow.RecordBatch, error) {
+	return readBatch(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1, Reading: Reading{Memory: findMemory}})
+}
+
+// readBatch reads the first batch of rows of a file.
+func readBatch(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOptions) (_ arrow.RecordBatch, err error) {
 	defer recovered(&err)
-	r, ok, err := openRows(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1, Reading: Reading{Memory: findMemory}})
+	r, ok, err := openRows(ctx, f, schema, o)
 	if err != nil || !ok {
 		return nil, errors.Join(err, errShort(0))
 	}

@@ -21,7 +21,8 @@ import (
 
 // finder reads single rows of the current snapshots of tables by their keys. It keeps in memory where the rows of tables lie and
 // the slices of columns that were read last. The catalog is asked each time which snapshot is current, and files never change, so
-// that nothing of it is stale; what is of files that a table no longer has is forgotten when the table is looked at next. It is safe for concurrent use.
+// that nothing of it is stale; what is of files that a table no longer has is forgotten when the table is looked at next. It is
+// safe for concurrent use.
 type finder struct {
 	lake    *Lake
 	views   *recent[TableID, *view]
@@ -227,15 +228,11 @@ func (f *finder) locate(ctx context.Context, v *view, key Key, reading Reading) 
 
 // search finds the file's row with the key, deleted or not.
 func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Schema, key Key, reading Reading) (pos int64, ok bool, err error) {
-	if !overlaps(&file.min, &file.max, key, nil) || bytes.Compare(file.min[:], key[:]) > 0 {
-		return 0, false, nil
-	}
-	foot, err := file.footer()
+	foot, g, ok, err := file.groupWith(key)
 	if err != nil {
 		return 0, false, fmt.Errorf("read %s: %w", file.Path, unreadable(ctx.Err(), file.Path, err))
 	}
-	g, _ := foot.groupsIn(key, nil) // the first whose keys go that far
-	if g == len(foot.groups) || bytes.Compare(foot.groups[g].min[:], key[:]) > 0 {
+	if !ok {
 		return 0, false, nil
 	}
 	ids, err := columnsNamed(schema, []string{ColID})
@@ -321,8 +318,7 @@ func (f *finder) read(ctx context.Context, file *stateFile, schema *arrow.Schema
 }
 
 // decode reads so many rows of columns of a file, deleted ones among them.
-func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Schema, first, rows int64, reading Reading) (_ arrow.RecordBatch, err error) {
-	defer recovered(&err)
+func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Schema, first, rows int64, reading Reading) (arrow.RecordBatch, error) {
 	select {
 	case f.reads <- struct{}{}:
 		defer func() { <-f.reads }()
@@ -332,18 +328,12 @@ func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Sche
 	all := *file
 	all.deleted = nil
 	reading.Memory = math.MaxInt64 // the rows are few
-	r, ok, err := openRows(ctx, &all, schema, rowOptions{from: first, batch: int(rows), few: true, Reading: reading})
-	if err != nil || !ok {
-		return nil, errors.Join(err, errShort(0))
-	}
-	defer r.close()
-	rec, _, ok, err := r.read(ctx)
-	if err != nil || !ok {
-		return nil, errors.Join(err, errShort(0))
+	rec, err := readBatch(ctx, &all, schema, rowOptions{from: first, batch: int(rows), few: true, Reading: reading})
+	if err != nil {
+		return nil, err
 	}
 	if rec.NumRows() != rows {
 		return nil, fmt.Errorf("it has %d of the rows %d to %d", rec.NumRows(), first, first+rows-1)
 	}
-	rec.Retain()
 	return rec, nil
 }
