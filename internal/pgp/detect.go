@@ -95,15 +95,17 @@ const (
 	tagPadding            = 21
 )
 
+// isNew is set in the first byte of a packet whose header is of the newer form.
+const isNew = 0x40
+
 // packetOf reads the header of the packet that head begins with, and returns what head has of its body.
 func packetOf(head []byte) (tag int, body []byte, ok bool) {
-	const begins, isNew = 0x80, 0x40
+	const begins = 0x80
 	if len(head) < 2 || head[0]&begins == 0 {
 		return 0, nil, false
 	}
 	size := 1
 	if head[0]&isNew != 0 {
-		tag = int(head[0] & 0x3f)
 		switch n := head[1]; {
 		case n == 255:
 			size = 5
@@ -111,13 +113,20 @@ func packetOf(head []byte) (tag int, body []byte, ok bool) {
 			size = 2
 		}
 	} else {
-		tag = int(head[0]&0x3f) >> 2
 		size = [...]int{1, 2, 4, 0}[head[0]&3]
 	}
 	if len(head) < 1+size {
 		return 0, nil, false
 	}
-	return tag, head[1+size:], true
+	return tagOf(head[0]), head[1+size:], true
+}
+
+// tagOf is the tag of a packet that begins with a byte.
+func tagOf(first byte) int {
+	if first&isNew != 0 {
+		return int(first & 0x3f)
+	}
+	return int(first&0x3f) >> 2
 }
 
 // armours are the lines that armoured files begin with, behind "-----BEGIN PGP ".

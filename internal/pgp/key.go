@@ -23,8 +23,8 @@ const (
 	maxPublicKey = 256 << 10
 )
 
-// Generate makes a key pair on Curve25519, which GnuPG has had since 2014, that expires after so long. Its user id holds the id, by which gpg --recipient finds the key.
-// It returns the armoured public key and the private key, which is not protected.
+// Generate makes a key pair on Curve25519, which GnuPG has had since 2014, that expires after so long. Its user id holds the id, by
+// which gpg --recipient finds the key. It returns the armoured public key and the private key, which is not protected.
 func Generate(id string, now time.Time, life time.Duration) (public string, private []byte, err error) {
 	// A program whose clock is behind would not use a key of a time to come.
 	created := now.Add(-time.Hour)
@@ -63,8 +63,8 @@ type Public struct {
 	Expires  time.Time // zero for never
 }
 
-// ParsePublic reads a public key that can sign: armoured, or one or the other of its forms in base64. Its error says what is wrong with it, behind the
-// words "the key".
+// ParsePublic reads a public key that can sign: armoured, or one or the other of its forms in base64. Its error says what is wrong
+// with it, behind the words "the key".
 func ParsePublic(text string, now time.Time) (Public, error) {
 	entity, err := readPublic(text)
 	if err != nil {
@@ -137,7 +137,8 @@ func readPublic(text string) (entity *openpgp.Entity, err error) {
 	return list[0], nil
 }
 
-// config is how messages and keys are checked. It accepts what the library accepts by default: no MD5, no SHA-1 of messages, no DSA, no RSA below 2047 bits.
+// config is how messages and keys are checked. It accepts what the library accepts by default: no MD5, no SHA-1 of messages, no
+// DSA, no RSA below 2047 bits.
 func config(now time.Time) *packet.Config {
 	return &packet.Config{Time: func() time.Time { return now.Add(skew) }}
 }

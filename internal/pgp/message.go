@@ -186,10 +186,7 @@ func (m *message) open() error {
 		if err != nil {
 			return m.damagedArmour(err)
 		}
-		tag := int(head[0]&0x3f) >> 2
-		if head[0]&0x40 != 0 {
-			tag = int(head[0] & 0x3f)
-		}
+		tag := tagOf(head[0])
 		switch tag {
 		case tagPublicKeyEncrypted, tagPasswordEncrypted, tagMarker, tagPadding:
 		case tagProtected, tagAEAD:
