@@ -1,9 +1,7 @@
 package tabular
 
 import (
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -83,33 +81,6 @@ func mails(t testing.TB, f File) (list []string, err error) {
 	return list, err
 }
 
-func gzipOf(t testing.TB, text []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func zipOf(t testing.TB, text []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.Create("people.csv")
-	if err == nil {
-		_, err = w.Write(text)
-	}
-	if err = errors.Join(err, z.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // TestEncrypted reads what is in an encrypted file, however it is written and compressed.
 func TestEncrypted(t *testing.T) {
 	t.Parallel()
@@ -124,7 +95,7 @@ func TestEncrypted(t *testing.T) {
 		rows int
 	}{
 		"binary": {s.encrypted(text), 5000}, "armoured": {s.encrypted(text, "--armor"), 5000},
-		"gzip": {s.encrypted(gzipOf(t, text)), 5000}, "zip": {s.encrypted(zipOf(t, text)), 5000},
+		"gzip": {s.encrypted(gzipped(t, text)), 5000}, "zip": {s.encrypted(zipped(t, text)), 5000},
 		"JSON":    {s.encrypted([]byte("[{\"v\": \"p0@example.com\"}]\n\n"), "--compress-algo", "bzip2"), 1},
 		"Parquet": {s.encrypted(parquet), 1},
 	} {
@@ -164,19 +135,19 @@ func TestEncryptedRefused(t *testing.T) {
 		"armoured, none is":   {fileOf(s.encrypted(text, "--armor")), "name the key that opens it in sourceSpec.encryption"},
 		"a key":               {fileOf([]byte(signer)), "the file is a PGP key; upload the data itself"},
 		"one is demanded":     {s.file(t, text, true, ""), "the file is not encrypted by PGP, and sourceSpec.encryption demands"},
-		"gzip, one is":        {s.file(t, gzipOf(t, text), true, ""), "the file is not encrypted by PGP, and sourceSpec.encryption demands"},
+		"gzip, one is":        {s.file(t, gzipped(t, text), true, ""), "the file is not encrypted by PGP, and sourceSpec.encryption demands"},
 		"signed alone":        {s.file(t, s.Run(text, "--sign", "--local-user", "Sender"), true, ""), "signed or compressed by PGP, but not encrypted"},
 		"altered at the end":  {s.file(t, altered, true, ""), "was altered or is damaged"},
 		"cut off":             {s.file(t, good[:len(good)-1], true, ""), "the PGP file"},
 		"two":                 {s.file(t, append(bytes.Clone(good), good...), true, ""), "has something behind the message"},
 		"not signed":          {s.file(t, good, true, signer), "is not signed, and must be signed"},
-		"gzip, altered":       {s.file(t, changed(s.encrypted(gzipOf(t, text))), true, ""), "the PGP file"},
-		"zip, altered":        {s.file(t, changed(s.encrypted(zipOf(t, text))), true, ""), "the PGP file"},
+		"gzip, altered":       {s.file(t, changed(s.encrypted(gzipped(t, text))), true, ""), "the PGP file"},
+		"zip, altered":        {s.file(t, changed(s.encrypted(zipped(t, text))), true, ""), "the PGP file"},
 		"JSON, not signed":    {s.file(t, s.encrypted([]byte(`[{"v": "a@example.com"}]`)), true, signer), "is not signed, and must be signed"},
 		"twice":               {s.file(t, s.encrypted(good), true, ""), "encrypt the data once"},
-		"gzip twice":          {s.file(t, s.encrypted(gzipOf(t, gzipOf(t, text))), true, ""), "unpack it once"},
-		"a large zip, a look": {s.file(t, s.encrypted(append(zipOf(t, text), zeros...)), true, ""), "which only a run reads"},
-		"encrypted in gzip":   {s.file(t, gzipOf(t, good), true, ""), "the file is not encrypted by PGP"},
+		"gzip twice":          {s.file(t, s.encrypted(gzipped(t, gzipped(t, text))), true, ""), "unpack it once"},
+		"a large zip, a look": {s.file(t, s.encrypted(append(zipped(t, text), zeros...)), true, ""), "which only a run reads"},
+		"encrypted in gzip":   {s.file(t, gzipped(t, good), true, ""), "the file is not encrypted by PGP"},
 	} {
 		_, err := mails(t, c.file)
 		var file *FileError
