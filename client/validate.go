@@ -17,8 +17,8 @@ type ValidationRequest struct {
 type Validation struct {
 	Files     []ValidatedFile `json:"files"`
 	MoreFiles bool            `json:"moreFiles,omitempty"` // there are more than those
-	// ProposedFormat has the options that the files need and that the request's format leaves open. Fields, rows and rejects are what the
-	// files give with them, unless the request has fields: these are tried by its format as it is.
+	// ProposedFormat has the options that the files need and that the request's format leaves open. Fields, rows and rejects are
+	// what the files give with them, unless the request has fields: these are tried by its format as it is.
 	ProposedFormat *Format       `json:"proposedFormat,omitempty"`
 	MoreFields     bool          `json:"moreFields,omitempty"` // the files have more columns than an audience can have fields
 	Fields         []Field       `json:"fields"`               // that the columns suggest

@@ -145,8 +145,8 @@ type runCursor struct {
 	Seen int   `json:"n"` // runs up to it
 }
 
-// runStart reads where a page of runs begins: behind the page before or, as older clients have it, at an offset. It returns how many runs
-// come before.
+// runStart reads where a page of runs begins: behind the page before or, as older clients have it, at an offset. It returns how
+// many runs come before.
 func (q *query) runStart(want *meta.RunQuery) (seen int) {
 	if list := q.Values["start"]; len(list) == 1 {
 		if _, err := strconv.ParseInt(list[0], 10, 32); err == nil {

@@ -132,8 +132,8 @@ func (c Config) withDefaults() Config {
 }
 
 // Load puts a configuration together: a flag goes before the environment, that before the file, that before
-// the default, which a setting that nobody gave has in the answer. flags holds the flags that were given, by name; lookup is os.LookupEnv; file is the path given
-// with --config, or "". Every error names where the wrong value came from.
+// the default, which a setting that nobody gave has in the answer. flags holds the flags that were given, by name; lookup is
+// os.LookupEnv; file is the path given with --config, or "". Every error names where the wrong value came from.
 func Load(flags map[string]string, lookup func(string) (string, bool), file string) (Config, error) {
 	c := Config{File: file}
 	fromFile, err := readConfigFile(file)

@@ -86,8 +86,9 @@ func browse(ctx context.Context, src files, folder string, fn func(source.Object
 	return src.Browse(ctx, folder, fn)
 }
 
-// ExploreFile looks at a file of a connection, or of the landing zone when id is "", the first one that matches when it is a pattern: which columns it has, how it is
-// written, and its first rows when preview is set. typ is what it is, "" when that is to be found out.
+// ExploreFile looks at a file of a connection, or of the landing zone when id is "", the first one that matches when it is a
+// pattern: which columns it has, how it is written, and its first rows when preview is set. typ is what it is, "" when that is to
+// be found out.
 func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (found ExploredFile, err error) {
 	conn, err := s.explored(ctx, a, id)
 	if err != nil {

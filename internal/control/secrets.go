@@ -9,7 +9,8 @@ import (
 	"roster/internal/meta"
 )
 
-// Sealer seals the secrets of connections and webhooks, and PGP keys; see secret.Ring. What was sealed for a place opens there only.
+// Sealer seals the secrets of connections and webhooks, and PGP keys; see secret.Ring. What was sealed for a place opens there
+// only.
 type Sealer interface {
 	Seal(secret []byte, place string) (string, error)
 	Open(sealed, place string) ([]byte, error)

@@ -19,8 +19,8 @@ const (
 	renewEvery = 8 * time.Second
 )
 
-// knownFor is how long a job that this process enqueued counts as being in the queue. One whose worker heard nothing of it, since the
-// connection to the database broke just then, waits no longer than that.
+// knownFor is how long a job that this process enqueued counts as being in the queue. One whose worker heard nothing of it, since
+// the connection to the database broke just then, waits no longer than that.
 const knownFor = time.Minute
 
 // worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under

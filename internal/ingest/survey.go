@@ -43,8 +43,8 @@ type Survey struct {
 	More    bool             // there are more files than those
 	Fields  []audience.Field // proposed, in the order of the columns; identities have the namespace that their name suggests
 	Columns int              // that there would be fields for, if an audience could have more than MaxFields
-	// Proposed are the options that the files need to be read by and that the given format leaves open; nil for none. Proposed fields
-	// are what the files give with them, and given fields are tried without.
+	// Proposed are the options that the files need to be read by and that the given format leaves open; nil for none. Proposed
+	// fields are what the files give with them, and given fields are tried without.
 	Proposed *audience.Format
 	Problems []audience.Problem // of the given fields against the columns, and of files
 	Rows     int64              // of the sample

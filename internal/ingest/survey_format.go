@@ -8,8 +8,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// proposeFormat finds out what the first files need to be read by that the format leaves open. One format is for all files, so that an
-// encoding and lines to skip are proposed only when they suit each of them.
+// proposeFormat finds out what the first files need to be read by that the format leaves open. One format is for all files, so that
+// an encoding and lines to skip are proposed only when they suit each of them.
 func (v *survey) proposeFormat(ctx context.Context) error {
 	v.format = v.Spec.FormatOf()
 	var all audience.Format

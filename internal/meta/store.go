@@ -229,7 +229,8 @@ type Tx interface {
 	AcquireTask(ctx context.Context, id audience.TaskID, worker string, now, until time.Time) (audience.Task, error)
 
 	// UpdateAudience stores Name, Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt,
-	// ScheduleTried and ScheduleNote, Source, KeepRejectedRows, NoPayload, UpdatedBy and UpdatedAt. A DuplicateError says that another audience of the sandbox has the Name.
+	// ScheduleTried and ScheduleNote, Source, KeepRejectedRows, NoPayload, UpdatedBy and UpdatedAt. A DuplicateError says that
+	// another audience of the sandbox has the Name.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
 	// MarkScheduled stores NextRunAt, ScheduleTried and ScheduleNote.
 	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried, note string) error

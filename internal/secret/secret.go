@@ -1,6 +1,6 @@
-// Package secret seals the secrets of connections and webhooks, and PGP keys. They are encrypted by a ring of keys (AES-256-GCM), which is itself
-// encrypted by a master key: the ring lies beside the data, the master key where the operator wants it (see Key, KeyFile and
-// KMS). What is sealed is bound to its place, so that one connection's secret cannot be put into another's.
+// Package secret seals the secrets of connections and webhooks, and PGP keys. They are encrypted by a ring of keys (AES-256-GCM),
+// which is itself encrypted by a master key: the ring lies beside the data, the master key where the operator wants it (see Key,
+// KeyFile and KMS). What is sealed is bound to its place, so that one connection's secret cannot be put into another's.
 package secret
 
 import (

@@ -94,8 +94,8 @@ func (c *commentReader) next(b byte) commentState {
 	return inField
 }
 
-// blankComments makes the comments blank in a text whose dialect is not known yet, and reports whether its lines end with a carriage
-// return alone, which it makes a line feed.
+// blankComments makes the comments blank in a text whose dialect is not known yet, and reports whether its lines end with a
+// carriage return alone, which it makes a line feed.
 func blankComments(text []byte, f audience.Format) (mac bool) {
 	c := commentReader{dialect: standard, comment: f.Comment[0]}
 	if mac = bytes.IndexByte(text, '\n') < 0; mac {

@@ -41,8 +41,9 @@ type Inferred struct {
 }
 
 // Infer proposes a column for each named column of a file: the narrowest type that fits the values of the sample, and
-// string when there are none. A header that looks like somebody's data is an error, unless the format says that it is one. It errs on the side of string where another type would lose what somebody wrote, in the
-// sample or, as far as that can be known, in the next file:
+// string when there are none. A header that looks like somebody's data is an error, unless the format says that it is one. It errs
+// on the side of string where another type would lose what somebody wrote, in the sample or, as far as that can be known, in the
+// next file:
 //
 //   - whole numbers with leading zeros, a plus sign or more than 15 digits, and decimal numbers of more than 15
 //     significant digits, stay strings;

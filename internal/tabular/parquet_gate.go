@@ -43,8 +43,8 @@ type pageGate struct {
 	err  error // the first one
 }
 
-// pageSpace is what the columns of a row group read compressed pages into, one after the other: such a page is unpacked before another
-// one is read. What it unpacks to is the column's own, since the library reads ahead and may stop in the middle of a page.
+// pageSpace is what the columns of a row group read compressed pages into, one after the other: such a page is unpacked before
+// another one is read. What it unpacks to is the column's own, since the library reads ahead and may stop in the middle of a page.
 type pageSpace struct {
 	pages  pages
 	packed []byte

@@ -115,8 +115,8 @@ func (p *proposer) proposeLayout(out *audience.Format) {
 	}
 }
 
-// comment returns the mark of the lines of a text that are comments, "" when there are none: lines that begin with it and have another
-// number of fields than the header or a blank behind the mark, and without which the text has a header.
+// comment returns the mark of the lines of a text that are comments, "" when there are none: lines that begin with it and have
+// another number of fields than the header or a blank behind the mark, and without which the text has a header.
 func (p *proposer) comment(head []byte, f audience.Format) string {
 	for _, mark := range "#%;" {
 		f.Comment = string(mark)

@@ -120,8 +120,8 @@ func (c *columnSample) see(v []byte) {
 }
 
 // fillable reports whether there are short rows that lack their last values and nothing else: what they have is of the types of the
-// whole rows and can be their identities. A row of one value, such as a line of totals, and one that may be the rest of another say so
-// only by an identity.
+// whole rows and can be their identities. A row of one value, such as a line of totals, and one that may be the rest of another say
+// so only by an identity.
 func (r *rowSample) fillable() bool {
 	if len(r.short) == 0 || r.odd {
 		return false

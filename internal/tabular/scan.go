@@ -46,8 +46,8 @@ func markedWords(dst []uint64, buf []byte, a, b, c byte) []uint64 {
 }
 
 // quoting follows the quoted fields of a text, 64 bytes at a time: it is the one place that says where a field is
-// quoted. A quote opens a quoted field when it is the first byte of a field, or has only blanks before it there; in one, it closes the field; and
-// directly after a quote that closed a field it opens the field again, so that two quotes are one and data. A
+// quoted. A quote opens a quoted field when it is the first byte of a field, or has only blanks before it there; in one, it closes
+// the field; and directly after a quote that closed a field it opens the field again, so that two quotes are one and data. A
 // quote elsewhere is data.
 type quoting struct {
 	inside uint64 // all ones within a quoted field

@@ -14,8 +14,8 @@ var singleValues = []*regexp.Regexp{
 	regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.-]*=[^,=;|\t]+(,[ ]?[A-Za-z][A-Za-z0-9.-]*=[^,=;|\t]+)+$`),                             // cn=Ada,dc=example,dc=org
 }
 
-// isList reports whether the file is a list of single values with commas or semicolons in them: it has one column at most as far as is
-// known, and each line with such a mark, of which there is one, is a single value.
+// isList reports whether the file is a list of single values with commas or semicolons in them: it has one column at most as far as
+// is known, and each line with such a mark, of which there is one, is a single value.
 func (s *sniffer) isList() bool {
 	text, found := s.text, false
 	if s.format.Delimiter != "" || len(s.columns) > 1 && !s.format.HasHeader() || bytes.IndexByte(text, ',') < 0 && bytes.IndexByte(text, ';') < 0 {

@@ -34,13 +34,13 @@
 // column.
 //
 // A record is a line, unless a quoted field has line ends. Its fields are separated by the delimiter. A field whose
-// first byte is the quote, or the first behind spaces and tabs, is quoted: up to the closing quote delimiters and line ends are data and two quotes are one;
-// if there is an escape, it takes the byte behind it literally, be it a quote, itself, a line feed or another, and is
-// dropped. A quote elsewhere is data, and so is an escape outside of quotes. Spaces and tabs before and behind the quotes are no data. When
-// other text follows a closing quote, the field goes on to the next delimiter or line end, and the row is a reject (QUOTE). A quote that is
-// not closed takes in the rest of the file: one reject (QUOTE), whose reason and Lines say how much. Nothing is guessed
-// from lines that a quote has swallowed: they could as well be the text of a field. A record of more than 16 MiB or
-// 10,000 fields ends the read, naming its line.
+// first byte is the quote, or the first behind spaces and tabs, is quoted: up to the closing quote delimiters and line ends are
+// data and two quotes are one; if there is an escape, it takes the byte behind it literally, be it a quote, itself, a line feed or
+// another, and is dropped. A quote elsewhere is data, and so is an escape outside of quotes. Spaces and tabs before and behind the
+// quotes are no data. When other text follows a closing quote, the field goes on to the next delimiter or line end, and the row is
+// a reject (QUOTE). A quote that is not closed takes in the rest of the file: one reject (QUOTE), whose reason and Lines say how
+// much. Nothing is guessed from lines that a quote has swallowed: they could as well be the text of a field. A record of more than
+// 16 MiB or 10,000 fields ends the read, naming its line.
 //
 // The first record is the header. Names are found ignoring case and white space around them, in any order; columns
 // that are not wanted are ignored, wanted ones that are missing are null. It is an error when a required column is

@@ -16,13 +16,14 @@ type Envelope struct {
 	Keys func(ctx context.Context) (*pgp.Keys, error)
 	// Demanded says that a file which is not encrypted is refused.
 	Demanded bool
-	// Scratch makes a file without a name for what is read at any place, as zip and Parquet files are. It may take so many bytes, 0 for any.
+	// Scratch makes a file without a name for what is read at any place, as zip and Parquet files are. It may take so many bytes, 0
+	// for any.
 	Scratch     func() (*os.File, error)
 	MostScratch int64
 }
 
-// Decrypt opens r, a PGP message that is stored in a file of that size, as NewReader unpacks. Whoever reads believes nothing before io.EOF: only then
-// the message is known to be whole and unaltered, and signed if it must be.
+// Decrypt opens r, a PGP message that is stored in a file of that size, as NewReader unpacks. Whoever reads believes nothing before
+// io.EOF: only then the message is known to be whole and unaltered, and signed if it must be.
 func Decrypt(ctx context.Context, r io.Reader, stored int64, e *Envelope) (io.ReadCloser, error) {
 	keys, err := e.Keys(ctx)
 	if err != nil {
@@ -35,7 +36,8 @@ func Decrypt(ctx context.Context, r io.Reader, stored int64, e *Envelope) (io.Re
 	}}), nil
 }
 
-// Spool reads r, which Decrypt opened, to its end into a scratch file, and returns it as a file that can be read at any place. Close frees it.
+// Spool reads r, which Decrypt opened, to its end into a scratch file, and returns it as a file that can be read at any place.
+// Close frees it.
 func (e *Envelope) Spool(ctx context.Context, r io.Reader, stored int64) (f File, closer io.Closer, err error) {
 	scratch, err := e.Scratch()
 	if err != nil {

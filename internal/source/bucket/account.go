@@ -18,8 +18,8 @@ type allBuckets struct {
 	in     func(bucket string) engine
 }
 
-// bucketName is what the names of buckets and containers look like. Whatever else a library may take for one, such as the name of an
-// access point, leads elsewhere than to the account.
+// bucketName is what the names of buckets and containers look like. Whatever else a library may take for one, such as the name of
+// an access point, leads elsewhere than to the account.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9$][A-Za-z0-9._-]{0,221}$`)
 
 // bucket is the bucket that a key leads into, and the key in it.
