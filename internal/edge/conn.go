@@ -2,10 +2,12 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -29,6 +31,8 @@ type Conn struct {
 	requests atomic.Int32 // that are in progress
 	answered atomic.Int64 // when the last one was, in nanoseconds; when it was opened before
 	strange  atomic.Int64 // bytes and requests before it was known
+	frames   atomic.Bool  // that the client speaks HTTP/2
+	opening  int          // bytes of the preface that came so far, -1 when something else came; Read alone uses it
 
 	// These belong to the lock of the gate.
 	streams int // of HTTP/2 beside another one
@@ -45,10 +49,37 @@ type Conn struct {
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && !c.proved.Load() && c.gate.sent(c, n) {
+	if n > 0 && !c.proved.Load() && c.gate.sent(c, c.cost(p[:n])) {
 		return 0, net.ErrClosed
 	}
 	return n, err
+}
+
+// preface is how a client begins to speak HTTP/2 without TLS.
+const preface = "PRI * HTTP/2.0"
+
+// cost is what bytes of a stranger count for.
+func (c *Conn) cost(p []byte) int {
+	if c.opening >= 0 && c.opening < len(preface) {
+		part := preface[c.opening:min(c.opening+len(p), len(preface))]
+		if string(p[:len(part)]) != part {
+			c.opening = -1
+		} else if c.opening += len(part); c.opening == len(preface) {
+			c.frames.Store(true)
+		}
+	}
+	if c.frames.Load() {
+		return len(p) * framesCost
+	}
+	return len(p)
+}
+
+// clientHello is tls.Config.GetConfigForClient. A client that offers HTTP/2 gets it.
+func clientHello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if c, ok := hello.Conn.(*Conn); ok && slices.Contains(hello.SupportedProtos, "h2") {
+		c.frames.Store(true)
+	}
+	return nil, nil
 }
 
 // Write implements net.Conn. It goes on for as long as the client reads.

@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,4 +74,46 @@ func TestForeignDeadline(t *testing.T) {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
+}
+
+// TestCost finds HTTP/2 out however its first bytes are cut.
+func TestCost(t *testing.T) {
+	t.Parallel()
+	const http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	for name, c := range map[string]struct {
+		reads []string
+		want  int // of a further byte
+	}{
+		"HTTP/1":                    {[]string{"GET / HTTP/1.1\r\n"}, 1},
+		"a method that begins so":   {[]string{"PRI", "NT / HTTP/1.1\r\n"}, 1},
+		"nothing yet":               {nil, 1},
+		"HTTP/2":                    {[]string{http2}, framesCost},
+		"HTTP/2 byte by byte":       {strings.Split(http2, ""), framesCost},
+		"HTTP/2 cut, frames behind": {[]string{http2[:5], http2[5:] + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}, framesCost},
+		"HTTP/2 later":              {[]string{"GET / HTTP/1.1\r\n\r\n", http2}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var conn Conn
+			for _, r := range c.reads {
+				conn.cost([]byte(r))
+			}
+			if got := conn.cost([]byte("x")); got != c.want {
+				t.Errorf("a byte counts %d times, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// TestCostBehindTLS knows HTTP/2 by what a client offers.
+func TestCostBehindTLS(t *testing.T) {
+	t.Parallel()
+	for want, offers := range map[int][]string{1: {"http/1.1"}, framesCost: {"h2", "http/1.1"}} {
+		var conn Conn
+		if _, err := clientHello(&tls.ClientHelloInfo{Conn: &conn, SupportedProtos: offers}); err != nil {
+			t.Fatal(err)
+		}
+		if got := conn.cost([]byte("x")); got != want {
+			t.Errorf("%q: a byte counts %d times, want %d", offers, got, want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -28,6 +29,7 @@ type handler struct {
 func (g *Gate) Guard(s *http.Server, refuse http.Handler) {
 	s.Handler = &handler{gate: g, next: s.Handler, refuse: refuse}
 	s.ConnContext = connContext
+	s.TLSConfig = &tls.Config{GetConfigForClient: clientHello}
 	s.DisableGeneralOptionsHandler = true // net/http would answer OPTIONS * itself, and wait for its body without end
 }
 

@@ -2,7 +2,6 @@ package abuse
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -12,9 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // host is the server's address.
@@ -163,72 +159,11 @@ func TestFloodsOfFrames(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.members(200)
-	fields := func(extra ...string) []byte {
-		var b bytes.Buffer
-		e := hpack.NewEncoder(&b)
-		pairs := append([]string{":method", "POST", ":path", "/ims/token/v3", ":scheme", "http", ":authority", "roster"}, extra...)
-		for i := 0; i < len(pairs); i += 2 {
-			e.WriteField(hpack.HeaderField{Name: pairs[i], Value: pairs[i+1]})
-		}
-		return b.Bytes()
-	}
-	floods := map[string]func(f *http2.Framer, i uint32) error{
-		"rapid resets": func(f *http2.Framer, i uint32) error {
-			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: fields(), EndHeaders: true}); err != nil {
-				return err
-			}
-			return f.WriteRSTStream(2*i+1, http2.ErrCodeCancel)
-		},
-		"pings":    func(f *http2.Framer, _ uint32) error { return f.WritePing(false, [8]byte{}) },
-		"settings": func(f *http2.Framer, _ uint32) error { return f.WriteSettings() },
-		"continuations": func(f *http2.Framer, i uint32) error {
-			if i == 0 {
-				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: fields()})
-			}
-			return f.WriteContinuation(1, false, fields(fmt.Sprint("x-", i), strings.Repeat("x", 1000)))
-		},
-		"empty data": func(f *http2.Framer, i uint32) error {
-			if i == 0 {
-				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: fields(), EndHeaders: true})
-			}
-			return f.WriteData(1, false, nil)
-		},
-		"bodies that stop": func(f *http2.Framer, i uint32) error {
-			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: fields("content-length", "100"), EndHeaders: true})
-		},
-		"windows of a byte": func(f *http2.Framer, i uint32) error {
-			if i == 0 {
-				return f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1})
-			}
-			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: fields(), EndHeaders: true, EndStream: true})
-		},
-	}
 	end := s.lookUps(200)
-	var wg sync.WaitGroup
-	for name, flood := range floods {
-		for range 2 {
-			c, err := s.raw("127.0.0.1", http2.ClientPreface)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wg.Go(func() {
-				go io.Copy(io.Discard, c)
-				f := http2.NewFramer(c, c)
-				f.AllowIllegalWrites = true
-				err := f.WriteSettings()
-				c.SetWriteDeadline(time.Now().Add(2 * time.Minute))
-				for i := uint32(0); err == nil && i < 2_000_000; i++ {
-					err = flood(f, i)
-				}
-				if err == nil || strings.Contains(err.Error(), "timeout") {
-					t.Errorf("%s: the connection was not ended: %v", name, err)
-				}
-			})
-		}
-	}
+	wait := elsewhere(t, "frames", s.host())
 	s.healthy("127.0.0.1")
 	s.healthy("127.0.0.2")
-	wg.Wait()
+	wait()
 	s.healthy("127.0.0.1")
 	end()
 }

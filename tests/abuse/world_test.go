@@ -29,6 +29,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if status, attacks := attack(); attacks {
+		os.Exit(status)
+	}
 	code := m.Run()
 	rostertest.Cleanup()
 	os.Exit(code)
