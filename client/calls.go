@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -73,6 +74,33 @@ func (c *Client) Audiences(ctx context.Context, start string, limit int) (Audien
 	var out AudienceList
 	err := c.call(ctx, request{method: http.MethodGet, path: pathExternal, query: page(start, limit)}, &out)
 	return out, err
+}
+
+// AudienceNamed finds the audience of exactly that name. found is false when there is none; alike are then the names of audiences that
+// differ from it in upper and lower case only.
+func (c *Client) AudienceNamed(ctx context.Context, name string) (a Audience, alike []string, found bool, err error) {
+	if name == "" {
+		return a, nil, false, nil
+	}
+	for start := ""; ; {
+		query := page(start, 0)
+		query.Set("name", name) // finds names that hold it, ignoring case
+		var list AudienceList
+		if err := c.call(ctx, request{method: http.MethodGet, path: pathExternal, query: query}, &list); err != nil {
+			return a, nil, false, err
+		}
+		for _, a := range list.Audiences {
+			if a.Name == name {
+				return a, nil, true, nil
+			}
+			if strings.EqualFold(a.Name, name) {
+				alike = append(alike, a.Name)
+			}
+		}
+		if start = list.Page.Next; start == "" {
+			return a, alike, false, nil
+		}
+	}
 }
 
 // UpdateAudience changes an audience.

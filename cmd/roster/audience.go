@@ -19,8 +19,7 @@ func newAudience() *cobra.Command {
 			"server in this process or the one that already uses the directory.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
 	}
-	cmd.AddCommand(newAudienceList(), newAudienceDelete())
-	return cmd
+	return group(cmd, newAudienceList(), newAudienceDelete())
 }
 
 func newAudienceList() *cobra.Command {
@@ -46,12 +45,9 @@ func newAudienceDelete() *cobra.Command {
 	c.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.administer(cmd, func(conn *connection, out io.Writer) error {
-			a, found, err := findAudience(cmd.Context(), conn.client, args[0])
+			a, err := theAudience(cmd.Context(), conn.client, args[0])
 			if err != nil {
 				return err
-			}
-			if !found {
-				return usagef("there is no audience %q", args[0])
 			}
 			if err := conn.client.DeleteAudience(cmd.Context(), a.AudienceID); err != nil {
 				return err

@@ -22,7 +22,7 @@ func newCheck() *cobra.Command {
 		Example: "  roster check --data-dir /var/lib/roster\n  roster check --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadExisting(cmd)
 			if err != nil {
 				return err
 			}

@@ -26,8 +26,7 @@ func newClient() *cobra.Command {
 			"commands work on the data directory, by a server in this process or the one that already uses the directory.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
 	}
-	cmd.AddCommand(newClientCreate(), newClientList(), newClientGrant(), newClientRevoke(), newClientRotate(), newClientDelete())
-	return cmd
+	return group(cmd, newClientCreate(), newClientList(), newClientGrant(), newClientRevoke(), newClientRotate(), newClientDelete())
 }
 
 // grants are the roles and labels on a command line.
@@ -54,7 +53,7 @@ func (g *grants) byName() (map[string]string, error) {
 }
 
 func newClientCreate() *cobra.Command {
-	var c connector
+	c := connector{mayMake: true} // so that the first server finds its clients
 	var g grants
 	cmd := &cobra.Command{
 		Use:   "create NAME",

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,10 +23,11 @@ import (
 type connector struct {
 	server, credentials string     // a server's address and the credentials for it; "" for the data directory
 	cfg                 app.Config // of a server in this process, on the data directory
+	mayMake             bool       // a data directory where there is none
 	out, log            io.Writer  // for what people should know, and for the server's log
 }
 
-// addFlags gives a command that only reads the flags that say where its server is.
+// addFlags gives a command the flags that say where its server is.
 func (c *connector) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.server, "server", "", "address of a server")
 	cmd.Flags().StringVar(&c.credentials, "credentials", "", "credentials file for --server")
@@ -31,15 +36,69 @@ func (c *connector) addFlags(cmd *cobra.Command) {
 
 // dial reads the flags of addFlags and connects. Standard output is left to what the command reads.
 func (c *connector) dial(cmd *cobra.Command) (*connection, error) {
-	if (c.server == "") != (c.credentials == "") {
-		return nil, usagef("--server and --credentials go together")
+	err := c.checkServer()
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if c.cfg, err = loadConfig(cmd); err != nil {
 		return nil, err
 	}
+	if c.server == "" && !c.mayMake && !app.IsDataDir(c.cfg.DataDir) {
+		return nil, noDataDir(c.cfg.DataDir, "name one with --data-dir, or a server with --server")
+	}
 	c.out, c.log = cmd.ErrOrStderr(), cmd.ErrOrStderr()
 	return c.connect(cmd.Context())
+}
+
+// checkServer finds what is wrong with the flags --server and --credentials.
+func (c *connector) checkServer() error {
+	if err := checkAddress(c.server); err != nil {
+		return err
+	}
+	switch {
+	case c.server != "" && c.credentials == "":
+		return usagef("--server needs --credentials: a file with the credentials of an API client, such as credentials.json in the server's data directory, " +
+			"or what roster client create writes")
+	case c.server == "" && c.credentials != "":
+		return usagef("--credentials needs --server: the address of the server that knows the client")
+	}
+	return nil
+}
+
+// checkAddress finds what is wrong with the value of --server.
+func checkAddress(server string) error {
+	if server == "" {
+		return nil
+	}
+	const form = "it must be like http://127.0.0.1:8080 or https://roster.example.com"
+	if !strings.Contains(server, "://") && !strings.HasPrefix(server, "http:") && !strings.HasPrefix(server, "https:") {
+		return usagef("--server %q does not begin with http:// or https://; did you mean http://%s?", server, strings.TrimLeft(server, "/"))
+	}
+	u, err := url.Parse(server)
+	switch {
+	case err != nil:
+		return usagef("--server %q is no address: %s; %s", server, strings.TrimPrefix(err.Error(), "parse "), form)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return usagef("--server %q begins with %s://, which no Roster server speaks; %s", server, u.Scheme, form)
+	case u.Hostname() == "" && strings.Trim(u.Opaque+u.Path, "/") != "":
+		return usagef("--server %q names no host; did you mean %s://%s?", server, u.Scheme, strings.TrimLeft(u.Opaque+u.Path, "/"))
+	case u.Hostname() == "":
+		return usagef("--server %q names no host; %s", server, form)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return usagef("--server must have no user, no query and no fragment; %s", form)
+	}
+	return nil
+}
+
+// noDataDir says that there is no data directory where a command needs one.
+func noDataDir(dir, remedy string) error {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usagef("--data-dir: %w", err)
+	}
+	return usagef("no data directory at %s; %s", dir, remedy)
 }
 
 // connection is a server that was found.
@@ -95,7 +154,7 @@ func (c connector) join(ctx context.Context, locked *app.LockedError) (*connecti
 func connected(url, credentials string) (*connection, error) {
 	creds, err := app.ReadCredentials(credentials)
 	if err != nil {
-		return nil, usagef("credentials: %w", err)
+		return nil, usagef("--credentials: %w", named(err))
 	}
 	c := &client.Client{BaseURL: strings.TrimRight(url, "/"), Org: creds.OrgID, Sandbox: creds.Sandbox, ClientID: creds.ClientID, ClientSecret: creds.ClientSecret}
 	return &connection{client: c, credentials: creds, file: credentials}, nil

@@ -154,7 +154,7 @@ func (d *demo) freeName(ctx context.Context) (string, error) {
 		if n > 1 {
 			candidate += " " + strconv.Itoa(n)
 		}
-		if _, found, err := findAudience(ctx, d.client, candidate); err != nil || !found {
+		if _, _, found, err := d.client.AudienceNamed(ctx, candidate); err != nil || !found {
 			return candidate, err
 		}
 	}

@@ -103,10 +103,8 @@ func (o importOptions) check() error {
 		return usagef("--full and --changes exclude each other")
 	case o.maxRejected != nil && (*o.maxRejected < 0 || *o.maxRejected > 100):
 		return usagef("--max-rejected %g is no percentage", *o.maxRejected)
-	case (o.server == "") != (o.credentials == ""):
-		return usagef("--server and --credentials go together")
 	}
-	return nil
+	return (&connector{server: o.server, credentials: o.credentials}).checkServer()
 }
 
 // importResult is what an import did; with --json it is the document on standard output.

@@ -20,23 +20,23 @@ var firstRows = tabular.Sample{Rows: 10_000, Bytes: 64 << 20}
 
 // inspect looks at the file: where it lies, and what columns it has.
 func (im *importer) inspect(ctx context.Context) error {
+	if err := isFile(im.file); err != nil {
+		return err
+	}
 	abs, err := filepath.Abs(im.file)
 	if err == nil {
 		im.path, err = filepath.EvalSymlinks(abs)
 	}
 	if err != nil {
-		return usagef("%w", err)
+		return usagef("%w", named(err))
 	}
 	f, err := os.Open(im.path)
 	if err != nil {
-		return usagef("%w", err)
+		return usagef("%w", named(err))
 	}
 	defer f.Close()
 	if im.info, err = f.Stat(); err != nil {
 		return err
-	}
-	if !im.info.Mode().IsRegular() {
-		return usagef("%s is not a file", im.file)
 	}
 	if err := im.propose(ctx, stored(f, im.info.Size())); err != nil {
 		return err

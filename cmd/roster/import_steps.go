@@ -64,9 +64,12 @@ func (im *importer) ingest(ctx context.Context) error {
 	if err := im.resolveNamespaces(ctx); err != nil {
 		return err
 	}
-	a, found, err := findAudience(ctx, im.client, im.name)
+	a, alike, found, err := im.client.AudienceNamed(ctx, im.name)
 	if err != nil {
 		return err
+	}
+	if len(alike) > 0 {
+		fmt.Fprintf(im.out, "There is an audience %q, too; upper and lower case make different names.\n", alike[0])
 	}
 	if found {
 		a, err = im.useExisting(ctx, a)
@@ -180,12 +183,21 @@ func (im *importer) saveReceipt(ctx context.Context, run client.Run) error {
 // connect finds the server; one in this process may read the file's folder.
 func (im *importer) connect(ctx context.Context) (stop func() error, err error) {
 	im.cfg.LocalRoots = append(im.cfg.LocalRoots, filepath.Dir(im.path))
+	remove := func() error { return nil }
+	if im.dryRun && im.server == "" && !app.IsDataDir(im.cfg.DataDir) { // a dry run leaves nothing
+		dir, err := os.MkdirTemp("", "roster-dry-run-")
+		if err != nil {
+			return nil, err
+		}
+		remove = func() error { return os.RemoveAll(dir) }
+		im.cfg = app.Config{DataDir: dir, Memory: im.cfg.Memory, LogLevel: im.cfg.LogLevel}
+	}
 	conn, err := connector{server: im.server, credentials: im.credentials, cfg: im.cfg, out: im.out, log: im.progressTo}.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, remove())
 	}
 	im.client, im.inPlace, im.result.Server = conn.client, conn.own != nil, conn.client.BaseURL
-	return conn.close, nil
+	return func() error { return errors.Join(conn.close(), remove()) }, nil
 }
 
 // resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not
@@ -259,7 +271,7 @@ func (im *importer) create(ctx context.Context) (client.Audience, error) {
 // awaitAudience waits for an audience whose name is taken by a submit in progress.
 func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audience, error) {
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		a, found, err := findAudience(ctx, im.client, im.name)
+		a, _, found, err := im.client.AudienceNamed(ctx, im.name)
 		if err != nil {
 			return a, err
 		}

@@ -10,22 +10,16 @@ import (
 	"roster/client"
 )
 
-// findAudience finds an audience by its exact name.
-func findAudience(ctx context.Context, c *client.Client, name string) (client.Audience, bool, error) {
-	for start := ""; ; {
-		list, err := c.Audiences(ctx, start, 0)
-		if err != nil {
-			return client.Audience{}, false, err
-		}
-		for _, a := range list.Audiences {
-			if a.Name == name {
-				return a, true, nil
-			}
-		}
-		if start = list.Page.Next; start == "" {
-			return client.Audience{}, false, nil
-		}
+// theAudience finds an audience by its exact name, which must be there.
+func theAudience(ctx context.Context, c *client.Client, name string) (client.Audience, error) {
+	a, alike, found, err := c.AudienceNamed(ctx, name)
+	switch {
+	case err != nil || found:
+		return a, err
+	case len(alike) > 0:
+		return a, usagef("there is no audience %q; did you mean %q?", name, alike[0])
 	}
+	return a, usagef("there is no audience %q; roster audience list shows those that there are", name)
 }
 
 // watchRun waits for the end of a run and shows its progress meanwhile.

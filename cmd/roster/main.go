@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -42,6 +43,14 @@ func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
+// named is an error about a file that the user named, without the system call that it comes from.
+func named(err error) error {
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return fmt.Errorf("%s: %w", file.Path, file.Err)
+	}
+	return err
+}
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run runs the command line and returns the exit code.
@@ -50,12 +59,12 @@ func run(args []string) int {
 	defer stop()
 	root, started := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
 	}
-	if !*started { // cobra itself refused the flags, the arguments or the command
-		err = &exitError{exitUsage, fmt.Errorf("%w (see \"roster help\")", err)}
+	if exit := (*exitError)(nil); !*started && !errors.As(err, &exit) { // cobra itself refused the arguments
+		err = usagef("%w (see %s --help)", err, cmd.CommandPath())
 	}
 	code := exitCode(ctx, err)
 	if code == exitInterrupted {
@@ -102,7 +111,7 @@ func interruptible() (context.Context, context.CancelFunc) {
 // newRoot builds the command tree. started is set as soon as a command's own code runs.
 func newRoot() (root *cobra.Command, started *bool) {
 	started = new(bool)
-	root = &cobra.Command{
+	root = group(&cobra.Command{
 		Use:   "roster",
 		Short: "Turn files of people into audiences",
 		Long: "Roster turns a file of people into an audience: a governed, expiring set of memberships that other\n" +
@@ -112,8 +121,11 @@ func newRoot() (root *cobra.Command, started *bool) {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
-	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newUpload(), newAudience(), newMembers(), newRejects(), newVerify(), newCheck(), newProfile(), newClient(), newSecrets(), newVersion())
+		Version:           versionText(),
+	}, newServe(), newDemo(), newImport(), newUpload(), newAudience(), newMembers(), newRejects(), newVerify(), newCheck(), newProfile(), newClient(), newSecrets(), newVersion())
+	root.SetVersionTemplate("{{.Version}}")
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetHelpCommand(newHelp(root))
 	return root, started
 }
 
@@ -126,6 +138,15 @@ func addSettings(cmd *cobra.Command, only ...string) {
 		cmd.Flags().String(s.Name, s.Default, s.Usage+" ("+s.Env()+")")
 	}
 	cmd.Flags().String("config", "", "file of settings, YAML or JSON, with the flags' names as keys")
+}
+
+// loadExisting is loadConfig for a command that works on the data directory alone, which must be there.
+func loadExisting(cmd *cobra.Command) (app.Config, error) {
+	cfg, err := loadConfig(cmd)
+	if err == nil && !app.IsDataDir(cfg.DataDir) {
+		err = noDataDir(cfg.DataDir, "name one with --data-dir")
+	}
+	return cfg, err
 }
 
 // loadConfig puts the configuration of a server together from the command's flags, the environment and the

@@ -99,12 +99,9 @@ func runMembers(cmd *cobra.Command, o membersOptions) error {
 }
 
 func writeMembers(ctx context.Context, c *client.Client, o membersOptions, out *bufio.Writer) error {
-	a, found, err := findAudience(ctx, c, o.name)
+	a, err := theAudience(ctx, c, o.name)
 	if err != nil {
 		return err
-	}
-	if !found {
-		return usagef("there is no audience %q", o.name)
 	}
 	_, err = c.Members(ctx, a.AudienceID, o.query(), out)
 	return err

@@ -11,8 +11,7 @@ import (
 
 func newProfile() *cobra.Command {
 	cmd := &cobra.Command{Use: "profile", Short: "Mend the profile store, which answers look-ups"}
-	cmd.AddCommand(newProfileRebuild())
-	return cmd
+	return group(cmd, newProfileRebuild())
 }
 
 func newProfileRebuild() *cobra.Command {
@@ -26,7 +25,7 @@ func newProfileRebuild() *cobra.Command {
 			"Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadExisting(cmd)
 			if err != nil {
 				return err
 			}

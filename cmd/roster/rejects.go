@@ -71,12 +71,9 @@ func runRejects(cmd *cobra.Command, o rejectsOptions) error {
 }
 
 func writeRejects(ctx context.Context, c *client.Client, o rejectsOptions, out *bufio.Writer) error {
-	a, found, err := findAudience(ctx, c, o.name)
+	a, err := theAudience(ctx, c, o.name)
 	if err != nil {
 		return err
-	}
-	if !found {
-		return usagef("there is no audience %q", o.name)
 	}
 	run, err := findRun(ctx, c, a, o.run)
 	if err != nil {

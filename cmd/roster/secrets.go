@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,7 @@ func newSecrets() *cobra.Command {
 			"encrypted by the master key, which is elsewhere if the server was told so.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
 	}
-	cmd.AddCommand(newSecretsRotate(), newSecretsRewrap(), newSecretsReplaceLost())
-	return cmd
+	return group(cmd, newSecretsRotate(), newSecretsRewrap(), newSecretsReplaceLost())
 }
 
 func newSecretsRotate() *cobra.Command {
@@ -60,7 +60,10 @@ func newSecretsRewrap() *cobra.Command {
 		if (to.File == "") == (to.URL == "") {
 			return usagef("give one of --to-master-key-file and --to-master-key-url")
 		}
-		cfg, err := loadConfig(cmd)
+		if _, err := os.Stat(to.File); to.File != "" && err != nil {
+			return usagef("--to-master-key-file: %w", named(err))
+		}
+		cfg, err := loadExisting(cmd)
 		if err != nil {
 			return err
 		}
@@ -85,7 +88,7 @@ func newSecretsReplaceLost() *cobra.Command {
 	}
 	addSettings(cmd, "data-dir", "master-key-file", "master-key-url")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(cmd)
+		cfg, err := loadExisting(cmd)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,11 @@ func serve(ctx context.Context, out io.Writer, cfg app.Config) error {
 
 // startServer starts a server in this process, or leaves nothing running.
 func startServer(ctx context.Context, cfg app.Config) (*app.App, error) {
+	for name, file := range map[string]string{"--master-key-file": cfg.MasterKey.File, "--metrics-token-file": cfg.MetricsTokenFile} {
+		if _, err := os.Stat(file); file != "" && err != nil { // before a data directory is made
+			return nil, usagef("%s: %w", name, named(err))
+		}
+	}
 	a, err := app.New(ctx, cfg)
 	if err != nil {
 		return nil, err

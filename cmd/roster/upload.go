@@ -23,7 +23,7 @@ type uploadOptions struct {
 }
 
 func newUpload() *cobra.Command {
-	var o uploadOptions
+	o := uploadOptions{connector: connector{mayMake: true}}
 	cmd := &cobra.Command{
 		Use:   "upload FILE...",
 		Short: "Put files into the landing zone",
@@ -47,12 +47,8 @@ func newUpload() *cobra.Command {
 func runUpload(cmd *cobra.Command, files []string, o uploadOptions) error {
 	targets := map[string]string{}
 	for _, file := range files {
-		info, err := os.Stat(file)
-		if err != nil {
-			return usagef("%w", err)
-		}
-		if !info.Mode().IsRegular() {
-			return usagef("%s is not a file", file)
+		if err := isFile(file); err != nil {
+			return err
 		}
 		target := path.Join(o.folder, filepath.Base(file))
 		if other, taken := targets[target]; taken {
@@ -71,6 +67,25 @@ func runUpload(cmd *cobra.Command, files []string, o uploadOptions) error {
 		}
 	}
 	return errors.Join(err, conn.close())
+}
+
+// isFile refuses what is no file that can be read.
+func isFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return usagef("%w", named(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return usagef("%w", named(err))
+	case info.IsDir():
+		return usagef("%s is a folder; name a file", name)
+	case !info.Mode().IsRegular():
+		return usagef("%s is not a file", name)
+	}
+	return nil
 }
 
 // uploadFile puts one file into the landing zone, shows how far it has come, and tells of its end.

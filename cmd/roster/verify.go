@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"reflect"
 	"strings"
@@ -74,11 +73,11 @@ func runVerify(cmd *cobra.Command, o verifyOptions, cfg app.Config) error {
 	defer cancel()
 	keys, err := o.keys(ctx, cfg)
 	if err != nil {
-		return usagef("the server's keys: %w", err)
+		return usagef("the server's keys: %w", named(err))
 	}
 	text, err := readReceipt(cmd.InOrStdin(), o.receipt)
 	if err != nil {
-		return usagef("the receipt: %w", err)
+		return usagef("the receipt: %w", named(err))
 	}
 	v, err := verifyReceipt(text, keys)
 	if err != nil {
@@ -101,15 +100,17 @@ func (o verifyOptions) keys(ctx context.Context, cfg app.Config) ([]byte, error)
 	case o.server != "" && o.jwks != "":
 		return nil, errors.New("--server and --jwks exclude each other")
 	case o.server != "":
+		if err := checkAddress(o.server); err != nil {
+			return nil, err
+		}
 		return client.Keys(ctx, o.server)
 	case o.jwks != "":
 		return os.ReadFile(o.jwks)
 	}
-	keys, err := auth.PublicKeys(app.KeyPath(cfg.DataDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no server's data in %s; use --data-dir, --server or --jwks", cfg.DataDir)
+	if !app.IsDataDir(cfg.DataDir) {
+		return nil, noDataDir(cfg.DataDir, "name one with --data-dir, a server with --server, or a file with a server's keys with --jwks")
 	}
-	return keys, err
+	return auth.PublicKeys(app.KeyPath(cfg.DataDir))
 }
 
 // maxReceipt bounds what is read of a receipt. Its files make it long.

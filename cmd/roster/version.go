@@ -9,13 +9,19 @@ import (
 	"roster/internal/app"
 )
 
+// versionText is what roster version, --version and -v print.
+func versionText() string {
+	commit, date := app.Revision()
+	return fmt.Sprintf("roster %s, commit %s, date %s, %s, %s/%s\n", app.Version(), commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, the commit that it was built from, and the commit's date",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "roster %s, %s, %s/%s\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionText())
 			return err
 		},
 	}

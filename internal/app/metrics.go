@@ -1,8 +1,6 @@
 package app
 
 import (
-	"runtime/debug"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -19,18 +17,4 @@ func newRegistry() *prometheus.Registry {
 	info.Set(1)
 	r.MustRegister(info)
 	return r
-}
-
-// version is set by the linker in releases.
-var version string
-
-// Version is the version of this build: the release's, else what the build recorded, else "development".
-func Version() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "development"
 }

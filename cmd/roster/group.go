@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// group makes a command of others. Without one of them it shows its help.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(commands...)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// unknownCommand says that a group has no command of that name, and which one may be meant.
+func unknownCommand(group *cobra.Command, name string) error {
+	group.SuggestionsMinimumDistance = 2
+	if like := group.SuggestionsFor(name); len(like) > 0 {
+		return usagef("unknown command %q for %q; did you mean %s?", name, group.CommandPath(), strings.Join(like, " or "))
+	}
+	var names []string
+	for _, c := range group.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return usagef("unknown command %q for %q; its commands are %s", name, group.CommandPath(), strings.Join(names, ", "))
+}
+
+// wrongFlag is an error in the flags of a command. A command that does not exist is the first thing to tell.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	text := err.Error()
+	if typed, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
+		if like := likeFlag(cmd.Flags(), typed); like != "" {
+			return usagef("unknown flag: --%s; did you mean --%s? (see %s --help)", typed, like, cmd.CommandPath())
+		}
+	}
+	return usagef("%s (see %s --help)", text, cmd.CommandPath())
+}
+
+// likeFlag is the flag that differs least from what was typed, "" when none is near.
+func likeFlag(flags *pflag.FlagSet, typed string) (name string) {
+	const near = 2 // letters
+	least := near + 1
+	flags.VisitAll(func(f *pflag.Flag) {
+		if d := distance(f.Name, typed); d < least && d < len(typed) && !f.Hidden {
+			least, name = d, f.Name
+		}
+	})
+	return name
+}
+
+// distance is how many letters must be put in, left out or changed to make one text of another.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := slices.Clone(row)
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, before[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// newHelp makes the command that shows the help of others.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return fmt.Errorf("find the command: %w", err)
+			}
+			if len(rest) > 0 && cmd.HasAvailableSubCommands() {
+				return unknownCommand(cmd, rest[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
+}
