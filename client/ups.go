@@ -13,7 +13,8 @@ type UPSAudience struct {
 	Name           string     `json:"name"`
 	Description    string     `json:"description,omitempty"`
 	Namespace      string     `json:"namespace"`
-	Type           string     `json:"type"` // ExternalSegment
+	Type           string     `json:"type"`                   // ExternalSegment
+	AudienceType   string     `json:"audienceType,omitempty"` // what the server calls accounts; absent for people
 	OriginName     string     `json:"originName"`
 	LifecycleState string     `json:"lifecycleState"` // draft, published or inactive
 	ImsOrgID       string     `json:"imsOrgId"`

@@ -197,6 +197,9 @@ func (s *server) listAudiences(c *call) (answer, error) {
 		q.problems.State("status", audience.State(status))
 		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "lifecycleState", Value: status})
 	}
+	if of := q.Get("audienceType"); of != "" {
+		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "audienceType", Value: of})
+	}
 	for _, by := range []struct{ parameter, property string }{{"label", "labels"}, {"tag", "tags"}} {
 		for _, value := range q.Values[by.parameter] {
 			want.Filters = append(want.Filters, meta.AudienceFilter{Property: by.property, Value: value})

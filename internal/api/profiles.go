@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	profileSchema = "_xdm.context.profile"
 	// maxIdentities bounds one look-up.
 	maxIdentities = 2000
 	// membershipVersion is the version of every membership's definition: an external audience has only one.
@@ -35,7 +34,7 @@ func (s *server) lookup(c *call) (answer, error) {
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	found, err := s.Service.Lookup(c.Context(), c.actor, []control.IdentityRef{who}, parts.values)
+	found, err := s.Service.Lookup(c.Context(), c.actor, []control.IdentityRef{who}, control.LookupOptions{Values: parts.values, Accounts: q.Get("schema.name") == audience.EntityAccounts})
 	if err != nil {
 		return answer{}, err
 	}
@@ -57,10 +56,17 @@ func (q *query) payload() *bool {
 	return nil
 }
 
+// checkSchema checks the class of what a call is about.
+func checkSchema(p *audience.Problems, name string) {
+	if name != audience.EntityPeople && name != audience.EntityAccounts {
+		p.Add("schema.name", "must be %s, or %s for accounts", audience.EntityPeople, audience.EntityAccounts)
+	}
+}
+
 // identity reads which identity a call is about.
 func (q *query) identity() control.IdentityRef {
-	if schema := q.Get("schema.name"); q.Has("schema.name") && schema != profileSchema {
-		q.problems.Add("schema.name", "must be "+profileSchema)
+	if q.Has("schema.name") {
+		checkSchema(&q.problems, q.Get("schema.name"))
 	}
 	for _, name := range []string{"entityId", "entityIdNS"} {
 		if q.Get(name) == "" {
@@ -81,7 +87,8 @@ func (s *server) lookupMany(c *call) (answer, error) {
 		return answer{}, err
 	}
 	parts := partsOf(in.Fields, in.Payload)
-	found, err := s.Service.Lookup(c.Context(), c.actor, refs, parts.values)
+	accounts := in.Schema != nil && in.Schema.Name == audience.EntityAccounts
+	found, err := s.Service.Lookup(c.Context(), c.actor, refs, control.LookupOptions{Values: parts.values, Accounts: accounts})
 	if err != nil {
 		return answer{}, err
 	}
@@ -90,8 +97,8 @@ func (s *server) lookupMany(c *call) (answer, error) {
 
 func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
 	var problems audience.Problems
-	if in.Schema != nil && in.Schema.Name != profileSchema {
-		problems.Add("schema.name", "must be "+profileSchema)
+	if in.Schema != nil {
+		checkSchema(&problems, in.Schema.Name)
 	}
 	if len(in.Identities) == 0 || len(in.Identities) > maxIdentities {
 		problems.Add("identities", "must hold 1 to %d identities", maxIdentities)

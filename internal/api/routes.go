@@ -79,7 +79,7 @@ func (s *server) routes() []route {
 		{method: "POST", path: external + "/validate", do: s.validate, reads: true},
 		{method: "GET", path: externals + "/task/{taskId}", also: []string{external + "/task/{taskId}"}, do: s.task},
 		{method: "GET", path: externals + "/operations/{operationId}", also: []string{external + "/operations/{operationId}"}, do: s.operation},
-		{method: "GET", path: external, do: s.listAudiences, takes: parameters{"start": text, "limit": exact, "name": text, "status": exact, "label": text, "tag": text}},
+		{method: "GET", path: external, do: s.listAudiences, takes: parameters{"start": text, "limit": exact, "name": text, "status": exact, "label": text, "tag": text, "audienceType": text}},
 		{method: "GET", path: one, do: s.audience},
 		{method: "PATCH", path: one, do: s.updateAudience},
 		{method: "DELETE", path: one, do: s.deleteAudience},

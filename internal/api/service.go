@@ -66,7 +66,7 @@ type Service interface {
 	ActorSandbox(ctx context.Context, a audience.Actor) (audience.Sandbox, error)
 	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error)
 	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
-	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef, values control.ValuesWanted) ([]control.Profile, error)
+	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef, o control.LookupOptions) ([]control.Profile, error)
 	Upload(ctx context.Context, a audience.Actor, path string, u landing.Upload) (landing.State, error)
 	Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []source.Object, more bool, err error)
 	DeleteFile(ctx context.Context, a audience.Actor, path string) error

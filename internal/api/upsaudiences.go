@@ -59,9 +59,6 @@ func (s *server) listUPSAudiences(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.UPSAudienceList{Children: []client.UPSAudience{}}
-	if entity := q.Get("entityType"); entity != "" && entity != profileSchema { // audiences of accounts, of which there are none
-		return answer{http.StatusOK, body}, nil
-	}
 	limit := want.Limit
 	want.Limit++ // to see whether there is a page after this one
 	list, counted, err := s.Service.Audiences(c.Context(), c.actor, want)
@@ -104,6 +101,9 @@ func (q *query) audiences() (want meta.AudienceQuery, total int) {
 			continue
 		}
 		want.Filters = append(want.Filters, meta.AudienceFilter{Property: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	if entity := q.Get("entityType"); entity != "" {
+		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "entityType", Value: entity})
 	}
 	want.SortBy, want.Descending = q.audienceSort()
 	return want, from.Total
@@ -276,6 +276,9 @@ func upsAudience(a *audience.Audience, sandbox *audience.Sandbox) client.UPSAudi
 		CreationTime:      a.CreatedAt.UnixMilli(), UpdateTime: a.UpdatedAt.UnixMilli(),
 		CreateEpoch: epoch(a.CreatedAt), UpdateEpoch: epoch(a.UpdatedAt), CreatedBy: a.CreatedBy,
 		Etag: a.Etag(), Dependents: []string{}, Dependencies: []string{}, AudienceMeta: audienceMeta(a),
+	}
+	if a.AudienceType != audience.TypePeople {
+		body.AudienceType = a.AudienceType
 	}
 	if a.LastRun != "" {
 		byNamespace := map[string]int64{}

@@ -300,7 +300,7 @@ func (f *fake) Submit(_ context.Context, a audience.Actor, d control.Draft) (aud
 		return audience.Task{}, err
 	}
 	d.Fields = slices.Clone(d.Fields)
-	if err := audience.Validate(&d, func(code string) (string, bool, []string) { return audience.Resolve(code, nil) }); err != nil {
+	if err := audience.Validate(&d, audience.Rules{}); err != nil {
 		return audience.Task{}, err
 	}
 	switch {
@@ -516,8 +516,8 @@ func (f *fake) Member(_ context.Context, _ audience.Actor, id audience.ID, who c
 	return f.member, absent("audience", id)
 }
 
-func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef, values control.ValuesWanted) ([]control.Profile, error) {
-	f.values = values
+func (f *fake) Lookup(_ context.Context, _ audience.Actor, ids []control.IdentityRef, o control.LookupOptions) ([]control.Profile, error) {
+	f.values = o.Values
 	return f.profiles, f.called(ids)
 }
 

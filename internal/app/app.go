@@ -179,7 +179,7 @@ func (a *App) wire(ctx context.Context) error {
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
 		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log},
 		Clock:    a.cfg.Clock, Settled: a.clock.settled, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails, Limits: a.cfg.Limits, Memory: budget, SuppressErased: a.cfg.SuppressErased, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended, Reading: a.words.note, Working: working,
+		Guardrails: a.cfg.Guardrails, Limits: a.cfg.Limits, Memory: budget, SuppressErased: a.cfg.SuppressErased, AccountType: a.cfg.AccountType, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended, Reading: a.words.note, Working: working,
 	})
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})

@@ -65,6 +65,8 @@ type Config struct {
 	Guardrails bool
 	// OIDC is another issuer of tokens; it has no Issuer when there is none.
 	OIDC auth.OIDC
+	// AccountType is the audienceType of audiences of accounts; "" refuses them.
+	AccountType string
 	// SuppressErased has runs reject the rows of people who were erased.
 	SuppressErased bool
 	// SettleAge is how old a file of a folder must be to be taken for whole; nil means control.DefaultSettleAge.

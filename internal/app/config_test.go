@@ -57,6 +57,8 @@ func TestLoadErrors(t *testing.T) {
 		{"s3-environment-endpoints", "https://user:hunter2@s3.example.com", "addresses of stores"},
 		{"landing-url", "gs://bucket?region=eu", "not a part"},
 		{"landing-url", "ftp://bucket", "azblob://"},
+		{"account-audience-type", "people", "another type"},
+		{"account-audience-type", "B2B account", "letters"},
 		{"memory", "lots", "size"},
 		{"undo-window", "7 days", "time"},
 		{"undo-window", "59m", "1h or more"},

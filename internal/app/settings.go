@@ -8,12 +8,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"roster/internal/audience"
 	"roster/internal/auth"
 	"roster/internal/control"
 )
@@ -75,6 +77,7 @@ func Settings() []Setting {
 		{"oidc-roles-claim", "claim with the roles: viewer, editor or admin for every sandbox, prod:editor for one", auth.DefaultRolesClaim, text(func(c *Config) *string { return &c.OIDC.RolesClaim })},
 		{"oidc-role-prefix", "what the roles for this server begin with; others are not looked at", "", text(func(c *Config) *string { return &c.OIDC.RolePrefix })},
 		{"oidc-labels-claim", "claim with the labels that the caller holds, * for all", auth.DefaultLabelsClaim, text(func(c *Config) *string { return &c.OIDC.LabelsClaim })},
+		{"account-audience-type", "audienceType of audiences of accounts, such as account; they are refused when absent", "", setAccountType},
 		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", flag(func(c *Config) *bool { return &c.SuppressErased })},
 		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
@@ -84,6 +87,17 @@ func Settings() []Setting {
 		{"role", "what this process does", "all", setRole},
 		{"debug-listen", "loopback host:port for pprof", "", setDebugListen},
 	}
+}
+
+// accountType is what an audienceType may be.
+var accountType = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+func setAccountType(c *Config, v string) error {
+	if !accountType.MatchString(v) || v == audience.TypePeople {
+		return fmt.Errorf("%.64q must have 1 to 64 letters, digits, _ and -, and be another type than %s", v, audience.TypePeople)
+	}
+	c.AccountType = v
+	return nil
 }
 
 func text(field func(*Config) *string) func(*Config, string) error {

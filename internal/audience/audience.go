@@ -33,6 +33,9 @@ const (
 	OriginUpload     = "CUSTOM_UPLOAD"
 	TypePeople       = "people"
 	SourceTypeCloud  = "Cloud Storage"
+	// EntityPeople and EntityAccounts are the classes of what audiences are of, as other services name them.
+	EntityPeople   = "_xdm.context.profile"
+	EntityAccounts = "_xdm.context.account"
 	// TypeExternal is the type of every audience among those of other services (contract, section 3, Audiences).
 	TypeExternal = "ExternalSegment"
 	// LandingContainer is the name of a landing zone's container; a path may begin with it.

@@ -11,7 +11,7 @@ import (
 func problems(f *audience.Format, g audience.Guards) string {
 	d := draft()
 	d.Source.Format, d.Guards = f, g
-	if err := audience.Validate(&d, lookup); err != nil {
+	if err := audience.Validate(&d, audience.Rules{}); err != nil {
 		return err.Error()
 	}
 	return ""

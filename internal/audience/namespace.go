@@ -27,10 +27,22 @@ const (
 	idNonPeople   = "Non_people"
 	idPartner     = "Partner"
 	idPhone       = "Phone"
+	idAccount     = "B2B_ACCOUNT"
 )
 
 // IDTypes lists the types that a namespace may have.
-var IDTypes = []string{idCookie, idCrossDevice, idDevice, idEmail, idMobile, idNonPeople, idPartner, idPhone}
+var IDTypes = []string{idCookie, idCrossDevice, idDevice, idEmail, idMobile, idNonPeople, idPartner, idPhone,
+	idAccount, "B2B_ACCOUNT_PERSON", "B2B_OPPORTUNITY", "B2B_OPPORTUNITY_PERSON", "B2B_CAMPAIGN", "B2B_CAMPAIGN_MEMBER", "B2B_MARKETING_LIST", "B2B_MARKETING_LIST_MEMBER"}
+
+// accountIDTypes are the types of namespaces that may identify accounts.
+var accountIDTypes = []string{idAccount, idNonPeople}
+
+// IdentifiesAccounts reports whether a namespace, be it standard or one of the given custom ones, may identify accounts.
+func IdentifiesAccounts(code string, custom []Namespace) bool {
+	return slices.ContainsFunc(AllNamespaces(custom), func(n Namespace) bool {
+		return strings.EqualFold(n.Code, code) && slices.Contains(accountIDTypes, n.IDType)
+	})
+}
 
 // standard lists the namespaces that every organization has. The numbers up to 411 and from 20914 are AEP's;
 // AEP's documents give none for the others, which have numbers of ours between those.

@@ -23,29 +23,31 @@ const CloudLanding = "DLZ"
 
 var customIDPattern = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
 
-// Lookup finds the canonical form of a namespace code; see Resolve.
-type Lookup func(code string) (canonical string, ok bool, nearest []string)
+// Rules are what Validate goes by beside the contract.
+type Rules struct {
+	Namespaces []Namespace // the organization's own
+	// AccountType is the audienceType of audiences of accounts; "" when the server has none of those (contract, section 5).
+	AccountType string
+}
 
 // Validate checks a submitted audience by the contract's section 2 and normalises it in place: defaults are
 // filled in, namespace codes become canonical, and the path becomes relative to the root of its store. Its
 // error is an *Error with one Problem for each offending field. A TTLDays of 0 stands for an absent one: whoever
 // decodes a request refuses an explicit 0. ProfileIngestion has no value that means absent; the decoder puts
 // in its default.
-func Validate(d *Audience, lookup Lookup) error {
+func Validate(d *Audience, r Rules) error {
 	var p Problems
 	p.Text("name", d.Name)
 	if d.CustomID != "" && (!customIDPattern.MatchString(d.CustomID) || len(d.CustomID) > MaxText) {
 		p.Add("customAudienceId", "must begin with a letter, _ or $ and go on with letters, digits, _ or $, at most %d in all", MaxText)
 	}
 	p.OptionalText("description", d.Description)
-	validateFields(&p, d.Fields, lookup)
+	validateFields(&p, d.Fields, r.Namespaces)
 	p.Source(&d.Source)
 	p.Guards("guards", d.Guards)
 	d.TTLDays = cmp.Or(d.TTLDays, DefaultTTLDays)
 	p.TTL(d.TTLDays)
-	if d.AudienceType = cmp.Or(d.AudienceType, TypePeople); d.AudienceType != TypePeople {
-		p.Add("audienceType", "%.64q is not supported; only %q is", d.AudienceType, TypePeople)
-	}
+	validateAudienceType(&p, d, r)
 	switch d.OriginName {
 	case OriginUpload:
 	case "":
@@ -61,6 +63,27 @@ func Validate(d *Audience, lookup Lookup) error {
 	p.Labels("labels", d.Labels)
 	p.Tags("tags", d.Tags)
 	return p.Err()
+}
+
+// validateAudienceType checks whom the audience is of. The members of one of accounts are accounts: its primary identity is one.
+func validateAudienceType(p *Problems, d *Audience, r Rules) {
+	switch d.AudienceType = cmp.Or(d.AudienceType, TypePeople); {
+	case d.AudienceType == TypePeople:
+	case r.AccountType == "":
+		p.Add("audienceType", "%.64q is not supported; only %q is, and the type of audiences of accounts that the server's setting --account-audience-type names, which is not set",
+			d.AudienceType, TypePeople)
+	case d.AudienceType != r.AccountType:
+		p.Add("audienceType", "%.64q is not supported; %q is, and %q for accounts", d.AudienceType, TypePeople, r.AccountType)
+	default:
+		i := d.PrimaryIdentity()
+		if i < 0 {
+			return // which the fields' own check says
+		}
+		if _, known, _ := Resolve(d.Fields[i].IdentityNs, r.Namespaces); known && !IdentifiesAccounts(d.Fields[i].IdentityNs, r.Namespaces) {
+			p.Add(fmt.Sprintf("fields[%d].identityNs", i), "%s is no namespace of accounts, and the first identity of an audience of accounts must be an account's: "+
+				"give it a namespace with the idType %s (POST /data/core/idnamespace/identities)", d.Fields[i].IdentityNs, strings.Join(accountIDTypes, " or "))
+		}
+	}
 }
 
 // FieldNamed returns the index of the field with that name, ignoring case and the white space around it; -1
@@ -91,7 +114,7 @@ func NameKey(name string) string {
 	}, strings.TrimSpace(name))
 }
 
-func validateFields(p *Problems, fields []Field, lookup Lookup) {
+func validateFields(p *Problems, fields []Field, custom []Namespace) {
 	switch n := len(fields); {
 	case n == 0:
 		p.Add("fields", "is required: 1 to %d fields, at least one of them with identityNs", MaxFields)
@@ -105,7 +128,7 @@ func validateFields(p *Problems, fields []Field, lookup Lookup) {
 	for i := range fields {
 		path := fmt.Sprintf("fields[%d]", i)
 		validateFieldName(p, path+".name", fields[i].Name, seen, i)
-		validateField(p, path, &fields[i], lookup)
+		validateField(p, path, &fields[i], custom)
 		if fields[i].IdentityNs != "" {
 			identities++
 		}
@@ -146,7 +169,7 @@ func wrongName(name string) string {
 	return ""
 }
 
-func validateField(p *Problems, path string, f *Field, lookup Lookup) {
+func validateField(p *Problems, path string, f *Field, custom []Namespace) {
 	switch {
 	case f.Type == "":
 		p.Add(path+".type", "is required: one of %s", joinTypes())
@@ -155,7 +178,7 @@ func validateField(p *Problems, path string, f *Field, lookup Lookup) {
 	}
 	f.Proposed = f.Proposed && f.Type != String // which keeps everything
 	if f.IdentityNs != "" {
-		canonical, ok, nearest := lookup(f.IdentityNs)
+		canonical, ok, nearest := Resolve(f.IdentityNs, custom)
 		if ok {
 			f.IdentityNs = canonical
 		} else {

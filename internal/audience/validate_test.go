@@ -10,8 +10,6 @@ import (
 	"roster/internal/audience"
 )
 
-func lookup(code string) (string, bool, []string) { return audience.Resolve(code, nil) }
-
 // draft is a submitted audience that is valid as it stands.
 func draft() audience.Audience {
 	return audience.Audience{
@@ -30,7 +28,7 @@ func draft() audience.Audience {
 func TestValidateNormalises(t *testing.T) {
 	t.Parallel()
 	d := draft()
-	if err := audience.Validate(&d, lookup); err != nil {
+	if err := audience.Validate(&d, audience.Rules{}); err != nil {
 		t.Fatal(err)
 	}
 	want := draft()
@@ -44,7 +42,7 @@ func TestValidateNormalises(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", d, want)
 	}
 	again := d
-	if err := audience.Validate(&again, lookup); err != nil || !reflect.DeepEqual(again, d) {
+	if err := audience.Validate(&again, audience.Rules{}); err != nil || !reflect.DeepEqual(again, d) {
 		t.Errorf("a second time: %+v, %v", again, err)
 	}
 }
@@ -63,7 +61,7 @@ func TestValidateAccepts(t *testing.T) {
 	} {
 		d := draft()
 		change(&d)
-		if err := audience.Validate(&d, lookup); err != nil {
+		if err := audience.Validate(&d, audience.Rules{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -118,6 +116,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"ttl too long", func(d *audience.Audience) { d.TTLDays = 91 }, []string{"ttlInDays"}},
 		{"ttl negative", func(d *audience.Audience) { d.TTLDays = -1 }, []string{"ttlInDays"}},
 		{"audience type", func(d *audience.Audience) { d.AudienceType = "account" }, []string{"audienceType"}},
+		{"other case", func(d *audience.Audience) { d.AudienceType = "People" }, []string{"audienceType"}},
 		{"no origin", func(d *audience.Audience) { d.OriginName = "" }, []string{"originName"}},
 		{"origin", func(d *audience.Audience) { d.OriginName = "DATA_DISTILLER" }, []string{"originName"}},
 		{"path type", func(d *audience.Audience) { d.Source.Type = "zip" }, []string{"sourceSpec.type"}},
@@ -133,7 +132,36 @@ func TestValidateRefuses(t *testing.T) {
 	} {
 		d := draft()
 		c.change(&d)
-		wantProblems(t, c.name, audience.Validate(&d, lookup), c.paths...)
+		wantProblems(t, c.name, audience.Validate(&d, audience.Rules{}), c.paths...)
+	}
+}
+
+func TestValidateAudienceType(t *testing.T) {
+	t.Parallel()
+	own := []audience.Namespace{{Code: "Erp", IDType: "B2B_ACCOUNT"}, {Code: "Plant", IDType: "Non_people"}, {Code: "Card", IDType: "Cross_device"}}
+	for _, c := range []struct {
+		typ, accounts, namespace string
+		paths                    []string
+	}{
+		{"people", "", "email", nil},
+		{"people", "account", "erp", nil},
+		{"", "account", "email", nil},
+		{"account", "account", "erp", nil},
+		{"account", "account", "PLANT", nil},
+		{"account", "account", "Card", []string{"fields[0].identityNs"}},
+		{"account", "account", "email", []string{"fields[0].identityNs"}},
+		{"account", "account", "nowhere", []string{"fields[0].identityNs"}},
+		{"account", "company", "erp", []string{"audienceType"}},
+		{"company", "company", "erp", nil},
+	} {
+		d := draft()
+		d.AudienceType, d.Fields[0].IdentityNs = c.typ, c.namespace
+		err := audience.Validate(&d, audience.Rules{Namespaces: own, AccountType: c.accounts})
+		if len(c.paths) > 0 {
+			wantProblems(t, fmt.Sprint(c), err, c.paths...)
+		} else if err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 
@@ -188,7 +216,7 @@ func TestValidatePath(t *testing.T) {
 	} {
 		d := draft()
 		d.Source.Path, d.Source.Type, d.Source.CloudType = c.path, c.typ, c.cloud
-		err := audience.Validate(&d, lookup)
+		err := audience.Validate(&d, audience.Rules{})
 		if c.refuse {
 			wantProblems(t, c.path, err, "sourceSpec.path")
 		} else if err != nil || d.Source.Path != c.want {
@@ -204,7 +232,7 @@ func TestManyProblems(t *testing.T) {
 	for i := range d.Fields {
 		d.Fields[i].Type = "x"
 	}
-	err := audience.Validate(&d, lookup)
+	err := audience.Validate(&d, audience.Rules{})
 	var e *audience.Error
 	if !errors.As(err, &e) || len(e.Problems) != 20 || !strings.HasSuffix(e.Message, "; and 15 more") {
 		t.Errorf("%v", err)

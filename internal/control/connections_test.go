@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/control"
 	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/queue"
@@ -173,7 +174,7 @@ func TestRights(t *testing.T) {
 			"Connections":   func(a audience.Actor) error { _, err := w.Connections(ctx, a, "", "", 0); return err },
 			"Namespaces":    func(a audience.Actor) error { _, err := w.Namespaces(ctx, a); return err },
 			"Sandboxes":     func(a audience.Actor) error { _, err := w.Sandboxes(ctx, a); return err },
-			"Lookup":        func(a audience.Actor) error { _, err := w.Lookup(ctx, a, nil, nil); return err },
+			"Lookup":        func(a audience.Actor) error { _, err := w.Lookup(ctx, a, nil, control.LookupOptions{}); return err },
 		},
 		audience.Viewer: {
 			"Submit":           func(a audience.Actor) error { _, err := w.Submit(ctx, a, draft("list")); return err },

@@ -70,7 +70,7 @@ func TestLabelsHide(t *testing.T) {
 		if err != nil || (len(flows) == 1) != c.sees {
 			t.Errorf("flows with %q: %d, %v", c.grants, len(flows), err)
 		}
-		found, err := w.Lookup(ctx, actor, []control.IdentityRef{who}, nil)
+		found, err := w.Lookup(ctx, actor, []control.IdentityRef{who}, control.LookupOptions{})
 		if err != nil || found[0].Found != c.sees || (len(found[0].Memberships) == 1) != c.sees || found[0].Primary != c.sees {
 			t.Errorf("look-up with %q: %+v, %v", c.grants, found, err)
 		}

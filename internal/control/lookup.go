@@ -48,9 +48,14 @@ type Membership struct {
 	Values *Values
 }
 
-// Lookup returns the profiles of identities, in their order; an unknown one has Found false. They have no values when
-// values is nil.
-func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef, values ValuesWanted) ([]Profile, error) {
+// LookupOptions say what of profiles is wanted.
+type LookupOptions struct {
+	Values   ValuesWanted // nil for none
+	Accounts bool         // memberships of audiences of accounts alone
+}
+
+// Lookup returns the profiles of identities, in their order; an unknown one has Found false.
+func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef, o LookupOptions) ([]Profile, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
 	}
@@ -70,14 +75,14 @@ func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRe
 		return nil, err
 	}
 	for i := range profiles {
-		if err := s.show(ctx, a, &profiles[i], found[i]); err != nil {
+		if err := s.show(ctx, a, &profiles[i], found[i], o.Accounts); err != nil {
 			return nil, err
 		}
 	}
-	if values == nil {
+	if o.Values == nil {
 		return profiles, nil
 	}
-	return profiles, s.addValues(ctx, a, profiles, keys, values)
+	return profiles, s.addValues(ctx, a, profiles, keys, o.Values)
 }
 
 // identify resolves the namespaces and normalises the ids.
@@ -181,15 +186,16 @@ func (s *Service) resolve(ctx context.Context, org, namespace string) (code stri
 	return code, ok, nearest, nil
 }
 
-// show puts the memberships that can be shown to the actor into the profile.
-func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored []profile.Membership) error {
+// show puts the memberships that can be shown to the actor into the profile, of accounts alone if so wanted.
+func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored []profile.Membership, accounts bool) error {
 	now := s.cfg.Clock()
 	for _, m := range stored {
 		aud, err := s.audiences.get(ctx, m.Audience)
 		if err != nil {
 			return err
 		}
-		if aud == nil || aud.Scope != a.Scope || !aud.ProfileIngestion || !aud.State.Shown() || !a.Grants.Covers(aud.Labels) || !aud.FoundBy(a.Grants, p.Identity.Namespace) {
+		if aud == nil || aud.Scope != a.Scope || !aud.ProfileIngestion || !aud.State.Shown() || !a.Grants.Covers(aud.Labels) || !aud.FoundBy(a.Grants, p.Identity.Namespace) ||
+			accounts && aud.AudienceType == audience.TypePeople {
 			continue // deleted and not swept yet, or not to be shown
 		}
 		shown, modified, ok := membership(aud, m, now)

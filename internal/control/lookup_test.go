@@ -22,7 +22,7 @@ func (p *fakeProfile) member(namespace, id string, m profile.Membership) {
 // look looks one identity up.
 func (w *world) look(namespace, id string) control.Profile {
 	w.t.Helper()
-	found, err := w.Lookup(w.t.Context(), w.editor, []control.IdentityRef{{ID: id, Namespace: namespace}}, nil)
+	found, err := w.Lookup(w.t.Context(), w.editor, []control.IdentityRef{{ID: id, Namespace: namespace}}, control.LookupOptions{})
 	if err != nil || len(found) != 1 {
 		w.t.Fatal(found, err)
 	}
@@ -36,7 +36,7 @@ func TestLookup(t *testing.T) {
 	now := w.clock.now().Unix()
 	w.profile.member("Email", "ada@example.com", profile.Membership{Audience: a.Num, Primary: true, Since: now - 100, Seen: now - 50})
 	w.profile.member("Email", "ada@example.com", profile.Membership{Audience: b.Num, Since: now - 100, Seen: now - 90, RefreshedAt: now - 10})
-	found, err := w.Lookup(t.Context(), w.editor, []control.IdentityRef{{" Ada@Example.com ", "EMAIL"}, {"nobody@example.com", "email"}, {"ada@example.com", "ecid"}}, nil)
+	found, err := w.Lookup(t.Context(), w.editor, []control.IdentityRef{{" Ada@Example.com ", "EMAIL"}, {"nobody@example.com", "email"}, {"ada@example.com", "ecid"}}, control.LookupOptions{})
 	if err != nil || len(found) != 3 {
 		t.Fatal(found, err)
 	}
@@ -182,12 +182,12 @@ func TestLookupHides(t *testing.T) {
 	w.profile.member("Email", "bob@example.com", profile.Membership{Audience: shown.Num, Seen: now})
 	elsewhere := w.editor
 	elsewhere.Scope.Sandbox = "dev"
-	found, err := w.Lookup(t.Context(), elsewhere, []control.IdentityRef{{"bob@example.com", "email"}}, nil)
+	found, err := w.Lookup(t.Context(), elsewhere, []control.IdentityRef{{"bob@example.com", "email"}}, control.LookupOptions{})
 	if err != nil || found[0].Found {
 		t.Errorf("another sandbox's member: %+v, %v", found, err)
 	}
 	elsewhere.Scope.Sandbox = "nowhere"
-	if _, err := w.Lookup(t.Context(), elsewhere, nil, nil); err == nil {
+	if _, err := w.Lookup(t.Context(), elsewhere, nil, control.LookupOptions{}); err == nil {
 		t.Error("an unknown sandbox was looked up in")
 	}
 }
@@ -202,11 +202,11 @@ func TestLookupRefused(t *testing.T) {
 	if p := w.look("iata", " OSL "); p.Identity != (control.IdentityRef{ID: "OSL", Namespace: "IATA"}) {
 		t.Errorf("%+v", p)
 	}
-	_, err := w.Lookup(t.Context(), w.editor, []control.IdentityRef{{"a@example.com", "email"}, {"x", "IATAA"}, {" ", "email"}}, nil)
+	_, err := w.Lookup(t.Context(), w.editor, []control.IdentityRef{{"a@example.com", "email"}, {"x", "IATAA"}, {" ", "email"}}, control.LookupOptions{})
 	wantCode(t, "unknown namespace", err, audience.Invalid, "identities[1].entityIdNS", "IATA,", "identities[2].entityId")
-	_, err = w.Lookup(t.Context(), w.editor, make([]control.IdentityRef, control.MaxLookup+1), nil)
+	_, err = w.Lookup(t.Context(), w.editor, make([]control.IdentityRef, control.MaxLookup+1), control.LookupOptions{})
 	wantCode(t, "too many", err, audience.Invalid, "2001")
-	if found, err := w.Lookup(t.Context(), w.editor, nil, nil); err != nil || len(found) != 0 {
+	if found, err := w.Lookup(t.Context(), w.editor, nil, control.LookupOptions{}); err != nil || len(found) != 0 {
 		t.Errorf("%v, %v", found, err)
 	}
 }

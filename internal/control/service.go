@@ -98,6 +98,8 @@ type Config struct {
 	Guardrails bool
 	// Memory is that of large answers, and of runs; nil means a budget of its own.
 	Memory *memory.Budget
+	// AccountType is the audienceType of audiences of accounts; "" when there are none.
+	AccountType string
 	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
 	SuppressErased bool
 	Worker         string // names this process in leases; default one made of host, process id and chance

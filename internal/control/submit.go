@@ -28,8 +28,7 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 		return audience.Task{}, err
 	}
 	d.Fields = slices.Clone(d.Fields)
-	lookup := func(code string) (string, bool, []string) { return audience.Resolve(code, custom) }
-	if err := audience.Validate(&d, lookup); err != nil {
+	if err := audience.Validate(&d, audience.Rules{Namespaces: custom, AccountType: s.cfg.AccountType}); err != nil {
 		return audience.Task{}, err
 	}
 	var wrong audience.Problems

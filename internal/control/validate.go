@@ -105,7 +105,7 @@ func (s *Service) checkDraft(ctx context.Context, d *Draft) ([]audience.Problem,
 	if len(d.Fields) == 0 {
 		whole.Fields = []audience.Field{{Name: "identity", Type: audience.String, IdentityNs: "Email"}}
 	}
-	err = audience.Validate(&whole, func(code string) (string, bool, []string) { return audience.Resolve(code, custom) })
+	err = audience.Validate(&whole, audience.Rules{Namespaces: custom})
 	d.Source = whole.Source
 	var wrong *audience.Error
 	if err == nil || !errors.As(err, &wrong) {

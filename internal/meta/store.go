@@ -376,8 +376,9 @@ type AudienceFilter struct {
 }
 
 // AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
-// without one; type is audience.TypeExternal of all audiences; labels and tags ask for one label or tag among others.
-var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "lifecycleState", "createdBy", "labels", "tags"}
+// without one; type is audience.TypeExternal of all audiences; entityType is the class of the members, audience.EntityPeople or
+// audience.EntityAccounts; labels and tags ask for one label or tag among others.
+var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "audienceType", "entityType", "lifecycleState", "createdBy", "labels", "tags"}
 
 // RunQuery selects and orders the runs of one audience (contract, section 2, runs query).
 type RunQuery struct {

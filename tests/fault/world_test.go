@@ -309,7 +309,7 @@ func (w *world) lookups(b *strings.Builder) {
 	for _, phone := range []string{"+1", "+2", "+22", "+3", "+4", "+5", "+6"} {
 		ids = append(ids, control.IdentityRef{ID: phone, Namespace: "Phone"})
 	}
-	found, err := w.Lookup(w.t.Context(), editor, ids, nil)
+	found, err := w.Lookup(w.t.Context(), editor, ids, control.LookupOptions{})
 	w.must(err)
 	for i, p := range found {
 		fmt.Fprintf(b, "%s:", ids[i].ID)

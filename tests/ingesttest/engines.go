@@ -64,8 +64,7 @@ func (e *Engines) Audience(t *testing.T, a audience.Audience) *Audience {
 	a.ID, a.Num = audience.ID(uuid.NewString()), e.audiences.Add(1)
 	a.Name, a.OriginName, a.ProfileIngestion = "people", audience.OriginUpload, true
 	a.Source.CloudType = audience.CloudLanding
-	lookup := func(code string) (string, bool, []string) { return audience.Resolve(code, nil) }
-	if err := audience.Validate(&a, lookup); err != nil {
+	if err := audience.Validate(&a, audience.Rules{}); err != nil {
 		t.Fatal(err)
 	}
 	w := &Audience{

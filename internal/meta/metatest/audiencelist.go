@@ -137,6 +137,9 @@ func testAudienceFilters(w *world) {
 	create := func(name, custom, description, namespace, by string) audience.Audience {
 		d := w.draft(name)
 		d.CustomID, d.Description, d.Namespace, d.CreatedBy = custom, description, namespace, by
+		if by == "bob" {
+			d.AudienceType = "account"
+		}
 		t := w.submit(d, at(0))
 		w.finish(t, audience.Success)
 		a, err := w.s.Audience(w.Context(), w.scope, t.AudienceID)
@@ -181,6 +184,14 @@ func testAudienceFilters(w *world) {
 		{is("originName", audience.OriginUpload), both},
 		{is("type", audience.TypeExternal), both},
 		{is("type", "SegmentDefinition"), none},
+		{is("audienceType", audience.TypePeople), both[:1]},
+		{is("audienceType", "account"), both[1:]},
+		{is("audienceType", "accounts"), none},
+		{is("entityType", audience.EntityPeople), both[:1]},
+		{is("entityType", audience.EntityAccounts), both[1:]},
+		{meta.AudienceQuery{Filters: is("entityType", audience.EntityPeople).Filters, SeenBy: &audience.Grants{"core/C1"}}, both[:1]},
+		{meta.AudienceQuery{Filters: is("entityType", audience.EntityAccounts).Filters, SeenBy: &audience.Grants{"core/C1"}}, none},
+		{is("entityType", "profile"), none},
 		{is("lifecycleState", "published"), both[:1]},
 		{is("lifecycleState", "draft"), both[1:]},
 		{is("lifecycleState", "deleted"), none},

@@ -52,7 +52,12 @@ func (q queries) countedAudiences(ctx context.Context, where *audienceConditions
 	if where.filtered {
 		return one(ctx, q, what, where.count(), where.args, value[int])
 	}
-	return one(ctx, q, what, `SELECT CAST(COALESCE(SUM(audiences), 0) AS BIGINT) FROM audience_counts WHERE org = $1 AND sandbox = $2`+where.seen, where.args, value[int])
+	total, err := one(ctx, q, what, `SELECT CAST(COALESCE(SUM(audiences), 0) AS BIGINT) FROM audience_counts WHERE org = $1 AND sandbox = $2`+where.seen, where.args, value[int])
+	if err != nil || !where.people {
+		return total, err
+	}
+	accounts, err := one(ctx, q, what, where.countAccounts(), where.args, value[int])
+	return total - accounts, err
 }
 
 // countAudiences adds n to the number of a sandbox's audiences with a set of labels.
@@ -88,8 +93,13 @@ type audienceConditions struct {
 	seen string
 	// filtered says that it asks for more than the scope and the labels.
 	filtered bool
-	never    bool // no audience can fulfil it
+	// people says that it asks for audiences of people, which are all but a few.
+	people bool
+	never  bool // no audience can fulfil it
 }
+
+// ofAccounts is the condition of audiences of accounts, which have an index of their own.
+const ofAccounts = ` AND audience_type <> 'people'`
 
 // statement is a query and its arguments.
 type statement struct {
@@ -170,6 +180,17 @@ func (c *audienceConditions) filter(f meta.AudienceFilter) error {
 			return fmt.Errorf("a tag as JSON: %w", err)
 		}
 		c.add(`(REPLACE(tags, %s, '') <> tags OR REPLACE(tags, %s, '') <> tags)`, "["+string(text), ","+string(text))
+	case "audienceType":
+		c.add(`audience_type = %s`, f.Value)
+	case "entityType":
+		switch f.Value {
+		case audience.EntityPeople:
+			c.sql, c.people = c.sql+` AND audience_type = 'people'`, true
+		case audience.EntityAccounts:
+			c.sql, c.filtered = c.sql+ofAccounts, true
+		default:
+			c.never = true
+		}
 	case "type":
 		c.never = c.never || f.Value != audience.TypeExternal
 	default:
@@ -180,6 +201,11 @@ func (c *audienceConditions) filter(f meta.AudienceFilter) error {
 
 // count counts the list.
 func (c *audienceConditions) count() string { return `SELECT COUNT(*) FROM audiences WHERE ` + c.sql }
+
+// countAccounts counts the audiences of accounts in the scope that the client sees.
+func (c *audienceConditions) countAccounts() string {
+	return `SELECT COUNT(*) FROM audiences WHERE org = $1 AND sandbox = $2 AND NOT deleted` + ofAccounts + c.seen
+}
 
 // page reads a part of the list.
 func (c *audienceConditions) page(query meta.AudienceQuery) (statement, error) {

@@ -26,6 +26,9 @@ func TestAudiencePlans(t *testing.T) {
 	is := func(property string) []meta.AudienceFilter {
 		return []meta.AudienceFilter{{Property: property, Value: "x"}}
 	}
+	entity := func(value string) []meta.AudienceFilter {
+		return []meta.AudienceFilter{{Property: "entityType", Value: value}}
+	}
 	const inScope = "(org=? AND sandbox=?"
 	for _, c := range []struct {
 		statement func(audience.Scope, meta.AudienceQuery) (string, []any, error)
@@ -47,6 +50,9 @@ func TestAudiencePlans(t *testing.T) {
 		{sqlstore.AudienceCount, meta.AudienceQuery{NameContains: "x"}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
 		{sqlstore.AudienceCount, meta.AudienceQuery{Filters: append(append(is("namespace"), is("lifecycleState")...), append(is("createdBy"), is("originName")...)...)},
 			"SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: entity(audience.EntityPeople), After: after}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)>(?,?))"},
+		{sqlstore.AccountCount, meta.AudienceQuery{Filters: entity(audience.EntityPeople), SeenBy: some}, "SEARCH audiences USING COVERING INDEX audiences_accounts " + inScope + ")"},
+		{sqlstore.AudienceCount, meta.AudienceQuery{Filters: is("audienceType")}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
 	} {
 		statement, args, err := c.statement(audience.Scope{Org: "org", Sandbox: "prod"}, c.query)
 		if err != nil {

@@ -32,3 +32,12 @@ func AudienceCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, e
 
 // AudienceByFlow is the statement that finds the audience of a flow.
 const AudienceByFlow = selectAudienceByFlow
+
+// AccountCount returns the statement that counts the audiences of accounts, and its arguments.
+func AccountCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
+	where, err := audiencesLike(scope, q)
+	if err != nil {
+		return "", nil, err
+	}
+	return where.countAccounts(), where.args, nil
+}
