@@ -8,11 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
-	"google.golang.org/api/option"
 
 	"roster/tests/servertest"
 )
@@ -134,22 +132,11 @@ func dataLake(t *testing.T) cloud {
 func gcsCloud(t *testing.T) cloud {
 	t.Helper()
 	address := servertest.FakeGCS(t)
-	admin, err := storage.NewClient(t.Context(), option.WithEndpoint("http://"+address+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { admin.Close() })
-	if err := admin.Bucket("people").Create(t.Context(), "p", nil); err != nil {
-		t.Fatal(err)
-	}
+	bucket := servertest.MakeGCSBucket(t, address, "people")
 	account := servertest.ServiceAccount(t, false)
 	return cloud{address: address, put: func(name, content string) {
 		t.Helper()
-		w := admin.Bucket("people").Object("exports/" + name).NewWriter(t.Context())
-		_, err := w.Write([]byte(content))
-		if closed := w.Close(); err != nil || closed != nil {
-			t.Fatal(err, closed)
-		}
+		bucket.Put(t, "exports/"+name, "", []byte(content))
 	}, body: func(address string) map[string]any {
 		return of("32e8f412-cdf7-464c-9885-78184cb113fd", "Basic Authentication for google-cloud", map[string]any{"serviceAccountJson": account,
 			"bucketName": "people", "folderPath": "exports", "endpoint": "http://" + address})

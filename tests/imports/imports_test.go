@@ -79,9 +79,7 @@ var confined = map[string][]string{
 	"gocloud.dev":                       {"internal/secret"},                        // key services
 	"github.com/aws/aws-sdk-go-v2":      {"bench/source", "internal/source/bucket"}, // bench: files put into a bucket
 	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
-	"cloud.google.com/go":               {"internal/source/bucket"},
 	"golang.org/x/oauth2":               {"internal/source/bucket"},
-	"google.golang.org/api":             {"internal/source/bucket"},
 	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},

@@ -1,14 +1,17 @@
 package servertest
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -48,4 +51,50 @@ func ServiceAccountAt(t testing.TB, tokens string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// GCSBucket is a bucket of a server that speaks the JSON API of Google Cloud Storage and lets everybody in.
+type GCSBucket struct {
+	Address string // host:port of the server
+	Name    string
+}
+
+// MakeGCSBucket makes a bucket.
+func MakeGCSBucket(t testing.TB, address, name string) GCSBucket {
+	t.Helper()
+	b := GCSBucket{address, name}
+	b.send(t, http.MethodPost, "/storage/v1/b?project=p", fmt.Appendf(nil, `{"name": %q}`, name))
+	return b
+}
+
+// Put writes an object. encoding is its content encoding, "" for none.
+func (b GCSBucket) Put(t testing.TB, name, encoding string, content []byte) {
+	t.Helper()
+	q := url.Values{"uploadType": {"media"}, "name": {name}}
+	if encoding != "" {
+		q.Set("contentEncoding", encoding)
+	}
+	b.send(t, http.MethodPost, "/upload/storage/v1/b/"+b.Name+"/o?"+q.Encode(), content)
+}
+
+// Remove removes an object.
+func (b GCSBucket) Remove(t testing.TB, name string) {
+	t.Helper()
+	b.send(t, http.MethodDelete, "/storage/v1/b/"+b.Name+"/o/"+url.PathEscape(name), nil)
+}
+
+func (b GCSBucket) send(t testing.TB, method, path string, body []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+b.Address+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if text, err := io.ReadAll(r.Body); err != nil || r.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s %s, %v", method, path, r.Status, text, err)
+	}
 }

@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,14 +9,11 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
-	"cloud.google.com/go/storage"
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/google"
-	"google.golang.org/api/googleapi"
-	"google.golang.org/api/iterator"
-	"google.golang.org/api/option"
+	"golang.org/x/oauth2/jwt"
 
 	"roster/internal/source"
 )
@@ -30,124 +28,100 @@ type GCS struct {
 	Client         *http.Client
 }
 
-// attempts is how often Google's library sends a request. Reading on is ahead's.
-const attempts = 3
-
 // tokenWithin is how long a token may take.
 const tokenWithin = 30 * time.Second
 
 // OpenGCS opens a bucket. Nothing is asked of the store yet. Tokens are asked for at the address that the key file names.
 func OpenGCS(ctx context.Context, c GCS) (*Store, error) {
-	scope := storage.ScopeReadOnly
+	scope := "https://www.googleapis.com/auth/devstorage.read_only"
 	if c.Writes {
-		scope = storage.ScopeReadWrite
+		scope = "https://www.googleapis.com/auth/devstorage.read_write"
 	}
-	account, err := google.JWTConfigFromJSON([]byte(c.ServiceAccount), scope)
+	account, project, err := serviceAccount(c.ServiceAccount, scope)
 	if err != nil {
-		// The cause may quote the key.
-		return nil, fmt.Errorf("%w: the service account's key is not the JSON file of one", source.ErrCredentials)
+		return nil, err
 	}
 	tokens := straight(c.Client)
 	tokens.Timeout = tokenWithin // the library waits for a token whatever becomes of the request that needs it
 	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, tokens)
 	reader := straight(oauth2.NewClient(lasting, account.TokenSource(lasting)))
-	reader.Transport, reader.Timeout = asStored{reader.Transport}, 0
-	opts := []option.ClientOption{option.WithHTTPClient(reader), storage.WithJSONReads()}
-	if c.Endpoint != "" {
-		opts = append(opts, option.WithEndpoint(c.Endpoint+"/storage/v1/"))
-	}
-	client, err := storage.NewClient(lasting, opts...)
-	if err != nil {
-		return nil, errors.New("the bucket cannot be opened")
-	}
-	client.SetRetry(storage.WithMaxAttempts(attempts))
-	var e engine = gcsEngine{client, client.Bucket(c.Bucket)}
+	reader.Timeout = 0
+	client := gcsClient{reader, strings.TrimSuffix(cmp.Or(c.Endpoint, "https://storage.googleapis.com"), "/")}
+	var e engine = gcsEngine{client, c.Bucket}
 	if c.Bucket == "" {
-		e = allBuckets{engine: e, names: func(ctx context.Context) ([]string, error) { return gcsBuckets(ctx, client, project(c.ServiceAccount)) },
-			in: func(bucket string) engine { return gcsEngine{client, client.Bucket(bucket)} }}
+		e = allBuckets{engine: e, names: func(ctx context.Context) ([]string, error) { return client.buckets(ctx, project) },
+			in: func(bucket string) engine { return gcsEngine{client, bucket} }}
 	}
 	return newStore(e, c.Folder), nil
 }
 
-// project is that of a service account.
-func project(account string) string {
+// serviceAccount reads the key file of a service account, and returns how tokens are got with it and the account's project.
+func serviceAccount(text, scope string) (*jwt.Config, string, error) {
 	var key struct {
-		ProjectID string `json:"project_id"`
+		Type         string `json:"type"`
+		ProjectID    string `json:"project_id"`
+		ClientEmail  string `json:"client_email"`
+		PrivateKeyID string `json:"private_key_id"`
+		PrivateKey   string `json:"private_key"`
+		TokenURI     string `json:"token_uri"`
+		Audience     string `json:"audience"`
 	}
-	_ = json.Unmarshal([]byte(account), &key) // it was read before
-	return key.ProjectID
-}
-
-// gcsBuckets are the names of all buckets of a project.
-func gcsBuckets(ctx context.Context, client *storage.Client, project string) (names []string, err error) {
-	for it := client.Buckets(ctx, project); ; {
-		b, err := it.Next()
-		if errors.Is(err, iterator.Done) {
-			return names, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, b.Name)
+	if err := json.Unmarshal([]byte(text), &key); err != nil || key.Type != "service_account" {
+		// The cause may quote the key.
+		return nil, "", fmt.Errorf("%w: the service account's key is not the JSON file of one", source.ErrCredentials)
 	}
-}
-
-// asStored asks for objects as they are stored: the store would unpack one that is marked as packed by gzip, whatever range was
-// asked for.
-type asStored struct{ http.RoundTripper }
-
-func (t asStored) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Query().Get("alt") == "media" {
-		r = r.Clone(r.Context())
-		r.Header.Set("Accept-Encoding", "gzip")
-	}
-	return t.RoundTripper.RoundTrip(r)
+	return &jwt.Config{Email: key.ClientEmail, PrivateKey: []byte(key.PrivateKey), PrivateKeyID: key.PrivateKeyID, Scopes: []string{scope},
+		TokenURL: cmp.Or(key.TokenURI, "https://oauth2.googleapis.com/token"), Audience: key.Audience}, key.ProjectID, nil
 }
 
 // gcsEngine pins objects by their generations.
 type gcsEngine struct {
-	*storage.Client
-	bucket *storage.BucketHandle
+	client gcsClient
+	bucket string
 }
 
 func (e gcsEngine) list(ctx context.Context, prefix string, deep bool, fn func(string, source.Object) error) error {
-	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
-	if !deep {
-		q.Delimiter = "/"
+	delimiter := "/"
+	if deep {
+		delimiter = ""
 	}
-	for it := e.bucket.Objects(ctx, q); ; {
-		a, err := it.Next()
-		switch {
-		case errors.Is(err, iterator.Done):
-			return nil
-		case err != nil:
-		case a.Prefix != "":
-			err = fn(a.Prefix, source.Object{})
-		default:
-			err = fn(a.Name, gcsObject(a))
-		}
+	for token := ""; ; {
+		page, err := e.client.list(ctx, e.bucket, prefix, delimiter, token, 0)
 		if err != nil {
 			return err
 		}
+		for _, o := range page.Items {
+			if err := fn(o.Name, gcsPinned(o)); err != nil {
+				return err
+			}
+		}
+		for _, p := range page.Prefixes {
+			if err := fn(p, source.Object{}); err != nil {
+				return err
+			}
+		}
+		if token = page.NextPageToken; token == "" {
+			return nil
+		}
 	}
 }
 
-func gcsObject(a *storage.ObjectAttrs) source.Object {
-	return source.Object{Size: a.Size, Modified: a.Updated, Version: strconv.FormatInt(a.Generation, 10)}
+func gcsPinned(o gcsObject) source.Object {
+	return source.Object{Size: o.Size, Modified: o.Updated, Version: strconv.FormatInt(o.Generation, 10)}
 }
 
 func (e gcsEngine) stat(ctx context.Context, key string) (source.Object, error) {
-	a, err := e.bucket.Object(key).Attrs(ctx)
-	if errors.Is(err, storage.ErrObjectNotExist) {
+	o, err := e.client.stat(ctx, e.bucket, key)
+	if isStatus(err, http.StatusNotFound) {
 		// The answer is the same when there is no bucket; that to a list is not.
-		if _, told := e.bucket.Objects(ctx, &storage.Query{Prefix: key}).Next(); errors.Is(told, storage.ErrBucketNotExist) {
+		if _, told := e.client.list(ctx, e.bucket, key, "", "", 1); errors.Is(told, source.ErrNoBucket) {
 			err = told
 		}
 	}
 	if err != nil {
 		return source.Object{}, err
 	}
-	return gcsObject(a), nil
+	return gcsPinned(o), nil
 }
 
 func (e gcsEngine) read(ctx context.Context, key, version string, offset int64, part []byte) (int, error) {
@@ -155,69 +129,64 @@ func (e gcsEngine) read(ctx context.Context, key, version string, offset int64, 
 	if err != nil {
 		return 0, source.ErrChanged
 	}
-	object := e.bucket.Object(key).If(storage.Conditions{GenerationMatch: generation})
-	r, err := object.NewRangeReader(ctx, offset, int64(len(part)))
+	r, err := e.client.read(ctx, e.bucket, key, generation, offset, int64(len(part)))
 	if err != nil {
 		return 0, err
 	}
-	defer r.Close()
-	switch {
-	case r.Attrs.Generation != generation:
-		return 0, source.ErrChanged
-	case r.Attrs.StartOffset != offset:
-		return 0, fmt.Errorf("%w: it answers with other bytes than those that were asked for", source.ErrFailed)
+	defer r.Body.Close()
+	if _, err := within(r.Header.Get("Content-Range"), offset); err != nil {
+		return 0, err
 	}
-	return io.ReadFull(r, part)
+	if r.Header.Get("X-Goog-Generation") != version {
+		return 0, source.ErrChanged
+	}
+	return io.ReadFull(r.Body, part)
 }
 
 func (e gcsEngine) put(ctx context.Context, key string, content io.Reader) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // an upload that is not closed is dropped
-	w := e.bucket.Object(key).NewWriter(ctx)
-	w.ContentType = contentType
-	if _, err := io.Copy(w, content); err != nil {
-		return err
-	}
-	return w.Close()
+	return e.client.put(ctx, e.bucket, key, content)
 }
 
 func (e gcsEngine) remove(ctx context.Context, key string) error {
-	return e.bucket.Object(key).Delete(ctx)
+	return e.client.remove(ctx, e.bucket, key, 0)
 }
+
+func (gcsEngine) Close() error { return nil }
 
 func (gcsEngine) refused(err error) error {
 	var token *oauth2.RetrieveError
-	var api *googleapi.Error
+	var answer *gcsError
 	switch {
 	case errors.As(err, &token):
-		return fmt.Errorf("%w: Google gives no token for the service account%s", source.ErrCredentials, tokenCode(token.ErrorCode))
-	case errors.Is(err, storage.ErrBucketNotExist):
+		return fmt.Errorf("%w: Google gives no token for the service account%s", source.ErrCredentials, tokenCode(token.Body))
+	case errors.Is(err, source.ErrNoBucket):
 		return source.ErrNoBucket
-	case errors.Is(err, storage.ErrObjectNotExist):
-		return source.ErrNotExist
-	case !errors.As(err, &api):
+	case !errors.As(err, &answer):
 		return nil
 	}
-	switch api.Code {
+	switch answer.status {
 	case http.StatusUnauthorized:
 		return source.ErrCredentials
 	case http.StatusForbidden:
 		return source.ErrPermission
+	case http.StatusNotFound:
+		return source.ErrNotExist
 	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
 		return source.ErrChanged
 	}
-	reason := ""
-	if len(api.Errors) > 0 {
-		reason = api.Errors[0].Reason
-	}
-	return answered(api.Code, reason)
+	return answered(answer.status, answer.reason)
 }
 
-// tokenCode is the code of who gives tokens, if it is one that OAuth 2 knows: the address to ask is whoever's the key file says.
-func tokenCode(code string) string {
-	switch code {
+// tokenCode is the error code in an answer of who gives tokens, if OAuth 2 knows the code: the address to ask is whoever's the key file
+// says.
+func tokenCode(answer []byte) string {
+	var told struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal(answer, &told) // an answer without a code
+	switch told.Error {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
-		return " (" + code + ")"
+		return " (" + told.Error + ")"
 	}
 	return ""
 }

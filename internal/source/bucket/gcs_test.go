@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/storage"
-	"google.golang.org/api/option"
-
 	"roster/internal/source"
 	"roster/internal/source/sourcetest"
 	"roster/tests/servertest"
@@ -23,15 +20,7 @@ import (
 func gcsWorld(t *testing.T, address, account string) (sourcetest.World, GCS) {
 	t.Helper()
 	c := GCS{Endpoint: "http://" + address, Bucket: fmt.Sprintf("b%d", time.Now().UnixNano()), Folder: "below/this", ServiceAccount: account, Client: &http.Client{}}
-	admin, err := storage.NewClient(t.Context(), option.WithEndpoint(c.Endpoint+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { admin.Close() })
-	bucket := admin.Bucket(c.Bucket)
-	if err := bucket.Create(t.Context(), "p", nil); err != nil {
-		t.Fatal(err)
-	}
+	bucket := servertest.MakeGCSBucket(t, address, c.Bucket)
 	store, err := OpenGCS(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -39,19 +28,11 @@ func gcsWorld(t *testing.T, address, account string) (sourcetest.World, GCS) {
 	return sourcetest.World{Store: store,
 		Put: func(t *testing.T, path string, content []byte) {
 			t.Helper()
-			w := bucket.Object("below/this/" + path).NewWriter(t.Context())
-			if _, err := w.Write(content); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.Close(); err != nil {
-				t.Fatal(err)
-			}
+			bucket.Put(t, "below/this/"+path, "", content)
 		},
 		Remove: func(t *testing.T, path string) {
 			t.Helper()
-			if err := bucket.Object("below/this/" + path).Delete(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			bucket.Remove(t, "below/this/"+path)
 		}}, c
 }
 
@@ -100,12 +81,8 @@ func TestGCSRefused(t *testing.T) {
 // TestGCSPacked reads an object that is marked as packed by gzip as it is stored, from any byte on.
 func TestGCSPacked(t *testing.T) {
 	t.Parallel()
-	w, c := gcsWorld(t, servertest.FakeGCS(t), servertest.ServiceAccount(t, false))
-	admin, err := storage.NewClient(t.Context(), option.WithEndpoint(c.Endpoint+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
+	address := servertest.FakeGCS(t)
+	w, c := gcsWorld(t, address, servertest.ServiceAccount(t, false))
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	if _, err := z.Write(bytes.Repeat([]byte("ada@example.com\n"), 1000)); err != nil {
@@ -114,14 +91,7 @@ func TestGCSPacked(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	put := admin.Bucket(c.Bucket).Object("below/this/a.csv").NewWriter(t.Context())
-	put.ContentEncoding, put.ContentType = "gzip", "text/csv"
-	if _, err := put.Write(packed.Bytes()); err != nil {
-		t.Fatal(err)
-	}
-	if err := put.Close(); err != nil {
-		t.Fatal(err)
-	}
+	servertest.GCSBucket{Address: address, Name: c.Bucket}.Put(t, "below/this/a.csv", "gzip", packed.Bytes())
 	o, err := w.Store.Stat(t.Context(), "a.csv")
 	if err != nil || o.Size != int64(packed.Len()) {
 		t.Fatalf("%+v, %v; %d bytes are stored", o, err, packed.Len())

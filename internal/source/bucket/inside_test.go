@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,15 +9,23 @@ import (
 	"testing"
 
 	"roster/internal/source"
+	"roster/tests/servertest"
 )
 
-// hosts refuses everybody and notes which hosts were asked.
+// tokenHost gives tokens.
+const tokenHost = "tokens.example"
+
+// hosts refuses everybody but who asks for a token, and notes which hosts were asked.
 type hosts struct {
 	mu    sync.Mutex
 	asked []string
 }
 
 func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == tokenHost {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+			Body: io.NopCloser(strings.NewReader(`{"access_token": "t", "token_type": "Bearer", "expires_in": 3600}`))}, nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked = append(h.asked, r.URL.Host)
@@ -31,6 +40,7 @@ func TestNamesStayInside(t *testing.T) {
 		"http://attacker.example/", "..", "../..", `\\attacker.example\x`, "attacker.example:443", "arn:aws:s3:us-east-1:123456789012:accesspoint/attacker.example",
 		"arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", "arn:aws:s3:attacker.example/:123456789012:accesspoint/x", "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/x",
 		"arn:attacker:s3:us-east-1:123456789012:accesspoint/x", "x--use1-az4--x-s3", "x\r\nHost: attacker.example", "%2f%2fattacker.example", "[::1]"}
+	account := servertest.ServiceAccountAt(t, "http://"+tokenHost+"/token")
 	for _, name := range names {
 		for _, folder := range []string{"", name} {
 			for what, open := range map[string]func(c *http.Client) (*Store, error){
@@ -48,6 +58,9 @@ func TestNamesStayInside(t *testing.T) {
 				},
 				"keyed.example": func(c *http.Client) (*Store, error) {
 					return OpenAzure(Azure{URL: "https://keyed.example", Key: &AzureKey{"a", "YQ=="}, Container: name, Folder: folder, Client: c})
+				},
+				"google.example": func(c *http.Client) (*Store, error) {
+					return OpenGCS(t.Context(), GCS{Endpoint: "https://google.example", Bucket: name, Folder: folder, ServiceAccount: account, Client: c})
 				},
 				"string.example": func(c *http.Client) (*Store, error) {
 					return OpenAzure(Azure{ConnectionString: "AccountName=a;AccountKey=YQ==;BlobEndpoint=https://string.example/a", Container: name, Folder: folder, Client: c})
