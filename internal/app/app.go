@@ -51,6 +51,8 @@ type App struct {
 	clock   *clockGuard
 	metrics *prometheus.Registry
 	tenants *tenantMetrics
+	work    *workMetrics
+	disk    *diskMetrics
 
 	listener *drainer
 	gate     *edge.Gate
@@ -59,6 +61,7 @@ type App struct {
 	server   *http.Server
 	debug    *http.Server
 	url      string
+	started  time.Time // when it began to serve; zero before
 	draining atomic.Bool
 	words    lastWords
 	failed   chan error // takes the error that ended a server by itself
@@ -91,6 +94,7 @@ const (
 func New(ctx context.Context, cfg Config) (*App, error) {
 	cfg = cfg.withDefaults()
 	a := &App{cfg: cfg, log: cfg.Logger, metrics: newRegistry(), tenants: newTenantMetrics(), failed: make(chan error, 2)}
+	a.work = newWorkMetrics(a.metrics, a.tenants)
 	if err := a.open(ctx); err != nil {
 		_ = a.close() // what fails then follows from the error, which is the one to tell
 		return nil, a.explained(err)
@@ -175,12 +179,19 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.outside = a.cfg.guard().Client()
 	budget := memory.New(a.cfg.Memory)
+	pipeline := &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log}
 	a.control = control.New(control.Config{
 		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
-		Pipeline: &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log},
+		Pipeline: pipeline,
 		Clock:    a.cfg.Clock, Settled: a.clock.settled, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails, Limits: a.cfg.Limits, Memory: budget, SuppressErased: a.cfg.SuppressErased, AccountType: a.cfg.AccountType, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Ended: a.tenants.ended, Reading: a.words.note, Working: working,
+		Guardrails: a.cfg.Guardrails, Limits: a.cfg.Limits, Memory: budget, SuppressErased: a.cfg.SuppressErased, AccountType: a.cfg.AccountType, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Observer: a.work, Reading: a.words.note, Working: a.work.working,
 	})
+	a.disk = newDiskMetrics(a.cfg.DataDir, a.warehouse())
+	a.metrics.MustRegister(newQueueMetrics(a.control), a.disk)
+	registerRead(a.metrics, pipeline.Read)
+	if err := a.rememberSuccess(ctx); err != nil {
+		return err
+	}
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
 		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
 	a.server = newServer(handler, a.log)
@@ -189,6 +200,19 @@ func (a *App) wire(ctx context.Context) error {
 	a.gate = edge.New(limits)
 	a.gate.Guard(a.server, http.HandlerFunc(api.Crowded))
 	a.doorman = admit(a.server, &a.draining)
+	return nil
+}
+
+// rememberSuccess tells the metrics of the last run that succeeded before the process began.
+func (a *App) rememberSuccess(ctx context.Context) error {
+	at, err := a.meta.LastIngested(ctx)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the last successful run: %w", err)
+	}
+	a.work.succeededAt(at)
 	return nil
 }
 
@@ -234,6 +258,9 @@ func (a *App) start(ctx context.Context) error {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
 	a.background.Go(func() { a.recoverLoop(background) })
+	if !a.cfg.Private {
+		a.background.Go(func() { a.disk.watch(background) })
+	}
 	a.serve()
 	if err := a.listenToOperator(); err != nil {
 		return err
@@ -241,7 +268,8 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.lock.announce(a.url); err != nil {
 		return err
 	}
-	a.log.Info("serving", "url", a.url, "data", a.cfg.DataDir)
+	a.started = time.Now()
+	a.log.Info("serving", a.facts()...)
 	return nil
 }
 
@@ -334,6 +362,7 @@ func (a *App) Stop(ctx context.Context) error {
 			a.background.Wait()
 		}
 		a.stopErr = errors.Join(err, a.close())
+		a.logStop()
 	})
 	return a.stopErr
 }

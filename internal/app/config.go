@@ -94,6 +94,19 @@ func (m MasterKey) several() bool {
 	return m.File != "" && m.Text != "" || m.File != "" && m.URL != "" || m.Text != "" && m.URL != ""
 }
 
+// where says in which kind of place the master key is.
+func (m MasterKey) where() string {
+	switch {
+	case m.File != "":
+		return "file"
+	case m.Text != "":
+		return "environment"
+	case m.URL != "":
+		return "key service"
+	}
+	return "data directory"
+}
+
 // Defaults of the settings.
 const (
 	DefaultDataDir = "./roster-data"

@@ -1,8 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"io"
 	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"roster/internal/control"
 )
 
 // NewLogger returns a logger that writes to w in the format "text" or "json".
@@ -12,4 +19,58 @@ func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// facts are what the log tells of a server that starts: where things are, and the settings that change what the server
+// does. Nothing of it is secret.
+func (a *App) facts() []any {
+	c := a.cfg
+	list := []any{"version", Version(), "url", a.url, "data", c.DataDir}
+	add := func(name string, value any, wanted bool) {
+		if wanted {
+			list = append(list, name, value)
+		}
+	}
+	database := "sqlite"
+	if c.DatabaseURL != "" {
+		database = "postgres"
+	}
+	add("config", c.File, c.File != "")
+	add("database", database, true)
+	add("lake", a.warehouse(), c.LakeURL != "")
+	add("landing", withoutQuery(c.LandingURL), c.LandingURL != "")
+	add("memory", humanize.IBytes(uint64(c.Memory)), true)
+	add("undoWindow", cmp.Or(c.UndoWindow, control.DefaultUndoWindow), true)
+	add("tls", a.secure(), true)
+	add("oidcIssuer", withoutQuery(c.OIDC.Issuer), c.OIDC.Issuer != "")
+	add("masterKey", c.MasterKey.where(), true)
+	add("metricsToken", c.MetricsTokenFile != "", true)
+	add("guardrails", "aep", c.Guardrails)
+	add("suppressErased", true, c.SuppressErased)
+	add("localRoots", c.LocalRoots, len(c.LocalRoots) > 0)
+	add("allowNetworks", c.AllowNetworks, len(c.AllowNetworks) > 0)
+	return list
+}
+
+// withoutQuery is an address without a user and a query, which may be secret.
+func withoutQuery(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
+// logStop logs the end of a server that has served.
+func (a *App) logStop() {
+	if a.started.IsZero() {
+		return
+	}
+	log := a.log.With("version", Version(), "url", a.url, "data", a.cfg.DataDir, "seconds", time.Since(a.started).Round(time.Millisecond).Seconds())
+	if a.stopErr != nil {
+		log.Error("stopped", "error", a.stopErr)
+		return
+	}
+	log.Info("stopped")
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
@@ -48,12 +47,16 @@ func (m *tenantMetrics) served(s audience.Scope, status int) {
 	m.requests.WithLabelValues(s.Org, s.Sandbox, strconv.Itoa(status)).Inc()
 }
 
-func (m *tenantMetrics) ended(r *audience.Run) {
-	kind := cmp.Or(string(r.Request.Kind), "ingest")
+// kindOf is the value of the label kind of a run.
+func kindOf(r *audience.Run) string {
 	if r.Request.DryRun {
-		kind += " (dry run)"
+		return r.Request.Kind.Name() + " (dry run)"
 	}
-	m.runs.WithLabelValues(r.Scope.Org, r.Scope.Sandbox, kind, string(r.Status)).Inc()
+	return r.Request.Kind.Name()
+}
+
+func (m *tenantMetrics) ended(r *audience.Run) {
+	m.runs.WithLabelValues(r.Scope.Org, r.Scope.Sandbox, kindOf(r), string(r.Status)).Inc()
 	if r.Request.DryRun {
 		return
 	}

@@ -1,6 +1,9 @@
 package audience
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // RunKind is what a run does.
 type RunKind string
@@ -17,6 +20,12 @@ const (
 
 // ReadsFiles reports whether runs of the kind read files of people.
 func (k RunKind) ReadsFiles() bool { return k == RunIngest || k == RunResubmit }
+
+// Name is the kind as people read it: RunIngest has no other name.
+func (k RunKind) Name() string { return cmp.Or(string(k), "ingest") }
+
+// RunKinds are all kinds.
+var RunKinds = []RunKind{RunIngest, RunResubmit, RunRollback, RunExpire, RunExtend, RunErase}
 
 // RunRequest is what a client asks of a run (contract, section 2, Run body).
 type RunRequest struct {

@@ -85,7 +85,7 @@ func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.
 	d.Attempts = append(d.Attempts, a)
 	if err != nil {
 		s.postpone(d)
-		s.logOf(h.Scope).Info("a webhook failed", "webhook", h.ID, "event", d.EventID, "attempt", len(d.Attempts), "status", a.Status, "error", err)
+		s.logOf(h.Scope).Debug("an attempt at a webhook delivery failed", "webhook", h.ID, "event", d.EventID, "attempt", len(d.Attempts), "status", a.Status, "error", err)
 	}
 	return err == nil, s.attempted(ctx, h, d, a.Status)
 }
@@ -114,7 +114,9 @@ func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audienc
 	if d.State != audience.DeliveryPending {
 		d.NextAt = time.Time{}
 	}
+	var disabled string
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		disabled = ""
 		if err := tx.UpdateDelivery(ctx, *d); err != nil {
 			return err
 		}
@@ -122,10 +124,13 @@ func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audienc
 		if err != nil {
 			return err
 		}
-		was := now.FailingSince
+		was := now
 		s.judge(&now, d, status)
-		if was.Equal(now.FailingSince) && now.Enabled {
+		if was.FailingSince.Equal(now.FailingSince) && now.Enabled {
 			return nil
+		}
+		if was.Enabled && !now.Enabled {
+			disabled = now.Note
 		}
 		return tx.UpdateWebhook(ctx, now)
 	})
@@ -134,6 +139,16 @@ func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audienc
 	}
 	if err != nil {
 		return fmt.Errorf("record an attempt at webhook %s: %w", h.ID, err)
+	}
+	s.cfg.Observer.Attempted(d.State)
+	log := s.logOf(h.Scope).With("webhook", h.ID)
+	if d.State == audience.DeliveryFailed {
+		last := d.Attempts[len(d.Attempts)-1]
+		log.Warn("a webhook delivery failed for good", "event", d.EventID, "type", d.Type, "attempts", len(d.Attempts), "seconds", s.now().Sub(d.At).Seconds(),
+			"status", last.Status, "error", last.Error)
+	}
+	if disabled != "" {
+		log.Warn("a webhook was disabled", "reason", disabled)
 	}
 	return nil
 }

@@ -328,7 +328,7 @@ func (w *erasure) end(ctx context.Context) error {
 	if err := w.save(ctx); err != nil {
 		return err
 	}
-	w.s.logOf(w.e.Scope).Info("ended an erasure", "erasure", w.e.ID, "audiences", len(w.e.Progress.Audiences))
+	w.s.logErasure(&w.e)
 	return nil
 }
 

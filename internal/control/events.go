@@ -42,7 +42,7 @@ type runData struct {
 	RunID        audience.RunID   `json:"runId"`
 	AudienceID   audience.ID      `json:"audienceId"`
 	AudienceName string           `json:"audienceName"`
-	Kind         audience.RunKind `json:"kind"` // "ingest" of one that reads the audience's files
+	Kind         string           `json:"kind"` // RunKind.Name
 	Status       audience.Status  `json:"status"`
 	DryRun       bool             `json:"dryRun"`
 	Forced       bool             `json:"forced"`
@@ -81,18 +81,11 @@ func (s *Service) taskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) e
 	return s.tell(ctx, tx, e, data)
 }
 
-// runEnded records the end of a run and the guards that it tripped, in the transaction that ends it.
-func (s *Service) runEnded(ctx context.Context, tx meta.Tx, r *audience.Run) error {
-	aud, err := tx.Audience(ctx, r.Scope, r.AudienceID)
-	if err != nil {
-		return err
-	}
+// runEnded records the end of an audience's run and the guards that it tripped, in the transaction that ends it.
+func (s *Service) runEnded(ctx context.Context, tx meta.Tx, aud *audience.Audience, r *audience.Run) error {
 	data := runData{
-		RunID: r.ID, AudienceID: aud.ID, AudienceName: aud.Name, Kind: r.Request.Kind, Status: r.Status, DryRun: r.Request.DryRun, Forced: r.Request.Force,
+		RunID: r.ID, AudienceID: aud.ID, AudienceName: aud.Name, Kind: r.Request.Kind.Name(), Status: r.Status, DryRun: r.Request.DryRun, Forced: r.Request.Force,
 		StartedAt: r.CreatedAt.Unix(), EndedAt: r.EndedAt.Unix(), Rows: r.Result.Rows, Members: r.Result.Members,
-	}
-	if data.Kind == audience.RunIngest {
-		data.Kind = "ingest"
 	}
 	if r.Error != nil {
 		data.ErrorCode = r.Error.Code

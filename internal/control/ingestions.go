@@ -157,7 +157,8 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
 	r.UpdatedAt = s.now()
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+	var aud audience.Audience
+	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
 		if err := tx.FinishRun(ctx, r, s.cfg.Worker); err != nil {
 			return err
 		}
@@ -169,12 +170,16 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 				return err
 			}
 		}
-		return s.runEnded(ctx, tx, &r)
+		if aud, err = tx.Audience(ctx, r.Scope, r.AudienceID); err != nil {
+			return err
+		}
+		return s.runEnded(ctx, tx, &aud, &r)
 	})
 	if err == nil {
 		s.audiences.forget()
 		s.dropCorrected(r)
-		s.cfg.Ended(&r)
+		s.cfg.Observer.RunEnded(&r)
+		s.logRun(&aud, &r)
 	}
 	return err
 }

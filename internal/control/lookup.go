@@ -56,6 +56,12 @@ type LookupOptions struct {
 
 // Lookup returns the profiles of identities, in their order; an unknown one has Found false.
 func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef, o LookupOptions) ([]Profile, error) {
+	profiles, err := s.lookUp(ctx, a, ids, o)
+	s.observeLookup(ctx, len(ids), profiles, err)
+	return profiles, err
+}
+
+func (s *Service) lookUp(ctx context.Context, a audience.Actor, ids []IdentityRef, o LookupOptions) ([]Profile, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
 	}

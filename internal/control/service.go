@@ -86,8 +86,8 @@ type Config struct {
 	UndoWindow time.Duration
 	Sealer     Sealer  // of the secrets of connections and webhooks
 	Courier    Courier // to webhooks
-	// Ended is told each run that this process brought to its end; nil tells nobody.
-	Ended func(r *audience.Run)
+	// Observer counts what the Service does; nil for nobody.
+	Observer Observer
 	// Reading notes which file is being read for a run, for whoever finds the process dead. Optional.
 	Reading func(run audience.RunID, path string) (done func())
 	// Working is told each job that begins, and what it returns when the job ends. A job that waits for its turn has not begun.
@@ -121,8 +121,8 @@ func (c Config) withDefaults() Config {
 	if c.Memory == nil {
 		c.Memory = memory.New(ingest.DefaultMemory)
 	}
-	if c.Ended == nil {
-		c.Ended = func(*audience.Run) {}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	if c.Reading == nil {
 		c.Reading = func(audience.RunID, string) func() { return func() {} }
@@ -152,13 +152,14 @@ type Service struct {
 	uploaded   uploaded
 	looks      *looks
 	turns      turns
+	waiting    *waiting
 	requests   requests
 }
 
 // New returns the use cases over the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1), looks: newLooks(), turns: newTurns()}
+	s := &Service{cfg: cfg, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1), looks: newLooks(), turns: newTurns(), waiting: newWaiting()}
 	s.audiences = newCache(cfg.Clock, s.loadAudience)
 	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
 	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)

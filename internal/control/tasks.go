@@ -38,7 +38,6 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 			return fmt.Errorf("task %s: %w", id, err)
 		}
 		t.Status, t.Error, t.Warnings = audience.Failed, failure, nil
-		s.logOf(t.Scope).Info("task failed", "task", id, "error", failure)
 	}
 	t.UpdatedAt = s.now()
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
@@ -50,9 +49,13 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 		}
 		return s.taskEnded(ctx, tx, &t)
 	})
-	if err != nil && !notOurs(err) {
+	if notOurs(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("end task %s: %w", id, err)
 	}
+	s.logTask(&t)
 	return nil
 }
 

@@ -64,7 +64,9 @@ func (s *Service) inTurn(ctx context.Context, j queue.Job) error {
 		return fmt.Errorf("find out whose %s %s is: %w", j.Kind, j.ID, err)
 	}
 	for {
+		waited := s.waiting.begin(j.Kind)
 		inside, place, err := gate.Enter(ctx, w)
+		waited()
 		if err != nil {
 			return err
 		}

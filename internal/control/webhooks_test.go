@@ -1,13 +1,16 @@
 package control_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +153,9 @@ func TestAttemptAndItsRecord(t *testing.T) {
 func TestWebhookIsDisabled(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
+	seen, log := &observed{}, &bytes.Buffer{}
+	h.cfg.Observer, h.cfg.Log = seen, slog.New(slog.NewTextHandler(log, nil))
+	h.restart()
 	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
 	h.endpoint.answers(http.StatusFound)
 	h.submit(draft("first"))
@@ -169,6 +175,18 @@ func TestWebhookIsDisabled(t *testing.T) {
 	}
 	if attempts < 15 || attempts > 25 {
 		t.Errorf("%d attempts in a day", attempts)
+	}
+	if pending, failed := seen.attempts[audience.DeliveryPending], seen.attempts[audience.DeliveryFailed]; pending != attempts-1 || failed != 1 {
+		t.Errorf("%d attempts that are to be repeated and %d last ones were counted, of %d", pending, failed, attempts)
+	}
+	for _, line := range []string{
+		`level=WARN msg="a webhook delivery failed for good" organization=` + hook.Scope.Org + ` sandbox=prod webhook=` + string(hook.ID) + ` event=` + d.EventID + ` type=roster.task.ended attempts=` +
+			strconv.Itoa(attempts) + ` seconds=86400 status=302 error=`,
+		`level=WARN msg="a webhook was disabled" organization=` + hook.Scope.Org + ` sandbox=prod webhook=` + string(hook.ID) + ` reason="disabled after a day`,
+	} {
+		if strings.Count(log.String(), line) != 1 {
+			t.Errorf("the log has no line %q, or several:\n%s", line, log)
+		}
 	}
 	h.endpoint.take()
 	h.submit(draft("unheard"))

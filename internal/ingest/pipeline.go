@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"roster/internal/audience"
@@ -37,7 +38,13 @@ type Pipeline struct {
 	Log   *slog.Logger
 
 	projecting sync.Map // profile.Ref → *sync.Mutex, held while an audience is projected
+
+	rowsRead, bytesRead atomic.Int64
 }
+
+// Read returns how many rows, and bytes as they are stored, all attempts at runs have read from files since the process
+// began.
+func (p *Pipeline) Read() (rows, bytes int64) { return p.rowsRead.Load(), p.bytesRead.Load() }
 
 // logOf is the log for lines about a run in a sandbox.
 func (p *Pipeline) logOf(scope audience.Scope) *slog.Logger {
@@ -148,7 +155,6 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 			if retry(ctx, err) {
 				return s.Run, err
 			}
-			p.logOf(s.Run.Scope).Error("run failed", "run", s.Run.ID, "audience", s.Audience.ID, "error", err)
 			return p.failed(s.Run, err), nil
 		}
 	}

@@ -101,7 +101,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 	for _, rt := range routers {
 		rt.index = index
 	}
-	progress := &fileProgress{size: f.Size, total: &a.bytesRead}
+	progress := &fileProgress{size: f.Size, counted: a.hasRead}
 	part := func(bytes int64) int64 { return bytes * int64(len(routers)) / int64(a.p.workers()) } // for this file
 	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(),
 		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Book}
@@ -156,7 +156,7 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	var packed, text int64
 	for _, f := range files[:min(len(files), most)] {
 		done := a.spec.reading(f.Path)
-		stored := stored(f, a.opener(f), &fileProgress{total: new(atomic.Int64)})
+		stored := stored(f, a.opener(f), &fileProgress{counted: func(int64) {}})
 		stored.Envelope = a.envelope()
 		n, err := tabular.TextSize(ctx, stored, a.spec.format())
 		done()
@@ -234,6 +234,7 @@ func (rt *router) route(b *tabular.Batch) error {
 		read.rejectedLines.Add(hidden)
 	}
 	a.rowsRead.Add(int64(taken + len(b.Rejects)))
+	a.p.rowsRead.Add(int64(taken + len(b.Rejects)))
 	return a.rejects.add(rt.index, b.Rejects)
 }
 
@@ -255,14 +256,20 @@ func (rt *router) suppressed(key profile.Key, rec []byte) bool {
 
 // fileProgress counts what is read of a stored file, some of which may be read twice and some not at all.
 type fileProgress struct {
-	size  int64
-	read  atomic.Int64
-	total *atomic.Int64 // of all files, in which this one counts with at most its size
+	size    int64
+	read    atomic.Int64
+	counted func(bytes int64) // takes what is read, at most size in all
 }
 
 func (p *fileProgress) add(n int64) {
 	after := p.read.Add(n)
-	p.total.Add(min(after, p.size) - min(after-n, p.size))
+	p.counted(min(after, p.size) - min(after-n, p.size))
+}
+
+// hasRead counts bytes of the run's files.
+func (a *attempt) hasRead(bytes int64) {
+	a.bytesRead.Add(bytes)
+	a.p.bytesRead.Add(bytes)
 }
 
 // finish counts what was not read.

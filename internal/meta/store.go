@@ -131,6 +131,9 @@ type Reader interface {
 	// RunsSince lists the runs of a sandbox that were created after a time, those of deleted audiences too, the
 	// oldest first.
 	RunsSince(ctx context.Context, scope audience.Scope, after time.Time) ([]RunStart, error)
+	// LastIngested returns when the newest successful run of any audience ended that brought rows of files into a
+	// dataset; ErrNotFound when there is none.
+	LastIngested(ctx context.Context) (time.Time, error)
 	// ReadObjects returns those of the objects that a successful run of the audience has read in exactly that
 	// version, as a set of path + "\x00" + version.
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"RunList":               testRunList,
 		"RunFilters":            testRunFilters,
 		"RunsSince":             testRunsSince,
+		"LastIngested":          testLastIngested,
 		"ReadObjects":           testReadObjects,
 		"Unfinished":            testUnfinished,
 		"Committed":             testCommitted,

@@ -3,6 +3,7 @@ package metatest
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -204,4 +205,38 @@ func testRunsSince(w *world) {
 	got, err := w.s.RunsSince(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, at(0))
 	w.must(err)
 	equal(w, "runs of another sandbox", got, nil)
+}
+
+func testLastIngested(w *world) {
+	wants := func(what string, want any) {
+		w.Helper()
+		got, err := w.s.LastIngested(w.Context())
+		if want, is := want.(error); is {
+			w.want(err, want)
+			return
+		}
+		w.must(err)
+		equal(w, what, got, want.(time.Time))
+	}
+	wants("nothing", meta.ErrNotFound)
+	a := w.audience("a")
+	of := func(sec int, status audience.Status, change func(*audience.RunRequest)) audience.Run {
+		r := w.start(a, at(sec), func(r *audience.Run) { change(&r.Request) })
+		if status != audience.Processing {
+			r = w.end(r, status)
+		}
+		return r
+	}
+	of(1, audience.Failed, func(*audience.RunRequest) {})
+	of(2, audience.Success, func(r *audience.RunRequest) { r.DryRun = true })
+	of(3, audience.Success, func(r *audience.RunRequest) { r.Kind = audience.RunExpire })
+	wants("no rows of files", meta.ErrNotFound)
+	first := of(4, audience.Success, func(r *audience.RunRequest) { r.Reason = `"DryRun":true,"Kind":"expire"` })
+	wants("a run of files", first.EndedAt)
+	of(5, audience.Success, func(r *audience.RunRequest) { r.Kind = audience.RunRollback })
+	of(6, audience.Failed, func(*audience.RunRequest) {})
+	wants("what came after", first.EndedAt)
+	second := of(7, audience.Success, func(r *audience.RunRequest) { r.Kind = audience.RunResubmit })
+	of(8, audience.Processing, func(*audience.RunRequest) {})
+	wants("a corrected file", second.EndedAt)
 }

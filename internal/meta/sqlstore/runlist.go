@@ -165,6 +165,20 @@ func (c *runConditions) addCreatedAt(f meta.RunFilter) error {
 	return nil
 }
 
+// LastIngested implements meta.Reader. The kind of a run is text in its request, whose strings have no bare quotation
+// marks in them.
+func (q queries) LastIngested(ctx context.Context) (time.Time, error) {
+	without, args := ` AND NOT request LIKE $1`, []any{`%"DryRun":true%`}
+	for _, k := range audience.RunKinds {
+		if !k.ReadsFiles() {
+			args = append(args, `%"Kind":"`+string(k)+`"%`)
+			without += fmt.Sprintf(` AND NOT request LIKE $%d`, len(args))
+		}
+	}
+	return one(ctx, q, "the last run", `SELECT ended_at FROM runs WHERE status = 'SUCCESS'`+without+` ORDER BY created_at DESC LIMIT 1`, args,
+		func(r row) (at time.Time, err error) { return at, r.Scan(asTime(&at)) })
+}
+
 // RunsSince implements meta.Reader.
 func (q queries) RunsSince(ctx context.Context, scope audience.Scope, after time.Time) ([]meta.RunStart, error) {
 	return list(ctx, q, "the runs of a sandbox", `SELECT r.audience_id, r.request, r.created_at FROM runs r JOIN audiences a ON a.id = r.audience_id

@@ -1,0 +1,144 @@
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"roster/internal/audience"
+	"roster/internal/background"
+	"roster/internal/control"
+	"roster/internal/queue"
+)
+
+// workMetrics count the work of the process. They name no organization, sandbox or audience. It implements
+// control.Observer.
+type workMetrics struct {
+	tenants    *tenantMetrics
+	runs       *prometheus.CounterVec
+	running    prometheus.Gauge
+	succeeded  prometheus.Gauge
+	lookups    map[control.LookupOutcome]prometheus.Counter
+	attempts   *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+}
+
+var _ control.Observer = (*workMetrics)(nil)
+
+func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetrics {
+	counter := func(name, help, label string, values ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+		r.MustRegister(c)
+		for _, v := range values { // so that an increase from nothing is seen
+			c.WithLabelValues(v)
+		}
+		return c
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		r.MustRegister(g)
+		return g
+	}
+	m := &workMetrics{
+		tenants: tenants,
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "roster_runs_total", Help: "Runs that ended, by kind and status."},
+			[]string{"kind", "status"}),
+		running:   gauge("roster_runs_in_progress", "Runs that this process works on now. Runs that wait for their turn are not counted."),
+		succeeded: gauge("roster_last_successful_run_timestamp_seconds", "When the last run that brought rows of files into an audience ended with SUCCESS, as Unix time; 0 when none has. Dry runs do not count."),
+		lookups:   map[control.LookupOutcome]prometheus.Counter{},
+		attempts:  counter("roster_webhook_attempts_total", "Requests to webhooks, by outcome.", "outcome", "delivered", "failed"),
+		deliveries: counter("roster_webhook_deliveries_total", "Webhook deliveries that ended, by outcome: delivered, failed after a day of attempts, or withheld because the webhook's client lost its rights.",
+			"outcome", string(audience.DeliveryDelivered), string(audience.DeliveryFailed), string(audience.DeliveryWithheld)),
+	}
+	r.MustRegister(m.runs)
+	for _, kind := range audience.RunKinds {
+		m.runs.WithLabelValues(kind.Name(), string(audience.Success))
+		m.runs.WithLabelValues(kind.Name(), string(audience.Failed))
+	}
+	lookups := counter("roster_lookups_total", "Identities that were looked up in /core/ups/access/entities, by outcome.", "outcome")
+	for _, o := range control.LookupOutcomes {
+		m.lookups[o] = lookups.WithLabelValues(string(o))
+	}
+	return m
+}
+
+// RunEnded implements control.Observer.
+func (m *workMetrics) RunEnded(r *audience.Run) {
+	m.tenants.ended(r)
+	m.runs.WithLabelValues(kindOf(r), string(r.Status)).Inc()
+	if r.Status == audience.Success && !r.Request.DryRun && r.Request.Kind.ReadsFiles() {
+		m.succeededAt(r.EndedAt)
+	}
+}
+
+func (m *workMetrics) succeededAt(at time.Time) { m.succeeded.Set(float64(at.UnixMilli()) / 1000) }
+
+// LookedUp implements control.Observer.
+func (m *workMetrics) LookedUp(o control.LookupOutcome, identities int) {
+	m.lookups[o].Add(float64(identities))
+}
+
+// Attempted implements control.Observer.
+func (m *workMetrics) Attempted(s audience.DeliveryState) {
+	switch s {
+	case audience.DeliveryDelivered:
+		m.attempts.WithLabelValues("delivered").Inc()
+	case audience.DeliveryPending, audience.DeliveryFailed:
+		m.attempts.WithLabelValues("failed").Inc()
+	}
+	if s != audience.DeliveryPending {
+		m.deliveries.WithLabelValues(string(s)).Inc()
+	}
+}
+
+// working takes note of a job that begins.
+func (m *workMetrics) working(k queue.Kind) (ended func()) {
+	switch k {
+	case queue.RunJob:
+		m.running.Inc()
+		background.Working(1)
+		return func() { background.Working(-1); m.running.Dec() }
+	case queue.MaintainJob, queue.EraseJob:
+		background.Working(1)
+		return func() { background.Working(-1) }
+	}
+	return func() {}
+}
+
+// queueMetrics tell which jobs wait for their turn.
+type queueMetrics struct {
+	control      *control.Service
+	jobs, oldest *prometheus.Desc
+}
+
+func newQueueMetrics(s *control.Service) *queueMetrics {
+	return &queueMetrics{
+		control: s,
+		jobs:    prometheus.NewDesc("roster_queue_waiting_jobs", "Jobs that this process has taken from the queue and that wait for their turn, by kind.", []string{"kind"}, nil),
+		oldest:  prometheus.NewDesc("roster_queue_oldest_waiting_seconds", "Seconds that the longest waiting job has waited for its turn, by kind; 0 when none waits.", []string{"kind"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *queueMetrics) Describe(to chan<- *prometheus.Desc) { to <- m.jobs; to <- m.oldest }
+
+// Collect implements prometheus.Collector.
+func (m *queueMetrics) Collect(to chan<- prometheus.Metric) {
+	for _, k := range queue.Kinds {
+		waiting := m.control.Waiting(k)
+		to <- prometheus.MustNewConstMetric(m.jobs, prometheus.GaugeValue, float64(waiting.Jobs), string(k))
+		to <- prometheus.MustNewConstMetric(m.oldest, prometheus.GaugeValue, waiting.Oldest.Seconds(), string(k))
+	}
+}
+
+// registerRead registers what runs have read, which the pipeline counts.
+func registerRead(r prometheus.Registerer, read func() (rows, bytes int64)) {
+	r.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "roster_rows_read_total",
+			Help: "Rows that runs have read from files, also rejected ones and those of runs that failed. A run that begins anew reads its rows again."},
+			func() float64 { rows, _ := read(); return float64(rows) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "roster_bytes_read_total",
+			Help: "Bytes of the files that runs have read, as the files are stored. A run that begins anew reads its files again."},
+			func() float64 { _, bytes := read(); return float64(bytes) }),
+	)
+}
