@@ -73,10 +73,10 @@ func TestLinks(t *testing.T) {
 
 var place = regexp.MustCompile("`((?:api|client|cmd|internal|tests|bench|docs)/[a-zA-Z0-9_./-]*)`")
 
-// TestPlaces finds folders and files that ARCHITECTURE.md and INVARIANTS.md name and the repository does not have.
+// TestPlaces finds folders and files that documents name and the repository does not have.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "README.md", "bench/README.md"} {
+	for _, document := range []string{"docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "README.md", "CONTRIBUTING.md", "bench/README.md"} {
 		for _, m := range place.FindAllStringSubmatch(text(t, document), -1) {
 			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
 				t.Errorf("%s names %s, which does not exist", document, m[1])
@@ -125,28 +125,64 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// TestSettings compares README's table of settings with the program's.
+// TestSettings compares the documented table of settings with the program's.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	readme := text(t, "README.md")
+	table := text(t, "docs/SETTINGS.md")
 	settings := app.Settings()
 	for _, s := range settings {
 		row := fmt.Sprintf("| `--%s` | `%s` | ", s.Name, s.Env())
 		if !s.Flag() {
 			row = fmt.Sprintf("| no flag | `%s` | ", s.Env())
 		}
-		_, rest, found := strings.Cut(readme, row)
+		_, rest, found := strings.Cut(table, row)
 		if !found {
-			t.Errorf("README.md has no row %q", row)
+			t.Errorf("SETTINGS.md has no row %q", row)
 			continue
 		}
 		shown, _, _ := strings.Cut(rest, " |")
 		if s.Default != "" && shown != "`"+s.Default+"`" {
-			t.Errorf("README.md says that --%s is %s by default, the program %q", s.Name, shown, s.Default)
+			t.Errorf("SETTINGS.md says that --%s is %s by default, the program %q", s.Name, shown, s.Default)
 		}
 	}
-	if rows := strings.Count(readme, "| `--") + strings.Count(readme, "| no flag |"); rows != len(settings) {
-		t.Errorf("README.md has %d settings, the program %d", rows, len(settings))
+	if rows := strings.Count(table, "| `--") + strings.Count(table, "| no flag |"); rows != len(settings) {
+		t.Errorf("SETTINGS.md has %d settings, the program %d", rows, len(settings))
+	}
+}
+
+// TestVariables compares the variables that enable tests with those that CONTRIBUTING.md explains and .ci/run sets.
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	variable := regexp.MustCompile(`ROSTER_TEST_[A-Z_]+`)
+	used := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, name := range variable.FindAllString(string(b), -1) {
+			used[name] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"CONTRIBUTING.md", ".ci/run"} {
+		named := map[string]bool{}
+		for _, name := range variable.FindAllString(text(t, file), -1) {
+			named[name] = true
+		}
+		for name := range used {
+			if !named[name] {
+				t.Errorf("%s does not name %s", file, name)
+			}
+		}
+		for name := range named {
+			if !used[name] {
+				t.Errorf("%s names %s, which no test uses", file, name)
+			}
+		}
 	}
 }
 
