@@ -116,7 +116,7 @@ func (c connector) connect(ctx context.Context) (*connection, error) {
 		return connected(c.server, c.credentials)
 	}
 	c.cfg.Private = true
-	c.cfg.Logger = app.NewLogger(c.log, max(c.cfg.LogLevel, slog.LevelWarn), "text")
+	c.cfg.Logger = slog.New(quietRuns{app.NewLogger(c.log, max(c.cfg.LogLevel, slog.LevelWarn), "text").Handler()})
 	limitMemory(c.cfg)
 	a, err := startServer(ctx, c.cfg)
 	var locked *app.LockedError
@@ -132,6 +132,27 @@ func (c connector) connect(ctx context.Context) (*connection, error) {
 	}
 	return conn, nil
 }
+
+// quietRuns leaves the failures of runs out of a log: the command that waits for a run tells them.
+type quietRuns struct{ slog.Handler }
+
+func (q quietRuns) Handle(ctx context.Context, r slog.Record) error {
+	run := false
+	r.Attrs(func(a slog.Attr) bool {
+		run = run || a.Key == "run"
+		return !run
+	})
+	if run && r.Level >= slog.LevelError {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
+}
+
+func (q quietRuns) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return quietRuns{q.Handler.WithAttrs(attrs)}
+}
+
+func (q quietRuns) WithGroup(name string) slog.Handler { return quietRuns{q.Handler.WithGroup(name)} }
 
 // join uses the server that holds the data directory.
 func (c connector) join(ctx context.Context, locked *app.LockedError) (*connection, error) {

@@ -20,9 +20,6 @@ const byImport = "created by roster import"
 // useExisting brings the file and an audience that exists together. An audience that a command made and that never had a
 // member is made anew when the file says something else: what it is was a guess. Any other has to fit.
 func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
-	if err := im.readAsBefore(ctx, a); err != nil {
-		return a, err
-	}
 	differences := im.differences(a)
 	guess, err := im.onlyGuessed(ctx, a)
 	if err != nil {
@@ -54,37 +51,6 @@ func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.
 	return a, nil
 }
 
-// readAsBefore reads the file as the audience reads its files, where no flag says otherwise, and takes the identities from
-// the audience when no flag names one.
-func (im *importer) readAsBefore(ctx context.Context, a client.Audience) error {
-	has := a.SourceSpec.Where().Format
-	identified := len(im.identities) > 0
-	if !identified {
-		for _, f := range a.Fields {
-			if f.IdentityNs != "" {
-				im.identities = append(im.identities, f.Name+"="+f.IdentityNs)
-			}
-		}
-	}
-	if im.format.silent() && has != nil {
-		encoding := has.Encoding
-		if im.format.proposed.Encoding == "" && !strings.HasPrefix(encoding, "utf-16") {
-			encoding = "" // this file reads well as UTF-8
-		}
-		im.format = formatFlags{delimiter: has.Delimiter, quote: has.Quote, escape: has.Escape, encoding: encoding,
-			nulls: has.NullValues, dates: has.DateFormats, noHeader: has.Header != nil && !*has.Header}
-	} else if identified {
-		return nil
-	}
-	if !identified { // a column that the file lacks is told as a difference
-		im.identities = slices.DeleteFunc(im.identities, func(flag string) bool {
-			name, _, _ := strings.Cut(flag, "=")
-			return !slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, name) })
-		})
-	}
-	return im.inspect(ctx)
-}
-
 // differences says how the audience is another one than the file and the flags describe.
 func (im *importer) differences(a client.Audience) (list []string) {
 	file := im.result.Fields
@@ -99,7 +65,7 @@ func (im *importer) differences(a client.Audience) (list []string) {
 			continue
 		}
 		switch f := file[at]; {
-		case im.format.noHeader && at != i:
+		case im.headerless() && at != i:
 			list = append(list, fmt.Sprintf("%s is column %d of the file and field %d of the audience", old.Name, at+1, i+1))
 		case f.IdentityNs != "" && old.IdentityNs != f.IdentityNs:
 			list = append(list, fmt.Sprintf("%s is %s in it, not an identity of %s", old.Name, identityText(old), f.IdentityNs))

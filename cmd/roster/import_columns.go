@@ -18,8 +18,8 @@ import (
 // firstRows is what the types of the columns are found out from, before the whole file is read by them.
 var firstRows = tabular.Sample{Rows: 10_000, Bytes: 64 << 20}
 
-// inspect looks at the file: where it lies, and what columns it has.
-func (im *importer) inspect(ctx context.Context) error {
+// locate finds where the file lies.
+func (im *importer) locate() error {
 	if err := isFile(im.file); err != nil {
 		return err
 	}
@@ -30,14 +30,26 @@ func (im *importer) inspect(ctx context.Context) error {
 	if err != nil {
 		return usagef("%w", named(err))
 	}
+	im.info, err = os.Stat(im.path)
+	return err
+}
+
+// inspect finds out what columns the file has, and what becomes of them.
+func (im *importer) inspect(ctx context.Context) error {
+	err := im.look(ctx)
+	if err == nil {
+		im.result.Fields, err = im.importFields(im.found.Columns)
+	}
+	return err
+}
+
+// look finds out how the file is written and what columns it has.
+func (im *importer) look(ctx context.Context) error {
 	f, err := os.Open(im.path)
 	if err != nil {
 		return usagef("%w", named(err))
 	}
 	defer f.Close()
-	if im.info, err = f.Stat(); err != nil {
-		return err
-	}
 	if err := im.propose(ctx, stored(f, im.info.Size())); err != nil {
 		return err
 	}
@@ -48,10 +60,13 @@ func (im *importer) inspect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.file, err)
 	}
-	if im.result.Fields, err = im.importFields(im.found.Columns); err != nil {
-		return err
-	}
 	return nil
+}
+
+// headerless reports whether the first line of the file is people.
+func (im *importer) headerless() bool {
+	f := im.format.domain()
+	return !f.HasHeader()
 }
 
 // stored is an open file of the given size.
@@ -71,7 +86,7 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 		f := c.Field()
 		fields[i] = client.Field{Name: f.Name, Type: string(f.Type), Proposed: f.Proposed}
 	}
-	if im.format.noHeader {
+	if im.headerless() {
 		im.nameColumns(fields)
 	}
 	if err := im.namedOnce(); err != nil {
@@ -103,7 +118,7 @@ func (im *importer) importFields(columns []tabular.Column) ([]client.Field, erro
 	if err != nil {
 		return nil, err
 	}
-	if im.format.noHeader {
+	if im.headerless() {
 		return fields, identitiesInOrder(fields, places)
 	}
 	fields = identitiesFirst(fields, places)
@@ -134,7 +149,7 @@ func (im *importer) pick(fields []client.Field) ([]client.Field, error) {
 	if len(im.columns) == 0 {
 		return fields, nil
 	}
-	if im.format.noHeader {
+	if im.headerless() {
 		return nil, usagef("--columns needs a header, whose names it picks from; with --no-header the columns are taken in their order")
 	}
 	picked := map[int]bool{}
@@ -154,14 +169,17 @@ func (im *importer) pick(fields []client.Field) ([]client.Field, error) {
 	return left, nil
 }
 
-// nameColumns gives the columns of a file without a header the names of the --field flags, when there is a flag for
-// each column. Flags that name columns as they were found out name nothing new.
+// nameColumns gives the columns of a file without a header the names of the audience's fields, or of the --field flags, when there
+// is a flag for each column. Flags that name columns as they were found out name nothing new.
 func (im *importer) nameColumns(fields []client.Field) {
 	found := func(flag string) bool {
 		name, _, _ := strings.Cut(flag, "=")
 		return slices.ContainsFunc(fields, func(f client.Field) bool { return strings.EqualFold(f.Name, name) })
 	}
 	if len(im.fields) != len(fields) || !slices.ContainsFunc(im.fields, func(flag string) bool { return !found(flag) }) {
+		for i := range min(len(fields), len(im.before)) {
+			fields[i].Name = im.before[i].Name
+		}
 		return
 	}
 	for i, flag := range im.fields {
@@ -241,9 +259,7 @@ func columnOf(fields []client.Field, flag, name string) (int, error) {
 // showColumns shows how the file is read and what will become of each column.
 func (im *importer) showColumns() {
 	found := im.found
-	for _, option := range im.foundOut {
-		fmt.Fprintf(im.out, "Found out from %s: %s.\n", filepath.Base(im.path), option)
-	}
+	im.showFormat()
 	of := "all " + count(int64(found.Rows))
 	if found.More {
 		of = "the first " + count(int64(found.Rows))

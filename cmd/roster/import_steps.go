@@ -34,10 +34,16 @@ type importer struct {
 	path  string // of the file, absolute, links resolved
 	info  os.FileInfo
 	found tabular.Inferred // what the file's first rows say
-	// foundOut are the options that the file needs beside what the flags say, for people.
+	// foundOut are the options that the file needs beside what the flags say, for people. utf8 says that it has characters beyond
+	// ASCII and is UTF-8.
 	foundOut []string
-	has      []client.Field // the fields of the audience, nil when there is none yet
-	client   *client.Client
+	utf8     bool
+	before   []client.Field // the fields of the audience that exists
+	// hadFormat is how that audience read its files until now.
+	hadFormat audience.Format
+	unread    error          // that the file cannot be read by itself, as the audience may
+	has       []client.Field // the fields of the audience, nil when there is none yet
+	client    *client.Client
 	// inPlace: the server runs in this process and reads the file where it lies.
 	inPlace bool
 	result  importResult
@@ -45,11 +51,15 @@ type importer struct {
 
 // run goes from the file to the end of a run.
 func (im *importer) run(ctx context.Context) error {
-	if err := im.inspect(ctx); err != nil {
+	if err := im.locate(); err != nil {
 		return err
 	}
-	if im.server == "" && !app.IsDataDir(im.cfg.DataDir) {
-		if err := im.identified(); err != nil { // before a data directory is made
+	im.unread = im.inspect(ctx)
+	if im.server == "" && !app.IsDataDir(im.cfg.DataDir) { // before a data directory is made
+		if im.unread != nil {
+			return im.unread
+		}
+		if err := im.identified(); err != nil {
 			return err
 		}
 	}
@@ -61,15 +71,23 @@ func (im *importer) run(ctx context.Context) error {
 }
 
 func (im *importer) ingest(ctx context.Context) error {
-	if err := im.resolveNamespaces(ctx); err != nil {
-		return err
-	}
 	a, alike, found, err := im.client.AudienceNamed(ctx, im.name)
 	if err != nil {
 		return err
 	}
 	if len(alike) > 0 {
 		fmt.Fprintf(im.out, "There is an audience %q, too; upper and lower case make different names.\n", alike[0])
+	}
+	if !found && im.unread != nil {
+		return im.unread
+	}
+	if found {
+		if err := im.readAsBefore(ctx, a); err != nil {
+			return err
+		}
+	}
+	if err := im.resolveNamespaces(ctx); err != nil {
+		return err
 	}
 	if found {
 		a, err = im.useExisting(ctx, a)
@@ -223,6 +241,10 @@ func (im *importer) resolveNamespaces(ctx context.Context) error {
 			}
 			return usagef("there is no identity namespace %q; --create-namespace creates it, and these exist: %s", f.IdentityNs, strings.Join(codes, ", "))
 		}
+		if im.dryRun {
+			fmt.Fprintf(im.out, "The identity namespace %s would be created.\n", f.IdentityNs)
+			continue
+		}
 		made, err := im.client.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: byImport})
 		if err != nil {
 			return err
@@ -276,6 +298,9 @@ func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audi
 			return a, err
 		}
 		if found {
+			if err := errors.Join(im.readAsBefore(ctx, a), im.resolveNamespaces(ctx)); err != nil {
+				return a, err
+			}
 			return im.useExisting(ctx, a)
 		}
 		if time.Now().After(deadline) {

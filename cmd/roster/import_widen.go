@@ -99,7 +99,7 @@ func (im *importer) misfits(ctx context.Context, fields []client.Field) (map[str
 		if f.Proposed {
 			proposed[f.Name] = true
 		}
-		if f.Proposed || im.format.noHeader { // which finds columns by their places
+		if f.Proposed || im.headerless() { // which finds columns by their places
 			columns = append(columns, tabular.Column{Name: f.Name, Type: audience.Type(f.Type), Proposed: f.Proposed})
 		}
 	}

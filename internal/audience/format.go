@@ -52,11 +52,19 @@ type Format struct {
 // MaxSkipLines bounds SkipLines.
 const MaxSkipLines = 1000
 
-// With returns the format with what a proposal adds to it.
-func (f Format) With(proposed Format) Format {
-	f.Encoding, f.Comment = cmp.Or(f.Encoding, proposed.Encoding), cmp.Or(f.Comment, proposed.Comment)
-	f.SkipLines = cmp.Or(f.SkipLines, proposed.SkipLines)
-	f.FillShortRows, f.DecimalComma = f.FillShortRows || proposed.FillShortRows, f.DecimalComma || proposed.DecimalComma
+// With returns the format with the options of another one where it has none.
+func (f Format) With(other Format) Format {
+	f.Type, f.Compression = cmp.Or(f.Type, other.Type), cmp.Or(f.Compression, other.Compression)
+	f.Delimiter, f.Quote, f.Escape = cmp.Or(f.Delimiter, other.Delimiter), cmp.Or(f.Quote, other.Quote), cmp.Or(f.Escape, other.Escape)
+	f.Header, f.Encoding, f.Comment = cmp.Or(f.Header, other.Header), cmp.Or(f.Encoding, other.Encoding), cmp.Or(f.Comment, other.Comment)
+	if len(f.NullValues) == 0 {
+		f.NullValues = other.NullValues
+	}
+	if len(f.DateFormats) == 0 {
+		f.DateFormats = other.DateFormats
+	}
+	f.SkipLines = cmp.Or(f.SkipLines, other.SkipLines)
+	f.FillShortRows, f.DecimalComma = f.FillShortRows || other.FillShortRows, f.DecimalComma || other.DecimalComma
 	return f
 }
 
