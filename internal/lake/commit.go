@@ -197,8 +197,8 @@ func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props i
 	return tx.Append(ctx, none, props)
 }
 
-// outcome says what became of a commit that iceberg-go reports as failed. The SQL catalog has no type for most
-// of its conflicts, and a database that fails while it commits may have committed: the table itself tells.
+// outcome says what became of a commit that iceberg-go reports as failed. Requirements that do not hold have no type, and a database that
+// fails while it commits may have committed: the table itself tells.
 func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot, error) {
 	switch {
 	case errors.Is(cause, ErrNotExist):

@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
-	catalogsql "github.com/apache/iceberg-go/catalog/sql"
-	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
 	"roster/internal/lake"
@@ -267,11 +265,7 @@ func TestSnapshotOfAnotherProgram(t *testing.T) {
 	f := write(t, d, "r1-a", 9, named(1, "Ada"), named(2, "Grace"), named(3, "Hedy"))
 	commit(t, d, lake.Commit{Run: "r1", Add: []lake.DataFile{f}})
 	commit(t, w.load(t), lake.Commit{Run: "r2", Dir: "r2-a", Deletes: map[string][]int64{f.Path: {1}}})
-	other, err := catalogsql.NewCatalog("roster", w.cfg.Catalog, catalogsql.SQLite, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tbl, err := other.LoadTable(t.Context(), table.Identifier{w.table.Namespace, w.table.Name})
+	tbl, err := w.Table(t.Context(), w.table)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,31 +1,19 @@
 package lake
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 
 	icebergio "github.com/apache/iceberg-go/io"
 
 	"roster/internal/fault"
 )
 
-// registerDurableFiles makes iceberg-go write local files durably: a file is on disk, and so is its name,
-// before Close returns. iceberg-go's own local files are not synced, and a catalog row that survives a crash of
-// the machine must not name a file that did not. The SQL catalog takes its files from iceberg-go's registry by
-// the scheme of a location and has no other way to be given them, hence the scheme "file" is registered anew.
-var registerDurableFiles = sync.OnceFunc(func() {
-	icebergio.Unregister("file")
-	icebergio.Register("file", func(context.Context, *url.URL, map[string]string) (icebergio.IO, error) {
-		return durableFS{}, nil
-	})
-})
-
+// durableFS writes the files of iceberg-go durably: a file is on disk, and so is its name, before Close returns. iceberg-go's own local
+// files are not synced, and a catalog row that survives a crash of the machine must not name a file that did not.
 type durableFS struct{ icebergio.LocalFS }
 
 // errUnwritten is what a file is that iceberg-go could not write.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -97,7 +96,7 @@ func (f *finder) find(ctx context.Context, id TableID, keys []Key, o FindOptions
 			return found, err
 		}
 		// A file that is gone is no damage when the table has gone on meanwhile.
-		if at, lerr := f.lake.location(ctx, id); lerr != nil || at == v.dataset.MetadataLocation() {
+		if at, lerr := f.lake.catalog.location(ctx, id); lerr != nil || at == v.dataset.MetadataLocation() {
 			return found, err
 		}
 	}
@@ -105,7 +104,7 @@ func (f *finder) find(ctx context.Context, id TableID, keys []Key, o FindOptions
 
 // view returns a table as it is now.
 func (f *finder) view(ctx context.Context, id TableID) (*view, error) {
-	location, err := f.lake.location(ctx, id)
+	location, err := f.lake.catalog.location(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -140,22 +139,6 @@ func (f *finder) open(ctx context.Context, id TableID) (*view, error) {
 	table := d.Location() + "/"
 	f.slices.dropIf(func(k sliceKey) bool { return strings.HasPrefix(k.path, table) && !live[k.path] })
 	return v, nil
-}
-
-// location returns the location of a table's current metadata, which every change of the table changes.
-func (l *Lake) location(ctx context.Context, id TableID) (location string, err error) {
-	query := `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`
-	if l.dialect == "sqlite" {
-		query = strings.ReplaceAll(query, "$", "?")
-	}
-	err = l.db.QueryRowContext(ctx, query, catalogName, id.Namespace, id.Name).Scan(&location)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("%w: %s.%s", ErrNotExist, id.Namespace, id.Name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("find table %s.%s: %w", id.Namespace, id.Name, err)
-	}
-	return location, nil
 }
 
 // spot is where a row lies, and whose.

@@ -24,9 +24,6 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/catalog"
-	catalogsql "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
@@ -53,35 +50,25 @@ type Config struct {
 
 // Lake is a warehouse of tables and its catalog.
 type Lake struct {
-	catalog   *catalogsql.Catalog
-	db        *sql.DB // of the catalog
-	dialect   string
+	catalog   *catalog
 	warehouse string
 	finder    *finder
 }
-
-// catalogName is what Roster's tables are registered under in the catalog's database.
-const catalogName = "roster"
 
 // Open opens the lake and creates the catalog's tables when they are absent.
 func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if !filepath.IsAbs(cfg.Warehouse) {
 		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
 	}
-	registerDurableFiles()
 	registerSnappy()
 	if err := mkdirDurable(filepath.Clean(cfg.Warehouse)); err != nil {
 		return nil, fmt.Errorf("create the lake's warehouse: %w", err)
 	}
-	dialect := catalogsql.SupportedDialect(cfg.Dialect)
-	cat, err := catalogsql.NewCatalog(catalogName, cfg.Catalog, dialect, iceberg.Properties{"init_catalog_tables": "true"})
-	if err != nil {
-		return nil, fmt.Errorf("open the Iceberg catalog: %w", err)
-	}
-	if err := cat.CreateSQLTables(ctx); err != nil {
+	c := &catalog{cfg.Catalog, cfg.Dialect}
+	if err := c.init(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
 	}
-	l := &Lake{catalog: cat, db: cfg.Catalog, dialect: cfg.Dialect, warehouse: filepath.Clean(cfg.Warehouse)}
+	l := &Lake{catalog: c, warehouse: filepath.Clean(cfg.Warehouse)}
 	l.finder = newFinder(l)
 	return l, nil
 }
@@ -91,8 +78,6 @@ type TableID struct {
 	Namespace string
 	Name      string
 }
-
-func (id TableID) ident() table.Identifier { return table.Identifier{id.Namespace, id.Name} }
 
 // Warehouse returns the directory that the tables lie in.
 func (l *Lake) Warehouse() string { return l.warehouse }
@@ -115,20 +100,15 @@ func filePath(location string) (string, error) {
 
 // Create creates the table of an audience with the given fields. A table that exists stays as it is.
 func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) error {
-	err := l.catalog.CreateNamespace(ctx, table.Identifier{id.Namespace}, nil)
-	if err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
-		return fmt.Errorf("create the lake's namespace %s: %w", id.Namespace, err)
+	_, err := l.catalog.location(ctx, id)
+	if !errors.Is(err, ErrNotExist) {
+		return err
 	}
-	_, err = l.catalog.CreateTable(ctx, id.ident(), tableSchema(fields),
-		catalog.WithLocation(fileURI(l.directory(id))),
-		catalog.WithProperties(iceberg.Properties{
-			table.PropertyFormatVersion:               "2",
-			table.MetadataDeleteAfterCommitEnabledKey: "true",
-			table.MetadataPreviousVersionsMaxKey:      "20",
-			// A run that lost a race starts over: its files were made for the snapshot that it saw.
-			table.CommitNumRetriesKey: "0",
-		}))
-	if err != nil && !errors.Is(err, catalog.ErrTableAlreadyExists) {
+	first, err := newMetadata(tableSchema(fields), fileURI(l.directory(id)))
+	if err == nil {
+		err = l.catalog.create(ctx, id, first)
+	}
+	if err != nil {
 		return fmt.Errorf("create table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	return nil
@@ -136,7 +116,7 @@ func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) 
 
 // Drop removes a table and then all its files. Dropping an absent table removes what a crash left of it.
 func (l *Lake) Drop(ctx context.Context, id TableID) error {
-	if err := l.catalog.DropTable(ctx, id.ident()); err != nil && !errors.Is(err, catalog.ErrNoSuchTable) && !errors.Is(err, catalog.ErrNoSuchNamespace) {
+	if err := l.catalog.drop(ctx, id); err != nil {
 		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	if err := removeDurable(l.directory(id)); err != nil {
@@ -149,8 +129,8 @@ func (l *Lake) Drop(ctx context.Context, id TableID) error {
 // is none.
 func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 	t, err := l.catalog.LoadTable(ctx, id.ident())
-	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
-		return nil, fmt.Errorf("%w: %s.%s", ErrNotExist, id.Namespace, id.Name)
+	if errors.Is(err, ErrNotExist) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load table %s.%s: %w", id.Namespace, id.Name, err)

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 )
 
 // maxAhead is how far ahead of the clock the times of a table may lie: iceberg-go refuses a snapshot that is more than a minute older
@@ -42,24 +39,15 @@ func (l *Lake) retime(ctx context.Context, id TableID, t *table.Table, change fu
 			return fmt.Errorf("change %s of a table's metadata: %w", name, err)
 		}
 	}
-	if text, err = json.Marshal(fields); err != nil {
+	was := t.MetadataLocation()
+	is, err := nextLocation(was)
+	if err != nil {
 		return err
 	}
-	was := t.MetadataLocation()
-	var number int
-	if _, err := fmt.Sscanf(filepath.Base(was), "%d-", &number); err != nil {
-		return fmt.Errorf("the name of the metadata %s has no number: %w", was, err)
-	}
-	is := strings.TrimSuffix(was, filepath.Base(was)) + fmt.Sprintf("%05d-%s.metadata.json", number+1, uuid.NewString())
-	if err := (durableFS{}).WriteFile(is, text); err != nil {
+	if err := writeMetadata(is, fields); err != nil {
 		return fmt.Errorf("write the metadata of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	query := `UPDATE iceberg_tables SET metadata_location = $1, previous_metadata_location = $2
-		WHERE catalog_name = $3 AND table_namespace = $4 AND table_name = $5 AND metadata_location = $2`
-	if l.dialect == "sqlite" {
-		query = strings.ReplaceAll(query, "$", "?")
-	}
-	if _, err := l.db.ExecContext(ctx, query, is, was, catalogName, id.Namespace, id.Name); err != nil {
+	if _, err := l.catalog.replace(ctx, id, was, is); err != nil {
 		return fmt.Errorf("change the metadata of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	return nil

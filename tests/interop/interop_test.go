@@ -191,3 +191,31 @@ func TestReceipt(t *testing.T) {
 		}
 	}
 }
+
+// TestCatalog finds the dataset in the SQL catalog as another engine does, after each of two runs.
+func TestCatalog(t *testing.T) {
+	t.Parallel()
+	python(t)
+	dir := t.TempDir()
+	data, place := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
+	for i, rows := range []int{300, 200} {
+		rostertest.Place(t, people(t, filepath.Join(dir, fmt.Sprint(i, ".csv")), 0, rows, uint64(i)), place)
+		im := rostertest.Import(t, data, place, "mail=Email", "--full")
+		cmd := exec.CommandContext(t.Context(), python(t), "catalog.py", filepath.Join(data, "catalog.db"))
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tables []struct {
+			Location string
+			Rows     int64
+		}
+		if err := json.Unmarshal(out, &tables); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if len(tables) != 1 || tables[0].Rows != im.Run.Members.After || !strings.HasSuffix(tables[0].Location, rostertest.Metadata(t, data, im.AudienceID)) {
+			t.Errorf("after run %d the catalog has %+v; the run left %d members", i, tables, im.Run.Members.After)
+		}
+	}
+}

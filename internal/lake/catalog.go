@@ -1,0 +1,198 @@
+package lake
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	icebergio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// catalog is Iceberg's SQL catalog, as far as Roster uses it: the row of a table names the file of its current metadata. The tables and their
+// columns are those of the Java, Python and Go libraries, so that these find Roster's tables by themselves.
+type catalog struct {
+	db      *sql.DB
+	dialect string // "sqlite" or "postgres"
+}
+
+var _ table.CatalogIO = (*catalog)(nil)
+
+// catalogName is what Roster's tables are registered under in the catalog's database.
+const catalogName = "roster"
+
+// catalogTables are as the libraries of Iceberg create them.
+var catalogTables = []string{
+	`CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR NOT NULL, table_namespace VARCHAR NOT NULL, table_name VARCHAR NOT NULL,
+		iceberg_type VARCHAR, metadata_location VARCHAR, previous_metadata_location VARCHAR, PRIMARY KEY (catalog_name, table_namespace, table_name))`,
+	`CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (catalog_name VARCHAR NOT NULL, namespace VARCHAR NOT NULL, property_key VARCHAR NOT NULL,
+		property_value VARCHAR, PRIMARY KEY (catalog_name, namespace, property_key))`,
+}
+
+// exec runs a statement with the parameters $1, $2, … and returns how many rows it changed.
+func (c *catalog) exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	r, err := c.db.ExecContext(ctx, c.spelled(statement), args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// spelled is a statement with its parameters as the dialect writes them.
+func (c *catalog) spelled(statement string) string {
+	if c.dialect == "sqlite" {
+		return strings.ReplaceAll(statement, "$", "?")
+	}
+	return statement
+}
+
+// init creates the catalog's tables if they are absent.
+func (c *catalog) init(ctx context.Context) error {
+	for _, statement := range catalogTables {
+		if _, err := c.exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create registers a table by its first metadata. A table that exists stays as it is.
+func (c *catalog) create(ctx context.Context, id TableID, first table.Metadata) error {
+	if _, err := c.exec(ctx, `INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value)
+		VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING`, catalogName, id.Namespace); err != nil {
+		return fmt.Errorf("create the namespace: %w", err)
+	}
+	location := metadataLocation(first.Location()+"/metadata", 0)
+	if err := writeMetadata(location, first); err != nil {
+		return err
+	}
+	n, err := c.exec(ctx, `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, iceberg_type, metadata_location)
+		VALUES ($1, $2, $3, 'TABLE', $4) ON CONFLICT DO NOTHING`, catalogName, id.Namespace, id.Name, location)
+	if err != nil || n == 1 {
+		return err
+	}
+	file, err := filePath(location) // another table was created meanwhile
+	if err != nil {
+		return err
+	}
+	return remove(file)
+}
+
+// drop takes a table out of the catalog. An absent one is no error.
+func (c *catalog) drop(ctx context.Context, id TableID) error {
+	_, err := c.exec(ctx, `DELETE FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`, catalogName, id.Namespace, id.Name)
+	return err
+}
+
+// location returns the location of a table's current metadata, which every change of the table changes. ErrNotExist when there is no table.
+func (c *catalog) location(ctx context.Context, id TableID) (location string, err error) {
+	query := `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`
+	err = c.db.QueryRowContext(ctx, c.spelled(query), catalogName, id.Namespace, id.Name).Scan(&location)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("%w: %s.%s", ErrNotExist, id.Namespace, id.Name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find table %s.%s: %w", id.Namespace, id.Name, err)
+	}
+	return location, nil
+}
+
+// replace sets the location of a table's metadata if it still is the one that was read, and reports whether it was.
+func (c *catalog) replace(ctx context.Context, id TableID, was, is string) (bool, error) {
+	n, err := c.exec(ctx, `UPDATE iceberg_tables SET metadata_location = $1, previous_metadata_location = $2
+		WHERE catalog_name = $3 AND table_namespace = $4 AND table_name = $5 AND metadata_location = $2`, is, was, catalogName, id.Namespace, id.Name)
+	return n == 1, err
+}
+
+// LoadTable implements table.CatalogIO. ErrNotExist when there is no table.
+func (c *catalog) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
+	location, err := c.location(ctx, idOf(ident))
+	if err != nil {
+		return nil, err
+	}
+	return table.NewFromLocation(ctx, ident, location, durableFiles, c)
+}
+
+// CommitTable implements table.CatalogIO. The error is table.ErrCommitFailed if another commit came between reading the table and changing
+// it, ErrNotExist if the table was dropped before, and that of a requirement which does not hold.
+func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
+	current, err := c.LoadTable(ctx, ident)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, r := range reqs {
+		if err := r.Validate(current.Metadata()); err != nil {
+			return nil, "", err
+		}
+	}
+	was := current.MetadataLocation()
+	next, err := table.UpdateTableMetadata(current.Metadata(), updates, was)
+	if err != nil {
+		return nil, "", err
+	}
+	if next.Equals(current.Metadata()) {
+		return next, was, nil
+	}
+	is, err := nextLocation(was)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := writeMetadata(is, next); err != nil {
+		return nil, "", err
+	}
+	replaced, err := c.replace(ctx, idOf(ident), was, is)
+	if err != nil {
+		return nil, "", fmt.Errorf("change the catalog: %w", err)
+	}
+	if !replaced {
+		return nil, "", fmt.Errorf("%w: the metadata of table %s is not %s any more", table.ErrCommitFailed, strings.Join(ident, "."), path.Base(was))
+	}
+	return next, is, nil
+}
+
+func idOf(ident table.Identifier) TableID { return TableID{Namespace: ident[0], Name: ident[1]} }
+
+func (id TableID) ident() table.Identifier { return table.Identifier{id.Namespace, id.Name} }
+
+// durableFiles are the files of all tables.
+func durableFiles(context.Context) (icebergio.IO, error) { return durableFS{}, nil }
+
+// metadataLocation is a new location of a table's metadata in a directory.
+func metadataLocation(dir string, version int) string {
+	return fmt.Sprintf("%s/%05d-%s.metadata.json", dir, version, uuid.NewString())
+}
+
+// nextLocation is a location of the metadata that follows one.
+func nextLocation(was string) (string, error) {
+	var version int
+	if _, err := fmt.Sscanf(path.Base(was), "%d-", &version); err != nil {
+		return "", fmt.Errorf("the name of the metadata %s has no number: %w", was, err)
+	}
+	return metadataLocation(strings.TrimSuffix(was, "/"+path.Base(was)), version+1), nil
+}
+
+// writeMetadata writes the metadata of a table to a location where nothing is.
+func writeMetadata(location string, content any) error {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	return durableFS{}.WriteFile(location, text)
+}
+
+// newMetadata is the metadata of a table without rows.
+func newMetadata(schema *iceberg.Schema, location string) (table.Metadata, error) {
+	return table.NewMetadata(schema, nil, table.UnsortedSortOrder, location, iceberg.Properties{
+		table.PropertyFormatVersion:               "2",
+		table.MetadataDeleteAfterCommitEnabledKey: "true",
+		table.MetadataPreviousVersionsMaxKey:      "20",
+		// A run that lost a race starts over: its files were made for the snapshot that it saw.
+		table.CommitNumRetriesKey: "0",
+	})
+}
