@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -113,7 +114,7 @@ func (a *App) openGCS(ctx context.Context, p map[string]string) (source.Store, e
 }
 
 func (a *App) openAzure(auth audience.ConnectionAuth, p map[string]string) (source.Store, error) {
-	c := bucket.Azure{Container: p["container"], Folder: p["folderPath"], Client: a.outside}
+	c := bucket.Azure{Container: p["container"], Folder: p["folderPath"], Authority: os.Getenv("AZURE_AUTHORITY_HOST"), Client: a.outside}
 	switch auth.Name {
 	case audience.AuthAzureString:
 		c.ConnectionString = p["connectionString"]

@@ -13,7 +13,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	azureblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -21,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"golang.org/x/oauth2"
 
 	"roster/internal/source"
 )
@@ -33,6 +33,7 @@ type Azure struct {
 	URL              string // of the account: https://ACCOUNT.dfs.core.windows.net, or its blob endpoint
 	Key              *AzureKey
 	Principal        *AzurePrincipal
+	Authority        string // who gives tokens to a principal; "" for Microsoft's public cloud
 	Container        string // "" for all of the account; the first part of a path then names one
 	Folder           string // below which everything is
 	Client           *http.Client
@@ -52,7 +53,10 @@ func OpenAzure(c Azure) (*Store, error) {
 		}
 	}
 	client, err := c.service()
-	if err != nil {
+	switch {
+	case errors.Is(err, source.ErrCredentials):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("%w: the connection string, the key or the service principal cannot be read", source.ErrCredentials)
 	}
 	in := func(container string) engine { return azure{client.NewContainerClient(container), c.expires()} }
@@ -145,8 +149,7 @@ func (c *Azure) account(opts *azblob.ClientOptions) (*azblob.Client, error) {
 		}
 		return azblob.NewClientWithSharedKeyCredential(address, key, opts)
 	case c.Principal != nil:
-		who, err := azidentity.NewClientSecretCredential(c.Principal.Tenant, c.Principal.ID, c.Principal.Secret,
-			&azidentity.ClientSecretCredentialOptions{ClientOptions: opts.ClientOptions, DisableInstanceDiscovery: true})
+		who, err := newPrincipal(*c.Principal, c.Authority, opts.ClientOptions)
 		if err != nil {
 			return nil, err
 		}
@@ -271,11 +274,11 @@ func etag(t *azcore.ETag) string {
 }
 
 func (a azure) refused(err error) error {
-	var identity *azidentity.AuthenticationFailedError
+	var token *oauth2.RetrieveError
 	var response *azcore.ResponseError
 	switch {
-	case errors.As(err, &identity):
-		return fmt.Errorf("%w: Microsoft Entra gives no token for the service principal", source.ErrCredentials)
+	case errors.As(err, &token):
+		return noToken(token, "Microsoft Entra", "service principal", token.ErrorCode)
 	case !errors.As(err, &response):
 		return nil
 	case response.StatusCode == http.StatusForbidden && !a.expires.IsZero() && time.Now().After(a.expires):

@@ -158,7 +158,7 @@ func (gcsEngine) refused(err error) error {
 	var answer *gcsError
 	switch {
 	case errors.As(err, &token):
-		return fmt.Errorf("%w: Google gives no token for the service account%s", source.ErrCredentials, tokenCode(token.Body))
+		return noToken(token, "Google", "service account", tokenCode(token.Body))
 	case errors.Is(err, source.ErrNoBucket):
 		return source.ErrNoBucket
 	case !errors.As(err, &answer):
@@ -177,16 +177,11 @@ func (gcsEngine) refused(err error) error {
 	return answered(answer.status, answer.reason)
 }
 
-// tokenCode is the error code in an answer of who gives tokens, if OAuth 2 knows the code: the address to ask is whoever's the key file
-// says.
+// tokenCode is the error code in an answer of who gives tokens, "" if there is none.
 func tokenCode(answer []byte) string {
 	var told struct {
 		Error string `json:"error"`
 	}
 	_ = json.Unmarshal(answer, &told) // an answer without a code
-	switch told.Error {
-	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
-		return " (" + told.Error + ")"
-	}
-	return ""
+	return told.Error
 }
