@@ -2,7 +2,6 @@ package secret
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/tink"
-	"gocloud.dev/secrets"
-	_ "gocloud.dev/secrets/awskms" // awskms:// of KMS
 )
 
 // Master is a master key.
@@ -59,25 +56,4 @@ func KeyFile(path string, create bool) (Master, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
-}
-
-// KMS is a master key that a key service keeps and never gives away: awskms://KEY-ID?region=REGION or
-// awskms:///arn:aws:kms:… of Amazon's. Who asks is what the environment of the process says. Nothing is asked yet.
-func KMS(ctx context.Context, url string) (Master, error) {
-	k, err := secrets.OpenKeeper(ctx, url)
-	if err != nil {
-		return nil, fmt.Errorf("the address of the key service: %w", err)
-	}
-	return service{k}, nil
-}
-
-// service is a key service in the form of Tink. The ring has no data beside it that would have to be bound.
-type service struct{ *secrets.Keeper }
-
-func (s service) Encrypt(plain, _ []byte) ([]byte, error) {
-	return s.Keeper.Encrypt(context.Background(), plain)
-}
-
-func (s service) Decrypt(sealed, _ []byte) ([]byte, error) {
-	return s.Keeper.Decrypt(context.Background(), sealed)
 }

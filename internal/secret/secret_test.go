@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -162,7 +163,48 @@ func TestKMS(t *testing.T) {
 	if got, err := again.Open(sealed, "here"); err != nil || string(got) != "hush" {
 		t.Errorf("opened as %q, %v", got, err)
 	}
-	if _, err := KMS(t.Context(), "nothing://x"); err == nil {
-		t.Error("a service that is not known is taken")
+	// The context binds the ring: with another one, or none, it cannot be opened.
+	bound, err := KMS(t.Context(), "awskms:///"+made.KeyMetadata.KeyID+"?region=us-east-1&context_use=roster&endpoint="+url.QueryEscape("http://"+address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Rewrap(bound); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = Open(path, bound); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.Open(sealed, "here"); err != nil || string(got) != "hush" {
+		t.Errorf("opened as %q, %v", got, err)
+	}
+	if _, err := Open(path, key); err == nil {
+		t.Error("the ring is opened without its context")
+	}
+}
+
+// TestWrongKMS refuses addresses before anybody is asked.
+func TestWrongKMS(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"nothing://x":                           "awskms://KEY-ID",
+		"awskms://":                             "names no key",
+		"awskms:///?region=us-east-1":           "names no key",
+		"awskms://k?region=a&region=b":          "region stands there 2 times",
+		"awskms://k?planet=mars":                `"planet" is not a part`,
+		"awskms://k?role=reader":                "ARN of a role",
+		"awskms://k?fips=perhaps":               "fips must be true or false",
+		"awskms://k?dualstack=":                 "dualstack must be true or false",
+		"awskms://k?region=%zz":                 "cannot be read",
+		"awskms://k?profile=no-such-profile-is": "no-such-profile-is",
+	} {
+		if _, err := KMS(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", address, err, want)
+		}
+	}
+	for _, address := range []string{"awskms://1234abcd?region=us-east-1&fips=true&dualstack=false", "awskms:///arn:aws:kms:us-east-1:111122223333:key/1234abcd", "awskms:///alias/roster?region=eu-west-1",
+		"awskms://k?region=us-east-1&role=arn:aws:iam::111122223333:role/roster"} {
+		if _, err := KMS(t.Context(), address); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
