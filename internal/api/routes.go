@@ -181,6 +181,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: erasures + "/{erasureId}", do: s.erasure},
 		{method: "GET", path: erasures + "/{erasureId}/certificate", do: s.certificate},
 
+		{method: "GET", path: "/{$}", open: http.HandlerFunc(s.index)},
 		{method: "GET", path: "/.well-known/jwks.json", open: http.HandlerFunc(s.keys)},
 		{method: "GET", path: "/healthz", open: http.HandlerFunc(s.healthz)},
 		{method: "GET", path: "/readyz", open: http.HandlerFunc(s.readyz)},
@@ -206,8 +207,8 @@ var services = []string{"/core/", "/foundation/", "/flowservice/", "/unifiedtags
 // without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
 // that is no route's, such as one with "..", an empty segment, or a folder's.
 func (s *server) canonical(path string) (_ string, ok bool) {
-	if !strings.HasPrefix(path, "/") {
-		return "", false // "*", which the mux would answer itself
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return "", false // "*", which the mux would answer itself, or an empty segment
 	}
 	if strings.HasPrefix(path, inLanding) {
 		return path, pathpkg.Clean(path) == path && path != inLanding

@@ -29,6 +29,8 @@ type Config struct {
 	Log     *slog.Logger
 	// Ready says why the process takes no requests now; nil when it does. It always does without a Ready.
 	Ready func() error
+	// Version is the version of the server, as / tells it.
+	Version string
 	// Metrics answers /metrics, which is empty when it is nil.
 	Metrics http.Handler
 	// Served is told the status of each request whose caller is known; nil tells nobody.
@@ -300,6 +302,7 @@ func (s *server) recovered(w *recorder, r *http.Request) {
 func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
 	took := time.Since(started)
 	_, route, _ := strings.Cut(r.Pattern, " ")
+	route = strings.TrimSuffix(route, "{$}")
 	if route == "" {
 		route = "none"
 	}

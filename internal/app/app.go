@@ -193,7 +193,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
-		Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
+		Version: Version(), Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
 	a.server = newServer(handler, a.log)
 	limits := a.cfg.connections()
 	limits.Registerer = a.metrics

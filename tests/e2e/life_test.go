@@ -43,7 +43,7 @@ func TestFirstStart(t *testing.T) {
 	}
 	sameJSON(t, "credentials.json", keys, fmt.Sprintf(`{"base_url": %q, "token_url": %q, "org_id": %q, "sandbox": "prod", "client_id": "<uuid>", "client_secret": "<any>"}`,
 		s.app.URL(), s.app.URL()+"/ims/token/v3", s.creds.OrgID))
-	for _, p := range []string{"/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
+	for _, p := range []string{"/", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
 		if a := s.callWith("GET", p, "", map[string]string{"Authorization": "", "x-api-key": "", "x-gw-ims-org-id": "", "x-sandbox-name": ""}); a.status != 200 {
 			t.Errorf("%s: %d %s", p, a.status, a.body)
 		}
