@@ -13,6 +13,9 @@ func keeps(t audience.Type, v []byte, number bool) bool {
 	case audience.Integer, audience.Long:
 		return number || !hasMarks(v)
 	case audience.Number:
+		if surelyKept(v) {
+			return true
+		}
 		if n, code := parseLong(v); code == "" {
 			return !hasMarks(v) && exactDouble(n)
 		}
@@ -29,6 +32,29 @@ func hasMarks(v []byte) bool {
 	return v[0] == '+' || digits[0] == '0' && len(v) > 1
 }
 
+// surelyKept reports whether a text is a number that a double surely keeps, as most numbers are: at most exactDigits digits, perhaps
+// with a minus before and a point between them, and no zero that leads.
+func surelyKept(v []byte) bool {
+	digits := bytes.TrimPrefix(v, []byte{'-'})
+	whole := 0
+	for whole < len(digits) && digits[whole]-'0' <= 9 {
+		whole++
+	}
+	if whole == 0 || digits[0] == '0' && (whole > 1 || whole == len(v)-1) { // "-0" among them
+		return false
+	}
+	if whole == len(digits) {
+		return whole <= exactDigits
+	}
+	fraction := digits[whole+1:]
+	for _, c := range fraction {
+		if c-'0' > 9 {
+			return false
+		}
+	}
+	return digits[whole] == '.' && len(fraction) > 0 && whole+len(fraction) <= exactDigits
+}
+
 // exactDouble reports whether a double holds a whole number, and its neighbours.
 func exactDouble(n int64) bool {
 	const most = 1 << 53
@@ -37,7 +63,14 @@ func exactDouble(n int64) bool {
 
 // addLossy adds a fault for each row of a block whose value a proposed type does not keep; column is the column of the file.
 func (b *builder) addLossy(k *block, column int, bad *faults) {
+	whole := b.typ == audience.Integer || b.typ == audience.Long
+	if b.typ == audience.Boolean || b.typ == audience.Date { // which lose nothing
+		return
+	}
 	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
+		if whole && k.text[uint32(k.fields[i])]-'1' <= '9'-'1' { // most whole numbers, which hasMarks knows by their first digit
+			continue
+		}
 		if v := trimSpaces(b.value(k, k.fields[i])); len(v) > 0 && !bad.bad[row] && !keeps(b.typ, v, false) {
 			bad.add(row, CodeProposed)
 		}
