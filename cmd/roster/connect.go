@@ -29,8 +29,8 @@ type connector struct {
 
 // addFlags gives a command the flags that say where its server is.
 func (c *connector) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.server, "server", "", "address of a server")
-	cmd.Flags().StringVar(&c.credentials, "credentials", "", "credentials file for --server")
+	cmd.Flags().StringVar(&c.server, "server", "", "address (`URL`) of a server")
+	cmd.Flags().StringVar(&c.credentials, "credentials", "", "credentials `FILE` for --server")
 	addSettings(cmd, "data-dir", "memory", "database-url", "debug-listen")
 }
 

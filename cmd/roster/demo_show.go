@@ -191,7 +191,9 @@ func (d *demo) ingest(ctx context.Context, i int) error {
 		return err
 	}
 	d.called("runId %s, only what no run has read yet", started.RunID)
-	run, err := watchRun(ctx, d.client, d.audience, started.RunID, d.progressTo)
+	p := newProgress(d.progressTo, runSteps...)
+	run, err := watchRun(ctx, d.client, d.audience, started.RunID, p)
+	p.finish()
 	if err != nil {
 		return err
 	}

@@ -70,25 +70,25 @@ func newImport() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.name, "name", "", "name of the audience")
-	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, COLUMN=NAMESPACE; the first one given makes a member. An audience that exists has its own")
-	f.StringSliceVar(&o.columns, "columns", nil, "names of the columns that are wanted, with commas between them; all when absent")
-	f.StringArrayVar(&o.fields, "field", nil, "type of a column, NAME=TYPE, instead of the one found out; with --no-header, one for each column in their order names them")
-	f.StringVar(&o.deleteColumn, "delete", "", "column that removes the member of its row when it is true or not 0")
+	f.StringVar(&o.name, "name", "", "`NAME` of the audience")
+	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, `COLUMN=NAMESPACE`, such as email=Email; may be given several times: the first one given makes a member. An audience that exists has its own")
+	f.StringSliceVar(&o.columns, "columns", nil, "`NAMES` of the columns that are wanted, with commas between them; all when absent")
+	f.StringArrayVar(&o.fields, "field", nil, "type of a column, `NAME=TYPE`, instead of the one found out; with --no-header, one for each column in their order names them")
+	f.StringVar(&o.deleteColumn, "delete", "", "`COLUMN` that removes the member of its row when it is true or not 0")
 	f.BoolVar(&o.full, "full", false, "the file is the complete list: members that are not in it leave")
 	f.BoolVar(&o.changes, "changes", false, "the file is changes: nobody leaves but by the delete column")
 	f.BoolVar(&o.changes, "differential", false, "the same as --changes")
-	f.IntVar(&ttl, "ttl", audience.DefaultTTLDays, "days that a member lives after the last run that brought it, 1 to 90")
+	f.IntVar(&ttl, "ttl", audience.DefaultTTLDays, "`DAYS` that a member lives after the last run that brought it, 1 to 90")
 	f.BoolVar(&o.createNamespace, "create-namespace", false, "create identity namespaces that do not exist")
 	o.format.add(f)
-	f.Float64Var(&maxRejected, "max-rejected", audience.DefaultMaxRejectedPercent, "percentage of rows that may be rejects; more stop the run")
+	f.Float64Var(&maxRejected, "max-rejected", audience.DefaultMaxRejectedPercent, "`PERCENT` of rows that may be rejects; more stop the run")
 	f.BoolVar(&o.anyIdentity, "allow-any-identity", false, "take values for identities that cannot be one, such as an e-mail address without @, n/a, or several in one; else they are rejects")
 	f.BoolVar(&o.keepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would happen and change nothing")
 	f.BoolVar(&o.force, "force", false, "let the run pass guards that stop it")
-	f.StringVar(&o.receipt, "receipt", "", "file to write the run's signed receipt to (see roster verify)")
-	f.StringVar(&o.server, "server", "", "address of a server to upload the file to")
-	f.StringVar(&o.credentials, "credentials", "", "credentials file for --server")
+	f.StringVar(&o.receipt, "receipt", "", "`FILE` to write the run's signed receipt to (see roster verify)")
+	f.StringVar(&o.server, "server", "", "address (`URL`) of a server to upload the file to")
+	f.StringVar(&o.credentials, "credentials", "", "credentials `FILE` for --server")
 	f.BoolVar(&o.json, "json", false, "print one JSON document to standard output")
 	addSettings(cmd, "data-dir", "memory", "database-url", "debug-listen")
 	return cmd
@@ -135,12 +135,14 @@ func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
 	if err := errors.Join(o.check(), o.format.check()); err != nil {
 		return err
 	}
-	im := &importer{importOptions: o, cfg: cfg, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), progressTo: cmd.ErrOrStderr(), began: time.Now()}
+	im := &importer{importOptions: o, cfg: cfg, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), began: time.Now()}
+	im.asks = !o.json && isTerminal(im.in) && isTerminal(im.out)
 	if o.json {
 		im.out = io.Discard
 	}
 	im.result.Audience = o.name
 	err := im.run(cmd.Context())
+	im.progress.finish()
 	im.result.Seconds = time.Since(im.began).Seconds()
 	if err == nil && im.result.Run != nil {
 		err = im.report()

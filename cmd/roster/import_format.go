@@ -26,17 +26,17 @@ type formatFlags struct {
 
 func (o *formatFlags) add(f *pflag.FlagSet) {
 	o.flags = f
-	f.StringVar(&o.format.Delimiter, "delimiter", "", "character between the columns of a CSV file (found out from the file when absent; \\t is a tab)")
-	f.StringVar(&o.format.Quote, "quote", "", "character around values of a CSV file, or none")
-	f.StringVar(&o.format.Escape, "escape", "", "character that takes the next one literally inside quotes, or none, or spreadsheet: an apostrophe before a formula is no part of the value")
+	f.StringVar(&o.format.Delimiter, "delimiter", "", "`CHARACTER` between the columns of a CSV file (found out from the file when absent; \\t is a tab)")
+	f.StringVar(&o.format.Quote, "quote", "", "`CHARACTER` around values of a CSV file, or none")
+	f.StringVar(&o.format.Escape, "escape", "", "`CHARACTER` that takes the next one literally inside quotes, or none, or spreadsheet: an apostrophe before a formula is no part of the value")
 	f.BoolVar(&o.noHeader, "no-header", false, "the first line of a CSV file is people, too; its columns are called column1, column2, …")
-	f.StringVar(&o.format.Encoding, "encoding", "", "encoding of the text, such as windows-1252, shift_jis or gbk (found out from the file when absent)")
-	f.IntVar(&o.format.SkipLines, "skip-lines", 0, "lines of a CSV file that stand before its header, such as titles (found out when absent)")
-	f.StringVar(&o.format.Comment, "comment", "", "lines of a CSV file that begin with this character are no rows; none when there are no such lines (found out when absent)")
+	f.StringVar(&o.format.Encoding, "encoding", "", "`NAME` of the text's encoding, such as windows-1252, shift_jis or gbk (found out from the file when absent)")
+	f.IntVar(&o.format.SkipLines, "skip-lines", 0, "`NUMBER` of lines of a CSV file that stand before its header, such as titles (found out when absent)")
+	f.StringVar(&o.format.Comment, "comment", "", "lines of a CSV file that begin with this `CHARACTER` are no rows; none when there are no such lines (found out when absent)")
 	f.BoolVar(&o.format.FillShortRows, "fill-short-rows", false, "a row of a CSV file with too few columns has no value in the others, and is no reject (found out when absent)")
 	f.BoolVar(&o.format.DecimalComma, "decimal-comma", false, "numbers of a CSV file are written as 1.234,56 (found out when absent)")
 	f.StringArrayVar(&o.format.NullValues, "null", nil, "text that stands for no value, such as NULL; may be given several times")
-	f.StringArrayVar(&o.format.DateFormats, "date-format", nil, "pattern of dates beside ISO 8601, such as dd/MM/yyyy; may be given several times")
+	f.StringArrayVar(&o.format.DateFormats, "date-format", nil, "`PATTERN` of dates beside ISO 8601, such as dd/MM/yyyy; may be given several times")
 }
 
 // formatOption is an option of formats as the command line has it.

@@ -24,12 +24,14 @@ import (
 // importer is an import in progress.
 type importer struct {
 	importOptions
-	cfg        app.Config
-	in         io.Reader
-	out        io.Writer
-	progressTo io.Writer
-	began      time.Time
-	runBegan   time.Time
+	cfg      app.Config
+	in       io.Reader
+	asks     bool // in and out are terminals, where a person answers
+	out      io.Writer
+	notes    io.Writer // standard error
+	progress *progress // of the upload, when there is one, and the run
+	began    time.Time
+	runBegan time.Time
 
 	path  string // of the file, absolute, links resolved
 	info  os.FileInfo
@@ -171,10 +173,11 @@ func (im *importer) startRun(ctx context.Context, a client.Audience, full bool) 
 
 func (im *importer) watch(ctx context.Context, audienceID, runID string) error {
 	im.runBegan = time.Now()
-	run, err := watchRun(ctx, im.client, audienceID, runID, im.progressTo)
+	run, err := watchRun(ctx, im.client, audienceID, runID, im.showProgress())
+	im.progress.finish()
 	if err != nil {
 		if ctx.Err() != nil {
-			fmt.Fprintf(im.progressTo, "Run %s goes on when the same command is started again.\n", runID)
+			fmt.Fprintf(im.notes, "Run %s goes on when the same command is started again.\n", runID)
 		}
 		return err
 	}
@@ -210,7 +213,7 @@ func (im *importer) connect(ctx context.Context) (stop func() error, err error) 
 		remove = func() error { return os.RemoveAll(dir) }
 		im.cfg = app.Config{DataDir: dir, Memory: im.cfg.Memory, LogLevel: im.cfg.LogLevel}
 	}
-	conn, err := connector{server: im.server, credentials: im.credentials, cfg: im.cfg, out: im.out, log: im.progressTo}.connect(ctx)
+	conn, err := connector{server: im.server, credentials: im.credentials, cfg: im.cfg, out: im.out, log: im.notes}.connect(ctx)
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
@@ -354,24 +357,18 @@ func (im *importer) upload(ctx context.Context, path string) error {
 		return err
 	}
 	defer f.Close()
-	p := newProgress(im.progressTo)
-	defer p.finish()
-	_, err = im.client.Upload(ctx, path, &watchedReader{Reader: f, size: im.info.Size(), progress: p})
+	p := im.showProgress(uploadStep)
+	_, err = im.client.UploadFile(ctx, path, f, im.info.Size(), func(sent int64) { p.update("upload", sent, im.info.Size(), 0) })
 	return err
 }
 
-// watchedReader shows how far a reader has come.
-type watchedReader struct {
-	io.Reader
-	size, done int64
-	progress   *progress
-}
-
-func (w *watchedReader) Read(p []byte) (int, error) {
-	n, err := w.Reader.Read(p)
-	w.done += int64(n)
-	w.progress.update("upload", w.done, w.size, 0)
-	return n, err
+// showProgress begins to show the progress of the steps and of the run behind them, unless that was begun before.
+func (im *importer) showProgress(before ...step) *progress {
+	if im.progress == nil {
+		im.progress = newProgress(im.notes, append(before, runSteps...)...)
+		im.out = im.progress.above(im.out)
+	}
+	return im.progress
 }
 
 // running returns the run of the audience that is in progress, "" when there is none.
@@ -422,7 +419,7 @@ func (im *importer) mode(ctx context.Context, a client.Audience) (full bool, err
 		return im.full, nil
 	case a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "":
 		return true, nil
-	case im.json || !isTerminal(im.in) || !isTerminal(im.out):
+	case !im.asks:
 		return false, usagef("the audience %q has %s members; say what the file is: --full (the complete list, whoever is not in it leaves) or --changes (nobody leaves)",
 			im.name, count(a.AudienceMeta.Members))
 	}

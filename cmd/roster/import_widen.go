@@ -61,7 +61,7 @@ func (im *importer) widen(ctx context.Context) error {
 	for _, w := range im.result.Widened {
 		fmt.Fprintf(im.out, "  %s: %s instead of %s, for line %d (%s); --field %s=%s keeps it\n", w.Column, w.To, w.From, w.Line, w.Reason, w.Column, w.From)
 	}
-	if !im.json && isTerminal(im.in) && isTerminal(im.out) {
+	if im.asks {
 		fmt.Fprint(im.out, "Take the wider types? Otherwise such rows are rejects. [Y/n] ")
 		answer, err := readLine(ctx, im.in)
 		if err != nil {

@@ -23,9 +23,7 @@ func theAudience(ctx context.Context, c *client.Client, name string) (client.Aud
 }
 
 // watchRun waits for the end of a run and shows its progress meanwhile.
-func watchRun(ctx context.Context, c *client.Client, audience, run string, to io.Writer) (client.Run, error) {
-	p := newProgress(to)
-	defer p.finish()
+func watchRun(ctx context.Context, c *client.Client, audience, run string, p *progress) (client.Run, error) {
 	return c.WaitRun(ctx, audience, run, func(r client.Run) {
 		if r.Progress != nil && r.Status == client.Processing {
 			p.update(r.Progress.Step, r.Progress.BytesDone, r.Progress.BytesTotal, r.Progress.Rows)

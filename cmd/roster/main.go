@@ -126,6 +126,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 	root.SetVersionTemplate("{{.Version}}")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.SetHelpCommand(newHelp(root))
+	root.SetHelpFunc(showHelp)
 	return root, started
 }
 

@@ -99,8 +99,8 @@ func uploadFile(ctx context.Context, c *client.Client, file, target string, asJS
 	if err != nil {
 		return err
 	}
-	p := newProgress(show)
-	up, err := c.UploadFile(ctx, target, f, info.Size(), func(sent int64) { p.update("upload "+filepath.Base(file), sent, info.Size(), 0) })
+	p := newProgress(show, step{uploadStep.names, "uploading " + filepath.Base(file), 1})
+	up, err := c.UploadFile(ctx, target, f, info.Size(), func(sent int64) { p.update("upload", sent, info.Size(), 0) })
 	p.finish()
 	if err != nil {
 		return err

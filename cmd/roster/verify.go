@@ -58,8 +58,8 @@ func newVerify() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.server, "server", "", "address of the server whose keys are used")
-	f.StringVar(&o.jwks, "jwks", "", "file with the server's keys, a JSON Web Key Set")
+	f.StringVar(&o.server, "server", "", "address (`URL`) of the server whose keys are used")
+	f.StringVar(&o.jwks, "jwks", "", "`FILE` with the server's keys, a JSON Web Key Set")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON document to standard output")
 	addSettings(cmd, "data-dir")
 	return cmd

@@ -71,6 +71,9 @@ func (n *newcomer) commands(parents ...string) (list []string) {
 		if !ok {
 			break
 		}
+		if name[0] == ' ' {
+			continue // the line before goes on
+		}
 		list = append(list, n.commands(append(slices.Clone(parents), strings.Fields(name)[0])...)...)
 	}
 	return list
