@@ -2,7 +2,6 @@ package unpack
 
 import (
 	"bufio"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
@@ -57,13 +56,13 @@ func open(in *input, m Method) (r io.Reader, end func(), err error) {
 		z, err := openGzip(in, buffered)
 		return z, func() {}, err
 	case Zstd:
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := openZstd(in, buffered)
 		if err != nil {
 			return nil, nil, err
 		}
 		return z, z.Close, nil
 	case Bzip2:
-		return bzip2.NewReader(buffered), func() {}, nil
+		return openBzip2(in, buffered), func() {}, nil
 	}
 	return nil, nil, fmt.Errorf("unpack: no stream of the method %q", m)
 }

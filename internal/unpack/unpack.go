@@ -2,7 +2,7 @@
 // whole or ends with an error, so that a file that was cut off is never taken for a shorter one.
 //
 // gzip, zstd and bzip2 files may have several members or frames one after the other, which are one text. Anything else
-// behind a member is an error, but for white space, zero bytes and Control-Z behind those of gzip. A zip file must have exactly one
+// behind a member is an error, but for white space, zero bytes and Control-Z. A zip file must have exactly one
 // file in it, stored or deflated; folders and the notes that macOS adds below __MACOSX/ do not count, nor do hidden files and what
 // is no data (audience.Incidental) beside others. Its directory may have 10,000
 // records in 4 MiB.
