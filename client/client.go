@@ -5,6 +5,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,12 @@ type Client struct {
 	ClientSecret string
 	// HTTP sends the requests; http.DefaultClient when nil.
 	HTTP *http.Client
+	// Patience is how long a call waits for a server that has answered before and does not now, as one that restarts; then the call
+	// ends in an UnreachableError. POSTs are sent with an Idempotency-Key for that, and deletes are not repeated. With 0 calls that
+	// only read are repeated for some seconds.
+	Patience time.Duration
+	// OnOutage is called when a call begins to wait so, with the reason, and with nil when the server answers again. Optional.
+	OnOutage func(reason error)
 
 	mu      sync.Mutex
 	token   string
@@ -75,6 +82,7 @@ type request struct {
 	method, path string
 	query        url.Values
 	body         any       // sent as JSON when not nil
+	key          string    // by which the server does a POST once
 	stream       io.Reader // sent as it is when not nil
 	length       int64     // of stream in bytes; 0 when it is not known
 	header       http.Header
@@ -83,7 +91,7 @@ type request struct {
 
 // call makes a call and decodes its answer into out, unless out is nil. A call that only reads is repeated
 // after a transport error or a 429, 502, 503 or 504; any call but an upload is repeated once with a new token
-// after its token was refused, since a refused call did nothing.
+// after its token was refused, since a refused call did nothing. Patience says what else is repeated.
 func (c *Client) call(ctx context.Context, r request, out any) error {
 	var body []byte
 	if r.body != nil {
@@ -92,11 +100,21 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 			return err
 		}
 	}
-	renewed := false
+	if c.Patience > 0 && r.method == http.MethodPost {
+		r.key = rand.Text()
+	}
+	renewed, wait := false, outage{c: c}
 	for attempt := 1; ; attempt++ {
 		err := c.once(ctx, r, body, out)
 		if err == nil || ctx.Err() != nil {
+			wait.end()
 			return err
+		}
+		if again, err := wait.again(ctx, r, err); again || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		var refused *APIError
 		if errors.As(err, &refused) && refused.Code == codeBadToken && !renewed && r.stream == nil {
@@ -178,6 +196,9 @@ func (c *Client) once(ctx context.Context, r request, body []byte, out any) erro
 	req.Header.Set("x-gw-ims-org-id", c.Org)
 	req.Header.Set("x-sandbox-name", c.Sandbox)
 	req.Header.Set("Accept", "application/json")
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	} else if r.stream != nil {

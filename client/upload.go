@@ -105,6 +105,7 @@ type uploadAnswer struct {
 // goOn asks how far the upload has come, or sends the next range. It returns the file when it is whole.
 func (u *uploader) goOn(ctx context.Context) (*Upload, error) {
 	r := request{method: http.MethodPut, path: u.path, header: http.Header{"Repr-Digest": {u.digest}}}
+	r.reads = !u.asked
 	if u.asked {
 		n := min(rangeSize, u.size-u.received)
 		r.header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", u.received, u.received+n-1, u.size))

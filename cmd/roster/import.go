@@ -141,7 +141,7 @@ func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
 		im.out = io.Discard
 	}
 	im.result.Audience = o.name
-	err := im.run(cmd.Context())
+	err := im.unreachable(im.run(cmd.Context()))
 	im.progress.finish()
 	im.result.Seconds = time.Since(im.began).Seconds()
 	if err == nil && im.result.Run != nil {

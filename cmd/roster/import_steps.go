@@ -32,6 +32,7 @@ type importer struct {
 	progress *progress // of the upload, when there is one, and the run
 	began    time.Time
 	runBegan time.Time
+	runID    string // of the run that is waited for, "" before
 
 	path  string // of the file, absolute, links resolved
 	info  os.FileInfo
@@ -172,7 +173,7 @@ func (im *importer) startRun(ctx context.Context, a client.Audience, full bool) 
 }
 
 func (im *importer) watch(ctx context.Context, audienceID, runID string) error {
-	im.runBegan = time.Now()
+	im.runBegan, im.runID = time.Now(), runID
 	run, err := watchRun(ctx, im.client, audienceID, runID, im.showProgress())
 	im.progress.finish()
 	if err != nil {
@@ -218,7 +219,38 @@ func (im *importer) connect(ctx context.Context) (stop func() error, err error) 
 		return nil, errors.Join(err, remove())
 	}
 	im.client, im.inPlace, im.result.Server = conn.client, conn.own != nil, conn.client.BaseURL
+	if conn.own == nil {
+		im.client.Patience, im.client.OnOutage = patience, im.tellOutage
+	}
 	return func() error { return errors.Join(conn.close(), remove()) }, nil
+}
+
+// patience is how long an import waits for a server that restarts.
+const patience = time.Minute
+
+// tellOutage tells that the server does not answer, and that it does again.
+func (im *importer) tellOutage(reason error) {
+	notes := im.notes
+	if im.progress != nil {
+		notes = im.progress.above(notes)
+	}
+	if reason == nil {
+		fmt.Fprintln(notes, "The server answers again.")
+		return
+	}
+	fmt.Fprintf(notes, "The server at %s does not answer (%v); waiting for it, %s at most.\n", im.client.BaseURL, reason, patience)
+}
+
+// unreachable adds to the error about a server that does not answer what goes on without the command, and how to look.
+func (im *importer) unreachable(err error) error {
+	var gone *client.UnreachableError
+	switch {
+	case !errors.As(err, &gone):
+		return err
+	case im.runID != "":
+		return fmt.Errorf("%w. Run %s goes on without this command when the server is back; the same command, started again, waits for its end", err, im.runID)
+	}
+	return fmt.Errorf("%w. No run was started; the same command, started again, goes on where this one ended", err)
 }
 
 // resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -71,6 +72,9 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "roster: interrupted")
 	} else if !errors.Is(err, errReported) {
 		fmt.Fprintln(os.Stderr, "roster:", err)
+		if away := (*url.Error)(nil); errors.As(err, &away) {
+			fmt.Fprintln(os.Stderr, "Is a server running there, and is its address right?")
+		}
 	}
 	return code
 }

@@ -1,0 +1,87 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// UnreachableError says that a server did not answer for as long as a client waits for it (Client.Patience).
+type UnreachableError struct {
+	BaseURL string
+	Waited  time.Duration
+	Err     error // of the last attempt
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("the server at %s has not answered for %s: %v", e.BaseURL, e.Waited.Round(time.Second), e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// outage is the wait of a call for a server that does not answer.
+type outage struct {
+	c     *Client
+	began time.Time // zero when the server answers
+	tries int
+	told  bool
+}
+
+// again reports whether the call is to be repeated after an error, for which it waits a while. The error that it returns ends the
+// call: the wait is over.
+func (o *outage) again(ctx context.Context, r request, err error) (bool, error) {
+	var refused *APIError
+	var transport *url.Error
+	away := errors.As(err, &transport)
+	if errors.As(err, &refused) {
+		away = refused.Status == http.StatusBadGateway || refused.Status == http.StatusServiceUnavailable || refused.Status == http.StatusGatewayTimeout
+	}
+	if !away || r.stream != nil || r.method == http.MethodDelete || o.c.Patience == 0 || !o.c.answered() {
+		o.end()
+		return false, nil
+	}
+	if o.began.IsZero() {
+		o.began = time.Now()
+	}
+	if waited := time.Since(o.began); waited >= o.c.Patience {
+		return false, &UnreachableError{BaseURL: o.c.BaseURL, Waited: waited, Err: reason(err)}
+	}
+	if o.tries++; o.tries > 1 && !o.told && o.c.OnOutage != nil { // one failure may be a connection that was closed
+		o.told = true
+		o.c.OnOutage(reason(err))
+	}
+	delay := min(firstDelay<<min(o.tries-1, 10), slowestAsk, o.c.Patience)
+	if err := sleep(ctx, delay); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// slowestAsk is the longest time between two attempts to reach a server that does not answer.
+const slowestAsk = 2 * time.Second
+
+// end tells that the server answers again.
+func (o *outage) end() {
+	if o.told && o.c.OnOutage != nil {
+		o.c.OnOutage(nil)
+	}
+	o.began, o.tries, o.told = time.Time{}, 0, false
+}
+
+// reason is an error of the transport without its request.
+func reason(err error) error {
+	if transport := (*url.Error)(nil); errors.As(err, &transport) {
+		return transport.Err
+	}
+	return err
+}
+
+// answered reports whether the server has answered before.
+func (c *Client) answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.token != ""
+}
