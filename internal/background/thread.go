@@ -6,8 +6,10 @@ package background
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 var alone atomic.Bool
@@ -23,14 +25,26 @@ var Cores = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
 var working struct {
 	sync.Mutex
 	pieces int
+	rest   *time.Timer // until the process gives memory back
 }
 
+// restAfter is how long no long work has gone on when the process gives the memory of the work back to the operating system. The
+// runtime would take minutes.
+const restAfter = 10 * time.Second
+
 // Working adds to the number of pieces of long work that go on. While there are any, the program has twice as many
-// processors as Cores, the rest of them for requests; otherwise that would only cost switches between threads.
+// processors as Cores, the rest of them for requests; otherwise that would only cost switches between threads. Some time after the last
+// piece the process gives memory back.
 func Working(by int) {
 	working.Lock()
 	defer working.Unlock()
 	working.pieces += by
+	if working.rest != nil {
+		working.rest.Stop()
+	}
+	if working.pieces == 0 && !alone.Load() {
+		working.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
+	}
 	n := Cores()
 	if working.pieces > 0 && !alone.Load() {
 		n *= 2
