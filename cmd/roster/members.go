@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 // membersOptions are the flags of a member list.
 type membersOptions struct {
 	name, format, asOf, fields, escape string
+	filters                            []string
 	connector                          connector
 }
 
@@ -33,6 +36,7 @@ func newMembers() *cobra.Command {
 			"130 interrupted.",
 		Example: "  roster members people --format csv > people.csv\n" +
 			"  roster members people --format csv --escape spreadsheet > to-open-in-a-spreadsheet.csv\n" +
+			"  roster members people --filter tier==gold --filter 'points>=10'\n" +
 			"  roster members people --fields email,points --as-of 6a7a1e2c-9d2f-4c8e-8a51-0b7a3b1b6d10",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,6 +49,7 @@ func newMembers() *cobra.Command {
 	addEscape(f, &o.escape)
 	f.StringVar(&o.asOf, "as-of", "", "id of a run: the members as of that run")
 	f.StringVar(&o.fields, "fields", "", "names of the fields that are wanted, with commas between them; all when empty")
+	f.StringArrayVar(&o.filters, "filter", nil, "only members whose value compares so, such as tier==gold, 'points>=10' or tier==null; repeated, all must hold")
 	o.connector.addFlags(cmd)
 	return cmd
 }
@@ -60,6 +65,9 @@ func (o membersOptions) query() url.Values {
 	}
 	if o.fields != "" {
 		q.Set("fields", o.fields)
+	}
+	if len(o.filters) > 0 {
+		q["filter"] = o.filters
 	}
 	return q
 }
@@ -103,6 +111,30 @@ func writeMembers(ctx context.Context, c *client.Client, o membersOptions, out *
 	if err != nil {
 		return err
 	}
-	_, err = c.Members(ctx, a.AudienceID, o.query(), out)
-	return err
+	query, to := o.query(), io.Writer(out)
+	for { // a filtered list comes in pages
+		next, err := c.Members(ctx, a.AudienceID, query, to)
+		if err != nil || next == "" {
+			return err
+		}
+		query.Set("cursor", next)
+		if o.format == "csv" {
+			to = &behindHeader{to: out}
+		}
+	}
+}
+
+// behindHeader writes what follows the first line.
+type behindHeader struct {
+	to   io.Writer
+	past bool
+}
+
+func (b *behindHeader) Write(p []byte) (int, error) {
+	n := len(p)
+	if !b.past {
+		_, p, b.past = bytes.Cut(p, []byte{'\n'})
+	}
+	_, err := b.to.Write(p)
+	return n, err
 }

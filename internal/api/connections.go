@@ -99,7 +99,7 @@ func (s *server) listConnections(c *call) (answer, error) {
 
 // connectionsWanted reads the name of the connections that are asked for, "" for all, and what else must hold of them.
 func (q *query) connectionsWanted() (name string, where conditions) {
-	for _, p := range q.filters() {
+	for _, p := range q.filters("property") {
 		property, comparator, value, _ := cutCondition(p)
 		if property == "name" && comparator == "==" && name == "" {
 			name = value

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"encoding/json"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"roster/internal/audience"
 )
 
-// Lists of the flow service are filtered by the properties of their entries as they are answered (contract, section 5): a name
+// All filters of lists have a name, a comparator and a value. Lists of the flow service are filtered by the properties of their entries as they are answered (contract, section 5): a name
 // with dots for what is inside, a comparator, and a value.
 
 // maxFilterReads is how often a page reads on for entries that few are like. A page may have fewer entries than asked for, or
@@ -20,26 +21,59 @@ const maxFilterReads = 10
 // condition is one filter of a list.
 type condition struct {
 	path       []string
-	comparator string
+	comparator audience.Comparator
 	value      string
 }
 
 // conditions must all hold.
 type conditions []condition
 
-var conditionForm = regexp.MustCompile(`(?s)^([A-Za-z0-9_.\[\]-]+?)(==|!=|>=|<=|>|<)(.+)$`)
+// cutFilter takes a filter of a list apart: a name, one of the comparators and a value. Of the comparators those come
+// first that begin with others. A name with characters of comparators in it stands in quotation marks, and a quotation
+// mark of its own is there twice.
+func cutFilter(text string, comparators []audience.Comparator) (name string, comparator audience.Comparator, value string, ok bool) {
+	rest, quoted := strings.CutPrefix(text, `"`)
+	if !quoted {
+		end := max(strings.IndexAny(text, "=!<>"), 0)
+		name, rest = strings.TrimSpace(text[:end]), text[end:]
+	}
+	for quoted {
+		part, after, closed := strings.Cut(rest, `"`)
+		if !closed {
+			return "", "", "", false
+		}
+		name += part
+		if rest, quoted = strings.CutPrefix(after, `"`); quoted {
+			name += `"`
+		}
+	}
+	rest = strings.TrimLeft(rest, " ")
+	for _, c := range comparators {
+		if value, ok = strings.CutPrefix(rest, string(c)); ok {
+			return name, c, value, name != ""
+		}
+	}
+	return "", "", "", false
+}
 
-// cutCondition takes a filter apart. A value may stand in quotation marks.
-func cutCondition(text string) (name, comparator, value string, ok bool) {
-	parts := conditionForm.FindStringSubmatch(text)
-	if parts == nil {
+// unquoted is a value without the quotation marks that it stands in.
+func unquoted(value string) (_ string, quoted bool) {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return value, false
+	}
+	return value[1 : len(value)-1], true
+}
+
+// cutCondition takes a filter of the flow service apart. A value may stand in quotation marks.
+func cutCondition(text string) (name string, comparator audience.Comparator, value string, ok bool) {
+	name, comparator, value, ok = cutFilter(text, audience.Orders)
+	if !ok || value == "" {
 		return "", "", "", false
 	}
-	value = parts[3]
-	if len(value) > 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		value = value[1 : len(value)-1]
+	if inside, quoted := unquoted(value); quoted && inside != "" {
+		value = inside
 	}
-	return parts[1], parts[2], value, true
+	return name, comparator, value, true
 }
 
 // condition reads a filter of a list whose entries are of a type.
@@ -57,7 +91,7 @@ func (q *query) condition(text string, entry reflect.Type) conditions {
 		if _, err := wholeNumber(value); err != nil {
 			q.problems.Add("property", "%.100q must have a number as its value; times are in milliseconds", text)
 		}
-	case comparator != "==" && comparator != "!=":
+	case comparator != audience.Equal && comparator != audience.NotEqual:
 		q.problems.Add("property", "%.100q compares what is no number; == and != do", text)
 	case kind == reflect.Bool && value != "true" && value != "false":
 		q.problems.Add("property", "%.100q must have true or false as its value", text)
@@ -110,10 +144,10 @@ func leaves(t reflect.Type, at string) (names []string) {
 func (list conditions) hold(entry any) bool {
 	return !slices.ContainsFunc(list, func(c condition) bool {
 		values := reach(reflect.ValueOf(entry), c.path)
-		if c.comparator == "!=" { // what is absent differs from everything
+		if c.comparator.Negates() { // what is absent differs from everything
 			return slices.ContainsFunc(values, func(v reflect.Value) bool { return c.compare(v) == 0 })
 		}
-		return !slices.ContainsFunc(values, func(v reflect.Value) bool { return c.holds(c.compare(v)) })
+		return !slices.ContainsFunc(values, func(v reflect.Value) bool { return c.comparator.Holds(c.compare(v)) })
 	})
 }
 
@@ -162,19 +196,4 @@ func (c *condition) compare(v reflect.Value) int {
 		return strings.Compare(strconv.FormatBool(v.Bool()), c.value)
 	}
 	return strings.Compare(v.String(), c.value)
-}
-
-// holds reports whether the comparator is content with the order of the two.
-func (c *condition) holds(order int) bool {
-	switch c.comparator {
-	case ">=":
-		return order >= 0
-	case "<=":
-		return order <= 0
-	case ">":
-		return order > 0
-	case "<":
-		return order < 0
-	}
-	return order == 0
 }

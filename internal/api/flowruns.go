@@ -164,7 +164,7 @@ func (q *query) flowRuns() flowRunsFrom {
 	goesOn := flowRunPages.read(q, &from)
 	from.Limit = q.limit(from.Limit, maxFlowRuns)
 	given := map[string]string{}
-	for _, p := range q.filters() {
+	for _, p := range q.filters("property") {
 		name, comparator, value, _ := cutCondition(p)
 		if comparator != "==" || !slices.Contains([]string{"flowId", "name", "id", flowRunStatus}, name) {
 			from.where = append(from.where, q.condition(p, reflect.TypeFor[client.FlowRun]())...)

@@ -127,7 +127,7 @@ func (q *query) flows() flowsFrom {
 	goesOn := flowPages.read(q, &from)
 	from.Limit = q.limit(from.Limit, maxFlows)
 	named, byID := "", false
-	for _, p := range q.filters() {
+	for _, p := range q.filters("property") {
 		name, comparator, value, _ := cutCondition(p)
 		switch equals := comparator == "=="; {
 		case equals && name == "name" && (named == "" || named == value):

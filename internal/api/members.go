@@ -21,7 +21,7 @@ const (
 const maxIdentity = 4 << 10
 
 // memberPages are those of the members of an audience.
-var memberPages = pages{"cursor", []string{"asOf", "fields"}}
+var memberPages = pages{"cursor", []string{"asOf", "fields", "filter"}}
 
 // members answers the members of an audience, one a line.
 func (s *server) members(c *call) (answer, error) {
@@ -42,6 +42,7 @@ func (s *server) members(c *call) (answer, error) {
 	if q.Get("fields") != "" {
 		want.Fields = strings.Split(q.Get("fields"), ",")
 	}
+	want.Filters = q.memberFilters()
 	form := listForm{csv: q.format(c, "ndjson", "csv") == "csv"}
 	form.spreadsheet = q.spreadsheet(form.csv)
 	if err := q.problems.Err(); err != nil {
@@ -59,6 +60,23 @@ func (s *server) members(c *call) (answer, error) {
 		st.header = map[string]string{"x-next-cursor": memberPages.token(q, list.Next)}
 	}
 	return answer{status: http.StatusOK, body: st}, nil
+}
+
+// memberFilters reads the filters of a member list. What is wrong with one is told without its value, which may be a person's.
+func (q *query) memberFilters() (list []control.MemberFilter) {
+	for i, text := range q.filters("filter") {
+		name, comparator, value, ok := cutFilter(text, audience.Comparators)
+		f := control.MemberFilter{Field: name, Comparator: comparator}
+		f.Value, f.Quoted = unquoted(strings.TrimSpace(value))
+		switch {
+		case !ok:
+			q.problems.Add("filter", "filter %d must be a field, one of == != >= <= > < =contains !=contains, and a value, such as tier==gold", i+1)
+		case f.Value == "" && !f.Quoted:
+			q.problems.Add("filter", `the filter on %.64q has no value; "" is the empty text, and null stands for no value`, name)
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 // flushBytes is how much of an answer is gathered before it is sent.

@@ -155,10 +155,10 @@ func wholeNumber(text string) (int64, error) {
 }
 
 // filters reads the filters of a list, which follow each other in one parameter that is repeated.
-func (q *query) filters() []string {
-	list := q.Values["property"]
+func (q *query) filters(parameter string) []string {
+	list := q.Values[parameter]
 	if len(list) > maxFilters {
-		q.problems.Add("property", "is given %d times; a list takes at most %d filters", len(list), maxFilters)
+		q.problems.Add(parameter, "is given %d times; a list takes at most %d filters", len(list), maxFilters)
 		return nil
 	}
 	return list

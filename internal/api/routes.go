@@ -97,7 +97,7 @@ func (s *server) routes() []route {
 		{method: "GET", path: one + "/versions", do: s.versions, takes: parameters{"start": text, "limit": exact}},
 		{method: "GET", path: one + "/runs", do: s.listRuns, takes: parameters{"start": text, "limit": exact, "sortBy": exact, "property": exact}},
 
-		{method: "GET", path: one + "/members", do: s.members, takes: parameters{"format": exact, "escape": exact, "fields": text, "asOf": text, "limit": exact, "cursor": text}},
+		{method: "GET", path: one + "/members", do: s.members, takes: parameters{"format": exact, "escape": exact, "fields": text, "filter": exact, "asOf": text, "limit": exact, "cursor": text}},
 		{method: "GET", path: one + "/members/{namespace}/{identity}", do: s.member},
 
 		{method: "POST", path: connections, do: s.createConnection},

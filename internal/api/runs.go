@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -173,7 +174,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 	if by := q.Get("sortBy"); q.Has("sortBy") {
 		want.SortBy, want.Descending = sortBy(q, by)
 	}
-	for _, p := range q.filters() {
+	for _, p := range q.filters("property") {
 		want.Filters = append(want.Filters, runFilter(q, p))
 	}
 	if err := q.problems.Err(); err != nil {
@@ -209,28 +210,31 @@ func sortBy(q *query, by string) (property string, descending bool) {
 
 var runStatuses = []string{string(audience.Processing), string(audience.Success), string(audience.Failed)}
 
+// The operators of filters on texts and on times of runs.
+var (
+	runTexts = []audience.Comparator{audience.ContainsNot, audience.Contains, audience.NotEqual, "="}
+	runTimes = []audience.Comparator{audience.AtLeast, audience.AtMost, audience.Above, audience.Below}
+)
+
 // runFilter reads a condition such as status!=FAILED, name=containsloyal or createdAt>=1749324248.
 func runFilter(q *query, text string) meta.RunFilter {
-	at := strings.IndexAny(text, "=!<>")
-	if at < 0 {
+	property, op, value, ok := cutFilter(text, slices.Concat(runTexts, runTimes))
+	if !ok {
 		q.problems.Add("property", "must be a property, an operator and a value, such as status=SUCCESS")
 		return meta.RunFilter{}
 	}
-	property, rest := strings.TrimSpace(text[:at]), text[at:]
-	f := meta.RunFilter{Property: property}
-	operators := []string{"!=contains", "=contains", "!=", "="}
+	f := meta.RunFilter{Property: property, Op: string(op), Value: strings.TrimSpace(value)}
+	operators := runTexts
 	if property == "ingestionTime" || property == "createdAt" {
-		f.Property, operators = "createdAt", []string{">=", "<=", ">", "<"}
+		f.Property, operators = "createdAt", runTimes
 	} else if property != "name" && property != "status" {
 		q.problems.Add("property", "the filter must be on name, status, ingestionTime or createdAt")
 		return f
 	}
-	i := slices.IndexFunc(operators, func(op string) bool { return strings.HasPrefix(rest, op) })
-	if i < 0 {
-		q.problems.Add("property", "the operator after %s must be one of %s", property, strings.Join(operators, " "))
+	if !slices.Contains(operators, op) {
+		q.problems.Add("property", "the operator after %s must be one of %s", property, strings.Trim(fmt.Sprint(operators), "[]"))
 		return f
 	}
-	f.Op, f.Value = operators[i], strings.TrimSpace(rest[len(operators[i]):])
 	switch f.Property {
 	case "status":
 		if strings.HasSuffix(f.Op, "=") && !slices.Contains(runStatuses, f.Value) {

@@ -94,7 +94,7 @@ func (q *query) audiences() (want meta.AudienceQuery, total int) {
 	}
 	want.Limit, want.NameContains, want.DescriptionContains = q.limit(defaultAudiences, maxAudiences), q.Get("name"), q.Get("description")
 	want.Offset = int(page) * want.Limit
-	for _, p := range q.filters() {
+	for _, p := range q.filters("property") {
 		name, value, ok := strings.Cut(p, "==")
 		if !ok {
 			q.problems.Add("property", "%.100q must be an attribute, == and a value", p)

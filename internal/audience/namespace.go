@@ -107,31 +107,36 @@ func Resolve(code string, custom []Namespace) (canonical string, ok bool, neares
 			}
 		}
 	}
-	return "", false, nearestCodes(code, custom)
+	var codes []string
+	for _, n := range slices.Concat(standard, custom) {
+		codes = append(codes, n.Code)
+	}
+	return "", false, Nearest(code, codes)
 }
 
-// Bounds of the search for the nearest codes: what is longer than a code is near to none.
+// Bounds of the search for the nearest names: what is longer than a code is near to none.
 const (
 	maxCodeLength = 255
 	nearestCount  = 3
 )
 
-func nearestCodes(code string, custom []Namespace) []string {
-	if len(code) > maxCodeLength {
+// Nearest returns those of the known names that a name is most like, ignoring case: three at most, best first.
+func Nearest(name string, known []string) []string {
+	if len(name) > maxCodeLength {
 		return nil
 	}
 	type candidate struct {
-		code     string
+		name     string
 		distance int
 	}
 	var all []candidate
-	for _, n := range slices.Concat(standard, custom) {
-		all = append(all, candidate{n.Code, editDistance(strings.ToLower(code), strings.ToLower(n.Code))})
+	for _, n := range known {
+		all = append(all, candidate{n, editDistance(strings.ToLower(name), strings.ToLower(n))})
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	nearest := make([]string, 0, nearestCount)
-	for _, c := range all[:nearestCount] {
-		nearest = append(nearest, c.code)
+	for _, c := range all[:min(len(all), nearestCount)] {
+		nearest = append(nearest, c.name)
 	}
 	return nearest
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -19,6 +20,12 @@ import (
 // MaxMembers is how many members one page of a member list may have.
 const MaxMembers = 1_000_000
 
+// How much of a filtered list one page looks at: rows, of which the last batch may be more, and for how long.
+const (
+	filteredRows = 1 << 20
+	filteredFor  = time.Second
+)
+
 // memberColumns are the system columns that a member list reads after the fields.
 var memberColumns = []string{lake.ColSince, lake.ColSeen, lake.ColRun, lake.ColFile, lake.ColLine}
 
@@ -28,6 +35,9 @@ type MemberQuery struct {
 	AsOf   audience.RunID // the members as of that run; "" for those of now; From goes before it
 	Limit  int            // most members of the page, 1 to MaxMembers; 0 for all
 	From   *MemberPlace   // Next of the page before; nil for the first
+	// Filters must all hold. A page of filtered members ends when as many rows were looked at, or for as long, as one
+	// request may: it may have few members or none, and yet a Next.
+	Filters []MemberFilter
 }
 
 // MemberPlace is a place in a list of members: in a snapshot of the dataset, the rows after a number of live
@@ -49,8 +59,9 @@ type MemberList struct {
 	service *Service
 	dataset *lake.Dataset
 	terms   terms
-	limit   int
+	limit   int // most members of the page, 0 for all
 	from    MemberPlace
+	where   memberTests
 	runs    *runs
 }
 
@@ -65,6 +76,7 @@ type MemberBatch struct {
 	file    []int32
 	line    []int64
 	runs    *runs
+	where   memberTests
 }
 
 // Since is when the member of a row became one, in epoch microseconds.
@@ -135,7 +147,11 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 	if err != nil {
 		return nil, err
 	}
-	l := &MemberList{service: s, Fields: fields, limit: q.Limit, runs: s.newRuns(&aud)}
+	where, err := newMemberTests(&aud, q.Filters)
+	if err != nil {
+		return nil, err
+	}
+	l := &MemberList{service: s, Fields: fields, limit: q.Limit, where: where, runs: s.newRuns(&aud)}
 	if d, err = s.version(ctx, &aud, d, q, l); err != nil {
 		return nil, err
 	}
@@ -149,6 +165,9 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 		return nil, err
 	}
 	l.dataset, l.from.Snapshot = d, snap.ID
+	if len(where) > 0 {
+		return l, l.findFiltered(ctx)
+	}
 	return l, l.findNext(ctx)
 }
 
@@ -252,6 +271,52 @@ func (l *MemberList) findNext(ctx context.Context) error {
 	return err
 }
 
+// findFiltered finds out which members the page has: from the first that passes the tests to as many as the limit
+// allows, or as the page looks at. It makes the page begin at the first and have as many as there are.
+func (l *MemberList) findFiltered(ctx context.Context) error {
+	begin, count, read, until := l.from, 0, 0, time.Now().Add(filteredFor)
+	err := l.scan(ctx, append([]string{lake.ColSeen}, l.where.columns()...), 0, func(rec arrow.RecordBatch, first MemberPlace, skip int) error {
+		end := func(row int) error {
+			l.Next = &MemberPlace{Snapshot: first.Snapshot, At: first.At, File: first.File, Row: first.Row, Skip: row}
+			return errEnough
+		}
+		if read >= filteredRows || read > 0 && time.Now().After(until) {
+			return end(first.Skip)
+		}
+		seen, passes := rec.Column(0).(*array.Timestamp).TimestampValues(), l.where.of(rec)
+		read += len(seen)
+		for i := skip; i < len(seen); i++ {
+			if !l.terms.has(int64(seen[i])) || !passes(i) {
+				continue
+			}
+			if l.limit > 0 && count == l.limit {
+				return end(i)
+			}
+			if count++; count == 1 {
+				begin = first
+				begin.Skip = i
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	l.from, l.limit = begin, count
+	if count == 0 {
+		l.dataset = nil // there is nothing to read
+	}
+	return nil
+}
+
+// batch is how many rows are read at a time, 0 for the usual number: the members of a filtered page may be far apart.
+func (l *MemberList) batch() int {
+	if len(l.where) > 0 {
+		return 0
+	}
+	return l.limit
+}
+
 // scan calls fn with the batches of the dataset from where the page begins, with the place of each batch and how
 // many of its rows come before the page.
 func (l *MemberList) scan(ctx context.Context, columns []string, limit int, fn func(rec arrow.RecordBatch, first MemberPlace, skip int) error) error {
@@ -284,12 +349,19 @@ func (l *MemberList) Each(ctx context.Context, fn func(*MemberBatch) error) erro
 	for _, f := range l.Fields {
 		columns = append(columns, f.Name)
 	}
+	wanted := len(columns)
+	columns = append(columns, memberColumns...)
+	for _, name := range l.where.columns() {
+		if !slices.Contains(columns[:wanted], name) {
+			columns = append(columns, name)
+		}
+	}
 	left := math.MaxInt
 	if l.limit > 0 {
 		left = l.limit
 	}
-	b := &MemberBatch{terms: l.terms, runs: l.runs}
-	err := l.scan(ctx, append(columns, memberColumns...), l.limit, func(rec arrow.RecordBatch, _ MemberPlace, skip int) error {
+	b := &MemberBatch{terms: l.terms, runs: l.runs, where: l.where}
+	err := l.scan(ctx, columns, l.batch(), func(rec arrow.RecordBatch, _ MemberPlace, skip int) error {
 		b.take(rec, len(l.Fields), skip, left)
 		if left -= len(b.Rows); len(b.Rows) > 0 {
 			if err := fn(b); err != nil {
@@ -315,8 +387,9 @@ func (b *MemberBatch) take(rec arrow.RecordBatch, fields, skip, most int) {
 	b.run = rec.Column(fields + 2).(*array.Int64).Int64Values()
 	b.file = rec.Column(fields + 3).(*array.Int32).Int32Values()
 	b.line = rec.Column(fields + 4).(*array.Int64).Int64Values()
+	passes := b.where.of(rec)
 	for i := skip; i < len(b.seen) && len(b.Rows) < most; i++ {
-		if b.terms.has(int64(b.seen[i])) {
+		if b.terms.has(int64(b.seen[i])) && passes(i) {
 			b.Rows = append(b.Rows, i)
 		}
 	}
