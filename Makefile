@@ -7,7 +7,7 @@ PACKAGE ?= ./internal/tabular
 .PHONY: build demo quick test race fault chaos abuse fuzz bench check
 
 build:
-	go build -o roster ./cmd/roster
+	go build -tags grpcnotrace -o roster ./cmd/roster
 
 demo:
 	go run ./cmd/roster demo

@@ -153,3 +153,6 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
+
+// See third_party/substrait/README.md.
+replace github.com/substrait-io/substrait => ./third_party/substrait

@@ -125,9 +125,8 @@ func newRoot() (root *cobra.Command, started *bool) {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
-		Version:           versionText(),
 	}, newServe(), newDemo(), newImport(), newUpload(), newAudience(), newMembers(), newRejects(), newVerify(), newCheck(), newProfile(), newClient(), newSecrets(), newVersion())
-	root.SetVersionTemplate("{{.Version}}")
+	addVersion(root)
 	root.SetFlagErrorFunc(wrongFlag)
 	root.SetHelpCommand(newHelp(root))
 	root.SetHelpFunc(showHelp)

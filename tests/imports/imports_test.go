@@ -62,6 +62,7 @@ var allowed = map[string][]string{
 	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/source"}, // composes a pipeline as app does, on real engines
 	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
+	"third_party/substrait":        {}, // a module of its own: data that iceberg-go reads
 }
 
 // confined says which packages alone may import a library.
