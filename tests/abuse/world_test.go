@@ -32,9 +32,7 @@ func TestMain(m *testing.M) {
 	if status, attacks := attack(); attacks {
 		os.Exit(status)
 	}
-	code := m.Run()
-	rostertest.Cleanup()
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // Limits of a server under attack, unless a test sets others.

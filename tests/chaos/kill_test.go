@@ -22,12 +22,6 @@ import (
 	"roster/tests/rostertest"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	rostertest.Cleanup()
-	os.Exit(code)
-}
-
 // setting returns a number that a variable may make larger.
 func setting(t *testing.T, name string, def int) int {
 	t.Helper()

@@ -25,12 +25,6 @@ import (
 	"roster/tests/rostertest"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	rostertest.Cleanup()
-	os.Exit(code)
-}
-
 func python(t *testing.T) string {
 	t.Helper()
 	p := os.Getenv("ROSTER_TEST_PYTHON")

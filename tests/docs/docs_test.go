@@ -20,12 +20,6 @@ import (
 	"roster/tests/rostertest"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	rostertest.Cleanup()
-	os.Exit(code)
-}
-
 const root = "../.."
 
 func text(t *testing.T, path string) string {

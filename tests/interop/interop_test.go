@@ -17,12 +17,6 @@ import (
 	"roster/tests/rostertest"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	rostertest.Cleanup()
-	os.Exit(code)
-}
-
 // recount is what recount.py prints.
 type recount struct {
 	Rows, Distinct, Expected, Wrong, Snapshots, PositionDeletes int

@@ -9,26 +9,44 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gofrs/flock"
 
 	"roster/client"
 )
 
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "roster-bin-*")
-	if err != nil {
+// build has Go link the program and keep it in its build cache, where `go run` finds it as long as no source changes. So the packages of
+// tests, each a process of its own, link it once. The lock keeps two that begin together from linking it both.
+var build = sync.OnceValues(func() (path string, err error) {
+	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("roster-test-build-%d.lock", os.Getuid())))
+	if err := lock.Lock(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "roster")
-	out, err := exec.Command("go", "build", "-o", path, "roster/cmd/roster").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	// A program that was just linked runs from a temporary directory; the next call finds it in the cache.
+	for range 2 {
+		show := exec.Command("go", "run", "-exec", "echo", "roster/cmd/roster")
+		show.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := show.Output()
+		if err != nil {
+			stderr := ""
+			if e, ok := errors.AsType[*exec.ExitError](err); ok {
+				stderr = string(e.Stderr)
+			}
+			return "", fmt.Errorf("go run: %w\n%s", err, stderr)
+		}
+		path = strings.TrimSpace(string(out))
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
 	}
-	return path, nil
+	return "", fmt.Errorf("go run does not keep the program: there is no %s", path)
 })
 
-// Binary builds roster once per test process and returns its path.
+// Binary links roster, unless that was done since its sources changed, and returns its path. The program has no debug information.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
@@ -36,13 +54,6 @@ func Binary(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// Cleanup removes the built binary; call it at the end of TestMain.
-func Cleanup() {
-	if path, err := build(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
 }
 
 // Place copies a file to the place that an audience reads.
