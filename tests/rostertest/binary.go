@@ -29,7 +29,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 	// A program that was just linked runs from a temporary directory; the next call finds it in the cache.
 	for range 2 {
 		show := exec.Command("go", "run", "-exec", "echo", "roster/cmd/roster")
-		show.Env = append(os.Environ(), "CGO_ENABLED=0")
+		show.Env = append(show.Environ(), "CGO_ENABLED=0")
 		out, err := show.Output()
 		if err != nil {
 			stderr := ""
