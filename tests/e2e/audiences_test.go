@@ -79,6 +79,16 @@ func TestAudiencesOfAllServices(t *testing.T) {
 			t.Errorf("%s: %s", found, text)
 		}
 	}
+	// As many labels and tags as a query has room for are looked at, the last one too; more are refused.
+	for _, by := range []string{"&tag=Soon", "&label=core/C1"} {
+		if text := string(s.call("GET", ais+"?"+strings.Repeat(by, 200), "").body); !strings.Contains(text, early) {
+			t.Errorf("by %q, 200 times: %s", by, text)
+		}
+		if list := s.call("GET", ais+"?"+strings.Repeat(by, 199)+by+"-not", "").ok(200)["audiences"].([]any); len(list) != 0 {
+			t.Errorf("by %q, 199 times, and one that no audience has: %v", by, list)
+		}
+		s.call("GET", ais+"?"+strings.Repeat(by, 201), "").refused(400, "100910-400", "201 parameters", "at most 200")
+	}
 	s.call("PUT", upsAudiences+"/"+early, `{"name": "Spring sale"}`).refused(409, "100950-409", "Spring sale")
 	if v := s.call("PUT", upsAudiences+"/"+early, `{"name": "Late", "lifecycleState": "published"}`).ok(200); v["name"] != "Late" {
 		t.Errorf("%v", v)
