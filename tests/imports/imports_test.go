@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -110,6 +111,33 @@ func TestImports(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stale(t)
+}
+
+// mostPackages is how many packages a build of roster compiles; docs/DEPENDENCIES.md has what each dependency brings. A few are for changes
+// that need no thought.
+const mostPackages = 1103 + 7
+
+// replaced are modules that brought much for little; docs/decisions/20261130-lighter.md has what stands in their places.
+var replaced = []string{"cloud.google.com/go/storage", "github.com/envoyproxy/", "github.com/spiffe/", "gocloud.dev", "github.com/AzureAD/", "github.com/uptrace/bun", "github.com/go-sql-driver/mysql"}
+
+// TestPackages counts the packages that a build compiles.
+func TestPackages(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "roster/cmd/roster").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if len(packages) > mostPackages {
+		t.Errorf("a build compiles %d packages, more than %d: see docs/DEPENDENCIES.md", len(packages), mostPackages)
+	}
+	for _, p := range packages {
+		for _, m := range replaced {
+			if strings.HasPrefix(p, m) {
+				t.Errorf("a build compiles %s, which was replaced", p)
+			}
+		}
+	}
 }
 
 // checker remembers what it saw, so that the tables do not outlive the code.
