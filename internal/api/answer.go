@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 )
 
-// answer is what a route answers: a status and, unless it is nil, a body: a *stream, a
-// tagged body, one that is toldOnce, rawJSON, or what is written as JSON.
+// answer is what a route answers: a status and, unless it is nil, a body: a *stream, a tagged body, a oneTimeSecret, rawJSON, or what is
+// written as JSON.
 type answer struct {
 	status int
 	body   any

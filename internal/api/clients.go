@@ -131,15 +131,15 @@ func (s *server) newSecret(c *call) (answer, error) {
 	return answer{http.StatusCreated, secretBody(&changed, secret)}, nil
 }
 
-// toldOnce is a body with a secret in it. What is kept for those who repeat the request has none.
-type toldOnce struct{ body, kept any }
+// oneTimeSecret is a body with a secret in it. What is kept for those who repeat the request has none.
+type oneTimeSecret struct{ body, kept any }
 
 // secretBody tells a client's new secret.
-func secretBody(c *audience.Client, secret string) toldOnce {
+func secretBody(c *audience.Client, secret string) oneTimeSecret {
 	kept := clientBody(c)
 	body := kept
 	body.ClientSecret = secret
-	return toldOnce{body: body, kept: kept}
+	return oneTimeSecret{body: body, kept: kept}
 }
 
 func clientBody(c *audience.Client) client.APIClient {

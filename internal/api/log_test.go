@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestRequestLinesTellWhose checks that the line of a request says in which organization and sandbox it was, once its caller is
+// TestRequestLinesHaveTenant checks that the line of a request says in which organization and sandbox it was, once its caller is
 // known, and never by what an unknown caller says.
-func TestRequestLinesTellWhose(t *testing.T) {
+func TestRequestLinesHaveTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, known := range []bool{true, false} {

@@ -70,7 +70,7 @@ func (s *server) endOnce(ctx context.Context, actor audience.Actor, key string, 
 		return s.Service.Refused(ctx, actor, key)
 	}
 	var body []byte
-	if t, ok := a.body.(toldOnce); ok {
+	if t, ok := a.body.(oneTimeSecret); ok {
 		a.body = t.kept
 	}
 	if a.body != nil {

@@ -244,7 +244,7 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		if t, ok := a.body.(toldOnce); ok {
+		if t, ok := a.body.(oneTimeSecret); ok {
 			a.body = t.body
 		}
 		if st, ok := a.body.(*stream); ok {

@@ -37,7 +37,7 @@ func (s *server) createWebhook(c *call) (answer, error) {
 	kept := webhookBody(&w)
 	told := kept
 	told.Secret = secret
-	return answer{http.StatusCreated, toldOnce{body: told, kept: kept}}, nil
+	return answer{http.StatusCreated, oneTimeSecret{body: told, kept: kept}}, nil
 }
 
 func (c *call) webhookID() (audience.WebhookID, error) {

@@ -56,7 +56,7 @@ type App struct {
 
 	listener *drainer
 	gate     *edge.Gate
-	doorman  *doorman
+	tracker  *connTracker
 	served   chan struct{} // closed when no connection is accepted any more; nil before any is
 	server   *http.Server
 	debug    *http.Server
@@ -199,7 +199,7 @@ func (a *App) wire(ctx context.Context) error {
 	limits.Registerer = a.metrics
 	a.gate = edge.New(limits)
 	a.gate.Guard(a.server, http.HandlerFunc(api.Crowded))
-	a.doorman = admit(a.server, &a.draining)
+	a.tracker = admit(a.server, &a.draining)
 	return nil
 }
 

@@ -81,10 +81,10 @@ func (d *drainer) drain() error {
 // greetWithin is how long a connection that was taken may be without a request before it is closed.
 const greetWithin = time.Second
 
-// doorman knows the connections whose first request has not begun to be answered: http.Server.Shutdown closes them although
-// their requests may have been sent. While the server stops he asks clients to close their connections, so that none sends a
+// connTracker knows the connections whose first request has not begun to be answered: http.Server.Shutdown closes them although
+// their requests may have been sent. While the server stops it asks clients to close their connections, so that none sends a
 // request on one that is being closed.
-type doorman struct {
+type connTracker struct {
 	handler  http.Handler
 	stopping *atomic.Bool
 
@@ -95,9 +95,9 @@ type doorman struct {
 
 type connKey struct{}
 
-// admit has a server answer by the handler, with a doorman.
-func admit(s *http.Server, stopping *atomic.Bool) *doorman {
-	d := &doorman{handler: s.Handler, stopping: stopping, waiting: map[net.Conn]bool{}}
+// admit puts a connTracker in front of the handler of a server.
+func admit(s *http.Server, stopping *atomic.Bool) *connTracker {
+	d := &connTracker{handler: s.Handler, stopping: stopping, waiting: map[net.Conn]bool{}}
 	s.Handler = d
 	inner := s.ConnContext
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -120,7 +120,7 @@ func admit(s *http.Server, stopping *atomic.Bool) *doorman {
 }
 
 // leaves says that a connection does not wait any more.
-func (d *doorman) leaves(c net.Conn) {
+func (d *connTracker) leaves(c net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.waiting, c)
@@ -131,7 +131,7 @@ func (d *doorman) leaves(c net.Conn) {
 }
 
 // wait waits until every connection has begun to be answered, or for greetWithin. No connection comes any more.
-func (d *doorman) wait(ctx context.Context) {
+func (d *connTracker) wait(ctx context.Context) {
 	d.mu.Lock()
 	if len(d.waiting) == 0 {
 		d.mu.Unlock()
@@ -148,7 +148,7 @@ func (d *doorman) wait(ctx context.Context) {
 }
 
 // ServeHTTP implements http.Handler.
-func (d *doorman) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *connTracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		d.leaves(c)
 	}

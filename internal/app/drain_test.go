@@ -23,7 +23,7 @@ func TestDrain(t *testing.T) {
 	var stopping atomic.Bool
 	stopping.Store(true)
 	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "here") }), slog.New(slog.DiscardHandler))
-	doorman := admit(server, &stopping)
+	tracker := admit(server, &stopping)
 	var conns []net.Conn
 	for range 20 {
 		c, err := net.Dial("tcp", l.Addr().String())
@@ -46,7 +46,7 @@ func TestDrain(t *testing.T) {
 	}
 	_ = server.Serve(l)
 	ended.Wait()
-	doorman.wait(t.Context())
+	tracker.wait(t.Context())
 	if err := server.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 
 // openLanding opens the landing zones: folders of the data directory, or of the operator's bucket.
 func (a *App) openLanding(ctx context.Context) error {
-	var shelf landing.Shelf
+	var files landing.Store
 	if a.cfg.LandingURL != "" {
 		open, err := landingBucket(a.cfg.LandingURL)
 		if err != nil {
@@ -34,10 +34,10 @@ func (a *App) openLanding(ctx context.Context) error {
 		if err := store.List(ctx, "", func(source.Object) error { return errSeen }); err != nil && !errors.Is(err, errSeen) {
 			return fmt.Errorf("--landing-url, ROSTER_LANDING_URL: the bucket cannot be listed: %w", err)
 		}
-		shelf = bucketShelf{store}
+		files = bucketStore{store}
 	}
 	// Organizations share nothing here: a data directory holds one.
-	a.landing = landing.New(a.path("landing"), shelf, a.cfg.LandingQuota)
+	a.landing = landing.New(a.path("landing"), files, a.cfg.LandingQuota)
 	return nil
 }
 
@@ -86,19 +86,19 @@ func landingBucket(text string) (open func(context.Context) (*bucket.Store, erro
 	}, nil
 }
 
-// bucketShelf has the files of landing zones in a bucket, below the names of the sandboxes.
-type bucketShelf struct{ *bucket.Store }
+// bucketStore has the files of landing zones in a bucket, below the names of the sandboxes.
+type bucketStore struct{ *bucket.Store }
 
-// Open implements landing.Shelf.
-func (b bucketShelf) Open(_ context.Context, sandbox string) (source.Store, error) {
+// Open implements landing.Store.
+func (b bucketStore) Open(_ context.Context, sandbox string) (source.Store, error) {
 	return b.Below(sandbox), nil
 }
 
-// Check implements landing.Shelf: in a bucket every name can be an object's.
-func (b bucketShelf) Check(context.Context, string, string) error { return nil }
+// Check implements landing.Store: in a bucket every name can be an object's.
+func (b bucketStore) Check(context.Context, string, string) error { return nil }
 
-// Place implements landing.Shelf.
-func (b bucketShelf) Place(ctx context.Context, sandbox, name, file string) error {
+// Place implements landing.Store.
+func (b bucketStore) Place(ctx context.Context, sandbox, name, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -110,8 +110,8 @@ func (b bucketShelf) Place(ctx context.Context, sandbox, name, file string) erro
 	return nil
 }
 
-// Remove implements landing.Shelf.
-func (b bucketShelf) Remove(ctx context.Context, sandbox, name string) error {
+// Remove implements landing.Store.
+func (b bucketStore) Remove(ctx context.Context, sandbox, name string) error {
 	zone := b.Below(sandbox)
 	if _, err := zone.Stat(ctx, name); err != nil {
 		return err
@@ -119,8 +119,8 @@ func (b bucketShelf) Remove(ctx context.Context, sandbox, name string) error {
 	return zone.Remove(ctx, name)
 }
 
-// Clear implements landing.Shelf.
-func (b bucketShelf) Clear(ctx context.Context, sandbox string) error {
+// Clear implements landing.Store.
+func (b bucketStore) Clear(ctx context.Context, sandbox string) error {
 	zone := b.Below(sandbox)
 	err := zone.List(ctx, "", func(o source.Object) error {
 		if err := zone.Remove(ctx, o.Path); !errors.Is(err, source.ErrOutside) { // such names are not Roster's
@@ -134,8 +134,8 @@ func (b bucketShelf) Clear(ctx context.Context, sandbox string) error {
 	return nil
 }
 
-// Sandboxes implements landing.Shelf.
-func (b bucketShelf) Sandboxes(ctx context.Context) (list []string, err error) {
+// Sandboxes implements landing.Store.
+func (b bucketStore) Sandboxes(ctx context.Context) (list []string, err error) {
 	err = b.List(ctx, "", func(o source.Object) error {
 		if sandbox, _, deeper := strings.Cut(o.Path, "/"); deeper && (len(list) == 0 || list[len(list)-1] != sandbox) {
 			list = append(list, sandbox)

@@ -169,7 +169,7 @@ func (a *App) stopAccepting(ctx context.Context) {
 		a.log.Warn("close the port", "error", err)
 	}
 	<-a.served
-	a.doorman.wait(ctx)
+	a.tracker.wait(ctx)
 }
 
 // baseURL is how a client on this machine reaches the address.

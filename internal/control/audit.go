@@ -15,20 +15,20 @@ import (
 	"roster/internal/meta"
 )
 
-// deed is a change that somebody asks for, with its entry in the audit log. Every use case that changes something
+// auditedChange is a change that somebody asks for, with its entry in the audit log. Every use case that changes something
 // begins one with the permission that it needs, makes its changes by update, and ends it. So the entry is written in
 // the transaction of the change, and a change without a transaction has one as well.
-type deed struct {
+type auditedChange struct {
 	s     *Service
 	actor audience.Actor
 	entry audience.AuditEntry
 	kept  bool // the entry is in the log
 }
 
-// begin begins a deed. may says why the actor must not do it; then the refusal goes into the log and is returned.
-// object is what the deed is about, as far as it is known.
-func (s *Service) begin(ctx context.Context, a audience.Actor, may error, action audience.Action, object string) (*deed, error) {
-	d := s.newDeed(a, action, object)
+// begin begins an audited change. may says why the actor must not do it; then the refusal goes into the log and is returned.
+// object is what the change is about, as far as it is known.
+func (s *Service) begin(ctx context.Context, a audience.Actor, may error, action audience.Action, object string) (*auditedChange, error) {
+	d := s.newAuditedChange(a, action, object)
 	if may != nil {
 		d.end(ctx, &may)
 		return nil, may
@@ -36,12 +36,12 @@ func (s *Service) begin(ctx context.Context, a audience.Actor, may error, action
 	return d, nil
 }
 
-func (s *Service) newDeed(a audience.Actor, action audience.Action, object string) *deed {
+func (s *Service) newAuditedChange(a audience.Actor, action audience.Action, object string) *auditedChange {
 	sandbox := a.Scope.Sandbox
 	if action.OrgWide() {
 		sandbox = ""
 	}
-	return &deed{s: s, actor: a, entry: audience.AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID,
+	return &auditedChange{s: s, actor: a, entry: audience.AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID,
 		Action: action, Object: storable(object)}}
 }
 
@@ -58,7 +58,7 @@ func storable(object string) string {
 }
 
 // update runs fn in a transaction of the metadata store, with the entry.
-func (d *deed) update(ctx context.Context, fn func(tx meta.Tx) error) error {
+func (d *auditedChange) update(ctx context.Context, fn func(tx meta.Tx) error) error {
 	err := d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
@@ -69,14 +69,14 @@ func (d *deed) update(ctx context.Context, fn func(tx meta.Tx) error) error {
 	return err
 }
 
-// record adds the entry of a deed that is done.
-func (d *deed) record(ctx context.Context, tx meta.Tx) error {
+// record adds the entry of an audited change that is done.
+func (d *auditedChange) record(ctx context.Context, tx meta.Tx) error {
 	e := d.entry
 	e.Outcome = audience.Done
 	return d.append(ctx, tx, e)
 }
 
-func (d *deed) append(ctx context.Context, tx meta.Tx, e audience.AuditEntry) error {
+func (d *auditedChange) append(ctx context.Context, tx meta.Tx, e audience.AuditEntry) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
@@ -89,15 +89,15 @@ func (d *deed) append(ctx context.Context, tx meta.Tx, e audience.AuditEntry) er
 // server decide nothing.
 var decisions = []audience.Code{audience.Forbidden, audience.NotFound, audience.Duplicate, audience.Stale, audience.Impossible, audience.TooMany}
 
-// unfinished ends a deed that is only a part of what its entry will tell.
-func (d *deed) unfinished() { d.kept = true }
+// unfinished ends an audited change that is only a part of what its entry will tell.
+func (d *auditedChange) unfinished() { d.kept = true }
 
 // recordWithin is how long an entry may take that is written after the change, or after a refusal.
 const recordWithin = 10 * time.Second
 
-// end ends a deed with the error that its use case returns. It writes the entry unless update did. A change whose
+// end ends an audited change with the error that its use case returns. It writes the entry unless update did. A change whose
 // entry cannot be written is an error; a refusal stays what it is.
-func (d *deed) end(ctx context.Context, failed *error) {
+func (d *auditedChange) end(ctx context.Context, failed *error) {
 	if d.kept {
 		return
 	}
@@ -119,14 +119,14 @@ func (d *deed) end(ctx context.Context, failed *error) {
 	}
 }
 
-// about says which audience the deed is about.
-func (d *deed) about(a *audience.Audience) {
+// about says which audience the change is about.
+func (d *auditedChange) about(a *audience.Audience) {
 	d.entry.Object = string(a.ID)
 	d.label(a)
 }
 
 // label lets only those see what changes who hold the labels of an audience, before and after.
-func (d *deed) label(a *audience.Audience) {
+func (d *auditedChange) label(a *audience.Audience) {
 	all := append(slices.Clone(d.entry.Labels), a.EveryLabel()...)
 	slices.Sort(all)
 	d.entry.Labels = slices.Compact(all)
@@ -134,7 +134,7 @@ func (d *deed) label(a *audience.Audience) {
 
 // changes says what the object was and is; nil when it was not there before, or is not after. What stays as it is
 // is left out.
-func (d *deed) changes(before, after map[string]any) {
+func (d *auditedChange) changes(before, after map[string]any) {
 	differing := func(of, other map[string]any) map[string]any {
 		if other == nil || of == nil {
 			return of

@@ -67,4 +67,6 @@ func (s *Service) logErasure(e *audience.Erasure) {
 }
 
 // worksIn says in which sandbox the job of ctx is done, for log lines about the job.
-func worksIn(ctx context.Context, scope audience.Scope) { queue.For(ctx, scope.Org, scope.Sandbox) }
+func worksIn(ctx context.Context, scope audience.Scope) {
+	queue.SetLogAttributes(ctx, scope.Org, scope.Sandbox)
+}

@@ -9,10 +9,10 @@ import (
 )
 
 // ofNobody are the log lines that concern no sandbox, and where the log itself is set.
-var ofNobody = regexp.MustCompile(`"swept the profile store"|queue\.Whose\(ctx\)|cfg\.Log\.With\("organization"`)
+var ofNobody = regexp.MustCompile(`"swept the profile store"|queue\.LogAttributes\(ctx\)|cfg\.Log\.With\("organization"`)
 
-// TestLogLinesTellWhose checks that whatever the use cases log says in which organization and sandbox it happened.
-func TestLogLinesTellWhose(t *testing.T) {
+// TestLogLinesHaveTenant checks that whatever the use cases log says in which organization and sandbox it happened.
+func TestLogLinesHaveTenant(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")
 	if err != nil {

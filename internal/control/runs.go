@@ -30,8 +30,8 @@ func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID
 	return s.startRun(ctx, d, id, req)
 }
 
-// startRun starts the run of a deed.
-func (s *Service) startRun(ctx context.Context, d *deed, id audience.ID, req audience.RunRequest) (audience.Run, error) {
+// startRun starts the run of a change.
+func (s *Service) startRun(ctx context.Context, d *auditedChange, id audience.ID, req audience.RunRequest) (audience.Run, error) {
 	now := s.now()
 	if err := checkRequest(&req, now); err != nil {
 		return audience.Run{}, err
@@ -74,7 +74,7 @@ func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audienc
 }
 
 // createRun records a run and enqueues it. The run is told also beside meta.ErrRunInProgress.
-func (s *Service) createRun(ctx context.Context, d *deed, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
+func (s *Service) createRun(ctx context.Context, d *auditedChange, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
 	err = d.update(ctx, func(tx meta.Tx) error {
 		aud, err := s.audience(ctx, tx, d.actor, id)
 		if err != nil {

@@ -259,7 +259,7 @@ func (s *Service) startScheduled(ctx context.Context, tx meta.Tx, aud audience.A
 	if err := tx.CreateRun(ctx, &run); err != nil {
 		return err
 	}
-	d := s.newDeed(audience.Actor{ClientID: audience.SystemUser, Scope: aud.Scope}, audience.RunStart, "")
+	d := s.newAuditedChange(audience.Actor{ClientID: audience.SystemUser, Scope: aud.Scope}, audience.RunStart, "")
 	d.about(&aud)
 	d.changes(nil, runFacts(&run))
 	if err := d.record(ctx, tx); err != nil {

@@ -18,11 +18,11 @@ type Draft = audience.Audience
 
 // Submit accepts an audience and enqueues the task that creates it.
 func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audience.Task, err error) {
-	deed, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceCreate, d.Name)
+	change, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceCreate, d.Name)
 	if err != nil {
 		return audience.Task{}, err
 	}
-	defer deed.end(ctx, &err)
+	defer change.end(ctx, &err)
 	custom, err := s.cfg.Store.Namespaces(ctx, a.Scope.Org)
 	if err != nil {
 		return audience.Task{}, err
@@ -35,7 +35,7 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 	if checkSchedule(&wrong, d.Schedule); wrong.Err() != nil {
 		return audience.Task{}, wrong.Err()
 	}
-	deed.label(&d)
+	change.label(&d)
 	if err := holds(a, d.EveryLabel()); err != nil {
 		return audience.Task{}, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 	}
 	d.ID, d.TaskID, d.Scope = t.AudienceID, t.ID, a.Scope
 	d.CreatedBy, d.CreatedAt, d.UpdatedBy, d.UpdatedAt = a.ClientID, now, a.ClientID, now
-	err = deed.update(ctx, func(tx meta.Tx) error {
+	err = change.update(ctx, func(tx meta.Tx) error {
 		t.Draft = d
 		if err := openSandbox(ctx, tx, a.Scope); err != nil {
 			return err
@@ -66,8 +66,8 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 		if err := tx.CreateTask(ctx, t); err != nil {
 			return err
 		}
-		deed.about(&d)
-		deed.changes(nil, audienceFacts(&d))
+		change.about(&d)
+		change.changes(nil, audienceFacts(&d))
 		return s.enqueue(ctx, tx, queue.Job{Kind: queue.TaskJob, ID: string(t.ID)})
 	})
 	var taken *meta.DuplicateError

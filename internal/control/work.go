@@ -244,7 +244,7 @@ func (s *Service) release(ctx context.Context, j queue.Job) {
 		return tx.CloseAttempt(ctx, j.ID)
 	})
 	if err != nil && !notOurs(err) {
-		s.cfg.Log.With(queue.Whose(ctx)...).Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
+		s.cfg.Log.With(queue.LogAttributes(ctx)...).Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"roster/internal/source"
 )
 
-// Shelf is where the files of landing zones lie. Its errors are *audience.Error when they are the client's to know.
-type Shelf interface {
+// Store is where the files of landing zones lie. Its errors are *audience.Error when they are the client's to know.
+type Store interface {
 	// Open opens the files of a sandbox. Who is done with them closes them if they can be closed.
 	Open(ctx context.Context, sandbox string) (source.Store, error)
 	// Check refuses a name that no file can have, for what is there.
@@ -32,7 +32,7 @@ type Shelf interface {
 	Sandboxes(ctx context.Context) ([]string, error)
 }
 
-// folder is a Shelf: a folder of the machine with one for each sandbox. No other process may use it.
+// folder is a Store: a folder of the machine with one for each sandbox. No other process may use it.
 type folder struct {
 	dir  string
 	tree sync.Mutex // folders are made and removed by one at a time
@@ -49,7 +49,7 @@ func (f *folder) root(sandbox string) (*os.Root, error) {
 	return root, nil
 }
 
-// Open implements Shelf.
+// Open implements Store.
 func (f *folder) Open(_ context.Context, sandbox string) (source.Store, error) {
 	root, err := f.root(sandbox)
 	if err != nil {
@@ -59,7 +59,7 @@ func (f *folder) Open(_ context.Context, sandbox string) (source.Store, error) {
 	return source.OpenLocal(filepath.Join(f.dir, sandbox), nil)
 }
 
-// Check implements Shelf.
+// Check implements Store.
 func (f *folder) Check(_ context.Context, sandbox, name string) error {
 	root, err := f.root(sandbox)
 	if err != nil {
@@ -69,7 +69,7 @@ func (f *folder) Check(_ context.Context, sandbox, name string) error {
 	return makeRoom(root, path.Join(sandbox, name), true)
 }
 
-// Place implements Shelf.
+// Place implements Store.
 func (f *folder) Place(_ context.Context, sandbox, name, file string) error {
 	root, err := f.root(sandbox)
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *folder) Place(_ context.Context, sandbox, name, file string) error {
 	return syncFolder(root, path.Dir(target))
 }
 
-// Remove implements Shelf. The folders above the file that are empty then go as well.
+// Remove implements Store. The folders above the file that are empty then go as well.
 func (f *folder) Remove(ctx context.Context, sandbox, name string) error {
 	zone, err := source.OpenLocal(filepath.Join(f.dir, sandbox), nil)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +126,7 @@ func (f *folder) Remove(ctx context.Context, sandbox, name string) error {
 	return syncFolder(root, path.Join(sandbox, above))
 }
 
-// Clear implements Shelf.
+// Clear implements Store.
 func (f *folder) Clear(_ context.Context, sandbox string) error {
 	root, err := f.root(sandbox)
 	if err != nil {
@@ -139,7 +139,7 @@ func (f *folder) Clear(_ context.Context, sandbox string) error {
 	return nil
 }
 
-// Sandboxes implements Shelf.
+// Sandboxes implements Store.
 func (f *folder) Sandboxes(context.Context) (list []string, err error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -71,28 +71,28 @@ func TestQuotaBesideRanges(t *testing.T) {
 	}
 }
 
-// slow is a shelf whose first list is that of before something happened.
+// slow is a store whose first list is that of before something happened.
 type slow struct {
-	Shelf
+	Store
 	meanwhile func()
 	told      atomic.Bool
 }
 
 func (s *slow) Open(ctx context.Context, sandbox string) (source.Store, error) {
-	zone, err := s.Shelf.Open(ctx, sandbox)
+	zone, err := s.Store.Open(ctx, sandbox)
 	return slowStore{zone, s}, err
 }
 
 type slowStore struct {
 	source.Store
-	shelf *slow
+	store *slow
 }
 
 func (s slowStore) List(ctx context.Context, folder string, fn func(source.Object) error) error {
 	var list []source.Object
 	err := s.Store.List(ctx, folder, func(o source.Object) error { list = append(list, o); return nil })
-	if !s.shelf.told.Swap(true) {
-		s.shelf.meanwhile()
+	if !s.store.told.Swap(true) {
+		s.store.meanwhile()
 	}
 	for _, o := range list {
 		if err := fn(o); err != nil {
@@ -116,9 +116,9 @@ func TestQuotaOfASlowList(t *testing.T) {
 		"begun by ranges": func(w *world) error { _, err := w.part("b.csv", text, 0, 9, strings.NewReader(text[:10])); return err },
 	} {
 		dir := filepath.Join(t.TempDir(), "landing")
-		shelf := &slow{Shelf: &folder{dir: dir}}
-		w := &world{Zones: New(dir, shelf, 100), t: t, dir: dir}
-		shelf.meanwhile = func() {
+		store := &slow{Store: &folder{dir: dir}}
+		w := &world{Zones: New(dir, store, 100), t: t, dir: dir}
+		store.meanwhile = func() {
 			if err := during(w); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -51,7 +51,7 @@ type State struct {
 // when it is whole. name is a path that CheckName accepts, or one of Roster's own. Its errors are *audience.Error when
 // they are the client's to know.
 func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State, error) {
-	if err := z.shelf.Check(ctx, sandbox, name); err != nil {
+	if err := z.store.Check(ctx, sandbox, name); err != nil {
 		return State{}, err
 	}
 	root, err := z.uploads(sandbox)
@@ -140,7 +140,7 @@ func (g growing) Read(p []byte) (int, error) {
 
 // place puts a file that is whole and on the disk in its place, and removes it from the uploads.
 func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (o *source.Object, err error) {
-	err = z.shelf.Place(ctx, sandbox, name, filepath.Join(z.dir, sandbox, temp))
+	err = z.store.Place(ctx, sandbox, name, filepath.Join(z.dir, sandbox, temp))
 	if err = errors.Join(err, removeIfThere(root, temp)); err != nil {
 		return nil, err
 	}

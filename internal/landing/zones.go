@@ -35,7 +35,7 @@ const unfinished = ".uploads"
 
 // Zones is the landing zones of all sandboxes. It is safe for concurrent use; no other process may use its folder.
 type Zones struct {
-	shelf Shelf
+	store Store
 	dir   string // of the unfinished uploads
 	quota int64
 
@@ -46,23 +46,23 @@ type Zones struct {
 	cleared sync.Once
 }
 
-// New returns the landing zones whose files lie on a shelf, or in the folder when that is nil. The folder, which is made when it
+// New returns the landing zones whose files lie in a store, or in the folder when that is nil. The folder, which is made when it
 // is needed, has the unfinished uploads in either case. A zone holds quota bytes; 0 means that there is no limit.
-func New(dir string, shelf Shelf, quota int64) *Zones {
-	if shelf == nil {
-		shelf = &folder{dir: dir}
+func New(dir string, store Store, quota int64) *Zones {
+	if store == nil {
+		store = &folder{dir: dir}
 	}
-	return &Zones{shelf: shelf, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
+	return &Zones{store: store, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
 }
 
 // Open opens a sandbox's landing zone as a store of sources. Who is done with it closes it if it can be closed.
 func (z *Zones) Open(ctx context.Context, sandbox string) (source.Store, error) {
-	return z.shelf.Open(ctx, sandbox)
+	return z.store.Open(ctx, sandbox)
 }
 
 // look opens a landing zone for as long as fn runs.
 func (z *Zones) look(ctx context.Context, sandbox string, fn func(source.Store) error) error {
-	zone, err := z.shelf.Open(ctx, sandbox)
+	zone, err := z.store.Open(ctx, sandbox)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (z *Zones) uploading() (sandboxes []string, err error) {
 var errEnough = errors.New("landing: seen enough")
 
 // List lists the files of a zone whose paths begin with prefix, in the order of their paths, beginning after the path
-// after. A limit of 0 is DefaultFiles. Files below hidden folders are Roster's own. more says that there are others.
+// after. A limit of 0 is DefaultFiles. Store below hidden folders are Roster's own. more says that there are others.
 func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit int) (files []source.Object, more bool, err error) {
 	if limit == 0 {
 		limit = DefaultFiles
@@ -175,12 +175,12 @@ func hidden(p string) bool {
 
 // Remove removes a file of a zone. An absent one is source.ErrNotExist.
 func (z *Zones) Remove(ctx context.Context, sandbox, name string) error {
-	return z.shelf.Remove(ctx, sandbox, name)
+	return z.store.Remove(ctx, sandbox, name)
 }
 
 // Clear removes all that a sandbox has.
 func (z *Zones) Clear(ctx context.Context, sandbox string) error {
-	if err := z.shelf.Clear(ctx, sandbox); err != nil {
+	if err := z.store.Clear(ctx, sandbox); err != nil {
 		return err
 	}
 	err := z.dropParts(sandbox, time.Now().Add(time.Hour))
@@ -191,7 +191,7 @@ func (z *Zones) Clear(ctx context.Context, sandbox string) error {
 // Expire removes the files that were written before a time and the uploads that nobody went on with since then, but for
 // the sandboxes that keep says. It returns how many files there were.
 func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox string) bool) (int, error) {
-	sandboxes, err := z.shelf.Sandboxes(ctx)
+	sandboxes, err := z.store.Sandboxes(ctx)
 	expired := 0
 	for _, sandbox := range sandboxes {
 		if keep(sandbox) {
@@ -225,7 +225,7 @@ func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (i
 		return 0, fmt.Errorf("look through the landing zone of sandbox %s: %w", sandbox, err)
 	}
 	for i, name := range old {
-		if err := z.shelf.Remove(ctx, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
+		if err := z.store.Remove(ctx, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
 			return i, err
 		}
 	}

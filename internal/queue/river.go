@@ -205,7 +205,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 
 func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
 	j := Job{Kind: job.Args.Work, ID: job.Args.ID}
-	ctx = context.WithValue(ctx, whoseKey{}, &whose{})
+	ctx = context.WithValue(ctx, logKey{}, &jobLog{})
 	err := q.handle(ctx, j)
 	switch {
 	case err == nil:
@@ -213,7 +213,7 @@ func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
 	case ctx.Err() != nil:
 		return ctx.Err() // by which River knows that the job was stopped, and did not fail
 	}
-	q.log.With(Whose(ctx)...).WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", job.Attempt, "error", err)
+	q.log.With(LogAttributes(ctx)...).WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", job.Attempt, "error", err)
 	return err
 }
 

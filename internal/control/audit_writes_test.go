@@ -14,9 +14,9 @@ import (
 // keep the answers of repeated requests, whose changes have their entries.
 var undone = []string{"Repeated", "Answered", "Refused"}
 
-// TestChangesAreDeeds finds use cases that write to the metadata store past the audit log: whatever an actor asks for
-// is written by a deed.
-func TestChangesAreDeeds(t *testing.T) {
+// TestChangesAreAudited finds use cases that write to the metadata store past the audit log: whatever an actor asks for
+// is written by a change.
+func TestChangesAreAudited(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -38,7 +38,7 @@ func TestChangesAreDeeds(t *testing.T) {
 			}
 			seen[fn.Name.Name] = true
 			if !slices.Contains(undone, fn.Name.Name) {
-				t.Errorf("%s: %s writes to the metadata store for an actor; begin a deed and write by its update", name, fn.Name.Name)
+				t.Errorf("%s: %s writes to the metadata store for an actor; begin an audited change and write by its update", name, fn.Name.Name)
 			}
 		}
 	}

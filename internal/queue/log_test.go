@@ -31,8 +31,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestFailuresTellWhose has a job fail: its log line says in which organization and sandbox it was.
-func TestFailuresTellWhose(t *testing.T) {
+// TestFailuresHaveTenant has a job fail: its log line says in which organization and sandbox it was.
+func TestFailuresHaveTenant(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func() error{
 		"error": func() error { return errors.New("down") },
@@ -40,12 +40,12 @@ func TestFailuresTellWhose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tellsWhose(t, fail)
+			hasTenant(t, fail)
 		})
 	}
 }
 
-func tellsWhose(t *testing.T, fail func() error) {
+func hasTenant(t *testing.T, fail func() error) {
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		log := &lines{failed: make(chan struct{})}
 		q, err := queue.New(db, d, slog.New(slog.NewTextHandler(log, nil)))
@@ -53,7 +53,7 @@ func tellsWhose(t *testing.T, fail func() error) {
 			t.Fatal(err)
 		}
 		err = q.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
-			queue.For(ctx, "ABC@RosterOrg", "prod")
+			queue.SetLogAttributes(ctx, "ABC@RosterOrg", "prod")
 			return fail()
 		})
 		if err != nil {
