@@ -118,6 +118,7 @@ type importResult struct {
 	Fields          []client.Field `json:"fields,omitempty"`
 	MissingColumns  []string       `json:"missingColumns,omitempty"` // fields of the audience that the file does not have
 	Widened         []widened      `json:"widened,omitempty"`        // columns whose types the sample had not shown
+	Hints           []string       `json:"hints,omitempty"`          // columns of text that may be numbers or dates
 	Seconds         float64        `json:"seconds"`
 	Run             *client.Run    `json:"run,omitempty"`
 	DryRun          *rehearsal     `json:"dryRun,omitempty"` // of an audience that does not exist yet

@@ -20,7 +20,7 @@ const byImport = "created by roster import"
 // useExisting brings the file and an audience that exists together. An audience that a command made and that never had a
 // member is made anew when the file says something else: what it is was a guess. Any other has to fit.
 func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
-	differences := im.differences(a)
+	differences := im.differences(ctx, a)
 	guess, err := im.onlyGuessed(ctx, a)
 	if err != nil {
 		return a, err
@@ -29,7 +29,10 @@ func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.
 		return im.redefine(ctx, a)
 	}
 	im.has = a.Fields
-	im.showColumns()
+	if place, err := im.findHeader(ctx); err == nil && !place.Looks && !im.headerless() && len(differences) > 0 {
+		return a, usagef("the file does not suit the audience %q: %s. The first line of %s does not look like a header. %s", im.name, strings.Join(differences, "; "), im.file, headerFlags)
+	}
+	im.showColumns(ctx)
 	if len(differences) > 0 {
 		return a, usagef("the audience %q is not what the command says: %s.\nA field of an audience with members cannot change. Correct the file or the flags, choose another --name, "+
 			"or delete the audience first: roster audience delete %q", im.name, strings.Join(differences, "; "), im.name)
@@ -52,13 +55,17 @@ func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.
 }
 
 // differences says how the audience is another one than the file and the flags describe.
-func (im *importer) differences(a client.Audience) (list []string) {
+func (im *importer) differences(ctx context.Context, a client.Audience) (list []string) {
 	file := im.result.Fields
 	for i, old := range a.Fields {
 		at := fieldNamed(file, old.Name)
 		if at < 0 {
 			if i == primary(a.Fields) {
-				list = append(list, fmt.Sprintf("the file has no column %s, which says who a member is (%s)", old.Name, old.IdentityNs))
+				why := fmt.Sprintf("the file has no column %s, which says who a member is (%s)", old.Name, old.IdentityNs)
+				if line := im.headerLine(ctx, old.Name); line != "" {
+					why = line
+				}
+				list = append(list, why)
 			} else if slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, old.Name) }) {
 				list = append(list, fmt.Sprintf("--columns leaves out %s, which the audience has", old.Name))
 			}
@@ -150,7 +157,7 @@ func (im *importer) redefine(ctx context.Context, a client.Audience) (client.Aud
 		return a, errRehearse
 	}
 	fmt.Fprintf(im.out, "The audience %q never had a member; it is made anew by what this command says.\n", im.name)
-	im.showColumns()
+	im.showColumns(ctx)
 	if im.ttl == nil {
 		im.ttl = &a.TTLInDays
 	}

@@ -35,9 +35,7 @@ func (im *importer) readAsBefore(ctx context.Context, a client.Audience) error {
 			}
 		}
 	}
-	var err error
-	im.result.Fields, err = im.importFields(im.found.Columns)
-	return err
+	return im.makeFields(ctx)
 }
 
 // lookAsBefore looks at the file by the options of the audience, as far as they let the column be found that makes its members.
@@ -55,11 +53,16 @@ func (im *importer) lookAsBefore(ctx context.Context, a client.Audience, has aud
 		}
 		err = im.lookFor(ctx, a)
 	}
-	if err != nil {
-		im.format.audience = has
-		err = im.look(ctx)
+	if err == nil {
+		return nil
 	}
-	return err
+	itself := im.format.audience
+	im.format.audience = has
+	if err := im.look(ctx); err == nil {
+		return nil // the missing column is told as a difference
+	}
+	im.format.audience = itself
+	return im.look(ctx)
 }
 
 // lookFor looks at the file, which must have the column that makes the audience's members.

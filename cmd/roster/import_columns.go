@@ -38,7 +38,7 @@ func (im *importer) locate() error {
 func (im *importer) inspect(ctx context.Context) error {
 	err := im.look(ctx)
 	if err == nil {
-		im.result.Fields, err = im.importFields(im.found.Columns)
+		err = im.makeFields(ctx)
 	}
 	return err
 }
@@ -58,7 +58,7 @@ func (im *importer) look(ctx context.Context) error {
 		return fmt.Errorf("%s: the file is encrypted or signed by PGP, and import reads it on this machine, which has no key: decrypt it first, or create its audience by the API with sourceSpec.encryption", im.file)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", im.file, err)
+		return im.explain(ctx, fmt.Errorf("%s: %w", im.file, err))
 	}
 	return nil
 }
@@ -77,6 +77,14 @@ func stored(f *os.File, size int64) tabular.File {
 		}
 		return io.NopCloser(io.NewSectionReader(f, offset, length)), nil
 	}}
+}
+
+// makeFields makes the fields of the audience of what look has found.
+func (im *importer) makeFields(ctx context.Context) (err error) {
+	if im.result.Fields, err = im.importFields(im.found.Columns); err != nil {
+		err = im.explain(ctx, err)
+	}
+	return err
 }
 
 // importFields makes the fields of the audience of the file's columns and the flags.
@@ -253,11 +261,11 @@ func columnOf(fields []client.Field, flag, name string) (int, error) {
 		}
 		names[i] = f.Name
 	}
-	return 0, usagef("%s %s: there is no such column; the columns are %s", flag, name, strings.Join(names, ", "))
+	return 0, &exitError{exitUsage, &missingColumn{flag, name, names}}
 }
 
 // showColumns shows how the file is read and what will become of each column.
-func (im *importer) showColumns() {
+func (im *importer) showColumns(ctx context.Context) {
 	found := im.found
 	im.showFormat()
 	of := "all " + count(int64(found.Rows))
@@ -289,6 +297,7 @@ func (im *importer) showColumns() {
 	if len(found.Unnamed) > 0 {
 		fmt.Fprintf(im.out, "Left out, since no field can have the name, or several columns have it: %q\n", found.Unnamed)
 	}
+	im.showHints(ctx)
 }
 
 // written says how a file is written, as far as it is not how most are.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,7 +142,11 @@ func (im *importer) tripped(r client.Run) string {
 		}
 		switch g.Guard {
 		case audience.GuardRejected:
-			texts = append(texts, rejectedText(g.Detail, g.Value, g.Limit))
+			text := rejectedText(g.Detail, g.Value, g.Limit)
+			if first := 1 + int64(im.format.domain().SkipLines); im.headerless() && slices.ContainsFunc(r.Rejects, func(rj client.Reject) bool { return rj.Line == first }) {
+				text += fmt.Sprintf(". Line %d may be a header: --no-header=false reads it so", first)
+			}
+			texts = append(texts, text)
 		case audience.GuardRemoved:
 			texts = append(texts, fmt.Sprintf("%s (%.4g %%, and at most %.4g %% may). If the file is not the complete list say --changes; if they shall leave say --force", g.Detail, g.Value, g.Limit))
 		default:

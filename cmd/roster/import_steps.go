@@ -62,7 +62,7 @@ func (im *importer) run(ctx context.Context) error {
 		if im.unread != nil {
 			return im.unread
 		}
-		if err := im.identified(); err != nil {
+		if err := im.identified(ctx); err != nil {
 			return err
 		}
 	}
@@ -101,10 +101,10 @@ func (im *importer) ingest(ctx context.Context) error {
 		}
 	}
 	if !found {
-		if err := im.identified(); err != nil {
+		if err := im.identified(ctx); err != nil {
 			return err
 		}
-		im.showColumns()
+		im.showColumns(ctx)
 		if err := im.widen(ctx); err != nil {
 			return err
 		}
@@ -120,16 +120,12 @@ func (im *importer) ingest(ctx context.Context) error {
 }
 
 // identified refuses to create an audience of people whom nothing identifies.
-func (im *importer) identified() error {
+func (im *importer) identified(ctx context.Context) error {
 	if len(im.identities) > 0 {
 		return nil
 	}
-	names := make([]string, len(im.result.Fields))
-	for i, f := range im.result.Fields {
-		names[i] = f.Name
-	}
-	return usagef("there is no audience %q yet, and --identity is missing: the column that identifies people and its namespace, such as --identity email=Email; the columns are %s",
-		im.name, strings.Join(names, ", "))
+	return usagef("there is no audience %q yet, and --identity is missing: the column that identifies people and its namespace, such as --identity email=Email; %s",
+		im.name, im.columnNames(ctx))
 }
 
 // runAudience waits for the run in progress if there is one, and else starts one, unless the file has been

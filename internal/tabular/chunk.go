@@ -39,6 +39,7 @@ type chunk struct {
 type chunker struct {
 	dialect
 	r      io.Reader
+	window []byte // the first bytes of the decoded file, until its header is known
 	size   int
 	buf    []byte // read, but not yet part of a chunk; begins with a record
 	ends   boundaries

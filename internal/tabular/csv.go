@@ -57,9 +57,10 @@ func CSV(ctx context.Context, r io.Reader, columns []Column, opts Options, emit 
 	layout := inOrder(len(columns))
 	if format.HasHeader() {
 		if layout, header, err = match(c.dialect, names, columns); err != nil {
-			return Header{}, err
+			return Header{}, headerElsewhere(err, c.window, opts.Format, columns)
 		}
 	}
+	c.window = nil
 	header.Format = format
 	chunks := make(chan chunk, opts.Workers)
 	room := newRoom(opts.ChunkMemory)
@@ -148,6 +149,7 @@ func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (
 		r = comments
 	}
 	c = newChunker(r, opts.ChunkBytes, d)
+	c.window = head
 	c.comments, c.fillShort = comments, f.FillShortRows
 	c.formulas = f.Escape == audience.Spreadsheet
 	if names, err = readHeader(ctx, c, skip, f.HasHeader()); c.formulas {

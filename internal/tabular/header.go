@@ -208,7 +208,7 @@ func usable(d dialect, h Header, columns []Column, found []int, text bool, raw [
 		return &FileError{Code: "NO_HEADER", Message: "the first line names none of the audience's fields and looks like a person's data; does the file have a header? If it has none, say so: " + noHeader}
 	}
 	if len(h.Missing) == len(columns) {
-		return &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? It was split into %s at each %q; a format with a delimiter splits it otherwise", count(len(h.Names), "column"), d.delimiter)}
+		return &FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? If it has none, say so: "+noHeader+". It was split into %s at each %q; a format with a delimiter splits it otherwise", count(len(h.Names), "column"), d.delimiter)}
 	}
 	for i, c := range columns {
 		if c.Required && found[i] == 0 {
