@@ -79,7 +79,7 @@ func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
 	if err != nil || !ok {
 		return 0, false, err
 	}
-	r, osFile, err := openParquet(f.Path, foot.meta)
+	r, osFile, err := openParquet(f.Path, foot)
 	if err != nil {
 		return 0, false, err
 	}

@@ -132,7 +132,7 @@ func (f *finder) open(ctx context.Context, id TableID) (*view, error) {
 		v.bySize = append(v.bySize, i)
 		live[file.Path] = true
 		groups := max(file.Rows/maxRowGroup, file.Bytes/(defaultFileMemory/4)) + 1
-		size += groups*int64(d.schema.NumFields())*footerColumn + int64(8*len(file.deleted))
+		size += groups*int64(d.schema.NumFields())*footerColumn + int64(8*len(file.deleted)) + file.Bytes/sumsBlock*8
 	}
 	slices.SortStableFunc(v.bySize, func(a, b int) int { return cmp.Compare(v.state.data[b].Rows, v.state.data[a].Rows) })
 	f.views.put(id, v, size)

@@ -48,6 +48,7 @@ type stateFile struct {
 // footer is where things are in a data file.
 type footer struct {
 	meta                     *metadata.FileMetaData
+	sums                     *sums // nil when the file had none
 	groups                   []groupBounds
 	id, content, since, seen int // columns
 	identities               []int
@@ -143,7 +144,7 @@ func readFooter(location string, opts StateOptions) (*footer, error) {
 		return nil, err
 	}
 	defer f.Close()
-	out := &footer{meta: r.MetaData()}
+	out := &footer{meta: r.MetaData(), sums: f.sums}
 	schema := out.meta.Schema
 	for _, c := range []struct {
 		name string
@@ -206,8 +207,8 @@ func (f *footer) groupsIn(lo Key, hi *Key) (from, to int) {
 	return from, to
 }
 
-// openParquet opens a file of the table; meta is its footer when that is known already. The file's checksums are checked.
-func openParquet(location string, meta *metadata.FileMetaData, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
+// openParquet opens a file of the table; foot is its footer when that is known already. The file's checksums are checked.
+func openParquet(location string, foot *footer, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
 	path, err := filePath(location)
 	if err != nil {
 		return nil, nil, err
@@ -215,7 +216,12 @@ func openParquet(location string, meta *metadata.FileMetaData, opts ...file.Read
 	if err := fault.At("lake.open"); err != nil {
 		return nil, nil, &systemError{err}
 	}
-	f, err := openSums(path)
+	var f *sumFile
+	if foot != nil && foot.sums != nil {
+		f, err = openKnown(path, foot.sums)
+	} else {
+		f, err = openSums(path)
+	}
 	if err != nil {
 		return nil, nil, opened(path, err)
 	}
@@ -225,7 +231,10 @@ func openParquet(location string, meta *metadata.FileMetaData, opts ...file.Read
 		}
 	}()
 	defer recovered(&err)
-	r, err := file.NewParquetReader(f, append(opts, file.WithMetadata(meta))...)
+	if foot != nil {
+		opts = append(opts, file.WithMetadata(foot.meta))
+	}
+	r, err := file.NewParquetReader(f, opts...)
 	return r, f, err
 }
 
