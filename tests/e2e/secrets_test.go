@@ -161,6 +161,8 @@ func TestMasterKeys(t *testing.T) {
 		}
 		return string(out)
 	}
+	run(2, "ROSTER_MASTER_KEY="+first, "secrets", "rotate") // there is no data directory yet
+	run(0, "ROSTER_MASTER_KEY="+first, "client", "create", "reader", "--access", "prod=viewer")
 	if out := run(0, "ROSTER_MASTER_KEY="+first, "secrets", "rotate"); !strings.Contains(out, "0 secrets") {
 		t.Error(out)
 	}
