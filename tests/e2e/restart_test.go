@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"roster/internal/app"
 )
@@ -58,6 +59,7 @@ func TestServerRestarts(t *testing.T) {
 		if strings.HasPrefix(lines.Text(), "Created the audience") {
 			_ = server.Process.Signal(syscall.SIGKILL)
 			_ = server.Wait()
+			refuse(t, address, 4)
 			server = start()
 		}
 	}
@@ -68,4 +70,24 @@ func TestServerRestarts(t *testing.T) {
 		t.Errorf("the outage is not told: %s", shown.String())
 	}
 	n.run(1, "members people --server http://127.0.0.1:1 --credentials "+app.CredentialsPath(data), "Is a server running there")
+}
+
+// refuse closes that many connections to an address: a server may be started again sooner than its client asks twice.
+func refuse(t *testing.T, address string, times int) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for range times {
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal("nobody asks: ", err)
+		}
+		c.Close()
+	}
 }
