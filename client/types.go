@@ -95,9 +95,12 @@ type Audience struct {
 	Tags             []string   `json:"tags,omitempty"`
 	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // there when it is false
 	Payload          *bool      `json:"payload,omitempty"`          // there when it is false
-	Guards           *Guards    `json:"guards,omitempty"`           // there when they are not the defaults
-	Schedule         *Schedule  `json:"schedule,omitempty"`
-	NextRunAt        int64      `json:"nextRunAt,omitempty"` // when Schedule is looked at next, epoch seconds
+	// ExpressActivation says that rows of one person with different supplemental identities are separate members. In the answers
+	// of a submit and a change it is there when it is true.
+	ExpressActivation *bool     `json:"expressActivation,omitempty"`
+	Guards            *Guards   `json:"guards,omitempty"` // there when they are not the defaults
+	Schedule          *Schedule `json:"schedule,omitempty"`
+	NextRunAt         int64     `json:"nextRunAt,omitempty"` // when Schedule is looked at next, epoch seconds
 	// ScheduleNote is why the schedule started no run when it was due last.
 	ScheduleNote     string `json:"scheduleNote,omitempty"`
 	KeepRejectedRows bool   `json:"keepRejectedRows,omitempty"`
@@ -143,6 +146,8 @@ type AudiencePatch struct {
 	Schedule         *Schedule   `json:"schedule,omitempty"` // an empty one takes it away
 	KeepRejectedRows *bool       `json:"keepRejectedRows,omitempty"`
 	Payload          *bool       `json:"payload,omitempty"`
+	// ExpressActivation cannot change: it may stand there as it is.
+	ExpressActivation *bool `json:"expressActivation,omitempty"`
 }
 
 // Schedule starts the runs of an audience: at a time, or when there are new files.

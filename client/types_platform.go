@@ -191,8 +191,9 @@ type Entity struct {
 	Identities []Identity `json:"identities,omitempty"`
 	// SegmentMembership is by the audience's namespace and then by its id.
 	SegmentMembership map[string]map[string]Membership `json:"segmentMembership,omitempty"`
-	// AudienceEnrichment has the values of the member's row, by the audience's namespace, its id and the field's name.
-	AudienceEnrichment map[string]map[string]map[string]any `json:"audienceEnrichment,omitempty"`
+	// AudienceEnrichment has values by the audience's namespace and its id: an object with those of the member's row by the names of
+	// fields, or with expressActivation an array of objects, one for each member who has the identity.
+	AudienceEnrichment map[string]map[string]any `json:"audienceEnrichment,omitempty"`
 }
 
 // Identity is an identity of a profile, its namespace's code in lower case.

@@ -29,6 +29,7 @@ type importOptions struct {
 	maxRejected         *float64 // nil when it was not given
 	keepRejectedRows    bool
 	anyIdentity         bool
+	expressActivation   bool
 	dryRun, force       bool
 	receipt             string // a file to write the run's receipt to, or ""
 	json                bool
@@ -83,6 +84,7 @@ func newImport() *cobra.Command {
 	o.format.add(f)
 	f.Float64Var(&maxRejected, "max-rejected", audience.DefaultMaxRejectedPercent, "`PERCENT` of rows that may be rejects; more stop the run")
 	f.BoolVar(&o.anyIdentity, "allow-any-identity", false, "take values for identities that cannot be one, such as an e-mail address without @, n/a, or several in one; else they are rejects")
+	f.BoolVar(&o.expressActivation, "express-activation", false, "rows of one person stay separate members that differ in the second identity; only of an audience that the command creates")
 	f.BoolVar(&o.keepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would happen and change nothing")
 	f.BoolVar(&o.force, "force", false, "let the run pass guards that stop it")

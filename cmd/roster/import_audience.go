@@ -57,6 +57,10 @@ func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.
 // differences says how the audience is another one than the file and the flags describe.
 func (im *importer) differences(ctx context.Context, a client.Audience) (list []string) {
 	file := im.result.Fields
+	express := a.ExpressActivation != nil && *a.ExpressActivation
+	if im.expressActivation && !express {
+		list = append(list, "each person has one row in it, without expressActivation")
+	}
 	for i, old := range a.Fields {
 		at := fieldNamed(file, old.Name)
 		if at < 0 {
@@ -161,6 +165,7 @@ func (im *importer) redefine(ctx context.Context, a client.Audience) (client.Aud
 	if im.ttl == nil {
 		im.ttl = &a.TTLInDays
 	}
+	im.expressActivation = im.expressActivation || a.ExpressActivation != nil && *a.ExpressActivation
 	if err := im.widen(ctx); err != nil {
 		return a, err
 	}

@@ -24,11 +24,17 @@ const maxRehearsed = 20
 
 // rehearse reads the whole file by the fields that the audience would have.
 func (im *importer) rehearse(ctx context.Context) error {
+	if err := im.checkPairs(); err != nil {
+		return err
+	}
 	fields := make([]audience.Field, len(im.result.Fields))
 	for i, f := range im.result.Fields {
 		fields[i] = audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs, Proposed: f.Proposed}
 	}
 	columns := tabular.ColumnsOf(fields)
+	if im.expressActivation {
+		columns = tabular.Paired(columns)
+	}
 	if im.anyIdentity {
 		columns = tabular.AnyIdentity(columns)
 	}

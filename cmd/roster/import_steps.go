@@ -286,9 +286,21 @@ func (im *importer) resolveNamespaces(ctx context.Context) error {
 	return nil
 }
 
+// checkPairs refuses an audience whose members would be pairs of identities when the fields have no second one.
+func (im *importer) checkPairs() error {
+	first := primary(im.result.Fields)
+	if !im.expressActivation || primary(im.result.Fields[first+1:]) >= 0 {
+		return nil
+	}
+	return usagef("--express-activation needs a second --identity: it tells the rows of one person apart")
+}
+
 // create submits the audience and waits until it exists. When its name is taken already, an import that was
 // killed right after its submit, or another one, is creating it.
 func (im *importer) create(ctx context.Context) (client.Audience, error) {
+	if err := im.checkPairs(); err != nil {
+		return client.Audience{}, err
+	}
 	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding,
 		Format: im.format.submitted()}
 	if im.inPlace {
@@ -300,7 +312,7 @@ func (im *importer) create(ctx context.Context) (client.Audience, error) {
 	} else if err := im.upload(ctx, source.Path); err != nil { // the submit checks that the path exists
 		return client.Audience{}, err
 	}
-	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{Name: im.name, Fields: im.result.Fields, TTLInDays: im.ttl,
+	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{ExpressActivation: &im.expressActivation, Name: im.name, Fields: im.result.Fields, TTLInDays: im.ttl,
 		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload, Guards: im.guards(nil), KeepRejectedRows: im.keepRejectedRows})
 	var refused *client.APIError
 	if errors.As(err, &refused) && refused.Code == client.CodeDuplicate {

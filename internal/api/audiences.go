@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"roster/client"
@@ -62,15 +61,12 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	if err := problems.Err(); err != nil {
 		return control.Draft{}, err
 	}
-	if err := unsupported(in); err != nil {
-		return control.Draft{}, err
-	}
 	d := control.Draft{
 		CustomID: in.CustomAudienceID, Name: in.Name, Description: in.Description,
 		Source:  sourceOf(in.SourceSpec),
 		TTLDays: ttl, Labels: in.Labels, Tags: in.Tags, AudienceType: in.AudienceType, OriginName: cmp.Or(in.OriginName, audience.OriginUpload),
 		Namespace: in.Namespace, ProfileIngestion: in.ProfileIngestion == nil || *in.ProfileIngestion, KeepRejectedRows: in.KeepRejectedRows,
-		NoPayload: in.Payload != nil && !*in.Payload,
+		NoPayload: in.Payload != nil && !*in.Payload, ExpressActivation: in.ExpressActivation != nil && *in.ExpressActivation,
 	}
 	if in.Guards != nil {
 		d.Guards = audience.Guards(*in.Guards)
@@ -85,22 +81,6 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	return d, nil
 }
 
-// unsupported refuses what the API has but this version cannot do.
-func unsupported(in *client.NewAudience) error {
-	var paths []string
-	for _, p := range []struct {
-		path  string
-		given bool
-	}{
-		{"expressActivation", in.ExpressActivation != nil && *in.ExpressActivation},
-	} {
-		if p.given {
-			paths = append(paths, p.path)
-		}
-	}
-	return notYet(paths...)
-}
-
 // checkEncryption refuses two different keys in the two spellings of one property.
 func checkEncryption(p *audience.Problems, source audience.SourceSpec, e *client.Encryption) {
 	if e != nil && e.SignVerificationKeyID != "" && e.SignVerificationID != "" && e.SignVerificationKeyID != e.SignVerificationID {
@@ -113,18 +93,6 @@ func encryptionOf(e *client.Encryption) *audience.Encryption {
 		return nil
 	}
 	return &audience.Encryption{PublicKeyID: audience.KeyID(e.PublicKeyID), SignVerificationKeyID: audience.KeyID(cmp.Or(e.SignVerificationKeyID, e.SignVerificationID))}
-}
-
-// notYet refuses properties that this version does not support; nil when there are none.
-func notYet(paths ...string) error {
-	if len(paths) == 0 {
-		return nil
-	}
-	e := &audience.Error{Code: audience.Impossible, Message: strings.Join(paths, ", ") + ": not supported yet; leave it out"}
-	for _, p := range paths {
-		e.Problems = append(e.Problems, audience.Problem{Path: p, Message: "not supported yet; leave it out"})
-	}
-	return e
 }
 
 func (s *server) task(c *call) (answer, error) {
@@ -241,7 +209,8 @@ func (s *server) updateAudience(c *call) (answer, error) {
 }
 
 func patch(in *client.AudiencePatch) (control.Patch, error) {
-	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays, KeepRejectedRows: in.KeepRejectedRows, Payload: in.Payload}
+	p := control.Patch{Description: in.Description, Labels: in.Labels, TTLDays: in.TTLInDays, KeepRejectedRows: in.KeepRejectedRows, Payload: in.Payload,
+		ExpressActivation: in.ExpressActivation}
 	if in.Guards != nil {
 		p.Guards = new(audience.Guards(*in.Guards))
 	}
@@ -304,6 +273,9 @@ func audienceBody(a *audience.Audience) client.Audience {
 	if a.NoPayload {
 		b.Payload = new(false)
 	}
+	if a.ExpressActivation {
+		b.ExpressActivation = new(true)
+	}
 	if a.Guards != (audience.Guards{}) {
 		b.Guards = new(client.Guards(a.Guards))
 	}
@@ -358,7 +330,7 @@ func namedAudience(a *audience.Audience) client.Audience {
 
 func audienceWithMeta(a *audience.Audience) client.Audience {
 	b := namedAudience(a)
-	b.AudienceMeta = audienceMeta(a)
+	b.AudienceMeta, b.ExpressActivation = audienceMeta(a), &a.ExpressActivation
 	return b
 }
 

@@ -98,8 +98,10 @@ func TestValuesEncoded(t *testing.T) {
 	for i, f := range schema.Fields() {
 		fields[i].Name = f.Name
 	}
-	row := func(n int) *control.Values { return &control.Values{Fields: fields, Columns: rec.Columns(), Row: n} }
-	short := &control.Values{Fields: fields[3:4], Columns: rec.Columns()[3:4], Row: 1}
+	row := func(n int) *control.Values {
+		return &control.Values{Fields: fields, Columns: rec.Columns(), Rows: []int{n}}
+	}
+	short := &control.Values{Fields: fields[3:4], Columns: rec.Columns()[3:4], Rows: []int{1}}
 	all := partsOf([]string{enrichment}, nil)
 	p := control.Profile{XID: "x", Found: true, ModifiedAt: time.Unix(0, 0), Memberships: []control.Membership{
 		{Audience: "1", Namespace: "B"}, {Audience: "2", Namespace: "B", Values: short}, {Audience: "3", Namespace: "A", Values: row(1)},

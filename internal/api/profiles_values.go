@@ -22,7 +22,7 @@ func appendValues(dst []byte, list []control.Membership) []byte {
 		default:
 			dst, namespace = append(appendJSON(dst, m.Namespace), `:{`...), i
 		}
-		dst = appendRow(append(appendJSON(dst, string(m.Audience)), ':'), m.Values)
+		dst = appendRows(append(appendJSON(dst, string(m.Audience)), ':'), m.Values)
 	}
 	if len(dst) == none {
 		return dst[:begun]
@@ -30,8 +30,23 @@ func appendValues(dst []byte, list []control.Membership) []byte {
 	return append(dst, `}},`...)
 }
 
+// appendRows appends the values of the row as an object; an array of objects when there may be several.
+func appendRows(dst []byte, v *control.Values) []byte {
+	if !v.List {
+		return appendRow(dst, v, v.Rows[0])
+	}
+	for i, row := range v.Rows {
+		between := byte(',')
+		if i == 0 {
+			between = '['
+		}
+		dst = appendRow(append(dst, between), v, row)
+	}
+	return append(dst, ']')
+}
+
 // appendRow appends the values of a row as an object.
-func appendRow(dst []byte, v *control.Values) []byte {
+func appendRow(dst []byte, v *control.Values, row int) []byte {
 	e := memberEncoder{}
 	for i, f := range v.Fields {
 		between := byte(',')
@@ -39,10 +54,10 @@ func appendRow(dst []byte, v *control.Values) []byte {
 			between = '{'
 		}
 		dst = append(appendJSON(append(dst, between), f.Name), ':')
-		if c := v.Columns[i]; c.IsNull(v.Row) {
+		if c := v.Columns[i]; c.IsNull(row) {
 			dst = append(dst, "null"...)
 		} else {
-			dst = e.appender(c)(dst, v.Row)
+			dst = e.appender(c)(dst, row)
 		}
 	}
 	return append(dst, '}')

@@ -102,7 +102,7 @@ func TestRefused(t *testing.T) {
 		{"a format that is none", "POST", submit, submitWith(`"type": "file"`, `"type": "file", "format": {"type": "xml", "delimiter": ";;", "dateFormats": ["QQ"]}`), nil},
 		{"guards that are none", "POST", submit, submitWith(`"ttlInDays"`, `"guards": {"maxRejectedPercent": 101, "maxRemovedPercent": -1}, "ttlInDays"`), nil},
 		{"a change to guards that are none", "PATCH", patch, `{"guards": {"maxGrowthPercent": "much", "allow": 1}}`, nil},
-		{"express activation", "POST", external + "/", submitWith(`"ttlInDays"`, `"expressActivation": true, "ttlInDays"`), nil},
+		{"express activation without a supplemental identity", "POST", external + "/", submitWith(`"ttlInDays"`, `"expressActivation": true, "ttlInDays"`), nil},
 		{"a name that is taken", "POST", submit, submitWith("Sample external audience", "taken"), nil},
 
 		{"a change of the name", "PATCH", patch, `{"name": "other"}`, nil},

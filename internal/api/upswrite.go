@@ -99,7 +99,9 @@ func (s *server) putUPSAudience(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	p, err := upsPut(root, upsAudience(&a, &sandbox), audienceBody(&a))
+	external := audienceBody(&a)
+	external.ExpressActivation = &a.ExpressActivation
+	p, err := upsPut(root, upsAudience(&a, &sandbox), external)
 	if err != nil {
 		return answer{}, err
 	}

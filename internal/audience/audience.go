@@ -3,7 +3,10 @@
 // the error codes of the contract. It imports only the standard library, and everybody may import it.
 package audience
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ID types. All are UUIDs in their canonical lower-case text form.
 type (
@@ -146,7 +149,10 @@ type Audience struct {
 	OriginName       string
 	Namespace        string
 	ProfileIngestion bool
-	Guards           Guards
+	// ExpressActivation says that the rows of one person stay separate members that differ in the supplemental identity, the second
+	// identity field (contract, section 5). It is set at creation and never changes.
+	ExpressActivation bool
+	Guards            Guards
 	// State is StatePublished at first and its clients' to set.
 	State State
 	// KeepRejectedRows says that the raw text of rejected rows is kept with the rejects, for as long as they are.
@@ -184,6 +190,19 @@ func (a *Audience) PrimaryIdentity() int {
 		}
 	}
 	return -1
+}
+
+// SupplementalIdentity returns the index of the second identity field; -1 when there is none.
+func (a *Audience) SupplementalIdentity() int {
+	primary := a.PrimaryIdentity()
+	if primary < 0 {
+		return -1
+	}
+	i := slices.IndexFunc(a.Fields[primary+1:], func(f Field) bool { return f.IdentityNs != "" })
+	if i < 0 {
+		return -1
+	}
+	return primary + 1 + i
 }
 
 // TTL is the time a member lives after the run that last brought it.

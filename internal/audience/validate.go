@@ -62,7 +62,16 @@ func Validate(d *Audience, r Rules) error {
 	p.Text("namespace", d.Namespace)
 	p.Labels("labels", d.Labels)
 	p.Tags("tags", d.Tags)
-	return p.Err()
+	if err := p.Err(); err != nil {
+		return err
+	}
+	if d.ExpressActivation && d.SupplementalIdentity() < 0 {
+		e := Errorf(Impossible, "expressActivation needs two identity fields and there is one: the second is the supplemental identity, which tells the rows of "+
+			"one person apart; give another field an identityNs, or leave expressActivation out")
+		e.Problems = []Problem{{Path: "expressActivation", Message: "needs a second identity field"}}
+		return e
+	}
+	return nil
 }
 
 // validateAudienceType checks whom the audience is of. The members of one of accounts are accounts: its primary identity is one.

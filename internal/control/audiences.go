@@ -31,6 +31,8 @@ type Patch struct {
 
 	KeepRejectedRows *bool
 	Payload          *bool
+	// ExpressActivation may be said, as it is.
+	ExpressActivation *bool
 	// AddLabels and AddTags come behind those that are there, or that replace them. One that is there already stays where it is.
 	AddLabels, AddTags []string
 	// IfMatch are etags, of which the audience must have one unless there are none.
@@ -231,6 +233,9 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 	}
 	if p.Payload != nil {
 		a.NoPayload = !*p.Payload
+	}
+	if p.ExpressActivation != nil && *p.ExpressActivation != a.ExpressActivation {
+		wrong.Add("expressActivation", "is %t and cannot change; create another audience", a.ExpressActivation)
 	}
 	if p.KeepRejectedRows != nil {
 		a.KeepRejectedRows = *p.KeepRejectedRows

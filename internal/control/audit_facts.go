@@ -18,7 +18,7 @@ func audienceFacts(a *audience.Audience) map[string]any {
 	}
 	return map[string]any{
 		"name": a.Name, "description": digest(a.Description), "fields": fields, "labels": listed(a.Labels), "tags": digest(a.Tags...),
-		"ttlInDays": a.TTLDays, "lifecycleState": a.State, "guards": a.Guards, "schedule": a.Schedule, "keepRejectedRows": a.KeepRejectedRows, "payload": !a.NoPayload,
+		"ttlInDays": a.TTLDays, "lifecycleState": a.State, "guards": a.Guards, "schedule": a.Schedule, "keepRejectedRows": a.KeepRejectedRows, "payload": !a.NoPayload, "expressActivation": a.ExpressActivation,
 		"connection": a.Source.BaseConnectionID, "path": a.Source.Path, "encryption": a.Source.Encryption,
 	}
 }

@@ -150,7 +150,7 @@ func (s *Service) RebuildProfiles(ctx context.Context, only audience.ID) (int, e
 	}
 	for i, p := range all {
 		if _, err := s.cfg.Pipeline.Rebuild(ctx, p); err != nil {
-			return i, fmt.Errorf("project audience %s: %w", p.ID, err)
+			return i, fmt.Errorf("project audience %s: %w", p.Audience.ID, err)
 		}
 	}
 	return len(all), nil

@@ -130,13 +130,15 @@ func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identityK
 	if id.former != id.key {
 		keys = append(keys, id.former)
 	}
-	found, err := s.cfg.Profile.Lookup(ctx, sandbox, keys)
-	if err := lookedUp(err); err != nil {
-		return nil, err
-	}
-	for _, m := range slices.Concat(found...) {
-		if m.Member != id.key {
-			members = append(members, audience.ErasedMember{Audience: m.Audience, Key: hex.EncodeToString(m.Member[:])})
+	for _, k := range keys {
+		found, err := s.cfg.Profile.Sharing(ctx, sandbox, k)
+		if err := lookedUp(err); err != nil {
+			return nil, err
+		}
+		for _, m := range found {
+			if m.Member != id.key {
+				members = append(members, audience.ErasedMember{Audience: m.Audience, Key: hex.EncodeToString(m.Member[:])})
+			}
 		}
 	}
 	return members, nil
@@ -380,7 +382,7 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 		if err := w.earlierRun(ctx, aud); err != nil {
 			return err
 		}
-		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud.Fields, w.keys.key)
+		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud, w.keys.key)
 		if errors.Is(err, lake.ErrNotExist) {
 			return w.still(ctx, aud)
 		}
@@ -501,7 +503,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 // purge removes the files of the audience that hold the identity.
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
-		Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Key: w.keys.key, Values: [][]byte{w.who.Normal, w.who.Given}, Format: aud.Source.Format,
+		Table: tableID(aud.Scope, aud.ID), Audience: aud, Key: w.keys.key, Values: [][]byte{w.who.Normal, w.who.Given},
 		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
 			done := w.note(aud)

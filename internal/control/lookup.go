@@ -209,7 +209,7 @@ func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored
 			continue
 		}
 		p.Found = true
-		p.Primary = p.Primary || m.Primary
+		p.Primary = p.Primary || m.Primary || aud.ExpressActivation && p.Identity.Namespace == aud.Fields[aud.PrimaryIdentity()].IdentityNs
 		p.Memberships, p.stored = append(p.Memberships, shown), append(p.stored, m)
 		if modified.After(p.ModifiedAt) {
 			p.ModifiedAt = modified

@@ -18,17 +18,22 @@ const maxValues = 16 << 20
 // ValuesWanted reports whether a look-up answers the values of a field of an audience.
 type ValuesWanted func(namespace string, id audience.ID, field string) bool
 
-// Values are those of a member's row.
+// maxRows is how many rows one look-up answers of members that share their primary identity.
+const maxRows = 10_000
+
+// Values are those of a member's row, or of the rows of all members that have the identity.
 type Values struct {
 	Fields  []audience.Field
 	Columns []arrow.Array // of the fields
-	Row     int           // of the columns
+	Rows    []int         // of the columns
+	List    bool          // there may be several rows: the audience has expressActivation
 }
 
 // valued is a membership whose values are wanted.
 type valued struct {
-	of   *Membership
-	keys []lake.Key // of the member, the likeliest first
+	of *Membership
+	// keys are those that the member's row may have, the likeliest first; with expressActivation those of the members.
+	keys []lake.Key
 }
 
 // valuedAudience has the memberships of an audience whose values are wanted.
@@ -41,6 +46,7 @@ type valuedAudience struct {
 // realized memberships. keys are those of the identities.
 func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []identityKeys, want ValuesWanted) error {
 	var order []*valuedAudience
+	left, rows := maxValues, maxRows
 	by := map[audience.ID]*valuedAudience{}
 	for i := range profiles {
 		for j := range profiles[i].Memberships {
@@ -61,16 +67,51 @@ func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Pr
 				by[m.Audience] = v
 				order = append(order, v)
 			}
-			v.members = append(v.members, valued{m, memberKeys(stored, keys[i])})
+			row := valued{m, memberKeys(stored, keys[i])}
+			if v.aud.ExpressActivation {
+				var err error
+				if row.keys, err = s.sharing(ctx, v.aud, keys[i].key); err != nil {
+					return err
+				}
+				if rows -= len(row.keys); rows < 0 {
+					return tooManyValues(fmt.Sprintf("%d rows", maxRows), "ask for fewer identities, or list the members of the audience")
+				}
+			}
+			v.members = append(v.members, row)
 		}
 	}
-	left := maxValues
 	for _, v := range order {
 		if err := s.valuesOf(ctx, a, v, want, &left); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func tooManyValues(most, instead string) error {
+	return audience.Errorf(audience.Impossible, "the values of these identities are more than %s; %s", most, instead)
+}
+
+// sharing returns the keys of the current members of an audience that have an identity.
+func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profile.Key) (keys []lake.Key, err error) {
+	sandbox, err := s.sandboxes.get(ctx, aud.Scope)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
+	}
+	list, err := s.cfg.Profile.Sharing(ctx, sandbox.Num, key)
+	if err := lookedUp(err); err != nil {
+		return nil, err
+	}
+	now := s.cfg.Clock()
+	for _, m := range list {
+		if m.Audience != aud.Num {
+			continue
+		}
+		if shown, _, _ := membership(aud, m, now); shown.Status == Realized {
+			keys = append(keys, lake.Key(m.Member))
+		}
+	}
+	return keys, nil
 }
 
 // memberKeys returns the keys that a member's row may have. A dataset gets new keys a moment before the profile store
@@ -110,7 +151,7 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 	case errors.Is(err, lake.ErrNotExist):
 		return nil // deleted at this moment
 	case errors.Is(err, lake.ErrTooMuch):
-		return audience.Errorf(audience.Impossible, "the values of these identities have more than %d MiB of text; name the wanted ones by fields, or ask for fewer identities", maxValues>>20)
+		return tooManyValues(fmt.Sprintf("%d MiB of text", maxValues>>20), "name the wanted ones by fields, or ask for fewer identities")
 	case err != nil:
 		return fmt.Errorf("read values of audience %s: %w", v.aud.ID, err)
 	}
@@ -118,8 +159,12 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 	n := 0
 	for _, m := range v.members {
 		for range m.keys {
-			if row := found.At[n]; row >= 0 && m.of.Values == nil {
-				m.of.Values = &Values{Fields: fields, Columns: found.Rows.Columns(), Row: row}
+			switch row := found.At[n]; {
+			case row < 0:
+			case m.of.Values == nil:
+				m.of.Values = &Values{Fields: fields, Columns: found.Rows.Columns(), Rows: []int{row}, List: v.aud.ExpressActivation}
+			case m.of.Values.List:
+				m.of.Values.Rows = append(m.of.Values.Rows, row)
 			}
 			n++
 		}

@@ -36,7 +36,8 @@ type MemberOrigin struct {
 
 // Member returns the membership of one identity. In an audience with profile ingestion any identity of a member
 // finds it, and whoever left or expired is found for audience.ExitedFor. In one without, only the primary identity
-// finds a member, and whoever expired only until a run has removed the row. Everybody else is NotFound.
+// finds a member, and whoever expired only until a run has removed the row. Everybody else is NotFound. Of the members of an audience
+// with expressActivation who share the identity the one is returned that a run brought last; without profile ingestion that is Impossible.
 func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, who IdentityRef) (Member, error) {
 	if err := allow(a, toRead); err != nil {
 		return Member{}, err
@@ -44,6 +45,9 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	aud, err := s.audience(ctx, s.cfg.Store, a, id)
 	if err != nil {
 		return Member{}, err
+	}
+	if aud.ExpressActivation && !aud.ProfileIngestion {
+		return Member{}, audience.Errorf(audience.Impossible, "audience %s has expressActivation and no profile ingestion: an identity finds no member of it; list its members", aud.ID)
 	}
 	who, keys, err := s.identity(ctx, a.Scope.Org, who)
 	if err != nil {

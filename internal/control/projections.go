@@ -204,7 +204,7 @@ func (s *Service) doProject(ctx context.Context, id string) error {
 }
 
 func (s *Service) projection(aud *audience.Audience, ref profile.Ref) ingest.Projection {
-	return ingest.Projection{Scope: aud.Scope, ID: aud.ID, Table: tableID(aud.Scope, aud.ID), Fields: aud.Fields, Ref: ref,
+	return ingest.Projection{Audience: aud, Table: tableID(aud.Scope, aud.ID), Ref: ref,
 		Gone: func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, aud.Scope) }}
 }
 
@@ -285,7 +285,7 @@ func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored 
 	if err != nil || len(g.Leaving) > 0 {
 		return "", err
 	}
-	want, ok, err := s.cfg.Pipeline.Digest(ctx, tableID(aud.Scope, aud.ID), aud.Fields, stored.Pointer)
+	want, ok, err := s.cfg.Pipeline.Digest(ctx, tableID(aud.Scope, aud.ID), aud, stored.Pointer)
 	if errors.Is(err, lake.ErrNotExist) || err == nil && !ok {
 		return "", nil // deleted, or maintained meanwhile
 	}

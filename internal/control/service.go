@@ -41,9 +41,9 @@ type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)
-	Digest(ctx context.Context, table lake.TableID, fields []audience.Field, at profile.Pointer) (profile.Digest, bool, error)
+	Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (profile.Digest, bool, error)
 	Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error)
-	Holds(ctx context.Context, table lake.TableID, fields []audience.Field, key profile.Key) (ingest.Held, error)
+	Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key profile.Key) (ingest.Held, error)
 	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects int, err error)
 }
 

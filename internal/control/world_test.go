@@ -306,7 +306,7 @@ type fakePipeline struct {
 }
 
 // Holds implements control.Pipeline: what every dataset has.
-func (p *fakePipeline) Holds(context.Context, lake.TableID, []audience.Field, profile.Key) (ingest.Held, error) {
+func (p *fakePipeline) Holds(context.Context, lake.TableID, *audience.Audience, profile.Key) (ingest.Held, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held, nil
@@ -447,7 +447,7 @@ func (p *fakePipeline) Rebuild(context.Context, ingest.Projection) (ingest.Proje
 	return ingest.Projected{}, nil
 }
 
-func (p *fakePipeline) Digest(context.Context, lake.TableID, []audience.Field, profile.Pointer) (profile.Digest, bool, error) {
+func (p *fakePipeline) Digest(context.Context, lake.TableID, *audience.Audience, profile.Pointer) (profile.Digest, bool, error) {
 	return profile.Digest{}, false, nil
 }
 
@@ -462,6 +462,12 @@ func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
 	defer p.mu.Unlock()
 	p.sweeps = append(p.sweeps, before)
 	return 0, nil
+}
+
+func (p *fakeProfile) Sharing(_ context.Context, _ uint32, key profile.Key) ([]profile.Membership, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.members[key], nil
 }
 
 func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {

@@ -60,7 +60,7 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (
 
 // repair ingests once more, beside what can be read of the members: a full run brings all of them.
 func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, cause error) (*committedRun, error) {
-	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: newRowCodec(s.Audience.Fields).secondaryNames()})
+	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: newRowCodec(&s.Audience).secondaryNames()})
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +70,13 @@ func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, c
 }
 
 func (p *Pipeline) ingestBeside(ctx context.Context, dataset *lake.Dataset, s *Spec, survivors *lake.Survivors) (*committedRun, error) {
-	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(s.Audience.Fields), seconds: map[string]float64{}, survivors: survivors}
+	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}, survivors: survivors}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
 	a.columns = tabular.ColumnsOf(s.Audience.Fields)
+	if s.Audience.ExpressActivation {
+		a.columns = tabular.Paired(a.columns)
+	}
 	if s.Audience.Guards.AllowAnyIdentity {
 		a.columns = tabular.AnyIdentity(a.columns)
 	}

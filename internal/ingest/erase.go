@@ -25,12 +25,12 @@ type Held struct {
 }
 
 // Holds looks for an identity, a primary or a further one, in a dataset.
-func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, fields []audience.Field, key profile.Key) (h Held, err error) {
+func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key profile.Key) (h Held, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
 		return h, err
 	}
-	e := newEraser(dataset, fields, key)
+	e := newEraser(dataset, aud, key)
 	history, err := dataset.OpenHistory(ctx, e.options())
 	if err != nil {
 		return h, fmt.Errorf("read the files of the dataset: %w", err)
@@ -51,11 +51,10 @@ func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, fields []audie
 
 // PurgeSpec says what of a person is to be removed from the files of an audience, of whom there is no live row any more.
 type PurgeSpec struct {
-	Table  lake.TableID
-	Fields []audience.Field
-	Key    profile.Key
-	Values [][]byte         // the identity; rejected rows may spell it otherwise
-	Format *audience.Format // of the audience's files; nil when it is found out for each
+	Table    lake.TableID
+	Audience *audience.Audience
+	Key      profile.Key
+	Values   [][]byte // the identity; rejected rows may spell it otherwise
 	// Idle returns ErrBusy when a run of the audience is in progress; see Upkeep.
 	Idle func(ctx context.Context) error
 	// Replaced are files that an earlier, interrupted purge was about to remove.
@@ -73,10 +72,10 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err err
 	if err != nil {
 		return 0, err
 	}
-	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.Values, s.Format)); err != nil {
+	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.Values, s.Audience.Source.Format)); err != nil {
 		return rejects, err
 	}
-	e := newEraser(dataset, s.Fields, s.Key)
+	e := newEraser(dataset, s.Audience, s.Key)
 	history, err := dataset.OpenHistory(ctx, e.options())
 	if err != nil {
 		return rejects, fmt.Errorf("read the files of the dataset: %w", err)
@@ -177,9 +176,9 @@ type eraser struct {
 	byValue bool
 }
 
-func newEraser(d *lake.Dataset, fields []audience.Field, key profile.Key) eraser {
-	byValue := slices.ContainsFunc(d.Snapshots(), func(s lake.Snapshot) bool { return !keyed(s) })
-	return eraser{codec: newRowCodec(fields), key: key, byValue: byValue}
+func newEraser(d *lake.Dataset, a *audience.Audience, key profile.Key) eraser {
+	byValue := !a.ExpressActivation && slices.ContainsFunc(d.Snapshots(), func(s lake.Snapshot) bool { return !keyed(s) })
+	return eraser{codec: newRowCodec(a), key: key, byValue: byValue}
 }
 
 func (e eraser) options() lake.StateOptions {

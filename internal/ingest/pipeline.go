@@ -257,7 +257,7 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	if unprojectable(err) && ctx.Err() == nil {
 		p.logOf(s.Run.Scope).Warn("a run's changes do not lead to its members; its dataset is projected", "run", s.Run.ID, "error", err)
 		var whole Projected
-		whole, err = p.rebuild(ctx, Projection{Scope: s.Run.Scope, ID: s.Audience.ID, Table: s.Table, Fields: s.Audience.Fields, Ref: ref, Gone: s.Gone})
+		whole, err = p.rebuild(ctx, Projection{Audience: &s.Audience, Table: s.Table, Ref: ref, Gone: s.Gone})
 		records = whole.Members + whole.Exited
 	}
 	if err != nil {

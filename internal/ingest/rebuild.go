@@ -27,11 +27,9 @@ import (
 
 // Projection says which audience to project.
 type Projection struct {
-	Scope  audience.Scope
-	ID     audience.ID
-	Table  lake.TableID
-	Fields []audience.Field
-	Ref    profile.Ref
+	Audience *audience.Audience
+	Table    lake.TableID
+	Ref      profile.Ref
 	// Gone returns who is not brought back; nil is nobody.
 	Gone func(ctx context.Context) (Gone, error)
 }
@@ -164,10 +162,10 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 		return out, err
 	}
 	if err := p.Profile.Replace(ctx, pr.Ref, out.Pointer, r); err != nil {
-		return out, fmt.Errorf("project the dataset of audience %s: %w", pr.ID, err)
+		return out, fmt.Errorf("project the dataset of audience %s: %w", pr.Audience.ID, err)
 	}
 	out.Members, out.Exited = r.current.Load(), r.exited.Load()
-	p.logOf(pr.Scope).Info("projected an audience's dataset anew", "audience", pr.ID, "run", out.Pointer.Run, "members", out.Members,
+	p.logOf(pr.Audience.Scope).Info("projected an audience's dataset anew", "audience", pr.Audience.ID, "run", out.Pointer.Run, "members", out.Members,
 		"exited", out.Exited, "exited-before-is-lost", out.Since, "lost", out.Lost)
 	return out, nil
 }
@@ -188,7 +186,7 @@ type rebuild struct {
 var _ profile.Delta = (*rebuild)(nil)
 
 func (p *Pipeline) newRebuild(ctx context.Context, d *lake.Dataset, pr Projection, share *memory.Share) (_ *rebuild, err error) {
-	r := &rebuild{p: p, dataset: d, codec: newRowCodec(pr.Fields)}
+	r := &rebuild{p: p, dataset: d, codec: newRowCodec(pr.Audience)}
 	if pr.Gone != nil {
 		if r.gone, err = pr.Gone(ctx); err != nil {
 			return nil, err
@@ -260,12 +258,24 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 	if first := snapshots[0]; first.Seq > 1 && first.Time.Unix() > after {
 		out.Since = first.Time
 	}
+	erased, err := r.erasedMembers(ctx, snapshots)
+	if err != nil {
+		return err
+	}
 	for _, snap := range snapshots {
-		text := snap.Props[propDelta]
-		if text == "" {
-			continue
-		}
-		err := r.leaversOf(ctx, text, after, w)
+		err := r.eachChange(ctx, snap, func(c profile.Change, now int64) error {
+			if c.Erased {
+				c.At = now
+			}
+			if !c.Erased && !c.Exited || c.At < after || r.gone.Erased[c.Key] || r.gone.Erased[c.Member] || erased[c.Member] {
+				return nil
+			}
+			r.spilled.Add(1)
+			if err := w.write(c); err != nil {
+				return &spillError{err}
+			}
+			return nil
+		})
 		if ctx.Err() != nil || errors.As(err, new(*spillError)) {
 			return err
 		}
@@ -277,13 +287,38 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 	return w.w.flush()
 }
 
+// erasedMembers returns the members who had an erased identity, as far as the changes of snapshots tell.
+func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) (map[profile.Key]bool, error) {
+	if len(r.gone.Erased) == 0 {
+		return nil, nil
+	}
+	erased := map[profile.Key]bool{}
+	for _, snap := range snapshots {
+		err := r.eachChange(ctx, snap, func(c profile.Change, _ int64) error {
+			if r.gone.Erased[c.Key] {
+				erased[c.Member] = true
+			}
+			return nil
+		})
+		if err != nil && ctx.Err() != nil { // leavers tells of what cannot be read
+			return nil, err
+		}
+	}
+	return erased, nil
+}
+
 // spillError is an error of the scratch file.
 type spillError struct{ error }
 
 func (e *spillError) Unwrap() error { return e.error }
 
-func (r *rebuild) leaversOf(ctx context.Context, text string, after int64, w *changeSpill) error {
+// eachChange calls fn with the changes of a snapshot's run and its time.
+func (r *rebuild) eachChange(ctx context.Context, snap lake.Snapshot, fn func(c profile.Change, now int64) error) error {
 	d := delta{dataset: r.dataset}
+	text := snap.Props[propDelta]
+	if text == "" {
+		return nil
+	}
 	if err := json.Unmarshal([]byte(text), &d.files); err != nil {
 		return err
 	}
@@ -292,7 +327,7 @@ func (r *rebuild) leaversOf(ctx context.Context, text string, after int64, w *ch
 		if err != nil {
 			return err
 		}
-		err = r.leaversIn(ctx, changes, d.files.Time, after, w)
+		err = eachOf(ctx, changes, func(c profile.Change) error { return fn(c, d.files.Time) })
 		if err = errors.Join(err, changes.Close()); err != nil {
 			return err
 		}
@@ -300,7 +335,8 @@ func (r *rebuild) leaversOf(ctx context.Context, text string, after int64, w *ch
 	return nil
 }
 
-func (r *rebuild) leaversIn(ctx context.Context, changes profile.ChangeReader, now, after int64, w *changeSpill) error {
+// eachOf calls fn with the changes of a part.
+func eachOf(ctx context.Context, changes profile.ChangeReader, fn func(profile.Change) error) error {
 	for n := 0; ; n++ {
 		if n&0xfff == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -312,15 +348,8 @@ func (r *rebuild) leaversIn(ctx context.Context, changes profile.ChangeReader, n
 		if err != nil {
 			return err
 		}
-		if c.Erased {
-			c.At = now
-		}
-		if !c.Erased && !c.Exited || c.At < after || r.gone.Erased[c.Key] || r.gone.Erased[c.Member] {
-			continue
-		}
-		r.spilled.Add(1)
-		if err := w.write(c); err != nil {
-			return &spillError{err}
+		if err := fn(c); err != nil {
+			return err
 		}
 	}
 }
@@ -397,7 +426,7 @@ func (r *rebuildReader) Close() error { return nil }
 
 // Digest sums up the memberships that a projection at the pointer has, computed from the dataset; false when the dataset is not
 // kept as it was then.
-func (p *Pipeline) Digest(ctx context.Context, table lake.TableID, fields []audience.Field, at profile.Pointer) (d profile.Digest, ok bool, err error) {
+func (p *Pipeline) Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (d profile.Digest, ok bool, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
 		return d, false, err
@@ -406,7 +435,7 @@ func (p *Pipeline) Digest(ctx context.Context, table lake.TableID, fields []audi
 	if err != nil || !ok {
 		return d, false, err
 	}
-	codec := newRowCodec(fields)
+	codec := newRowCodec(aud)
 	state, err := then.OpenState(ctx, lake.StateOptions{Identities: codec.secondaryNames(), Cache: 16 << 20})
 	if err != nil {
 		return d, false, err

@@ -13,7 +13,7 @@ import (
 )
 
 func (w *world) projection() ingest.Projection {
-	return ingest.Projection{Scope: w.aud.Scope, ID: w.aud.ID, Table: w.table, Fields: w.aud.Fields, Ref: profile.Ref{Sandbox: 3, Audience: w.aud.Num}}
+	return ingest.Projection{Audience: &w.aud, Table: w.table, Ref: profile.Ref{Sandbox: 3, Audience: w.aud.Num}}
 }
 
 // wantAgrees holds the digest of the profile store against the dataset's.
@@ -24,7 +24,7 @@ func (w *world) wantAgrees() {
 		w.t.Fatal(err)
 	}
 	stored := all[profile.Ref{Sandbox: 3, Audience: w.aud.Num}]
-	want, ok, err := w.pipeline.Digest(w.t.Context(), w.table, w.aud.Fields, stored.Pointer)
+	want, ok, err := w.pipeline.Digest(w.t.Context(), w.table, &w.aud, stored.Pointer)
 	if err != nil || !ok || stored != want {
 		w.t.Fatalf("the profile store has %+v, the dataset %+v: %v %v", stored, want, ok, err)
 	}

@@ -28,6 +28,7 @@ import (
 // say propKeys may have rows under such keys: those of identities with invisible or decomposed characters. Before a run
 // reads such a dataset, rekey moves the rows to the keys of now, by a snapshot of maintenance. The run's delta then takes
 // the old keys out of the profile store and the new ones in. Until then look-ups try both keys.
+// Audiences with expressActivation came after the rule of now.
 const (
 	propKeys  = "roster.keys"  // the rule by which all keys of the dataset are made: keysOfNow
 	propMoved = "roster.moved" // a file of changes that the next run's delta takes to the profile store
@@ -54,10 +55,10 @@ type keyedRow struct {
 // rekey moves the rows of a dataset to the keys of now, unless that is done, and returns the dataset as it is then.
 func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*lake.Dataset, error) {
 	snap, ok := dataset.Current()
-	if !ok || keyed(snap) || s.Run.Request.DryRun || s.Run.Request.Kind == audience.RunRollback {
+	if !ok || keyed(snap) || s.Audience.ExpressActivation || s.Run.Request.DryRun || s.Run.Request.Kind == audience.RunRollback {
 		return dataset, nil
 	}
-	k := rekeying{p: p, dataset: dataset, codec: newRowCodec(s.Audience.Fields), dir: lake.MaintenanceDir(uuid.NewString()),
+	k := rekeying{p: p, dataset: dataset, codec: newRowCodec(&s.Audience), dir: lake.MaintenanceDir(uuid.NewString()),
 		retired: map[string][]int64{}, changes: map[[2]profile.Key]profile.Change{}}
 	if err := k.find(ctx); err != nil || len(k.rows) == 0 {
 		return dataset, err

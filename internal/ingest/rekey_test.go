@@ -209,7 +209,7 @@ func TestEraseFormer(t *testing.T) {
 	w := newWorld(t, twoIdentities)
 	w.writtenFormerly([][3]string{{"plain@x.org", "+1", "plain"}, {"odd\u200b@x.org", "+2", "odd"}}, []time.Time{w.now, w.now})
 	key := profile.KeyOf("Email", []byte("odd@x.org"))
-	held, err := w.pipeline.Holds(t.Context(), w.table, twoIdentities, key)
+	held, err := w.pipeline.Holds(t.Context(), w.table, &w.aud, key)
 	if err != nil || !held.Live || !held.Kept {
 		t.Fatalf("%+v %v", held, err)
 	}
@@ -219,15 +219,15 @@ func TestEraseFormer(t *testing.T) {
 	if err != nil || r.Status != audience.Success || r.Result.Members.Removed != 1 {
 		t.Fatalf("%v %s %v %+v", err, r.Status, r.Error, r.Result.Members)
 	}
-	if held, err = w.pipeline.Holds(t.Context(), w.table, twoIdentities, key); err != nil || held.Live || !held.Kept {
+	if held, err = w.pipeline.Holds(t.Context(), w.table, &w.aud, key); err != nil || held.Live || !held.Kept {
 		t.Errorf("after the run: %+v %v", held, err)
 	}
-	_, err = w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Fields: twoIdentities, Key: key, Values: [][]byte{[]byte("odd@x.org")},
+	_, err = w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, Key: key, Values: [][]byte{[]byte("odd@x.org")},
 		Idle: func(context.Context) error { return nil }, Note: func(context.Context, int, []string) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if held, err = w.pipeline.Holds(t.Context(), w.table, twoIdentities, key); err != nil || held.Live || held.Kept {
+	if held, err = w.pipeline.Holds(t.Context(), w.table, &w.aud, key); err != nil || held.Live || held.Kept {
 		t.Errorf("after the purge: %+v %v", held, err)
 	}
 	for _, key := range []profile.Key{key, formerKey("Email", "odd\u200b@x.org"), profile.KeyOf("Phone", []byte("+2"))} {

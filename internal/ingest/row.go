@@ -21,7 +21,7 @@ import (
 
 // A record is a row on its way from the reader to the merge, little-endian:
 //
-//	0  key      16 bytes, the primary identity
+//	0  key      16 bytes, of the member: of the primary identity, or of it and the supplemental one
 //	16 content   8 bytes, the hash of the payload
 //	24 order     8 bytes, file<<40 | line: later rows win
 //	32 flags     1 byte
@@ -49,16 +49,19 @@ type idField struct {
 
 // rowCodec encodes rows of an audience's fields to records and back.
 type rowCodec struct {
-	fields     []audience.Field
-	primary    idField
+	fields  []audience.Field
+	primary idField
+	// supplemental makes the member's key together with the primary identity; nil when that makes it alone.
+	supplemental *idField
+	// secondary are the identities whose keys find a member beside its own key. With a supplemental one these are all of them.
 	secondary  []idField
 	nullBytes  int
 	roleFields []int
 }
 
-func newRowCodec(fields []audience.Field) *rowCodec {
-	c := &rowCodec{fields: fields, nullBytes: (len(fields) + 7) / 8, primary: idField{field: -1}}
-	for i, f := range fields {
+func newRowCodec(a *audience.Audience) *rowCodec {
+	c := &rowCodec{fields: a.Fields, nullBytes: (len(a.Fields) + 7) / 8, primary: idField{field: -1}}
+	for i, f := range a.Fields {
 		if f.IdentityNs != "" {
 			id := idField{field: i, namespace: f.IdentityNs}
 			if c.primary.field < 0 {
@@ -71,10 +74,14 @@ func newRowCodec(fields []audience.Field) *rowCodec {
 			c.roleFields = append(c.roleFields, i)
 		}
 	}
+	if a.ExpressActivation {
+		c.secondary = slices.Insert(c.secondary, 0, c.primary)
+		c.supplemental = &c.secondary[1]
+	}
 	return c
 }
 
-// secondaryNames returns the names of the fields that are further identities.
+// secondaryNames returns the names of the fields of secondary.
 func (c *rowCodec) secondaryNames() []string {
 	names := make([]string, len(c.secondary))
 	for i, id := range c.secondary {
@@ -104,8 +111,8 @@ func (e *encoder) bind(rec arrow.RecordBatch) {
 	e.head = make([]byte, headSize+e.codec.nullBytes)
 }
 
-// encode returns the record of a row, valid until the next call, and its key; ok is false when the primary
-// identity is empty.
+// encode returns the record of a row, valid until the next call, and its key; ok is false when an identity that makes
+// the key is empty.
 func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok bool) {
 	dst := append(e.rec[:0], e.head...)
 	for i := range e.cols {
@@ -119,15 +126,14 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok
 		dst = col.append(dst, row)
 	}
 	e.rec = dst
-	primary := e.codec.primary
-	if e.at[primary.field] < 0 {
+	if key, ok = e.keyOf(e.codec.primary); ok && e.codec.supplemental != nil {
+		var other profile.Key
+		other, ok = e.keyOf(*e.codec.supplemental)
+		key = profile.PairKey(key, other)
+	}
+	if !ok {
 		return nil, key, false
 	}
-	e.norm = identity.Normalise(primary.namespace, e.textOf(primary.field), e.norm[:0])
-	if len(e.norm) == 0 {
-		return nil, key, false
-	}
-	key = profile.KeyOf(primary.namespace, e.norm)
 	copy(dst[offKey:], key[:])
 	payload := dst[headSize:]
 	binary.LittleEndian.PutUint64(dst[offContent:], xxh3.Hash(payload))
@@ -137,6 +143,18 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok
 		dst[offFlags] = flagLeaves
 	}
 	return dst, key, true
+}
+
+// keyOf returns the key of an identity of the row; ok is false when it is empty.
+func (e *encoder) keyOf(id idField) (key profile.Key, ok bool) {
+	if e.at[id.field] < 0 {
+		return key, false
+	}
+	e.norm = identity.Normalise(id.namespace, e.textOf(id.field), e.norm[:0])
+	if len(e.norm) == 0 {
+		return key, false
+	}
+	return profile.KeyOf(id.namespace, e.norm), true
 }
 
 // formerKey returns the key of the row's primary identity by the former rule, and whether it is another one.
@@ -228,9 +246,9 @@ func (d *decoder) append(payload []byte) {
 	}
 }
 
-// secondaryKeys appends the keys of the row's further identities to dst, without the primary's own and
+// secondaryKeys appends the keys of the row's secondary identities to dst, without the member's own and
 // without repetition, from the payload of a record.
-func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, primary profile.Key) []profile.Key {
+func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, member profile.Key) []profile.Key {
 	nulls, p := payload[:c.nullBytes], payload[c.nullBytes:]
 	next := 0
 	for i := 0; next < len(c.secondary); i++ {
@@ -242,37 +260,37 @@ func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, primary prof
 			continue
 		}
 		if wanted {
-			dst = c.addKey(dst, next-1, p, primary)
+			dst = c.addKey(dst, next-1, p, member)
 		}
 		p = p[valueSize(c.fields[i].Type, p):]
 	}
 	return dst
 }
 
-// addKey appends the key of the n-th further identity, whose encoded value begins p, unless it is empty, the
-// primary's, or already there.
-func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, primary profile.Key) []profile.Key {
+// addKey appends the key of the n-th secondary identity, whose encoded value begins p, unless it is empty, the
+// member's, or already there.
+func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, member profile.Key) []profile.Key {
 	id := c.secondary[n]
 	norm := identity.Normalise(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
 	if len(norm) == 0 {
 		return keys
 	}
 	k := profile.KeyOf(id.namespace, norm)
-	if k == primary || slices.Contains(keys, k) {
+	if k == member || slices.Contains(keys, k) {
 		return keys
 	}
 	return append(keys, k)
 }
 
-// stateKeys appends the keys of the further identities of row i of the state; none when i is -1.
-func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, primary profile.Key) []profile.Key {
+// stateKeys appends the keys of the secondary identities of row i of the state; none when i is -1.
+func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, member profile.Key) []profile.Key {
 	if i < 0 {
 		return dst
 	}
 	for n := range c.secondary {
 		if col, row := st.Identity(n, i); !col.IsNull(row) {
 			v := valuesOf(col)
-			dst = c.addKey(dst, n, v.append(nil, row), primary)
+			dst = c.addKey(dst, n, v.append(nil, row), member)
 		}
 	}
 	return dst
@@ -280,12 +298,12 @@ func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, prima
 
 // has reports whether an identity of row i of the state is the one with the key.
 func (c *rowCodec) has(st *lake.StateRows, i int, key profile.Key) bool {
-	primary := profile.Key(st.IDs[i])
-	if primary == key || len(c.secondary) == 0 {
-		return primary == key
+	member := profile.Key(st.IDs[i])
+	if member == key || len(c.secondary) == 0 {
+		return member == key
 	}
 	var keys [8]profile.Key
-	return slices.Contains(c.stateKeys(keys[:0], st, i, primary), key)
+	return slices.Contains(c.stateKeys(keys[:0], st, i, member), key)
 }
 
 // valueSize returns how many bytes of p the value of type t takes.

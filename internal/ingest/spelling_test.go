@@ -46,7 +46,7 @@ func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 			if r.Result.Rows.Rejected != 1 {
 				t.Fatalf("%s %v %+v", r.Status, r.Error, r.Result.Rows)
 			}
-			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Fields: w.aud.Fields, Format: c.format,
+			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud,
 				Key: profile.KeyOf("Email", []byte(c.identity)), Values: [][]byte{[]byte(c.identity)},
 				Idle: func(context.Context) error { return nil }, Note: func(context.Context, int, []string) error { return nil }})
 			if err != nil || removed == 1 != c.gone {

@@ -30,13 +30,22 @@ func KeyOf(namespace string, value []byte) Key {
 	return h.Bytes()
 }
 
+// PairKey is the key of a member that two identities name together (contract, section 5, expressActivation).
+func PairKey(primary, supplemental Key) Key {
+	var buf [2 * len(primary)]byte
+	copy(buf[copy(buf[:], primary[:]):], supplemental[:])
+	h := xxh3.Hash128(buf[:])
+	return h.Bytes()
+}
+
 // Ref names an audience in the store by the small numbers of its sandbox and itself.
 type Ref struct {
 	Sandbox  uint32
 	Audience uint32
 }
 
-// Member names a member of an audience by the audience's number and the member's primary identity.
+// Member names a member of an audience by the audience's number and the member's key: that of its primary identity, or the PairKey
+// of its primary and its supplemental one, which no look-up asks for.
 type Member struct {
 	Audience uint32
 	Key      Key
@@ -45,7 +54,7 @@ type Member struct {
 // Change is what a run does to one identity of one member. Times are epoch seconds.
 type Change struct {
 	Key    Key // the identity that finds the member
-	Member Key // the member's primary identity; equal to Key for the primary identity itself
+	Member Key // the member's key; equal to Key for the primary identity itself, if that is the key
 	Exited bool
 	Since  int64 // member since
 	Seen   int64 // last brought by a run
@@ -117,8 +126,8 @@ func (c *Change) Hash() uint64 {
 // Pointer.RefreshedAt (unless Exited).
 type Membership struct {
 	Audience    uint32
-	Member      Key  // the member's primary identity
-	Primary     bool // the identity is the member's primary one
+	Member      Key  // the member's key
+	Primary     bool // the identity is the primary one of a member, whose key it is
 	Exited      bool
 	Since       int64
 	Seen        int64
@@ -150,12 +159,14 @@ type Store interface {
 	// one. An audience appears once per key: when several members share an identity, a current member wins over
 	// an exited one, of current ones the later Seen, of exited ones the later At.
 	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
+	// Sharing returns all memberships of a key in the sandbox: unlike Lookup one for each member that has the identity.
+	Sharing(ctx context.Context, sandbox uint32, key Key) ([]Membership, error)
 	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error
 	// Forget removes what a look-up of an identity of the sandbox would find, in all audiences. It survives a crash of
 	// the machine.
 	Forget(ctx context.Context, sandbox uint32, key Key) error
-	// ForgetMembers removes what there is, under all of their identities, of the members whose primary identity is key, in
+	// ForgetMembers removes what there is, under all of their identities, of the members whose key is key, in
 	// all audiences of the sandbox, and of the other members. It may take long; it can be repeated after a crash.
 	ForgetMembers(ctx context.Context, sandbox uint32, key Key, others []Member) error
 	// Sweep removes the memberships that exited before that time, in epoch seconds, and says how many they were.

@@ -17,6 +17,15 @@ func ColumnsOf(fields []audience.Field) []Column {
 	return columns
 }
 
+// Paired makes the columns demand the supplemental identity, the second one, as they demand the primary one: it tells the rows
+// of one person apart.
+func Paired(columns []Column) []Column {
+	primary := slices.IndexFunc(columns, func(c Column) bool { return c.Primary })
+	other := &columns[primary+1+slices.IndexFunc(columns[primary+1:], func(c Column) bool { return c.Namespace != "" })]
+	other.Required, other.Supplemental = true, true
+	return columns
+}
+
 // AnyIdentity makes the columns take any value for an identity.
 func AnyIdentity(columns []Column) []Column {
 	for i := range columns {

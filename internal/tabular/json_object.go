@@ -260,8 +260,8 @@ func (o *jsonObject) complete() {
 			o.present[want] = true
 		case !o.bad:
 			o.builders[want].addNulls(1)
-			if c.Primary {
-				o.refuse(want, CodeIdentity, reasonOf(CodeIdentity, c.Type))
+			if code, reason := c.absent(); code != "" {
+				o.refuse(want, code, reason)
 			}
 		}
 	}

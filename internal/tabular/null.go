@@ -30,13 +30,11 @@ func (b *builder) addIdentities(k *block, column int, c *Column, bad *faults) {
 	}
 }
 
-// noIdentity says why a value of the column is no identity: nothing when it may be one, or is no primary one and empty.
+// noIdentity says why a value of the column is no identity: nothing when it may be one, or is empty and may be.
 func (c *Column) noIdentity(v []byte) (code, reason string) {
 	switch {
 	case identity.Blank(v):
-		if c.Primary {
-			return CodeIdentity, reasonOf(CodeIdentity, c.Type)
-		}
+		return c.absent()
 	case c.Namespace != "":
 		if reason = identity.Impossible(c.Namespace, v); reason != "" {
 			return CodeIdentityForm, reason
@@ -46,4 +44,15 @@ func (c *Column) noIdentity(v []byte) (code, reason string) {
 }
 
 // isIdentity reports whether the values of the column are to be looked at as identities.
-func (c *Column) isIdentity() bool { return c.Primary || c.Namespace != "" }
+func (c *Column) isIdentity() bool { return c.Primary || c.Supplemental || c.Namespace != "" }
+
+// absent says why a row cannot lack a value of the column: nothing when it can.
+func (c *Column) absent() (code, reason string) {
+	switch {
+	case c.Primary:
+		return CodeIdentity, reasonOf(CodeIdentity, c.Type)
+	case c.Supplemental:
+		return CodeIdentity, "the supplemental identity is empty; together with the primary one it says whose row it is"
+	}
+	return "", ""
+}

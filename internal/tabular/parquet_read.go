@@ -166,9 +166,9 @@ func (r *parquetReader) rows(line int64, n int) {
 	for _, want := range r.missing {
 		r.faults.want = want
 		r.builders[want].addNulls(n)
-		if r.wanted[want].Primary {
+		if code, reason := r.wanted[want].absent(); code != "" {
 			for row := range n {
-				r.faults.add(row, CodeIdentity)
+				r.faults.refuse(row, code, reason)
 			}
 		}
 	}

@@ -160,9 +160,9 @@ func (p *parser) addMissing(want int) {
 	rows := p.split.rows
 	p.faults.want = want
 	p.builders[want].addNulls(rows)
-	if p.columns[want].Primary {
+	if code, reason := p.columns[want].absent(); code != "" {
 		for row := range rows {
-			p.faults.add(row, CodeIdentity)
+			p.faults.refuse(row, code, reason)
 		}
 	}
 }

@@ -290,7 +290,7 @@ func TestInferFormat(t *testing.T) {
 			f.Encoding = ""
 		}
 		got, err := Infer(t.Context(), stored([]byte(file)), f, nil, wholeSample)
-		if err != nil || fmt.Sprint(got.Columns) != "[{straße string false false false } {born date false false false } {seen datetime false false false } {n integer false false false }]" || got.Rows != 2 {
+		if err != nil || fmt.Sprint(got.Columns) != "[{straße string false false false false } {born date false false false false } {seen datetime false false false false } {n integer false false false false }]" || got.Rows != 2 {
 			t.Errorf("%+v %v", got, err)
 		}
 	}

@@ -190,6 +190,8 @@ type Column struct {
 	// Primary marks the primary identity: a row whose value is null, or only white space and invisible characters, is a
 	// reject (IDENTITY).
 	Primary bool
+	// Supplemental marks an identity that must be there beside the primary one; its rows are rejects likewise.
+	Supplemental bool
 	// Namespace is that of an identity: a row whose value cannot be one is a reject (IDENTITY_FORM). "" takes any value.
 	Namespace string
 }
@@ -231,7 +233,7 @@ const (
 	CodeEncoding     = "ENCODING"      // the value is not valid UTF-8
 	CodeHeader       = "HEADER"        // the row is a header once more
 	CodeQuote        = "QUOTE"         // a quoted field is malformed or not closed
-	CodeIdentity     = "IDENTITY"      // the primary identity is empty
+	CodeIdentity     = "IDENTITY"      // the primary identity is empty, or the supplemental one
 	CodeIdentityForm = "IDENTITY_FORM" // the value cannot be an identity of the column's namespace
 	CodeJSON         = "JSON"          // what should be an object is none, or malformed; of a file: its JSON is malformed
 	CodeProposed     = "PROPOSED_TYPE" // the column's type was proposed and not declared, and would change the value

@@ -80,6 +80,8 @@ func TestCommandUsage(t *testing.T) {
 		{"import FILE --name x --identity mail=Email --server http://127.0.0.1:1", 2, "--credentials"},
 		{"import FILE --name x --identity mail=Emial --data-dir DATA", 2, "--create-namespace"},
 		{"import FILE --name x --identity mail=Email --ttl 91 --data-dir DATA", 3, "ttlInDays"},
+		{"import FILE --name x --identity mail=Email --express-activation --data-dir DATA", 2, "second --identity"},
+		{"import FILE --name x --identity mail=Email --express-activation --dry-run --data-dir DATA", 2, "second --identity"},
 		{"import FILE.absent --name x --identity mail=Email", 2, "FILE.absent"},
 	} {
 		words := strings.NewReplacer("FILE", file, "DATA", data)

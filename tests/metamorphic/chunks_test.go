@@ -35,7 +35,7 @@ var cuts = []tabular.Options{
 // TestChunks reads files of every layout, whole and damaged, cut in several ways.
 func TestChunks(t *testing.T) {
 	t.Parallel()
-	rows := history(rand.New(rand.NewPCG(*seed, 1)), 400, 1)[0]
+	rows := history(rand.New(rand.NewPCG(*seed, 1)), 400, 1, false)[0]
 	for _, l := range layouts() {
 		for i, write := range l.writers {
 			t.Run(fmt.Sprintf("%s/%d", l.name, i), func(t *testing.T) {

@@ -1,21 +1,29 @@
 package metamorphic
 
 import (
+	"maps"
 	"slices"
 
 	"roster/internal/audience"
 )
 
-// model is what an audience should be: the row of each member, by its identity.
-type model map[string]row
+// model is what an audience should be: the row of each member, by its key.
+type model struct {
+	pairs bool // the members are pairs of identities
+	rows  map[string]row
+}
+
+func newModel(pairs bool) model { return model{pairs, map[string]row{}} }
+
+func (m model) clone() model { return model{m.pairs, maps.Clone(m.rows)} }
 
 // ingest applies a run that reads rows, the last ones last, and returns its ledger. Nobody's time is over.
 func (m model) ingest(rows []row, full bool) (audience.Rows, audience.Members) {
 	count := audience.Rows{Read: int64(len(rows))}
-	members := audience.Members{Before: int64(len(m))}
+	members := audience.Members{Before: int64(len(m.rows))}
 	last := map[string]row{}
 	for _, r := range rows {
-		id := r.identity()
+		id := r.key(m.pairs)
 		if id == "" {
 			count.Rejected++
 			continue
@@ -26,9 +34,9 @@ func (m model) ingest(rows []row, full bool) (audience.Rows, audience.Members) {
 		last[id] = r
 	}
 	if full {
-		for id := range m {
+		for id := range m.rows {
 			if _, brought := last[id]; !brought {
-				delete(m, id)
+				delete(m.rows, id)
 				members.Removed++
 			}
 		}
@@ -36,41 +44,41 @@ func (m model) ingest(rows []row, full bool) (audience.Rows, audience.Members) {
 	for id, r := range last {
 		m.apply(id, r, &count)
 	}
-	members.After = int64(len(m))
+	members.After = int64(len(m.rows))
 	return count, members
 }
 
 // apply applies the last row of a person.
 func (m model) apply(id string, r row, count *audience.Rows) {
-	old, member := m[id]
+	old, member := m.rows[id]
 	switch {
 	case r.leaves() && member:
 		count.Deleted++
-		delete(m, id)
+		delete(m.rows, id)
 		return
 	case r.leaves():
 		count.DeletedNotMember++
 		return
 	case !member:
 		count.Added++
-	case old.member() == r.member():
+	case old.member(m.pairs) == r.member(m.pairs):
 		count.Unchanged++
 	default:
 		count.Updated++
 	}
-	m[id] = r
+	m.rows[id] = r
 }
 
 // rollBack makes m what then is, and returns the ledger of the run that does so.
 func (m model) rollBack(then model) (audience.Rows, audience.Members) {
-	count, members := audience.Rows{Read: int64(len(then))}, audience.Members{Before: int64(len(m)), After: int64(len(then))}
-	for id := range m {
-		if _, member := then[id]; !member {
-			delete(m, id)
+	count, members := audience.Rows{Read: int64(len(then.rows))}, audience.Members{Before: int64(len(m.rows)), After: int64(len(then.rows))}
+	for id := range m.rows {
+		if _, member := then.rows[id]; !member {
+			delete(m.rows, id)
 			members.Removed++
 		}
 	}
-	for id, r := range then {
+	for id, r := range then.rows {
 		m.apply(id, r, &count)
 	}
 	return count, members
@@ -78,9 +86,9 @@ func (m model) rollBack(then model) (audience.Rows, audience.Members) {
 
 // members returns the members as the dataset should have them, sorted.
 func (m model) members() []string {
-	out := make([]string, 0, len(m))
-	for _, r := range m {
-		out = append(out, r.member())
+	out := make([]string, 0, len(m.rows))
+	for _, r := range m.rows {
+		out = append(out, r.member(m.pairs))
 	}
 	slices.Sort(out)
 	return out

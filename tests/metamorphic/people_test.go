@@ -30,8 +30,9 @@ var fields = []audience.Field{
 }
 
 const (
-	mailField = 0
-	goneField = 10
+	mailField  = 0
+	phoneField = 1
+	goneField  = 10
 )
 
 // row is a row of a file, a value for each field: nil for null, string, int64 of integers and longs, float64, day,
@@ -44,17 +45,34 @@ type day int32
 func (d day) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly) }
 
 // identity returns the normal form of the row's primary identity, "" when it has none.
-func (r row) identity() string {
-	mail, _ := r[mailField].(string)
-	return string(identity.Normalise("Email", []byte(mail), nil))
+func (r row) identity() string { return r.normal(mailField) }
+
+// normal returns the normal form of an identity.
+func (r row) normal(field int) string {
+	text, _ := r[field].(string)
+	return string(identity.Normalise(fields[field].IdentityNs, []byte(text), nil))
+}
+
+// key tells whose row it is: the primary identity, with pairs the supplemental one, too. It is "" when one is not there.
+func (r row) key(pairs bool) string {
+	if !pairs || r.identity() == "" {
+		return r.identity()
+	}
+	if phone := r.normal(phoneField); phone != "" {
+		return r.identity() + " " + phone
+	}
+	return ""
 }
 
 // leaves reports whether the row's delete flag is set.
 func (r row) leaves() bool { return r[goneField] == true }
 
 // member returns what the dataset has of the row: its key and its values.
-func (r row) member() string {
+func (r row) member(pairs bool) string {
 	key := profile.KeyOf("Email", []byte(r.identity()))
+	if pairs {
+		key = profile.PairKey(key, profile.KeyOf("Phone", []byte(r.normal(phoneField))))
+	}
 	texts := make([]string, len(r))
 	for i, v := range r {
 		texts[i] = ingesttest.Text(v)
@@ -66,12 +84,13 @@ func (r row) member() string {
 type generator struct {
 	*rand.Rand
 	people int
+	pairs  bool // each has several phones
 	last   map[int]row
 }
 
 // history returns the rows that arrive in each of some rounds.
-func history(rnd *rand.Rand, people, rounds int) [][]row {
-	g := &generator{Rand: rnd, people: people, last: map[int]row{}}
+func history(rnd *rand.Rand, people, rounds int, pairs bool) [][]row {
+	g := &generator{Rand: rnd, people: people, last: map[int]row{}, pairs: pairs}
 	out := make([][]row, rounds)
 	for i := range out {
 		for range people/2 + g.IntN(people/2) {
@@ -88,7 +107,7 @@ func (g *generator) row() row {
 		return old
 	}
 	r := row{
-		g.mail(who), g.maybe(fmt.Sprintf("+49%d", who/2)), g.maybe(int64(who) * 1_000_003), g.maybe(g.text()), g.maybe(g.text() + g.text()),
+		g.mail(who), g.maybe(g.phone(who)), g.maybe(int64(who) * 1_000_003), g.maybe(g.text()), g.maybe(g.text() + g.text()),
 		g.maybe(int64(int32(g.Uint32()))), g.maybe(g.number()), g.maybe(day(g.IntN(60_000) - 30_000)), g.maybe(g.instant()), g.maybe(g.IntN(2) == 0), nil,
 	}
 	switch g.IntN(20) {
@@ -111,6 +130,14 @@ func (g *generator) maybe(v any) any {
 		return nil
 	}
 	return v
+}
+
+// phone returns a number that somebody shares with another one.
+func (g *generator) phone(who int) string {
+	if g.pairs {
+		return fmt.Sprintf("+49%d%d", who/2, g.IntN(3))
+	}
+	return fmt.Sprintf("+49%d", who/2)
 }
 
 // mail returns one of the spellings of somebody's address.

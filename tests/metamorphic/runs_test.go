@@ -67,17 +67,27 @@ func pick(rnd *rand.Rand, i int) variant {
 // TestSamePeople brings in the same people by many ways.
 func TestSamePeople(t *testing.T) {
 	t.Parallel()
+	samePeople(t, *variants, false)
+}
+
+// TestSamePairs does so in audiences with expressActivation.
+func TestSamePairs(t *testing.T) {
+	t.Parallel()
+	samePeople(t, *variants/2, true)
+}
+
+func samePeople(t *testing.T, variants int, pairs bool) {
 	engines := ingesttest.Open(t)
-	arriving := history(rand.New(rand.NewPCG(*seed, 0)), *people, rounds)
-	want := model{}
+	arriving := history(rand.New(rand.NewPCG(*seed, 0)), *people, rounds, pairs)
+	want := newModel(pairs)
 	want.ingest(slices.Concat(arriving...), true)
-	for i := range *variants {
+	for i := range variants {
 		rnd := rand.New(rand.NewPCG(*seed, uint64(i)+1))
 		v := pick(rnd, i)
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			t.Logf("-seed %d: %s", *seed, v)
-			w := newWorld(t, engines, v, rnd)
+			w := newWorld(t, engines, v, rnd, pairs)
 			w.bring(arriving)
 			w.same(want)
 			w.lookUp(arriving, want)
@@ -95,13 +105,13 @@ type world struct {
 	model   model
 }
 
-func newWorld(t *testing.T, engines *ingesttest.Engines, v variant, rnd *rand.Rand) *world {
+func newWorld(t *testing.T, engines *ingesttest.Engines, v variant, rnd *rand.Rand, pairs bool) *world {
 	t.Helper()
 	all := 100.0
-	a := engines.Audience(t, audience.Audience{Fields: fields, Source: audience.SourceSpec{Path: "in", Type: audience.PathFolder, Format: v.format},
+	a := engines.Audience(t, audience.Audience{Fields: fields, ExpressActivation: pairs, Source: audience.SourceSpec{Path: "in", Type: audience.PathFolder, Format: v.format},
 		Guards: audience.Guards{MaxRejectedPercent: &all, MaxRemovedPercent: &all, AllowMissingColumns: true}})
 	a.Pipeline.Workers, a.Pipeline.Memory = v.workers, memory.New(v.memory)
-	return &world{Audience: a, t: t, rnd: rnd, variant: v, folder: t.TempDir(), model: model{}}
+	return &world{Audience: a, t: t, rnd: rnd, variant: v, folder: t.TempDir(), model: newModel(pairs)}
 }
 
 // bring brings everybody in, in the variant's way.
@@ -122,7 +132,7 @@ func (w *world) bring(arriving [][]row) {
 	for i, rows := range arriving {
 		w.put(fmt.Sprintf("round%d", i), rows, w.variant.files)
 		soFar = append(soFar, rows...)
-		full, then := w.full(), maps.Clone(w.model)
+		full, then := w.full(), w.model.clone()
 		if full {
 			rows = soFar
 		}
@@ -208,14 +218,18 @@ func (w *world) same(want model) {
 // lookUp looks everybody up who was ever brought: exactly the members are realized, by all their identities.
 func (w *world) lookUp(arriving [][]row, want model) {
 	w.t.Helper()
+	members := map[string]bool{}
+	for _, r := range want.rows {
+		members[r.identity()] = true
+	}
 	for _, r := range slices.Concat(arriving...) {
 		if id := r.identity(); id != "" {
-			if _, member := want[id]; member != (w.Status("Email", id) == "realized") {
+			if member := members[id]; member != (w.Status("Email", id) == "realized") {
 				w.t.Errorf("%s is %q; member: %v", id, w.Status("Email", id), member)
 			}
 		}
 	}
-	for _, r := range want {
+	for _, r := range want.rows {
 		for i, f := range fields {
 			if f.IdentityNs != "" && r[i] != nil && w.Status(f.IdentityNs, fmt.Sprint(r[i])) != "realized" {
 				w.t.Errorf("%s is not found by %s", r.identity(), f.Name)

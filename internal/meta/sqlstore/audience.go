@@ -12,7 +12,7 @@ import (
 
 const audienceColumns = `id, num, org, sandbox, task_id, custom_id, name, description, fields, source, ttl_days, labels, tags,
 	audience_type, origin_name, namespace, profile_ingestion, created_by, created_at, updated_by, updated_at,
-	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at, lifecycle_state, schedule, next_run_at, schedule_tried, schedule_note, no_payload`
+	last_run, members, refreshed_at, last_ingested_at, guards, keep_rejected_rows, maintained_at, lifecycle_state, schedule, next_run_at, schedule_tried, schedule_note, no_payload, express_activation`
 
 func scanAudience(r row) (a audience.Audience, err error) {
 	return a, r.Scan(&a.ID, &a.Num, &a.Scope.Org, &a.Scope.Sandbox, &a.TaskID, &a.CustomID, &a.Name, &a.Description,
@@ -20,7 +20,7 @@ func scanAudience(r row) (a audience.Audience, err error) {
 		&a.Namespace, &a.ProfileIngestion, &a.CreatedBy, asTime(&a.CreatedAt), &a.UpdatedBy, asTime(&a.UpdatedAt),
 		&a.LastRun, &a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
 		asJSON(&a.Guards), &a.KeepRejectedRows, asTime(&a.MaintainedAt), &a.State,
-		asJSON(&a.Schedule), asTime(&a.NextRunAt), &a.ScheduleTried, &a.ScheduleNote, &a.NoPayload)
+		asJSON(&a.Schedule), asTime(&a.NextRunAt), &a.ScheduleTried, &a.ScheduleNote, &a.NoPayload, &a.ExpressActivation)
 }
 
 // Audience implements meta.Reader.
@@ -54,7 +54,7 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 		asJSON(&a.Fields), asJSON(&a.Source), a.TTLDays, asJSON(&a.Labels), asJSON(&a.Tags), a.AudienceType, a.OriginName,
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
-		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.ScheduleNote, a.NoPayload,
+		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.ScheduleNote, a.NoPayload, a.ExpressActivation,
 		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set, publicKey, verificationKey)
 }
 

@@ -234,17 +234,44 @@ func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key)
 	return out, nil
 }
 
-// collect adds a record to an identity's memberships; of two in one audience it keeps the better one.
-func (s *engine) collect(ctx context.Context, list []profile.Membership, sandbox uint32, key, value []byte) ([]profile.Membership, error) {
+// Sharing implements profile.Store.
+func (s *engine) Sharing(ctx context.Context, sandbox uint32, key profile.Key) (list []profile.Membership, err error) {
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, fmt.Errorf("look up who shares an identity: %w", err)
+	}
+	defer it.Close()
+	for ok := it.SeekPrefixGE(appendPrefix(nil, sandbox, key)); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return nil, fmt.Errorf("look up who shares an identity: %w", err)
+		}
+		m, err := s.membership(ctx, sandbox, it.Key(), v)
+		if err != nil {
+			return nil, fmt.Errorf("look up who shares an identity: %w", err)
+		}
+		list = append(list, m)
+	}
+	return list, it.Error()
+}
+
+// membership reads a record.
+func (s *engine) membership(ctx context.Context, sandbox uint32, key, value []byte) (profile.Membership, error) {
 	m := profile.Membership{Audience: binary.BigEndian.Uint32(key[prefixSize:]), Member: readMember(key), Primary: len(key) == shortKey}
 	if err := readValue(value, &m); err != nil {
-		return nil, err
+		return m, err
 	}
 	p, err := s.Pointer(ctx, profile.Ref{Sandbox: sandbox, Audience: m.Audience})
+	m.RefreshedAt = p.RefreshedAt
+	return m, err
+}
+
+// collect adds a record to an identity's memberships; of two in one audience it keeps the better one.
+func (s *engine) collect(ctx context.Context, list []profile.Membership, sandbox uint32, key, value []byte) ([]profile.Membership, error) {
+	m, err := s.membership(ctx, sandbox, key, value)
 	if err != nil {
 		return nil, err
 	}
-	m.RefreshedAt = p.RefreshedAt
 	if n := len(list); n > 0 && list[n-1].Audience == m.Audience {
 		if last := &list[n-1]; better(m, *last) {
 			*last = m

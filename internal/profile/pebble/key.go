@@ -39,7 +39,7 @@ func appendKey(dst []byte, ref profile.Ref, c *profile.Change) []byte {
 	return dst
 }
 
-// readMember returns the member's primary identity out of a membership's key.
+// readMember returns the member's key out of a membership's key.
 func readMember(k []byte) profile.Key {
 	if len(k) == longKey {
 		return profile.Key(k[shortKey:])

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -42,9 +41,13 @@ func (s *engine) Forget(_ context.Context, sandbox uint32, key profile.Key) erro
 
 // ForgetMembers implements profile.Store. It reads all memberships of the sandbox.
 func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
+	removed := make(map[profile.Member]bool, len(others))
+	for _, m := range others {
+		removed[m] = true
+	}
 	batch, err := s.removeAll(ctx, sandbox, func(k []byte) bool {
 		member := readMember(k)
-		return member == key || slices.Contains(others, profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member})
+		return member == key || removed[profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member}]
 	})
 	if err != nil {
 		return fmt.Errorf("forget members: %w", err)

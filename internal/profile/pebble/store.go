@@ -273,16 +273,26 @@ func (s *Store) Digests(ctx context.Context) (all map[profile.Ref]profile.Digest
 
 // Lookup implements profile.Store.
 func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) (found [][]profile.Membership, err error) {
+	err = s.trusted(sandbox, func(e *engine) error { found, err = e.Lookup(ctx, sandbox, keys); return err })
+	return found, err
+}
+
+// Sharing implements profile.Store.
+func (s *Store) Sharing(ctx context.Context, sandbox uint32, key profile.Key) (list []profile.Membership, err error) {
+	err = s.trusted(sandbox, func(e *engine) error { list, err = e.Sharing(ctx, sandbox, key); return err })
+	return list, err
+}
+
+// trusted is use for what reads memberships of a sandbox, if they are to be believed.
+func (s *Store) trusted(sandbox uint32, fn func(e *engine) error) error {
 	s.trust.RLock()
 	defer s.trust.RUnlock()
-	err = s.use(func(e *engine) error {
+	return s.use(func(e *engine) error {
 		if s.unsure || len(s.distrust[sandbox]) > 0 {
 			return profile.ErrRebuilding
 		}
-		found, err = e.Lookup(ctx, sandbox, keys)
-		return err
+		return fn(e)
 	})
-	return found, err
 }
 
 // Drop implements profile.Store.

@@ -203,6 +203,18 @@ func testShared(t *testing.T, s profile.Store) {
 	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 200 || got[0].Member != Key(2) || got[0].Primary || got[0].Exited {
 		t.Fatalf("%+v", got)
 	}
+	apply(t, s, profile.Ref{Sandbox: 1, Audience: 3}, 1, 500, NewDelta(1, shared(2, 100, false)))
+	all, err := s.Sharing(t.Context(), 1, phone)
+	for _, m := range []profile.Membership{{Audience: 2, Member: Key(1), Since: 100, Seen: 100}, {Audience: 2, Member: Key(2), Since: 200, Seen: 200},
+		{Audience: 2, Member: Key(3), Since: 300, Seen: 300, Exited: true, At: 301}, {Audience: 3, Member: Key(2), Since: 100, Seen: 100, RefreshedAt: 500}} {
+		if err != nil || len(all) != 4 || !slices.Contains(all, m) {
+			t.Fatalf("%+v is not in %+v, %v", m, all, err)
+		}
+	}
+	if none, err := s.Sharing(t.Context(), 2, phone); err != nil || len(none) > 0 {
+		t.Fatalf("%+v %v", none, err)
+	}
+	apply(t, s, profile.Ref{Sandbox: 1, Audience: 3}, 2, 500, NewDelta(1, profile.Change{Key: phone, Member: Key(2), Erased: true}))
 	apply(t, s, ref, 2, 0, NewDelta(1, shared(2, 200, true)))
 	if got := lookUp(t, s, 1, phone)[0]; len(got) != 1 || got[0].Seen != 100 || got[0].Member != Key(1) || got[0].Exited {
 		t.Fatalf("%+v", got)
