@@ -65,7 +65,7 @@ func run(args []string) int {
 		return exitDone
 	}
 	if exit := (*exitError)(nil); !*started && !errors.As(err, &exit) { // cobra itself refused the arguments
-		err = usagef("%w (see %s --help)", err, cmd.CommandPath())
+		err = usagef("%w; usage: %s (see %s --help)", err, cmd.UseLine(), cmd.CommandPath())
 	}
 	code := exitCode(ctx, err)
 	if code == exitInterrupted {
