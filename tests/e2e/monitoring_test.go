@@ -101,7 +101,15 @@ func TestMetrics(t *testing.T) {
 		return len(list) > 0 && len(list[0].(map[string]any)["attempts"].([]any)) > 0
 	})
 
+	// What has ended is counted a moment after its end can be read.
 	after := s.scrape("")
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); after = s.scrape("") {
+		running, _ := valueOf(after, "roster_runs_in_progress")
+		attempts, _ := valueOf(after, `roster_webhook_attempts_total{outcome="failed"}`)
+		if running == 0 && attempts > 0 {
+			break
+		}
+	}
 	read := float64(2*len(content) + len(bad))
 	for series, want := range map[string]float64{
 		`roster_runs_total{kind="ingest",status="SUCCESS"}`: 1, `roster_runs_total{kind="ingest",status="FAILED"}`: 1,
