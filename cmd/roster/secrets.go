@@ -22,7 +22,7 @@ func newSecrets() *cobra.Command {
 }
 
 func newSecretsRotate() *cobra.Command {
-	c := connector{mayMake: true} // whose keys the given master key opens
+	var c connector
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Make a new key, and seal every secret by it",
