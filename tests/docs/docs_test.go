@@ -70,7 +70,7 @@ var place = regexp.MustCompile("`((?:api|client|cmd|internal|tests|bench|docs)/[
 // TestPlaces finds folders and files that documents name and the repository does not have.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "README.md", "CONTRIBUTING.md", "bench/README.md"} {
+	for _, document := range []string{"docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "README.md", "CONTRIBUTING.md", "docs/IMPORT.md", "docs/OPERATIONS.md", "bench/README.md"} {
 		for _, m := range place.FindAllStringSubmatch(text(t, document), -1) {
 			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
 				t.Errorf("%s names %s, which does not exist", document, m[1])
