@@ -52,7 +52,7 @@ func newAudienceDelete() *cobra.Command {
 			if err := conn.client.DeleteAudience(cmd.Context(), a.AudienceID); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(out, "Deleted the audience %q, which had %s members.\n", a.Name, count(a.AudienceMeta.Members))
+			_, err = fmt.Fprintf(out, "Deleted the audience %q, which had %s.\n", a.Name, memberCount(a.AudienceMeta.Members))
 			return err
 		})
 	}

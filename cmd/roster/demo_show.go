@@ -249,7 +249,7 @@ func (d *demo) lookUpAgain(ctx context.Context) error {
 	if a.AudienceMeta == nil {
 		a.AudienceMeta = &client.AudienceMeta{}
 	}
-	d.called("%s members, the last one expires %s", count(a.AudienceMeta.Members), time.Unix(a.AudienceMeta.ExpiresAt, 0).Format(time.DateOnly))
+	d.called("%s, the last one expires %s", memberCount(a.AudienceMeta.Members), time.Unix(a.AudienceMeta.ExpiresAt, 0).Format(time.DateOnly))
 	d.check("the audience's members", a.AudienceMeta.Members, d.sample.days[1].members.After)
 	return nil
 }

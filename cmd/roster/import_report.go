@@ -123,9 +123,9 @@ func (im *importer) verdict(r client.Run) error {
 	case r.DryRun && stopped != "" && !im.force:
 		return &exitError{exitRunFailed, fmt.Errorf("this was a dry run, and the run would be stopped: %s", stopped)}
 	case r.DryRun:
-		fmt.Fprintf(im.out, "\nThis was a dry run: nothing has changed. The audience %q would have %s members.\n", im.name, count(membersOf(r).After))
+		fmt.Fprintf(im.out, "\nThis was a dry run: nothing has changed. The audience %q would have %s.\n", im.name, memberCount(membersOf(r).After))
 	default:
-		fmt.Fprintf(im.out, "\nThe audience %q has %s members (%s).\n", im.name, count(membersOf(r).After), im.result.AudienceID)
+		fmt.Fprintf(im.out, "\nThe audience %q has %s (%s).\n", im.name, memberCount(membersOf(r).After), im.result.AudienceID)
 	}
 	if stopped != "" {
 		fmt.Fprintf(im.out, "Without --force the run is stopped: %s\n", stopped)

@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -249,159 +247,6 @@ func (im *importer) unreachable(err error) error {
 	return fmt.Errorf("%w. No run was started; the same command, started again, goes on where this one ended", err)
 }
 
-// resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not
-// exist, if that was asked for.
-func (im *importer) resolveNamespaces(ctx context.Context) error {
-	known, err := im.client.Namespaces(ctx)
-	if err != nil {
-		return err
-	}
-	for i, f := range im.result.Fields {
-		if f.IdentityNs == "" {
-			continue
-		}
-		at := slices.IndexFunc(known, func(n client.Namespace) bool { return strings.EqualFold(n.Code, f.IdentityNs) })
-		if at >= 0 {
-			im.result.Fields[i].IdentityNs = known[at].Code
-			continue
-		}
-		if !im.createNamespace {
-			codes := make([]string, len(known))
-			for j, n := range known {
-				codes[j] = n.Code
-			}
-			return usagef("there is no identity namespace %q; --create-namespace creates it, and these exist: %s", f.IdentityNs, strings.Join(codes, ", "))
-		}
-		if im.dryRun {
-			fmt.Fprintf(im.out, "The identity namespace %s would be created.\n", f.IdentityNs)
-			continue
-		}
-		made, err := im.client.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: byImport})
-		if err != nil {
-			return err
-		}
-		known = append(known, made)
-		fmt.Fprintf(im.out, "Created the identity namespace %s.\n", made.Code)
-	}
-	return nil
-}
-
-// checkPairs refuses an audience whose members would be pairs of identities when the fields have no second one.
-func (im *importer) checkPairs() error {
-	first := primary(im.result.Fields)
-	if !im.expressActivation || primary(im.result.Fields[first+1:]) >= 0 {
-		return nil
-	}
-	return usagef("--express-activation needs a second --identity: it tells the rows of one person apart")
-}
-
-// create submits the audience and waits until it exists. When its name is taken already, an import that was
-// killed right after its submit, or another one, is creating it.
-func (im *importer) create(ctx context.Context) (client.Audience, error) {
-	if err := im.checkPairs(); err != nil {
-		return client.Audience{}, err
-	}
-	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding,
-		Format: im.format.submitted()}
-	if im.inPlace {
-		id, err := im.folderConnection(ctx)
-		if err != nil {
-			return client.Audience{}, err
-		}
-		source.Path, source.BaseConnectionID, source.CloudType = filepath.Base(im.path), id, ""
-	} else if err := im.upload(ctx, source.Path); err != nil { // the submit checks that the path exists
-		return client.Audience{}, err
-	}
-	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{ExpressActivation: &im.expressActivation, Name: im.name, Fields: im.result.Fields, TTLInDays: im.ttl,
-		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload, Guards: im.guards(nil), KeepRejectedRows: im.keepRejectedRows})
-	var refused *client.APIError
-	if errors.As(err, &refused) && refused.Code == client.CodeDuplicate {
-		return im.awaitAudience(ctx, err)
-	}
-	if err != nil {
-		return client.Audience{}, err
-	}
-	task, err := im.client.WaitTask(ctx, submitted.TaskID)
-	if err != nil {
-		return client.Audience{}, err
-	}
-	if task.Status != client.Success {
-		return client.Audience{}, fmt.Errorf("the audience could not be created: %s", failureText(task.Error))
-	}
-	im.result.Created = true
-	fmt.Fprintf(im.out, "Created the audience %q (%s).\n", im.name, task.AudienceID)
-	return im.client.Audience(ctx, task.AudienceID)
-}
-
-// awaitAudience waits for an audience whose name is taken by a submit in progress.
-func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audience, error) {
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		a, _, found, err := im.client.AudienceNamed(ctx, im.name)
-		if err != nil {
-			return a, err
-		}
-		if found {
-			if err := errors.Join(im.readAsBefore(ctx, a), im.resolveNamespaces(ctx)); err != nil {
-				return a, err
-			}
-			return im.useExisting(ctx, a)
-		}
-		if time.Now().After(deadline) {
-			return a, taken
-		}
-		select {
-		case <-ctx.Done():
-			return a, ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
-// landingPath is the place in the landing zone of files for this audience: always the same, so that the next
-// file takes the place of the one before.
-func (im *importer) landingPath() string {
-	slug := strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
-			return r
-		}
-		return '-'
-	}, strings.ToLower(im.name))
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(im.name))
-	return fmt.Sprintf("imports/%.80s-%08x.csv", slug, h.Sum32())
-}
-
-// folderConnection returns the connection to the file's folder, which it creates when there is none.
-func (im *importer) folderConnection(ctx context.Context) (string, error) {
-	folder := filepath.Dir(im.path)
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(folder))
-	name := fmt.Sprintf("import from %.150s (%016x)", filepath.Base(folder), h.Sum64())
-	ref, err := im.client.CreateConnection(ctx, client.NewConnection{Name: name, Description: byImport,
-		Auth:           &client.ConnectionAuth{SpecName: "none", Params: client.ConnectionParams{"root": folder}},
-		ConnectionSpec: client.ConnectionSpec{ID: audience.SpecLocal, Version: "1.0"}})
-	var refused *client.APIError
-	if !errors.As(err, &refused) || refused.Code != client.CodeDuplicate {
-		return ref.ID, err
-	}
-	conn, found, err := im.client.ConnectionNamed(ctx, name)
-	if err == nil && !found {
-		err = refused // it was deleted in between
-	}
-	return conn.ID, err
-}
-
-func (im *importer) upload(ctx context.Context, path string) error {
-	f, err := os.Open(im.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	p := im.showProgress(uploadStep)
-	_, err = im.client.UploadFile(ctx, path, f, im.info.Size(), func(sent int64) { p.update("upload", sent, im.info.Size(), 0) })
-	return err
-}
-
 // showProgress begins to show the progress of the steps and of the run behind them, unless that was begun before.
 func (im *importer) showProgress(before ...step) *progress {
 	if im.progress == nil {
@@ -460,11 +305,11 @@ func (im *importer) mode(ctx context.Context, a client.Audience) (full bool, err
 	case a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "":
 		return true, nil
 	case !im.asks:
-		return false, usagef("the audience %q has %s members; say what the file is: --full (the complete list, whoever is not in it leaves) or --changes (nobody leaves)",
-			im.name, count(a.AudienceMeta.Members))
+		return false, usagef("the audience %q has %s; say what the file is: --full (the complete list, whoever is not in it leaves) or --changes (nobody leaves)",
+			im.name, memberCount(a.AudienceMeta.Members))
 	}
-	fmt.Fprintf(im.out, "The audience %q has %s members. Is %s the complete list (whoever is not in it leaves), or changes (nobody leaves)? [full/changes] ",
-		im.name, count(a.AudienceMeta.Members), filepath.Base(im.path))
+	fmt.Fprintf(im.out, "The audience %q has %s. Is %s the complete list (whoever is not in it leaves), or changes (nobody leaves)? [full/changes] ",
+		im.name, memberCount(a.AudienceMeta.Members), filepath.Base(im.path))
 	answer, err := readLine(ctx, im.in)
 	if err != nil {
 		return false, err

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"golang.org/x/term"
 )
 
@@ -25,6 +26,9 @@ func canRedraw(w io.Writer) bool {
 
 // count writes a number for people: 10,009.
 func count(n int64) string { return humanize.Comma(n) }
+
+// memberCount writes a number of members for people.
+func memberCount(n int64) string { return count(n) + " " + english.PluralWord(int(n), "member", "") }
 
 // size writes a number of bytes for people.
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

@@ -1,0 +1,382 @@
+package control
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/lake"
+	"roster/internal/meta"
+	"roster/internal/profile"
+	"roster/internal/queue"
+)
+
+// erasing returns the jobs of the erasures that have not ended.
+func (s *Service) erasing(ctx context.Context) ([]queue.Job, error) {
+	list, err := s.cfg.Store.UnfinishedErasures(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	var jobs []queue.Job
+	for _, e := range list {
+		jobs = append(jobs, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)})
+	}
+	return jobs, nil
+}
+
+// erasure is an erasure under way.
+type erasure struct {
+	s       *Service
+	e       audience.Erasure
+	keys    identityKeys
+	who     forgottenIdentity
+	sandbox uint32
+}
+
+// errLater ends the work on an erasure that has to wait for something.
+var errLater = errors.New("control: the erasure waits")
+
+// doErase does of an erasure what can be done now; Recover has the rest done.
+func (s *Service) doErase(ctx context.Context, id audience.ErasureID) error {
+	e, err := s.unfinishedErasure(ctx, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	worksIn(ctx, e.Scope)
+	err = s.erase(ctx, e)
+	if errors.Is(err, errLater) || errors.Is(err, ingest.ErrBusy) || notOurs(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("erasure %s: %w", id, err)
+	}
+	return nil
+}
+
+// unfinishedErasure finds an erasure that has not ended.
+func (s *Service) unfinishedErasure(ctx context.Context, id audience.ErasureID) (audience.Erasure, error) {
+	list, err := s.cfg.Store.UnfinishedErasures(ctx)
+	if err != nil {
+		return audience.Erasure{}, fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	i := slices.IndexFunc(list, func(e audience.Erasure) bool { return e.ID == id })
+	if i < 0 {
+		return audience.Erasure{}, meta.ErrNotFound
+	}
+	return list[i], nil
+}
+
+func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
+	w := &erasure{s: s, e: e}
+	var err error
+	if w.who, err = s.openIdentity(&e); err != nil {
+		return err
+	}
+	w.keys = keysOf(e.Namespace, w.who.Given, w.who.Normal)
+	sandbox, err := s.cfg.Store.Sandbox(ctx, e.Scope)
+	if errors.Is(err, meta.ErrNotFound) {
+		return w.end(ctx) // and nothing of the sandbox is left
+	}
+	if err != nil {
+		return err
+	}
+	w.sandbox = sandbox.Num
+	if err := w.forget(ctx); err != nil {
+		return err
+	}
+	if err := w.audiences(ctx); err != nil {
+		return err
+	}
+	return w.end(ctx)
+}
+
+// forget takes the identity, and those whom it finds, out of the profile store. What a run in progress brings again is
+// in the dataset then, whose run takes it out.
+func (w *erasure) forget(ctx context.Context) error {
+	if w.e.Progress.Forgotten {
+		return nil
+	}
+	others := make([]profile.Member, len(w.e.Progress.Members))
+	for i, m := range w.e.Progress.Members {
+		others[i].Audience = m.Audience
+		if _, err := hex.Decode(others[i].Key[:], []byte(m.Key)); err != nil {
+			return fmt.Errorf("its members cannot be read: %w", err)
+		}
+	}
+	if err := w.s.forget(ctx, w.sandbox, w.keys); err != nil {
+		return err
+	}
+	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.keys.key, others); err != nil {
+		return err
+	}
+	w.e.Progress.Forgotten, w.e.Progress.Members = true, nil
+	return w.save(ctx)
+}
+
+func (w *erasure) save(ctx context.Context) error {
+	w.e.UpdatedAt = w.s.now()
+	e := w.e
+	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		e = w.e
+		return tx.SaveErasure(ctx, &e)
+	})
+	if err == nil {
+		w.e = e
+	}
+	return err
+}
+
+// end ends the erasure; from here on nothing knows the identity any more.
+func (w *erasure) end(ctx context.Context) error {
+	w.e.Status, w.e.Error = audience.Success, nil
+	w.e.Sealed, w.e.EndedAt = "", w.s.now()
+	w.e.Progress.Members, w.e.Progress.Replaced = nil, nil
+	if err := w.save(ctx); err != nil {
+		return err
+	}
+	w.s.logErasure(&w.e)
+	return nil
+}
+
+// audiences erases the identity from one audience after the other, in the order of their creation. Deleted ones must be
+// swept.
+func (w *erasure) audiences(ctx context.Context) error {
+	for {
+		q := meta.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
+		if w.e.Progress.After != "" {
+			q.After = &meta.AudiencePlace{At: w.e.Progress.AfterAt, ID: w.e.Progress.After}
+		}
+		list, _, err := w.s.cfg.Store.Audiences(ctx, w.e.Scope, q)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return w.sweptAll(ctx)
+		}
+		for i := range list {
+			if err := w.audience(ctx, &list[i]); err != nil {
+				return err
+			}
+			p := &w.e.Progress
+			p.After, p.AfterAt, p.Replaced, p.Failures, p.RetryAt = list[i].ID, list[i].CreatedAt, nil, 0, time.Time{}
+		}
+		if err := w.save(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *erasure) sweptAll(ctx context.Context) error {
+	unswept, err := w.s.cfg.Store.Unswept(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range unswept {
+		if d.Scope == w.e.Scope {
+			return errLater
+		}
+	}
+	return nil
+}
+
+// audience erases the identity from an audience. Whatever it has begun is in the progress, so that it goes on from there.
+func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
+	done := w.begun(aud.ID)
+	if done == nil || done.RunID == "" && len(w.e.Progress.Replaced) == 0 {
+		if err := w.earlierRun(ctx, aud); err != nil {
+			return err
+		}
+		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud, w.keys.key)
+		if errors.Is(err, lake.ErrNotExist) {
+			return w.still(ctx, aud)
+		}
+		if err != nil {
+			return err
+		}
+		if held.Live {
+			return w.startRun(ctx, aud)
+		}
+	}
+	if done != nil && done.RunID != "" {
+		if err := w.runEnded(ctx, aud, done); err != nil {
+			return err
+		}
+	}
+	return w.purge(ctx, aud)
+}
+
+// earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the identity
+// already, and brings it when it commits. A run that is started afterwards is a later import.
+func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
+	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, inProgress)
+	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
+		err = errLater
+	}
+	return err
+}
+
+// still returns nil when the audience is deleted, whose dataset is gone before its row is off the list.
+func (w *erasure) still(ctx context.Context, aud *audience.Audience) error {
+	_, err := w.s.cfg.Store.Audience(ctx, aud.Scope, aud.ID)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return nil
+	case err == nil:
+		return fmt.Errorf("audience %s has no dataset: %w", aud.ID, lake.ErrNotExist)
+	}
+	return err
+}
+
+// begun returns what is noted of an audience, nil when nothing is.
+func (w *erasure) begun(id audience.ID) *audience.ErasedAudience {
+	list := w.e.Progress.Audiences
+	if n := len(list); n > 0 && list[n-1].ID == id {
+		return &list[n-1]
+	}
+	return nil
+}
+
+func (w *erasure) note(aud *audience.Audience) *audience.ErasedAudience {
+	if w.begun(aud.ID) == nil {
+		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: aud.ID, Labels: aud.Labels})
+	}
+	return w.begun(aud.ID)
+}
+
+// longestEraseWait is the longest wait between two attempts of an erasure.
+const longestEraseWait = time.Hour
+
+// startRun starts the run that takes the member out, as soon as no other is in progress. The run and the note of it are
+// one transaction.
+func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
+	now := w.s.now()
+	if wait := w.e.Progress.RetryAt.Sub(now); wait > 0 && wait <= longestEraseWait { // more is of a clock that was ahead
+		return errLater
+	}
+	run := newRun(*aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
+		Reason: "erasure " + string(w.e.ID)})
+	run.CreatedAt, run.UpdatedAt = now, now
+	w.note(aud).RunID = run.ID
+	w.e.UpdatedAt = now
+	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		e := w.e
+		if err := tx.CreateRun(ctx, &run); err != nil {
+			return err
+		}
+		if err := tx.SaveErasure(ctx, &e); err != nil {
+			return err
+		}
+		return w.s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	})
+	if err == nil || errors.Is(err, meta.ErrRunInProgress) {
+		return errLater
+	}
+	return err
+}
+
+// runEnded takes what the run did into the note, once it has ended.
+func (w *erasure) runEnded(ctx context.Context, aud *audience.Audience, done *audience.ErasedAudience) error {
+	run, err := w.s.cfg.Store.Run(ctx, aud.Scope, aud.ID, done.RunID)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return errLater // deleted since the list was read
+	case err != nil:
+		return err
+	case run.Status == audience.Processing:
+		return errLater
+	case run.Status == audience.Failed:
+		return w.runFailed(ctx, &run, done)
+	}
+	w.e.Error, done.Members = nil, run.Result.Members.Removed
+	return nil
+}
+
+// runFailed has the next run start: at once after the first failure, then later and later, up to an hour.
+func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audience.ErasedAudience) error {
+	p := &w.e.Progress
+	p.RetryAt = w.s.now().Add(min(time.Duration(p.Failures)*time.Duration(p.Failures)*time.Minute, longestEraseWait))
+	p.Failures++
+	w.e.Error = audience.Errorf(audience.Impossible, "run %s of audience %s failed, which takes the member out: %v; another one is started", run.ID, run.AudienceID, run.Error)
+	done.RunID = ""
+	if err := w.save(ctx); err != nil {
+		return err
+	}
+	return errLater
+}
+
+// purge removes the files of the audience that hold the identity.
+func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
+	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
+		Table: tableID(aud.Scope, aud.ID), Audience: aud, Key: w.keys.key, Values: [][]byte{w.who.Normal, w.who.Given},
+		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
+		Note: func(ctx context.Context, versions int, replaced []string) error {
+			done := w.note(aud)
+			done.Versions, done.Files = versions, len(replaced)
+			w.e.Progress.Replaced = replaced
+			return w.save(ctx)
+		},
+	})
+	if rejects > 0 {
+		w.note(aud).Rejects += rejects
+		if err != nil {
+			return errors.Join(err, w.save(ctx))
+		}
+	}
+	if errors.Is(err, lake.ErrNotExist) {
+		return w.still(ctx, aud)
+	}
+	return err
+}
+
+// eraseKey returns whom the run of an erasure takes out.
+func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profile.Key, err error) {
+	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
+	if err != nil {
+		return key, err
+	}
+	if e.Sealed == "" { // it has ended
+		return keyOf(e.XID)
+	}
+	who, err := s.openIdentity(&e)
+	return profile.KeyOf(e.Namespace, who.Normal), err
+}
+
+// keyOf returns the key of which xid is the opaque id.
+func keyOf(xid string) (key profile.Key, err error) {
+	_, err = hex.Decode(key[:], []byte(strings.TrimPrefix(xid, "R")))
+	return key, err
+}
+
+// suppressed returns the identities whose rows a run is to reject.
+func (s *Service) suppressed(ctx context.Context, r meta.Reader, run *audience.Run) (map[profile.Key]bool, error) {
+	if !s.cfg.SuppressErased || !run.Request.Kind.ReadsFiles() {
+		return nil, nil
+	}
+	return erasedKeys(ctx, r, run.Scope)
+}
+
+// erasedKeys returns the identities that were erased from a sandbox, or are being erased.
+func erasedKeys(ctx context.Context, r meta.Reader, scope audience.Scope) (map[profile.Key]bool, error) {
+	list, err := r.ErasedIdentities(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	keys := make(map[profile.Key]bool, len(list))
+	for _, text := range list {
+		key, err := keyOf(text)
+		if err != nil {
+			return nil, fmt.Errorf("an erased identity cannot be read: %w", err)
+		}
+		keys[key] = true
+	}
+	return keys, nil
+}
