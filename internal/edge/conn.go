@@ -89,6 +89,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		m, err := c.Conn.Write(p[n:min(n+maxPart, len(p))])
 		n += m
 		c.written += int64(m)
+		if m > 0 && !c.proved.Load() && c.gate.sent(c, m/answerShare) {
+			return n, net.ErrClosed
+		}
 		if err != nil && !(own && errors.Is(err, os.ErrDeadlineExceeded) && c.progress()) {
 			return n, err
 		}

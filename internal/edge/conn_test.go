@@ -49,6 +49,7 @@ func TestSlowReaders(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, begun := c.client, time.Now()
 				conn := &Conn{Conn: &client}
+				conn.proved.Store(true)
 				var err error
 				for range 5 {
 					if _, err = conn.Write(make([]byte, 1<<20)); err != nil {
@@ -69,6 +70,7 @@ func TestForeignDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, begun := reading{bytes: 1, every: time.Hour}, time.Now()
 		conn := &Conn{Conn: &client}
+		conn.proved.Store(true)
 		_ = conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 		if _, err := conn.Write([]byte("bye")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) > 5*time.Second {
 			t.Errorf("after %s: %v", time.Since(begun), err)

@@ -21,10 +21,11 @@ import (
 
 // Limits of what is not known yet. A connection may send freeBytes; what is beyond, and strangerCost for each request, comes out of
 // what its address may send. A byte of HTTP/2 counts framesCost times: a frame has as few as 9 bytes and keeps the server as busy as a
-// hundred bytes of HTTP/1.
+// hundred bytes of HTTP/1. One of answerShare bytes of answers counts, so that nobody asks for large ones without end.
 const (
 	freeBytes     = 16 << 10
 	framesCost    = 8
+	answerShare   = 8
 	strangerCost  = 1 << 10
 	strangerBytes = 256 << 10 // a second
 	strangerBurst = 2 << 20

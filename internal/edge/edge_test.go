@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// world is a server behind a gate. A request whose path is /known proves who sends it, one to /wait is answered when the test says so.
+// world is a server behind a gate. A request whose path is /known proves who sends it, one to /wait is answered when the test says so, one to
+// /large has an answer of 256 KiB.
 type world struct {
 	*Gate
 	t       *testing.T
@@ -38,6 +39,9 @@ func newWorld(t *testing.T, l Limits) *world {
 			Proved(r.Context())
 			w.waiting <- struct{}{}
 			<-w.release
+		case "/large":
+			_, _ = rw.Write(make([]byte, 256<<10))
+			return
 		}
 		fmt.Fprint(rw, r.RemoteAddr)
 	})}
@@ -332,4 +336,39 @@ func FuzzForwarded(f *testing.F) {
 			t.Errorf("%s: %q: the client is %v, and with an invention before it %v", name, value, a, b)
 		}
 	})
+}
+
+// TestLargeAnswers ends a connection that asks for large answers on and on without proving anything.
+func TestLargeAnswers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Limits{Total: 100, PerAddress: 50})
+	c := w.dial("127.0.0.1")
+	got := 0
+	for ; got < 1000; got++ {
+		c.send("/large")
+		resp, err := http.ReadResponse(c.in, nil)
+		if err != nil {
+			break
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			break
+		}
+	}
+	if got < 10 || got == 1000 {
+		t.Errorf("ended after %d answers of 256 KiB", got)
+	}
+	known := w.dial("127.0.0.2")
+	if !known.alive("/known") {
+		t.Fatal("not answered")
+	}
+	for range 100 {
+		known.send("/large")
+		resp, err := http.ReadResponse(known.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -412,8 +412,8 @@ func (b *lockedBuffer) address() (string, bool) {
 	defer b.mu.Unlock()
 	lines := bufio.NewScanner(bytes.NewReader(b.text[b.from:]))
 	for lines.Scan() {
-		if _, rest, ok := strings.Cut(lines.Text(), "msg=serving url="); ok {
-			return strings.Fields(rest)[0], true
+		if _, rest, ok := strings.Cut(lines.Text(), "Roster serves at "); ok {
+			return rest, true
 		}
 	}
 	return "", false
