@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"roster/internal/audience"
 )
 
 // group makes a command of others. Without one of them it shows its help.
@@ -56,31 +57,11 @@ func likeFlag(flags *pflag.FlagSet, typed string) (name string) {
 	const near = 2 // letters
 	least := near + 1
 	flags.VisitAll(func(f *pflag.Flag) {
-		if d := distance(f.Name, typed); d < least && d < len(typed) && !f.Hidden {
+		if d := audience.EditDistance(f.Name, typed); d < least && d < len(typed) && !f.Hidden {
 			least, name = d, f.Name
 		}
 	})
 	return name
-}
-
-// distance is how many letters must be put in, left out or changed to make one text of another.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := slices.Clone(row)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, before[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // newHelp makes the command that shows the help of others.

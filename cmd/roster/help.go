@@ -20,7 +20,7 @@ var flagGroups = []struct {
 	title string
 	names []string
 }{
-	{"Audience", []string{"name", "ttl", "keep-rejected-rows"}},
+	{"Audience", []string{"name", "ttl", "keep-rejected-rows", "express-activation"}},
 	{"Source format", []string{"delimiter", "quote", "escape", "encoding", "no-header", "skip-lines", "comment", "fill-short-rows", "decimal-comma", "null", "date-format"}},
 	{"Columns", []string{"columns", "field", "delete"}},
 	{"Identity", []string{"identity", "create-namespace", "allow-any-identity"}},

@@ -131,7 +131,7 @@ func Nearest(name string, known []string) []string {
 	}
 	var all []candidate
 	for _, n := range known {
-		all = append(all, candidate{n, editDistance(strings.ToLower(name), strings.ToLower(n))})
+		all = append(all, candidate{n, EditDistance(strings.ToLower(name), strings.ToLower(n))})
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	nearest := make([]string, 0, nearestCount)
@@ -141,8 +141,8 @@ func Nearest(name string, known []string) []string {
 	return nearest
 }
 
-// editDistance is the number of bytes to insert, delete or replace to turn a into b.
-func editDistance(a, b string) int {
+// EditDistance is the number of bytes to insert, delete or replace to turn a into b.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
