@@ -126,14 +126,14 @@ func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identityK
 		keys = append(keys, id.former)
 	}
 	for _, k := range keys {
-		found, err := s.cfg.Profile.Sharing(ctx, sandbox, k)
-		if err := lookedUp(err); err != nil {
-			return nil, err
-		}
-		for _, m := range found {
+		err := s.cfg.Profile.Sharing(ctx, sandbox, k, func(m profile.Membership) error {
 			if m.Member != id.key {
 				members = append(members, audience.ErasedMember{Audience: m.Audience, Key: hex.EncodeToString(m.Member[:])})
 			}
+			return nil
+		})
+		if err := lookedUp(err); err != nil {
+			return nil, err
 		}
 	}
 	return members, nil

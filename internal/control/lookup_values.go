@@ -70,12 +70,10 @@ func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Pr
 			row := valued{m, memberKeys(stored, keys[i])}
 			if v.aud.ExpressActivation {
 				var err error
-				if row.keys, err = s.sharing(ctx, v.aud, keys[i].key); err != nil {
+				if row.keys, err = s.sharing(ctx, v.aud, keys[i].key, rows); err != nil {
 					return err
 				}
-				if rows -= len(row.keys); rows < 0 {
-					return tooManyValues(fmt.Sprintf("%d rows", maxRows), "ask for fewer identities, or list the members of the audience")
-				}
+				rows -= len(row.keys)
 			}
 			v.members = append(v.members, row)
 		}
@@ -92,26 +90,27 @@ func tooManyValues(most, instead string) error {
 	return audience.Errorf(audience.Impossible, "the values of these identities are more than %s; %s", most, instead)
 }
 
-// sharing returns the keys of the current members of an audience that have an identity.
-func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profile.Key) (keys []lake.Key, err error) {
+// sharing returns the keys of the current members of an audience that have an identity. More than most are refused.
+func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profile.Key, most int) (keys []lake.Key, err error) {
 	sandbox, err := s.sandboxes.get(ctx, aud.Scope)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
 	}
-	list, err := s.cfg.Profile.Sharing(ctx, sandbox.Num, key)
-	if err := lookedUp(err); err != nil {
-		return nil, err
-	}
 	now := s.cfg.Clock()
-	for _, m := range list {
+	err = s.cfg.Profile.Sharing(ctx, sandbox.Num, key, func(m profile.Membership) error {
 		if m.Audience != aud.Num {
-			continue
+			return nil
 		}
-		if shown, _, _ := membership(aud, m, now); shown.Status == Realized {
-			keys = append(keys, lake.Key(m.Member))
+		if shown, _, _ := membership(aud, m, now); shown.Status != Realized {
+			return nil
 		}
-	}
-	return keys, nil
+		if len(keys) == most {
+			return tooManyValues(fmt.Sprintf("%d rows", maxRows), "ask for fewer identities, or list the members of the audience")
+		}
+		keys = append(keys, lake.Key(m.Member))
+		return nil
+	})
+	return keys, lookedUp(err)
 }
 
 // memberKeys returns the keys that a member's row may have. A dataset gets new keys a moment before the profile store

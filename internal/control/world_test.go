@@ -464,10 +464,16 @@ func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
 	return 0, nil
 }
 
-func (p *fakeProfile) Sharing(_ context.Context, _ uint32, key profile.Key) ([]profile.Membership, error) {
+func (p *fakeProfile) Sharing(_ context.Context, _ uint32, key profile.Key, fn func(profile.Membership) error) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.members[key], nil
+	list := p.members[key]
+	p.mu.Unlock()
+	for _, m := range list {
+		if err := fn(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {

@@ -159,8 +159,9 @@ type Store interface {
 	// one. An audience appears once per key: when several members share an identity, a current member wins over
 	// an exited one, of current ones the later Seen, of exited ones the later At.
 	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
-	// Sharing returns all memberships of a key in the sandbox: unlike Lookup one for each member that has the identity.
-	Sharing(ctx context.Context, sandbox uint32, key Key) ([]Membership, error)
+	// Sharing calls fn with all memberships of a key in the sandbox: unlike Lookup with one for each member that has the identity. An error
+	// of fn ends it and is returned as it is.
+	Sharing(ctx context.Context, sandbox uint32, key Key, fn func(Membership) error) error
 	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error
 	// Forget removes what a look-up of an identity of the sandbox would find, in all audiences. It survives a crash of

@@ -279,3 +279,28 @@ func TestImportExpress(t *testing.T) {
 	n.run(2, "import more.csv --name plain --changes --express-activation", "expressActivation")
 	n.run(0, "check")
 }
+
+// TestExpressManyRows has a look-up answer 10,000 rows of one person, and refuse one row more.
+func TestExpressManyRows(t *testing.T) {
+	t.Parallel()
+	s := startWithBookings(t)
+	const most = 10_000
+	var file strings.Builder
+	file.WriteString(pairHeader)
+	for i := range most {
+		fmt.Fprintf(&file, "ada@example.com,gold,%d,,\n", i)
+	}
+	s.land("many/1.csv", file.String())
+	id := s.submit(pairsBody("many", ""))
+	if run := s.ingest(id, fullRun); run["status"] != "SUCCESS" {
+		t.Fatal(run)
+	}
+	if got := strings.Count(s.tiers("email", "ada@example.com", id), "gold"); got != most {
+		t.Errorf("%d rows are answered, want %d", got, most)
+	}
+	s.land("many/2.csv", pairHeader+"ada@example.com,gold,10000,,\n")
+	if run := s.ingest(id, fullRun); run["status"] != "SUCCESS" {
+		t.Fatal(run)
+	}
+	s.call("GET", entities+"?entityId=ada@example.com&entityIdNS=email"+asked, "").refused(422, "100960-422", "more than 10000 rows")
+}

@@ -235,24 +235,26 @@ func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key)
 }
 
 // Sharing implements profile.Store.
-func (s *engine) Sharing(ctx context.Context, sandbox uint32, key profile.Key) (list []profile.Membership, err error) {
+func (s *engine) Sharing(ctx context.Context, sandbox uint32, key profile.Key, fn func(profile.Membership) error) error {
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
 	if err != nil {
-		return nil, fmt.Errorf("look up who shares an identity: %w", err)
+		return fmt.Errorf("look up who shares an identity: %w", err)
 	}
 	defer it.Close()
 	for ok := it.SeekPrefixGE(appendPrefix(nil, sandbox, key)); ok; ok = it.Next() {
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return nil, fmt.Errorf("look up who shares an identity: %w", err)
+			return fmt.Errorf("look up who shares an identity: %w", err)
 		}
 		m, err := s.membership(ctx, sandbox, it.Key(), v)
 		if err != nil {
-			return nil, fmt.Errorf("look up who shares an identity: %w", err)
+			return fmt.Errorf("look up who shares an identity: %w", err)
 		}
-		list = append(list, m)
+		if err := fn(m); err != nil {
+			return err
+		}
 	}
-	return list, it.Error()
+	return it.Error()
 }
 
 // membership reads a record.

@@ -278,9 +278,8 @@ func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) 
 }
 
 // Sharing implements profile.Store.
-func (s *Store) Sharing(ctx context.Context, sandbox uint32, key profile.Key) (list []profile.Membership, err error) {
-	err = s.trusted(sandbox, func(e *engine) error { list, err = e.Sharing(ctx, sandbox, key); return err })
-	return list, err
+func (s *Store) Sharing(ctx context.Context, sandbox uint32, key profile.Key, fn func(profile.Membership) error) error {
+	return s.trusted(sandbox, func(e *engine) error { return e.Sharing(ctx, sandbox, key, fn) })
 }
 
 // trusted is use for what reads memberships of a sandbox, if they are to be believed.

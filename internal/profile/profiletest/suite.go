@@ -193,6 +193,12 @@ func testIdempotence(t *testing.T, s profile.Store) {
 	}
 }
 
+// sharing returns all memberships of a key.
+func sharing(t *testing.T, s profile.Store, sandbox uint32, key profile.Key) (all []profile.Membership, err error) {
+	err = s.Sharing(t.Context(), sandbox, key, func(m profile.Membership) error { all = append(all, m); return nil })
+	return all, err
+}
+
 func testShared(t *testing.T, s profile.Store) {
 	ref := profile.Ref{Sandbox: 1, Audience: 2}
 	phone := Key(99)
@@ -204,14 +210,14 @@ func testShared(t *testing.T, s profile.Store) {
 		t.Fatalf("%+v", got)
 	}
 	apply(t, s, profile.Ref{Sandbox: 1, Audience: 3}, 1, 500, NewDelta(1, shared(2, 100, false)))
-	all, err := s.Sharing(t.Context(), 1, phone)
+	all, err := sharing(t, s, 1, phone)
 	for _, m := range []profile.Membership{{Audience: 2, Member: Key(1), Since: 100, Seen: 100}, {Audience: 2, Member: Key(2), Since: 200, Seen: 200},
 		{Audience: 2, Member: Key(3), Since: 300, Seen: 300, Exited: true, At: 301}, {Audience: 3, Member: Key(2), Since: 100, Seen: 100, RefreshedAt: 500}} {
 		if err != nil || len(all) != 4 || !slices.Contains(all, m) {
 			t.Fatalf("%+v is not in %+v, %v", m, all, err)
 		}
 	}
-	if none, err := s.Sharing(t.Context(), 2, phone); err != nil || len(none) > 0 {
+	if none, err := sharing(t, s, 2, phone); err != nil || len(none) > 0 {
 		t.Fatalf("%+v %v", none, err)
 	}
 	apply(t, s, profile.Ref{Sandbox: 1, Audience: 3}, 2, 500, NewDelta(1, profile.Change{Key: phone, Member: Key(2), Erased: true}))
