@@ -74,21 +74,7 @@ eve@y.org,+5,"g""old ",10,4,0,2026-02-03,2027-01-01T00:00:00Z,false,y
 func TestMemberFilterPages(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	id := ""
-	for round := range 3 {
-		var file strings.Builder
-		file.WriteString("mail,phone,points,day\n")
-		for i := range 90 {
-			if round == 0 || i%7 == round {
-				fmt.Fprintf(&file, "m%d@x.org,,%d,\n", i+round, i%3)
-			}
-		}
-		s.land("in.csv", file.String())
-		if id == "" {
-			id = s.submit(membersBody("list", "in.csv", true))
-		}
-		s.ingest(id, `{"dataFilterStartTime":0,"differentialIngestion":true}`)
-	}
+	id := s.inRounds(90, func(_, person int) int { return person % 3 })
 	list := ais + "/" + id + "/members?fields=mail,points"
 	want := strings.Builder{}
 	for line := range strings.Lines(string(s.call("GET", list, "").body)) {

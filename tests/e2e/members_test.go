@@ -144,17 +144,16 @@ func (s *server) pagesStay(id, first string) {
 	s.call("GET", list+"?asOf="+failed["runId"].(string), "").refused(422, "100960-422", "not there")
 }
 
-// TestMembersPages turns pages of many sizes over several data files with deleted rows.
-func TestMembersPages(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	id := ""
+// inRounds makes an audience in three runs, so that its members are in several data files with deleted rows. The first run has so many
+// people, the others each have every seventh. points are those of a person in a run.
+func (s *server) inRounds(people int, points func(round, person int) int) (id string) {
+	s.t.Helper()
 	for round := range 3 {
 		var file strings.Builder
 		file.WriteString("mail,phone,points,day\n")
-		for i := range 60 {
+		for i := range people {
 			if round == 0 || i%7 == round {
-				fmt.Fprintf(&file, "m%d@x.org,,%d,\n", i+round, round)
+				fmt.Fprintf(&file, "m%d@x.org,,%d,\n", i+round, points(round, i))
 			}
 		}
 		s.land("in.csv", file.String())
@@ -163,6 +162,14 @@ func TestMembersPages(t *testing.T) {
 		}
 		s.ingest(id, `{"dataFilterStartTime":0,"differentialIngestion":true}`)
 	}
+	return id
+}
+
+// TestMembersPages turns pages of many sizes over several data files with deleted rows.
+func TestMembersPages(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	id := s.inRounds(60, func(round, _ int) int { return round })
 	list := ais + "/" + id + "/members?fields=mail"
 	whole := string(s.call("GET", list, "").body)
 	for _, limit := range []int{1, 2, 7, 59, 60, 61, 10_000} {
