@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync"
-
-	"github.com/klauspost/compress/gzhttp"
 )
 
-// answer is what a route answers: a status and, unless it is nil, a body: a *stream, a tagged body, a oneTimeSecret, rawJSON, or what is
+// answer is what a route answers: a status and, unless it is nil, a body: a *web.Stream, a tagged body, a oneTimeSecret, rawJSON, or what is
 // written as JSON.
 type answer struct {
 	status int
@@ -52,41 +49,7 @@ func encode(body any) []byte {
 // write writes a body as JSON.
 func (s *server) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body any) {
 	text := encode(body)
-	send := func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-		w.WriteHeader(status)
-		if _, err := w.Write(text); err != nil {
-			s.logOf(r.Context()).Debug("an answer did not arrive", "error", err)
-		} else if used, ok := body.(rawJSON); ok {
-			used.recycle()
-		}
+	if used, ok := body.(rawJSON); s.shell.Send(w, r, status, contentType, text) && ok {
+		used.recycle()
 	}
-	if len(text) >= gzhttp.DefaultMinSize {
-		send = compress(http.HandlerFunc(send))
-	}
-	send(w, r)
 }
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap gives http.ResponseController the writer below.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
@@ -427,7 +428,7 @@ func TestOpenCalls(t *testing.T) {
 			t.Errorf("%s: %d", path, rec.Code)
 		}
 	}
-	h := New(Config{Service: w.service, Log: w.handler.(*server).log, Ready: func() error { return errors.New("the database at db.internal is away") }})
+	h := New(Config{Service: w.service, Log: slog.New(slog.DiscardHandler), Ready: func() error { return errors.New("the database at db.internal is away") }})
 	w.handler = h
 	if rec := w.do("GET", "/readyz", ""); rec.Code != 503 || rec.Body.String() != `{"status":"unavailable"}`+"\n" {
 		t.Errorf("%d %s", rec.Code, rec.Body)

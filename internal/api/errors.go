@@ -9,6 +9,7 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/web"
 )
 
 // problemType is the media type of every refusal.
@@ -84,17 +85,18 @@ func failure(e *audience.Error) *client.Failure {
 // fail answers an error. Errors of the server are logged with all they say; clients learn only what is meant
 // for them.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	id := requestID(r.Context())
+	id := web.RequestID(r.Context())
 	status, body := refusal(err, id)
 	switch {
 	case status == http.StatusServiceUnavailable: // what is wrong was logged when it was found
 		retryAfter(w.Header(), err)
+	case errors.Is(err, web.ErrPanic): // likewise
 	case status >= http.StatusInternalServerError && !errors.Is(r.Context().Err(), context.Canceled):
 		cause := err
 		if coded := (*audience.Error)(nil); errors.As(err, &coded) && coded.Unwrap() != nil {
 			cause = errors.Join(err, coded.Unwrap())
 		}
-		s.logOf(r.Context()).Error("a request failed", "method", r.Method, "route", r.Pattern, "error", cause)
+		s.shell.LogOf(r.Context()).Error("a request failed", "method", r.Method, "route", r.Pattern, "error", cause)
 	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case status == http.StatusTooManyRequests:

@@ -1,10 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -13,19 +9,14 @@ import (
 // known, and never by what an unknown caller says.
 func TestRequestLinesHaveTenant(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
 	for _, known := range []bool{true, false} {
-		var log bytes.Buffer
-		w.handler.(*server).log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		r := httptest.NewRequest(http.MethodGet, "/core/ais/external-audience/", nil)
-		for name, value := range map[string]string{"Authorization": "Bearer " + w.token, "x-api-key": clientID, "x-gw-ims-org-id": org, "x-sandbox-name": "prod"} {
-			r.Header.Set(name, value)
-		}
+		w := newWorld(t)
+		var headers []string
 		if !known {
-			r.Header.Set("Authorization", "Bearer x")
+			headers = []string{"Authorization", "Bearer x"}
 		}
-		w.handler.ServeHTTP(httptest.NewRecorder(), r)
-		line := log.String()
+		w.do("GET", external, "", headers...)
+		line := w.log.String()
 		if !strings.Contains(line, "msg=request") || strings.Contains(line, "organization="+org) != known || strings.Contains(line, "sandbox=prod") != known {
 			t.Errorf("known %t: %s", known, line)
 		}

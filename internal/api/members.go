@@ -9,6 +9,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/web"
 )
 
 // Media types of a member list.
@@ -52,12 +53,12 @@ func (s *server) members(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	st := &stream{contentType: typeNDJSON, write: func(w io.Writer) error { return writeMembers(c.Context(), w, list, form) }}
+	st := &web.Stream{ContentType: typeNDJSON, Write: func(w io.Writer) error { return writeMembers(c.Context(), w, list, form) }}
 	if form.csv {
-		st.contentType = typeCSV
+		st.ContentType = typeCSV
 	}
 	if list.Next != nil {
-		st.header = map[string]string{"x-next-cursor": memberPages.token(q, list.Next)}
+		st.Header = map[string]string{"x-next-cursor": memberPages.token(q, list.Next)}
 	}
 	return answer{status: http.StatusOK, body: st}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/web"
 )
 
 // Pages of rejects.
@@ -38,15 +39,15 @@ func (s *server) rejects(c *call) (answer, error) {
 	}
 	switch form {
 	case "csv":
-		return answer{http.StatusOK, &stream{contentType: "text/csv; charset=utf-8",
-			header: map[string]string{"Content-Disposition": fmt.Sprintf(`attachment; filename="rejects-%s.csv"`, run)},
-			write:  func(w io.Writer) error { return s.rejectsCSV(c, w, id, run, escaped) }}}, nil
+		return answer{http.StatusOK, &web.Stream{ContentType: "text/csv; charset=utf-8",
+			Header: map[string]string{"Content-Disposition": fmt.Sprintf(`attachment; filename="rejects-%s.csv"`, run)},
+			Write:  func(w io.Writer) error { return s.rejectsCSV(c, w, id, run, escaped) }}}, nil
 	case "ndjson":
-		return answer{http.StatusOK, &stream{contentType: "application/x-ndjson",
-			write: func(w io.Writer) error { return s.rejectsNDJSON(c, w, id, run) }}}, nil
+		return answer{http.StatusOK, &web.Stream{ContentType: "application/x-ndjson",
+			Write: func(w io.Writer) error { return s.rejectsNDJSON(c, w, id, run) }}}, nil
 	}
-	return answer{http.StatusOK, &stream{contentType: "application/json",
-		write: func(w io.Writer) error { return s.rejectsPage(c, w, id, run, limit, start) }}}, nil
+	return answer{http.StatusOK, &web.Stream{ContentType: "application/json",
+		Write: func(w io.Writer) error { return s.rejectsPage(c, w, id, run, limit, start) }}}, nil
 }
 
 // rejectsPage streams a client.RejectList: a thousand rejects may have the text of 64 MiB.

@@ -60,7 +60,7 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 	a, err := rt.do(c)
 	// The caller may be gone; what was done is kept all the same.
 	if end := s.endOnce(context.WithoutCancel(c.Context()), c.actor, key, request, a, err); end != nil {
-		s.logOf(c.Context()).Warn("the answer of a request was not kept: repeated soon, it is refused", "error", end)
+		s.shell.LogOf(c.Context()).Warn("the answer of a request was not kept: repeated soon, it is refused", "error", end)
 	}
 	return a, err
 }

@@ -250,7 +250,7 @@ func (s *server) healthz(w http.ResponseWriter, r *http.Request) {
 // readyz says whether the process takes requests. Why not is for the log alone: the path needs no credentials.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := s.Ready(); err != nil {
-		s.log.Warn("not ready", "error", err)
+		s.Log.Warn("not ready", "error", err)
 		s.write(w, r, http.StatusServiceUnavailable, "application/json", map[string]string{"status": "unavailable"})
 		return
 	}

@@ -5,21 +5,16 @@ package api
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"runtime/debug"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"roster/internal/audience"
 	"roster/internal/auth"
+	"roster/internal/web"
 )
 
 // Config is what the API is made of.
@@ -48,23 +43,15 @@ type Config struct {
 // server answers requests.
 type server struct {
 	Config
-	log      *slog.Logger
+	shell    *web.Shell
 	mux      *http.ServeMux
 	spelling []spelling
-	duration *prometheus.HistogramVec // nil without a Registerer
-	limits   limits
 }
 
 // New returns the handler of the whole API.
 func New(cfg Config) http.Handler {
 	if cfg.Ready == nil {
 		cfg.Ready = func() error { return nil }
-	}
-	if cfg.Served == nil {
-		cfg.Served = func(audience.Scope, int) {}
-	}
-	if cfg.Known == nil {
-		cfg.Known = func(context.Context) {}
 	}
 	if cfg.PageKey == nil {
 		cfg.PageKey = make([]byte, 32)
@@ -73,7 +60,8 @@ func New(cfg Config) http.Handler {
 	if cfg.Metrics == nil {
 		cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	}
-	s := &server{Config: cfg, spelling: []spelling{{"/flowservice/", flowservice + "/"}}, log: cfg.Log, mux: http.NewServeMux(), limits: limits{perSecond: cfg.RateLimit}}
+	s := &server{Config: cfg, spelling: []spelling{{"/flowservice/", flowservice + "/"}}, mux: http.NewServeMux()}
+	s.shell = web.New(web.Config{Name: "api", Log: cfg.Log, Fail: s.fail, Served: cfg.Served, Known: cfg.Known, Registerer: cfg.Registerer, RateLimit: cfg.RateLimit})
 	s.mux.HandleFunc("/", s.nowhere)
 	s.mux.HandleFunc(strings.TrimSuffix(inLanding, "/"), s.nowhere) // which the mux would redirect to the folder
 	for _, r := range s.routes() {
@@ -82,14 +70,7 @@ func New(cfg Config) http.Handler {
 			s.spelling = append(s.spelling, spelling{from: fixed(other), to: fixed(r.path)})
 		}
 	}
-	if cfg.Registerer != nil {
-		s.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "roster_api_request_duration_seconds", Help: "Time to answer a request of the API, by its route and status.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5, 30},
-		}, []string{"method", "route", "status"})
-		cfg.Registerer.MustRegister(s.duration)
-	}
-	return s
+	return s.shell.Handler(http.HandlerFunc(s.route))
 }
 
 // call is one request to a route, and its caller.
@@ -100,82 +81,15 @@ type call struct {
 	values  url.Values // of the query: what the route takes
 }
 
-// maxRequestID bounds the request ids that are taken from clients.
-const maxRequestID = 128
-
-// requestIDHeader is as http.Header spells it.
-const requestIDHeader = "X-Request-Id"
-
-type requestKey struct{}
-
-// request is what log lines tell of the request that a context belongs to.
-type request struct {
-	id    string
-	scope audience.Scope // the caller's, once it is authenticated
-}
-
-// requestOf is the request that ctx belongs to; one without an id when it belongs to none.
-func requestOf(ctx context.Context) *request {
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		return r
-	}
-	return &request{}
-}
-
-// requestID is the id of the request that ctx belongs to.
-func requestID(ctx context.Context) string { return requestOf(ctx).id }
-
-// logOf is the log for lines about the request that ctx belongs to, which tell its id and whose it is.
-func (s *server) logOf(ctx context.Context) *slog.Logger {
-	r, log := requestOf(ctx), s.log
-	if r.id != "" {
-		log = log.With("request", r.id)
-	}
-	if r.scope != (audience.Scope{}) {
-		log = log.With("organization", r.scope.Org, "sandbox", r.scope.Sandbox)
-	}
-	return log
-}
-
-// ServeHTTP gives the request its id, finds its route whichever way the path is spelled, and answers.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := r.Header.Get(requestIDHeader)
-	if !usableRequestID(id) {
-		id = uuid.NewString()
-	}
-	common(w.Header(), id)
-	rec := &recorder{ResponseWriter: w}
-	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id}))
-	started := time.Now()
-	defer s.observe(rec, r, started)
-	defer s.recovered(rec, r)
-	s.route(rec, r)
-}
-
-// common sets the headers of every answer.
-func common(h http.Header, requestID string) {
-	h.Set(requestIDHeader, requestID)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-}
-
 // Crowded answers a request that there is no room for beside others from its address.
 func Crowded(w http.ResponseWriter, _ *http.Request) {
-	id := uuid.NewString()
-	common(w.Header(), id)
+	id := web.Begin(w.Header())
 	err := audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when others have ended")
 	status, body := refusal(err, id)
 	retryAfter(w.Header(), err)
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(status)
 	_, _ = w.Write(encode(body))
-}
-
-// usableRequestID reports whether a client's request id is short and harmless in a log and in a header.
-func usableRequestID(id string) bool {
-	return id != "" && len(id) <= maxRequestID && strings.IndexFunc(id, func(c rune) bool {
-		return c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>'
-	}) < 0
 }
 
 // route hands the request to its route. The mux itself would redirect paths that are spelled otherwise, which
@@ -227,13 +141,11 @@ func (s *server) handler(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		s.Known(r.Context())
-		requestOf(r.Context()).scope = actor.Scope
-		if err := s.limits.take(actor.ClientID, time.Now()); err != nil {
+		if err := s.shell.Authenticated(r.Context(), actor); err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		actor.RequestID = requestID(r.Context())
+		actor.RequestID = web.RequestID(r.Context())
 		c := &call{Request: r, actor: actor, pageKey: s.PageKey}
 		if err := c.parseQuery(w.Header(), rt.takes); err != nil {
 			s.fail(w, r, err)
@@ -247,8 +159,8 @@ func (s *server) handler(rt route) http.Handler {
 		if t, ok := a.body.(oneTimeSecret); ok {
 			a.body = t.body
 		}
-		if st, ok := a.body.(*stream); ok {
-			s.stream(w, r, st)
+		if st, ok := a.body.(*web.Stream); ok {
+			s.shell.Stream(w, r, st)
 			return
 		}
 		if t, ok := a.body.(tagged); ok {
@@ -280,43 +192,4 @@ func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
 		}
 	}
 	return s.Issuer.Authenticate(r.Context(), auth.Headers{Authorization: values[0], APIKey: values[1], Org: values[2], Sandbox: values[3], Remote: r.RemoteAddr})
-}
-
-// recovered answers a request whose handler panicked.
-func (s *server) recovered(w *recorder, r *http.Request) {
-	p := recover()
-	if p == nil {
-		return
-	}
-	if p == http.ErrAbortHandler {
-		panic(p)
-	}
-	s.logOf(r.Context()).Error("a handler panicked", "method", r.Method, "route", r.Pattern, "panic", p, "stack", string(debug.Stack()))
-	if w.status == 0 {
-		status, body := refusal(errors.New("panic"), requestID(r.Context()))
-		s.write(w, r, status, problemType, body)
-	}
-}
-
-// observe records how long the request took.
-func (s *server) observe(w *recorder, r *http.Request, started time.Time) {
-	took := time.Since(started)
-	_, route, _ := strings.Cut(r.Pattern, " ")
-	route = strings.TrimSuffix(route, "{$}")
-	if route == "" {
-		route = "none"
-	}
-	method := r.Method
-	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
-		method = "other"
-	}
-	if s.duration != nil {
-		s.duration.WithLabelValues(method, route, strconv.Itoa(w.status)).Observe(took.Seconds())
-	}
-	if scope := requestOf(r.Context()).scope; scope != (audience.Scope{}) {
-		s.Served(scope, w.status)
-	}
-	if s.log.Enabled(r.Context(), slog.LevelDebug) { // the log of a request costs more than to ask, and most lines are not wanted
-		s.logOf(r.Context()).Debug("request", "method", method, "route", route, "status", w.status, "took", took)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 	"roster/internal/meta"
+	"roster/internal/web"
 )
 
 // audienceSorts are the attributes that /core/ups/audiences can be sorted by.
@@ -259,7 +260,7 @@ func (s *server) bulkUPSAudiences(c *call) (answer, error) {
 			body.Results[string(id)] = upsAudience(&a, &sandbox)
 			continue
 		}
-		_, body.Results[string(id)] = refusal(audience.Errorf(audience.NotFound, "audience %.64q does not exist", string(id)), requestID(c.Context()))
+		_, body.Results[string(id)] = refusal(audience.Errorf(audience.NotFound, "audience %.64q does not exist", string(id)), web.RequestID(c.Context()))
 	}
 	return answer{http.StatusMultiStatus, body}, nil
 }

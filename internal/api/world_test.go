@@ -70,7 +70,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, service: newFake(), metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}}
-	w.handler = New(Config{Service: w.service, Issuer: issuer, Log: slog.New(slog.NewTextHandler(&syncWriter{w: w.log}, nil)), Registerer: w.metrics, Version: "v1.2.3-<test>"})
+	log := slog.New(slog.NewTextHandler(&syncWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.handler = New(Config{Service: w.service, Issuer: issuer, Log: log, Registerer: w.metrics, Version: "v1.2.3-<test>"})
 	if w.token, _, err = issuer.Token(t.Context(), "192.0.2.1:1", clientID, secret); err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 var allowed = map[string][]string{
 	"api":                          {},
 	"client":                       {},
-	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/tabular"},                                                                       // auth: `verify` checks receipts; tabular: `import` infers columns before there is an audience
-	"internal/api":                 {"api", "client", "internal/auth", "internal/background", "internal/control", "internal/landing", "internal/meta", "internal/source"}, // the OpenAPI file, the wire types, run queries, uploads, their objects
+	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/tabular"},                                                                // auth: `verify` checks receipts; tabular: `import` infers columns before there is an audience
+	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/meta", "internal/source", "internal/web"}, // the OpenAPI file, the wire types, run queries, uploads, their objects
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
 	"internal/background":          {},                                 // threads of long work: whoever computes for long has it
@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"internal/netguard":            {},
 	"internal/webhook":             {"internal/netguard"}, // the refusal of an address, which is told apart from other failures
 	"internal/tabular":             {"internal/background", "internal/identity", "internal/pgp", "internal/unpack"},
+	"internal/web":                 {"internal/background"}, // background: large answers give way
 	"internal/unpack":              {"internal/background", "internal/pgp"},
 	"internal/pgp":                 {},
 	"bench/api":                    {"bench/server"},
@@ -86,7 +87,7 @@ var confined = map[string][]string{
 	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},
-	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/source/bucket", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/source/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
 	"database/sql":                      {"bench/api", "internal/app", "internal/control", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 

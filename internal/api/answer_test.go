@@ -12,30 +12,6 @@ import (
 	"roster/internal/audience"
 )
 
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	l := limits{perSecond: 2}
-	now := testNow
-	for i, want := range []bool{true, true, false, false} {
-		if err := l.take("a", now); (err == nil) != want {
-			t.Fatalf("request %d: %v", i, err)
-		}
-	}
-	if err := l.take("b", now); err != nil {
-		t.Fatalf("another client: %v", err)
-	}
-	err := l.take("a", now)
-	if e := audience.AsError(err); e.Code != audience.TooMany || e.RetryAfter != 500*time.Millisecond {
-		t.Fatalf("refused with %v, retry after %v", err, e.RetryAfter)
-	}
-	if err := l.take("a", now.Add(500*time.Millisecond)); err != nil {
-		t.Fatalf("half a second later: %v", err)
-	}
-	if err := new(limits).take("a", now); err != nil {
-		t.Fatalf("without a limit: %v", err)
-	}
-}
-
 // TestTooMany tells a client when to come back.
 func TestTooMany(t *testing.T) {
 	t.Parallel()

@@ -1,62 +1,50 @@
-package api
+package web
 
 import (
 	"io"
 	"net/http"
 
-	"github.com/klauspost/compress/gzhttp"
-	"github.com/klauspost/compress/gzip"
-
 	"roster/internal/background"
 )
 
-// stream is an answer of any length, which is sent while it is made, and compressed by gzip where the client
+// Stream is an answer of any length. It is sent while it is made, and compressed by gzip where the client
 // accepts that. It may take as long as the client goes on reading, which package edge sees to.
-type stream struct {
-	contentType string
-	header      map[string]string // further headers
-	// write writes the body, in large parts. Its error before the first byte becomes a refusal; a later one breaks
+type Stream struct {
+	ContentType string
+	Header      map[string]string // further headers
+	// Write writes the body, in large parts. An error before the first byte fails the request; a later one breaks
 	// the connection off, so that nobody takes a part for the whole.
-	write func(w io.Writer) error
+	Write func(w io.Writer) error
 }
 
-// compress wraps a handler whose answers may be compressed.
-var compress = func() func(http.Handler) http.HandlerFunc {
-	wrap, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(false))
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return wrap
-}()
-
-// stream sends a streamed answer.
-func (s *server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
+// Stream sends a streamed answer.
+func (s *Shell) Stream(w http.ResponseWriter, r *http.Request, st *Stream) {
 	compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.streamTo(w, r, st) })).ServeHTTP(w, r)
 }
 
-func (s *server) streamTo(w http.ResponseWriter, r *http.Request, st *stream) {
-	w.Header().Set("Content-Type", st.contentType)
-	for name, value := range st.header {
+func (s *Shell) streamTo(w http.ResponseWriter, r *http.Request, st *Stream) {
+	w.Header().Set("Content-Type", st.ContentType)
+	for name, value := range st.Header {
 		w.Header().Set(name, value)
 	}
 	out := &begun{w: w}
 	defer out.end()
 	var err error
 	if r.Method != http.MethodHead {
-		err = apart(func() error { return st.write(out) })
+		err = apart(func() error { return st.Write(out) })
 	}
 	switch {
 	case err == nil && !out.yet:
 		w.WriteHeader(http.StatusOK)
 	case err == nil:
 	case !out.yet:
-		for name := range st.header {
+		for name := range st.Header {
 			w.Header().Del(name)
 		}
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 	default:
 		if r.Context().Err() == nil {
-			s.logOf(r.Context()).Error("an answer broke off", "route", r.Pattern, "error", err)
+			s.LogOf(r.Context()).Error("an answer broke off", "route", r.Pattern, "error", err)
 		}
 		panic(http.ErrAbortHandler)
 	}
