@@ -16,6 +16,7 @@ import (
 	"roster/client"
 	"roster/internal/app"
 	"roster/internal/audience"
+	"roster/internal/importing"
 )
 
 // demo is a demonstration in progress. Everything it learns of Roster comes over HTTP.
@@ -140,7 +141,7 @@ func (d *demo) submit(ctx context.Context) error {
 	}
 	d.called("%s, audienceId %s", task.Status, task.AudienceID)
 	if task.Status != client.Success {
-		return &exitError{exitFailed, fmt.Errorf("the submit ended %s: %s", task.Status, failureText(task.Error))}
+		return &exitError{exitFailed, fmt.Errorf("the submit ended %s: %s", task.Status, importing.FailureText(task.Error))}
 	}
 	d.audience = task.AudienceID
 	return nil
@@ -192,7 +193,7 @@ func (d *demo) ingest(ctx context.Context, i int) error {
 	}
 	d.called("runId %s, only what no run has read yet", started.RunID)
 	p := newProgress(d.progressTo, runSteps...)
-	run, err := watchRun(ctx, d.client, d.audience, started.RunID, p)
+	run, err := importing.Watch(ctx, d.client, d.audience, started.RunID, p.update)
 	p.finish()
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (d *demo) ingest(ctx context.Context, i int) error {
 	took := time.Since(began)
 	d.called("%s in %s", run.Status, seconds(took))
 	if run.Status != client.Success {
-		return &exitError{exitRunFailed, fmt.Errorf("run %s ended %s: %s", run.RunID, run.Status, failureText(run.Error))}
+		return &exitError{exitRunFailed, fmt.Errorf("run %s ended %s: %s", run.RunID, run.Status, importing.FailureText(run.Error))}
 	}
 	want := d.sample.days[i]
 	for _, stage := range run.Details {
@@ -209,7 +210,7 @@ func (d *demo) ingest(ctx context.Context, i int) error {
 		d.check("stage "+stage.Stage, stage.Status, client.Success)
 	}
 	d.check("stages", len(run.Details), 2)
-	rows, members := rowsOf(run), membersOf(run)
+	rows, members := importing.RowsOf(run), importing.MembersOf(run)
 	d.check("the rows of "+want.name, audience.Rows(rows), want.rows)
 	d.check("the members after "+want.name, audience.Members(members), want.members)
 	d.checkRejects(run, want)

@@ -4,41 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"roster/client"
 	"roster/internal/app"
-	"roster/internal/audience"
+	"roster/internal/importing"
 )
-
-// importOptions are the flags of an import.
-type importOptions struct {
-	file, name          string
-	identities          []string
-	columns             []string
-	fields              []string
-	deleteColumn        string
-	server, credentials string
-	full, changes       bool
-	ttl                 *int // nil when it was not given
-	createNamespace     bool
-	format              formatFlags
-	maxRejected         *float64 // nil when it was not given
-	keepRejectedRows    bool
-	anyIdentity         bool
-	expressActivation   bool
-	dryRun, force       bool
-	receipt             string // a file to write the run's receipt to, or ""
-	json                bool
-}
 
 func newImport() *cobra.Command {
 	var o importOptions
-	var ttl int
-	var maxRejected float64
 	cmd := &cobra.Command{
 		Use:   "import FILE --name NAME [--identity COLUMN=NAMESPACE]",
 		Short: "Import a file of people into an audience",
@@ -57,12 +37,6 @@ func newImport() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
-			if cmd.Flags().Changed("ttl") {
-				o.ttl = &ttl
-			}
-			if cmd.Flags().Changed("max-rejected") {
-				o.maxRejected = &maxRejected
-			}
 			cfg, err := loadConfig(cmd)
 			if err != nil {
 				return err
@@ -70,61 +44,15 @@ func newImport() *cobra.Command {
 			return runImport(cmd, o, cfg)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.name, "name", "", "`NAME` of the audience")
-	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, `COLUMN=NAMESPACE`, such as email=Email; may be given several times: the first one given makes a member. An audience that exists has its own")
-	f.StringSliceVar(&o.columns, "columns", nil, "`NAMES` of the columns that are wanted, with commas between them; all when absent")
-	f.StringArrayVar(&o.fields, "field", nil, "type of a column, `NAME=TYPE`, instead of the one found out; with --no-header, one for each column in their order names them")
-	f.StringVar(&o.deleteColumn, "delete", "", "`COLUMN` that removes the member of its row when it is true or not 0")
-	f.BoolVar(&o.full, "full", false, "the file is the complete list: members that are not in it leave")
-	f.BoolVar(&o.changes, "changes", false, "the file is changes: nobody leaves but by the delete column")
-	f.BoolVar(&o.changes, "differential", false, "the same as --changes")
-	f.IntVar(&ttl, "ttl", audience.DefaultTTLDays, "`DAYS` that a member lives after the last run that brought it, 1 to 90")
-	f.BoolVar(&o.createNamespace, "create-namespace", false, "create identity namespaces that do not exist")
-	o.format.add(f)
-	f.Float64Var(&maxRejected, "max-rejected", audience.DefaultMaxRejectedPercent, "`PERCENT` of rows that may be rejects; more stop the run")
-	f.BoolVar(&o.anyIdentity, "allow-any-identity", false, "take values for identities that cannot be one, such as an e-mail address without @, n/a, or several in one; else they are rejects")
-	f.BoolVar(&o.expressActivation, "express-activation", false, "rows of one person stay separate members that differ in the second identity; only of an audience that the command creates")
-	f.BoolVar(&o.keepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
-	f.BoolVar(&o.dryRun, "dry-run", false, "say what would happen and change nothing")
-	f.BoolVar(&o.force, "force", false, "let the run pass guards that stop it")
-	f.StringVar(&o.receipt, "receipt", "", "`FILE` to write the run's signed receipt to (see roster verify)")
-	f.StringVar(&o.server, "server", "", "address (`URL`) of a server to upload the file to")
-	f.StringVar(&o.credentials, "credentials", "", "credentials `FILE` for --server")
-	f.BoolVar(&o.json, "json", false, "print one JSON document to standard output")
+	o.addFlags(cmd.Flags())
 	addSettings(cmd, "data-dir", "memory", "database-url", "debug-listen")
 	return cmd
 }
 
-// check finds what is wrong with the flags together.
-func (o importOptions) check() error {
-	switch {
-	case o.name == "":
-		return usagef("--name is missing: the name of the audience")
-	case o.full && o.changes:
-		return usagef("--full and --changes exclude each other")
-	case o.maxRejected != nil && (*o.maxRejected < 0 || *o.maxRejected > 100):
-		return usagef("--max-rejected %g is no percentage", *o.maxRejected)
-	}
-	return (&connector{server: o.server, credentials: o.credentials}).checkServer()
-}
-
-// importResult is what an import did; with --json it is the document on standard output.
-type importResult struct {
-	Audience        string         `json:"audience"`
-	AudienceID      string         `json:"audienceId,omitempty"`
-	Created         bool           `json:"created"`         // by this command
-	Resumed         bool           `json:"resumed"`         // waited for a run that was in progress
-	AlreadyImported bool           `json:"alreadyImported"` // a run had read this version of the file before
-	Server          string         `json:"server,omitempty"`
-	Fields          []client.Field `json:"fields,omitempty"`
-	MissingColumns  []string       `json:"missingColumns,omitempty"` // fields of the audience that the file does not have
-	Widened         []widened      `json:"widened,omitempty"`        // columns whose types the sample had not shown
-	Hints           []string       `json:"hints,omitempty"`          // columns of text that may be numbers or dates
-	Seconds         float64        `json:"seconds"`
-	Run             *client.Run    `json:"run,omitempty"`
-	DryRun          *rehearsal     `json:"dryRun,omitempty"` // of an audience that does not exist yet
-	Error           *importError   `json:"error,omitempty"`
+// importDocument is the document on standard output with --json.
+type importDocument struct {
+	importing.Result
+	Error *importError `json:"error,omitempty"`
 }
 
 type importError struct {
@@ -133,41 +61,162 @@ type importError struct {
 	Message  string `json:"message"`
 }
 
+// importer is an import from the command line.
+type importer struct {
+	flags importOptions
+	*importing.Import
+	cfg      app.Config
+	terminal *terminal
+}
+
 // runImport imports and reports. People read standard output, unless --json has it.
 func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
-	if err := errors.Join(o.check(), o.format.check()); err != nil {
+	if err := o.read(cmd.Flags()); err != nil {
 		return err
 	}
-	im := &importer{importOptions: o, cfg: cfg, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), began: time.Now()}
-	im.asks = !o.json && isTerminal(im.in) && isTerminal(im.out)
+	t := &terminal{name: o.Name, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr()}
+	t.asks = !o.json && isTerminal(t.in) && isTerminal(t.out)
 	if o.json {
-		im.out = io.Discard
+		t.out = io.Discard
 	}
-	im.result.Audience = o.name
-	err := im.unreachable(im.run(cmd.Context()))
-	im.progress.finish()
-	im.result.Seconds = time.Since(im.began).Seconds()
-	if err == nil && im.result.Run != nil {
-		err = im.report()
+	im, began := &importer{flags: o, cfg: cfg, terminal: t}, time.Now()
+	result := importing.Result{Audience: o.Name}
+	err := im.run(cmd.Context())
+	t.bar.finish()
+	if im.Import != nil {
+		err = im.unreachable(err)
+		if err != nil && cmd.Context().Err() != nil && im.RunID != "" && im.Result.Run == nil {
+			fmt.Fprintf(t.notes, "Run %s goes on when the same command is started again.\n", im.RunID)
+		}
+		if reported := im.report(err); err == nil {
+			err = reported
+		}
+		result = im.Result
 	}
+	result.Seconds = time.Since(began).Seconds()
 	if o.json {
-		return errors.Join(err, printJSON(cmd.Context(), cmd.OutOrStdout(), im.result, err))
+		return errors.Join(err, printJSON(cmd.Context(), cmd.OutOrStdout(), result, err))
 	}
 	return err
 }
 
-// printJSON writes the result, with the error if there is one, and marks the error as reported.
-func printJSON(ctx context.Context, out io.Writer, result importResult, err error) error {
+// run goes from the file to the end of a run.
+func (im *importer) run(ctx context.Context) error {
+	content, file, err := openFile(im.flags.file)
 	if err != nil {
-		result.Error = &importError{ExitCode: exitCode(ctx, err), Message: err.Error()}
+		return err
+	}
+	defer content.Close()
+	im.terminal.file = filepath.Base(file.Path)
+	im.Import = importing.New(ctx, im.flags.Request, file, im.terminal)
+	if im.flags.server == "" && !app.IsDataDir(im.cfg.DataDir) { // before a data directory is made
+		if err := im.Creatable(ctx); err != nil {
+			return err
+		}
+	}
+	im.cfg.LocalRoots = append(im.cfg.LocalRoots, filepath.Dir(file.Path)) // which a server in this process reads
+	conn, stop, err := im.connect(ctx)
+	if err != nil {
+		return err
+	}
+	im.Result.Server = conn.client.BaseURL
+	err = im.Into(ctx, conn.client, conn.own != nil)
+	var mismatch *importing.MismatchError
+	switch {
+	case errors.As(err, &mismatch):
+		err = usagef("%w. Correct the file or the flags, choose another --name, or delete the audience first: roster audience delete %q", mismatch, im.Name)
+	case err == nil:
+		err = im.saveReceipt(ctx, conn.client)
+	}
+	return errors.Join(err, stop())
+}
+
+// openFile opens the file and finds where it lies.
+func openFile(name string) (*os.File, importing.File, error) {
+	if err := isFile(name); err != nil {
+		return nil, importing.File{}, err
+	}
+	abs, err := filepath.Abs(name)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return nil, importing.File{}, usagef("%w", named(err))
+	}
+	f, err := os.Open(abs)
+	if err != nil {
+		return nil, importing.File{}, usagef("%w", named(err))
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, importing.File{}, errors.Join(err, f.Close())
+	}
+	return f, importing.File{Name: name, Path: abs, Size: info.Size(), Modified: info.ModTime(), Content: f}, nil
+}
+
+// connect finds the server. A dry run without a data directory works on one of its own, and leaves nothing.
+func (im *importer) connect(ctx context.Context) (_ *connection, stop func() error, err error) {
+	remove := func() error { return nil }
+	if im.DryRun && im.flags.server == "" && !app.IsDataDir(im.cfg.DataDir) {
+		dir, err := os.MkdirTemp("", "roster-dry-run-")
+		if err != nil {
+			return nil, nil, err
+		}
+		remove = func() error { return os.RemoveAll(dir) }
+		im.cfg = app.Config{DataDir: dir, Memory: im.cfg.Memory, LogLevel: im.cfg.LogLevel}
+	}
+	conn, err := connector{server: im.flags.server, credentials: im.flags.credentials, cfg: im.cfg, out: im.terminal.out, log: im.terminal.notes}.connect(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	if conn.own == nil {
+		conn.client.Patience, conn.client.OnOutage = patience, func(reason error) { im.terminal.outage(conn.client.BaseURL, reason) }
+	}
+	return conn, func() error { return errors.Join(conn.close(), remove()) }, nil
+}
+
+// saveReceipt writes the receipt of a run that has one to the file that was asked for.
+func (im *importer) saveReceipt(ctx context.Context, c *client.Client) error {
+	run := im.Result.Run
+	if im.flags.receipt == "" || run == nil || im.Result.AlreadyImported || run.Status != client.Success || run.DryRun {
+		return nil
+	}
+	signed, err := c.Receipt(ctx, run.AudienceID, run.RunID)
+	if err != nil {
+		return fmt.Errorf("the run ended SUCCESS, but its receipt cannot be read: %w", err)
+	}
+	text, err := json.Marshal(signed)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(im.flags.receipt, append(text, '\n'), 0o600)
+}
+
+// unreachable adds to the error about a server that does not answer what goes on without the command, and how to look.
+func (im *importer) unreachable(err error) error {
+	var gone *client.UnreachableError
+	switch {
+	case !errors.As(err, &gone):
+		return err
+	case im.RunID != "":
+		return fmt.Errorf("%w. Run %s goes on without this command when the server is back; the same command, started again, waits for its end", err, im.RunID)
+	}
+	return fmt.Errorf("%w. No run was started; the same command, started again, goes on where this one ended", err)
+}
+
+// printJSON writes the result, with the error if there is one, and marks the error as reported.
+func printJSON(ctx context.Context, out io.Writer, result importing.Result, err error) error {
+	doc := importDocument{Result: result}
+	if err != nil {
+		doc.Error = &importError{ExitCode: exitCode(ctx, err), Message: err.Error()}
 		var refused *client.APIError
 		if errors.As(err, &refused) {
-			result.Error.Code = refused.Code
+			doc.Error.Code = refused.Code
 		}
 	}
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
-	if printErr := enc.Encode(result); printErr != nil || err == nil {
+	if printErr := enc.Encode(doc); printErr != nil || err == nil {
 		return printErr
 	}
 	return errReported

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"roster/client"
+	"roster/internal/importing"
 )
 
 // theAudience finds an audience by its exact name, which must be there.
@@ -20,31 +21,6 @@ func theAudience(ctx context.Context, c *client.Client, name string) (client.Aud
 		return a, usagef("there is no audience %q; did you mean %q?", name, alike[0])
 	}
 	return a, usagef("there is no audience %q; roster audience list shows those that there are", name)
-}
-
-// watchRun waits for the end of a run and shows its progress meanwhile.
-func watchRun(ctx context.Context, c *client.Client, audience, run string, p *progress) (client.Run, error) {
-	return c.WaitRun(ctx, audience, run, func(r client.Run) {
-		if r.Progress != nil && r.Status == client.Processing {
-			p.update(r.Progress.Step, r.Progress.BytesDone, r.Progress.BytesTotal, r.Progress.Rows)
-		}
-	})
-}
-
-// rowsOf returns a run's ledger of rows; a run without one has counted nothing.
-func rowsOf(r client.Run) client.Rows {
-	if r.Rows == nil {
-		return client.Rows{}
-	}
-	return *r.Rows
-}
-
-// membersOf returns a run's ledger of members; a run without one has counted none.
-func membersOf(r client.Run) client.Members {
-	if r.Members == nil {
-		return client.Members{}
-	}
-	return *r.Members
 }
 
 // printLedger writes the ledgers of runs side by side. A run that failed before it counted members has none but of what
@@ -65,7 +41,7 @@ func printLedger(w io.Writer, indent string, runs ...client.Run) {
 	line := func(name string, value func(client.Rows, client.Members) int64) {
 		cells := []string{name}
 		for _, r := range runs {
-			cells = append(cells, count(value(rowsOf(r), membersOf(r))))
+			cells = append(cells, count(value(importing.RowsOf(r), importing.MembersOf(r))))
 		}
 		lines = append(lines, cells)
 	}
@@ -98,18 +74,10 @@ func printRejects(w io.Writer, indent string, runs ...client.Run) {
 		for _, x := range r.Rejects {
 			lines = append(lines, []string{fmt.Sprintf("%s:%d", x.File, x.Line), x.Column, x.Code, x.Reason})
 		}
-		more += rowsOf(r).Rejected - int64(len(r.Rejects))
+		more += importing.RowsOf(r).Rejected - int64(len(r.Rejects))
 	}
 	table(w, indent, lines)
 	if more > 0 {
 		fmt.Fprintf(w, "%sand %s more\n", indent, count(more))
 	}
-}
-
-// failureText is why a task or a run failed, for people.
-func failureText(f *client.Failure) string {
-	if f == nil {
-		return "no reason was given"
-	}
-	return f.Code + ": " + f.Detail
 }

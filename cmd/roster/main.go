@@ -18,6 +18,7 @@ import (
 
 	"roster/client"
 	"roster/internal/app"
+	"roster/internal/importing"
 )
 
 // Exit codes.
@@ -85,10 +86,16 @@ var errReported = errors.New("already reported")
 // exitCode maps an error to the exit code of the process.
 func exitCode(ctx context.Context, err error) int {
 	var exit *exitError
+	var usage *importing.UsageError
+	var run *importing.RunError
 	var refused *client.APIError
 	switch {
 	case errors.As(err, &exit):
 		return exit.code
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &run):
+		return exitRunFailed
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitInterrupted
 	case errors.As(err, &refused):

@@ -1,12 +1,10 @@
-package main
+package importing
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"roster/client"
@@ -14,8 +12,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// widened is a column whose type does not fit rows behind the sample that it was found in.
-type widened struct {
+// Widened is a column whose type does not fit rows behind the sample that it was found in.
+type Widened struct {
 	Column string `json:"column"`
 	From   string `json:"from"`
 	To     string `json:"to"`
@@ -30,12 +28,12 @@ var wider = map[audience.Type]audience.Type{
 }
 
 // widen reads the whole file by the types that were found in its first rows, and gives columns that have other values a
-// wider type, before an audience is made whose types stay. On a terminal it asks first.
-func (im *importer) widen(ctx context.Context) error {
+// wider type, before an audience is made whose types stay. It asks first.
+func (im *Import) widen(ctx context.Context) error {
 	if !im.found.More {
 		return nil // the sample was the whole file
 	}
-	fields := slices.Clone(im.result.Fields)
+	fields := slices.Clone(im.Result.Fields)
 	for {
 		misfits, err := im.misfits(ctx, fields)
 		if err != nil {
@@ -50,41 +48,32 @@ func (im *importer) widen(ctx context.Context) error {
 				continue
 			}
 			to := wider[audience.Type(fields[i].Type)]
-			im.noteWidened(widened{Column: fields[i].Name, From: fields[i].Type, To: string(to), Line: rj.Line, Reason: rj.Reason})
+			im.noteWidened(Widened{Column: fields[i].Name, From: fields[i].Type, To: string(to), Line: rj.Line, Reason: rj.Reason})
 			fields[i].Type, fields[i].Proposed = string(to), to != audience.String
 		}
 	}
-	if len(im.result.Widened) == 0 {
+	if len(im.Result.Widened) == 0 {
 		return nil
 	}
-	fmt.Fprintf(im.out, "\nRows behind the first %s have values that the types found do not fit:\n", count(int64(im.found.Rows)))
-	for _, w := range im.result.Widened {
-		fmt.Fprintf(im.out, "  %s: %s instead of %s, for line %d (%s); --field %s=%s keeps it\n", w.Column, w.To, w.From, w.Line, w.Reason, w.Column, w.From)
+	if take, err := im.person.AskWider(ctx, im.found.Rows, im.Result.Widened); err != nil {
+		return err
+	} else if !take {
+		im.Result.Widened = nil
+		return nil
 	}
-	if im.asks {
-		fmt.Fprint(im.out, "Take the wider types? Otherwise such rows are rejects. [Y/n] ")
-		answer, err := readLine(ctx, im.in)
-		if err != nil {
-			return err
-		}
-		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "n") {
-			im.result.Widened = nil
-			return nil
-		}
-	}
-	im.result.Fields = fields
+	im.Result.Fields = fields
 	return nil
 }
 
 // noteWidened adds to what was widened; a column that was before goes on to a wider type yet.
-func (im *importer) noteWidened(w widened) {
-	for i := range im.result.Widened {
-		if old := &im.result.Widened[i]; old.Column == w.Column {
+func (im *Import) noteWidened(w Widened) {
+	for i := range im.Result.Widened {
+		if old := &im.Result.Widened[i]; old.Column == w.Column {
 			old.To = w.To
 			return
 		}
 	}
-	im.result.Widened = append(im.result.Widened, w)
+	im.Result.Widened = append(im.Result.Widened, w)
 }
 
 // errAllMisfit ends a reading that has nothing left to find.
@@ -92,7 +81,7 @@ var errAllMisfit = errors.New("no proposed type fits")
 
 // misfits reads the whole file and returns the first reject of each column whose type was proposed. A row has one reject, so
 // that columns may be missing.
-func (im *importer) misfits(ctx context.Context, fields []client.Field) (map[string]tabular.Reject, error) {
+func (im *Import) misfits(ctx context.Context, fields []client.Field) (map[string]tabular.Reject, error) {
 	proposed := map[string]bool{}
 	var columns []tabular.Column
 	for _, f := range fields {
@@ -129,15 +118,10 @@ func (im *importer) misfits(ctx context.Context, fields []client.Field) (map[str
 }
 
 // readAll reads the whole file.
-func (im *importer) readAll(ctx context.Context, columns []tabular.Column, format audience.Format, emit tabular.Emit) error {
-	f, err := os.Open(im.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = tabular.Read(ctx, stored(f, im.info.Size()), columns, tabular.Options{Format: format}, emit)
+func (im *Import) readAll(ctx context.Context, columns []tabular.Column, format audience.Format, emit tabular.Emit) error {
+	_, err := tabular.Read(ctx, im.file.stored(), columns, tabular.Options{Format: format}, emit)
 	if file := (*tabular.FileError)(nil); errors.As(err, &file) {
-		return fmt.Errorf("%s: %w", im.file, err)
+		return fmt.Errorf("%s: %w", im.file.Name, err)
 	}
 	return err
 }

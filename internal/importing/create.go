@@ -1,11 +1,10 @@
-package main
+package importing
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,69 +16,69 @@ import (
 
 // resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not
 // exist, if that was asked for.
-func (im *importer) resolveNamespaces(ctx context.Context) error {
-	known, err := im.client.Namespaces(ctx)
+func (im *Import) resolveNamespaces(ctx context.Context) error {
+	known, err := im.api.Namespaces(ctx)
 	if err != nil {
 		return err
 	}
-	for i, f := range im.result.Fields {
+	for i, f := range im.Result.Fields {
 		if f.IdentityNs == "" {
 			continue
 		}
 		at := slices.IndexFunc(known, func(n client.Namespace) bool { return strings.EqualFold(n.Code, f.IdentityNs) })
 		if at >= 0 {
-			im.result.Fields[i].IdentityNs = known[at].Code
+			im.Result.Fields[i].IdentityNs = known[at].Code
 			continue
 		}
-		if !im.createNamespace {
+		if !im.CreateNamespace {
 			codes := make([]string, len(known))
 			for j, n := range known {
 				codes[j] = n.Code
 			}
-			return usagef("there is no identity namespace %q; --create-namespace creates it, and these exist: %s", f.IdentityNs, strings.Join(codes, ", "))
+			return usagef("there is no identity namespace %q; %s creates it, and these exist: %s", f.IdentityNs, im.option("createNamespace"), strings.Join(codes, ", "))
 		}
-		if im.dryRun {
-			fmt.Fprintf(im.out, "The identity namespace %s would be created.\n", f.IdentityNs)
+		if im.DryRun {
+			im.tell("The identity namespace %s would be created.", f.IdentityNs)
 			continue
 		}
-		made, err := im.client.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: byImport})
+		made, err := im.api.CreateNamespace(ctx, client.NewNamespace{Name: f.IdentityNs, Code: f.IdentityNs, IDType: "Cross_device", Description: byImport})
 		if err != nil {
 			return err
 		}
 		known = append(known, made)
-		fmt.Fprintf(im.out, "Created the identity namespace %s.\n", made.Code)
+		im.tell("Created the identity namespace %s.", made.Code)
 	}
 	return nil
 }
 
 // checkPairs refuses an audience whose members would be pairs of identities when the fields have no second one.
-func (im *importer) checkPairs() error {
-	first := primary(im.result.Fields)
-	if !im.expressActivation || primary(im.result.Fields[first+1:]) >= 0 {
+func (im *Import) checkPairs() error {
+	first := primary(im.Result.Fields)
+	if !im.ExpressActivation || primary(im.Result.Fields[first+1:]) >= 0 {
 		return nil
 	}
-	return usagef("--express-activation needs a second --identity: it tells the rows of one person apart")
+	return usagef("%s needs a second %s: it tells the rows of one person apart", im.option("expressActivation"), im.option("identities"))
 }
 
 // create submits the audience and waits until it exists. When its name is taken already, an import that was
 // killed right after its submit, or another one, is creating it.
-func (im *importer) create(ctx context.Context) (client.Audience, error) {
+func (im *Import) create(ctx context.Context) (client.Audience, error) {
 	if err := im.checkPairs(); err != nil {
 		return client.Audience{}, err
 	}
 	source := client.SourceParams{Path: im.landingPath(), Type: "file", SourceType: audience.SourceTypeCloud, CloudType: audience.CloudLanding,
-		Format: im.format.submitted()}
+		Format: im.submitted()}
 	if im.inPlace {
 		id, err := im.folderConnection(ctx)
 		if err != nil {
 			return client.Audience{}, err
 		}
-		source.Path, source.BaseConnectionID, source.CloudType = filepath.Base(im.path), id, ""
+		source.Path, source.BaseConnectionID, source.CloudType = im.file.base(), id, ""
 	} else if err := im.upload(ctx, source.Path); err != nil { // the submit checks that the path exists
 		return client.Audience{}, err
 	}
-	submitted, err := im.client.SubmitAudience(ctx, client.NewAudience{ExpressActivation: &im.expressActivation, Name: im.name, Fields: im.result.Fields, TTLInDays: im.ttl,
-		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload, Guards: im.guards(nil), KeepRejectedRows: im.keepRejectedRows})
+	submitted, err := im.api.SubmitAudience(ctx, client.NewAudience{ExpressActivation: &im.ExpressActivation, Name: im.Name, Fields: im.Result.Fields, TTLInDays: im.TTLDays,
+		SourceSpec: client.SourceSpec{SourceParams: source}, OriginName: audience.OriginUpload, Guards: im.guards(nil), KeepRejectedRows: im.KeepRejectedRows})
 	var refused *client.APIError
 	if errors.As(err, &refused) && refused.Code == client.CodeDuplicate {
 		return im.awaitAudience(ctx, err)
@@ -87,22 +86,22 @@ func (im *importer) create(ctx context.Context) (client.Audience, error) {
 	if err != nil {
 		return client.Audience{}, err
 	}
-	task, err := im.client.WaitTask(ctx, submitted.TaskID)
+	task, err := im.api.WaitTask(ctx, submitted.TaskID)
 	if err != nil {
 		return client.Audience{}, err
 	}
 	if task.Status != client.Success {
-		return client.Audience{}, fmt.Errorf("the audience could not be created: %s", failureText(task.Error))
+		return client.Audience{}, fmt.Errorf("the audience could not be created: %s", FailureText(task.Error))
 	}
-	im.result.Created = true
-	fmt.Fprintf(im.out, "Created the audience %q (%s).\n", im.name, task.AudienceID)
-	return im.client.Audience(ctx, task.AudienceID)
+	im.Result.Created = true
+	im.tell("Created the audience %q (%s).", im.Name, task.AudienceID)
+	return im.api.Audience(ctx, task.AudienceID)
 }
 
 // awaitAudience waits for an audience whose name is taken by a submit in progress.
-func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audience, error) {
+func (im *Import) awaitAudience(ctx context.Context, taken error) (client.Audience, error) {
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		a, _, found, err := im.client.AudienceNamed(ctx, im.name)
+		a, _, found, err := im.api.AudienceNamed(ctx, im.Name)
 		if err != nil {
 			return a, err
 		}
@@ -125,45 +124,39 @@ func (im *importer) awaitAudience(ctx context.Context, taken error) (client.Audi
 
 // landingPath is the place in the landing zone of files for this audience: always the same, so that the next
 // file takes the place of the one before.
-func (im *importer) landingPath() string {
+func (im *Import) landingPath() string {
 	slug := strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
 			return r
 		}
 		return '-'
-	}, strings.ToLower(im.name))
+	}, strings.ToLower(im.Name))
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(im.name))
+	_, _ = h.Write([]byte(im.Name))
 	return fmt.Sprintf("imports/%.80s-%08x.csv", slug, h.Sum32())
 }
 
 // folderConnection returns the connection to the file's folder, which it creates when there is none.
-func (im *importer) folderConnection(ctx context.Context) (string, error) {
-	folder := filepath.Dir(im.path)
+func (im *Import) folderConnection(ctx context.Context) (string, error) {
+	folder := filepath.Dir(im.file.Path)
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(folder))
 	name := fmt.Sprintf("import from %.150s (%016x)", filepath.Base(folder), h.Sum64())
-	ref, err := im.client.CreateConnection(ctx, client.NewConnection{Name: name, Description: byImport,
+	ref, err := im.api.CreateConnection(ctx, client.NewConnection{Name: name, Description: byImport,
 		Auth:           &client.ConnectionAuth{SpecName: "none", Params: client.ConnectionParams{"root": folder}},
 		ConnectionSpec: client.ConnectionSpec{ID: audience.SpecLocal, Version: "1.0"}})
 	var refused *client.APIError
 	if !errors.As(err, &refused) || refused.Code != client.CodeDuplicate {
 		return ref.ID, err
 	}
-	conn, found, err := im.client.ConnectionNamed(ctx, name)
+	conn, found, err := im.api.ConnectionNamed(ctx, name)
 	if err == nil && !found {
 		err = refused // it was deleted in between
 	}
 	return conn.ID, err
 }
 
-func (im *importer) upload(ctx context.Context, path string) error {
-	f, err := os.Open(im.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	p := im.showProgress(uploadStep)
-	_, err = im.client.UploadFile(ctx, path, f, im.info.Size(), func(sent int64) { p.update("upload", sent, im.info.Size(), 0) })
+func (im *Import) upload(ctx context.Context, path string) error {
+	_, err := im.api.UploadFile(ctx, path, im.file.Content, im.file.Size, func(sent int64) { im.person.Progress(Upload, sent, im.file.Size, 0) })
 	return err
 }

@@ -1,10 +1,9 @@
-package main
+package importing
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,12 +13,12 @@ import (
 	"roster/internal/tabular"
 )
 
-// byImport is the description of what the command creates beside the audience.
+// byImport is the description of what an import creates beside the audience.
 const byImport = "created by roster import"
 
-// useExisting brings the file and an audience that exists together. An audience that a command made and that never had a
+// useExisting brings the file and an audience that exists together. An audience that an import made and that never had a
 // member is made anew when the file says something else: what it is was a guess. Any other has to fit.
-func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
+func (im *Import) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
 	differences := im.differences(ctx, a)
 	guess, err := im.onlyGuessed(ctx, a)
 	if err != nil {
@@ -30,35 +29,34 @@ func (im *importer) useExisting(ctx context.Context, a client.Audience) (client.
 	}
 	im.has = a.Fields
 	if place, err := im.findHeader(ctx); err == nil && !place.Looks && !im.headerless() && len(differences) > 0 {
-		return a, usagef("the file does not suit the audience %q: %s. The first line of %s does not look like a header. %s", im.name, strings.Join(differences, "; "), im.file, headerFlags)
+		return a, usagef("the file does not suit the audience %q: %s. The first line of %s does not look like a header. %s", im.Name, strings.Join(differences, "; "), im.file.Name, im.headerOptions())
 	}
 	im.showColumns(ctx)
 	if len(differences) > 0 {
-		return a, usagef("the audience %q is not what the command says: %s.\nA field of an audience with members cannot change. Correct the file or the flags, choose another --name, "+
-			"or delete the audience first: roster audience delete %q", im.name, strings.Join(differences, "; "), im.name)
+		return a, &MismatchError{im.Name, differences}
 	}
-	im.result.MissingColumns = im.missing(a)
-	if im.dryRun {
+	im.Result.MissingColumns = im.missing(a)
+	if im.DryRun {
 		return a, nil
 	}
 	if a, err = im.guard(ctx, a); err != nil {
 		return a, err
 	}
-	if im.ttl == nil || *im.ttl == a.TTLInDays {
+	if im.TTLDays == nil || *im.TTLDays == a.TTLInDays {
 		return a, nil
 	}
-	if _, err := im.client.UpdateAudience(ctx, a.AudienceID, client.AudiencePatch{TTLInDays: im.ttl}); err != nil {
+	if _, err := im.api.UpdateAudience(ctx, a.AudienceID, client.AudiencePatch{TTLInDays: im.TTLDays}); err != nil {
 		return a, err
 	}
-	fmt.Fprintf(im.out, "Members of %q now live %d days after the last run that brought them.\n", im.name, *im.ttl)
+	im.tell("Members of %q now live %d days after the last run that brought them.", im.Name, *im.TTLDays)
 	return a, nil
 }
 
-// differences says how the audience is another one than the file and the flags describe.
-func (im *importer) differences(ctx context.Context, a client.Audience) (list []string) {
-	file := im.result.Fields
+// differences says how the audience is another one than the file and the request describe.
+func (im *Import) differences(ctx context.Context, a client.Audience) (list []string) {
+	file := im.Result.Fields
 	express := a.ExpressActivation != nil && *a.ExpressActivation
-	if im.expressActivation && !express {
+	if im.ExpressActivation && !express {
 		list = append(list, "each person has one row in it, without expressActivation")
 	}
 	for i, old := range a.Fields {
@@ -71,7 +69,7 @@ func (im *importer) differences(ctx context.Context, a client.Audience) (list []
 				}
 				list = append(list, why)
 			} else if slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, old.Name) }) {
-				list = append(list, fmt.Sprintf("--columns leaves out %s, which the audience has", old.Name))
+				list = append(list, fmt.Sprintf("%s leaves out %s, which the audience has", im.option("columns"), old.Name))
 			}
 			continue
 		}
@@ -111,9 +109,9 @@ func fieldNamed(fields []client.Field, name string) int {
 }
 
 // missing are the fields of the audience that the file has no column for.
-func (im *importer) missing(a client.Audience) (names []string) {
+func (im *Import) missing(a client.Audience) (names []string) {
 	for _, f := range a.Fields {
-		if fieldNamed(im.result.Fields, f.Name) < 0 {
+		if fieldNamed(im.Result.Fields, f.Name) < 0 {
 			names = append(names, f.Name)
 		}
 	}
@@ -121,13 +119,13 @@ func (im *importer) missing(a client.Audience) (names []string) {
 }
 
 // describesAnew reports whether an audience made of the file now would have other fields or read its files in another way.
-func (im *importer) describesAnew(a client.Audience) bool {
-	return !reflect.DeepEqual(im.result.Fields, a.Fields) || !reflect.DeepEqual(im.format.submitted(), a.SourceSpec.Where().Format)
+func (im *Import) describesAnew(a client.Audience) bool {
+	return !reflect.DeepEqual(im.Result.Fields, a.Fields) || !reflect.DeepEqual(im.submitted(), a.SourceSpec.Where().Format)
 }
 
-// onlyGuessed reports whether what the audience is was found out by a command, nothing was added to it since, and no run
+// onlyGuessed reports whether what the audience is was found out by an import, nothing was added to it since, and no run
 // ever made a member of it.
-func (im *importer) onlyGuessed(ctx context.Context, a client.Audience) (bool, error) {
+func (im *Import) onlyGuessed(ctx context.Context, a client.Audience) (bool, error) {
 	labelled := slices.ContainsFunc(a.Fields, func(f client.Field) bool { return len(f.Labels) > 0 })
 	if labelled || len(a.Labels) > 0 || len(a.Tags) > 0 || a.Description != "" || a.Schedule != nil || a.AudienceMeta == nil || a.AudienceMeta.Members > 0 {
 		return false, nil
@@ -135,41 +133,41 @@ func (im *importer) onlyGuessed(ctx context.Context, a client.Audience) (bool, e
 	if ours, err := im.readsOurPlace(ctx, a); err != nil || !ours {
 		return false, err
 	}
-	list, err := im.client.Runs(ctx, a.AudienceID, nil)
+	list, err := im.api.Runs(ctx, a.AudienceID, nil)
 	if err != nil {
 		return false, err
 	}
 	had := slices.ContainsFunc(list.Runs, func(r client.Run) bool {
-		return r.Status == client.Processing || r.Status == client.Success && !r.DryRun && membersOf(r).After > 0
+		return r.Status == client.Processing || r.Status == client.Success && !r.DryRun && MembersOf(r).After > 0
 	})
 	return !had && list.Page.Next == "", nil
 }
 
 // readsOurPlace reports whether the audience reads its files where this command has put or found one.
-func (im *importer) readsOurPlace(ctx context.Context, a client.Audience) (bool, error) {
+func (im *Import) readsOurPlace(ctx context.Context, a client.Audience) (bool, error) {
 	where := a.SourceSpec.Where()
 	if where.BaseConnectionID == "" {
 		return where.Path == im.landingPath(), nil
 	}
-	conn, err := im.client.Connection(ctx, where.BaseConnectionID)
+	conn, err := im.api.Connection(ctx, where.BaseConnectionID)
 	return err == nil && conn.Description == byImport, err
 }
 
 // redefine makes an audience anew that never had a member.
-func (im *importer) redefine(ctx context.Context, a client.Audience) (client.Audience, error) {
-	if im.dryRun {
+func (im *Import) redefine(ctx context.Context, a client.Audience) (client.Audience, error) {
+	if im.DryRun {
 		return a, errRehearse
 	}
-	fmt.Fprintf(im.out, "The audience %q never had a member; it is made anew by what this command says.\n", im.name)
+	im.tell("The audience %q never had a member; it is made anew by what this command says.", im.Name)
 	im.showColumns(ctx)
-	if im.ttl == nil {
-		im.ttl = &a.TTLInDays
+	if im.TTLDays == nil {
+		im.TTLDays = &a.TTLInDays
 	}
-	im.expressActivation = im.expressActivation || a.ExpressActivation != nil && *a.ExpressActivation
+	im.ExpressActivation = im.ExpressActivation || a.ExpressActivation != nil && *a.ExpressActivation
 	if err := im.widen(ctx); err != nil {
 		return a, err
 	}
-	if err := im.client.DeleteAudience(ctx, a.AudienceID); err != nil {
+	if err := im.api.DeleteAudience(ctx, a.AudienceID); err != nil {
 		return a, err
 	}
 	return im.create(ctx)
@@ -180,28 +178,28 @@ var errRehearse = errors.New("no audience like that yet")
 
 // deliver makes sure that the audience's next run reads the file: by an upload to the audience's place in the landing
 // zone, or because the audience reads the file where it lies. restore takes back what a dry run has changed for that.
-func (im *importer) deliver(ctx context.Context, a client.Audience) (restore func() error, err error) {
+func (im *Import) deliver(ctx context.Context, a client.Audience) (restore func() error, err error) {
 	restore = func() error { return nil }
-	if im.result.Created {
+	if im.Result.Created {
 		return restore, nil // its source is this file
 	}
 	where := a.SourceSpec.Where()
 	if where.Type != string(audience.PathFile) {
-		return restore, usagef("the audience %q reads the folder %s; put the file there and start a run, or choose another --name", im.name, where.Path)
+		return restore, usagef("the audience %q reads the folder %s; put the file there and start a run, or choose another %s", im.Name, where.Path, im.option("name"))
 	}
 	want := where
-	want.Format = im.format.submitted()
+	want.Format = im.submitted()
 	if ours, err := im.readsOurPlace(ctx, a); err != nil {
 		return restore, err
 	} else if !ours && (where.BaseConnectionID != "" || strings.ContainsAny(where.Path, "*?")) {
-		return restore, usagef("the audience %q reads %s, which this command did not set up; put the file there and start a run, or choose another --name", im.name, where.Path)
+		return restore, usagef("the audience %q reads %s, which this command did not set up; put the file there and start a run, or choose another %s", im.Name, where.Path, im.option("name"))
 	}
 	switch {
 	case where.BaseConnectionID == "":
 		err = im.upload(ctx, where.Path)
 	case im.inPlace:
 		want.BaseConnectionID, err = im.folderConnection(ctx)
-		want.Path = filepath.Base(im.path)
+		want.Path = im.file.base()
 	default:
 		want.Path, want.BaseConnectionID, want.CloudType = im.landingPath(), "", audience.CloudLanding
 		err = im.upload(ctx, want.Path)
@@ -209,12 +207,12 @@ func (im *importer) deliver(ctx context.Context, a client.Audience) (restore fun
 	if err != nil || reflect.DeepEqual(want, where) {
 		return restore, err
 	}
-	if _, err := im.client.ChangeSource(ctx, a.AudienceID, client.SourceSpec{SourceParams: want}); err != nil {
+	if _, err := im.api.ChangeSource(ctx, a.AudienceID, client.SourceSpec{SourceParams: want}); err != nil {
 		return restore, err
 	}
-	if im.dryRun {
+	if im.DryRun {
 		restore = func() error {
-			_, err := im.client.ChangeSource(context.WithoutCancel(ctx), a.AudienceID, client.SourceSpec{SourceParams: where})
+			_, err := im.api.ChangeSource(context.WithoutCancel(ctx), a.AudienceID, client.SourceSpec{SourceParams: where})
 			return err
 		}
 	}
