@@ -19,9 +19,11 @@ import (
 	"roster/internal/api"
 	"roster/internal/auth"
 	"roster/internal/background"
+	"roster/internal/connect"
 	"roster/internal/control"
 	"roster/internal/edge"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/landing"
 	"roster/internal/memory"
@@ -32,6 +34,7 @@ import (
 	"roster/internal/profile/pebble"
 	"roster/internal/queue"
 	"roster/internal/webhook"
+	"roster/internal/work"
 )
 
 // App is a Roster process: New opens everything, Start serves, Stop drains and closes.
@@ -47,6 +50,7 @@ type App struct {
 	profile *pebble.Store
 	landing *landing.Zones
 	control *control.Service
+	worker  *work.Service
 	queue   *queue.Queue
 	clock   *clockGuard
 	metrics *prometheus.Registry
@@ -180,14 +184,20 @@ func (a *App) wire(ctx context.Context) error {
 	a.outside = a.cfg.guard().Client()
 	budget := memory.New(a.cfg.Memory)
 	pipeline := &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log}
+	jobs := job.NewOutbox(a.queue, a.cfg.Clock)
+	sources := connect.New(connect.Config{Store: a.meta, Open: a.openSource, Secrets: ring, Landing: a.landing, SettleAge: a.cfg.SettleAge, Clock: a.cfg.Clock, Log: a.log})
 	a.control = control.New(control.Config{
-		Store: a.meta, Queue: a.queue, Lake: a.lake, Profile: a.profile, Sources: a.openSource, Credentials: issuer,
-		Pipeline: pipeline,
-		Clock:    a.cfg.Clock, Settled: a.clock.settled, Log: a.log, Landing: a.landing, UndoWindow: a.cfg.UndoWindow, SettleAge: a.cfg.SettleAge,
-		Guardrails: a.cfg.Guardrails, Limits: a.cfg.Limits, Memory: budget, SuppressErased: a.cfg.SuppressErased, AccountType: a.cfg.AccountType, Sealer: ring, Courier: webhook.NewSender(a.outside.Transport), Observer: a.work, Reading: a.words.note, Working: a.work.working,
+		Store: a.meta, Jobs: jobs, Sources: sources, Surveyor: pipeline, Lake: a.lake, Profile: a.profile, Credentials: issuer, Landing: a.landing, Sealer: ring,
+		Clock: a.cfg.Clock, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work, Limits: a.cfg.Limits, Guardrails: a.cfg.Guardrails, Memory: budget,
+		AccountType: a.cfg.AccountType,
+	})
+	a.worker = work.New(work.Config{
+		Store: a.meta, Jobs: jobs, Sources: sources, Pipeline: pipeline, Lake: a.lake, Profile: a.profile, Landing: a.landing, Secrets: ring,
+		Courier: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
+		Reading: a.words.note, Changed: a.control.Forget, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
 	})
 	a.disk = newDiskMetrics(a.cfg.DataDir, a.warehouse())
-	a.metrics.MustRegister(newQueueMetrics(a.control), a.disk)
+	a.metrics.MustRegister(newQueueMetrics(a.worker), a.disk)
 	registerRead(a.metrics, pipeline.Read)
 	if err := a.rememberSuccess(ctx); err != nil {
 		return err
@@ -243,18 +253,18 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.mourn(ctx); err != nil {
 		return fmt.Errorf("look how the process before ended: %w", err)
 	}
-	if err := a.control.CompareProjections(ctx); err != nil {
+	if err := a.worker.CompareProjections(ctx); err != nil {
 		return fmt.Errorf("hold the profile store against the runs: %w", err)
 	}
 	if err := a.watchClock(ctx); err != nil {
 		return err
 	}
-	if err := a.control.Recover(ctx); err != nil {
+	if err := a.worker.Recover(ctx); err != nil {
 		return fmt.Errorf("take up unfinished work: %w", err)
 	}
 	background, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
-	if err := a.queue.Start(background, a.control.Handle); err != nil {
+	if err := a.queue.Start(background, a.worker.Handle); err != nil {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
 	a.background.Go(func() { a.recoverLoop(background) })
@@ -280,14 +290,14 @@ func (a *App) mourn(ctx context.Context) error {
 		return err
 	}
 	if death.Cause != "" {
-		n, err := a.control.Mourn(ctx, death)
+		n, err := a.worker.Mourn(ctx, death)
 		if err != nil {
 			return err
 		}
 		a.log.Warn("the process before ended by a fault", "cause", death.Cause, "tasks and runs in progress", n)
 	}
 	a.closers = append(a.closers, a.words.close)
-	return a.words.begin(a.control.Worker())
+	return a.words.begin(a.worker.Worker())
 }
 
 // recoverLoop takes up work whose worker died, and sweeps that failed. It compares the profile store that takes the place of a
@@ -304,7 +314,7 @@ func (a *App) recoverLoop(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if ctx.Err() == nil {
-			if err := errors.Join(a.watchClock(ctx), a.control.Recover(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(a.watchClock(ctx), a.worker.Recover(ctx)); err != nil && ctx.Err() == nil {
 				a.log.Error("look for unfinished work", "error", err)
 			}
 		}
@@ -314,7 +324,7 @@ func (a *App) recoverLoop(ctx context.Context) {
 // compareAnew compares the profile store with the runs until that succeeds; look-ups are refused until then.
 func (a *App) compareAnew(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := a.control.CompareProjections(ctx)
+		err := a.worker.CompareProjections(ctx)
 		if err == nil {
 			a.profile.Compared()
 			return
@@ -333,7 +343,7 @@ func (a *App) watchClock(ctx context.Context) error {
 	if err != nil || !back {
 		return err
 	}
-	if err := a.control.TurnBack(ctx); err != nil {
+	if err := a.worker.TurnBack(ctx); err != nil {
 		return fmt.Errorf("after the clock was put back: %w", err)
 	}
 	return a.queue.TurnBack(ctx)

@@ -61,7 +61,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Limits bound what one sandbox has going on at a time.
 	Limits control.Limits
-	// Guardrails makes the limits of Adobe Experience Platform hold; see control.Config.
+	// Guardrails makes the limits of Adobe Experience Platform hold; see launch.WithinGuardrails.
 	Guardrails bool
 	// OIDC is another issuer of tokens; it has no Issuer when there is none.
 	OIDC auth.OIDC
@@ -69,7 +69,7 @@ type Config struct {
 	AccountType string
 	// SuppressErased has runs reject the rows of people who were erased.
 	SuppressErased bool
-	// SettleAge is how old a file of a folder must be to be taken for whole; nil means control.DefaultSettleAge.
+	// SettleAge is how old a file of a folder must be to be taken for whole; nil means connect.DefaultSettleAge.
 	SettleAge *time.Duration
 
 	// Clock is the time of everything that Roster stamps and expires; time.Now when nil.

@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"roster/internal/audience"
-	"roster/internal/control"
+	"roster/internal/work"
 )
 
 // lastWords is what a process leaves in the data directory for the next one, so that this one knows whether it ended by
@@ -49,20 +49,20 @@ type wordsHead struct {
 }
 
 // death reads what the process before has left. A process that stopped as it should left nothing.
-func (w *lastWords) death() (control.Death, error) {
+func (w *lastWords) death() (work.Death, error) {
 	text, err := os.ReadFile(w.path(crashFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return control.Death{}, nil
+		return work.Death{}, nil
 	}
 	if err != nil {
-		return control.Death{}, err
+		return work.Death{}, err
 	}
 	line, words, _ := bytes.Cut(text, []byte("\n"))
 	var head wordsHead
 	if json.Unmarshal(line, &head) != nil {
-		return control.Death{}, nil // it ended before it had written it
+		return work.Death{}, nil // it ended before it had written it
 	}
-	d := control.Death{Worker: head.Worker, Files: map[string][]string{}}
+	d := work.Death{Worker: head.Worker, Files: map[string][]string{}}
 	boot, kills := kernelKills()
 	switch {
 	case bytes.HasPrefix(words, []byte("SIGQUIT")): // somebody wanted to see what it does

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"roster/internal/control"
+	"roster/internal/audience"
 )
 
 // NewLogger returns a logger that writes to w in the format "text" or "json".
@@ -40,7 +40,7 @@ func (a *App) facts() []any {
 	add("lake", a.warehouse(), c.LakeURL != "")
 	add("landing", withoutQuery(c.LandingURL), c.LandingURL != "")
 	add("memory", humanize.IBytes(uint64(c.Memory)), true)
-	add("undoWindow", cmp.Or(c.UndoWindow, control.DefaultUndoWindow), true)
+	add("undoWindow", cmp.Or(c.UndoWindow, audience.DefaultUndoWindow), true)
 	add("tls", a.secure(), true)
 	add("oidcIssuer", withoutQuery(c.OIDC.Issuer), c.OIDC.Issuer != "")
 	add("masterKey", c.MasterKey.where(), true)

@@ -8,11 +8,12 @@ import (
 	"roster/internal/audience"
 	"roster/internal/background"
 	"roster/internal/control"
-	"roster/internal/queue"
+	"roster/internal/job"
+	"roster/internal/work"
 )
 
-// workMetrics count the work of the process. They name no organization, sandbox or audience. It implements
-// control.Observer.
+// workMetrics count the work of the process. They name no organization, sandbox or audience. They implement
+// control.Observer and work.Observer.
 type workMetrics struct {
 	tenants    *tenantMetrics
 	runs       *prometheus.CounterVec
@@ -23,7 +24,10 @@ type workMetrics struct {
 	deliveries *prometheus.CounterVec
 }
 
-var _ control.Observer = (*workMetrics)(nil)
+var (
+	_ control.Observer = (*workMetrics)(nil)
+	_ work.Observer    = (*workMetrics)(nil)
+)
 
 func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetrics {
 	counter := func(name, help, label string, values ...string) *prometheus.CounterVec {
@@ -62,7 +66,7 @@ func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetric
 	return m
 }
 
-// RunEnded implements control.Observer.
+// RunEnded implements work.Observer.
 func (m *workMetrics) RunEnded(r *audience.Run) {
 	m.tenants.ended(r)
 	m.runs.WithLabelValues(kindOf(r), string(r.Status)).Inc()
@@ -78,7 +82,7 @@ func (m *workMetrics) LookedUp(o control.LookupOutcome, identities int) {
 	m.lookups[o].Add(float64(identities))
 }
 
-// Attempted implements control.Observer.
+// Attempted implements work.Observer.
 func (m *workMetrics) Attempted(s audience.DeliveryState) {
 	switch s {
 	case audience.DeliveryDelivered:
@@ -91,14 +95,14 @@ func (m *workMetrics) Attempted(s audience.DeliveryState) {
 	}
 }
 
-// working takes note of a job that begins.
-func (m *workMetrics) working(k queue.Kind) (ended func()) {
+// Working implements work.Observer.
+func (m *workMetrics) Working(k job.Kind) (ended func()) {
 	switch k {
-	case queue.RunJob:
+	case job.Run:
 		m.running.Inc()
 		background.Working(1)
 		return func() { background.Working(-1); m.running.Dec() }
-	case queue.MaintainJob, queue.EraseJob:
+	case job.Maintain, job.Erase:
 		background.Working(1)
 		return func() { background.Working(-1) }
 	}
@@ -107,15 +111,15 @@ func (m *workMetrics) working(k queue.Kind) (ended func()) {
 
 // queueMetrics tell which jobs wait for their turn.
 type queueMetrics struct {
-	control      *control.Service
+	worker       *work.Service
 	jobs, oldest *prometheus.Desc
 }
 
-func newQueueMetrics(s *control.Service) *queueMetrics {
+func newQueueMetrics(s *work.Service) *queueMetrics {
 	return &queueMetrics{
-		control: s,
-		jobs:    prometheus.NewDesc("roster_queue_waiting_jobs", "Jobs that this process has taken from the queue and that wait for their turn, by kind.", []string{"kind"}, nil),
-		oldest:  prometheus.NewDesc("roster_queue_oldest_waiting_seconds", "Seconds that the longest waiting job has waited for its turn, by kind; 0 when none waits.", []string{"kind"}, nil),
+		worker: s,
+		jobs:   prometheus.NewDesc("roster_queue_waiting_jobs", "Jobs that this process has taken from the queue and that wait for their turn, by kind.", []string{"kind"}, nil),
+		oldest: prometheus.NewDesc("roster_queue_oldest_waiting_seconds", "Seconds that the longest waiting job has waited for its turn, by kind; 0 when none waits.", []string{"kind"}, nil),
 	}
 }
 
@@ -124,8 +128,8 @@ func (m *queueMetrics) Describe(to chan<- *prometheus.Desc) { to <- m.jobs; to <
 
 // Collect implements prometheus.Collector.
 func (m *queueMetrics) Collect(to chan<- prometheus.Metric) {
-	for _, k := range queue.Kinds {
-		waiting := m.control.Waiting(k)
+	for _, k := range job.Kinds {
+		waiting := m.worker.Waiting(k)
 		to <- prometheus.MustNewConstMetric(m.jobs, prometheus.GaugeValue, float64(waiting.Jobs), string(k))
 		to <- prometheus.MustNewConstMetric(m.oldest, prometheus.GaugeValue, waiting.Oldest.Seconds(), string(k))
 	}

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
 	"roster/internal/profile"
+	"roster/internal/work"
 )
 
 // The operator of a data directory checks and mends it by commands. A running server does what they ask: it listens for them on a
@@ -50,7 +50,7 @@ func (a *App) listenToOperator() error {
 		answerOperator(w, found, err)
 	})
 	mux.HandleFunc("POST "+operatorRebuild, func(w http.ResponseWriter, r *http.Request) {
-		n, err := a.control.RebuildProfiles(r.Context(), audience.ID(r.URL.Query().Get("audience")))
+		n, err := a.worker.RebuildProfiles(r.Context(), audience.ID(r.URL.Query().Get("audience")))
 		answerOperator(w, Rebuilt{n}, err)
 	})
 	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,22 +75,22 @@ func answerOperator(w http.ResponseWriter, v any, err error) {
 }
 
 // check looks at everything in the data directory.
-func (a *App) check(ctx context.Context) (control.Checked, error) {
-	found, err := a.control.Check(ctx, a.profile == nil)
+func (a *App) check(ctx context.Context) (work.Checked, error) {
+	found, err := a.worker.Check(ctx, a.profile == nil)
 	if errors.Is(err, profile.ErrRebuilding) {
 		err = nil
-		found.Findings = append(found.Findings, control.Finding{Part: "profile", What: "it is being rebuilt"})
+		found.Findings = append(found.Findings, work.Finding{Part: "profile", What: "it is being rebuilt"})
 	}
 	if err != nil {
 		return found, err
 	}
 	if a.profile != nil {
 		for _, ref := range a.profile.Distrusted() {
-			found.Findings = append(found.Findings, control.Finding{Part: "profile", What: fmt.Sprintf("audience number %d of sandbox number %d is being rebuilt", ref.Audience, ref.Sandbox)})
+			found.Findings = append(found.Findings, work.Finding{Part: "profile", What: fmt.Sprintf("audience number %d of sandbox number %d is being rebuilt", ref.Audience, ref.Sandbox)})
 		}
 	}
 	if a.profileFault != nil {
-		found.Findings = append(found.Findings, control.Finding{Part: "profile", What: a.profileFault.Error() + "; the next start puts it aside and builds it again"})
+		found.Findings = append(found.Findings, work.Finding{Part: "profile", What: a.profileFault.Error() + "; the next start puts it aside and builds it again"})
 	}
 	found.Findings = append(found.Findings, a.checkNotes()...)
 	if a.cfg.DatabaseURL != "" {
@@ -106,21 +106,21 @@ func (a *App) check(ctx context.Context) (control.Checked, error) {
 }
 
 // checkNotes reads the notes of uploads that are not whole.
-func (a *App) checkNotes() (faults []control.Finding) {
+func (a *App) checkNotes() (faults []work.Finding) {
 	notes, _ := filepath.Glob(a.path("landing", ".uploads", "*.json"))
 	for _, path := range notes {
 		if text, err := os.ReadFile(path); err != nil && !os.IsNotExist(err) || err == nil && !json.Valid(text) {
-			faults = append(faults, control.Finding{Part: "landing", What: "the note " + filepath.Base(path) + " of an upload cannot be read; the upload has to begin anew"})
+			faults = append(faults, work.Finding{Part: "landing", What: "the note " + filepath.Base(path) + " of an upload cannot be read; the upload has to begin anew"})
 		}
 	}
 	return faults
 }
 
 // quickCheck has SQLite look at its file.
-func quickCheck(ctx context.Context, part string, db *sql.DB) (faults []control.Finding, err error) {
+func quickCheck(ctx context.Context, part string, db *sql.DB) (faults []work.Finding, err error) {
 	rows, err := db.QueryContext(ctx, "PRAGMA quick_check(20)")
 	if err != nil {
-		return []control.Finding{{Part: part, What: err.Error()}}, nil
+		return []work.Finding{{Part: part, What: err.Error()}}, nil
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -129,17 +129,17 @@ func quickCheck(ctx context.Context, part string, db *sql.DB) (faults []control.
 			return faults, err
 		}
 		if text != "ok" {
-			faults = append(faults, control.Finding{Part: part, What: text})
+			faults = append(faults, work.Finding{Part: part, What: text})
 		}
 	}
 	if err := rows.Err(); err != nil {
-		faults = append(faults, control.Finding{Part: part, What: err.Error()})
+		faults = append(faults, work.Finding{Part: part, What: err.Error()})
 	}
 	return faults, nil
 }
 
 // Check looks at everything in a data directory: through the server that uses it, or by itself when none does. It changes nothing.
-func Check(ctx context.Context, cfg Config) (found control.Checked, err error) {
+func Check(ctx context.Context, cfg Config) (found work.Checked, err error) {
 	err = operate(ctx, cfg, operatorCheck, nil, &found, func(a *App) error {
 		found, err = a.check(ctx)
 		return err
@@ -150,7 +150,7 @@ func Check(ctx context.Context, cfg Config) (found control.Checked, err error) {
 // RebuildProfiles projects the datasets of all audiences, or of one, into the profile store again.
 func RebuildProfiles(ctx context.Context, cfg Config, only string) (done Rebuilt, err error) {
 	err = operate(ctx, cfg, operatorRebuild, url.Values{"audience": {only}}, &done, func(a *App) error {
-		done.Audiences, err = a.control.RebuildProfiles(ctx, audience.ID(only))
+		done.Audiences, err = a.worker.RebuildProfiles(ctx, audience.ID(only))
 		return err
 	})
 	return done, err

@@ -1,6 +1,8 @@
 package audience
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,3 +77,55 @@ const (
 	Done    Outcome = "done"
 	Refused Outcome = "refused"
 )
+
+// NewAuditEntry begins the entry of something that an actor asks for. The object is what it is about, as far as that is known.
+func NewAuditEntry(a Actor, action Action, object string) AuditEntry {
+	sandbox := a.Scope.Sandbox
+	if action.OrgWide() {
+		sandbox = ""
+	}
+	return AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID, Action: action, Object: storable(object)}
+}
+
+// maxObject bounds what a client named, in characters.
+const maxObject = 1024
+
+// storable is what a client named, as every store can keep it.
+func storable(object string) string {
+	object = strings.ReplaceAll(strings.ToValidUTF8(object, "\uFFFD"), "\x00", "\uFFFD")
+	if runes := []rune(object); len(runes) > maxObject {
+		return string(runes[:maxObject])
+	}
+	return object
+}
+
+// Label lets only those see what changes who hold the labels of an audience, before and after.
+func (e *AuditEntry) Label(a *Audience) {
+	all := append(slices.Clone(e.Labels), a.EveryLabel()...)
+	slices.Sort(all)
+	e.Labels = slices.Compact(all)
+}
+
+// Changes says what the object was and is; nil when it was not there before, or is not after. What stays as it is
+// is left out.
+func (e *AuditEntry) Changes(before, after map[string]any) {
+	differing := func(of, other map[string]any) map[string]any {
+		if other == nil || of == nil {
+			return of
+		}
+		different := map[string]any{}
+		for name, v := range of {
+			if !reflect.DeepEqual(v, other[name]) {
+				different[name] = v
+			}
+		}
+		return different
+	}
+	e.Before, e.After = differing(before, after), differing(after, before)
+}
+
+// RunFacts are those of a run that is started.
+func RunFacts(r *Run) map[string]any {
+	return map[string]any{"runId": r.ID, "kind": r.Request.Kind, "of": r.Request.Of, "differentialIngestion": r.Request.Differential,
+		"dryRun": r.Request.DryRun, "force": r.Request.Force}
+}

@@ -84,3 +84,9 @@ func (e Erasure) SeenBy(g Grants) Erasure {
 	e.Progress.Audiences = slices.DeleteFunc(slices.Clone(all), hidden)
 	return e
 }
+
+// ErasedIdentity is what Sealed of an erasure holds, as JSON.
+type ErasedIdentity struct {
+	Normal []byte `json:"normal"`
+	Given  []byte `json:"given"`
+}

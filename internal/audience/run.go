@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// DefaultUndoWindow is how long a version of an audience can be brought back.
+const DefaultUndoWindow = 7 * 24 * time.Hour
+
 // RunKind is what a run does.
 type RunKind string
 

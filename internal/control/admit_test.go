@@ -9,9 +9,9 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/job"
 	"roster/internal/landing"
 	"roster/internal/meta"
-	"roster/internal/queue"
 	"roster/internal/source"
 )
 
@@ -20,7 +20,7 @@ func newLimited(t *testing.T) (w *world, elsewhere audience.Actor) {
 	w = newWorld(t)
 	cfg := w.config("worker-1")
 	cfg.Limits = control.Limits{Runs: 2, Submits: 2, Uploads: 1, Looks: 1}
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	elsewhere = w.editor
 	elsewhere.Scope.Sandbox = "other"
 	sandbox := audience.Sandbox{ID: "6f0c9a4e-1111-4222-8333-444455556666", Org: elsewhere.Scope.Org, Name: "other", Type: "development", CreatedAt: w.clock.now()}
@@ -58,7 +58,7 @@ func TestLimitsOfWork(t *testing.T) {
 		t.Errorf("in another sandbox: %v", err)
 	}
 	for _, task := range tasks {
-		w.handle(queue.Job{Kind: queue.TaskJob, ID: string(task.ID)})
+		w.handle(job.Job{Kind: job.Task, ID: string(task.ID)})
 	}
 	third := w.submit(draft("third"))
 	var runs []audience.Run
@@ -67,7 +67,7 @@ func TestLimitsOfWork(t *testing.T) {
 	}
 	_, err = w.StartRun(t.Context(), w.editor, third.ID, audience.RunRequest{Differential: true})
 	tooMany(t, "a third run", err)
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(runs[0].ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(runs[0].ID)})
 	w.start(third.ID)
 }
 
@@ -127,12 +127,12 @@ func TestLimitOfLooks(t *testing.T) {
 	cfg := w.config("worker-1")
 	cfg.Limits = control.Limits{Looks: 1}
 	opened := make(chan struct{})
-	cfg.Sources = func(ctx context.Context, _ audience.Scope, _ *audience.Connection) (source.Store, error) {
+	cfg.Open = func(ctx context.Context, _ audience.Scope, _ *audience.Connection) (source.Store, error) {
 		close(opened)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = w.ExploreFolder(ctx, w.editor, "", "") })

@@ -82,7 +82,7 @@ func (s *Service) AudiencesByID(ctx context.Context, a audience.Actor, ids []aud
 	asked := map[audience.ID][]audience.ID{}
 	var keys []audience.ID
 	for _, id := range ids {
-		key, ok := canonical(id)
+		key, ok := audience.Canonical(id)
 		if !ok {
 			continue
 		}

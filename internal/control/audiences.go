@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
+	"roster/internal/schedule"
 )
 
 // Patch changes an audience; what is nil stays as it is, what is named is replaced whole.
@@ -84,7 +85,7 @@ func (s *Service) Audience(ctx context.Context, a audience.Actor, id audience.ID
 
 // audience returns an audience that the actor sees, with the fields that it does not see.
 func (s *Service) audience(ctx context.Context, r meta.Reader, a audience.Actor, id audience.ID) (audience.Audience, error) {
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Audience{}, notFound("audience", id)
 	}
@@ -132,8 +133,8 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 			}
 		}
 		changed.UpdatedBy, changed.UpdatedAt = a.ClientID, s.now()
-		d.label(&changed)
-		d.changes(was, audienceFacts(&changed))
+		d.entry.Label(&changed)
+		d.entry.Changes(was, audienceFacts(&changed))
 		return absent(tx.UpdateAudience(ctx, changed), "audience", id)
 	})
 	s.audiences.forget()
@@ -227,8 +228,8 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		a.Source = *p.Source
 	}
 	if p.Schedule != nil {
-		checkSchedule(&wrong, *p.Schedule)
-		a.Schedule, a.NextRunAt, a.ScheduleTried = *p.Schedule, nextLook(*p.Schedule, now), ""
+		schedule.Check(&wrong, *p.Schedule)
+		a.Schedule, a.NextRunAt, a.ScheduleTried = *p.Schedule, schedule.Next(*p.Schedule, now), ""
 		a.ScheduleNote = ""
 	}
 	if p.Payload != nil {
@@ -248,7 +249,7 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 
 // checkNewSource checks that the source of an audience may become that one.
 func (s *Service) checkNewSource(ctx context.Context, tx meta.Tx, a *audience.Audience) error {
-	running, _, err := tx.Runs(ctx, a.Scope, a.ID, inProgress)
+	running, _, err := tx.Runs(ctx, a.Scope, a.ID, meta.InProgress)
 	if err != nil {
 		return err
 	}
@@ -284,20 +285,15 @@ func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audie
 			return err
 		}
 		d.about(&found)
-		d.changes(audienceFacts(&found), nil)
+		d.entry.Changes(audienceFacts(&found), nil)
 		if err := unchanged(a, &found, ifMatch); err != nil {
 			return err
 		}
-		return absent(s.delete(ctx, tx, &found), "audience", id)
+		if err := tx.DeleteAudience(ctx, a.Scope, found.ID); err != nil {
+			return absent(err, "audience", id)
+		}
+		return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Sweep, ID: string(found.ID)})
 	})
 	s.audiences.forget()
 	return err
-}
-
-// delete hides an audience and enqueues the removal of its data.
-func (s *Service) delete(ctx context.Context, tx meta.Tx, a *audience.Audience) error {
-	if err := tx.DeleteAudience(ctx, a.Scope, a.ID); err != nil {
-		return err
-	}
-	return s.enqueue(ctx, tx, queue.Job{Kind: queue.SweepJob, ID: string(a.ID)})
 }

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -28,33 +24,12 @@ type auditedChange struct {
 // begin begins an audited change. may says why the actor must not do it; then the refusal goes into the log and is returned.
 // object is what the change is about, as far as it is known.
 func (s *Service) begin(ctx context.Context, a audience.Actor, may error, action audience.Action, object string) (*auditedChange, error) {
-	d := s.newAuditedChange(a, action, object)
+	d := &auditedChange{s: s, actor: a, entry: audience.NewAuditEntry(a, action, object)}
 	if may != nil {
 		d.end(ctx, &may)
 		return nil, may
 	}
 	return d, nil
-}
-
-func (s *Service) newAuditedChange(a audience.Actor, action audience.Action, object string) *auditedChange {
-	sandbox := a.Scope.Sandbox
-	if action.OrgWide() {
-		sandbox = ""
-	}
-	return &auditedChange{s: s, actor: a, entry: audience.AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID,
-		Action: action, Object: storable(object)}}
-}
-
-// maxObject bounds what a client named, in characters.
-const maxObject = 1024
-
-// storable is what a client named, as every store can keep it.
-func storable(object string) string {
-	object = strings.ReplaceAll(strings.ToValidUTF8(object, "\uFFFD"), "\x00", "\uFFFD")
-	if runes := []rune(object); len(runes) > maxObject {
-		return string(runes[:maxObject])
-	}
-	return object
 }
 
 // update runs fn in a transaction of the metadata store, with the entry.
@@ -73,16 +48,7 @@ func (d *auditedChange) update(ctx context.Context, fn func(tx meta.Tx) error) e
 func (d *auditedChange) record(ctx context.Context, tx meta.Tx) error {
 	e := d.entry
 	e.Outcome = audience.Done
-	return d.append(ctx, tx, e)
-}
-
-func (d *auditedChange) append(ctx context.Context, tx meta.Tx, e audience.AuditEntry) error {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
-	e.ID, e.At = id.String(), d.s.now()
-	return tx.AppendAudit(ctx, e)
+	return meta.Record(ctx, tx, e, d.s.now())
 }
 
 // decisions are the codes of refusals that go into the log. Requests that are not understood and failures of the
@@ -113,7 +79,7 @@ func (d *auditedChange) end(ctx context.Context, failed *error) {
 		if errors.As(*failed, &want) {
 			e.Missing = want.labels
 		}
-		if err := d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return d.append(ctx, tx, e) }); err != nil {
+		if err := d.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return meta.Record(ctx, tx, e, d.s.now()) }); err != nil {
 			d.s.logOf(d.actor.Scope).Error("a refusal is not in the audit log", "action", e.Action, "client", e.ClientID, "request", e.RequestID, "error", err)
 		}
 	}
@@ -122,32 +88,7 @@ func (d *auditedChange) end(ctx context.Context, failed *error) {
 // about says which audience the change is about.
 func (d *auditedChange) about(a *audience.Audience) {
 	d.entry.Object = string(a.ID)
-	d.label(a)
-}
-
-// label lets only those see what changes who hold the labels of an audience, before and after.
-func (d *auditedChange) label(a *audience.Audience) {
-	all := append(slices.Clone(d.entry.Labels), a.EveryLabel()...)
-	slices.Sort(all)
-	d.entry.Labels = slices.Compact(all)
-}
-
-// changes says what the object was and is; nil when it was not there before, or is not after. What stays as it is
-// is left out.
-func (d *auditedChange) changes(before, after map[string]any) {
-	differing := func(of, other map[string]any) map[string]any {
-		if other == nil || of == nil {
-			return of
-		}
-		different := map[string]any{}
-		for name, v := range of {
-			if !reflect.DeepEqual(v, other[name]) {
-				different[name] = v
-			}
-		}
-		return different
-	}
-	d.entry.Before, d.entry.After = differing(before, after), differing(after, before)
+	d.entry.Label(a)
 }
 
 // maxAudit is how many entries of the audit log can be asked for at once.

@@ -41,12 +41,6 @@ func digest(texts ...string) string {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// runFacts are those of a run that is started.
-func runFacts(r *audience.Run) map[string]any {
-	return map[string]any{"runId": r.ID, "kind": r.Request.Kind, "of": r.Request.Of, "differentialIngestion": r.Request.Differential,
-		"dryRun": r.Request.DryRun, "force": r.Request.Force}
-}
-
 // connectionFacts are those of a stored connection. Of its parameters only the names are told, and of its secrets
 // whether there are any.
 func connectionFacts(c *audience.Connection) map[string]any {

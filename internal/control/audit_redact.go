@@ -25,7 +25,7 @@ func (s *Service) redact(ctx context.Context, a audience.Actor, list []audience.
 			continue
 		}
 		e.Before, e.After = nil, nil
-		if _, id := canonical(e.Object); !id { // the name of what could not be created
+		if _, id := audience.Canonical(e.Object); !id { // the name of what could not be created
 			e.Object = ""
 		}
 	}
@@ -38,7 +38,7 @@ func (s *Service) labelsNow(ctx context.Context, list []audience.AuditEntry) (ma
 	for i := range list {
 		e := &list[i]
 		kind, _, _ := strings.Cut(string(e.Action), ".")
-		id, ok := canonical(audience.ID(e.Object))
+		id, ok := audience.Canonical(audience.ID(e.Object))
 		if !ok || kind != "audience" && kind != "run" {
 			continue
 		}

@@ -87,7 +87,7 @@ func (s *Service) CreateClient(ctx context.Context, a audience.Actor, c audience
 	}
 	secret, c.SecretHash = s.cfg.Credentials.NewSecret()
 	d.entry.Object = c.ID
-	d.changes(nil, clientFacts(&c))
+	d.entry.Changes(nil, clientFacts(&c))
 	err = d.update(ctx, func(tx meta.Tx) error {
 		if err := rolesExist(ctx, tx, &c); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (s *Service) UpdateClient(ctx context.Context, a audience.Actor, id string,
 			return err
 		}
 		changed.UpdatedAt = s.now()
-		d.changes(clientFacts(&was), clientFacts(&changed))
+		d.entry.Changes(clientFacts(&was), clientFacts(&changed))
 		if err := tx.UpdateClient(ctx, changed); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string)
 		if err != nil {
 			return err
 		}
-		d.changes(clientFacts(&c), nil)
+		d.entry.Changes(clientFacts(&c), nil)
 		if err := tx.DeleteClient(ctx, c.Org, c.ID); err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id stri
 			return audience.Errorf(audience.Impossible, "API client %s has %d secrets whose time is not over; wait, or let them end at once", c.ID, len(c.OldSecrets))
 		}
 		c.SecretHash, c.UpdatedAt = hash, now
-		d.changes(nil, map[string]any{"oldSecretsValidUntil": oldUntil.UTC().Format(time.RFC3339)})
+		d.entry.Changes(nil, map[string]any{"oldSecretsValidUntil": oldUntil.UTC().Format(time.RFC3339)})
 		return tx.UpdateClient(ctx, c)
 	})
 	s.cfg.Credentials.Forget()

@@ -5,8 +5,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
-	"roster/internal/queue"
+	"roster/internal/job"
 )
 
 // TestDoubtedClock has maintenance become due by a clock that is not believed.
@@ -16,9 +15,9 @@ func TestDoubtedClock(t *testing.T) {
 	settled := true
 	cfg := w.config("worker-1")
 	cfg.Settled = func() bool { return settled }
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	a := w.submit(draft("a"))
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(w.start(a.ID).ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(w.start(a.ID).ID)})
 	w.clock.advance(365 * 24 * time.Hour)
 	jobs := w.due()
 	if len(jobs) == 0 {

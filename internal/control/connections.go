@@ -45,7 +45,7 @@ func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audi
 	if c, err = s.sealed(c); err != nil {
 		return audience.Connection{}, err
 	}
-	d.changes(nil, connectionFacts(&c))
+	d.entry.Changes(nil, connectionFacts(&c))
 	err = d.update(ctx, func(tx meta.Tx) error {
 		d.entry.Object = string(c.ID)
 		if err := openSandbox(ctx, tx, c.Scope); err != nil {
@@ -58,14 +58,14 @@ func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audi
 
 // leadsSomewhere checks that the store of a connection can be opened as its parameters say.
 func (s *Service) leadsSomewhere(ctx context.Context, c *audience.Connection) error {
-	src, err := s.open(ctx, c.Scope, c)
+	src, err := s.cfg.Sources.Open(ctx, c.Scope, c)
 	if c.SpecID == audience.SpecLocal && audience.CodeOf(err) == audience.BadGateway {
 		return audience.InvalidField("auth.params.root", "cannot be opened as a folder")
 	}
 	if err != nil {
 		return err
 	}
-	src.close()
+	src.Close()
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	if len(ifMatch) > 0 && !slices.Contains(ifMatch, was.Etag) {
 		return audience.Connection{}, stale
 	}
-	plain, err := s.unsealed(was)
+	plain, err := s.cfg.Sources.Unsealed(was)
 	if err != nil {
 		return audience.Connection{}, err
 	}
@@ -118,7 +118,7 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	if c, err = s.sealed(c); err != nil {
 		return audience.Connection{}, err
 	}
-	d.changes(connectionFacts(&was), connectionFacts(&c))
+	d.entry.Changes(connectionFacts(&was), connectionFacts(&c))
 	if !maps.Equal(plain.Params, edited.Params) {
 		d.entry.After["valuesOfParams"] = "changed"
 	}
@@ -225,7 +225,7 @@ func (s *Service) Connection(ctx context.Context, a audience.Actor, id audience.
 	if err := allow(a, toRead); err != nil {
 		return audience.Connection{}, err
 	}
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Connection{}, notFound("connection", id)
 	}
@@ -247,7 +247,7 @@ func (s *Service) Connections(ctx context.Context, a audience.Actor, name string
 	}
 	unknown := audience.InvalidField("continuationToken", "names no connection that is there")
 	if after != "" {
-		key, ok := canonical(after)
+		key, ok := audience.Canonical(after)
 		if !ok {
 			return nil, unknown
 		}
@@ -267,7 +267,7 @@ func (s *Service) DeleteConnection(ctx context.Context, a audience.Actor, id aud
 		return err
 	}
 	defer d.end(ctx, &err)
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return notFound("connection", id)
 	}
@@ -276,7 +276,7 @@ func (s *Service) DeleteConnection(ctx context.Context, a audience.Actor, id aud
 		if err != nil {
 			return absent(err, "connection", id)
 		}
-		d.changes(connectionFacts(&found), nil)
+		d.entry.Changes(connectionFacts(&found), nil)
 		used, err := tx.ConnectionInUse(ctx, a.Scope, key)
 		if err != nil {
 			return err

@@ -6,9 +6,9 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/job"
 	"roster/internal/landing"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // connect makes a local connection to the folder, which it makes too.
@@ -122,7 +122,7 @@ func TestConnectionInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, "used by a task", w.DeleteConnection(t.Context(), w.admin(), conn.ID), audience.Impossible, string(conn.ID))
-	w.handle(queue.Job{Kind: queue.TaskJob, ID: string(task.ID)})
+	w.handle(job.Job{Kind: job.Task, ID: string(task.ID)})
 	wantCode(t, "used by an audience", w.DeleteConnection(t.Context(), w.admin(), conn.ID), audience.Impossible)
 	if err := w.DeleteAudience(t.Context(), w.editor, task.AudienceID); err != nil {
 		t.Fatal(err)

@@ -4,29 +4,18 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
-	"roster/internal/identity"
+	"roster/internal/job"
 	"roster/internal/meta"
 	"roster/internal/profile"
-	"roster/internal/queue"
 )
-
-// erasedAtOnce is how many audiences an erasure looks at between two notes of how far it has come.
-const erasedAtOnce = 100
 
 // MaxErasures is how many erasures can be asked for at once.
 const MaxErasures = 100
-
-// forgottenIdentity is what an erasure keeps sealed while it is under way.
-type forgottenIdentity struct {
-	Normal []byte `json:"normal"`
-	Given  []byte `json:"given"`
-}
 
 // MaxOrdered is how many identities a work order may have.
 const MaxOrdered = 100
@@ -68,7 +57,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 	}
 	list[0].Progress.Order = order
 	d.entry.Object = string(list[0].ID)
-	d.changes(nil, erasureFacts(list))
+	d.entry.Changes(nil, erasureFacts(list))
 	err = d.update(ctx, func(tx meta.Tx) error {
 		if err := openSandbox(ctx, tx, a.Scope); err != nil {
 			return err
@@ -77,7 +66,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 			if err := tx.CreateErasure(ctx, e); err != nil {
 				return err
 			}
-			if err := s.enqueue(ctx, tx, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}); err != nil {
+			if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Erase, ID: string(e.ID)}); err != nil {
 				return err
 			}
 		}
@@ -87,15 +76,17 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 		return audience.Erasure{}, err
 	}
 	for i := range keys {
-		if err := s.forget(ctx, sandbox.Num, keys[i]); err != nil {
-			return list[0], err
+		for _, key := range keys[i].All() {
+			if err := s.cfg.Profile.Forget(ctx, sandbox.Num, key); err != nil {
+				return list[0], err
+			}
 		}
 	}
 	return list[0], nil
 }
 
 // newErasure is the erasure of an identity that was found.
-func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint32, found *Profile, keys identityKeys, who IdentityRef) (audience.Erasure, error) {
+func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint32, found *Profile, keys profile.Keys, who IdentityRef) (audience.Erasure, error) {
 	now := s.now()
 	e := audience.Erasure{ID: audience.ErasureID(uuid.NewString()), Scope: a.Scope, Namespace: found.Identity.Namespace, XID: found.XID,
 		Status: audience.Processing, CreatedBy: a.ClientID, CreatedAt: now, UpdatedAt: now, Version: 1}
@@ -103,7 +94,7 @@ func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint
 	if e.Progress.Members, err = s.membersFound(ctx, sandbox, keys); err != nil {
 		return e, err
 	}
-	e.Sealed, err = s.sealIdentity(e.ID, forgottenIdentity{Normal: []byte(found.Identity.ID), Given: []byte(who.ID)})
+	e.Sealed, err = s.sealIdentity(e.ID, audience.ErasedIdentity{Normal: []byte(found.Identity.ID), Given: []byte(who.ID)})
 	return e, err
 }
 
@@ -120,14 +111,10 @@ func erasureFacts(list []audience.Erasure) map[string]any {
 }
 
 // membersFound returns the members whom an identity finds that is not their primary one.
-func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identityKeys) (members []audience.ErasedMember, err error) {
-	keys := []profile.Key{id.key}
-	if id.former != id.key {
-		keys = append(keys, id.former)
-	}
-	for _, k := range keys {
+func (s *Service) membersFound(ctx context.Context, sandbox uint32, id profile.Keys) (members []audience.ErasedMember, err error) {
+	for _, k := range id.All() {
 		err := s.cfg.Profile.Sharing(ctx, sandbox, k, func(m profile.Membership) error {
-			if m.Member != id.key {
+			if m.Member != id.Key {
 				members = append(members, audience.ErasedMember{Audience: m.Audience, Key: hex.EncodeToString(m.Member[:])})
 			}
 			return nil
@@ -139,39 +126,16 @@ func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identityK
 	return members, nil
 }
 
-// forget makes look-ups of an identity find nothing.
-func (s *Service) forget(ctx context.Context, sandbox uint32, id identityKeys) error {
-	if err := s.cfg.Profile.Forget(ctx, sandbox, id.key); err != nil || id.former == id.key {
-		return err
-	}
-	return s.cfg.Profile.Forget(ctx, sandbox, id.former)
-}
-
-func erasurePlace(id audience.ErasureID) string { return "erasure " + string(id) }
-
-func (s *Service) sealIdentity(id audience.ErasureID, who forgottenIdentity) (string, error) {
+func (s *Service) sealIdentity(id audience.ErasureID, who audience.ErasedIdentity) (string, error) {
 	text, err := json.Marshal(who)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := s.cfg.Sealer.Seal(text, erasurePlace(id))
+	sealed, err := s.cfg.Sealer.Seal(text, meta.SealedErasure.Place(string(id)))
 	if err != nil {
 		return "", fmt.Errorf("seal the identity of erasure %s: %w", id, err)
 	}
 	return sealed, nil
-}
-
-// openIdentity returns whom an erasure is of. The normal form is that of now, whatever Roster began the erasure.
-func (s *Service) openIdentity(e *audience.Erasure) (who forgottenIdentity, err error) {
-	text, err := s.cfg.Sealer.Open(e.Sealed, erasurePlace(e.ID))
-	if err != nil {
-		return who, err
-	}
-	if err := json.Unmarshal(text, &who); err != nil {
-		return who, errors.New("its identity cannot be read")
-	}
-	who.Normal = identity.Normalise(e.Namespace, who.Given, nil)
-	return who, nil
 }
 
 // Erasure returns an erasure of the actor's sandbox.
@@ -179,7 +143,7 @@ func (s *Service) Erasure(ctx context.Context, a audience.Actor, id audience.Era
 	if err := allow(a, toAdminister); err != nil {
 		return audience.Erasure{}, err
 	}
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Erasure{}, notFound("erasure", id)
 	}

@@ -9,9 +9,9 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/meta"
 	"roster/internal/profile"
-	"roster/internal/queue"
 )
 
 // newErasing is a world that can seal, with an administrator and an audience.
@@ -20,7 +20,7 @@ func newErasing(t *testing.T) (w *world, admin audience.Actor, aud audience.Audi
 	w = newWorld(t)
 	cfg := w.config("worker-1")
 	cfg.Sealer = sealer(t, w.dir)
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	admin = w.editor
 	admin.Role = audience.Admin
 	return w, admin, w.submit(draft("list"))
@@ -84,8 +84,8 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 		t.Fatalf("%+v, the profile store has %v", e, w.profile.members)
 	}
 	w.pipeline.held = ingest.Held{Live: true, Kept: true}
-	job := queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}
-	w.handle(job)
+	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
+	w.handle(erasing)
 	if got := w.profile.forgotten; len(got) != 1 || len(got[0]) != 2 || got[0][0] != (profile.Member{Audience: aud.Num, Key: profile.Key{9}}) || got[0][1].Key != key {
 		t.Errorf("forgot %v", got)
 	}
@@ -93,37 +93,37 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 		t.Fatalf("run %+v was started beside another one", r.Request)
 	}
 
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(other.ID)})
-	w.handle(job)
+	w.handle(job.Job{Kind: job.Run, ID: string(other.ID)})
+	w.handle(erasing)
 	failing := w.newestRun(aud.ID)
 	if failing.Request.Kind != audience.RunErase || failing.Request.Erasure != e.ID || failing.CreatedBy != audience.SystemUser {
 		t.Fatalf("the run is %+v", failing.Request)
 	}
 	w.pipeline.do = failWith("the disk is full")
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(failing.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(failing.ID)})
 	w.pipeline.do = nil
-	w.handle(job) // notes the failure
+	w.handle(erasing) // notes the failure
 	if now := w.erasure(e.ID); now.Status != audience.Processing || now.Error == nil || !strings.Contains(now.Error.Error(), string(failing.ID)) {
 		t.Fatalf("after a run that failed: %+v", now)
 	}
-	w.handle(job) // starts the next one, at once
+	w.handle(erasing) // starts the next one, at once
 	second := w.newestRun(aud.ID)
 	w.pipeline.do = failWith("the disk is full")
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(second.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(second.ID)})
 	w.pipeline.do = nil
-	w.handle(job)
-	w.handle(job)
+	w.handle(erasing)
+	w.handle(erasing)
 	if r := w.newestRun(aud.ID); r.ID != second.ID || second.ID == failing.ID {
 		t.Fatalf("a third run was started at once after %s and %s", failing.ID, second.ID)
 	}
 	w.clock.advance(time.Minute)
-	w.handle(job)
+	w.handle(erasing)
 	third := w.newestRun(aud.ID)
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(third.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(third.ID)})
 	if got := w.pipeline.specs[len(w.pipeline.specs)-1]; got.Erase != key {
 		t.Errorf("the run takes out %x", got.Erase)
 	}
-	w.handle(job)
+	w.handle(erasing)
 	done := w.erasure(e.ID)
 	if done.Status != audience.Success || done.Sealed != "" || done.Error != nil || len(done.Progress.Audiences) != 1 ||
 		done.Progress.Audiences[0].RunID != third.ID || done.Progress.Audiences[0].Rejects != 1 {
@@ -132,7 +132,7 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	if got := w.pipeline.purges; len(got) != 1 || got[0].Key != key || string(got[0].Values[0]) != "ada@example.com" || string(got[0].Values[1]) != " Ada@example.com" {
 		t.Errorf("purged %+v", got)
 	}
-	w.handle(job)
+	w.handle(erasing)
 	if len(w.pipeline.purges) != 1 {
 		t.Error("an erasure that ended was done again")
 	}
@@ -147,23 +147,23 @@ func TestEraseAwaitsEarlierRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job := queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}
-	w.handle(job)
+	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
+	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Processing {
 		t.Fatalf("it ended %s before run %s, which was started before it", now.Status, earlier.ID)
 	}
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(earlier.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(earlier.ID)})
 	w.pipeline.held = ingest.Held{Live: true, Kept: true} // what that run has committed
-	w.handle(job)
+	w.handle(erasing)
 	out := w.newestRun(aud.ID)
 	if out.Request.Kind != audience.RunErase {
 		t.Fatalf("the newest run is %+v", out.Request)
 	}
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(out.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(out.ID)})
 	w.pipeline.held = ingest.Held{}
 	w.clock.advance(time.Second)
 	w.start(aud.ID) // a later one holds nothing up
-	w.handle(job)
+	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Success {
 		t.Errorf("it is %s beside a run that was started after it", now.Status)
 	}
@@ -180,19 +180,19 @@ func TestEraseGoesOn(t *testing.T) {
 	if err := w.DeleteAudience(t.Context(), admin, aud.ID); err != nil {
 		t.Fatal(err)
 	}
-	job := queue.Job{Kind: queue.EraseJob, ID: string(e.ID)}
-	w.handle(job)
+	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
+	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Processing {
 		t.Errorf("it ended %s before the data of a deleted audience was removed", now.Status)
 	}
 	for range 2 {
-		w.handle(queue.Job{Kind: queue.SweepJob, ID: string(aud.ID)})
+		w.handle(job.Job{Kind: job.Sweep, ID: string(aud.ID)})
 		w.clock.advance(time.Minute)
 	}
 	if err := w.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.handle(job)
+	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Success || len(now.Progress.Audiences) != 0 {
 		t.Errorf("%+v", now)
 	}
@@ -215,7 +215,7 @@ func TestOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range first.Progress.Order.Erasures {
-		w.handle(queue.Job{Kind: queue.EraseJob, ID: string(id)}) // which saves how far it has come
+		w.handle(job.Job{Kind: job.Erase, ID: string(id)}) // which saves how far it has come
 	}
 	list, err := w.Erasures(t.Context(), admin, nil, 10)
 	if err != nil || len(list) != 2 {

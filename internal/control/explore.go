@@ -5,9 +5,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
 	"roster/internal/ingest"
 	"roster/internal/source"
 )
@@ -19,8 +19,6 @@ const (
 	maxBrowsed = 10 * maxEntries
 	// previewRows is how many rows of a file are looked at.
 	previewRows = 100
-	// exploreWithin is how long a look at a store may take.
-	exploreWithin = 20 * time.Second
 )
 
 // Entry is what a folder of a store holds: a file, or a folder.
@@ -43,9 +41,9 @@ func (s *Service) TestConnection(ctx context.Context, a audience.Actor, id audie
 	if err != nil {
 		return conn, err
 	}
-	err = s.explore(ctx, a.Scope, &conn, func(ctx context.Context, src files) error {
-		err := src.Browse(ctx, "", func(source.Object, bool) error { return errSeen })
-		return pathError(ctx, src, err, "auth.params", audience.PathFolder, "")
+	err = s.explore(ctx, a.Scope, &conn, func(ctx context.Context, src connect.Files) error {
+		err := src.Browse(ctx, "", func(source.Object, bool) error { return connect.ErrSeen })
+		return connect.PathError(ctx, src, err, "auth.params", audience.PathFolder, "")
 	})
 	return conn, err
 }
@@ -60,7 +58,7 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 	if folder, err = exploredPath(conn, folder); err != nil {
 		return nil, err
 	}
-	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
+	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src connect.Files) error {
 		below := "" // what the folder itself is called hides nothing
 		if base := source.Base(folder); base != "" {
 			below = base + "/"
@@ -68,18 +66,18 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 		err := browse(ctx, src, folder, func(o source.Object, deeper bool) error {
 			entries = append(entries, Entry{Path: o.Path, Folder: deeper, Usable: deeper || o.Size > 0 && source.PassedOver(strings.TrimPrefix(o.Path, below)) == ""})
 			if len(entries) == maxBrowsed {
-				return errSeen
+				return connect.ErrSeen
 			}
 			return nil
 		})
-		return pathError(ctx, src, err, "object", audience.PathFolder, folder)
+		return connect.PathError(ctx, src, err, "object", audience.PathFolder, folder)
 	})
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	return entries[:min(len(entries), maxEntries)], err
 }
 
 // browse lists what is right in a folder, or the files that match a pattern.
-func browse(ctx context.Context, src files, folder string, fn func(source.Object, bool) error) error {
+func browse(ctx context.Context, src connect.Files, folder string, fn func(source.Object, bool) error) error {
 	if source.IsPattern(folder) {
 		return source.ListPath(ctx, src.Store, folder, false, source.WithoutLinks(func(o source.Object) error { return fn(o, false) }))
 	}
@@ -97,16 +95,16 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 	if file, err = exploredPath(conn, file); err != nil {
 		return found, err
 	}
-	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src files) error {
+	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src connect.Files) error {
 		if !source.IsPattern(file) {
 			_, err := src.Stat(ctx, file)
-			if err := pathError(ctx, src, err, "object", audience.PathFile, file); err != nil {
+			if err := connect.PathError(ctx, src, err, "object", audience.PathFile, file); err != nil {
 				return err
 			}
 		}
 		looked, err := s.look(ctx, a.Scope, ingest.SurveyRequest{
 			Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
-			Keys: s.everyOpener(a.Scope),
+			Keys: s.cfg.Sources.EveryKey(a.Scope),
 		})
 		if err == nil && len(looked.Files) == 0 {
 			err = audience.InvalidField("object", "no file matches %q", file)
@@ -151,21 +149,21 @@ func exploredPath(conn *audience.Connection, path string) (string, error) {
 }
 
 // explore opens the store of a connection, or the landing zone, for a look that may take only so long.
-func (s *Service) explore(ctx context.Context, scope audience.Scope, conn *audience.Connection, look func(context.Context, files) error) error {
+func (s *Service) explore(ctx context.Context, scope audience.Scope, conn *audience.Connection, look func(context.Context, connect.Files) error) error {
 	admitted, err := s.requests.admit(scope, limitedLooks, s.cfg.Limits.Looks)
 	if err != nil {
 		return err
 	}
 	defer admitted()
-	within, done := context.WithTimeout(ctx, exploreWithin)
+	within, done := context.WithTimeout(ctx, connect.LookWithin)
 	defer done()
-	src, err := s.open(within, scope, conn)
+	src, err := s.cfg.Sources.Open(within, scope, conn)
 	if err == nil {
 		err = look(within, src)
-		src.close()
+		src.Close()
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return audience.Errorf(audience.BadGateway, "the source did not answer within %s; check the connection", exploreWithin)
+		return audience.Errorf(audience.BadGateway, "the source did not answer within %s; check the connection", connect.LookWithin)
 	}
 	return err
 }

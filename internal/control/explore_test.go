@@ -17,7 +17,8 @@ import (
 func (w *world) looking() *control.Service {
 	cfg := w.config("looking")
 	cfg.Pipeline = &ingest.Pipeline{Clock: time.Now} // that of the files
-	return control.New(cfg)
+	s, _ := cfg.start(w.jobs)
+	return s
 }
 
 func TestExploreFolder(t *testing.T) {

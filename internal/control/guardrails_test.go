@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
 )
 
 // runs does n runs of an audience, one a minute.
@@ -28,7 +27,7 @@ func TestGuardrailOfAnAudience(t *testing.T) {
 	w := newWorld(t)
 	cfg := w.config("worker-1")
 	cfg.Guardrails = true
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	aud := w.submit(draft("a"))
 	if err := w.runs(aud.ID, 10, audience.RunRequest{}); err != nil {
 		t.Fatal(err)
@@ -52,7 +51,7 @@ func TestGuardrailOfASandbox(t *testing.T) {
 	w := newWorld(t)
 	cfg := w.config("worker-1")
 	cfg.Guardrails = true
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	for i := range 10 {
 		aud := w.submit(draft(fmt.Sprint("a", i)))
 		if err := w.runs(aud.ID, 10, audience.RunRequest{}); err != nil {

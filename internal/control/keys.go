@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 
@@ -26,7 +25,7 @@ func (s *Service) CreateKey(ctx context.Context, a audience.Actor, k audience.Ke
 			return err
 		}
 		k.Public, k.ExpiresAt = public, k.CreatedAt.Add(audience.KeyLife)
-		if k.Sealed, err = s.cfg.Sealer.Seal(private, keyPlace(k.ID)); err != nil {
+		if k.Sealed, err = s.cfg.Sealer.Seal(private, meta.SealedKey.Place(string(k.ID))); err != nil {
 			return fmt.Errorf("seal a PGP key: %w", err)
 		}
 		return nil
@@ -71,7 +70,7 @@ func (s *Service) addKey(ctx context.Context, a audience.Actor, kind audience.Ke
 		return audience.Key{}, err
 	}
 	d.entry.Object = string(k.ID)
-	d.changes(nil, keyFacts(&k))
+	d.entry.Changes(nil, keyFacts(&k))
 	err = d.update(ctx, func(tx meta.Tx) error {
 		if err := openSandbox(ctx, tx, k.Scope); err != nil {
 			return err
@@ -88,9 +87,6 @@ func (s *Service) addKey(ctx context.Context, a audience.Actor, kind audience.Ke
 	return k, err
 }
 
-// keyPlace is the place that the private part of a key is sealed for.
-func keyPlace(id audience.KeyID) string { return "key/" + string(id) }
-
 // Keys lists the PGP keys of a kind in the actor's sandbox by creation time.
 func (s *Service) Keys(ctx context.Context, a audience.Actor, kind audience.KeyKind) ([]audience.Key, error) {
 	if err := allow(a, toRead); err != nil {
@@ -104,7 +100,7 @@ func (s *Service) Key(ctx context.Context, a audience.Actor, kind audience.KeyKi
 	if err := allow(a, toRead); err != nil {
 		return audience.Key{}, false, err
 	}
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Key{}, false, notFound("key", id)
 	}
@@ -119,7 +115,7 @@ func (s *Service) DeleteKey(ctx context.Context, a audience.Actor, kind audience
 		return err
 	}
 	defer d.end(ctx, &err)
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return notFound("key", id)
 	}
@@ -128,7 +124,7 @@ func (s *Service) DeleteKey(ctx context.Context, a audience.Actor, kind audience
 		if err != nil {
 			return absent(err, "key", id)
 		}
-		d.changes(keyFacts(&found), nil)
+		d.entry.Changes(keyFacts(&found), nil)
 		used, err := tx.KeyInUse(ctx, a.Scope, key)
 		if err != nil {
 			return err
@@ -160,7 +156,7 @@ func (s *Service) checkEncryption(ctx context.Context, r meta.Reader, scope audi
 			continue
 		}
 		k, err := audience.Key{}, meta.ErrNotFound
-		if id, ok := canonical(*named.id); ok {
+		if id, ok := audience.Canonical(*named.id); ok {
 			*named.id = id
 			k, err = r.Key(ctx, scope, named.kind, id)
 		}
@@ -174,83 +170,4 @@ func (s *Service) checkEncryption(ctx context.Context, r meta.Reader, scope audi
 		}
 	}
 	return nil
-}
-
-// openers returns what loads, once, the keys that open the files of an audience; nil of one whose files are not encrypted. A key
-// that has expired opens what was encrypted for it.
-func (s *Service) openers(scope audience.Scope, e *audience.Encryption) func(context.Context) (*pgp.Keys, error) {
-	if e == nil {
-		return nil
-	}
-	return once(func(ctx context.Context) (*pgp.Keys, error) {
-		own, err := s.keyOf(ctx, scope, audience.OwnKey, e.PublicKeyID)
-		if err != nil {
-			return nil, err
-		}
-		private, err := s.private(&own)
-		if err != nil {
-			return nil, err
-		}
-		verify := ""
-		if e.SignVerificationKeyID != "" {
-			signer, err := s.keyOf(ctx, scope, audience.CustomerKey, e.SignVerificationKeyID)
-			if err != nil {
-				return nil, err
-			}
-			verify = signer.Public
-		}
-		return pgp.NewKeys([][]byte{private}, verify, s.now)
-	})
-}
-
-// everyOpener is openers for whoever looks at a file before an audience says its key: any key pair of the sandbox opens it, and no
-// signature is demanded.
-func (s *Service) everyOpener(scope audience.Scope) func(context.Context) (*pgp.Keys, error) {
-	return once(func(ctx context.Context) (*pgp.Keys, error) {
-		list, err := s.cfg.Store.Keys(ctx, scope, audience.OwnKey)
-		if err != nil {
-			return nil, err
-		}
-		var all [][]byte
-		for i := range list {
-			private, err := s.private(&list[i])
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, private)
-		}
-		return pgp.NewKeys(all, "", s.now)
-	})
-}
-
-// once calls a function that succeeds at most once.
-func once(load func(context.Context) (*pgp.Keys, error)) func(context.Context) (*pgp.Keys, error) {
-	var mu sync.Mutex
-	var keys *pgp.Keys
-	return func(ctx context.Context) (_ *pgp.Keys, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if keys == nil {
-			keys, err = load(ctx)
-		}
-		return keys, err
-	}
-}
-
-func (s *Service) keyOf(ctx context.Context, scope audience.Scope, kind audience.KeyKind, id audience.KeyID) (audience.Key, error) {
-	k, err := s.cfg.Store.Key(ctx, scope, kind, id)
-	if errors.Is(err, meta.ErrNotFound) {
-		return k, audience.Errorf(audience.Impossible, "key %s, which sourceSpec.encryption names, does not exist any more", id)
-	}
-	return k, err
-}
-
-// private is the private part of a key pair.
-func (s *Service) private(k *audience.Key) ([]byte, error) {
-	private, err := s.cfg.Sealer.Open(k.Sealed, keyPlace(k.ID))
-	if err != nil {
-		s.logOf(k.Scope).Error("open a PGP key", "key", k.ID, "error", err)
-		return nil, audience.Errorf(audience.BadGateway, "key %s cannot be opened: the server's keys of secrets are others than when it was made; restore them, or make a new key", k.ID)
-	}
-	return private, nil
 }

@@ -9,14 +9,18 @@ import (
 )
 
 // ofNobody are the log lines that concern no sandbox, and where the log itself is set.
-var ofNobody = regexp.MustCompile(`"swept the profile store"|queue\.LogAttributes\(ctx\)|cfg\.Log\.With\("organization"`)
+var ofNobody = regexp.MustCompile(`"swept the profile store"|job\.LogAttributes\(ctx\)|cfg\.Log\.With\("organization"`)
 
-// TestLogLinesHaveTenant checks that whatever the use cases log says in which organization and sandbox it happened.
+// TestLogLinesHaveTenant checks that whatever the use cases and the worker log says in which organization and sandbox it happened.
 func TestLogLinesHaveTenant(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, dir := range []string{".", "../work", "../connect"} {
+		found, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
 	}
 	told := 0
 	for _, file := range files {

@@ -63,7 +63,7 @@ func (s *Service) look(ctx context.Context, scope audience.Scope, req ingest.Sur
 			return busy(err)
 		}
 		defer done()
-		v, err = s.cfg.Pipeline.Survey(ctx, req)
+		v, err = s.cfg.Surveyor.Survey(ctx, req)
 		return err
 	})
 	return v, err

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -92,9 +91,9 @@ func (s *Service) lookUp(ctx context.Context, a audience.Actor, ids []IdentityRe
 }
 
 // identify resolves the namespaces and normalises the ids.
-func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []identityKeys, error) {
+func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []profile.Keys, error) {
 	var wrong audience.Problems
-	profiles, keys := make([]Profile, len(ids)), make([]identityKeys, len(ids))
+	profiles, keys := make([]Profile, len(ids)), make([]profile.Keys, len(ids))
 	for i, id := range ids {
 		code, ok, nearest, err := s.resolve(ctx, org, id.Namespace)
 		if err != nil {
@@ -109,39 +108,21 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 			wrong.Add(fmt.Sprintf("identities[%d].entityId", i), "is required")
 			continue
 		}
-		keys[i] = keysOf(code, []byte(id.ID), normal)
-		profiles[i] = Profile{XID: xid(keys[i].key), Identity: IdentityRef{ID: string(normal), Namespace: code}}
+		keys[i] = profile.KeysOf(code, []byte(id.ID), normal)
+		profiles[i] = Profile{XID: profile.XID(keys[i].Key), Identity: IdentityRef{ID: string(normal), Namespace: code}}
 	}
 	return profiles, keys, wrong.Err()
 }
 
-// identityKeys are the keys by which the profile store may know an identity.
-type identityKeys struct {
-	key profile.Key
-	// former is the key by the rule of earlier versions of Roster, key again when both rules agree. An audience whose
-	// members were brought by such a version has it until its next run.
-	former profile.Key
-}
-
-// keysOf returns the keys of an identity whose normal form is known.
-func keysOf(namespace string, id, normal []byte) identityKeys {
-	k := identityKeys{key: profile.KeyOf(namespace, normal)}
-	k.former = k.key
-	if former, same := identity.Former(namespace, id, nil); !same {
-		k.former = profile.KeyOf(namespace, former)
-	}
-	return k
-}
-
 // memberships looks identities up by all of their keys. An audience is there once for each.
-func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []identityKeys) ([][]profile.Membership, error) {
+func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []profile.Keys) ([][]profile.Membership, error) {
 	keys := make([]profile.Key, len(ids))
 	for i, id := range ids {
-		keys[i] = id.key
+		keys[i] = id.Key
 	}
 	for _, id := range ids {
-		if id.former != id.key {
-			keys = append(keys, id.former)
+		if id.Former != id.Key {
+			keys = append(keys, id.Former)
 		}
 	}
 	found, err := s.cfg.Profile.Lookup(ctx, sandbox, keys)
@@ -150,7 +131,7 @@ func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []identit
 	}
 	formers := found[len(ids):]
 	for i, id := range ids {
-		if id.former != id.key {
+		if id.Former != id.Key {
 			found[i] = unite(found[i], formers[0])
 			formers = formers[1:]
 		}
@@ -171,12 +152,6 @@ func unite(now, former []profile.Membership) []profile.Membership {
 		}
 	}
 	return now
-}
-
-// xid is the opaque id of an identity.
-func xid(key profile.Key) string {
-	var text [1 + 2*len(key)]byte
-	return string(hex.AppendEncode(append(text[:0], 'R'), key[:]))
 }
 
 // resolve finds the canonical code of a namespace of the organization; see audience.Resolve.
@@ -249,4 +224,20 @@ func (s *Service) loadAudience(ctx context.Context, num uint32) (*audience.Audie
 		return nil, fmt.Errorf("audience number %d: %w", num, err)
 	}
 	return &a, nil
+}
+
+// rebuildingFor is how long a refused look-up is told to wait.
+const rebuildingFor = 5 * time.Second
+
+// lookedUp turns the profile store's refusal into the contract's error.
+func lookedUp(err error) error {
+	if errors.Is(err, profile.ErrRebuilding) {
+		e := audience.Errorf(audience.Unavailable, "memberships of this sandbox are being rebuilt from the datasets; ask again in some seconds")
+		e.RetryAfter = rebuildingFor
+		return e
+	}
+	if err != nil {
+		return fmt.Errorf("look up in the profile store: %w", err)
+	}
+	return nil
 }

@@ -147,7 +147,7 @@ func TestLookupSeesChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("a shorter TTL", "exited realized")
-	if _, err := w.other().UpdateAudience(t.Context(), w.editor, b.ID, control.Patch{TTLDays: new(5)}); err != nil {
+	if _, err := w.elsewhere().UpdateAudience(t.Context(), w.editor, b.ID, control.Patch{TTLDays: new(5)}); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.advance(time.Second)

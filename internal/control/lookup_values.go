@@ -44,7 +44,7 @@ type valuedAudience struct {
 
 // addValues adds to profiles the values that the actor may see: those of the current snapshot of each audience's dataset, of
 // realized memberships. keys are those of the identities.
-func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []identityKeys, want ValuesWanted) error {
+func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []profile.Keys, want ValuesWanted) error {
 	var order []*valuedAudience
 	left, rows := maxValues, maxRows
 	by := map[audience.ID]*valuedAudience{}
@@ -70,7 +70,7 @@ func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Pr
 			row := valued{m, memberKeys(stored, keys[i])}
 			if v.aud.ExpressActivation {
 				var err error
-				if row.keys, err = s.sharing(ctx, v.aud, keys[i].key, rows); err != nil {
+				if row.keys, err = s.sharing(ctx, v.aud, keys[i].Key, rows); err != nil {
 					return err
 				}
 				rows -= len(row.keys)
@@ -115,10 +115,10 @@ func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profi
 
 // memberKeys returns the keys that a member's row may have. A dataset gets new keys a moment before the profile store
 // does: then the identity tells that of a member whose primary one it is.
-func memberKeys(m *profile.Membership, id identityKeys) []lake.Key {
+func memberKeys(m *profile.Membership, id profile.Keys) []lake.Key {
 	keys := []lake.Key{lake.Key(m.Member)}
 	if m.Primary {
-		for _, k := range []profile.Key{id.key, id.former} {
+		for _, k := range []profile.Key{id.Key, id.Former} {
 			if k != m.Member && (len(keys) == 1 || lake.Key(k) != keys[1]) {
 				keys = append(keys, lake.Key(k))
 			}
@@ -145,7 +145,7 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 		keys = append(keys, m.keys...)
 	}
 	o.Large = s.large
-	found, err := s.cfg.Lake.Find(ctx, tableID(v.aud.Scope, v.aud.ID), keys, o)
+	found, err := s.cfg.Lake.Find(ctx, lake.TableOf(v.aud.Scope, v.aud.ID), keys, o)
 	switch {
 	case errors.Is(err, lake.ErrNotExist):
 		return nil // deleted at this moment

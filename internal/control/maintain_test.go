@@ -7,18 +7,17 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
-func maintenanceOf(a audience.Audience) queue.Job {
-	return queue.Job{Kind: queue.MaintainJob, ID: strconv.Itoa(int(a.Num))}
+func maintenanceOf(a audience.Audience) job.Job {
+	return job.Job{Kind: job.Maintain, ID: strconv.Itoa(int(a.Num))}
 }
 
 // due returns the maintenance jobs that Recover enqueues at this moment.
-func (w *world) due() []queue.Job {
+func (w *world) due() []job.Job {
 	w.t.Helper()
 	w.jobs.take()
 	if err := w.Recover(w.t.Context()); err != nil {
@@ -32,26 +31,26 @@ func TestMaintenanceIsDueOncePerDay(t *testing.T) {
 	w := newWorld(t)
 	a := w.submit(draft("a"))
 	w.submit(draft("never run"))
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(w.start(a.ID).ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(w.start(a.ID).ID)})
 	if jobs := w.due(); len(jobs) != 0 {
 		t.Fatalf("an audience of today is maintained: %v", jobs)
 	}
 	w.clock.advance(25 * time.Hour)
-	job := maintenanceOf(a)
+	j := maintenanceOf(a)
 	jobs := w.due()
-	if len(jobs) != 2 || jobs[0] != job || jobs[1].Kind != queue.ForgetJob {
+	if len(jobs) != 2 || jobs[0] != j || jobs[1].Kind != job.Forget {
 		t.Fatalf("%v", jobs)
 	}
 	for _, j := range jobs {
 		w.handle(j)
 	}
-	if got := len(w.pipeline.upkeeps); got != 1 || w.pipeline.upkeeps[0].Keep != control.DefaultUndoWindow {
+	if got := len(w.pipeline.upkeeps); got != 1 || w.pipeline.upkeeps[0].Keep != audience.DefaultUndoWindow {
 		t.Fatalf("%d upkeeps: %+v", got, w.pipeline.upkeeps)
 	}
 	if want := w.clock.now().Add(-audience.ExitedFor).Unix(); len(w.profile.sweeps) != 1 || w.profile.sweeps[0] != want {
 		t.Fatalf("swept %v, want %d", w.profile.sweeps, want)
 	}
-	w.handle(job) // done twice
+	w.handle(j) // done twice
 	if jobs := w.due(); len(jobs) != 0 || len(w.pipeline.upkeeps) != 1 {
 		t.Fatalf("maintained twice a day: %v", jobs)
 	}
@@ -66,21 +65,21 @@ func TestMaintenanceWaitsForRuns(t *testing.T) {
 	w := newWorld(t)
 	a := w.submit(draft("a"))
 	first := w.start(a.ID)
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(first.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(first.ID)})
 	w.clock.advance(25 * time.Hour)
 	run := w.start(a.ID)
 	w.handle(maintenanceOf(a))
 	if got := w.audience(a.ID); !got.MaintainedAt.IsZero() {
 		t.Fatal("it was maintained beside a run")
 	}
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(run.ID)})
 	var running []bool
 	w.pipeline.maintain = func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
 		running = []bool{u.InProgress(first.ID), u.InProgress(run.ID)}
 		second := w.start(a.ID)
 		running = append(running, u.InProgress(second.ID))
 		err := u.Idle(ctx)
-		w.handle(queue.Job{Kind: queue.RunJob, ID: string(second.ID)})
+		w.handle(job.Job{Kind: job.Run, ID: string(second.ID)})
 		return ingest.Maintained{}, err
 	}
 	w.handle(maintenanceOf(a))
@@ -96,7 +95,7 @@ func TestMaintenanceTakesOutWhoseTimeIsOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.submit(draft("a"))
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(w.start(a.ID).ID)})
+	w.handle(job.Job{Kind: job.Run, ID: string(w.start(a.ID).ID)})
 	w.clock.advance(25 * time.Hour)
 	w.pipeline.maintain = func(context.Context, ingest.Upkeep) (ingest.Maintained, error) {
 		return ingest.Maintained{Overdue: true}, nil
@@ -104,7 +103,7 @@ func TestMaintenanceTakesOutWhoseTimeIsOver(t *testing.T) {
 	w.jobs.take()
 	w.handle(maintenanceOf(a))
 	jobs := w.jobs.take()
-	if len(jobs) != 1 || jobs[0].Kind != queue.RunJob {
+	if len(jobs) != 1 || jobs[0].Kind != job.Run {
 		t.Fatalf("%v", jobs)
 	}
 	w.handle(jobs[0])

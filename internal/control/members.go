@@ -173,7 +173,7 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 
 // dataset opens the audience's dataset.
 func (s *Service) dataset(ctx context.Context, aud *audience.Audience) (*lake.Dataset, error) {
-	d, err := s.cfg.Lake.Load(ctx, tableID(aud.Scope, aud.ID))
+	d, err := s.cfg.Lake.Load(ctx, lake.TableOf(aud.Scope, aud.ID))
 	if errors.Is(err, lake.ErrNotExist) {
 		return nil, notFound("audience", aud.ID) // deleted at this moment
 	}
@@ -216,7 +216,7 @@ func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.D
 		l.from.At = s.now().UnixMicro()
 		return d, nil
 	}
-	key, ok := canonical(q.AsOf)
+	key, ok := audience.Canonical(q.AsOf)
 	if !ok {
 		return nil, notFound("run", q.AsOf)
 	}

@@ -44,7 +44,7 @@ func newListed(t *testing.T) *listed {
 	}
 	cfg := w.config("worker-1")
 	cfg.Lake = datasets
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	l := &listed{world: w, datasets: datasets, aud: w.submit(draft("list"))}
 	l.table = lake.TableID{Namespace: "ABC_40RosterOrg__prod", Name: string(l.aud.ID)}
 	return l

@@ -42,10 +42,10 @@ func newSealing(t *testing.T) *world {
 	w := newWorld(t)
 	cfg := w.config("worker-1")
 	cfg.Sealer = sealer(t, w.dir)
-	cfg.Sources = func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
+	cfg.Open = func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
 		return source.OpenLocal(w.root, nil)
 	}
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	return w
 }
 

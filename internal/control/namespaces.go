@@ -31,7 +31,7 @@ func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audie
 	if err := audience.ValidateNamespace(&n); err != nil {
 		return audience.Namespace{}, err
 	}
-	d.changes(nil, map[string]any{"code": n.Code, "name": n.Name, "idType": n.IDType})
+	d.entry.Changes(nil, map[string]any{"code": n.Code, "name": n.Name, "idType": n.IDType})
 	err = d.update(ctx, func(tx meta.Tx) error {
 		custom, err := tx.Namespaces(ctx, a.Scope.Org)
 		if err != nil {

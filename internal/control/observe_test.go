@@ -13,8 +13,9 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/profile"
-	"roster/internal/queue"
+	"roster/internal/work"
 )
 
 // observed is an Observer that keeps what it was told.
@@ -49,6 +50,8 @@ func (o *observed) Attempted(s audience.DeliveryState) {
 	o.attempts[s]++
 }
 
+func (o *observed) Working(job.Kind) func() { return func() {} }
+
 // unwell is a profile store whose look-ups fail.
 type unwell struct {
 	*fakeProfile
@@ -82,7 +85,8 @@ func TestObservedLookups(t *testing.T) {
 	} {
 		seen, cfg := &observed{}, w.config("observer")
 		cfg.Observer, cfg.Profile = seen, c.store
-		_, _ = control.New(cfg).Lookup(c.ctx, w.editor, c.ids, control.LookupOptions{})
+		s, _ := cfg.start(w.jobs)
+		_, _ = s.Lookup(c.ctx, w.editor, c.ids, control.LookupOptions{})
 		maps.DeleteFunc(seen.lookups, func(_ control.LookupOutcome, n int) bool { return n == 0 })
 		if !maps.Equal(seen.lookups, c.want) {
 			t.Errorf("%s: %v, want %v", name, seen.lookups, c.want)
@@ -103,21 +107,21 @@ func TestWaiting(t *testing.T) {
 	})
 	var working sync.WaitGroup
 	for i := range runs {
-		job := runJob(w.start(w.submit(draft(fmt.Sprint("audience ", i))).ID))
-		working.Go(func() { w.handle(job) })
+		j := runJob(w.start(w.submit(draft(fmt.Sprint("audience ", i))).ID))
+		working.Go(func() { w.handle(j) })
 	}
 	<-begun
 	deadline := time.Now().Add(time.Minute)
-	for w.Waiting(queue.RunJob).Jobs+w.pipeline.calls() < runs && time.Now().Before(deadline) {
+	for w.Waiting(job.Run).Jobs+w.pipeline.calls() < runs && time.Now().Before(deadline) {
 		runtime.Gosched()
 	}
-	if now := w.Waiting(queue.RunJob); now.Jobs < 1 || now.Jobs+w.pipeline.calls() != runs || now.Oldest <= 0 {
+	if now := w.Waiting(job.Run); now.Jobs < 1 || now.Jobs+w.pipeline.calls() != runs || now.Oldest <= 0 {
 		t.Errorf("%+v waits, %d go on", now, w.pipeline.calls())
 	}
 	close(release)
 	working.Wait()
-	for _, k := range queue.Kinds {
-		if now := w.Waiting(k); now != (control.Waiting{}) {
+	for _, k := range job.Kinds {
+		if now := w.Waiting(k); now != (work.Waiting{}) {
 			t.Errorf("%s: %+v waits", k, now)
 		}
 	}

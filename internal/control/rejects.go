@@ -6,19 +6,15 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
 	"roster/internal/ingest"
 	"roster/internal/landing"
 	"roster/internal/meta"
-	"roster/internal/source"
 )
-
-// correctedFolder holds, in a landing zone, the corrected files of resubmits. Runs of folders pass over its name.
-const correctedFolder = ".resubmitted"
 
 // rejectsAnswer is the memory that reading rejects takes: a batch of them, with the pages that it lies in.
 const rejectsAnswer = 6 << 20
@@ -79,7 +75,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	if name = path.Base("/" + name); name == "/" {
 		name = "corrected"
 	}
-	target := path.Join(correctedFolder, string(r.ID), uuid.NewString()+"-"+name)
+	target := path.Join(connect.CorrectedFolder, string(r.ID), uuid.NewString()+"-"+name)
 	if problem := audience.CheckPath(target); problem != "" || len(path.Base(target)) > 255 {
 		return audience.Run{}, audience.InvalidField("name", "is no name of a file: %.64q", name)
 	}
@@ -89,34 +85,16 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	started, err = s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunResubmit, Of: r.ID, File: target, Escaped: escaped, Differential: true,
 		Reason: "corrected rows of run " + string(r.ID)})
 	if err != nil {
-		s.removeCorrected(a.Scope, target)
+		s.cfg.Sources.RemoveCorrected(a.Scope, target)
 	}
 	return started, err
 }
 
 // noRun refuses what cannot be done while a run of the same audience is in progress.
 func (s *Service) noRun(ctx context.Context, r audience.Run) error {
-	_, busy, err := s.cfg.Store.Runs(ctx, r.Scope, r.AudienceID, inProgress)
+	_, busy, err := s.cfg.Store.Runs(ctx, r.Scope, r.AudienceID, meta.InProgress)
 	if err == nil && busy > 0 {
 		return s.runInProgress(ctx, r.Scope, r)
 	}
 	return err
-}
-
-// inProgress finds the run of an audience that is in progress.
-var inProgress = meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
-	Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}}
-
-// dropCorrected removes the corrected file of a resubmit that has ended, well or not: nothing reads it any more.
-func (s *Service) dropCorrected(r audience.Run) {
-	if r.Request.Kind == audience.RunResubmit {
-		s.removeCorrected(r.Scope, r.Request.File)
-	}
-}
-
-func (s *Service) removeCorrected(scope audience.Scope, file string) {
-	err := s.cfg.Landing.Remove(context.Background(), scope.Sandbox, file)
-	if err != nil && !errors.Is(err, source.ErrNotExist) {
-		s.logOf(scope).Warn("a corrected file is left over", "file", strings.TrimPrefix(file, correctedFolder+"/"), "error", err)
-	}
 }

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// keepAnswers is how long a repeated request gets the answer of the first one (contract, section 1).
-	keepAnswers = 24 * time.Hour
 	// answerWithin is how long a request is taken to be in progress that has no answer: the process that began it
 	// may be gone.
 	answerWithin = 2 * time.Minute
@@ -33,7 +31,7 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		now := s.now()
 		answer, err = tx.Answer(ctx, k)
-		known := err == nil && now.Sub(answer.BegunAt) < keepAnswers
+		known := err == nil && now.Sub(answer.BegunAt) < meta.KeepAnswers
 		switch {
 		case err != nil && !errors.Is(err, meta.ErrNotFound):
 			return err

@@ -65,7 +65,7 @@ func TestRepeatedAfterKill(t *testing.T) {
 	w := newWorld(t)
 	w.repeated("k", "a")
 	w.clock.advance(3 * time.Minute)
-	if _, done, err := w.other().Repeated(t.Context(), w.editor, "k", "a", ""); err != nil || done {
+	if _, done, err := w.elsewhere().Repeated(t.Context(), w.editor, "k", "a", ""); err != nil || done {
 		t.Fatalf("done %v, %v", done, err)
 	}
 }

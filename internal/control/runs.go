@@ -7,11 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
 	"roster/internal/audience"
+	"roster/internal/job"
+	"roster/internal/launch"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // Limits of a list of runs (contract, section 2, runs query).
@@ -69,7 +68,7 @@ const (
 // expiring reports whether the run in progress is one that takes out members whose time is over. It is short, and
 // nobody asked for it: whoever starts another one need not know of it.
 func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audience.ID) bool {
-	running, _, err := s.cfg.Store.Runs(ctx, scope, id, inProgress)
+	running, _, err := s.cfg.Store.Runs(ctx, scope, id, meta.InProgress)
 	return err == nil && (len(running) == 0 || running[0].Request.Kind == audience.RunExpire)
 }
 
@@ -84,16 +83,17 @@ func (s *Service) createRun(ctx context.Context, d *auditedChange, id audience.I
 		if !aud.State.TakesRuns() {
 			return audience.Errorf(audience.Impossible, "audience %s is %s and takes no runs; set its lifecycleState to %s first", aud.ID, aud.State, audience.StatePublished)
 		}
-		run = newRun(aud, d.actor.ClientID, req)
-		run.CreatedAt, run.UpdatedAt = now, now
-		if err := s.withinGuardrails(ctx, tx, aud.Scope, aud.ID, run.Request, now); err != nil {
-			return err
+		run = launch.NewRun(&aud, d.actor.ClientID, req, now)
+		if s.cfg.Guardrails {
+			if err := launch.WithinGuardrails(ctx, tx, aud.Scope, aud.ID, run.Request, now); err != nil {
+				return err
+			}
 		}
 		if err := tx.CreateRun(ctx, &run); err != nil {
 			return absent(err, "audience", id)
 		}
-		d.changes(nil, runFacts(&run))
-		return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+		d.entry.Changes(nil, audience.RunFacts(&run))
+		return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
 	})
 	return run, err
 }
@@ -113,24 +113,9 @@ func checkRequest(req *audience.RunRequest, now time.Time) error {
 	return wrong.Err()
 }
 
-func newRun(aud audience.Audience, client string, req audience.RunRequest) audience.Run {
-	run := audience.Run{
-		ID: audience.RunID(uuid.NewString()), Scope: aud.Scope, AudienceID: aud.ID, AudienceName: aud.Name,
-		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: meta.FlowID(aud.ID),
-	}
-	stages := []audience.StageName{audience.StageDataset}
-	if aud.ProfileIngestion {
-		stages = append(stages, audience.StageProfile)
-	}
-	for _, st := range stages {
-		run.Stages = append(run.Stages, audience.StageResult{Stage: st, Status: audience.Processing, FlowRunID: uuid.NewString()})
-	}
-	return run
-}
-
 // runInProgress is the error about a second run; it names the first when that is still there to be found.
 func (s *Service) runInProgress(ctx context.Context, scope audience.Scope, refused audience.Run) error {
-	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, inProgress)
+	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, meta.InProgress)
 	if err != nil || len(running) == 0 {
 		return audience.Errorf(audience.Impossible, "a run of audience %s is in progress; start another one when it has ended", refused.AudienceID)
 	}
@@ -151,7 +136,7 @@ func (s *Service) runOf(ctx context.Context, a audience.Actor, id audience.ID, r
 	if aud, err = s.audience(ctx, s.cfg.Store, a, id); err != nil {
 		return aud, r, err
 	}
-	key, ok := canonical(run)
+	key, ok := audience.Canonical(run)
 	if !ok {
 		return aud, r, notFound("run", run)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/meta"
@@ -376,12 +375,12 @@ func TestSourcesAreClosed(t *testing.T) {
 	w := newWorld(t)
 	opened, closed := 0, 0
 	cfg := w.config("worker-3")
-	cfg.Sources = func(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
+	cfg.Open = func(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened++
 		src, err := w.open(ctx, scope, conn)
 		return closer{src, &closed}, err
 	}
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	w.connect("files", w.root)
 	a := w.submit(draft("list"))
 	w.handle(runJob(w.start(a.ID)))

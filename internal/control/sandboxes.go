@@ -3,15 +3,12 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // A sandbox that is reset or deleted is closed first: from the transaction that says so nobody gets into it. Its job
@@ -54,7 +51,7 @@ func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audien
 	if err := audience.ValidateSandbox(&sb); err != nil {
 		return audience.Sandbox{}, err
 	}
-	d.changes(nil, map[string]any{"name": sb.Name, "type": sb.Type})
+	d.entry.Changes(nil, map[string]any{"name": sb.Name, "type": sb.Type})
 	err = d.update(ctx, func(tx meta.Tx) error { return tx.CreateSandbox(ctx, &sb) })
 	s.sandboxes.forget()
 	if errors.Is(err, meta.ErrDuplicate) {
@@ -103,22 +100,18 @@ func (s *Service) leave(ctx context.Context, a audience.Actor, name string, acti
 		case sb.Default && state == audience.SandboxDeleting:
 			return audience.Errorf(audience.Impossible, "sandbox %q is the organization's default sandbox, which cannot be deleted; it can be reset", name)
 		}
-		d.changes(map[string]any{"state": sb.State}, map[string]any{"state": state})
+		d.entry.Changes(map[string]any{"state": sb.State}, map[string]any{"state": state})
 		sb.State = state
 		if err := tx.SetSandboxState(ctx, scope, state); err != nil {
 			return err
 		}
-		return s.enqueue(ctx, tx, sandboxJob(sb))
+		return s.cfg.Jobs.Enqueue(ctx, tx, job.OfSandbox(sb.Num))
 	})
 	s.sandboxes.forget()
 	if err != nil {
 		return audience.Sandbox{}, err
 	}
 	return sb, nil
-}
-
-func sandboxJob(sb audience.Sandbox) queue.Job {
-	return queue.Job{Kind: queue.SandboxJob, ID: strconv.FormatUint(uint64(sb.Num), 10)}
 }
 
 // openSandbox refuses a change in a sandbox that was closed since its caller was let in.
@@ -128,99 +121,4 @@ func openSandbox(ctx context.Context, r meta.Reader, scope audience.Scope) error
 		return audience.Errorf(audience.Impossible, "sandbox %q is %s; nothing can be created in it", scope.Sandbox, sb.State)
 	}
 	return absent(err, "sandbox", scope.Sandbox)
-}
-
-// leavingSandboxes returns the jobs of the sandboxes that are to be emptied.
-func (s *Service) leavingSandboxes(ctx context.Context) ([]queue.Job, error) {
-	list, err := s.cfg.Store.LeavingSandboxes(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("look for sandboxes to empty: %w", err)
-	}
-	var jobs []queue.Job
-	for _, sb := range list {
-		jobs = append(jobs, sandboxJob(sb))
-	}
-	return jobs, nil
-}
-
-// doSandbox empties a sandbox as far as it can be now; Recover has the rest done.
-func (s *Service) doSandbox(ctx context.Context, num string) error {
-	list, err := s.cfg.Store.LeavingSandboxes(ctx)
-	if err != nil {
-		return fmt.Errorf("look for sandboxes to empty: %w", err)
-	}
-	i := slices.IndexFunc(list, func(sb audience.Sandbox) bool { return sandboxJob(sb).ID == num })
-	if i < 0 {
-		return nil
-	}
-	scope := audience.Scope{Org: list[i].Org, Sandbox: list[i].Name}
-	worksIn(ctx, scope)
-	if err := s.deleteAudiences(ctx, scope); err != nil {
-		return fmt.Errorf("delete the audiences of sandbox %s: %w", scope.Sandbox, err)
-	}
-	if cleared, err := s.clearSandbox(ctx, scope, nil); err != nil || !cleared {
-		return err
-	}
-	if err := s.cfg.Landing.Clear(ctx, scope.Sandbox); err != nil {
-		return err
-	}
-	cleared, err := s.clearSandbox(ctx, scope, func(tx meta.Tx, state audience.SandboxState) error {
-		if state == audience.SandboxResetting {
-			return tx.SetSandboxState(ctx, scope, audience.SandboxActive)
-		}
-		return tx.DeleteSandbox(ctx, scope)
-	})
-	s.sandboxes.forget()
-	if err == nil && cleared {
-		s.logOf(scope).Info("emptied a sandbox")
-	}
-	return err
-}
-
-// clearSandbox removes what is left of a closed sandbox without audiences, and then, in the same transaction, does what
-// then says for its state, unless that is nil. It is false, and nothing is removed, while there is more to wait for.
-func (s *Service) clearSandbox(ctx context.Context, scope audience.Scope, then func(meta.Tx, audience.SandboxState) error) (cleared bool, err error) {
-	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		cleared = false
-		sb, err := tx.Sandbox(ctx, scope)
-		if errors.Is(err, meta.ErrNotFound) || err == nil && !sb.State.Leaving() {
-			return nil // another worker has done it
-		}
-		if err != nil {
-			return err
-		}
-		if cleared, err = tx.ClearSandbox(ctx, scope); err != nil || !cleared || then == nil {
-			return err
-		}
-		return then(tx, sb.State)
-	})
-	if err != nil {
-		return false, fmt.Errorf("empty sandbox %s: %w", scope.Sandbox, err)
-	}
-	return cleared, nil
-}
-
-// deletedAtOnce is how many audiences one transaction deletes.
-const deletedAtOnce = 100
-
-// deleteAudiences deletes all audiences of a sandbox.
-func (s *Service) deleteAudiences(ctx context.Context, scope audience.Scope) error {
-	defer s.audiences.forget()
-	for {
-		list, _, err := s.cfg.Store.Audiences(ctx, scope, meta.AudienceQuery{Limit: deletedAtOnce, NoTotal: true})
-		if err != nil || len(list) == 0 {
-			return err
-		}
-		err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-			for _, a := range list {
-				if err := s.delete(ctx, tx, &a); err != nil && !errors.Is(err, meta.ErrNotFound) {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -10,8 +10,8 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // administrator is one of the whole organization.
@@ -21,8 +21,8 @@ func (w *world) administrator() audience.Actor {
 	return a
 }
 
-func sandboxJob(sb audience.Sandbox) queue.Job {
-	return queue.Job{Kind: queue.SandboxJob, ID: strconv.Itoa(int(sb.Num))}
+func sandboxJob(sb audience.Sandbox) job.Job {
+	return job.Job{Kind: job.Sandbox, ID: strconv.Itoa(int(sb.Num))}
 }
 
 // settle does all that is to be done, and what that makes necessary, as time goes by.
@@ -81,7 +81,7 @@ func (w *world) fill(a audience.Actor) (audience.Audience, audience.Connection, 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.handle(queue.Job{Kind: queue.TaskJob, ID: string(task.ID)})
+	w.handle(job.Job{Kind: job.Task, ID: string(task.ID)})
 	aud, err := w.Audience(w.t.Context(), a, task.AudienceID)
 	if err != nil {
 		w.t.Fatal(err)

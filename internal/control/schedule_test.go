@@ -10,13 +10,13 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // scheduleJob is the job that looks at an audience's schedule.
-func scheduleJob(a audience.Audience) queue.Job {
-	return queue.Job{Kind: queue.ScheduleJob, ID: strconv.FormatUint(uint64(a.Num), 10)}
+func scheduleJob(a audience.Audience) job.Job {
+	return job.Job{Kind: job.Schedule, ID: strconv.FormatUint(uint64(a.Num), 10)}
 }
 
 // look looks at the schedule of an audience and does what it starts. It returns how many runs the audience has had.

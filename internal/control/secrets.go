@@ -35,11 +35,11 @@ func (s *Service) RotateSecrets(ctx context.Context, a audience.Actor) (resealed
 			return err
 		}
 		for _, one := range list {
-			text, err := s.cfg.Sealer.Open(one.Text, sealedPlace(one))
+			text, err := s.cfg.Sealer.Open(one.Text, one.By.Place(one.ID))
 			if err != nil {
 				return fmt.Errorf("%s %s: %w", one.By, one.ID, err)
 			}
-			sealed, err := s.cfg.Sealer.Seal(text, sealedPlace(one))
+			sealed, err := s.cfg.Sealer.Seal(text, one.By.Place(one.ID))
 			if err != nil {
 				return fmt.Errorf("seal the secret of %s %s: %w", one.By, one.ID, err)
 			}
@@ -48,23 +48,10 @@ func (s *Service) RotateSecrets(ctx context.Context, a audience.Actor) (resealed
 			}
 			resealed++
 		}
-		d.changes(nil, map[string]any{"resealed": resealed})
+		d.entry.Changes(nil, map[string]any{"resealed": resealed})
 		return nil
 	})
 	return resealed, err
-}
-
-// sealedPlace is the place that a text was sealed for.
-func sealedPlace(s meta.Sealed) string {
-	switch s.By {
-	case meta.SealedWebhook:
-		return webhookPlace(audience.WebhookID(s.ID))
-	case meta.SealedErasure:
-		return erasurePlace(audience.ErasureID(s.ID))
-	case meta.SealedKey:
-		return keyPlace(audience.KeyID(s.ID))
-	}
-	return s.ID
 }
 
 // sealed returns the connection as it is stored and answered: its secrets are sealed and not among its parameters.
@@ -86,28 +73,8 @@ func (s *Service) sealed(c audience.Connection) (audience.Connection, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Sealed, err = s.cfg.Sealer.Seal(text, string(c.ID)); err != nil {
+	if c.Sealed, err = s.cfg.Sealer.Seal(text, meta.SealedConnection.Place(string(c.ID))); err != nil {
 		return c, fmt.Errorf("seal the secrets of connection %s: %w", c.ID, err)
 	}
-	return c, nil
-}
-
-// unsealed returns a stored connection with its secrets among its parameters.
-func (s *Service) unsealed(c audience.Connection) (audience.Connection, error) {
-	if c.Sealed == "" {
-		return c, nil
-	}
-	text, err := s.cfg.Sealer.Open(c.Sealed, string(c.ID))
-	if err != nil {
-		return c, fmt.Errorf("connection %s: %w", c.ID, err)
-	}
-	params := map[string]string{}
-	if err := json.Unmarshal(text, &params); err != nil {
-		return c, fmt.Errorf("connection %s: its secrets cannot be read", c.ID)
-	}
-	for name, value := range c.Params {
-		params[name] = value
-	}
-	c.Params, c.Sealed = params, ""
 	return c, nil
 }

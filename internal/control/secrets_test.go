@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/control"
 	"roster/internal/meta"
 	"roster/internal/secret"
 	"roster/internal/source"
@@ -33,12 +32,12 @@ func TestRotateSecrets(t *testing.T) {
 	w := newWorld(t)
 	cfg := w.config("worker-1")
 	var opened map[string]string
-	cfg.Sources = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
+	cfg.Open = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
 		return source.OpenLocal(w.root, nil)
 	}
 	cfg.Sealer = sealer(t, w.dir)
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	conn, err := w.CreateConnection(t.Context(), w.editor, audience.Connection{Name: "bucket", SpecID: audience.SpecS3,
 		Params: map[string]string{"s3AccessKey": "AKIA", "s3SecretKey": "hush", "bucketName": "people"}})
 	if err != nil {
@@ -62,7 +61,7 @@ func TestRotateSecrets(t *testing.T) {
 		t.Error("the earlier keys open it")
 	}
 	cfg.Sealer = sealer(t, w.dir)
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	if _, err := w.TestConnection(t.Context(), w.editor, conn.ID); err != nil || opened["s3SecretKey"] != "hush" {
 		t.Errorf("%v, %v", opened, err)
 	}
@@ -75,11 +74,11 @@ func TestSecretsOfConnections(t *testing.T) {
 	var opened map[string]string
 	cfg := w.config("worker-1")
 	cfg.Sealer = sealer(t, w.dir)
-	cfg.Sources = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
+	cfg.Open = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
 		return source.OpenLocal(w.root, nil)
 	}
-	w.Service = control.New(cfg)
+	w.use(cfg)
 	params := func() map[string]string {
 		return map[string]string{"s3AccessKey": "AKIA", "s3SecretKey": "hush", "bucketName": "people"}
 	}

@@ -3,14 +3,15 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
+	"roster/internal/schedule"
 )
 
 // Draft is an audience as a client submits it.
@@ -32,10 +33,10 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 		return audience.Task{}, err
 	}
 	var wrong audience.Problems
-	if checkSchedule(&wrong, d.Schedule); wrong.Err() != nil {
+	if schedule.Check(&wrong, d.Schedule); wrong.Err() != nil {
 		return audience.Task{}, wrong.Err()
 	}
-	change.label(&d)
+	change.entry.Label(&d)
 	if err := holds(a, d.EveryLabel()); err != nil {
 		return audience.Task{}, err
 	}
@@ -45,7 +46,7 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 	}
 	defer admitted()
 	now := s.now()
-	d.NextRunAt = nextLook(d.Schedule, now)
+	d.NextRunAt = schedule.Next(d.Schedule, now)
 	t = audience.Task{
 		ID: audience.TaskID(uuid.NewString()), AudienceID: audience.ID(uuid.NewString()), Scope: a.Scope,
 		Status: audience.Processing, CreatedAt: now, UpdatedAt: now,
@@ -67,8 +68,8 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 			return err
 		}
 		change.about(&d)
-		change.changes(nil, audienceFacts(&d))
-		return s.enqueue(ctx, tx, queue.Job{Kind: queue.TaskJob, ID: string(t.ID)})
+		change.entry.Changes(nil, audienceFacts(&d))
+		return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Task, ID: string(t.ID)})
 	})
 	var taken *meta.DuplicateError
 	if errors.As(err, &taken) {
@@ -94,7 +95,7 @@ func checkConnection(ctx context.Context, r meta.Reader, d *Draft) error {
 	if d.Source.BaseConnectionID == "" {
 		return nil
 	}
-	conn, err := connectionOf(ctx, r, d)
+	conn, err := connect.ConnectionOf(ctx, r, d)
 	if errors.Is(err, meta.ErrNotFound) {
 		return audience.InvalidField(d.Source.At("baseConnectionId"), "base connection %.64q does not exist in sandbox %q", d.Source.BaseConnectionID, d.Scope.Sandbox)
 	}
@@ -112,28 +113,12 @@ func checkConnection(ctx context.Context, r meta.Reader, d *Draft) error {
 	return nil
 }
 
-// connectionOf returns the connection of an audience's files, nil for the landing zone without one.
-func connectionOf(ctx context.Context, r meta.Reader, a *audience.Audience) (*audience.Connection, error) {
-	if a.Source.BaseConnectionID == "" {
-		return nil, nil
-	}
-	id, ok := canonical(a.Source.BaseConnectionID)
-	if !ok {
-		return nil, meta.ErrNotFound
-	}
-	conn, err := r.Connection(ctx, a.Scope, id)
-	if err != nil {
-		return nil, fmt.Errorf("base connection %s: %w", id, err)
-	}
-	return &conn, nil
-}
-
 // Task returns a submit task.
 func (s *Service) Task(ctx context.Context, a audience.Actor, id audience.TaskID) (audience.Task, error) {
 	if err := allow(a, toRead); err != nil {
 		return audience.Task{}, err
 	}
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Task{}, notFound("task", id)
 	}

@@ -13,12 +13,12 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
-func taskJob(t audience.Task) queue.Job { return queue.Job{Kind: queue.TaskJob, ID: string(t.ID)} }
+func taskJob(t audience.Task) job.Job { return job.Job{Kind: job.Task, ID: string(t.ID)} }
 
 func (w *world) task(id audience.TaskID) audience.Task {
 	w.t.Helper()
@@ -300,9 +300,9 @@ func TestTaskAbsent(t *testing.T) {
 	for _, id := range []audience.TaskID{"0b6f3a57-1111-4222-8333-444455556666", "x", ""} {
 		_, err := w.Task(t.Context(), w.editor, id)
 		wantCode(t, string(id), err, audience.NotFound)
-		w.handle(queue.Job{Kind: queue.TaskJob, ID: string(id)})
+		w.handle(job.Job{Kind: job.Task, ID: string(id)})
 	}
-	if err := w.Handle(t.Context(), queue.Job{Kind: "other"}); err == nil {
+	if err := w.Handle(t.Context(), job.Job{Kind: "other"}); err == nil {
 		t.Error("a job of an unknown kind was done")
 	}
 }

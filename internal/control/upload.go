@@ -35,7 +35,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 		d.unfinished()
 		return state, nil
 	}
-	d.changes(nil, map[string]any{"size": state.File.Size, "version": state.File.Version, "sha256": hex.EncodeToString(state.SHA256)})
+	d.entry.Changes(nil, map[string]any{"size": state.File.Size, "version": state.File.Version, "sha256": hex.EncodeToString(state.SHA256)})
 	return state, nil
 }
 
@@ -43,7 +43,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u landing.Upload) (landing.State, error) {
 	state, err := s.cfg.Landing.Put(ctx, scope.Sandbox, name, u)
 	if err == nil && state.Placed {
-		s.uploaded.add(uploadedFile{scope, state.File.Path, state.File.Version})
+		s.cfg.Sources.Placed(scope, state.File.Path, state.File.Version)
 	}
 	return state, err
 }

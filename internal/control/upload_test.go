@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/job"
 	"roster/internal/landing"
-	"roster/internal/queue"
 )
 
 // landed lists the landing zone's files, with what they hold.
@@ -116,12 +116,12 @@ func TestFilesExpire(t *testing.T) {
 	written("sub/old.csv", w.clock.now().Add(-landing.TTL-time.Minute))
 	written("in.csv", w.clock.now().Add(-landing.TTL+time.Minute))
 	run := w.start(aud.ID)
-	w.handle(queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	w.handle(job.Job{Kind: job.Forget, ID: "all"})
 	if _, err := os.Stat(w.landing("sub/old.csv")); err != nil {
 		t.Errorf("while a run is in progress: %v", err)
 	}
-	w.handle(queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
-	w.handle(queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	w.handle(job.Job{Kind: job.Run, ID: string(run.ID)})
+	w.handle(job.Job{Kind: job.Forget, ID: "all"})
 	if files := w.landed(); len(files) != 1 || files["prod/in.csv"] == "" {
 		t.Errorf("%v", files)
 	}

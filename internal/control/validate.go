@@ -61,13 +61,13 @@ func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows 
 
 // survey looks at the files of a draft, by its fields or without them.
 func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFields bool) (Validation, error) {
-	src, err := s.openAudience(ctx, &d)
+	src, err := s.cfg.Sources.OpenAudience(ctx, &d)
 	if err != nil {
 		return Validation{}, err
 	}
-	defer src.close()
-	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.settle(&d).For(src.Store), Rows: rows, Preview: preview,
-		Keys: s.openers(d.Scope, d.Source.Encryption), Encrypted: d.Source.Encryption != nil}
+	defer src.Close()
+	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.cfg.Sources.Settle(&d).For(src.Store), Rows: rows, Preview: preview,
+		Keys: s.cfg.Sources.Keys(d.Scope, d.Source.Encryption), Encrypted: d.Source.Encryption != nil}
 	if byFields {
 		req.Fields = d.Fields
 	}

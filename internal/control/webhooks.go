@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/events"
 	"roster/internal/meta"
 	"roster/internal/webhook"
 )
@@ -37,11 +38,11 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 		return audience.Webhook{}, "", err
 	}
 	secret = webhook.NewSecret()
-	if w.Sealed, err = s.cfg.Sealer.Seal([]byte(secret), webhookPlace(w.ID)); err != nil {
+	if w.Sealed, err = s.cfg.Sealer.Seal([]byte(secret), meta.SealedWebhook.Place(string(w.ID))); err != nil {
 		return audience.Webhook{}, "", fmt.Errorf("seal the secret of a webhook: %w", err)
 	}
 	d.entry.Object = string(w.ID)
-	d.changes(nil, webhookFacts(&w))
+	d.entry.Changes(nil, webhookFacts(&w))
 	err = d.update(ctx, func(tx meta.Tx) error {
 		if err := openSandbox(ctx, tx, w.Scope); err != nil {
 			return err
@@ -67,15 +68,12 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 // hears refuses what would make an enabled webhook one that is told nothing. What it is told is what the client that last
 // changed it may see at that time, which this server knows of its own clients only.
 func hears(ctx context.Context, r meta.Reader, w *audience.Webhook) error {
-	may, err := mayHear(ctx, r, w, nil)
+	may, err := events.MayHear(ctx, r, w, nil)
 	if err == nil && !may && w.Enabled {
 		return audience.Errorf(audience.Impossible, "the webhook would be told nothing: %.100q is no API client of this server that is %s in sandbox %q; make it by one", w.UpdatedBy, toWrite, w.Scope.Sandbox)
 	}
 	return err
 }
-
-// webhookPlace is the place that a webhook's secret is sealed for.
-func webhookPlace(id audience.WebhookID) string { return "webhook/" + string(id) }
 
 // Webhooks lists the webhooks of the actor's sandbox by creation time.
 func (s *Service) Webhooks(ctx context.Context, a audience.Actor) ([]audience.Webhook, error) {
@@ -94,7 +92,7 @@ func (s *Service) Webhook(ctx context.Context, a audience.Actor, id audience.Web
 }
 
 func webhookOf(ctx context.Context, r meta.Reader, a audience.Actor, id audience.WebhookID) (audience.Webhook, error) {
-	key, ok := canonical(id)
+	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Webhook{}, notFound("webhook", id)
 	}
@@ -136,7 +134,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audien
 		if err := hears(ctx, tx, &w); err != nil {
 			return err
 		}
-		d.changes(webhookFacts(&was), webhookFacts(&w))
+		d.entry.Changes(webhookFacts(&was), webhookFacts(&w))
 		return tx.UpdateWebhook(ctx, w)
 	})
 	if err != nil {
@@ -154,7 +152,7 @@ func (s *Service) knowsSecret(was, now *audience.Webhook, given string) error {
 		}
 		return nil
 	}
-	secret, err := s.cfg.Sealer.Open(was.Sealed, webhookPlace(was.ID))
+	secret, err := s.cfg.Sealer.Open(was.Sealed, meta.SealedWebhook.Place(string(was.ID)))
 	if err != nil {
 		return fmt.Errorf("open the secret of webhook %s: %w", was.ID, err)
 	}
@@ -191,7 +189,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, a audience.Actor, id audien
 		if err != nil {
 			return err
 		}
-		d.changes(webhookFacts(&w), nil)
+		d.entry.Changes(webhookFacts(&w), nil)
 		return tx.DeleteWebhook(ctx, a.Scope, w.ID)
 	})
 }
@@ -211,14 +209,14 @@ func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience
 		if !w.Enabled {
 			return audience.Errorf(audience.Impossible, "webhook %s is disabled; enable it first", w.ID)
 		}
-		if may, err := mayHear(ctx, tx, &w, nil); err != nil {
+		if may, err := events.MayHear(ctx, tx, &w, nil); err != nil {
 			return err
 		} else if !may {
 			return audience.Errorf(audience.Impossible, "webhook %s is told nothing, since the API client that last changed it is no %s of the sandbox any more; change it to be told what you may see", w.ID, toWrite)
 		}
 		e := audience.Event{ID: uuid.NewString(), Scope: w.Scope, Type: audience.EventTest, At: s.now()}
 		event = e.ID
-		return s.record(ctx, tx, &w, e, struct{}{})
+		return s.events.Record(ctx, tx, &w, e, struct{}{})
 	})
 	if err != nil {
 		return "", err

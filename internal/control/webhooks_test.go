@@ -18,8 +18,8 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 	"roster/internal/webhook"
 )
 
@@ -134,7 +134,7 @@ func TestAttemptAndItsRecord(t *testing.T) {
 	h.submit(draft("people"))
 	h.jobs.take()
 	h.store.failAfter(0)
-	if err := h.Handle(t.Context(), queue.Job{Kind: queue.WebhookJob, ID: string(hook.ID)}); err == nil {
+	if err := h.Handle(t.Context(), job.Job{Kind: job.Webhook, ID: string(hook.ID)}); err == nil {
 		t.Error("a job succeeded whose record could not be written")
 	}
 	h.store.failing(nil)
@@ -229,7 +229,7 @@ func TestOneFailureEndsAJob(t *testing.T) {
 	h.submit(draft("a"))
 	h.submit(draft("b"))
 	h.jobs.take()
-	h.handle(queue.Job{Kind: queue.WebhookJob, ID: string(hook.ID)})
+	h.handle(job.Job{Kind: job.Webhook, ID: string(hook.ID)})
 	if got := h.endpoint.take(); len(got) != 1 {
 		t.Errorf("%d arrived", len(got))
 	}
@@ -387,7 +387,7 @@ func TestWebhookLimitsAndLog(t *testing.T) {
 	h.submit(draft("a"))
 	h.send()
 	h.clock.advance(31 * 24 * time.Hour)
-	h.handle(queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	h.handle(job.Job{Kind: job.Forget, ID: "all"})
 	if log := h.log(hook.ID); len(log) != 0 {
 		t.Errorf("the log has %+v", log)
 	}

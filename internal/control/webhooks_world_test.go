@@ -14,9 +14,9 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/job"
 	"roster/internal/meta"
 	"roster/internal/netguard"
-	"roster/internal/queue"
 	"roster/internal/webhook"
 )
 
@@ -69,7 +69,7 @@ func (r *receiver) take() []received {
 type hooked struct {
 	*world
 	endpoint *receiver
-	cfg      control.Config
+	cfg      config
 }
 
 func newHooked(t *testing.T) *hooked {
@@ -84,7 +84,7 @@ func newHooked(t *testing.T) *hooked {
 }
 
 // restart replaces the process by one that knows nothing but what is stored.
-func (h *hooked) restart() { h.Service = control.New(h.cfg) }
+func (h *hooked) restart() { h.use(h.cfg) }
 
 // client stores an API client of the organization.
 func (h *hooked) client(c audience.Client) {
@@ -110,7 +110,7 @@ func (h *hooked) send() {
 		h.t.Fatal(err)
 	}
 	for _, j := range h.jobs.take() {
-		if j.Kind == queue.WebhookJob {
+		if j.Kind == job.Webhook {
 			h.handle(j)
 		}
 	}

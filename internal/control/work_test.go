@@ -8,18 +8,17 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/meta"
 	"roster/internal/profile"
-	"roster/internal/queue"
 )
 
-func sweepJob(id audience.ID) queue.Job { return queue.Job{Kind: queue.SweepJob, ID: string(id)} }
+func sweepJob(id audience.ID) job.Job { return job.Job{Kind: job.Sweep, ID: string(id)} }
 
 // recover looks for unfinished work, which must be these jobs.
-func (w *world) recover(what string, want ...queue.Job) {
+func (w *world) recover(what string, want ...job.Job) {
 	w.t.Helper()
 	if err := w.Recover(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -53,11 +52,11 @@ func TestRecover(t *testing.T) {
 	w.jobs.want("the use cases", runJob(run), taskJob(task), sweepJob(b.ID))
 	w.recover("what is in the queue")
 
-	w.Service = control.New(w.config("after a restart"))
+	w.use(w.config("after a restart"))
 	w.recover("after a restart", taskJob(task), runJob(run), sweepJob(b.ID))
 	w.recover("again")
 	w.clock.advance(11 * time.Minute)
-	w.recover("after a long time", taskJob(task), runJob(run), sweepJob(b.ID), queue.Job{Kind: queue.ForgetJob, ID: "all"})
+	w.recover("after a long time", taskJob(task), runJob(run), sweepJob(b.ID), job.Job{Kind: job.Forget, ID: "all"})
 
 	w.store.failing(func() error { return errDown })
 	if err := w.Handle(t.Context(), runJob(run)); !errors.Is(err, errDown) {
@@ -78,7 +77,7 @@ func TestRecoverRefused(t *testing.T) {
 	a := w.submit(draft("a"))
 	run := w.start(a.ID)
 	w.jobs.take()
-	w.Service = control.New(w.config("after a restart"))
+	w.use(w.config("after a restart"))
 	w.store.failAfter(0)
 	if err := w.Recover(t.Context()); !errors.Is(err, errDown) {
 		t.Error(err)
@@ -171,7 +170,7 @@ func TestDeleteElsewhere(t *testing.T) {
 	a := w.submit(draft("list"))
 	run := w.start(a.ID)
 	w.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
-		if err := w.other().DeleteAudience(ctx, w.editor, a.ID); err != nil {
+		if err := w.elsewhere().DeleteAudience(ctx, w.editor, a.ID); err != nil {
 			t.Error(err)
 		}
 		err := s.Save(ctx, s.Run)
@@ -196,7 +195,7 @@ func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 		w := newWorld(t)
 		cfg := w.config("worker-1")
 		cfg.Clock = time.Now
-		w.Service = control.New(cfg)
+		w.use(cfg)
 		test(t, w)
 	})
 }

@@ -15,20 +15,26 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
 	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 	"roster/internal/profile"
-	"roster/internal/queue"
 	"roster/internal/source"
+	"roster/internal/work"
 )
 
-// world is a Service on a real metadata store, with doubles for everything else.
+// worker does the jobs of a world.
+type worker = work.Service
+
+// world is the use cases and the worker of a process on a real metadata store, with doubles for everything else.
 type world struct {
 	*control.Service
+	*worker
 	t        *testing.T
 	store    *faultyStore
 	jobs     *jobTable
@@ -42,13 +48,47 @@ type world struct {
 	editor   audience.Actor
 }
 
-// settings are the world's parts that a second process shares with the first.
-func (w *world) config(worker string) control.Config {
-	return control.Config{
-		Store: w.store, Queue: w.jobs, Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Sources: w.open,
-		Landing: landing.New(filepath.Join(w.dir, "landing"), nil, 0), Clock: w.clock.now, Worker: worker,
+// config is the configuration of a process. What the use cases have of it is in control.Config.
+type config struct {
+	control.Config
+	Pipeline interface {
+		control.Surveyor
+		work.Pipeline
 	}
+	Lake interface {
+		control.Lake
+		work.Lake
+	}
+	Profile  profile.Store
+	Open     connect.SourceOpener
+	Courier  work.Courier
+	Observer interface {
+		control.Observer
+		work.Observer
+	}
+	Settled func() bool
+	Worker  string
 }
+
+// config is that of a process of the world.
+func (w *world) config(worker string) config {
+	return config{Config: control.Config{Store: w.store, Landing: landing.New(filepath.Join(w.dir, "landing"), nil, 0), Clock: w.clock.now},
+		Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Open: w.open, Worker: worker}
+}
+
+// start starts a process.
+func (c config) start(jobs job.Queue) (*control.Service, *work.Service) {
+	c.Jobs = job.NewOutbox(jobs, c.Clock)
+	c.Sources = connect.New(connect.Config{Store: c.Store, Open: c.Open, Secrets: c.Sealer, Landing: c.Landing, Clock: c.Clock, Log: c.Log})
+	cases := c.Config
+	cases.Surveyor, cases.Lake, cases.Profile, cases.Observer = c.Pipeline, c.Lake, c.Profile, c.Observer
+	s := control.New(cases)
+	return s, work.New(work.Config{Store: c.Store, Jobs: c.Jobs, Pipeline: c.Pipeline, Lake: c.Lake, Profile: c.Profile, Sources: c.Sources, Landing: c.Landing,
+		Secrets: c.Sealer, Courier: c.Courier, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, Settled: c.Settled, Observer: c.Observer, Changed: s.Forget, Guardrails: c.Guardrails, Worker: c.Worker})
+}
+
+// use replaces the process by another one.
+func (w *world) use(c config) { w.Service, w.worker = c.start(w.jobs) }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -78,12 +118,21 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	w.write(w.landing("in.csv"), "mail\nada@example.com\n")
-	w.Service = control.New(w.config("worker-1"))
+	w.use(w.config("worker-1"))
 	return w
 }
 
-// other returns another process on the same stores.
-func (w *world) other() *control.Service { return control.New(w.config("worker-2")) }
+// elsewhere returns the use cases of another process on the same stores.
+func (w *world) elsewhere() *control.Service {
+	s, _ := w.config("worker-2").start(w.jobs)
+	return s
+}
+
+// other returns the worker of another process on the same stores.
+func (w *world) other() *work.Service {
+	_, other := w.config("worker-2").start(w.jobs)
+	return other
+}
 
 func (w *world) landing(name string) string { return filepath.Join(w.dir, "landing", "prod", name) }
 
@@ -94,7 +143,7 @@ func (w *world) write(path, text string) {
 	}
 }
 
-// open is the world's SourceOpener.
+// open is the world's connect.SourceOpener.
 func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
 		dir := filepath.Join(w.dir, "landing", scope.Sandbox)
@@ -129,7 +178,7 @@ func (w *world) submit(d control.Draft) audience.Audience {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.handle(queue.Job{Kind: queue.TaskJob, ID: string(task.ID)})
+	w.handle(job.Job{Kind: job.Task, ID: string(task.ID)})
 	a, err := w.Audience(w.t.Context(), w.editor, task.AudienceID)
 	if err != nil {
 		w.t.Fatal(err)
@@ -146,10 +195,10 @@ func (w *world) start(id audience.ID) audience.Run {
 	return run
 }
 
-func runJob(r audience.Run) queue.Job { return queue.Job{Kind: queue.RunJob, ID: string(r.ID)} }
+func runJob(r audience.Run) job.Job { return job.Job{Kind: job.Run, ID: string(r.ID)} }
 
 // handle does a job that must not fail.
-func (w *world) handle(j queue.Job) {
+func (w *world) handle(j job.Job) {
 	w.t.Helper()
 	if err := w.Handle(w.t.Context(), j); err != nil {
 		w.t.Fatalf("%v: %v", j, err)
@@ -218,24 +267,24 @@ func (q *jobTable) create() {
 	}
 }
 
-func (q *jobTable) Enqueue(ctx context.Context, tx *sql.Tx, j queue.Job) error {
+func (q *jobTable) Enqueue(ctx context.Context, tx *sql.Tx, j job.Job) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO test_jobs VALUES (?, ?)`, string(j.Kind), j.ID)
 	return err
 }
 
-func (q *jobTable) Wake(queue.Kind) {}
+func (q *jobTable) Wake(job.Kind) {}
 
 // take returns the jobs enqueued since the last take.
-func (q *jobTable) take() []queue.Job {
+func (q *jobTable) take() []job.Job {
 	q.t.Helper()
 	rows, err := q.db.Query(`DELETE FROM test_jobs RETURNING kind, id`)
 	if err != nil {
 		q.t.Fatal(err)
 	}
 	defer rows.Close()
-	var jobs []queue.Job
+	var jobs []job.Job
 	for rows.Next() {
-		var j queue.Job
+		var j job.Job
 		if err := rows.Scan(&j.Kind, &j.ID); err != nil {
 			q.t.Fatal(err)
 		}
@@ -245,7 +294,7 @@ func (q *jobTable) take() []queue.Job {
 }
 
 // want requires exactly these jobs to have been enqueued since the last take.
-func (q *jobTable) want(what string, want ...queue.Job) {
+func (q *jobTable) want(what string, want ...job.Job) {
 	q.t.Helper()
 	if got := q.take(); !slices.Equal(got, want) {
 		q.t.Errorf("%s: the queue got %v, want %v", what, got, want)
@@ -305,14 +354,14 @@ type fakePipeline struct {
 	surveyFails error
 }
 
-// Holds implements control.Pipeline: what every dataset has.
+// Holds implements work.Pipeline: what every dataset has.
 func (p *fakePipeline) Holds(context.Context, lake.TableID, *audience.Audience, profile.Key) (ingest.Held, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held, nil
 }
 
-// Purge implements control.Pipeline.
+// Purge implements work.Pipeline.
 func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, error) {
 	p.mu.Lock()
 	p.purges = append(p.purges, s)

@@ -206,23 +206,8 @@ func sourceFailure(path string, err error) error {
 	if errors.Is(err, source.ErrFailed) {
 		return audience.Errorf(audience.BadGateway, "%q cannot be read: %s; start a new run, and check the connection if that fails as well", path, source.Reason(err, source.ErrFailed))
 	}
-	if refused := Refused(err); refused != nil {
+	if refused := source.Refused(err); refused != nil {
 		return refused
 	}
 	return audience.Errorf(audience.BadGateway, "%q cannot be read from the source; check the connection", path)
-}
-
-// Refused says what is wrong with a connection whose store refuses to be read at all; nil for other errors.
-func Refused(err error) error {
-	switch {
-	case errors.Is(err, source.ErrCredentials):
-		return audience.Errorf(audience.BadGateway, "the store refuses the connection: %s; correct its auth.params", source.Reason(err, source.ErrCredentials))
-	case errors.Is(err, source.ErrNoBucket):
-		return audience.Errorf(audience.BadGateway, "there is no such bucket or container as the connection, or the first part of the path, names; correct its auth.params, or the path")
-	case errors.Is(err, source.ErrUnreachable):
-		return audience.Errorf(audience.BadGateway, "the store cannot be reached: %s; correct the address in the connection's auth.params", source.Reason(err, source.ErrUnreachable))
-	case errors.Is(err, source.ErrFailed):
-		return audience.Errorf(audience.BadGateway, "%s; try again, and check the connection's auth.params if that fails as well", source.Reason(err, source.ErrFailed))
-	}
-	return nil
 }

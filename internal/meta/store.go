@@ -24,6 +24,9 @@ var (
 	ErrStale = errors.New("meta: stale")
 )
 
+// KeepAnswers is how long a repeated request gets the answer of the first one (contract, section 1).
+const KeepAnswers = 24 * time.Hour
+
 // What a DuplicateError may name.
 const (
 	FieldName     = "name"
@@ -69,6 +72,19 @@ const (
 	SealedErasure    SealedBy = "erasure"
 	SealedKey        SealedBy = "key"
 )
+
+// Place is the place that the text of one thing is sealed for: a text opens only there.
+func (by SealedBy) Place(id string) string {
+	switch by {
+	case SealedWebhook:
+		return "webhook/" + id
+	case SealedErasure:
+		return "erasure " + id
+	case SealedKey:
+		return "key/" + id
+	}
+	return id
+}
 
 // Sealed is a text that the program has sealed, and the id of what it belongs to.
 type Sealed struct {
@@ -301,6 +317,10 @@ type DeletedAudience struct {
 	SandboxNum uint32
 	Scope      audience.Scope
 }
+
+// InProgress finds the run of an audience that is in progress.
+var InProgress = RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
+	Filters: []RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}}
 
 // RunStart is the beginning of a run.
 type RunStart struct {

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
+
+	"roster/internal/job"
 )
 
 // belled is a driver of River's whose notifications come from this process: what enqueues a job calls Wake after its commit. River
@@ -30,13 +32,13 @@ func (b belled) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listen
 // bell holds the kinds that have new jobs until River hears of them.
 type bell struct {
 	mu    sync.Mutex
-	rung  []Kind
+	rung  []job.Kind
 	heard chan struct{} // has one element while something is rung
 }
 
 func newBell() *bell { return &bell{heard: make(chan struct{}, 1)} }
 
-func (b *bell) ring(k Kind) {
+func (b *bell) ring(k job.Kind) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Contains(b.rung, k) {
@@ -61,7 +63,7 @@ func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notificati
 		case <-b.heard:
 		}
 		if k, ok := b.take(); ok {
-			payload, err := json.Marshal(map[string]Kind{"queue": k})
+			payload, err := json.Marshal(map[string]job.Kind{"queue": k})
 			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
 		}
 	}
@@ -70,7 +72,7 @@ func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notificati
 // insertTopic is where River hears of new jobs.
 const insertTopic = "river_insert"
 
-func (b *bell) take() (k Kind, ok bool) {
+func (b *bell) take() (k job.Kind, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.rung) == 0 {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"roster/internal/job"
 	"roster/internal/queue"
 )
 
@@ -52,14 +53,14 @@ func hasTenant(t *testing.T, fail func() error) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = q.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
-			queue.SetLogAttributes(ctx, "ABC@RosterOrg", "prod")
+		err = q.Start(t.Context(), func(ctx context.Context, _ job.Job) error {
+			job.SetLogAttributes(ctx, "ABC@RosterOrg", "prod")
 			return fail()
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		enqueue(t, db, q, true, queue.Job{Kind: queue.RunJob, ID: "r"})
+		enqueue(t, db, q, true, job.Job{Kind: job.Run, ID: "r"})
 		<-log.failed
 		if err := q.Stop(t.Context()); err != nil {
 			t.Fatal(err)

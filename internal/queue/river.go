@@ -1,3 +1,4 @@
+// Package queue runs durable jobs. It is the only package that imports River.
 package queue
 
 import (
@@ -17,6 +18,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
+
+	"roster/internal/job"
 )
 
 // Dialect names the kind of database that holds the queue.
@@ -49,7 +52,7 @@ const (
 
 // Handler does a job. It is idempotent and safe beside itself: a job may run more than once, rarely even twice at
 // a time. After an error it runs again later; a handler that finds the work done, or being done, returns nil.
-type Handler func(ctx context.Context, j Job) error
+type Handler func(ctx context.Context, j job.Job) error
 
 // Queue is the durable queue of a database, and a process's workers on it.
 type Queue struct {
@@ -71,7 +74,7 @@ func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
 	known := river.NewWorkers()
 	river.AddWorker(known, river.WorkFunc(q.work))
 	queues := map[string]river.QueueConfig{}
-	for _, kind := range Kinds {
+	for _, kind := range job.Kinds {
 		queues[string(kind)] = river.QueueConfig{MaxWorkers: workers, FetchPollInterval: pollEvery}
 	}
 	q.client, err = river.NewClient(belled{drv, q.bell}, &river.Config{
@@ -143,8 +146,8 @@ func lockMigration(ctx context.Context, db *sql.DB, d Dialect) (unlock func() er
 
 // args is a Job as River stores it. River keeps two jobs with equal args from waiting or running at a time.
 type args struct {
-	Work Kind   `json:"work"`
-	ID   string `json:"id"`
+	Work job.Kind `json:"work"`
+	ID   string   `json:"id"`
 	// Behind is the River job of the same work that was marked as running when this one was enqueued, 0 when
 	// none was. It may belong to a process that died, and must not keep its work from being taken up.
 	Behind int64 `json:"behind,omitempty"`
@@ -159,8 +162,8 @@ var inLine = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStat
 
 // Enqueue records a job in the transaction that records its work. While the same job waits for a worker or for
 // its next attempt this does nothing; beside one that runs, or ran in a process that died, it does.
-func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j Job) error {
-	if !slices.Contains(Kinds, j.Kind) {
+func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j job.Job) error {
+	if !slices.Contains(job.Kinds, j.Kind) {
 		return fmt.Errorf("enqueue a job: there is no kind %q", j.Kind)
 	}
 	a := args{Work: j.Kind, ID: j.ID}
@@ -178,7 +181,7 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j Job) error {
 }
 
 // Wake has jobs of a kind taken up at once that were enqueued in a transaction that has committed.
-func (q *Queue) Wake(k Kind) { q.bell.ring(k) }
+func (q *Queue) Wake(k job.Kind) { q.bell.ring(k) }
 
 // Start begins to run jobs. They are cancelled when ctx ends or Stop is out of patience.
 func (q *Queue) Start(ctx context.Context, h Handler) error {
@@ -203,9 +206,9 @@ func (q *Queue) Stop(ctx context.Context) error {
 	return nil
 }
 
-func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
-	j := Job{Kind: job.Args.Work, ID: job.Args.ID}
-	ctx = context.WithValue(ctx, logKey{}, &jobLog{})
+func (q *Queue) work(ctx context.Context, row *river.Job[args]) error {
+	j := job.Job{Kind: row.Args.Work, ID: row.Args.ID}
+	ctx = job.WithLog(ctx)
 	err := q.handle(ctx, j)
 	switch {
 	case err == nil:
@@ -213,12 +216,12 @@ func (q *Queue) work(ctx context.Context, job *river.Job[args]) error {
 	case ctx.Err() != nil:
 		return ctx.Err() // by which River knows that the job was stopped, and did not fail
 	}
-	q.log.With(LogAttributes(ctx)...).WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", job.Attempt, "error", err)
+	q.log.With(job.LogAttributes(ctx)...).WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", row.Attempt, "error", err)
 	return err
 }
 
 // handle does a job; a panic is a failure of it, so that its log line tells whose job it was.
-func (q *Queue) handle(ctx context.Context, j Job) (err error) {
+func (q *Queue) handle(ctx context.Context, j job.Job) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -232,10 +235,10 @@ func (q *Queue) handle(ctx context.Context, j Job) (err error) {
 type retryPolicy struct{ queue *Queue }
 
 // NextRetry implements river.ClientRetryPolicy.
-func (p retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
-	wait := min(500*time.Millisecond<<min(len(job.Errors), 10), longestWait)
+func (p retryPolicy) NextRetry(row *rivertype.JobRow) time.Time {
+	wait := min(500*time.Millisecond<<min(len(row.Errors), 10), longestWait)
 	wait -= rand.N(wait / 4)
-	time.AfterFunc(wait+fetchCooldown, func() { p.queue.Wake(Kind(job.Queue)) })
+	time.AfterFunc(wait+fetchCooldown, func() { p.queue.Wake(job.Kind(row.Queue)) })
 	return time.Now().UTC().Add(wait)
 }
 

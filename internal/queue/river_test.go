@@ -17,6 +17,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"roster/internal/job"
 	"roster/internal/queue"
 )
 
@@ -84,7 +85,7 @@ func newQueue(t *testing.T, db *sql.DB, d queue.Dialect) *queue.Queue {
 	return q
 }
 
-func enqueue(t *testing.T, db *sql.DB, q *queue.Queue, commit bool, jobs ...queue.Job) {
+func enqueue(t *testing.T, db *sql.DB, q *queue.Queue, commit bool, jobs ...job.Job) {
 	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -111,14 +112,14 @@ func TestWake(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		done := make(chan queue.Job)
-		if err := q.Start(t.Context(), func(_ context.Context, j queue.Job) error { done <- j; return nil }); err != nil {
+		done := make(chan job.Job)
+		if err := q.Start(t.Context(), func(_ context.Context, j job.Job) error { done <- j; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for i := range 30 {
-			j := queue.Job{Kind: []queue.Kind{queue.RunJob, queue.TaskJob, queue.EraseJob}[i%3], ID: fmt.Sprint(i)}
+			j := job.Job{Kind: []job.Kind{job.Run, job.Task, job.Erase}[i%3], ID: fmt.Sprint(i)}
 			enqueue(t, db, q, true, j)
 			select {
 			case got := <-done:
@@ -146,13 +147,13 @@ func TestJobsOfCommittedTransactionsRun(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		enqueue(t, db, q, false, queue.Job{Kind: queue.RunJob, ID: "rolled back"})
-		want := map[queue.Job]bool{{Kind: queue.TaskJob, ID: "t"}: true, {Kind: queue.RunJob, ID: "r"}: true, {Kind: queue.SweepJob, ID: "s"}: true}
+		enqueue(t, db, q, false, job.Job{Kind: job.Run, ID: "rolled back"})
+		want := map[job.Job]bool{{Kind: job.Task, ID: "t"}: true, {Kind: job.Run, ID: "r"}: true, {Kind: job.Sweep, ID: "s"}: true}
 		for j := range want {
 			enqueue(t, db, q, true, j)
 		}
-		got := make(chan queue.Job, 10)
-		if err := q.Start(t.Context(), func(_ context.Context, j queue.Job) error { got <- j; return nil }); err != nil {
+		got := make(chan job.Job, 10)
+		if err := q.Start(t.Context(), func(_ context.Context, j job.Job) error { got <- j; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		for range want {
@@ -172,10 +173,10 @@ func TestFailedJobRunsAgain(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		enqueue(t, db, q, true, queue.Job{Kind: queue.TaskJob, ID: "t"})
+		enqueue(t, db, q, true, job.Job{Kind: job.Task, ID: "t"})
 		var calls atomic.Int32
 		done := make(chan struct{})
-		err := q.Start(t.Context(), func(context.Context, queue.Job) error {
+		err := q.Start(t.Context(), func(context.Context, job.Job) error {
 			if calls.Add(1) == 1 {
 				return errors.New("not yet")
 			}
@@ -194,9 +195,9 @@ func TestStopCancelsWhatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		enqueue(t, db, q, true, queue.Job{Kind: queue.RunJob, ID: "r"})
+		enqueue(t, db, q, true, job.Job{Kind: job.Run, ID: "r"})
 		started := make(chan struct{})
-		err := q.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
+		err := q.Start(t.Context(), func(ctx context.Context, _ job.Job) error {
 			close(started)
 			<-ctx.Done()
 			return ctx.Err()
@@ -217,10 +218,10 @@ func TestStopWaits(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		enqueue(t, db, q, true, queue.Job{Kind: queue.RunJob, ID: "r"})
+		enqueue(t, db, q, true, job.Job{Kind: job.Run, ID: "r"})
 		started, release := make(chan struct{}), make(chan struct{})
 		var ended atomic.Bool
-		err := q.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
+		err := q.Start(t.Context(), func(ctx context.Context, _ job.Job) error {
 			close(started)
 			<-release
 			ended.Store(ctx.Err() == nil)
@@ -248,10 +249,10 @@ func TestStoppedJobRunsAfterTheNextStart(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		first := newQueue(t, db, d)
-		job := queue.Job{Kind: queue.RunJob, ID: "r"}
-		enqueue(t, db, first, true, job)
+		run := job.Job{Kind: job.Run, ID: "r"}
+		enqueue(t, db, first, true, run)
 		started := make(chan struct{})
-		err := first.Start(t.Context(), func(ctx context.Context, _ queue.Job) error {
+		err := first.Start(t.Context(), func(ctx context.Context, _ job.Job) error {
 			close(started)
 			<-ctx.Done()
 			return errors.New("the disk went away")
@@ -267,15 +268,15 @@ func TestStoppedJobRunsAfterTheNextStart(t *testing.T) {
 		}
 
 		second := newQueue(t, db, d)
-		enqueue(t, db, second, true, job) // as recovery does; the stopped job waits already
+		enqueue(t, db, second, true, run) // as recovery does; the stopped job waits already
 		if n := unfinished(t, db); n != 1 {
 			t.Errorf("%d jobs wait", n)
 		}
-		again := make(chan queue.Job, 2)
-		if err := second.Start(t.Context(), func(_ context.Context, j queue.Job) error { again <- j; return nil }); err != nil {
+		again := make(chan job.Job, 2)
+		if err := second.Start(t.Context(), func(_ context.Context, j job.Job) error { again <- j; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if j := <-again; j != job {
+		if j := <-again; j != run {
 			t.Errorf("%+v ran", j)
 		}
 		stop(t, second)
@@ -288,10 +289,10 @@ func TestKilledProcess(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		job := queue.Job{Kind: queue.RunJob, ID: "r"}
+		run := job.Job{Kind: job.Run, ID: "r"}
 		for deaths := range 2 { // of the first process, and of the one that took its work up
 			for range 3 {
-				enqueue(t, db, q, true, job)
+				enqueue(t, db, q, true, run)
 			}
 			if n := unfinished(t, db); n != deaths+1 {
 				t.Fatalf("%d jobs after %d deaths", n, deaths)
@@ -301,13 +302,13 @@ func TestKilledProcess(t *testing.T) {
 			}
 		}
 		for range 3 {
-			enqueue(t, db, q, true, job, queue.Job{Kind: queue.TaskJob, ID: "r"})
+			enqueue(t, db, q, true, run, job.Job{Kind: job.Task, ID: "r"})
 		}
 		if n := unfinished(t, db); n != 4 {
 			t.Errorf("%d jobs are there, want two dead ones and two new ones", n)
 		}
-		got := make(chan queue.Job, 10)
-		if err := q.Start(t.Context(), func(_ context.Context, j queue.Job) error { got <- j; return nil }); err != nil {
+		got := make(chan job.Job, 10)
+		if err := q.Start(t.Context(), func(_ context.Context, j job.Job) error { got <- j; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if a, b := <-got, <-got; a == b {
@@ -339,7 +340,7 @@ func TestUnknownKind(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tx.Rollback()
-		if err := q.Enqueue(t.Context(), tx, queue.Job{Kind: "nonsense", ID: "x"}); err == nil {
+		if err := q.Enqueue(t.Context(), tx, job.Job{Kind: "nonsense", ID: "x"}); err == nil {
 			t.Error("a job of an unknown kind was accepted")
 		}
 	})
@@ -381,7 +382,7 @@ func TestClockPutBack(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
-		waiting, retried := queue.Job{Kind: queue.TaskJob, ID: "waiting"}, queue.Job{Kind: queue.RunJob, ID: "retried"}
+		waiting, retried := job.Job{Kind: job.Task, ID: "waiting"}, job.Job{Kind: job.Run, ID: "retried"}
 		enqueue(t, db, q, true, waiting, retried)
 		later := "now() + interval '1 year'"
 		if d == queue.SQLite {
@@ -399,8 +400,8 @@ func TestClockPutBack(t *testing.T) {
 		if err := q.TurnBack(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		got := make(chan queue.Job, 2)
-		if err := q.Start(t.Context(), func(_ context.Context, j queue.Job) error { got <- j; return nil }); err != nil {
+		got := make(chan job.Job, 2)
+		if err := q.Start(t.Context(), func(_ context.Context, j job.Job) error { got <- j; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		defer stop(t, q)

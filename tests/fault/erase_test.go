@@ -15,7 +15,7 @@ import (
 	"roster/internal/control"
 )
 
-var erasing = work{begin: (*world).erase, goOn: (*world).workOnErasures}
+var erasing = effort{begin: (*world).erase, goOn: (*world).workOnErasures}
 
 // erase begins to erase Bob, by his phone.
 func (w *world) erase() error {

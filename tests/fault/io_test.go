@@ -65,7 +65,7 @@ type template struct {
 	places        []string // that were passed between
 }
 
-func newTemplate(t *testing.T, do work) *template {
+func newTemplate(t *testing.T, do effort) *template {
 	t.Helper()
 	tp := &template{dir: filepath.Join(t.TempDir(), "work"), saved: t.TempDir()}
 	w := open(t, tp.dir)
@@ -136,7 +136,7 @@ func TestEveryIOFails(t *testing.T) {
 	}
 }
 
-func everyIOFails(t *testing.T, do work) {
+func everyIOFails(t *testing.T, do effort) {
 	tp := newTemplate(t, do)
 	t.Logf("%d I/O calls", len(tp.places))
 	ends := map[audience.Status]int{}

@@ -111,7 +111,7 @@ func beKilled(dir string) {
 	doing := os.Getenv(childDoing)
 	do, ok := runs[doing]
 	if !ok {
-		do = map[string]work{"erase": erasing, "maintain": maintaining}[doing]
+		do = map[string]effort{"erase": erasing, "maintain": maintaining}[doing]
 	}
 	passed := 0
 	var count counter

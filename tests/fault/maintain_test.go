@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/queue"
+	"roster/internal/job"
 )
 
 // maintaining folds the files of an audience, removes its old versions and what nothing names. People see nothing of it.
-var maintaining = work{prepare: (*world).wear, begin: func(*world) error { return nil }, goOn: func(w *world) error { return w.maintain(8 * day) }, unseen: true}
+var maintaining = effort{prepare: (*world).wear, begin: func(*world) error { return nil }, goOn: func(w *world) error { return w.maintain(8 * day) }, unseen: true}
 
 const day = 24 * time.Hour
 
@@ -34,7 +34,7 @@ func (w *world) wear() {
 func (w *world) maintain(later time.Duration) error {
 	w.later = later
 	defer func() { w.later = 0 }()
-	return w.Handle(w.t.Context(), queue.Job{Kind: queue.MaintainJob, ID: "1"}) // the first audience's number
+	return w.Handle(w.t.Context(), job.Job{Kind: job.Maintain, ID: "1"}) // the first audience's number
 }
 
 // stored counts the files of the dataset by their folder and kind.

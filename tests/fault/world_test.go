@@ -22,16 +22,18 @@ import (
 	_ "modernc.org/sqlite"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
 	"roster/internal/control"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/landing"
 	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 	"roster/internal/profile/pebble"
-	"roster/internal/queue"
 	"roster/internal/secret"
 	"roster/internal/source"
+	"roster/internal/work"
 )
 
 var (
@@ -65,24 +67,28 @@ type world struct {
 	jobs    jobs
 	later   time.Duration // by which the clock is ahead
 	*control.Service
+	*worker
 }
+
+// worker is the other half of the process.
+type worker = work.Service
 
 // jobs keeps the last jobs that were enqueued, committed or not: a job that has nothing to do does nothing.
 type jobs struct {
 	mu   sync.Mutex
-	list []queue.Job
+	list []job.Job
 }
 
-func (q *jobs) Enqueue(_ context.Context, _ *sql.Tx, j queue.Job) error {
+func (q *jobs) Enqueue(_ context.Context, _ *sql.Tx, j job.Job) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.list = append(q.list, j)
 	return nil
 }
 
-func (q *jobs) Wake(queue.Kind) {}
+func (q *jobs) Wake(job.Kind) {}
 
-func (q *jobs) take() []queue.Job {
+func (q *jobs) take() []job.Job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	list := q.list
@@ -114,10 +120,16 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	ring, err := secret.Open(w.path("secrets.json"), master)
 	w.must(err)
-	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Queue: &w.jobs, Pipeline: pipeline, Lake: w.lake, Profile: w.profile,
-		Sources: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
+	zones := landing.New(filepath.Join(dir, "landing"), nil, 0)
+	outbox := job.NewOutbox(&w.jobs, clock)
+	sources := connect.New(connect.Config{Store: w.meta, Secrets: ring, Landing: zones, Clock: clock,
+		Open: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
 			return source.OpenLocal(w.path("landing", "prod"), nil)
-		}, Landing: landing.New(filepath.Join(dir, "landing"), nil, 0)})
+		}})
+	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Jobs: outbox, Sources: sources, Surveyor: pipeline, Lake: w.lake,
+		Profile: w.profile, Landing: zones})
+	w.worker = work.New(work.Config{Clock: clock, Secrets: ring, Store: w.meta, Jobs: outbox, Sources: sources, Pipeline: pipeline, Lake: w.lake,
+		Profile: w.profile, Landing: zones, Changed: w.Service.Forget})
 	return w
 }
 
@@ -164,8 +176,8 @@ func (w *world) prepare() {
 	w.upload(secondFile)
 }
 
-// work is what is disturbed.
-type work struct {
+// effort is what is disturbed.
+type effort struct {
 	prepare func(w *world)       // what there has to be before; nil for the first import alone
 	begin   func(w *world) error // until it is acknowledged
 	goOn    func(w *world) error
@@ -173,7 +185,7 @@ type work struct {
 }
 
 // runs are works that are a run each, by their names.
-var runs = map[string]work{
+var runs = map[string]effort{
 	"full":         {begin: func(w *world) error { return w.start(audience.RunRequest{}) }, goOn: (*world).work},
 	"differential": {begin: func(w *world) error { return w.start(audience.RunRequest{Differential: true}) }, goOn: (*world).work},
 	"rollback":     {prepare: (*world).importSecond, begin: (*world).rollBack, goOn: (*world).work},

@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -10,9 +10,11 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
+	"roster/internal/job"
+	"roster/internal/lake"
 	"roster/internal/landing"
+	"roster/internal/launch"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 const (
@@ -22,12 +24,10 @@ const (
 	firstForget = 10 * time.Minute
 	// maintainAtOnce bounds how many audiences a look for due ones finds.
 	maintainAtOnce = 100
-	// DefaultUndoWindow is how long a version of an audience can be brought back.
-	DefaultUndoWindow = 7 * 24 * time.Hour
 )
 
 // maintenance returns the maintenance jobs that are due.
-func (s *Service) maintenance(ctx context.Context, now time.Time) ([]queue.Job, error) {
+func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, error) {
 	if !s.cfg.Settled() {
 		return nil, nil // what is old by a wrong clock stays
 	}
@@ -35,18 +35,18 @@ func (s *Service) maintenance(ctx context.Context, now time.Time) ([]queue.Job, 
 	if err != nil {
 		return nil, fmt.Errorf("look for audiences to maintain: %w", err)
 	}
-	var jobs []queue.Job
+	var jobs []job.Job
 	for _, a := range due {
 		// An audience that has just had its first runs is not maintained at once.
 		if now.Sub(a.CreatedAt) >= maintainEvery {
-			jobs = append(jobs, queue.Job{Kind: queue.MaintainJob, ID: strconv.FormatUint(uint64(a.Num), 10)})
+			jobs = append(jobs, job.Job{Kind: job.Maintain, ID: strconv.FormatUint(uint64(a.Num), 10)})
 		}
 	}
 	if s.work.forgetDue(now) {
-		jobs = append(jobs, queue.Job{Kind: queue.ForgetJob, ID: "all"})
+		jobs = append(jobs, job.Job{Kind: job.Forget, ID: "all"})
 	}
 	if s.work.verifyDue() {
-		jobs = append(jobs, queue.Job{Kind: queue.VerifyJob, ID: "all"})
+		jobs = append(jobs, job.Job{Kind: job.Verify, ID: "all"})
 	}
 	return jobs, nil
 }
@@ -71,7 +71,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 		return nil
 	}
 	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
-		Table: tableID(aud.Scope, aud.ID), TTL: aud.TTL(), Keep: s.cfg.UndoWindow,
+		Table: lake.TableOf(aud.Scope, aud.ID), TTL: aud.TTL(), Keep: s.cfg.UndoWindow,
 		Idle:       func(ctx context.Context) error { return s.idle(ctx, aud) },
 		InProgress: func(id audience.RunID) bool { return s.unended(ctx, aud, id) },
 	})
@@ -93,7 +93,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 			}
 		}
 		if done.Expiring {
-			if err := s.membersExpiring(ctx, tx, &aud, start); err != nil {
+			if err := s.events.MembersExpiring(ctx, tx, &aud, start); err != nil {
 				return err
 			}
 		}
@@ -107,18 +107,17 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 
 // startExpiry begins the run that takes out members whose time is over.
 func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audience, now time.Time) error {
-	run := newRun(aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
-		Reason: "members whose time is over"})
-	run.CreatedAt, run.UpdatedAt = now, now
+	run := launch.NewRun(&aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
+		Reason: "members whose time is over"}, now)
 	if err := tx.CreateRun(ctx, &run); err != nil {
 		return err
 	}
-	return s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+	return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
 }
 
 // idle returns ingest.ErrBusy when a run of the audience is in progress.
 func (s *Service) idle(ctx context.Context, aud audience.Audience) error {
-	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, inProgress)
+	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.InProgress)
 	if err == nil && busy > 0 {
 		err = ingest.ErrBusy
 	}
@@ -147,7 +146,7 @@ func (s *Service) doForget(ctx context.Context) error {
 	}
 	var answers, deliveries int64
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		if answers, err = tx.DropAnswers(ctx, start.Add(-keepAnswers)); err != nil {
+		if answers, err = tx.DropAnswers(ctx, start.Add(-meta.KeepAnswers)); err != nil {
 			return err
 		}
 		deliveries, err = tx.DropDeliveries(ctx, start.Add(-keepDeliveries))

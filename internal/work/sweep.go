@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"roster/internal/audience"
+	"roster/internal/lake"
 	"roster/internal/meta"
 	"roster/internal/profile"
 )
@@ -31,7 +32,7 @@ func (s *Service) doSweep(ctx context.Context, id audience.ID) error {
 	if err := s.cfg.Profile.Drop(ctx, profile.Ref{Sandbox: d.SandboxNum, Audience: d.Num}); err != nil {
 		return fmt.Errorf("remove the members of deleted audience %s: %w", id, err)
 	}
-	if err := s.cfg.Lake.Drop(ctx, tableID(d.Scope, d.ID)); err != nil {
+	if err := s.cfg.Lake.Drop(ctx, lake.TableOf(d.Scope, d.ID)); err != nil {
 		return fmt.Errorf("remove the dataset of deleted audience %s: %w", id, err)
 	}
 	if start.Sub(s.work.firstSwept(id, start)) < leaseFor {

@@ -1,31 +1,36 @@
-package control
+package work
 
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/lake"
+	"roster/internal/launch"
 	"roster/internal/meta"
 	"roster/internal/profile"
-	"roster/internal/queue"
 )
 
+// erasedAtOnce is how many audiences an erasure looks at between two notes of how far it has come.
+const erasedAtOnce = 100
+
 // erasing returns the jobs of the erasures that have not ended.
-func (s *Service) erasing(ctx context.Context) ([]queue.Job, error) {
+func (s *Service) erasing(ctx context.Context) ([]job.Job, error) {
 	list, err := s.cfg.Store.UnfinishedErasures(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look for unfinished erasures: %w", err)
 	}
-	var jobs []queue.Job
+	var jobs []job.Job
 	for _, e := range list {
-		jobs = append(jobs, queue.Job{Kind: queue.EraseJob, ID: string(e.ID)})
+		jobs = append(jobs, job.Job{Kind: job.Erase, ID: string(e.ID)})
 	}
 	return jobs, nil
 }
@@ -34,13 +39,13 @@ func (s *Service) erasing(ctx context.Context) ([]queue.Job, error) {
 type erasure struct {
 	s       *Service
 	e       audience.Erasure
-	keys    identityKeys
-	who     forgottenIdentity
+	keys    profile.Keys
+	who     audience.ErasedIdentity
 	sandbox uint32
 }
 
 // errLater ends the work on an erasure that has to wait for something.
-var errLater = errors.New("control: the erasure waits")
+var errLater = errors.New("work: the erasure waits")
 
 // doErase does of an erasure what can be done now; Recover has the rest done.
 func (s *Service) doErase(ctx context.Context, id audience.ErasureID) error {
@@ -81,7 +86,7 @@ func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
 	if w.who, err = s.openIdentity(&e); err != nil {
 		return err
 	}
-	w.keys = keysOf(e.Namespace, w.who.Given, w.who.Normal)
+	w.keys = profile.KeysOf(e.Namespace, w.who.Given, w.who.Normal)
 	sandbox, err := s.cfg.Store.Sandbox(ctx, e.Scope)
 	if errors.Is(err, meta.ErrNotFound) {
 		return w.end(ctx) // and nothing of the sandbox is left
@@ -112,10 +117,12 @@ func (w *erasure) forget(ctx context.Context) error {
 			return fmt.Errorf("its members cannot be read: %w", err)
 		}
 	}
-	if err := w.s.forget(ctx, w.sandbox, w.keys); err != nil {
-		return err
+	for _, key := range w.keys.All() {
+		if err := w.s.cfg.Profile.Forget(ctx, w.sandbox, key); err != nil {
+			return err
+		}
 	}
-	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.keys.key, others); err != nil {
+	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.keys.Key, others); err != nil {
 		return err
 	}
 	w.e.Progress.Forgotten, w.e.Progress.Members = true, nil
@@ -195,7 +202,7 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 		if err := w.earlierRun(ctx, aud); err != nil {
 			return err
 		}
-		held, err := w.s.cfg.Pipeline.Holds(ctx, tableID(aud.Scope, aud.ID), aud, w.keys.key)
+		held, err := w.s.cfg.Pipeline.Holds(ctx, lake.TableOf(aud.Scope, aud.ID), aud, w.keys.Key)
 		if errors.Is(err, lake.ErrNotExist) {
 			return w.still(ctx, aud)
 		}
@@ -217,7 +224,7 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 // earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the identity
 // already, and brings it when it commits. A run that is started afterwards is a later import.
 func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
-	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, inProgress)
+	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.InProgress)
 	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
 		err = errLater
 	}
@@ -262,9 +269,8 @@ func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	if wait := w.e.Progress.RetryAt.Sub(now); wait > 0 && wait <= longestEraseWait { // more is of a clock that was ahead
 		return errLater
 	}
-	run := newRun(*aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
-		Reason: "erasure " + string(w.e.ID)})
-	run.CreatedAt, run.UpdatedAt = now, now
+	run := launch.NewRun(aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
+		Reason: "erasure " + string(w.e.ID)}, now)
 	w.note(aud).RunID = run.ID
 	w.e.UpdatedAt = now
 	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
@@ -275,7 +281,7 @@ func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 		if err := tx.SaveErasure(ctx, &e); err != nil {
 			return err
 		}
-		return w.s.enqueue(ctx, tx, queue.Job{Kind: queue.RunJob, ID: string(run.ID)})
+		return w.s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
 	})
 	if err == nil || errors.Is(err, meta.ErrRunInProgress) {
 		return errLater
@@ -316,7 +322,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 // purge removes the files of the audience that hold the identity.
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
-		Table: tableID(aud.Scope, aud.ID), Audience: aud, Key: w.keys.key, Values: [][]byte{w.who.Normal, w.who.Given},
+		Table: lake.TableOf(aud.Scope, aud.ID), Audience: aud, Key: w.keys.Key, Values: [][]byte{w.who.Normal, w.who.Given},
 		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
 			done := w.note(aud)
@@ -337,6 +343,19 @@ func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	return err
 }
 
+// openIdentity returns whom an erasure is of. The normal form is that of now, whatever Roster began the erasure.
+func (s *Service) openIdentity(e *audience.Erasure) (who audience.ErasedIdentity, err error) {
+	text, err := s.cfg.Secrets.Open(e.Sealed, meta.SealedErasure.Place(string(e.ID)))
+	if err != nil {
+		return who, err
+	}
+	if err := json.Unmarshal(text, &who); err != nil {
+		return who, errors.New("its identity cannot be read")
+	}
+	who.Normal = identity.Normalise(e.Namespace, who.Given, nil)
+	return who, nil
+}
+
 // eraseKey returns whom the run of an erasure takes out.
 func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profile.Key, err error) {
 	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
@@ -344,16 +363,10 @@ func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run
 		return key, err
 	}
 	if e.Sealed == "" { // it has ended
-		return keyOf(e.XID)
+		return profile.ParseXID(e.XID)
 	}
 	who, err := s.openIdentity(&e)
 	return profile.KeyOf(e.Namespace, who.Normal), err
-}
-
-// keyOf returns the key of which xid is the opaque id.
-func keyOf(xid string) (key profile.Key, err error) {
-	_, err = hex.Decode(key[:], []byte(strings.TrimPrefix(xid, "R")))
-	return key, err
 }
 
 // suppressed returns the identities whose rows a run is to reject.
@@ -372,7 +385,7 @@ func erasedKeys(ctx context.Context, r meta.Reader, scope audience.Scope) (map[p
 	}
 	keys := make(map[profile.Key]bool, len(list))
 	for _, text := range list {
-		key, err := keyOf(text)
+		key, err := profile.ParseXID(text)
 		if err != nil {
 			return nil, fmt.Errorf("an erased identity cannot be read: %w", err)
 		}

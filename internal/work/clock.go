@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"roster/internal/meta"
+	"roster/internal/schedule"
 )
 
 // TurnBack is called when the clock was put back: what waits for a time that the clock had set while it was ahead is due again, and
@@ -27,7 +28,7 @@ func (s *Service) TurnBack(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if next := nextLook(aud.Schedule, now); next.Before(aud.NextRunAt) {
+			if next := schedule.Next(aud.Schedule, now); next.Before(aud.NextRunAt) {
 				return tx.MarkScheduled(ctx, aud.ID, next, aud.ScheduleTried, aud.ScheduleNote)
 			}
 			return nil
@@ -43,11 +44,6 @@ func (s *Service) TurnBack(ctx context.Context) error {
 func (w *worklist) turnBack(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for j, at := range w.known {
-		if at.After(now) {
-			delete(w.known, j)
-		}
-	}
 	for id, at := range w.swept {
 		if at.After(now) {
 			w.swept[id] = now

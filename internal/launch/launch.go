@@ -1,8 +1,11 @@
-package control
+// Package launch begins runs: of a client who asks for one, of a schedule, of members whose time is over, and of an erasure.
+package launch
 
 import (
 	"context"
 	"time"
+
+	"github.com/google/uuid"
 
 	"roster/internal/audience"
 	"roster/internal/meta"
@@ -16,10 +19,9 @@ const (
 	guardrailSpan   = 24 * time.Hour
 )
 
-// withinGuardrails returns a TooMany error when one more run of the audience would exceed a guardrail, if they are
-// on. What ingests nothing is not counted: dry runs, undone runs, and runs that take out members whose time is over.
-func (s *Service) withinGuardrails(ctx context.Context, tx meta.Tx, scope audience.Scope, id audience.ID, req audience.RunRequest, now time.Time) error {
-	if !s.cfg.Guardrails || !counted(req) {
+// WithinGuardrails returns a TooMany error when one more run of the audience would exceed a guardrail. What ingests nothing is not counted: dry runs, undone runs, and runs that take out members whose time is over.
+func WithinGuardrails(ctx context.Context, tx meta.Tx, scope audience.Scope, id audience.ID, req audience.RunRequest, now time.Time) error {
+	if !counted(req) {
 		return nil
 	}
 	recent, err := tx.RunsSince(ctx, scope, now.Add(-guardrailSpan))
@@ -54,4 +56,20 @@ func (s *Service) withinGuardrails(ctx context.Context, tx meta.Tx, scope audien
 
 func counted(req audience.RunRequest) bool {
 	return !req.DryRun && (req.Kind == audience.RunIngest || req.Kind == audience.RunResubmit)
+}
+
+// NewRun makes the run of an audience that a client asks for at a time.
+func NewRun(aud *audience.Audience, client string, req audience.RunRequest, now time.Time) audience.Run {
+	run := audience.Run{
+		ID: audience.RunID(uuid.NewString()), Scope: aud.Scope, AudienceID: aud.ID, AudienceName: aud.Name,
+		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: meta.FlowID(aud.ID), CreatedAt: now, UpdatedAt: now,
+	}
+	stages := []audience.StageName{audience.StageDataset}
+	if aud.ProfileIngestion {
+		stages = append(stages, audience.StageProfile)
+	}
+	for _, st := range stages {
+		run.Stages = append(run.Stages, audience.StageResult{Stage: st, Status: audience.Processing, FlowRunID: uuid.NewString()})
+	}
+	return run
 }

@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/events"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 	"roster/internal/webhook"
 )
 
@@ -26,14 +27,14 @@ const (
 )
 
 // unsent returns the jobs of the webhooks to which something is to be sent.
-func (s *Service) unsent(ctx context.Context, now time.Time) ([]queue.Job, error) {
+func (s *Service) unsent(ctx context.Context, now time.Time) ([]job.Job, error) {
 	due, err := s.cfg.Store.DueWebhooks(ctx, now)
 	if err != nil {
 		return nil, fmt.Errorf("look for webhooks with something to send: %w", err)
 	}
-	var jobs []queue.Job
+	var jobs []job.Job
 	for _, id := range due {
-		jobs = append(jobs, queue.Job{Kind: queue.WebhookJob, ID: string(id)})
+		jobs = append(jobs, job.Job{Kind: job.Webhook, ID: string(id)})
 	}
 	return jobs, nil
 }
@@ -60,7 +61,7 @@ func (s *Service) doWebhook(ctx context.Context, id audience.WebhookID) error {
 
 // deliver makes an attempt at a delivery and records it. It is true unless the attempt failed.
 func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.Delivery) (bool, error) {
-	may, err := mayHear(ctx, s.cfg.Store, h, d.Labels)
+	may, err := events.MayHear(ctx, s.cfg.Store, h, d.Labels)
 	if err != nil {
 		return false, err
 	}
@@ -68,7 +69,7 @@ func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.
 		d.State = audience.DeliveryWithheld
 		return true, s.attempted(ctx, h, d, 0)
 	}
-	secret, err := s.cfg.Sealer.Open(h.Sealed, webhookPlace(h.ID))
+	secret, err := s.cfg.Secrets.Open(h.Sealed, meta.SealedWebhook.Place(string(h.ID)))
 	if err != nil {
 		return false, fmt.Errorf("webhook %s: %w", h.ID, err)
 	}

@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -7,35 +7,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/meta"
 	"roster/internal/profile"
-	"roster/internal/queue"
 )
 
 // The profile store is held against what was committed: the pointers of all audiences with the last runs when a process starts
 // and when a damaged store was replaced, before anything is looked up; the memberships themselves with the datasets right after
 // the start and once a day. What differs is distrusted: look-ups in its sandbox are refused until it is projected again.
-
-// rebuildingFor is how long a refused look-up is told to wait.
-const rebuildingFor = 5 * time.Second
-
-// lookedUp turns the profile store's refusal into the contract's error.
-func lookedUp(err error) error {
-	if errors.Is(err, profile.ErrRebuilding) {
-		e := audience.Errorf(audience.Unavailable, "memberships of this sandbox are being rebuilt from the datasets; ask again in some seconds")
-		e.RetryAfter = rebuildingFor
-		return e
-	}
-	if err != nil {
-		return fmt.Errorf("look up in the profile store: %w", err)
-	}
-	return nil
-}
 
 // CompareProjections compares the pointers of the profile store with the runs that were committed, and distrusts the audiences
 // whose pointer is elsewhere. Recover has them projected again.
@@ -147,7 +130,7 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 		newest == nil && have == (profile.Pointer{}) {
 		return ""
 	}
-	d, err := s.cfg.Lake.Load(ctx, tableID(aud.Scope, aud.ID))
+	d, err := s.cfg.Lake.Load(ctx, lake.TableOf(aud.Scope, aud.ID))
 	if errors.Is(err, lake.ErrNotExist) {
 		if have == (profile.Pointer{}) {
 			return ""
@@ -167,9 +150,9 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 }
 
 // projecting returns the jobs of the audiences that are to be projected again.
-func (s *Service) projecting() (jobs []queue.Job) {
+func (s *Service) projecting() (jobs []job.Job) {
 	for _, ref := range s.cfg.Profile.Distrusted() {
-		jobs = append(jobs, queue.Job{Kind: queue.ProjectJob, ID: fmt.Sprintf("%d-%d", ref.Sandbox, ref.Audience)})
+		jobs = append(jobs, job.Job{Kind: job.Project, ID: fmt.Sprintf("%d-%d", ref.Sandbox, ref.Audience)})
 	}
 	return jobs
 }
@@ -204,7 +187,7 @@ func (s *Service) doProject(ctx context.Context, id string) error {
 }
 
 func (s *Service) projection(aud *audience.Audience, ref profile.Ref) ingest.Projection {
-	return ingest.Projection{Audience: aud, Table: tableID(aud.Scope, aud.ID), Ref: ref,
+	return ingest.Projection{Audience: aud, Table: lake.TableOf(aud.Scope, aud.ID), Ref: ref,
 		Gone: func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, aud.Scope) }}
 }
 
@@ -222,7 +205,7 @@ func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone
 		if e.Scope != scope {
 			continue
 		}
-		key, err := keyOf(e.XID)
+		key, err := profile.ParseXID(e.XID)
 		if err != nil {
 			return g, fmt.Errorf("an erased identity cannot be read: %w", err)
 		}
@@ -285,7 +268,7 @@ func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored 
 	if err != nil || len(g.Leaving) > 0 {
 		return "", err
 	}
-	want, ok, err := s.cfg.Pipeline.Digest(ctx, tableID(aud.Scope, aud.ID), aud, stored.Pointer)
+	want, ok, err := s.cfg.Pipeline.Digest(ctx, lake.TableOf(aud.Scope, aud.ID), aud, stored.Pointer)
 	if errors.Is(err, lake.ErrNotExist) || err == nil && !ok {
 		return "", nil // deleted, or maintained meanwhile
 	}

@@ -1,4 +1,5 @@
-package control
+// Package events records what webhooks are told: the ends of tasks and runs, guards that tripped, members that leave soon.
+package events
 
 import (
 	"context"
@@ -11,9 +12,12 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
+
+// Recorder records events in the transaction that records what happened.
+type Recorder struct{ Jobs *job.Outbox }
 
 // cloudEvent is an event as CloudEvents 1.0 has it, in the structured form. Its data says which audience and run it is
 // about and counts; it names no file, no column and nobody.
@@ -68,8 +72,8 @@ type expiringData struct {
 	TTLInDays     int         `json:"ttlInDays"`
 }
 
-// taskEnded records the end of a task for the webhooks of its sandbox, in the transaction that ends it.
-func (s *Service) taskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) error {
+// TaskEnded records the end of a task for the webhooks of its sandbox, in the transaction that ends it.
+func (r Recorder) TaskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) error {
 	data := taskData{TaskID: t.ID, AudienceName: t.Draft.Name, Status: t.Status}
 	e := audience.Event{Scope: t.Scope, Type: audience.EventTaskEnded, At: t.UpdatedAt, Labels: t.Draft.Labels}
 	if t.Status == audience.Success {
@@ -78,23 +82,23 @@ func (s *Service) taskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) e
 	if t.Error != nil {
 		data.ErrorCode = t.Error.Code
 	}
-	return s.tell(ctx, tx, e, data)
+	return r.tell(ctx, tx, e, data)
 }
 
-// runEnded records the end of an audience's run and the guards that it tripped, in the transaction that ends it.
-func (s *Service) runEnded(ctx context.Context, tx meta.Tx, aud *audience.Audience, r *audience.Run) error {
+// RunEnded records the end of an audience's run and the guards that it tripped, in the transaction that ends it.
+func (r Recorder) RunEnded(ctx context.Context, tx meta.Tx, aud *audience.Audience, run *audience.Run) error {
 	data := runData{
-		RunID: r.ID, AudienceID: aud.ID, AudienceName: aud.Name, Kind: r.Request.Kind.Name(), Status: r.Status, DryRun: r.Request.DryRun, Forced: r.Request.Force,
-		StartedAt: r.CreatedAt.Unix(), EndedAt: r.EndedAt.Unix(), Rows: r.Result.Rows, Members: r.Result.Members,
+		RunID: run.ID, AudienceID: aud.ID, AudienceName: aud.Name, Kind: run.Request.Kind.Name(), Status: run.Status, DryRun: run.Request.DryRun, Forced: run.Request.Force,
+		StartedAt: run.CreatedAt.Unix(), EndedAt: run.EndedAt.Unix(), Rows: run.Result.Rows, Members: run.Result.Members,
 	}
-	if r.Error != nil {
-		data.ErrorCode = r.Error.Code
+	if run.Error != nil {
+		data.ErrorCode = run.Error.Code
 	}
-	e := audience.Event{Scope: r.Scope, Type: audience.EventRunEnded, At: r.UpdatedAt, Subject: aud.ID, Labels: aud.Labels}
-	if err := s.tell(ctx, tx, e, data); err != nil {
+	e := audience.Event{Scope: run.Scope, Type: audience.EventRunEnded, At: run.UpdatedAt, Subject: aud.ID, Labels: aud.Labels}
+	if err := r.tell(ctx, tx, e, data); err != nil {
 		return err
 	}
-	for _, g := range r.Result.Guards {
+	for _, g := range run.Result.Guards {
 		if g.Tripped {
 			data.Guards = append(data.Guards, trippedGuard{Guard: g.Guard, Value: g.Value, Limit: g.Limit})
 		}
@@ -103,18 +107,18 @@ func (s *Service) runEnded(ctx context.Context, tx meta.Tx, aud *audience.Audien
 		return nil
 	}
 	e.Type = audience.EventGuardTripped
-	return s.tell(ctx, tx, e, data)
+	return r.tell(ctx, tx, e, data)
 }
 
-// membersExpiring records that members of an audience leave soon, in the transaction that ends its maintenance, which
+// MembersExpiring records that members of an audience leave soon, in the transaction that ends its maintenance, which
 // happens once a day.
-func (s *Service) membersExpiring(ctx context.Context, tx meta.Tx, aud *audience.Audience, now time.Time) error {
+func (r Recorder) MembersExpiring(ctx context.Context, tx meta.Tx, aud *audience.Audience, now time.Time) error {
 	e := audience.Event{Scope: aud.Scope, Type: audience.EventMembersExpiring, At: now, Subject: aud.ID, Labels: aud.Labels}
-	return s.tell(ctx, tx, e, expiringData{AudienceID: aud.ID, AudienceName: aud.Name, ExpiresBefore: now.Add(audience.ExpiringWithin).Unix(), TTLInDays: aud.TTLDays})
+	return r.tell(ctx, tx, e, expiringData{AudienceID: aud.ID, AudienceName: aud.Name, ExpiresBefore: now.Add(audience.ExpiringWithin).Unix(), TTLInDays: aud.TTLDays})
 }
 
 // tell records an event for the webhooks of its sandbox that want it and may be told, and enqueues its sending.
-func (s *Service) tell(ctx context.Context, tx meta.Tx, e audience.Event, data any) error {
+func (r Recorder) tell(ctx context.Context, tx meta.Tx, e audience.Event, data any) error {
 	hooks, err := tx.Webhooks(ctx, e.Scope)
 	if err != nil {
 		return fmt.Errorf("look for webhooks: %w", err)
@@ -130,16 +134,16 @@ func (s *Service) tell(ctx context.Context, tx meta.Tx, e audience.Event, data a
 			}
 			e.ID = id.String()
 		}
-		if err := s.record(ctx, tx, &hooks[i], e, data); err != nil {
+		if err := r.Record(ctx, tx, &hooks[i], e, data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// record records an event for one webhook, if that may be told.
-func (s *Service) record(ctx context.Context, tx meta.Tx, h *audience.Webhook, e audience.Event, data any) error {
-	may, err := mayHear(ctx, tx, h, e.Labels)
+// Record records an event for one webhook, if that may be told.
+func (r Recorder) Record(ctx context.Context, tx meta.Tx, h *audience.Webhook, e audience.Event, data any) error {
+	may, err := MayHear(ctx, tx, h, e.Labels)
 	if err != nil || !may {
 		return err
 	}
@@ -155,12 +159,12 @@ func (s *Service) record(ctx context.Context, tx meta.Tx, h *audience.Webhook, e
 	if err != nil {
 		return fmt.Errorf("record an event for webhook %s: %w", h.ID, err)
 	}
-	return s.enqueue(ctx, tx, queue.Job{Kind: queue.WebhookJob, ID: string(h.ID)})
+	return r.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Webhook, ID: string(h.ID)})
 }
 
-// mayHear reports whether the API client that last changed a webhook could read what has these labels, and may keep
+// MayHear reports whether the API client that last changed a webhook could read what has these labels, and may keep
 // webhooks.
-func mayHear(ctx context.Context, r meta.Reader, h *audience.Webhook, labels []string) (bool, error) {
+func MayHear(ctx context.Context, r meta.Reader, h *audience.Webhook, labels []string) (bool, error) {
 	c, err := r.Client(ctx, h.UpdatedBy)
 	if errors.Is(err, meta.ErrNotFound) {
 		return false, nil
@@ -169,5 +173,5 @@ func mayHear(ctx context.Context, r meta.Reader, h *audience.Webhook, labels []s
 		return false, err
 	}
 	owner := audience.Actor{Scope: h.Scope, Role: c.RoleIn(h.Scope.Sandbox), Grants: audience.NewGrants(c.Grants)}
-	return c.Org == h.Scope.Org && owner.May(toWrite) && owner.Grants.Covers(labels), nil
+	return c.Org == h.Scope.Org && owner.May(audience.Editor) && owner.Grants.Covers(labels), nil
 }

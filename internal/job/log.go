@@ -1,4 +1,4 @@
-package queue
+package job
 
 import (
 	"context"
@@ -9,6 +9,9 @@ type logKey struct{}
 
 // jobLog has the log attributes of a job, once its handler has set them.
 type jobLog struct{ attrs []any }
+
+// WithLog returns the context of a job that is about to be done, for SetLogAttributes.
+func WithLog(ctx context.Context) context.Context { return context.WithValue(ctx, logKey{}, &jobLog{}) }
 
 // LogAttributes returns what SetLogAttributes has set for the job of ctx; nil before that.
 func LogAttributes(ctx context.Context) []any {

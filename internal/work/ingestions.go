@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -8,19 +8,21 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
 	"roster/internal/ingest"
+	"roster/internal/job"
+	"roster/internal/lake"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // errDeleted ends the run of an audience that was deleted; errLeaseLost one that may be another worker's now.
 var (
-	errDeleted   = errors.New("control: the audience was deleted")
-	errLeaseLost = errors.New("control: the lease of the run could not be renewed")
+	errDeleted   = errors.New("work: the audience was deleted")
+	errLeaseLost = errors.New("work: the lease of the run could not be renewed")
 )
 
 // doRun brings a run to its end, from wherever an earlier attempt left it.
-func (s *Service) doRun(ctx context.Context, j queue.Job) error {
+func (s *Service) doRun(ctx context.Context, j job.Job) error {
 	id := audience.RunID(j.ID)
 	spec, before, err := s.claim(ctx, id)
 	if notOurs(err) {
@@ -72,14 +74,14 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 		spec.SandboxNum = sandbox.Num
 		return err
 	})
-	spec.Table = tableID(spec.Audience.Scope, spec.Audience.ID)
+	spec.Table = lake.TableOf(spec.Audience.Scope, spec.Audience.ID)
 	spec.Gone = func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, spec.Run.Scope) }
 	spec.ReadBefore = func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
 		return s.cfg.Store.ReadObjects(ctx, spec.Audience.ID, files)
 	}
 	spec.Save = s.save
 	spec.Keep = s.cfg.UndoWindow
-	spec.Settle = s.settle(&spec.Audience)
+	spec.Settle = s.cfg.Sources.Settle(&spec.Audience)
 	spec.Reading = func(path string) func() { return s.cfg.Reading(id, path) }
 	return spec, before, err
 }
@@ -120,7 +122,7 @@ func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, 
 	if err != nil {
 		return spec.Run, err
 	}
-	defer src.close()
+	defer src.Close()
 	spec.Source, spec.Settle = src.Store, spec.Settle.For(src.Store)
 	run, err := s.cfg.Pipeline.Run(ctx, spec)
 	if err == nil && !audience.RunLifecycle.CanMove(spec.Run.Status, run.Status) {
@@ -131,15 +133,15 @@ func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, 
 
 // openRun opens the store that a run reads: that of its audience, the landing zone for a corrected file, and none
 // when it reads no file. Its errors are as openAudience's.
-func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (files, error) {
+func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (connect.Files, error) {
 	switch kind := spec.Run.Request.Kind; {
 	case !kind.ReadsFiles():
-		return files{}, nil
+		return connect.Files{}, nil
 	case kind == audience.RunResubmit:
-		return s.open(ctx, spec.Run.Scope, nil)
+		return s.cfg.Sources.Open(ctx, spec.Run.Scope, nil)
 	}
-	spec.Keys = s.openers(spec.Run.Scope, spec.Audience.Source.Encryption)
-	return s.openAudience(ctx, &spec.Audience)
+	spec.Keys = s.cfg.Sources.Keys(spec.Run.Scope, spec.Audience.Source.Encryption)
+	return s.cfg.Sources.OpenAudience(ctx, &spec.Audience)
 }
 
 // failed ends a run that could not begin.
@@ -166,18 +168,20 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 			return err
 		}
 		if r.Request.Kind == audience.RunErase {
-			if err := s.enqueue(ctx, tx, queue.Job{Kind: queue.EraseJob, ID: string(r.Request.Erasure)}); err != nil {
+			if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Erase, ID: string(r.Request.Erasure)}); err != nil {
 				return err
 			}
 		}
 		if aud, err = tx.Audience(ctx, r.Scope, r.AudienceID); err != nil {
 			return err
 		}
-		return s.runEnded(ctx, tx, &aud, &r)
+		return s.events.RunEnded(ctx, tx, &aud, &r)
 	})
 	if err == nil {
-		s.audiences.forget()
-		s.dropCorrected(r)
+		s.cfg.Changed()
+		if r.Request.Kind == audience.RunResubmit {
+			s.cfg.Sources.RemoveCorrected(r.Scope, r.Request.File)
+		}
 		s.cfg.Observer.RunEnded(&r)
 		s.logRun(&aud, &r)
 	}

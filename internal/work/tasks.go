@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"roster/internal/audience"
+	"roster/internal/connect"
+	"roster/internal/lake"
 	"roster/internal/meta"
 )
 
@@ -47,7 +49,7 @@ func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
 		if err := tx.EndAttempts(ctx, string(t.ID)); err != nil {
 			return err
 		}
-		return s.taskEnded(ctx, tx, &t)
+		return s.events.TaskEnded(ctx, tx, &t)
 	})
 	if notOurs(err) {
 		return nil
@@ -81,7 +83,7 @@ func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Lake.Create(ctx, tableID(d.Scope, d.ID), d.Fields); err != nil {
+	if err := s.cfg.Lake.Create(ctx, lake.TableOf(d.Scope, d.ID), d.Fields); err != nil {
 		return nil, fmt.Errorf("create the dataset: %w", err)
 	}
 	warnings := d.RoleWarnings()
@@ -93,15 +95,15 @@ func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.
 
 // lookFor looks for the audience's path, for no longer than a look may take; see exists.
 func (s *Service) lookFor(ctx context.Context, d *audience.Audience) (absent string, err error) {
-	within, done := context.WithTimeout(ctx, exploreWithin)
+	within, done := context.WithTimeout(ctx, connect.LookWithin)
 	defer done()
-	src, err := s.openAudience(within, d)
+	src, err := s.cfg.Sources.OpenAudience(within, d)
 	if err == nil {
-		absent, err = exists(within, src, d.Source)
-		src.close()
+		absent, err = connect.Exists(within, src, d.Source)
+		src.Close()
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return "", audience.Errorf(audience.BadGateway, "the source did not answer within %s; check the connection, then submit the audience again", exploreWithin)
+		return "", audience.Errorf(audience.BadGateway, "the source did not answer within %s; check the connection, then submit the audience again", connect.LookWithin)
 	}
 	return absent, err
 }

@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -10,24 +10,24 @@ import (
 	"roster/internal/audience"
 	"roster/internal/fair"
 	"roster/internal/ingest"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // atOnce says how many jobs of each kind go on at a time, and how many of them one sandbox has at most. A run holds a budget of memory;
 // so do maintenance and an erasure.
-var atOnce = map[queue.Kind]fair.Limits{
-	queue.RunJob:      {Places: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second},
-	queue.TaskJob:     {Places: 8, Each: 3},
-	queue.ScheduleJob: {Places: 6, Each: 2},
-	queue.WebhookJob:  {Places: 12, Each: 4},
-	queue.EraseJob:    {Places: 2, Each: 1},
-	queue.MaintainJob: {Places: 1},
-	queue.SweepJob:    {Places: 1},
-	queue.SandboxJob:  {Places: 1},
-	queue.ForgetJob:   {Places: 1},
-	queue.ProjectJob:  {Places: 1},
-	queue.VerifyJob:   {Places: 1},
+var atOnce = map[job.Kind]fair.Limits{
+	job.Run:      {Places: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second},
+	job.Task:     {Places: 8, Each: 3},
+	job.Schedule: {Places: 6, Each: 2},
+	job.Webhook:  {Places: 12, Each: 4},
+	job.Erase:    {Places: 2, Each: 1},
+	job.Maintain: {Places: 1},
+	job.Sweep:    {Places: 1},
+	job.Sandbox:  {Places: 1},
+	job.Forget:   {Places: 1},
+	job.Project:  {Places: 1},
+	job.Verify:   {Places: 1},
 }
 
 // sizesAtOnce says how many runs that wait are looked at, to find those that are small; sizeWithin is how long a look may take.
@@ -37,12 +37,12 @@ const sizeWithin = 5 * time.Second
 
 // turns says when a job may begin, so that no sandbox keeps others waiting.
 type turns struct {
-	jobs  map[queue.Kind]*fair.Gate
+	jobs  map[job.Kind]*fair.Gate
 	sizes *fair.Gate
 }
 
 func newTurns() turns {
-	t := turns{jobs: map[queue.Kind]*fair.Gate{}, sizes: fair.New(sizesAtOnce)}
+	t := turns{jobs: map[job.Kind]*fair.Gate{}, sizes: fair.New(sizesAtOnce)}
 	for kind, limits := range atOnce {
 		t.jobs[kind] = fair.New(limits)
 	}
@@ -51,10 +51,10 @@ func newTurns() turns {
 
 // inTurn does a job when it is its sandbox's turn. One that had a place for small work, and is not small, is done again from where it
 // has come.
-func (s *Service) inTurn(ctx context.Context, j queue.Job) error {
+func (s *Service) inTurn(ctx context.Context, j job.Job) error {
 	gate := s.turns.jobs[j.Kind]
 	if gate == nil {
-		return fmt.Errorf("control: no job of kind %q", j.Kind)
+		return fmt.Errorf("work: no job of kind %q", j.Kind)
 	}
 	w, err := s.workOf(ctx, j)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -78,9 +78,9 @@ func (s *Service) inTurn(ctx context.Context, j queue.Job) error {
 	}
 }
 
-func (s *Service) inPlace(ctx context.Context, place *fair.Place, j queue.Job) error {
+func (s *Service) inPlace(ctx context.Context, place *fair.Place, j job.Job) error {
 	defer place.Leave()
-	defer s.cfg.Working(j.Kind)()
+	defer s.cfg.Observer.Working(j.Kind)()
 	err := s.do(ctx, j)
 	if err != nil {
 		s.release(ctx, j)
@@ -89,26 +89,26 @@ func (s *Service) inPlace(ctx context.Context, place *fair.Place, j queue.Job) e
 }
 
 // workOf says whose a job is. The jobs that only Roster itself makes are nobody's.
-func (s *Service) workOf(ctx context.Context, j queue.Job) (fair.Work, error) {
+func (s *Service) workOf(ctx context.Context, j job.Job) (fair.Work, error) {
 	switch j.Kind {
-	case queue.TaskJob:
+	case job.Task:
 		t, err := s.cfg.Store.UnfinishedTask(ctx, audience.TaskID(j.ID))
 		return fair.Work{Owner: ownerOf(t.Scope)}, err
-	case queue.RunJob:
+	case job.Run:
 		r, err := s.cfg.Store.UnfinishedRun(ctx, audience.RunID(j.ID))
 		return fair.Work{Owner: ownerOf(r.Scope), Urgent: r.Request.Kind == audience.RunErase,
 			Small: func(ctx context.Context) bool { return s.small(ctx, r) }}, err
-	case queue.ScheduleJob, queue.MaintainJob:
+	case job.Schedule, job.Maintain:
 		num, err := strconv.ParseUint(j.ID, 10, 32)
 		if err != nil {
 			return fair.Work{}, err
 		}
 		a, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
 		return fair.Work{Owner: ownerOf(a.Scope)}, err
-	case queue.EraseJob:
+	case job.Erase:
 		e, err := s.unfinishedErasure(ctx, audience.ErasureID(j.ID))
 		return fair.Work{Owner: ownerOf(e.Scope)}, err
-	case queue.WebhookJob:
+	case job.Webhook:
 		w, _, err := s.cfg.Store.NextDelivery(ctx, audience.WebhookID(j.ID), s.now())
 		return fair.Work{Owner: ownerOf(w.Scope)}, err
 	}
@@ -136,7 +136,7 @@ func (s *Service) small(ctx context.Context, r audience.Run) bool {
 	if err != nil || src.Store == nil {
 		return false
 	}
-	defer src.close()
+	defer src.Close()
 	spec.Source = src.Store
 	is, err := ingest.Small(ctx, &spec)
 	return err == nil && is

@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/queue"
+	"roster/internal/job"
 )
 
 // logOf is the log for lines about what is done in a sandbox.
@@ -68,5 +68,5 @@ func (s *Service) logErasure(e *audience.Erasure) {
 
 // worksIn says in which sandbox the job of ctx is done, for log lines about the job.
 func worksIn(ctx context.Context, scope audience.Scope) {
-	queue.SetLogAttributes(ctx, scope.Org, scope.Sandbox)
+	job.SetLogAttributes(ctx, scope.Org, scope.Sandbox)
 }

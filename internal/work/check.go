@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -100,7 +100,7 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 	if err != nil {
 		return err
 	}
-	d, err := s.cfg.Lake.Load(ctx, tableID(aud.Scope, aud.ID))
+	d, err := s.cfg.Lake.Load(ctx, lake.TableOf(aud.Scope, aud.ID))
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -143,7 +143,7 @@ func (s *Service) RebuildProfiles(ctx context.Context, only audience.ID) (int, e
 		return 0, err
 	}
 	if only != "" && len(all) == 0 {
-		return 0, notFound("audience with profiles", only)
+		return 0, audience.Errorf(audience.NotFound, "audience with profiles %.64q does not exist", string(only))
 	}
 	for _, p := range all {
 		s.cfg.Profile.Distrust(p.Ref)

@@ -1,4 +1,4 @@
-package control
+package work
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/job"
 	"roster/internal/meta"
-	"roster/internal/queue"
 )
 
 // How long a worker has a task or a run for itself, and how often it renews that. The worker of a run that was
@@ -19,16 +19,11 @@ const (
 	renewEvery = 8 * time.Second
 )
 
-// knownFor is how long a job that this process enqueued counts as being in the queue. One whose worker heard nothing of it, since
-// the connection to the database broke just then, waits no longer than that.
-const knownFor = time.Minute
-
-// worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under
-// one lease, and which are in the queue, so that Recover does not enqueue them again and again.
+// worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under one lease, and when
+// sweeps and checks are due.
 type worklist struct {
 	mu     sync.Mutex
-	active map[queue.Job]*activity
-	known  map[queue.Job]time.Time   // when it was enqueued, or failed and is retried
+	active map[job.Job]*activity
 	swept  map[audience.ID]time.Time // when a deleted audience was first swept
 	forget time.Time                 // when the profile store is to be swept next
 	verify bool                      // it is to be held against the datasets
@@ -42,15 +37,14 @@ type activity struct {
 }
 
 func newWorklist(now time.Time) worklist {
-	return worklist{active: map[queue.Job]*activity{}, known: map[queue.Job]time.Time{}, swept: map[audience.ID]time.Time{},
+	return worklist{active: map[job.Job]*activity{}, swept: map[audience.ID]time.Time{},
 		forget: now.Add(firstForget)}
 }
 
 // begin marks a job as being done; false when another goroutine does it.
-func (w *worklist) begin(ctx context.Context, j queue.Job) (context.Context, bool) {
+func (w *worklist) begin(ctx context.Context, j job.Job) (context.Context, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.known, j)
 	if w.active[j] != nil {
 		return nil, false
 	}
@@ -59,20 +53,17 @@ func (w *worklist) begin(ctx context.Context, j queue.Job) (context.Context, boo
 	return ctx, true
 }
 
-// end marks a job as not being done any more; when it failed the queue retries it at the time now or later.
-func (w *worklist) end(j queue.Job, failed bool, now time.Time) {
+// end marks a job as not being done any more.
+func (w *worklist) end(j job.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.active[j].cancel(nil)
 	close(w.active[j].done)
 	delete(w.active, j)
-	if failed {
-		w.known[j] = now
-	}
 }
 
 // works notes that the job being done is a run of the audience.
-func (w *worklist) works(j queue.Job, id audience.ID) {
+func (w *worklist) works(j job.Job, id audience.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.active[j].audience = id
@@ -99,22 +90,16 @@ func (w *worklist) stop(ctx context.Context, id audience.ID) error {
 	return nil
 }
 
-// missing returns the jobs that neither are being done here nor were enqueued lately.
-func (w *worklist) missing(jobs []queue.Job, now time.Time) []queue.Job {
+// idle returns the jobs that are not being done here.
+func (w *worklist) idle(jobs []job.Job) (idle []job.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for j, at := range w.known {
-		if now.Sub(at) >= knownFor {
-			delete(w.known, j)
-		}
-	}
-	var out []queue.Job
 	for _, j := range jobs {
-		if _, queued := w.known[j]; !queued && w.active[j] == nil {
-			out = append(out, j)
+		if w.active[j] == nil {
+			idle = append(idle, j)
 		}
 	}
-	return out
+	return idle
 }
 
 // firstSwept returns when the audience was first swept by this process, which is now when it never was.
@@ -133,14 +118,6 @@ func (w *worklist) sweepDue(id audience.ID, now time.Time) bool {
 	defer w.mu.Unlock()
 	first, ok := w.swept[id]
 	return !ok || now.Sub(first) >= leaseFor
-}
-
-func (w *worklist) note(jobs []queue.Job, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, j := range jobs {
-		w.known[j] = now
-	}
 }
 
 // forgetDue reports whether the profile store is to be swept.
@@ -175,65 +152,64 @@ func (w *worklist) forgetSwept(id audience.ID) {
 	delete(w.swept, id)
 }
 
-// enqueue records a job in the transaction that records its work.
-func (s *Service) enqueue(ctx context.Context, tx meta.Tx, j queue.Job) error {
-	s.work.note([]queue.Job{j}, s.now())
-	tx.Committed(func() { s.cfg.Queue.Wake(j.Kind) })
-	return s.cfg.Queue.Enqueue(ctx, tx.SQL(), j)
-}
-
 // Handle does a job. It is idempotent: done again, in the middle of it or after its end, it finds what is left
 // to do. An error means that the job has to be done again later.
-func (s *Service) Handle(ctx context.Context, j queue.Job) error {
+func (s *Service) Handle(ctx context.Context, j job.Job) error {
+	s.cfg.Jobs.Forget(j)
 	ctx, ok := s.work.begin(ctx, j)
 	if !ok {
 		return nil
 	}
 	failed := true // unless it returns
-	defer func() { s.work.end(j, failed, s.now()) }()
+	defer func() {
+		s.work.end(j)
+		if failed {
+			s.cfg.Jobs.Note(j) // the queue retries it
+		}
+	}()
 	err := s.inTurn(ctx, j)
 	failed = err != nil
 	return err
 }
 
-func (s *Service) do(ctx context.Context, j queue.Job) error {
+func (s *Service) do(ctx context.Context, j job.Job) error {
 	switch j.Kind {
-	case queue.TaskJob:
+	case job.Task:
 		return s.doTask(ctx, audience.TaskID(j.ID))
-	case queue.RunJob:
+	case job.Run:
 		return s.doRun(ctx, j)
-	case queue.SweepJob:
+	case job.Sweep:
 		return s.doSweep(ctx, audience.ID(j.ID))
-	case queue.SandboxJob:
+	case job.Sandbox:
 		return s.doSandbox(ctx, j.ID)
-	case queue.MaintainJob:
+	case job.Maintain:
 		return s.doMaintain(ctx, j.ID)
-	case queue.ForgetJob:
+	case job.Forget:
 		return s.doForget(ctx)
-	case queue.ScheduleJob:
+	case job.Schedule:
 		return s.doSchedule(ctx, j.ID)
-	case queue.EraseJob:
+	case job.Erase:
 		return s.doErase(ctx, audience.ErasureID(j.ID))
-	case queue.ProjectJob:
+	case job.Project:
 		return s.doProject(ctx, j.ID)
-	case queue.VerifyJob:
+	case job.Verify:
 		return s.doVerify(ctx)
-	case queue.WebhookJob:
+	case job.Webhook:
 		return s.doWebhook(ctx, audience.WebhookID(j.ID))
 	}
-	return fmt.Errorf("control: no job of kind %q", j.Kind)
+	return fmt.Errorf("work: no job of kind %q", j.Kind)
 }
 
 // release ends the lease of a job that has to be done again, so that nobody has to wait for its end.
-func (s *Service) release(ctx context.Context, j queue.Job) {
+func (s *Service) release(ctx context.Context, j job.Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
 	now := s.now()
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
 		switch j.Kind {
-		case queue.TaskJob:
+		case job.Task:
 			_, err = tx.AcquireTask(ctx, audience.TaskID(j.ID), s.cfg.Worker, now, now)
-		case queue.RunJob:
+		case job.Run:
 			_, err = tx.AcquireRun(ctx, audience.RunID(j.ID), s.cfg.Worker, now, now)
 		default:
 			return nil
@@ -244,7 +220,7 @@ func (s *Service) release(ctx context.Context, j queue.Job) {
 		return tx.CloseAttempt(ctx, j.ID)
 	})
 	if err != nil && !notOurs(err) {
-		s.cfg.Log.With(queue.LogAttributes(ctx)...).Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
+		s.cfg.Log.With(job.LogAttributes(ctx)...).Warn("release a lease", "kind", j.Kind, "id", j.ID, "error", err)
 	}
 }
 
@@ -265,16 +241,16 @@ func (s *Service) Recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for deleted audiences: %w", err)
 	}
-	var jobs []queue.Job
+	var jobs []job.Job
 	for _, t := range tasks {
-		jobs = append(jobs, queue.Job{Kind: queue.TaskJob, ID: string(t.ID)})
+		jobs = append(jobs, job.Job{Kind: job.Task, ID: string(t.ID)})
 	}
 	for _, r := range runs {
-		jobs = append(jobs, queue.Job{Kind: queue.RunJob, ID: string(r.ID)})
+		jobs = append(jobs, job.Job{Kind: job.Run, ID: string(r.ID)})
 	}
 	for _, d := range unswept {
 		if s.work.sweepDue(d.ID, now) {
-			jobs = append(jobs, queue.Job{Kind: queue.SweepJob, ID: string(d.ID)})
+			jobs = append(jobs, job.Job{Kind: job.Sweep, ID: string(d.ID)})
 		}
 	}
 	leaving, err := s.leavingSandboxes(ctx)
@@ -302,21 +278,20 @@ func (s *Service) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if jobs = s.work.missing(append(jobs, due...), now); len(jobs) == 0 {
+	if jobs = s.work.idle(s.cfg.Jobs.Missing(append(jobs, due...))); len(jobs) == 0 {
 		return nil
 	}
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		for _, j := range jobs {
-			if err := s.cfg.Queue.Enqueue(ctx, tx.SQL(), j); err != nil {
+			if err := s.cfg.Jobs.Enqueue(ctx, tx, j); err != nil {
 				return err
 			}
-			tx.Committed(func() { s.cfg.Queue.Wake(j.Kind) })
 		}
 		return nil
 	})
 	if err != nil {
+		s.cfg.Jobs.Forget(jobs...)
 		return fmt.Errorf("enqueue unfinished work: %w", err)
 	}
-	s.work.note(jobs, now)
 	return nil
 }

@@ -1,0 +1,45 @@
+// Package job names the durable work that use cases record and workers do. A job is enqueued in the transaction that
+// records its work, so that neither exists without the other. Package queue keeps the jobs.
+package job
+
+import "strconv"
+
+// Kind names a kind of work.
+type Kind string
+
+// The kinds. A job's handler must be idempotent: a job may run more than once.
+const (
+	Task  Kind = "task"  // ID is a task id
+	Run   Kind = "run"   // ID is a run id
+	Sweep Kind = "sweep" // ID is a deleted audience's id
+	// Sandbox empties a sandbox that is being reset or deleted; ID is its number.
+	Sandbox Kind = "sandbox"
+	// Maintain is the maintenance of an audience; ID is its number.
+	Maintain Kind = "maintain"
+	// Forget removes the memberships from the profile store that ended too long ago to be shown; ID is "all".
+	Forget Kind = "forget"
+	// Schedule looks at the schedule of an audience and starts its run if it is time; ID is its number.
+	Schedule Kind = "schedule"
+	// Erase goes on with an erasure; ID is its id.
+	Erase Kind = "erase"
+	// Project projects an audience's dataset again; ID is the numbers of its sandbox and itself, "1-2".
+	Project Kind = "project"
+	// Verify holds the profile store against the datasets; ID is "all".
+	Verify Kind = "verify"
+	// Webhook sends a webhook what is due; ID is its id.
+	Webhook Kind = "webhook"
+)
+
+// Kinds are all kinds.
+var Kinds = []Kind{Task, Run, Sweep, Sandbox, Maintain, Forget, Schedule, Erase, Project, Verify, Webhook}
+
+// Job is one piece of work.
+type Job struct {
+	Kind Kind
+	ID   string
+}
+
+// OfSandbox is the job that empties the sandbox of a number.
+func OfSandbox(num uint32) Job {
+	return Job{Kind: Sandbox, ID: strconv.FormatUint(uint64(num), 10)}
+}

@@ -1,0 +1,126 @@
+// Package work does the durable work that package control records: it makes submitted audiences, executes runs, starts those of
+// schedules, maintains datasets, erases people, and sends messages to webhooks. A job does what can be repeated (dataset, profile
+// store) before it records that it is done. The process may be killed between any two steps.
+package work
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/connect"
+	"roster/internal/events"
+	"roster/internal/ingest"
+	"roster/internal/job"
+	"roster/internal/lake"
+	"roster/internal/landing"
+	"roster/internal/meta"
+	"roster/internal/profile"
+	"roster/internal/webhook"
+)
+
+// Pipeline does runs and maintenance; see ingest.Pipeline.
+type Pipeline interface {
+	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
+	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
+	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)
+	Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (profile.Digest, bool, error)
+	Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key profile.Key) (ingest.Held, error)
+	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects int, err error)
+}
+
+// Lake keeps the datasets; see lake.Lake.
+type Lake interface {
+	Create(ctx context.Context, id lake.TableID, fields []audience.Field) error
+	Drop(ctx context.Context, id lake.TableID) error
+	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
+}
+
+// Courier sends messages to webhooks; see webhook.Sender. What its errors say can be shown to the tenant.
+type Courier interface {
+	Send(ctx context.Context, m webhook.Message) (status int, err error)
+}
+
+// Config is what a Service works with.
+type Config struct {
+	Store    meta.Store
+	Jobs     *job.Outbox // that of the use cases in the same process, if there are any
+	Pipeline Pipeline
+	Lake     Lake
+	Profile  profile.Store
+	Sources  *connect.Opener
+	Landing  *landing.Zones
+	Secrets  connect.Secrets  // of webhooks and erasures
+	Courier  Courier          // to webhooks
+	Clock    func() time.Time // default time.Now
+	// Settled reports whether the clock may be believed; while it may not, nothing is removed for its age. nil is for a clock that always may.
+	Settled func() bool
+	Log     *slog.Logger // default none
+	// UndoWindow is how long a version of an audience can be brought back; default audience.DefaultUndoWindow.
+	UndoWindow time.Duration
+	// Observer counts what the Service does; nil for nobody.
+	Observer Observer
+	// Reading notes which file is being read for a run, for whoever finds the process dead. Optional.
+	Reading func(run audience.RunID, path string) (done func())
+	// Changed is called after a change of audiences or sandboxes that this process may have cached. Optional.
+	Changed func()
+	// Guardrails makes the limits of Adobe Experience Platform hold for scheduled runs: see launch.WithinGuardrails.
+	Guardrails bool
+	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
+	SuppressErased bool
+	Worker         string // names this process in leases; default one made of host, process id and chance
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Settled == nil {
+		c.Settled = func() bool { return true }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.UndoWindow == 0 {
+		c.UndoWindow = audience.DefaultUndoWindow
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
+	}
+	if c.Reading == nil {
+		c.Reading = func(audience.RunID, string) func() { return func() {} }
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
+	}
+	if c.Worker == "" {
+		host, _ := os.Hostname()
+		c.Worker = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
+	}
+	return c
+}
+
+// Service does jobs. It is safe for concurrent use.
+type Service struct {
+	cfg      Config
+	events   events.Recorder
+	work     worklist
+	suspects chan struct{} // has the one task or run being done that a process died of
+	turns    turns
+	waiting  *waiting
+}
+
+// New returns a Service that does the jobs of the parts in cfg.
+func New(cfg Config) *Service {
+	cfg = cfg.withDefaults()
+	return &Service{cfg: cfg, events: events.Recorder{Jobs: cfg.Jobs}, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1),
+		turns: newTurns(), waiting: newWaiting()}
+}
+
+// now is the time that is recorded, as exact as the metadata store keeps it.
+func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Microsecond) }
