@@ -109,13 +109,13 @@ func (p *Pipeline) ingestBeside(ctx context.Context, dataset *lake.Dataset, s *S
 
 // plan pins the manifest, unless an earlier attempt did, and saves it before anything is read.
 func (a *attempt) plan(ctx context.Context) error {
-	run := &a.spec.Run
+	run, save := &a.spec.Run, a.spec.save
 	if run.Planned == nil {
 		files, err := a.manifest(ctx)
 		if err != nil {
 			return err
 		}
-		run.Planned = append([]audience.PlannedFile{}, files...)
+		run.Planned, save = append([]audience.PlannedFile{}, files...), a.spec.pin
 	}
 	a.files = run.Planned
 	for _, f := range a.files {
@@ -124,7 +124,7 @@ func (a *attempt) plan(ctx context.Context) error {
 		}
 	}
 	run.Progress = audience.Progress{Step: "plan", BytesTotal: a.inBytes}
-	return a.spec.save(ctx)
+	return save(ctx)
 }
 
 // manifest finds what the run reads.

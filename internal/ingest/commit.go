@@ -81,7 +81,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 		return nil, err
 	}
 	// The last look at the lease: from here on the snapshot decides.
-	if err := a.spec.save(ctx); err != nil {
+	if err := a.spec.saveProgress(ctx); err != nil {
 		return nil, err
 	}
 	snap, err := a.dataset.Commit(ctx, lake.Commit{

@@ -124,12 +124,7 @@ func TestWhyARunHasNotEnded(t *testing.T) {
 	w := newWorld(t, defaultFields)
 	w.put("a.csv", "mail,city,points\nada@example.com,London,1\n")
 	s := w.spec(true)
-	var saved audience.Run
-	s.Save = func(_ context.Context, r audience.Run) error {
-		saved = r
-		saved.Stages = append([]audience.StageResult{}, r.Stages...)
-		return nil
-	}
+	saved := checkpoints(&s, func() error { return nil })
 	w.pipeline.Profile = down{w.store}
 	if _, err := w.pipeline.Run(t.Context(), s); err == nil {
 		t.Fatal("no error")
@@ -140,7 +135,7 @@ func TestWhyARunHasNotEnded(t *testing.T) {
 		t.Fatalf("%s, stages %+v, error %v", saved.Status, saved.Stages, e)
 	}
 	w.pipeline.Profile = w.store
-	s.Run = saved
+	s.Run = *saved
 	r, err := w.pipeline.Run(t.Context(), s)
 	if err != nil || r.Status != audience.Success || r.Stages[1].Error != nil {
 		t.Fatalf("%s %v, stages %+v", r.Status, err, r.Stages)
@@ -156,12 +151,12 @@ func TestAnAttemptLeavesNothing(t *testing.T) {
 	s := w.spec(true)
 	for range 3 {
 		var calls atomic.Int64 // also of who tells of the progress, which a slow machine has do so before the second save of the run itself
-		s.Save = func(context.Context, audience.Run) error {
+		checkpoints(&s, func() error {
 			if calls.Add(1) >= 2 {
 				return errors.Join(ingest.ErrNotSaved, errors.New("the store is down"))
 			}
 			return nil
-		}
+		})
 		r, err := w.pipeline.Run(t.Context(), s)
 		if !errors.Is(err, ingest.ErrNotSaved) {
 			t.Fatalf("%s %v", r.Status, err)

@@ -93,9 +93,11 @@ type Spec struct {
 	Refused *audience.Error
 	// Reading notes that a file is being read, until done is called. Optional.
 	Reading func(path string) (done func())
-	// Save is a checkpoint: it stores the manifest, the stages and the progress. An error of it means that the
-	// run is not this worker's any more; ErrNotSaved, that this could not be found out.
+	// Save is a checkpoint between steps: it stores the manifest unless it is nil, the stages and the progress. An error of it means
+	// that the run is not this worker's any more; ErrNotSaved, that this could not be found out.
 	Save func(ctx context.Context, r audience.Run) error
+	// SaveProgress is the checkpoint within a step. Its errors are Save's.
+	SaveProgress func(ctx context.Context, id audience.RunID, p audience.Progress) error
 }
 
 // Run brings a run to its end and returns it, SUCCESS or FAILED, with its ledger. It returns an error instead
@@ -219,8 +221,23 @@ func (s *Spec) reading(path string) (done func()) {
 	return s.Reading(path)
 }
 
+// pin saves the manifest.
+func (s *Spec) pin(ctx context.Context) error { return notMine(s.Save(ctx, s.Run)) }
+
+// save saves where the run has come to. The manifest is stored since it was pinned.
 func (s *Spec) save(ctx context.Context) error {
-	if err := s.Save(ctx, s.Run); err != nil {
+	run := s.Run
+	run.Planned = nil
+	return notMine(s.Save(ctx, run))
+}
+
+func (s *Spec) saveProgress(ctx context.Context) error {
+	return notMine(s.SaveProgress(ctx, s.Run.ID, s.Run.Progress))
+}
+
+// notMine adds errNotMine to an error of a checkpoint.
+func notMine(err error) error {
+	if err != nil {
 		return errors.Join(errNotMine, err)
 	}
 	return nil
@@ -289,7 +306,7 @@ func (a *attempt) watch(ctx context.Context) (watched context.Context, stop func
 				return
 			case <-tick.C:
 				a.progress()
-				if err := a.spec.save(watched); err != nil && !errors.Is(err, ErrNotSaved) {
+				if err := a.spec.saveProgress(watched); err != nil && !errors.Is(err, ErrNotSaved) {
 					cancel(err)
 					return
 				}

@@ -114,9 +114,33 @@ func (w *world) spec(full bool) ingest.Spec {
 			CreatedAt: w.now, Request: audience.RunRequest{Differential: !full, WindowEnd: w.now.Add(time.Hour)},
 			Stages: []audience.StageResult{{Stage: audience.StageDataset, Status: audience.Processing}, {Stage: audience.StageProfile, Status: audience.Processing}}},
 		Audience: w.aud, SandboxNum: 3, Table: w.table, Source: w.src,
-		ReadBefore: func(_ context.Context, files []audience.PlannedFile) (map[string]bool, error) { return w.read, nil },
-		Save:       func(context.Context, audience.Run) error { return nil },
+		ReadBefore:   func(_ context.Context, files []audience.PlannedFile) (map[string]bool, error) { return w.read, nil },
+		Save:         func(context.Context, audience.Run) error { return nil },
+		SaveProgress: func(context.Context, audience.RunID, audience.Progress) error { return nil },
 	}
+}
+
+// checkpoints has fn decide at every checkpoint of a run whether it is stored, and returns the run as it is stored.
+func checkpoints(s *ingest.Spec, fn func() error) *audience.Run {
+	stored := s.Run
+	s.Save = func(_ context.Context, r audience.Run) error {
+		if err := fn(); err != nil {
+			return err
+		}
+		stored.Stages, stored.Progress = slices.Clone(r.Stages), r.Progress
+		if r.Planned != nil {
+			stored.Planned = r.Planned
+		}
+		return nil
+	}
+	s.SaveProgress = func(_ context.Context, id audience.RunID, p audience.Progress) error {
+		if err := fn(); err != nil {
+			return err
+		}
+		stored.Progress = p
+		return nil
+	}
+	return &stored
 }
 
 func (w *world) run(full bool) audience.Run {
@@ -338,15 +362,13 @@ func TestInterruptedRunCompletes(t *testing.T) {
 		w.put("a.csv", "mail,points\na@example.com,1\nb@example.com,3\nc@example.com,4\n")
 		s := w.spec(true)
 		calls, stopped := 0, false
-		saved := s.Run
-		s.Save = func(_ context.Context, r audience.Run) error {
+		saved := checkpoints(&s, func() error {
 			if calls++; calls == stop {
 				stopped = true
 				return fmt.Errorf("lost at checkpoint %d", stop)
 			}
-			saved = r
 			return nil
-		}
+		})
 		_, err := w.pipeline.Run(t.Context(), s)
 		if !stopped {
 			break
@@ -354,8 +376,8 @@ func TestInterruptedRunCompletes(t *testing.T) {
 		if err == nil {
 			t.Fatalf("checkpoint %d: no error", stop)
 		}
-		s.Run = saved
-		s.Save = func(context.Context, audience.Run) error { return nil }
+		s.Run = *saved
+		checkpoints(&s, func() error { return nil })
 		r, err := w.pipeline.Run(t.Context(), s)
 		if err != nil || r.Status != audience.Success {
 			t.Fatalf("checkpoint %d: %s %v %v", stop, r.Status, r.Error, err)

@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -228,15 +227,13 @@ func TestInterruptedRollback(t *testing.T) {
 		w.mustRun(true)
 		s := w.rollbackSpec(first.ID)
 		calls, stopped := 0, false
-		saved := s.Run
-		s.Save = func(_ context.Context, r audience.Run) error {
+		saved := checkpoints(&s, func() error {
 			if calls++; calls == stop {
 				stopped = true
 				return errors.New("lost")
 			}
-			saved = r
 			return nil
-		}
+		})
 		if _, err := w.pipeline.Run(t.Context(), s); !stopped {
 			if stop < 3 || err != nil {
 				t.Fatalf("%d checkpoints: %v", stop-1, err)
@@ -244,8 +241,8 @@ func TestInterruptedRollback(t *testing.T) {
 			break
 		}
 		w.reopen()
-		s.Run = saved
-		s.Save = func(context.Context, audience.Run) error { return nil }
+		s.Run = *saved
+		checkpoints(&s, func() error { return nil })
 		r, err := w.pipeline.Run(t.Context(), s)
 		if err != nil || r.Status != audience.Success {
 			t.Fatalf("checkpoint %d: %s %v %v", stop, r.Status, r.Error, err)

@@ -57,7 +57,7 @@ func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.Planned
 			}
 		}
 		s.Run.Progress.Step = "settle"
-		if err := s.save(ctx); err != nil {
+		if err := s.saveProgress(ctx); err != nil {
 			return err
 		}
 		if err := p.sleep(ctx, next.Sub(p.Clock())); err != nil {

@@ -190,8 +190,8 @@ func TestSettle(t *testing.T) {
 		s := w.spec(true)
 		s.Settle = ingest.Settle{Age: time.Hour, Limit: time.Hour}
 		ctx, cancel := context.WithCancel(t.Context())
-		s.Save = func(_ context.Context, r audience.Run) error {
-			if r.Progress.Step == "settle" {
+		s.SaveProgress = func(_ context.Context, _ audience.RunID, p audience.Progress) error {
+			if p.Step == "settle" {
 				cancel()
 			}
 			return nil

@@ -51,6 +51,9 @@ type Store interface {
 	// transaction lost against another one, which it sees by the error that fn returns: fn must wrap the errors
 	// of its Tx (%w) and have no effect but through it. Inside fn only the Tx may be used, never the Store.
 	Update(ctx context.Context, fn func(Tx) error) error
+	// SaveProgress stores the Progress and UpdatedAt of a PROCESSING run, as SaveRun does (ErrStale). It is one short statement, which
+	// waits for no transaction of another run and makes none wait.
+	SaveProgress(ctx context.Context, id audience.RunID, worker string, p audience.Progress, at time.Time) error
 	// Close releases the store. It is safe to call twice.
 	Close() error
 }
@@ -264,13 +267,15 @@ type Tx interface {
 	CreateRun(ctx context.Context, r *audience.Run) error
 	// AcquireRun does for a run what AcquireTask does for a task.
 	AcquireRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) (audience.Run, error)
-	// SaveRun stores Stages, Result, Planned (unless nil), Progress, Error, Status, EndedAt and UpdatedAt of a
-	// PROCESSING run whose lease the worker took and nobody has taken over since (ErrStale otherwise).
+	// RenewRun is AcquireRun for a worker that has read the run.
+	RenewRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) error
+	// SaveRun stores Stages, Planned (unless nil), Progress and UpdatedAt of a PROCESSING run whose lease the worker took and nobody
+	// has taken over since (ErrStale otherwise).
 	SaveRun(ctx context.Context, r audience.Run, worker string) error
-	// FinishRun is SaveRun for a run that ended. On SUCCESS, unless it was a dry run, it also records the objects
-	// that were read (those of Result.Files) and sets the audience's Members and RefreshedAt: to the run's time after a
-	// full run, to Result.RefreshedAt after a rollback and an extension. Unless it only expired, extended or erased members, it
-	// sets LastRun and LastIngestedAt, too.
+	// FinishRun stores Stages, Result, Error, Status, EndedAt and UpdatedAt of a run that ended, and drops its lease and its progress;
+	// ErrStale as SaveRun. On SUCCESS, unless it was a dry run, it also records the objects that were read (those of Result.Files) and
+	// sets the audience's Members and RefreshedAt: to the run's time after a full run, to Result.RefreshedAt after a rollback and an
+	// extension. Unless it only expired, extended or erased members, it sets LastRun and LastIngestedAt, too.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 	// TurnBack brings times back to now that lie ahead of every wait, since a clock that was ahead has set them: ends of leases,
 	// deliveries, the beginnings of requests, and when audiences were maintained.

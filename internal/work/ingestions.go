@@ -79,7 +79,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 	spec.ReadBefore = func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
 		return s.cfg.Store.ReadObjects(ctx, spec.Audience.ID, files)
 	}
-	spec.Save = s.save
+	spec.Save, spec.SaveProgress = s.save, s.saveProgress
 	spec.Keep = s.cfg.UndoWindow
 	spec.Settle = s.cfg.Sources.Settle(&spec.Audience)
 	spec.Reading = func(path string) func() { return s.cfg.Reading(id, path) }
@@ -101,11 +101,19 @@ func (s *Service) attemptAfter(ctx context.Context, before meta.Attempt, spec in
 	return s.attempt(ctx, spec)
 }
 
-// save is the pipeline's checkpoint. Every one goes to the store, which says whether the lease still holds: the
-// pipeline asks for a last one right before it commits.
+// save is the pipeline's checkpoint. Every one goes to the store, which says whether the lease still holds.
 func (s *Service) save(ctx context.Context, r audience.Run) error {
 	r.UpdatedAt = s.now()
-	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) })
+	return notSaved(s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) }))
+}
+
+// saveProgress is the pipeline's checkpoint while a step goes on, and its last look at the lease right before it commits.
+func (s *Service) saveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error {
+	return notSaved(s.cfg.Store.SaveProgress(ctx, id, s.cfg.Worker, p, s.now()))
+}
+
+// notSaved adds ingest.ErrNotSaved to an error that does not say whose the run is.
+func notSaved(err error) error {
 	if err != nil && !notOurs(err) {
 		return errors.Join(ingest.ErrNotSaved, err)
 	}
@@ -224,8 +232,5 @@ func (s *Service) renew(ctx context.Context, id audience.RunID) error {
 	ctx, cancel := context.WithTimeout(ctx, renewEvery)
 	defer cancel()
 	now := s.now()
-	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		_, err := tx.AcquireRun(ctx, id, s.cfg.Worker, now, now.Add(leaseFor))
-		return err
-	})
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.RenewRun(ctx, id, s.cfg.Worker, now, now.Add(leaseFor)) })
 }

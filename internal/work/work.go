@@ -210,7 +210,7 @@ func (s *Service) release(ctx context.Context, j job.Job) {
 		case job.Task:
 			_, err = tx.AcquireTask(ctx, audience.TaskID(j.ID), s.cfg.Worker, now, now)
 		case job.Run:
-			_, err = tx.AcquireRun(ctx, audience.RunID(j.ID), s.cfg.Worker, now, now)
+			err = tx.RenewRun(ctx, audience.RunID(j.ID), s.cfg.Worker, now, now)
 		default:
 			return nil
 		}

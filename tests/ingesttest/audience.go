@@ -43,8 +43,9 @@ func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
 		Run: audience.Run{ID: audience.RunID(uuid.NewString()), AudienceID: a.ID, Seq: a.seq, Status: audience.Processing, CreatedAt: a.Now, Request: request,
 			Stages: []audience.StageResult{{Stage: audience.StageDataset, Status: audience.Processing}, {Stage: audience.StageProfile, Status: audience.Processing}}},
 		Audience: a.Audience, SandboxNum: sandbox, Table: a.table, Source: src,
-		ReadBefore: func(context.Context, []audience.PlannedFile) (map[string]bool, error) { return a.read, nil },
-		Save:       func(context.Context, audience.Run) error { return nil },
+		ReadBefore:   func(context.Context, []audience.PlannedFile) (map[string]bool, error) { return a.read, nil },
+		Save:         func(context.Context, audience.Run) error { return nil },
+		SaveProgress: func(context.Context, audience.RunID, audience.Progress) error { return nil },
 	})
 	if err != nil {
 		a.t.Fatal(err)

@@ -57,6 +57,8 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"RunConcurrentCreation": testRunConcurrentCreation,
 		"RunLease":              testRunLease,
 		"RunSave":               testRunSave,
+		"RunProgress":           testRunProgress,
+		"RunProgressBeside":     testRunProgressBesideTransactions,
 		"RunFinish":             testRunFinish,
 		"RunFinishFailed":       testRunFinishFailed,
 		"RunByFlow":             testRunByFlow,
@@ -242,8 +244,13 @@ func (w *world) start(a audience.Audience, created time.Time, change ...func(*au
 // acquire takes the run's lease for a minute.
 func (w *world) acquire(r audience.Run, worker string) audience.Run {
 	w.Helper()
+	return w.acquireAt(r, worker, at(0))
+}
+
+func (w *world) acquireAt(r audience.Run, worker string, now time.Time) audience.Run {
+	w.Helper()
 	w.update(func(tx meta.Tx) (err error) {
-		r, err = tx.AcquireRun(w.Context(), r.ID, worker, at(0), at(60))
+		r, err = tx.AcquireRun(w.Context(), r.ID, worker, now, now.Add(time.Minute))
 		return err
 	})
 	return r

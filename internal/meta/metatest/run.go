@@ -96,6 +96,13 @@ func testRunLease(w *world) {
 		w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), run, "two") })
 	})
 	w.want(acquire("no")("one", at(0), at(1)), meta.ErrNotFound)
+	run = w.start(w.audience("b"), at(0))
+	w.leases(func(worker string, now, until time.Time) error {
+		return w.s.Update(w.Context(), func(tx meta.Tx) error { return tx.RenewRun(w.Context(), run.ID, worker, now, until) })
+	}, func() {
+		run.Status = audience.Failed
+		w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), run, "two") })
+	})
 }
 
 func testRunSave(w *world) {
@@ -114,11 +121,7 @@ func testRunSave(w *world) {
 	save() // a manifest without files is a manifest
 	run.Planned = []audience.PlannedFile{{Path: "f", Size: 4, ModifiedAt: at(-1), Version: "v", Status: audience.FileRead}}
 	run.Stages[0].Status, run.Stages[0].StartedAt, run.Stages[0].Metrics.Seconds = audience.Success, at(1), map[string]float64{"read": 0.5}
-	run.Stages = append(run.Stages, audience.StageResult{Stage: "LATER", FlowRunID: id()})
-	run.Result = audience.RunResult{Rows: audience.Rows{Read: 5}, Members: audience.Members{Before: 1, After: 2}, SnapshotID: 1 << 62,
-		Files:   []audience.FileResult{fileResult("f", "v", audience.FileRead)},
-		Rejects: []audience.RejectSample{{File: "f", Line: 3, Code: "bad", Reason: "why"}}}
-	run.Error = audience.Errorf(audience.BadGateway, "the store is down")
+	run.Stages[1].Error = audience.Errorf(audience.BadGateway, "the store is down")
 	run.UpdatedAt = at(7)
 	save()
 	save() // the same again
@@ -136,6 +139,71 @@ func testRunSave(w *world) {
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "one") })
 	run.ID = "no"
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "two") })
+}
+
+func testRunProgress(w *world) {
+	a := w.audience("a")
+	run := w.start(a, at(0))
+	progress := audience.Progress{Step: "read", BytesDone: 1 << 40, BytesTotal: 1 << 41, Rows: 3}
+	save := func(worker string, id audience.RunID) error {
+		return w.s.SaveProgress(w.Context(), id, worker, progress, at(5))
+	}
+	w.want(save("one", run.ID), meta.ErrStale) // no lease
+	run = w.acquire(run, "one")
+	w.want(save("two", run.ID), meta.ErrStale)
+	w.want(save("one", "no"), meta.ErrStale)
+	equal(w, "run without progress", w.run(run), run)
+	for range 2 {
+		w.want(save("one", run.ID), nil)
+		run.Progress, run.UpdatedAt = progress, at(5)
+		equal(w, "run", w.run(run), run)
+		list, _, err := w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 1})
+		w.must(err)
+		equal(w, "list", list, []audience.Run{run})
+		progress.Step, progress.BytesDone = "merge", 2
+	}
+	w.update(func(tx meta.Tx) error { return tx.RenewRun(w.Context(), run.ID, "one", at(50), at(90)) })
+	w.want(save("one", run.ID), nil)
+	run.Progress = progress
+	equal(w, "whoever takes the run over finds its progress", w.acquireAt(run, "two", at(100)).Progress, progress)
+	w.want(save("one", run.ID), meta.ErrStale)
+
+	run.Status, run.EndedAt, run.UpdatedAt = audience.Failed, at(101), at(101)
+	w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), run, "two") })
+	run.Progress = audience.Progress{}
+	equal(w, "an ended run has no progress", w.run(run), run)
+	w.want(save("two", run.ID), meta.ErrStale)
+
+	gone := w.acquire(w.start(a, at(102)), "one")
+	w.want(save("one", gone.ID), nil)
+	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
+	w.want(save("one", gone.ID), meta.ErrStale)
+}
+
+// testRunProgressBesideTransactions saves the progress of a run inside transactions that read and change it.
+func testRunProgressBesideTransactions(w *world) {
+	run := w.acquire(w.start(w.audience("a"), at(0)), "one")
+	const rounds = 50
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range rounds {
+			if err := w.s.SaveProgress(w.Context(), run.ID, "one", audience.Progress{Step: "read", Rows: int64(n)}, at(n)); err != nil {
+				w.Errorf("save the progress: %v", err)
+			}
+		}
+	})
+	tries := 0
+	for range rounds {
+		w.update(func(tx meta.Tx) error {
+			tries++
+			if _, err := tx.Run(w.Context(), w.scope, run.AudienceID, run.ID); err != nil {
+				return err
+			}
+			return tx.RenewRun(w.Context(), run.ID, "one", at(0), at(60))
+		})
+	}
+	wg.Wait()
+	equal(w, "transactions that were run", tries, rounds)
 }
 
 func testRunFinish(w *world) {

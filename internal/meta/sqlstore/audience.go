@@ -167,6 +167,7 @@ func (t *tx) MarkSwept(ctx context.Context, id audience.ID) error {
 		`read_objects WHERE audience_id = $1`,
 		`run_plans WHERE run_id IN (SELECT id FROM runs WHERE audience_id = $1)`,
 		`run_files WHERE run_id IN (SELECT id FROM runs WHERE audience_id = $1)`,
+		`run_progress WHERE run_id IN (SELECT id FROM runs WHERE audience_id = $1)`,
 		`run_flows WHERE run_id IN (SELECT id FROM runs WHERE audience_id = $1)`,
 	} {
 		if _, err := t.exec(ctx, "the deleted audience", `DELETE FROM `+from, id); err != nil {

@@ -7,18 +7,23 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/fault"
 	"roster/internal/meta"
 )
 
-// runColumns are what scanRun reads, but for the manifest and the files at the end.
-const runColumns = `r.id, a.org, a.sandbox, r.audience_id, a.name, r.seq, r.request, r.status, r.created_by, r.created_at, r.updated_at,
-	r.ended_at, r.flow_id, r.stages, r.result, r.error, r.progress`
+// runColumns are what scanRun reads, but for the manifest and the files at the end; runTables is where they are.
+const (
+	runColumns = `r.id, a.org, a.sandbox, r.audience_id, a.name, r.seq, r.request, r.status, r.created_by, r.created_at,
+		COALESCE(g.updated_at, r.updated_at), r.ended_at, r.flow_id, r.stages, r.result, r.error,
+		COALESCE(g.step, ''), COALESCE(g.bytes_done, 0), COALESCE(g.bytes_total, 0), COALESCE(g.rows_read, 0)`
+	runTables = ` FROM runs r JOIN audiences a ON a.id = r.audience_id LEFT JOIN run_progress g ON g.run_id = r.id`
+)
 
 // selectRuns reads runs without their manifests, and without their files when these are many; selectRun reads a run whole.
 const (
-	selectRuns = `SELECT ` + runColumns + `, 'null', COALESCE((SELECT files FROM run_files f WHERE f.run_id = r.id AND OCTET_LENGTH(files) <= 65536), 'null')
-		FROM runs r JOIN audiences a ON a.id = r.audience_id`
-	selectRun = `SELECT ` + runColumns + `, COALESCE(p.planned, 'null'), COALESCE(f.files, 'null') FROM runs r JOIN audiences a ON a.id = r.audience_id
+	selectRuns = `SELECT ` + runColumns + `, 'null', COALESCE((SELECT files FROM run_files f WHERE f.run_id = r.id AND OCTET_LENGTH(files) <= 65536), 'null')` +
+		runTables
+	selectRun = `SELECT ` + runColumns + `, COALESCE(p.planned, 'null'), COALESCE(f.files, 'null')` + runTables + `
 		LEFT JOIN run_plans p ON p.run_id = r.id LEFT JOIN run_files f ON f.run_id = r.id`
 )
 
@@ -26,7 +31,8 @@ func scanRun(r row) (run audience.Run, err error) {
 	var files []audience.FileResult
 	err = r.Scan(&run.ID, &run.Scope.Org, &run.Scope.Sandbox, &run.AudienceID, &run.AudienceName, &run.Seq, asJSON(&run.Request),
 		&run.Status, &run.CreatedBy, asTime(&run.CreatedAt), asTime(&run.UpdatedAt), asTime(&run.EndedAt), &run.FlowID,
-		asJSON(&run.Stages), asJSON(&run.Result), asJSON(&run.Error), asJSON(&run.Progress), asJSON(&run.Planned), asJSON(&files))
+		asJSON(&run.Stages), asJSON(&run.Result), asJSON(&run.Error), &run.Progress.Step, &run.Progress.BytesDone, &run.Progress.BytesTotal,
+		&run.Progress.Rows, asJSON(&run.Planned), asJSON(&files))
 	if files != nil { // those of runs that were stored before files lay apart are in the result
 		run.Result.Files = files
 	}
@@ -57,9 +63,9 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 	}
 	seq, result := a.seq+1, withoutFiles(r)
 	err = t.insert(ctx, "the run", "runs", `id, audience_id, seq, request, status, created_by, created_at, updated_at, ended_at, flow_id,
-		stages, result, error, progress`,
+		stages, result, error`,
 		r.ID, r.AudienceID, seq, asJSON(&r.Request), audience.Processing, r.CreatedBy, asTime(&r.CreatedAt), asTime(&r.UpdatedAt),
-		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&result), asJSON(&r.Error), asJSON(&r.Progress))
+		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&result), asJSON(&r.Error))
 	if errors.Is(err, meta.ErrDuplicate) {
 		return t.whyNoRun(ctx, r.ID)
 	}
@@ -70,7 +76,15 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 		return err
 	}
 	r.Seq, r.AudienceName, r.Status = seq, a.name, audience.Processing
-	return t.saveParts(ctx, *r)
+	for _, stage := range r.Stages {
+		if err := t.insert(ctx, "the flow run", "run_flows", "flow_run_id, run_id", stage.FlowRunID, r.ID); err != nil {
+			return err
+		}
+	}
+	if err := t.savePlan(ctx, r); err != nil {
+		return err
+	}
+	return t.saveFiles(ctx, r)
 }
 
 // whyNoRun says which uniqueness a new run broke.
@@ -96,16 +110,55 @@ func (t *tx) runByID(ctx context.Context, id audience.RunID) (audience.Run, erro
 	return one(ctx, t.queries, "the run", selectRun+` WHERE r.id = $1`, []any{id}, scanRun)
 }
 
+func (t *tx) RenewRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) error {
+	if err := t.acquire(ctx, "runs", string(id), worker, now, until); err != nil {
+		return fmt.Errorf("the run: %w", err)
+	}
+	return nil
+}
+
 func (t *tx) SaveRun(ctx context.Context, r audience.Run, worker string) error {
-	result := withoutFiles(&r)
-	err := t.must(ctx, meta.ErrStale, "the run", `UPDATE runs SET stages = $1, result = $2, progress = $3, error = $4, status = $5,
-		ended_at = $6, updated_at = $7 WHERE id = $8 AND status = 'PROCESSING' AND lease_owner = $9`,
-		asJSON(&r.Stages), asJSON(&result), asJSON(&r.Progress), asJSON(&r.Error), r.Status,
-		asTime(&r.EndedAt), asTime(&r.UpdatedAt), r.ID, worker)
+	err := t.must(ctx, meta.ErrStale, "the run", `UPDATE runs SET stages = $1, updated_at = $2 WHERE id = $3 AND status = 'PROCESSING' AND lease_owner = $4`,
+		asJSON(&r.Stages), asTime(&r.UpdatedAt), r.ID, worker)
 	if err != nil {
 		return err
 	}
-	return t.saveParts(ctx, r)
+	if err := t.saveProgress(ctx, r.ID, worker, r.Progress, r.UpdatedAt); err != nil {
+		return err
+	}
+	return t.savePlan(ctx, &r)
+}
+
+// savePlan stores the manifest of the run, once it is pinned.
+func (t *tx) savePlan(ctx context.Context, r *audience.Run) error {
+	if r.Planned == nil {
+		return nil
+	}
+	_, err := t.exec(ctx, "the run's manifest", `INSERT INTO run_plans (run_id, planned) VALUES ($1, $2)
+		ON CONFLICT (run_id) DO UPDATE SET planned = excluded.planned`, r.ID, asJSON(&r.Planned))
+	return err
+}
+
+// SaveProgress implements meta.Store. The statement is a transaction of its own. In PostgreSQL it is not serialised: it waits for no
+// other transaction, and none is run again because of it.
+func (s *Store) SaveProgress(ctx context.Context, id audience.RunID, worker string, p audience.Progress, at time.Time) error {
+	if err := fault.At("meta.progress"); err != nil {
+		return err
+	}
+	if err := (queries{db: s.write, d: s.d}).saveProgress(ctx, id, worker, p, at); err != nil {
+		return err
+	}
+	return fault.At("meta.progress" + fault.Done)
+}
+
+// saveProgress writes the progress of a run whose lease the worker has; meta.ErrStale of another run.
+func (q queries) saveProgress(ctx context.Context, id audience.RunID, worker string, p audience.Progress, at time.Time) error {
+	return q.must(ctx, meta.ErrStale, "the run's progress", `INSERT INTO run_progress (run_id, step, bytes_done, bytes_total, rows_read, updated_at)
+		SELECT id, $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM runs
+			WHERE id = $6 AND status = 'PROCESSING' AND lease_owner = $7
+		ON CONFLICT (run_id) DO UPDATE SET step = excluded.step, bytes_done = excluded.bytes_done, bytes_total = excluded.bytes_total,
+			rows_read = excluded.rows_read, updated_at = excluded.updated_at`,
+		p.Step, p.BytesDone, p.BytesTotal, p.Rows, asTime(&at), id, worker)
 }
 
 // withoutFiles is the run's result but for its files, which lie apart.
@@ -115,49 +168,37 @@ func withoutFiles(r *audience.Run) audience.RunResult {
 	return result
 }
 
-// saveParts stores what lies outside the run's row: the manifest, once it is pinned, the files, and the stages' flow runs.
-func (t *tx) saveParts(ctx context.Context, r audience.Run) error {
-	for _, stage := range r.Stages {
-		_, err := t.exec(ctx, "the flow run", `INSERT INTO run_flows (flow_run_id, run_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, stage.FlowRunID, r.ID)
-		if err != nil {
-			return err
-		}
-	}
-	if _, err := t.exec(ctx, "the run's files", `DELETE FROM run_files WHERE run_id = $1`, r.ID); err != nil {
-		return err
-	}
-	if r.Result.Files != nil {
-		if _, err := t.exec(ctx, "the run's files", `INSERT INTO run_files (run_id, files) VALUES ($1, $2)`, r.ID, asJSON(&r.Result.Files)); err != nil {
-			return err
-		}
-	}
-	if r.Planned == nil {
+// saveFiles stores the files of the run's result, if there are any.
+func (t *tx) saveFiles(ctx context.Context, r *audience.Run) error {
+	if r.Result.Files == nil {
 		return nil
 	}
-	_, err := t.exec(ctx, "the run's manifest", `INSERT INTO run_plans (run_id, planned) VALUES ($1, $2)
-		ON CONFLICT (run_id) DO UPDATE SET planned = excluded.planned WHERE run_plans.planned <> excluded.planned`, r.ID, asJSON(&r.Planned))
+	_, err := t.exec(ctx, "the run's files", `INSERT INTO run_files (run_id, files) VALUES ($1, $2)
+		ON CONFLICT (run_id) DO UPDATE SET files = excluded.files`, r.ID, asJSON(&r.Result.Files))
 	return err
 }
 
 func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error {
-	if err := t.SaveRun(ctx, r, worker); err != nil {
-		return err
-	}
 	if r.Status == audience.Processing {
 		return fmt.Errorf("finish run %s: it is still %s", r.ID, r.Status)
 	}
-	_, err := t.exec(ctx, "the run", `UPDATE runs SET lease_owner = '', lease_until = 0 WHERE id = $1`, r.ID)
-	if err != nil || r.Status != audience.Success || r.Request.DryRun {
-		return err
-	}
-	stored, err := t.runByID(ctx, r.ID)
+	result := withoutFiles(&r)
+	err := t.must(ctx, meta.ErrStale, "the run", `UPDATE runs SET stages = $1, result = $2, error = $3, status = $4, ended_at = $5, updated_at = $6,
+		lease_owner = '', lease_until = 0 WHERE id = $7 AND status = 'PROCESSING' AND lease_owner = $8`,
+		asJSON(&r.Stages), asJSON(&result), asJSON(&r.Error), r.Status, asTime(&r.EndedAt), asTime(&r.UpdatedAt), r.ID, worker)
 	if err != nil {
 		return err
 	}
-	if err := t.recordObjects(ctx, stored); err != nil {
+	if _, err := t.exec(ctx, "the run's progress", `DELETE FROM run_progress WHERE run_id = $1`, r.ID); err != nil {
 		return err
 	}
-	set, args := finished(stored)
+	if err := t.saveFiles(ctx, &r); err != nil || r.Status != audience.Success || r.Request.DryRun {
+		return err
+	}
+	if err := t.recordObjects(ctx, r); err != nil {
+		return err
+	}
+	set, args := finished(r)
 	return t.must(ctx, meta.ErrStale, "the audience", `UPDATE audiences SET `+set+` WHERE id = $1 AND NOT deleted`, args...)
 }
 
