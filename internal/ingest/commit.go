@@ -81,6 +81,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 		return nil, err
 	}
 	// The last look at the lease: from here on the snapshot decides.
+	a.spec.Run.Progress.Step = "commit"
 	if err := a.spec.saveProgress(ctx); err != nil {
 		return nil, err
 	}
