@@ -85,7 +85,7 @@ func (m *diskMetrics) Collect(to chan<- prometheus.Metric) {
 
 // watch measures again and again until ctx ends.
 func (m *diskMetrics) watch(ctx context.Context) {
-	background.Thread()
+	defer background.Thread()()
 	for ctx.Err() == nil {
 		begun := time.Now()
 		m.measure(ctx)

@@ -1,7 +1,10 @@
-// Package background lets long work make way for what answers people. Go's scheduler knows no priorities: a few
-// goroutines that compute keep a request waiting for tens of milliseconds. The operating system's does. So the
-// goroutines of runs get threads of their own with the lowest priority, and as long as there are runs the program has more
-// processors, in Go's sense of the word, than these have threads: a request that arrives finds one, and its thread goes first.
+// Package background lets long work make way for requests. Go's scheduler knows no priorities: a few goroutines that compute keep a
+// request waiting for tens of milliseconds. The operating system's scheduler does. So the goroutines of runs get threads of their own,
+// whose priority is the lowest one while many requests arrive. As long as there are runs, the program also has more processors, in Go's
+// sense of the word, than these threads occupy: a request that arrives finds one, and its thread goes first.
+//
+// While few requests arrive, the threads of runs keep the normal priority: the lowest one would give way to every other program of the
+// machine, too.
 package background
 
 import (
@@ -54,11 +57,14 @@ func Working(by int) {
 	}
 }
 
-// Thread gives the calling goroutine a thread of its own with the lowest priority. The thread ends with the
-// goroutine: a priority that was lowered cannot be raised again. Where the operating system has no priorities of
-// threads nothing happens.
-func Thread() {
-	if !alone.Load() {
-		thread()
+// Thread gives the calling goroutine a thread of its own, which has the lowest priority from the moment that many requests arrive. The
+// goroutine calls end as its last step; the thread ends with the goroutine, because a priority that was lowered cannot be raised again.
+// Where the operating system has no priorities of threads, the priority stays as it is.
+func Thread() (end func()) {
+	if alone.Load() {
+		return func() {}
 	}
+	id := thread()
+	requests.join(id)
+	return func() { requests.leave(id) }
 }

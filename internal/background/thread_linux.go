@@ -7,8 +7,10 @@ import (
 
 const lowest = 19 // nice
 
-func thread() {
+func thread() (id int) {
 	runtime.LockOSThread()
-	// Without the priority the work is done all the same.
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), lowest)
+	return syscall.Gettid()
 }
+
+// lower gives a thread the lowest priority. Without it the work is done all the same.
+func lower(id int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, id, lowest) }

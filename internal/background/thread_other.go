@@ -2,4 +2,6 @@
 
 package background
 
-func thread() {}
+func thread() (id int) { return 0 }
+
+func lower(int) {}

@@ -291,7 +291,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // process.
 func guard(fn func() error) func() error {
 	return func() (err error) {
-		background.Thread()
+		defer background.Thread()()
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())

@@ -206,7 +206,7 @@ func (c *chunker) send(ctx context.Context, room *room, to chan<- chunk) error {
 // since a file must never end the process.
 func guard(fn func() error) func() error {
 	return func() (err error) {
-		background.Thread()
+		defer background.Thread()()
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("tabular: panic: %v\n%s", p, debug.Stack())

@@ -33,7 +33,7 @@ func ahead(o *output) *aheadReader {
 		r.empty <- make([]byte, aheadSize)
 	}
 	go func() {
-		background.Thread()
+		defer background.Thread()()
 		defer close(r.full)
 		defer o.close()
 		r.err = r.pump(o)

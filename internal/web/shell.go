@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 )
 
 // ErrPanic is the error of a request whose handler panicked. The shell has logged the panic.
@@ -77,6 +78,7 @@ func (s *Shell) Handler(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id}))
 		started := time.Now()
+		background.Request(started)
 		defer s.observe(rec, r, started)
 		defer s.recovered(rec, r)
 		next.ServeHTTP(rec, r)

@@ -28,10 +28,12 @@ func (s *Shell) streamTo(w http.ResponseWriter, r *http.Request, st *Stream) {
 		w.Header().Set(name, value)
 	}
 	out := &begun{w: w}
-	defer out.end()
 	var err error
 	if r.Method != http.MethodHead {
-		err = apart(func() error { return st.Write(out) })
+		err = apart(func() error {
+			defer out.end()
+			return st.Write(out)
+		})
 	}
 	switch {
 	case err == nil && !out.yet:
@@ -82,11 +84,13 @@ type begun struct {
 	yet     bool // something was written
 	written int
 	large   bool
+	leave   func() // ends the thread of a large answer
 }
 
-// end says that the answer has ended.
+// end says that the answer has ended, on the goroutine that wrote it.
 func (b *begun) end() {
 	if b.large {
+		b.leave()
 		background.Working(-1)
 	}
 }
@@ -96,7 +100,7 @@ func (b *begun) Write(p []byte) (int, error) {
 	if b.written += len(p); b.written > largeAnswer && !b.large {
 		b.large = true
 		background.Working(1)
-		background.Thread()
+		b.leave = background.Thread()
 	}
 	return b.w.Write(p)
 }

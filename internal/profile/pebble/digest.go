@@ -14,7 +14,7 @@ func (s *engine) Digests(ctx context.Context) (map[profile.Ref]profile.Digest, e
 	out := make(chan error, 1)
 	all := map[profile.Ref]profile.Digest{}
 	go func() { // on a thread of its own, which ends with it
-		background.Thread()
+		defer background.Thread()()
 		out <- s.digests(ctx, all)
 	}()
 	if err := <-out; err != nil {

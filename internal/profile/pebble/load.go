@@ -39,7 +39,7 @@ func (s *engine) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d
 	g.SetLimit(background.Cores())
 	for part := range d.Parts() {
 		g.Go(func() error {
-			background.Thread()
+			defer background.Thread()()
 			return l.part(gctx, d, part)
 		})
 	}
