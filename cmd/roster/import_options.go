@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -22,19 +23,20 @@ type importOptions struct {
 	json                bool
 }
 
-// importFlags are the flags of an import by the members of a request that they set, which have the API's names where the API has them.
-var importFlags = map[string]string{
+// importFlags are flags by the members of a request that they set, and formatFlags by the members of its format, which have the API's names.
+var importFlags, formatFlags = map[string]string{
 	"name": "name", "identities": "identity", "columns": "columns", "types": "field", "deleteColumn": "delete", "full": "full", "changes": "changes",
 	"createNamespace": "create-namespace", "maxRejectedPercent": "max-rejected", "expressActivation": "express-activation", "force": "force",
+}, map[string]string{
 	"delimiter": "delimiter", "quote": "quote", "escape": "escape", "header": "no-header", "encoding": "encoding", "skipLines": "skip-lines", "comment": "comment",
 	"fillShortRows": "fill-short-rows", "decimalComma": "decimal-comma", "nullValues": "null", "dateFormats": "date-format",
 }
 
 // spellOption writes a member of a request as a flag, with a value unless it is "".
 func spellOption(member, value string) string {
-	flag, ok := importFlags[member]
+	flag := cmp.Or(importFlags[member], formatFlags[member])
 	switch {
-	case !ok: // an option that only the API has
+	case flag == "": // an option that only the API has
 		return "format." + member + " " + value
 	case value == "":
 		return "--" + flag
@@ -146,7 +148,7 @@ func (o *importOptions) readFormat(flags *pflag.FlagSet) error {
 	if headerless, _ := flags.GetBool("no-header"); flags.Changed("no-header") {
 		f.Header = new(!headerless)
 	}
-	for member, flag := range importFlags {
+	for member, flag := range formatFlags {
 		if flags.Changed(flag) {
 			o.Given = append(o.Given, member)
 		}
