@@ -12,33 +12,46 @@ import (
 	"strconv"
 	"strings"
 
+	"roster/internal/blob"
+	"roster/internal/blob/bucket"
+	"roster/internal/blob/local"
 	"roster/internal/landing"
 	"roster/internal/netguard"
-	"roster/internal/source"
-	"roster/internal/source/bucket"
 )
 
 // openLanding opens the landing zones: folders of the data directory, or of the operator's bucket.
 func (a *App) openLanding(ctx context.Context) error {
-	var files landing.Store
-	if a.cfg.LandingURL != "" {
-		open, err := landingBucket(a.cfg.LandingURL)
-		if err != nil {
-			return fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
-		}
-		store, err := open(ctx)
-		if err != nil {
-			return fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
-		}
-		a.closers = append(a.closers, store.Close)
-		if err := store.List(ctx, "", func(source.Object) error { return errSeen }); err != nil && !errors.Is(err, errSeen) {
-			return fmt.Errorf("--landing-url, ROSTER_LANDING_URL: the bucket cannot be listed: %w", err)
-		}
-		files = bucketStore{store}
+	files, err := a.landingFiles(ctx)
+	if err != nil {
+		return err
 	}
 	// Organizations share nothing here: a data directory holds one.
 	a.landing = landing.New(a.path("landing"), files, a.cfg.LandingQuota)
 	return nil
+}
+
+// landingFiles opens the byte store of the landing zones' files.
+func (a *App) landingFiles(ctx context.Context) (blob.Store, error) {
+	if a.cfg.LandingURL == "" {
+		files, err := local.OpenConfined(a.path("landing"), nil)
+		if err != nil {
+			return nil, fmt.Errorf("open the landing zones: %w", err)
+		}
+		a.closers = append(a.closers, files.Close)
+		return files, nil
+	}
+	open, err := landingBucket(a.cfg.LandingURL)
+	if err != nil {
+		return nil, fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
+	}
+	files, err := open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
+	}
+	if err := files.List(ctx, "", func(blob.Object) error { return errSeen }); err != nil && !errors.Is(err, errSeen) {
+		return nil, fmt.Errorf("--landing-url, ROSTER_LANDING_URL: the bucket cannot be listed: %w", err)
+	}
+	return files, nil
 }
 
 var errSeen = errors.New("app: seen enough")
@@ -84,66 +97,4 @@ func landingBucket(text string) (open func(context.Context) (*bucket.Store, erro
 	return func(ctx context.Context) (*bucket.Store, error) {
 		return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: query.Get("region"), PathStyle: pathStyle, Bucket: u.Host, Folder: u.Path, Environment: true, Client: client})
 	}, nil
-}
-
-// bucketStore has the files of landing zones in a bucket, below the names of the sandboxes.
-type bucketStore struct{ *bucket.Store }
-
-// Open implements landing.Store.
-func (b bucketStore) Open(_ context.Context, sandbox string) (source.Store, error) {
-	return b.Below(sandbox), nil
-}
-
-// Check implements landing.Store: in a bucket every name can be an object's.
-func (b bucketStore) Check(context.Context, string, string) error { return nil }
-
-// Place implements landing.Store.
-func (b bucketStore) Place(ctx context.Context, sandbox, name, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := b.Below(sandbox).Put(ctx, name, f); err != nil {
-		return fmt.Errorf("put the upload into the landing zone's bucket: %w", err)
-	}
-	return nil
-}
-
-// Remove implements landing.Store.
-func (b bucketStore) Remove(ctx context.Context, sandbox, name string) error {
-	zone := b.Below(sandbox)
-	if _, err := zone.Stat(ctx, name); err != nil {
-		return err
-	}
-	return zone.Remove(ctx, name)
-}
-
-// Clear implements landing.Store.
-func (b bucketStore) Clear(ctx context.Context, sandbox string) error {
-	zone := b.Below(sandbox)
-	err := zone.List(ctx, "", func(o source.Object) error {
-		if err := zone.Remove(ctx, o.Path); !errors.Is(err, source.ErrOutside) { // such names are not Roster's
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("empty the landing zone: %w", err)
-	}
-	return nil
-}
-
-// Sandboxes implements landing.Store.
-func (b bucketStore) Sandboxes(ctx context.Context) (list []string, err error) {
-	err = b.List(ctx, "", func(o source.Object) error {
-		if sandbox, _, deeper := strings.Cut(o.Path, "/"); deeper && (len(list) == 0 || list[len(list)-1] != sandbox) {
-			list = append(list, sandbox)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look through the landing zones: %w", err)
-	}
-	return list, nil
 }

@@ -15,8 +15,9 @@ import (
 	"strings"
 
 	"roster/internal/audience"
+	"roster/internal/blob/bucket"
+	"roster/internal/blob/local"
 	"roster/internal/source"
-	"roster/internal/source/bucket"
 	"roster/internal/source/sftp"
 )
 
@@ -24,14 +25,14 @@ import (
 // nil, and else the folder of a local connection.
 func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
-		return a.landing.Open(ctx, scope.Sandbox)
+		return a.landing.Open(scope.Sandbox), nil
 	}
 	if conn.SpecID == audience.SpecLocal {
 		root, err := a.allowedRoot(conn.Params["root"])
 		if err != nil {
 			return nil, err
 		}
-		return source.OpenLocal(root, a.closed())
+		return local.OpenConfined(root, a.closed())
 	}
 	kind, auth := conn.Kind()
 	switch kind.CloudType {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/control"
 	"roster/internal/source"
 )
@@ -43,7 +44,7 @@ func newSealing(t *testing.T) *world {
 	cfg := w.config("worker-1")
 	cfg.Sealer = sealer(t, w.dir)
 	cfg.Open = func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
-		return source.OpenLocal(w.root, nil)
+		return local.OpenConfined(w.root, nil)
 	}
 	w.use(cfg)
 	return w

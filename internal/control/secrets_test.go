@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/meta"
 	"roster/internal/secret"
 	"roster/internal/source"
@@ -34,7 +35,7 @@ func TestRotateSecrets(t *testing.T) {
 	var opened map[string]string
 	cfg.Open = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
-		return source.OpenLocal(w.root, nil)
+		return local.OpenConfined(w.root, nil)
 	}
 	cfg.Sealer = sealer(t, w.dir)
 	w.use(cfg)
@@ -76,7 +77,7 @@ func TestSecretsOfConnections(t *testing.T) {
 	cfg.Sealer = sealer(t, w.dir)
 	cfg.Open = func(_ context.Context, _ audience.Scope, conn *audience.Connection) (source.Store, error) {
 		opened = conn.Params
-		return source.OpenLocal(w.root, nil)
+		return local.OpenConfined(w.root, nil)
 	}
 	w.use(cfg)
 	params := func() map[string]string {

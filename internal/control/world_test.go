@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/connect"
 	"roster/internal/control"
 	"roster/internal/ingest"
@@ -70,9 +71,20 @@ type config struct {
 	Worker  string
 }
 
+// zones are the landing zones in the data directory.
+func (w *world) zones() *landing.Zones {
+	w.t.Helper()
+	dir := filepath.Join(w.dir, "landing")
+	files, err := local.Open(dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return landing.New(dir, files, 0)
+}
+
 // config is that of a process of the world.
 func (w *world) config(worker string) config {
-	return config{Config: control.Config{Store: w.store, Landing: landing.New(filepath.Join(w.dir, "landing"), nil, 0), Clock: w.clock.now},
+	return config{Config: control.Config{Store: w.store, Landing: w.zones(), Clock: w.clock.now},
 		Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Open: w.open, Worker: worker}
 }
 
@@ -150,16 +162,16 @@ func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Con
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
-		return source.OpenLocal(dir, nil)
+		return local.OpenConfined(dir, nil)
 	}
 	if conn.SpecID != audience.SpecLocal {
-		return source.OpenLocal(w.root, nil) // nothing outside is asked
+		return local.OpenConfined(w.root, nil) // nothing outside is asked
 	}
 	root := conn.Params["root"]
 	if root != w.root && !strings.HasPrefix(root, w.root+"/") {
 		return nil, audience.InvalidField("auth.params.root", "is not allowed")
 	}
-	return source.OpenLocal(root, nil)
+	return local.OpenConfined(root, nil)
 }
 
 // draft is a valid submit of a file in the landing zone.

@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
@@ -78,7 +79,7 @@ func newWorld(t *testing.T, fields []audience.Field) *world {
 			t.Fatal(err)
 		}
 	}
-	if w.src, err = source.OpenLocal(w.root, nil); err != nil {
+	if w.src, err = local.OpenConfined(w.root, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.aud = audience.Audience{ID: audience.ID(uuid.NewString()), Num: 7, Name: "people", Fields: fields, TTLDays: 30,

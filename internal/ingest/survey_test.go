@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/ingest"
 	"roster/internal/source"
 )
@@ -39,13 +40,13 @@ func (w countingWriter) Write(p []byte) (int, error) {
 }
 
 // folderWith is a folder with one file.
-func folderWith(t *testing.T, name, text string) *source.Local {
+func folderWith(t *testing.T, name, text string) *local.Store {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	local, err := source.OpenLocal(dir, nil)
+	local, err := local.OpenConfined(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/blob"
+	"roster/internal/blob/local"
 	"roster/internal/source"
 )
 
@@ -30,11 +32,27 @@ type world struct {
 func newWorld(t *testing.T, quota int64) *world {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "landing")
-	return &world{Zones: New(dir, nil, quota), t: t, dir: dir}
+	w := &world{t: t, dir: dir}
+	w.Zones = New(dir, w.store(), quota)
+	return w
 }
 
 // restart is another process on the same folder.
-func (w *world) restart() { w.Zones = New(w.dir, nil, w.quota) }
+func (w *world) restart() { w.Zones = New(w.dir, w.store(), w.quota) }
+
+// store opens the folder of the zones, which the server has made.
+func (w *world) store() blob.Store {
+	w.t.Helper()
+	if err := os.MkdirAll(w.dir, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	s, err := local.OpenConfined(w.dir, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { s.Close() })
+	return s
+}
 
 // files lists all files of the folder, with what they hold; of unfinished uploads only whether there are any.
 func (w *world) files() map[string]string {

@@ -62,13 +62,11 @@ func (h *hold) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.zones.look(ctx, h.sandbox, func(zone source.Store) error {
-		return zone.List(ctx, "", func(o source.Object) error {
-			if o.Path != h.name {
-				h.sizes[o.Path] = max(h.sizes[o.Path], o.Size)
-			}
-			return nil
-		})
+	err = h.zones.Open(h.sandbox).List(ctx, "", func(o source.Object) error {
+		if o.Path != h.name {
+			h.sizes[o.Path] = max(h.sizes[o.Path], o.Size)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("measure the landing zone: %w", err)

@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/source"
+	"roster/internal/blob"
+	"roster/internal/blob/local"
 )
 
 // TestQuotaInParallel uploads 60 files at once in every way, of which a zone has room for ten.
@@ -73,26 +74,26 @@ func TestQuotaBesideRanges(t *testing.T) {
 
 // slow is a store whose first list is that of before something happened.
 type slow struct {
-	Store
+	*local.Store
+	first *first
+}
+
+type first struct {
 	meanwhile func()
 	told      atomic.Bool
 }
 
-func (s *slow) Open(ctx context.Context, sandbox string) (source.Store, error) {
-	zone, err := s.Store.Open(ctx, sandbox)
-	return slowStore{zone, s}, err
+// Below implements blob.Store.
+func (s slow) Below(folder string) blob.Store {
+	return slow{s.Store.Below(folder).(*local.Store), s.first}
 }
 
-type slowStore struct {
-	source.Store
-	store *slow
-}
-
-func (s slowStore) List(ctx context.Context, folder string, fn func(source.Object) error) error {
-	var list []source.Object
-	err := s.Store.List(ctx, folder, func(o source.Object) error { list = append(list, o); return nil })
-	if !s.store.told.Swap(true) {
-		s.store.meanwhile()
+// List implements blob.Store.
+func (s slow) List(ctx context.Context, folder string, fn func(blob.Object) error) error {
+	var list []blob.Object
+	err := s.Store.List(ctx, folder, func(o blob.Object) error { list = append(list, o); return nil })
+	if !s.first.told.Swap(true) {
+		s.first.meanwhile()
 	}
 	for _, o := range list {
 		if err := fn(o); err != nil {
@@ -116,9 +117,10 @@ func TestQuotaOfASlowList(t *testing.T) {
 		"begun by ranges": func(w *world) error { _, err := w.part("b.csv", text, 0, 9, strings.NewReader(text[:10])); return err },
 	} {
 		dir := filepath.Join(t.TempDir(), "landing")
-		store := &slow{Store: &folder{dir: dir}}
-		w := &world{Zones: New(dir, store, 100), t: t, dir: dir}
-		store.meanwhile = func() {
+		w := &world{t: t, dir: dir}
+		store := slow{w.store().(*local.Store), &first{}}
+		w.Zones = New(dir, store, 100)
+		store.first.meanwhile = func() {
 			if err := during(w); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/durable"
 	"roster/internal/source"
 )
 
@@ -42,7 +43,6 @@ func partID(sandbox, name string) string {
 
 func (p *part) bytes() string { return p.id + ".bytes" }
 func (p *part) note() string  { return p.id + ".json" }
-func (p *part) temp() string  { return p.note() + ".new" }
 
 // sound reports whether a note can be what writePart wrote.
 func (p *part) sound() bool {
@@ -108,26 +108,23 @@ func (z *Zones) end(id string) {
 
 // ended says of an upload that is not under way whether it has ended: then the file is there, with its checksum.
 func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (State, error) {
-	state := State{Size: u.Range.Size}
-	err := z.look(ctx, sandbox, func(zone source.Store) error {
-		o, err := zone.Stat(ctx, name)
-		if errors.Is(err, source.ErrNotExist) || err == nil && (o.Size != u.Range.Size || u.SHA256 == nil) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		r, err := zone.Open(ctx, o, 0, -1)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		sum, err := sumOf(ctx, r)
-		if err == nil && bytes.Equal(sum, u.SHA256) {
-			state.Received, state.File, state.SHA256 = o.Size, &o, sum
-		}
-		return err
-	})
+	state, zone := State{Size: u.Range.Size}, z.Open(sandbox)
+	o, err := zone.Stat(ctx, name)
+	if errors.Is(err, source.ErrNotExist) || err == nil && (o.Size != u.Range.Size || u.SHA256 == nil) {
+		return state, nil
+	}
+	if err != nil {
+		return state, err
+	}
+	r, err := zone.Open(ctx, o, 0, -1)
+	if err != nil {
+		return state, err
+	}
+	defer r.Close()
+	sum, err := sumOf(ctx, r)
+	if err == nil && bytes.Equal(sum, u.SHA256) {
+		state.Received, state.File, state.SHA256 = o.Size, &o, sum
+	}
 	return state, err
 }
 
@@ -211,18 +208,18 @@ func writePart(root *os.Root, p *part) error {
 	if err != nil {
 		return err
 	}
-	f, err := root.OpenFile(p.temp(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := durable.Create(root, ".", false)
 	if err != nil {
 		return diskError("note the upload", err)
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	defer f.Abort()
+	if _, err = f.Write(text); err == nil {
+		err = f.Commit(p.note(), false)
+	}
+	if err != nil {
 		return diskError("note the upload", err)
 	}
-	if err := root.Rename(p.temp(), p.note()); err != nil {
-		return diskError("note the upload", err)
-	}
-	return syncFolder(root, ".")
+	return nil
 }
 
 // readPart reads what is noted of an upload; nil when there is none, or when the note is damaged.
@@ -298,7 +295,7 @@ func (z *Zones) dropParts(sandbox string, before time.Time) error {
 	touched := map[string]time.Time{} // the uploads, by id
 	err = eachUpload(root, func(name string, info fs.FileInfo) error {
 		id, _, _ := strings.Cut(name, ".")
-		if _, seen := touched[id]; !strings.HasPrefix(name, piece) && (!seen || name == (&part{id: id}).note()) {
+		if _, seen := touched[id]; !isPiece(name) && (!seen || name == (&part{id: id}).note()) {
 			touched[id] = info.ModTime()
 		}
 		return nil
@@ -331,9 +328,9 @@ func eachUpload(root *os.Root, fn func(name string, info fs.FileInfo) error) err
 	return err
 }
 
-// dropPart removes what there is of an upload.
+// dropPart removes what there is of an upload. An earlier version wrote notes under the name .json.new first.
 func dropPart(root *os.Root, p *part) error {
-	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()), removeIfThere(root, p.temp()))
+	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()), removeIfThere(root, p.note()+".new"))
 }
 
 func removeIfThere(root *os.Root, name string) error {
@@ -343,10 +340,15 @@ func removeIfThere(root *os.Root, name string) error {
 	return nil
 }
 
-// clearPieces removes the uploads in one piece that an earlier process did not finish.
+// isPiece reports whether a file is of no use to another process: an upload in one piece, or a note, that was not finished.
+func isPiece(name string) bool {
+	return strings.HasPrefix(name, piece) || strings.HasSuffix(name, durable.Unfinished)
+}
+
+// clearPieces removes what an earlier process did not finish and nobody can go on with.
 func clearPieces(root *os.Root) error {
 	return eachUpload(root, func(name string, _ fs.FileInfo) error {
-		if !strings.HasPrefix(name, piece) {
+		if !isPiece(name) {
 			return nil
 		}
 		return removeIfThere(root, name)

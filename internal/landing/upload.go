@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/blob"
 	"roster/internal/source"
 )
 
@@ -51,8 +52,10 @@ type State struct {
 // when it is whole. name is a path that CheckName accepts, or one of Roster's own. Its errors are *audience.Error when
 // they are the client's to know.
 func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State, error) {
-	if err := z.store.Check(ctx, sandbox, name); err != nil {
-		return State{}, err
+	if d, ok := z.files.Below(sandbox).(disk); ok {
+		if err := placeError(d.Check(name)); err != nil {
+			return State{}, err
+		}
 	}
 	root, err := z.uploads(sandbox)
 	if err != nil {
@@ -139,20 +142,47 @@ func (g growing) Read(p []byte) (int, error) {
 }
 
 // place puts a file that is whole and on the disk in its place, and removes it from the uploads.
-func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (o *source.Object, err error) {
-	err = z.store.Place(ctx, sandbox, name, filepath.Join(z.dir, sandbox, temp))
-	if err = errors.Join(err, removeIfThere(root, temp)); err != nil {
+func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (*source.Object, error) {
+	zone := z.files.Below(sandbox)
+	var err error
+	if d, ok := zone.(disk); ok {
+		err = d.Adopt(ctx, name, filepath.Join(z.dir, sandbox, temp))
+	} else {
+		err = copyUpload(ctx, zone, name, root, temp)
+	}
+	if err = errors.Join(placeError(err), removeIfThere(root, temp)); err != nil {
 		return nil, err
 	}
-	err = z.look(ctx, sandbox, func(zone source.Store) error {
-		found, err := zone.Stat(ctx, name)
-		if err != nil {
-			return fmt.Errorf("look at the uploaded file: %w", err)
-		}
-		o = &found
+	o, err := zone.Stat(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("look at the uploaded file: %w", err)
+	}
+	return &o, nil
+}
+
+// copyUpload copies a file to a store that is not on its disk.
+func copyUpload(ctx context.Context, zone blob.Store, name string, root *os.Root, temp string) error {
+	f, err := root.Open(temp)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = blob.Put(ctx, zone, name, f, nil, blob.CreateOptions{})
+	return err
+}
+
+// placeError is an error of putting a file in its place.
+func placeError(err error) error {
+	var way *blob.InTheWay
+	switch {
+	case err == nil:
 		return nil
-	})
-	return o, err
+	case errors.As(err, &way) && way.At == way.Path:
+		return audience.InvalidField("path", "%q is there and is not a file", way.Path)
+	case errors.As(err, &way):
+		return audience.InvalidField("path", "%q in it is not a folder", way.At)
+	}
+	return diskError("put the upload in its place", err)
 }
 
 // copyBody copies what a client sends. An error of the client's is told apart from one of the disk.

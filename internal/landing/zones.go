@@ -1,13 +1,12 @@
-// Package landing keeps the landing zones of sandboxes: folders that clients upload files into. A file is there only once
-// it is there whole and on the disk; an upload that broke off goes on where it ended. A zone holds so many bytes at most,
-// and its files so long.
+// Package landing keeps the landing zones of sandboxes: folders that clients upload files into. A file appears when it is whole and
+// durable; an upload that broke off goes on where it ended. A zone has a size quota and a retention period. The files lie in a byte
+// store, uploads that are not whole in a folder of the local disk.
 package landing
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/blob"
 	"roster/internal/source"
 )
 
@@ -35,7 +35,7 @@ const unfinished = ".uploads"
 
 // Zones is the landing zones of all sandboxes. It is safe for concurrent use; no other process may use its folder.
 type Zones struct {
-	store Store
+	files blob.Store
 	dir   string // of the unfinished uploads
 	quota int64
 
@@ -46,31 +46,22 @@ type Zones struct {
 	cleared sync.Once
 }
 
-// New returns the landing zones whose files lie in a store, or in the folder when that is nil. The folder, which is made when it
-// is needed, has the unfinished uploads in either case. A zone holds quota bytes; 0 means that there is no limit.
-func New(dir string, store Store, quota int64) *Zones {
-	if store == nil {
-		store = &folder{dir: dir}
-	}
-	return &Zones{store: store, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
+// disk is what a byte store on the disk of the unfinished uploads can do with them.
+type disk interface {
+	// Check returns what Create would say of a path.
+	Check(path string) error
+	// Adopt makes a file of the disk an object, in the place of one that is there. The file is gone from its path then.
+	Adopt(ctx context.Context, path, file string) error
 }
 
-// Open opens a sandbox's landing zone as a store of sources. Who is done with it closes it if it can be closed.
-func (z *Zones) Open(ctx context.Context, sandbox string) (source.Store, error) {
-	return z.store.Open(ctx, sandbox)
+// New returns the landing zones whose files lie in a byte store, each below the name of its sandbox. The folder, which is made when it
+// is needed, has the unfinished uploads. A zone has a quota in bytes; 0 means that there is no limit.
+func New(dir string, files blob.Store, quota int64) *Zones {
+	return &Zones{files: files, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
 }
 
-// look opens a landing zone for as long as fn runs.
-func (z *Zones) look(ctx context.Context, sandbox string, fn func(source.Store) error) error {
-	zone, err := z.store.Open(ctx, sandbox)
-	if err != nil {
-		return err
-	}
-	if c, ok := zone.(io.Closer); ok {
-		defer c.Close()
-	}
-	return fn(zone)
-}
+// Open returns a sandbox's landing zone as a store of sources.
+func (z *Zones) Open(sandbox string) source.Store { return z.files.Below(sandbox) }
 
 // uploads opens the folder of a sandbox's unfinished uploads.
 func (z *Zones) uploads(sandbox string) (*os.Root, error) {
@@ -124,7 +115,7 @@ func (z *Zones) uploading() (sandboxes []string, err error) {
 var errEnough = errors.New("landing: seen enough")
 
 // List lists the files of a zone whose paths begin with prefix, in the order of their paths, beginning after the path
-// after. A limit of 0 is DefaultFiles. Store below hidden folders are Roster's own. more says that there are others.
+// after. A limit of 0 is DefaultFiles. Those below hidden folders are Roster's own. more says that there are others.
 func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit int) (files []source.Object, more bool, err error) {
 	if limit == 0 {
 		limit = DefaultFiles
@@ -137,18 +128,16 @@ func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit i
 	if problem := audience.CheckPath(folder); deep && problem != "" {
 		return nil, false, audience.InvalidField("prefix", "%s", problem)
 	}
-	err = z.look(ctx, sandbox, func(zone source.Store) error {
-		return zone.List(ctx, folder, func(o source.Object) error {
-			switch {
-			case !strings.HasPrefix(o.Path, prefix), o.Path <= after, hidden(o.Path):
-				return nil
-			case len(files) == limit:
-				more = true
-				return errEnough
-			}
-			files = append(files, o)
+	err = z.Open(sandbox).List(ctx, folder, func(o source.Object) error {
+		switch {
+		case !strings.HasPrefix(o.Path, prefix), o.Path <= after, hidden(o.Path):
 			return nil
-		})
+		case len(files) == limit:
+			more = true
+			return errEnough
+		}
+		files = append(files, o)
+		return nil
 	})
 	switch {
 	case errors.Is(err, errEnough), errors.Is(err, source.ErrNotExist):
@@ -175,13 +164,20 @@ func hidden(p string) bool {
 
 // Remove removes a file of a zone. An absent one is source.ErrNotExist.
 func (z *Zones) Remove(ctx context.Context, sandbox, name string) error {
-	return z.store.Remove(ctx, sandbox, name)
+	zone := z.files.Below(sandbox)
+	if _, err := zone.Stat(ctx, name); err != nil {
+		return err
+	}
+	if err := zone.Remove(ctx, name); err != nil {
+		return fmt.Errorf("remove a file of the landing zone: %w", err)
+	}
+	return nil
 }
 
 // Clear removes all that a sandbox has.
 func (z *Zones) Clear(ctx context.Context, sandbox string) error {
-	if err := z.store.Clear(ctx, sandbox); err != nil {
-		return err
+	if err := z.files.Below(sandbox).RemoveAll(ctx, ""); err != nil {
+		return fmt.Errorf("empty the landing zone: %w", err)
 	}
 	err := z.dropParts(sandbox, time.Now().Add(time.Hour))
 	_ = os.Remove(filepath.Join(z.dir, sandbox)) // stays where an upload goes on
@@ -191,7 +187,7 @@ func (z *Zones) Clear(ctx context.Context, sandbox string) error {
 // Expire removes the files that were written before a time and the uploads that nobody went on with since then, but for
 // the sandboxes that keep says. It returns how many files there were.
 func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox string) bool) (int, error) {
-	sandboxes, err := z.store.Sandboxes(ctx)
+	sandboxes, err := z.sandboxes(ctx)
 	expired := 0
 	for _, sandbox := range sandboxes {
 		if keep(sandbox) {
@@ -211,21 +207,33 @@ func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox 
 	return expired, err
 }
 
+// sandboxes lists the sandboxes that have files.
+func (z *Zones) sandboxes(ctx context.Context) (list []string, err error) {
+	err = z.files.Browse(ctx, "", func(o blob.Object, folder bool) error {
+		if folder && !strings.HasPrefix(o.Path, ".") {
+			list = append(list, o.Path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look through the landing zones: %w", err)
+	}
+	return list, nil
+}
+
 func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (int, error) {
 	var old []string
-	err := z.look(ctx, sandbox, func(zone source.Store) error {
-		return zone.List(ctx, "", func(o source.Object) error {
-			if o.Modified.Before(before) && fs.ValidPath(o.Path) { // whatever else is in the operator's bucket is not Roster's
-				old = append(old, o.Path)
-			}
-			return nil
-		})
+	err := z.Open(sandbox).List(ctx, "", func(o source.Object) error {
+		if o.Modified.Before(before) && fs.ValidPath(o.Path) { // whatever else is in the operator's bucket is not Roster's
+			old = append(old, o.Path)
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("look through the landing zone of sandbox %s: %w", sandbox, err)
 	}
 	for i, name := range old {
-		if err := z.store.Remove(ctx, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
+		if err := z.Remove(ctx, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
 			return i, err
 		}
 	}

@@ -1,10 +1,13 @@
-package source
+package source_test
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"roster/internal/blob/local"
+	"roster/internal/source"
 )
 
 func TestNearest(t *testing.T) {
@@ -16,7 +19,7 @@ func TestNearest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := OpenLocal(dir, nil)
+	s, err := local.OpenConfined(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,7 @@ func TestNearest(t *testing.T) {
 		{"nothing", true, ""},
 		{"../a/Ä.csv", false, ""},
 	} {
-		if got := Nearest(t.Context(), s, c.path, c.folder); got != c.want {
+		if got := source.Nearest(t.Context(), s, c.path, c.folder); got != c.want {
 			t.Errorf("%s: %q, want %q", c.path, got, c.want)
 		}
 	}

@@ -1,44 +1,31 @@
-// Package source is the contract of the stores that files of people lie in: list, stat, open a range. An
-// object is pinned by its version: reading another version than the pinned one fails with ErrChanged.
+// Package source is the contract of the stores that files of people lie in: list, stat, open a range. An object is pinned by its
+// version: reading another version than the pinned one fails with ErrChanged. A byte store (package blob) is a source as it is.
 package source
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
-	"time"
+
+	"roster/internal/blob"
 )
 
-// Errors of a store, wrapped with the path. Engines translate their drivers' errors to these by type.
+// Errors of a store: those of byte stores. Engines translate their drivers' errors to these by type.
 var (
-	ErrNotExist   = errors.New("does not exist")
-	ErrChanged    = errors.New("changed while it was read")
-	ErrOutside    = errors.New("lies outside the root of its connection")
-	ErrPermission = errors.New("permission denied")
-	// ErrCredentials is a store's refusal of who asks; ErrNoBucket is an absent bucket or container.
-	ErrCredentials = errors.New("the credentials are refused")
-	ErrNoBucket    = errors.New("there is no such bucket or container")
-	// ErrUnreachable is a host that cannot be reached, or must not be.
-	ErrUnreachable = errors.New("the host cannot be reached")
-	// ErrFailed is an answer of a store that says nothing of the above, or none. What is behind it is the reason in short and never
-	// the text of a driver, which may quote addresses with signatures in them.
-	ErrFailed = errors.New("the store fails")
+	ErrNotExist    = blob.ErrNotExist
+	ErrChanged     = blob.ErrChanged
+	ErrOutside     = blob.ErrOutside
+	ErrPermission  = blob.ErrPermission
+	ErrCredentials = blob.ErrCredentials
+	ErrNoBucket    = blob.ErrNoBucket
+	ErrUnreachable = blob.ErrUnreachable
+	ErrFailed      = blob.ErrFailed
 )
 
-// Object is a file in a store.
-type Object struct {
-	// Path is relative to the root of the connection, with forward slashes and no leading one.
-	Path     string
-	Size     int64 // bytes
-	Modified time.Time
-	// Version changes whenever the object's content may have: an ETag, a generation, or size, time and inode.
-	Version string
-	// Link says that it is a symbolic link itself, and nothing of what it leads to. Only a Linked store tells of them.
-	Link bool
-}
+// Object is a file in a store. Link is set only by a Linked store.
+type Object = blob.Object
 
-// Store reads objects. Paths with "..", absolute paths and paths through a symbolic link are ErrOutside, and
+// Store reads objects in pinned versions: it is the part of a byte store that a source needs. Paths with "..", absolute paths and paths through a symbolic link are ErrOutside, and
 // nothing is read. A cancelled context ends any call with its error.
 type Store interface {
 	// List calls fn for every regular object below the folder, recursively, in ascending order of Path. An

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/ingest"
-	"roster/internal/source"
 	"roster/tests/ingesttest"
 )
 
@@ -88,7 +88,7 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 // propose returns what a look at the files of a case proposes.
 func propose(t *testing.T, folder string, spec audience.SourceSpec) ingest.Survey {
 	t.Helper()
-	store, err := source.OpenLocal(folder, nil)
+	store, err := local.OpenConfined(folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,11 @@ import (
 	_ "modernc.org/sqlite"
 
 	"roster/internal/audience"
+	"roster/internal/blob/faulty"
+	"roster/internal/blob/local"
 	"roster/internal/connect"
 	"roster/internal/control"
+	"roster/internal/fault"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -120,11 +123,13 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	ring, err := secret.Open(w.path("secrets.json"), master)
 	w.must(err)
-	zones := landing.New(filepath.Join(dir, "landing"), nil, 0)
+	files, err := local.Open(w.path("landing"))
+	w.must(err)
+	zones := landing.New(w.path("landing"), faulty.New(files, "landing", fault.At), 0)
 	outbox := job.NewOutbox(&w.jobs, clock)
 	sources := connect.New(connect.Config{Store: w.meta, Secrets: ring, Landing: zones, Clock: clock,
 		Open: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
-			return source.OpenLocal(w.path("landing", "prod"), nil)
+			return zones.Open("prod"), nil
 		}})
 	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Jobs: outbox, Sources: sources, Surveyor: pipeline, Lake: w.lake,
 		Profile: w.profile, Landing: zones})

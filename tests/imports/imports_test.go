@@ -24,7 +24,14 @@ var allowed = map[string][]string{
 	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/meta", "internal/source", "internal/web"}, // the OpenAPI file, the wire types, run queries, uploads, their objects
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
-	"internal/background":          {},                                 // threads of long work: whoever computes for long has it
+	"internal/background":          {},                    // threads of long work: whoever computes for long has it
+	"internal/blob":                {"internal/netguard"}, // netguard: whether it was that what kept a store from being reached
+	"internal/blob/ahead":          {"internal/blob"},
+	"internal/blob/blobtest":       {"internal/blob", "internal/source/sourcetest"}, // what is read is tested as of any source
+	"internal/blob/bucket":         {"internal/blob", "internal/blob/ahead"},
+	"internal/blob/faulty":         {"internal/blob"},
+	"internal/blob/local":          {"internal/blob", "internal/durable"},
+	"internal/durable":             {},                                 // files of the local disk that survive a crash
 	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
 	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                        // ingest: when files count as whole
@@ -37,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/importing":           {"client", "internal/tabular"}, // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
 	"internal/lake":                {"internal/fault"},
-	"internal/landing":             {"internal/source"},
+	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
 	"internal/launch":              {"internal/meta"},
 	"internal/memory":              {},
 	"internal/meta":                {},
@@ -50,10 +57,8 @@ var allowed = map[string][]string{
 	"internal/profile/profiletest": {"internal/profile"},
 	"internal/queue":               {"internal/job"},
 	"internal/schedule":            {},
-	"internal/source":              {"internal/fault", "internal/netguard"}, // netguard: whether it was that what kept a store from being reached
-	"internal/source/bucket":       {"internal/fault", "internal/source", "internal/source/ahead"},
-	"internal/source/sftp":         {"internal/fault", "internal/source", "internal/source/ahead"},
-	"internal/source/ahead":        {"internal/source"},
+	"internal/source":              {"internal/blob"},
+	"internal/source/sftp":         {"internal/blob", "internal/blob/ahead", "internal/source"},
 	"internal/source/sourcetest":   {"internal/source"},
 	"internal/secret":              {},
 	"internal/netguard":            {},
@@ -68,7 +73,7 @@ var allowed = map[string][]string{
 	"bench/source":                 {"bench/server", "client"},
 	"bench/gen":                    {},
 	"bench/run":                    {},
-	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/source"}, // composes a pipeline as app does, on real engines
+	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local"}, // composes a pipeline as app does, on real engines
 	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
 	"third_party/substrait":        {}, // a module of its own: data that iceberg-go reads
@@ -88,13 +93,13 @@ var confined = map[string][]string{
 	"github.com/go-jose":                {"internal/auth"},
 	"github.com/netresearch/go-cron":    {"internal/schedule"},
 	"github.com/pkg/sftp":               {"internal/source/sftp"},
-	"github.com/aws/aws-sdk-go-v2":      {"bench/source", "internal/secret", "internal/source/bucket"}, // bench: files put into a bucket; secret: the key service
-	"github.com/Azure/azure-sdk-for-go": {"internal/source/bucket"},
-	"golang.org/x/oauth2":               {"internal/source/bucket"},
+	"github.com/aws/aws-sdk-go-v2":      {"bench/source", "internal/secret", "internal/blob/bucket"}, // bench: files put into a bucket; secret: the key service
+	"github.com/Azure/azure-sdk-for-go": {"internal/blob/bucket"},
+	"golang.org/x/oauth2":               {"internal/blob/bucket"},
 	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/tabular"},
-	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/source/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
 	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/profile"
-	"roster/internal/source"
 )
 
 // Audience is an audience whose runs a test starts.
@@ -31,7 +31,7 @@ type Audience struct {
 // Run runs a request on the files below the folder root and audits what it did. The window ends after all of them.
 func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
 	a.t.Helper()
-	src, err := source.OpenLocal(root, nil)
+	src, err := local.OpenConfined(root, nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}

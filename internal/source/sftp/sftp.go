@@ -20,9 +20,9 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
-	"roster/internal/fault"
+	"roster/internal/blob"
+	"roster/internal/blob/ahead"
 	"roster/internal/source"
-	"roster/internal/source/ahead"
 )
 
 // Config says where a server is, and who reads it: by a password, or by a private key.
@@ -176,7 +176,7 @@ func failure(name string, err error) error {
 	case errors.Is(err, sftp.ErrSSHFxConnectionLost):
 		return fmt.Errorf("%q: %w: the connection broke off", name, source.ErrFailed)
 	}
-	return fmt.Errorf("%q: %w", name, source.Unanswered(err))
+	return fmt.Errorf("%q: %w", name, blob.Unanswered(err))
 }
 
 // at returns where a path is on the server.
@@ -226,9 +226,6 @@ func version(info fs.FileInfo) string {
 
 // Stat implements source.Store.
 func (s *Store) Stat(ctx context.Context, name string) (o source.Object, err error) {
-	if err := fault.At("source.stat"); err != nil {
-		return o, err
-	}
 	err = s.do(ctx, name, func(c *sftp.Client) error {
 		info, err := s.clean(c, name)
 		if err == nil && !info.Mode().IsRegular() {
@@ -249,9 +246,6 @@ func (s *Store) List(ctx context.Context, folder string, fn func(source.Object) 
 
 // ListLinks implements source.Linked.
 func (s *Store) ListLinks(ctx context.Context, folder string, fn func(source.Object) error) error {
-	if err := fault.At("source.list"); err != nil {
-		return err
-	}
 	if err := s.isFolder(ctx, folder); err != nil {
 		return err
 	}
@@ -270,9 +264,6 @@ func (s *Store) isFolder(ctx context.Context, name string) error {
 
 // Browse implements source.Store.
 func (s *Store) Browse(ctx context.Context, folder string, fn func(o source.Object, folder bool) error) error {
-	if err := fault.At("source.list"); err != nil {
-		return err
-	}
 	if err := s.isFolder(ctx, folder); err != nil {
 		return err
 	}
@@ -333,9 +324,6 @@ func (s *Store) browse(ctx context.Context, folder string, fn func(o source.Obje
 // Open implements source.Store. Each part is read from a file of its own, which must be the pinned version before and
 // after.
 func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int64) (io.ReadCloser, error) {
-	if err := fault.At("source.open"); err != nil {
-		return nil, err
-	}
 	end := obj.Size
 	if length >= 0 {
 		end = min(end, offset+length)
@@ -360,9 +348,6 @@ func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int6
 }
 
 func (s *Store) part(c *sftp.Client, obj source.Object, offset int64, part []byte) (int, error) {
-	if err := fault.At("source.read"); err != nil {
-		return 0, err
-	}
 	f, err := c.Open(s.at(obj.Path))
 	if err != nil {
 		return 0, err
