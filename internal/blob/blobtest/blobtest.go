@@ -27,7 +27,12 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		sourcetest.Run(t, func(t *testing.T) sourcetest.World {
 			s := open(t)
 			return sourcetest.World{Store: s,
-				Put: func(t *testing.T, path string, content []byte) { put(t, s, path, string(content)) },
+				Put: func(t *testing.T, path string, content []byte) {
+					t.Helper()
+					if _, err := blob.Put(t.Context(), s, path, bytes.NewReader(content), nil, blob.CreateOptions{Volatile: true}); err != nil {
+						t.Fatal(err)
+					}
+				},
 				Remove: func(t *testing.T, path string) {
 					t.Helper()
 					if err := s.Remove(t.Context(), path); err != nil {
