@@ -70,7 +70,7 @@ func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetric
 func (m *workMetrics) RunEnded(r *audience.Run) {
 	m.tenants.ended(r)
 	m.runs.WithLabelValues(kindOf(r), string(r.Status)).Inc()
-	if r.Status == audience.Success && !r.Request.DryRun && r.Request.Kind.ReadsFiles() {
+	if r.Committed() && r.Request.Ingests() {
 		m.succeededAt(r.EndedAt)
 	}
 }

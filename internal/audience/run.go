@@ -1,34 +1,9 @@
 package audience
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 // DefaultUndoWindow is how long a version of an audience can be brought back.
 const DefaultUndoWindow = 7 * 24 * time.Hour
-
-// RunKind is what a run does.
-type RunKind string
-
-// The kinds of runs.
-const (
-	RunIngest   RunKind = ""         // reads the audience's files
-	RunResubmit RunKind = "resubmit" // reads one corrected file with rejected rows of an earlier run
-	RunRollback RunKind = "rollback" // brings the audience back to what it was after an earlier run
-	RunExpire   RunKind = "expire"   // takes out the members whose time is over; reads no file
-	RunExtend   RunKind = "extend"   // gives the members their whole time again, as if a full run had brought them
-	RunErase    RunKind = "erase"    // takes out one person without a trace, as an Erasure asks
-)
-
-// ReadsFiles reports whether runs of the kind read files of people.
-func (k RunKind) ReadsFiles() bool { return k == RunIngest || k == RunResubmit }
-
-// Name is the kind as people read it: RunIngest has no other name.
-func (k RunKind) Name() string { return cmp.Or(string(k), "ingest") }
-
-// RunKinds are all kinds.
-var RunKinds = []RunKind{RunIngest, RunResubmit, RunRollback, RunExpire, RunExtend, RunErase}
 
 // RunRequest is what a client asks of a run (contract, section 2, Run body).
 type RunRequest struct {

@@ -14,7 +14,7 @@ func (s *Service) Receipt(ctx context.Context, a audience.Actor, id audience.ID,
 	if err != nil {
 		return r, "", err
 	}
-	if r.Status != audience.Success || r.Request.DryRun {
+	if !r.Committed() {
 		return r, "", audience.Errorf(audience.Impossible, "run %s has no receipt: it is %s%s, and only a run that ended SUCCESS and changed the audience has one", r.ID, r.Status, dry(r))
 	}
 	if err := s.wholeManifest(ctx, a, &aud, r); err != nil {

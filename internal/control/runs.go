@@ -69,7 +69,7 @@ const (
 // nobody asked for it: whoever starts another one need not know of it.
 func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audience.ID) bool {
 	running, _, err := s.cfg.Store.Runs(ctx, scope, id, meta.InProgress)
-	return err == nil && (len(running) == 0 || running[0].Request.Kind == audience.RunExpire)
+	return err == nil && (len(running) == 0 || running[0].Request.Traits().Automatic)
 }
 
 // createRun records a run and enqueues it. The run is told also beside meta.ErrRunInProgress.

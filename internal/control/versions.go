@@ -63,7 +63,7 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 	if err != nil {
 		return audience.Run{}, err
 	}
-	if r.Status != audience.Success || r.Request.DryRun {
+	if !r.Committed() {
 		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s left no version to go back to: it is %s%s", r.ID, r.Status, dry(r))
 	}
 	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})

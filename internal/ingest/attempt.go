@@ -87,7 +87,7 @@ func (p *Pipeline) ingestBeside(ctx context.Context, dataset *lake.Dataset, s *S
 	}
 	done, err := a.readAndCommit(ctx)
 	switch {
-	case survivors == nil && errors.Is(err, lake.ErrDamaged) && s.Run.Request.Kind == audience.RunIngest && !s.Run.Request.Differential && ctx.Err() == nil:
+	case survivors == nil && errors.Is(err, lake.ErrDamaged) && s.Run.Request.Replaces() && ctx.Err() == nil:
 		a.rejects.abort()
 		a.discard(err)
 		return p.repair(ctx, dataset, s, err)
@@ -129,7 +129,7 @@ func (a *attempt) plan(ctx context.Context) error {
 
 // manifest finds what the run reads.
 func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) {
-	if a.spec.Run.Request.Kind == audience.RunRollback {
+	if a.spec.Run.Request.Traits().Input == audience.FromVersion {
 		return a.planRollback()
 	}
 	return a.p.plan(ctx, a.spec)
@@ -175,7 +175,7 @@ func (a *attempt) newSpill(ctx context.Context) (*spill, error) {
 func (a *attempt) wholeBucket() int { return max(a.perWorker(2), leastPart) }
 
 func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResult, error) {
-	if a.spec.Run.Request.Kind == audience.RunRollback {
+	if a.spec.Run.Request.Traits().Input == audience.FromVersion {
 		return a.rollBack(ctx)
 	}
 	if err := a.timed("read", func() error { return a.read(ctx) }); err != nil {
@@ -205,7 +205,7 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	if err := a.settle(m, result); err != nil {
 		return nil, nil, err
 	}
-	if a.spec.Run.Request.Kind == audience.RunExtend && result.Members.After == 0 {
+	if a.spec.Run.Request.Traits().Renews && result.Members.After == 0 {
 		return nil, nil, audience.Errorf(audience.Impossible, "there is nobody whose time could be extended: all %d members have expired; start a run that brings them again", result.Members.Before)
 	}
 	return m, result, a.guardMembers(result)

@@ -28,7 +28,7 @@ func (a *attempt) newChanges(now int64) (*changes, error) {
 	n := a.p.workers()
 	c := &changes{run: a, now: now, parts: make([]*deltaWriter, n), outs: make([]*changeSpill, n), names: make([]string, n)}
 	var err error
-	if snap, ok := a.dataset.Current(); ok && a.spec.Run.Request.Kind != audience.RunRollback {
+	if snap, ok := a.dataset.Current(); ok && a.spec.Run.Request.Traits().Input != audience.FromVersion {
 		if c.moved, err = movedBefore(a.dataset, snap); err != nil {
 			return nil, err
 		}

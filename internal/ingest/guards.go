@@ -12,7 +12,7 @@ import (
 
 // guardFiles looks at what was read.
 func (a *attempt) guardFiles() error {
-	if !a.spec.Run.Request.Kind.ReadsFiles() {
+	if !a.spec.Run.Request.Traits().Guarded {
 		return nil
 	}
 	if err := a.guardRejects(); err != nil {
@@ -73,11 +73,11 @@ func (a *attempt) guardColumns() error {
 func (a *attempt) guardMembers(result *audience.RunResult) error {
 	defer func() { result.Guards = a.guards }()
 	m, g := result.Members, a.spec.Audience.Guards
-	if !a.spec.Run.Request.Kind.ReadsFiles() || m.Before == 0 {
+	if !a.spec.Run.Request.Traits().Guarded || m.Before == 0 {
 		return nil
 	}
 	m.Removed -= result.Unreadable // nobody knows who they were
-	if !a.spec.Run.Request.Differential {
+	if a.spec.Run.Request.Replaces() {
 		detail := fmt.Sprintf("%d of %d members would leave, since the files do not have them", m.Removed, m.Before)
 		deleted := result.Rows.Deleted // a column of flags that is filled in wrongly is as bad as a file that is cut off
 		if deleted > 0 {
@@ -102,7 +102,7 @@ func (a *attempt) guardMembers(result *audience.RunResult) error {
 func (a *attempt) guard(name string, value, limit float64, detail, remedy string) error {
 	r := audience.GuardResult{Guard: name, Value: value, Limit: limit, Tripped: value > limit, Detail: detail}
 	a.guards = append(a.guards, r)
-	if !r.Tripped || a.spec.Run.Request.Force || a.spec.Run.Request.DryRun {
+	if !r.Tripped || !a.spec.Run.Request.StopsAtGuards() {
 		return nil
 	}
 	than := fmt.Sprintf("%.4g %%, and at most %.4g %% are allowed", value, limit)

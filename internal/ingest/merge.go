@@ -213,10 +213,10 @@ func (rehearsal) erase(int) error             { return nil }
 func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {
 	r := mergeRules{
 		now:  run.CreatedAt.Truncate(time.Second).UnixMicro(),
-		full: !run.Request.Differential,
+		full: run.Request.Replaces(),
 		ttl:  ttl.Microseconds(),
 	}
-	r.renew = r.full || run.Request.Kind == audience.RunExtend
+	r.renew = run.Request.Renews()
 	if !refreshed.IsZero() {
 		r.refreshed = refreshed.UnixMicro()
 	}

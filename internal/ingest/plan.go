@@ -17,7 +17,7 @@ const maxSkipsListed = 1000
 
 // plan lists the objects of the run's window and pins those that it will read, in name order.
 func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
-	if !s.Run.Request.Kind.ReadsFiles() {
+	if !s.Run.Request.Traits().ReadsFiles() {
 		return nil, nil
 	}
 	found, err := list(ctx, s, math.MaxInt)
@@ -36,7 +36,7 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	// Not every store lists by the bytes of the paths: a Data Lake with folders does folder by folder.
 	slices.SortFunc(found, func(a, b audience.PlannedFile) int { return strings.Compare(a.Path, b.Path) })
 	var before map[string]bool
-	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
+	if s.Run.Request.OnlyNew() {
 		if before, err = s.ReadBefore(ctx, found); err != nil {
 			return nil, fmt.Errorf("look up what earlier runs have read: %w", err)
 		}
@@ -92,12 +92,12 @@ func enough(s *Spec, files []audience.PlannedFile, skipped int) error {
 		switch {
 		case f.Status == audience.FileRead:
 			read++
-		case f.Status == audience.FileUnsettled && !s.Run.Request.Differential:
+		case f.Status == audience.FileUnsettled && s.Run.Request.Replaces():
 			return audience.Errorf(audience.Impossible, "%q is still being written: a full run without it would remove the members that it names; "+
 				"start the run again once the file is complete", f.Path)
 		}
 	}
-	if read == 0 && !s.Run.Request.Differential {
+	if read == 0 && s.Run.Request.Replaces() {
 		return audience.Errorf(audience.Invalid, "no file to read under %q in the run's window (%d skipped): "+
 			"a full run without files would remove every member; check sourceSpec.path and the window, or delete the audience", s.path(), skipped)
 	}
@@ -106,7 +106,7 @@ func enough(s *Spec, files []audience.PlannedFile, skipped int) error {
 
 // path is what the run reads: the audience's path, or the corrected file of a resubmit.
 func (s *Spec) path() string {
-	if s.Run.Request.Kind == audience.RunResubmit {
+	if s.Run.Request.Traits().Input == audience.FromFile {
 		return s.Run.Request.File
 	}
 	return s.Audience.Source.Path
@@ -123,7 +123,7 @@ func (s *Spec) format() audience.Format {
 
 // oneFile reports whether the path is that of a file.
 func (s *Spec) oneFile() bool {
-	return s.Run.Request.Kind == audience.RunResubmit || s.Audience.Source.Type == audience.PathFile && !source.IsPattern(s.path())
+	return s.Run.Request.Traits().Input == audience.FromFile || s.Audience.Source.Type == audience.PathFile && !source.IsPattern(s.path())
 }
 
 // list returns the objects that the audience's path names, the first ones in name order when there are more than most. Its
@@ -169,7 +169,7 @@ func planned(o source.Object) audience.PlannedFile {
 // skipReason says why an object is not read, whatever its size; "" when it is.
 func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string {
 	req := s.Run.Request
-	if req.Kind == audience.RunResubmit {
+	if req.Traits().Input == audience.FromFile {
 		return ""
 	}
 	if f.Reason == symbolicLink {

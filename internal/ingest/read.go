@@ -147,7 +147,7 @@ func stored(f audience.PlannedFile, open opener, progress *fileProgress) tabular
 // others it believes that they are like these. An error is left to the reading. The version that a rollback reads is no
 // file: its size is taken as it is.
 func (a *attempt) textBytes(ctx context.Context) int64 {
-	if !a.spec.Run.Request.Kind.ReadsFiles() {
+	if !a.spec.Run.Request.Traits().ReadsFiles() {
 		return a.inBytes
 	}
 	const most = 16

@@ -55,7 +55,7 @@ type keyedRow struct {
 // rekey moves the rows of a dataset to the keys of now, unless that is done, and returns the dataset as it is then.
 func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*lake.Dataset, error) {
 	snap, ok := dataset.Current()
-	if !ok || keyed(snap) || s.Audience.ExpressActivation || s.Run.Request.DryRun || s.Run.Request.Kind == audience.RunRollback {
+	if !ok || keyed(snap) || s.Audience.ExpressActivation || s.Run.Request.DryRun || s.Run.Request.Traits().Input == audience.FromVersion {
 		return dataset, nil
 	}
 	k := rekeying{p: p, dataset: dataset, codec: newRowCodec(&s.Audience), dir: lake.MaintenanceDir(uuid.NewString()),

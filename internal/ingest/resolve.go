@@ -119,7 +119,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	if a.p.Settled != nil && !a.p.Settled() {
 		rules.ttl = never
 	}
-	if a.spec.Run.Request.Kind == audience.RunErase {
+	if a.spec.Run.Request.Traits().Erases {
 		rules.erased = func(st *lake.StateRows, i int) bool { return a.codec.has(st, i, a.spec.Erase) }
 	}
 	if a.survivors != nil {

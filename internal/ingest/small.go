@@ -1,10 +1,6 @@
 package ingest
 
-import (
-	"context"
-
-	"roster/internal/audience"
-)
+import "context"
 
 // A run is small when its files have no more than smallBytes, as a look at no more than smallFiles objects tells. What is packed may
 // be larger than it looks.
@@ -15,7 +11,7 @@ const (
 
 // Small reports whether a run has little to read, which is known without reading it.
 func Small(ctx context.Context, s *Spec) (bool, error) {
-	if !s.Run.Request.Kind.ReadsFiles() {
+	if !s.Run.Request.Traits().ReadsFiles() {
 		return false, nil
 	}
 	found, err := list(ctx, s, smallFiles)
@@ -23,7 +19,7 @@ func Small(ctx context.Context, s *Spec) (bool, error) {
 		return false, err
 	}
 	var before map[string]bool
-	if s.Run.Request.Kind == audience.RunIngest && s.Run.Request.Differential {
+	if s.Run.Request.OnlyNew() {
 		if before, err = s.ReadBefore(ctx, found); err != nil {
 			return false, err
 		}

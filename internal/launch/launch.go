@@ -21,7 +21,7 @@ const (
 
 // WithinGuardrails returns a TooMany error when one more run of the audience would exceed a guardrail. What ingests nothing is not counted: dry runs, undone runs, and runs that take out members whose time is over.
 func WithinGuardrails(ctx context.Context, tx meta.Tx, scope audience.Scope, id audience.ID, req audience.RunRequest, now time.Time) error {
-	if !counted(req) {
+	if !req.Ingests() {
 		return nil
 	}
 	recent, err := tx.RunsSince(ctx, scope, now.Add(-guardrailSpan))
@@ -30,7 +30,7 @@ func WithinGuardrails(ctx context.Context, tx meta.Tx, scope audience.Scope, id 
 	}
 	var all, own []time.Time
 	for _, r := range recent {
-		if !counted(r.Request) {
+		if !r.Request.Ingests() {
 			continue
 		}
 		all = append(all, r.CreatedAt)
@@ -52,10 +52,6 @@ func WithinGuardrails(ctx context.Context, tx meta.Tx, scope audience.Scope, id 
 		return e
 	}
 	return nil
-}
-
-func counted(req audience.RunRequest) bool {
-	return !req.DryRun && (req.Kind == audience.RunIngest || req.Kind == audience.RunResubmit)
 }
 
 // NewRun makes the run of an audience that a client asks for at a time.

@@ -113,7 +113,7 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 		c.add("lake", aud, "%v", err)
 		return nil
 	}
-	if settled := newest != nil && newest.Status == audience.Success && !newest.Request.DryRun; settled {
+	if settled := newest != nil && newest.Committed(); settled {
 		if snap, ok := d.Current(); !ok || snap.Version != newest.ID {
 			c.add("metadata", aud, "the last run is %s, the dataset has the members of run %q", newest.ID, snap.Version)
 		} else if aud.Members != d.Rows() {

@@ -371,7 +371,7 @@ func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run
 
 // suppressed returns the identities whose rows a run is to reject.
 func (s *Service) suppressed(ctx context.Context, r meta.Reader, run *audience.Run) (map[profile.Key]bool, error) {
-	if !s.cfg.SuppressErased || !run.Request.Kind.ReadsFiles() {
+	if !s.cfg.SuppressErased || !run.Request.Traits().ReadsFiles() {
 		return nil, nil
 	}
 	return erasedKeys(ctx, r, run.Scope)

@@ -62,7 +62,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 		if spec.Audience, err = tx.Audience(ctx, spec.Run.Scope, spec.Run.AudienceID); err != nil {
 			return err
 		}
-		if spec.Run.Request.Kind == audience.RunErase {
+		if spec.Run.Request.Traits().Erases {
 			if spec.Erase, err = s.eraseKey(ctx, tx, &spec.Run); err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func (s *Service) attemptAfter(ctx context.Context, before meta.Attempt, spec in
 		}
 		defer done()
 	}
-	if spec.Run.Request.Kind != audience.RunErase { // who asked to be erased is, whatever it takes
+	if !spec.Run.Request.Traits().Persistent { // who asked to be erased is, whatever it takes
 		spec.Refused = fatal(before)
 	}
 	return s.attempt(ctx, spec)
@@ -142,10 +142,10 @@ func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, 
 // openRun opens the store that a run reads: that of its audience, the landing zone for a corrected file, and none
 // when it reads no file. Its errors are as openAudience's.
 func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (connect.Files, error) {
-	switch kind := spec.Run.Request.Kind; {
-	case !kind.ReadsFiles():
+	switch spec.Run.Request.Traits().Input {
+	case audience.FromMembers, audience.FromVersion:
 		return connect.Files{}, nil
-	case kind == audience.RunResubmit:
+	case audience.FromFile:
 		return s.cfg.Sources.Open(ctx, spec.Run.Scope, nil)
 	}
 	spec.Keys = s.cfg.Sources.Keys(spec.Run.Scope, spec.Audience.Source.Encryption)
@@ -175,7 +175,7 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 		if err := tx.EndAttempts(ctx, string(r.ID)); err != nil {
 			return err
 		}
-		if r.Request.Kind == audience.RunErase {
+		if r.Request.Traits().Erases {
 			if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Erase, ID: string(r.Request.Erasure)}); err != nil {
 				return err
 			}
@@ -187,7 +187,7 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	})
 	if err == nil {
 		s.cfg.Changed()
-		if r.Request.Kind == audience.RunResubmit {
+		if r.Request.Traits().Input == audience.FromFile {
 			s.cfg.Sources.RemoveCorrected(r.Scope, r.Request.File)
 		}
 		s.cfg.Observer.RunEnded(&r)

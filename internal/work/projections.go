@@ -126,7 +126,7 @@ func (s *Service) distrust(ref profile.Ref, scope audience.Scope, id audience.ID
 
 // differs says why an audience's pointer is not where it has to be, "" when it is. newest is nil when it had no run.
 func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *audience.Run, have profile.Pointer) string {
-	if newest != nil && newest.Status == audience.Success && !newest.Request.DryRun && have.Same(profile.Pointer{Seq: newest.Seq, Run: newest.ID}) ||
+	if newest != nil && newest.Committed() && have.Same(profile.Pointer{Seq: newest.Seq, Run: newest.ID}) ||
 		newest == nil && have == (profile.Pointer{}) {
 		return ""
 	}
@@ -143,7 +143,7 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 	// The dataset cannot be read. The last run that succeeded tells as well.
 	last, _, rerr := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.RunQuery{Limit: 40, Descending: true,
 		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Success)}}})
-	if i := slices.IndexFunc(last, func(r audience.Run) bool { return !r.Request.DryRun }); rerr == nil && i >= 0 && have.Same(profile.Pointer{Seq: last[i].Seq, Run: last[i].ID}) {
+	if i := slices.IndexFunc(last, func(r audience.Run) bool { return r.Committed() }); rerr == nil && i >= 0 && have.Same(profile.Pointer{Seq: last[i].Seq, Run: last[i].ID}) {
 		return ""
 	}
 	return fmt.Sprintf("it is at run %d, and the dataset cannot be read: %v", have.Seq, errors.Join(err, rerr))

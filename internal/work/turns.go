@@ -96,7 +96,7 @@ func (s *Service) workOf(ctx context.Context, j job.Job) (fair.Work, error) {
 		return fair.Work{Owner: ownerOf(t.Scope)}, err
 	case job.Run:
 		r, err := s.cfg.Store.UnfinishedRun(ctx, audience.RunID(j.ID))
-		return fair.Work{Owner: ownerOf(r.Scope), Urgent: r.Request.Kind == audience.RunErase,
+		return fair.Work{Owner: ownerOf(r.Scope), Urgent: r.Request.Traits().Urgent,
 			Small: func(ctx context.Context) bool { return s.small(ctx, r) }}, err
 	case job.Schedule, job.Maintain:
 		num, err := strconv.ParseUint(j.ID, 10, 32)

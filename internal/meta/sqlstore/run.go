@@ -192,7 +192,7 @@ func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error
 	if _, err := t.exec(ctx, "the run's progress", `DELETE FROM run_progress WHERE run_id = $1`, r.ID); err != nil {
 		return err
 	}
-	if err := t.saveFiles(ctx, &r); err != nil || r.Status != audience.Success || r.Request.DryRun {
+	if err := t.saveFiles(ctx, &r); err != nil || !r.Committed() {
 		return err
 	}
 	if err := t.recordObjects(ctx, r); err != nil {
@@ -209,13 +209,10 @@ func finished(r audience.Run) (set string, args []any) {
 		args = append(args, v)
 		set += fmt.Sprintf(`, %s = $%d`, column, len(args))
 	}
-	switch kind := r.Request.Kind; {
-	case kind == audience.RunRollback, kind == audience.RunExtend:
-		add("refreshed_at", asTime(&r.Result.RefreshedAt))
-	case !r.Request.Differential:
-		add("refreshed_at", asTime(&r.CreatedAt))
+	if at, changed := r.RenewedAt(); changed {
+		add("refreshed_at", asTime(&at))
 	}
-	if kind := r.Request.Kind; kind != audience.RunExpire && kind != audience.RunExtend && kind != audience.RunErase { // those bring nobody
+	if r.Request.Traits().Brings() {
 		add("last_run", r.ID)
 		add("last_ingested_at", asTime(&r.CreatedAt))
 	}

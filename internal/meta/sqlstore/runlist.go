@@ -165,18 +165,32 @@ func (c *runConditions) addCreatedAt(f meta.RunFilter) error {
 	return nil
 }
 
-// LastIngested implements meta.Reader. The kind of a run is text in its request, whose strings have no bare quotation
-// marks in them.
-func (q queries) LastIngested(ctx context.Context) (time.Time, error) {
-	without, args := ` AND NOT request LIKE $1`, []any{`%"DryRun":true%`}
-	for _, k := range audience.RunKinds {
-		if !k.ReadsFiles() {
-			args = append(args, `%"Kind":"`+string(k)+`"%`)
-			without += fmt.Sprintf(` AND NOT request LIKE $%d`, len(args))
+// LastIngested implements meta.Reader. It looks through the newest runs, some at a time.
+func (q queries) LastIngested(ctx context.Context) (at time.Time, err error) {
+	const some = 100
+	err = q.view(ctx, func(q queries) error {
+		for offset := 0; ; offset += some {
+			type ended struct {
+				request audience.RunRequest
+				at      time.Time
+			}
+			runs, err := list(ctx, q, "the last runs", `SELECT request, ended_at FROM runs WHERE status = 'SUCCESS' ORDER BY created_at DESC, id LIMIT $1 OFFSET $2`,
+				[]any{some, offset}, func(r row) (e ended, err error) { return e, r.Scan(asJSON(&e.request), asTime(&e.at)) })
+			if err != nil {
+				return err
+			}
+			for _, e := range runs {
+				if e.request.Ingests() {
+					at = e.at
+					return nil
+				}
+			}
+			if len(runs) < some {
+				return fmt.Errorf("the last run: %w", meta.ErrNotFound)
+			}
 		}
-	}
-	return one(ctx, q, "the last run", `SELECT ended_at FROM runs WHERE status = 'SUCCESS'`+without+` ORDER BY created_at DESC LIMIT 1`, args,
-		func(r row) (at time.Time, err error) { return at, r.Scan(asTime(&at)) })
+	})
+	return at, err
 }
 
 // RunsSince implements meta.Reader.
