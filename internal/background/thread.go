@@ -41,7 +41,11 @@ const restAfter = 10 * time.Second
 func Working(by int) {
 	working.Lock()
 	defer working.Unlock()
+	before := working.pieces
 	working.pieces += by
+	if before == 0 || working.pieces == 0 {
+		garbage.set(working.pieces > 0)
+	}
 	if working.rest != nil {
 		working.rest.Stop()
 	}
@@ -55,6 +59,13 @@ func Working(by int) {
 	if n != runtime.GOMAXPROCS(0) { // which stops the world
 		runtime.GOMAXPROCS(n)
 	}
+}
+
+// Busy reports whether there is long work.
+func Busy() bool {
+	working.Lock()
+	defer working.Unlock()
+	return working.pieces > 0
 }
 
 // Thread gives the calling goroutine a thread of its own, which has the lowest priority from the moment that many requests arrive. The
