@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,6 +12,17 @@ import (
 	"roster/internal/control"
 	"roster/internal/meta"
 )
+
+// Audiences submits, reads, changes and deletes audiences.
+type Audiences interface {
+	Submit(ctx context.Context, a audience.Actor, d control.Draft) (audience.Task, error)
+	Task(ctx context.Context, a audience.Actor, id audience.TaskID) (audience.Task, error)
+	Audience(ctx context.Context, a audience.Actor, id audience.ID) (audience.Audience, error)
+	Audiences(ctx context.Context, a audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error)
+	AudiencesByID(ctx context.Context, a audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error)
+	UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error)
+	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error
+}
 
 // submit is the seed generation's creation of an audience.
 func (s *server) submit(c *call) (answer, error) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -8,6 +9,11 @@ import (
 	"roster/internal/audience"
 	"roster/internal/meta"
 )
+
+// AuditLog reads the audit log.
+type AuditLog interface {
+	Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error)
+}
 
 // Pages of the audit log.
 const (

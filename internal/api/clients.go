@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -8,6 +9,17 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 )
+
+// Clients administers API clients and secrets.
+type Clients interface {
+	Clients(ctx context.Context, a audience.Actor, after string, limit int) ([]audience.Client, error)
+	Client(ctx context.Context, a audience.Actor, id string) (audience.Client, error)
+	CreateClient(ctx context.Context, a audience.Actor, c audience.Client) (created audience.Client, secret string, err error)
+	UpdateClient(ctx context.Context, a audience.Actor, id string, p control.ClientPatch) (audience.Client, error)
+	DeleteClient(ctx context.Context, a audience.Actor, id string) error
+	NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error)
+	RotateSecrets(ctx context.Context, a audience.Actor) (resealed int, err error)
+}
 
 // Pages of API clients.
 const (

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,6 +14,15 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 )
+
+// Connections administers connections.
+type Connections interface {
+	CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (audience.Connection, error)
+	Connection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
+	Connections(ctx context.Context, a audience.Actor, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error)
+	UpdateConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID, ifMatch []string, change control.ConnectionChange) (audience.Connection, error)
+	DeleteConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) error
+}
 
 func (s *server) createConnection(c *call) (answer, error) {
 	var in client.NewConnection

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 
 	"roster/client"
@@ -9,6 +10,13 @@ import (
 	"roster/internal/control"
 	"roster/internal/meta"
 )
+
+// Erasures erases people.
+type Erasures interface {
+	Erase(ctx context.Context, a audience.Actor, who control.IdentityRef) (audience.Erasure, error)
+	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
+	Erasures(ctx context.Context, a audience.Actor, after *meta.ErasurePlace, limit int) ([]audience.Erasure, error)
+}
 
 // defaultErasures is the size of a page of erasures.
 const defaultErasures = 20

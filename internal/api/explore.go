@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -9,6 +10,13 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 )
+
+// Stores looks into the stores that connections lead to.
+type Stores interface {
+	TestConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
+	ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) ([]control.Entry, error)
+	ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (control.ExploredFile, error)
+}
 
 // What a look at a store can be at.
 const (

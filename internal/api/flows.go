@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"strings"
@@ -11,6 +12,14 @@ import (
 	"roster/internal/control"
 	"roster/internal/meta"
 )
+
+// Flows shows audiences and their runs as flows.
+type Flows interface {
+	Flow(ctx context.Context, a audience.Actor, flowID string) (control.Flow, error)
+	Flows(ctx context.Context, a audience.Actor, name string, after *meta.AudiencePlace, limit int) ([]control.Flow, error)
+	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)
+	FlowRuns(ctx context.Context, a audience.Actor, q control.FlowRunQuery) ([]audience.Run, error)
+}
 
 // Pages of flows and of their runs.
 const (

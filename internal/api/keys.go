@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"strconv"
@@ -8,6 +9,15 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 )
+
+// Keys administers PGP keys.
+type Keys interface {
+	CreateKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error)
+	AddCustomerKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error)
+	Keys(ctx context.Context, a audience.Actor, kind audience.KeyKind) ([]audience.Key, error)
+	Key(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) (k audience.Key, expired bool, err error)
+	DeleteKey(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) error
+}
 
 func (s *server) createKey(c *call) (answer, error) {
 	var in client.NewKey

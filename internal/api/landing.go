@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"io"
@@ -12,7 +13,15 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/landing"
+	"roster/internal/source"
 )
+
+// Files keeps the files of landing zones.
+type Files interface {
+	Upload(ctx context.Context, a audience.Actor, path string, u landing.Upload) (landing.State, error)
+	Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []source.Object, more bool, err error)
+	DeleteFile(ctx context.Context, a audience.Actor, path string) error
+}
 
 // landingZone describes the landing zone.
 func (s *server) landingZone(c *call) (answer, error) {

@@ -12,6 +12,12 @@ import (
 	"roster/internal/web"
 )
 
+// Members lists members and finds them.
+type Members interface {
+	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error)
+	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
+}
+
 // Media types of a member list.
 const (
 	typeNDJSON = "application/x-ndjson"

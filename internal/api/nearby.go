@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,11 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 )
+
+// Labels lists the labels of a sandbox.
+type Labels interface {
+	Labels(ctx context.Context, a audience.Actor) ([]string, error)
+}
 
 // Clients of AEP read lists of services beside this one as they start. Those that Roster has nothing for are answered as lists
 // without entries, each in the form of its service (contract, section 5). The forms differ in how they say that no page follows.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -9,6 +10,12 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 )
+
+// Namespaces lists and creates identity namespaces.
+type Namespaces interface {
+	Namespaces(ctx context.Context, a audience.Actor) ([]audience.Namespace, error)
+	CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (audience.Namespace, error)
+}
 
 func (s *server) listNamespaces(c *call) (answer, error) {
 	list, err := s.Service.Namespaces(c.Context(), c.actor)

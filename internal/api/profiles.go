@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,6 +15,11 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 )
+
+// Profiles looks identities up.
+type Profiles interface {
+	Lookup(ctx context.Context, a audience.Actor, ids []control.IdentityRef, o control.LookupOptions) ([]control.Profile, error)
+}
 
 const (
 	// maxIdentities bounds one look-up.

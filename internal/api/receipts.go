@@ -2,12 +2,18 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strconv"
 
 	"roster/client"
 	"roster/internal/audience"
 )
+
+// Receipts finds runs that have a receipt.
+type Receipts interface {
+	Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (r audience.Run, location string, err error)
+}
 
 // receiptIssuer is who receipts say that they are from.
 const receiptIssuer = "roster"

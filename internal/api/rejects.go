@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,12 @@ import (
 	"roster/internal/audience"
 	"roster/internal/web"
 )
+
+// Rejects reads rejected rows, and takes them corrected.
+type Rejects interface {
+	Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (int64, error)
+	Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, escaped bool, content io.Reader) (audience.Run, error)
+}
 
 // Pages of rejects.
 const (

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,6 +13,14 @@ import (
 	"roster/internal/audience"
 	"roster/internal/meta"
 )
+
+// Runs starts and reads runs.
+type Runs interface {
+	StartRun(ctx context.Context, a audience.Actor, id audience.ID, r audience.RunRequest) (audience.Run, error)
+	Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error)
+	Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error)
+	ExtendTTL(ctx context.Context, a audience.Actor, id audience.ID) (audience.Run, error)
+}
 
 // startRun is the seed generation's start of a run.
 func (s *server) startRun(c *call) (answer, error) {

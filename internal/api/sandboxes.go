@@ -1,11 +1,22 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"roster/client"
 	"roster/internal/audience"
 )
+
+// Sandboxes administers sandboxes.
+type Sandboxes interface {
+	Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error)
+	Sandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error)
+	CreateSandbox(ctx context.Context, a audience.Actor, sb audience.Sandbox) (audience.Sandbox, error)
+	ResetSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error)
+	DeleteSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error)
+	ActorSandbox(ctx context.Context, a audience.Actor) (audience.Sandbox, error)
+}
 
 func (s *server) listSandboxes(c *call) (answer, error) {
 	list, err := s.Service.Sandboxes(c.Context(), c.actor)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
@@ -8,6 +9,11 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 )
+
+// Drafts looks at the files of audiences that do not exist yet.
+type Drafts interface {
+	Validate(ctx context.Context, a audience.Actor, d control.Draft, rows int, preview bool) (control.Validation, error)
+}
 
 // validate looks at the files that an audience would read, and proposes its fields.
 func (s *server) validate(c *call) (answer, error) {

@@ -1,12 +1,20 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/control"
 )
+
+// Versions lists the versions of audiences and brings them back.
+type Versions interface {
+	Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]control.Version, int, error)
+	Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, r audience.RunRequest) (audience.Run, error)
+}
 
 // versions lists the versions of an audience that can be brought back.
 func (s *server) versions(c *call) (answer, error) {

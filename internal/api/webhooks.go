@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -9,6 +10,17 @@ import (
 	"roster/internal/control"
 	"roster/internal/meta"
 )
+
+// Webhooks administers webhooks.
+type Webhooks interface {
+	Webhooks(ctx context.Context, a audience.Actor) ([]audience.Webhook, error)
+	Webhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (audience.Webhook, error)
+	CreateWebhook(ctx context.Context, a audience.Actor, w audience.Webhook) (created audience.Webhook, secret string, err error)
+	UpdateWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID, p control.WebhookPatch) (audience.Webhook, error)
+	DeleteWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) error
+	TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error)
+	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error)
+}
 
 // defaultDeliveries is the size of a page of a webhook's log.
 const defaultDeliveries = 20

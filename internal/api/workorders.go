@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,6 +12,11 @@ import (
 	"roster/internal/control"
 	"roster/internal/meta"
 )
+
+// Orders erases the people of work orders.
+type Orders interface {
+	Order(ctx context.Context, a audience.Actor, who []control.IdentityRef, order audience.WorkOrder) (audience.Erasure, error)
+}
 
 // A work order of AEP's Data Hygiene is one erasure for each of its identities. The first of them knows of the order, and its id is
 // the order's.

@@ -29,16 +29,10 @@ const CorrectedFolder = ".resubmitted"
 // the store cannot be reached. A Store that is an io.Closer is closed after use.
 type SourceOpener func(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error)
 
-// Connections finds connections; see meta.Reader.
-type Connections interface {
-	Connection(ctx context.Context, scope audience.Scope, id audience.ConnectionID) (audience.Connection, error)
-}
-
-// Store has the connections and PGP keys; see meta.Reader.
+// Store is what an Opener needs of the metadata store.
 type Store interface {
-	Connections
-	Key(ctx context.Context, scope audience.Scope, kind audience.KeyKind, id audience.KeyID) (audience.Key, error)
-	Keys(ctx context.Context, scope audience.Scope, kind audience.KeyKind) ([]audience.Key, error)
+	meta.Connections
+	meta.Keys
 }
 
 // Secrets opens what was sealed for a place; see secret.Ring.
@@ -135,7 +129,7 @@ func (o *Opener) OpenAudience(ctx context.Context, a *audience.Audience) (Files,
 }
 
 // ConnectionOf returns the connection of an audience's files, nil for the landing zone without one.
-func ConnectionOf(ctx context.Context, r Connections, a *audience.Audience) (*audience.Connection, error) {
+func ConnectionOf(ctx context.Context, r meta.Connections, a *audience.Audience) (*audience.Connection, error) {
 	if a.Source.BaseConnectionID == "" {
 		return nil, nil
 	}

@@ -84,7 +84,7 @@ func (s *Service) Audience(ctx context.Context, a audience.Actor, id audience.ID
 }
 
 // audience returns an audience that the actor sees, with the fields that it does not see.
-func (s *Service) audience(ctx context.Context, r meta.Reader, a audience.Actor, id audience.ID) (audience.Audience, error) {
+func (s *Service) audience(ctx context.Context, r meta.Audiences, a audience.Actor, id audience.ID) (audience.Audience, error) {
 	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Audience{}, notFound("audience", id)

@@ -45,7 +45,7 @@ func (d *auditedChange) update(ctx context.Context, fn func(tx meta.Tx) error) e
 }
 
 // record adds the entry of an audited change that is done.
-func (d *auditedChange) record(ctx context.Context, tx meta.Tx) error {
+func (d *auditedChange) record(ctx context.Context, tx meta.AuditLogTx) error {
 	e := d.entry
 	e.Outcome = audience.Done
 	return meta.Record(ctx, tx, e, d.s.now())

@@ -58,7 +58,7 @@ func (s *Service) Client(ctx context.Context, a audience.Actor, id string) (audi
 	return client(ctx, s.cfg.Store, a, id)
 }
 
-func client(ctx context.Context, r meta.Reader, a audience.Actor, id string) (audience.Client, error) {
+func client(ctx context.Context, r meta.Clients, a audience.Actor, id string) (audience.Client, error) {
 	c, err := r.Client(ctx, id)
 	if err == nil && c.Org != a.Scope.Org {
 		err = meta.ErrNotFound
@@ -225,7 +225,7 @@ func replacedSecrets(c audience.Client, until, now time.Time) (old []audience.Ol
 }
 
 // rolesExist checks that the sandboxes exist that a client has roles in, so that nobody gets into a later one.
-func rolesExist(ctx context.Context, r meta.Reader, c *audience.Client) error {
+func rolesExist(ctx context.Context, r meta.Tenants, c *audience.Client) error {
 	var wrong audience.Problems
 	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
 		if name == audience.AnySandbox {
@@ -242,7 +242,7 @@ func rolesExist(ctx context.Context, r meta.Reader, c *audience.Client) error {
 }
 
 // administered refuses a change after which nobody could administer an organization and grant every label.
-func administered(ctx context.Context, r meta.Reader, org string) error {
+func administered(ctx context.Context, r meta.Clients, org string) error {
 	for after := ""; ; {
 		list, err := r.Clients(ctx, org, after, maxClients)
 		if err != nil {

@@ -137,7 +137,7 @@ func (s *Service) DeleteKey(ctx context.Context, a audience.Actor, kind audience
 }
 
 // checkEncryption checks that the keys exist that an audience names, and are of use for new files. It makes their ids canonical.
-func (s *Service) checkEncryption(ctx context.Context, r meta.Reader, scope audience.Scope, source *audience.SourceSpec) error {
+func (s *Service) checkEncryption(ctx context.Context, r meta.Keys, scope audience.Scope, source *audience.SourceSpec) error {
 	if source.Encryption == nil {
 		return nil
 	}

@@ -397,7 +397,7 @@ func (b *MemberBatch) take(rec arrow.RecordBatch, fields, skip, most int) {
 
 // runs finds runs of an audience by their sequence numbers. It is not safe for concurrent use.
 type runs struct {
-	store meta.Reader
+	store meta.Runs
 	aud   *audience.Audience
 	found map[int64]*audience.Run // with no ID when there is none
 	last  *audience.Run           // the one found last: neighbours often have the same

@@ -115,7 +115,7 @@ func (s *Service) leave(ctx context.Context, a audience.Actor, name string, acti
 }
 
 // openSandbox refuses a change in a sandbox that was closed since its caller was let in.
-func openSandbox(ctx context.Context, r meta.Reader, scope audience.Scope) error {
+func openSandbox(ctx context.Context, r meta.Tenants, scope audience.Scope) error {
 	sb, err := r.Sandbox(ctx, scope)
 	if err == nil && sb.State.Leaving() {
 		return audience.Errorf(audience.Impossible, "sandbox %q is %s; nothing can be created in it", scope.Sandbox, sb.State)

@@ -20,6 +20,22 @@ import (
 	"roster/internal/profile"
 )
 
+// Store is what the use cases need of the metadata store.
+type Store interface {
+	meta.Updater
+	meta.Tenants
+	meta.Clients
+	meta.AuditLog
+	meta.Connections
+	meta.Keys
+	meta.Audiences
+	meta.Tasks
+	meta.Runs
+	meta.Leases // how much of a sandbox waits or goes on
+	meta.Webhooks
+	meta.Erasures
+}
+
 // Surveyor looks at files; see ingest.Pipeline.
 type Surveyor interface {
 	Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error)
@@ -40,7 +56,7 @@ type Profiles interface {
 
 // Config is what a Service works with.
 type Config struct {
-	Store    meta.Store
+	Store    Store
 	Jobs     *job.Outbox // takes the work of use cases
 	Sources  *connect.Opener
 	Surveyor Surveyor

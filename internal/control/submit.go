@@ -91,7 +91,7 @@ func nameTaken(d Draft, field string) error {
 
 // checkConnection checks that the audience's connection exists and is of the cloud type that the client named.
 // A connection of the local kind stands in for any type but the landing zone.
-func checkConnection(ctx context.Context, r meta.Reader, d *Draft) error {
+func checkConnection(ctx context.Context, r meta.Connections, d *Draft) error {
 	if d.Source.BaseConnectionID == "" {
 		return nil
 	}

@@ -67,7 +67,7 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 
 // hears refuses what would make an enabled webhook one that is told nothing. What it is told is what the client that last
 // changed it may see at that time, which this server knows of its own clients only.
-func hears(ctx context.Context, r meta.Reader, w *audience.Webhook) error {
+func hears(ctx context.Context, r meta.Clients, w *audience.Webhook) error {
 	may, err := events.MayHear(ctx, r, w, nil)
 	if err == nil && !may && w.Enabled {
 		return audience.Errorf(audience.Impossible, "the webhook would be told nothing: %.100q is no API client of this server that is %s in sandbox %q; make it by one", w.UpdatedBy, toWrite, w.Scope.Sandbox)
@@ -91,7 +91,7 @@ func (s *Service) Webhook(ctx context.Context, a audience.Actor, id audience.Web
 	return webhookOf(ctx, s.cfg.Store, a, id)
 }
 
-func webhookOf(ctx context.Context, r meta.Reader, a audience.Actor, id audience.WebhookID) (audience.Webhook, error) {
+func webhookOf(ctx context.Context, r meta.Webhooks, a audience.Actor, id audience.WebhookID) (audience.Webhook, error) {
 	key, ok := audience.Canonical(id)
 	if !ok {
 		return audience.Webhook{}, notFound("webhook", id)

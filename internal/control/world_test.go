@@ -52,6 +52,7 @@ type world struct {
 // config is the configuration of a process. What the use cases have of it is in control.Config.
 type config struct {
 	control.Config
+	Store    meta.Store
 	Pipeline interface {
 		control.Surveyor
 		work.Pipeline
@@ -84,7 +85,7 @@ func (w *world) zones() *landing.Zones {
 
 // config is that of a process of the world.
 func (w *world) config(worker string) config {
-	return config{Config: control.Config{Store: w.store, Landing: w.zones(), Clock: w.clock.now},
+	return config{Store: w.store, Config: control.Config{Landing: w.zones(), Clock: w.clock.now},
 		Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Open: w.open, Worker: worker}
 }
 
@@ -93,6 +94,7 @@ func (c config) start(jobs job.Queue) (*control.Service, *work.Service) {
 	c.Jobs = job.NewOutbox(jobs, c.Clock)
 	c.Sources = connect.New(connect.Config{Store: c.Store, Open: c.Open, Secrets: c.Sealer, Landing: c.Landing, Clock: c.Clock, Log: c.Log})
 	cases := c.Config
+	cases.Store = c.Store
 	cases.Surveyor, cases.Lake, cases.Profile, cases.Observer = c.Pipeline, c.Lake, c.Profile, c.Observer
 	s := control.New(cases)
 	return s, work.New(work.Config{Store: c.Store, Jobs: c.Jobs, Pipeline: c.Pipeline, Lake: c.Lake, Profile: c.Profile, Sources: c.Sources, Landing: c.Landing,

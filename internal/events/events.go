@@ -16,6 +16,13 @@ import (
 	"roster/internal/meta"
 )
 
+// Tx is the transaction that an event is recorded in.
+type Tx interface {
+	meta.Transaction
+	meta.WebhooksTx
+	meta.Clients // whose labels say what a webhook is told
+}
+
 // Recorder records events in the transaction that records what happened.
 type Recorder struct{ Jobs *job.Outbox }
 
@@ -73,7 +80,7 @@ type expiringData struct {
 }
 
 // TaskEnded records the end of a task for the webhooks of its sandbox, in the transaction that ends it.
-func (r Recorder) TaskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) error {
+func (r Recorder) TaskEnded(ctx context.Context, tx Tx, t *audience.Task) error {
 	data := taskData{TaskID: t.ID, AudienceName: t.Draft.Name, Status: t.Status}
 	e := audience.Event{Scope: t.Scope, Type: audience.EventTaskEnded, At: t.UpdatedAt, Labels: t.Draft.Labels}
 	if t.Status == audience.Success {
@@ -86,7 +93,7 @@ func (r Recorder) TaskEnded(ctx context.Context, tx meta.Tx, t *audience.Task) e
 }
 
 // RunEnded records the end of an audience's run and the guards that it tripped, in the transaction that ends it.
-func (r Recorder) RunEnded(ctx context.Context, tx meta.Tx, aud *audience.Audience, run *audience.Run) error {
+func (r Recorder) RunEnded(ctx context.Context, tx Tx, aud *audience.Audience, run *audience.Run) error {
 	data := runData{
 		RunID: run.ID, AudienceID: aud.ID, AudienceName: aud.Name, Kind: run.Request.Kind.Name(), Status: run.Status, DryRun: run.Request.DryRun, Forced: run.Request.Force,
 		StartedAt: run.CreatedAt.Unix(), EndedAt: run.EndedAt.Unix(), Rows: run.Result.Rows, Members: run.Result.Members,
@@ -112,13 +119,13 @@ func (r Recorder) RunEnded(ctx context.Context, tx meta.Tx, aud *audience.Audien
 
 // MembersExpiring records that members of an audience leave soon, in the transaction that ends its maintenance, which
 // happens once a day.
-func (r Recorder) MembersExpiring(ctx context.Context, tx meta.Tx, aud *audience.Audience, now time.Time) error {
+func (r Recorder) MembersExpiring(ctx context.Context, tx Tx, aud *audience.Audience, now time.Time) error {
 	e := audience.Event{Scope: aud.Scope, Type: audience.EventMembersExpiring, At: now, Subject: aud.ID, Labels: aud.Labels}
 	return r.tell(ctx, tx, e, expiringData{AudienceID: aud.ID, AudienceName: aud.Name, ExpiresBefore: now.Add(audience.ExpiringWithin).Unix(), TTLInDays: aud.TTLDays})
 }
 
 // tell records an event for the webhooks of its sandbox that want it and may be told, and enqueues its sending.
-func (r Recorder) tell(ctx context.Context, tx meta.Tx, e audience.Event, data any) error {
+func (r Recorder) tell(ctx context.Context, tx Tx, e audience.Event, data any) error {
 	hooks, err := tx.Webhooks(ctx, e.Scope)
 	if err != nil {
 		return fmt.Errorf("look for webhooks: %w", err)
@@ -142,7 +149,7 @@ func (r Recorder) tell(ctx context.Context, tx meta.Tx, e audience.Event, data a
 }
 
 // Record records an event for one webhook, if that may be told.
-func (r Recorder) Record(ctx context.Context, tx meta.Tx, h *audience.Webhook, e audience.Event, data any) error {
+func (r Recorder) Record(ctx context.Context, tx Tx, h *audience.Webhook, e audience.Event, data any) error {
 	may, err := MayHear(ctx, tx, h, e.Labels)
 	if err != nil || !may {
 		return err
@@ -164,7 +171,7 @@ func (r Recorder) Record(ctx context.Context, tx meta.Tx, h *audience.Webhook, e
 
 // MayHear reports whether the API client that last changed a webhook could read what has these labels, and may keep
 // webhooks.
-func MayHear(ctx context.Context, r meta.Reader, h *audience.Webhook, labels []string) (bool, error) {
+func MayHear(ctx context.Context, r meta.Clients, h *audience.Webhook, labels []string) (bool, error) {
 	c, err := r.Client(ctx, h.UpdatedBy)
 	if errors.Is(err, meta.ErrNotFound) {
 		return false, nil

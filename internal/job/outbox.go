@@ -37,7 +37,7 @@ func NewOutbox(q Queue, clock func() time.Time) *Outbox {
 }
 
 // Enqueue records a job in the transaction that records its work. The job is taken up once the transaction has committed.
-func (o *Outbox) Enqueue(ctx context.Context, tx meta.Tx, j Job) error {
+func (o *Outbox) Enqueue(ctx context.Context, tx meta.Transaction, j Job) error {
 	o.Note(j)
 	tx.Committed(func() { o.queue.Wake(j.Kind) })
 	return o.queue.Enqueue(ctx, tx.SQL(), j)

@@ -20,11 +20,11 @@ const (
 )
 
 // WithinGuardrails returns a TooMany error when one more run of the audience would exceed a guardrail. What ingests nothing is not counted: dry runs, undone runs, and runs that take out members whose time is over.
-func WithinGuardrails(ctx context.Context, tx meta.Tx, scope audience.Scope, id audience.ID, req audience.RunRequest, now time.Time) error {
+func WithinGuardrails(ctx context.Context, runs meta.Runs, scope audience.Scope, id audience.ID, req audience.RunRequest, now time.Time) error {
 	if !req.Ingests() {
 		return nil
 	}
-	recent, err := tx.RunsSince(ctx, scope, now.Add(-guardrailSpan))
+	recent, err := runs.RunsSince(ctx, scope, now.Add(-guardrailSpan))
 	if err != nil {
 		return err
 	}

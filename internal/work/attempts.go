@@ -64,7 +64,7 @@ func (s *Service) suspect(ctx context.Context, id string) (done func(), err erro
 
 // takeUp opens an attempt in the transaction that takes the lease, unless a process died of the work before: suspect opens
 // that one.
-func (s *Service) takeUp(ctx context.Context, tx meta.Tx, id string) (meta.Attempt, error) {
+func (s *Service) takeUp(ctx context.Context, tx meta.LeasesTx, id string) (meta.Attempt, error) {
 	a, err := tx.Attempt(ctx, id)
 	if err == nil && a.Deaths == 0 {
 		err = tx.OpenAttempt(ctx, id, s.cfg.Worker)

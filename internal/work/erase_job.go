@@ -357,7 +357,7 @@ func (s *Service) openIdentity(e *audience.Erasure) (who audience.ErasedIdentity
 }
 
 // eraseKey returns whom the run of an erasure takes out.
-func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run) (key profile.Key, err error) {
+func (s *Service) eraseKey(ctx context.Context, r meta.Erasures, run *audience.Run) (key profile.Key, err error) {
 	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
 	if err != nil {
 		return key, err
@@ -370,7 +370,7 @@ func (s *Service) eraseKey(ctx context.Context, r meta.Reader, run *audience.Run
 }
 
 // suppressed returns the identities whose rows a run is to reject.
-func (s *Service) suppressed(ctx context.Context, r meta.Reader, run *audience.Run) (map[profile.Key]bool, error) {
+func (s *Service) suppressed(ctx context.Context, r meta.Erasures, run *audience.Run) (map[profile.Key]bool, error) {
 	if !s.cfg.SuppressErased || !run.Request.Traits().ReadsFiles() {
 		return nil, nil
 	}
@@ -378,7 +378,7 @@ func (s *Service) suppressed(ctx context.Context, r meta.Reader, run *audience.R
 }
 
 // erasedKeys returns the identities that were erased from a sandbox, or are being erased.
-func erasedKeys(ctx context.Context, r meta.Reader, scope audience.Scope) (map[profile.Key]bool, error) {
+func erasedKeys(ctx context.Context, r meta.Erasures, scope audience.Scope) (map[profile.Key]bool, error) {
 	list, err := r.ErasedIdentities(ctx, scope)
 	if err != nil {
 		return nil, err

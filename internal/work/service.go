@@ -24,6 +24,20 @@ import (
 	"roster/internal/webhook"
 )
 
+// Store is what a worker needs of the metadata store.
+type Store interface {
+	meta.Updater
+	meta.Progress
+	meta.Tenants
+	meta.Audiences
+	meta.Upkeep
+	meta.Runs
+	meta.Leases
+	meta.Webhooks
+	meta.Clients // whose labels say what a webhook is told
+	meta.Erasures
+}
+
 // Pipeline does runs and maintenance; see ingest.Pipeline.
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
@@ -48,7 +62,7 @@ type Courier interface {
 
 // Config is what a Service works with.
 type Config struct {
-	Store    meta.Store
+	Store    Store
 	Jobs     *job.Outbox // that of the use cases in the same process, if there are any
 	Pipeline Pipeline
 	Lake     Lake

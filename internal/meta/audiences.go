@@ -1,0 +1,110 @@
+package meta
+
+import (
+	"context"
+	"time"
+
+	"roster/internal/audience"
+)
+
+// Audiences reads audiences.
+type Audiences interface {
+	Audience(ctx context.Context, scope audience.Scope, id audience.ID) (audience.Audience, error)
+	// AudienceByNum finds an audience by its number, for the profile store's answers; ErrNotFound when it is deleted.
+	AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error)
+	// Audiences lists the audiences that the query selects; total counts those that its filters let through.
+	Audiences(ctx context.Context, scope audience.Scope, q AudienceQuery) (list []audience.Audience, total int, err error)
+	// AudienceByFlow finds an audience by its flowId (FlowID).
+	AudienceByFlow(ctx context.Context, scope audience.Scope, flowID string) (audience.Audience, error)
+	// AudiencesByID finds those of the audiences that exist, in no order.
+	AudiencesByID(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Audience, error)
+	// Labels returns the labels that audiences of a sandbox have, in order.
+	Labels(ctx context.Context, scope audience.Scope) ([]string, error)
+}
+
+// AudiencesTx changes audiences in a transaction.
+type AudiencesTx interface {
+	Audiences
+	// UpdateAudience stores Name, Description, Fields, Labels, Tags, TTLDays, Guards, State, Schedule with NextRunAt,
+	// ScheduleTried and ScheduleNote, Source, KeepRejectedRows, NoPayload, UpdatedBy and UpdatedAt. A DuplicateError says that
+	// another audience of the sandbox has the Name.
+	UpdateAudience(ctx context.Context, a audience.Audience) error
+	// DeleteAudience hides the audience and all its runs from every read, frees its names, and records it as to
+	// be swept. A PROCESSING run of it ends: its worker's next SaveRun is ErrStale.
+	DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error
+}
+
+// Upkeep says which audiences are due: for maintenance, by their schedules, or for the removal of what they left.
+type Upkeep interface {
+	// Unmaintained lists the audiences that have had a run and whose maintenance last ended at or before that time
+	// or never did, those that wait longest first.
+	Unmaintained(ctx context.Context, before time.Time, limit int) ([]audience.Audience, error)
+	// Scheduled lists the numbers of the audiences whose NextRunAt is set and has come, the oldest first.
+	Scheduled(ctx context.Context, now time.Time, limit int) ([]uint32, error)
+	// Unswept lists deleted audiences whose data still has to be removed.
+	Unswept(ctx context.Context) ([]DeletedAudience, error)
+}
+
+// UpkeepTx records what was done for audiences that were due in a transaction.
+type UpkeepTx interface {
+	Upkeep
+	// MarkScheduled stores NextRunAt, ScheduleTried and ScheduleNote.
+	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried, note string) error
+	// MarkMaintained stores MaintainedAt.
+	MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error
+	// MarkSwept says that the data of a deleted audience is removed (ErrNotFound when it is not deleted).
+	MarkSwept(ctx context.Context, id audience.ID) error
+}
+
+// DeletedAudience is what a sweep needs to know of a deleted audience.
+type DeletedAudience struct {
+	ID         audience.ID
+	Num        uint32
+	SandboxNum uint32
+	Scope      audience.Scope
+}
+
+// AudienceQuery selects and orders the audiences of a sandbox.
+type AudienceQuery struct {
+	Limit  int
+	Offset int // of the first one wanted, counted from After
+	// SortBy is SortCreated, which is the default, SortUpdated or SortName. Ties are broken by ID. Descending turns it
+	// all round.
+	SortBy     string
+	Descending bool
+	// After is the place that the list goes on after; nil begins it. A list that is read from place to place holds
+	// every audience that was there all the time exactly once, whatever is created and deleted meanwhile.
+	After *AudiencePlace
+	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
+	NameContains, DescriptionContains string
+	Filters                           []AudienceFilter
+	// SeenBy leaves out the audiences with a label that is not among the grants; nil leaves out none.
+	SeenBy *audience.Grants
+	// NoTotal leaves the counting out; the total is 0 then.
+	NoTotal bool
+}
+
+// What audiences can be sorted by.
+const (
+	SortCreated = "createdAt"
+	SortUpdated = "updatedAt"
+	SortName    = "name" // ignoring case
+)
+
+// AudiencePlace is where an audience stands in a list: its ID and what the list is sorted by.
+type AudiencePlace struct {
+	At   time.Time // of SortCreated and SortUpdated
+	Name string    // of SortName
+	ID   audience.ID
+}
+
+// AudienceFilter is a property that audiences must have: one of AudienceProperties, with that very value.
+type AudienceFilter struct {
+	Property string
+	Value    string
+}
+
+// AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
+// without one; type is audience.TypeExternal of all audiences; entityType is the class of the members, audience.EntityPeople or
+// audience.EntityAccounts; labels and tags ask for one label or tag among others.
+var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "audienceType", "entityType", "lifecycleState", "createdBy", "labels", "tags"}
