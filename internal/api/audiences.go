@@ -10,7 +10,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // Audiences submits, reads, changes and deletes audiences.
@@ -18,7 +17,7 @@ type Audiences interface {
 	Submit(ctx context.Context, a audience.Actor, d control.Draft) (audience.Task, error)
 	Task(ctx context.Context, a audience.Actor, id audience.TaskID) (audience.Task, error)
 	Audience(ctx context.Context, a audience.Actor, id audience.ID) (audience.Audience, error)
-	Audiences(ctx context.Context, a audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error)
+	Audiences(ctx context.Context, a audience.Actor, q audience.AudienceQuery) ([]audience.Audience, int, error)
 	AudiencesByID(ctx context.Context, a audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error)
 	UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p control.Patch) (audience.Audience, error)
 	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error
@@ -172,17 +171,17 @@ const (
 func (s *server) listAudiences(c *call) (answer, error) {
 	q := c.query()
 	limit, offset := q.limit(defaultAudiences, maxAudiences), q.start()
-	want := meta.AudienceQuery{Limit: limit, Offset: offset, NameContains: q.Get("name")}
+	want := audience.AudienceQuery{Limit: limit, Offset: offset, NameContains: q.Get("name")}
 	if status := q.Get("status"); status != "" {
 		q.problems.State("status", audience.State(status))
-		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "lifecycleState", Value: status})
+		want.Filters = append(want.Filters, audience.AudienceFilter{Property: "lifecycleState", Value: status})
 	}
 	if of := q.Get("audienceType"); of != "" {
-		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "audienceType", Value: of})
+		want.Filters = append(want.Filters, audience.AudienceFilter{Property: "audienceType", Value: of})
 	}
 	for _, by := range []struct{ parameter, property string }{{"label", "labels"}, {"tag", "tags"}} {
 		for _, value := range q.Values[by.parameter] {
-			want.Filters = append(want.Filters, meta.AudienceFilter{Property: by.property, Value: value})
+			want.Filters = append(want.Filters, audience.AudienceFilter{Property: by.property, Value: value})
 		}
 	}
 	if err := q.problems.Err(); err != nil {

@@ -7,12 +7,11 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 // AuditLog reads the audit log.
 type AuditLog interface {
-	Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error)
+	Audit(ctx context.Context, a audience.Actor, q audience.AuditQuery) ([]audience.AuditEntry, error)
 }
 
 // Pages of the audit log.
@@ -33,12 +32,12 @@ type auditCursor struct {
 // audit answers a page of the audit log.
 func (s *server) audit(c *call) (answer, error) {
 	q := c.query()
-	var after *meta.AuditPlace
+	var after *audience.AuditPlace
 	var from auditCursor
 	if auditPages.read(q, &from) {
-		after = &meta.AuditPlace{At: time.UnixMicro(from.At), ID: from.ID}
+		after = &audience.AuditPlace{At: time.UnixMicro(from.At), ID: from.ID}
 	}
-	want := meta.AuditQuery{Sandbox: q.Get("sandbox"), ClientID: q.Get("clientId"), RequestID: q.Get("requestId"), Object: q.Get("object"),
+	want := audience.AuditQuery{Sandbox: q.Get("sandbox"), ClientID: q.Get("clientId"), RequestID: q.Get("requestId"), Object: q.Get("object"),
 		Action: audience.Action(q.Get("action")), Outcome: q.outcome(), Since: q.instant("since"), Until: q.instant("until"), After: after}
 	limit := q.limit(defaultAudit, maxAudit)
 	for _, name := range []string{"sandbox", "clientId", "requestId", "object", "action"} {

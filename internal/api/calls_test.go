@@ -15,7 +15,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // sample is the seed's audience as it is answered, without what tells one answer from another.
@@ -118,7 +117,7 @@ func TestReadAudiences(t *testing.T) {
 	if want := (client.Page{Limit: 1, Count: 1, TotalCount: 3, Next: "2"}); list.Page != want || list.Audiences[0].AudienceMeta == nil {
 		t.Errorf("%+v", list)
 	}
-	if got := last[meta.AudienceQuery](t, w.service); !reflect.DeepEqual(got, meta.AudienceQuery{Limit: 1, Offset: 1}) {
+	if got := last[audience.AudienceQuery](t, w.service); !reflect.DeepEqual(got, audience.AudienceQuery{Limit: 1, Offset: 1}) {
 		t.Errorf("%+v", got)
 	}
 	if page := ok[client.AudienceList](t, w.do("GET", external+"?limit=1&start=2", ""), 200).Page; page.Next != "" {
@@ -241,20 +240,20 @@ func TestListRuns(t *testing.T) {
 	if len(list.Runs) != 1 || list.Page != (client.Page{Limit: 20, Count: 1, TotalCount: 1}) {
 		t.Errorf("%+v", list)
 	}
-	for query, want := range map[string]meta.RunQuery{
+	for query, want := range map[string]audience.RunQuery{
 		"":                           {Limit: 20, SortBy: "createdAt", Descending: true},
 		"?limit=40&start=40":         {Limit: 40, Offset: 40, SortBy: "createdAt", Descending: true},
 		"?sortBy=-ingestionTime":     {Limit: 20, SortBy: "createdAt", Descending: true},
 		"?sortBy=createdAt":          {Limit: 20, SortBy: "createdAt"},
 		"?sortBy=-name":              {Limit: 20, SortBy: "name", Descending: true},
-		"?property=status%21=FAILED": {Limit: 20, SortBy: "createdAt", Descending: true, Filters: []meta.RunFilter{{Property: "status", Op: "!=", Value: "FAILED"}}},
-		"?property=name=containsloyal%20list&property=name!=contains%20x": {Limit: 20, SortBy: "createdAt", Descending: true, Filters: []meta.RunFilter{
+		"?property=status%21=FAILED": {Limit: 20, SortBy: "createdAt", Descending: true, Filters: []audience.RunFilter{{Property: "status", Op: "!=", Value: "FAILED"}}},
+		"?property=name=containsloyal%20list&property=name!=contains%20x": {Limit: 20, SortBy: "createdAt", Descending: true, Filters: []audience.RunFilter{
 			{Property: "name", Op: "=contains", Value: "loyal list"}, {Property: "name", Op: "!=contains", Value: "x"}}},
-		"?property=ingestionTime%3E=1749324248&property=createdAt%3C1749324249999": {Limit: 20, SortBy: "createdAt", Descending: true, Filters: []meta.RunFilter{
+		"?property=ingestionTime%3E=1749324248&property=createdAt%3C1749324249999": {Limit: 20, SortBy: "createdAt", Descending: true, Filters: []audience.RunFilter{
 			{Property: "createdAt", Op: ">=", Value: "1749324248"}, {Property: "createdAt", Op: "<", Value: "1749324249"}}},
 	} {
 		ok[client.RunList](t, w.do("GET", path+query, ""), 200)
-		if got := last[meta.RunQuery](t, w.service); !reflect.DeepEqual(got, want) {
+		if got := last[audience.RunQuery](t, w.service); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", query, got, want)
 		}
 	}

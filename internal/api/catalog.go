@@ -8,7 +8,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // The catalog shows datasets and runs as AEP's catalog service does (contract, section 5): maps by id. It only reads.
@@ -50,9 +49,9 @@ type observableSchema struct {
 func (s *server) listDatasets(c *call) (answer, error) {
 	q := c.query()
 	// aepp counts from 1, others from 0. Whoever counts from 0 gets the last dataset of the page before once more.
-	want := meta.AudienceQuery{Limit: q.limit(defaultCatalog, maxCatalog), Offset: max(0, q.start()-1), NoTotal: true, SortBy: meta.SortCreated}
+	want := audience.AudienceQuery{Limit: q.limit(defaultCatalog, maxCatalog), Offset: max(0, q.start()-1), NoTotal: true, SortBy: audience.SortCreated}
 	if name := q.Get("name"); name != "" {
-		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "name", Value: name})
+		want.Filters = append(want.Filters, audience.AudienceFilter{Property: "name", Value: name})
 	}
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
@@ -99,7 +98,7 @@ func datasetBody(a *audience.Audience, sandbox *audience.Sandbox) dataset {
 		Name: a.Name, Description: a.Description, Version: "1.0", ImsOrg: a.Scope.Org, SandboxID: sandbox.ID,
 		Created: a.CreatedAt.UnixMilli(), Updated: a.UpdatedAt.UnixMilli(), CreatedClient: a.CreatedBy, CreatedUser: a.CreatedBy, UpdatedUser: a.UpdatedBy,
 		Tags: map[string][]string{"adobe/pqs/table": {id}, "adobe/siphon/table/format": {"iceberg"}, "unifiedProfile": enabled, "unifiedIdentity": {"enabled:false"},
-			"flowId": {meta.FlowID(a.ID)}},
+			"flowId": {audience.FlowID(a.ID)}},
 		Classification: map[string]string{"dataBehavior": "record"}, FileDescription: map[string]string{"format": "parquet"},
 		ViewID: id, Files: "@/dataSetFiles?dataSetId=" + id, State: string(a.State), ObservableSchema: schema,
 		Extensions: map[string]any{"adobe_lakeHouse": map[string]any{"metrics": map[string]int64{"rowCount": a.Members}}},
@@ -156,7 +155,7 @@ func (s *server) listBatches(c *call) (answer, error) {
 	}
 	want := control.FlowRunQuery{Limit: maxCatalog + 1}
 	if id := q.Get("dataSet"); id != "" {
-		want.FlowID = meta.FlowID(audience.ID(strings.ToLower(id)))
+		want.FlowID = audience.FlowID(audience.ID(strings.ToLower(id)))
 	}
 	nothing := false
 	if asked := q.Get("status"); asked != "" {
@@ -193,7 +192,7 @@ func (s *server) listBatches(c *call) (answer, error) {
 			break
 		}
 		next := &runs[maxCatalog]
-		want.From = &meta.RunPlace{At: next.CreatedAt, Seq: next.Seq, ID: next.ID}
+		want.From = &audience.RunPlace{At: next.CreatedAt, Seq: next.Seq, ID: next.ID}
 	}
 	return answer{http.StatusOK, body}, nil
 }

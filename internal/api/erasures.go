@@ -8,14 +8,13 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // Erasures erases people.
 type Erasures interface {
 	Erase(ctx context.Context, a audience.Actor, who control.IdentityRef) (audience.Erasure, error)
 	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
-	Erasures(ctx context.Context, a audience.Actor, after *meta.ErasurePlace, limit int) ([]audience.Erasure, error)
+	Erasures(ctx context.Context, a audience.Actor, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error)
 }
 
 // defaultErasures is the size of a page of erasures.
@@ -40,9 +39,9 @@ func (s *server) erase(c *call) (answer, error) {
 
 func (s *server) listErasures(c *call) (answer, error) {
 	q := c.query()
-	var after *meta.ErasurePlace
+	var after *audience.ErasurePlace
 	if at, id, ok := q.timePlace(); ok {
-		after = &meta.ErasurePlace{At: at, ID: audience.ErasureID(id)}
+		after = &audience.ErasurePlace{At: at, ID: audience.ErasureID(id)}
 	}
 	limit := q.limit(defaultErasures, control.MaxErasures)
 	if err := q.problems.Err(); err != nil {

@@ -5,7 +5,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // What the fake of the use cases knows of erasures. otherID is one that ended, taskID one that has not.
@@ -45,7 +44,7 @@ func (f *fake) Erasure(_ context.Context, _ audience.Actor, id audience.ErasureI
 	return stagedErasure(id), nil
 }
 
-func (f *fake) Erasures(_ context.Context, _ audience.Actor, after *meta.ErasurePlace, limit int) (list []audience.Erasure, err error) {
+func (f *fake) Erasures(_ context.Context, _ audience.Actor, after *audience.ErasurePlace, limit int) (list []audience.Erasure, err error) {
 	for range min(limit, 3) {
 		list = append(list, stagedErasure(otherID))
 	}

@@ -6,7 +6,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // What the fake of the use cases knows of API clients and of the audit log.
@@ -69,7 +68,7 @@ func (f *fake) NewClientSecret(_ context.Context, _ audience.Actor, id string, o
 	return c, "a new secret", err
 }
 
-func (f *fake) Audit(_ context.Context, a audience.Actor, q meta.AuditQuery) (list []audience.AuditEntry, err error) {
+func (f *fake) Audit(_ context.Context, a audience.Actor, q audience.AuditQuery) (list []audience.AuditEntry, err error) {
 	for range min(q.Limit, 3) {
 		list = append(list, audience.AuditEntry{ID: absentID, Org: org, Sandbox: "prod", At: testNow, ClientID: a.ClientID, RequestID: a.RequestID,
 			Action: audience.AudienceUpdate, Object: audienceID, Outcome: audience.Done, Before: map[string]any{"ttlInDays": 30}, After: map[string]any{"ttlInDays": 40}})

@@ -11,7 +11,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // flowRun answers one run of a flow, as a list of one.
@@ -80,7 +79,7 @@ func (s *server) listFlowRuns(c *call) (answer, error) {
 func (s *server) readFlowRuns(c *call, from *flowRunsFrom, body *client.FlowRunList) (more bool, err error) {
 	want := control.FlowRunQuery{Limit: from.Limit + 1, FlowID: from.Flow, Name: from.Name, Statuses: statusesWith(from.State)}
 	if from.Run != "" {
-		want.From = &meta.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq, ID: from.Run}
+		want.From = &audience.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq, ID: from.Run}
 	}
 	runs, err := s.Service.FlowRuns(c.Context(), c.actor, want)
 	if err != nil {

@@ -10,13 +10,12 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // Flows shows audiences and their runs as flows.
 type Flows interface {
 	Flow(ctx context.Context, a audience.Actor, flowID string) (control.Flow, error)
-	Flows(ctx context.Context, a audience.Actor, name string, after *meta.AudiencePlace, limit int) ([]control.Flow, error)
+	Flows(ctx context.Context, a audience.Actor, name string, after *audience.AudiencePlace, limit int) ([]control.Flow, error)
 	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)
 	FlowRuns(ctx context.Context, a audience.Actor, q control.FlowRunQuery) ([]audience.Run, error)
 }
@@ -93,9 +92,9 @@ func (s *server) flowsOf(c *call, from *flowsFrom) (list []control.Flow, more bo
 	case from.ByID:
 		return s.flowsByID(c, from)
 	}
-	var after *meta.AudiencePlace
+	var after *audience.AudiencePlace
 	if from.ID != "" {
-		after = &meta.AudiencePlace{At: time.UnixMicro(from.At), ID: from.ID}
+		after = &audience.AudiencePlace{At: time.UnixMicro(from.At), ID: from.ID}
 	}
 	list, err = s.Service.Flows(c.Context(), c.actor, from.Name, after, from.Limit+1)
 	if err != nil || len(list) <= from.Limit {
@@ -182,7 +181,7 @@ const (
 func flowBody(f *control.Flow) client.Flow {
 	a := &f.Audience
 	b := client.Flow{
-		ID: meta.FlowID(a.ID), Name: a.Name, Description: a.Description, State: "disabled", Version: "1.0", Etag: a.Etag(), AudienceID: string(a.ID),
+		ID: audience.FlowID(a.ID), Name: a.Name, Description: a.Description, State: "disabled", Version: "1.0", Etag: a.Etag(), AudienceID: string(a.ID),
 		FlowSpec: client.ConnectionSpec{ID: specCloudFlow, Version: specVersion}, SourceConnectionIDs: []string{}, TargetConnectionIDs: []string{},
 		InheritedAttributes: client.FlowInherited{
 			Properties:        client.FlowProperties{IsSourceFlow: true},

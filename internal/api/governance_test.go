@@ -10,7 +10,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 func TestClients(t *testing.T) {
@@ -85,8 +84,8 @@ func TestAudit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	page := ok[client.AuditLog](t, w.do("GET", "/roster/audit?limit=2&clientId=c&requestId=r&object=o&action=audience.update&outcome=refused&sandbox=prod&since=1&until=1749624273000", ""), 200)
-	q := last[meta.AuditQuery](t, w.service)
-	want := meta.AuditQuery{Limit: 3, Sandbox: "prod", ClientID: "c", RequestID: "r", Object: "o", Action: audience.AudienceUpdate, Outcome: audience.Refused,
+	q := last[audience.AuditQuery](t, w.service)
+	want := audience.AuditQuery{Limit: 3, Sandbox: "prod", ClientID: "c", RequestID: "r", Object: "o", Action: audience.AudienceUpdate, Outcome: audience.Refused,
 		Since: time.Unix(1, 0).UTC(), Until: time.Unix(1749624273, 0).UTC()}
 	if !reflect.DeepEqual(q, want) {
 		t.Errorf("%+v", q)
@@ -95,7 +94,7 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%+v", page)
 	}
 	page = ok[client.AuditLog](t, w.do("GET", "/roster/audit?start="+page.Page.Next, ""), 200)
-	if q := last[meta.AuditQuery](t, w.service); q.After == nil || q.After.ID != absentID || q.After.At.UnixMicro() != testNow.UnixMicro() {
+	if q := last[audience.AuditQuery](t, w.service); q.After == nil || q.After.ID != absentID || q.After.At.UnixMicro() != testNow.UnixMicro() {
 		t.Errorf("%+v", q.After)
 	}
 	if page.Page.Next != "" || page.Page.Count != 3 {

@@ -10,7 +10,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 func TestExtendTTL(t *testing.T) {
@@ -41,7 +40,7 @@ func TestFlow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	list := ok[client.FlowList](t, w.do("GET", "/data"+flowservice+"/flows/"+flowID, ""), 200)
-	want := client.Flow{ID: meta.FlowID(audienceID), Name: "Sample external audience", Description: "A sample version of an external audience", State: "enabled", Version: "1.0",
+	want := client.Flow{ID: audience.FlowID(audienceID), Name: "Sample external audience", Description: "A sample version of an external audience", State: "enabled", Version: "1.0",
 		Etag: w.service.audience.Etag(), AudienceID: audienceID, FlowSpec: client.ConnectionSpec{ID: specCloudFlow, Version: "1.0"},
 		SourceConnectionIDs: []string{connID}, TargetConnectionIDs: []string{},
 		InheritedAttributes: client.FlowInherited{Properties: client.FlowProperties{IsSourceFlow: true}, SourceConnections: []client.FlowSource{{ID: connID}},

@@ -13,12 +13,11 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // Repeats keeps the answers of requests with an Idempotency-Key.
 type Repeats interface {
-	Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (meta.Answer, bool, error)
+	Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (audience.Answer, bool, error)
 	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
 	Refused(ctx context.Context, a audience.Actor, key string) error
 }

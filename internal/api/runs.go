@@ -11,14 +11,13 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 // Runs starts and reads runs.
 type Runs interface {
 	StartRun(ctx context.Context, a audience.Actor, id audience.ID, r audience.RunRequest) (audience.Run, error)
 	Run(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, error)
-	Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error)
+	Runs(ctx context.Context, a audience.Actor, id audience.ID, q audience.RunQuery) ([]audience.Run, int, error)
 	ExtendTTL(ctx context.Context, a audience.Actor, id audience.ID) (audience.Run, error)
 }
 
@@ -157,7 +156,7 @@ type runCursor struct {
 
 // runStart reads where a page of runs begins: behind the page before or, as older clients have it, at an offset. It returns how
 // many runs come before.
-func (q *query) runStart(want *meta.RunQuery) (seen int) {
+func (q *query) runStart(want *audience.RunQuery) (seen int) {
 	if list := q.Values["start"]; len(list) == 1 {
 		if _, err := strconv.ParseInt(list[0], 10, 32); err == nil {
 			want.Offset = q.start()
@@ -166,7 +165,7 @@ func (q *query) runStart(want *meta.RunQuery) (seen int) {
 	}
 	var from runCursor
 	if runPages.read(q, &from) {
-		want.After = &meta.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq}
+		want.After = &audience.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq}
 	}
 	return from.Seen
 }
@@ -177,7 +176,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 		return answer{}, err
 	}
 	q := c.query()
-	want := meta.RunQuery{SortBy: "createdAt", Descending: true}
+	want := audience.RunQuery{SortBy: "createdAt", Descending: true}
 	want.Limit = q.limit(defaultRuns, maxRuns)
 	seen := q.runStart(&want)
 	if by := q.Get("sortBy"); q.Has("sortBy") {
@@ -226,13 +225,13 @@ var (
 )
 
 // runFilter reads a condition such as status!=FAILED, name=containsloyal or createdAt>=1749324248.
-func runFilter(q *query, text string) meta.RunFilter {
+func runFilter(q *query, text string) audience.RunFilter {
 	property, op, value, ok := cutFilter(text, slices.Concat(runTexts, runTimes))
 	if !ok {
 		q.problems.Add("property", "must be a property, an operator and a value, such as status=SUCCESS")
-		return meta.RunFilter{}
+		return audience.RunFilter{}
 	}
-	f := meta.RunFilter{Property: property, Op: string(op), Value: strings.TrimSpace(value)}
+	f := audience.RunFilter{Property: property, Op: string(op), Value: strings.TrimSpace(value)}
 	operators := runTexts
 	if property == "ingestionTime" || property == "createdAt" {
 		f.Property, operators = "createdAt", runTimes

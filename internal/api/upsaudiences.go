@@ -12,15 +12,14 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 	"roster/internal/web"
 )
 
 // audienceSorts are the attributes that /core/ups/audiences can be sorted by.
 var audienceSorts = []struct{ attribute, by string }{
-	{"name", meta.SortName},
-	{"createEpoch", meta.SortCreated}, {"creationTime", meta.SortCreated},
-	{"updateEpoch", meta.SortUpdated}, {"updateTime", meta.SortUpdated},
+	{"name", audience.SortName},
+	{"createEpoch", audience.SortCreated}, {"creationTime", audience.SortCreated},
+	{"updateEpoch", audience.SortUpdated}, {"updateTime", audience.SortUpdated},
 }
 
 // audiencePages are those of /core/ups/audiences.
@@ -36,12 +35,12 @@ type audienceCursor struct {
 }
 
 // cursorAfter is the cursor of the page after one that ends with an audience.
-func cursorAfter(a *audience.Audience, q meta.AudienceQuery, total int) audienceCursor {
+func cursorAfter(a *audience.Audience, q audience.AudienceQuery, total int) audienceCursor {
 	c := audienceCursor{Total: total, ID: a.ID}
 	switch q.SortBy {
-	case meta.SortName:
+	case audience.SortName:
 		c.Name = a.Name
-	case meta.SortUpdated:
+	case audience.SortUpdated:
 		c.At = a.UpdatedAt.UnixMicro()
 	default:
 		c.At = a.CreatedAt.UnixMicro()
@@ -82,7 +81,7 @@ func (s *server) listUPSAudiences(c *call) (answer, error) {
 }
 
 // audiences reads which audiences are asked for. total is how many there are when NoTotal of the query is set.
-func (q *query) audiences() (want meta.AudienceQuery, total int) {
+func (q *query) audiences() (want audience.AudienceQuery, total int) {
 	start, page := q.Values["start"], uint64(0)
 	var from audienceCursor
 	number := false
@@ -91,7 +90,7 @@ func (q *query) audiences() (want meta.AudienceQuery, total int) {
 		page, number = n, err == nil
 	}
 	if !number && audiencePages.read(q, &from) {
-		want.NoTotal, want.After = true, &meta.AudiencePlace{At: time.UnixMicro(from.At), Name: from.Name, ID: from.ID}
+		want.NoTotal, want.After = true, &audience.AudiencePlace{At: time.UnixMicro(from.At), Name: from.Name, ID: from.ID}
 	}
 	want.Limit, want.NameContains, want.DescriptionContains = q.limit(defaultAudiences, maxAudiences), q.Get("name"), q.Get("description")
 	want.Offset = int(page) * want.Limit
@@ -101,10 +100,10 @@ func (q *query) audiences() (want meta.AudienceQuery, total int) {
 			q.problems.Add("property", "%.100q must be an attribute, == and a value", p)
 			continue
 		}
-		want.Filters = append(want.Filters, meta.AudienceFilter{Property: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+		want.Filters = append(want.Filters, audience.AudienceFilter{Property: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
 	if entity := q.Get("entityType"); entity != "" {
-		want.Filters = append(want.Filters, meta.AudienceFilter{Property: "entityType", Value: entity})
+		want.Filters = append(want.Filters, audience.AudienceFilter{Property: "entityType", Value: entity})
 	}
 	want.SortBy, want.Descending = q.audienceSort()
 	return want, from.Total
@@ -114,7 +113,7 @@ func (q *query) audiences() (want meta.AudienceQuery, total int) {
 func (q *query) audienceSort() (by string, descending bool) {
 	text := q.Get("sort")
 	if text == "" {
-		return meta.SortCreated, true
+		return audience.SortCreated, true
 	}
 	attribute, direction, _ := strings.Cut(text, ":")
 	known := make([]string, len(audienceSorts))
@@ -124,7 +123,7 @@ func (q *query) audienceSort() (by string, descending bool) {
 		}
 	}
 	q.problems.Add("sort", "%.100q must be one of %s followed by :asc or :desc", text, strings.Join(known, ", "))
-	return meta.SortCreated, true
+	return audience.SortCreated, true
 }
 
 // onward is the query of the page that begins at start.
@@ -273,7 +272,7 @@ func upsAudience(a *audience.Audience, sandbox *audience.Sandbox) client.UPSAudi
 		ImsOrgID:  a.Scope.Org,
 		Sandbox:   client.UPSSandbox{SandboxID: sandbox.ID, SandboxName: sandbox.Name, Type: sandbox.Type, Default: sandbox.Default},
 		DatasetID: string(a.ID), Labels: append([]string{}, a.Labels...), Tags: append([]string{}, a.Tags...), TTLInDays: a.TTLDays,
-		LinkedAudienceRef: client.UPSFlowRef{FlowID: meta.FlowID(a.ID)},
+		LinkedAudienceRef: client.UPSFlowRef{FlowID: audience.FlowID(a.ID)},
 		CreationTime:      a.CreatedAt.UnixMilli(), UpdateTime: a.UpdatedAt.UnixMilli(),
 		CreateEpoch: epoch(a.CreatedAt), UpdateEpoch: epoch(a.UpdatedAt), CreatedBy: a.CreatedBy,
 		Etag: a.Etag(), Dependents: []string{}, Dependencies: []string{}, AudienceMeta: audienceMeta(a),

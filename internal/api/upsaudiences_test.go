@@ -12,7 +12,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // sampleUPSAudience is the world's audience, as it is told.
@@ -28,7 +27,7 @@ const sampleUPSAudience = `{"id":"` + audienceID + `","audienceId":"` + audience
 // told is sampleUPSAudience with what is computed.
 func (w *world) told() string {
 	etag, _ := json.Marshal(w.service.audience.Etag())
-	return strings.NewReplacer("FLOW", meta.FlowID(audienceID), "ETAG", string(etag)).Replace(sampleUPSAudience)
+	return strings.NewReplacer("FLOW", audience.FlowID(audienceID), "ETAG", string(etag)).Replace(sampleUPSAudience)
 }
 
 func TestReadUPSAudience(t *testing.T) {
@@ -63,20 +62,20 @@ func TestListUPSAudiences(t *testing.T) {
 	if want := `{"children":[` + w.told() + `],"_page":{"totalCount":3,"pageSize":1},"_links":{}}` + "\n"; rec.Code != 200 || rec.Body.String() != want {
 		t.Errorf("%d\n got %s\nwant %s", rec.Code, rec.Body, want)
 	}
-	if got, want := last[meta.AudienceQuery](t, w.service), (meta.AudienceQuery{Limit: 61, SortBy: meta.SortCreated, Descending: true,
-		Filters: []meta.AudienceFilter{{Property: "entityType", Value: "_xdm.context.profile"}}}); !reflect.DeepEqual(got, want) {
+	if got, want := last[audience.AudienceQuery](t, w.service), (audience.AudienceQuery{Limit: 61, SortBy: audience.SortCreated, Descending: true,
+		Filters: []audience.AudienceFilter{{Property: "entityType", Value: "_xdm.context.profile"}}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	for query, want := range map[string]meta.AudienceQuery{
-		"?start=0":                       {Limit: 21, SortBy: meta.SortCreated, Descending: true},
-		"?start=3&limit=7&sort=name:asc": {Limit: 8, Offset: 21, SortBy: meta.SortName},
-		"?sort=createEpoch:asc":          {Limit: 21, SortBy: meta.SortCreated},
-		"?sort=updateTime:desc":          {Limit: 21, SortBy: meta.SortUpdated, Descending: true},
-		"?name=Shop%20A&description=100%25&property=name==a==b&property=lifecycleState==draft": {Limit: 21, SortBy: meta.SortCreated, Descending: true,
-			NameContains: "Shop A", DescriptionContains: "100%", Filters: []meta.AudienceFilter{{Property: "name", Value: "a==b"}, {Property: "lifecycleState", Value: "draft"}}},
+	for query, want := range map[string]audience.AudienceQuery{
+		"?start=0":                       {Limit: 21, SortBy: audience.SortCreated, Descending: true},
+		"?start=3&limit=7&sort=name:asc": {Limit: 8, Offset: 21, SortBy: audience.SortName},
+		"?sort=createEpoch:asc":          {Limit: 21, SortBy: audience.SortCreated},
+		"?sort=updateTime:desc":          {Limit: 21, SortBy: audience.SortUpdated, Descending: true},
+		"?name=Shop%20A&description=100%25&property=name==a==b&property=lifecycleState==draft": {Limit: 21, SortBy: audience.SortCreated, Descending: true,
+			NameContains: "Shop A", DescriptionContains: "100%", Filters: []audience.AudienceFilter{{Property: "name", Value: "a==b"}, {Property: "lifecycleState", Value: "draft"}}},
 	} {
 		ok[client.UPSAudienceList](t, w.do("GET", audiences+query, ""), 200)
-		if got := last[meta.AudienceQuery](t, w.service); !reflect.DeepEqual(got, want) {
+		if got := last[audience.AudienceQuery](t, w.service); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", query, got, want)
 		}
 	}
@@ -85,7 +84,7 @@ func TestListUPSAudiences(t *testing.T) {
 // TestPagesOfUPSAudiences reads on as clients do: with next as the start of the same call, and along the link.
 func TestPagesOfUPSAudiences(t *testing.T) {
 	t.Parallel()
-	for sort, place := range map[string]meta.AudiencePlace{
+	for sort, place := range map[string]audience.AudiencePlace{
 		"createEpoch:desc": {At: time.UnixMicro(1749324248000000), ID: audienceID},
 		"updateEpoch:asc":  {At: time.UnixMicro(1749624273000000), ID: audienceID},
 		"name:desc":        {At: time.UnixMicro(0), Name: "Sample external audience", ID: audienceID},
@@ -97,14 +96,14 @@ func TestPagesOfUPSAudiences(t *testing.T) {
 		if first.Page.PageSize != 1 || first.Page.TotalCount != 3 || first.Page.Next == "" || first.Links.Next == nil || len(first.Children) != 1 {
 			t.Fatalf("%+v", first)
 		}
-		want := last[meta.AudienceQuery](t, w.service)
+		want := last[audience.AudienceQuery](t, w.service)
 		want.After, want.NoTotal = &place, true
 		query.Set("start", first.Page.Next)
 		service, path, _ := strings.Cut(first.Links.Next.Href, "/audiences?start="+first.Page.Next+"&")
 		bare := url.Values{"limit": {"1"}, "start": {first.Page.Next}, "name": {"a&b"}, "property": {"type==ExternalSegment"}}
 		for _, next := range []string{query.Encode(), "start=" + first.Page.Next + "&" + path, bare.Encode()} {
 			list := ok[client.UPSAudienceList](t, w.do("GET", audiences+"?"+next, ""), 200)
-			if got := last[meta.AudienceQuery](t, w.service); !reflect.DeepEqual(got, want) || service != "@" {
+			if got := last[audience.AudienceQuery](t, w.service); !reflect.DeepEqual(got, want) || service != "@" {
 				t.Errorf("%s: %+v at %+v, want %+v at %+v", next, got, got.After, want, place)
 			}
 			if list.Page.TotalCount != 3 {

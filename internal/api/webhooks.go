@@ -8,7 +8,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // Webhooks administers webhooks.
@@ -19,7 +18,7 @@ type Webhooks interface {
 	UpdateWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID, p control.WebhookPatch) (audience.Webhook, error)
 	DeleteWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) error
 	TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error)
-	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error)
+	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error)
 }
 
 // defaultDeliveries is the size of a page of a webhook's log.
@@ -126,9 +125,9 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 		return answer{}, err
 	}
 	q := c.query()
-	var after *meta.DeliveryPlace
+	var after *audience.DeliveryPlace
 	if at, id, ok := q.timePlace(); ok {
-		after = &meta.DeliveryPlace{At: at, EventID: id}
+		after = &audience.DeliveryPlace{At: at, EventID: id}
 	}
 	limit := q.limit(defaultDeliveries, control.MaxDeliveries)
 	if err := q.problems.Err(); err != nil {

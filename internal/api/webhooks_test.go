@@ -9,7 +9,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 func TestWebhooks(t *testing.T) {
@@ -64,7 +63,7 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("%s", rec.Body)
 	}
 	page = ok[client.DeliveryLog](t, w.do("GET", webhooks+"/"+otherID+"/deliveries?start="+page.Page.Next, ""), 200)
-	if after := last[*meta.DeliveryPlace](t, w.service); after == nil || after.EventID != runID || after.At.UnixMicro() != testNow.UnixMicro() {
+	if after := last[*audience.DeliveryPlace](t, w.service); after == nil || after.EventID != runID || after.At.UnixMicro() != testNow.UnixMicro() {
 		t.Errorf("%+v", after)
 	}
 	if page.Page.Next != "" || page.Page.Count != 3 || page.Page.Limit != defaultDeliveries {

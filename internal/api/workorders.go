@@ -10,7 +10,6 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // Orders erases the people of work orders.
@@ -117,13 +116,13 @@ func (s *server) listWorkOrders(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.WorkOrderList{Results: []client.WorkOrder{}}
-	for after := (*meta.ErasurePlace)(nil); ; {
+	for after := (*audience.ErasurePlace)(nil); ; {
 		list, err := s.Service.Erasures(c.Context(), c.actor, after, control.MaxErasures)
 		if err != nil {
 			return answer{}, err
 		}
 		for i := range list {
-			after = &meta.ErasurePlace{At: list[i].CreatedAt, ID: list[i].ID}
+			after = &audience.ErasurePlace{At: list[i].CreatedAt, ID: list[i].ID}
 			if list[i].Progress.Order == nil {
 				continue
 			}

@@ -241,7 +241,7 @@ type fake struct {
 	next      *control.MemberPlace // after a member list
 	err       error                // of every call
 	panics    any
-	answers   map[string]meta.Answer // by Idempotency-Key
+	answers   map[string]audience.Answer // by Idempotency-Key
 
 	validation control.Validation
 }
@@ -257,7 +257,7 @@ func newFake() *fake {
 	}
 	return &fake{
 		audiences: []audience.Audience{a},
-		answers:   map[string]meta.Answer{},
+		answers:   map[string]audience.Answer{},
 		member: control.Member{Audience: audienceID, Identity: control.IdentityRef{ID: "ada@example.com", Namespace: "Email"}, Status: control.Realized,
 			Since: testNow, LastQualification: testNow, ValidUntil: testNow.Add(a.TTL()), Origin: &control.MemberOrigin{Run: runID, RunCreatedAt: testNow,
 				File: audience.PlannedFile{Path: "example.csv", Version: "v1"}, Line: 2}},
@@ -336,7 +336,7 @@ func (f *fake) Audience(_ context.Context, _ audience.Actor, id audience.ID) (au
 	return f.audience, absent("audience", id)
 }
 
-func (f *fake) Audiences(_ context.Context, _ audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error) {
+func (f *fake) Audiences(_ context.Context, _ audience.Actor, q audience.AudienceQuery) ([]audience.Audience, int, error) {
 	return f.audiences[:min(q.Limit, len(f.audiences))], 3, f.called(q)
 }
 
@@ -392,7 +392,7 @@ func (f *fake) Run(_ context.Context, _ audience.Actor, _ audience.ID, id audien
 	return f.run, absent("run", id)
 }
 
-func (f *fake) Runs(_ context.Context, _ audience.Actor, _ audience.ID, q meta.RunQuery) ([]audience.Run, int, error) {
+func (f *fake) Runs(_ context.Context, _ audience.Actor, _ audience.ID, q audience.RunQuery) ([]audience.Run, int, error) {
 	return []audience.Run{f.run}, 1, f.called(q)
 }
 
@@ -540,7 +540,7 @@ func (f *fake) Receipt(_ context.Context, _ audience.Actor, _ audience.ID, id au
 	return f.run, "file:///lake/a", absent("run", id)
 }
 
-func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string, _ audience.ID) (meta.Answer, bool, error) {
+func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string, _ audience.ID) (audience.Answer, bool, error) {
 	a, known := f.answers[key]
 	if begin, _, _ := strings.Cut(a.Request, control.WholeRequest); known && begin != request {
 		return a, false, audience.InvalidField(repeatHeader, "was another request's")
@@ -549,7 +549,7 @@ func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string
 }
 
 func (f *fake) Answered(_ context.Context, _ audience.Actor, key, request string, status int, body string) error {
-	f.answers[key] = meta.Answer{Request: request, Status: status, Body: body}
+	f.answers[key] = audience.Answer{Request: request, Status: status, Body: body}
 	return nil
 }
 

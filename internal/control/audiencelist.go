@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 // Limits of a list of audiences.
@@ -20,7 +19,7 @@ const (
 )
 
 // Audiences lists audiences and says how many the query finds in all. The zero query is the newest 20.
-func (s *Service) Audiences(ctx context.Context, a audience.Actor, q meta.AudienceQuery) ([]audience.Audience, int, error) {
+func (s *Service) Audiences(ctx context.Context, a audience.Actor, q audience.AudienceQuery) ([]audience.Audience, int, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, 0, err
 	}
@@ -36,12 +35,12 @@ func (s *Service) Audiences(ctx context.Context, a audience.Actor, q meta.Audien
 }
 
 // checkAudienceQuery checks a query and fills in its defaults.
-func checkAudienceQuery(q *meta.AudienceQuery) error {
+func checkAudienceQuery(q *audience.AudienceQuery) error {
 	if q.Limit == 0 {
 		q.Limit = defaultAudiences
 	}
 	if q.SortBy == "" {
-		q.SortBy, q.Descending = meta.SortCreated, true
+		q.SortBy, q.Descending = audience.SortCreated, true
 	}
 	var wrong audience.Problems
 	if q.Limit < 1 || q.Limit > maxAudiences {
@@ -50,14 +49,14 @@ func checkAudienceQuery(q *meta.AudienceQuery) error {
 	if q.Offset < 0 {
 		wrong.Add("start", "must not be negative")
 	}
-	if !slices.Contains([]string{meta.SortCreated, meta.SortUpdated, meta.SortName}, q.SortBy) {
-		wrong.Add("sort", "%.64q is not one of %s, %s, %s", q.SortBy, meta.SortName, meta.SortCreated, meta.SortUpdated)
+	if !slices.Contains([]string{audience.SortCreated, audience.SortUpdated, audience.SortName}, q.SortBy) {
+		wrong.Add("sort", "%.64q is not one of %s, %s, %s", q.SortBy, audience.SortName, audience.SortCreated, audience.SortUpdated)
 	}
 	checkFilter(&wrong, "name", q.NameContains)
 	checkFilter(&wrong, "description", q.DescriptionContains)
 	for _, f := range q.Filters {
-		if !slices.Contains(meta.AudienceProperties, f.Property) {
-			wrong.Add("property", "%.64q is not one of %s", f.Property, strings.Join(meta.AudienceProperties, ", "))
+		if !slices.Contains(audience.AudienceProperties, f.Property) {
+			wrong.Add("property", "%.64q is not one of %s", f.Property, strings.Join(audience.AudienceProperties, ", "))
 		}
 		checkFilter(&wrong, "property", f.Value)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 func TestAudiences(t *testing.T) {
@@ -18,14 +17,14 @@ func TestAudiences(t *testing.T) {
 		w.submit(draft(newest))
 		w.clock.advance(1e6)
 	}
-	list, total, err := w.Audiences(t.Context(), w.editor, meta.AudienceQuery{})
+	list, total, err := w.Audiences(t.Context(), w.editor, audience.AudienceQuery{})
 	if err != nil || len(list) != 20 || total != 21 || list[0].Name != newest {
 		t.Errorf("by default: %d of %d, %v", len(list), total, err)
 	}
-	is := func(property, value string) []meta.AudienceFilter {
-		return []meta.AudienceFilter{{Property: property, Value: value}}
+	is := func(property, value string) []audience.AudienceFilter {
+		return []audience.AudienceFilter{{Property: property, Value: value}}
 	}
-	for path, q := range map[string]meta.AudienceQuery{
+	for path, q := range map[string]audience.AudienceQuery{
 		"limit: must be from": {Limit: 201}, "limit": {Limit: -1}, "start": {Offset: -1}, "sort": {SortBy: "size"},
 		"name: must not hold a NUL": {NameContains: "\x00"}, "name: is not UTF-8": {NameContains: "\xff"}, "description": {DescriptionContains: strings.Repeat("x", 1021)},
 		"property": {Filters: is("size", "1")}, "property: must not": {Filters: is("name", "\x00")},

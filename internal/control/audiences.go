@@ -249,7 +249,7 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 
 // checkNewSource checks that the source of an audience may become that one.
 func (s *Service) checkNewSource(ctx context.Context, tx meta.Tx, a *audience.Audience) error {
-	running, _, err := tx.Runs(ctx, a.Scope, a.ID, meta.InProgress)
+	running, _, err := tx.Runs(ctx, a.Scope, a.ID, audience.InProgress)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ const maxAudit = 10_000
 
 // Audit lists entries of the audit log, newest first. An administrator of the whole organization sees all of them,
 // one of a sandbox those of that sandbox. Names and what changed are left out of entries about what the actor does not see.
-func (s *Service) Audit(ctx context.Context, a audience.Actor, q meta.AuditQuery) ([]audience.AuditEntry, error) {
+func (s *Service) Audit(ctx context.Context, a audience.Actor, q audience.AuditQuery) ([]audience.AuditEntry, error) {
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err
 	}

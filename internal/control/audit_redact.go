@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 // redact takes names and what changed out of the entries about what the actor does not see: by the labels that it had when it
@@ -72,7 +71,7 @@ func (s *Service) labelsOf(ctx context.Context, scope audience.Scope, ids map[au
 		delete(ids, found[i].ID)
 	}
 	for id := range ids {
-		end, err := s.cfg.Store.Audit(ctx, scope.Org, meta.AuditQuery{Sandbox: scope.Sandbox, Object: string(id), Action: audience.AudienceDelete, Outcome: audience.Done, Limit: 1})
+		end, err := s.cfg.Store.Audit(ctx, scope.Org, audience.AuditQuery{Sandbox: scope.Sandbox, Object: string(id), Action: audience.AudienceDelete, Outcome: audience.Done, Limit: 1})
 		if err != nil {
 			return err
 		}

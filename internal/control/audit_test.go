@@ -9,13 +9,12 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // log returns the whole audit log of the world's organization, the oldest entry first.
 func (w *world) log() []audience.AuditEntry {
 	w.t.Helper()
-	list, err := w.store.Audit(w.t.Context(), w.editor.Scope.Org, meta.AuditQuery{Limit: 1000})
+	list, err := w.store.Audit(w.t.Context(), w.editor.Scope.Org, audience.AuditQuery{Limit: 1000})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -128,7 +127,7 @@ func TestAuditByHiddenName(t *testing.T) {
 	}{{audience.Grants{audience.AllLabels}, 1}, {audience.Grants{"core/C1"}, 0}} {
 		admin := w.editor
 		admin.Role, admin.Grants = audience.Admin, of.grants
-		list, err := w.Audit(t.Context(), admin, meta.AuditQuery{Object: "people", Limit: 10})
+		list, err := w.Audit(t.Context(), admin, audience.AuditQuery{Object: "people", Limit: 10})
 		if err != nil || len(list) != of.entries {
 			t.Errorf("who holds %v finds %+v, %v", of.grants, list, err)
 		}
@@ -180,36 +179,36 @@ func TestAuditIsForAdministrators(t *testing.T) {
 	d := draft("people")
 	d.Labels = []string{"custom/x"}
 	w.submit(d)
-	read := func(change func(a *audience.Actor), q meta.AuditQuery) ([]audience.AuditEntry, error) {
+	read := func(change func(a *audience.Actor), q audience.AuditQuery) ([]audience.AuditEntry, error) {
 		a := w.editor
 		a.Role = audience.Admin
 		change(&a)
 		return w.Audit(t.Context(), a, q)
 	}
-	_, err := read(func(a *audience.Actor) { a.Role = audience.Editor }, meta.AuditQuery{Limit: 1})
+	_, err := read(func(a *audience.Actor) { a.Role = audience.Editor }, audience.AuditQuery{Limit: 1})
 	wantCode(t, "an editor", err, audience.Forbidden)
-	_, err = read(func(a *audience.Actor) {}, meta.AuditQuery{})
+	_, err = read(func(a *audience.Actor) {}, audience.AuditQuery{})
 	wantCode(t, "no limit", err, audience.Invalid, "limit")
-	_, err = read(func(a *audience.Actor) {}, meta.AuditQuery{Limit: 1, Sandbox: "dev"})
+	_, err = read(func(a *audience.Actor) {}, audience.AuditQuery{Limit: 1, Sandbox: "dev"})
 	wantCode(t, "another sandbox", err, audience.Forbidden)
-	list, err := read(func(a *audience.Actor) {}, meta.AuditQuery{Limit: 1})
+	list, err := read(func(a *audience.Actor) {}, audience.AuditQuery{Limit: 1})
 	if err != nil || len(list) != 1 || list[0].After == nil {
 		t.Errorf("%+v, %v", list, err)
 	}
-	list, err = read(func(a *audience.Actor) { a.Grants = nil }, meta.AuditQuery{Limit: 1})
+	list, err = read(func(a *audience.Actor) { a.Grants = nil }, audience.AuditQuery{Limit: 1})
 	if err != nil || len(list) != 1 || list[0].After != nil {
 		t.Errorf("without the label: %+v, %v", list, err)
 	}
 	_, err = w.Submit(t.Context(), w.editor, d)
 	wantCode(t, "a name that is taken", err, audience.Duplicate)
-	if list, err = read(func(a *audience.Actor) { a.Grants = nil }, meta.AuditQuery{Limit: 1}); err != nil || list[0].Object != "" {
+	if list, err = read(func(a *audience.Actor) { a.Grants = nil }, audience.AuditQuery{Limit: 1}); err != nil || list[0].Object != "" {
 		t.Errorf("the name of what has a label is told: %+v, %v", list, err)
 	}
 	for name, change := range map[string]func(a *audience.Actor){
 		"another sandbox":      func(a *audience.Actor) { a.Scope.Sandbox = "dev" },
 		"another organization": func(a *audience.Actor) { a.Scope.Org, a.OrgRole = "other", audience.Admin },
 	} {
-		if list, err := read(change, meta.AuditQuery{Limit: 9}); err != nil || len(list) != 0 {
+		if list, err := read(change, audience.AuditQuery{Limit: 9}); err != nil || len(list) != 0 {
 			t.Errorf("%s: %+v, %v", name, list, err)
 		}
 	}
@@ -225,7 +224,7 @@ func TestAuditOfLaterLabels(t *testing.T) {
 	admin.Role, admin.Grants = audience.Admin, nil
 	told := func(id audience.ID) (names int) {
 		t.Helper()
-		list, err := w.Audit(t.Context(), admin, meta.AuditQuery{Limit: 100, Object: string(id)})
+		list, err := w.Audit(t.Context(), admin, audience.AuditQuery{Limit: 100, Object: string(id)})
 		if err != nil || len(list) == 0 {
 			t.Fatal(list, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"roster/internal/control"
 	"roster/internal/job"
 	"roster/internal/landing"
-	"roster/internal/meta"
 )
 
 // connect makes a local connection to the folder, which it makes too.
@@ -165,7 +164,7 @@ func TestRights(t *testing.T) {
 		"": {
 			"Task":          func(a audience.Actor) error { _, err := w.Task(ctx, a, audience.TaskID(id)); return err },
 			"Audience":      func(a audience.Actor) error { _, err := w.Audience(ctx, a, id); return err },
-			"Audiences":     func(a audience.Actor) error { _, _, err := w.Audiences(ctx, a, meta.AudienceQuery{}); return err },
+			"Audiences":     func(a audience.Actor) error { _, _, err := w.Audiences(ctx, a, audience.AudienceQuery{}); return err },
 			"AudiencesByID": func(a audience.Actor) error { _, err := w.AudiencesByID(ctx, a, []audience.ID{id}); return err },
 			"ActorSandbox":  func(a audience.Actor) error { _, err := w.ActorSandbox(ctx, a); return err },
 			"Run":           func(a audience.Actor) error { _, err := w.Run(ctx, a, id, audience.RunID(id)); return err },

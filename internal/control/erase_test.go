@@ -10,7 +10,6 @@ import (
 	"roster/internal/control"
 	"roster/internal/ingest"
 	"roster/internal/job"
-	"roster/internal/meta"
 	"roster/internal/profile"
 )
 
@@ -47,7 +46,7 @@ func failWith(reason string) func(context.Context, ingest.Spec) (audience.Run, e
 // newestRun is the audience's.
 func (w *world) newestRun(id audience.ID) audience.Run {
 	w.t.Helper()
-	list, _, err := w.Runs(w.t.Context(), w.editor, id, meta.RunQuery{Limit: 1})
+	list, _, err := w.Runs(w.t.Context(), w.editor, id, audience.RunQuery{Limit: 1})
 	if err != nil || len(list) == 0 {
 		w.t.Fatal(list, err)
 	}

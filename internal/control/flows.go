@@ -39,16 +39,16 @@ func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (Fl
 
 // Flows lists the flows of a sandbox by the creation of their audiences, the newest first: all, or that of the audience
 // named name; after is the place of the last one seen, nil for the first page.
-func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, after *meta.AudiencePlace, limit int) ([]Flow, error) {
+func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, after *audience.AudiencePlace, limit int) ([]Flow, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
 	}
 	if limit < 1 || limit > maxFlows {
 		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxFlows)
 	}
-	q := meta.AudienceQuery{Limit: limit, Descending: true, After: after, NoTotal: true, SeenBy: &a.Grants}
+	q := audience.AudienceQuery{Limit: limit, Descending: true, After: after, NoTotal: true, SeenBy: &a.Grants}
 	if name != "" {
-		q.Filters = []meta.AudienceFilter{{Property: "name", Value: name}}
+		q.Filters = []audience.AudienceFilter{{Property: "name", Value: name}}
 	}
 	list, _, err := s.cfg.Store.Audiences(ctx, a.Scope, q)
 	if err != nil {
@@ -120,8 +120,8 @@ type FlowRunQuery struct {
 	Limit int
 	// FlowID and Name are those of the only flow whose runs are wanted, or "".
 	FlowID, Name string
-	Statuses     []audience.Status // of the runs that are wanted; all when there are none
-	From         *meta.RunPlace    // of the run that the list goes on at; nil begins it
+	Statuses     []audience.Status  // of the runs that are wanted; all when there are none
+	From         *audience.RunPlace // of the run that the list goes on at; nil begins it
 }
 
 // FlowRuns lists the runs whose stages are runs of flows, the newest first. A flow that does not exist has none.
@@ -132,7 +132,7 @@ func (s *Service) FlowRuns(ctx context.Context, a audience.Actor, q FlowRunQuery
 	if q.Limit < 1 || q.Limit > maxFlowRuns {
 		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxFlowRuns)
 	}
-	want := meta.FlowRunQuery{Limit: q.Limit, Statuses: q.Statuses, From: q.From, SeenBy: &a.Grants}
+	want := audience.FlowRunQuery{Limit: q.Limit, Statuses: q.Statuses, From: q.From, SeenBy: &a.Grants}
 	if q.FlowID != "" || q.Name != "" {
 		aud, err := s.flowWanted(ctx, a, q)
 		if err != nil || aud == nil {

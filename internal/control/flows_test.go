@@ -6,14 +6,13 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 func TestFlows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, b := w.submit(draft("a")), w.submit(draft("b"))
-	f, err := w.Flow(t.Context(), w.editor, meta.FlowID(a.ID))
+	f, err := w.Flow(t.Context(), w.editor, audience.FlowID(a.ID))
 	if err != nil || f.Audience.ID != a.ID || f.Newest != nil {
 		t.Fatalf("a flow without runs: %+v, %v", f, err)
 	}
@@ -35,7 +34,7 @@ func TestFlows(t *testing.T) {
 		want []audience.RunID
 	}{
 		"a flow":                 {control.FlowRunQuery{FlowID: first.FlowID}, []audience.RunID{second.ID, first.ID}},
-		"from a run":             {control.FlowRunQuery{FlowID: first.FlowID, From: &meta.RunPlace{At: first.CreatedAt, Seq: first.Seq, ID: first.ID}}, []audience.RunID{first.ID}},
+		"from a run":             {control.FlowRunQuery{FlowID: first.FlowID, From: &audience.RunPlace{At: first.CreatedAt, Seq: first.Seq, ID: first.ID}}, []audience.RunID{first.ID}},
 		"a name":                 {control.FlowRunQuery{Name: "b"}, []audience.RunID{other.ID}},
 		"a flow and its name":    {control.FlowRunQuery{FlowID: other.FlowID, Name: "b"}, []audience.RunID{other.ID}},
 		"a flow of another name": {control.FlowRunQuery{FlowID: other.FlowID, Name: "a"}, nil},

@@ -5,7 +5,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 	"roster/internal/profile"
 )
 
@@ -30,7 +29,10 @@ func TestLabelsHide(t *testing.T) {
 		},
 		"task": func(actor audience.Actor) error { _, err := w.Task(ctx, actor, a.TaskID); return err },
 		"run":  func(actor audience.Actor) error { _, err := w.Run(ctx, actor, a.ID, run.ID); return err },
-		"runs": func(actor audience.Actor) error { _, _, err := w.Runs(ctx, actor, a.ID, meta.RunQuery{}); return err },
+		"runs": func(actor audience.Actor) error {
+			_, _, err := w.Runs(ctx, actor, a.ID, audience.RunQuery{})
+			return err
+		},
 		"flow": func(actor audience.Actor) error { _, err := w.Flow(ctx, actor, run.FlowID); return err },
 		"flow run": func(actor audience.Actor) error {
 			_, _, err := w.FlowRun(ctx, actor, run.Stages[0].FlowRunID)
@@ -54,7 +56,7 @@ func TestLabelsHide(t *testing.T) {
 				wantCode(t, name, err, audience.NotFound)
 			}
 		}
-		list, total, err := w.Audiences(ctx, actor, meta.AudienceQuery{})
+		list, total, err := w.Audiences(ctx, actor, audience.AudienceQuery{})
 		if err != nil || (len(list) == 1) != c.sees || total != len(list) {
 			t.Errorf("the list with %q has %d of %d: %v", c.grants, len(list), total, err)
 		}

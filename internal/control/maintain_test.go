@@ -9,7 +9,6 @@ import (
 	"roster/internal/audience"
 	"roster/internal/ingest"
 	"roster/internal/job"
-	"roster/internal/meta"
 )
 
 func maintenanceOf(a audience.Audience) job.Job {
@@ -107,7 +106,7 @@ func TestMaintenanceTakesOutWhoseTimeIsOver(t *testing.T) {
 		t.Fatalf("%v", jobs)
 	}
 	w.handle(jobs[0])
-	runs, _, err := w.Runs(t.Context(), w.editor, a.ID, meta.RunQuery{})
+	runs, _, err := w.Runs(t.Context(), w.editor, a.ID, audience.RunQuery{})
 	if err != nil || len(runs) != 2 {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}

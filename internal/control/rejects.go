@@ -13,7 +13,6 @@ import (
 	"roster/internal/connect"
 	"roster/internal/ingest"
 	"roster/internal/landing"
-	"roster/internal/meta"
 )
 
 // rejectsAnswer is the memory that reading rejects takes: a batch of them, with the pages that it lies in.
@@ -92,7 +91,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 
 // noRun refuses what cannot be done while a run of the same audience is in progress.
 func (s *Service) noRun(ctx context.Context, r audience.Run) error {
-	_, busy, err := s.cfg.Store.Runs(ctx, r.Scope, r.AudienceID, meta.InProgress)
+	_, busy, err := s.cfg.Store.Runs(ctx, r.Scope, r.AudienceID, audience.InProgress)
 	if err == nil && busy > 0 {
 		return s.runInProgress(ctx, r.Scope, r)
 	}

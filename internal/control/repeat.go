@@ -25,13 +25,13 @@ const WholeRequest = " "
 // large only the beginning is known yet: the caller compares the rest with the answer's Request. Forbidden is a client that may do less
 // now than when it was answered. NotFound is an audience, the one that the request is about unless about is "", which is deleted by now
 // or hidden from the client.
-func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (answer meta.Answer, done bool, err error) {
+func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (answer audience.Answer, done bool, err error) {
 	k := requestKey(a, key)
 	var fewer error
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		now := s.now()
 		answer, err = tx.Answer(ctx, k)
-		known := err == nil && now.Sub(answer.BegunAt) < meta.KeepAnswers
+		known := err == nil && now.Sub(answer.BegunAt) < audience.KeepAnswers
 		switch {
 		case err != nil && !errors.Is(err, meta.ErrNotFound):
 			return err
@@ -46,11 +46,11 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 		case known && now.Sub(answer.BegunAt) < answerWithin:
 			return audience.Errorf(audience.Duplicate, "the first request with this Idempotency-Key is still in progress; repeat it in a moment")
 		}
-		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: k, Request: request, BegunAt: now})
+		return tx.KeepAnswer(ctx, audience.Answer{RequestKey: k, Request: request, BegunAt: now})
 	})
 	if fewer != nil {
 		_, err = s.begin(ctx, a, fewer, audience.RequestRepeat, key)
-		return meta.Answer{}, false, err
+		return audience.Answer{}, false, err
 	}
 	if err == nil && done && about != "" {
 		_, err = s.Audience(ctx, a, about)
@@ -67,7 +67,7 @@ func begun(request string) string {
 // Answered keeps the answer of a request that Repeated began.
 func (s *Service) Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error {
 	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		return tx.KeepAnswer(ctx, meta.Answer{RequestKey: requestKey(a, key), Request: request, Status: status, Body: body, BegunAt: s.now(), Rights: a.Rights()})
+		return tx.KeepAnswer(ctx, audience.Answer{RequestKey: requestKey(a, key), Request: request, Status: status, Body: body, BegunAt: s.now(), Rights: a.Rights()})
 	})
 }
 
@@ -76,6 +76,6 @@ func (s *Service) Refused(ctx context.Context, a audience.Actor, key string) err
 	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.DropAnswer(ctx, requestKey(a, key)) })
 }
 
-func requestKey(a audience.Actor, key string) meta.RequestKey {
-	return meta.RequestKey{Scope: a.Scope, ClientID: a.ClientID, Key: key}
+func requestKey(a audience.Actor, key string) audience.RequestKey {
+	return audience.RequestKey{Scope: a.Scope, ClientID: a.ClientID, Key: key}
 }

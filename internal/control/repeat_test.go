@@ -6,11 +6,10 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/meta"
 )
 
 // repeated wants no error and returns whether the request was done before, and its answer.
-func (w *world) repeated(key, request string) (meta.Answer, bool) {
+func (w *world) repeated(key, request string) (audience.Answer, bool) {
 	w.t.Helper()
 	answer, done, err := w.Repeated(w.t.Context(), w.editor, key, request, "")
 	if err != nil {

@@ -68,7 +68,7 @@ const (
 // expiring reports whether the run in progress is one that takes out members whose time is over. It is short, and
 // nobody asked for it: whoever starts another one need not know of it.
 func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audience.ID) bool {
-	running, _, err := s.cfg.Store.Runs(ctx, scope, id, meta.InProgress)
+	running, _, err := s.cfg.Store.Runs(ctx, scope, id, audience.InProgress)
 	return err == nil && (len(running) == 0 || running[0].Request.Traits().Automatic)
 }
 
@@ -115,7 +115,7 @@ func checkRequest(req *audience.RunRequest, now time.Time) error {
 
 // runInProgress is the error about a second run; it names the first when that is still there to be found.
 func (s *Service) runInProgress(ctx context.Context, scope audience.Scope, refused audience.Run) error {
-	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, meta.InProgress)
+	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, audience.InProgress)
 	if err != nil || len(running) == 0 {
 		return audience.Errorf(audience.Impossible, "a run of audience %s is in progress; start another one when it has ended", refused.AudienceID)
 	}
@@ -145,7 +145,7 @@ func (s *Service) runOf(ctx context.Context, a audience.Actor, id audience.ID, r
 }
 
 // Runs lists runs of an audience and says how many the query finds in all. The zero query is the newest 20.
-func (s *Service) Runs(ctx context.Context, a audience.Actor, id audience.ID, q meta.RunQuery) ([]audience.Run, int, error) {
+func (s *Service) Runs(ctx context.Context, a audience.Actor, id audience.ID, q audience.RunQuery) ([]audience.Run, int, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, 0, err
 	}
@@ -167,7 +167,7 @@ var (
 )
 
 // checkQuery checks a query and fills in its defaults.
-func checkQuery(q *meta.RunQuery) error {
+func checkQuery(q *audience.RunQuery) error {
 	if q.Limit == 0 {
 		q.Limit = defaultRuns
 	}

@@ -15,7 +15,7 @@ import (
 	"roster/internal/source"
 )
 
-func runQuery() meta.RunQuery { return meta.RunQuery{} }
+func runQuery() audience.RunQuery { return audience.RunQuery{} }
 
 func TestStartRun(t *testing.T) {
 	t.Parallel()
@@ -133,22 +133,22 @@ func TestRunsQuery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.submit(draft("list"))
-	ok := func(name, op, value string) meta.RunFilter {
-		return meta.RunFilter{Property: name, Op: op, Value: value}
+	ok := func(name, op, value string) audience.RunFilter {
+		return audience.RunFilter{Property: name, Op: op, Value: value}
 	}
-	for _, q := range []meta.RunQuery{
-		{}, {Limit: 40, SortBy: "name"}, {Filters: []meta.RunFilter{ok("name", "=contains", "li"), ok("status", "!=", "FAILED"), ok("createdAt", ">", "17")}},
+	for _, q := range []audience.RunQuery{
+		{}, {Limit: 40, SortBy: "name"}, {Filters: []audience.RunFilter{ok("name", "=contains", "li"), ok("status", "!=", "FAILED"), ok("createdAt", ">", "17")}},
 	} {
 		if _, _, err := w.Runs(t.Context(), w.editor, a.ID, q); err != nil {
 			t.Errorf("%+v: %v", q, err)
 		}
 	}
-	for mention, q := range map[string]meta.RunQuery{
+	for mention, q := range map[string]audience.RunQuery{
 		"limit": {Limit: 41}, "limit: must": {Limit: -1}, "start": {Offset: -1}, "sortBy": {SortBy: "status"},
-		"name takes":      {Filters: []meta.RunFilter{ok("name", ">", "a")}},
-		"createdAt takes": {Filters: []meta.RunFilter{ok("createdAt", ">", "soon")}},
-		"seconds":         {Filters: []meta.RunFilter{ok("createdAt", "=", "1")}},
-		"\"rows\"":        {Filters: []meta.RunFilter{ok("rows", "=", "1")}},
+		"name takes":      {Filters: []audience.RunFilter{ok("name", ">", "a")}},
+		"createdAt takes": {Filters: []audience.RunFilter{ok("createdAt", ">", "soon")}},
+		"seconds":         {Filters: []audience.RunFilter{ok("createdAt", "=", "1")}},
+		"\"rows\"":        {Filters: []audience.RunFilter{ok("rows", "=", "1")}},
 	} {
 		_, _, err := w.Runs(t.Context(), w.editor, a.ID, q)
 		wantCode(t, mention, err, audience.Invalid, mention)

@@ -174,7 +174,7 @@ func TestDeleteSandbox(t *testing.T) {
 	if err != nil || again.Num == sb.Num {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if list, n, err := w.Audiences(t.Context(), dev, meta.AudienceQuery{}); err != nil || n != 0 || len(list) != 0 {
+	if list, n, err := w.Audiences(t.Context(), dev, audience.AudienceQuery{}); err != nil || n != 0 || len(list) != 0 {
 		t.Errorf("the new sandbox has %+v, %v", list, err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 	"roster/internal/job"
-	"roster/internal/meta"
 )
 
 // scheduleJob is the job that looks at an audience's schedule.
@@ -42,7 +41,7 @@ func (w *world) schedule(id audience.ID, s audience.Schedule) {
 }
 
 // newest asks for the newest run.
-var newest = meta.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true}
+var newest = audience.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true}
 
 // set moves the clock to a time.
 func (c *clock) set(at time.Time) { c.advance(at.Sub(c.now())) }

@@ -66,7 +66,7 @@ func TestSubmit(t *testing.T) {
 	if len(w.lake.tables) != 1 || !reflect.DeepEqual(w.lake.tables[table], a.Fields) {
 		t.Errorf("tables %v", w.lake.tables)
 	}
-	list, total, err := w.Audiences(t.Context(), w.editor, meta.AudienceQuery{})
+	list, total, err := w.Audiences(t.Context(), w.editor, audience.AudienceQuery{})
 	if err != nil || total != 1 || len(list) != 1 || list[0].ID != a.ID {
 		t.Errorf("%v %d %v", list, total, err)
 	}
@@ -103,7 +103,7 @@ func TestSubmitRefused(t *testing.T) {
 		_, err := w.Submit(t.Context(), w.editor, d)
 		wantCode(t, name, err, c.code, c.mention)
 	}
-	if _, total, _ := w.Audiences(t.Context(), w.editor, meta.AudienceQuery{}); total != 1 {
+	if _, total, _ := w.Audiences(t.Context(), w.editor, audience.AudienceQuery{}); total != 1 {
 		t.Errorf("%d audiences", total)
 	}
 	w.jobs.want("refused submits")

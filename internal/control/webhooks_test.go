@@ -265,7 +265,7 @@ func TestDeliveriesOfWhatIsHidden(t *testing.T) {
 	plain := h.editor
 	plain.Grants = nil
 	var seen []string
-	var after *meta.DeliveryPlace
+	var after *audience.DeliveryPlace
 	for {
 		page, err := h.Deliveries(t.Context(), plain, hook.ID, after, 3)
 		if err != nil {
@@ -273,7 +273,7 @@ func TestDeliveriesOfWhatIsHidden(t *testing.T) {
 		}
 		for _, d := range page {
 			seen = append(seen, d.EventID)
-			after = &meta.DeliveryPlace{At: d.At, EventID: d.EventID}
+			after = &audience.DeliveryPlace{At: d.At, EventID: d.EventID}
 		}
 		if len(page) < 3 {
 			break
@@ -402,7 +402,7 @@ func TestWebhookLimitsAndLog(t *testing.T) {
 	}
 	admin := h.editor
 	admin.Role, admin.OrgRole = audience.Admin, audience.Admin
-	entries, err := h.Audit(t.Context(), admin, meta.AuditQuery{Limit: 100, Object: string(hook.ID)})
+	entries, err := h.Audit(t.Context(), admin, audience.AuditQuery{Limit: 100, Object: string(hook.ID)})
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}

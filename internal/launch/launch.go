@@ -58,7 +58,7 @@ func WithinGuardrails(ctx context.Context, runs meta.Runs, scope audience.Scope,
 func NewRun(aud *audience.Audience, client string, req audience.RunRequest, now time.Time) audience.Run {
 	run := audience.Run{
 		ID: audience.RunID(uuid.NewString()), Scope: aud.Scope, AudienceID: aud.ID, AudienceName: aud.Name,
-		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: meta.FlowID(aud.ID), CreatedAt: now, UpdatedAt: now,
+		Request: req, Status: audience.Processing, CreatedBy: client, FlowID: audience.FlowID(aud.ID), CreatedAt: now, UpdatedAt: now,
 	}
 	stages := []audience.StageName{audience.StageDataset}
 	if aud.ProfileIngestion {

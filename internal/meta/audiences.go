@@ -13,7 +13,7 @@ type Audiences interface {
 	// AudienceByNum finds an audience by its number, for the profile store's answers; ErrNotFound when it is deleted.
 	AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error)
 	// Audiences lists the audiences that the query selects; total counts those that its filters let through.
-	Audiences(ctx context.Context, scope audience.Scope, q AudienceQuery) (list []audience.Audience, total int, err error)
+	Audiences(ctx context.Context, scope audience.Scope, q audience.AudienceQuery) (list []audience.Audience, total int, err error)
 	// AudienceByFlow finds an audience by its flowId (FlowID).
 	AudienceByFlow(ctx context.Context, scope audience.Scope, flowID string) (audience.Audience, error)
 	// AudiencesByID finds those of the audiences that exist, in no order.
@@ -63,48 +63,3 @@ type DeletedAudience struct {
 	SandboxNum uint32
 	Scope      audience.Scope
 }
-
-// AudienceQuery selects and orders the audiences of a sandbox.
-type AudienceQuery struct {
-	Limit  int
-	Offset int // of the first one wanted, counted from After
-	// SortBy is SortCreated, which is the default, SortUpdated or SortName. Ties are broken by ID. Descending turns it
-	// all round.
-	SortBy     string
-	Descending bool
-	// After is the place that the list goes on after; nil begins it. A list that is read from place to place holds
-	// every audience that was there all the time exactly once, whatever is created and deleted meanwhile.
-	After *AudiencePlace
-	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
-	NameContains, DescriptionContains string
-	Filters                           []AudienceFilter
-	// SeenBy leaves out the audiences with a label that is not among the grants; nil leaves out none.
-	SeenBy *audience.Grants
-	// NoTotal leaves the counting out; the total is 0 then.
-	NoTotal bool
-}
-
-// What audiences can be sorted by.
-const (
-	SortCreated = "createdAt"
-	SortUpdated = "updatedAt"
-	SortName    = "name" // ignoring case
-)
-
-// AudiencePlace is where an audience stands in a list: its ID and what the list is sorted by.
-type AudiencePlace struct {
-	At   time.Time // of SortCreated and SortUpdated
-	Name string    // of SortName
-	ID   audience.ID
-}
-
-// AudienceFilter is a property that audiences must have: one of AudienceProperties, with that very value.
-type AudienceFilter struct {
-	Property string
-	Value    string
-}
-
-// AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
-// without one; type is audience.TypeExternal of all audiences; entityType is the class of the members, audience.EntityPeople or
-// audience.EntityAccounts; labels and tags ask for one label or tag among others.
-var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "audienceType", "entityType", "lifecycleState", "createdBy", "labels", "tags"}

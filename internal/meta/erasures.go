@@ -2,7 +2,6 @@ package meta
 
 import (
 	"context"
-	"time"
 
 	"roster/internal/audience"
 )
@@ -11,7 +10,7 @@ import (
 type Erasures interface {
 	Erasure(ctx context.Context, scope audience.Scope, id audience.ErasureID) (audience.Erasure, error)
 	// Erasures lists by creation time, the newest first; after is the place that the list goes on after, nil begins it.
-	Erasures(ctx context.Context, scope audience.Scope, after *ErasurePlace, limit int) ([]audience.Erasure, error)
+	Erasures(ctx context.Context, scope audience.Scope, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error)
 	// ErasedIdentities lists the opaque ids of the identities that were erased from a sandbox, or are being erased, in no
 	// order, each once.
 	ErasedIdentities(ctx context.Context, scope audience.Scope) ([]string, error)
@@ -26,10 +25,4 @@ type ErasuresTx interface {
 	// SaveErasure stores Sealed, Status, Error, Progress, UpdatedAt and EndedAt of a PROCESSING erasure, and counts its
 	// Version. ErrStale when it is not PROCESSING, or was saved since it was read.
 	SaveErasure(ctx context.Context, e *audience.Erasure) error
-}
-
-// ErasurePlace is where an erasure stands in a list.
-type ErasurePlace struct {
-	At time.Time // of its creation
-	ID audience.ErasureID
 }

@@ -11,14 +11,14 @@ import (
 type Runs interface {
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
 	// Runs lists the runs of an audience, without what they Planned and without Result.Files where these are many; total counts those that the filters let through.
-	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q RunQuery) (list []audience.Run, total int, err error)
+	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q audience.RunQuery) (list []audience.Run, total int, err error)
 	// RunBySeq finds a run by its sequence number in the audience.
 	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
 	// FlowRuns lists the runs of an audience or of a whole sandbox by creation time, Seq and ID, the newest first, without
 	// what they Planned.
-	FlowRuns(ctx context.Context, scope audience.Scope, q FlowRunQuery) ([]audience.Run, error)
+	FlowRuns(ctx context.Context, scope audience.Scope, q audience.FlowRunQuery) ([]audience.Run, error)
 	// NewestRuns finds the newest run of each of the audiences that has one, in no order, without what they Planned.
 	NewestRuns(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Run, error)
 	// RunsSince lists the runs of a sandbox that were created after a time, those of deleted audiences too, the
@@ -55,51 +55,9 @@ type RunsTx interface {
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 }
 
-// InProgress finds the run of an audience that is in progress.
-var InProgress = RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
-	Filters: []RunFilter{{Property: "status", Op: "=", Value: string(audience.Processing)}}}
-
 // RunStart is the beginning of a run.
 type RunStart struct {
 	AudienceID audience.ID
 	Request    audience.RunRequest
 	CreatedAt  time.Time
-}
-
-// RunQuery selects and orders the runs of one audience (contract, section 2, runs query).
-type RunQuery struct {
-	Limit  int // 1 to 40
-	Offset int
-	After  *RunPlace // of the run that the list goes on after; nil begins it
-	// SortBy is "name" or "createdAt", which is the default. Ties are broken by Seq. Descending turns it all round.
-	SortBy     string
-	Descending bool
-	Filters    []RunFilter
-}
-
-// RunFilter is one condition. Property is "name", "status" or "createdAt"; Op is "=", "!=", "=contains",
-// "!=contains" (all minding case) for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch
-// seconds, compared with the whole seconds of the run's time.
-type RunFilter struct {
-	Property string
-	Op       string
-	Value    string
-}
-
-// RunPlace is where a run stands in a list.
-type RunPlace struct {
-	At  time.Time // of its creation
-	Seq int64
-	ID  audience.RunID
-}
-
-// FlowRunQuery selects runs of a sandbox.
-type FlowRunQuery struct {
-	Limit    int
-	Audience audience.ID       // of the only one whose runs are wanted, or ""
-	Statuses []audience.Status // that are wanted; all when there are none
-	// From is the place of the run that the list goes on at; nil begins it.
-	From *RunPlace
-	// SeenBy leaves out the runs of audiences with a label that is not among the grants; nil leaves out none.
-	SeenBy *audience.Grants
 }

@@ -19,7 +19,7 @@ type Webhooks interface {
 	NextDelivery(ctx context.Context, id audience.WebhookID, now time.Time) (audience.Webhook, audience.Delivery, error)
 	// Deliveries lists a webhook's deliveries by the time of their events, the newest first; after is the place that the
 	// list goes on after, nil begins it.
-	Deliveries(ctx context.Context, id audience.WebhookID, after *DeliveryPlace, limit int) ([]audience.Delivery, error)
+	Deliveries(ctx context.Context, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error)
 }
 
 // WebhooksTx changes webhooks and their deliveries in a transaction.
@@ -35,10 +35,4 @@ type WebhooksTx interface {
 	UpdateDelivery(ctx context.Context, d audience.Delivery) error
 	// DropDeliveries removes the deliveries of events before that time and says how many they were.
 	DropDeliveries(ctx context.Context, before time.Time) (int64, error)
-}
-
-// DeliveryPlace is where a delivery stands in a list.
-type DeliveryPlace struct {
-	At      time.Time
-	EventID string
 }

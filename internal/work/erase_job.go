@@ -158,9 +158,9 @@ func (w *erasure) end(ctx context.Context) error {
 // swept.
 func (w *erasure) audiences(ctx context.Context) error {
 	for {
-		q := meta.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
+		q := audience.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
 		if w.e.Progress.After != "" {
-			q.After = &meta.AudiencePlace{At: w.e.Progress.AfterAt, ID: w.e.Progress.After}
+			q.After = &audience.AudiencePlace{At: w.e.Progress.AfterAt, ID: w.e.Progress.After}
 		}
 		list, _, err := w.s.cfg.Store.Audiences(ctx, w.e.Scope, q)
 		if err != nil {
@@ -224,7 +224,7 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 // earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the identity
 // already, and brings it when it commits. A run that is started afterwards is a later import.
 func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
-	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.InProgress)
+	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.InProgress)
 	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
 		err = errLater
 	}

@@ -117,7 +117,7 @@ func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audi
 
 // idle returns ingest.ErrBusy when a run of the audience is in progress.
 func (s *Service) idle(ctx context.Context, aud audience.Audience) error {
-	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.InProgress)
+	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.InProgress)
 	if err == nil && busy > 0 {
 		err = ingest.ErrBusy
 	}
@@ -146,7 +146,7 @@ func (s *Service) doForget(ctx context.Context) error {
 	}
 	var answers, deliveries int64
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		if answers, err = tx.DropAnswers(ctx, start.Add(-meta.KeepAnswers)); err != nil {
+		if answers, err = tx.DropAnswers(ctx, start.Add(-audience.KeepAnswers)); err != nil {
 			return err
 		}
 		deliveries, err = tx.DropDeliveries(ctx, start.Add(-keepDeliveries))

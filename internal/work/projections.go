@@ -60,7 +60,7 @@ func (s *Service) eachAudience(ctx context.Context, fn func(sandbox audience.San
 			return fmt.Errorf("list the sandboxes: %w", err)
 		}
 		for _, sandbox := range sandboxes {
-			q := meta.AudienceQuery{Limit: page, SortBy: meta.SortCreated, NoTotal: true}
+			q := audience.AudienceQuery{Limit: page, SortBy: audience.SortCreated, NoTotal: true}
 			for {
 				list, _, err := s.cfg.Store.Audiences(ctx, audience.Scope{Org: org, Sandbox: sandbox.Name}, q)
 				if err != nil {
@@ -73,7 +73,7 @@ func (s *Service) eachAudience(ctx context.Context, fn func(sandbox audience.San
 					break
 				}
 				last := list[len(list)-1]
-				q.After = &meta.AudiencePlace{At: last.CreatedAt, ID: last.ID}
+				q.After = &audience.AudiencePlace{At: last.CreatedAt, ID: last.ID}
 			}
 		}
 	}
@@ -141,8 +141,8 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 		return ingest.Behind(d, newest, have)
 	}
 	// The dataset cannot be read. The last run that succeeded tells as well.
-	last, _, rerr := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, meta.RunQuery{Limit: 40, Descending: true,
-		Filters: []meta.RunFilter{{Property: "status", Op: "=", Value: string(audience.Success)}}})
+	last, _, rerr := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.RunQuery{Limit: 40, Descending: true,
+		Filters: []audience.RunFilter{{Property: "status", Op: "=", Value: string(audience.Success)}}})
 	if i := slices.IndexFunc(last, func(r audience.Run) bool { return r.Committed() }); rerr == nil && i >= 0 && have.Same(profile.Pointer{Seq: last[i].Seq, Run: last[i].ID}) {
 		return ""
 	}

@@ -88,7 +88,7 @@ const deletedAtOnce = 100
 func (s *Service) deleteAudiences(ctx context.Context, scope audience.Scope) error {
 	defer s.cfg.Changed()
 	for {
-		list, _, err := s.cfg.Store.Audiences(ctx, scope, meta.AudienceQuery{Limit: deletedAtOnce, NoTotal: true})
+		list, _, err := s.cfg.Store.Audiences(ctx, scope, audience.AudienceQuery{Limit: deletedAtOnce, NoTotal: true})
 		if err != nil || len(list) == 0 {
 			return err
 		}

@@ -239,18 +239,18 @@ func (w *world) resubmit() error {
 
 // history is the audience and its runs, the newest first.
 func (w *world) history() (audience.ID, []audience.Run, error) {
-	audiences, _, err := w.Audiences(w.t.Context(), editor, meta.AudienceQuery{})
+	audiences, _, err := w.Audiences(w.t.Context(), editor, audience.AudienceQuery{})
 	if err != nil {
 		return "", nil, err
 	}
 	id := audiences[0].ID
-	list, _, err := w.Runs(w.t.Context(), editor, id, meta.RunQuery{})
+	list, _, err := w.Runs(w.t.Context(), editor, id, audience.RunQuery{})
 	return id, list, err
 }
 
 func (w *world) audience() audience.Audience {
 	w.t.Helper()
-	list, _, err := w.Audiences(w.t.Context(), editor, meta.AudienceQuery{})
+	list, _, err := w.Audiences(w.t.Context(), editor, audience.AudienceQuery{})
 	w.must(err)
 	if len(list) != 1 {
 		w.t.Fatalf("%d audiences", len(list))
@@ -302,7 +302,7 @@ func (w *world) state() string {
 	w.t.Helper()
 	a := w.audience()
 	var b strings.Builder
-	runs, _, err := w.Runs(w.t.Context(), editor, a.ID, meta.RunQuery{})
+	runs, _, err := w.Runs(w.t.Context(), editor, a.ID, audience.RunQuery{})
 	w.must(err)
 	for _, r := range runs { // the newest that succeeded
 		if r.Status == audience.Success {

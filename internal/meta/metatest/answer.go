@@ -6,20 +6,20 @@ import (
 )
 
 func testAnswers(w *world) {
-	k := meta.RequestKey{Scope: w.scope, ClientID: "c1", Key: "k"}
+	k := audience.RequestKey{Scope: w.scope, ClientID: "c1", Key: "k"}
 	_, err := w.s.Answer(w.Context(), k)
 	w.want(err, meta.ErrNotFound)
-	begun := meta.Answer{RequestKey: k, Request: "POST /x", BegunAt: at(0)}
+	begun := audience.Answer{RequestKey: k, Request: "POST /x", BegunAt: at(0)}
 	done := begun
 	done.Status, done.Body, done.BegunAt = 200, `{"a":1}`, at(1)
 	done.Rights = audience.Rights{Role: audience.Editor, OrgRole: audience.Viewer, Grants: audience.Grants{"core/C1"}}
-	for _, a := range []meta.Answer{begun, done} {
+	for _, a := range []audience.Answer{begun, done} {
 		w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), a) })
 		got, err := w.s.Answer(w.Context(), k)
 		w.must(err)
 		equal(w, "answer", got, a)
 	}
-	for _, other := range []meta.RequestKey{
+	for _, other := range []audience.RequestKey{
 		{Scope: w.scope, ClientID: "c1", Key: "K"}, {Scope: w.scope, ClientID: "c2", Key: "k"},
 		{Scope: audience.Scope{Org: "other", Sandbox: w.scope.Sandbox}, ClientID: "c1", Key: "k"},
 		{Scope: audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, ClientID: "c1", Key: "k"},
@@ -28,7 +28,7 @@ func testAnswers(w *world) {
 		w.want(err, meta.ErrNotFound)
 		w.update(func(tx meta.Tx) error { return tx.DropAnswer(w.Context(), other) })
 	}
-	later := meta.Answer{RequestKey: meta.RequestKey{Scope: w.scope, ClientID: "c1", Key: "later"}, BegunAt: at(5)}
+	later := audience.Answer{RequestKey: audience.RequestKey{Scope: w.scope, ClientID: "c1", Key: "later"}, BegunAt: at(5)}
 	w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), later) })
 	w.update(func(tx meta.Tx) error {
 		n, err := tx.DropAnswers(w.Context(), at(5))

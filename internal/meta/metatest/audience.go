@@ -60,7 +60,7 @@ func testAudienceUpdate(w *world) {
 	back := change
 	back.Name = "a"
 	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), back) })
-	names, _ := w.names(meta.AudienceQuery{NameContains: "RENAMED"})
+	names, _ := w.names(audience.AudienceQuery{NameContains: "RENAMED"})
 	equal(w, "found by the new name", names, []string{"renamed"})
 
 	change.ID = "no"
@@ -79,13 +79,13 @@ func testAudienceDelete(w *world) {
 	w.want(err, meta.ErrNotFound)
 	_, err = w.s.AudienceByNum(w.Context(), a.Num)
 	w.want(err, meta.ErrNotFound)
-	all, total, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 10})
+	all, total, err := w.s.Audiences(w.Context(), w.scope, audience.AudienceQuery{Limit: 10})
 	w.must(err)
 	equal(w, "the list", all, []audience.Audience{other})
 	equal(w, "the total", total, 1)
 	_, err = w.s.Run(w.Context(), w.scope, a.ID, done.ID)
 	w.want(err, meta.ErrNotFound)
-	_, _, err = w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 10})
+	_, _, err = w.s.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 10})
 	w.want(err, meta.ErrNotFound)
 	for _, flow := range []string{"the flow", run.Stages[0].FlowRunID} {
 		_, err = w.s.RunByFlow(w.Context(), w.scope, flow)

@@ -10,7 +10,7 @@ import (
 )
 
 // names lists up to ten audiences that a query selects, by their names.
-func (w *world) names(q meta.AudienceQuery) (names []string, total int) {
+func (w *world) names(q audience.AudienceQuery) (names []string, total int) {
 	w.Helper()
 	q.Limit = 10
 	list, total, err := w.s.Audiences(w.Context(), w.scope, q)
@@ -23,7 +23,7 @@ func (w *world) names(q meta.AudienceQuery) (names []string, total int) {
 }
 
 func testAudienceList(w *world) {
-	got, total, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 10})
+	got, total, err := w.s.Audiences(w.Context(), w.scope, audience.AudienceQuery{Limit: 10})
 	w.must(err)
 	equal(w, "an empty list", []int{len(got), total}, []int{0, 0})
 
@@ -42,16 +42,16 @@ func testAudienceList(w *world) {
 	})
 	for _, c := range []struct {
 		name  string
-		query meta.AudienceQuery
+		query audience.AudienceQuery
 		want  []audience.Audience
 		total int
 	}{
-		{"all", meta.AudienceQuery{Limit: 10, Descending: true}, all, 5},
-		{"a page", meta.AudienceQuery{Limit: 2, Offset: 1, SortBy: meta.SortCreated, Descending: true}, all[1:3], 5},
-		{"past the end", meta.AudienceQuery{Limit: 2, Offset: 5}, nil, 5},
-		{"no total", meta.AudienceQuery{Limit: 1, Descending: true, NoTotal: true}, all[:1], 0},
-		{"a page after a place", meta.AudienceQuery{Limit: 1, Offset: 1, Descending: true,
-			After: &meta.AudiencePlace{At: all[1].CreatedAt, ID: all[1].ID}}, all[3:4], 5},
+		{"all", audience.AudienceQuery{Limit: 10, Descending: true}, all, 5},
+		{"a page", audience.AudienceQuery{Limit: 2, Offset: 1, SortBy: audience.SortCreated, Descending: true}, all[1:3], 5},
+		{"past the end", audience.AudienceQuery{Limit: 2, Offset: 5}, nil, 5},
+		{"no total", audience.AudienceQuery{Limit: 1, Descending: true, NoTotal: true}, all[:1], 0},
+		{"a page after a place", audience.AudienceQuery{Limit: 1, Offset: 1, Descending: true,
+			After: &audience.AudiencePlace{At: all[1].CreatedAt, ID: all[1].ID}}, all[3:4], 5},
 	} {
 		got, total, err := w.s.Audiences(w.Context(), w.scope, c.query)
 		w.must(err)
@@ -70,27 +70,27 @@ func testAudienceOrders(w *world) {
 	w.update(func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), beta) })
 
 	for by, want := range map[string][]string{
-		meta.SortCreated: {"Zoë", "alpha 10", "Beta", "alpha-2", "ÉTÉ"},
-		meta.SortName:    {"alpha 10", "alpha-2", "Beta", "Zoë", "ÉTÉ"}, // by the bytes of what ignores case
+		audience.SortCreated: {"Zoë", "alpha 10", "Beta", "alpha-2", "ÉTÉ"},
+		audience.SortName:    {"alpha 10", "alpha-2", "Beta", "Zoë", "ÉTÉ"}, // by the bytes of what ignores case
 	} {
-		got, _ := w.names(meta.AudienceQuery{SortBy: by})
+		got, _ := w.names(audience.AudienceQuery{SortBy: by})
 		equal(w, by, got, want)
 		slices.Reverse(want)
-		got, _ = w.names(meta.AudienceQuery{SortBy: by, Descending: true})
+		got, _ = w.names(audience.AudienceQuery{SortBy: by, Descending: true})
 		equal(w, by+", descending", got, want)
 	}
-	got, _ := w.names(meta.AudienceQuery{SortBy: meta.SortUpdated, Descending: true})
+	got, _ := w.names(audience.AudienceQuery{SortBy: audience.SortUpdated, Descending: true})
 	equal(w, "updated last", got[0], "Beta")
-	if _, _, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 1, SortBy: "size"}); err == nil {
+	if _, _, err := w.s.Audiences(w.Context(), w.scope, audience.AudienceQuery{Limit: 1, SortBy: "size"}); err == nil {
 		w.Fatal("a list was sorted by size")
 	}
 }
 
 // testAudiencePages reads lists from place to place while audiences come and go.
 func testAudiencePages(w *world) {
-	for _, q := range []meta.AudienceQuery{
-		{Limit: 2, SortBy: meta.SortCreated}, {Limit: 2, SortBy: meta.SortCreated, Descending: true},
-		{Limit: 2, SortBy: meta.SortUpdated}, {Limit: 2, SortBy: meta.SortName}, {Limit: 2, SortBy: meta.SortName, Descending: true},
+	for _, q := range []audience.AudienceQuery{
+		{Limit: 2, SortBy: audience.SortCreated}, {Limit: 2, SortBy: audience.SortCreated, Descending: true},
+		{Limit: 2, SortBy: audience.SortUpdated}, {Limit: 2, SortBy: audience.SortName}, {Limit: 2, SortBy: audience.SortName, Descending: true},
 	} {
 		own := w.scope
 		own.Sandbox = id()
@@ -112,8 +112,8 @@ func testAudiencePages(w *world) {
 				seen = append(seen, a.Name)
 			}
 			last := list[len(list)-1]
-			q.After = &meta.AudiencePlace{At: last.CreatedAt, Name: last.Name, ID: last.ID}
-			if q.SortBy == meta.SortUpdated {
+			q.After = &audience.AudiencePlace{At: last.CreatedAt, Name: last.Name, ID: last.ID}
+			if q.SortBy == audience.SortUpdated {
 				q.After.At = last.UpdatedAt
 			}
 			if page == 0 {
@@ -154,24 +154,24 @@ func testAudienceFilters(w *world) {
 	w.submit(w.draft("first in progress"), at(1))
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, c.ID) })
 
-	is := func(property, value string) meta.AudienceQuery {
-		return meta.AudienceQuery{Filters: []meta.AudienceFilter{{Property: property, Value: value}}}
+	is := func(property, value string) audience.AudienceQuery {
+		return audience.AudienceQuery{Filters: []audience.AudienceFilter{{Property: property, Value: value}}}
 	}
 	both, none := []string{a.Name, b.Name}, []string{}
 	for _, c := range []struct {
-		query meta.AudienceQuery
+		query audience.AudienceQuery
 		want  []string
 	}{
-		{meta.AudienceQuery{NameContains: "100"}, both},
-		{meta.AudienceQuery{NameContains: "åSA"}, both[:1]},
-		{meta.AudienceQuery{NameContains: "0% "}, both[:1]},
-		{meta.AudienceQuery{NameContains: "a_1"}, both[:1]},
-		{meta.AudienceQuery{NameContains: "a%1"}, none},
-		{meta.AudienceQuery{NameContains: "GONE"}, none},
-		{meta.AudienceQuery{NameContains: "' OR 1=1 --"}, none},
-		{meta.AudienceQuery{DescriptionContains: "first of ~ALL"}, both[:1]},
-		{meta.AudienceQuery{DescriptionContains: "~~"}, none},
-		{meta.AudienceQuery{NameContains: "100", DescriptionContains: "SECOND"}, both[1:]},
+		{audience.AudienceQuery{NameContains: "100"}, both},
+		{audience.AudienceQuery{NameContains: "åSA"}, both[:1]},
+		{audience.AudienceQuery{NameContains: "0% "}, both[:1]},
+		{audience.AudienceQuery{NameContains: "a_1"}, both[:1]},
+		{audience.AudienceQuery{NameContains: "a%1"}, none},
+		{audience.AudienceQuery{NameContains: "GONE"}, none},
+		{audience.AudienceQuery{NameContains: "' OR 1=1 --"}, none},
+		{audience.AudienceQuery{DescriptionContains: "first of ~ALL"}, both[:1]},
+		{audience.AudienceQuery{DescriptionContains: "~~"}, none},
+		{audience.AudienceQuery{NameContains: "100", DescriptionContains: "SECOND"}, both[1:]},
 		{is("id", string(a.ID)), both[:1]},
 		{is("audienceId", string(a.ID)), both[:1]},
 		{is("audienceId", "custom"), both[1:]},
@@ -189,8 +189,8 @@ func testAudienceFilters(w *world) {
 		{is("audienceType", "accounts"), none},
 		{is("entityType", audience.EntityPeople), both[:1]},
 		{is("entityType", audience.EntityAccounts), both[1:]},
-		{meta.AudienceQuery{Filters: is("entityType", audience.EntityPeople).Filters, SeenBy: &audience.Grants{"core/C1"}}, both[:1]},
-		{meta.AudienceQuery{Filters: is("entityType", audience.EntityAccounts).Filters, SeenBy: &audience.Grants{"core/C1"}}, none},
+		{audience.AudienceQuery{Filters: is("entityType", audience.EntityPeople).Filters, SeenBy: &audience.Grants{"core/C1"}}, both[:1]},
+		{audience.AudienceQuery{Filters: is("entityType", audience.EntityAccounts).Filters, SeenBy: &audience.Grants{"core/C1"}}, none},
 		{is("entityType", "profile"), none},
 		{is("lifecycleState", "published"), both[:1]},
 		{is("lifecycleState", "draft"), both[1:]},
@@ -204,9 +204,9 @@ func testAudienceFilters(w *world) {
 		{is("tags", ""), none},
 		{is("labels", "custom/x"), both[1:]},
 		{is("labels", "custom"), none},
-		{meta.AudienceQuery{Filters: []meta.AudienceFilter{{Property: "createdBy", Value: "bob"}, {Property: "namespace", Value: "CustomerAudienceUpload"}}}, none},
+		{audience.AudienceQuery{Filters: []audience.AudienceFilter{{Property: "createdBy", Value: "bob"}, {Property: "namespace", Value: "CustomerAudienceUpload"}}}, none},
 	} {
-		c.query.SortBy = meta.SortName
+		c.query.SortBy = audience.SortName
 		names, total := w.names(c.query)
 		equal(w, fmt.Sprintf("%+v", c.query), names, c.want)
 		equal(w, fmt.Sprintf("%+v: total", c.query), total, len(c.want))

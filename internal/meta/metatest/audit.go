@@ -23,7 +23,7 @@ func testAudit(w *world) {
 	refused := audience.AuditEntry{ID: "b", Org: w.scope.Org, At: at(0), ClientID: "c2", Action: audience.ClientDelete, Object: "c1",
 		Outcome: audience.Refused, Code: audience.Forbidden, Missing: []string{"custom/x"}}
 	w.update(func(tx meta.Tx) error { return tx.AppendAudit(w.Context(), refused) })
-	got, err := w.s.Audit(w.Context(), w.scope.Org, meta.AuditQuery{Limit: 10})
+	got, err := w.s.Audit(w.Context(), w.scope.Org, audience.AuditQuery{Limit: 10})
 	w.must(err)
 	equal(w, "entries, the newest first", got, []audience.AuditEntry{refused, e})
 	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.AppendAudit(w.Context(), e) })
@@ -34,10 +34,10 @@ func testAudit(w *world) {
 		w.must(tx.AppendAudit(w.Context(), lost))
 		return stop
 	})
-	got, err = w.s.Audit(w.Context(), w.scope.Org, meta.AuditQuery{Limit: 10})
+	got, err = w.s.Audit(w.Context(), w.scope.Org, audience.AuditQuery{Limit: 10})
 	w.must(err)
 	equal(w, "entries after a transaction that was rolled back", len(got), 2)
-	got, err = w.s.Audit(w.Context(), "other", meta.AuditQuery{Limit: 10})
+	got, err = w.s.Audit(w.Context(), "other", audience.AuditQuery{Limit: 10})
 	w.must(err)
 	equal(w, "entries of another organization", got, nil)
 }
@@ -53,7 +53,7 @@ func testAuditFilters(w *world) {
 		Outcome: audience.Refused, Code: audience.NotFound}
 	w.update(func(tx meta.Tx) error { return tx.AppendAudit(w.Context(), other) })
 
-	ids := func(q meta.AuditQuery) (ids []string) {
+	ids := func(q audience.AuditQuery) (ids []string) {
 		w.Helper()
 		list, err := w.s.Audit(w.Context(), w.scope.Org, q)
 		w.must(err)
@@ -63,23 +63,23 @@ func testAuditFilters(w *world) {
 		return ids
 	}
 	for _, c := range []struct {
-		query meta.AuditQuery
+		query audience.AuditQuery
 		want  []string
 	}{
-		{meta.AuditQuery{Sandbox: "dev"}, []string{"o"}},
-		{meta.AuditQuery{ClientID: "c2"}, []string{"o"}},
-		{meta.AuditQuery{RequestID: "r-e3"}, []string{"e3"}},
-		{meta.AuditQuery{Action: audience.RunStart}, []string{"o"}},
-		{meta.AuditQuery{Object: "p"}, []string{"o"}},
-		{meta.AuditQuery{Outcome: audience.Refused}, []string{"o"}},
-		{meta.AuditQuery{Since: at(1), Until: at(2)}, []string{"e3", "e2"}},
-		{meta.AuditQuery{Object: "object", ClientID: "c2"}, nil},
+		{audience.AuditQuery{Sandbox: "dev"}, []string{"o"}},
+		{audience.AuditQuery{ClientID: "c2"}, []string{"o"}},
+		{audience.AuditQuery{RequestID: "r-e3"}, []string{"e3"}},
+		{audience.AuditQuery{Action: audience.RunStart}, []string{"o"}},
+		{audience.AuditQuery{Object: "p"}, []string{"o"}},
+		{audience.AuditQuery{Outcome: audience.Refused}, []string{"o"}},
+		{audience.AuditQuery{Since: at(1), Until: at(2)}, []string{"e3", "e2"}},
+		{audience.AuditQuery{Object: "object", ClientID: "c2"}, nil},
 	} {
 		c.query.Limit = 10
 		equal(w, fmt.Sprintf("%+v", c.query), ids(c.query), c.want)
 	}
 	var paged []string
-	for q := (meta.AuditQuery{Limit: 2, Object: "object"}); ; {
+	for q := (audience.AuditQuery{Limit: 2, Object: "object"}); ; {
 		list, err := w.s.Audit(w.Context(), w.scope.Org, q)
 		w.must(err)
 		if len(list) == 0 {
@@ -88,7 +88,7 @@ func testAuditFilters(w *world) {
 		for _, e := range list {
 			paged = append(paged, e.ID)
 		}
-		q.After = &meta.AuditPlace{At: list[len(list)-1].At, ID: list[len(list)-1].ID}
+		q.After = &audience.AuditPlace{At: list[len(list)-1].At, ID: list[len(list)-1].ID}
 	}
 	equal(w, "all pages", paged, all)
 }

@@ -12,13 +12,13 @@ func testAudienceByFlow(w *world) {
 	w.want(err, meta.ErrNotFound)
 	a := w.audience("a")
 	w.audience("b")
-	got, err := w.s.AudienceByFlow(w.Context(), w.scope, meta.FlowID(a.ID))
+	got, err := w.s.AudienceByFlow(w.Context(), w.scope, audience.FlowID(a.ID))
 	w.must(err)
 	equal(w, "audience", got, a)
-	_, err = w.s.AudienceByFlow(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, meta.FlowID(a.ID))
+	_, err = w.s.AudienceByFlow(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, audience.FlowID(a.ID))
 	w.want(err, meta.ErrNotFound)
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
-	_, err = w.s.AudienceByFlow(w.Context(), w.scope, meta.FlowID(a.ID))
+	_, err = w.s.AudienceByFlow(w.Context(), w.scope, audience.FlowID(a.ID))
 	w.want(err, meta.ErrNotFound)
 }
 
@@ -55,7 +55,7 @@ func testFlowRuns(w *world) {
 		add(a, i, audience.Success)
 		add(b, i, audience.Failed)
 	}
-	list := func(q meta.FlowRunQuery) []audience.Run {
+	list := func(q audience.FlowRunQuery) []audience.Run {
 		w.Helper()
 		runs, err := w.s.FlowRuns(w.Context(), w.scope, q)
 		w.must(err)
@@ -69,20 +69,20 @@ func testFlowRuns(w *world) {
 		}
 		return some
 	}
-	whole := list(meta.FlowRunQuery{Limit: 10})
+	whole := list(audience.FlowRunQuery{Limit: 10})
 	equal(w, "how many", len(whole), 6)
 	for i, r := range whole {
-		equal(w, "from a place", list(meta.FlowRunQuery{Limit: 2, From: &meta.RunPlace{At: r.CreatedAt, Seq: r.Seq, ID: r.ID}}), whole[i:min(i+2, 6)])
+		equal(w, "from a place", list(audience.FlowRunQuery{Limit: 2, From: &audience.RunPlace{At: r.CreatedAt, Seq: r.Seq, ID: r.ID}}), whole[i:min(i+2, 6)])
 	}
-	equal(w, "an audience", list(meta.FlowRunQuery{Limit: 10, Audience: a.ID}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
-	equal(w, "a status", list(meta.FlowRunQuery{Limit: 10, Statuses: []audience.Status{audience.Failed}}), of(func(r audience.Run) bool { return r.Status == audience.Failed }))
-	equal(w, "no labels", list(meta.FlowRunQuery{Limit: 10, SeenBy: &audience.Grants{}}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
-	equal(w, "a limit of nothing", len(list(meta.FlowRunQuery{})), 0)
-	elsewhere, err := w.s.FlowRuns(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, meta.FlowRunQuery{Limit: 10})
+	equal(w, "an audience", list(audience.FlowRunQuery{Limit: 10, Audience: a.ID}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
+	equal(w, "a status", list(audience.FlowRunQuery{Limit: 10, Statuses: []audience.Status{audience.Failed}}), of(func(r audience.Run) bool { return r.Status == audience.Failed }))
+	equal(w, "no labels", list(audience.FlowRunQuery{Limit: 10, SeenBy: &audience.Grants{}}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
+	equal(w, "a limit of nothing", len(list(audience.FlowRunQuery{})), 0)
+	elsewhere, err := w.s.FlowRuns(w.Context(), audience.Scope{Org: w.scope.Org, Sandbox: "dev"}, audience.FlowRunQuery{Limit: 10})
 	w.must(err)
 	equal(w, "another sandbox", len(elsewhere), 0)
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
-	equal(w, "a deleted audience", len(list(meta.FlowRunQuery{Limit: 10, Audience: a.ID})), 0)
+	equal(w, "a deleted audience", len(list(audience.FlowRunQuery{Limit: 10, Audience: a.ID})), 0)
 }
 
 func testNewestRuns(w *world) {

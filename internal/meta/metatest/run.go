@@ -157,7 +157,7 @@ func testRunProgress(w *world) {
 		w.want(save("one", run.ID), nil)
 		run.Progress, run.UpdatedAt = progress, at(5)
 		equal(w, "run", w.run(run), run)
-		list, _, err := w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 1})
+		list, _, err := w.s.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 1})
 		w.must(err)
 		equal(w, "list", list, []audience.Run{run})
 		progress.Step, progress.BytesDone = "merge", 2

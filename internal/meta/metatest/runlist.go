@@ -25,7 +25,7 @@ func (w *world) sixRuns(name string) (audience.Audience, []audience.Run) {
 	return a, append(all, w.start(a, at(30)))
 }
 
-func (w *world) seqs(a audience.Audience, q meta.RunQuery) ([]int64, int) {
+func (w *world) seqs(a audience.Audience, q audience.RunQuery) ([]int64, int) {
 	w.Helper()
 	list, total, err := w.s.Runs(w.Context(), w.scope, a.ID, q)
 	w.must(err)
@@ -37,15 +37,15 @@ func (w *world) seqs(a audience.Audience, q meta.RunQuery) ([]int64, int) {
 }
 
 func testRunList(w *world) {
-	_, _, err := w.s.Runs(w.Context(), w.scope, "no", meta.RunQuery{Limit: 10})
+	_, _, err := w.s.Runs(w.Context(), w.scope, "no", audience.RunQuery{Limit: 10})
 	w.want(err, meta.ErrNotFound)
 	empty := w.audience("empty")
-	got, total := w.seqs(empty, meta.RunQuery{Limit: 10})
+	got, total := w.seqs(empty, audience.RunQuery{Limit: 10})
 	equal(w, "no runs", len(got)+total, 0)
 
 	a, all := w.sixRuns("a")
 	w.start(empty, at(5))
-	list, total, err := w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 40})
+	list, total, err := w.s.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 40})
 	w.must(err)
 	equal(w, "runs", list, all)
 	equal(w, "total", total, 6)
@@ -53,25 +53,25 @@ func testRunList(w *world) {
 	late := w.acquire(all[5], "one")
 	late.Planned = []audience.PlannedFile{{Path: "f"}}
 	w.update(func(tx meta.Tx) error { return tx.SaveRun(w.Context(), late, "one") })
-	list, _, err = w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 40})
+	list, _, err = w.s.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 40})
 	w.must(err)
 	equal(w, "the manifest in a list", list[5].Planned, nil)
 
 	for _, c := range []struct {
 		name  string
-		query meta.RunQuery
+		query audience.RunQuery
 		want  []int64
 	}{
-		{"oldest first", meta.RunQuery{Limit: 40, SortBy: "createdAt"}, []int64{1, 2, 3, 4, 5, 6}},
-		{"newest first", meta.RunQuery{Limit: 40, SortBy: "createdAt", Descending: true}, []int64{6, 5, 4, 3, 2, 1}},
-		{"oldest first, after a run", meta.RunQuery{Limit: 2, SortBy: "createdAt", After: &meta.RunPlace{At: all[1].CreatedAt, Seq: 2}}, []int64{3, 4}},
-		{"newest first, after a run", meta.RunQuery{Limit: 2, SortBy: "createdAt", Descending: true, After: &meta.RunPlace{At: all[4].CreatedAt, Seq: 5}}, []int64{4, 3}},
-		{"by name, after a run", meta.RunQuery{Limit: 2, SortBy: "name", After: &meta.RunPlace{At: all[4].CreatedAt, Seq: 5}}, []int64{6}},
-		{"after the last run", meta.RunQuery{Limit: 2, SortBy: "createdAt", Descending: true, After: &meta.RunPlace{At: all[0].CreatedAt, Seq: 1}}, []int64{}},
-		{"by name", meta.RunQuery{Limit: 40, SortBy: "name"}, []int64{1, 2, 3, 4, 5, 6}},
-		{"by name, descending", meta.RunQuery{Limit: 40, SortBy: "name", Descending: true}, []int64{6, 5, 4, 3, 2, 1}},
-		{"a page", meta.RunQuery{Limit: 2, Offset: 1, SortBy: "createdAt", Descending: true}, []int64{5, 4}},
-		{"past the end", meta.RunQuery{Limit: 2, Offset: 6}, []int64{}},
+		{"oldest first", audience.RunQuery{Limit: 40, SortBy: "createdAt"}, []int64{1, 2, 3, 4, 5, 6}},
+		{"newest first", audience.RunQuery{Limit: 40, SortBy: "createdAt", Descending: true}, []int64{6, 5, 4, 3, 2, 1}},
+		{"oldest first, after a run", audience.RunQuery{Limit: 2, SortBy: "createdAt", After: &audience.RunPlace{At: all[1].CreatedAt, Seq: 2}}, []int64{3, 4}},
+		{"newest first, after a run", audience.RunQuery{Limit: 2, SortBy: "createdAt", Descending: true, After: &audience.RunPlace{At: all[4].CreatedAt, Seq: 5}}, []int64{4, 3}},
+		{"by name, after a run", audience.RunQuery{Limit: 2, SortBy: "name", After: &audience.RunPlace{At: all[4].CreatedAt, Seq: 5}}, []int64{6}},
+		{"after the last run", audience.RunQuery{Limit: 2, SortBy: "createdAt", Descending: true, After: &audience.RunPlace{At: all[0].CreatedAt, Seq: 1}}, []int64{}},
+		{"by name", audience.RunQuery{Limit: 40, SortBy: "name"}, []int64{1, 2, 3, 4, 5, 6}},
+		{"by name, descending", audience.RunQuery{Limit: 40, SortBy: "name", Descending: true}, []int64{6, 5, 4, 3, 2, 1}},
+		{"a page", audience.RunQuery{Limit: 2, Offset: 1, SortBy: "createdAt", Descending: true}, []int64{5, 4}},
+		{"past the end", audience.RunQuery{Limit: 2, Offset: 6}, []int64{}},
 	} {
 		got, total := w.seqs(a, c.query)
 		equal(w, c.name, got, c.want)
@@ -112,13 +112,13 @@ func testRunFilters(w *world) {
 		{"createdAt", "<=", "9223372036854775807", everything},
 		{"createdAt", ">", "-9223372036854775808", everything},
 	} {
-		q := meta.RunQuery{Limit: 40, Filters: []meta.RunFilter{{Property: c.property, Op: c.op, Value: c.value}}}
+		q := audience.RunQuery{Limit: 40, Filters: []audience.RunFilter{{Property: c.property, Op: c.op, Value: c.value}}}
 		got, total := w.seqs(a, q)
 		equal(w, c.property+c.op+c.value, got, c.want)
 		equal(w, c.property+c.op+c.value+": total", total, len(c.want))
 	}
 
-	both := meta.RunQuery{Limit: 1, Offset: 1, SortBy: "createdAt", Descending: true, Filters: []meta.RunFilter{
+	both := audience.RunQuery{Limit: 1, Offset: 1, SortBy: "createdAt", Descending: true, Filters: []audience.RunFilter{
 		{Property: "createdAt", Op: ">=", Value: second(20)}, {Property: "createdAt", Op: "<", Value: second(40)},
 		{Property: "status", Op: "!=", Value: "FAILED"}, {Property: "name", Op: "=contains", Value: "Off"},
 	}}
@@ -126,11 +126,11 @@ func testRunFilters(w *world) {
 	equal(w, "all filters and a page", got, []int64{5})
 	equal(w, "all filters: total", total, 3)
 
-	for _, bad := range []meta.RunFilter{
+	for _, bad := range []audience.RunFilter{
 		{Property: "reason", Op: "=", Value: "x"}, {Property: "name", Op: ">=", Value: "x"}, {Property: "status", Op: "<", Value: "x"},
 		{Property: "createdAt", Op: "=", Value: "1"}, {Property: "createdAt", Op: ">=", Value: "yesterday"},
 	} {
-		if _, _, err := w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 1, Filters: []meta.RunFilter{bad}}); err == nil {
+		if _, _, err := w.s.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 1, Filters: []audience.RunFilter{bad}}); err == nil {
 			w.Fatalf("the filter %+v was accepted", bad)
 		}
 	}
@@ -155,7 +155,7 @@ func testReadObjects(w *world) {
 	r.Status = audience.Success
 	w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") })
 	equal(w, "a run with many files", w.run(r), r)
-	list, _, err := w.s.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 1, SortBy: "createdAt"})
+	list, _, err := w.s.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 1, SortBy: "createdAt"})
 	w.must(err)
 	listed := r
 	listed.Result.Files = nil

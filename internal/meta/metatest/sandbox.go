@@ -79,9 +79,9 @@ func testClearSandbox(w *world) {
 		})
 	}
 	conn, own := w.connection("gone", 0), w.key(audience.OwnKey, 0)
-	key := meta.RequestKey{Scope: w.scope, ClientID: "c", Key: "k"}
+	key := audience.RequestKey{Scope: w.scope, ClientID: "c", Key: "k"}
 	w.update(func(tx meta.Tx) error {
-		return tx.KeepAnswer(w.Context(), meta.Answer{RequestKey: key, BegunAt: at(0)})
+		return tx.KeepAnswer(w.Context(), audience.Answer{RequestKey: key, BegunAt: at(0)})
 	})
 	task := w.submit(w.draft("a"), at(0))
 	cleared("beside an unfinished task", false)

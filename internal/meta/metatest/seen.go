@@ -30,8 +30,8 @@ func testAudiencesSeen(w *world) {
 		w.Helper()
 		for grants, names := range want {
 			g := audience.NewGrants(map[string][]string{"": nil, "C1": {"core/C1"}, "x": {"custom/x"}, "both": {"custom/x", "core/C1"}, "all": {audience.AllLabels}}[grants])
-			for _, q := range []meta.AudienceQuery{{}, {NameContains: "o"}, {SortBy: meta.SortName}} {
-				q.SeenBy, q.SortBy = &g, meta.SortName
+			for _, q := range []audience.AudienceQuery{{}, {NameContains: "o"}, {SortBy: audience.SortName}} {
+				q.SeenBy, q.SortBy = &g, audience.SortName
 				got, total := w.names(q)
 				equal(w, fmt.Sprintf("seen with %q by %+v", grants, q), got, names)
 				equal(w, fmt.Sprintf("total with %q by %+v", grants, q), total, len(names))
@@ -45,7 +45,7 @@ func testAudiencesSeen(w *world) {
 	one.Labels = nil
 	w.update(func(tx meta.Tx) error { return tx.UpdateAudience(w.Context(), one) })
 	check(map[string][]string{"": {"none", "one"}})
-	got, total, err := other.s.Audiences(w.Context(), other.scope, meta.AudienceQuery{Limit: 9, SeenBy: new(audience.Grants)})
+	got, total, err := other.s.Audiences(w.Context(), other.scope, audience.AudienceQuery{Limit: 9, SeenBy: new(audience.Grants)})
 	w.must(err)
 	equal(w, "another organization", []int{len(got), total}, []int{0, 0})
 }

@@ -17,7 +17,7 @@ func testUnstorable(w *world) {
 		connections, err := w.s.Connections(w.Context(), w.scope, text, "", 10)
 		w.must(err)
 		equal(w, "connections", len(connections), 0)
-		runs, err := w.s.FlowRuns(w.Context(), w.scope, meta.FlowRunQuery{Audience: audience.ID(text), Limit: 10})
+		runs, err := w.s.FlowRuns(w.Context(), w.scope, audience.FlowRunQuery{Audience: audience.ID(text), Limit: 10})
 		w.must(err)
 		equal(w, "runs of a flow", len(runs), 0)
 		some, err := w.s.AudiencesByID(w.Context(), w.scope, []audience.ID{audience.ID(text), a.ID})
@@ -25,7 +25,7 @@ func testUnstorable(w *world) {
 		equal(w, "what exists beside it", some, []audience.Audience{a})
 		for _, labels := range [][]string{{text}, {text, "core/C1"}} {
 			grants := audience.NewGrants(labels)
-			list, total, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 10, SeenBy: &grants})
+			list, total, err := w.s.Audiences(w.Context(), w.scope, audience.AudienceQuery{Limit: 10, SeenBy: &grants})
 			w.must(err)
 			equal(w, "what somebody with the labels sees", [2]int{len(list), total}, [2]int{len(labels) - 1, len(labels) - 1})
 		}

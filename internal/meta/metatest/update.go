@@ -25,7 +25,7 @@ func testRollback(w *world) {
 		if err := tx.CreateRun(w.Context(), &run); err != nil {
 			return err
 		}
-		if _, total, err := tx.Runs(w.Context(), w.scope, a.ID, meta.RunQuery{Limit: 1}); err != nil || total != 1 {
+		if _, total, err := tx.Runs(w.Context(), w.scope, a.ID, audience.RunQuery{Limit: 1}); err != nil || total != 1 {
 			return fmt.Errorf("the transaction sees %d runs: %w", total, err)
 		}
 		if _, err := tx.SQL().ExecContext(w.Context(), `INSERT INTO organizations (id) VALUES ('sql')`); err != nil {
@@ -100,7 +100,7 @@ func testConcurrentUpdates(w *world) {
 				if err != nil {
 					w.Errorf("update: %v", err)
 				}
-				if _, _, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 10}); err != nil {
+				if _, _, err := w.s.Audiences(w.Context(), w.scope, audience.AudienceQuery{Limit: 10}); err != nil {
 					w.Errorf("list: %v", err)
 				}
 			}
@@ -110,7 +110,7 @@ func testConcurrentUpdates(w *world) {
 	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
 	w.must(err)
 	equal(w, "updates that took effect", got.TTLDays, a.TTLDays+workers*rounds)
-	all, total, err := w.s.Audiences(w.Context(), w.scope, meta.AudienceQuery{Limit: 1000})
+	all, total, err := w.s.Audiences(w.Context(), w.scope, audience.AudienceQuery{Limit: 1000})
 	w.must(err)
 	equal(w, "audiences", total, 1+workers*rounds)
 	nums := map[uint32]bool{}
@@ -142,7 +142,7 @@ func testTenancy(w *world) {
 		draft.Scope = scope
 		mine := other.submit(draft, at(2))
 		other.finish(mine, audience.Success)
-		all, total, err := other.s.Audiences(w.Context(), scope, meta.AudienceQuery{Limit: 10})
+		all, total, err := other.s.Audiences(w.Context(), scope, audience.AudienceQuery{Limit: 10})
 		w.must(err)
 		if total != 1 || len(all) != 1 || all[0].ID != mine.AudienceID {
 			w.Fatalf("%v lists %d audiences: %+v", scope, total, all)
@@ -171,7 +171,7 @@ func (w *world) seesNothing(c audience.Connection, task audience.Task, a audienc
 	absent(err)
 	_, err = w.s.Run(ctx, w.scope, a.ID, run.ID)
 	absent(err)
-	_, _, err = w.s.Runs(ctx, w.scope, a.ID, meta.RunQuery{Limit: 10})
+	_, _, err = w.s.Runs(ctx, w.scope, a.ID, audience.RunQuery{Limit: 10})
 	absent(err)
 	for _, flow := range []string{run.FlowID, run.Stages[0].FlowRunID} {
 		_, err = w.s.RunByFlow(ctx, w.scope, flow)

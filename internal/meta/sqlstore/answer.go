@@ -4,21 +4,21 @@ import (
 	"context"
 	"time"
 
-	"roster/internal/meta"
+	"roster/internal/audience"
 )
 
 const answerColumns = `org, sandbox, client_id, request_key, request, status, body, begun_at, rights`
 
 // Answer implements meta.Reader.
-func (q queries) Answer(ctx context.Context, k meta.RequestKey) (meta.Answer, error) {
+func (q queries) Answer(ctx context.Context, k audience.RequestKey) (audience.Answer, error) {
 	return one(ctx, q, "the answer of a request", `SELECT `+answerColumns+` FROM answers
 		WHERE org = $1 AND sandbox = $2 AND client_id = $3 AND request_key = $4`, []any{k.Scope.Org, k.Scope.Sandbox, k.ClientID, k.Key},
-		func(r row) (a meta.Answer, err error) {
+		func(r row) (a audience.Answer, err error) {
 			return a, r.Scan(&a.Scope.Org, &a.Scope.Sandbox, &a.ClientID, &a.Key, &a.Request, &a.Status, &a.Body, asTime(&a.BegunAt), asJSON(&a.Rights))
 		})
 }
 
-func (t *tx) KeepAnswer(ctx context.Context, a meta.Answer) error {
+func (t *tx) KeepAnswer(ctx context.Context, a audience.Answer) error {
 	if err := t.DropAnswer(ctx, a.RequestKey); err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (t *tx) KeepAnswer(ctx context.Context, a meta.Answer) error {
 		a.Scope.Org, a.Scope.Sandbox, a.ClientID, a.Key, a.Request, a.Status, a.Body, asTime(&a.BegunAt), asJSON(a.Rights))
 }
 
-func (t *tx) DropAnswer(ctx context.Context, k meta.RequestKey) error {
+func (t *tx) DropAnswer(ctx context.Context, k audience.RequestKey) error {
 	_, err := t.exec(ctx, "the answer of a request", `DELETE FROM answers WHERE org = $1 AND sandbox = $2 AND client_id = $3 AND request_key = $4`,
 		k.Scope.Org, k.Scope.Sandbox, k.ClientID, k.Key)
 	return err

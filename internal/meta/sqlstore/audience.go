@@ -55,7 +55,7 @@ func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 		a.Namespace, a.ProfileIngestion, a.CreatedBy, asTime(&a.CreatedAt), a.UpdatedBy, asTime(&a.UpdatedAt),
 		a.LastRun, a.Members, asTime(&a.RefreshedAt), asTime(&a.LastIngestedAt),
 		asJSON(&a.Guards), a.KeepRejectedRows, asTime(&a.MaintainedAt), cmp.Or(a.State, audience.StatePublished), asJSON(&a.Schedule), asTime(&a.NextRunAt), a.ScheduleTried, a.ScheduleNote, a.NoPayload, a.ExpressActivation,
-		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), meta.FlowID(a.ID), set, publicKey, verificationKey)
+		a.Source.BaseConnectionID, fold(a.Name), fold(a.Description), audience.FlowID(a.ID), set, publicKey, verificationKey)
 }
 
 func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {

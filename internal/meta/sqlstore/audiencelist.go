@@ -11,7 +11,7 @@ import (
 )
 
 // Audiences implements meta.Reader.
-func (q queries) Audiences(ctx context.Context, scope audience.Scope, query meta.AudienceQuery) (all []audience.Audience, total int, err error) {
+func (q queries) Audiences(ctx context.Context, scope audience.Scope, query audience.AudienceQuery) (all []audience.Audience, total int, err error) {
 	where, err := audiencesLike(scope, query)
 	if err != nil || where.never {
 		return nil, 0, err
@@ -108,7 +108,7 @@ type statement struct {
 }
 
 // audiencesLike returns the condition that the query's filters make.
-func audiencesLike(scope audience.Scope, query meta.AudienceQuery) (*audienceConditions, error) {
+func audiencesLike(scope audience.Scope, query audience.AudienceQuery) (*audienceConditions, error) {
 	c := &audienceConditions{sql: `org = $1 AND sandbox = $2 AND NOT deleted`, args: []any{scope.Org, scope.Sandbox}}
 	c.seenBy(query.SeenBy)
 	c.contains("name_key", query.NameContains)
@@ -155,7 +155,7 @@ func (c *audienceConditions) contains(column, text string) {
 const heldBy = `SELECT audience_id FROM names WHERE org = $1 AND sandbox = $2 AND kind = %s AND name = %s`
 
 // filter narrows the list to what has the value.
-func (c *audienceConditions) filter(f meta.AudienceFilter) error {
+func (c *audienceConditions) filter(f audience.AudienceFilter) error {
 	switch f.Property {
 	case "id":
 		c.add(`id = %s`, f.Value)
@@ -208,19 +208,19 @@ func (c *audienceConditions) countAccounts() string {
 }
 
 // page reads a part of the list.
-func (c *audienceConditions) page(query meta.AudienceQuery) (statement, error) {
+func (c *audienceConditions) page(query audience.AudienceQuery) (statement, error) {
 	var column string
 	var after any
 	place := query.After
 	if place == nil {
-		place = &meta.AudiencePlace{}
+		place = &audience.AudiencePlace{}
 	}
 	switch query.SortBy {
-	case "", meta.SortCreated:
+	case "", audience.SortCreated:
 		column, after = "created_at", asTime(&place.At)
-	case meta.SortUpdated:
+	case audience.SortUpdated:
 		column, after = "updated_at", asTime(&place.At)
-	case meta.SortName:
+	case audience.SortName:
 		column, after = `name_key COLLATE "C"`, fold(place.Name)
 	default:
 		return statement{}, fmt.Errorf("audiences cannot be sorted by %q", query.SortBy)

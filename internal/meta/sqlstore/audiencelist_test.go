@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 	"roster/internal/meta/sqlstore"
 )
@@ -21,38 +20,38 @@ func TestAudiencePlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	after := &meta.AudiencePlace{}
+	after := &audience.AudiencePlace{}
 	some := &audience.Grants{"core/C1", "custom/a"}
-	is := func(property string) []meta.AudienceFilter {
-		return []meta.AudienceFilter{{Property: property, Value: "x"}}
+	is := func(property string) []audience.AudienceFilter {
+		return []audience.AudienceFilter{{Property: property, Value: "x"}}
 	}
-	entity := func(value string) []meta.AudienceFilter {
-		return []meta.AudienceFilter{{Property: "entityType", Value: value}}
+	entity := func(value string) []audience.AudienceFilter {
+		return []audience.AudienceFilter{{Property: "entityType", Value: value}}
 	}
 	const inScope = "(org=? AND sandbox=?"
 	for _, c := range []struct {
-		statement func(audience.Scope, meta.AudienceQuery) (string, []any, error)
-		query     meta.AudienceQuery
+		statement func(audience.Scope, audience.AudienceQuery) (string, []any, error)
+		query     audience.AudienceQuery
 		plan      string
 	}{
-		{sqlstore.AudiencePage, meta.AudienceQuery{}, "SEARCH audiences USING INDEX audiences_list " + inScope + ")"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{After: after}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)>(?,?))"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{After: after, Descending: true}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)<(?,?))"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{After: after, SortBy: meta.SortUpdated}, "SEARCH audiences USING INDEX audiences_updated " + inScope + " AND (updated_at,id)>(?,?))"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{After: after, SortBy: meta.SortName}, "SEARCH audiences USING INDEX audiences_named " + inScope + " AND (name_key,id)>(?,?))"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{SortBy: meta.SortName, Descending: true}, "SEARCH audiences USING INDEX audiences_named " + inScope + ")"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("id")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("name")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: is("audienceId")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{SeenBy: some}, "SEARCH audiences USING INDEX audiences_list " + inScope + ")"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{SeenBy: some, After: after, SortBy: meta.SortName}, "SEARCH audiences USING INDEX audiences_named " + inScope + " AND (name_key,id)>(?,?))"},
-		{sqlstore.AudienceCount, meta.AudienceQuery{NameContains: "x", SeenBy: some}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
-		{sqlstore.AudienceCount, meta.AudienceQuery{NameContains: "x"}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
-		{sqlstore.AudienceCount, meta.AudienceQuery{Filters: append(append(is("namespace"), is("lifecycleState")...), append(is("createdBy"), is("originName")...)...)},
+		{sqlstore.AudiencePage, audience.AudienceQuery{}, "SEARCH audiences USING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{After: after}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)>(?,?))"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{After: after, Descending: true}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)<(?,?))"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{After: after, SortBy: audience.SortUpdated}, "SEARCH audiences USING INDEX audiences_updated " + inScope + " AND (updated_at,id)>(?,?))"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{After: after, SortBy: audience.SortName}, "SEARCH audiences USING INDEX audiences_named " + inScope + " AND (name_key,id)>(?,?))"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{SortBy: audience.SortName, Descending: true}, "SEARCH audiences USING INDEX audiences_named " + inScope + ")"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{Filters: is("id")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{Filters: is("name")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{Filters: is("audienceId")}, "SEARCH audiences USING INDEX sqlite_autoindex_audiences_1 (id=?)"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{SeenBy: some}, "SEARCH audiences USING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{SeenBy: some, After: after, SortBy: audience.SortName}, "SEARCH audiences USING INDEX audiences_named " + inScope + " AND (name_key,id)>(?,?))"},
+		{sqlstore.AudienceCount, audience.AudienceQuery{NameContains: "x", SeenBy: some}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudienceCount, audience.AudienceQuery{NameContains: "x"}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudienceCount, audience.AudienceQuery{Filters: append(append(is("namespace"), is("lifecycleState")...), append(is("createdBy"), is("originName")...)...)},
 			"SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
-		{sqlstore.AudiencePage, meta.AudienceQuery{Filters: entity(audience.EntityPeople), After: after}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)>(?,?))"},
-		{sqlstore.AccountCount, meta.AudienceQuery{Filters: entity(audience.EntityPeople), SeenBy: some}, "SEARCH audiences USING COVERING INDEX audiences_accounts " + inScope + ")"},
-		{sqlstore.AudienceCount, meta.AudienceQuery{Filters: is("audienceType")}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
+		{sqlstore.AudiencePage, audience.AudienceQuery{Filters: entity(audience.EntityPeople), After: after}, "SEARCH audiences USING INDEX audiences_list " + inScope + " AND (created_at,id)>(?,?))"},
+		{sqlstore.AccountCount, audience.AudienceQuery{Filters: entity(audience.EntityPeople), SeenBy: some}, "SEARCH audiences USING COVERING INDEX audiences_accounts " + inScope + ")"},
+		{sqlstore.AudienceCount, audience.AudienceQuery{Filters: is("audienceType")}, "SEARCH audiences USING COVERING INDEX audiences_list " + inScope + ")"},
 	} {
 		statement, args, err := c.statement(audience.Scope{Org: "org", Sandbox: "prod"}, c.query)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 const auditColumns = `id, org, sandbox, at, client_id, request_id, action, object, outcome, code, missing, labels, before, after`
@@ -21,13 +20,13 @@ func (t *tx) AppendAudit(ctx context.Context, e audience.AuditEntry) error {
 }
 
 // Audit implements meta.Reader.
-func (q queries) Audit(ctx context.Context, org string, query meta.AuditQuery) ([]audience.AuditEntry, error) {
+func (q queries) Audit(ctx context.Context, org string, query audience.AuditQuery) ([]audience.AuditEntry, error) {
 	s := auditPage(org, query)
 	return list(ctx, q, "the audit log", s.sql, s.args, scanAudit)
 }
 
 // auditPage reads a part of the log.
-func auditPage(org string, query meta.AuditQuery) statement {
+func auditPage(org string, query audience.AuditQuery) statement {
 	where, args := `org = $1`, []any{org}
 	add := func(condition string, values ...any) {
 		marks := make([]any, len(values))

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"roster/internal/meta"
+	"roster/internal/audience"
 	"roster/internal/meta/sqlite"
 	"roster/internal/meta/sqlstore"
 )
@@ -18,17 +18,17 @@ func TestAuditPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	after := &meta.AuditPlace{}
+	after := &audience.AuditPlace{}
 	for _, c := range []struct {
-		query meta.AuditQuery
+		query audience.AuditQuery
 		plan  string
 	}{
-		{meta.AuditQuery{}, "audit_list (org=?)"},
-		{meta.AuditQuery{After: after}, "audit_list (org=? AND (at,id)<(?,?))"},
-		{meta.AuditQuery{Sandbox: "prod", After: after}, "audit_sandbox (org=? AND sandbox=? AND (at,id)<(?,?))"},
-		{meta.AuditQuery{Object: "o"}, "audit_object (org=? AND object=?)"},
-		{meta.AuditQuery{ClientID: "c"}, "audit_client (org=? AND client_id=?)"},
-		{meta.AuditQuery{RequestID: "r"}, "audit_request (org=? AND request_id=?)"},
+		{audience.AuditQuery{}, "audit_list (org=?)"},
+		{audience.AuditQuery{After: after}, "audit_list (org=? AND (at,id)<(?,?))"},
+		{audience.AuditQuery{Sandbox: "prod", After: after}, "audit_sandbox (org=? AND sandbox=? AND (at,id)<(?,?))"},
+		{audience.AuditQuery{Object: "o"}, "audit_object (org=? AND object=?)"},
+		{audience.AuditQuery{ClientID: "c"}, "audit_client (org=? AND client_id=?)"},
+		{audience.AuditQuery{RequestID: "r"}, "audit_request (org=? AND request_id=?)"},
 	} {
 		statement, args := sqlstore.AuditPage("org", c.query)
 		if plan := planOf(t, s.DB(), statement, args); plan[0] != "SEARCH audit USING INDEX "+c.plan || strings.Contains(strings.Join(plan, ""), "TEMP B-TREE") {

@@ -2,11 +2,10 @@ package sqlstore
 
 import (
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 // AudiencePage returns the statement that reads a page of audiences, and its arguments.
-func AudiencePage(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
+func AudiencePage(scope audience.Scope, q audience.AudienceQuery) (string, []any, error) {
 	where, err := audiencesLike(scope, q)
 	if err != nil {
 		return "", nil, err
@@ -16,13 +15,13 @@ func AudiencePage(scope audience.Scope, q meta.AudienceQuery) (string, []any, er
 }
 
 // AuditPage returns the statement that reads a page of the audit log, and its arguments.
-func AuditPage(org string, q meta.AuditQuery) (string, []any) {
+func AuditPage(org string, q audience.AuditQuery) (string, []any) {
 	s := auditPage(org, q)
 	return s.sql, s.args
 }
 
 // AudienceCount returns the statement that counts the audiences that filters let through, and its arguments.
-func AudienceCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
+func AudienceCount(scope audience.Scope, q audience.AudienceQuery) (string, []any, error) {
 	where, err := audiencesLike(scope, q)
 	if err != nil {
 		return "", nil, err
@@ -34,7 +33,7 @@ func AudienceCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, e
 const AudienceByFlow = selectAudienceByFlow
 
 // AccountCount returns the statement that counts the audiences of accounts, and its arguments.
-func AccountCount(scope audience.Scope, q meta.AudienceQuery) (string, []any, error) {
+func AccountCount(scope audience.Scope, q audience.AudienceQuery) (string, []any, error) {
 	where, err := audiencesLike(scope, q)
 	if err != nil {
 		return "", nil, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 )
 
 const selectAudienceByFlow = `SELECT ` + audienceColumns + ` FROM audiences WHERE flow_id = $1 AND org = $2 AND sandbox = $3 AND NOT deleted`
@@ -23,7 +22,7 @@ func (q queries) RunByFlow(ctx context.Context, scope audience.Scope, flow strin
 }
 
 // FlowRuns implements meta.Reader.
-func (q queries) FlowRuns(ctx context.Context, scope audience.Scope, query meta.FlowRunQuery) ([]audience.Run, error) {
+func (q queries) FlowRuns(ctx context.Context, scope audience.Scope, query audience.FlowRunQuery) ([]audience.Run, error) {
 	where := audienceConditions{sql: `a.org = $1 AND a.sandbox = $2 AND NOT a.deleted`, args: []any{scope.Org, scope.Sandbox}}
 	where.seenBy(query.SeenBy)
 	if query.Audience != "" {
@@ -62,7 +61,7 @@ func fillFlows(ctx context.Context, t *tx) error {
 		return err
 	}
 	for _, id := range all {
-		if _, err := t.exec(ctx, "the audience", `UPDATE audiences SET flow_id = $1 WHERE id = $2`, meta.FlowID(id), id); err != nil {
+		if _, err := t.exec(ctx, "the audience", `UPDATE audiences SET flow_id = $1 WHERE id = $2`, audience.FlowID(id), id); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 )
 
@@ -67,7 +66,7 @@ func TestOlderAudiences(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, q := range []meta.AudienceQuery{{Limit: 2}, {Limit: 2, NameContains: "åsa"}, {Limit: 2, DescriptionContains: "ÉT"}} {
+	for _, q := range []audience.AudienceQuery{{Limit: 2}, {Limit: 2, NameContains: "åsa"}, {Limit: 2, DescriptionContains: "ÉT"}} {
 		list, total, err := s.Audiences(t.Context(), audience.Scope{Org: "org", Sandbox: "prod"}, q)
 		if err != nil || total != 1 || len(list) != 1 || list[0].State != audience.StatePublished {
 			t.Errorf("%+v finds %d: %+v, %v", q, total, list, err)
@@ -106,7 +105,7 @@ func TestOlderLabels(t *testing.T) {
 		grants audience.Grants
 		total  int
 	}{{nil, 2}, {audience.Grants{"core/C1"}, 3}, {audience.Grants{"core/C1", "custom/x"}, 4}} {
-		list, total, err := s.Audiences(t.Context(), audience.Scope{Org: "org", Sandbox: "prod"}, meta.AudienceQuery{Limit: 9, SeenBy: &want.grants})
+		list, total, err := s.Audiences(t.Context(), audience.Scope{Org: "org", Sandbox: "prod"}, audience.AudienceQuery{Limit: 9, SeenBy: &want.grants})
 		if err != nil || total != want.total || len(list) != total {
 			t.Errorf("with %q: %d of %d, %v", want.grants, len(list), total, err)
 		}

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/meta"
 	"roster/internal/meta/sqlite"
 	"roster/internal/meta/sqlstore"
 )
@@ -34,7 +33,7 @@ func TestOlderFlows(t *testing.T) {
 	}
 	defer s.Close()
 	scope := audience.Scope{Org: "org", Sandbox: "prod"}
-	if a, err := s.AudienceByFlow(t.Context(), scope, meta.FlowID("a")); err != nil || a.ID != "a" {
+	if a, err := s.AudienceByFlow(t.Context(), scope, audience.FlowID("a")); err != nil || a.ID != "a" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	if sb, err := s.Sandbox(t.Context(), scope); err != nil || sb.State != audience.SandboxActive {

@@ -14,7 +14,7 @@ import (
 
 // Runs implements meta.Reader. All runs of a list have one name, their audience's: a condition on the name holds
 // for all of them or for none, and sorting by name leaves the order of their numbers.
-func (q queries) Runs(ctx context.Context, scope audience.Scope, aud audience.ID, query meta.RunQuery) (all []audience.Run, total int, err error) {
+func (q queries) Runs(ctx context.Context, scope audience.Scope, aud audience.ID, query audience.RunQuery) (all []audience.Run, total int, err error) {
 	err = q.view(ctx, func(q queries) error {
 		var of struct {
 			name string
@@ -53,7 +53,7 @@ func (q queries) Runs(ctx context.Context, scope audience.Scope, aud audience.ID
 	return all, total, err
 }
 
-func runOrder(query meta.RunQuery) string {
+func runOrder(query audience.RunQuery) string {
 	columns := []string{"r.created_at", "r.seq"}
 	if query.SortBy == "name" {
 		columns = columns[1:]
@@ -73,7 +73,7 @@ type runConditions struct {
 }
 
 // after leaves out the runs up to a place in the order of the list.
-func (c *runConditions) after(query meta.RunQuery) {
+func (c *runConditions) after(query audience.RunQuery) {
 	beyond := ">"
 	if query.Descending {
 		beyond = "<"
@@ -89,7 +89,7 @@ func (c *runConditions) after(query meta.RunQuery) {
 }
 
 // add narrows the list by a filter. name is the name of all its runs.
-func (c *runConditions) add(f meta.RunFilter, name string) error {
+func (c *runConditions) add(f audience.RunFilter, name string) error {
 	switch f.Property {
 	case "name":
 		ok, err := matches(f, name)
@@ -104,7 +104,7 @@ func (c *runConditions) add(f meta.RunFilter, name string) error {
 }
 
 // matches says whether a text fulfils a filter on it.
-func matches(f meta.RunFilter, text string) (bool, error) {
+func matches(f audience.RunFilter, text string) (bool, error) {
 	switch f.Op {
 	case "=":
 		return text == f.Value, nil
@@ -119,7 +119,7 @@ func matches(f meta.RunFilter, text string) (bool, error) {
 }
 
 // addStatus tries the filter on every status there is and asks for those that fulfil it.
-func (c *runConditions) addStatus(f meta.RunFilter) error {
+func (c *runConditions) addStatus(f audience.RunFilter) error {
 	first, n := len(c.args)+1, 0
 	for _, s := range []audience.Status{audience.Processing, audience.Success, audience.Failed} {
 		ok, err := matches(f, string(s))
@@ -140,7 +140,7 @@ func (c *runConditions) addStatus(f meta.RunFilter) error {
 }
 
 // addCreatedAt compares whole seconds, which is what people see of a run's time.
-func (c *runConditions) addCreatedAt(f meta.RunFilter) error {
+func (c *runConditions) addCreatedAt(f audience.RunFilter) error {
 	seconds, err := strconv.ParseInt(f.Value, 10, 64)
 	if err != nil {
 		return fmt.Errorf("runs cannot be filtered by %s%s%s: it is no number of seconds", f.Property, f.Op, f.Value)

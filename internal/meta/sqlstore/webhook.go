@@ -57,7 +57,7 @@ func (q queries) NextDelivery(ctx context.Context, id audience.WebhookID, now ti
 }
 
 // Deliveries implements meta.Reader.
-func (q queries) Deliveries(ctx context.Context, id audience.WebhookID, after *meta.DeliveryPlace, limit int) ([]audience.Delivery, error) {
+func (q queries) Deliveries(ctx context.Context, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error) {
 	where, args := `webhook_id = $1`, []any{id}
 	if after != nil {
 		where += ` AND (at, event_id) < ($2, $3)`

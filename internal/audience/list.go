@@ -1,0 +1,119 @@
+package audience
+
+import "time"
+
+// AudienceQuery selects and orders the audiences of a sandbox.
+type AudienceQuery struct {
+	Limit  int
+	Offset int // of the first one wanted, counted from After
+	// SortBy is SortCreated, which is the default, SortUpdated or SortName. Ties are broken by ID. Descending turns it
+	// all round.
+	SortBy     string
+	Descending bool
+	// After is the place that the list goes on after; nil begins it. A list that is read from place to place holds
+	// every audience that was there all the time exactly once, whatever is created and deleted meanwhile.
+	After *AudiencePlace
+	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
+	NameContains, DescriptionContains string
+	Filters                           []AudienceFilter
+	// SeenBy leaves out the audiences with a label that is not among the grants; nil leaves out none.
+	SeenBy *Grants
+	// NoTotal leaves the counting out; the total is 0 then.
+	NoTotal bool
+}
+
+// What audiences can be sorted by.
+const (
+	SortCreated = "createdAt"
+	SortUpdated = "updatedAt"
+	SortName    = "name" // ignoring case
+)
+
+// AudiencePlace is where an audience stands in a list: its ID and what the list is sorted by.
+type AudiencePlace struct {
+	At   time.Time // of SortCreated and SortUpdated
+	Name string    // of SortName
+	ID   ID
+}
+
+// AudienceFilter is a property that audiences must have: one of AudienceProperties, with that very value.
+type AudienceFilter struct {
+	Property string
+	Value    string
+}
+
+// AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
+// without one; type is TypeExternal of all audiences; entityType is the class of the members, EntityPeople or
+// EntityAccounts; labels and tags ask for one label or tag among others.
+var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "audienceType", "entityType", "lifecycleState", "createdBy", "labels", "tags"}
+
+// InProgress finds the run of an audience that is in progress.
+var InProgress = RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
+	Filters: []RunFilter{{Property: "status", Op: "=", Value: string(Processing)}}}
+
+// RunQuery selects and orders the runs of one audience (contract, section 2, runs query).
+type RunQuery struct {
+	Limit  int // 1 to 40
+	Offset int
+	After  *RunPlace // of the run that the list goes on after; nil begins it
+	// SortBy is "name" or "createdAt", which is the default. Ties are broken by Seq. Descending turns it all round.
+	SortBy     string
+	Descending bool
+	Filters    []RunFilter
+}
+
+// RunFilter is one condition. Property is "name", "status" or "createdAt"; Op is "=", "!=", "=contains",
+// "!=contains" (all minding case) for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch
+// seconds, compared with the whole seconds of the run's time.
+type RunFilter struct {
+	Property string
+	Op       string
+	Value    string
+}
+
+// RunPlace is where a run stands in a list.
+type RunPlace struct {
+	At  time.Time // of its creation
+	Seq int64
+	ID  RunID
+}
+
+// FlowRunQuery selects runs of a sandbox.
+type FlowRunQuery struct {
+	Limit    int
+	Audience ID       // of the only one whose runs are wanted, or ""
+	Statuses []Status // that are wanted; all when there are none
+	// From is the place of the run that the list goes on at; nil begins it.
+	From *RunPlace
+	// SeenBy leaves out the runs of audiences with a label that is not among the grants; nil leaves out none.
+	SeenBy *Grants
+}
+
+// AuditQuery selects entries of an audit log. What is empty selects nothing.
+type AuditQuery struct {
+	Limit                                int
+	Sandbox, ClientID, RequestID, Object string
+	Action                               Action
+	Outcome                              Outcome
+	Since, Until                         time.Time // from the one to before the other
+	// After is the entry that the list goes on after; nil begins it.
+	After *AuditPlace
+}
+
+// AuditPlace is where an entry stands in the audit log.
+type AuditPlace struct {
+	At time.Time
+	ID string
+}
+
+// DeliveryPlace is where a delivery stands in a list.
+type DeliveryPlace struct {
+	At      time.Time
+	EventID string
+}
+
+// ErasurePlace is where an erasure stands in a list.
+type ErasurePlace struct {
+	At time.Time // of its creation
+	ID ErasureID
+}
