@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"roster/internal/audience"
+	"roster/internal/members"
 	"roster/internal/tabular"
 )
 
@@ -27,7 +28,7 @@ func TestSpreadsheetComesBack(t *testing.T) {
 	t.Parallel()
 	want, columns := formulas(500)
 	e := newMemberEncoder(formulaFields, listForm{csv: true, spreadsheet: true})
-	e.begin(columns)
+	e.begin(members.ColumnsOf(columns))
 	for row := range want {
 		if err := e.row(t.Context(), rows{runID, "+folder/example.csv"}, row); err != nil {
 			t.Fatal(err)

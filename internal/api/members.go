@@ -9,12 +9,13 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/members"
 	"roster/internal/web"
 )
 
 // Members lists members and finds them.
 type Members interface {
-	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error)
+	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*members.List, error)
 	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
 }
 
@@ -38,7 +39,7 @@ func (s *server) members(c *call) (answer, error) {
 	}
 	q := c.query()
 	want := control.MemberQuery{}
-	var from control.MemberPlace
+	var from members.Place
 	if memberPages.read(q, &from) {
 		want.From = &from
 	}
@@ -70,10 +71,10 @@ func (s *server) members(c *call) (answer, error) {
 }
 
 // memberFilters reads the filters of a member list. What is wrong with one is told without its value, which may be a person's.
-func (q *query) memberFilters() (list []control.MemberFilter) {
+func (q *query) memberFilters() (list []members.Filter) {
 	for i, text := range q.filters("filter") {
 		name, comparator, value, ok := cutFilter(text, audience.Comparators)
-		f := control.MemberFilter{Field: name, Comparator: comparator}
+		f := members.Filter{Field: name, Comparator: comparator}
 		f.Value, f.Quoted = unquoted(strings.TrimSpace(value))
 		switch {
 		case !ok:
@@ -90,9 +91,9 @@ func (q *query) memberFilters() (list []control.MemberFilter) {
 const flushBytes = 64 << 10
 
 // writeMembers writes a list.
-func writeMembers(ctx context.Context, w io.Writer, list *control.MemberList, form listForm) error {
+func writeMembers(ctx context.Context, w io.Writer, list *members.List, form listForm) error {
 	e := newMemberEncoder(list.Fields, form)
-	err := list.Each(ctx, func(b *control.MemberBatch) error {
+	err := list.Each(ctx, func(b *members.Batch) error {
 		e.begin(b.Columns)
 		for _, row := range b.Rows {
 			if err := e.row(ctx, b, row); err != nil {

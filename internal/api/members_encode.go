@@ -10,11 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-
 	"roster/internal/audience"
-	"roster/internal/control"
+	"roster/internal/members"
 )
 
 // Columns of a member list after the audience's fields, whose names cannot begin so.
@@ -35,13 +32,13 @@ type listForm struct {
 
 var memberColumns = []string{colSince, colSeen, colExpires, colRunID, colFile, colLine}
 
-// memberEncoder appends members to a buffer, one a line, straight from Arrow columns.
+// memberEncoder appends members to a buffer, one a line, straight from columns.
 type memberEncoder struct {
 	buf []byte
 	listForm
 	before [][]byte // what comes before each value: `{"mail":`, `,"points":`, …; commas in CSV
 	// columns are those of the batch, append what appends their values.
-	columns []arrow.Array
+	columns []members.Column
 	append  []appender
 	times   [3]timeText // texts of the time columns
 }
@@ -82,15 +79,15 @@ func newMemberEncoder(fields []audience.Field, form listForm) *memberEncoder {
 }
 
 // begin makes the encoder read a batch's columns.
-func (e *memberEncoder) begin(columns []arrow.Array) {
+func (e *memberEncoder) begin(columns []members.Column) {
 	e.columns, e.append = columns, e.append[:0]
-	for _, c := range columns {
-		e.append = append(e.append, e.appender(c))
+	for i := range columns {
+		e.append = append(e.append, e.appender(&columns[i]))
 	}
 }
 
 // provenance says of the rows of a batch since and until when they are members and where they come from; see
-// control.MemberBatch.
+// members.Batch.
 type provenance interface {
 	Since(row int) int64
 	Seen(row int) int64
@@ -99,15 +96,15 @@ type provenance interface {
 	Origin(ctx context.Context, row int) (run audience.RunID, file string, err error)
 }
 
-var _ provenance = (*control.MemberBatch)(nil)
+var _ provenance = (*members.Batch)(nil)
 
 // row appends one member of the batch.
 func (e *memberEncoder) row(ctx context.Context, b provenance, row int) error {
 	dst := e.buf
-	for i, c := range e.columns {
+	for i := range e.columns {
 		dst = append(dst, e.before[i]...)
 		switch {
-		case !c.IsNull(row):
+		case !e.columns[i].Null(row):
 			dst = e.append[i](dst, row)
 		case !e.csv:
 			dst = append(dst, "null"...)
@@ -157,30 +154,29 @@ func (f listForm) appendText(dst []byte, s string) []byte {
 	return appendCSV(dst, s)
 }
 
-// appender returns what appends the values of a column, which has one of the types of an audience's field.
-func (e *memberEncoder) appender(column arrow.Array) appender {
-	switch c := column.(type) {
-	case *array.Float64:
-		return e.number(func(dst []byte, row int) []byte { return appendNumber(dst, c.Value(row)) })
-	case *array.Int64:
-		return e.number(func(dst []byte, row int) []byte { return strconv.AppendInt(dst, c.Value(row), 10) })
-	case *array.Int32:
-		return e.number(func(dst []byte, row int) []byte { return strconv.AppendInt(dst, int64(c.Value(row)), 10) })
-	case *array.Boolean:
-		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, c.Value(row)) }
-	case *array.Date32:
-		return e.quoted(func(dst []byte, row int) []byte { return c.Value(row).ToTime().AppendFormat(dst, time.DateOnly) })
-	case *array.Timestamp:
-		return e.quoted(func(dst []byte, row int) []byte { return appendInstant(dst, int64(c.Value(row))) })
+// appender returns what appends the values of a column.
+func (e *memberEncoder) appender(c *members.Column) appender {
+	switch c.Kind {
+	case members.Number:
+		return e.number(func(dst []byte, row int) []byte { return appendNumber(dst, c.Number(row)) })
+	case members.Whole:
+		return e.number(func(dst []byte, row int) []byte { return strconv.AppendInt(dst, c.Whole(row), 10) })
+	case members.Boolean:
+		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, c.Is(row)) }
+	case members.Day:
+		return e.quoted(func(dst []byte, row int) []byte {
+			return time.Unix(c.Whole(row)*24*60*60, 0).UTC().AppendFormat(dst, time.DateOnly)
+		})
+	case members.Instant:
+		return e.quoted(func(dst []byte, row int) []byte { return appendInstant(dst, c.Whole(row)) })
 	}
-	c := column.(*array.String)
 	switch {
 	case e.spreadsheet:
-		return func(dst []byte, row int) []byte { return appendSpreadsheet(dst, c.Value(row)) }
+		return func(dst []byte, row int) []byte { return appendSpreadsheet(dst, c.Text(row)) }
 	case e.csv:
-		return func(dst []byte, row int) []byte { return appendCSV(dst, c.Value(row)) }
+		return func(dst []byte, row int) []byte { return appendCSV(dst, c.Text(row)) }
 	}
-	return func(dst []byte, row int) []byte { return appendJSON(dst, c.Value(row)) }
+	return func(dst []byte, row int) []byte { return appendJSON(dst, c.Text(row)) }
 }
 
 // number escapes negative numbers for a spreadsheet, too: the rule is one for all values.

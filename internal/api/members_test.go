@@ -18,6 +18,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/members"
 )
 
 // rows are the provenance of rows that all come from one file.
@@ -76,7 +77,7 @@ func sampleColumns(t testing.TB) []arrow.Array {
 func encoded(t *testing.T, csv bool, from rows) string {
 	t.Helper()
 	e := newMemberEncoder(sampleFields, listForm{csv: csv})
-	e.begin(sampleColumns(t))
+	e.begin(members.ColumnsOf(sampleColumns(t)))
 	for row := range 3 {
 		if err := e.row(t.Context(), from, row); err != nil {
 			t.Fatal(err)
@@ -148,7 +149,7 @@ func TestMembersQuery(t *testing.T) {
 	if rec.Code != 200 || rec.Header().Get("Content-Type") != typeNDJSON || rec.Body.Len() != 0 || rec.Header().Values("x-next-cursor") != nil {
 		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
 	}
-	w.service.next = &control.MemberPlace{Snapshot: 7, Row: 3}
+	w.service.next = &members.Place{Snapshot: 7, Row: 3}
 	first := w.do("GET", membersPath+"?fields=ppid,list_id&asOf="+runID+"&limit=2", "")
 	rec = w.do("GET", membersPath+"?limit=2&cursor="+first.Header().Get("x-next-cursor"), "", "Accept", "text/csv")
 	want := control.MemberQuery{Fields: []string{"ppid", "list_id"}, AsOf: runID, Limit: 2, From: w.service.next}
@@ -214,7 +215,7 @@ func BenchmarkMembers(b *testing.B) {
 			began, n := time.Now(), 0
 			var bytes int64
 			for b.Loop() {
-				e.begin(columns)
+				e.begin(members.ColumnsOf(columns))
 				for row := range size {
 					if err := e.row(b.Context(), rows{runID, "folder/example.csv"}, row); err != nil {
 						b.Fatal(err)

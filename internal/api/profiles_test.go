@@ -15,6 +15,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/members"
 )
 
 // TestProfilesEncoded compares what is written by hand with what encoding/json makes of the client's types.
@@ -99,9 +100,9 @@ func TestValuesEncoded(t *testing.T) {
 		fields[i].Name = f.Name
 	}
 	row := func(n int) *control.Values {
-		return &control.Values{Fields: fields, Columns: rec.Columns(), Rows: []int{n}}
+		return &control.Values{Fields: fields, Columns: members.ColumnsOf(rec.Columns()), Rows: []int{n}}
 	}
-	short := &control.Values{Fields: fields[3:4], Columns: rec.Columns()[3:4], Rows: []int{1}}
+	short := &control.Values{Fields: fields[3:4], Columns: members.ColumnsOf(rec.Columns()[3:4]), Rows: []int{1}}
 	all := partsOf([]string{enrichment}, nil)
 	p := control.Profile{XID: "x", Found: true, ModifiedAt: time.Unix(0, 0), Memberships: []control.Membership{
 		{Audience: "1", Namespace: "B"}, {Audience: "2", Namespace: "B", Values: short}, {Audience: "3", Namespace: "A", Values: row(1)},

@@ -1,6 +1,8 @@
 package api
 
-import "roster/internal/control"
+import (
+	"roster/internal/control"
+)
 
 // appendValues appends the values of memberships, as client.Entity has them, and a comma; nothing when there are none.
 // The memberships are in the order of their namespaces and audiences.
@@ -54,7 +56,7 @@ func appendRow(dst []byte, v *control.Values, row int) []byte {
 			between = '{'
 		}
 		dst = append(appendJSON(append(dst, between), f.Name), ':')
-		if c := v.Columns[i]; c.IsNull(row) {
+		if c := &v.Columns[i]; c.Null(row) {
 			dst = append(dst, "null"...)
 		} else {
 			dst = e.appender(c)(dst, row)

@@ -29,6 +29,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/auth"
 	"roster/internal/control"
+	"roster/internal/members"
 	"roster/internal/meta"
 )
 
@@ -238,8 +239,8 @@ type fake struct {
 	values    control.ValuesWanted
 	rejects   []audience.RejectedRow
 	member    control.Member
-	next      *control.MemberPlace // after a member list
-	err       error                // of every call
+	next      *members.Place // after a member list
+	err       error          // of every call
 	panics    any
 	answers   map[string]audience.Answer // by Idempotency-Key
 
@@ -504,11 +505,11 @@ func (f *fake) Sandboxes(context.Context, audience.Actor) ([]audience.Sandbox, e
 	return []audience.Sandbox{{ID: absentID, Name: "prod", Title: "Production", Type: "production", State: audience.SandboxActive, Default: true}}, f.called("sandboxes")
 }
 
-func (f *fake) Members(_ context.Context, _ audience.Actor, id audience.ID, q control.MemberQuery) (*control.MemberList, error) {
+func (f *fake) Members(_ context.Context, _ audience.Actor, id audience.ID, q control.MemberQuery) (*members.List, error) {
 	if err := f.called(q); err != nil {
 		return nil, err
 	}
-	return &control.MemberList{Fields: f.audience.Fields, Next: f.next}, absent("audience", id)
+	return &members.List{Fields: f.audience.Fields, Next: f.next}, absent("audience", id)
 }
 
 func (f *fake) Member(_ context.Context, _ audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error) {

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"roster/internal/audience"
 	"roster/internal/lake"
+	"roster/internal/members"
 	"roster/internal/profile"
 )
 
@@ -24,9 +23,9 @@ const maxRows = 10_000
 // Values are those of a member's row, or of the rows of all members that have the identity.
 type Values struct {
 	Fields  []audience.Field
-	Columns []arrow.Array // of the fields
-	Rows    []int         // of the columns
-	List    bool          // there may be several rows: the audience has expressActivation
+	Columns []members.Column // of the fields
+	Rows    []int            // of the columns
+	List    bool             // there may be several rows: the audience has expressActivation
 }
 
 // valued is a membership whose values are wanted.
@@ -155,13 +154,14 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 		return fmt.Errorf("read values of audience %s: %w", v.aud.ID, err)
 	}
 	*left -= found.Bytes
+	columns := members.ColumnsOf(found.Rows.Columns())
 	n := 0
 	for _, m := range v.members {
 		for range m.keys {
 			switch row := found.At[n]; {
 			case row < 0:
 			case m.of.Values == nil:
-				m.of.Values = &Values{Fields: fields, Columns: found.Rows.Columns(), Rows: []int{row}, List: v.aud.ExpressActivation}
+				m.of.Values = &Values{Fields: fields, Columns: columns, Rows: []int{row}, List: v.aud.ExpressActivation}
 			case m.of.Values.List:
 				m.of.Values.Rows = append(m.of.Values.Rows, row)
 			}

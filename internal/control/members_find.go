@@ -6,11 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"roster/internal/audience"
 	"roster/internal/identity"
 	"roster/internal/lake"
+	"roster/internal/members"
 	"roster/internal/profile"
 )
 
@@ -84,20 +83,21 @@ func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.
 	if known && !slices.Contains(keys, stored.Member) {
 		keys = append(keys, stored.Member)
 	}
+	now := s.cfg.Clock()
 	for _, k := range keys {
-		rec, ok, err := d.Find(ctx, lake.Key(k))
+		row, ok, err := members.Find(ctx, s.membersOf(d), aud, lake.Key(k), now)
 		if err != nil {
 			return Member{}, false, fmt.Errorf("find a member of audience %s: %w", aud.ID, err)
 		}
 		if ok {
-			defer rec.Release()
-			return s.present(ctx, aud, snap, rec)
+			m, shown := present(&row, now)
+			return m, shown, nil
 		}
 	}
 	if !known {
 		return Member{}, false, nil
 	}
-	m, ok := left(aud, stored, snap.Time, s.cfg.Clock())
+	m, ok := left(aud, stored, snap.Time, now)
 	return m, ok, nil
 }
 
@@ -139,25 +139,14 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys profi
 }
 
 // present is a member that the dataset has; false when it expired too long ago to be shown.
-func (s *Service) present(ctx context.Context, aud *audience.Audience, snap lake.Snapshot, rec arrow.RecordBatch) (Member, bool, error) {
-	now := s.cfg.Clock()
-	t, err := termsOf(aud, snap, now)
-	if err != nil {
-		return Member{}, false, err
-	}
-	b := MemberBatch{terms: t, runs: s.newRuns(aud)}
-	b.take(rec, int(rec.NumCols())-len(memberColumns), 0, 1)
-	m := Member{Status: Exited, Since: time.UnixMicro(b.Since(0)), LastQualification: time.UnixMicro(t.qualified(b.Seen(0))), ValidUntil: time.UnixMicro(b.Expires(0))}
-	if len(b.Rows) == 0 {
-		return m, now.Before(m.ValidUntil.Add(audience.ExitedFor)), nil
-	}
-	r, err := b.runs.get(ctx, b.run[0])
-	if err != nil {
-		return Member{}, false, err
+func present(row *members.Member, now time.Time) (m Member, shown bool) {
+	m = Member{Status: Exited, Since: row.Since, LastQualification: row.Qualified, ValidUntil: row.Expires}
+	if !now.Before(row.Expires) {
+		return m, now.Before(row.Expires.Add(audience.ExitedFor))
 	}
 	m.Status = Realized
-	m.Origin = &MemberOrigin{Run: r.ID, RunCreatedAt: r.CreatedAt, File: fileOf(r, b.file[0]), Line: b.Line(0)}
-	return m, true, nil
+	m.Origin = &MemberOrigin{Run: row.Run.ID, RunCreatedAt: row.Run.CreatedAt, File: row.File, Line: row.Line}
+	return m, true
 }
 
 // left is who is not in the dataset; false when it ended too long ago to be shown. The profile store learns of it

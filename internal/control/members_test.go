@@ -18,6 +18,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/control"
 	"roster/internal/lake"
+	"roster/internal/members"
 	"roster/internal/profile"
 )
 
@@ -118,20 +119,20 @@ func (l *listed) ended() audience.Run {
 }
 
 // list reads a page: each member's mail, origin, and days until it ends.
-func (l *listed) list(q control.MemberQuery) (lines []string, next *control.MemberPlace) {
+func (l *listed) list(q control.MemberQuery) (lines []string, next *members.Place) {
 	l.t.Helper()
 	page, err := l.Members(l.t.Context(), l.editor, l.aud.ID, q)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	err = page.Each(l.t.Context(), func(b *control.MemberBatch) error {
+	err = page.Each(l.t.Context(), func(b *members.Batch) error {
 		for _, n := range b.Rows {
 			run, file, err := b.Origin(l.t.Context(), n)
 			if err != nil {
 				return err
 			}
 			days := time.UnixMicro(b.Expires(n)).Sub(l.clock.now()).Hours() / 24
-			lines = append(lines, fmt.Sprintf("%s %t %s:%d %.0f", b.Columns[0].ValueStr(n), run != "", file, b.Line(n), days))
+			lines = append(lines, fmt.Sprintf("%s %t %s:%d %.0f", shown(&b.Columns[0], n), run != "", file, b.Line(n), days))
 		}
 		return nil
 	})
@@ -140,6 +141,17 @@ func (l *listed) list(q control.MemberQuery) (lines []string, next *control.Memb
 	}
 	slices.Sort(lines)
 	return lines, page.Next
+}
+
+// shown is the value of a row as text.
+func shown(c *members.Column, row int) string {
+	if c.Null(row) {
+		return "(null)"
+	}
+	if c.Kind == members.Whole {
+		return fmt.Sprint(c.Whole(row))
+	}
+	return c.Text(row)
 }
 
 func (l *listed) want(what string, q control.MemberQuery, want ...string) {
@@ -201,7 +213,7 @@ func TestMembersBreak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := page.Each(t.Context(), func(*control.MemberBatch) error { return errDown }); !errors.Is(err, errDown) {
+	if err := page.Each(t.Context(), func(*members.Batch) error { return errDown }); !errors.Is(err, errDown) {
 		t.Error(err)
 	}
 }

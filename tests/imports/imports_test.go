@@ -20,8 +20,8 @@ import (
 var allowed = map[string][]string{
 	"api":                          {},
 	"client":                       {},
-	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/background", "internal/importing"},                      // auth: `verify` checks receipts
-	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/source", "internal/web"}, // the OpenAPI file, the wire types, run queries, uploads, their objects
+	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/background", "internal/importing"},                                          // auth: `verify` checks receipts
+	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/members", "internal/source", "internal/web"}, // the OpenAPI file, the wire types, values of members, uploads, their objects
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
 	"internal/background":          {},                    // threads of long work: whoever computes for long has it
@@ -34,8 +34,8 @@ var allowed = map[string][]string{
 	"internal/durable":             {},                                 // files of the local disk that survive a crash
 	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
-	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                        // ingest: when files count as whole
-	"internal/control":             {"internal/background", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
+	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                                            // ingest: when files count as whole
+	"internal/control":             {"internal/background", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
 	"internal/events":              {"internal/job", "internal/meta"},
 	"internal/fair":                {},
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular"},
@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"internal/lake":                {"internal/fault"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
 	"internal/launch":              {"internal/meta"},
+	"internal/members":             {"internal/identity", "internal/ingest", "internal/lake", "internal/meta"}, // ingest: when a run renewed everybody
 	"internal/memory":              {},
 	"internal/meta":                {},
 	"internal/meta/metatest":       {"internal/meta"},

@@ -1,4 +1,4 @@
-package control
+package members
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"roster/internal/identity"
 )
 
-// MemberFilter selects the members whose value of a field compares with the filter's as Comparator says.
-type MemberFilter struct {
+// Filter selects the members whose value of a field compares with the filter's as Comparator says.
+type Filter struct {
 	Field      string // name, ignoring case
 	Comparator audience.Comparator
 	Value      string
@@ -27,8 +27,8 @@ type MemberFilter struct {
 // absentValue is the value of filters on members without a value.
 const absentValue = "null"
 
-// memberTest is a filter whose value has the type of its field.
-type memberTest struct {
+// test is a filter whose value has the type of its field.
+type test struct {
 	field      audience.Field
 	comparator audience.Comparator
 	absent     bool    // the filter's value is null
@@ -38,14 +38,14 @@ type memberTest struct {
 	is         bool    // of a boolean
 }
 
-// memberTests must all hold; nil for all members.
-type memberTests []memberTest
+// Tests must all hold; nil for all members.
+type Tests []test
 
-// newMemberTests checks filters against the fields that the actor sees: what is hidden is unknown. Errors name the field
+// NewTests checks filters against the fields that the actor sees: what is hidden is unknown. Errors name the field
 // and never the value, which may be a person's.
-func newMemberTests(aud *audience.Audience, filters []MemberFilter) (memberTests, error) {
+func NewTests(aud *audience.Audience, filters []Filter) (Tests, error) {
 	var wrong audience.Problems
-	var tests memberTests
+	var tests Tests
 	index := aud.FieldIndex()
 	for _, f := range filters {
 		n, known := index[audience.NameKey(f.Field)]
@@ -57,7 +57,7 @@ func newMemberTests(aud *audience.Audience, filters []MemberFilter) (memberTests
 			wrong.Add("filter", "the audience has no field %.64q; the nearest is %s", f.Field, quotedNames(audience.Nearest(f.Field, names)))
 			continue
 		}
-		t := memberTest{field: aud.Fields[n], comparator: f.Comparator}
+		t := test{field: aud.Fields[n], comparator: f.Comparator}
 		if problem := t.want(f); problem != "" {
 			wrong.Add("filter", "%.64q: %s", t.field.Name, problem)
 		}
@@ -76,7 +76,7 @@ func quotedNames(names []string) string {
 }
 
 // want takes the value of a filter; it returns what is wrong with the filter, "" for nothing.
-func (t *memberTest) want(f MemberFilter) string {
+func (t *test) want(f Filter) string {
 	equals := t.comparator == audience.Equal || t.comparator == audience.NotEqual
 	contains := t.comparator == audience.Contains || t.comparator == audience.ContainsNot
 	var err error
@@ -123,7 +123,7 @@ func (t *memberTest) want(f MemberFilter) string {
 }
 
 // columns are the names of the fields that the tests are of, each once.
-func (l memberTests) columns() (names []string) {
+func (l Tests) columns() (names []string) {
 	seen := map[string]bool{}
 	for _, t := range l {
 		if !seen[t.field.Name] {
@@ -135,7 +135,7 @@ func (l memberTests) columns() (names []string) {
 }
 
 // of returns whether a row of a batch, which has the columns, passes all tests.
-func (l memberTests) of(rec arrow.RecordBatch) func(row int) bool {
+func (l Tests) of(rec arrow.RecordBatch) func(row int) bool {
 	tests := make([]func(row int) bool, len(l))
 	for i := range l {
 		tests[i] = l[i].of(rec.Column(rec.Schema().FieldIndices(l[i].field.Name)[0]))
@@ -151,7 +151,7 @@ func (l memberTests) of(rec arrow.RecordBatch) func(row int) bool {
 }
 
 // of returns whether a row of the field's column passes the test. What is absent differs from everything.
-func (t *memberTest) of(column arrow.Array) func(row int) bool {
+func (t *test) of(column arrow.Array) func(row int) bool {
 	if t.absent {
 		want := t.comparator == audience.Equal
 		return func(row int) bool { return column.IsNull(row) == want }
@@ -165,7 +165,7 @@ func (t *memberTest) of(column arrow.Array) func(row int) bool {
 	}
 }
 
-func (t *memberTest) compare(column arrow.Array) func(row int) bool {
+func (t *test) compare(column arrow.Array) func(row int) bool {
 	switch c := column.(type) {
 	case *array.String:
 		if t.field.IdentityNs != "" {
@@ -189,7 +189,7 @@ func (t *memberTest) compare(column arrow.Array) func(row int) bool {
 }
 
 // compareIdentity compares normal forms.
-func (t *memberTest) compareIdentity(c *array.String) func(row int) bool {
+func (t *test) compareIdentity(c *array.String) func(row int) bool {
 	var normal []byte
 	return t.compareText(func(row int) []byte {
 		normal = identity.Normalise(t.field.IdentityNs, []byte(c.Value(row)), normal[:0])
@@ -197,7 +197,7 @@ func (t *memberTest) compareIdentity(c *array.String) func(row int) bool {
 	})
 }
 
-func (t *memberTest) compareText(value func(row int) []byte) func(row int) bool {
+func (t *test) compareText(value func(row int) []byte) func(row int) bool {
 	switch t.comparator {
 	case audience.Contains:
 		return func(row int) bool { return bytes.Contains(value(row), t.text) }
