@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"roster/internal/api"
@@ -195,6 +197,7 @@ func (a *App) wire(ctx context.Context) error {
 		Store: a.meta, Jobs: jobs, Sources: sources, Pipeline: pipeline, Lake: a.lake, Profile: a.profile, Landing: a.landing, Secrets: ring,
 		Courier: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
 		Reading: a.words.note, Changed: a.control.Forget, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
+		Worker: workerName(),
 	})
 	a.disk = newDiskMetrics(a.cfg.DataDir, a.warehouse())
 	a.metrics.MustRegister(newQueueMetrics(a.worker), a.disk)
@@ -211,6 +214,12 @@ func (a *App) wire(ctx context.Context) error {
 	a.gate.Guard(a.server, http.HandlerFunc(api.Crowded))
 	a.tracker = admit(a.server, &a.draining)
 	return nil
+}
+
+// workerName names this process in leases, by host, process id and chance.
+func workerName() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
 }
 
 // rememberSuccess tells the metrics of the last run that succeeded before the process began.

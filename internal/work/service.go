@@ -5,9 +5,7 @@ package work
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,7 +85,7 @@ type Config struct {
 	Guardrails bool
 	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
 	SuppressErased bool
-	Worker         string // names this process in leases; default one made of host, process id and chance
+	Worker         string // names this process in leases; default a random name
 }
 
 func (c Config) withDefaults() Config {
@@ -113,8 +111,7 @@ func (c Config) withDefaults() Config {
 		c.Changed = func() {}
 	}
 	if c.Worker == "" {
-		host, _ := os.Hostname()
-		c.Worker = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
+		c.Worker = uuid.NewString()
 	}
 	return c
 }

@@ -104,6 +104,13 @@ var confined = map[string][]string{
 	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
+// withoutFiles are packages that open no file: what they keep lies behind a contract.
+var withoutFiles = []string{"internal/api", "internal/audience", "internal/connect", "internal/control", "internal/events", "internal/job", "internal/launch", "internal/members",
+	"internal/meta", "internal/schedule", "internal/web", "internal/work"}
+
+// unexposed are packages of stores whose types the API does not know.
+var unexposed = []string{"internal/lake", "internal/meta", "internal/profile", "internal/blob"}
+
 // environment says which packages may read the environment: the configuration, the command that hands it the
 // environment, and what finds the servers of tests.
 var environment = []string{"internal/app", "cmd/roster", "internal/meta/metatest", "tests/servertest"}
@@ -127,6 +134,32 @@ func TestImports(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stale(t)
+}
+
+// unreachable are what the API, the use cases and the worker do not reach, however many packages are between: the job queue, engines of
+// stores, the SDKs of clouds and the drivers of databases. internal/app hands them in.
+var unreachable = []string{"github.com/riverqueue/", "github.com/cockroachdb/pebble", "github.com/jackc/", "modernc.org/sqlite", "github.com/pkg/sftp",
+	"github.com/aws/", "github.com/Azure/", "google.golang.org/api", "cloud.google.com/go/storage", "roster/internal/app", "roster/internal/queue",
+	"roster/internal/meta/", "roster/internal/profile/", "roster/internal/blob/bucket", "roster/internal/source/sftp", "roster/internal/secret"}
+
+// TestReach follows the imports of the API, the use cases and the worker to the end.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	for pkg, more := range map[string][]string{
+		"api": {"roster/internal/work"}, "control": {"roster/internal/work"}, "work": {"roster/internal/control", "roster/internal/api"},
+	} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "roster/internal/"+pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range strings.Fields(string(out)) {
+			for _, m := range append(more, unreachable...) {
+				if strings.HasPrefix(p, m) {
+					t.Errorf("internal/%s reaches %s; a contract stands between them", pkg, p)
+				}
+			}
+		}
+	}
 }
 
 // mostPackages is how many packages of others, the standard library's among them, a build of roster compiles; docs/DEPENDENCIES.md has what
@@ -184,6 +217,12 @@ func (c *checker) file(t *testing.T, file, pkg string) {
 		switch {
 		case ours && own != "internal/audience" && !slices.Contains(may, own) && !slices.Contains(may, "*"):
 			t.Errorf("%s imports %s, which the table does not allow", file, own)
+		case (name == "os" || strings.HasPrefix(name, "os/")) && slices.Contains(withoutFiles, pkg):
+			t.Errorf("%s imports %s; only what a contract stands for opens files", file, name)
+		case strings.HasPrefix(name, "github.com/apache/arrow-go/") && (pkg == "internal/api" || pkg == "internal/control"):
+			t.Errorf("%s imports %s; columns of members are those of internal/members", file, name)
+		case pkg == "internal/api" && slices.Contains(unexposed, own):
+			t.Errorf("%s imports %s; the API sees what use cases make of it", file, name)
 		case pkg == "internal/audience" && strings.Contains(name, "."):
 			t.Errorf("%s imports %s; the domain imports the standard library only", file, name)
 		}
@@ -240,9 +279,9 @@ func (c *checker) stale(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range environment {
+	for _, pkg := range slices.Concat(environment, withoutFiles, unexposed) {
 		if !c.found[pkg] {
-			t.Errorf("the environment's list names %s, which does not exist", pkg)
+			t.Errorf("a list names %s, which does not exist", pkg)
 		}
 	}
 }
