@@ -42,7 +42,8 @@ func (s *Service) unsent(ctx context.Context, now time.Time) ([]job.Job, error) 
 // doWebhook sends a webhook what is due, one message after the other. It ends at the first that fails, so that an endpoint
 // which does not answer holds nobody up; Recover has the rest sent. A message may arrive twice: when the process ends
 // between the answer and its record.
-func (s *Service) doWebhook(ctx context.Context, id audience.WebhookID) error {
+func (s *Service) doWebhook(ctx context.Context, name string) error {
+	id := audience.WebhookID(name)
 	for range deliverAtOnce {
 		h, d, err := s.cfg.Store.NextDelivery(ctx, id, s.now())
 		if errors.Is(err, meta.ErrNotFound) {

@@ -48,7 +48,8 @@ type erasure struct {
 var errLater = errors.New("work: the erasure waits")
 
 // doErase does of an erasure what can be done now; Recover has the rest done.
-func (s *Service) doErase(ctx context.Context, id audience.ErasureID) error {
+func (s *Service) doErase(ctx context.Context, name string) error {
+	id := audience.ErasureID(name)
 	e, err := s.unfinishedErasure(ctx, id)
 	if errors.Is(err, meta.ErrNotFound) {
 		return nil

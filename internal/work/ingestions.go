@@ -22,8 +22,8 @@ var (
 )
 
 // doRun brings a run to its end, from wherever an earlier attempt left it.
-func (s *Service) doRun(ctx context.Context, j job.Job) error {
-	id := audience.RunID(j.ID)
+func (s *Service) doRun(ctx context.Context, name string) error {
+	id := audience.RunID(name)
 	spec, before, err := s.claim(ctx, id)
 	if notOurs(err) {
 		return nil
@@ -32,9 +32,9 @@ func (s *Service) doRun(ctx context.Context, j job.Job) error {
 		return fmt.Errorf("take run %s: %w", id, err)
 	}
 	worksIn(ctx, spec.Run.Scope)
-	s.work.works(j, spec.Audience.ID)
+	s.work.works(job.Job{Kind: job.Run, ID: name}, spec.Audience.ID)
 	ctx, stop := s.keepLease(ctx, id)
-	run, err := s.attemptAfter(ctx, before, spec)
+	run, err := s.attempt(ctx, before, spec)
 	if err == nil {
 		err = s.finish(ctx, run)
 	}
@@ -86,21 +86,6 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 	return spec, before, err
 }
 
-// attemptAfter is attempt for a run that processes may have died of before.
-func (s *Service) attemptAfter(ctx context.Context, before meta.Attempt, spec ingest.Spec) (audience.Run, error) {
-	if before.Deaths > 0 {
-		done, err := s.suspect(ctx, string(spec.Run.ID))
-		if err != nil {
-			return spec.Run, err
-		}
-		defer done()
-	}
-	if !spec.Run.Request.Traits().Persistent { // who asked to be erased is, whatever it takes
-		spec.Refused = fatal(before)
-	}
-	return s.attempt(ctx, spec)
-}
-
 // save is the pipeline's checkpoint. Every one goes to the store, which says whether the lease still holds.
 func (s *Service) save(ctx context.Context, r audience.Run) error {
 	r.UpdatedAt = s.now()
@@ -120,8 +105,19 @@ func notSaved(err error) error {
 	return err
 }
 
-// attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now.
-func (s *Service) attempt(ctx context.Context, spec ingest.Spec) (audience.Run, error) {
+// attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now. A run that processes died of
+// before is done alone, and refused when too many did.
+func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.Spec) (audience.Run, error) {
+	if before.Deaths > 0 {
+		done, err := s.suspect(ctx, string(spec.Run.ID))
+		if err != nil {
+			return spec.Run, err
+		}
+		defer done()
+	}
+	if !spec.Run.Request.Traits().Persistent { // who asked to be erased is, whatever it takes
+		spec.Refused = fatal(before)
+	}
 	src, err := s.openRun(ctx, &spec)
 	var failure *audience.Error
 	if errors.As(err, &failure) && ctx.Err() == nil {

@@ -135,7 +135,7 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 
 // doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the
 // old part of the log of deliveries, and what has been in landing zones for too long. It holds the profile store against the datasets.
-func (s *Service) doForget(ctx context.Context) error {
+func (s *Service) doForget(ctx context.Context, _ string) error {
 	if !s.cfg.Settled() {
 		return nil
 	}
@@ -159,7 +159,7 @@ func (s *Service) doForget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.doVerify(ctx); err != nil {
+	if err := s.doVerify(ctx, "all"); err != nil {
 		return err
 	}
 	s.work.forgot(start)

@@ -215,7 +215,7 @@ func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone
 }
 
 // doVerify holds the memberships of all audiences against the datasets, and distrusts those that differ.
-func (s *Service) doVerify(ctx context.Context) error {
+func (s *Service) doVerify(ctx context.Context, _ string) error {
 	wrong, err := s.verifyProjections(ctx)
 	if err != nil {
 		return err

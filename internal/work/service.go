@@ -13,6 +13,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/connect"
 	"roster/internal/events"
+	"roster/internal/fair"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -122,15 +123,18 @@ type Service struct {
 	events   events.Recorder
 	work     worklist
 	suspects chan struct{} // has the one task or run being done that a process died of
-	turns    turns
+	kinds    map[job.Kind]*kind
+	sizes    *fair.Gate // has those who look how much a waiting run has to read
 	waiting  *waiting
 }
 
 // New returns a Service that does the jobs of the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	return &Service{cfg: cfg, events: events.Recorder{Jobs: cfg.Jobs}, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1),
-		turns: newTurns(), waiting: newWaiting()}
+	s := &Service{cfg: cfg, events: events.Recorder{Jobs: cfg.Jobs}, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1),
+		sizes: fair.New(sizesAtOnce), waiting: newWaiting()}
+	s.kinds = s.allKinds()
+	return s
 }
 
 // now is the time that is recorded, as exact as the metadata store keeps it.

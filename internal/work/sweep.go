@@ -14,7 +14,8 @@ import (
 // doSweep removes the data of a deleted audience. A worker of another process may be in the middle of a run of
 // it and write for as long as its lease lasts. So the data goes at once, and goes once more when any such lease
 // has ended; only then is the audience off the list.
-func (s *Service) doSweep(ctx context.Context, id audience.ID) error {
+func (s *Service) doSweep(ctx context.Context, name string) error {
+	id := audience.ID(name)
 	unswept, err := s.cfg.Store.Unswept(ctx)
 	if err != nil {
 		return fmt.Errorf("look for deleted audiences: %w", err)

@@ -12,7 +12,8 @@ import (
 )
 
 // doTask makes a submitted audience: it checks that its files can be looked for and creates the dataset.
-func (s *Service) doTask(ctx context.Context, id audience.TaskID) error {
+func (s *Service) doTask(ctx context.Context, name string) error {
+	id := audience.TaskID(name)
 	now := s.now()
 	var t audience.Task
 	var before meta.Attempt

@@ -14,20 +14,40 @@ import (
 	"roster/internal/meta"
 )
 
-// atOnce says how many jobs of each kind go on at a time, and how many of them one sandbox has at most. A run holds a budget of memory;
-// so do maintenance and an erasure.
-var atOnce = map[job.Kind]fair.Limits{
-	job.Run:      {Places: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second},
-	job.Task:     {Places: 8, Each: 3},
-	job.Schedule: {Places: 6, Each: 2},
-	job.Webhook:  {Places: 12, Each: 4},
-	job.Erase:    {Places: 2, Each: 1},
-	job.Maintain: {Places: 1},
-	job.Sweep:    {Places: 1},
-	job.Sandbox:  {Places: 1},
-	job.Forget:   {Places: 1},
-	job.Project:  {Places: 1},
-	job.Verify:   {Places: 1},
+// kind says how the jobs of a kind are done.
+type kind struct {
+	// limits say how many jobs of the kind go on at a time, and how many of them one sandbox has at most. A run holds a budget of memory; so
+	// do maintenance and an erasure.
+	limits fair.Limits
+	// whose says whose the job of an id is; meta.ErrNotFound that there is nothing to do any more. nil is for jobs that only Roster itself
+	// makes, which are nobody's.
+	whose func(ctx context.Context, id string) (fair.Work, error)
+	// do does the job of an id, as Service.Handle says.
+	do func(ctx context.Context, id string) error
+
+	gate *fair.Gate
+}
+
+// allKinds are all kinds of jobs.
+func (s *Service) allKinds() map[job.Kind]*kind {
+	one := fair.Limits{Places: 1}
+	all := map[job.Kind]*kind{
+		job.Run:      {limits: fair.Limits{Places: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second}, whose: s.ownerOfRun, do: s.doRun},
+		job.Task:     {limits: fair.Limits{Places: 8, Each: 3}, whose: s.ownerOfTask, do: s.doTask},
+		job.Schedule: {limits: fair.Limits{Places: 6, Each: 2}, whose: s.ownerOfAudience, do: s.doSchedule},
+		job.Webhook:  {limits: fair.Limits{Places: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
+		job.Erase:    {limits: fair.Limits{Places: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
+		job.Maintain: {limits: one, whose: s.ownerOfAudience, do: s.doMaintain},
+		job.Sweep:    {limits: one, do: s.doSweep},
+		job.Sandbox:  {limits: one, do: s.doSandbox},
+		job.Forget:   {limits: one, do: s.doForget},
+		job.Project:  {limits: one, do: s.doProject},
+		job.Verify:   {limits: one, do: s.doVerify},
+	}
+	for _, k := range all {
+		k.gate = fair.New(k.limits)
+	}
+	return all
 }
 
 // sizesAtOnce says how many runs that wait are looked at, to find those that are small; sizeWithin is how long a look may take.
@@ -35,28 +55,13 @@ var sizesAtOnce = fair.Limits{Places: 8, Each: 2}
 
 const sizeWithin = 5 * time.Second
 
-// turns says when a job may begin, so that no sandbox keeps others waiting.
-type turns struct {
-	jobs  map[job.Kind]*fair.Gate
-	sizes *fair.Gate
-}
-
-func newTurns() turns {
-	t := turns{jobs: map[job.Kind]*fair.Gate{}, sizes: fair.New(sizesAtOnce)}
-	for kind, limits := range atOnce {
-		t.jobs[kind] = fair.New(limits)
-	}
-	return t
-}
-
 // inTurn does a job when it is its sandbox's turn. One that had a place for small work, and is not small, is done again from where it
-// has come.
-func (s *Service) inTurn(ctx context.Context, j job.Job) error {
-	gate := s.turns.jobs[j.Kind]
-	if gate == nil {
-		return fmt.Errorf("work: no job of kind %q", j.Kind)
+// has come. The lease of a job that failed ends before its place is free.
+func (s *Service) inTurn(ctx context.Context, k *kind, j job.Job) (err error) {
+	var w fair.Work
+	if k.whose != nil {
+		w, err = k.whose(ctx, j.ID)
 	}
-	w, err := s.workOf(ctx, j)
 	if errors.Is(err, meta.ErrNotFound) {
 		return nil // it has ended or was deleted
 	}
@@ -65,12 +70,20 @@ func (s *Service) inTurn(ctx context.Context, j job.Job) error {
 	}
 	for {
 		waited := s.waiting.begin(j.Kind)
-		inside, place, err := gate.Enter(ctx, w)
+		inside, place, err := k.gate.Enter(ctx, w)
 		waited()
 		if err != nil {
 			return err
 		}
-		err = s.inPlace(inside, place, j)
+		err = func() error {
+			defer place.Leave()
+			defer s.cfg.Observer.Working(j.Kind)()
+			err := k.do(inside, j.ID)
+			if err != nil {
+				s.release(inside, j)
+			}
+			return err
+		}()
 		if err == nil || !errors.Is(context.Cause(inside), fair.ErrOutgrown) {
 			return err
 		}
@@ -78,48 +91,41 @@ func (s *Service) inTurn(ctx context.Context, j job.Job) error {
 	}
 }
 
-func (s *Service) inPlace(ctx context.Context, place *fair.Place, j job.Job) error {
-	defer place.Leave()
-	defer s.cfg.Observer.Working(j.Kind)()
-	err := s.do(ctx, j)
-	if err != nil {
-		s.release(ctx, j)
-	}
-	return err
+func (s *Service) ownerOfTask(ctx context.Context, id string) (fair.Work, error) {
+	t, err := s.cfg.Store.UnfinishedTask(ctx, audience.TaskID(id))
+	return fair.Work{Owner: ownerOf(t.Scope)}, err
 }
 
-// workOf says whose a job is. The jobs that only Roster itself makes are nobody's.
-func (s *Service) workOf(ctx context.Context, j job.Job) (fair.Work, error) {
-	switch j.Kind {
-	case job.Task:
-		t, err := s.cfg.Store.UnfinishedTask(ctx, audience.TaskID(j.ID))
-		return fair.Work{Owner: ownerOf(t.Scope)}, err
-	case job.Run:
-		r, err := s.cfg.Store.UnfinishedRun(ctx, audience.RunID(j.ID))
-		return fair.Work{Owner: ownerOf(r.Scope), Urgent: r.Request.Traits().Urgent,
-			Small: func(ctx context.Context) bool { return s.small(ctx, r) }}, err
-	case job.Schedule, job.Maintain:
-		num, err := strconv.ParseUint(j.ID, 10, 32)
-		if err != nil {
-			return fair.Work{}, err
-		}
-		a, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
-		return fair.Work{Owner: ownerOf(a.Scope)}, err
-	case job.Erase:
-		e, err := s.unfinishedErasure(ctx, audience.ErasureID(j.ID))
-		return fair.Work{Owner: ownerOf(e.Scope)}, err
-	case job.Webhook:
-		w, _, err := s.cfg.Store.NextDelivery(ctx, audience.WebhookID(j.ID), s.now())
-		return fair.Work{Owner: ownerOf(w.Scope)}, err
+func (s *Service) ownerOfRun(ctx context.Context, id string) (fair.Work, error) {
+	r, err := s.cfg.Store.UnfinishedRun(ctx, audience.RunID(id))
+	return fair.Work{Owner: ownerOf(r.Scope), Urgent: r.Request.Traits().Urgent, Small: func(ctx context.Context) bool { return s.small(ctx, r) }}, err
+}
+
+// ownerOfAudience says whose the audience of a number is.
+func (s *Service) ownerOfAudience(ctx context.Context, number string) (fair.Work, error) {
+	num, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return fair.Work{}, err
 	}
-	return fair.Work{}, nil
+	a, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
+	return fair.Work{Owner: ownerOf(a.Scope)}, err
+}
+
+func (s *Service) ownerOfErasure(ctx context.Context, id string) (fair.Work, error) {
+	e, err := s.unfinishedErasure(ctx, audience.ErasureID(id))
+	return fair.Work{Owner: ownerOf(e.Scope)}, err
+}
+
+func (s *Service) ownerOfWebhook(ctx context.Context, id string) (fair.Work, error) {
+	w, _, err := s.cfg.Store.NextDelivery(ctx, audience.WebhookID(id), s.now())
+	return fair.Work{Owner: ownerOf(w.Scope)}, err
 }
 
 func ownerOf(s audience.Scope) fair.Owner { return fair.Owner{Org: s.Org, Sandbox: s.Sandbox} }
 
 // small reports whether a run that waits has little to read. Whatever keeps it from being found out makes it one that is not small.
 func (s *Service) small(ctx context.Context, r audience.Run) bool {
-	ctx, place, err := s.turns.sizes.Enter(ctx, fair.Work{Owner: ownerOf(r.Scope)})
+	ctx, place, err := s.sizes.Enter(ctx, fair.Work{Owner: ownerOf(r.Scope)})
 	if err != nil {
 		return false
 	}

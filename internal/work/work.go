@@ -155,6 +155,10 @@ func (w *worklist) forgetSwept(id audience.ID) {
 // Handle does a job. It is idempotent: done again, in the middle of it or after its end, it finds what is left
 // to do. An error means that the job has to be done again later.
 func (s *Service) Handle(ctx context.Context, j job.Job) error {
+	k := s.kinds[j.Kind]
+	if k == nil {
+		return fmt.Errorf("work: no job of kind %q", j.Kind)
+	}
 	s.cfg.Jobs.Forget(j)
 	ctx, ok := s.work.begin(ctx, j)
 	if !ok {
@@ -167,37 +171,9 @@ func (s *Service) Handle(ctx context.Context, j job.Job) error {
 			s.cfg.Jobs.Note(j) // the queue retries it
 		}
 	}()
-	err := s.inTurn(ctx, j)
+	err := s.inTurn(ctx, k, j)
 	failed = err != nil
 	return err
-}
-
-func (s *Service) do(ctx context.Context, j job.Job) error {
-	switch j.Kind {
-	case job.Task:
-		return s.doTask(ctx, audience.TaskID(j.ID))
-	case job.Run:
-		return s.doRun(ctx, j)
-	case job.Sweep:
-		return s.doSweep(ctx, audience.ID(j.ID))
-	case job.Sandbox:
-		return s.doSandbox(ctx, j.ID)
-	case job.Maintain:
-		return s.doMaintain(ctx, j.ID)
-	case job.Forget:
-		return s.doForget(ctx)
-	case job.Schedule:
-		return s.doSchedule(ctx, j.ID)
-	case job.Erase:
-		return s.doErase(ctx, audience.ErasureID(j.ID))
-	case job.Project:
-		return s.doProject(ctx, j.ID)
-	case job.Verify:
-		return s.doVerify(ctx)
-	case job.Webhook:
-		return s.doWebhook(ctx, audience.WebhookID(j.ID))
-	}
-	return fmt.Errorf("work: no job of kind %q", j.Kind)
 }
 
 // release ends the lease of a job that has to be done again, so that nobody has to wait for its end.
