@@ -233,7 +233,7 @@ func allRejectedBut(rows int64, result *audience.RunResult) string {
 
 // rehearseNothing is the impact of a run whose rows are all rejected: it fails, forced or not, and no member changes.
 func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
-	refreshed, err := refreshedAt(a.dataset)
+	refreshed, err := RefreshedAt(a.dataset)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,7 +241,7 @@ func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merg
 		Limit:  limitOf(a.spec.Audience.Guards.MaxRejectedPercent, audience.DefaultMaxRejectedPercent),
 		Detail: allRejectedBut(rows, result) + ". The run would fail by this, forced or not, and change nothing"})
 	m := &merged{tally: newTally(len(a.files)), stateRows: a.dataset.Rows()}
-	if snap, ran := a.dataset.Current(); ran {
+	if snap, _ := a.dataset.Current(); snap.Version != "" { // another program leaves no sum
 		if m.content, err = strconv.ParseUint(snap.Props[propContent], 10, 64); err != nil {
 			return nil, nil, fmt.Errorf("the sum of the members' contents: %w", err)
 		}

@@ -292,9 +292,24 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	return c, nil
 }
 
-// RefreshedAt returns when a full run last brought every member that a snapshot's dataset has, or their time was
-// extended, in whole seconds; the zero time when neither was.
-func RefreshedAt(snap lake.Snapshot) (time.Time, error) {
+// RefreshedAt returns when a full run last brought every member of a dataset, or their time was extended, in whole seconds; the zero
+// time when neither was. Runs leave the time in their snapshots; those of other programs do not have it. Its error is
+// errRefreshLost when the table has no snapshot of a run any more.
+func RefreshedAt(d *lake.Dataset) (time.Time, error) {
+	_, ran := d.Current()
+	snap, known := d.Basis()
+	if ran && !known {
+		return time.Time{}, errRefreshLost
+	}
+	return refreshedAt(snap)
+}
+
+// errRefreshLost is a table from which another program removed all snapshots of runs.
+var errRefreshLost = audience.Errorf(audience.Impossible, "another program changed the audience's dataset and removed the snapshots of all runs, "+
+	"so that nobody knows which members are out of date; start a full run, which brings every member again")
+
+// refreshedAt is RefreshedAt of the dataset of a run's snapshot.
+func refreshedAt(snap lake.Snapshot) (time.Time, error) {
 	text := snap.Props[propRefreshed]
 	if text == "" {
 		return time.Time{}, nil
@@ -304,10 +319,4 @@ func RefreshedAt(snap lake.Snapshot) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propRefreshed, err)
 	}
 	return time.Unix(at, 0), nil
-}
-
-// refreshedAt is RefreshedAt of the dataset as it is now.
-func refreshedAt(d *lake.Dataset) (time.Time, error) {
-	snap, _ := d.Current()
-	return RefreshedAt(snap)
 }

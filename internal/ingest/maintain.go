@@ -99,7 +99,7 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 	if d.Rows() == 0 {
 		return false, false, nil
 	}
-	refreshed, err := refreshedAt(d)
+	refreshed, err := RefreshedAt(d)
 	if err != nil {
 		return false, false, err
 	}

@@ -31,6 +31,7 @@ import (
 // world is a pipeline on real engines in a temporary directory, with one audience and a clock that ticks only
 // when told.
 type world struct {
+	catalog  *sql.DB
 	t        *testing.T
 	root     string
 	pipeline *ingest.Pipeline
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, fields []audience.Field) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	w := &world{t: t, root: filepath.Join(dir, "in"), store: store, now: time.Now().Truncate(time.Second).Add(time.Hour), read: map[string]bool{}}
+	w := &world{t: t, catalog: db, root: filepath.Join(dir, "in"), store: store, now: time.Now().Truncate(time.Second).Add(time.Hour), read: map[string]bool{}}
 	for _, d := range []string{w.root, filepath.Join(dir, "scratch")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			t.Fatal(err)

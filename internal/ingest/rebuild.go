@@ -59,7 +59,7 @@ func PointerOf(snap lake.Snapshot) (p profile.Pointer, known bool, err error) {
 	if p.Seq, err = strconv.ParseInt(snap.Props[propSeq], 10, 64); err != nil {
 		return p, false, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propSeq, err)
 	}
-	at, err := RefreshedAt(snap)
+	at, err := refreshedAt(snap)
 	if err != nil {
 		return p, false, err
 	}
@@ -142,8 +142,16 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 	if !ok {
 		return out, p.Profile.Drop(ctx, pr.Ref)
 	}
-	if out.Pointer, _, err = PointerOf(snap); err != nil {
+	known := false
+	if out.Pointer, known, err = PointerOf(snap); err != nil {
 		return out, err
+	}
+	if !known {
+		if at, err := RefreshedAt(dataset); err != nil {
+			return out, err
+		} else if !at.IsZero() {
+			out.Pointer.RefreshedAt = at.Unix()
+		}
 	}
 	share, err := p.share(ctx)
 	if err != nil {

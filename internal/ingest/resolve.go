@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -111,8 +112,8 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 // rules decides how the run treats the state. A full run that changes a good part of it rewrites the dataset;
 // one that changes little adds to it. Keys are hashes, so the first bucket tells which.
 func (a *attempt) rules(state *lake.State) (mergeRules, error) {
-	refreshed, err := refreshedAt(a.dataset)
-	if err != nil {
+	refreshed, err := RefreshedAt(a.dataset)
+	if err != nil && !(errors.Is(err, errRefreshLost) && a.spec.Run.Request.Replaces()) {
 		return mergeRules{}, err
 	}
 	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)

@@ -280,7 +280,13 @@ func TestSnapshotOfAnotherProgram(t *testing.T) {
 	if snap, _ := d.Current(); snap.Seq != 3 || len(snap.Props) != 0 || d.Rows() != 2 || names(t, d) != "Ada Hedy" {
 		t.Errorf("%+v, %d rows: %s", snap, d.Rows(), names(t, d))
 	}
+	if basis, ok := d.Basis(); !ok || basis.Run != "r2" {
+		t.Errorf("the last run's snapshot is %+v", basis)
+	}
 	commit(t, d, lake.Commit{Run: "r3", Dir: "r3-a", Deletes: map[string][]int64{f.Path: {0}}})
+	if basis, ok := w.load(t).Basis(); !ok || basis.Run != "r3" {
+		t.Errorf("the last run's snapshot is %+v", basis)
+	}
 	if d = w.load(t); d.Rows() != 1 || names(t, d) != "Hedy" {
 		t.Errorf("%d rows: %s", d.Rows(), names(t, d))
 	}

@@ -64,6 +64,29 @@ func (d *Dataset) Current() (Snapshot, bool) {
 	return snapshotOf(d.snap), true
 }
 
+// Basis returns the newest snapshot of a run or of maintenance among the one that the dataset shows and its ancestors: what other
+// programs committed since does not say what a run left for the next one. If all ancestors that Roster made are gone from the
+// table, Basis returns the newest snapshot of Roster's that the table has. False when it has none.
+func (d *Dataset) Basis() (Snapshot, bool) {
+	byID := map[int64]Snapshot{}
+	for _, s := range d.Snapshots() {
+		byID[s.ID] = s
+	}
+	now, known := d.Current()
+	for ; known && now.Version == ""; now, known = byID[now.ParentID] {
+		delete(byID, now.ID) // damaged metadata may go round in circles
+	}
+	if known {
+		return now, true
+	}
+	for _, s := range slices.Backward(d.Snapshots()) {
+		if s.Version != "" && d.snap != nil && s.Seq < d.snap.SequenceNumber {
+			return s, true
+		}
+	}
+	return Snapshot{}, false
+}
+
 // Versions returns the versions of the table that are kept, oldest first: of each run whose members are kept the
 // newest snapshot that has them.
 func (d *Dataset) Versions() []Snapshot {

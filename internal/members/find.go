@@ -26,8 +26,7 @@ func Find(ctx context.Context, src Source, aud *audience.Audience, key lake.Key,
 		return m, false, err
 	}
 	defer rec.Release()
-	snap, _ := src.Dataset.Current()
-	t, err := termsOf(aud, snap, now)
+	t, err := termsOf(aud, src.Dataset, now)
 	if err != nil {
 		return m, false, err
 	}

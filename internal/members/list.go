@@ -107,7 +107,7 @@ func Open(ctx context.Context, src Source, aud *audience.Audience, fields []audi
 		return l, nil // no run has brought anybody
 	}
 	var err error
-	if l.terms, err = termsOf(aud, snap, time.UnixMicro(from.At)); err != nil {
+	if l.terms, err = termsOf(aud, src.Dataset, time.UnixMicro(from.At)); err != nil {
 		return nil, err
 	}
 	l.from.Snapshot = snap.ID

@@ -15,9 +15,9 @@ type terms struct {
 	ttl       int64 // microseconds
 }
 
-func termsOf(aud *audience.Audience, snap lake.Snapshot, at time.Time) (terms, error) {
+func termsOf(aud *audience.Audience, d *lake.Dataset, at time.Time) (terms, error) {
 	t := terms{at: at.UnixMicro(), ttl: aud.TTL().Microseconds()}
-	refreshed, err := ingest.RefreshedAt(snap)
+	refreshed, err := ingest.RefreshedAt(d)
 	if err != nil || refreshed.IsZero() {
 		return t, err
 	}
