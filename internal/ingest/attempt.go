@@ -49,15 +49,6 @@ type attempt struct {
 	seconds   map[string]float64
 }
 
-// ingest does the steps up to the commit. On an error nothing of it can be seen.
-func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec) (*committedRun, error) {
-	dataset, err := p.rekey(ctx, dataset, s)
-	if err != nil {
-		return nil, err
-	}
-	return p.ingestBeside(ctx, dataset, s, nil)
-}
-
 // repair ingests once more, beside what can be read of the members: a full run brings all of them.
 func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, cause error) (*committedRun, error) {
 	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: newRowCodec(&s.Audience).secondaryNames()})
@@ -66,10 +57,12 @@ func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, c
 	}
 	p.logOf(s.Run.Scope).Error("files of the dataset are damaged; the full run replaces them", "run", s.Run.ID, "audience", s.Audience.ID,
 		"files", survivors.Damaged, "members in them", survivors.Lost, "error", cause)
-	return p.ingestBeside(ctx, dataset, s, survivors)
+	return p.ingest(ctx, dataset, s, survivors)
 }
 
-func (p *Pipeline) ingestBeside(ctx context.Context, dataset *lake.Dataset, s *Spec, survivors *lake.Survivors) (*committedRun, error) {
+// ingest does the steps up to the commit. On an error nothing of it can be seen. survivors are what can be read of the members when files of
+// the dataset are damaged, nil otherwise.
+func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, survivors *lake.Survivors) (*committedRun, error) {
 	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}, survivors: survivors}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
@@ -135,6 +128,7 @@ func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) 
 	return a.p.plan(ctx, a.spec)
 }
 
+// readAndCommit does the steps after the plan, in the memory of a share: read, resolve, guard, and commit, or the report of a dry run.
 func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err error) {
 	if a.share, err = a.p.share(ctx); err != nil {
 		return nil, err
@@ -174,6 +168,7 @@ func (a *attempt) newSpill(ctx context.Context) (*spill, error) {
 // wholeBucket is how many bytes of a bucket each worker sorts in memory; a larger one is sorted by parts.
 func (a *attempt) wholeBucket() int { return max(a.perWorker(2), leastPart) }
 
+// readAndMerge reads the files and merges their rows with the members, up to the guards. A rollback takes a version instead.
 func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResult, error) {
 	if a.spec.Run.Request.Traits().Input == audience.FromVersion {
 		return a.rollBack(ctx)

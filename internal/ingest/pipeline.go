@@ -152,7 +152,9 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 		if s.Refused != nil {
 			return p.failed(s.Run, s.Refused), nil
 		}
-		done, err = p.ingest(ctx, dataset, &s)
+		if dataset, err = p.rekey(ctx, dataset, &s); err == nil {
+			done, err = p.ingest(ctx, dataset, &s, nil)
+		}
 		if err != nil {
 			if retry(ctx, err) {
 				return s.Run, err
