@@ -9,6 +9,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver of the catalog
 
+	"roster/internal/blob/local"
 	"roster/internal/lake"
 )
 
@@ -16,7 +17,11 @@ import (
 // it is a database of its own: a commit of a dataset never waits for the metadata's only writer, and other
 // engines can open the catalog without seeing anything else.
 func (a *App) openLake(ctx context.Context) error {
-	cfg := lake.Config{Warehouse: a.warehouse(), Catalog: a.meta.DB(), Dialect: "postgres"}
+	disk, err := local.Open(string(filepath.Separator)) // tables of before --lake-url lie elsewhere
+	if err != nil {
+		return err
+	}
+	cfg := lake.Config{Store: disk, Warehouse: a.warehouse(), Catalog: a.meta.DB(), Dialect: "postgres"}
 	if a.cfg.DatabaseURL == "" {
 		if err := a.checkCatalog(ctx); err != nil {
 			return err
@@ -28,7 +33,6 @@ func (a *App) openLake(ctx context.Context) error {
 		a.closers = append(a.closers, db.Close)
 		cfg.Catalog, cfg.Dialect, a.catalog = db, "sqlite", db
 	}
-	var err error
 	if a.lake, err = lake.Open(ctx, cfg); err != nil {
 		return err
 	}

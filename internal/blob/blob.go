@@ -9,15 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 )
 
 // Errors of a store, wrapped with the path. Engines translate their drivers' errors to these by type.
 var (
-	ErrNotExist   = errors.New("does not exist")
-	ErrChanged    = errors.New("changed while it was read")
-	ErrOutside    = errors.New("lies outside the root of its connection")
-	ErrPermission = errors.New("permission denied")
+	// ErrNotExist is an absent object or folder. It is fs.ErrNotExist, too.
+	ErrNotExist   error = notExist{}
+	ErrChanged          = errors.New("changed while it was read")
+	ErrOutside          = errors.New("lies outside the root of its connection")
+	ErrPermission       = errors.New("permission denied")
 	// ErrExist is an object at a path where a new one must not take its place.
 	ErrExist = errors.New("exists already")
 	// ErrChecksum is content that does not have the checksum that it should.
@@ -31,6 +33,11 @@ var (
 	// the text of a driver, which may quote addresses with signatures in them.
 	ErrFailed = errors.New("the store fails")
 )
+
+type notExist struct{}
+
+func (notExist) Error() string        { return "does not exist" }
+func (notExist) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Object is what a store says of an object.
 type Object struct {
@@ -148,4 +155,22 @@ func Put(ctx context.Context, s Store, path string, content io.Reader, sum []byt
 		return n, err
 	}
 	return n, w.Commit()
+}
+
+// Get reads an object of moderate size whole. ErrNotExist if it is absent.
+func Get(ctx context.Context, s Store, path string) ([]byte, error) {
+	f, err := s.OpenFile(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content := make([]byte, f.Size())
+	n, err := f.ReadAt(content, 0)
+	if n == len(content) {
+		return content, nil
+	}
+	if err == io.EOF {
+		err = fmt.Errorf("%q: %w", path, ErrChanged)
+	}
+	return nil, err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/control"
 	"roster/internal/lake"
 	"roster/internal/members"
@@ -39,7 +40,11 @@ func newListed(t *testing.T) *listed {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
-	datasets, err := lake.Open(t.Context(), lake.Config{Warehouse: filepath.Join(w.dir, "lake"), Catalog: db, Dialect: "sqlite"})
+	disk, err := local.Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	datasets, err := lake.Open(t.Context(), lake.Config{Store: disk, Warehouse: filepath.Join(w.dir, "lake"), Catalog: db, Dialect: "sqlite"})
 	if err != nil {
 		t.Fatal(err)
 	}

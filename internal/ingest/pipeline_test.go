@@ -65,7 +65,11 @@ func newWorld(t *testing.T, fields []audience.Field) *world {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
-	lk, err := lake.Open(t.Context(), lake.Config{Warehouse: filepath.Join(dir, "lake"), Catalog: db, Dialect: "sqlite"})
+	disk, err := local.Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lk, err := lake.Open(t.Context(), lake.Config{Store: disk, Warehouse: filepath.Join(dir, "lake"), Catalog: db, Dialect: "sqlite"})
 	if err != nil {
 		t.Fatal(err)
 	}

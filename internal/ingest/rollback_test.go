@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
@@ -30,7 +31,11 @@ func (w *world) reopen() {
 	}
 	db.SetMaxOpenConns(1)
 	w.t.Cleanup(func() { db.Close() })
-	lk, err := lake.Open(w.t.Context(), lake.Config{Warehouse: filepath.Join(dir, "lake"), Catalog: db, Dialect: "sqlite"})
+	disk, err := local.Open("/")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	lk, err := lake.Open(w.t.Context(), lake.Config{Store: disk, Warehouse: filepath.Join(dir, "lake"), Catalog: db, Dialect: "sqlite"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,24 +4,22 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 
 	"roster/internal/audience"
-	"roster/internal/fault"
+	"roster/internal/blob"
 )
 
 // CreateFile creates a file beside the data, in the attempt's directory, and returns its location. Closing it
 // makes it durable.
 func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
-	path := filepath.Join(d.dir, "roster", dir, name)
-	f, err := createDurable(path)
+	f, err := d.lake.files.create(d.dir, path.Join("roster", dir, name))
 	if err != nil {
 		return nil, "", err
 	}
-	return f, fileURI(path), nil
+	return f, f.location(), nil
 }
 
 // File is a file that is read.
@@ -33,14 +31,11 @@ type File interface {
 // OpenFile opens a file that CreateFile created; fs.ErrNotExist when it is gone. ErrDamaged, then or when it is read, when it is
 // not what was written.
 func (d *Dataset) OpenFile(location string) (File, error) {
-	path, err := filePath(location)
+	p, err := pathOf(location)
 	if err != nil {
 		return nil, err
 	}
-	if err := fault.At("lake.open"); err != nil {
-		return nil, err
-	}
-	f, err := openSums(path)
+	f, err := d.lake.files.openSums(p)
 	if err != nil {
 		return nil, err
 	}
@@ -53,49 +48,78 @@ func (d *Dataset) OpenFile(location string) (File, error) {
 func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep string, only ...string) error {
 	var errs []error
 	for _, kind := range []string{"data", "roster"} {
-		entries, err := os.ReadDir(filepath.Join(d.dir, kind))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		attempts, err := d.attempts(ctx, kind)
+		if err != nil {
 			errs = append(errs, err)
 		}
-		for _, e := range entries {
+		for _, name := range attempts {
 			if err := ctx.Err(); err != nil {
 				return errors.Join(append(errs, err)...)
 			}
-			dir := filepath.Join(d.dir, kind, e.Name())
+			dir := path.Join(kind, name)
 			switch {
-			case !strings.HasPrefix(e.Name(), string(run)+"-"), e.Name() == keep && len(only) == 0:
-			case e.Name() == keep && kind == "roster":
-				errs = append(errs, removeBut(dir, only))
+			case !strings.HasPrefix(name, string(run)+"-"), name == keep && len(only) == 0:
+			case name == keep && kind == "roster":
+				errs = append(errs, d.removeBut(ctx, dir, only))
 			default:
-				errs = append(errs, removeDurable(dir))
+				errs = append(errs, d.store().RemoveAll(ctx, dir))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// attempts lists the attempts that have a directory with data, or beside the data.
+func (d *Dataset) attempts(ctx context.Context, kind string) (names []string, err error) {
+	err = d.store().Browse(ctx, kind, func(o blob.Object, folder bool) error {
+		if folder {
+			names = append(names, path.Base(o.Path))
+		}
+		return nil
+	})
+	if errors.Is(err, blob.ErrNotExist) {
+		err = nil
+	}
+	return names, err
+}
+
+// beside lists the files that an attempt keeps beside the data, by their paths below the table's directory. Checksums are left out.
+func (d *Dataset) beside(ctx context.Context, attempt string) (paths []string, err error) {
+	err = d.store().List(ctx, path.Join("roster", attempt), func(o blob.Object) error {
+		if path.Ext(o.Path) != sumsSuffix {
+			paths = append(paths, o.Path)
+		}
+		return nil
+	})
+	if errors.Is(err, blob.ErrNotExist) {
+		err = nil
+	}
+	return paths, err
+}
+
 // RemoveDir removes the directories of an attempt. The caller knows that no snapshot names their files.
 func (d *Dataset) RemoveDir(dir string) error {
-	return errors.Join(removeDurable(filepath.Join(d.dir, "data", dir)), removeDurable(filepath.Join(d.dir, "roster", dir)))
+	ctx := context.Background()
+	return errors.Join(d.store().RemoveAll(ctx, path.Join("data", dir)), d.store().RemoveAll(ctx, path.Join("roster", dir)))
 }
 
 // removeBut removes the files of a directory, except those of the names, and the directory when nothing is left.
-func removeBut(dir string, names []string) error {
-	entries, err := os.ReadDir(dir)
+func (d *Dataset) removeBut(ctx context.Context, dir string, names []string) error {
+	var doomed []string
+	kept := 0
+	err := d.store().List(ctx, dir, func(o blob.Object) error {
+		if slices.Contains(names, strings.TrimSuffix(path.Base(o.Path), sumsSuffix)) {
+			kept++
+		} else {
+			doomed = append(doomed, o.Path)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	kept := 0
-	var errs []error
-	for _, e := range entries {
-		if slices.Contains(names, strings.TrimSuffix(e.Name(), sumsSuffix)) {
-			kept++
-			continue
-		}
-		errs = append(errs, remove(filepath.Join(dir, e.Name())))
-	}
 	if kept == 0 {
-		return errors.Join(append(errs, removeDurable(dir))...)
+		return d.store().RemoveAll(ctx, dir)
 	}
-	return errors.Join(append(errs, syncDir(dir))...)
+	return d.store().Remove(ctx, doomed...)
 }

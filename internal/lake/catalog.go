@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go"
-	icebergio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 )
@@ -20,6 +19,7 @@ import (
 type catalog struct {
 	db      *sql.DB
 	dialect string // "sqlite" or "postgres"
+	files   files
 }
 
 var _ table.CatalogIO = (*catalog)(nil)
@@ -69,7 +69,7 @@ func (c *catalog) create(ctx context.Context, id TableID, first table.Metadata) 
 		return fmt.Errorf("create the namespace: %w", err)
 	}
 	location := metadataLocation(first.Location()+"/metadata", 0)
-	if err := writeMetadata(location, first); err != nil {
+	if err := c.files.writeMetadata(location, first); err != nil {
 		return err
 	}
 	n, err := c.exec(ctx, `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, iceberg_type, metadata_location)
@@ -77,11 +77,7 @@ func (c *catalog) create(ctx context.Context, id TableID, first table.Metadata) 
 	if err != nil || n == 1 {
 		return err
 	}
-	file, err := filePath(location) // another table was created meanwhile
-	if err != nil {
-		return err
-	}
-	return remove(file)
+	return c.files.Remove(location) // another table was created meanwhile
 }
 
 // drop takes a table out of the catalog. An absent one is no error.
@@ -116,7 +112,7 @@ func (c *catalog) LoadTable(ctx context.Context, ident table.Identifier) (*table
 	if err != nil {
 		return nil, err
 	}
-	return table.NewFromLocation(ctx, ident, location, durableFiles, c)
+	return table.NewFromLocation(ctx, ident, location, c.files.open, c)
 }
 
 // CommitTable implements table.CatalogIO. The error is table.ErrCommitFailed if another commit came between reading the table and changing
@@ -143,7 +139,7 @@ func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs 
 	if err != nil {
 		return nil, "", err
 	}
-	if err := writeMetadata(is, next); err != nil {
+	if err := c.files.writeMetadata(is, next); err != nil {
 		return nil, "", err
 	}
 	replaced, err := c.replace(ctx, idOf(ident), was, is)
@@ -160,9 +156,6 @@ func idOf(ident table.Identifier) TableID { return TableID{Namespace: ident[0], 
 
 func (id TableID) ident() table.Identifier { return table.Identifier{id.Namespace, id.Name} }
 
-// durableFiles are the files of all tables.
-func durableFiles(context.Context) (icebergio.IO, error) { return durableFS{}, nil }
-
 // metadataLocation is a new location of a table's metadata in a directory.
 func metadataLocation(dir string, version int) string {
 	return fmt.Sprintf("%s/%05d-%s.metadata.json", dir, version, uuid.NewString())
@@ -178,12 +171,12 @@ func nextLocation(was string) (string, error) {
 }
 
 // writeMetadata writes the metadata of a table to a location where nothing is.
-func writeMetadata(location string, content any) error {
+func (fs files) writeMetadata(location string, content any) error {
 	text, err := json.Marshal(content)
 	if err != nil {
 		return err
 	}
-	return durableFS{}.WriteFile(location, text)
+	return fs.WriteFile(location, text)
 }
 
 // newMetadata is the metadata of a table without rows.

@@ -55,9 +55,6 @@ func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("prepare a snapshot of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
-	if err := d.syncDirectories(); err != nil {
-		return Snapshot{}, err
-	}
 	meta, err := atCommit(ctx, staged)
 	if err != nil {
 		return d.outcome(ctx, c, err)

@@ -9,6 +9,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"roster/internal/blob"
 )
 
 // Dataset is the state of a table at one moment; later commits do not change what it shows.
@@ -16,11 +18,14 @@ type Dataset struct {
 	lake   *Lake
 	id     TableID
 	table  *table.Table
-	dir    string
+	dir    string // path of the table's directory in the store
 	schema *arrow.Schema
 	snap   *table.Snapshot // the snapshot that is shown; nil when the table has none
 	past   bool            // snap was asked for by At
 }
+
+// store has what is below the table's directory.
+func (d *Dataset) store() blob.Store { return d.lake.files.store.Below(d.dir) }
 
 // Location is the table's directory as a URI; its newest metadata file is MetadataLocation.
 func (d *Dataset) Location() string { return d.table.Location() }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
+	"path"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -50,8 +50,7 @@ const deleteGroup = 1 << 16
 
 // writeDeletes writes one position delete file for all data files that lose rows. The positions are sorted.
 func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.DataFile, error) {
-	path := filepath.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".parquet")
-	f, err := createDurable(path)
+	f, err := d.lake.files.create(d.dir, path.Join("data", dir, "deletes-"+uuid.NewString()+".parquet"))
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +64,12 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 		parquet.WithEncodingFor(pos, parquet.Encodings.DeltaBinaryPacked),
 	), pqarrow.NewArrowWriterProperties())
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		f.abandon()
+		return nil, err
 	}
 	if err := appendDeletes(w, deletes); err != nil {
-		return nil, errors.Join(err, f.Close())
+		f.abandon()
+		return nil, err
 	}
 	if err := errors.Join(w.Close(), out.Close()); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 	}
 	return table.DataFileFromMetadata(table.DataFileArgs{
 		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta,
-		FilePath: fileURI(f.path), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
+		FilePath: f.location(), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
 	})
 }
 
@@ -109,15 +110,15 @@ func appendDeletes(w *pqarrow.FileWriter, deletes map[string][]int64) error {
 
 // readDeletes marks the rows that a position delete file names; at are the indexes of the state's files by path.
 func (s *State) readDeletes(location string, at map[string]int) error {
-	return eachDelete(location, nil, func(paths []parquet.ByteArray, positions []int64) error {
+	return s.in.eachDelete(location, nil, func(paths []parquet.ByteArray, positions []int64) error {
 		return s.markDeleted(paths, positions, at)
 	})
 }
 
 // eachDelete calls fn with the position deletes of a file, those of row groups that want refuses left out.
-func eachDelete(location string, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) (err error) {
+func (fs files) eachDelete(location string, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) (err error) {
 	defer recovered(&err)
-	r, f, err := openParquet(location, nil)
+	r, f, err := fs.openParquet(location, nil)
 	if err != nil {
 		return err
 	}

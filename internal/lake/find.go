@@ -46,7 +46,7 @@ func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, e
 		if len(found) == 0 {
 			break
 		}
-		if err := dropDeleted(del.FilePath(), found); err != nil {
+		if err := state.in.dropDeleted(del.FilePath(), found); err != nil {
 			return nil, false, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), unreadable(ctx.Err(), del.FilePath(), err))
 		}
 	}
@@ -79,7 +79,7 @@ func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
 	if err != nil || !ok {
 		return 0, false, err
 	}
-	r, osFile, err := openParquet(f.Path, foot)
+	r, osFile, err := foot.in.openParquet(f.Path, foot)
 	if err != nil {
 		return 0, false, err
 	}
@@ -94,8 +94,8 @@ func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
 }
 
 // dropDeleted removes the places that a position delete file names.
-func dropDeleted(location string, found map[string]place) error {
-	return eachDelete(location, func(rg *metadata.RowGroupMetaData, path, pos int) bool { return mayName(rg, path, pos, found) },
+func (fs files) dropDeleted(location string, found map[string]place) error {
+	return fs.eachDelete(location, func(rg *metadata.RowGroupMetaData, path, pos int) bool { return mayName(rg, path, pos, found) },
 		func(paths []parquet.ByteArray, positions []int64) error {
 			for i, p := range paths {
 				if at, ok := found[string(p)]; ok && at.pos == positions[i] {

@@ -76,7 +76,7 @@ func (c *groupCache) get(fileIndex, index int, location string, foot *footer) (*
 
 // read decodes the row group into g, whose slices it reuses.
 func (g *stateGroup) read(location string, foot *footer) error {
-	r, f, err := openParquet(location, foot)
+	r, f, err := foot.in.openParquet(location, foot)
 	if err != nil {
 		return err
 	}

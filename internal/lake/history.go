@@ -5,18 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/apache/iceberg-go/table"
+
+	"roster/internal/blob"
 )
 
 // OpenHistory opens, as OpenState does, all rows of all data files that any snapshot of the table names, deleted or
 // not: what is there to be read by whoever has the files. A row has as many rows there as files hold it.
 func (d *Dataset) OpenHistory(ctx context.Context, opts StateOptions) (*State, error) {
-	all := &State{opts: opts}
+	all := &State{opts: opts, in: d.lake.files}
 	seen := map[string]bool{}
 	for _, snap := range d.Snapshots() {
 		then, err := d.At(snap.ID)
@@ -58,23 +59,23 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 		return nil, err
 	}
 	var paths []string
-	for path := range all.paths {
+	for name := range all.paths {
 		switch {
-		case live.paths[path]:
-		case filepath.IsAbs(path):
-			rel, err := filepath.Rel(d.dir, path)
-			if err != nil {
-				return nil, err
+		case live.paths[name]:
+		case isPath(name):
+			rel, ok := strings.CutPrefix(name, d.dir+"/")
+			if !ok {
+				return nil, fmt.Errorf("lake: the file %s of table %s.%s does not lie in the table's directory", name, d.id.Namespace, d.id.Name)
 			}
 			paths = append(paths, rel)
 		default: // the directory of an attempt
-			beside, err := os.ReadDir(filepath.Join(d.dir, "roster", path))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			beside, err := d.beside(ctx, name)
+			if err != nil {
 				return nil, err
 			}
-			for _, e := range beside {
-				if !strings.HasSuffix(e.Name(), sumsSuffix) && !slices.Contains(keep, e.Name()) {
-					paths = append(paths, filepath.Join("roster", path, e.Name()))
+			for _, p := range beside {
+				if !slices.Contains(keep, path.Base(p)) {
+					paths = append(paths, p)
 				}
 			}
 		}
@@ -90,18 +91,15 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
+	var doomed []string
 	for _, rel := range paths {
-		path := filepath.Join(d.dir, rel)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if !filepath.IsLocal(rel) || named[path] || strings.HasPrefix(rel, "roster"+string(filepath.Separator)) && named[filepath.Base(filepath.Dir(rel))] {
+		if !fs.ValidPath(rel) || named[path.Join(d.dir, rel)] || strings.HasPrefix(rel, "roster/") && named[path.Base(path.Dir(rel))] {
 			continue
 		}
-		if err := remove(path); err != nil {
-			return fmt.Errorf("remove a file that no snapshot names: %w", err)
-		}
-		_ = os.Remove(filepath.Dir(path)) // fails while it has files
+		doomed = append(doomed, rel, rel+sumsSuffix)
+	}
+	if err := d.store().Remove(ctx, doomed...); err != nil {
+		return fmt.Errorf("remove files that no snapshot names: %w", err)
 	}
 	return nil
 }
@@ -109,18 +107,20 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 // FilesBeside returns the locations of the files of a name that runs keep beside the data, whether a snapshot keeps
 // them or not.
 func (d *Dataset) FilesBeside(name string) ([]string, error) {
-	attempts, err := os.ReadDir(filepath.Join(d.dir, "roster"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	ctx := context.Background()
+	attempts, err := d.attempts(ctx, "roster")
 	if err != nil {
 		return nil, err
 	}
 	var locations []string
-	for _, e := range attempts {
-		path := filepath.Join(d.dir, "roster", e.Name(), name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			locations = append(locations, fileURI(path))
+	for _, attempt := range attempts {
+		p := path.Join("roster", attempt, name)
+		_, err := d.store().Stat(ctx, p)
+		switch {
+		case err == nil:
+			locations = append(locations, locationOf(path.Join(d.dir, p)))
+		case !errors.Is(err, blob.ErrNotExist):
+			return nil, err
 		}
 	}
 	return locations, nil
@@ -128,9 +128,10 @@ func (d *Dataset) FilesBeside(name string) ([]string, error) {
 
 // RemoveFile removes a file that CreateFile created; one that is gone already is no error.
 func (d *Dataset) RemoveFile(location string) error {
-	path, err := filePath(location)
+	p, err := pathOf(location)
 	if err != nil {
 		return err
 	}
-	return remove(path)
+	rel := strings.TrimPrefix(p, d.dir+"/")
+	return d.store().Remove(context.Background(), rel, rel+sumsSuffix)
 }

@@ -1,11 +1,11 @@
-// Package lake keeps audiences as Apache Iceberg tables (format version 2) on the local file system, with the
+// Package lake keeps audiences as Apache Iceberg tables (format version 2) in a byte store, with the
 // SQL catalog in Roster's metadata database. A run changes a table by exactly one snapshot, which carries the
 // run's id; readers see the whole change or nothing of it.
 //
 // A table lies in <warehouse>/<namespace>/<name>: Iceberg's own files in metadata/, the data files and position
 // deletes of an attempt of a run in data/<run>-<attempt>/, and what else the attempt keeps (delta, rejects,
 // result) in roster/<run>-<attempt>/. Every file is on disk, and so is its name, before the catalog's row names
-// it: see durable.go. Rows of a data file are sorted by _roster_id, which the merge of the next run relies on.
+// it: see files.go. Rows of a data file are sorted by _roster_id, which the merge of the next run relies on.
 //
 // The snapshot of each run is a version of the table: it can be read (At, Scan, Find) and be brought back (a Commit
 // with Restore). Maintenance rewrites files (Rewrite), takes old versions out of the history (Expire), and removes
@@ -21,12 +21,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
+	"roster/internal/blob"
 )
 
 // Errors of the lake.
@@ -43,14 +45,16 @@ var (
 
 // Config says where the lake lies.
 type Config struct {
-	Warehouse string  // absolute directory that holds all tables
-	Catalog   *sql.DB // the database of the SQL catalog
-	Dialect   string  // "sqlite" or "postgres"
+	Store     blob.Store // has the files of all tables, by the paths of their locations
+	Warehouse string     // absolute directory that new tables lie in
+	Catalog   *sql.DB    // the database of the SQL catalog
+	Dialect   string     // "sqlite" or "postgres"
 }
 
 // Lake is a warehouse of tables and its catalog.
 type Lake struct {
 	catalog   *catalog
+	files     files
 	warehouse string
 	finder    *finder
 }
@@ -61,14 +65,12 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
 	}
 	registerSnappy()
-	if err := mkdirDurable(filepath.Clean(cfg.Warehouse)); err != nil {
-		return nil, fmt.Errorf("create the lake's warehouse: %w", err)
-	}
-	c := &catalog{cfg.Catalog, cfg.Dialect}
+	in := files{cfg.Store, strings.TrimPrefix(filepath.ToSlash(filepath.Clean(cfg.Warehouse)), "/")}
+	c := &catalog{cfg.Catalog, cfg.Dialect, in}
 	if err := c.init(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
 	}
-	l := &Lake{catalog: c, warehouse: filepath.Clean(cfg.Warehouse)}
+	l := &Lake{catalog: c, files: in, warehouse: filepath.Clean(cfg.Warehouse)}
 	l.finder = newFinder(l)
 	return l, nil
 }
@@ -82,20 +84,9 @@ type TableID struct {
 // Warehouse returns the directory that the tables lie in.
 func (l *Lake) Warehouse() string { return l.warehouse }
 
-func (l *Lake) directory(id TableID) string { return filepath.Join(l.warehouse, id.Namespace, id.Name) }
-
-// fileURI returns the location under which a path is recorded in the table.
-func fileURI(path string) string {
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
-}
-
-// filePath returns the path of a location.
-func filePath(location string) (string, error) {
-	u, err := url.Parse(location)
-	if err != nil || u.Scheme != "file" {
-		return "", fmt.Errorf("lake: %q is not a file location", location)
-	}
-	return filepath.FromSlash(u.Path), nil
+// directory is the path of a table's directory in the store.
+func (l *Lake) directory(id TableID) string {
+	return path.Join(l.files.root, id.Namespace, id.Name)
 }
 
 // Create creates the table of an audience with the given fields. A table that exists stays as it is.
@@ -104,7 +95,7 @@ func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) 
 	if !errors.Is(err, ErrNotExist) {
 		return err
 	}
-	first, err := newMetadata(tableSchema(fields), fileURI(l.directory(id)))
+	first, err := newMetadata(tableSchema(fields), locationOf(l.directory(id)))
 	if err == nil {
 		err = l.catalog.create(ctx, id, first)
 	}
@@ -119,7 +110,7 @@ func (l *Lake) Drop(ctx context.Context, id TableID) error {
 	if err := l.catalog.drop(ctx, id); err != nil {
 		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	if err := removeDurable(l.directory(id)); err != nil {
+	if err := l.files.store.Below(l.directory(id)).RemoveAll(ctx, ""); err != nil {
 		return fmt.Errorf("remove the files of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	return nil
@@ -142,7 +133,7 @@ func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 			return nil, fmt.Errorf("load table %s.%s: %w", id.Namespace, id.Name, err)
 		}
 	}
-	dir, err := filePath(t.Location())
+	dir, err := pathOf(t.Location())
 	if err != nil {
 		return nil, err
 	}

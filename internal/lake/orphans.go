@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
+	"roster/internal/blob"
 )
 
 // maintenancePrefix begins the names of the directories of maintenance, which no run has.
@@ -39,7 +39,11 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 	s := sweep{OrphanOptions: o, ended: map[audience.RunID]bool{}}
 	// What is there is listed before the table is loaded: whatever the list has was there when the table named it.
 	for _, kind := range []string{"metadata", "data", "roster"} {
-		if err := s.list(ctx, d.dir, kind); err != nil {
+		err := d.store().List(ctx, kind, func(o blob.Object) error {
+			s.look(o, kind)
+			return nil
+		})
+		if err != nil && !errors.Is(err, blob.ErrNotExist) {
 			return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 		}
 	}
@@ -51,7 +55,7 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 	if err != nil {
 		return 0, 0, err
 	}
-	err = s.remove(ctx, named)
+	err = s.remove(ctx, now, named)
 	return s.files, s.bytes, err
 }
 
@@ -60,61 +64,34 @@ type sweep struct {
 	OrphanOptions
 	ended map[audience.RunID]bool // what InUse said
 	found []candidate
-	dirs  []string // of attempts
 	files int
 	bytes int64
 }
 
 // candidate is a file that may be removed unless it is named.
 type candidate struct {
-	path string
+	path string // below the table's directory
 	dir  string // the directory of an attempt beside the data, which snapshots name instead of its files
 	size int64
 	kept bool // it is one of OrphanOptions.Keep whose time is over
 }
 
-// list finds the files of one kind that are old enough and not of a run in progress.
-func (s *sweep) list(ctx context.Context, root, kind string) error {
-	top := filepath.Join(root, kind)
-	return filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // removed meanwhile, or never there
-		}
-		if err != nil || path == top {
-			return errors.Join(err, ctx.Err())
-		}
-		attempt, _, _ := strings.Cut(strings.TrimPrefix(path, top+string(filepath.Separator)), string(filepath.Separator))
-		if kind != "metadata" && e.IsDir() && s.inUse(attempt) {
-			return fs.SkipDir
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		s.look(path, attempt, kind, info)
-		return nil
-	})
-}
-
-// look notes a file, or the directory of an attempt, that is old enough.
-func (s *sweep) look(path, attempt, kind string, info fs.FileInfo) {
-	c := candidate{path: path, size: info.Size()}
+// look notes a file that is old enough and not of a run in progress.
+func (s *sweep) look(o blob.Object, kind string) {
+	attempt, _, inAttempt := strings.Cut(strings.TrimPrefix(o.Path, kind+"/"), "/")
+	if kind != "metadata" && inAttempt && s.inUse(attempt) {
+		return
+	}
+	c := candidate{path: o.Path, size: o.Size}
 	before := s.Before
 	if kind == "roster" {
 		c.dir = attempt
-		if at, ok := s.Keep[strings.TrimSuffix(info.Name(), sumsSuffix)]; ok {
+		if at, ok := s.Keep[strings.TrimSuffix(path.Base(o.Path), sumsSuffix)]; ok {
 			before, c.kept = at, true
 		}
 	}
-	switch {
-	case !info.ModTime().Before(before):
-	case info.Mode().IsRegular():
+	if o.Modified.Before(before) {
 		s.found = append(s.found, c)
-	case info.IsDir() && kind != "metadata":
-		s.dirs = append(s.dirs, path)
 	}
 }
 
@@ -133,27 +110,26 @@ func (s *sweep) inUse(attempt string) bool {
 	return !ended
 }
 
-// remove removes what is not named, and the directories that are empty then.
-func (s *sweep) remove(ctx context.Context, named map[string]bool) error {
-	for _, c := range s.found {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+// remove removes what is not named. Directories that are empty then go as well.
+func (s *sweep) remove(ctx context.Context, d *Dataset, named map[string]bool) error {
+	s.found = slices.DeleteFunc(s.found, func(c candidate) bool {
 		of := strings.TrimSuffix(c.path, sumsSuffix) // checksums stay as long as their file
-		if named[of] || named[c.dir] && !c.kept {
-			continue
+		return named[path.Join(d.dir, of)] || named[c.dir] && !c.kept
+	})
+	for some := range slices.Chunk(s.found, 100) {
+		paths := make([]string, len(some))
+		for i, c := range some {
+			paths[i] = c.path
 		}
-		if err := remove(c.path); err != nil {
-			return fmt.Errorf("remove an orphan: %w", err)
+		if err := d.store().Remove(ctx, paths...); err != nil {
+			return fmt.Errorf("remove orphans: %w", err)
 		}
-		if of != c.path {
-			continue
+		for _, c := range some {
+			if !strings.HasSuffix(c.path, sumsSuffix) {
+				s.files++
+				s.bytes += c.size
+			}
 		}
-		s.files++
-		s.bytes += c.size
-	}
-	for _, dir := range s.dirs {
-		os.Remove(dir) // fails when it has files
 	}
 	return nil
 }
@@ -209,6 +185,9 @@ func (d *Dataset) addSnapshots(ctx context.Context, n *names, snapshots []table.
 	return nil
 }
 
+// isPath tells the path of a file from the name of an attempt's directory.
+func isPath(name string) bool { return strings.Contains(name, "/") }
+
 // names collects paths.
 type names struct {
 	paths map[string]bool
@@ -216,9 +195,9 @@ type names struct {
 }
 
 func (n *names) add(location string) {
-	path, err := filePath(location)
+	p, err := pathOf(location)
 	n.err = errors.Join(n.err, err)
-	n.paths[filepath.Clean(path)] = true
+	n.paths[p] = true
 }
 
 func (n *names) addDir(s *table.Snapshot) {

@@ -71,7 +71,7 @@ func openRows(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOpti
 	if err != nil {
 		return nil, false, err
 	}
-	if out.reader, out.f, err = openParquet(f.Path, foot, file.WithReadProps(props)); err != nil {
+	if out.reader, out.f, err = foot.in.openParquet(f.Path, foot, file.WithReadProps(props)); err != nil {
 		return nil, false, err
 	}
 	if err := out.openGroup(ctx); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -66,14 +65,21 @@ func (d *Dataset) writeManifestList(ctx context.Context, snap, then *table.Snaps
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(d.dir, "metadata", fmt.Sprintf("snap-%d-0-%s.avro", snap.SnapshotID, uuid.NewString()))
-	f, err := createDurable(path)
+	f, err := d.createManifestList(snap)
 	if err != nil {
 		return err
 	}
-	snap.ManifestList = fileURI(path)
 	err = iceberg.WriteManifestList(d.table.Metadata().Version(), f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, manifests)
 	return errors.Join(err, f.Close())
+}
+
+// createManifestList begins the manifest list of a snapshot, and names it in the snapshot.
+func (d *Dataset) createManifestList(snap *table.Snapshot) (*newFile, error) {
+	f, err := d.lake.files.create(d.dir, fmt.Sprintf("metadata/snap-%d-0-%s.avro", snap.SnapshotID, uuid.NewString()))
+	if err == nil {
+		snap.ManifestList = f.location()
+	}
+	return f, err
 }
 
 // requireSnapshot refuses a commit when the table has that snapshot no longer: its files may be gone.

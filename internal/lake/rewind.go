@@ -44,7 +44,7 @@ func (l *Lake) retime(ctx context.Context, id TableID, t *table.Table, change fu
 	if err != nil {
 		return err
 	}
-	if err := writeMetadata(is, fields); err != nil {
+	if err := l.files.writeMetadata(is, fields); err != nil {
 		return fmt.Errorf("write the metadata of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	if _, err := l.catalog.replace(ctx, id, was, is); err != nil {

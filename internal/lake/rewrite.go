@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"path"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -41,7 +41,9 @@ func (d *Dataset) Rewrite(ctx context.Context, o RewriteOptions) (files []DataFi
 		return nil, err
 	}
 	interim := o.Dir + "-interim"
-	defer func() { err = errors.Join(err, removeDurable(filepath.Join(d.dir, "data", interim))) }()
+	defer func() {
+		err = errors.Join(err, d.store().RemoveAll(context.WithoutCancel(ctx), path.Join("data", interim)))
+	}()
 	fan := int(max(o.Memory/max(rewriteSource, int64(d.schema.NumFields())*rewriteColumn), 2))
 	data := state.data
 	for len(data) > fan {

@@ -1,14 +1,16 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
+	"strings"
+
+	"roster/internal/blob"
 )
 
 // Checked is what a look at the files of a table found.
@@ -29,12 +31,11 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 	if err != nil {
 		return Checked{}, err
 	}
-	place := filepath.Join(d.dir, scrubName)
 	var last string
-	if text, err := os.ReadFile(place); err == nil {
+	if text, err := blob.Get(ctx, d.store(), scrubName); err == nil {
 		_ = json.Unmarshal(text, &last) // from the beginning when it is not whole
 	}
-	at, found := slices.BinarySearch(paths, filepath.Join(d.dir, last))
+	at, found := slices.BinarySearch(paths, path.Join(d.dir, last))
 	if found {
 		at++
 	}
@@ -43,18 +44,19 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 		if c.Bytes >= most {
 			break
 		}
-		path := paths[at%len(paths)]
-		if err := c.check(ctx, path, true); err != nil {
+		next := paths[at%len(paths)]
+		if err := c.check(ctx, d.lake.files, next, true); err != nil {
 			return c, err
 		}
-		last, _ = filepath.Rel(d.dir, path)
+		last = strings.TrimPrefix(next, d.dir+"/")
 		at++
 	}
 	text, err := json.Marshal(last)
 	if err != nil {
 		return c, err
 	}
-	return c, os.WriteFile(place, text, 0o600)
+	_, err = blob.Put(ctx, d.store(), scrubName, bytes.NewReader(text), nil, blob.CreateOptions{Volatile: true})
+	return c, err
 }
 
 // Check reads all files that the table names, and those of the names that any run left beside the data. It changes nothing.
@@ -70,7 +72,7 @@ func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err er
 			return c, err
 		}
 		for _, location := range beside {
-			path, err := filePath(location)
+			path, err := pathOf(location)
 			if err != nil {
 				return c, err
 			}
@@ -79,7 +81,7 @@ func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err er
 	}
 	slices.Sort(paths)
 	for _, path := range slices.Compact(paths) {
-		if err := c.check(ctx, path, false); err != nil {
+		if err := c.check(ctx, d.lake.files, path, false); err != nil {
 			return c, err
 		}
 	}
@@ -87,8 +89,8 @@ func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err er
 }
 
 // check reads a file; with mend one without checksums gets them.
-func (c *Checked) check(ctx context.Context, path string, mend bool) error {
-	f, err := openSums(path)
+func (c *Checked) check(ctx context.Context, in files, path string, mend bool) error {
+	f, err := in.openSums(path)
 	if err != nil {
 		return c.note(opened(path, err))
 	}
@@ -110,7 +112,7 @@ func (c *Checked) check(ctx context.Context, path string, mend bool) error {
 	if !mend {
 		return nil
 	}
-	return writeSums(path, s.end())
+	return writeSums(in.store, path, s.end())
 }
 
 // note keeps damage, and returns any other error.
@@ -130,20 +132,18 @@ func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 	}
 	var paths []string
 	for name := range named {
-		if filepath.IsAbs(name) {
-			if _, err := os.Stat(name); err == nil || !isOldMetadata(name, d) { // the table's own history may outlive its files
+		if isPath(name) {
+			if _, err := d.lake.files.store.Stat(ctx, name); err == nil || !isOldMetadata(name, d) { // the table's own history may outlive its files
 				paths = append(paths, name)
 			}
 			continue
 		}
-		beside, err := os.ReadDir(filepath.Join(d.dir, "roster", name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		beside, err := d.beside(ctx, name)
+		if err != nil {
 			return nil, err
 		}
-		for _, e := range beside {
-			if e.Type().IsRegular() && filepath.Ext(e.Name()) != sumsSuffix {
-				paths = append(paths, filepath.Join(d.dir, "roster", name, e.Name()))
-			}
+		for _, p := range beside {
+			paths = append(paths, path.Join(d.dir, p))
 		}
 	}
 	slices.Sort(paths)
@@ -153,7 +153,7 @@ func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 // isOldMetadata reports whether a path is that of a former metadata file.
 func isOldMetadata(path string, d *Dataset) bool {
 	for old := range d.table.Metadata().PreviousFiles() {
-		if p, err := filePath(old.MetadataFile); err == nil && filepath.Clean(p) == path {
+		if p, err := pathOf(old.MetadataFile); err == nil && p == path {
 			return true
 		}
 	}

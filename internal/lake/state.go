@@ -13,8 +13,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/iceberg-go"
-
-	"roster/internal/fault"
 )
 
 // StateOptions say what of the state is read.
@@ -31,6 +29,7 @@ const defaultCache = 64 << 20
 // State is the members of the current snapshot, as a merge needs them: key, content hash and time stamps. It may
 // be used concurrently and holds nothing open.
 type State struct {
+	in    files
 	opts  StateOptions
 	files []DataFile
 	data  []*stateFile // the same files
@@ -39,6 +38,7 @@ type State struct {
 // stateFile is a data file of the state.
 type stateFile struct {
 	DataFile
+	in       files
 	min, max Key // its keys lie between them
 	deleted  bitmap
 	// footer reads what the file's footer says, once for all cursors.
@@ -47,6 +47,7 @@ type stateFile struct {
 
 // footer is where things are in a data file.
 type footer struct {
+	in                       files
 	meta                     *metadata.FileMetaData
 	sums                     *sums // nil when the file had none
 	groups                   []groupBounds
@@ -87,7 +88,7 @@ func (d *Dataset) openFiles(ctx context.Context, opts StateOptions) (*State, []i
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &State{opts: opts}
+	s := &State{opts: opts, in: d.lake.files}
 	for _, df := range live {
 		f, err := d.newStateFile(df, opts)
 		if err != nil {
@@ -109,14 +110,14 @@ func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFi
 	if !ok {
 		return nil, fmt.Errorf("table %s.%s has no column %s", d.id.Namespace, d.id.Name, ColID)
 	}
-	f := &stateFile{DataFile: dataFileOf(df)}
+	f := &stateFile{DataFile: dataFileOf(df), in: d.lake.files}
 	for i := range f.max {
 		f.max[i] = 0xff
 	}
 	if lower, upper := df.LowerBoundValues()[id.ID], df.UpperBoundValues()[id.ID]; len(lower) == 16 && len(upper) == 16 {
 		f.min, f.max = Key(lower), Key(upper)
 	}
-	f.footer = sync.OnceValues(func() (*footer, error) { return readFooter(f.Path, opts) })
+	f.footer = sync.OnceValues(func() (*footer, error) { return f.in.readFooter(f.Path, opts) })
 	return f, nil
 }
 
@@ -138,13 +139,13 @@ func (f *footer) groupOf(pos int64) int {
 	return sort.Search(len(f.groups), func(g int) bool { return f.groups[g].first > pos }) - 1
 }
 
-func readFooter(location string, opts StateOptions) (*footer, error) {
-	r, f, err := openParquet(location, nil)
+func (fs files) readFooter(location string, opts StateOptions) (*footer, error) {
+	r, f, err := fs.openParquet(location, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	out := &footer{meta: r.MetaData(), sums: f.sums}
+	out := &footer{in: fs, meta: r.MetaData(), sums: f.sums}
 	schema := out.meta.Schema
 	for _, c := range []struct {
 		name string
@@ -208,19 +209,16 @@ func (f *footer) groupsIn(lo Key, hi *Key) (from, to int) {
 }
 
 // openParquet opens a file of the table; foot is its footer when that is known already. The file's checksums are checked.
-func openParquet(location string, foot *footer, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
-	path, err := filePath(location)
+func (fs files) openParquet(location string, foot *footer, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
+	path, err := pathOf(location)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := fault.At("lake.open"); err != nil {
-		return nil, nil, &systemError{err}
-	}
 	var f *sumFile
 	if foot != nil && foot.sums != nil {
-		f, err = openKnown(path, foot.sums)
+		f, err = fs.openKnown(path, foot.sums)
 	} else {
-		f, err = openSums(path)
+		f, err = fs.openSums(path)
 	}
 	if err != nil {
 		return nil, nil, opened(path, err)

@@ -1,22 +1,24 @@
 package lake
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
 	"roster/internal/audience"
-	"roster/internal/fault"
+	"roster/internal/blob"
 )
 
 // Every file of a table has a file of checksums beside it, NAME.sum. It is written when the file is closed, and each read
@@ -65,26 +67,26 @@ func damaged(path string, cause error) error {
 }
 
 // remedy says what to do about a damaged file.
-func remedy(path string) string {
-	dir, name := filepath.Base(filepath.Dir(path)), filepath.Base(path)
+func remedy(p string) string {
+	dir, name := path.Base(path.Dir(p)), path.Base(p)
 	switch {
 	case strings.HasSuffix(name, ".metadata.json"):
 		return "Restore this file from a backup"
-	case dir == "metadata" || filepath.Base(filepath.Dir(filepath.Dir(path))) == "data":
+	case dir == "metadata" || path.Base(path.Dir(path.Dir(p))) == "data":
 		return "Start a full run of the audience, which replaces its files, or restore this file from a backup"
 	}
 	return "Restore this file from a backup"
 }
 
 // placeOf is a path below the directory of all tables: NAMESPACE/AUDIENCE/{metadata,data,roster}/...
-func placeOf(path string) string {
-	parts := strings.Split(filepath.ToSlash(path), "/")
-	for i := len(parts) - 2; i > 2; i-- {
+func placeOf(p string) string {
+	parts := strings.Split(p, "/")
+	for i := len(parts) - 2; i > 1; i-- {
 		if slices.Contains([]string{"metadata", "data", "roster"}, parts[i]) {
 			return "lake/" + strings.Join(parts[i-2:], "/")
 		}
 	}
-	return filepath.Base(path)
+	return path.Base(p)
 }
 
 // unreadable turns what went wrong in reading a table's file into ErrDamaged, unless it was the system that failed.
@@ -93,7 +95,7 @@ func unreadable(canceled error, location string, err error) error {
 	if err == nil || canceled != nil || errors.Is(err, ErrDamaged) || errors.As(err, new(*systemError)) || errors.As(err, &at) {
 		return err
 	}
-	path, perr := filePath(location)
+	path, perr := pathOf(location)
 	if perr != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func unreadable(canceled error, location string, err error) error {
 
 // opened returns the error of opening a file: one that is gone is damaged, otherwise the system failed.
 func opened(path string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, blob.ErrNotExist) {
 		return damaged(path, missingError{err})
 	}
 	if errors.Is(err, ErrDamaged) {
@@ -111,7 +113,7 @@ func opened(path string, err error) error {
 	return &systemError{err}
 }
 
-// systemError is what the operating system could not do.
+// systemError is what the store could not do.
 type systemError struct{ error }
 
 func (e *systemError) Unwrap() error { return e.error }
@@ -186,17 +188,15 @@ func (s *sums) encode() []byte {
 }
 
 // writeSums writes the checksums of a file beside it.
-func writeSums(path string, s *sums) error {
-	if err := fault.At("lake.sum"); err != nil {
-		return err
-	}
-	return os.WriteFile(path+sumsSuffix, s.encode(), 0o600)
+func writeSums(store blob.Store, path string, s *sums) error {
+	_, err := blob.Put(context.Background(), store, path+sumsSuffix, bytes.NewReader(s.encode()), nil, blob.CreateOptions{Volatile: true})
+	return err
 }
 
 // readSums reads the checksums of a file; nil when there are none that are whole.
-func readSums(path string) (*sums, error) {
-	b, err := os.ReadFile(path + sumsSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
+func (fs files) readSums(path string) (*sums, error) {
+	b, err := blob.Get(context.Background(), fs.store, path+sumsSuffix)
+	if errors.Is(err, blob.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
@@ -217,8 +217,8 @@ func readSums(path string) (*sums, error) {
 }
 
 // hashOfName returns the hash that ends the name of a file; false when the name has none.
-func hashOfName(path string) (whole [16]byte, ok bool) {
-	name := strings.TrimSuffix(filepath.Base(path), ".parquet")
+func hashOfName(p string) (whole [16]byte, ok bool) {
+	name := strings.TrimSuffix(path.Base(p), ".parquet")
 	_, text, found := strings.Cut(name, "."+hashPrefix)
 	b, err := hex.DecodeString(text)
 	if !found || err != nil || len(b) != len(whole) {
@@ -238,7 +238,7 @@ func nameByHash(path string, whole [16]byte) string {
 // sumFile is a file that is read; what it has checksums for is checked. It is safe for concurrent use, except for Read and
 // Seek.
 type sumFile struct {
-	f    *os.File
+	f    blob.File
 	path string
 	sums *sums // nil when nothing is known
 	at   int64
@@ -247,14 +247,14 @@ type sumFile struct {
 var _ File = (*sumFile)(nil)
 
 // openSums opens a file of a table and its checksums.
-func openSums(path string) (*sumFile, error) {
-	f, err := os.Open(path)
+func (fs files) openSums(path string) (*sumFile, error) {
+	f, err := fs.store.OpenFile(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := readSums(path)
+	s, err := fs.readSums(path)
 	if err == nil && s == nil {
-		s, err = restoreSums(f, path)
+		s, err = fs.restoreSums(f, path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -263,8 +263,8 @@ func openSums(path string) (*sumFile, error) {
 }
 
 // openKnown opens a file whose checksums were read before: files never change.
-func openKnown(path string, s *sums) (*sumFile, error) {
-	f, err := os.Open(path)
+func (fs files) openKnown(path string, s *sums) (*sumFile, error) {
+	f, err := fs.store.OpenFile(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +272,7 @@ func openKnown(path string, s *sums) (*sumFile, error) {
 }
 
 // summed is an open file that is checked by its checksums, if it has any.
-func summed(f *os.File, path string, s *sums) (*sumFile, error) {
+func summed(f blob.File, path string, s *sums) (*sumFile, error) {
 	out := &sumFile{f: f, path: path, sums: s}
 	if err := out.checkSize(); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -281,20 +281,20 @@ func summed(f *os.File, path string, s *sums) (*sumFile, error) {
 }
 
 // restoreSums makes the checksums of a file again when its name tells that it is what was written; nil otherwise.
-func restoreSums(f *os.File, path string) (*sums, error) {
+func (fs files) restoreSums(f blob.File, path string) (*sums, error) {
 	want, ok := hashOfName(path)
 	if !ok {
 		return nil, nil
 	}
 	s := newSummer()
-	if _, err := io.Copy(s, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+	if _, err := io.Copy(s, io.NewSectionReader(f, 0, f.Size())); err != nil {
 		return nil, err
 	}
 	made := s.end()
 	if made.whole != want {
 		return nil, damaged(path, errors.New("its content does not match the hash in its name"))
 	}
-	_ = writeSums(path, made) // made again at the next time otherwise
+	_ = writeSums(fs.store, path, made) // made again at the next time otherwise
 	return made, nil
 }
 
@@ -303,12 +303,8 @@ func (f *sumFile) checkSize() error {
 	if f.sums == nil {
 		return nil
 	}
-	info, err := f.f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() != f.sums.size {
-		return damaged(f.path, fmt.Errorf("it has %d bytes, not the %d that were written", info.Size(), f.sums.size))
+	if size := f.f.Size(); size != f.sums.size {
+		return damaged(f.path, fmt.Errorf("it has %d bytes, not the %d that were written", size, f.sums.size))
 	}
 	if whole, ok := hashOfName(f.path); ok && whole != f.sums.whole {
 		return damaged(f.path, errors.New("its checksums are those of another file"))
@@ -316,19 +312,40 @@ func (f *sumFile) checkSize() error {
 	return nil
 }
 
-func (f *sumFile) Stat() (fs.FileInfo, error) { return f.f.Stat() }
-func (f *sumFile) Close() error               { return f.f.Close() }
+// Stat implements fs.File.
+func (f *sumFile) Stat() (fs.FileInfo, error) { return fileInfo{path.Base(f.path), f.f.Size()}, nil }
+
+// Close implements io.Closer.
+func (f *sumFile) Close() error { return f.f.Close() }
+
+// fileInfo says how large a file is.
+type fileInfo struct {
+	name string
+	size int64
+}
+
+var _ fs.FileInfo = fileInfo{}
+
+func (i fileInfo) Name() string     { return i.name }
+func (i fileInfo) Size() int64      { return i.size }
+func (fileInfo) Mode() fs.FileMode  { return 0o600 }
+func (fileInfo) ModTime() time.Time { return time.Time{} }
+func (fileInfo) IsDir() bool        { return false }
+func (fileInfo) Sys() any           { return nil }
 
 // Seek implements io.Seeker.
 func (f *sumFile) Seek(offset int64, whence int) (int64, error) {
-	if whence == io.SeekCurrent {
-		offset, whence = f.at+offset, io.SeekStart
+	switch whence {
+	case io.SeekCurrent:
+		offset += f.at
+	case io.SeekEnd:
+		offset += f.f.Size()
 	}
-	at, err := f.f.Seek(offset, whence)
-	if err == nil {
-		f.at = at
+	if offset < 0 {
+		return 0, fs.ErrInvalid
 	}
-	return at, err
+	f.at = offset
+	return offset, nil
 }
 
 // Read implements io.Reader.
@@ -347,7 +364,8 @@ var blocks = sync.Pool{New: func() any { return new([sumsBlock]byte) }}
 // ReadAt implements io.ReaderAt. It reads whole blocks, those at the ends beside what is asked for.
 func (f *sumFile) ReadAt(p []byte, off int64) (n int, err error) {
 	if f.sums == nil || off < 0 {
-		return f.f.ReadAt(p, off)
+		n, err := f.f.ReadAt(p, off)
+		return n, unread(err)
 	}
 	for n < len(p) {
 		at := off + int64(n)
@@ -411,7 +429,15 @@ func (f *sumFile) fill(p []byte, at int64) error {
 	if err == io.EOF {
 		return damaged(f.path, fmt.Errorf("it ends at byte %d of %d", at+int64(n), f.sums.size))
 	}
-	return err
+	return unread(err)
+}
+
+// unread is an error of the store, and no damage.
+func unread(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &systemError{err}
 }
 
 func (f *sumFile) check(block []byte, at int64) error {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/bits"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -34,7 +33,7 @@ type Survivors struct {
 
 // Survivors reads all files of the snapshot and leaves out those that are damaged.
 func (d *Dataset) Survivors(ctx context.Context, opts StateOptions) (*Survivors, error) {
-	s := &Survivors{State: &State{opts: opts}}
+	s := &Survivors{State: &State{opts: opts, in: d.lake.files}}
 	all, err := d.OpenState(ctx, opts)
 	if errors.Is(err, ErrDamaged) { // which rows there are, or which of them are deleted, is not known
 		s.Damaged, s.Lost = []string{DamagedFile(err)}, d.Rows()
@@ -69,11 +68,11 @@ func (b bitmap) count() (n int64) {
 
 // verify reads the whole file, and decodes what a merge needs of it: a file may have no checksums.
 func (f *stateFile) verify(ctx context.Context) error {
-	path, err := filePath(f.Path)
+	path, err := pathOf(f.Path)
 	if err != nil {
 		return err
 	}
-	if err := verifyFile(ctx, path); err != nil {
+	if err := f.in.verifyFile(ctx, path); err != nil {
 		return err
 	}
 	foot, err := f.footer()
@@ -91,8 +90,8 @@ func decodeGroup(location string, index int, foot *footer) (err error) {
 }
 
 // verifyFile reads a file whole and checks it by its checksums.
-func verifyFile(ctx context.Context, path string) error {
-	f, err := openSums(path)
+func (fs files) verifyFile(ctx context.Context, path string) error {
+	f, err := fs.openSums(path)
 	if err != nil {
 		return opened(path, err)
 	}
@@ -152,23 +151,20 @@ func (d *Dataset) writeAnew(snap *table.Snapshot, add []DataFile) error {
 		for i, f := range add {
 			entries[i] = iceberg.NewManifestEntryBuilder(iceberg.EntryStatusADDED, &snap.SnapshotID, f.file).Build()
 		}
-		path := filepath.Join(d.dir, "metadata", uuid.NewString()+"-m0.avro")
-		f, err := createDurable(path)
+		f, err := d.lake.files.create(d.dir, "metadata/"+uuid.NewString()+"-m0.avro")
 		if err != nil {
 			return err
 		}
-		m, err := iceberg.WriteManifest(fileURI(path), f, version, d.table.Spec(), d.table.Schema(), snap.SnapshotID, entries)
+		m, err := iceberg.WriteManifest(f.location(), f, version, d.table.Spec(), d.table.Schema(), snap.SnapshotID, entries)
 		if err := errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("write a manifest: %w", err)
 		}
 		manifests = append(manifests, m)
 	}
-	path := filepath.Join(d.dir, "metadata", fmt.Sprintf("snap-%d-0-%s.avro", snap.SnapshotID, uuid.NewString()))
-	f, err := createDurable(path)
+	f, err := d.createManifestList(snap)
 	if err != nil {
 		return err
 	}
-	snap.ManifestList = fileURI(path)
 	err = iceberg.WriteManifestList(version, f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, manifests)
 	return errors.Join(err, f.Close())
 }

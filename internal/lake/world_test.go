@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/lake"
 )
 
@@ -48,6 +49,12 @@ func setupOn(t testing.TB, cfg lake.Config, fields []audience.Field) *world {
 	t.Helper()
 	w := &world{cfg: cfg, table: lake.TableID{Namespace: "org_prod", Name: "a1"}}
 	var err error
+	if cfg.Store == nil {
+		if cfg.Store, err = local.Open("/"); err != nil {
+			t.Fatal(err)
+		}
+		w.cfg = cfg
+	}
 	if w.Lake, err = lake.Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

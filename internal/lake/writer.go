@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"path"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -38,7 +38,7 @@ const defaultFileMemory = 32 << 20
 type FileWriter struct {
 	dataset *Dataset
 	opts    FileOptions
-	file    *durableFile
+	file    *newFile
 	count   *countingWriter
 	w       *pqarrow.FileWriter // nil before the first batch
 	rows    int64
@@ -62,8 +62,7 @@ func (c *countingWriter) Close() error { return c.w.Close() }
 
 // NewFile begins a data file in the attempt's directory. At most one set of options is looked at.
 func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) {
-	path := filepath.Join(d.dir, "data", dir, uuid.NewString()+".parquet")
-	f, err := createDurable(path)
+	f, err := d.lake.files.create(d.dir, path.Join("data", dir, uuid.NewString()+".parquet"))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +163,7 @@ func (w *FileWriter) finish() (DataFile, error) {
 	}
 	t := w.dataset.table
 	df, err := table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: t.Schema(), Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: fileURI(w.file.path),
+		Schema: t.Schema(), Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: w.file.location(),
 		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: 2,
 	})
 	if err != nil {

@@ -112,7 +112,9 @@ func open(t *testing.T, dir string) *world {
 	w.catalog, err = sql.Open("sqlite", "file:"+w.path("catalog.db")+"?_pragma=journal_mode(WAL)")
 	w.must(err)
 	w.catalog.SetMaxOpenConns(1)
-	w.lake, err = lake.Open(t.Context(), lake.Config{Warehouse: w.path("lake"), Catalog: w.catalog, Dialect: "sqlite"})
+	disk, err := local.Open("/")
+	w.must(err)
+	w.lake, err = lake.Open(t.Context(), lake.Config{Store: faulty.New(disk, "lake", fault.At), Warehouse: w.path("lake"), Catalog: w.catalog, Dialect: "sqlite"})
 	w.must(err)
 	w.profile, err = pebble.Open(w.path("profile"), pebble.Options{})
 	w.must(err)
@@ -129,7 +131,7 @@ func open(t *testing.T, dir string) *world {
 	outbox := job.NewOutbox(&w.jobs, clock)
 	sources := connect.New(connect.Config{Store: w.meta, Secrets: ring, Landing: zones, Clock: clock,
 		Open: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
-			return zones.Open("prod"), nil
+			return faulty.New(files.Below("prod"), "source", fault.At), nil
 		}})
 	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Jobs: outbox, Sources: sources, Surveyor: pipeline, Lake: w.lake,
 		Profile: w.profile, Landing: zones})

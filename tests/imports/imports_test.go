@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"internal/fault":               {},                             // places where I/O may fail: whoever does I/O has them
 	"internal/importing":           {"client", "internal/tabular"}, // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
-	"internal/lake":                {"internal/fault"},
+	"internal/lake":                {"internal/blob", "internal/fault"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
 	"internal/launch":              {"internal/meta"},
 	"internal/members":             {"internal/identity", "internal/ingest", "internal/lake", "internal/meta"}, // ingest: when a run renewed everybody

@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"roster/internal/audience"
+	"roster/internal/blob/local"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/profile"
@@ -43,8 +44,12 @@ func Open(t *testing.T) *Engines {
 	}
 	catalog.SetMaxOpenConns(1)
 	t.Cleanup(func() { catalog.Close() })
+	disk, err := local.Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
 	e := &Engines{scratch: filepath.Join(dir, "scratch")}
-	if e.lake, err = lake.Open(t.Context(), lake.Config{Warehouse: filepath.Join(dir, "lake"), Catalog: catalog, Dialect: "sqlite"}); err != nil {
+	if e.lake, err = lake.Open(t.Context(), lake.Config{Store: disk, Warehouse: filepath.Join(dir, "lake"), Catalog: catalog, Dialect: "sqlite"}); err != nil {
 		t.Fatal(err)
 	}
 	if e.profile, err = pebble.Open(filepath.Join(dir, "profile"), pebble.Options{}); err != nil {

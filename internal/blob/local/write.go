@@ -132,8 +132,8 @@ func (s *Store) folder(p, name string, create bool) error {
 	case !info.IsDir():
 		return &blob.InTheWay{Path: p, At: strings.TrimPrefix(name, s.below+"/")}
 	}
-	// A folder that is there may be of a process that was killed before its name was on the disk.
-	if !create || s.made.has(name) {
+	// A folder of the store that is there may be of a process that was killed before its name was on the disk.
+	if !create || s.made.has(name) || err == nil && !s.inside(name) {
 		return nil
 	}
 	if err := durable.Sync(s.dir, above); err != nil {
@@ -141,6 +141,11 @@ func (s *Store) folder(p, name string, create bool) error {
 	}
 	s.made.add(name)
 	return nil
+}
+
+// inside reports whether a name is below the root of the store.
+func (s *Store) inside(name string) bool {
+	return s.below == "" || strings.HasPrefix(name, s.below+"/")
 }
 
 // makeFolder makes the folder of a store, with those above.
@@ -295,7 +300,7 @@ func (s *Store) RemoveAll(ctx context.Context, folder string) error {
 
 // prune removes a folder if it is empty, and those above that are empty then, up to the root of the store, and brings that to the disk.
 func (s *Store) prune(name string) error {
-	for below := strings.TrimPrefix(s.name("")+"/", "./"); name != "." && strings.HasPrefix(name, below); {
+	for name != "." && s.inside(name) {
 		if err := s.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			break // it is not empty
 		}

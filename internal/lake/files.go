@@ -1,0 +1,199 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"strings"
+
+	icebergio "github.com/apache/iceberg-go/io"
+
+	"roster/internal/blob"
+)
+
+// files are the files of all tables, in a byte store: the path of a location is the path of an object. A file is whole and durable before
+// Close of its writer returns, which iceberg-go's own local files are not: a catalog row that survives a crash of the machine must not
+// name a file that did not. Each file is read and written with checksums (sums.go).
+type files struct {
+	store blob.Store
+	root  string // the directory that new tables lie in
+}
+
+var (
+	_ icebergio.ReadFileIO  = files{}
+	_ icebergio.WriteFileIO = files{}
+)
+
+// locationOf returns the location under which a file is recorded in the table.
+func locationOf(p string) string {
+	return (&url.URL{Scheme: "file", Path: "/" + p}).String()
+}
+
+// pathOf returns the path of a location.
+func pathOf(location string) (string, error) {
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme != "file" {
+		return "", fmt.Errorf("lake: %q is not a file location", location)
+	}
+	return strings.TrimPrefix(path.Clean(u.Path), "/"), nil
+}
+
+// errUnwritten is what a file is that iceberg-go could not write.
+var errUnwritten = errors.New("lake: a file of the table could not be written")
+
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnwritten, err)
+}
+
+// open returns the files, as iceberg-go asks for them.
+func (fs files) open(context.Context) (icebergio.IO, error) { return fs, nil }
+
+// Open implements icebergio.IO: it opens a file whose checksums are checked.
+func (fs files) Open(location string) (icebergio.File, error) {
+	p, err := pathOf(location)
+	if err != nil {
+		return nil, err
+	}
+	f, err := fs.openSums(p)
+	if err != nil {
+		return nil, opened(p, err)
+	}
+	return f, nil
+}
+
+// ReadFile implements icebergio.ReadFileIO.
+func (fs files) ReadFile(location string) ([]byte, error) {
+	f, err := fs.Open(location)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// Create implements icebergio.WriteFileIO.
+func (fs files) Create(location string) (icebergio.FileWriter, error) {
+	p, err := pathOf(location)
+	if err != nil {
+		return nil, err
+	}
+	dir := fs.root
+	rel, ok := strings.CutPrefix(p, dir+"/")
+	if !ok {
+		dir = path.Dir(path.Dir(p)) // of a table elsewhere
+		rel = strings.TrimPrefix(p, dir+"/")
+	}
+	f, err := fs.create(dir, rel)
+	if err != nil {
+		return nil, unwritten(err)
+	}
+	return tableFile{f}, nil
+}
+
+// WriteFile implements icebergio.WriteFileIO.
+func (fs files) WriteFile(location string, content []byte) error {
+	w, err := fs.Create(location)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(content)
+	return errors.Join(err, w.Close())
+}
+
+// Remove implements icebergio.IO.
+func (fs files) Remove(location string) error {
+	p, err := pathOf(location)
+	if err != nil {
+		return err
+	}
+	return fs.store.Below(path.Dir(p)).Remove(context.Background(), path.Base(p), path.Base(p)+sumsSuffix)
+}
+
+// tableFile is a file that iceberg-go writes; its errors are errUnwritten.
+type tableFile struct{ *newFile }
+
+func (f tableFile) Write(p []byte) (int, error) {
+	n, err := f.newFile.Write(p)
+	return n, unwritten(err)
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (f tableFile) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(f.newFile, r)
+	return n, unwritten(err)
+}
+
+func (f tableFile) Close() error { return unwritten(f.newFile.Close()) }
+
+// newFile is a file that is written, in order, with its checksums.
+type newFile struct {
+	store  blob.Store // of a directory
+	dir    string     // the directory
+	path   string     // in the directory
+	w      blob.Writer
+	sums   *summer
+	named  bool // closing it puts the hash of the content into its name, where the store can rename
+	closed bool
+}
+
+// create begins a file at a path below a directory, which is there or is the table's own.
+func (fs files) create(dir, p string) (*newFile, error) {
+	store := fs.store.Below(dir)
+	w, err := store.Create(context.Background(), p, blob.CreateOptions{IfAbsent: true})
+	if err != nil {
+		return nil, err
+	}
+	return &newFile{store: store, dir: dir, path: p, w: w, sums: newSummer()}, nil
+}
+
+// location is where the file is, or will be.
+func (f *newFile) location() string { return locationOf(path.Join(f.dir, f.path)) }
+
+func (f *newFile) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	_, _ = f.sums.Write(p[:n]) // never fails
+	return n, err
+}
+
+// Close writes the checksums and makes the file durable. A second call does nothing.
+func (f *newFile) Close() error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	sums := f.sums.end()
+	if r, ok := f.w.(blob.Renamer); ok && f.named {
+		f.path = nameByHash(f.path, sums.whole)
+		r.Rename(f.path)
+	}
+	err := writeSums(f.store, f.path, sums)
+	if err == nil {
+		err = f.w.Commit()
+	}
+	if err != nil {
+		f.remove()
+		return fmt.Errorf("make %s durable: %w", path.Base(f.path), err)
+	}
+	return nil
+}
+
+// abandon removes a file that is not wanted.
+func (f *newFile) abandon() {
+	if f.closed {
+		_ = f.store.Remove(context.Background(), f.path) // an orphan otherwise
+	}
+	f.closed = true
+	f.remove()
+}
+
+// remove gives up what is not committed, and the checksums.
+func (f *newFile) remove() {
+	f.w.Abort()
+	_ = f.store.Remove(context.Background(), f.path+sumsSuffix) // an orphan otherwise
+}
