@@ -12,14 +12,14 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/control"
 	"roster/internal/landing"
-	"roster/internal/source"
 )
 
 // Files keeps the files of landing zones.
 type Files interface {
 	Upload(ctx context.Context, a audience.Actor, path string, u landing.Upload) (landing.State, error)
-	Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []source.Object, more bool, err error)
+	Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []control.File, more bool, err error)
 	DeleteFile(ctx context.Context, a audience.Actor, path string) error
 }
 
@@ -146,7 +146,7 @@ func (s *server) listFiles(c *call) (answer, error) {
 	body := client.FileList{Files: []client.File{}, Page: client.CursorPage{Limit: limit, Count: len(files)}}
 	for _, f := range files {
 		body.Files = append(body.Files, client.File{Path: f.Path, Size: f.Size, Version: f.Version,
-			ModifiedAt: f.Modified.Unix(), ExpiresAt: f.Modified.Add(landing.TTL).Unix()})
+			ModifiedAt: f.Modified.Unix(), ExpiresAt: f.Expires.Unix()})
 	}
 	if more {
 		body.Page.Next = filePages.token(q, files[len(files)-1].Path)

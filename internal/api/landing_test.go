@@ -15,6 +15,7 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/control"
 	"roster/internal/landing"
 	"roster/internal/source"
 )
@@ -39,8 +40,8 @@ type filesArgs struct {
 	limit         int
 }
 
-func (f *fake) Files(_ context.Context, _ audience.Actor, prefix, after string, limit int) ([]source.Object, bool, error) {
-	return []source.Object{{Path: "a/b c.csv", Size: 5, Version: "v", Modified: testNow}}, limit == 1, f.called(filesArgs{prefix, after, limit})
+func (f *fake) Files(_ context.Context, _ audience.Actor, prefix, after string, limit int) ([]control.File, bool, error) {
+	return []control.File{{Path: "a/b c.csv", Size: 5, Version: "v", Modified: testNow, Expires: testNow.Add(landing.TTL)}}, limit == 1, f.called(filesArgs{prefix, after, limit})
 }
 
 func (f *fake) DeleteFile(_ context.Context, _ audience.Actor, path string) error {

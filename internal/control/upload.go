@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/landing"
@@ -48,14 +49,28 @@ func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u 
 	return state, err
 }
 
+// File is a file of a landing zone.
+type File struct {
+	Path     string
+	Size     int64 // bytes
+	Version  string
+	Modified time.Time
+	Expires  time.Time // when it is removed
+}
+
 // Files lists the files of the actor's landing zone whose paths begin with prefix, in the order of their paths, beginning
 // after the path after. A limit of 0 is landing.DefaultFiles. more says that there are others. As who explores it, only who
 // may create audiences of the files may look.
-func (s *Service) Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []source.Object, more bool, err error) {
+func (s *Service) Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []File, more bool, err error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, false, err
 	}
-	return s.cfg.Landing.List(ctx, a.Scope.Sandbox, prefix, after, limit)
+	list, more, err := s.cfg.Landing.List(ctx, a.Scope.Sandbox, prefix, after, limit)
+	files = make([]File, len(list))
+	for i, o := range list {
+		files[i] = File{Path: o.Path, Size: o.Size, Version: o.Version, Modified: o.Modified, Expires: o.Modified.Add(landing.TTL)}
+	}
+	return files, more, err
 }
 
 // DeleteFile removes a file from the actor's landing zone. A run that is reading it fails.
