@@ -45,8 +45,6 @@ const (
 	LandingContainer = "dlz-user-container"
 	// LandingDays is for how many days a file stays in a landing zone.
 	LandingDays = 7
-	// ExitedFor is how long a membership that ended is still shown as exited.
-	ExitedFor = 30 * 24 * time.Hour
 )
 
 // Type is the type of a field.
@@ -213,11 +211,7 @@ func (a *Audience) ExpiresAt() time.Time {
 	if a.LastRun == "" {
 		return time.Time{}
 	}
-	last := a.LastIngestedAt
-	if a.RefreshedAt.After(last) {
-		last = a.RefreshedAt
-	}
-	return last.Add(a.TTL())
+	return time.UnixMicro(ExpiryOf(a.TTL(), a.RefreshedAt).At(a.LastIngestedAt.UnixMicro())).UTC()
 }
 
 // Status is the state of a task, a run or a run's stage.

@@ -211,7 +211,7 @@ func membership(aud *audience.Audience, m profile.Membership, now time.Time) (sh
 		return shown, shown.LastQualification, true
 	}
 	shown.Status = Exited
-	return shown, shown.ValidUntil, now.Before(shown.ValidUntil.Add(audience.ExitedFor))
+	return shown, shown.ValidUntil, audience.StillShown(shown.ValidUntil, now)
 }
 
 // loadAudience returns the audience with the number, nil when there is none.

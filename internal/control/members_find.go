@@ -142,7 +142,7 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys profi
 func present(row *members.Member, now time.Time) (m Member, shown bool) {
 	m = Member{Status: Exited, Since: row.Since, LastQualification: row.Qualified, ValidUntil: row.Expires}
 	if !now.Before(row.Expires) {
-		return m, now.Before(row.Expires.Add(audience.ExitedFor))
+		return m, audience.StillShown(row.Expires, now)
 	}
 	m.Status = Realized
 	m.Origin = &MemberOrigin{Run: row.Run.ID, RunCreatedAt: row.Run.CreatedAt, File: row.File, Line: row.Line}

@@ -242,7 +242,7 @@ func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merg
 		}
 	}
 	if !refreshed.IsZero() {
-		m.rules.refreshed = refreshed.UnixMicro()
+		m.rules.expiry.Renewed = refreshed.UnixMicro()
 	}
 	return m, result, a.settle(m, result)
 }

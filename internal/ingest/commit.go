@@ -101,7 +101,7 @@ func (m *merged) refreshedAt() int64 {
 	if m.rules.renew {
 		return m.rules.now / 1e6
 	}
-	return m.rules.refreshed / 1e6
+	return m.rules.expiry.Renewed / 1e6
 }
 
 // readResult puts what reading the i-th file found into its result.

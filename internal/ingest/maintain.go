@@ -103,8 +103,9 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 	if err != nil {
 		return false, false, err
 	}
-	now := p.Clock()
-	if refreshed.Add(ttl).After(now.Add(audience.ExpiringWithin)) {
+	expiry, start := audience.ExpiryOf(ttl, refreshed), p.Clock()
+	now, within := start.UnixMicro(), start.Add(audience.ExpiringWithin).UnixMicro()
+	if !expiry.Over(0, within) {
 		return false, false, nil
 	}
 	state, err := d.OpenState(ctx, lake.StateOptions{})
@@ -113,20 +114,17 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 	}
 	cursor := state.Cursor()
 	defer cursor.Close()
-	over := now.Add(-ttl).UnixMicro() // whoever was seen then is over now
-	overSoon := now.Add(audience.ExpiringWithin - ttl).UnixMicro()
-	renewed := refreshed.UnixMicro() // everybody was
 	err = eachRange(ctx, func(lo lake.Key, hi *lake.Key) error {
 		rows, err := cursor.Range(lo, hi)
 		if err != nil {
 			return fmt.Errorf("read the current members: %w", err)
 		}
 		for _, seen := range rows.Seen {
-			seen = max(seen, renewed)
-			overdue = overdue || seen <= over
-			soon = soon || seen > over && seen <= overSoon
+			over := expiry.Over(seen, now)
+			overdue = overdue || over
+			soon = soon || !over && expiry.Over(seen, within)
 		}
-		if soon && (overdue || renewed > over) {
+		if soon && (overdue || !expiry.Over(0, now)) {
 			return errEnough
 		}
 		return nil

@@ -11,20 +11,13 @@ import (
 
 // mergeRules is what a run's merge goes by. Times are epoch microseconds.
 type mergeRules struct {
-	now       int64
-	full      bool
-	replace   bool  // the run rewrites the whole dataset
-	refreshed int64 // when a full run last brought every member, or their time was extended
-	renew     bool  // the run brings every member, or extends their time
-	ttl       int64
-	erased    func(st *lake.StateRows, i int) bool // says which members are erased; nil unless the run erases
+	now     int64
+	full    bool
+	replace bool                                 // the run rewrites the whole dataset
+	expiry  audience.Expiry                      // of the members that there are
+	renew   bool                                 // the run brings every member, or extends their time
+	erased  func(st *lake.StateRows, i int) bool // says which members are erased; nil unless the run erases
 }
-
-// never is a TTL in microseconds that is over for nobody.
-const never = 1 << 60
-
-// expiry returns when a member last seen then expires.
-func (m mergeRules) expiry(seen int64) int64 { return max(seen, m.refreshed) + m.ttl }
 
 // tally is what a merge counted.
 type tally struct {
@@ -103,9 +96,9 @@ func absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out sink) err
 		t.removed++
 		return out.erase(i)
 	}
-	if at := rules.expiry(st.Seen[i]); at <= rules.now {
+	if rules.expiry.Over(st.Seen[i], rules.now) {
 		t.expired++
-		return leave(rules, i, at, out)
+		return leave(rules, i, rules.expiry.At(st.Seen[i]), out)
 	}
 	if !rules.full {
 		return nil
@@ -119,17 +112,15 @@ func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t 
 	head := buf[r.at:]
 	counts := &t.files[r.file()]
 	leaves := head[offFlags]&flagLeaves != 0
-	if was >= 0 {
-		if at := rules.expiry(st.Seen[was]); at <= rules.now {
-			t.expired++
-			if leaves {
-				counts.DeletedNotMember++
-				return leave(rules, was, at, out)
-			}
-			counts.Added++
-			t.samples.add(changeAdded, r)
-			return rewrite(rules, r, rules.now, was, out)
+	if was >= 0 && rules.expiry.Over(st.Seen[was], rules.now) {
+		t.expired++
+		if leaves {
+			counts.DeletedNotMember++
+			return leave(rules, was, rules.expiry.At(st.Seen[was]), out)
 		}
+		counts.Added++
+		t.samples.add(changeAdded, r)
+		return rewrite(rules, r, rules.now, was, out)
 	}
 	switch {
 	case leaves && was < 0:
@@ -211,14 +202,8 @@ func (rehearsal) erase(int) error             { return nil }
 
 // rulesOf returns the rules of a run over a state whose members were last renewed at refreshed.
 func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {
-	r := mergeRules{
-		now:  run.CreatedAt.Truncate(time.Second).UnixMicro(),
-		full: run.Request.Replaces(),
-		ttl:  ttl.Microseconds(),
+	return mergeRules{
+		now: run.CreatedAt.Truncate(time.Second).UnixMicro(), full: run.Request.Replaces(), renew: run.Request.Renews(),
+		expiry: audience.ExpiryOf(ttl, refreshed),
 	}
-	r.renew = run.Request.Renews()
-	if !refreshed.IsZero() {
-		r.refreshed = refreshed.UnixMicro()
-	}
-	return r
 }

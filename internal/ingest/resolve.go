@@ -118,7 +118,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	}
 	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
 	if a.p.Settled != nil && !a.p.Settled() {
-		rules.ttl = never
+		rules.expiry = rules.expiry.Suspended()
 	}
 	if a.spec.Run.Request.Traits().Erases {
 		rules.erased = func(st *lake.StateRows, i int) bool { return a.codec.has(st, i, a.spec.Erase) }

@@ -75,7 +75,7 @@ func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, e
 	if err != nil {
 		return nil, nil, err
 	}
-	m.rules = mergeRules{now: c.rules.now, ttl: c.rules.ttl, refreshed: c.thenRefreshed}
+	m.rules = mergeRules{now: c.rules.now, expiry: audience.Expiry{TTL: c.rules.expiry.TTL, Renewed: c.thenRefreshed}}
 	result := &audience.RunResult{}
 	if err := a.timed(stepMerge, func() error { return c.run(ctx, m) }); err != nil {
 		return nil, nil, err
@@ -88,7 +88,7 @@ type comparison struct {
 	attempt       *attempt
 	version       *lake.Dataset
 	now, then     *lake.State
-	rules         mergeRules // of the current members; refreshed is theirs
+	rules         mergeRules // of the current members; expiry is theirs
 	thenRefreshed int64      // epoch microseconds
 }
 
@@ -239,7 +239,7 @@ func (s *stepBack) compare() error {
 // exit takes out the current member i, whom the version does not have.
 func (s *stepBack) exit(i int) error {
 	at := s.rules.now
-	if over := s.rules.expiry(s.now.Seen[i]); over <= at {
+	if over := s.rules.expiry.At(s.now.Seen[i]); over <= at {
 		s.tally.expired++
 		at = over
 	} else {
@@ -278,7 +278,7 @@ func (s *stepBack) bring(j, was int) error {
 // it lies after the version's last full run and not after the current one.
 func (s *stepBack) same(j, was int) bool {
 	seen := s.then.Seen[j]
-	return s.then.Since[j] == s.now.Since[was] && seen == s.now.Seen[was] && !(s.thenRefreshed < seen && seen <= s.rules.refreshed)
+	return s.then.Since[j] == s.now.Since[was] && seen == s.now.Seen[was] && !(s.thenRefreshed < seen && seen <= s.rules.expiry.Renewed)
 }
 
 // writeAll writes a change for each of the keys that is not among the others.

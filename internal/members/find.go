@@ -32,7 +32,7 @@ func Find(ctx context.Context, src Source, aud *audience.Audience, key lake.Key,
 	}
 	b := Batch{terms: t, runs: newRuns(src.Runs, aud)}
 	b.take(rec, int(rec.NumCols())-len(systemColumns), 0, 1)
-	m = Member{Since: time.UnixMicro(b.Since(0)), Qualified: time.UnixMicro(t.qualified(b.Seen(0))), Expires: time.UnixMicro(b.Expires(0))}
+	m = Member{Since: time.UnixMicro(b.Since(0)), Qualified: time.UnixMicro(t.Qualified(b.Seen(0))), Expires: time.UnixMicro(b.Expires(0))}
 	if len(b.Rows) == 0 {
 		return m, true, nil // it has expired
 	}

@@ -83,7 +83,7 @@ func (b *Batch) Since(row int) int64 { return int64(b.since[row]) }
 func (b *Batch) Seen(row int) int64 { return int64(b.seen[row]) }
 
 // Expires is when the membership of a row ends, in epoch microseconds.
-func (b *Batch) Expires(row int) int64 { return b.terms.expires(int64(b.seen[row])) }
+func (b *Batch) Expires(row int) int64 { return b.terms.At(int64(b.seen[row])) }
 
 // Line is the line of Origin's file that a row comes from.
 func (b *Batch) Line(row int) int64 { return b.line[row] }

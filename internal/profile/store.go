@@ -179,5 +179,5 @@ type Store interface {
 
 // Expiry returns when the membership ends, for an audience with the given TTL.
 func (m Membership) Expiry(ttl time.Duration) time.Time {
-	return time.Unix(max(m.Seen, m.RefreshedAt), 0).Add(ttl)
+	return time.UnixMicro(audience.ExpiryOf(ttl, time.Unix(m.RefreshedAt, 0)).At(time.Unix(m.Seen, 0).UnixMicro()))
 }
