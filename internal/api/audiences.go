@@ -55,16 +55,13 @@ func (s *server) newTask(c *call) (audience.Task, error) {
 	return s.Service.Submit(c.Context(), c.actor, d)
 }
 
-// draft makes the audience that a client describes. What it leaves out gets its default where the domain could
-// not tell it from a value that was given.
+// draft makes the audience that a client describes, with the defaults of what it leaves out and the domain cannot tell from a value.
 func draft(in *client.NewAudience) (control.Draft, error) {
 	var problems audience.Problems
 	checkForm(&problems, in.SourceSpec)
 	ttl := audience.DefaultTTLDays
 	if in.TTLInDays != nil {
-		if ttl = *in.TTLInDays; ttl == 0 {
-			ttl = audience.MinTTLDays - 2 // no less wrong, and not what the domain takes for none
-		}
+		ttl = *in.TTLInDays
 	}
 	if in.Encryption != nil {
 		problems.Add("encryption", "stands in sourceSpec, or in its params, beside the path")

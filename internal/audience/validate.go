@@ -32,9 +32,8 @@ type Rules struct {
 
 // Validate checks a submitted audience by the contract's section 2 and normalises it in place: defaults are
 // filled in, namespace codes become canonical, and the path becomes relative to the root of its store. Its
-// error is an *Error with one Problem for each offending field. A TTLDays of 0 stands for an absent one: whoever
-// decodes a request refuses an explicit 0. ProfileIngestion has no value that means absent; the decoder puts
-// in its default.
+// error is an *Error with one Problem for each offending field. TTLDays and ProfileIngestion have no value that means absent:
+// whoever decodes a request puts in their defaults.
 func Validate(d *Audience, r Rules) error {
 	var p Problems
 	p.Text("name", d.Name)
@@ -45,7 +44,6 @@ func Validate(d *Audience, r Rules) error {
 	validateFields(&p, d.Fields, r.Namespaces)
 	p.Source(&d.Source)
 	p.Guards("guards", d.Guards)
-	d.TTLDays = cmp.Or(d.TTLDays, DefaultTTLDays)
 	p.TTL(d.TTLDays)
 	validateAudienceType(&p, d, r)
 	switch d.OriginName {

@@ -21,7 +21,7 @@ func draft() audience.Audience {
 			{Name: "gone", Type: audience.Boolean, Role: audience.RoleDelete},
 		},
 		Source:     audience.SourceSpec{Path: "in/list.csv", Type: audience.PathFile, BaseConnectionID: "1D1D4BC5-B527-46A3-9863-530246A61B2B"},
-		OriginName: audience.OriginUpload,
+		OriginName: audience.OriginUpload, TTLDays: audience.DefaultTTLDays,
 	}
 }
 
@@ -33,7 +33,6 @@ func TestValidateNormalises(t *testing.T) {
 	}
 	want := draft()
 	want.Fields[0].IdentityNs = "Email"
-	want.TTLDays = 30
 	want.AudienceType = audience.TypePeople
 	want.Namespace = audience.DefaultNamespace
 	want.Source.SourceType = audience.SourceTypeCloud
@@ -114,6 +113,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"consent without values", func(d *audience.Audience) { d.Fields[2].ConsentValues = nil }, []string{"fields[2].consentValues"}},
 		{"values without consent", func(d *audience.Audience) { d.Fields[3].ConsentValues = []string{"y"} }, []string{"fields[3].consentValues"}},
 		{"ttl too long", func(d *audience.Audience) { d.TTLDays = 91 }, []string{"ttlInDays"}},
+		{"no ttl", func(d *audience.Audience) { d.TTLDays = 0 }, []string{"ttlInDays"}},
 		{"ttl negative", func(d *audience.Audience) { d.TTLDays = -1 }, []string{"ttlInDays"}},
 		{"audience type", func(d *audience.Audience) { d.AudienceType = "account" }, []string{"audienceType"}},
 		{"other case", func(d *audience.Audience) { d.AudienceType = "People" }, []string{"audienceType"}},

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/job"
 	"roster/internal/meta"
 	"roster/internal/profile"
@@ -86,7 +87,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 }
 
 // newErasure is the erasure of an identity that was found.
-func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint32, found *Profile, keys profile.Keys, who IdentityRef) (audience.Erasure, error) {
+func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint32, found *Profile, keys identity.Keys, who IdentityRef) (audience.Erasure, error) {
 	now := s.now()
 	e := audience.Erasure{ID: audience.ErasureID(uuid.NewString()), Scope: a.Scope, Namespace: found.Identity.Namespace, XID: found.XID,
 		Status: audience.Processing, CreatedBy: a.ClientID, CreatedAt: now, UpdatedAt: now, Version: 1}
@@ -111,7 +112,7 @@ func erasureFacts(list []audience.Erasure) map[string]any {
 }
 
 // membersFound returns the members whom an identity finds that is not their primary one.
-func (s *Service) membersFound(ctx context.Context, sandbox uint32, id profile.Keys) (members []audience.ErasedMember, err error) {
+func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identity.Keys) (members []audience.ErasedMember, err error) {
 	for _, k := range id.All() {
 		err := s.cfg.Profile.Sharing(ctx, sandbox, k, func(m profile.Membership) error {
 			if m.Member != id.Key {

@@ -8,6 +8,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/profile"
@@ -72,8 +73,8 @@ func TestEraseNeedsAnAdministrator(t *testing.T) {
 func TestEraseWaitsItsTurn(t *testing.T) {
 	t.Parallel()
 	w, admin, aud := newErasing(t)
-	key := profile.KeyOf("Email", []byte("ada@example.com"))
-	w.profile.members[key] = []profile.Membership{{Audience: aud.Num, Member: profile.Key{9}}}
+	key := identity.KeyOf("Email", []byte("ada@example.com"))
+	w.profile.members[key] = []profile.Membership{{Audience: aud.Num, Member: identity.Key{9}}}
 	other := w.start(aud.ID)
 	e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: " Ada@example.com", Namespace: "EMAIL"})
 	if err != nil {
@@ -85,7 +86,7 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	w.pipeline.held = ingest.Held{Live: true, Kept: true}
 	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
 	w.handle(erasing)
-	if got := w.profile.forgotten; len(got) != 1 || len(got[0]) != 2 || got[0][0] != (profile.Member{Audience: aud.Num, Key: profile.Key{9}}) || got[0][1].Key != key {
+	if got := w.profile.forgotten; len(got) != 1 || len(got[0]) != 2 || got[0][0] != (profile.Member{Audience: aud.Num, Key: identity.Key{9}}) || got[0][1].Key != key {
 		t.Errorf("forgot %v", got)
 	}
 	if r := w.newestRun(aud.ID); r.ID != other.ID {

@@ -5,6 +5,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -19,7 +20,7 @@ func TestLabelsHide(t *testing.T) {
 	w.handle(runJob(run))
 	run = w.run(a.ID, run.ID)
 	who := control.IdentityRef{ID: "ada@example.com", Namespace: "Email"}
-	w.profile.members[profile.KeyOf("Email", []byte(who.ID))] = []profile.Membership{{Audience: a.Num, Primary: true, Seen: w.clock.now().Unix()}}
+	w.profile.members[identity.KeyOf("Email", []byte(who.ID))] = []profile.Membership{{Audience: a.Num, Primary: true, Seen: w.clock.now().Unix()}}
 	ctx := t.Context()
 	calls := map[string]func(actor audience.Actor) error{
 		"audience": func(actor audience.Actor) error { _, err := w.Audience(ctx, actor, a.ID); return err },

@@ -91,9 +91,9 @@ func (s *Service) lookUp(ctx context.Context, a audience.Actor, ids []IdentityRe
 }
 
 // identify resolves the namespaces and normalises the ids.
-func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []profile.Keys, error) {
+func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) ([]Profile, []identity.Keys, error) {
 	var wrong audience.Problems
-	profiles, keys := make([]Profile, len(ids)), make([]profile.Keys, len(ids))
+	profiles, keys := make([]Profile, len(ids)), make([]identity.Keys, len(ids))
 	for i, id := range ids {
 		code, ok, nearest, err := s.resolve(ctx, org, id.Namespace)
 		if err != nil {
@@ -108,15 +108,15 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 			wrong.Add(fmt.Sprintf("identities[%d].entityId", i), "is required")
 			continue
 		}
-		keys[i] = profile.KeysOf(code, []byte(id.ID), normal)
-		profiles[i] = Profile{XID: profile.XID(keys[i].Key), Identity: IdentityRef{ID: string(normal), Namespace: code}}
+		keys[i] = identity.KeysOf(code, []byte(id.ID), normal)
+		profiles[i] = Profile{XID: identity.XID(keys[i].Key), Identity: IdentityRef{ID: string(normal), Namespace: code}}
 	}
 	return profiles, keys, wrong.Err()
 }
 
 // memberships looks identities up by all of their keys. An audience is there once for each.
-func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []profile.Keys) ([][]profile.Membership, error) {
-	keys := make([]profile.Key, len(ids))
+func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []identity.Keys) ([][]profile.Membership, error) {
+	keys := make([]identity.Key, len(ids))
 	for i, id := range ids {
 		keys[i] = id.Key
 	}

@@ -7,6 +7,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/identity"
 	"roster/internal/meta"
 	"roster/internal/profile"
 )
@@ -15,7 +16,7 @@ import (
 func (p *fakeProfile) member(namespace, id string, m profile.Membership) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := profile.KeyOf(namespace, []byte(id))
+	k := identity.KeyOf(namespace, []byte(id))
 	p.members[k] = append(p.members[k], m)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/members"
 	"roster/internal/profile"
@@ -32,7 +33,7 @@ type Values struct {
 type valued struct {
 	of *Membership
 	// keys are those that the member's row may have, the likeliest first; with expressActivation those of the members.
-	keys []lake.Key
+	keys []identity.Key
 }
 
 // valuedAudience has the memberships of an audience whose values are wanted.
@@ -43,7 +44,7 @@ type valuedAudience struct {
 
 // addValues adds to profiles the values that the actor may see: those of the current snapshot of each audience's dataset, of
 // realized memberships. keys are those of the identities.
-func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []profile.Keys, want ValuesWanted) error {
+func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []identity.Keys, want ValuesWanted) error {
 	var order []*valuedAudience
 	left, rows := maxValues, maxRows
 	by := map[audience.ID]*valuedAudience{}
@@ -90,7 +91,7 @@ func tooManyValues(most, instead string) error {
 }
 
 // sharing returns the keys of the current members of an audience that have an identity. More than most are refused.
-func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profile.Key, most int) (keys []lake.Key, err error) {
+func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key identity.Key, most int) (keys []identity.Key, err error) {
 	sandbox, err := s.sandboxes.get(ctx, aud.Scope)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
@@ -106,7 +107,7 @@ func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profi
 		if len(keys) == most {
 			return tooManyValues(fmt.Sprintf("%d rows", maxRows), "ask for fewer identities, or list the members of the audience")
 		}
-		keys = append(keys, lake.Key(m.Member))
+		keys = append(keys, m.Member)
 		return nil
 	})
 	return keys, lookedUp(err)
@@ -114,12 +115,12 @@ func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key profi
 
 // memberKeys returns the keys that a member's row may have. A dataset gets new keys a moment before the profile store
 // does: then the identity tells that of a member whose primary one it is.
-func memberKeys(m *profile.Membership, id profile.Keys) []lake.Key {
-	keys := []lake.Key{lake.Key(m.Member)}
+func memberKeys(m *profile.Membership, id identity.Keys) []identity.Key {
+	keys := []identity.Key{m.Member}
 	if m.Primary {
-		for _, k := range []profile.Key{id.Key, id.Former} {
-			if k != m.Member && (len(keys) == 1 || lake.Key(k) != keys[1]) {
-				keys = append(keys, lake.Key(k))
+		for _, k := range []identity.Key{id.Key, id.Former} {
+			if k != m.Member && (len(keys) == 1 || k != keys[1]) {
+				keys = append(keys, k)
 			}
 		}
 	}
@@ -139,7 +140,7 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 	if len(fields) == 0 {
 		return nil
 	}
-	var keys []lake.Key
+	var keys []identity.Key
 	for _, m := range v.members {
 		keys = append(keys, m.keys...)
 	}

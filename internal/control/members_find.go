@@ -74,7 +74,7 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 }
 
 // memberOf finds a member by its own key, then by the one that the profile store knows for the key.
-func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.Dataset, id profile.Keys, stored profile.Membership, known bool) (Member, bool, error) {
+func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.Dataset, id identity.Keys, stored profile.Membership, known bool) (Member, bool, error) {
 	snap, ok := d.Current()
 	if !ok {
 		return Member{}, false, nil
@@ -85,7 +85,7 @@ func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.
 	}
 	now := s.cfg.Clock()
 	for _, k := range keys {
-		row, ok, err := members.Find(ctx, s.membersOf(d), aud, lake.Key(k), now)
+		row, ok, err := members.Find(ctx, s.membersOf(d), aud, k, now)
 		if err != nil {
 			return Member{}, false, fmt.Errorf("find a member of audience %s: %w", aud.ID, err)
 		}
@@ -102,23 +102,23 @@ func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.
 }
 
 // identity resolves the namespace and normalises the id.
-func (s *Service) identity(ctx context.Context, org string, who IdentityRef) (IdentityRef, profile.Keys, error) {
+func (s *Service) identity(ctx context.Context, org string, who IdentityRef) (IdentityRef, identity.Keys, error) {
 	code, ok, nearest, err := s.resolve(ctx, org, who.Namespace)
 	if err != nil {
-		return who, profile.Keys{}, err
+		return who, identity.Keys{}, err
 	}
 	if !ok {
-		return who, profile.Keys{}, audience.InvalidField("namespace", "%s", audience.UnknownNamespace(who.Namespace, nearest))
+		return who, identity.Keys{}, audience.InvalidField("namespace", "%s", audience.UnknownNamespace(who.Namespace, nearest))
 	}
 	normal := identity.Normalise(code, []byte(who.ID), nil)
 	if len(normal) == 0 {
-		return who, profile.Keys{}, audience.InvalidField("identity", "is required")
+		return who, identity.Keys{}, audience.InvalidField("identity", "is required")
 	}
-	return IdentityRef{ID: string(normal), Namespace: code}, profile.KeysOf(code, []byte(who.ID), normal), nil
+	return IdentityRef{ID: string(normal), Namespace: code}, identity.KeysOf(code, []byte(who.ID), normal), nil
 }
 
 // stored returns what the profile store has of a key in the audience; false when it has nothing.
-func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys profile.Keys) (profile.Membership, bool, error) {
+func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys identity.Keys) (profile.Membership, bool, error) {
 	if !aud.ProfileIngestion {
 		return profile.Membership{}, false, nil
 	}
@@ -126,7 +126,7 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys profi
 	if err != nil {
 		return profile.Membership{}, false, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
 	}
-	found, err := s.memberships(ctx, sandbox.Num, []profile.Keys{keys})
+	found, err := s.memberships(ctx, sandbox.Num, []identity.Keys{keys})
 	if err != nil {
 		return profile.Membership{}, false, err
 	}

@@ -18,6 +18,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/blob/local"
 	"roster/internal/control"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/members"
 	"roster/internal/profile"
@@ -75,7 +76,7 @@ func (l *listed) commit(run audience.Run, refreshed time.Time, rows ...row) {
 	type cells = map[string]any
 	var list []cells
 	for _, r := range rows {
-		key := profile.KeyOf("Email", []byte(r.mail))
+		key := identity.KeyOf("Email", []byte(r.mail))
 		at := r.seen.Format("2006-01-02T15:04:05Z")
 		list = append(list, cells{"mail": r.mail, "_roster_id": base64.StdEncoding.EncodeToString(key[:]), "_roster_row": 1, "_roster_since": at,
 			"_roster_seen": at, "_roster_run": r.run, "_roster_file": r.file, "_roster_line": r.line})
@@ -230,7 +231,7 @@ func TestMember(t *testing.T) {
 	now := l.clock.now()
 	run := l.ended()
 	l.commit(run, time.Time{}, row{"ada", now, 1, 0, 2}, row{"bob", now, 9, 0, 3}, row{"old", now.Add(-31 * day), 1, 0, 4}, row{"gone", now.Add(-60 * day), 1, 0, 5})
-	key := func(mail string) profile.Key { return profile.KeyOf("Email", []byte(mail)) }
+	key := func(mail string) identity.Key { return identity.KeyOf("Email", []byte(mail)) }
 	stored := func(namespace, id string, m profile.Membership) {
 		m.Audience, m.Since, m.Seen = l.aud.Num, now.Unix()-9, now.Unix()
 		l.profile.member(namespace, id, m)

@@ -12,6 +12,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/profile"
@@ -58,7 +59,7 @@ type unwell struct {
 	err error
 }
 
-func (u unwell) Lookup(context.Context, uint32, []profile.Key) ([][]profile.Membership, error) {
+func (u unwell) Lookup(context.Context, uint32, []identity.Key) ([][]profile.Membership, error) {
 	return nil, u.err
 }
 

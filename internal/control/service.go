@@ -11,6 +11,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/connect"
 	"roster/internal/events"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -44,14 +45,14 @@ type Surveyor interface {
 // Lake has the datasets; see lake.Lake.
 type Lake interface {
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
-	Find(ctx context.Context, id lake.TableID, keys []lake.Key, o lake.FindOptions) (lake.Found, error)
+	Find(ctx context.Context, id lake.TableID, keys []identity.Key, o lake.FindOptions) (lake.Found, error)
 }
 
 // Profiles has the memberships; see profile.Store.
 type Profiles interface {
-	Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error)
-	Sharing(ctx context.Context, sandbox uint32, key profile.Key, fn func(profile.Membership) error) error
-	Forget(ctx context.Context, sandbox uint32, key profile.Key) error
+	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]profile.Membership, error)
+	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error
+	Forget(ctx context.Context, sandbox uint32, key identity.Key) error
 }
 
 // Config is what a Service works with.

@@ -101,7 +101,7 @@ func (s *Service) checkDraft(ctx context.Context, d *Draft) ([]audience.Problem,
 	if err != nil {
 		return nil, err
 	}
-	whole := audience.Audience{Name: "validate", OriginName: audience.OriginUpload, Fields: d.Fields, Source: d.Source}
+	whole := audience.Audience{Name: "validate", OriginName: audience.OriginUpload, TTLDays: audience.DefaultTTLDays, Fields: d.Fields, Source: d.Source}
 	if len(d.Fields) == 0 {
 		whole.Fields = []audience.Field{{Name: "identity", Type: audience.String, IdentityNs: "Email"}}
 	}

@@ -18,6 +18,7 @@ import (
 	"roster/internal/blob/local"
 	"roster/internal/connect"
 	"roster/internal/control"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -114,7 +115,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { db.Close() })
 	w := &world{
 		t: t, store: &faultyStore{Store: db}, jobs: &jobTable{t: t, db: db.DB()}, pipeline: &fakePipeline{},
-		lake: &fakeLake{tables: map[lake.TableID][]audience.Field{}}, profile: &fakeProfile{members: map[profile.Key][]profile.Membership{}},
+		lake: &fakeLake{tables: map[lake.TableID][]audience.Field{}}, profile: &fakeProfile{members: map[identity.Key][]profile.Membership{}},
 		clock: &clock{at: time.Date(2026, 5, 13, 20, 19, 0, 0, time.UTC)}, dir: dir, root: filepath.Join(dir, "files"),
 		editor: audience.Actor{ClientID: "client-1", Scope: audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}, Role: audience.Editor, Grants: audience.Grants{audience.AllLabels}},
 	}
@@ -181,7 +182,7 @@ func draft(name string) control.Draft {
 	return control.Draft{
 		Name: name, Fields: []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "email"}, {Name: "points", Type: audience.Long}},
 		Source:     audience.SourceSpec{Path: "in.csv", Type: audience.PathFile, CloudType: "DLZ"},
-		OriginName: audience.OriginUpload, ProfileIngestion: true,
+		OriginName: audience.OriginUpload, ProfileIngestion: true, TTLDays: audience.DefaultTTLDays,
 	}
 }
 
@@ -369,7 +370,7 @@ type fakePipeline struct {
 }
 
 // Holds implements work.Pipeline: what every dataset has.
-func (p *fakePipeline) Holds(context.Context, lake.TableID, *audience.Audience, profile.Key) (ingest.Held, error) {
+func (p *fakePipeline) Holds(context.Context, lake.TableID, *audience.Audience, identity.Key) (ingest.Held, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held, nil
@@ -461,7 +462,7 @@ func (l *fakeLake) Load(context.Context, lake.TableID) (*lake.Dataset, error) {
 	return nil, lake.ErrNotExist
 }
 
-func (l *fakeLake) Find(context.Context, lake.TableID, []lake.Key, lake.FindOptions) (lake.Found, error) {
+func (l *fakeLake) Find(context.Context, lake.TableID, []identity.Key, lake.FindOptions) (lake.Found, error) {
 	return lake.Found{}, lake.ErrNotExist
 }
 
@@ -499,7 +500,7 @@ func (l *fakeLake) count() int {
 type fakeProfile struct {
 	profile.Store
 	mu      sync.Mutex
-	members map[profile.Key][]profile.Membership
+	members map[identity.Key][]profile.Membership
 	drops   []profile.Ref
 	sweeps  []int64
 	// forgotten are the calls of ForgetMembers, the identity itself last.
@@ -527,7 +528,7 @@ func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
 	return 0, nil
 }
 
-func (p *fakeProfile) Sharing(_ context.Context, _ uint32, key profile.Key, fn func(profile.Membership) error) error {
+func (p *fakeProfile) Sharing(_ context.Context, _ uint32, key identity.Key, fn func(profile.Membership) error) error {
 	p.mu.Lock()
 	list := p.members[key]
 	p.mu.Unlock()
@@ -539,7 +540,7 @@ func (p *fakeProfile) Sharing(_ context.Context, _ uint32, key profile.Key, fn f
 	return nil
 }
 
-func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {
+func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []identity.Key) ([][]profile.Membership, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make([][]profile.Membership, len(keys))
@@ -549,14 +550,14 @@ func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []profile.K
 	return out, nil
 }
 
-func (p *fakeProfile) Forget(_ context.Context, _ uint32, key profile.Key) error {
+func (p *fakeProfile) Forget(_ context.Context, _ uint32, key identity.Key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.members, key)
 	return nil
 }
 
-func (p *fakeProfile) ForgetMembers(_ context.Context, _ uint32, key profile.Key, others []profile.Member) error {
+func (p *fakeProfile) ForgetMembers(_ context.Context, _ uint32, key identity.Key, others []profile.Member) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forgotten = append(p.forgotten, append(others, profile.Member{Key: key}))

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
-	"roster/internal/profile"
 )
 
 // A person is erased from an audience in two steps. A run of kind RunErase takes the rows out of the dataset and every
@@ -25,7 +25,7 @@ type Held struct {
 }
 
 // Holds looks for an identity, a primary or a further one, in a dataset.
-func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key profile.Key) (h Held, err error) {
+func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key identity.Key) (h Held, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
 		return h, err
@@ -53,7 +53,7 @@ func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.
 type PurgeSpec struct {
 	Table    lake.TableID
 	Audience *audience.Audience
-	Key      profile.Key
+	Key      identity.Key
 	Values   [][]byte // the identity; rejected rows may spell it otherwise
 	// Idle returns ErrBusy when a run of the audience is in progress; see Upkeep.
 	Idle func(ctx context.Context) error
@@ -171,12 +171,12 @@ var errHeld = errors.New("ingest: a rejected row holds the identity")
 // eraser looks for an identity.
 type eraser struct {
 	codec *rowCodec
-	key   profile.Key
+	key   identity.Key
 	// byValue says that rows may have keys of the former rule, so that their identities tell; see rekey.
 	byValue bool
 }
 
-func newEraser(d *lake.Dataset, a *audience.Audience, key profile.Key) eraser {
+func newEraser(d *lake.Dataset, a *audience.Audience, key identity.Key) eraser {
 	byValue := !a.ExpressActivation && slices.ContainsFunc(d.Snapshots(), func(s lake.Snapshot) bool { return !keyed(s) })
 	return eraser{codec: newRowCodec(a), key: key, byValue: byValue}
 }
@@ -206,7 +206,7 @@ func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, er
 	found := map[string]bool{}
 	cursor := s.Cursor()
 	defer cursor.Close()
-	look := func(lo lake.Key, hi *lake.Key) error {
+	look := func(lo identity.Key, hi *identity.Key) error {
 		rows, err := cursor.Range(lo, hi)
 		if err != nil {
 			return fmt.Errorf("read the files of the dataset: %w", err)
@@ -219,13 +219,13 @@ func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, er
 		return nil
 	}
 	if len(e.codec.secondary) == 0 && !e.byValue {
-		return found, look(lake.Key(e.key), next(lake.Key(e.key)))
+		return found, look(e.key, next(e.key))
 	}
 	return found, eachRange(ctx, look)
 }
 
 // next returns the key after k, nil after the last one.
-func next(k lake.Key) *lake.Key {
+func next(k identity.Key) *identity.Key {
 	for i := len(k) - 1; i >= 0; i-- {
 		if k[i]++; k[i] != 0 {
 			return &k
@@ -235,7 +235,7 @@ func next(k lake.Key) *lake.Key {
 }
 
 // eachRange calls fn with ranges that all keys lie in, in their order.
-func eachRange(ctx context.Context, fn func(lo lake.Key, hi *lake.Key) error) error {
+func eachRange(ctx context.Context, fn func(lo identity.Key, hi *identity.Key) error) error {
 	return eachRangeOf(ctx, [2]int{0, keyRanges}, fn)
 }
 
@@ -243,16 +243,16 @@ func eachRange(ctx context.Context, fn func(lo lake.Key, hi *lake.Key) error) er
 const keyRanges = 1 << 10
 
 // eachRangeOf calls fn with some of the ranges.
-func eachRangeOf(ctx context.Context, part [2]int, fn func(lo lake.Key, hi *lake.Key) error) error {
+func eachRangeOf(ctx context.Context, part [2]int, fn func(lo identity.Key, hi *identity.Key) error) error {
 	for i := uint64(part[0]); i < uint64(part[1]); i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var lo lake.Key
-		var hi *lake.Key
+		var lo identity.Key
+		var hi *identity.Key
 		binary.BigEndian.PutUint64(lo[:8], i<<54)
 		if i+1 < keyRanges {
-			hi = new(lake.Key)
+			hi = new(identity.Key)
 			binary.BigEndian.PutUint64(hi[:8], (i+1)<<54)
 		}
 		if err := fn(lo, hi); err != nil {

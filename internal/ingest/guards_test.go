@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/profile"
 )
@@ -52,7 +53,7 @@ func (w *world) contentSum() (sum uint64) {
 	}
 	cursor := state.Cursor()
 	defer cursor.Close()
-	rows, err := cursor.Range(lake.Key{}, nil)
+	rows, err := cursor.Range(identity.Key{}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -114,7 +115,7 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 	}
 	cursor := state.Cursor()
 	defer cursor.Close()
-	err = eachRange(ctx, func(lo lake.Key, hi *lake.Key) error {
+	err = eachRange(ctx, func(lo identity.Key, hi *identity.Key) error {
 		rows, err := cursor.Range(lo, hi)
 		if err != nil {
 			return fmt.Errorf("read the current members: %w", err)

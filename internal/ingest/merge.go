@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
-	"roster/internal/profile"
 )
 
 // mergeRules is what a run's merge goes by. Times are epoch microseconds.
@@ -74,7 +74,7 @@ func mergeBucket(rules mergeRules, buf []byte, rows []row, st *lake.StateRows, t
 			i++
 		}
 		was := -1
-		if i < len(st.IDs) && st.IDs[i] == lake.Key(key) {
+		if i < len(st.IDs) && st.IDs[i] == key {
 			was = i
 			i++
 		}
@@ -177,7 +177,7 @@ func leave(rules mergeRules, i int, at int64, out sink) error {
 	return out.exit(i, at)
 }
 
-func compareKeys(a lake.Key, b profile.Key) int {
+func compareKeys(a, b identity.Key) int {
 	ah, bh := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(b[:8])
 	if ah == bh {
 		ah, bh = binary.BigEndian.Uint64(a[8:]), binary.BigEndian.Uint64(b[8:])

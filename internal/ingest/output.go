@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/profile"
 )
@@ -40,7 +41,7 @@ type output struct {
 	written []lake.DataFile
 	retired [][]int64 // positions, by index in the state's files
 	changes changeWriter
-	keys    [2][]profile.Key
+	keys    [2][]identity.Key
 	dry     bool   // it counts and writes nothing
 	rows    int64  // put
 	content uint64 // the sum of the content hashes of the rows put, without those retired, modulo 2^64
@@ -150,7 +151,7 @@ func (o *output) enter(r row, since int64, was int) error {
 	}
 	now := o.codec.secondaryKeys(o.keys[0][:0], payloadOf(o.buf[r.at:]), key)
 	before := o.codec.stateKeys(o.keys[1][:0], o.state, was, key)
-	o.keys = [2][]profile.Key{now, before}
+	o.keys = [2][]identity.Key{now, before}
 	for _, k := range now {
 		if renew || !slices.Contains(before, k) {
 			c.Key = k
@@ -186,7 +187,7 @@ func (o *output) erase(i int) error {
 
 // gone writes a change for each identity of the member whose row is the i-th.
 func (o *output) gone(i int, c profile.Change) error {
-	c.Member = profile.Key(o.state.IDs[i])
+	c.Member = o.state.IDs[i]
 	o.keys[1] = o.codec.stateKeys(append(o.keys[1][:0], c.Member), o.state, i, c.Member)
 	for _, k := range o.keys[1] {
 		c.Key = k
@@ -304,7 +305,7 @@ func sortedChanges(buf []byte) []profile.Change {
 }
 
 func byKeys(a, b profile.Change) int {
-	return cmp.Or(compareKeys(lake.Key(a.Key), b.Key), compareKeys(lake.Key(a.Member), b.Member))
+	return cmp.Or(compareKeys(a.Key, b.Key), compareKeys(a.Member, b.Member))
 }
 
 // changesOf returns the changes of a bucket of the spill; those of one writer are in the order in which it wrote them.

@@ -14,7 +14,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/fault"
-	"roster/internal/profile"
+	"roster/internal/identity"
 )
 
 // leastPart is the least that a worker sorts in memory at a time, whatever the budget is.
@@ -213,8 +213,8 @@ func (m *runMerge) Pop() any {
 type part struct {
 	buf  []byte
 	rows []row
-	lo   profile.Key
-	hi   *profile.Key // nil means to the end
+	lo   identity.Key
+	hi   *identity.Key // nil means to the end
 }
 
 // large reports whether a part has rows of megabytes, which take their size several times on their way to the dataset.

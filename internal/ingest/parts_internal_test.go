@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/lake"
+	"roster/internal/identity"
 	"roster/internal/memory"
 	"roster/internal/profile"
 )
@@ -29,12 +29,12 @@ func partsWorld(t *testing.T, kind recordKind) *attempt {
 	return a
 }
 
-func testRecord(key uint64, line, size int) (profile.Key, []byte) {
+func testRecord(key uint64, line, size int) (identity.Key, []byte) {
 	rec := make([]byte, headSize+size)
 	binary.BigEndian.PutUint64(rec, key)
 	binary.LittleEndian.PutUint64(rec[offOrder:], uint64(line))
 	binary.LittleEndian.PutUint32(rec[offLength:], uint32(size))
-	return profile.Key(rec[:16]), rec
+	return identity.Key(rec[:16]), rec
 }
 
 // TestEachPart sorts a bucket of many identities, of which one has very many rows, and a few rows are longer than all
@@ -68,7 +68,7 @@ func TestEachPart(t *testing.T) {
 			}
 		}
 	})
-	files, from, parts := make([]audience.Rows, 1), profile.Key{}, 0
+	files, from, parts := make([]audience.Rows, 1), identity.Key{}, 0
 	err := a.eachPart(0, &mergeBuffers{}, files, true, func(p part) error {
 		if p.lo != from {
 			return fmt.Errorf("part %d begins at %x, not at %x", parts, p.lo, from)
@@ -81,10 +81,10 @@ func TestEachPart(t *testing.T) {
 			if r.hi != keys[0] || r.line() != int64(last[r.hi]) {
 				return fmt.Errorf("row of %x at line %d, want %x at %d", r.hi, r.line(), keys[0], last[keys[0]])
 			}
-			if k, rec := r.key(), p.buf[r.at:]; profile.Key(rec[:16]) != k {
+			if k, rec := r.key(), p.buf[r.at:]; identity.Key(rec[:16]) != k {
 				return fmt.Errorf("the record of %x is that of %x", k, rec[:16])
 			}
-			if k := r.key(); compareKeys(lake.Key(p.lo), k) > 0 || p.hi != nil && compareKeys(lake.Key(*p.hi), k) <= 0 {
+			if k := r.key(); compareKeys(p.lo, k) > 0 || p.hi != nil && compareKeys(*p.hi, k) <= 0 {
 				return fmt.Errorf("%x is not in its part", k)
 			}
 			keys = keys[1:]
@@ -132,7 +132,7 @@ func TestChangesByParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var before profile.Key
+	var before identity.Key
 	for i := range n {
 		ch, err := r.Next()
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/memory"
 	"roster/internal/pgp"
@@ -84,11 +85,11 @@ type Spec struct {
 	// set of path + "\x00" + version.
 	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
 	Settle     Settle
-	Erase      profile.Key // whom a run of kind RunErase takes out, by any identity
+	Erase      identity.Key // whom a run of kind RunErase takes out, by any identity
 	// Gone returns who was erased from the sandbox; see Projection.
 	Gone func(ctx context.Context) (Gone, error)
 	// Suppressed are identities whose rows are rejected.
-	Suppressed map[profile.Key]bool
+	Suppressed map[identity.Key]bool
 	// Refused is why the run is not to be tried again, unless it was committed before. Optional.
 	Refused *audience.Error
 	// Reading notes that a file is being read, until done is called. Optional.

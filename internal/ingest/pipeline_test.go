@@ -180,8 +180,8 @@ func (w *world) mustRun(full bool) audience.Run {
 // status looks an identity up: "realized", "exited" or "".
 func (w *world) status(namespace, id string) string {
 	w.t.Helper()
-	key := profile.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
-	found, err := w.store.Lookup(w.t.Context(), 3, []profile.Key{key})
+	key := identity.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
+	found, err := w.store.Lookup(w.t.Context(), 3, []identity.Key{key})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/background"
-	"roster/internal/profile"
+	"roster/internal/identity"
 	"roster/internal/source"
 	"roster/internal/tabular"
 )
@@ -191,7 +191,7 @@ type router struct {
 	index   int // of the file in the manifest
 	encoder encoder
 	out     *spillWriter
-	keys    []profile.Key // of the further identities of a row
+	keys    []identity.Key // of the further identities of a row
 }
 
 func (rt *router) route(b *tabular.Batch) error {
@@ -242,7 +242,7 @@ func (rt *router) route(b *tabular.Batch) error {
 const codeSuppressed = "SUPPRESSED"
 
 // suppressed reports whether an identity of a row is to be kept out.
-func (rt *router) suppressed(key profile.Key, rec []byte) bool {
+func (rt *router) suppressed(key identity.Key, rec []byte) bool {
 	out := rt.attempt.spec.Suppressed
 	if len(out) == 0 || out[key] {
 		return len(out) > 0
@@ -251,7 +251,7 @@ func (rt *router) suppressed(key profile.Key, rec []byte) bool {
 		return true
 	}
 	rt.keys = rt.encoder.codec.secondaryKeys(rt.keys[:0], payloadOf(rec), key)
-	return slices.ContainsFunc(rt.keys, func(k profile.Key) bool { return out[k] })
+	return slices.ContainsFunc(rt.keys, func(k identity.Key) bool { return out[k] })
 }
 
 // fileProgress counts what is read of a stored file, some of which may be read twice and some not at all.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/memory"
 	"roster/internal/profile"
@@ -36,8 +37,8 @@ type Projection struct {
 
 // Gone are identities that were erased from a sandbox.
 type Gone struct {
-	Erased  map[profile.Key]bool // they are not shown as exited
-	Leaving map[profile.Key]bool // their erasure has not ended: they are no members either
+	Erased  map[identity.Key]bool // they are not shown as exited
+	Leaving map[identity.Key]bool // their erasure has not ended: they are no members either
 }
 
 // Projected is what a projection from the dataset found.
@@ -225,23 +226,23 @@ func (r *rebuild) members(ctx context.Context) error {
 
 // eachMember calls what begin returns with a change for each identity of each member of a state but those who are leaving, several
 // at once, and then its end.
-func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers int, leaving map[profile.Key]bool, begin func() (each func(profile.Change) error, end func() error)) error {
+func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers int, leaving map[identity.Key]bool, begin func() (each func(profile.Change) error, end func() error)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range splitRanges(keyRanges, workers) {
 		g.Go(guard(func() error {
 			write, end := begin()
 			cursor := state.Cursor()
 			defer cursor.Close()
-			var keys []profile.Key
-			err := eachRangeOf(ctx, part, func(lo lake.Key, hi *lake.Key) error {
+			var keys []identity.Key
+			err := eachRangeOf(ctx, part, func(lo identity.Key, hi *identity.Key) error {
 				rows, err := cursor.Range(lo, hi)
 				if err != nil {
 					return err
 				}
 				for i := range rows.IDs {
-					c := profile.Change{Member: profile.Key(rows.IDs[i]), Since: rows.Since[i] / 1e6, Seen: rows.Seen[i] / 1e6}
+					c := profile.Change{Member: rows.IDs[i], Since: rows.Since[i] / 1e6, Seen: rows.Seen[i] / 1e6}
 					keys = codec.stateKeys(append(keys[:0], c.Member), rows, i, c.Member)
-					if len(leaving) > 0 && slices.ContainsFunc(keys, func(k profile.Key) bool { return leaving[k] }) {
+					if len(leaving) > 0 && slices.ContainsFunc(keys, func(k identity.Key) bool { return leaving[k] }) {
 						continue
 					}
 					for _, c.Key = range keys {
@@ -296,11 +297,11 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 }
 
 // erasedMembers returns the members who had an erased identity, as far as the changes of snapshots tell.
-func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) (map[profile.Key]bool, error) {
+func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) (map[identity.Key]bool, error) {
 	if len(r.gone.Erased) == 0 {
 		return nil, nil
 	}
-	erased := map[profile.Key]bool{}
+	erased := map[identity.Key]bool{}
 	for _, snap := range snapshots {
 		err := r.eachChange(ctx, snap, func(c profile.Change, _ int64) error {
 			if r.gone.Erased[c.Key] {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/lake"
 	"roster/internal/profile"
@@ -148,10 +149,10 @@ func TestRebuildWithoutErased(t *testing.T) {
 		if err != nil {
 			return ingest.Gone{}, err
 		}
-		rows, err := state.Cursor().Range(lake.Key{}, nil)
-		keys := map[profile.Key]bool{}
+		rows, err := state.Cursor().Range(identity.Key{}, nil)
+		keys := map[identity.Key]bool{}
 		for _, id := range rows.IDs {
-			keys[profile.Key(id)] = true
+			keys[id] = true
 		}
 		return ingest.Gone{Erased: keys}, err
 	}

@@ -43,9 +43,9 @@ func keyed(snap lake.Snapshot) bool { return snap.Props[propKeys] == keysOfNow }
 
 // keyedRow is a row of the dataset with its keys.
 type keyedRow struct {
-	old, now    profile.Key
-	former      []profile.Key // of its further identities by the former rule
-	further     []profile.Key // and by that of now
+	old, now    identity.Key
+	former      []identity.Key // of its further identities by the former rule
+	further     []identity.Key // and by that of now
 	since, seen int64
 	content     int64
 	file        int32
@@ -59,7 +59,7 @@ func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*
 		return dataset, nil
 	}
 	k := rekeying{p: p, dataset: dataset, codec: newRowCodec(&s.Audience), dir: lake.MaintenanceDir(uuid.NewString()),
-		retired: map[string][]int64{}, changes: map[[2]profile.Key]profile.Change{}}
+		retired: map[string][]int64{}, changes: map[[2]identity.Key]profile.Change{}}
 	if err := k.find(ctx); err != nil || len(k.rows) == 0 {
 		return dataset, err
 	}
@@ -90,9 +90,9 @@ type rekeying struct {
 	rows    []keyedRow // with a key of the former rule, by their present keys
 	retired map[string][]int64
 	files   []lake.DataFile
-	changes map[[2]profile.Key]profile.Change // of the profile store, by key and member
-	merged  int                               // members that are the same as another one
-	lost    uint64                            // the sum of the content of the rows of those
+	changes map[[2]identity.Key]profile.Change // of the profile store, by key and member
+	merged  int                                // members that are the same as another one
+	lost    uint64                             // the sum of the content of the rows of those
 }
 
 // find looks for rows with keys of the former rule.
@@ -102,7 +102,7 @@ func (k *rekeying) find(ctx context.Context) (err error) {
 	}
 	cursor := k.state.Cursor()
 	defer cursor.Close()
-	err = eachRange(ctx, func(lo lake.Key, hi *lake.Key) error {
+	err = eachRange(ctx, func(lo identity.Key, hi *identity.Key) error {
 		st, err := cursor.Range(lo, hi)
 		if err != nil {
 			return fmt.Errorf("read the current members: %w", err)
@@ -162,7 +162,7 @@ func (k *rekeying) move(ctx context.Context) error {
 // present key already: the one that was seen last. The others are retired.
 func (k *rekeying) settle(cursor *lake.StateCursor, same []keyedRow) (stays keyedRow, err error) {
 	stays = same[0]
-	key := lake.Key(stays.now)
+	key := stays.now
 	st, err := cursor.Range(key, next(key))
 	if err != nil {
 		return stays, fmt.Errorf("read the current members: %w", err)
@@ -212,7 +212,7 @@ func (k *rekeying) enter(r keyedRow) {
 
 // change records a change. A membership that one row of a person ends and another one begins is one.
 func (k *rekeying) change(c profile.Change) {
-	at := [2]profile.Key{c.Key, c.Member}
+	at := [2]identity.Key{c.Key, c.Member}
 	if have, ok := k.changes[at]; !ok || have.Erased {
 		k.changes[at] = c
 	}
@@ -220,7 +220,7 @@ func (k *rekeying) change(c profile.Change) {
 
 // write writes the row of a member under its present key.
 func (k *rekeying) write(ctx context.Context, w *lake.FileWriter, r keyedRow) error {
-	rec, ok, err := k.dataset.Find(ctx, lake.Key(r.old))
+	rec, ok, err := k.dataset.Find(ctx, r.old)
 	if err == nil && !ok {
 		err = errors.New("a row that was read before is not found any more")
 	}
@@ -303,20 +303,20 @@ func (c *rowCodec) identityNames() []string {
 // identity is none any more stays as it is until it expires.
 func (c *rowCodec) rekeyed(st *lake.StateRows, i int) (r keyedRow, moves bool) {
 	r = c.keyedRow(st, i)
-	return r, r.now != (profile.Key{}) && (r.old != r.now || !slices.Equal(r.former, r.further))
+	return r, r.now != (identity.Key{}) && (r.old != r.now || !slices.Equal(r.former, r.further))
 }
 
 func (c *rowCodec) keyedRow(st *lake.StateRows, i int) keyedRow {
-	r := keyedRow{old: profile.Key(st.IDs[i]), since: st.Since[i], seen: st.Seen[i], content: st.Row[i], file: st.File[i], pos: st.Pos[i]}
+	r := keyedRow{old: st.IDs[i], since: st.Since[i], seen: st.Seen[i], content: st.Row[i], file: st.File[i], pos: st.Pos[i]}
 	_, r.now = c.keysAt(st, i, len(c.secondary), c.primary)
 	for n, id := range c.secondary {
 		former, now := c.keysAt(st, i, n, id)
 		for _, k := range []struct {
-			list    *[]profile.Key
-			key     profile.Key
-			primary profile.Key
+			list    *[]identity.Key
+			key     identity.Key
+			primary identity.Key
 		}{{&r.former, former, r.old}, {&r.further, now, r.now}} {
-			if k.key != (profile.Key{}) && k.key != k.primary && !slices.Contains(*k.list, k.key) {
+			if k.key != (identity.Key{}) && k.key != k.primary && !slices.Contains(*k.list, k.key) {
 				*k.list = append(*k.list, k.key)
 			}
 		}
@@ -325,7 +325,7 @@ func (c *rowCodec) keyedRow(st *lake.StateRows, i int) keyedRow {
 }
 
 // keysAt returns the keys of the n-th identity of row i by the former rule and by that of now; zero when it has none.
-func (c *rowCodec) keysAt(st *lake.StateRows, i, n int, id idField) (former, now profile.Key) {
+func (c *rowCodec) keysAt(st *lake.StateRows, i, n int, id idField) (former, now identity.Key) {
 	col, row := st.Identity(n, i)
 	if col.IsNull(row) {
 		return former, now
@@ -333,12 +333,12 @@ func (c *rowCodec) keysAt(st *lake.StateRows, i, n int, id idField) (former, now
 	v := valuesOf(col)
 	text := appendText(nil, c.fields[id.field].Type, v.append(nil, row))
 	if norm := identity.Normalise(id.namespace, text, nil); len(norm) > 0 {
-		now = profile.KeyOf(id.namespace, norm)
+		now = identity.KeyOf(id.namespace, norm)
 	}
 	if norm, same := identity.Former(id.namespace, text, nil); same {
 		former = now
 	} else if len(norm) > 0 {
-		former = profile.KeyOf(id.namespace, norm)
+		former = identity.KeyOf(id.namespace, norm)
 	}
 	return former, now
 }

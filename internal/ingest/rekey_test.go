@@ -23,12 +23,12 @@ import (
 )
 
 // formerKey is the key of an identity by the rule of earlier versions.
-func formerKey(namespace, id string) profile.Key {
+func formerKey(namespace, id string) identity.Key {
 	former, same := identity.Former(namespace, []byte(id), nil)
 	if same {
 		former = identity.Normalise(namespace, []byte(id), nil)
 	}
-	return profile.KeyOf(namespace, former)
+	return identity.KeyOf(namespace, former)
 }
 
 // changeList is a delta in memory.
@@ -57,7 +57,7 @@ func (w *world) writtenFormerly(people [][3]string, seen []time.Time) {
 		t.Fatal(err)
 	}
 	type row struct {
-		key profile.Key
+		key identity.Key
 		at  int
 	}
 	var rows []row
@@ -116,9 +116,9 @@ func (w *world) writtenFormerly(people [][3]string, seen []time.Time) {
 var twoIdentities = []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "Email"}, {Name: "phone", Type: audience.String, IdentityNs: "Phone"}, {Name: "name", Type: audience.String}}
 
 // knows returns the members whom an identity finds, by present and by former keys.
-func (w *world) knows(key profile.Key) (realized int) {
+func (w *world) knows(key identity.Key) (realized int) {
 	w.t.Helper()
-	found, err := w.store.Lookup(w.t.Context(), w.spec(true).SandboxNum, []profile.Key{key})
+	found, err := w.store.Lookup(w.t.Context(), w.spec(true).SandboxNum, []identity.Key{key})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestRekey(t *testing.T) {
 		"Phone": {"+1": 1, "+2": 1, "+3": 0, "+4": 1, "+5": 1, "+6": 0, "+7": 1, "+8": 1, "+9": 1},
 	} {
 		for id, want := range ids {
-			if got := w.knows(profile.KeyOf(ns, []byte(id))); got != want {
+			if got := w.knows(identity.KeyOf(ns, []byte(id))); got != want {
 				t.Errorf("%s %s finds %d members, want %d", ns, id, got, want)
 			}
 		}
@@ -208,7 +208,7 @@ func TestEraseFormer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, twoIdentities)
 	w.writtenFormerly([][3]string{{"plain@x.org", "+1", "plain"}, {"odd\u200b@x.org", "+2", "odd"}}, []time.Time{w.now, w.now})
-	key := profile.KeyOf("Email", []byte("odd@x.org"))
+	key := identity.KeyOf("Email", []byte("odd@x.org"))
 	held, err := w.pipeline.Holds(t.Context(), w.table, &w.aud, key)
 	if err != nil || !held.Live || !held.Kept {
 		t.Fatalf("%+v %v", held, err)
@@ -230,12 +230,12 @@ func TestEraseFormer(t *testing.T) {
 	if held, err = w.pipeline.Holds(t.Context(), w.table, &w.aud, key); err != nil || held.Live || held.Kept {
 		t.Errorf("after the purge: %+v %v", held, err)
 	}
-	for _, key := range []profile.Key{key, formerKey("Email", "odd\u200b@x.org"), profile.KeyOf("Phone", []byte("+2"))} {
+	for _, key := range []identity.Key{key, formerKey("Email", "odd\u200b@x.org"), identity.KeyOf("Phone", []byte("+2"))} {
 		if w.knows(key) > 0 {
 			t.Error("the profile store still finds who was erased")
 		}
 	}
-	if w.knows(profile.KeyOf("Email", []byte("plain@x.org"))) != 1 {
+	if w.knows(identity.KeyOf("Email", []byte("plain@x.org"))) != 1 {
 		t.Error("somebody else is gone, too")
 	}
 }

@@ -158,7 +158,7 @@ type mergeBuffers struct {
 func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers, rules mergeRules, t *tally, out sink, last bool) (int, error) {
 	members := 0
 	err := a.eachPart(bucket, b, t.files, last, func(p part) error {
-		st, err := cursor.Range(lake.Key(p.lo), (*lake.Key)(p.hi))
+		st, err := cursor.Range(p.lo, p.hi)
 		if err != nil {
 			return fmt.Errorf("read the current members: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/profile"
 )
@@ -168,10 +169,10 @@ func (c *comparison) compareRange(ctx context.Context, r [2]int, t *tally, out c
 		}
 		lo, hi := c.attempt.spill.bounds(i)
 		var err error
-		if w.now, err = now.Range(lake.Key(lo), (*lake.Key)(hi)); err != nil {
+		if w.now, err = now.Range(lo, hi); err != nil {
 			return fmt.Errorf("read the current members: %w", err)
 		}
-		if w.then, err = then.Range(lake.Key(lo), (*lake.Key)(hi)); err != nil {
+		if w.then, err = then.Range(lo, hi); err != nil {
 			return fmt.Errorf("read the members of the version: %w", err)
 		}
 		if err := w.compare(); err != nil {
@@ -195,7 +196,7 @@ type stepBack struct {
 	now, then *lake.StateRows
 	tally     *tally
 	out       changeWriter
-	keys      [2][]profile.Key
+	keys      [2][]identity.Key
 }
 
 // compare counts each member and writes its changes.
@@ -245,7 +246,7 @@ func (s *stepBack) exit(i int) error {
 	} else {
 		s.tally.removed++
 	}
-	primary := profile.Key(s.now.IDs[i])
+	primary := s.now.IDs[i]
 	c := profile.Change{Member: primary, Exited: true, Since: s.now.Since[i] / 1e6, Seen: s.now.Seen[i] / 1e6, At: at / 1e6}
 	s.keys[0] = s.attempt.codec.stateKeys(append(s.keys[0][:0], primary), s.now, i, primary)
 	return s.writeAll(c, s.keys[0], nil)
@@ -253,7 +254,7 @@ func (s *stepBack) exit(i int) error {
 
 // bring makes the member j of the version what it was; was is its current row, -1 when it is no member.
 func (s *stepBack) bring(j, was int) error {
-	primary := profile.Key(s.then.IDs[j])
+	primary := s.then.IDs[j]
 	c := profile.Change{Member: primary, Since: s.then.Since[j] / 1e6, Seen: s.then.Seen[j] / 1e6}
 	s.keys[0] = s.attempt.codec.stateKeys(append(s.keys[0][:0], primary), s.then, j, primary)
 	if was < 0 {
@@ -282,7 +283,7 @@ func (s *stepBack) same(j, was int) bool {
 }
 
 // writeAll writes a change for each of the keys that is not among the others.
-func (s *stepBack) writeAll(c profile.Change, keys, others []profile.Key) error {
+func (s *stepBack) writeAll(c profile.Change, keys, others []identity.Key) error {
 	for _, k := range keys {
 		if slices.Contains(others, k) {
 			continue

@@ -108,9 +108,9 @@ func (w *world) rollback(of audience.RunID) audience.Run {
 // memberships returns what a look-up finds of each identity.
 func (w *world) memberships(namespace string, ids []string) map[string]profile.Membership {
 	w.t.Helper()
-	keys := make([]profile.Key, len(ids))
+	keys := make([]identity.Key, len(ids))
 	for i, id := range ids {
-		keys[i] = profile.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
+		keys[i] = identity.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
 	}
 	found, err := w.store.Lookup(w.t.Context(), 3, keys)
 	if err != nil {

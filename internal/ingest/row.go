@@ -16,7 +16,6 @@ import (
 	"roster/internal/audience"
 	"roster/internal/identity"
 	"roster/internal/lake"
-	"roster/internal/profile"
 )
 
 // A record is a row on its way from the reader to the merge, little-endian:
@@ -113,7 +112,7 @@ func (e *encoder) bind(rec arrow.RecordBatch) {
 
 // encode returns the record of a row, valid until the next call, and its key; ok is false when an identity that makes
 // the key is empty.
-func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok bool) {
+func (e *encoder) encode(row int, order uint64) (rec []byte, key identity.Key, ok bool) {
 	dst := append(e.rec[:0], e.head...)
 	for i := range e.cols {
 		col := &e.cols[i]
@@ -127,9 +126,9 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok
 	}
 	e.rec = dst
 	if key, ok = e.keyOf(e.codec.primary); ok && e.codec.supplemental != nil {
-		var other profile.Key
+		var other identity.Key
 		other, ok = e.keyOf(*e.codec.supplemental)
-		key = profile.PairKey(key, other)
+		key = identity.PairKey(key, other)
 	}
 	if !ok {
 		return nil, key, false
@@ -146,7 +145,7 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key profile.Key, ok
 }
 
 // keyOf returns the key of an identity of the row; ok is false when it is empty.
-func (e *encoder) keyOf(id idField) (key profile.Key, ok bool) {
+func (e *encoder) keyOf(id idField) (key identity.Key, ok bool) {
 	if e.at[id.field] < 0 {
 		return key, false
 	}
@@ -154,17 +153,17 @@ func (e *encoder) keyOf(id idField) (key profile.Key, ok bool) {
 	if len(e.norm) == 0 {
 		return key, false
 	}
-	return profile.KeyOf(id.namespace, e.norm), true
+	return identity.KeyOf(id.namespace, e.norm), true
 }
 
 // formerKey returns the key of the row's primary identity by the former rule, and whether it is another one.
-func (e *encoder) formerKey() (key profile.Key, differs bool) {
+func (e *encoder) formerKey() (key identity.Key, differs bool) {
 	primary := e.codec.primary
 	former, same := identity.Former(primary.namespace, e.textOf(primary.field), nil)
 	if same {
 		return key, false
 	}
-	return profile.KeyOf(primary.namespace, former), true
+	return identity.KeyOf(primary.namespace, former), true
 }
 
 // textOf returns the text of a field that is not null, valid until the next call.
@@ -248,7 +247,7 @@ func (d *decoder) append(payload []byte) {
 
 // secondaryKeys appends the keys of the row's secondary identities to dst, without the member's own and
 // without repetition, from the payload of a record.
-func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, member profile.Key) []profile.Key {
+func (c *rowCodec) secondaryKeys(dst []identity.Key, payload []byte, member identity.Key) []identity.Key {
 	nulls, p := payload[:c.nullBytes], payload[c.nullBytes:]
 	next := 0
 	for i := 0; next < len(c.secondary); i++ {
@@ -269,13 +268,13 @@ func (c *rowCodec) secondaryKeys(dst []profile.Key, payload []byte, member profi
 
 // addKey appends the key of the n-th secondary identity, whose encoded value begins p, unless it is empty, the
 // member's, or already there.
-func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, member profile.Key) []profile.Key {
+func (c *rowCodec) addKey(keys []identity.Key, n int, p []byte, member identity.Key) []identity.Key {
 	id := c.secondary[n]
 	norm := identity.Normalise(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
 	if len(norm) == 0 {
 		return keys
 	}
-	k := profile.KeyOf(id.namespace, norm)
+	k := identity.KeyOf(id.namespace, norm)
 	if k == member || slices.Contains(keys, k) {
 		return keys
 	}
@@ -283,7 +282,7 @@ func (c *rowCodec) addKey(keys []profile.Key, n int, p []byte, member profile.Ke
 }
 
 // stateKeys appends the keys of the secondary identities of row i of the state; none when i is -1.
-func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, member profile.Key) []profile.Key {
+func (c *rowCodec) stateKeys(dst []identity.Key, st *lake.StateRows, i int, member identity.Key) []identity.Key {
 	if i < 0 {
 		return dst
 	}
@@ -297,12 +296,12 @@ func (c *rowCodec) stateKeys(dst []profile.Key, st *lake.StateRows, i int, membe
 }
 
 // has reports whether an identity of row i of the state is the one with the key.
-func (c *rowCodec) has(st *lake.StateRows, i int, key profile.Key) bool {
-	member := profile.Key(st.IDs[i])
+func (c *rowCodec) has(st *lake.StateRows, i int, key identity.Key) bool {
+	member := st.IDs[i]
 	if member == key || len(c.secondary) == 0 {
 		return member == key
 	}
-	var keys [8]profile.Key
+	var keys [8]identity.Key
 	return slices.Contains(c.stateKeys(keys[:0], st, i, member), key)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -67,7 +68,7 @@ func originSamples(ctx context.Context, version *lake.Dataset, all []*tally) (li
 	for _, kind := range []string{changeAdded, changeUpdated} {
 		for _, r := range firstOfKind(all, kind, compareRows) {
 			sample := audience.ChangeSample{Change: kind}
-			if sample.File, sample.Line, err = originOf(ctx, version, lake.Key(r.key()), read); err != nil {
+			if sample.File, sample.Line, err = originOf(ctx, version, r.key(), read); err != nil {
 				return nil, fmt.Errorf("find a member of the version: %w", err)
 			}
 			list = append(list, sample)
@@ -80,7 +81,7 @@ func originSamples(ctx context.Context, version *lake.Dataset, all []*tally) (li
 const goneFile = "a file of an earlier run"
 
 // originOf finds out which line of which file a member of a version comes from. read has the files of the runs that are known.
-func originOf(ctx context.Context, version *lake.Dataset, key lake.Key, read map[int64][]audience.FileResult) (file string, line int64, err error) {
+func originOf(ctx context.Context, version *lake.Dataset, key identity.Key, read map[int64][]audience.FileResult) (file string, line int64, err error) {
 	rec, ok, err := version.Find(ctx, key)
 	if err != nil {
 		return "", 0, err

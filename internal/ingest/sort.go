@@ -7,8 +7,7 @@ import (
 	"slices"
 
 	"roster/internal/audience"
-	"roster/internal/lake"
-	"roster/internal/profile"
+	"roster/internal/identity"
 )
 
 // row points at a record in a bucket's buffer, with what the sort and the merge compare.
@@ -29,11 +28,11 @@ func rowAt(head []byte, at int) row {
 }
 
 // rowOf is the row with a key, of no file.
-func rowOf(k lake.Key) row {
+func rowOf(k identity.Key) row {
 	return row{hi: binary.BigEndian.Uint64(k[:8]), lo: binary.BigEndian.Uint64(k[8:])}
 }
 
-func (r row) key() (k profile.Key) {
+func (r row) key() (k identity.Key) {
 	binary.BigEndian.PutUint64(k[:8], r.hi)
 	binary.BigEndian.PutUint64(k[8:], r.lo)
 	return k

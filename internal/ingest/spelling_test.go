@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
-	"roster/internal/profile"
 )
 
 // TestPurgeOfRejectsSpelledOtherwise removes rejects whose rows have the identity in another form than the plain one, and
@@ -47,7 +47,7 @@ func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 				t.Fatalf("%s %v %+v", r.Status, r.Error, r.Result.Rows)
 			}
 			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud,
-				Key: profile.KeyOf("Email", []byte(c.identity)), Values: [][]byte{[]byte(c.identity)},
+				Key: identity.KeyOf("Email", []byte(c.identity)), Values: [][]byte{[]byte(c.identity)},
 				Idle: func(context.Context) error { return nil }, Note: func(context.Context, int, []string) error { return nil }})
 			if err != nil || removed == 1 != c.gone {
 				t.Errorf("removed %d files of rejects, %v", removed, err)

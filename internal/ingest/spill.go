@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 
 	"roster/internal/fault"
+	"roster/internal/identity"
 	"roster/internal/memory"
-	"roster/internal/profile"
 )
 
 // A block is the unit in which records move from a worker to a bucket. Each worker has one open for each bucket:
@@ -86,7 +86,7 @@ func ClearScratch(dir string) error {
 func (s *spill) close() error { return s.file.Close() }
 
 // of returns the bucket of a key.
-func (s *spill) of(k *profile.Key) int {
+func (s *spill) of(k *identity.Key) int {
 	return int(binary.BigEndian.Uint64(k[:8]) >> s.shift)
 }
 
@@ -104,7 +104,7 @@ type spillWriter struct {
 const largeRecord = 256 << 10
 
 // write adds a record. One that is larger than a block is a block of its own.
-func (w *spillWriter) write(k *profile.Key, rec []byte) error {
+func (w *spillWriter) write(k *identity.Key, rec []byte) error {
 	i := w.spill.of(k)
 	switch {
 	case len(rec) > largeRecord:
@@ -259,10 +259,10 @@ func (s *spill) readAt(p []byte, at int64) error {
 }
 
 // bounds returns the range of keys of a bucket: from lo up to hi, which is nil for the last one.
-func (s *spill) bounds(i int) (lo profile.Key, hi *profile.Key) {
+func (s *spill) bounds(i int) (lo identity.Key, hi *identity.Key) {
 	binary.BigEndian.PutUint64(lo[:8], uint64(i)<<s.shift)
 	if i+1 < len(s.buckets) {
-		hi = new(profile.Key)
+		hi = new(identity.Key)
 		binary.BigEndian.PutUint64(hi[:8], uint64(i+1)<<s.shift)
 	}
 	return lo, hi

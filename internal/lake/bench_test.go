@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -67,7 +68,7 @@ func people(schema *arrow.Schema, batches int) []arrow.RecordBatch {
 }
 
 // benchKey returns the least key that row n may have.
-func benchKey(n int) (k lake.Key) {
+func benchKey(n int) (k identity.Key) {
 	binary.BigEndian.PutUint64(k[:], uint64(n)<<40)
 	return k
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"roster/internal/identity"
 )
 
 // StateRows are rows of the state, sorted by key. Times are epoch microseconds.
 type StateRows struct {
-	IDs        []Key
+	IDs        []identity.Key
 	Row        []int64
 	Since      []int64
 	Seen       []int64
@@ -85,7 +87,7 @@ type segment struct{ at, end int }
 
 // Range returns the live rows with lo <= key < hi; a nil hi means to the end. The result is valid until the
 // next call.
-func (c *StateCursor) Range(lo Key, hi *Key) (*StateRows, error) {
+func (c *StateCursor) Range(lo identity.Key, hi *identity.Key) (*StateRows, error) {
 	c.rows.reset()
 	c.sorted = c.sorted[:0]
 	for i, f := range c.state.data {
@@ -106,7 +108,7 @@ func (c *StateCursor) Range(lo Key, hi *Key) (*StateRows, error) {
 }
 
 // read appends the rows of one file.
-func (c *StateCursor) read(i int, lo Key, hi *Key) (err error) {
+func (c *StateCursor) read(i int, lo identity.Key, hi *identity.Key) (err error) {
 	defer recovered(&err)
 	f := c.state.data[i]
 	foot, err := f.footer()

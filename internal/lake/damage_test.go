@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -45,7 +46,7 @@ func seen(t *testing.T, w *world, beside string) (rows []string, err error) {
 	}
 	c := s.Cursor()
 	defer c.Close()
-	state, err := c.Range(lake.Key{}, nil)
+	state, err := c.Range(identity.Key{}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
+
+	"roster/internal/identity"
 )
 
 // place is a row of a data file.
@@ -24,7 +26,7 @@ const findMemory = 16 << 20
 // Find returns the row of a member as a batch of one row with all columns, which the caller releases; false when
 // the snapshot has no such member. Of each data file whose bounds allow the key it reads the keys of one row
 // group, of position deletes those that name a row that it found, and one row of the other columns.
-func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, error) {
+func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch, bool, error) {
 	state, deletes, err := d.openFiles(ctx, StateOptions{})
 	if err != nil {
 		return nil, false, err
@@ -61,7 +63,7 @@ func (d *Dataset) Find(ctx context.Context, key Key) (arrow.RecordBatch, bool, e
 }
 
 // groupWith returns the only row group that may have a key; false when none may.
-func (f *stateFile) groupWith(key Key) (foot *footer, g int, ok bool, err error) {
+func (f *stateFile) groupWith(key identity.Key) (foot *footer, g int, ok bool, err error) {
 	if !overlaps(&f.min, &f.max, key, nil) || bytes.Compare(f.min[:], key[:]) > 0 {
 		return nil, 0, false, nil
 	}
@@ -73,7 +75,7 @@ func (f *stateFile) groupWith(key Key) (foot *footer, g int, ok bool, err error)
 }
 
 // find returns the file's row with the key, deleted or not.
-func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
+func (f *stateFile) find(key identity.Key) (pos int64, ok bool, err error) {
 	defer recovered(&err)
 	foot, g, ok, err := f.groupWith(key)
 	if err != nil || !ok {
@@ -85,7 +87,7 @@ func (f *stateFile) find(key Key) (pos int64, ok bool, err error) {
 	}
 	defer osFile.Close()
 	rg := r.RowGroup(g)
-	keys, err := readKeys(rg, foot.id, make([]Key, rg.NumRows()))
+	keys, err := readKeys(rg, foot.id, make([]identity.Key, rg.NumRows()))
 	if err != nil {
 		return 0, false, err
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"golang.org/x/sync/singleflight"
+
+	"roster/internal/identity"
 )
 
 // finder reads single rows of the current snapshots of tables by their keys. It keeps in memory where the rows of tables lie and
@@ -77,11 +79,11 @@ type FindOptions struct {
 var ErrTooMuch = errors.New("lake: the rows take too much memory")
 
 // Find returns the rows of keys in the table's current snapshot. ErrNotExist when there is no such table.
-func (l *Lake) Find(ctx context.Context, id TableID, keys []Key, o FindOptions) (Found, error) {
+func (l *Lake) Find(ctx context.Context, id TableID, keys []identity.Key, o FindOptions) (Found, error) {
 	return l.finder.find(ctx, id, keys, o)
 }
 
-func (f *finder) find(ctx context.Context, id TableID, keys []Key, o FindOptions) (Found, error) {
+func (f *finder) find(ctx context.Context, id TableID, keys []identity.Key, o FindOptions) (Found, error) {
 	for try := 0; ; try++ {
 		v, err := f.view(ctx, id)
 		if err != nil {
@@ -147,7 +149,7 @@ type spot struct {
 	pos       int64
 }
 
-func (f *finder) rows(ctx context.Context, v *view, keys []Key, o FindOptions) (Found, error) {
+func (f *finder) rows(ctx context.Context, v *view, keys []identity.Key, o FindOptions) (Found, error) {
 	schema, err := columnsNamed(v.dataset.schema, o.Columns)
 	if err != nil {
 		return Found{}, err
@@ -192,7 +194,7 @@ func (f *finder) rows(ctx context.Context, v *view, keys []Key, o FindOptions) (
 }
 
 // locate finds the live row of a key.
-func (f *finder) locate(ctx context.Context, v *view, key Key, reading Reading) (spot, bool, error) {
+func (f *finder) locate(ctx context.Context, v *view, key identity.Key, reading Reading) (spot, bool, error) {
 	for _, i := range v.bySize {
 		if err := ctx.Err(); err != nil {
 			return spot{}, false, err
@@ -210,7 +212,7 @@ func (f *finder) locate(ctx context.Context, v *view, key Key, reading Reading) 
 }
 
 // search finds the file's row with the key, deleted or not.
-func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Schema, key Key, reading Reading) (pos int64, ok bool, err error) {
+func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Schema, key identity.Key, reading Reading) (pos int64, ok bool, err error) {
 	foot, g, ok, err := file.groupWith(key)
 	if err != nil {
 		return 0, false, fmt.Errorf("read %s: %w", file.Path, unreadable(ctx.Err(), file.Path, err))
@@ -250,8 +252,8 @@ func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Sche
 }
 
 // guess returns about where a key is in a row group that ends before a row: keys are hashes, and evenly spread.
-func guess(g *groupBounds, end int64, key Key) int64 {
-	of := func(k Key) float64 { return float64(binary.BigEndian.Uint64(k[:])) }
+func guess(g *groupBounds, end int64, key identity.Key) int64 {
+	of := func(k identity.Key) float64 { return float64(binary.BigEndian.Uint64(k[:])) }
 	share := 0.
 	if width := of(g.max) - of(g.min); width > 0 {
 		share = (of(key) - of(g.min)) / width

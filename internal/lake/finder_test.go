@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -35,18 +36,18 @@ func TestFindMany(t *testing.T) {
 	d := w.load(t)
 	f := write(t, d, "r1-a", 4000, members...)
 	commit(t, d, lake.Commit{Run: "r1", Add: []lake.DataFile{f}})
-	find := func(o lake.FindOptions, keys ...lake.Key) (lake.Found, error) {
+	find := func(o lake.FindOptions, keys ...identity.Key) (lake.Found, error) {
 		o.Columns = []string{"name"}
 		return w.Find(t.Context(), w.table, keys, o)
 	}
 	for range 3 {
-		var keys []lake.Key
+		var keys []identity.Key
 		var want []string
 		for range 50 {
 			m := members[r.IntN(rows)]
 			keys, want = append(keys, m.id), append(want, m.values[0].(string))
 		}
-		keys = append(keys, key(1), key(math.MaxUint64), lake.Key{})
+		keys = append(keys, key(1), key(math.MaxUint64), identity.Key{})
 		found, err := find(lake.FindOptions{}, keys...)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +99,7 @@ func TestFindManyDamaged(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return w.Find(t.Context(), w.table, []lake.Key{key(1)}, lake.FindOptions{Columns: []string{"name"}})
+		return w.Find(t.Context(), w.table, []identity.Key{key(1)}, lake.FindOptions{Columns: []string{"name"}})
 	}
 	broken := slices.Clone(whole)
 	broken[len(broken)/2] ^= 1
@@ -116,10 +117,10 @@ func BenchmarkFinder(b *testing.B) {
 	d := w.load(b)
 	batches := people(d.Schema(), 64)
 	commit(b, d, lake.Commit{Run: "base", Add: []lake.DataFile{writeFile(b, d, "r-base", batches)}})
-	keys := func(n int) (out []lake.Key) {
+	keys := func(n int) (out []identity.Key) {
 		for range n {
 			rec := batches[rand.IntN(len(batches))]
-			out = append(out, lake.Key(rec.Column(8).(*array.FixedSizeBinary).Value(rand.IntN(int(rec.NumRows())))))
+			out = append(out, identity.Key(rec.Column(8).(*array.FixedSizeBinary).Value(rand.IntN(int(rec.NumRows())))))
 		}
 		return out
 	}

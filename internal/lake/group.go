@@ -14,12 +14,14 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"roster/internal/identity"
 )
 
 // stateGroup is a decoded row group: a few columns of all its rows.
 type stateGroup struct {
 	file, index int
-	ids         []Key
+	ids         []identity.Key
 	content     []int64
 	since       []int64
 	seen        []int64
@@ -28,7 +30,7 @@ type stateGroup struct {
 }
 
 // find returns the rows with lo <= key < hi.
-func (g *stateGroup) find(lo Key, hi *Key) (from, to int) {
+func (g *stateGroup) find(lo identity.Key, hi *identity.Key) (from, to int) {
 	n := len(g.ids)
 	from = sort.Search(n, func(i int) bool { return bytes.Compare(g.ids[i][:], lo[:]) >= 0 })
 	to = n
@@ -143,7 +145,7 @@ func columnOf[R file.ColumnChunkReader](rg *file.RowGroupReader, i int) (R, erro
 }
 
 // readKeys reads a column of keys and sees that they are in order.
-func readKeys(rg *file.RowGroupReader, i int, to []Key) ([]Key, error) {
+func readKeys(rg *file.RowGroupReader, i int, to []identity.Key) ([]identity.Key, error) {
 	col, err := columnOf[*file.FixedLenByteArrayColumnChunkReader](rg, i)
 	if err != nil {
 		return nil, err
@@ -155,7 +157,7 @@ func readKeys(rg *file.RowGroupReader, i int, to []Key) ([]Key, error) {
 			return nil, errors.Join(err, errShort(got))
 		}
 		for _, v := range batch[:got] {
-			to[at] = Key(v)
+			to[at] = identity.Key(v)
 			if at > 0 && bytes.Compare(to[at-1][:], to[at][:]) > 0 {
 				return nil, errNotSorted
 			}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -18,7 +19,7 @@ func TestHistory(t *testing.T) {
 	}
 	cursor := history.Cursor()
 	defer cursor.Close()
-	rows, err := cursor.Range(lake.Key{}, nil)
+	rows, err := cursor.Range(identity.Key{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

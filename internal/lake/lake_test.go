@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -153,7 +154,7 @@ func TestFieldNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := s.Cursor().Range(lake.Key{}, nil)
+	rows, err := s.Cursor().Range(identity.Key{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -186,7 +187,7 @@ func TestFind(t *testing.T) {
 			continue
 		}
 		if id := rec.Column(1).(*array.FixedSizeBinary).Value(0); rec.NumRows() != 1 || !rec.Schema().Equal(d.Schema()) ||
-			lake.Key(id) != key(n) || rec.Column(0).ValueStr(0) != name {
+			identity.Key(id) != key(n) || rec.Column(0).ValueStr(0) != name {
 			t.Fatalf("key %d finds %v", n, lines(rec))
 		}
 	}

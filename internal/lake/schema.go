@@ -6,9 +6,6 @@ import (
 	"roster/internal/audience"
 )
 
-// Key is the 128-bit identity key that rows are sorted by.
-type Key = [16]byte
-
 // Names of the system columns, which follow the audience's fields. All are required.
 const (
 	ColID      = "_roster_id"    // the member's key

@@ -13,6 +13,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/iceberg-go"
+
+	"roster/internal/identity"
 )
 
 // StateOptions say what of the state is read.
@@ -39,7 +41,7 @@ type State struct {
 type stateFile struct {
 	DataFile
 	in       files
-	min, max Key // its keys lie between them
+	min, max identity.Key // its keys lie between them
 	deleted  bitmap
 	// footer reads what the file's footer says, once for all cursors.
 	footer func() (*footer, error)
@@ -57,7 +59,7 @@ type footer struct {
 
 // groupBounds are the keys of a row group and the position of its first row.
 type groupBounds struct {
-	min, max Key
+	min, max identity.Key
 	first    int64
 }
 
@@ -115,7 +117,7 @@ func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFi
 		f.max[i] = 0xff
 	}
 	if lower, upper := df.LowerBoundValues()[id.ID], df.UpperBoundValues()[id.ID]; len(lower) == 16 && len(upper) == 16 {
-		f.min, f.max = Key(lower), Key(upper)
+		f.min, f.max = identity.Key(lower), identity.Key(upper)
 	}
 	f.footer = sync.OnceValues(func() (*footer, error) { return f.in.readFooter(f.Path, opts) })
 	return f, nil
@@ -130,7 +132,7 @@ func (s *State) Cursor() *StateCursor {
 }
 
 // overlaps reports whether keys between min and max may lie in lo <= key < hi.
-func overlaps(min, max *Key, lo Key, hi *Key) bool {
+func overlaps(min, max *identity.Key, lo identity.Key, hi *identity.Key) bool {
 	return bytes.Compare(max[:], lo[:]) >= 0 && (hi == nil || bytes.Compare(min[:], hi[:]) < 0)
 }
 
@@ -193,12 +195,12 @@ func boundsOf(rg *metadata.RowGroupMetaData, idColumn int) (b groupBounds, err e
 	if stats == nil || !stats.HasMinMax() || len(stats.EncodeMin()) != 16 || len(stats.EncodeMax()) != 16 {
 		return b, errors.New("it has no bounds of " + ColID)
 	}
-	b.min, b.max = Key(stats.EncodeMin()), Key(stats.EncodeMax())
+	b.min, b.max = identity.Key(stats.EncodeMin()), identity.Key(stats.EncodeMax())
 	return b, nil
 }
 
 // groupsIn returns the range of the row groups that may have keys in lo <= key < hi.
-func (f *footer) groupsIn(lo Key, hi *Key) (from, to int) {
+func (f *footer) groupsIn(lo identity.Key, hi *identity.Key) (from, to int) {
 	n := len(f.groups)
 	from = sort.Search(n, func(g int) bool { return bytes.Compare(f.groups[g].max[:], lo[:]) >= 0 })
 	to = n

@@ -13,13 +13,14 @@ import (
 	"pgregory.net/rapid"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
 // model is what a table holds: its live members by key, and where each lies.
 type model struct {
-	live map[lake.Key]member
-	at   map[lake.Key]place
+	live map[identity.Key]member
+	at   map[identity.Key]place
 }
 
 type place struct {
@@ -37,8 +38,8 @@ func (m *model) sorted() []member {
 }
 
 // anyKey draws keys from a small set on both sides of the sign bit, so that runs meet the same members again.
-func anyKey() *rapid.Generator[lake.Key] {
-	return rapid.Custom(func(t *rapid.T) lake.Key {
+func anyKey() *rapid.Generator[identity.Key] {
+	return rapid.Custom(func(t *rapid.T) identity.Key {
 		k := key(rapid.Uint64Range(0, 15).Draw(t, "high")<<60 | rapid.Uint64Range(0, 7).Draw(t, "low"))
 		k[15] = rapid.SampledFrom([]byte{0, 0x7f, 0x80, 0xff}).Draw(t, "last")
 		return k
@@ -50,10 +51,10 @@ func (m *model) step(t *rapid.T, tb testing.TB, w *world, run string) {
 	d := w.load(tb)
 	dir := run + "-a"
 	c := lake.Commit{Run: audience.RunID(run), Dir: dir, Replace: rapid.IntRange(0, 4).Draw(t, "replace") == 0, Deletes: map[string][]int64{}}
-	coming := rapid.SliceOfNDistinct(anyKey(), 0, 60, func(k lake.Key) lake.Key { return k }).Draw(t, "coming")
-	slices.SortFunc(coming, func(a, b lake.Key) int { return bytes.Compare(a[:], b[:]) })
+	coming := rapid.SliceOfNDistinct(anyKey(), 0, 60, func(k identity.Key) identity.Key { return k }).Draw(t, "coming")
+	slices.SortFunc(coming, func(a, b identity.Key) int { return bytes.Compare(a[:], b[:]) })
 	if c.Replace {
-		m.live, m.at = map[lake.Key]member{}, map[lake.Key]place{}
+		m.live, m.at = map[identity.Key]member{}, map[identity.Key]place{}
 	} else {
 		leaving := rapid.SliceOfN(anyKey(), 0, 20).Draw(t, "leaving")
 		for _, k := range append(leaving, coming...) {
@@ -85,7 +86,7 @@ func TestStateIsTheModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := setup(t, nameField)
-		m := &model{live: map[lake.Key]member{}, at: map[lake.Key]place{}}
+		m := &model{live: map[identity.Key]member{}, at: map[identity.Key]place{}}
 		for i := range rapid.IntRange(1, 5).Draw(rt, "runs") {
 			m.step(rt, t, w, fmt.Sprint("r", i))
 			checkFind(rt, t, m, w, rapid.SliceOfN(anyKey(), 0, 40).Draw(rt, "sought"))
@@ -102,7 +103,7 @@ func TestStateIsTheModel(t *testing.T) {
 		c := s.Cursor()
 		defer c.Close()
 		for range rapid.IntRange(1, 6).Draw(rt, "ranges") {
-			lo := rapid.OneOf(rapid.Just(lake.Key{}), anyKey()).Draw(rt, "lo")
+			lo := rapid.OneOf(rapid.Just(identity.Key{}), anyKey()).Draw(rt, "lo")
 			hi := rapid.Ptr(anyKey(), true).Draw(rt, "hi")
 			checkRange(rt, m, s, c, want, lo, hi)
 		}
@@ -110,7 +111,7 @@ func TestStateIsTheModel(t *testing.T) {
 }
 
 // checkFind looks keys up in the table as it is now.
-func checkFind(t *rapid.T, tb testing.TB, m *model, w *world, keys []lake.Key) {
+func checkFind(t *rapid.T, tb testing.TB, m *model, w *world, keys []identity.Key) {
 	found, err := w.Find(tb.Context(), w.table, keys, lake.FindOptions{Columns: []string{"name"}})
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func checkFind(t *rapid.T, tb testing.TB, m *model, w *world, keys []lake.Key) {
 	}
 }
 
-func checkRange(t *rapid.T, m *model, s *lake.State, c *lake.StateCursor, all []member, lo lake.Key, hi *lake.Key) {
+func checkRange(t *rapid.T, m *model, s *lake.State, c *lake.StateCursor, all []member, lo identity.Key, hi *identity.Key) {
 	rows, err := c.Range(lo, hi)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +181,7 @@ func TestCursorsInParallel(t *testing.T) {
 			defer c.Close()
 			for p := n * len(parts) / workers; p < (n+1)*len(parts)/workers; p++ {
 				lo := key(uint64(p) << 58)
-				hi := new(lake.Key)
+				hi := new(identity.Key)
 				if *hi = key(uint64(p+1) << 58); p == len(parts)-1 {
 					hi = nil
 				}
@@ -225,7 +226,7 @@ func TestStateThatIsNotSorted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Cursor().Range(lake.Key{}, nil); err == nil || !strings.Contains(err.Error(), "not sorted") {
+		if _, err := s.Cursor().Range(identity.Key{}, nil); err == nil || !strings.Contains(err.Error(), "not sorted") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -240,7 +241,7 @@ func TestStateWithoutThatIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Cursor().Range(lake.Key{}, nil); err == nil {
+	if _, err := s.Cursor().Range(identity.Key{}, nil); err == nil {
 		t.Error("a column that is not there was read")
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/blob/local"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -124,13 +125,13 @@ func (w *world) dir() string { return filepath.Join(w.cfg.Warehouse, w.table.Nam
 
 // member is a row of the state and its values.
 type member struct {
-	id          lake.Key
+	id          identity.Key
 	row         int64
 	since, seen int64
 	values      []any // nil is null
 }
 
-func key(n uint64) (k lake.Key) {
+func key(n uint64) (k identity.Key) {
 	binary.BigEndian.PutUint64(k[:], n)
 	return k
 }
@@ -223,7 +224,7 @@ func state(t testing.TB, d *lake.Dataset) []member {
 	}
 	c := s.Cursor()
 	defer c.Close()
-	rows, err := c.Range(lake.Key{}, nil)
+	rows, err := c.Range(identity.Key{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/lake"
+	"roster/internal/identity"
 )
 
 // Member is the row of a member, and where it comes from.
@@ -20,7 +20,7 @@ type Member struct {
 }
 
 // Find returns the member of a key as of a time, which may have expired; false when the dataset has no such row.
-func Find(ctx context.Context, src Source, aud *audience.Audience, key lake.Key, now time.Time) (m Member, found bool, err error) {
+func Find(ctx context.Context, src Source, aud *audience.Audience, key identity.Key, now time.Time) (m Member, found bool, err error) {
 	rec, found, err := src.Dataset.Find(ctx, key)
 	if err != nil || !found {
 		return m, false, err

@@ -14,29 +14,8 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 )
-
-// Key is the 128-bit hash of an identity: its namespace's canonical code and its normalised value. Keys
-// order by their bytes; the same order everywhere makes a diff a merge.
-type Key [16]byte
-
-// KeyOf hashes an identity. The value must already be normalised (identity.Normalise).
-func KeyOf(namespace string, value []byte) Key {
-	buf := make([]byte, 0, 128)
-	buf = append(buf, namespace...)
-	buf = append(buf, 0)
-	buf = append(buf, value...)
-	h := xxh3.Hash128(buf)
-	return h.Bytes()
-}
-
-// PairKey is the key of a member that two identities name together (contract, section 5, expressActivation).
-func PairKey(primary, supplemental Key) Key {
-	var buf [2 * len(primary)]byte
-	copy(buf[copy(buf[:], primary[:]):], supplemental[:])
-	h := xxh3.Hash128(buf[:])
-	return h.Bytes()
-}
 
 // Ref names an audience in the store by the small numbers of its sandbox and itself.
 type Ref struct {
@@ -48,13 +27,13 @@ type Ref struct {
 // of its primary and its supplemental one, which no look-up asks for.
 type Member struct {
 	Audience uint32
-	Key      Key
+	Key      identity.Key
 }
 
 // Change is what a run does to one identity of one member. Times are epoch seconds.
 type Change struct {
-	Key    Key // the identity that finds the member
-	Member Key // the member's key; equal to Key for the primary identity itself, if that is the key
+	Key    identity.Key // the identity that finds the member
+	Member identity.Key // the member's key; equal to Key for the primary identity itself, if that is the key
 	Exited bool
 	Since  int64 // member since
 	Seen   int64 // last brought by a run
@@ -126,8 +105,8 @@ func (c *Change) Hash() uint64 {
 // Pointer.RefreshedAt (unless Exited).
 type Membership struct {
 	Audience    uint32
-	Member      Key  // the member's key
-	Primary     bool // the identity is the primary one of a member, whose key it is
+	Member      identity.Key // the member's key
+	Primary     bool         // the identity is the primary one of a member, whose key it is
 	Exited      bool
 	Since       int64
 	Seen        int64
@@ -158,18 +137,18 @@ type Store interface {
 	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown
 	// one. An audience appears once per key: when several members share an identity, a current member wins over
 	// an exited one, of current ones the later Seen, of exited ones the later At.
-	Lookup(ctx context.Context, sandbox uint32, keys []Key) ([][]Membership, error)
+	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]Membership, error)
 	// Sharing calls fn with all memberships of a key in the sandbox: unlike Lookup with one for each member that has the identity. An error
 	// of fn ends it and is returned as it is.
-	Sharing(ctx context.Context, sandbox uint32, key Key, fn func(Membership) error) error
+	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(Membership) error) error
 	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error
 	// Forget removes what a look-up of an identity of the sandbox would find, in all audiences. It survives a crash of
 	// the machine.
-	Forget(ctx context.Context, sandbox uint32, key Key) error
+	Forget(ctx context.Context, sandbox uint32, key identity.Key) error
 	// ForgetMembers removes what there is, under all of their identities, of the members whose key is key, in
 	// all audiences of the sandbox, and of the other members. It may take long; it can be repeated after a crash.
-	ForgetMembers(ctx context.Context, sandbox uint32, key Key, others []Member) error
+	ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []Member) error
 	// Sweep removes the memberships that exited before that time, in epoch seconds, and says how many they were.
 	// It is safe beside everything else.
 	Sweep(ctx context.Context, before int64) (removed int64, err error)

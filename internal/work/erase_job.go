@@ -39,7 +39,7 @@ func (s *Service) erasing(ctx context.Context) ([]job.Job, error) {
 type erasure struct {
 	s       *Service
 	e       audience.Erasure
-	keys    profile.Keys
+	keys    identity.Keys
 	who     audience.ErasedIdentity
 	sandbox uint32
 }
@@ -87,7 +87,7 @@ func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
 	if w.who, err = s.openIdentity(&e); err != nil {
 		return err
 	}
-	w.keys = profile.KeysOf(e.Namespace, w.who.Given, w.who.Normal)
+	w.keys = identity.KeysOf(e.Namespace, w.who.Given, w.who.Normal)
 	sandbox, err := s.cfg.Store.Sandbox(ctx, e.Scope)
 	if errors.Is(err, meta.ErrNotFound) {
 		return w.end(ctx) // and nothing of the sandbox is left
@@ -358,20 +358,20 @@ func (s *Service) openIdentity(e *audience.Erasure) (who audience.ErasedIdentity
 }
 
 // eraseKey returns whom the run of an erasure takes out.
-func (s *Service) eraseKey(ctx context.Context, r meta.Erasures, run *audience.Run) (key profile.Key, err error) {
+func (s *Service) eraseKey(ctx context.Context, r meta.Erasures, run *audience.Run) (key identity.Key, err error) {
 	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
 	if err != nil {
 		return key, err
 	}
 	if e.Sealed == "" { // it has ended
-		return profile.ParseXID(e.XID)
+		return identity.ParseXID(e.XID)
 	}
 	who, err := s.openIdentity(&e)
-	return profile.KeyOf(e.Namespace, who.Normal), err
+	return identity.KeyOf(e.Namespace, who.Normal), err
 }
 
 // suppressed returns the identities whose rows a run is to reject.
-func (s *Service) suppressed(ctx context.Context, r meta.Erasures, run *audience.Run) (map[profile.Key]bool, error) {
+func (s *Service) suppressed(ctx context.Context, r meta.Erasures, run *audience.Run) (map[identity.Key]bool, error) {
 	if !s.cfg.SuppressErased || !run.Request.Traits().ReadsFiles() {
 		return nil, nil
 	}
@@ -379,14 +379,14 @@ func (s *Service) suppressed(ctx context.Context, r meta.Erasures, run *audience
 }
 
 // erasedKeys returns the identities that were erased from a sandbox, or are being erased.
-func erasedKeys(ctx context.Context, r meta.Erasures, scope audience.Scope) (map[profile.Key]bool, error) {
+func erasedKeys(ctx context.Context, r meta.Erasures, scope audience.Scope) (map[identity.Key]bool, error) {
 	list, err := r.ErasedIdentities(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
-	keys := make(map[profile.Key]bool, len(list))
+	keys := make(map[identity.Key]bool, len(list))
 	for _, text := range list {
-		key, err := profile.ParseXID(text)
+		key, err := identity.ParseXID(text)
 		if err != nil {
 			return nil, fmt.Errorf("an erased identity cannot be read: %w", err)
 		}

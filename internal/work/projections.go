@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -200,12 +201,12 @@ func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone
 	if err != nil {
 		return g, fmt.Errorf("look for unfinished erasures: %w", err)
 	}
-	g.Leaving = map[profile.Key]bool{}
+	g.Leaving = map[identity.Key]bool{}
 	for _, e := range unfinished {
 		if e.Scope != scope {
 			continue
 		}
-		key, err := profile.ParseXID(e.XID)
+		key, err := identity.ParseXID(e.XID)
 		if err != nil {
 			return g, fmt.Errorf("an erased identity cannot be read: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 	"roster/internal/connect"
 	"roster/internal/events"
 	"roster/internal/fair"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -43,7 +44,7 @@ type Pipeline interface {
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)
 	Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (profile.Digest, bool, error)
-	Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key profile.Key) (ingest.Held, error)
+	Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key identity.Key) (ingest.Held, error)
 	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects int, err error)
 }
 

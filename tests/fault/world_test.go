@@ -27,6 +27,7 @@ import (
 	"roster/internal/connect"
 	"roster/internal/control"
 	"roster/internal/fault"
+	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
@@ -348,7 +349,7 @@ func (w *world) dataset(b *strings.Builder, a audience.Audience) {
 	w.must(err)
 	cursor := state.Cursor()
 	defer cursor.Close()
-	rows, err := cursor.Range(lake.Key{}, nil)
+	rows, err := cursor.Range(identity.Key{}, nil)
 	w.must(err)
 	for i, id := range rows.IDs {
 		fmt.Fprintf(b, "%x %d\n", id, rows.Row[i])

@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"internal/fault":               {},                             // places where I/O may fail: whoever does I/O has them
 	"internal/importing":           {"client", "internal/tabular"}, // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
-	"internal/lake":                {"internal/blob", "internal/fault"},
+	"internal/lake":                {"internal/blob", "internal/fault", "internal/identity"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
 	"internal/launch":              {"internal/meta"},
 	"internal/members":             {"internal/identity", "internal/ingest", "internal/lake", "internal/meta"}, // ingest: when a run renewed everybody
@@ -54,8 +54,8 @@ var allowed = map[string][]string{
 	"internal/meta/sqlite":         {"internal/meta", "internal/meta/sqlstore"},
 	"internal/meta/sqlstore":       {"internal/fault", "internal/meta"},
 	"internal/profile":             {"internal/identity"},
-	"internal/profile/pebble":      {"internal/background", "internal/fault", "internal/profile"},
-	"internal/profile/profiletest": {"internal/profile"},
+	"internal/profile/pebble":      {"internal/background", "internal/fault", "internal/identity", "internal/profile"},
+	"internal/profile/profiletest": {"internal/identity", "internal/profile"},
 	"internal/queue":               {"internal/job"},
 	"internal/schedule":            {},
 	"internal/source":              {"internal/blob"},

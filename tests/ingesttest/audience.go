@@ -89,8 +89,8 @@ func (a *Audience) Compact() bool {
 // Status looks an identity up: "realized", "exited", or "" when nobody has it.
 func (a *Audience) Status(namespace, id string) string {
 	a.t.Helper()
-	key := profile.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
-	found, err := a.engines.profile.Lookup(a.t.Context(), sandbox, []profile.Key{key})
+	key := identity.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
+	found, err := a.engines.profile.Lookup(a.t.Context(), sandbox, []identity.Key{key})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func (a *Audience) statusOf(found []profile.Membership) string {
 // auditProfile looks up the primary identities of all rows.
 func (a *Audience) auditProfile(rows []Row) {
 	a.t.Helper()
-	keys := make([]profile.Key, len(rows))
+	keys := make([]identity.Key, len(rows))
 	for i, r := range rows {
 		copy(keys[i][:], r.ID)
 	}

@@ -3,6 +3,7 @@
 package ingesttest
 
 import (
+	"cmp"
 	"database/sql"
 	"log/slog"
 	"os"
@@ -62,13 +63,13 @@ func Open(t *testing.T) *Engines {
 	return e
 }
 
-// Audience creates an audience with the fields, source and guards of a. It belongs to one test, whose goroutine
+// Audience creates an audience with the fields, source, guards and TTL of a, 30 days when there is none. It belongs to one test, whose goroutine
 // alone uses it.
 func (e *Engines) Audience(t *testing.T, a audience.Audience) *Audience {
 	t.Helper()
 	a.ID, a.Num = audience.ID(uuid.NewString()), e.audiences.Add(1)
 	a.Name, a.OriginName, a.ProfileIngestion = "people", audience.OriginUpload, true
-	a.Source.CloudType = audience.CloudLanding
+	a.Source.CloudType, a.TTLDays = audience.CloudLanding, cmp.Or(a.TTLDays, audience.DefaultTTLDays)
 	if err := audience.Validate(&a, audience.Rules{}); err != nil {
 		t.Fatal(err)
 	}

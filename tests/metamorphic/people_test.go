@@ -10,7 +10,6 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/identity"
-	"roster/internal/profile"
 	"roster/tests/ingesttest"
 )
 
@@ -69,9 +68,9 @@ func (r row) leaves() bool { return r[goneField] == true }
 
 // member returns what the dataset has of the row: its key and its values.
 func (r row) member(pairs bool) string {
-	key := profile.KeyOf("Email", []byte(r.identity()))
+	key := identity.KeyOf("Email", []byte(r.identity()))
 	if pairs {
-		key = profile.PairKey(key, profile.KeyOf("Phone", []byte(r.normal(phoneField))))
+		key = identity.PairKey(key, identity.KeyOf("Phone", []byte(r.normal(phoneField))))
 	}
 	texts := make([]string, len(r))
 	for i, v := range r {

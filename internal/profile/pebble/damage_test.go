@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"roster/internal/identity"
 	"roster/internal/profile"
 	"roster/internal/profile/profiletest"
 )
@@ -26,7 +27,7 @@ func contentOf(t *testing.T, s *Store, n int) (c content, err error) {
 	if c.pointers, err = s.Pointers(t.Context()); err != nil {
 		return c, err
 	}
-	keys := make([]profile.Key, n)
+	keys := make([]identity.Key, n)
 	for i := range keys {
 		keys[i] = profiletest.Key(i)
 	}
@@ -171,14 +172,14 @@ func awaitLost(t *testing.T, s *Store, what string) {
 	case <-time.After(time.Minute):
 		t.Fatalf("%s: the damaged store is not replaced", what)
 	}
-	if _, err := s.Lookup(t.Context(), 1, []profile.Key{profiletest.Key(1)}); err == nil {
+	if _, err := s.Lookup(t.Context(), 1, []identity.Key{profiletest.Key(1)}); err == nil {
 		t.Errorf("%s: an empty store answers", what)
 	}
 	if p, err := s.Pointers(t.Context()); err != nil || len(p) != 0 {
 		t.Errorf("%s: %v %v", what, p, err)
 	}
 	s.Compared()
-	if _, err := s.Lookup(t.Context(), 1, []profile.Key{profiletest.Key(1)}); err != nil {
+	if _, err := s.Lookup(t.Context(), 1, []identity.Key{profiletest.Key(1)}); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"roster/internal/background"
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -68,7 +69,7 @@ func digest(all map[profile.Ref]profile.Digest, key, value []byte) error {
 		return err
 	}
 	ref := profile.Ref{Sandbox: binary.BigEndian.Uint32(key[1:]), Audience: binary.BigEndian.Uint32(key[prefixSize:])}
-	c := profile.Change{Key: profile.Key(key[prefixSize-16 : prefixSize]), Member: readMember(key), Since: m.Since}
+	c := profile.Change{Key: identity.Key(key[prefixSize-16 : prefixSize]), Member: readMember(key), Since: m.Since}
 	d := all[ref]
 	d.Count++
 	d.Sum += c.Hash()

@@ -24,6 +24,7 @@ import (
 
 	"roster/internal/background"
 	"roster/internal/fault"
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -206,7 +207,7 @@ func (s *engine) Pointer(_ context.Context, ref profile.Ref) (profile.Pointer, e
 }
 
 // Lookup implements profile.Store.
-func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) ([][]profile.Membership, error) {
+func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]profile.Membership, error) {
 	out := make([][]profile.Membership, len(keys))
 	if len(keys) == 0 {
 		return out, nil
@@ -235,7 +236,7 @@ func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key)
 }
 
 // Sharing implements profile.Store.
-func (s *engine) Sharing(ctx context.Context, sandbox uint32, key profile.Key, fn func(profile.Membership) error) error {
+func (s *engine) Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error {
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
 	if err != nil {
 		return fmt.Errorf("look up who shares an identity: %w", err)

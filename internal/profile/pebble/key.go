@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -24,7 +25,7 @@ const (
 	longKey       = shortKey + 16
 )
 
-func appendPrefix(dst []byte, sandbox uint32, k profile.Key) []byte {
+func appendPrefix(dst []byte, sandbox uint32, k identity.Key) []byte {
 	dst = append(dst, tagMembership)
 	dst = binary.BigEndian.AppendUint32(dst, sandbox)
 	return append(dst, k[:]...)
@@ -40,11 +41,11 @@ func appendKey(dst []byte, ref profile.Ref, c *profile.Change) []byte {
 }
 
 // readMember returns the member's key out of a membership's key.
-func readMember(k []byte) profile.Key {
+func readMember(k []byte) identity.Key {
 	if len(k) == longKey {
-		return profile.Key(k[shortKey:])
+		return identity.Key(k[shortKey:])
 	}
-	return profile.Key(k[prefixSize-len(profile.Key{}) : prefixSize])
+	return identity.Key(k[prefixSize-len(identity.Key{}) : prefixSize])
 }
 
 func pointerKey(ref profile.Ref) []byte {

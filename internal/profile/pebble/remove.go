@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -31,7 +32,7 @@ func (s *engine) Drop(ctx context.Context, ref profile.Ref) error {
 }
 
 // Forget implements profile.Store.
-func (s *engine) Forget(_ context.Context, sandbox uint32, key profile.Key) error {
+func (s *engine) Forget(_ context.Context, sandbox uint32, key identity.Key) error {
 	lower := appendPrefix(nil, sandbox, key)
 	if err := s.db.DeleteRange(lower, comparer.ImmediateSuccessor(nil, lower), pebble.Sync); err != nil {
 		return fmt.Errorf("forget an identity: %w", err)
@@ -40,7 +41,7 @@ func (s *engine) Forget(_ context.Context, sandbox uint32, key profile.Key) erro
 }
 
 // ForgetMembers implements profile.Store. It reads all memberships of the sandbox.
-func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
+func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
 	removed := make(map[profile.Member]bool, len(others))
 	for _, m := range others {
 		removed[m] = true
@@ -62,8 +63,8 @@ func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key profile.
 // removeAll removes the memberships of a sandbox whose keys match. The last of them are in the batch that it returns,
 // which is to be committed, synced, for all of them.
 func (s *engine) removeAll(ctx context.Context, sandbox uint32, matches func(key []byte) bool) (_ *pebble.Batch, err error) {
-	lower := appendPrefix(nil, sandbox, profile.Key{})[:5]
-	upper := appendPrefix(nil, sandbox+1, profile.Key{})[:5]
+	lower := appendPrefix(nil, sandbox, identity.Key{})[:5]
+	upper := appendPrefix(nil, sandbox+1, identity.Key{})[:5]
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, err

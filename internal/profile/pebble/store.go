@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -272,13 +273,13 @@ func (s *Store) Digests(ctx context.Context) (all map[profile.Ref]profile.Digest
 }
 
 // Lookup implements profile.Store.
-func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []profile.Key) (found [][]profile.Membership, err error) {
+func (s *Store) Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) (found [][]profile.Membership, err error) {
 	err = s.trusted(sandbox, func(e *engine) error { found, err = e.Lookup(ctx, sandbox, keys); return err })
 	return found, err
 }
 
 // Sharing implements profile.Store.
-func (s *Store) Sharing(ctx context.Context, sandbox uint32, key profile.Key, fn func(profile.Membership) error) error {
+func (s *Store) Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error {
 	return s.trusted(sandbox, func(e *engine) error { return e.Sharing(ctx, sandbox, key, fn) })
 }
 
@@ -304,12 +305,12 @@ func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
 }
 
 // Forget implements profile.Store.
-func (s *Store) Forget(ctx context.Context, sandbox uint32, key profile.Key) error {
+func (s *Store) Forget(ctx context.Context, sandbox uint32, key identity.Key) error {
 	return s.use(func(e *engine) error { return e.Forget(ctx, sandbox, key) })
 }
 
 // ForgetMembers implements profile.Store.
-func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key profile.Key, others []profile.Member) error {
+func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
 	return s.use(func(e *engine) error { return e.ForgetMembers(ctx, sandbox, key, others) })
 }
 

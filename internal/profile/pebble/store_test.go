@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 	"roster/internal/profile"
 	"roster/internal/profile/profiletest"
 )
@@ -52,7 +53,7 @@ func TestCrash(t *testing.T) {
 			if p, err := after.Pointer(t.Context(), ref); err != nil || p.Seq != 1 {
 				t.Fatalf("%+v %v", p, err)
 			}
-			got, err := after.Lookup(t.Context(), 1, []profile.Key{profiletest.Key(0), profiletest.Key(n - 1)})
+			got, err := after.Lookup(t.Context(), 1, []identity.Key{profiletest.Key(0), profiletest.Key(n - 1)})
 			if err != nil || len(got[0]) != 1 || len(got[1]) != 1 {
 				t.Fatalf("%+v %v", got, err)
 			}
@@ -75,7 +76,7 @@ func TestReopen(t *testing.T) {
 		t.Error("closing twice:", err)
 	}
 	s = open(t, dir, Options{})
-	if got, err := s.Lookup(t.Context(), 1, []profile.Key{profiletest.Key(smallDelta)}); err != nil || len(got[0]) != 1 {
+	if got, err := s.Lookup(t.Context(), 1, []identity.Key{profiletest.Key(smallDelta)}); err != nil || len(got[0]) != 1 {
 		t.Fatalf("%+v %v", got, err)
 	}
 }
@@ -88,11 +89,11 @@ func BenchmarkLookup(b *testing.B) {
 	}
 	for name, from := range map[string]uint64{"member": 0, "stranger": n} {
 		b.Run(name, func(b *testing.B) {
-			key := make([]profile.Key, 1)
+			key := make([]identity.Key, 1)
 			i := uint64(0)
 			for b.Loop() {
 				i = (i*6364136223846793005 + 1442695040888963407)
-				key[0] = profile.KeyOf("test", binary.BigEndian.AppendUint64(nil, from+i%n))
+				key[0] = identity.KeyOf("test", binary.BigEndian.AppendUint64(nil, from+i%n))
 				if _, err := s.Lookup(b.Context(), 1, key); err != nil {
 					b.Fatal(err)
 				}

@@ -3,11 +3,12 @@ package profiletest
 import (
 	"testing"
 
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
 // found is how many memberships each of the keys has.
-func found(t *testing.T, s profile.Store, sandbox uint32, keys ...profile.Key) (n []int) {
+func found(t *testing.T, s profile.Store, sandbox uint32, keys ...identity.Key) (n []int) {
 	t.Helper()
 	for _, list := range lookUp(t, s, sandbox, keys...) {
 		n = append(n, len(list))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -50,7 +51,7 @@ func testReplace(t *testing.T, s profile.Store) {
 	apply(t, s, other, 1, 0, NewDelta(1, enter(1, 9)))
 	apply(t, s, profile.Ref{Sandbox: 2, Audience: 3}, 1, 0, NewDelta(1, enter(1, 9)))
 	s.Distrust(ref)
-	if _, err := s.Lookup(t.Context(), 1, []profile.Key{Key(1)}); !errors.Is(err, profile.ErrRebuilding) {
+	if _, err := s.Lookup(t.Context(), 1, []identity.Key{Key(1)}); !errors.Is(err, profile.ErrRebuilding) {
 		t.Errorf("a look-up beside a distrusted audience: %v", err)
 	}
 	if got := found(t, s, 2, Key(1)); got[0] != 1 {

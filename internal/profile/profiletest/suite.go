@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
@@ -121,8 +122,8 @@ func (r *reader) Next() (profile.Change, error) {
 func (r *reader) Close() error { return nil }
 
 // Key returns the n-th of a series of keys that lie all over the range.
-func Key(n int) profile.Key {
-	return profile.KeyOf("test", binary.BigEndian.AppendUint64(nil, uint64(n)))
+func Key(n int) identity.Key {
+	return identity.KeyOf("test", binary.BigEndian.AppendUint64(nil, uint64(n)))
 }
 
 func enter(n int, at int64) profile.Change {
@@ -140,7 +141,7 @@ func apply(t *testing.T, s profile.Store, ref profile.Ref, seq, refreshed int64,
 	}
 }
 
-func lookUp(t *testing.T, s profile.Store, sandbox uint32, keys ...profile.Key) [][]profile.Membership {
+func lookUp(t *testing.T, s profile.Store, sandbox uint32, keys ...identity.Key) [][]profile.Membership {
 	t.Helper()
 	got, err := s.Lookup(t.Context(), sandbox, keys)
 	if err != nil {
@@ -194,7 +195,7 @@ func testIdempotence(t *testing.T, s profile.Store) {
 }
 
 // sharing returns all memberships of a key.
-func sharing(t *testing.T, s profile.Store, sandbox uint32, key profile.Key) (all []profile.Membership, err error) {
+func sharing(t *testing.T, s profile.Store, sandbox uint32, key identity.Key) (all []profile.Membership, err error) {
 	err = s.Sharing(t.Context(), sandbox, key, func(m profile.Membership) error { all = append(all, m); return nil })
 	return all, err
 }
@@ -359,8 +360,8 @@ func testSweepBeside(t *testing.T, s profile.Store) {
 	}
 }
 
-func keysOf(changes []profile.Change) []profile.Key {
-	keys := make([]profile.Key, len(changes))
+func keysOf(changes []profile.Change) []identity.Key {
+	keys := make([]identity.Key, len(changes))
 	for i, c := range changes {
 		keys[i] = c.Key
 	}
@@ -380,7 +381,7 @@ func testLarge(t *testing.T, s profile.Store) {
 		second = append(second, exit(2*i, 5, 6))
 	}
 	apply(t, s, ref, 2, 0, NewDelta(3, second...))
-	keys := make([]profile.Key, n+1)
+	keys := make([]identity.Key, n+1)
 	for i := range keys {
 		keys[i] = Key(i)
 	}

@@ -1,11 +1,33 @@
-package profile
+package identity
 
 import (
 	"encoding/hex"
 	"strings"
 
-	"roster/internal/identity"
+	"github.com/zeebo/xxh3"
 )
+
+// Key is the 128-bit hash of an identity: its namespace's canonical code and its normal form. Datasets, deltas and the profile store are
+// ordered by the bytes of keys, so that a diff is a merge.
+type Key [16]byte
+
+// KeyOf hashes an identity. The value must be in its normal form (Normalise).
+func KeyOf(namespace string, value []byte) Key {
+	buf := make([]byte, 0, 128)
+	buf = append(buf, namespace...)
+	buf = append(buf, 0)
+	buf = append(buf, value...)
+	h := xxh3.Hash128(buf)
+	return h.Bytes()
+}
+
+// PairKey is the key of a member that two identities name together (contract, section 5, expressActivation).
+func PairKey(primary, supplemental Key) Key {
+	var buf [2 * len(primary)]byte
+	copy(buf[copy(buf[:], primary[:]):], supplemental[:])
+	h := xxh3.Hash128(buf[:])
+	return h.Bytes()
+}
 
 // Keys are the keys by which the profile store may know an identity.
 type Keys struct {
@@ -19,7 +41,7 @@ type Keys struct {
 func KeysOf(namespace string, id, normal []byte) Keys {
 	k := Keys{Key: KeyOf(namespace, normal)}
 	k.Former = k.Key
-	if former, same := identity.Former(namespace, id, nil); !same {
+	if former, same := Former(namespace, id, nil); !same {
 		k.Former = KeyOf(namespace, former)
 	}
 	return k
