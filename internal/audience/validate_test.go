@@ -128,7 +128,7 @@ func TestValidateRefuses(t *testing.T) {
 			d.Source = audience.SourceSpec{Nested: true, Type: "zip", SourceType: "Database", CloudType: "S3", Format: &audience.Format{Type: "xml"}}
 		}, []string{"sourceSpec.params.path", "sourceSpec.params.format.type", "sourceSpec.params.type", "sourceSpec.params.sourceType", "sourceSpec.params.baseConnectionId"}},
 		{"nothing at all", func(d *audience.Audience) { *d = audience.Audience{} },
-			[]string{"name", "fields", "sourceSpec.path", "sourceSpec.type", "sourceSpec.baseConnectionId", "originName"}},
+			[]string{"name", "fields", "sourceSpec.path", "sourceSpec.type", "sourceSpec.baseConnectionId", "ttlInDays", "originName"}},
 	} {
 		d := draft()
 		c.change(&d)
