@@ -78,7 +78,8 @@ const (
 	Refused Outcome = "refused"
 )
 
-// NewAuditEntry begins the entry of something that an actor asks for. The object is what it is about, as far as that is known.
+// NewAuditEntry begins the entry of something that an actor asks for. The object is what it is about, as far as that is
+// known.
 func NewAuditEntry(a Actor, action Action, object string) AuditEntry {
 	sandbox := a.Scope.Sandbox
 	if action.OrgWide() {

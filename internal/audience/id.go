@@ -2,7 +2,8 @@ package audience
 
 import "strings"
 
-// Canonical returns an id as it is stored: a UUID in lower case. It is false for a text that is no id, which nothing has.
+// Canonical returns an id as it is stored: a UUID in lower case. It is false for a text that is no id, which nothing
+// has.
 func Canonical[T ~string](id T) (T, bool) {
 	lower := strings.ToLower(string(id))
 	if len(lower) != 36 {

@@ -1,5 +1,6 @@
-// Package connect opens what audiences read: the store that a connection leads to or the landing zone, with the secrets of the
-// connection, and the PGP keys of encrypted files. The use cases look into stores by it, and the worker reads them.
+// Package connect opens what audiences read: the store that a connection leads to or the landing zone, with the secrets
+// of the connection, and the PGP keys of encrypted files. The use cases look into stores by it, and the worker reads
+// them.
 package connect
 
 import (
@@ -18,7 +19,8 @@ import (
 	"roster/internal/source"
 )
 
-// DefaultSettleAge is how old a file of a folder must be to be taken for whole: files are written into folders piece by piece.
+// DefaultSettleAge is how old a file of a folder must be to be taken for whole: files are written into folders piece by
+// piece.
 const DefaultSettleAge = 2 * time.Second
 
 // CorrectedFolder holds, in a landing zone, the corrected files of resubmits. Runs of folders pass over its name.

@@ -10,8 +10,8 @@ import (
 	"roster/internal/pgp"
 )
 
-// Keys returns what loads, once, the keys that open the files of an audience; nil of one whose files are not encrypted. A key
-// that has expired opens what was encrypted for it.
+// Keys returns what loads, once, the keys that open the files of an audience; nil of one whose files are not encrypted.
+// A key that has expired opens what was encrypted for it.
 func (o *Opener) Keys(scope audience.Scope, e *audience.Encryption) func(context.Context) (*pgp.Keys, error) {
 	if e == nil {
 		return nil
@@ -37,8 +37,8 @@ func (o *Opener) Keys(scope audience.Scope, e *audience.Encryption) func(context
 	})
 }
 
-// EveryKey is Keys for whoever looks at a file before an audience says its key: any key pair of the sandbox opens it, and no
-// signature is demanded.
+// EveryKey is Keys for whoever looks at a file before an audience says its key: any key pair of the sandbox opens it,
+// and no signature is demanded.
 func (o *Opener) EveryKey(scope audience.Scope) func(context.Context) (*pgp.Keys, error) {
 	return once(func(ctx context.Context) (*pgp.Keys, error) {
 		list, err := o.cfg.Store.Keys(ctx, scope, audience.OwnKey)

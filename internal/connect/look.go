@@ -16,9 +16,9 @@ const LookWithin = 20 * time.Second
 // ErrSeen ends a listing that has seen enough.
 var ErrSeen = errors.New("connect: seen enough")
 
-// Exists looks whether the audience's path is there, without reading any object. A path that is not there is no error, since files may
-// come later (contract, section 5): absent says so. The store itself must be there and let itself be listed. The errors are as
-// OpenAudience's.
+// Exists looks whether the audience's path is there, without reading any object. A path that is not there is no error,
+// since files may come later (contract, section 5): absent says so. The store itself must be there and let itself be
+// listed. The errors are as OpenAudience's.
 func Exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (absent string, err error) {
 	if source.IsPattern(spec.Path) {
 		err = source.ListPath(ctx, src, spec.Path, spec.Type == audience.PathFolder, func(source.Object) error { return ErrSeen })
@@ -53,8 +53,8 @@ func otherType(ctx context.Context, src source.Store, spec audience.SourceSpec) 
 	return audience.PathFile, err == nil
 }
 
-// PathError says what is wrong with a path of a store that cannot be looked at, which stands in a field of a request; nil for
-// nil and for ErrSeen.
+// PathError says what is wrong with a path of a store that cannot be looked at, which stands in a field of a request;
+// nil for nil and for ErrSeen.
 func PathError(ctx context.Context, src source.Store, err error, field string, typ audience.PathType, path string) error {
 	switch {
 	case err == nil, errors.Is(err, ErrSeen):

@@ -95,8 +95,8 @@ func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, erro
 	return fields, wrong.Err()
 }
 
-// version returns the version of the dataset that the query wants, and where and for which time the page begins. A run's members
-// are those of its own time, whoever's time was over since.
+// version returns the version of the dataset that the query wants, and where and for which time the page begins. A
+// run's members are those of its own time, whoever's time was over since.
 func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.Dataset, q MemberQuery) (_ *lake.Dataset, from members.Place, err error) {
 	if q.From != nil {
 		d, err = at(d, q.From.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")

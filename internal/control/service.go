@@ -1,5 +1,5 @@
-// Package control holds Roster's use cases: what the API, the console and the commands ask for. A use case records work and enqueues
-// the job that does it in one transaction; package work does it.
+// Package control holds Roster's use cases: what the API, the console and the commands ask for. A use case records work
+// and enqueues the job that does it in one transaction; package work does it.
 package control
 
 import (
@@ -124,8 +124,8 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Forget has the next answers know of a change that a worker of this process made to audiences and sandboxes; without it they
-// know a second later.
+// Forget has the next answers know of a change that a worker of this process made to audiences and sandboxes; without
+// it they know a second later.
 func (s *Service) Forget() {
 	s.audiences.forget()
 	s.sandboxes.forget()

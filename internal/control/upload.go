@@ -11,8 +11,8 @@ import (
 	"roster/internal/source"
 )
 
-// Upload takes what a client sends of a file of the landing zone of the actor's sandbox. Nobody sees the file before it is
-// whole and on the disk; then it is in the place of one that was there. The path may begin with the landing zone's
+// Upload takes what a client sends of a file of the landing zone of the actor's sandbox. Nobody sees the file before it
+// is whole and on the disk; then it is in the place of one that was there. The path may begin with the landing zone's
 // container.
 func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u landing.Upload) (state landing.State, err error) {
 	name = audience.LandingPath(name)
@@ -58,9 +58,9 @@ type File struct {
 	Expires  time.Time // when it is removed
 }
 
-// Files lists the files of the actor's landing zone whose paths begin with prefix, in the order of their paths, beginning
-// after the path after. A limit of 0 is landing.DefaultFiles. more says that there are others. As who explores it, only who
-// may create audiences of the files may look.
+// Files lists the files of the actor's landing zone whose paths begin with prefix, in the order of their paths,
+// beginning after the path after. A limit of 0 is landing.DefaultFiles. more says that there are others. As who
+// explores it, only who may create audiences of the files may look.
 func (s *Service) Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []File, more bool, err error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, false, err

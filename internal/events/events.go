@@ -1,4 +1,5 @@
-// Package events records what webhooks are told: the ends of tasks and runs, guards that tripped, members that leave soon.
+// Package events records what webhooks are told: the ends of tasks and runs, guards that tripped, members that leave
+// soon.
 package events
 
 import (

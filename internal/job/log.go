@@ -21,8 +21,8 @@ func LogAttributes(ctx context.Context) []any {
 	return nil
 }
 
-// SetLogAttributes sets the organization and the sandbox that log lines about the job of ctx name. It does nothing when ctx is not a
-// job's.
+// SetLogAttributes sets the organization and the sandbox that log lines about the job of ctx name. It does nothing when
+// ctx is not a job's.
 func SetLogAttributes(ctx context.Context, organization, sandbox string) {
 	if w, ok := ctx.Value(logKey{}).(*jobLog); ok {
 		w.attrs = []any{slog.String("organization", organization), slog.String("sandbox", sandbox)}

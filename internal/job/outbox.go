@@ -17,12 +17,12 @@ type Queue interface {
 	Wake(k Kind)
 }
 
-// knownFor is how long a job that this process enqueued counts as being in the queue. A job whose worker never heard of it,
-// because the connection to the database broke just then, waits no longer than that.
+// knownFor is how long a job that this process enqueued counts as being in the queue. A job whose worker never heard of
+// it, because the connection to the database broke just then, waits no longer than that.
 const knownFor = time.Minute
 
-// Outbox enqueues jobs, and remembers which jobs are in the queue, so that a worker that looks for unfinished work does not
-// enqueue them again and again. The use cases and the worker of a process share one. It is safe for concurrent use.
+// Outbox enqueues jobs, and remembers which jobs are in the queue, so that a worker that looks for unfinished work does
+// not enqueue them again and again. The use cases and the worker of a process share one. It is safe for concurrent use.
 type Outbox struct {
 	queue Queue
 	clock func() time.Time
@@ -36,7 +36,8 @@ func NewOutbox(q Queue, clock func() time.Time) *Outbox {
 	return &Outbox{queue: q, clock: clock, queued: map[Job]time.Time{}}
 }
 
-// Enqueue records a job in the transaction that records its work. The job is taken up once the transaction has committed.
+// Enqueue records a job in the transaction that records its work. The job is taken up once the transaction has
+// committed.
 func (o *Outbox) Enqueue(ctx context.Context, tx meta.Transaction, j Job) error {
 	o.Note(j)
 	tx.Committed(func() { o.queue.Wake(j.Kind) })

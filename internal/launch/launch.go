@@ -1,4 +1,5 @@
-// Package launch begins runs: of a client who asks for one, of a schedule, of members whose time is over, and of an erasure.
+// Package launch begins runs: of a client who asks for one, of a schedule, of members whose time is over, and of an
+// erasure.
 package launch
 
 import (
@@ -19,7 +20,8 @@ const (
 	guardrailSpan   = 24 * time.Hour
 )
 
-// WithinGuardrails returns a TooMany error when one more run of the audience would exceed a guardrail. What ingests nothing is not counted: dry runs, undone runs, and runs that take out members whose time is over.
+// WithinGuardrails returns a TooMany error when one more run of the audience would exceed a guardrail. What ingests
+// nothing is not counted: dry runs, undone runs, and runs that take out members whose time is over.
 func WithinGuardrails(ctx context.Context, runs meta.Runs, scope audience.Scope, id audience.ID, req audience.RunRequest, now time.Time) error {
 	if !req.Ingests() {
 		return nil

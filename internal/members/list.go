@@ -1,5 +1,5 @@
-// Package members reads the members of an audience from its dataset: pages of lists, tests of their values, and one member. Whoever
-// uses it sees columns of values, and nothing of the format of the files.
+// Package members reads the members of an audience from its dataset: pages of lists, tests of their values, and one
+// member. Whoever uses it sees columns of values, and nothing of the format of the files.
 package members
 
 import (
@@ -97,8 +97,8 @@ func (b *Batch) Origin(ctx context.Context, row int) (run audience.RunID, file s
 	return r.ID, fileOf(r, b.file[row]).Path, nil
 }
 
-// Open opens the page of a list that begins at a place, with the fields of the members that pass the tests. limit is how many members the
-// page has at most, 0 for no limit.
+// Open opens the page of a list that begins at a place, with the fields of the members that pass the tests. limit is
+// how many members the page has at most, 0 for no limit.
 func Open(ctx context.Context, src Source, aud *audience.Audience, fields []audience.Field, where Tests, from Place, limit int) (*List, error) {
 	l := &List{Fields: fields, source: src, limit: limit, from: from, where: where, runs: newRuns(src.Runs, aud)}
 	snap, ok := src.Dataset.Current()

@@ -10,14 +10,15 @@ import (
 // Runs reads runs and what they read.
 type Runs interface {
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
-	// Runs lists the runs of an audience, without what they Planned and without Result.Files where these are many; total counts those that the filters let through.
+	// Runs lists the runs of an audience, without what they Planned and without Result.Files where these are many;
+	// total counts those that the filters let through.
 	Runs(ctx context.Context, scope audience.Scope, aud audience.ID, q audience.RunQuery) (list []audience.Run, total int, err error)
 	// RunBySeq finds a run by its sequence number in the audience.
 	RunBySeq(ctx context.Context, scope audience.Scope, aud audience.ID, seq int64) (audience.Run, error)
 	// RunByFlow finds a run by the flowRunId of one of its stages, or the newest run of a flow by its flowId.
 	RunByFlow(ctx context.Context, scope audience.Scope, flowRunID string) (audience.Run, error)
-	// FlowRuns lists the runs of an audience or of a whole sandbox by creation time, Seq and ID, the newest first, without
-	// what they Planned.
+	// FlowRuns lists the runs of an audience or of a whole sandbox by creation time, Seq and ID, the newest first,
+	// without what they Planned.
 	FlowRuns(ctx context.Context, scope audience.Scope, q audience.FlowRunQuery) ([]audience.Run, error)
 	// NewestRuns finds the newest run of each of the audiences that has one, in no order, without what they Planned.
 	NewestRuns(ctx context.Context, scope audience.Scope, ids []audience.ID) ([]audience.Run, error)
@@ -34,8 +35,8 @@ type Runs interface {
 
 // Progress says how far a run has come, outside of transactions.
 type Progress interface {
-	// SaveProgress stores the Progress and UpdatedAt of a PROCESSING run, as SaveRun does (ErrStale). It is one short statement, which
-	// waits for no transaction of another run and makes none wait.
+	// SaveProgress stores the Progress and UpdatedAt of a PROCESSING run, as SaveRun does (ErrStale). It is one short
+	// statement, which waits for no transaction of another run and makes none wait.
 	SaveProgress(ctx context.Context, id audience.RunID, worker string, p audience.Progress, at time.Time) error
 }
 
@@ -45,13 +46,14 @@ type RunsTx interface {
 	// CreateRun records a PROCESSING run and gives it the next Seq. ErrRunInProgress when one is PROCESSING:
 	// the store itself (a unique index) allows one at a time.
 	CreateRun(ctx context.Context, r *audience.Run) error
-	// SaveRun stores Stages, Planned (unless nil), Progress and UpdatedAt of a PROCESSING run whose lease the worker took and nobody
-	// has taken over since (ErrStale otherwise).
+	// SaveRun stores Stages, Planned (unless nil), Progress and UpdatedAt of a PROCESSING run whose lease the worker
+	// took and nobody has taken over since (ErrStale otherwise).
 	SaveRun(ctx context.Context, r audience.Run, worker string) error
-	// FinishRun stores Stages, Result, Error, Status, EndedAt and UpdatedAt of a run that ended, and drops its lease and its progress;
-	// ErrStale as SaveRun. On SUCCESS, unless it was a dry run, it also records the objects that were read (those of Result.Files) and
-	// sets the audience's Members and RefreshedAt: to the run's time after a full run, to Result.RefreshedAt after a rollback and an
-	// extension. Unless it only expired, extended or erased members, it sets LastRun and LastIngestedAt, too.
+	// FinishRun stores Stages, Result, Error, Status, EndedAt and UpdatedAt of a run that ended, and drops its lease
+	// and its progress; ErrStale as SaveRun. On SUCCESS, unless it was a dry run, it also records the objects that were
+	// read (those of Result.Files) and sets the audience's Members and RefreshedAt: to the run's time after a full run,
+	// to Result.RefreshedAt after a rollback and an extension. Unless it only expired, extended or erased members, it
+	// sets LastRun and LastIngestedAt, too.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
 }
 

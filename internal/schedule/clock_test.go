@@ -8,8 +8,8 @@ import (
 	"roster/internal/audience"
 )
 
-// TestClocksPutBackAndForward follows schedules through the days on which clocks are changed: a time of day comes once on
-// each day, what comes every so often goes on by the time that passes.
+// TestClocksPutBackAndForward follows schedules through the days on which clocks are changed: a time of day comes once
+// on each day, what comes every so often goes on by the time that passes.
 func TestClocksPutBackAndForward(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -46,8 +46,8 @@ func fatal(a meta.Attempt) *audience.Error {
 		"anew, in smaller parts, or give the server more memory; then start another run", a.Deaths, a.Cause, what)
 }
 
-// suspect waits until no other task or run that a process died of is being done, and opens the attempt: when the process dies
-// again, it is known of which one.
+// suspect waits until no other task or run that a process died of is being done, and opens the attempt: when the
+// process dies again, it is known of which one.
 func (s *Service) suspect(ctx context.Context, id string) (done func(), err error) {
 	select {
 	case s.suspects <- struct{}{}:
@@ -62,8 +62,8 @@ func (s *Service) suspect(ctx context.Context, id string) (done func(), err erro
 	return done, nil
 }
 
-// takeUp opens an attempt in the transaction that takes the lease, unless a process died of the work before: suspect opens
-// that one.
+// takeUp opens an attempt in the transaction that takes the lease, unless a process died of the work before: suspect
+// opens that one.
 func (s *Service) takeUp(ctx context.Context, tx meta.LeasesTx, id string) (meta.Attempt, error) {
 	a, err := tx.Attempt(ctx, id)
 	if err == nil && a.Deaths == 0 {

@@ -34,8 +34,8 @@ func (c *Checked) add(part string, aud *audience.Audience, format string, args .
 	c.Findings = append(c.Findings, Finding{part, aud.Scope.Org, aud.Scope.Sandbox, aud.ID, fmt.Sprintf(format, args...)})
 }
 
-// Check holds everything against everything: the metadata, the catalog, each file of each dataset, and the profile store. It changes
-// nothing. withoutProfiles leaves the profile store out.
+// Check holds everything against everything: the metadata, the catalog, each file of each dataset, and the profile
+// store. It changes nothing. withoutProfiles leaves the profile store out.
 func (s *Service) Check(ctx context.Context, withoutProfiles bool) (Checked, error) {
 	c := Checked{Findings: []Finding{}}
 	var pointers map[profile.Ref]profile.Pointer

@@ -39,9 +39,9 @@ func (s *Service) unsent(ctx context.Context, now time.Time) ([]job.Job, error) 
 	return jobs, nil
 }
 
-// doWebhook sends a webhook what is due, one message after the other. It ends at the first that fails, so that an endpoint
-// which does not answer holds nobody up; Recover has the rest sent. A message may arrive twice: when the process ends
-// between the answer and its record.
+// doWebhook sends a webhook what is due, one message after the other. It ends at the first that fails, so that an
+// endpoint which does not answer holds nobody up; Recover has the rest sent. A message may arrive twice: when the
+// process ends between the answer and its record.
 func (s *Service) doWebhook(ctx context.Context, name string) error {
 	id := audience.WebhookID(name)
 	for range deliverAtOnce {
@@ -155,8 +155,8 @@ func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audienc
 	return nil
 }
 
-// judge says what a delivery that was attempted tells of its webhook. One whose attempts have all failed for triedFor is
-// disabled, and one that says that it is gone.
+// judge says what a delivery that was attempted tells of its webhook. One whose attempts have all failed for triedFor
+// is disabled, and one that says that it is gone.
 func (s *Service) judge(h *audience.Webhook, d *audience.Delivery, status int) {
 	now := s.now()
 	switch {

@@ -196,7 +196,8 @@ func (w *erasure) sweptAll(ctx context.Context) error {
 	return nil
 }
 
-// audience erases the identity from an audience. Whatever it has begun is in the progress, so that it goes on from there.
+// audience erases the identity from an audience. Whatever it has begun is in the progress, so that it goes on from
+// there.
 func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 	done := w.begun(aud.ID)
 	if done == nil || done.RunID == "" && len(w.e.Progress.Replaced) == 0 {
@@ -222,8 +223,8 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 	return w.purge(ctx, aud)
 }
 
-// earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the identity
-// already, and brings it when it commits. A run that is started afterwards is a later import.
+// earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the
+// identity already, and brings it when it commits. A run that is started afterwards is a later import.
 func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
 	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.InProgress)
 	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {

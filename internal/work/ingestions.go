@@ -92,7 +92,8 @@ func (s *Service) save(ctx context.Context, r audience.Run) error {
 	return notSaved(s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) }))
 }
 
-// saveProgress is the pipeline's checkpoint while a step goes on, and its last look at the lease right before it commits.
+// saveProgress is the pipeline's checkpoint while a step goes on, and its last look at the lease right before it
+// commits.
 func (s *Service) saveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error {
 	return notSaved(s.cfg.Store.SaveProgress(ctx, id, s.cfg.Worker, p, s.now()))
 }
@@ -105,8 +106,8 @@ func notSaved(err error) error {
 	return err
 }
 
-// attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now. A run that processes died of
-// before is done alone, and refused when too many did.
+// attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now. A run that
+// processes died of before is done alone, and refused when too many did.
 func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.Spec) (audience.Run, error) {
 	if before.Deaths > 0 {
 		done, err := s.suspect(ctx, string(spec.Run.ID))

@@ -134,7 +134,8 @@ func (s *Service) unended(ctx context.Context, aud audience.Audience, id audienc
 }
 
 // doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the
-// old part of the log of deliveries, and what has been in landing zones for too long. It holds the profile store against the datasets.
+// old part of the log of deliveries, and what has been in landing zones for too long. It holds the profile store
+// against the datasets.
 func (s *Service) doForget(ctx context.Context, _ string) error {
 	if !s.cfg.Settled() {
 		return nil

@@ -16,7 +16,8 @@ type Observer interface {
 	// Attempted is called after each attempt at a webhook delivery with the state that the attempt left; a pending
 	// delivery is tried again.
 	Attempted(s audience.DeliveryState)
-	// Working is called for each job that begins, and what it returns when the job ends. A job that waits for its turn has not begun.
+	// Working is called for each job that begins, and what it returns when the job ends. A job that waits for its turn
+	// has not begun.
 	Working(k job.Kind) (ended func())
 }
 

@@ -17,12 +17,13 @@ import (
 	"roster/internal/profile"
 )
 
-// The profile store is held against what was committed: the pointers of all audiences with the last runs when a process starts
-// and when a damaged store was replaced, before anything is looked up; the memberships themselves with the datasets right after
-// the start and once a day. What differs is distrusted: look-ups in its sandbox are refused until it is projected again.
+// The profile store is held against what was committed: the pointers of all audiences with the last runs when a process
+// starts and when a damaged store was replaced, before anything is looked up; the memberships themselves with the
+// datasets right after the start and once a day. What differs is distrusted: look-ups in its sandbox are refused until
+// it is projected again.
 
-// CompareProjections compares the pointers of the profile store with the runs that were committed, and distrusts the audiences
-// whose pointer is elsewhere. Recover has them projected again.
+// CompareProjections compares the pointers of the profile store with the runs that were committed, and distrusts the
+// audiences whose pointer is elsewhere. Recover has them projected again.
 func (s *Service) CompareProjections(ctx context.Context) error {
 	pointers, err := s.cfg.Profile.Pointers(ctx)
 	if err != nil {
@@ -118,7 +119,8 @@ func page0(page []audience.Audience) (scope audience.Scope) {
 	return scope
 }
 
-// distrust says that memberships are not to be believed. What the profile store has of an audience that does not exist has no scope.
+// distrust says that memberships are not to be believed. What the profile store has of an audience that does not exist
+// has no scope.
 func (s *Service) distrust(ref profile.Ref, scope audience.Scope, id audience.ID, why string) {
 	s.logOf(scope).Warn("memberships are not to be believed; they are projected again, and look-ups in their sandbox are refused meanwhile",
 		"audience", id, "sandbox-number", ref.Sandbox, "audience-number", ref.Audience, "why", why)
@@ -236,8 +238,8 @@ type Disagreement struct {
 	Why   string
 }
 
-// verifyProjections sums up the memberships in the profile store and in the datasets. Audiences in the sandbox of an erasure that
-// has not ended are left out: there the store is ahead of the datasets.
+// verifyProjections sums up the memberships in the profile store and in the datasets. Audiences in the sandbox of an
+// erasure that has not ended are left out: there the store is ahead of the datasets.
 func (s *Service) verifyProjections(ctx context.Context) (wrong []Disagreement, err error) {
 	digests, err := s.cfg.Profile.Digests(ctx)
 	if err != nil {

@@ -76,8 +76,8 @@ type plan struct {
 	note  string // why no run is started
 }
 
-// waitForFiles has a schedule start no run while there is nothing at the audience's path: the run could only fail. Whatever else is
-// wrong with the source fails the run, which says so.
+// waitForFiles has a schedule start no run while there is nothing at the audience's path: the run could only fail.
+// Whatever else is wrong with the source fails the run, which says so.
 func (s *Service) waitForFiles(ctx context.Context, aud *audience.Audience, next *plan) error {
 	src, err := s.cfg.Sources.OpenAudience(ctx, aud)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package work does the durable work that package control records: it makes submitted audiences, executes runs, starts those of
-// schedules, maintains datasets, erases people, and sends messages to webhooks. A job does what can be repeated (dataset, profile
-// store) before it records that it is done. The process may be killed between any two steps.
+// Package work does the durable work that package control records: it makes submitted audiences, executes runs, starts
+// those of schedules, maintains datasets, erases people, and sends messages to webhooks. A job does what can be
+// repeated (dataset, profile store) before it records that it is done. The process may be killed between any two steps.
 package work
 
 import (
@@ -72,7 +72,8 @@ type Config struct {
 	Secrets  connect.Secrets  // of webhooks and erasures
 	Courier  Courier          // to webhooks
 	Clock    func() time.Time // default time.Now
-	// Settled reports whether the clock may be believed; while it may not, nothing is removed for its age. nil is for a clock that always may.
+	// Settled reports whether the clock may be believed; while it may not, nothing is removed for its age. nil is for a
+	// clock that always may.
 	Settled func() bool
 	Log     *slog.Logger // default none
 	// UndoWindow is how long a version of an audience can be brought back; default audience.DefaultUndoWindow.

@@ -16,11 +16,11 @@ import (
 
 // kind says how the jobs of a kind are done.
 type kind struct {
-	// limits say how many jobs of the kind go on at a time, and how many of them one sandbox has at most. A run holds a budget of memory; so
-	// do maintenance and an erasure.
+	// limits say how many jobs of the kind go on at a time, and how many of them one sandbox has at most. A run holds a
+	// budget of memory; so do maintenance and an erasure.
 	limits fair.Limits
-	// whose says whose the job of an id is; meta.ErrNotFound that there is nothing to do any more. nil is for jobs that only Roster itself
-	// makes, which are nobody's.
+	// whose says whose the job of an id is; meta.ErrNotFound that there is nothing to do any more. nil is for jobs that
+	// only Roster itself makes, which are nobody's.
 	whose func(ctx context.Context, id string) (fair.Work, error)
 	// do does the job of an id, as Service.Handle says.
 	do func(ctx context.Context, id string) error
@@ -50,13 +50,14 @@ func (s *Service) allKinds() map[job.Kind]*kind {
 	return all
 }
 
-// sizesAtOnce says how many runs that wait are looked at, to find those that are small; sizeWithin is how long a look may take.
+// sizesAtOnce says how many runs that wait are looked at, to find those that are small; sizeWithin is how long a look
+// may take.
 var sizesAtOnce = fair.Limits{Places: 8, Each: 2}
 
 const sizeWithin = 5 * time.Second
 
-// inTurn does a job when it is its sandbox's turn. One that had a place for small work, and is not small, is done again from where it
-// has come. The lease of a job that failed ends before its place is free.
+// inTurn does a job when it is its sandbox's turn. One that had a place for small work, and is not small, is done again
+// from where it has come. The lease of a job that failed ends before its place is free.
 func (s *Service) inTurn(ctx context.Context, k *kind, j job.Job) (err error) {
 	var w fair.Work
 	if k.whose != nil {
@@ -123,7 +124,8 @@ func (s *Service) ownerOfWebhook(ctx context.Context, id string) (fair.Work, err
 
 func ownerOf(s audience.Scope) fair.Owner { return fair.Owner{Org: s.Org, Sandbox: s.Sandbox} }
 
-// small reports whether a run that waits has little to read. Whatever keeps it from being found out makes it one that is not small.
+// small reports whether a run that waits has little to read. Whatever keeps it from being found out makes it one that
+// is not small.
 func (s *Service) small(ctx context.Context, r audience.Run) bool {
 	ctx, place, err := s.sizes.Enter(ctx, fair.Work{Owner: ownerOf(r.Scope)})
 	if err != nil {

@@ -19,8 +19,8 @@ const (
 	renewEvery = 8 * time.Second
 )
 
-// worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under one lease, and when
-// sweeps and checks are due.
+// worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under one lease,
+// and when sweeps and checks are due.
 type worklist struct {
 	mu     sync.Mutex
 	active map[job.Job]*activity
@@ -206,7 +206,8 @@ func notOurs(err error) bool {
 }
 
 // Recover enqueues the tasks and runs that nobody works on, and the sweeps, the sandboxes to empty, the erasures, the
-// messages to webhooks and the maintenance that are due. It is called at the start, before anything is served, and every few seconds.
+// messages to webhooks and the maintenance that are due. It is called at the start, before anything is served, and
+// every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
 	now := s.now()
 	tasks, runs, err := s.cfg.Store.Unfinished(ctx, now)

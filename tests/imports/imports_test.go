@@ -136,8 +136,8 @@ func TestImports(t *testing.T) {
 	c.stale(t)
 }
 
-// unreachable are what the API, the use cases and the worker do not reach, however many packages are between: the job queue, engines of
-// stores, the SDKs of clouds and the drivers of databases. internal/app hands them in.
+// unreachable are what the API, the use cases and the worker do not reach, however many packages are between: the job
+// queue, engines of stores, the SDKs of clouds and the drivers of databases. internal/app hands them in.
 var unreachable = []string{"github.com/riverqueue/", "github.com/cockroachdb/pebble", "github.com/jackc/", "modernc.org/sqlite", "github.com/pkg/sftp",
 	"github.com/aws/", "github.com/Azure/", "google.golang.org/api", "cloud.google.com/go/storage", "roster/internal/app", "roster/internal/queue",
 	"roster/internal/meta/", "roster/internal/profile/", "roster/internal/blob/bucket", "roster/internal/source/sftp", "roster/internal/secret"}
@@ -162,11 +162,13 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// mostPackages is how many packages of others, the standard library's among them, a build of roster compiles; docs/DEPENDENCIES.md has what
-// each dependency brings. A few are for changes that need no thought. Roster's own packages are small, and as many as it has rooms.
+// mostPackages is how many packages of others, the standard library's among them, a build of roster compiles;
+// docs/DEPENDENCIES.md has what each dependency brings. A few are for changes that need no thought. Roster's own
+// packages are small, and as many as it has rooms.
 const mostPackages = 1070 + 6
 
-// replaced are modules that brought much for little; docs/decisions/20261130-lighter.md has what stands in their places.
+// replaced are modules that brought much for little; docs/decisions/20261130-lighter.md has what stands in their
+// places.
 var replaced = []string{"cloud.google.com/go/storage", "github.com/envoyproxy/", "github.com/spiffe/", "gocloud.dev", "github.com/AzureAD/", "github.com/uptrace/bun", "github.com/go-sql-driver/mysql"}
 
 // TestPackages counts the packages that a build compiles.
