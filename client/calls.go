@@ -23,7 +23,7 @@ const (
 	profileSchema = "_xdm.context.profile"
 )
 
-// SubmitAudience submits an audience. The answer's TaskID tells when it exists.
+// SubmitAudience submits an audience. WaitTask with the answer's TaskID waits until the audience exists.
 func (c *Client) SubmitAudience(ctx context.Context, a NewAudience) (Audience, error) {
 	var out Audience
 	err := c.call(ctx, request{method: http.MethodPost, path: pathExternal + "/submit", body: a}, &out)
@@ -37,7 +37,7 @@ func (c *Client) Task(ctx context.Context, taskID string) (Task, error) {
 	return out, err
 }
 
-// WaitTask reads the state of a submit until it is not PROCESSING. A task that FAILED is no error of the call.
+// WaitTask reads the state of a submit until it is not PROCESSING. A task that ends FAILED is not an error of the call.
 func (c *Client) WaitTask(ctx context.Context, taskID string) (Task, error) {
 	for began := time.Now(); ; {
 		t, err := c.Task(ctx, taskID)
@@ -50,14 +50,14 @@ func (c *Client) WaitTask(ctx context.Context, taskID string) (Task, error) {
 	}
 }
 
-// How often a state is read.
+// The interval of polls grows between these limits.
 const (
 	firstPoll = 20 * time.Millisecond
 	lastPoll  = 500 * time.Millisecond
 )
 
-// untilPoll is how long to wait before a state is read again: a hundredth of the time that was waited, by which an end is
-// noticed too late.
+// untilPoll returns the time until the next poll: a hundredth of the time that the caller has waited so far, so the end
+// is noticed at most that much late.
 func untilPoll(began time.Time) time.Duration {
 	return min(max(time.Since(began)/100, firstPoll), lastPoll)
 }
@@ -76,15 +76,15 @@ func (c *Client) Audiences(ctx context.Context, start string, limit int) (Audien
 	return out, err
 }
 
-// AudienceNamed finds the audience of exactly that name. found is false when there is none; alike are then the names of audiences that
-// differ from it in upper and lower case only.
+// AudienceNamed finds the audience with exactly that name. If there is none, found is false and alike lists the
+// audiences whose names differ only in case.
 func (c *Client) AudienceNamed(ctx context.Context, name string) (a Audience, alike []string, found bool, err error) {
 	if name == "" {
 		return a, nil, false, nil
 	}
 	for start := ""; ; {
 		query := page(start, 0)
-		query.Set("name", name) // finds names that hold it, ignoring case
+		query.Set("name", name) // matches names that contain it, ignoring case
 		var list AudienceList
 		if err := c.call(ctx, request{method: http.MethodGet, path: pathExternal, query: query}, &list); err != nil {
 			return a, nil, false, err
@@ -110,14 +110,14 @@ func (c *Client) UpdateAudience(ctx context.Context, id string, p AudiencePatch)
 	return out, err
 }
 
-// ChangeSource has an audience read its files elsewhere from its next run on.
+// ChangeSource changes the location of an audience's files, from its next run on.
 func (c *Client) ChangeSource(ctx context.Context, id string, s SourceSpec) (Audience, error) {
 	var out Audience
 	err := c.call(ctx, request{method: http.MethodPut, path: audiencePath(id) + "/source", body: SourceChange{s}}, &out)
 	return out, err
 }
 
-// DeleteAudience deletes an audience and all that belongs to it.
+// DeleteAudience deletes an audience and all its data.
 func (c *Client) DeleteAudience(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: audiencePath(id)}, nil)
 }
@@ -136,8 +136,8 @@ func (c *Client) Run(ctx context.Context, audienceID, runID string) (Run, error)
 	return out, err
 }
 
-// WaitRun reads the state of a run until it is not PROCESSING, and tells progress every state it sees, unless
-// progress is nil. A run that FAILED is no error of the call.
+// WaitRun reads the state of a run until it is not PROCESSING, and calls progress with every state that it reads,
+// unless progress is nil. A run that ends FAILED is not an error of the call.
 func (c *Client) WaitRun(ctx context.Context, audienceID, runID string, progress func(Run)) (Run, error) {
 	for began := time.Now(); ; {
 		r, err := c.Run(ctx, audienceID, runID)
@@ -156,7 +156,7 @@ func (c *Client) WaitRun(ctx context.Context, audienceID, runID string, progress
 	}
 }
 
-// ExtendTTL starts a run that gives the members of an audience their whole time again.
+// ExtendTTL starts a run that restarts the TTL of all members of an audience.
 func (c *Client) ExtendTTL(ctx context.Context, audienceID string) (Extension, error) {
 	var out Extension
 	err := c.call(ctx, request{method: http.MethodPost, path: pathExternal + "/extend-ttl/" + url.PathEscape(audienceID)}, &out)
@@ -183,7 +183,7 @@ func (c *Client) Connection(ctx context.Context, id string) (Connection, error) 
 	var out ConnectionList
 	err := c.call(ctx, request{method: http.MethodGet, path: pathConnections + "/" + url.PathEscape(id)}, &out)
 	if err == nil && len(out.Items) != 1 {
-		err = errors.New("the answer holds no connection")
+		err = errors.New("the answer contains no connection")
 	}
 	if err != nil {
 		return Connection{}, err
@@ -228,7 +228,7 @@ func (c *Client) Sandboxes(ctx context.Context) ([]Sandbox, error) {
 	return out.Sandboxes, err
 }
 
-// Lookup reads the profile of one identity. found is false when nothing is known of it.
+// Lookup reads the profile of one identity. found is false when the identity is unknown.
 func (c *Client) Lookup(ctx context.Context, namespace, id string) (p Profile, found bool, err error) {
 	var out Profiles
 	query := url.Values{"schema.name": {profileSchema}, "entityId": {id}, "entityIdNS": {namespace}}
@@ -243,8 +243,7 @@ func (c *Client) Lookup(ctx context.Context, namespace, id string) (p Profile, f
 	return p, false, err
 }
 
-// LookupMany reads the profiles of up to 2,000 identities, by their opaque ids. Identities of which nothing is
-// known have a profile that is not Found.
+// LookupMany reads the profiles of up to 2,000 identities by their opaque ids. For an unknown identity Found is false.
 func (c *Client) LookupMany(ctx context.Context, ids []IdentityRef) (Profiles, error) {
 	var out Profiles
 	body := LookupRequest{Schema: &SchemaRef{Name: profileSchema}, Identities: ids}

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// Client calls a Roster server as one API client in one sandbox. It gets its tokens by itself. Its methods are
-// safe for concurrent use; its fields must not change once it is used.
+// Client calls a Roster server as one API client in one sandbox. It obtains and renews its tokens automatically. Its
+// methods are safe for concurrent use; its fields must not change after the first call.
 type Client struct {
 	BaseURL      string // without a slash at the end
 	TokenURL     string // "" for BaseURL + "/ims/token/v3"
@@ -29,11 +29,13 @@ type Client struct {
 	ClientSecret string
 	// HTTP sends the requests; http.DefaultClient when nil.
 	HTTP *http.Client
-	// Patience is how long a call waits for a server that has answered before and does not now, as one that restarts; then the call
-	// ends in an UnreachableError. POSTs are sent with an Idempotency-Key for that, and deletes are not repeated. With 0 calls that
-	// only read are repeated for some seconds.
+	// Patience is how long a call waits for a server that has answered before and does not answer now, such as a server
+	// that restarts. After that the call returns an UnreachableError. With Patience, POSTs are sent with an
+	// Idempotency-Key, so that they can be repeated; deletes are not repeated. With 0, only calls that read are
+	// repeated, for some seconds.
 	Patience time.Duration
-	// OnOutage is called when a call begins to wait so, with the reason, and with nil when the server answers again. Optional.
+	// OnOutage is called with the reason when a call starts to wait for the server, and with nil when the server
+	// answers again. Optional.
 	OnOutage func(reason error)
 
 	mu      sync.Mutex
@@ -41,8 +43,8 @@ type Client struct {
 	renewAt time.Time
 }
 
-// LoadCredentials returns a client for the server and the API client that a credentials file names, such as
-// the credentials.json of a data directory.
+// LoadCredentials returns a client for the server and the API client in a credentials file, such as the
+// credentials.json of a data directory.
 func LoadCredentials(file string) (*Client, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -69,11 +71,11 @@ func LoadCredentials(file string) (*Client, error) {
 		Sandbox: c.Sandbox, ClientID: c.ClientID, ClientSecret: c.ClientSecret}, nil
 }
 
-// How calls are repeated.
+// Limits of repetitions of calls, and when a token is renewed.
 const (
 	attempts    = 4
 	firstDelay  = 200 * time.Millisecond
-	renewBefore = 10 * time.Minute // of a token's end
+	renewBefore = 10 * time.Minute // before a token expires
 	maxAnswer   = 256 << 20
 )
 
@@ -82,16 +84,16 @@ type request struct {
 	method, path string
 	query        url.Values
 	body         any       // sent as JSON when not nil
-	key          string    // by which the server does a POST once
+	key          string    // Idempotency-Key of a POST
 	stream       io.Reader // sent as it is when not nil
-	length       int64     // of stream in bytes; 0 when it is not known
+	length       int64     // of stream in bytes; 0 when unknown
 	header       http.Header
-	reads        bool // changes nothing although it is no GET
+	reads        bool // a call other than GET that changes nothing
 }
 
-// call makes a call and decodes its answer into out, unless out is nil. A call that only reads is repeated
-// after a transport error or a 429, 502, 503 or 504; any call but an upload is repeated once with a new token
-// after its token was refused, since a refused call did nothing. Patience says what else is repeated.
+// call makes a call and decodes its answer into out, unless out is nil. A call that only reads is repeated after a
+// transport error or a 429, 502, 503 or 504; any call except an upload is repeated once with a new token after its
+// token was refused, because a refused call had no effect. For other repetitions see Patience.
 func (c *Client) call(ctx context.Context, r request, out any) error {
 	var body []byte
 	if r.body != nil {
@@ -131,7 +133,7 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	}
 }
 
-// passing reports whether an error may be gone at the next attempt.
+// passing reports whether an error is temporary.
 func passing(err error) bool {
 	var refused *APIError
 	if !errors.As(err, &refused) {
@@ -164,7 +166,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// once sends a call once.
+// once makes a single attempt of a call.
 func (c *Client) once(ctx context.Context, r request, body []byte, out any) error {
 	token, err := c.bearer(ctx)
 	if err != nil {
@@ -203,7 +205,7 @@ func (c *Client) once(ctx context.Context, r request, body []byte, out any) erro
 		req.Header.Set("Content-Type", "application/json")
 	} else if r.stream != nil {
 		req.Header.Set("Content-Type", "application/octet-stream")
-		req.Header.Set("Expect", "100-continue") // a refusal is read instead of a broken connection
+		req.Header.Set("Expect", "100-continue") // so that the client reads a refusal instead of seeing a broken connection
 	}
 	return c.send(req, out)
 }
@@ -233,18 +235,18 @@ func (c *Client) send(req *http.Request, out any) error {
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf("%s %s: the answer is not what was expected: %w", req.Method, req.URL.Path, err)
+		return fmt.Errorf("%s %s: cannot decode the answer: %w", req.Method, req.URL.Path, err)
 	}
 	return nil
 }
 
-// download is where an answer of any length goes.
+// download receives an answer of any length.
 type download struct {
 	to     io.Writer
 	header http.Header // of the answer
 }
 
-// take copies an answer. An error leaves a part of it in to, so the call is not repeated.
+// take copies an answer to d.to. After an error a part of the answer is already written, so the call is not repeated.
 func (d *download) take(req *http.Request, resp *http.Response) error {
 	d.header = resp.Header
 	if n, err := io.Copy(d.to, resp.Body); err != nil {
@@ -253,7 +255,7 @@ func (d *download) take(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// bearer returns a token that is valid for a while.
+// bearer returns a token that is valid for at least renewBefore.
 func (c *Client) bearer(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 
 const pathErasures = "/roster/erasures"
 
-// Erase begins to take an identity out of all audiences of the sandbox.
+// Erase starts the removal of an identity from all audiences of the sandbox.
 func (c *Client) Erase(ctx context.Context, namespace, identity string) (ErasureStarted, error) {
 	var out ErasureStarted
 	query := url.Values{"schema.name": {"_xdm.context.profile"}, "entityId": {identity}, "entityIdNS": {namespace}}

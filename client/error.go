@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// Codes of the API that callers may want to tell apart.
+// Codes of the API that callers may want to handle.
 const (
 	codeBadToken = "100911-400"
-	// CodeNotFound is the code of a refusal because a thing does not exist.
+	// CodeNotFound says that an object does not exist.
 	CodeNotFound = "100940-404"
-	// CodeDuplicate is the code of a refusal because a name is taken.
+	// CodeDuplicate says that a name is already in use.
 	CodeDuplicate = "100950-409"
 )
 
 // APIError is the server's refusal of a call.
 type APIError struct {
 	Method, Path string
-	Status       int    // of HTTP
-	Code         string // of the API, such as 100940-404; "" when the answer is not the API's
-	Message      string // for people
+	Status       int    // HTTP status
+	Code         string // of the API, such as 100940-404; "" if the answer does not come from the API
+	Message      string // human-readable
 	Problems     []Problem
 	RequestID    string
-	RetryAfter   time.Duration // 0 when the server did not say
+	RetryAfter   time.Duration // 0 if the server sent none
 }
 
 func (e *APIError) Error() string {
@@ -41,8 +41,8 @@ func (e *APIError) Error() string {
 	return text
 }
 
-// newAPIError reads a refusal: a problem of the API, an OAuth error of the token endpoint, or anything else
-// that some proxy may have sent.
+// newAPIError decodes a refusal: a problem document of the API, an OAuth error of the token endpoint, or any other
+// answer, such as that of a proxy.
 func newAPIError(req *http.Request, resp *http.Response, body []byte) *APIError {
 	e := &APIError{Method: req.Method, Path: req.URL.Path, Status: resp.StatusCode, RequestID: resp.Header.Get("x-request-id")}
 	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 {

@@ -26,7 +26,7 @@ func (c *Client) APIClient(ctx context.Context, id string) (APIClient, error) {
 	return out, err
 }
 
-// CreateAPIClient creates an API client. The answer has its secret, which is told only here.
+// CreateAPIClient creates an API client. The answer contains the secret, which no later answer contains.
 func (c *Client) CreateAPIClient(ctx context.Context, n NewAPIClient) (APIClient, error) {
 	var out APIClient
 	err := c.call(ctx, request{method: http.MethodPost, path: pathClients, body: n}, &out)
@@ -40,12 +40,12 @@ func (c *Client) UpdateAPIClient(ctx context.Context, id string, p APIClientPatc
 	return out, err
 }
 
-// DeleteAPIClient deletes an API client. Its tokens end at once.
+// DeleteAPIClient deletes an API client. Its tokens become invalid at once.
 func (c *Client) DeleteAPIClient(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: clientPath(id)}, nil)
 }
 
-// NewSecret gives an API client a new secret, which the answer tells.
+// NewSecret creates a new secret for an API client and returns it in the answer.
 func (c *Client) NewSecret(ctx context.Context, id string, n NewSecret) (APIClient, error) {
 	var out APIClient
 	err := c.call(ctx, request{method: http.MethodPost, path: clientPath(id) + "/secrets", body: n}, &out)
@@ -62,7 +62,7 @@ func (c *Client) AuditLog(ctx context.Context, query url.Values) (AuditLog, erro
 
 func clientPath(id string) string { return pathClients + "/" + url.PathEscape(id) }
 
-// RotateSecrets seals every secret of the server by a new key.
+// RotateSecrets seals every secret of the server with a new key.
 func (c *Client) RotateSecrets(ctx context.Context) (RotatedSecrets, error) {
 	var out RotatedSecrets
 	err := c.call(ctx, request{method: http.MethodPost, path: "/roster/secrets/rotate"}, &out)

@@ -7,7 +7,7 @@ import (
 	"net/url"
 )
 
-// Member is one identity's membership of an audience and where it comes from. Times are epoch seconds.
+// Member is one identity's membership of an audience, with its origin. Times are epoch seconds.
 type Member struct {
 	AudienceID            string         `json:"audienceId"`
 	Identity              MemberIdentity `json:"identity"`
@@ -15,7 +15,7 @@ type Member struct {
 	Since                 int64          `json:"since"`
 	LastQualificationTime int64          `json:"lastQualificationTime"`
 	ValidUntil            int64          `json:"validUntil"`
-	Run                   *MemberRun     `json:"run,omitempty"`  // nil when exited, or not known any more
+	Run                   *MemberRun     `json:"run,omitempty"`  // nil if exited, or no longer known
 	File                  *MemberFile    `json:"file,omitempty"` // likewise
 	Line                  int64          `json:"line,omitempty"` // of File; 0 when exited
 }
@@ -38,7 +38,8 @@ type MemberFile struct {
 	Version string `json:"version"`
 }
 
-// Member reads one identity's membership of an audience. A refusal with CodeNotFound means that it has none.
+// Member reads one identity's membership of an audience. A refusal with CodeNotFound means that the identity is not a
+// member.
 func (c *Client) Member(ctx context.Context, audienceID, namespace, identity string) (Member, error) {
 	var out Member
 	path := membersPath(audienceID) + "/" + url.PathEscape(namespace) + "/" + url.PathEscape(identity)
@@ -46,9 +47,9 @@ func (c *Client) Member(ctx context.Context, audienceID, namespace, identity str
 	return out, err
 }
 
-// Members reads a list of an audience's members to its end into w, and returns the cursor of the next page: ""
-// when the list has no limit or ends. query is as in the API's documents (format, fields, asOf, limit, cursor).
-// A list that breaks off is an error, after w has a part of it.
+// Members writes a list of an audience's members to w, and returns the cursor of the next page: "" if the list has no
+// limit or is complete. query is as in the API's documents (format, fields, asOf, limit, cursor). If the list is
+// interrupted, Members returns an error after it has written a part of the list.
 func (c *Client) Members(ctx context.Context, audienceID string, query url.Values, w io.Writer) (next string, err error) {
 	out := download{to: w}
 	if err := c.call(ctx, request{method: http.MethodGet, path: membersPath(audienceID), query: query}, &out); err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// UnreachableError says that a server did not answer for as long as a client waits for it (Client.Patience).
+// UnreachableError says that a server did not answer within Client.Patience.
 type UnreachableError struct {
 	BaseURL string
 	Waited  time.Duration
@@ -22,16 +22,16 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// outage is the wait of a call for a server that does not answer.
+// outage tracks the time that a call waits for a server that does not answer.
 type outage struct {
 	c     *Client
-	began time.Time // zero when the server answers
+	began time.Time // zero while the server answers
 	tries int
 	told  bool
 }
 
-// again reports whether the call is to be repeated after an error, for which it waits a while. The error that it returns ends the
-// call: the wait is over.
+// again waits and reports whether to repeat the call after an error. A returned error ends the call, because the
+// patience is used up.
 func (o *outage) again(ctx context.Context, r request, err error) (bool, error) {
 	var refused *APIError
 	var transport *url.Error
@@ -49,7 +49,7 @@ func (o *outage) again(ctx context.Context, r request, err error) (bool, error) 
 	if waited := time.Since(o.began); waited >= o.c.Patience {
 		return false, &UnreachableError{BaseURL: o.c.BaseURL, Waited: waited, Err: reason(err)}
 	}
-	if o.tries++; o.tries > 1 && !o.told && o.c.OnOutage != nil { // one failure may be a connection that was closed
+	if o.tries++; o.tries > 1 && !o.told && o.c.OnOutage != nil { // a single failure may be a closed connection
 		o.told = true
 		o.c.OnOutage(reason(err))
 	}
@@ -60,10 +60,10 @@ func (o *outage) again(ctx context.Context, r request, err error) (bool, error) 
 	return true, nil
 }
 
-// slowestAsk is the longest time between two attempts to reach a server that does not answer.
+// slowestAsk is the longest interval between two attempts to reach a server.
 const slowestAsk = 2 * time.Second
 
-// end tells that the server answers again.
+// end reports that the server answers again.
 func (o *outage) end() {
 	if o.told && o.c.OnOutage != nil {
 		o.c.OnOutage(nil)
@@ -71,7 +71,7 @@ func (o *outage) end() {
 	o.began, o.tries, o.told = time.Time{}, 0, false
 }
 
-// reason is an error of the transport without its request.
+// reason returns an error of the transport without the request's URL and method.
 func reason(err error) error {
 	if transport := (*url.Error)(nil); errors.As(err, &transport) {
 		return transport.Err

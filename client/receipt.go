@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Receipt says what a run did, for whoever has to prove it or to check it: what it read, what became of every row,
-// and the dataset that it left. Times are epoch seconds.
+// Receipt proves what a run did: the files that it read, the outcome of every row, and the resulting dataset. Times are
+// epoch seconds.
 type Receipt struct {
 	Version               int            `json:"version"` // ReceiptVersion
 	Issuer                string         `json:"issuer"`
@@ -20,9 +20,9 @@ type Receipt struct {
 	AudienceID            string         `json:"audienceId"`
 	AudienceName          string         `json:"audienceName"`
 	RunID                 string         `json:"runId"`
-	Seq                   int64          `json:"seq"`            // number of the run in the audience
-	Kind                  string         `json:"kind,omitempty"` // as of a Run
-	Of                    string         `json:"of,omitempty"`   // as of a Run
+	Seq                   int64          `json:"seq"`            // sequence number of the run in the audience
+	Kind                  string         `json:"kind,omitempty"` // as in Run
+	Of                    string         `json:"of,omitempty"`   // as in Run
 	DifferentialIngestion bool           `json:"differentialIngestion"`
 	DataFilterStartTime   int64          `json:"dataFilterStartTime"`
 	DataFilterEndTime     int64          `json:"dataFilterEndTime"`
@@ -34,12 +34,12 @@ type Receipt struct {
 	Members               Members        `json:"members"`
 	Files                 []RunFile      `json:"files"`
 	Dataset               ReceiptDataset `json:"dataset"`
-	ReplacedFiles         []string       `json:"replacedFiles,omitempty"`     // as of a Run
-	UnreadableMembers     int64          `json:"unreadableMembers,omitempty"` // as of a Run
+	ReplacedFiles         []string       `json:"replacedFiles,omitempty"`     // as in Run
+	UnreadableMembers     int64          `json:"unreadableMembers,omitempty"` // as in Run
 	ContentSum            ContentSum     `json:"contentSum"`
 }
 
-// ReceiptVersion is the version of the receipts that this package knows.
+// ReceiptVersion is the version of receipts that this package supports.
 const ReceiptVersion = 1
 
 // ReceiptDataset is the state of a dataset.
@@ -48,13 +48,13 @@ type ReceiptDataset struct {
 	SnapshotID string `json:"snapshotId"`
 }
 
-// ContentSum is a sum over all rows of a dataset, which whoever reads it can compute again.
+// ContentSum is a sum over all rows of a dataset, which any reader of the dataset can recompute.
 type ContentSum struct {
 	Algorithm string `json:"algorithm"` // ContentSumAlgorithm
 	Value     string `json:"value"`     // decimal
 }
 
-// ContentSumAlgorithm is the sum of the column _roster_row, taken as unsigned numbers of 64 bits, modulo 2^64.
+// ContentSumAlgorithm is the sum of the column _roster_row as unsigned 64-bit numbers, modulo 2^64.
 const ContentSumAlgorithm = "sum64(_roster_row)"
 
 // SignedReceipt is a receipt with the server's signature, a JSON Web Signature in compact form whose payload is the
@@ -64,15 +64,14 @@ type SignedReceipt struct {
 	Signature string          `json:"signature"`
 }
 
-// Receipt reads the receipt of a run that ended SUCCESS and was no dry run.
+// Receipt reads the receipt of a run that ended SUCCESS and was not a dry run.
 func (c *Client) Receipt(ctx context.Context, audienceID, runID string) (SignedReceipt, error) {
 	var out SignedReceipt
 	err := c.call(ctx, request{method: http.MethodGet, path: audiencePath(audienceID) + "/runs/" + url.PathEscape(runID) + "/receipt"}, &out)
 	return out, err
 }
 
-// Keys reads the public keys that a server's signatures are verified with, a JSON Web Key Set. It needs no
-// credentials.
+// Keys reads the public keys for verifying the server's signatures, a JSON Web Key Set. Keys needs no credentials.
 func Keys(ctx context.Context, server string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(server, "/")+"/.well-known/jwks.json", nil)
 	if err != nil {
@@ -89,7 +88,7 @@ func Keys(ctx context.Context, server string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 }
 
-// Faults returns what does not add up in the receipt's ledger, a sentence each; nothing of a receipt that is right.
+// Faults returns a sentence for each inconsistency in the receipt's ledger, and nothing for a consistent receipt.
 func (r *Receipt) Faults() []string {
 	var faults []string
 	var sum Rows
@@ -111,7 +110,7 @@ func (r *Receipt) Faults() []string {
 	return faults
 }
 
-// parts are the counts that make up Read.
+// parts returns the counts whose sum is Read.
 func (r *Rows) parts() []*int64 {
 	return []*int64{&r.Rejected, &r.Duplicates, &r.Added, &r.Updated, &r.Unchanged, &r.Deleted, &r.DeletedNotMember}
 }

@@ -7,16 +7,16 @@ import (
 	"net/url"
 )
 
-// Forms in which all rejects of a run are listed.
+// Formats of the list of all rejects of a run.
 const (
 	RejectsCSV         = "csv"
-	RejectsSpreadsheet = "spreadsheet" // CSV in which formulas are escaped
+	RejectsSpreadsheet = "spreadsheet" // CSV with escaped formulas
 	RejectsNDJSON      = "ndjson"
 )
 
-// Rejects reads all rejects of a run into w, in the form RejectsCSV or RejectsSpreadsheet, which begin with a header, or
-// RejectsNDJSON, a RejectedRow a line. A refusal with CodeNotFound means that they are kept no longer. A list that breaks off is an
-// error, after w has a part of it.
+// Rejects writes all rejects of a run to w: as RejectsCSV or RejectsSpreadsheet, which begin with a header, or as
+// RejectsNDJSON, one RejectedRow per line. A refusal with CodeNotFound means that the rejects are no longer kept. If
+// the list is interrupted, Rejects returns an error after it has written a part of the list.
 func (c *Client) Rejects(ctx context.Context, audienceID, runID, form string, w io.Writer) error {
 	path := audiencePath(audienceID) + "/runs/" + url.PathEscape(runID) + "/rejects"
 	query := url.Values{"format": {form}}

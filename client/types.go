@@ -1,8 +1,7 @@
 package client
 
-// The types of this file are the bodies of the API, property for property in the order of its documents.
-// Times are epoch seconds unless a comment says otherwise. A pointer is a property whose absence means
-// something else than its zero value.
+// The types in this file are the bodies of the API. The properties have the order of the API's documents. Times are
+// epoch seconds unless a comment says otherwise. A pointer marks a property whose absence differs from its zero value.
 
 // Field is one column of an audience.
 type Field struct {
@@ -12,12 +11,12 @@ type Field struct {
 	Labels        []string `json:"labels,omitempty"`
 	Role          string   `json:"role,omitempty"` // "", delete or consent
 	ConsentValues []string `json:"consentValues,omitempty"`
-	// Proposed says that nobody has declared the type: it was found out from a sample. A row with a value that the type would
+	// Proposed says that the type was inferred from a sample and not declared. A row with a value that the type would
 	// change, such as by dropping a leading zero, is a reject.
 	Proposed bool `json:"proposed,omitempty"`
 }
 
-// SourceParams say where an audience's files lie.
+// SourceParams is the location of an audience's files.
 type SourceParams struct {
 	Path             string  `json:"path,omitempty"`
 	Type             string  `json:"type,omitempty"`       // file or folder
@@ -25,15 +24,15 @@ type SourceParams struct {
 	CloudType        string  `json:"cloudType,omitempty"`  // S3, DLZ, GCS, Azure or SFTP
 	BaseConnectionID string  `json:"baseConnectionId,omitempty"`
 	Format           *Format `json:"format,omitempty"`
-	// Encryption names the keys of files that are encrypted by PGP, as all must be then.
+	// Encryption names the keys of PGP-encrypted files. With it, every file must be encrypted.
 	Encryption *Encryption `json:"encryption,omitempty"`
 }
 
-// Encryption names the key that opens encrypted files, and the one that must have signed them.
+// Encryption names the key that decrypts the files, and the key that must have signed them.
 type Encryption struct {
 	PublicKeyID           string `json:"publicKeyId,omitempty"`
 	SignVerificationKeyID string `json:"signVerificationKeyId,omitempty"`
-	SignVerificationID    string `json:"signVerificationId,omitempty"` // the same, in another spelling of AEP's
+	SignVerificationID    string `json:"signVerificationId,omitempty"` // the same, in AEP's other spelling
 }
 
 // SourceSpec is SourceParams, either flat or inside params. An answer has the form that the client gave.
@@ -50,12 +49,12 @@ func (s SourceSpec) Where() SourceParams {
 	return s.SourceParams
 }
 
-// SourceChange has an audience read its files elsewhere.
+// SourceChange changes the location of an audience's files.
 type SourceChange struct {
 	SourceSpec SourceSpec `json:"sourceSpec"`
 }
 
-// NewAudience is what is submitted to create an audience.
+// NewAudience is the request to create an audience.
 type NewAudience struct {
 	Name              string     `json:"name"`
 	CustomAudienceID  string     `json:"customAudienceId,omitempty"`
@@ -77,9 +76,9 @@ type NewAudience struct {
 	ExpressActivation *bool      `json:"expressActivation,omitempty"`
 }
 
-// Audience is an audience, or in the answer of a submit the one to come.
+// Audience is an audience, or in the answer to a submit the audience that will be created.
 type Audience struct {
-	TaskID           string     `json:"taskId,omitempty"` // in the answer of a submit only
+	TaskID           string     `json:"taskId,omitempty"` // only in the answer to a submit
 	AudienceID       string     `json:"audienceId,omitempty"`
 	Name             string     `json:"name"`
 	AudienceName     string     `json:"audienceName,omitempty"`
@@ -93,26 +92,26 @@ type Audience struct {
 	OriginName       string     `json:"originName"`
 	Namespace        string     `json:"namespace"`
 	Tags             []string   `json:"tags,omitempty"`
-	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // there when it is false
-	Payload          *bool      `json:"payload,omitempty"`          // there when it is false
-	// ExpressActivation says that rows of one person with different supplemental identities are separate members. In the answers
-	// of a submit and a change it is there when it is true.
+	ProfileIngestion *bool      `json:"profileIngestion,omitempty"` // absent when true
+	Payload          *bool      `json:"payload,omitempty"`          // absent when true
+	// ExpressActivation says that rows of one person with different supplemental identities are separate members.
+	// Answers to a submit and a change contain it only if it is true.
 	ExpressActivation *bool     `json:"expressActivation,omitempty"`
-	Guards            *Guards   `json:"guards,omitempty"` // there when they are not the defaults
+	Guards            *Guards   `json:"guards,omitempty"` // absent for the defaults
 	Schedule          *Schedule `json:"schedule,omitempty"`
-	NextRunAt         int64     `json:"nextRunAt,omitempty"` // when Schedule is looked at next, epoch seconds
-	// ScheduleNote is why the schedule started no run when it was due last.
+	NextRunAt         int64     `json:"nextRunAt,omitempty"` // when Schedule is due next, epoch seconds
+	// ScheduleNote is the reason why the schedule did not start a run when it was last due.
 	ScheduleNote     string `json:"scheduleNote,omitempty"`
 	KeepRejectedRows bool   `json:"keepRejectedRows,omitempty"`
 	CreatedBy        string `json:"createdBy"`
 	CreatedAt        int64  `json:"createdAt"`
 	UpdatedBy        string `json:"updatedBy"`
 	UpdatedAt        int64  `json:"updatedAt"`
-	// AudienceMeta is there in the list and when one audience is read.
+	// AudienceMeta is present in lists and when a single audience is read.
 	AudienceMeta *AudienceMeta `json:"audienceMeta,omitempty"`
 }
 
-// AudienceMeta is what the runs of an audience made of it.
+// AudienceMeta describes the result of an audience's runs.
 type AudienceMeta struct {
 	Members   int64  `json:"members"`
 	LastRunID string `json:"lastRunId,omitempty"` // the last run that ended SUCCESS
@@ -125,7 +124,7 @@ type AudienceList struct {
 	Page      Page       `json:"_page"`
 }
 
-// Page says which part of a list an answer holds.
+// Page describes the part of a list that an answer contains.
 type Page struct {
 	Limit      int    `json:"limit"`
 	Count      int    `json:"count"`
@@ -133,20 +132,20 @@ type Page struct {
 	Next       string `json:"next,omitempty"` // the start of the next page; absent on the last one
 }
 
-// AudiencePatch changes an audience. What is nil stays as it is.
+// AudiencePatch changes an audience. Nil properties do not change.
 type AudiencePatch struct {
 	Description *string      `json:"description,omitempty"`
 	Labels      *[]string    `json:"labels,omitempty"`
 	Fields      []FieldPatch `json:"fields,omitempty"`
 	TTLInDays   *int         `json:"ttlInDays,omitempty"`
 
-	// SourceSpec may have nothing but Encryption, which is replaced: by the next key of a rotation.
+	// SourceSpec may contain only Encryption, which it replaces, for a key rotation.
 	SourceSpec       *SourceSpec `json:"sourceSpec,omitempty"`
 	Guards           *Guards     `json:"guards,omitempty"`
-	Schedule         *Schedule   `json:"schedule,omitempty"` // an empty one takes it away
+	Schedule         *Schedule   `json:"schedule,omitempty"` // an empty schedule removes it
 	KeepRejectedRows *bool       `json:"keepRejectedRows,omitempty"`
 	Payload          *bool       `json:"payload,omitempty"`
-	// ExpressActivation cannot change: it may stand there as it is.
+	// ExpressActivation cannot change. Only the current value is accepted.
 	ExpressActivation *bool `json:"expressActivation,omitempty"`
 }
 
@@ -155,20 +154,21 @@ type Schedule struct {
 	Cron                  string `json:"cron,omitempty"`                  // minute, hour, day of month, month, day of week
 	TimeZone              string `json:"timeZone,omitempty"`              // of Cron, an IANA name; UTC
 	OnNewFiles            bool   `json:"onNewFiles,omitempty"`            // instead of Cron
-	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"` // of the runs; true
+	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"` // of the runs; default true
 	Paused                bool   `json:"paused,omitempty"`
 }
 
-// Guards stop a run before it changes anything. What is absent is the default.
+// Guards stop a run before it changes anything. Absent limits have their defaults.
 type Guards struct {
 	MaxRejectedPercent  *float64 `json:"maxRejectedPercent,omitempty"` // 10
 	MaxRemovedPercent   *float64 `json:"maxRemovedPercent,omitempty"`  // 50
-	MaxGrowthPercent    *float64 `json:"maxGrowthPercent,omitempty"`   // any
+	MaxGrowthPercent    *float64 `json:"maxGrowthPercent,omitempty"`   // default no limit
 	AllowMissingColumns bool     `json:"allowMissingColumns,omitempty"`
 	AllowAnyIdentity    bool     `json:"allowAnyIdentity,omitempty"`
 }
 
-// FieldPatch replaces the labels of a field. What else a field has may stand in it as it is; nothing but the labels can change.
+// FieldPatch replaces the labels of a field. Only the labels can change; other properties are accepted with their
+// current values.
 type FieldPatch struct {
 	Name          string    `json:"name"`
 	Labels        *[]string `json:"labels,omitempty"`
@@ -192,7 +192,7 @@ type Task struct {
 	AudienceID string   `json:"audienceId,omitempty"` // when it ended SUCCESS
 	Status     string   `json:"status"`
 	Error      *Failure `json:"error,omitempty"`
-	// Warnings are what is to be known of an audience that was created nevertheless.
+	// Warnings are problems that did not prevent the creation of the audience.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
@@ -202,13 +202,13 @@ type Warning struct {
 	Detail string `json:"detail"`
 }
 
-// NewOperation is the later generation's answer to a submit.
+// NewOperation is the answer to a submit in the later generation of the API.
 type NewOperation struct {
 	OperationID      string   `json:"operationId"`
 	OperationDetails Audience `json:"operationDetails"`
 }
 
-// Operation is the later generation's Task.
+// Operation is a Task in the form of the later generation of the API.
 type Operation struct {
 	OperationID      string   `json:"operationId"`
 	Status           string   `json:"status"`
@@ -232,7 +232,7 @@ type Failure struct {
 	Problems []Problem `json:"problems,omitempty"`
 }
 
-// Problem is one thing that is wrong. Path names the property, such as "fields[1].type", or is "".
+// Problem is a single problem of a request. Path names the property, such as "fields[1].type", or is "".
 type Problem struct {
 	Path    string `json:"path,omitempty"`
 	Message string `json:"message"`

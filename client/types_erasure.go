@@ -2,33 +2,33 @@ package client
 
 import "encoding/json"
 
-// ErasureStarted answers the request to erase an identity.
+// ErasureStarted is the answer to the request to erase an identity.
 type ErasureStarted struct {
 	JobID  string `json:"jobId"` // of the erasure
 	Status string `json:"status"`
 }
 
-// Erasure takes an identity out of all audiences of a sandbox.
+// Erasure is the removal of an identity from all audiences of a sandbox.
 type Erasure struct {
 	ID        string           `json:"id"`
 	Namespace string           `json:"namespace"`
-	XID       string           `json:"xid"` // the identity's opaque id, as look-ups answer it
+	XID       string           `json:"xid"` // the identity's opaque id, as in look-ups
 	Status    string           `json:"status"`
-	Audiences []ErasedAudience `json:"audiences"` // that had something of the identity
+	Audiences []ErasedAudience `json:"audiences"` // those with data of the identity
 	Error     *Failure         `json:"error,omitempty"`
 	CreatedBy string           `json:"createdBy"`
 	CreatedAt int64            `json:"createdAt"`
 	EndedAt   int64            `json:"endedAt,omitempty"`
 }
 
-// ErasedAudience is what an erasure did to an audience.
+// ErasedAudience describes the effect of an erasure on an audience.
 type ErasedAudience struct {
 	AudienceID string `json:"audienceId"`
-	RunID      string `json:"runId,omitempty"` // that took the member out; absent when there was none
-	Members    int64  `json:"members"`         // that were taken out
-	Versions   int    `json:"versions"`        // that cannot be brought back any more
-	Files      int    `json:"files"`           // of the dataset that were removed
-	Rejects    int    `json:"rejects"`         // files of rejects that were removed
+	RunID      string `json:"runId,omitempty"` // of the erase run; absent if no member was removed
+	Members    int64  `json:"members"`         // removed members
+	Versions   int    `json:"versions"`        // removed versions, which can no longer be restored
+	Files      int    `json:"files"`           // removed files of the dataset
+	Rejects    int    `json:"rejects"`         // removed files of rejects
 }
 
 // ErasureList is a page of erasures.
@@ -37,8 +37,8 @@ type ErasureList struct {
 	Page     CursorPage `json:"_page"`
 }
 
-// ErasureCertificate says that an identity was erased, for whoever has to prove it. It names the identity by its opaque
-// id, which who knows the identity can look up again.
+// ErasureCertificate proves that an identity was erased. It names the identity by its opaque id, which can be computed
+// from the identity.
 type ErasureCertificate struct {
 	Version      int              `json:"version"` // CertificateVersion
 	Issuer       string           `json:"issuer"`
@@ -47,14 +47,14 @@ type ErasureCertificate struct {
 	ErasureID    string           `json:"erasureId"`
 	Namespace    string           `json:"namespace"`
 	XID          string           `json:"xid"`
-	Covers       []string         `json:"covers"` // what the identity was erased from
+	Covers       []string         `json:"covers"` // the stores that the identity was erased from
 	Audiences    []ErasedAudience `json:"audiences"`
 	CreatedAt    int64            `json:"createdAt"`
 	CreatedBy    string           `json:"createdBy"`
 	EndedAt      int64            `json:"endedAt"`
 }
 
-// CertificateVersion is the version of the certificates that this package knows.
+// CertificateVersion is the version of certificates that this package supports.
 const CertificateVersion = 1
 
 // SignedCertificate is a certificate with the server's signature, a JSON Web Signature in compact form whose payload is

@@ -1,6 +1,6 @@
 package client
 
-// ExploredEntry is what a folder of a store holds.
+// ExploredEntry is a file or folder in a folder of a store.
 type ExploredEntry struct {
 	Type           string `json:"type"` // file or folder
 	Name           string `json:"name"`
@@ -9,23 +9,23 @@ type ExploredEntry struct {
 	CanFetchSchema bool   `json:"canFetchSchema"`
 }
 
-// ExploredFile is how a file of a store looks.
+// ExploredFile describes a file of a store.
 type ExploredFile struct {
 	Format     string              `json:"format"` // flat
 	Schema     ExploredSchema      `json:"schema"`
-	Data       []map[string]any    `json:"data"` // the first rows when they were asked for, without what is null
+	Data       []map[string]any    `json:"data"` // the first rows if requested, without null values
 	Properties *ExploredProperties `json:"properties,omitempty"`
 }
 
-// ExploredSchema has the columns of a file.
+// ExploredSchema contains the columns of a file.
 type ExploredSchema struct {
 	Columns []ExploredColumn `json:"columns"`
 }
 
-// ExploredColumn is a column of a file, with the type that its values suggest.
+// ExploredColumn is a column of a file, with the inferred type.
 type ExploredColumn struct {
 	Name string  `json:"name"`
-	Type string  `json:"type"` // of an audience's field
+	Type string  `json:"type"` // as in Field
 	XDM  XDMType `json:"xdm"`
 }
 
@@ -34,7 +34,7 @@ type XDMType struct {
 	Type string `json:"type"`
 }
 
-// ExploredProperties is how a file is written.
+// ExploredProperties is the format of a file.
 type ExploredProperties struct {
 	FileType        string `json:"fileType"`                  // delimited, json or parquet
 	CompressionType string `json:"compressionType,omitempty"` // gzip, zstd, bzip2 or zipDeflate
@@ -47,7 +47,7 @@ type LandingZone struct {
 	ContainerTTL  string `json:"containerTTL"` // days
 }
 
-// LandingCredentials say how files get into the landing zone: by PUT below UploadURL, with the headers of any call.
+// LandingCredentials describe uploads to the landing zone: PUT requests below UploadURL, with the usual headers.
 type LandingCredentials struct {
 	ContainerName string      `json:"containerName"`
 	DLZProvider   string      `json:"dlzProvider"`

@@ -1,6 +1,6 @@
 package client
 
-// Flow is the flow of an audience: each stage of each of its runs is a run of it.
+// Flow is the flow of an audience. Each stage of each run of the audience is a run of the flow.
 type Flow struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
@@ -24,18 +24,18 @@ type Flow struct {
 	ImsOrgID            string        `json:"imsOrgId"`
 }
 
-// FlowInherited says from where to where a flow leads.
+// FlowInherited names the source and the targets of a flow.
 type FlowInherited struct {
 	Properties        FlowProperties `json:"properties"`
 	SourceConnections []FlowSource   `json:"sourceConnections"`
-	// TargetConnections has the data lake, and the profile store unless the audience leaves it out.
+	// TargetConnections contains the data lake, and the profile store unless the audience does not use it.
 	TargetConnections []FlowTarget `json:"targetConnections"`
 }
 
-// FlowProperties says of what kind a flow is.
+// FlowProperties is the kind of a flow.
 type FlowProperties struct {
 	IsSourceFlow      bool `json:"isSourceFlow"`      // always true
-	IsDestinationFlow bool `json:"isDestinationFlow"` // never
+	IsDestinationFlow bool `json:"isDestinationFlow"` // always false
 }
 
 // FlowSource names a connection that a flow reads from.
@@ -43,7 +43,7 @@ type FlowSource struct {
 	ID string `json:"id"`
 }
 
-// FlowTarget names what a flow writes to.
+// FlowTarget names a target of a flow.
 type FlowTarget struct {
 	ConnectionSpec ConnectionSpec `json:"connectionSpec"`
 }
@@ -77,7 +77,7 @@ type FlowRun struct {
 	Metrics     FlowMetrics `json:"metrics"`
 }
 
-// FlowMetrics says how a run of a flow went.
+// FlowMetrics contains the metrics of a run of a flow.
 type FlowMetrics struct {
 	DurationSummary FlowDuration `json:"durationSummary"`
 	SizeSummary     FlowSize     `json:"sizeSummary"`
@@ -86,7 +86,7 @@ type FlowMetrics struct {
 	StatusSummary   FlowStatus   `json:"statusSummary"`
 }
 
-// FlowDuration is from when to when; 0 for what is still to come.
+// FlowDuration contains start and end; 0 for a time in the future.
 type FlowDuration struct {
 	StartedAtUTC   int64 `json:"startedAtUTC"`
 	CompletedAtUTC int64 `json:"completedAtUTC"`

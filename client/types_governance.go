@@ -4,14 +4,14 @@ package client
 type APIClient struct {
 	ClientID  string            `json:"clientId"`
 	Name      string            `json:"name"`
-	Roles     map[string]string `json:"roles"`  // viewer, editor or admin by sandbox; "*" for every one that is not named
-	Labels    []string          `json:"labels"` // that it holds; "*" for all of them
+	Roles     map[string]string `json:"roles"`  // viewer, editor or admin by sandbox; "*" applies to all other sandboxes
+	Labels    []string          `json:"labels"` // held by the client; "*" for all labels
 	CreatedBy string            `json:"createdBy,omitempty"`
 	CreatedAt int64             `json:"createdAt"`
 	UpdatedAt int64             `json:"updatedAt"`
-	// OldSecretsValidUntil are the ends of the secrets that were replaced and are valid still.
+	// OldSecretsValidUntil are the expiry times of replaced secrets that are still valid.
 	OldSecretsValidUntil []int64 `json:"oldSecretsValidUntil,omitempty"`
-	// ClientSecret is told only once, when it is made.
+	// ClientSecret is present only in the answer to its creation.
 	ClientSecret string `json:"clientSecret,omitempty"`
 }
 
@@ -21,7 +21,7 @@ type APIClientList struct {
 	Page    CursorPage  `json:"_page"`
 }
 
-// CursorPage describes a page of a list that is read from place to place. The last page has no Next.
+// CursorPage describes a page of a list with cursors. The last page has no Next.
 type CursorPage struct {
 	Limit int    `json:"limit"`
 	Count int    `json:"count"`
@@ -35,32 +35,32 @@ type NewAPIClient struct {
 	Labels []string          `json:"labels,omitempty"`
 }
 
-// APIClientPatch changes an API client. What is nil stays as it is; what is there is replaced whole.
+// APIClientPatch changes an API client. Nil properties do not change; others are replaced as a whole.
 type APIClientPatch struct {
 	Name   *string            `json:"name,omitempty"`
 	Roles  *map[string]string `json:"roles,omitempty"`
 	Labels *[]string          `json:"labels,omitempty"`
 }
 
-// NewSecret asks for a new secret of an API client.
+// NewSecret requests a new secret for an API client.
 type NewSecret struct {
-	// OldSecretsValidUntil is the end of the secrets that the client has, in epoch seconds; nil for 24 hours from now. A
-	// time that has passed ends them at once.
+	// OldSecretsValidUntil is the expiry time of the existing secrets, in epoch seconds; nil for 24 hours from now.
+	// With a time in the past they expire at once.
 	OldSecretsValidUntil *int64 `json:"oldSecretsValidUntil,omitempty" epoch:""`
 }
 
-// AuditEntry says that somebody changed something, or was refused to.
+// AuditEntry records a change, or the refusal of a change.
 type AuditEntry struct {
 	ID        string `json:"id"`
 	At        int64  `json:"at"`
 	ClientID  string `json:"clientId"`
 	RequestID string `json:"requestId,omitempty"`
-	Sandbox   string `json:"sandbox,omitempty"` // absent of what concerns the whole organization
+	Sandbox   string `json:"sandbox,omitempty"` // absent for changes of the whole organization
 	Action    string `json:"action"`
 	Object    string `json:"object"`
 	Outcome   string `json:"outcome"`             // done or refused
 	ErrorCode string `json:"errorCode,omitempty"` // why it was refused
-	// MissingLabels are those that the client would have needed.
+	// MissingLabels are the labels that the client would have needed.
 	MissingLabels []string `json:"missingLabels,omitempty"`
 	// Before and After are the properties that changed.
 	Before map[string]any `json:"before,omitempty"`

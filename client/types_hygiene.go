@@ -1,13 +1,13 @@
 package client
 
-// NewWorkOrder asks for identities to be taken out, in AEP's words.
+// NewWorkOrder requests the removal of identities, in AEP's format.
 type NewWorkOrder struct {
 	DisplayName          string                `json:"displayName,omitempty"`
 	Description          string                `json:"description,omitempty"`
 	Action               string                `json:"action"`    // delete_identity
 	DatasetID            string                `json:"datasetId"` // ALL
 	NamespacesIdentities []NamespaceIdentities `json:"namespacesIdentities,omitempty"`
-	Identities           []OrderedIdentity     `json:"identities,omitempty"` // the same, as earlier clients write it
+	Identities           []OrderedIdentity     `json:"identities,omitempty"` // the same, in the format of earlier clients
 }
 
 // NamespaceCode names an identity namespace.
@@ -43,7 +43,7 @@ type WorkOrder struct {
 	DatasetName    string   `json:"datasetName"`
 	DisplayName    string   `json:"displayName"`
 	Description    string   `json:"description"`
-	// Erasures are the ids of the erasures that do it.
+	// Erasures are the ids of the erasures of this work order.
 	Erasures []string `json:"erasures"`
 }
 

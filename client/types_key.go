@@ -2,22 +2,22 @@ package client
 
 // KeyParams are the parameters of a new key pair.
 type KeyParams struct {
-	// PassPhrase is accepted and not kept: the private key never leaves the server, which seals it.
+	// PassPhrase is accepted but not stored: the server seals the private key, which never leaves the server.
 	PassPhrase string `json:"passPhrase,omitempty"`
 }
 
-// NewKey asks for a key pair.
+// NewKey requests a key pair.
 type NewKey struct {
 	Name                string     `json:"name,omitempty"`
-	EncryptionAlgorithm string     `json:"encryptionAlgorithm"` // PGP or GPG, which are one
+	EncryptionAlgorithm string     `json:"encryptionAlgorithm"` // PGP or GPG, which mean the same
 	Params              *KeyParams `json:"params,omitempty"`
 }
 
-// CustomerKey is a public key by which signatures are verified.
+// CustomerKey is a public key for verifying signatures.
 type CustomerKey struct {
 	Name                string `json:"name,omitempty"`
 	EncryptionAlgorithm string `json:"encryptionAlgorithm"`
-	PublicKey           string `json:"publicKey"` // armoured, or in base64
+	PublicKey           string `json:"publicKey"` // armoured, or base64
 }
 
 // EncryptionKey is a PGP key.

@@ -8,7 +8,7 @@ type NewConnection struct {
 	ConnectionSpec ConnectionSpec  `json:"connectionSpec"`
 }
 
-// ConnectionAuth says how a connection reaches its files. Answers leave secrets out.
+// ConnectionAuth contains the address and the credentials of a connection. Answers omit secrets.
 type ConnectionAuth struct {
 	SpecName string           `json:"specName"`
 	Params   ConnectionParams `json:"params,omitzero"`
@@ -17,7 +17,7 @@ type ConnectionAuth struct {
 // ConnectionParams are the parameters of a connection, each a text, a number or a boolean.
 type ConnectionParams map[string]any
 
-// Text is a parameter that is a text; "" when it is none.
+// Text returns a text parameter, and "" if the parameter is absent or not a text.
 func (p ConnectionParams) Text(name string) string {
 	text, _ := p[name].(string)
 	return text
@@ -53,7 +53,7 @@ type Connection struct {
 	Version        int            `json:"version"`
 }
 
-// ConnectionTest is the answer to the test of a connection that leads to a store that can be read.
+// ConnectionTest is the answer to a successful test of a connection.
 type ConnectionTest struct {
 	ID     string `json:"id"`
 	Status string `json:"status"` // success
@@ -99,7 +99,7 @@ type Sandbox struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Title     string `json:"title"`
-	State     string `json:"state"` // active; resetting or deleting, when it cannot be used
+	State     string `json:"state"` // active, or resetting or deleting while it cannot be used
 	Type      string `json:"type"`
 	Region    string `json:"region"`
 	IsDefault bool   `json:"isDefault"`
@@ -119,24 +119,24 @@ type NewSandbox struct {
 	Type  string `json:"type,omitempty"` // production or development, which is the default
 }
 
-// SandboxAction is what is to be done with a sandbox.
+// SandboxAction is an action on a sandbox.
 type SandboxAction struct {
 	Action string `json:"action"` // reset
 }
 
-// ListPage is the page of a list that is always whole.
+// ListPage is the page of a list that always fits one page.
 type ListPage struct {
 	Limit int `json:"limit"`
 	Count int `json:"count"`
 }
 
-// LookupRequest looks many profiles up. The properties after Payload are accepted for the sake of existing
-// clients and have no effect.
+// LookupRequest looks up many profiles. The properties after Payload are accepted for existing clients and have no
+// effect.
 type LookupRequest struct {
 	Schema        *SchemaRef    `json:"schema,omitempty"`
 	Fields        []string      `json:"fields,omitempty"`
 	Identities    []IdentityRef `json:"identities"`
-	Payload       *bool         `json:"payload,omitempty"` // true asks for the values of rows, false leaves them out
+	Payload       *bool         `json:"payload,omitempty"` // true adds the values of rows, false omits them
 	MergePolicyID string        `json:"mergePolicyId,omitempty"`
 	TimeFilter    any           `json:"timeFilter,omitempty"`
 	Limit         *int          `json:"limit,omitempty"`
@@ -163,7 +163,7 @@ type NamespaceRef struct {
 // Profiles is the answer to a look-up, by the opaque id of each identity.
 type Profiles map[string]Profile
 
-// Profile is what is known of an identity.
+// Profile contains the memberships of an identity.
 type Profile struct {
 	EntityID       string   `json:"entityId"`
 	Sources        []string `json:"sources"`
@@ -171,7 +171,7 @@ type Profile struct {
 	LastModifiedAt string   `json:"lastModifiedAt"` // RFC 3339
 }
 
-// Found reports whether anything is known of the identity.
+// Found reports whether the identity is known.
 func (p Profile) Found() bool {
 	return len(p.Entity.Identities) > 0 || len(p.Entity.SegmentMembership) > 0
 }
@@ -189,14 +189,15 @@ func (p Profile) Membership(audienceID string) (Membership, bool) {
 // Entity is the content of a profile.
 type Entity struct {
 	Identities []Identity `json:"identities,omitempty"`
-	// SegmentMembership is by the audience's namespace and then by its id.
+	// SegmentMembership maps the audience's namespace and then its id.
 	SegmentMembership map[string]map[string]Membership `json:"segmentMembership,omitempty"`
-	// AudienceEnrichment has values by the audience's namespace and its id: an object with those of the member's row by the names of
-	// fields, or with expressActivation an array of objects, one for each member who has the identity.
+	// AudienceEnrichment maps the audience's namespace and then its id to values: an object with the values of the
+	// member's row by field name, or with expressActivation an array of such objects, one for each member with the
+	// identity.
 	AudienceEnrichment map[string]map[string]any `json:"audienceEnrichment,omitempty"`
 }
 
-// Identity is an identity of a profile, its namespace's code in lower case.
+// Identity is an identity of a profile. The code of its namespace is in lower case.
 type Identity struct {
 	ID        string       `json:"id"`
 	Namespace NamespaceRef `json:"namespace"`
@@ -211,7 +212,7 @@ type Membership struct {
 	Status                string `json:"status"` // realized or exited
 }
 
-// Upload is the answer to an upload into the landing zone that is whole.
+// Upload is the answer to a complete upload to the landing zone.
 type Upload struct {
 	Path    string `json:"path"`
 	Size    int64  `json:"size"`
@@ -219,11 +220,11 @@ type Upload struct {
 	SHA256  string `json:"sha256"` // hexadecimal
 }
 
-// UploadState is how far an upload by ranges has come that is not whole.
+// UploadState is the progress of an incomplete upload by ranges.
 type UploadState struct {
 	Path     string `json:"path"`
 	Size     int64  `json:"size"`
-	Received int64  `json:"received"` // the upload goes on at this byte
+	Received int64  `json:"received"` // the upload resumes at this byte
 }
 
 // File is a file of the landing zone.
@@ -232,7 +233,7 @@ type File struct {
 	Size       int64  `json:"size"`
 	Version    string `json:"version"`
 	ModifiedAt int64  `json:"modifiedAt"`
-	ExpiresAt  int64  `json:"expiresAt"` // it is removed within a day after
+	ExpiresAt  int64  `json:"expiresAt"` // the file is removed within a day after this time
 }
 
 // FileList is a page of files.
@@ -241,9 +242,9 @@ type FileList struct {
 	Page  CursorPage `json:"_page"`
 }
 
-// RotatedSecrets is the answer to a rotation of the keys that secrets are sealed by.
+// RotatedSecrets is the answer to a rotation of the key ring.
 type RotatedSecrets struct {
-	Resealed int `json:"resealed"` // secrets
+	Resealed int `json:"resealed"` // number of secrets
 }
 
 // ErrorBody is the body of every refusal (application/problem+json).
@@ -260,7 +261,7 @@ type ErrorBody struct {
 	Errors       map[string][]ErrorEntry `json:"errors"` // by the HTTP status
 }
 
-// ErrorEntry is one thing that is wrong with a request.
+// ErrorEntry is a single problem of a request.
 type ErrorEntry struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`

@@ -1,13 +1,13 @@
 package client
 
-// RunRequest starts a run. The window takes objects that were modified after its start and not after its end.
+// RunRequest starts a run. The run reads objects with start < modification time <= end.
 type RunRequest struct {
 	DataFilterStartTime   *int64 `json:"dataFilterStartTime,omitempty" epoch:""` // 0
 	DataFilterEndTime     *int64 `json:"dataFilterEndTime,omitempty" epoch:""`   // now
 	DifferentialIngestion *bool  `json:"differentialIngestion,omitempty"`        // true
 	DryRun                *bool  `json:"dryRun,omitempty"`
 	Force                 *bool  `json:"force,omitempty"`
-	AllowMissingColumns   *bool  `json:"allowMissingColumns,omitempty"` // as the guard of the audience, for this run
+	AllowMissingColumns   *bool  `json:"allowMissingColumns,omitempty"` // overrides the audience's guard for this run
 	Reason                string `json:"reason,omitempty"`
 }
 
@@ -28,7 +28,7 @@ type StartedRun struct {
 	CreatedBy             string `json:"createdBy,omitempty"`
 }
 
-// Run is the state of a run, with its ledger once it ended.
+// Run is the state of a run, with its ledger after its end.
 type Run struct {
 	Name                  string       `json:"name"`
 	AudienceName          string       `json:"audienceName"`
@@ -42,7 +42,7 @@ type Run struct {
 	CreatedAt             int64        `json:"createdAt"`
 	CreatedBy             string       `json:"createdBy"`
 	Reason                string       `json:"reason,omitempty"`
-	Kind                  string       `json:"kind,omitempty"` // rollback, resubmit, expire or extend; absent of a run that reads the audience's files
+	Kind                  string       `json:"kind,omitempty"` // rollback, resubmit, expire or extend; absent for a run that reads the audience's files
 	Of                    string       `json:"of,omitempty"`   // the earlier run of a rollback or resubmit
 	DryRun                bool         `json:"dryRun,omitempty"`
 	Force                 bool         `json:"force,omitempty"`
@@ -51,10 +51,10 @@ type Run struct {
 	Members               *Members     `json:"members,omitempty"`
 	Files                 []RunFile    `json:"files,omitempty"`
 	Rejects               []Reject     `json:"rejects,omitempty"`           // the first ones
-	Guards                []Guard      `json:"guards,omitempty"`            // those that were looked at
+	Guards                []Guard      `json:"guards,omitempty"`            // the evaluated guards
 	Changes               []Change     `json:"changes,omitempty"`           // of a dry run, the first of each kind
 	ReplacedFiles         []string     `json:"replacedFiles,omitempty"`     // damaged files of the dataset, which a full run replaced
-	UnreadableMembers     int64        `json:"unreadableMembers,omitempty"` // members in them: they count as removed, and as added when they came again
+	UnreadableMembers     int64        `json:"unreadableMembers,omitempty"` // members in these files; they count as removed, and as added if the run contains them
 	ContentSum            string       `json:"contentSum,omitempty"`        // of _roster_row over all members, modulo 2^64, decimal
 	SnapshotID            string       `json:"snapshotId,omitempty"`        // of the dataset
 	Progress              *RunProgress `json:"progress,omitempty"`          // while it is PROCESSING
@@ -114,17 +114,17 @@ type RunFile struct {
 	Status         string   `json:"status"` // read, skipped or unsettled
 	Reason         string   `json:"reason,omitempty"`
 	Rows           Rows     `json:"rows"`
-	BlankRows      int64    `json:"blankRows,omitempty"`      // of nothing but delimiters; no rows of the ledger
-	FilledRows     int64    `json:"filledRows,omitempty"`     // had too few columns; format.fillShortRows
-	CommentLines   int64    `json:"commentLines,omitempty"`   // no rows; format.comment
-	LikelyEncoding string   `json:"likelyEncoding,omitempty"` // of the file, when most of its rejects are not UTF-8
-	SkippedFiles   []string `json:"skippedFiles,omitempty"`   // of a zip file, beside the data
+	BlankRows      int64    `json:"blankRows,omitempty"`      // rows with only delimiters, spaces and tabs; not in the ledger
+	FilledRows     int64    `json:"filledRows,omitempty"`     // rows with too few columns, see format.fillShortRows
+	CommentLines   int64    `json:"commentLines,omitempty"`   // not in the ledger, see format.comment
+	LikelyEncoding string   `json:"likelyEncoding,omitempty"` // of the file, if most of its rejects are not UTF-8
+	SkippedFiles   []string `json:"skippedFiles,omitempty"`   // other members of a zip file
 	ExtraColumns   []string `json:"extraColumns,omitempty"`
 	MissingColumns []string `json:"missingColumns,omitempty"`
-	Format         *Format  `json:"format,omitempty"` // how it was read
+	Format         *Format  `json:"format,omitempty"` // used to read the file
 }
 
-// Reject says why a row was not taken.
+// Reject is the position of a rejected row and the reason.
 type Reject struct {
 	File   string `json:"file"`
 	Line   int64  `json:"line"`
@@ -133,17 +133,17 @@ type Reject struct {
 	Reason string `json:"reason"`
 }
 
-// RejectedRow is a row that was not taken.
+// RejectedRow is a rejected row.
 type RejectedRow struct {
 	File       string `json:"file"`
 	Version    string `json:"version"` // of the file
 	Line       int64  `json:"line"`
-	Lines      int64  `json:"lines"`                // physical lines that the row takes in
+	Lines      int64  `json:"lines"`                // number of physical lines of the row
 	ByteOffset *int64 `json:"byteOffset,omitempty"` // of the row in the decoded file
 	Column     string `json:"column,omitempty"`
 	Code       string `json:"code"`
 	Reason     string `json:"reason"`
-	Raw        string `json:"raw,omitempty"` // when the audience keeps rejected rows
+	Raw        string `json:"raw,omitempty"` // present if the audience keeps rejected rows
 }
 
 // RejectList is a page of a run's rejects.
@@ -152,10 +152,10 @@ type RejectList struct {
 	Page    Page          `json:"_page"`
 }
 
-// Guard is what a guard said of a run.
+// Guard is the result of a guard for a run.
 type Guard struct {
 	Guard   string  `json:"guard"` // rejected, removed, growth or columns
-	Value   float64 `json:"value"` // percent; of columns the number of those that are missing
+	Value   float64 `json:"value"` // percent; for columns the number of missing columns
 	Limit   float64 `json:"limit"`
 	Tripped bool    `json:"tripped"`
 	Detail  string  `json:"detail,omitempty"`
@@ -177,7 +177,7 @@ type Version struct {
 	Members    int64  `json:"members"`
 	Rows       Rows   `json:"rows"`
 	Current    bool   `json:"current"`
-	ExpiresAt  int64  `json:"expiresAt,omitempty"` // absent of the current one
+	ExpiresAt  int64  `json:"expiresAt,omitempty"` // absent for the current version
 }
 
 // VersionList is a page of an audience's versions, newest first.
@@ -186,13 +186,13 @@ type VersionList struct {
 	Page     Page      `json:"_page"`
 }
 
-// Rollback asks to bring an audience back to what it was after a run.
+// Rollback requests to restore the audience as it was after a run.
 type Rollback struct {
 	DryRun *bool  `json:"dryRun,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Extension is the answer to the extension of the members' time, which a run does.
+// Extension is the answer to an extension of the members' TTL, which a run performs.
 type Extension struct {
 	AudienceID   string `json:"audienceId"`
 	Name         string `json:"name"`
@@ -200,7 +200,7 @@ type Extension struct {
 	RunID        string `json:"runId"`
 }
 
-// RunProgress is how far a run has come.
+// RunProgress is the progress of a run.
 type RunProgress struct {
 	Step       string `json:"step"` // plan, read, merge, commit or project
 	BytesDone  int64  `json:"bytesDone"`

@@ -1,6 +1,6 @@
 package client
 
-// Webhook is an endpoint that is told of events in a sandbox.
+// Webhook is an endpoint that receives the events of a sandbox.
 type Webhook struct {
 	ID          string   `json:"id"`
 	URL         string   `json:"url"`
@@ -8,13 +8,13 @@ type Webhook struct {
 	Events      []string `json:"events"`
 	Enabled     bool     `json:"enabled"`
 	Note        string   `json:"note,omitempty"` // why Roster disabled it
-	// FailingSince is when the first of the attempts failed since which none succeeded; 0 when the last one succeeded.
+	// FailingSince is the time of the first failed attempt after the last success; 0 if the last attempt succeeded.
 	FailingSince int64  `json:"failingSince,omitempty"`
 	CreatedBy    string `json:"createdBy"`
 	CreatedAt    int64  `json:"createdAt"`
-	UpdatedBy    string `json:"updatedBy"` // the API client whose labels say what it is told
+	UpdatedBy    string `json:"updatedBy"` // the API client whose labels filter the events
 	UpdatedAt    int64  `json:"updatedAt"`
-	Secret       string `json:"secret,omitempty"` // told once, when it is created
+	Secret       string `json:"secret,omitempty"` // present only in the answer to the creation
 }
 
 // WebhookList is the webhooks of a sandbox.
@@ -29,10 +29,10 @@ type NewWebhook struct {
 	Events      []string `json:"events"`
 }
 
-// WebhookPatch changes a webhook. What is nil stays as it is; what is there is replaced whole.
+// WebhookPatch changes a webhook. Nil properties do not change; others are replaced as a whole.
 type WebhookPatch struct {
 	URL         *string   `json:"url,omitempty"`
-	Secret      string    `json:"secret,omitempty"` // the one that the webhook was created with; required with URL
+	Secret      string    `json:"secret,omitempty"` // the current secret; required to change URL
 	Description *string   `json:"description,omitempty"`
 	Events      *[]string `json:"events,omitempty"`
 	Enabled     *bool     `json:"enabled,omitempty"`
@@ -50,14 +50,14 @@ type Delivery struct {
 	CreatedAt   int64     `json:"createdAt"`
 	Status      string    `json:"status"` // pending, delivered, failed or withheld
 	Attempts    []Attempt `json:"attempts"`
-	NextAttempt int64     `json:"nextAttemptAt,omitempty"` // of one that is pending
+	NextAttempt int64     `json:"nextAttemptAt,omitempty"` // only while pending
 }
 
 // Attempt is one request of a delivery.
 type Attempt struct {
 	At         int64  `json:"at"`
 	StatusCode int    `json:"statusCode,omitempty"` // 0 when there was no answer
-	Error      string `json:"error,omitempty"`      // why it failed
+	Error      string `json:"error,omitempty"`      // the reason of the failure
 }
 
 // DeliveryLog is a page of a webhook's deliveries, the newest event first.

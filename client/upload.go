@@ -15,10 +15,10 @@ import (
 
 const pathLanding = "/landing"
 
-// How files are uploaded by ranges.
+// Limits of uploads by ranges.
 const (
 	rangeSize     = 64 << 20
-	rangeAttempts = 8 // without a byte more
+	rangeAttempts = 8 // without progress
 	slowest       = 10 * time.Second
 )
 
@@ -30,16 +30,16 @@ func filePath(path string) string {
 	return pathLanding + "/" + strings.Join(segments, "/")
 }
 
-// Upload puts a file into the sandbox's landing zone, in one request. The file is there only once it is there whole.
+// Upload uploads a file to the sandbox's landing zone in one request. The file appears only when it is complete.
 func (c *Client) Upload(ctx context.Context, path string, content io.Reader) (Upload, error) {
 	var out Upload
 	err := c.call(ctx, request{method: http.MethodPut, path: filePath(path), stream: io.NopCloser(content)}, &out)
 	return out, err
 }
 
-// UploadFile puts a file of so many bytes into the sandbox's landing zone, range by range. It goes on where an earlier call
-// with the same content came to, also after connections that broke off, and the server compares the file's SHA-256 before
-// anybody sees it. It tells progress the bytes that have been sent, unless progress is nil.
+// UploadFile uploads a file of the given size to the sandbox's landing zone, range by range. It resumes an earlier
+// upload of the same content and retries after broken connections. The server verifies the file's SHA-256 before the
+// file appears. If progress is not nil, it is called with the number of bytes sent so far.
 func (c *Client) UploadFile(ctx context.Context, path string, content io.ReaderAt, size int64, progress func(sent int64)) (Upload, error) {
 	if size == 0 {
 		return c.Upload(ctx, path, strings.NewReader(""))
@@ -82,12 +82,12 @@ type uploader struct {
 	digest   string
 	progress func(sent int64)
 
-	asked    bool  // received is what the server has
+	asked    bool  // received is known from the server
 	received int64 // bytes
 }
 
-// again reports whether an upload may go on after an error: the connection broke off, the server is at another place or has
-// another request sending the file, or the token of a range was refused, which the next question renews.
+// again reports whether an upload may continue after an error: the connection broke, the server is at another offset or
+// receives the file from another request, or the token of a range was refused, which the next request renews.
 func (u *uploader) again(err error) bool {
 	var refused *APIError
 	if errors.As(err, &refused) && (refused.Status == http.StatusPreconditionFailed || refused.Code == codeBadToken && u.asked) {
@@ -96,13 +96,13 @@ func (u *uploader) again(err error) bool {
 	return passing(err)
 }
 
-// uploadAnswer is what an upload answers, be it whole or not.
+// uploadAnswer is the answer to a complete or incomplete upload.
 type uploadAnswer struct {
 	Upload
 	Received int64 `json:"received"`
 }
 
-// goOn asks how far the upload has come, or sends the next range. It returns the file when it is whole.
+// goOn asks for the progress of the upload, or sends the next range. It returns the file when the upload is complete.
 func (u *uploader) goOn(ctx context.Context) (*Upload, error) {
 	r := request{method: http.MethodPut, path: u.path, header: http.Header{"Repr-Digest": {u.digest}}}
 	r.reads = !u.asked
@@ -133,7 +133,7 @@ func (u *uploader) tell(sent int64) {
 	}
 }
 
-// counted tells how much of a range has been read.
+// counted counts the bytes that were read of a range.
 type counted struct {
 	io.Reader
 	u    *uploader

@@ -6,15 +6,15 @@ import (
 	"net/url"
 )
 
-// UPSAudience is an audience as /core/ups/audiences shows it, beside those of other services.
+// UPSAudience is an audience in the format of /core/ups/audiences.
 type UPSAudience struct {
 	ID             string     `json:"id"`
-	AudienceID     string     `json:"audienceId"` // the customAudienceId, or the id when there is none
+	AudienceID     string     `json:"audienceId"` // the customAudienceId, or the id if there is none
 	Name           string     `json:"name"`
 	Description    string     `json:"description,omitempty"`
 	Namespace      string     `json:"namespace"`
 	Type           string     `json:"type"`                   // ExternalSegment
-	AudienceType   string     `json:"audienceType,omitempty"` // what the server calls accounts; absent for people
+	AudienceType   string     `json:"audienceType,omitempty"` // the server's type of account audiences; absent for people
 	OriginName     string     `json:"originName"`
 	LifecycleState string     `json:"lifecycleState"` // draft, published or inactive
 	ImsOrgID       string     `json:"imsOrgId"`
@@ -35,12 +35,13 @@ type UPSAudience struct {
 	Dependents        []string      `json:"dependents"`   // none
 	Dependencies      []string      `json:"dependencies"` // none
 	AudienceMeta      *AudienceMeta `json:"audienceMeta"`
-	// Metrics and RecordMetrics count the members after the last run that succeeded; absent before there is one.
+	// Metrics and RecordMetrics count the members after the last run that succeeded; absent before the first such run.
 	Metrics       *UPSMetrics       `json:"metrics,omitempty"`
 	RecordMetrics *UPSRecordMetrics `json:"recordMetrics,omitempty"`
 }
 
-// NewUPSAudience creates an audience by /core/ups/audiences: what a submit takes, and the names that other services use.
+// NewUPSAudience creates an audience by /core/ups/audiences, with the properties of a submit and AEP's other names for
+// them.
 type NewUPSAudience struct {
 	NewAudience
 	Type           string `json:"type,omitempty"`           // ExternalSegment
@@ -61,8 +62,8 @@ type UPSMetrics struct {
 // UPSMetricsData are the counts of UPSMetrics.
 type UPSMetricsData struct {
 	TotalProfiles int64 `json:"totalProfiles"`
-	// TotalProfilesByNamespace counts by the namespace of the primary identity, in lower case. It is empty for a caller that must not
-	// see that field.
+	// TotalProfilesByNamespace counts by the namespace of the primary identity, in lower case. It is empty if the
+	// caller may not see that field.
 	TotalProfilesByNamespace map[string]int64 `json:"totalProfilesByNamespace"`
 	TotalProfilesByStatus    map[string]int64 `json:"totalProfilesByStatus"` // realized
 }
@@ -97,14 +98,14 @@ type UPSAudienceList struct {
 	Links    Links         `json:"_links"`
 }
 
-// UPSPage says which part of a list an answer holds.
+// UPSPage describes the part of a list that an answer contains.
 type UPSPage struct {
 	TotalCount int    `json:"totalCount"` // when the first page was read
 	PageSize   int    `json:"pageSize"`   // of this page
 	Next       string `json:"next,omitempty"`
 }
 
-// UPSBulkGet asks for 1 to 100 audiences.
+// UPSBulkGet requests 1 to 100 audiences.
 type UPSBulkGet struct {
 	IDs []UPSAudienceRef `json:"ids"`
 }
@@ -114,7 +115,7 @@ type UPSAudienceRef struct {
 	ID string `json:"id"`
 }
 
-// UPSBulkResult is the answer to UPSBulkGet: by each id a UPSAudience, or an ErrorBody.
+// UPSBulkResult is the answer to UPSBulkGet. It maps each id to a UPSAudience or an ErrorBody.
 type UPSBulkResult struct {
 	Results map[string]any `json:"results"`
 }
@@ -127,14 +128,15 @@ func (c *Client) UPSAudiences(ctx context.Context, query url.Values) (UPSAudienc
 	return out, err
 }
 
-// CreateUPSAudience creates an audience and waits for it.
+// CreateUPSAudience creates an audience and waits until it exists.
 func (c *Client) CreateUPSAudience(ctx context.Context, a NewUPSAudience) (UPSAudience, error) {
 	var out UPSAudience
 	err := c.call(ctx, request{method: http.MethodPost, path: pathAudiences, body: a}, &out)
 	return out, err
 }
 
-// PutUPSAudience changes an audience to what a describes: its name, description, labels, tags, lifecycleState and ttlInDays.
+// PutUPSAudience replaces the properties of an audience with those of a: its name, description, labels, tags,
+// lifecycleState and ttlInDays.
 func (c *Client) PutUPSAudience(ctx context.Context, a UPSAudience) (UPSAudience, error) {
 	var out UPSAudience
 	err := c.call(ctx, request{method: http.MethodPut, path: pathAudiences + "/" + url.PathEscape(a.ID), body: a}, &out)

@@ -5,24 +5,24 @@ import (
 	"net/http"
 )
 
-// ValidationRequest asks what Roster makes of files before there is an audience of them.
+// ValidationRequest requests an inspection of files before an audience exists.
 type ValidationRequest struct {
 	SourceSpec SourceSpec `json:"sourceSpec"`
-	Fields     []Field    `json:"fields,omitempty"`  // by which the sample is typed; by the suggested ones when empty
+	Fields     []Field    `json:"fields,omitempty"`  // to parse the sample with; the proposed fields if empty
 	Rows       *int       `json:"rows,omitempty"`    // size of the sample, 1 to 10,000; 1,000
-	Preview    bool       `json:"preview,omitempty"` // the values of the first rows are wanted: personal data
+	Preview    bool       `json:"preview,omitempty"` // return the values of the first rows, which are personal data
 }
 
-// Validation is the answer. It counts a sample, not the files.
+// Validation is the answer. Its counts refer to the sample, not to the whole files.
 type Validation struct {
 	Files     []ValidatedFile `json:"files"`
-	MoreFiles bool            `json:"moreFiles,omitempty"` // there are more than those
-	// ProposedFormat has the options that the files need and that the request's format leaves open. Fields, rows and rejects are
-	// what the files give with them, unless the request has fields: these are tried by its format as it is.
+	MoreFiles bool            `json:"moreFiles,omitempty"` // the path has more files
+	// ProposedFormat contains the options that the files need and that the request's format does not set. Fields, rows
+	// and rejects result from these options, unless the request has fields: then only the request's format applies.
 	ProposedFormat *Format       `json:"proposedFormat,omitempty"`
 	MoreFields     bool          `json:"moreFields,omitempty"` // the files have more columns than an audience can have fields
-	Fields         []Field       `json:"fields"`               // that the columns suggest
-	Problems       []Problem     `json:"problems"`             // what would keep the audience from being created or run
+	Fields         []Field       `json:"fields"`               // proposed from the columns
+	Problems       []Problem     `json:"problems"`             // would prevent the creation or a run of the audience
 	RowsRead       int64         `json:"rowsRead"`
 	RowsRejected   int64         `json:"rowsRejected"`
 	RejectCounts   []RejectCount `json:"rejectCounts"`      // the most frequent first
@@ -30,27 +30,27 @@ type Validation struct {
 	Preview        [][]*string   `json:"preview,omitempty"` // the first rows, a value for each of Fields, nil for null
 }
 
-// ValidatedFile is a file that a run would look at.
+// ValidatedFile is a file that a run would list.
 type ValidatedFile struct {
 	Path           string   `json:"path"`
 	Size           int64    `json:"size"`
 	ModifiedAt     int64    `json:"modifiedAt"`
 	Status         string   `json:"status"` // read, skipped or unsettled
 	Reason         string   `json:"reason,omitempty"`
-	Format         *Format  `json:"format,omitempty"`         // of the first files that would be read
+	Format         *Format  `json:"format,omitempty"`         // only for the first files that a run would read
 	NestedColumns  []string `json:"nestedColumns,omitempty"`  // cannot be read: of objects or lists, or with a name that no field can have or several columns have
-	MissingColumns []string `json:"missingColumns,omitempty"` // of the fields that were given
-	ExtraColumns   []string `json:"extraColumns,omitempty"`   // that no field names
+	MissingColumns []string `json:"missingColumns,omitempty"` // given fields without a column
+	ExtraColumns   []string `json:"extraColumns,omitempty"`   // columns without a field
 }
 
-// RejectCount is how many rows of the sample were rejected for a reason.
+// RejectCount is the number of rejected rows of the sample by reason.
 type RejectCount struct {
 	Code   string `json:"code"`
 	Column string `json:"column,omitempty"`
 	Rows   int64  `json:"rows"`
 }
 
-// Validate looks at files and changes nothing.
+// Validate inspects files and changes nothing.
 func (c *Client) Validate(ctx context.Context, r ValidationRequest) (Validation, error) {
 	var out Validation
 	err := c.call(ctx, request{method: http.MethodPost, path: pathExternal + "/validate", body: r}, &out)

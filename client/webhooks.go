@@ -22,7 +22,7 @@ func (c *Client) Webhook(ctx context.Context, id string) (Webhook, error) {
 	return out, err
 }
 
-// CreateWebhook creates a webhook. The answer has its secret, which is told only here.
+// CreateWebhook creates a webhook. The answer contains the secret, which no later answer contains.
 func (c *Client) CreateWebhook(ctx context.Context, n NewWebhook) (Webhook, error) {
 	var out Webhook
 	err := c.call(ctx, request{method: http.MethodPost, path: pathWebhooks, body: n}, &out)
@@ -41,7 +41,7 @@ func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: webhookPath(id)}, nil)
 }
 
-// TestWebhook sends a webhook an event that says nothing.
+// TestWebhook sends a test event to a webhook.
 func (c *Client) TestWebhook(ctx context.Context, id string) (WebhookTest, error) {
 	var out WebhookTest
 	err := c.call(ctx, request{method: http.MethodPost, path: webhookPath(id) + "/test"}, &out)

@@ -12,13 +12,13 @@ import (
 	"roster/internal/meta"
 )
 
-// Headers are the four headers that every call carries, and where it comes from.
+// Headers are the four headers of every call, and the address of the client.
 type Headers struct {
 	Authorization string
 	APIKey        string // x-api-key
 	Org           string // x-gw-ims-org-id
 	Sandbox       string // x-sandbox-name
-	Remote        string // the address of the client, which is no header, as http.Request.RemoteAddr has it
+	Remote        string // the address of the client, as in http.Request.RemoteAddr; not a header
 }
 
 // Authenticate returns the caller that the headers prove, or an *audience.Error with the contract's code. It
@@ -48,7 +48,7 @@ func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, e
 	return i.grant(ctx, key, c.outside)
 }
 
-// missing names every header that is absent.
+// missing lists the absent headers.
 func (h Headers) missing() error {
 	var names []string
 	var problems []audience.Problem
@@ -73,12 +73,12 @@ func (h Headers) missing() error {
 type grantKey struct {
 	client string
 	scope  audience.Scope
-	secret string // that the token was issued for, if it is this server's
-	token  string // of another issuer, which says what the client may do
+	secret string // secretID of the secret that the token was issued for, if this server issued the token
+	token  string // of another issuer, with the rights of the client in its claims
 }
 
-// grant looks up what a client may do in a sandbox. Only grants are kept, and only for grantLife: a refusal is
-// looked up afresh each time, so that a new sandbox or role works at once.
+// grant looks up the rights of a client in a sandbox. Only grants are cached, for grantLife. Refusals are not cached,
+// so a new sandbox or role works at once.
 func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audience.Actor, error) {
 	now := i.clock()
 	generation := i.grants.begin()
@@ -102,7 +102,7 @@ func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audien
 		return audience.Actor{}, audience.Errorf(audience.BadToken, "the client that the token was issued to does not exist any more")
 	}
 	if errors.Is(err, errNamesake) {
-		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the token's issuer names its client as an API client of this server is named; neither may pass for the other, so the issuer must use another id")
+		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the client id in the token is also the id of an API client of this server; the issuer must use another id")
 	}
 	if err != nil {
 		return audience.Actor{}, fmt.Errorf("look up the client: %w", err)
@@ -119,15 +119,15 @@ func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audien
 	return actor, nil
 }
 
-// errNamesake says that a client of another issuer has the id of an API client. What is recorded by ids of clients (repeated
-// requests, webhooks, the audit log, rates) would not tell them apart.
+// errNamesake says that a client of another issuer has the id of an API client. Records by client id (idempotency keys,
+// webhooks, the audit log, rate limits) could not distinguish the two.
 var errNamesake = errors.New("auth: a client of another issuer has the id of an API client")
 
-// client returns the client of a key: one that is stored, or one that a token of another issuer tells of.
+// client returns the client of a key: a stored one, or one that a token of another issuer describes.
 func (i *Issuer) client(ctx context.Context, key grantKey, out *outsider) (audience.Client, error) {
 	id := key.client
 	if u, err := uuid.Parse(id); err == nil && out != nil {
-		id = u.String() // which an API client may have, however it is spelled
+		id = u.String() // the canonical form, in which ids of API clients are stored
 	}
 	stored, err := i.store.Client(ctx, id)
 	switch {
@@ -141,7 +141,7 @@ func (i *Issuer) client(ctx context.Context, key grantKey, out *outsider) (audie
 	return audience.Client{ID: key.client, Org: key.scope.Org, Roles: out.roles, Grants: out.labels}, nil
 }
 
-// Forget makes the changes of clients that the store has already work at once: it forgets what was kept of them.
-func (i *Issuer) Forget() { i.grants.forget() }
+// Forget empties the cache of grants, so that changes of clients in the store take effect at once.
+func (i *Issuer) Forget() { i.grants.clear() }
 
 var _ Store = meta.Store(nil)

@@ -11,38 +11,39 @@ import (
 	"roster/internal/edge"
 )
 
-// Brake slows down those who try credentials. It counts wrong ones by the address that they come from, and by address and client, so
-// that nobody keeps a client out that calls from another address. Who was right before, at an address, is not held up there by
-// what others try.
+// Brake limits the rate of wrong credentials. It counts them by address, and by address and client together, so that an
+// attacker cannot lock out a client that calls from another address. A client that has presented the right secret from
+// an address before is not limited by attempts of others from there.
 type Brake struct {
 	clock           func() time.Time
 	client, address pace
 	seed            maphash.Seed
 
 	mu    sync.Mutex
-	spent map[place]time.Time // when what was tried is forgiven; a place that is absent has tried nothing
+	spent map[place]time.Time // when the attempts of a place expire; absent without attempts
 	right *cache[place, struct{}]
 }
 
-// pace is how many wrong credentials are let through at once, and how long each counts.
+// pace is the number of wrong credentials that are allowed at once, and how long each counts.
 type pace struct {
 	burst int
 	every time.Duration
 }
 
-// place is where credentials come from.
+// place is the origin of credentials: an address, and perhaps a client.
 type place struct {
 	address netip.Addr
 	client  uint64 // a hash of its id, 0 for all clients
 }
 
-// Paces of secrets, which somebody may guess, and of tokens, which programs go on to send when they have expired.
+// Paces for secrets, and for tokens. Those for tokens are higher, because programs continue to send tokens that have
+// become invalid.
 var (
 	ofSecrets = [2]pace{{10, 6 * time.Second}, {50, time.Second}}
 	ofTokens  = [2]pace{{100, time.Second}, {400, 100 * time.Millisecond}}
 )
 
-// maxPlaces bounds the memory of a brake.
+// maxPlaces limits the memory of a brake.
 const maxPlaces = 20_000
 
 // NewBrake returns a brake for secrets.
@@ -52,19 +53,19 @@ func newBrake(clock func() time.Time, paces [2]pace) *Brake {
 	return &Brake{clock: clock, client: paces[0], address: paces[1], seed: maphash.MakeSeed(), spent: map[place]time.Time{}, right: newCache[place, struct{}](maxPlaces)}
 }
 
-// Check refuses a try from an address, as http.Request.RemoteAddr has it, when too many were wrong.
+// Check refuses an attempt from an address, in the form of http.Request.RemoteAddr, after too many wrong ones.
 func (b *Brake) Check(remote, client string) error { return b.count(remote, client, false) }
 
-// Wrong counts a try that was wrong. Its error, as that of Check, says that it was one too many.
+// Wrong counts a wrong attempt. Like Check, it returns an error if there are now too many.
 func (b *Brake) Wrong(remote, client string) error { return b.count(remote, client, true) }
 
-// Right remembers a try that was right.
+// Right records a successful attempt.
 func (b *Brake) Right(remote, client string) {
 	b.right.put(b.place(remote, client), struct{}{})
 }
 
 func (b *Brake) place(remote, client string) place {
-	from, _ := netip.ParseAddrPort(remote) // what has no address is one place
+	from, _ := netip.ParseAddrPort(remote) // requests without an address share one place
 	return place{edge.Counted(from.Addr()), max(maphash.String(b.seed, client), 1)}
 }
 
@@ -80,7 +81,7 @@ func (b *Brake) count(remote, client string, wrong bool) error {
 		wait = max(wait, b.address.wait(b.spent[all], now))
 	}
 	if wait > 0 {
-		e := audience.Errorf(audience.TooMany, "too many wrong credentials came from this address; repeat the request in %s, with right ones", max(wait.Round(time.Second), time.Second))
+		e := audience.Errorf(audience.TooMany, "too many wrong credentials came from this address; repeat the request in %s, with valid ones", max(wait.Round(time.Second), time.Second))
 		e.RetryAfter = wait
 		return e
 	}
@@ -92,7 +93,7 @@ func (b *Brake) count(remote, client string, wrong bool) error {
 	return nil
 }
 
-// wait is how long until another try is possible.
+// wait returns the time until another attempt is allowed.
 func (p pace) wait(spent, now time.Time) time.Duration {
 	if spent.Before(now) {
 		return 0
@@ -107,7 +108,7 @@ func (p pace) spend(spent, now time.Time) time.Time {
 	return spent.Add(p.every)
 }
 
-// makeRoom forgets places when there are too many: those that are forgiven, or else any.
+// makeRoom removes places when there are too many: expired ones, or else any.
 func (b *Brake) makeRoom(now time.Time) {
 	if len(b.spent) < maxPlaces {
 		return

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// cache is a bounded map. When it is full it starts again empty, which costs little and needs no order.
+// cache is a map of limited size. A full cache is emptied, which is cheap and needs no order of the entries.
 type cache[K comparable, V any] struct {
 	mu    sync.RWMutex
 	limit int
 	m     map[K]entry[V]
 
-	generation int // counts calls of forget
+	generation int // counts calls of clear
 }
 
 type entry[V any] struct {
 	value V
-	at    time.Time // when it was put, if its user minds
+	at    time.Time // when the value was stored, if its user needs that
 }
 
 func newCache[K comparable, V any](limit int) *cache[K, V] {
@@ -35,15 +35,15 @@ func (c *cache[K, V]) getAt(key K) (V, time.Time, bool) {
 	return e.value, e.at, ok
 }
 
-// begin is called before a value is looked up that putAt is to keep.
+// begin returns the generation for putAt. The caller calls it before it looks up the value.
 func (c *cache[K, V]) begin() (generation int) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.generation
 }
 
-// forget empties the cache. What was looked up before is not kept either.
-func (c *cache[K, V]) forget() {
+// clear empties the cache. Values whose look-up began before are not stored either.
+func (c *cache[K, V]) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.m)
@@ -52,12 +52,12 @@ func (c *cache[K, V]) forget() {
 
 func (c *cache[K, V]) put(key K, value V) { c.putAt(key, value, time.Time{}, c.begin()) }
 
-// putAt keeps a value that was looked up after begin returned the generation.
+// putAt stores a value that was looked up after begin returned the generation.
 func (c *cache[K, V]) putAt(key K, value V, at time.Time, generation int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation != generation {
-		return // it may be older than what was changed meanwhile
+		return // the value may be older than a change in the meantime
 	}
 	if len(c.m) >= c.limit {
 		clear(c.m)

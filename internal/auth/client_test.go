@@ -31,12 +31,12 @@ func TestForget(t *testing.T) {
 	b.refused(h, audience.BadToken)
 }
 
-// TestForgetWhileLookingUp forgets between a look-up and the keeping of what it found.
-func TestForgetWhileLookingUp(t *testing.T) {
+// TestClearDuringLookUp clears the cache between a look-up and the storing of its result.
+func TestClearDuringLookUp(t *testing.T) {
 	t.Parallel()
 	c := newCache[int, string](3)
 	generation := c.begin()
-	c.forget()
+	c.clear()
 	c.putAt(1, "old", time.Time{}, generation)
 	if v, ok := c.get(1); ok {
 		t.Errorf("%q was kept", v)

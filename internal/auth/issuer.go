@@ -1,5 +1,4 @@
-// Package auth turns credentials into actors: it issues the tokens of API clients and checks the headers of
-// their calls.
+// Package auth turns credentials into actors. It issues the tokens of API clients and authenticates their calls.
 package auth
 
 import (
@@ -24,24 +23,24 @@ import (
 	"roster/internal/meta"
 )
 
-// Store is what the issuer reads; meta.Store has it. An absent client or sandbox is meta.ErrNotFound.
+// Store is the part of meta.Store that the issuer reads. An absent client or sandbox is meta.ErrNotFound.
 type Store interface {
 	Client(ctx context.Context, id string) (audience.Client, error)
 	Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error)
 }
 
-// ErrInvalidClient says that a client id or its secret is wrong; which of the two is not told.
+// ErrInvalidClient says that a client id or its secret is wrong, but not which of the two.
 var ErrInvalidClient = errors.New("auth: unknown client or wrong secret")
 
 const (
 	issuerName = "roster"
 	algorithm  = jose.EdDSA
-	// tokenLife is how long a token is accepted. Clients are told a second less, since the times in a token
-	// are whole seconds.
+	// tokenLife is how long a token is accepted. Clients see a second less, because the times in a token are whole
+	// seconds.
 	tokenLife = 24 * time.Hour
-	// grantLife bounds how long a change that another process made of a client, or of a sandbox, may take to be seen.
+	// grantLife is the longest delay until a change of a client or of a sandbox by another process takes effect.
 	grantLife = time.Second
-	// cacheSize bounds both caches.
+	// cacheSize is the number of entries of each cache.
 	cacheSize = 10_000
 )
 
@@ -56,11 +55,11 @@ type Issuer struct {
 	foreign      *foreign // another issuer, nil for none
 	verified     *cache[[sha256.Size]byte, claims]
 	grants       *cache[grantKey, audience.Actor]
-	// Brakes for whoever tries secrets and tokens.
+	// Rate limits for wrong secrets and wrong tokens.
 	secretsTried, tokensTried *Brake
 }
 
-// NewIssuer opens the signing key in keyFile, which it creates with mode 0600 when it is absent.
+// NewIssuer opens the signing key in keyFile. If the file is absent, NewIssuer creates it with mode 0600.
 func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, error) {
 	key, err := openKey(keyFile)
 	if err != nil {
@@ -87,13 +86,13 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 type claims struct {
 	jwt.Claims
 	Org     string    `json:"org"`
-	Secret  string    `json:"sec"` // which of the client's secrets it was issued for, as secretID says
+	Secret  string    `json:"sec"` // secretID of the client's secret that the token was issued for
 	outside *outsider // of a token of another issuer
 }
 
-// Token issues a token for a client that knows its secret, and tells how long it lives: never longer than the secret. ErrInvalidClient
-// when the client is unknown or the secret is wrong, a TooMany error when that was so too often at the client's address, which remote is
-// as http.Request.RemoteAddr has it.
+// Token issues a token for a client with its secret, and returns the token's lifetime, which never exceeds that of the
+// secret. remote is the client's address in the form of http.Request.RemoteAddr. Errors: ErrInvalidClient if the client
+// is unknown or the secret is wrong, a TooMany error after too many wrong secrets from the address.
 func (i *Issuer) Token(ctx context.Context, remote, clientID, clientSecret string) (token string, expiresIn time.Duration, err error) {
 	if err := i.secretsTried.Check(remote, clientID); err != nil {
 		return "", 0, err
@@ -121,8 +120,8 @@ func (i *Issuer) Token(ctx context.Context, remote, clientID, clientSecret strin
 	return token, max(0, expiry.Sub(now)-time.Second), err
 }
 
-// knows reports whether a secret is the client's, or one that it had and whose time is not over; until is its end, zero
-// when it has none. An unknown client has no hash, which no secret has either.
+// knows reports whether a secret is the client's current one, or an old one that is still valid; until is the end of
+// its validity, zero for no end. An unknown client has an empty hash, which no secret matches.
 func knows(c audience.Client, secret string, now time.Time) (until time.Time, known bool) {
 	hash := HashSecret(secret)
 	known = subtle.ConstantTimeCompare(hash, c.SecretHash) == 1
@@ -134,24 +133,24 @@ func knows(c audience.Client, secret string, now time.Time) (until time.Time, kn
 	return until, known
 }
 
-// secretID names a secret in tokens by its hash. It tells nothing of either.
+// secretID identifies a secret in tokens, derived from the secret's hash. It reveals neither the secret nor the hash.
 func secretID(hash []byte) string {
 	sum := sha256.Sum256(append([]byte("token of "), hash...))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// has reports whether the client still has the secret that secretID names.
+// has reports whether the client still has the secret with this secretID.
 func has(c audience.Client, id string, now time.Time) bool {
 	return id == secretID(c.SecretHash) || slices.ContainsFunc(c.OldSecrets, func(old audience.OldSecret) bool {
 		return now.Before(old.ValidUntil) && id == secretID(old.Hash)
 	})
 }
 
-// verify returns the content of a token that this issuer signed and whose time is not over. Whoever tried too many others at his address
-// has to wait, unless the token was seen before.
+// verify returns the content of an unexpired token that this issuer signed. After too many wrong tokens from an
+// address, only tokens in the cache are accepted from there.
 func (i *Issuer) verify(token string, h Headers) (claims, error) {
 	now := i.clock()
-	var buf [1 << 10]byte // the usual token, which so stays on the stack
+	var buf [1 << 10]byte // large enough for most tokens, so that the key stays on the stack
 	id := sha256.Sum256(append(buf[:0], token...))
 	c, ok := i.verified.get(id)
 	if !ok {
@@ -166,10 +165,10 @@ func (i *Issuer) verify(token string, h Headers) (claims, error) {
 		}
 	}
 	if !now.Before(c.Expiry.Time()) {
-		return c, audience.Errorf(audience.BadToken, "the token has expired; get a new one where it came from, which is /ims/token/v3 for this server's own")
+		return c, audience.Errorf(audience.BadToken, "the token has expired; get a new one from its issuer, which is /ims/token/v3 for tokens of this server")
 	}
 	if c.Issuer == issuerName && c.Expiry.Time().After(now.Add(2*tokenLife)) {
-		return c, audience.Errorf(audience.BadToken, "the token is of a time to come, since the server's clock was ahead; get a new one at /ims/token/v3")
+		return c, audience.Errorf(audience.BadToken, "the token was issued in the future, because the server's clock was ahead; get a new one at /ims/token/v3")
 	}
 	if !ok {
 		i.verified.put(id, c)
@@ -177,18 +176,18 @@ func (i *Issuer) verify(token string, h Headers) (claims, error) {
 	return c, nil
 }
 
-// checked returns the content of a token whose signature and issuer are right.
+// checked returns the content of a token after it has verified signature and issuer.
 func (i *Issuer) checked(token string) (c claims, err error) {
 	if i.foreign.issued(token) {
 		return i.foreign.verify(token)
 	}
-	// Only the one algorithm is accepted: "none" and everything else do not parse.
+	// Only one algorithm is accepted: a token with "none" or any other does not parse.
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{algorithm})
 	if err != nil {
-		return c, audience.Errorf(audience.BadToken, "the token is not one of this server's; get one at /ims/token/v3")
+		return c, audience.Errorf(audience.BadToken, "the token is not a token of this server; get one at /ims/token/v3")
 	}
 	if typ, _ := parsed.Headers[0].ExtraHeaders[jose.HeaderType].(string); typ != tokenType {
-		return c, audience.Errorf(audience.BadToken, "what was sent is not a token; get one at /ims/token/v3")
+		return c, audience.Errorf(audience.BadToken, "the request contains no valid token; get one at /ims/token/v3")
 	}
 	if err := parsed.Claims(i.key.Public().Key, &c); err != nil || c.Issuer != issuerName || c.Expiry == nil || c.Subject == "" {
 		return c, audience.Errorf(audience.BadToken, "the token was not issued by this server; get one at /ims/token/v3")
@@ -196,18 +195,19 @@ func (i *Issuer) checked(token string) (c claims, err error) {
 	return c, nil
 }
 
-// HashSecret is the form in which a client's secret is stored. Secrets are made by NewSecret from 256 random
-// bits, which nobody can search through, so a plain SHA-256 protects them as well as a slow hash would.
+// HashSecret returns the stored form of a client's secret. NewSecret makes secrets from 256 random bits, which cannot
+// be found by brute force, so a plain SHA-256 protects them as well as a slow hash.
 func HashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
 }
 
-// PageKey is the key that seals the tokens of pages: it lasts as long as the signing key, and tells nothing of that.
+// PageKey is the key that seals page tokens. It is derived from the signing key, has the same lifetime, and does not
+// reveal it.
 func (i *Issuer) PageKey() []byte {
 	key, err := hkdf.Key(sha256.New, i.key.Key.(ed25519.PrivateKey).Seed(), nil, "roster page tokens", 32)
 	if err != nil {
-		panic(err) // the lengths are right
+		panic(err) // only for wrong lengths
 	}
 	return key
 }

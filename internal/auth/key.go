@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// openKey reads the signing key, a JSON Web Key, and makes one when the file is absent.
+// openKey reads the signing key, a JSON Web Key, and creates it if the file is absent.
 func openKey(path string) (jose.JSONWebKey, error) {
 	key, err := readKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +33,7 @@ func readKey(path string) (jose.JSONWebKey, error) {
 		return key, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return key, fmt.Errorf("%s can be read by others than its owner (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
+		return key, fmt.Errorf("%s is readable by other users (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -43,12 +43,12 @@ func readKey(path string) (jose.JSONWebKey, error) {
 		return key, fmt.Errorf("%s is not a signing key (JSON Web Key)", path)
 	}
 	if _, ok := key.Key.(ed25519.PrivateKey); !ok || !key.Valid() {
-		return key, fmt.Errorf("%s does not hold an Ed25519 private key", path)
+		return key, fmt.Errorf("%s does not contain an Ed25519 private key", path)
 	}
 	return key, nil
 }
 
-// createKey writes a new key, whole and durable or not at all. A key that another process made first stays.
+// createKey writes a new key atomically and durably. If another process has created a key first, that key stays.
 func createKey(path string) error {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"roster/internal/audience"
 )
 
-// maxName bounds the ids of clients of another issuer, in bytes.
+// maxName is the longest id of a client of another issuer, in bytes.
 const maxName = 255
 
-// nameProblem says why a client of another issuer cannot have an id; "" when it can. The id stands in the audit log, and whoever reads
-// it there must not take it for that of somebody else, or for the server itself.
+// nameProblem returns why a client of another issuer cannot have an id, "" if it can. The audit log shows the id, and
+// readers must not mistake it for another client or for the server itself.
 func nameProblem(id string) string {
 	switch {
 	case len(id) > maxName:
@@ -33,7 +33,7 @@ func nameProblem(id string) string {
 	return ""
 }
 
-// mixed reports whether Latin letters stand beside those of scripts that have letters of the same look.
+// mixed reports whether a text mixes Latin letters with scripts that have similar-looking letters.
 func mixed(id string) bool {
 	return strings.ContainsFunc(id, func(r rune) bool { return unicode.Is(unicode.Latin, r) }) &&
 		strings.ContainsFunc(id, func(r rune) bool {

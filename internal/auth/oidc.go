@@ -23,20 +23,19 @@ import (
 	"roster/internal/audience"
 )
 
-// OIDC is an issuer of tokens beside the server's own: any that publishes itself as OpenID Connect Discovery says. Which
-// organization a token is for, who has it and what they may do is in claims that the operator names; one inside of another
-// is named with a dot between them.
+// OIDC configures an additional issuer of tokens, which must support OpenID Connect Discovery. The operator names the
+// claims with the organization, the caller and the rights; a dot separates the names of nested claims.
 type OIDC struct {
-	Issuer      string // its URL, as in the claim iss; https but on this machine
-	Audience    string // what the claim aud must hold
-	ClientClaim string // who calls; x-api-key must be the same; "" is DefaultClientClaim
-	OrgClaim    string // the organization, as in x-gw-ims-org-id; "" is DefaultOrgClaim
-	RolesClaim  string // a text or a list: roles, each as "editor", for every sandbox, or as "prod:editor"; "" is DefaultRolesClaim
-	LabelsClaim string // a text or a list: the labels that are held, "*" for all; "" is DefaultLabelsClaim
-	RolePrefix  string // what roles of this server begin with, "" for nothing; others are not looked at
+	Issuer      string // its URL, as in the claim iss; https, or http on this machine
+	Audience    string // required value in the claim aud
+	ClientClaim string // claim with the id of the caller; x-api-key must be the same; "" is DefaultClientClaim
+	OrgClaim    string // claim with the organization, as in x-gw-ims-org-id; "" is DefaultOrgClaim
+	RolesClaim  string // claim with a role or a list: "editor" for every sandbox, "prod:editor" for one; "" is DefaultRolesClaim
+	LabelsClaim string // claim with a label or a list, "*" for all labels; "" is DefaultLabelsClaim
+	RolePrefix  string // prefix of the roles for this server; other roles are ignored
 }
 
-// The names of claims that an operator does not give.
+// Default names of claims.
 const (
 	DefaultClientClaim = "sub"
 	DefaultOrgClaim    = "org"
@@ -44,7 +43,8 @@ const (
 	DefaultLabelsClaim = "labels"
 )
 
-// The algorithms of signatures that are accepted. Those by a shared secret are none: whoever verified could sign.
+// The accepted signature algorithms. Algorithms with a shared secret are not accepted, because every verifier could
+// sign.
 var (
 	asymmetric = []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256, jose.ES384, jose.ES512, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512}
 	algorithms = func() (names []string) {
@@ -56,20 +56,20 @@ var (
 )
 
 const (
-	// discoverWithin bounds a request to an issuer, rediscover is how long after one that failed the next may be sent.
+	// discoverWithin is the timeout of a request to an issuer, rediscover the pause after a failed one.
 	discoverWithin = 10 * time.Second
 	rediscover     = 5 * time.Second
-	// keysFor is how long an answer with an issuer's keys stands at least, whatever keys tokens name.
+	// keysFor is how long an answer with an issuer's keys is cached, whatever keys tokens name.
 	keysFor = 5 * time.Second
-	// maxAnswer bounds an answer of an issuer, in bytes.
+	// maxAnswer is the longest answer of an issuer, in bytes.
 	maxAnswer = 1 << 20
 )
 
-// outsider is what a token of an OIDC issuer says of who has it.
+// outsider is a client as described by a token of an OIDC issuer.
 type outsider struct {
 	roles  map[string]audience.ClientRole
 	labels audience.Grants
-	token  string // tells it from other tokens of the same client
+	token  string // distinguishes the tokens of one client
 }
 
 // foreign verifies tokens of an OIDC issuer.
@@ -79,19 +79,19 @@ type foreign struct {
 	client *http.Client
 
 	mu       sync.Mutex
-	verifier *oidc.IDTokenVerifier // nil until the issuer was found
-	failed   time.Time             // when it was looked for last, in vain
+	verifier *oidc.IDTokenVerifier // nil before discovery has succeeded
+	failed   time.Time             // time of the last failed discovery
 }
 
-// Trust has tokens of an OIDC issuer accepted beside the server's own. It is asked for what it publishes when the first of
-// them comes. Trust is called before anything is authenticated.
+// Trust accepts tokens of an OIDC issuer in addition to the server's own. Discovery happens with the first such token.
+// Trust must be called before the first authentication.
 func (i *Issuer) Trust(o OIDC) error {
 	u, err := url.Parse(o.Issuer)
 	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
 		return fmt.Errorf("the issuer %q is not an https:// address, or an http:// one of this machine", o.Issuer)
 	}
 	if o.Audience == "" {
-		return errors.New("the audience is missing that tokens of the issuer must be for")
+		return errors.New("the required audience of the issuer's tokens is missing")
 	}
 	o.ClientClaim, o.OrgClaim = cmp.Or(o.ClientClaim, DefaultClientClaim), cmp.Or(o.OrgClaim, DefaultOrgClaim)
 	o.RolesClaim, o.LabelsClaim = cmp.Or(o.RolesClaim, DefaultRolesClaim), cmp.Or(o.LabelsClaim, DefaultLabelsClaim)
@@ -104,7 +104,7 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// issued reports whether a token says that it is the issuer's.
+// issued reports whether a token names this issuer.
 func (f *foreign) issued(token string) bool {
 	if f == nil {
 		return false
@@ -117,7 +117,7 @@ func (f *foreign) issued(token string) bool {
 	return parsed.UnsafeClaimsWithoutVerification(&c) == nil && c.Issuer == f.Issuer
 }
 
-// verify returns what a token of the issuer says.
+// verify verifies a token of the issuer and returns its claims.
 func (f *foreign) verify(token string) (c claims, err error) {
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(context.Background(), f.client), discoverWithin)
 	defer cancel()
@@ -133,7 +133,7 @@ func (f *foreign) verify(token string) (c claims, err error) {
 	case err != nil && strings.Contains(err.Error(), "fetching keys"):
 		return c, audience.Errorf(audience.BadGateway, "the issuer of the token cannot be reached at the moment: its keys could not be read; try again")
 	case err != nil:
-		return c, audience.Errorf(audience.BadToken, "the token is not one of its issuer's for this server: its signature, its audience or its times are wrong")
+		return c, audience.Errorf(audience.BadToken, "the token is not valid for this server: its signature, its audience or its times are wrong")
 	}
 	var said map[string]any
 	if err := verified.Claims(&said); err != nil {
@@ -155,7 +155,8 @@ func (f *foreign) verify(token string) (c claims, err error) {
 	return c, nil
 }
 
-// find looks for the issuer, unless that was in vain a moment ago.
+// find returns the verifier of the issuer, after discovery if necessary. It does not repeat a discovery that failed
+// less than rediscover ago.
 func (f *foreign) find(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -164,7 +165,7 @@ func (f *foreign) find(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 		return f.verifier, nil
 	}
 	if since := now.Sub(f.failed); since >= 0 && since < rediscover {
-		return nil, errors.New("the issuer could not be reached a moment ago")
+		return nil, errors.New("the last attempt to reach the issuer failed; it is repeated after a short pause")
 	}
 	provider, err := oidc.NewProvider(ctx, f.Issuer)
 	if err != nil {
@@ -176,7 +177,7 @@ func (f *foreign) find(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	return f.verifier, nil
 }
 
-// roles reads roles by sandbox. What is none is left out, and of two for one sandbox the greater one counts.
+// roles parses roles by sandbox. Unknown roles are ignored; of two roles for one sandbox the greater one applies.
 func (f *foreign) roles(list []string) map[string]audience.ClientRole {
 	roles := map[string]audience.ClientRole{}
 	for _, text := range list {
@@ -198,7 +199,7 @@ func (f *foreign) roles(list []string) map[string]audience.ClientRole {
 	return roles
 }
 
-// claimOf returns a claim by its name, or by the names on the way to it with dots between them.
+// claimOf returns a claim by its name, or a nested claim by its path with dots.
 func claimOf(said map[string]any, name string) any {
 	if v, ok := said[name]; ok {
 		return v
@@ -210,7 +211,7 @@ func claimOf(said map[string]any, name string) any {
 	return nil
 }
 
-// texts reads a claim that is a text, or a list of texts.
+// texts decodes a claim that is a string or a list of strings.
 func texts(claim any) (list []string) {
 	switch v := claim.(type) {
 	case string:
@@ -225,8 +226,8 @@ func texts(claim any) (list []string) {
 	return list
 }
 
-// keeping keeps the answers of an issuer for a moment, so that tokens that name keys which it does not have do not make
-// the server ask for its keys again and again.
+// keeping caches the answers of an issuer for keysFor, so that tokens with unknown key ids do not make the server
+// request the keys repeatedly.
 type keeping struct {
 	clock   func() time.Time
 	mu      sync.Mutex

@@ -8,7 +8,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Types of what the signing key signs. Each is refused where the other is wanted.
+// Types of signed documents. A document of one type is refused where the other is expected.
 const (
 	tokenType = "JWT"
 	// ReceiptType is the type of a receipt of a run.
@@ -17,13 +17,13 @@ const (
 	CertificateType = "roster-erasure+jws"
 )
 
-// newSigner returns what signs documents of a type.
+// newSigner returns a signer for documents of a type.
 func newSigner(key jose.JSONWebKey, typ jose.ContentType) (jose.Signer, error) {
 	return jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithType(typ))
 }
 
-// SignReceipt signs a receipt. The signature, a JSON Web Signature in its compact form, has the receipt in it. The
-// same receipt has the same signature, as long as the key is the same.
+// SignReceipt signs a receipt. The signature, a JSON Web Signature in compact form, contains the receipt. The same
+// receipt and key always give the same signature.
 func (i *Issuer) SignReceipt(receipt []byte) (string, error) {
 	signed, err := i.receipts.Sign(receipt)
 	if err != nil {
@@ -32,7 +32,7 @@ func (i *Issuer) SignReceipt(receipt []byte) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// SignCertificate signs the certificate of an erasure, as SignReceipt does a receipt.
+// SignCertificate signs the certificate of an erasure in the same way as SignReceipt.
 func (i *Issuer) SignCertificate(certificate []byte) (string, error) {
 	signed, err := i.certificates.Sign(certificate)
 	if err != nil {
@@ -41,11 +41,11 @@ func (i *Issuer) SignCertificate(certificate []byte) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// Keys returns the public keys that signatures of this server are verified with, as a JSON Web Key Set.
+// Keys returns the public keys for verifying the signatures of this server, as a JSON Web Key Set.
 func (i *Issuer) Keys() []byte { return publicKeys(i.key) }
 
-// PublicKeys returns the public keys of a signing key's file, as Issuer.Keys does. An absent file is
-// fs.ErrNotExist.
+// PublicKeys returns the public keys of the signing key in a file, like Issuer.Keys. The error is fs.ErrNotExist if the
+// file is absent.
 func PublicKeys(keyFile string) ([]byte, error) {
 	key, err := readKey(keyFile)
 	if err != nil {
@@ -57,27 +57,27 @@ func PublicKeys(keyFile string) ([]byte, error) {
 func publicKeys(key jose.JSONWebKey) []byte {
 	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})
 	if err != nil {
-		panic(err) // an Ed25519 key always has a form in JSON
+		panic(err) // cannot happen: an Ed25519 key always has a JSON form
 	}
 	return set
 }
 
-// ErrNoKeys says that a signature cannot be verified, which does not make it wrong.
+// ErrNoKeys says that a signature cannot be verified for lack of keys; the signature may be valid.
 var ErrNoKeys = errors.New("there is no JSON Web Key Set with a key to verify with")
 
-// VerifyReceipt returns the receipt that a signature has in it, if one of the keys, a JSON Web Key Set, has signed it
-// as a receipt. A key that the signature itself brings is never used. Without keys it is ErrNoKeys; any other error
-// says why the signature is none of a receipt.
+// VerifyReceipt returns the receipt in a signature, if one of the keys, a JSON Web Key Set, has signed it as a receipt.
+// A key inside the signature is never used. Without keys the error is ErrNoKeys; any other error says why the signature
+// is not valid for a receipt.
 func VerifyReceipt(signature string, keys []byte) ([]byte, error) {
 	return verify(signature, keys, ReceiptType, "receipt")
 }
 
-// VerifyCertificate does for the certificate of an erasure what VerifyReceipt does for a receipt.
+// VerifyCertificate verifies the certificate of an erasure in the same way as VerifyReceipt.
 func VerifyCertificate(signature string, keys []byte) ([]byte, error) {
 	return verify(signature, keys, CertificateType, "certificate")
 }
 
-// verify verifies a document of a type, which what names for people.
+// verify verifies a document of a type; what is its name in error messages.
 func verify(signature string, keys []byte, typ, what string) ([]byte, error) {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(keys, &set); err != nil || len(set.Keys) == 0 {
@@ -88,7 +88,7 @@ func verify(signature string, keys []byte, typ, what string) ([]byte, error) {
 		return nil, fmt.Errorf("the signature is not a JSON Web Signature in compact form by %s", algorithm)
 	}
 	if shown, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string); shown != typ {
-		return nil, fmt.Errorf("what was signed is not a %s: its type is %.50q", what, shown)
+		return nil, fmt.Errorf("the signed document is not a %s: its type is %.50q", what, shown)
 	}
 	for _, key := range set.Key(signed.Signatures[0].Protected.KeyID) {
 		if !key.IsPublic() {
@@ -98,5 +98,5 @@ func verify(signature string, keys []byte, typ, what string) ([]byte, error) {
 			return text, nil
 		}
 	}
-	return nil, fmt.Errorf("none of the server's keys has made the signature: the %s was changed, or is another server's", what)
+	return nil, fmt.Errorf("none of the server's keys made the signature: the %s was changed, or is another server's", what)
 }

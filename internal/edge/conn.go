@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Limits of a client that reads answers slowly. Of what is written, maxPart bytes at a time have to arrive within readWithin, or
-// else slowestReader bytes a second of them.
+// Limits for a client that reads answers slowly. Data is written in parts of at most maxPart bytes. Each part must
+// arrive within readWithin, or at a rate of at least slowestReader bytes per second.
 const (
 	readWithin    = 30 * time.Second
 	slowestReader = 1 << 10
@@ -26,24 +26,24 @@ type Conn struct {
 	gate *Gate
 	peer *peer
 
-	proved   atomic.Bool  // that a request on it was somebody's whom the server knows
-	known    atomic.Bool  // proved, and one of those that make no way for others
-	requests atomic.Int32 // that are in progress
-	answered atomic.Int64 // when the last one was, in nanoseconds; when it was opened before
-	strange  atomic.Int64 // bytes and requests before it was known
-	frames   atomic.Bool  // that the client speaks HTTP/2
-	opening  int          // bytes of the preface that came so far, -1 when something else came; Read alone uses it
+	proved   atomic.Bool  // a request on it had valid credentials
+	known    atomic.Bool  // proved, and protected from eviction
+	requests atomic.Int32 // in progress
+	answered atomic.Int64 // time of the last answer, or of the opening, in nanoseconds
+	strange  atomic.Int64 // cost of bytes and requests before it was known
+	frames   atomic.Bool  // the client uses HTTP/2
+	opening  int          // received bytes of the HTTP/2 preface, -1 after other data; used only by Read
 
-	// These belong to the lock of the gate.
-	streams int // of HTTP/2 beside another one
+	// Guarded by the gate's lock.
+	streams int // additional HTTP/2 streams
 	gone    bool
 
-	// Write alone uses these. net/http writes by one goroutine at a time.
+	// Used only by Write. net/http writes from one goroutine at a time.
 	armed   time.Time // the deadline of the connection
 	written int64
 	arrived int64 // of it, when the deadline was set
 
-	deadline atomic.Int64 // that somebody else set for writing, in nanoseconds
+	deadline atomic.Int64 // write deadline set by a caller, in nanoseconds
 }
 
 // Read implements net.Conn.
@@ -55,10 +55,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// preface is how a client begins to speak HTTP/2 without TLS.
+// preface is the beginning of HTTP/2 without TLS.
 const preface = "PRI * HTTP/2.0"
 
-// cost is what bytes of a stranger count for.
+// cost returns the cost of bytes from an unknown connection.
 func (c *Conn) cost(p []byte) int {
 	if c.opening >= 0 && c.opening < len(preface) {
 		part := preface[c.opening:min(c.opening+len(p), len(preface))]
@@ -74,7 +74,8 @@ func (c *Conn) cost(p []byte) int {
 	return len(p)
 }
 
-// clientHello is tls.Config.GetConfigForClient. A client that offers HTTP/2 gets it.
+// clientHello is tls.Config.GetConfigForClient. It notes whether the client will use HTTP/2: a client that offers
+// HTTP/2 gets it.
 func clientHello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if c, ok := hello.Conn.(*Conn); ok && slices.Contains(hello.SupportedProtos, "h2") {
 		c.frames.Store(true)
@@ -82,7 +83,7 @@ func clientHello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return nil, nil
 }
 
-// Write implements net.Conn. It goes on for as long as the client reads.
+// Write implements net.Conn. It continues as long as the client reads.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	for {
 		own := c.arm()
@@ -101,7 +102,8 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// arm gives the next part its time, unless somebody else did. Most parts find a deadline that is far enough.
+// arm sets the deadline of the next part, unless a caller has set one. For most parts the current deadline is late
+// enough.
 func (c *Conn) arm() (own bool) {
 	if c.deadline.Load() != 0 {
 		c.armed = time.Time{}
@@ -115,15 +117,15 @@ func (c *Conn) arm() (own bool) {
 	return true
 }
 
-// progress reports whether enough of what was written has arrived since the deadline was set that passed. A part waits for the system
-// to have room for it, which it makes in large steps: a client may read all the time although no byte could be written.
+// progress reports, after a deadline has passed, whether enough data has arrived since the deadline was set. The kernel
+// frees its send buffer in large steps, so a client may have read continuously although no byte could be written.
 func (c *Conn) progress() bool {
 	enough := c.written-unsent(c.Conn)-c.arrived >= int64(readWithin/time.Second)*slowestReader
 	c.armed = time.Time{}
 	return enough
 }
 
-// SetWriteDeadline implements net.Conn. A deadline of somebody else goes before the connection's own.
+// SetWriteDeadline implements net.Conn. A caller's deadline takes precedence over the connection's own.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
 		c.deadline.Store(0)
@@ -138,7 +140,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// CloseWrite lets net/http end a connection so that its client still reads the last answer.
+// CloseWrite lets net/http close a connection in such a way that the client can still read the last answer.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -154,7 +156,7 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// begin counts a request. It fails when there is no room for it.
+// begin counts a request. It fails if a limit is reached.
 func (c *Conn) begin() bool {
 	if c.requests.Add(1) == 1 {
 		return true
@@ -199,13 +201,13 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// connOf returns the connection of a request; nil when it did not come through a gate.
+// connOf returns the connection of a request; nil if the request did not come through a gate.
 func connOf(ctx context.Context) *Conn {
 	c, _ := ctx.Value(connKey{}).(*Conn)
 	return c
 }
 
-// Proved says that the server knows who sent a request, given the request's context.
+// Proved records that the request with this context has valid credentials.
 func Proved(ctx context.Context) {
 	c := connOf(ctx)
 	if c == nil || c.known.Load() {
@@ -223,7 +225,8 @@ func addressOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// Counted is the address that those of one client are counted by. A client has at least a network of 64 bits in IPv6.
+// Counted returns the address under which a client's connections are counted: in IPv6 the /64 network, because a client
+// has at least that.
 func Counted(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {

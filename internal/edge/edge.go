@@ -1,9 +1,10 @@
-// Package edge guards the connections of the server, before anybody knows whose they are. It bounds how many there are, in total and
-// from one address, ends those that neither send nor read, and knows the address of a client behind a proxy.
+// Package edge limits the connections of the server before their clients are authenticated. It limits their number in
+// total and per address, closes connections that neither send nor read, and determines the address of a client behind a
+// proxy.
 //
-// A connection is known once a request on it has proved who sends it. Where there is no room for another connection, one
-// that is not known makes way: the one that was answered longest ago. So a flood replaces its own connections, and neither a
-// client that is known nor a health check that has just connected notices.
+// A connection is known after a request on it had valid credentials. If a limit is reached, a new connection replaces
+// the unknown connection that was answered longest ago. So a flood replaces its own connections and affects neither
+// known clients nor new health checks.
 package edge
 
 import (
@@ -19,30 +20,31 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits of what is not known yet. A connection may send freeBytes; what is beyond, and strangerCost for each request, comes out of
-// what its address may send. A byte of HTTP/2 counts framesCost times: a frame has as few as 9 bytes and keeps the server as busy as a
-// hundred bytes of HTTP/1. One of answerShare bytes of answers counts, so that nobody asks for large ones without end.
+// Limits for unknown connections. A connection may send freeBytes. Further bytes, and strangerCost for each request,
+// are charged to the budget of its address. A byte of HTTP/2 counts framesCost times: a frame has as few as 9 bytes and
+// costs the server as much as a hundred bytes of HTTP/1. One in answerShare bytes of answers counts too, so endless
+// requests for large answers are limited.
 const (
 	freeBytes     = 16 << 10
 	framesCost    = 8
 	answerShare   = 8
 	strangerCost  = 1 << 10
-	strangerBytes = 256 << 10 // a second
+	strangerBytes = 256 << 10 // per second
 	strangerBurst = 2 << 20
 )
 
-// Limits says how many connections there may be. A stream of HTTP/2 beside another one of its connection counts as a connection.
+// Limits are the limits of connections. Each additional HTTP/2 stream on a connection counts as a connection.
 type Limits struct {
 	Total      int
-	PerAddress int // 0 means that there is no limit
-	// Proxies are the networks of proxies that say in X-Forwarded-For, or in Forwarded, who sends a request. The limit of an
-	// address is then that of the client, and not that of the proxy.
+	PerAddress int // 0 for no limit
+	// Proxies are the networks of proxies whose X-Forwarded-For or Forwarded header names the client. The limits per
+	// address then apply to the client instead of the proxy.
 	Proxies []netip.Prefix
-	// Registerer takes the metrics; none are kept when it is nil.
+	// Registerer registers the metrics; nil for no metrics.
 	Registerer prometheus.Registerer
 }
 
-// Gate is all connections of a server.
+// Gate manages all connections of a server.
 type Gate struct {
 	limits Limits
 	ended  *prometheus.CounterVec
@@ -55,10 +57,10 @@ type Gate struct {
 
 // peer is an address that connections come from.
 type peer struct {
-	address netip.Addr // as Counted returns it, but for a proxy
+	address netip.Addr // as returned by Counted; of a proxy the full address
 	proxy   bool
 	conns   map[*Conn]struct{}
-	load    int // connections, streams beside others, and requests through proxies
+	load    int // connections, additional streams, and requests through proxies
 	known   int // connections
 
 	strangers *rate.Limiter // of bytes
@@ -79,7 +81,7 @@ func New(l Limits) *Gate {
 	return g
 }
 
-// Listen returns a listener whose connections go through the gate.
+// Listen returns a listener whose connections pass the gate.
 func (g *Gate) Listen(l net.Listener) net.Listener { return listener{l, g} }
 
 type listener struct {
@@ -104,7 +106,7 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes a connection, or returns nil when there is no room for it and nobody makes way.
+// admit adds a connection, or returns nil if a limit is reached and no connection can be evicted.
 func (g *Gate) admit(raw net.Conn) *Conn {
 	address := addressOf(raw.RemoteAddr())
 	c := &Conn{Conn: raw, gate: g}
@@ -120,7 +122,7 @@ func (g *Gate) admit(raw net.Conn) *Conn {
 		c.peer.conns[c] = struct{}{}
 	} else {
 		g.ended.WithLabelValues("refused").Inc()
-		g.forget(c.peer)
+		g.release(c.peer)
 	}
 	g.mu.Unlock()
 	if !ok {
@@ -129,7 +131,7 @@ func (g *Gate) admit(raw net.Conn) *Conn {
 	return c
 }
 
-// peer returns the peer at an address. Whoever calls holds the lock, as for all that follows.
+// peer returns the peer at an address. The caller holds the lock, here and in the functions below.
 func (g *Gate) peer(address netip.Addr, proxy bool) *peer {
 	p := g.peers[address]
 	if p == nil {
@@ -142,18 +144,18 @@ func (g *Gate) peer(address netip.Addr, proxy bool) *peer {
 	return p
 }
 
-// maxPeers bounds how many addresses without a connection are remembered.
+// maxPeers is the number of addresses without a connection that are kept.
 const maxPeers = 10_000
 
-// forget drops a peer that there is nothing to know about any more.
-func (g *Gate) forget(p *peer) {
+// release removes a peer that has no connections and a full budget.
+func (g *Gate) release(p *peer) {
 	if p.load == 0 && p.strangers.Tokens() >= strangerBurst {
 		delete(g.peers, p.address)
 	}
 }
 
-// take counts one more connection or stream of a peer, for which others make way if they must. It fails when nobody can, or when it
-// is the connection of the stream that would have to.
+// take counts a new connection or stream of a peer, and evicts other connections if necessary. It fails if none can be
+// evicted, or if the victim would be the connection of the stream itself.
 func (g *Gate) take(p *peer, of *Conn) bool {
 	if g.limits.PerAddress > 0 && !p.proxy && p.load >= g.limits.PerAddress && !g.evict(func(q *peer) bool { return q == p }, of) {
 		return false
@@ -177,8 +179,8 @@ func (g *Gate) take(p *peer, of *Conn) bool {
 	return true
 }
 
-// evict ends the connection that is missed least among those of some peers: the unknown one that was answered longest ago, or else
-// the known one that has been idle for longest.
+// evict closes one connection of the given peers: the unknown connection that was answered longest ago, or else the
+// known connection that has been idle longest.
 func (g *Gate) evict(of func(*peer) bool, but *Conn) bool {
 	var victim *Conn
 	worse := func(c *Conn) bool {
@@ -206,7 +208,7 @@ func (g *Gate) evict(of func(*peer) bool, but *Conn) bool {
 	return true
 }
 
-// makeRoom ends connections when the process has too many files open to take another one.
+// makeRoom closes connections when the process has too many open files to accept another one.
 func (g *Gate) makeRoom() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -217,14 +219,14 @@ func (g *Gate) makeRoom() {
 	}
 }
 
-// end closes a connection of which the client is not told.
+// end closes a connection without notice to the client.
 func (g *Gate) end(c *Conn, reason string) {
 	g.ended.WithLabelValues(reason).Inc()
 	g.remove(c)
-	_ = c.Conn.Close() // which does not wait
+	_ = c.Conn.Close() // does not block
 }
 
-// remove stops counting a connection and its streams.
+// remove removes a connection and its streams from the counts.
 func (g *Gate) remove(c *Conn) {
 	if c.gone {
 		return
@@ -238,13 +240,13 @@ func (g *Gate) remove(c *Conn) {
 		c.peer.known--
 		g.known--
 	}
-	g.forget(c.peer)
+	g.release(c.peer)
 }
 
-// share is how much of a limit may be known connections, which make no way for others as long as they are used.
+// share is the part of a limit that known connections may occupy. They are not evicted while in use.
 func share(limit int) int { return limit - limit/4 }
 
-// know marks a connection as known, unless too many are.
+// know marks a connection as known, unless there are too many.
 func (g *Gate) know(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -258,7 +260,7 @@ func (g *Gate) know(c *Conn) {
 	g.known++
 }
 
-// sent counts bytes that somebody unknown sent, or what a request costs. It reports whether that is too much.
+// sent charges bytes or the cost of a request to an unknown client. It reports whether the budget is exceeded.
 func (g *Gate) sent(c *Conn, bytes int) (tooMuch bool) {
 	if c.strange.Add(int64(bytes)) <= freeBytes || c.peer.proxy || g.limits.PerAddress == 0 {
 		return false

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Limits of a client that sends a body. A request has no time limit as a whole, since an upload may take hours, but it must keep
-// moving: every read must bring something within sendWithin, and all of them, after that time at the beginning, slowestBody bytes a
-// second. Whoever has proved nothing gets strangerTime for all of it. What nobody wants to read has drainWithin to arrive.
+// Limits for a client that sends a body. A request has no total time limit, because an upload may take hours, but it
+// must make progress: every read must receive data within sendWithin, and after an initial sendWithin the average must
+// be slowestBody bytes per second. A client without valid credentials has strangerTime for the whole body. A body that
+// the handler does not read has drainWithin to arrive.
 const (
 	sendWithin   = 30 * time.Second
 	slowestBody  = 1 << 10
@@ -18,19 +19,19 @@ const (
 	drainWithin  = 2 * time.Second
 )
 
-// handler keeps requests moving, and counts those that share a connection.
+// handler enforces the time limits of requests, and counts the requests that share a connection.
 type handler struct {
 	gate   *Gate
 	next   http.Handler
 	refuse http.Handler
 }
 
-// Guard has a server answer through the gate: it hands requests to its handler, and those that there is no room for to refuse.
+// Guard makes a server use the gate: requests go to its handler, or to refuse if a limit is reached.
 func (g *Gate) Guard(s *http.Server, refuse http.Handler) {
 	s.Handler = &handler{gate: g, next: s.Handler, refuse: refuse}
 	s.ConnContext = connContext
 	s.TLSConfig = &tls.Config{GetConfigForClient: clientHello}
-	s.DisableGeneralOptionsHandler = true // net/http would answer OPTIONS * itself, and wait for its body without end
+	s.DisableGeneralOptionsHandler = true // net/http would answer OPTIONS * itself, and wait for its body without a limit
 }
 
 // ServeHTTP implements http.Handler.
@@ -51,7 +52,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if r.Body == http.NoBody && r.ProtoMajor == 1 { // the connection's own deadlines are enough
+	if r.Body == http.NoBody && r.ProtoMajor == 1 { // the deadlines of the connection are enough
 		next.ServeHTTP(w, r)
 		return
 	}
@@ -59,7 +60,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body == http.NoBody {
 		x.whole = true
 	} else {
-		with := *r // net/http goes on to know the body by its type
+		with := *r // net/http recognizes the original body by its type
 		with.Body, x.body = x, r.Body
 		r = &with
 	}
@@ -71,16 +72,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type exchange struct {
 	http.ResponseWriter
 	rc      *http.ResponseController
-	conn    *Conn // nil when the request did not come through a gate
-	streams bool  // HTTP/2: a connection that reads may have a stream that does not
+	conn    *Conn // nil if the request did not come through a gate
+	streams bool  // HTTP/2: one stream may stall while the connection is read
 
 	body   io.ReadCloser
-	whole  bool // the body is read
+	whole  bool // the body is read completely
 	read   int64
-	waited time.Duration // how long reads have waited for the client
+	waited time.Duration // time that reads have waited for the client
 }
 
-// Read reads the body, and moves the deadline of its connection.
+// Read reads the body, and extends the deadline of its connection.
 func (x *exchange) Read(p []byte) (int, error) {
 	start := time.Now()
 	_ = x.rc.SetReadDeadline(start.Add(x.patience()))
@@ -92,7 +93,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 		x.whole = true
 		_ = x.rc.SetReadDeadline(time.Time{})
 	case err != nil:
-		_ = x.rc.SetReadDeadline(start) // nothing more of it is waited for
+		_ = x.rc.SetReadDeadline(start) // stops waiting for more data
 		x.body, x.whole = broken{x.body, err}, true
 	}
 	return n, err
@@ -101,7 +102,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 // Close closes the body.
 func (x *exchange) Close() error { return x.body.Close() }
 
-// patience is how long the next read may wait for the client, whose time the server's own work does not count against.
+// patience is how long the next read may wait for the client. Time that the server itself uses does not count.
 func (x *exchange) patience() time.Duration {
 	if x.conn != nil && !x.conn.proved.Load() {
 		return max(strangerTime-x.waited, 0)
@@ -110,7 +111,7 @@ func (x *exchange) patience() time.Duration {
 	return max(min(sendWithin, earned-x.waited), 0)
 }
 
-// broken is a body that could not be read.
+// broken returns the error of a body that could not be read.
 type broken struct {
 	io.ReadCloser
 	err error
@@ -118,7 +119,7 @@ type broken struct {
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-// drain gives the rest of a body that nobody reads a short time: net/http waits for it, before the answer and behind it.
+// drain limits the time for the rest of an unread body: net/http waits for it, before and after the answer.
 func (x *exchange) drain() {
 	if !x.whole {
 		_ = x.rc.SetReadDeadline(time.Now().Add(drainWithin))
@@ -149,5 +150,5 @@ func (x *exchange) Write(p []byte) (n int, err error) {
 	}
 }
 
-// Unwrap gives http.ResponseController the writer below.
+// Unwrap returns the underlying writer for http.ResponseController.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }

@@ -16,8 +16,8 @@ func (g *Gate) trusts(a netip.Addr) bool {
 	return false
 }
 
-// forwarded returns a request of a proxy as if its client had sent it, and counts it to the client until leave is called. leave is
-// nil when the client has too many.
+// forwarded returns a request of a proxy with the address of its client, and counts it for the client until leave is
+// called. leave is nil if the client has too many requests.
 func (g *Gate) forwarded(r *http.Request) (_ *http.Request, leave func()) {
 	client, ok := g.client(r.Header)
 	if !ok {
@@ -36,12 +36,11 @@ func (g *Gate) forwarded(r *http.Request) (_ *http.Request, leave func()) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		p.load--
-		g.forget(p)
+		g.release(p)
 	}
 }
 
-// client is the address that the last proxy outside of the trusted ones, or the client itself, had: what is said before that may be
-// anybody's invention.
+// client returns the last address in the headers that is not a trusted proxy. Earlier entries may be forged.
 func (g *Gate) client(h http.Header) (netip.Addr, bool) {
 	said := strings.Join(h.Values("X-Forwarded-For"), ",") // the client may have sent an empty one before that of the proxy
 	if strings.Trim(said, ", ") == "" {
@@ -61,7 +60,7 @@ func (g *Gate) client(h http.Header) (netip.Addr, bool) {
 	return last, last.IsValid()
 }
 
-// hop reads an address as X-Forwarded-For has it, or an element of Forwarded.
+// hop parses an address in X-Forwarded-For, or an element of Forwarded.
 func hop(text string) (netip.Addr, bool) {
 	text = strings.TrimSpace(text)
 	if strings.ContainsRune(text, '=') {

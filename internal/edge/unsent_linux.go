@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsent is how many of the bytes that were written the client has not acknowledged; 0 when that is not known.
+// unsent returns how many of the written bytes the client has not acknowledged; 0 if unknown.
 func unsent(c net.Conn) int64 {
 	tcp, ok := c.(syscall.Conn)
 	if !ok {

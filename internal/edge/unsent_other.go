@@ -4,5 +4,5 @@ package edge
 
 import "net"
 
-// unsent is not known here: a client has to make room for the parts of an answer in their time.
+// unsent is unknown on this system, so each part of an answer must be written within its deadline.
 func unsent(net.Conn) int64 { return 0 }

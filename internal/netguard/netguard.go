@@ -1,5 +1,5 @@
-// Package netguard keeps tenants from reaching the inside of a network through Roster: connections and webhooks that they
-// describe may lead to public addresses only, and to the networks that the operator allows.
+// Package netguard prevents tenants from reaching an internal network through Roster. Connections and webhooks of
+// tenants may lead only to public addresses and to the networks that the operator allows.
 package netguard
 
 import (
@@ -15,19 +15,19 @@ import (
 )
 
 // ErrForbidden says that an address may not be reached.
-var ErrForbidden = errors.New("the address is not a public one, and the operator has not allowed its network, or has denied it")
+var ErrForbidden = errors.New("the address is not public and its network is not allowed, or the operator has denied its network")
 
-// silence is how long the other side may neither send nor take anything before its connection is given up.
+// silence is how long the peer may neither send nor receive data before the connection fails.
 const silence = time.Minute
 
-// Guard knows the networks that may be reached beside public addresses, and those that may not be in any case.
+// Guard decides which addresses may be reached: public ones and allowed networks, except denied networks.
 type Guard struct {
 	Allowed, Denied []netip.Prefix
-	// Silence is how long the other side may neither send nor take anything; 0 means a minute.
+	// Silence is how long the peer may neither send nor receive data; 0 means a minute.
 	Silence time.Duration
 }
 
-// control is asked for each address that is about to be connected to: after names were resolved, and after redirects.
+// control checks each address before a connection is made, after name resolution and for each redirect.
 func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -39,9 +39,9 @@ func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) 
 	return nil
 }
 
-// shared are networks that are neither private nor public: of carriers (RFC 6598), protocols, documentation, benchmarks,
-// reserved and former ones, those that lead to IPv4 addresses by others, and the address by which a machine of Azure's reaches
-// its host.
+// shared are networks that are neither private nor public: of carriers (RFC 6598), protocols, documentation,
+// benchmarks, reserved and obsolete ones, networks that embed IPv4 addresses, and the address of the host of an Azure
+// machine.
 var shared = []netip.Prefix{
 	netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("::/96"),
 	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fec0::/10"),
@@ -52,7 +52,7 @@ var shared = []netip.Prefix{
 }
 
 func (g Guard) permits(a netip.Addr) bool {
-	// A zone says by which interface an address is reached, and keeps it from being found in a network.
+	// An address with a zone (its interface) would match no network.
 	a = a.WithZone("").Unmap()
 	for _, p := range g.Denied {
 		if p.Contains(a) {
@@ -75,7 +75,7 @@ func (g Guard) permits(a netip.Addr) bool {
 	return true
 }
 
-// Dial connects to what the guard permits. The connection fails when the other side is silent for too long.
+// Dial connects to an address that the guard permits. The connection fails if the peer is silent for too long.
 func (g Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second, ControlContext: g.control}
 	c, err := dialer.DialContext(ctx, network, address)
@@ -85,7 +85,7 @@ func (g Guard) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return &moving{Conn: c, within: cmp.Or(g.Silence, silence)}, nil
 }
 
-// moving is a connection whose deadline moves with every read and write.
+// moving is a connection whose deadline is extended by every read and write.
 type moving struct {
 	net.Conn
 	within time.Duration
@@ -98,7 +98,7 @@ func (m *moving) Read(p []byte) (int, error) {
 	return m.Conn.Read(p)
 }
 
-// Write moves the deadline of a read as well: while much is sent, the other side has nothing to say.
+// Write also extends the deadline of reads, because the peer may be silent while it receives a lot of data.
 func (m *moving) Write(p []byte) (int, error) {
 	if err := m.SetDeadline(time.Now().Add(m.within)); err != nil {
 		return 0, err
@@ -106,7 +106,7 @@ func (m *moving) Write(p []byte) (int, error) {
 	return m.Conn.Write(p)
 }
 
-// Client is an HTTP client that reaches what the guard permits, and no proxy.
+// Client is an HTTP client that connects only to addresses that the guard permits, and uses no proxy.
 func (g Guard) Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: g.Dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second,
 		ResponseHeaderTimeout: time.Minute, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 16, DisableCompression: true}}

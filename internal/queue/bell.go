@@ -12,9 +12,9 @@ import (
 	"roster/internal/job"
 )
 
-// belled is a driver of River's whose notifications come from this process: what enqueues a job calls Wake after its commit. River
-// has none for database/sql but by polling a table of SQLite's. What nobody calls for, such as the jobs of a process that was killed
-// right after its commit, polling finds.
+// belled is a River driver with notifications inside this process: code that enqueues a job calls Wake after its
+// commit. For database/sql River itself only emulates notifications, by polling a table in SQLite. Polling finds jobs
+// without a Wake, such as those of a process that was killed immediately after its commit.
 type belled struct {
 	riverdriver.Driver[*sql.Tx]
 	bell *bell
@@ -23,17 +23,17 @@ type belled struct {
 // SupportsListener implements riverdriver.Driver.
 func (belled) SupportsListener() bool { return true }
 
-// SupportsListenNotify implements riverdriver.Driver. River need not write notifications beside the jobs.
+// SupportsListenNotify implements riverdriver.Driver. River does not need to write notifications with the jobs.
 func (belled) SupportsListenNotify() bool { return false }
 
 // GetListener implements riverdriver.Driver.
 func (b belled) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener { return b.bell }
 
-// bell holds the kinds that have new jobs until River hears of them.
+// bell stores the kinds with new jobs until River is notified.
 type bell struct {
 	mu    sync.Mutex
 	rung  []job.Kind
-	heard chan struct{} // has one element while something is rung
+	heard chan struct{} // has one element while a notification is pending
 }
 
 func newBell() *bell { return &bell{heard: make(chan struct{}, 1)} }
@@ -69,7 +69,7 @@ func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notificati
 	}
 }
 
-// insertTopic is where River hears of new jobs.
+// insertTopic is the topic of River's notifications of new jobs.
 const insertTopic = "river_insert"
 
 func (b *bell) take() (k job.Kind, ok bool) {
@@ -85,7 +85,7 @@ func (b *bell) take() (k job.Kind, ok bool) {
 	return k, true
 }
 
-// The rest of riverdriver.Listener: there is no connection.
+// The rest of riverdriver.Listener does nothing, because there is no connection.
 
 func (b *bell) Close(context.Context) error            { return nil }
 func (b *bell) Connect(context.Context) error          { return nil }

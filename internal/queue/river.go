@@ -22,7 +22,7 @@ import (
 	"roster/internal/job"
 )
 
-// Dialect names the kind of database that holds the queue.
+// Dialect is the kind of the queue's database.
 type Dialect string
 
 // The dialects.
@@ -32,26 +32,27 @@ const (
 )
 
 const (
-	// workers is how many jobs of a kind are taken at once, the most that River allows. How many of them go on is for the handler
-	// to say, which knows whose they are.
+	// workers is how many jobs of a kind are fetched at once, the maximum that River allows. The handler decides how
+	// many of them run, because it knows their sandboxes.
 	workers = 10_000
-	// pollEvery is how often jobs are looked for that nobody called Wake for. A poll that finds nothing writes nothing, but takes
-	// SQLite a millisecond of computing.
+	// pollEvery is the interval of polls for jobs without a Wake. A poll without result writes nothing, but costs
+	// SQLite a millisecond of CPU time.
 	pollEvery     = 5 * time.Second
 	fetchCooldown = 20 * time.Millisecond
-	// A job that fails this often is given up; whoever knows of unfinished work enqueues it anew.
+	// A job that fails this often is discarded; recovery enqueues unfinished work again.
 	maxAttempts = 25
 	longestWait = 30 * time.Second // between two attempts
-	// rescueAfter is when River retries a job that is still marked as running, which is how the jobs of dead
-	// processes are cleaned up in the end. A job that really runs so long is not disturbed: its second attempt
-	// finds that the work is being done.
+	// rescueAfter is when River retries a job that is still marked as running. This eventually cleans up the jobs of
+	// dead processes. A job that really runs that long is not affected: its second attempt finds that the work is in
+	// progress.
 	rescueAfter = 24 * time.Hour
-	// hardStop bounds how long Stop waits for the jobs that it cancelled.
+	// hardStop is how long Stop waits for cancelled jobs.
 	hardStop = 10 * time.Second
 )
 
-// Handler does a job. It is idempotent and safe beside itself: a job may run more than once, rarely even twice at
-// a time. After an error it runs again later; a handler that finds the work done, or being done, returns nil.
+// Handler runs a job. It must be idempotent and safe for concurrent use with itself: a job may run more than once,
+// rarely even twice at the same time. After an error the job runs again later. A handler that finds the work done, or
+// in progress, returns nil.
 type Handler func(ctx context.Context, j job.Job) error
 
 // Queue is the durable queue of a database, and a process's workers on it.
@@ -64,7 +65,7 @@ type Queue struct {
 	handler Handler
 }
 
-// New returns a queue in a database whose tables Migrate has made. It runs no jobs before Start.
+// New returns a queue in a database with tables from Migrate. It runs no jobs before Start.
 func New(db *sql.DB, d Dialect, log *slog.Logger) (*Queue, error) {
 	drv, err := driver(db, d)
 	if err != nil {
@@ -124,8 +125,8 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	return nil
 }
 
-// lockMigration makes the processes that start at once on a PostgreSQL database migrate one after the other. A
-// SQLite database has a single process.
+// lockMigration serialises the migrations of processes that start at the same time on a PostgreSQL database. A SQLite
+// database has a single process.
 func lockMigration(ctx context.Context, db *sql.DB, d Dialect) (unlock func() error, err error) {
 	if d != Postgres {
 		return func() error { return nil }, nil
@@ -144,24 +145,24 @@ func lockMigration(ctx context.Context, db *sql.DB, d Dialect) (unlock func() er
 	}, nil
 }
 
-// args is a Job as River stores it. River keeps two jobs with equal args from waiting or running at a time.
+// args is a Job in River's form. River does not allow two jobs with equal args to wait or run at the same time.
 type args struct {
 	Work job.Kind `json:"work"`
 	ID   string   `json:"id"`
-	// Behind is the River job of the same work that was marked as running when this one was enqueued, 0 when
-	// none was. It may belong to a process that died, and must not keep its work from being taken up.
+	// Behind is the River job of the same work that was marked as running when this job was enqueued, 0 if there was
+	// none. It may belong to a dead process, and must not prevent this job.
 	Behind int64 `json:"behind,omitempty"`
 }
 
 // Kind implements river.JobArgs.
 func (args) Kind() string { return "roster" }
 
-// inLine are the states in which a job keeps its like from being enqueued. River insists on the running state.
+// inLine are the states in which a job prevents an equal job from being enqueued. River requires the running state.
 var inLine = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
 	rivertype.JobStateScheduled, rivertype.JobStateRunning}
 
-// Enqueue records a job in the transaction that records its work. While the same job waits for a worker or for
-// its next attempt this does nothing; beside one that runs, or ran in a process that died, it does.
+// Enqueue records a job in the transaction that records its work. It does nothing while an equal job waits for a worker
+// or for its next attempt. It does enqueue the job if an equal job runs, or ran in a process that died.
 func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j job.Job) error {
 	if !slices.Contains(job.Kinds, j.Kind) {
 		return fmt.Errorf("enqueue a job: there is no kind %q", j.Kind)
@@ -176,14 +177,14 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, j job.Job) error {
 		if !res.UniqueSkippedAsDuplicate || res.Job.State != rivertype.JobStateRunning {
 			return nil
 		}
-		a.Behind = res.Job.ID // every round is behind a later job, of which there are finitely many
+		a.Behind = res.Job.ID // the loop ends: each round refers to a later job, and there are finitely many
 	}
 }
 
-// Wake has jobs of a kind taken up at once that were enqueued in a transaction that has committed.
+// Wake makes the queue fetch jobs of a kind at once. Call it after the transaction that enqueued them has committed.
 func (q *Queue) Wake(k job.Kind) { q.bell.ring(k) }
 
-// Start begins to run jobs. They are cancelled when ctx ends or Stop is out of patience.
+// Start starts to run jobs. They are cancelled when ctx ends or the context of Stop ends.
 func (q *Queue) Start(ctx context.Context, h Handler) error {
 	q.handler = h
 	if err := q.client.Start(ctx); err != nil {
@@ -192,8 +193,8 @@ func (q *Queue) Start(ctx context.Context, h Handler) error {
 	return nil
 }
 
-// Stop takes no more jobs, waits for those that run until ctx ends, and cancels the rest; these run again after
-// the next start. It is safe to call twice.
+// Stop fetches no more jobs, waits for running jobs until ctx ends, and cancels the rest, which run again after the
+// next start. It is safe to call twice.
 func (q *Queue) Stop(ctx context.Context) error {
 	if q.client.Stop(ctx) == nil {
 		return nil
@@ -214,13 +215,13 @@ func (q *Queue) work(ctx context.Context, row *river.Job[args]) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return ctx.Err() // by which River knows that the job was stopped, and did not fail
+		return ctx.Err() // tells River that the job was stopped and did not fail
 	}
 	q.log.With(job.LogAttributes(ctx)...).WarnContext(ctx, "a job failed and is tried again", "kind", j.Kind, "id", j.ID, "attempt", row.Attempt, "error", err)
 	return err
 }
 
-// handle does a job; a panic is a failure of it, so that its log line tells whose job it was.
+// handle runs a job. It turns a panic into an error, so that the log line names the job.
 func (q *Queue) handle(ctx context.Context, j job.Job) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -230,8 +231,8 @@ func (q *Queue) handle(ctx context.Context, j job.Job) (err error) {
 	return q.handler(ctx, j)
 }
 
-// retryPolicy waits twice as long after every failure, up to longestWait, a little less at random so that jobs
-// that failed together do not come back together.
+// retryPolicy doubles the wait after every failure, up to longestWait, minus a random part so that jobs that failed
+// together are not retried together.
 type retryPolicy struct{ queue *Queue }
 
 // NextRetry implements river.ClientRetryPolicy.
@@ -242,7 +243,7 @@ func (p retryPolicy) NextRetry(row *rivertype.JobRow) time.Time {
 	return time.Now().UTC().Add(wait)
 }
 
-// quiet lets only River's warnings and errors through. They name jobs by number and never hold their arguments.
+// quiet passes only River's warnings and errors. They name jobs by number and never contain their arguments.
 type quiet struct{ slog.Handler }
 
 // Enabled implements slog.Handler.

@@ -16,9 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// KMS is a master key that a key service keeps and never gives away: awskms://KEY-ID?region=REGION or
-// awskms:///arn:aws:kms:… of Amazon's. Who asks is what the environment of the process says. The parameters region, profile, role (the ARN of a
-// role to assume), endpoint, fips and dualstack change that; context_NAME=VALUE is a pair of the encryption context. Nothing is asked yet.
+// KMS returns a master key that never leaves a key service: awskms://KEY-ID?region=REGION or awskms:///arn:aws:kms:…
+// for Amazon's. The credentials come from the environment of the process. The parameters region, profile, role (the ARN
+// of a role to assume), endpoint, fips and dualstack override the environment; context_NAME=VALUE is a pair of the
+// encryption context. KMS sends no request.
 func KMS(ctx context.Context, address string) (Master, error) {
 	k, err := openKMS(ctx, address)
 	if err != nil {
@@ -27,7 +28,7 @@ func KMS(ctx context.Context, address string) (Master, error) {
 	return k, nil
 }
 
-// amazon is a key of Amazon's key service. The ring has no data beside it that would have to be bound.
+// amazon is a key of Amazon's key service. The ring has no associated data.
 type amazon struct {
 	client  *kms.Client
 	key     string // its id, alias or ARN
@@ -45,13 +46,13 @@ func openKMS(ctx context.Context, address string) (*amazon, error) {
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, errors.New("what is behind the question mark cannot be read")
+		return nil, errors.New("the parameters after the question mark are malformed")
 	}
 	var load []func(*config.LoadOptions) error
 	role, endpoint := "", ""
 	for name, values := range query {
 		if len(values) != 1 {
-			return nil, fmt.Errorf("%s stands there %d times", name, len(values))
+			return nil, fmt.Errorf("%s occurs %d times", name, len(values))
 		}
 		value := values[0]
 		switch name {
@@ -78,7 +79,7 @@ func openKMS(ctx context.Context, address string) (*amazon, error) {
 		default:
 			pair, ok := strings.CutPrefix(name, "context_")
 			if !ok {
-				return nil, fmt.Errorf("%q is not a part of it: region, profile, role, endpoint, fips, dualstack and context_NAME are", name)
+				return nil, fmt.Errorf("%q is not a parameter; the parameters are region, profile, role, endpoint, fips, dualstack and context_NAME", name)
 			}
 			k.context[pair] = value
 		}
@@ -107,7 +108,7 @@ func (k *amazon) Encrypt(plain, _ []byte) ([]byte, error) {
 	return out.CiphertextBlob, nil
 }
 
-// Decrypt implements Master. The service knows by which of its keys a text was sealed.
+// Decrypt implements Master. The ciphertext tells the service which key to use.
 func (k *amazon) Decrypt(sealed, _ []byte) ([]byte, error) {
 	out, err := k.client.Decrypt(context.Background(), &kms.DecryptInput{CiphertextBlob: sealed, EncryptionContext: k.context})
 	if err != nil {

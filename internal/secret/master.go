@@ -21,7 +21,7 @@ const keySize = 32
 
 var errNoKey = fmt.Errorf("it is not a master key: %d bytes in base64, as openssl rand -base64 %d writes", keySize, keySize)
 
-// Key is a master key from its text, 32 bytes in base64.
+// Key returns a master key from its text form, 32 bytes in base64.
 func Key(text string) (Master, error) {
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(key) != keySize {
@@ -30,7 +30,7 @@ func Key(text string) (Master, error) {
 	return subtle.NewAESGCM(key)
 }
 
-// KeyFile is the master key in a file of mode 0600. It creates one when the file is absent and create is set.
+// KeyFile returns the master key in a file of mode 0600. It creates one if the file is absent and create is set.
 func KeyFile(path string, create bool) (Master, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && create {
@@ -45,7 +45,7 @@ func KeyFile(path string, create bool) (Master, error) {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others than its owner (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
+		return nil, fmt.Errorf("%s is readable by other users (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package secret seals the secrets of connections and webhooks, and PGP keys. They are encrypted by a ring of keys (AES-256-GCM),
-// which is itself encrypted by a master key: the ring lies beside the data, the master key where the operator wants it (see Key,
-// KeyFile and KMS). What is sealed is bound to its place, so that one connection's secret cannot be put into another's.
+// Package secret seals the secrets of connections and webhooks, and PGP keys. A key ring encrypts them with
+// AES-256-GCM, and a master key encrypts the ring. The ring is stored with the data, the master key where the operator
+// wants it (see Key, KeyFile and KMS). A sealed text is bound to its place, so a connection's secret cannot be moved to
+// another connection.
 package secret
 
 import (
@@ -18,7 +19,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// Ring seals and opens. It is safe for concurrent use.
+// Ring seals and opens secrets. It is safe for concurrent use.
 type Ring struct {
 	path string
 
@@ -28,7 +29,7 @@ type Ring struct {
 	master tink.AEAD
 }
 
-// Open opens the ring in a file by a master key. It creates the ring with a first key when the file is absent.
+// Open opens the ring in a file with a master key. If the file is absent, it creates a ring with one key.
 func Open(path string, master tink.AEAD) (*Ring, error) {
 	r := &Ring{master: master, path: path}
 	text, err := os.ReadFile(path)
@@ -44,14 +45,15 @@ func Open(path string, master tink.AEAD) (*Ring, error) {
 		return nil, err
 	default:
 		if r.handle, err = keyset.Read(keyset.NewJSONReader(bytes.NewReader(text)), master); err != nil {
-			return nil, fmt.Errorf("%s cannot be opened by the master key: it is another one's, or damaged, or the key service does not answer", path)
+			return nil, fmt.Errorf("%s cannot be opened with the master key: it belongs to another master key, or is damaged, or the key service does not answer", path)
 		}
 	}
 	r.aead, err = aead.New(r.handle)
 	return r, err
 }
 
-// Rotate makes a new key, by which everything is sealed from now on. What older keys have sealed can still be opened.
+// Rotate adds a new key, which seals everything from now on. Texts that were sealed with older keys can still be
+// opened.
 func (r *Ring) Rotate() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +80,7 @@ func (r *Ring) Rotate() error {
 	return nil
 }
 
-// Rewrap has the ring opened by another master key from now on.
+// Rewrap encrypts the ring with another master key.
 func (r *Ring) Rewrap(master tink.AEAD) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,11 +91,11 @@ func (r *Ring) Rewrap(master tink.AEAD) error {
 	return nil
 }
 
-// save writes a ring, whole and durable or not at all.
+// save writes a ring atomically and durably.
 func (r *Ring) save(h *keyset.Handle, master tink.AEAD) error {
 	var b bytes.Buffer
 	if err := h.Write(keyset.NewJSONWriter(&b), master); err != nil {
-		return fmt.Errorf("the keys cannot be encrypted by the master key: %w", err)
+		return fmt.Errorf("the keys cannot be encrypted with the master key: %w", err)
 	}
 	return write(r.path, b.Bytes())
 }
@@ -110,19 +112,19 @@ func (r *Ring) Seal(secret []byte, place string) (string, error) {
 	return base64.StdEncoding.EncodeToString(sealed), err
 }
 
-// Open decrypts what was sealed for the place.
+// Open decrypts a text that was sealed for the place.
 func (r *Ring) Open(sealed, place string) ([]byte, error) {
 	text, err := base64.StdEncoding.DecodeString(sealed)
 	if err == nil {
 		text, err = r.primitive().Decrypt(text, []byte(place))
 	}
 	if err != nil {
-		return nil, errors.New("a sealed secret cannot be opened: it was sealed by other keys, or for another place")
+		return nil, errors.New("a sealed secret cannot be opened: it was sealed with other keys, or for another place")
 	}
 	return text, nil
 }
 
-// write writes a file of mode 0600, whole and durable or not at all.
+// write writes a file of mode 0600 atomically and durably.
 func write(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
 	if err != nil {

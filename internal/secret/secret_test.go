@@ -189,12 +189,12 @@ func TestWrongKMS(t *testing.T) {
 		"nothing://x":                           "awskms://KEY-ID",
 		"awskms://":                             "names no key",
 		"awskms:///?region=us-east-1":           "names no key",
-		"awskms://k?region=a&region=b":          "region stands there 2 times",
-		"awskms://k?planet=mars":                `"planet" is not a part`,
+		"awskms://k?region=a&region=b":          "region occurs 2 times",
+		"awskms://k?planet=mars":                `"planet" is not a parameter`,
 		"awskms://k?role=reader":                "ARN of a role",
 		"awskms://k?fips=perhaps":               "fips must be true or false",
 		"awskms://k?dualstack=":                 "dualstack must be true or false",
-		"awskms://k?region=%zz":                 "cannot be read",
+		"awskms://k?region=%zz":                 "malformed",
 		"awskms://k?profile=no-such-profile-is": "no-such-profile-is",
 	} {
 		if _, err := KMS(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
