@@ -16,6 +16,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/auth"
+	"roster/internal/durable"
 	"roster/internal/meta"
 )
 
@@ -177,16 +178,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return rename(f.Name(), path)
+	return durable.WriteFile(path, append(data, '\n'))
 }
 
 // rename renames and makes the new name durable.
@@ -194,9 +186,5 @@ func rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Sync(durable.Folder(filepath.Dir(to)), ".")
 }

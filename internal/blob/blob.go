@@ -97,7 +97,8 @@ type File interface {
 
 // CreateOptions say how an object is written. The zero value replaces, durably.
 type CreateOptions struct {
-	// IfAbsent has Create or Commit return ErrExist if an object is at the path. Of several writers one succeeds.
+	// IfAbsent has Create or Commit return ErrExist if an object is at the path. Of several writers one succeeds at most: a bucket
+	// whose answer was lost may say ErrExist to the one that made the object.
 	IfAbsent bool
 	// Volatile permits the store to lose the object, or a part of it, in a crash of its machine.
 	Volatile bool

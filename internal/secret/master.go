@@ -11,6 +11,8 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"roster/internal/durable"
 )
 
 // Master is a master key.
@@ -36,7 +38,7 @@ func KeyFile(path string, create bool) (Master, error) {
 	if errors.Is(err, fs.ErrNotExist) && create {
 		key := make([]byte, keySize)
 		_, _ = rand.Read(key) // never fails
-		if err := write(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); err != nil {
+		if err := durable.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); err != nil {
 			return nil, fmt.Errorf("create the master key: %w", err)
 		}
 		info, err = os.Stat(path)

@@ -11,12 +11,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"roster/internal/durable"
 )
 
 // Ring seals and opens secrets. It is safe for concurrent use.
@@ -97,7 +98,7 @@ func (r *Ring) save(h *keyset.Handle, master tink.AEAD) error {
 	if err := h.Write(keyset.NewJSONWriter(&b), master); err != nil {
 		return fmt.Errorf("the keys cannot be encrypted with the master key: %w", err)
 	}
-	return write(r.path, b.Bytes())
+	return durable.WriteFile(r.path, b.Bytes())
 }
 
 func (r *Ring) primitive() tink.AEAD {
@@ -122,25 +123,4 @@ func (r *Ring) Open(sealed, place string) ([]byte, error) {
 		return nil, errors.New("a sealed secret cannot be opened: it was sealed with other keys, or for another place")
 	}
 	return text, nil
-}
-
-// write writes a file of mode 0600 atomically and durably.
-func write(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

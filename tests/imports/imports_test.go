@@ -31,8 +31,8 @@ var allowed = map[string][]string{
 	"internal/blob/bucket":         {"internal/blob", "internal/blob/ahead"},
 	"internal/blob/faulty":         {"internal/blob"},
 	"internal/blob/local":          {"internal/blob", "internal/durable"},
-	"internal/durable":             {},                                 // files of the local disk that survive a crash
-	"internal/auth":                {"internal/edge", "internal/meta"}, // edge: what counts as one address
+	"internal/durable":             {},                                                     // files of the local disk that survive a crash
+	"internal/auth":                {"internal/durable", "internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
 	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                                            // ingest: when files count as whole
 	"internal/control":             {"internal/background", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
@@ -61,7 +61,7 @@ var allowed = map[string][]string{
 	"internal/source":              {"internal/blob"},
 	"internal/source/sftp":         {"internal/blob", "internal/blob/ahead", "internal/source"},
 	"internal/source/sourcetest":   {"internal/source"},
-	"internal/secret":              {},
+	"internal/secret":              {"internal/durable"},
 	"internal/netguard":            {},
 	"internal/work":                {"internal/connect", "internal/events", "internal/fair", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/meta", "internal/profile", "internal/schedule", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/webhook":             {"internal/netguard"},                                                                                                                                                                                                                                  // the refusal of an address, which is told apart from other failures
@@ -115,9 +115,25 @@ var unexposed = []string{"internal/lake", "internal/meta", "internal/profile", "
 // environment, and what finds the servers of tests.
 var environment = []string{"internal/app", "cmd/roster", "internal/meta/metatest", "tests/servertest"}
 
+// disk says which packages may use the local disk, and for what. Data lies in byte stores: only their local engine has files.
+var disk = map[string]string{
+	"internal/durable":     "files that survive a crash",
+	"internal/blob/local":  "the byte store of the local disk",
+	"internal/ingest":      "scratch files",
+	"internal/landing":     "uploads that are not whole",
+	"internal/meta/sqlite": "the file of the database, closed to others",
+	"internal/app":         "the data directory: its lock, credentials, configuration, clock and last words",
+	"internal/auth":        "the signing key",
+	"internal/secret":      "the ring of keys and the master key",
+}
+
+// diskCalls are the functions of package os that open, make, name, remove or look at files.
+var diskCalls = []string{"Chmod", "Chtimes", "Create", "CreateTemp", "DirFS", "Link", "Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Open", "OpenFile", "OpenInRoot", "OpenRoot",
+	"ReadDir", "ReadFile", "Readlink", "Remove", "RemoveAll", "Rename", "Stat", "Symlink", "Truncate", "WriteFile"}
+
 func TestImports(t *testing.T) {
 	t.Parallel()
-	c := checker{found: map[string]bool{}, used: map[[2]string]bool{}}
+	c := checker{found: map[string]bool{}, files: map[string]bool{}, used: map[[2]string]bool{}}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
@@ -194,6 +210,7 @@ func TestPackages(t *testing.T) {
 // checker remembers what it saw, so that the tables do not outlive the code.
 type checker struct {
 	found map[string]bool
+	files map[string]bool    // packages that use the disk
 	used  map[[2]string]bool // package and what it imports: a package of ours, or a confined library
 }
 
@@ -238,11 +255,29 @@ func (c *checker) file(t *testing.T, file, pkg string) {
 			}
 		}
 	}
+	c.onDisk(t, file, pkg, f)
 	if !slices.Contains(environment, pkg) {
 		for _, name := range []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"} {
 			if uses(f, "os", name) {
 				t.Errorf("%s uses os.%s; only %s read the environment", file, name, strings.Join(environment, ", "))
 			}
+		}
+	}
+}
+
+// onDisk checks that a package of the server that uses the local disk may.
+func (c *checker) onDisk(t *testing.T, file, pkg string, f *ast.File) {
+	t.Helper()
+	if !strings.HasPrefix(pkg, "internal/") {
+		return // commands, tests and benchmarks have files of their own
+	}
+	for _, name := range diskCalls {
+		if !uses(f, "os", name) {
+			continue
+		}
+		c.files[pkg] = true
+		if disk[pkg] == "" {
+			t.Errorf("%s uses os.%s; data lies in a byte store (internal/blob), and only the packages in the table of the disk have files", file, name)
 		}
 	}
 }
@@ -279,6 +314,11 @@ func (c *checker) stale(t *testing.T) {
 			if !c.used[[2]string{pkg, lib}] {
 				t.Errorf("the table allows %s to import %s, which it does not", pkg, lib)
 			}
+		}
+	}
+	for pkg := range disk {
+		if !c.files[pkg] {
+			t.Errorf("the table of the disk names %s, which does not use it", pkg)
 		}
 	}
 	for _, pkg := range slices.Concat(environment, withoutFiles, unexposed) {
