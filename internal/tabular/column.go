@@ -7,111 +7,20 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-
 	"roster/internal/audience"
 )
 
-// builder collects the values of one column in Arrow's own layout. Its memory is reused from batch to batch, so
-// that a row costs no allocation.
-type builder struct {
-	typ     audience.Type
-	data    arrow.DataType
-	rows    int
-	nulls   int
-	valid   []byte  // bitmap
-	offsets []int32 // of text
-	text    []byte
-	f64     []float64
-	i64     []int64
-	i32     []int32
-	bits    []byte // of booleans
-	scratch []byte // a value without its escapes
-
-	patterns datePatterns // beside ISO 8601
-	proposed bool         // the type was not declared
-	commas   bool         // numbers are written with decimal commas
-}
-
-func arrowType(t audience.Type) arrow.DataType {
-	switch t {
-	case audience.Number:
-		return arrow.PrimitiveTypes.Float64
-	case audience.Long:
-		return arrow.PrimitiveTypes.Int64
-	case audience.Integer:
-		return arrow.PrimitiveTypes.Int32
-	case audience.Date:
-		return arrow.FixedWidthTypes.Date32
-	case audience.DateTime:
-		return arrow.FixedWidthTypes.Timestamp_us
-	case audience.Boolean:
-		return arrow.FixedWidthTypes.Boolean
-	}
-	return arrow.BinaryTypes.String
-}
-
-func newBuilder(c Column, patterns datePatterns) *builder {
-	return &builder{typ: c.Type, data: arrowType(c.Type), offsets: []int32{0}, patterns: patterns, proposed: c.Proposed}
-}
-
-// extend adds n rows. They are valid, and false, or have a value left from before until they get one.
-func (b *builder) extend(n int) {
-	b.valid = extendBits(b.valid, b.rows, n, true)
-	switch b.typ {
-	case audience.String:
-		b.offsets = extend(b.offsets, n)
-	case audience.Number:
-		b.f64 = extend(b.f64, n)
-	case audience.Long, audience.DateTime:
-		b.i64 = extend(b.i64, n)
-	case audience.Integer, audience.Date:
-		b.i32 = extend(b.i32, n)
-	case audience.Boolean:
-		b.bits = extendBits(b.bits, b.rows, n, false)
-	}
-	b.rows += n
-}
-
-func extend[T any](s []T, n int) []T { return slices.Grow(s, n)[:len(s)+n] }
-
-// extendBits gives a bitmap of n bits m more.
-func extendBits(bits []byte, n, m int, v bool) []byte {
-	old := len(bits)
-	bits = extend(bits, (n+m+7)/8-old)
-	fill := byte(0)
-	if v {
-		fill = 0xff
-	}
-	for i := range bits[old:] {
-		bits[old+i] = fill
-	}
-	if rest := n % 8; rest > 0 {
-		low := byte(1)<<rest - 1
-		bits[n/8] = bits[n/8]&low | fill&^low
-	}
-	return bits
-}
-
-// null makes a row null; its value is up to the caller.
-func (b *builder) null(row int) {
-	b.valid[row/8] &^= 1 << (row % 8)
-	b.nulls++
-}
-
-// value returns a field's value. It is valid until the next call.
-func (b *builder) value(k *block, f field) []byte {
+// valueOf returns a field's value. It is valid until the next call.
+func valueOf(b *builder, k *block, f field) []byte {
 	v := k.text[uint32(f):][:f<<1>>33]
 	if f&escaped != 0 {
-		v = b.unescape(k.marks, v)
+		v = unquoted(b, k.marks, v)
 	}
 	return v
 }
 
-// unescape returns a quoted value with each pair of quotes as one, and without the escapes.
-func (b *builder) unescape(d dialect, v []byte) []byte {
+// unquoted returns a quoted value with each pair of quotes as one, and without the escapes.
+func unquoted(b *builder, d dialect, v []byte) []byte {
 	b.scratch = b.scratch[:0]
 	if d.escape != 0 {
 		b.scratch = d.unescape(b.scratch, v)
@@ -128,58 +37,37 @@ func (b *builder) unescape(d dialect, v []byte) []byte {
 	}
 }
 
-// add appends the rows of a block; column is the column of the file.
-func (b *builder) add(k *block, column int, bad *faults) {
+// addColumn appends the rows of a block; column is the column of the file.
+func addColumn(b *builder, k *block, column int, bad *faults) {
 	if b.commas && isNumeric(b.typ) {
-		b.addCommaNumbers(k, column, bad)
+		addCommaNumbers(b, k, column, bad)
 		return
 	}
 	switch b.typ {
 	case audience.String:
-		b.addStrings(k, column, bad)
+		addStrings(b, k, column, bad)
 	case audience.Number:
-		b.addNumbers(k, column, bad)
+		addNumbers(b, k, column, bad)
 	case audience.Long:
-		b.addLongs(k, column, bad)
+		addLongs(b, k, column, bad)
 	case audience.Integer:
-		b.addIntegers(k, column, bad)
+		addIntegers(b, k, column, bad)
 	case audience.Date:
-		b.addDates(k, column, bad)
+		addDates(b, k, column, bad)
 	case audience.DateTime:
-		b.addDateTimes(k, column, bad)
+		addDateTimes(b, k, column, bad)
 	case audience.Boolean:
-		b.addBooleans(k, column, bad)
+		addBooleans(b, k, column, bad)
 	}
 	if b.proposed {
-		b.addLossy(k, column, bad)
-	}
-}
-
-// addNulls appends n nulls.
-func (b *builder) addNulls(n int) {
-	row := b.rows
-	b.extend(n)
-	switch b.typ {
-	case audience.String:
-		for i := range n {
-			b.offsets[row+1+i] = int32(len(b.text))
-		}
-	case audience.Number:
-		clear(b.f64[row:])
-	case audience.Long, audience.DateTime:
-		clear(b.i64[row:])
-	case audience.Integer, audience.Date:
-		clear(b.i32[row:])
-	}
-	for i := range n {
-		b.null(row + i)
+		addLossy(b, k, column, bad)
 	}
 }
 
 // short is how many bytes of a text are copied at once, whatever its length.
 const short = 16
 
-func (b *builder) addStrings(k *block, column int, bad *faults) {
+func addStrings(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	offsets := b.offsets[first+1:][:k.rows]
@@ -192,7 +80,7 @@ func (b *builder) addStrings(k *block, column int, bad *faults) {
 		switch {
 		case n == 0:
 			b.null(first + row)
-		case !k.valid && !utf8.Valid(b.value(k, f)):
+		case !k.valid && !utf8.Valid(valueOf(b, k, f)):
 			bad.add(row, CodeEncoding)
 		case n <= short:
 			*(*[short]byte)(text[at:]) = *(*[short]byte)(k.text[start:])
@@ -200,7 +88,7 @@ func (b *builder) addStrings(k *block, column int, bad *faults) {
 		case f&escaped == 0:
 			at += copy(text[at:], k.text[start:][:n])
 		default:
-			at += copy(text[at:], b.value(k, f))
+			at += copy(text[at:], valueOf(b, k, f))
 		}
 		offsets[row] = int32(at)
 	}
@@ -220,7 +108,7 @@ func textSize(k *block, column int) int {
 	return size
 }
 
-func (b *builder) addLongs(k *block, column int, bad *faults) {
+func addLongs(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	values := b.i64[first:]
@@ -239,7 +127,7 @@ func (b *builder) addLongs(k *block, column int, bad *faults) {
 				continue
 			}
 		}
-		v := trimSpaces(b.value(k, f))
+		v := trimSpaces(valueOf(b, k, f))
 		if len(v) == 0 {
 			values[row] = 0
 			b.null(first + row)
@@ -253,7 +141,7 @@ func (b *builder) addLongs(k *block, column int, bad *faults) {
 	}
 }
 
-func (b *builder) addIntegers(k *block, column int, bad *faults) {
+func addIntegers(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	values := b.i32[first:]
@@ -265,7 +153,7 @@ func (b *builder) addIntegers(k *block, column int, bad *faults) {
 				continue
 			}
 		}
-		v := trimSpaces(b.value(k, f))
+		v := trimSpaces(valueOf(b, k, f))
 		if len(v) == 0 {
 			values[row] = 0
 			b.null(first + row)
@@ -279,7 +167,7 @@ func (b *builder) addIntegers(k *block, column int, bad *faults) {
 	}
 }
 
-func (b *builder) addNumbers(k *block, column int, bad *faults) {
+func addNumbers(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	values := b.f64[first:]
@@ -297,7 +185,7 @@ func (b *builder) addNumbers(k *block, column int, bad *faults) {
 				continue
 			}
 		}
-		v := trimSpaces(b.value(k, f))
+		v := trimSpaces(valueOf(b, k, f))
 		if len(v) == 0 {
 			values[row] = 0
 			b.null(first + row)
@@ -311,12 +199,12 @@ func (b *builder) addNumbers(k *block, column int, bad *faults) {
 	}
 }
 
-func (b *builder) addDates(k *block, column int, bad *faults) {
+func addDates(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	values := b.i32[first:]
 	for row, i := 0, column; row < len(values); row, i = row+1, i+k.stride {
-		v := trimSpaces(b.value(k, k.fields[i]))
+		v := trimSpaces(valueOf(b, k, k.fields[i]))
 		if len(v) == 0 {
 			values[row] = 0
 			b.null(first + row)
@@ -333,12 +221,12 @@ func (b *builder) addDates(k *block, column int, bad *faults) {
 	}
 }
 
-func (b *builder) addDateTimes(k *block, column int, bad *faults) {
+func addDateTimes(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	values := b.i64[first:]
 	for row, i := 0, column; row < len(values); row, i = row+1, i+k.stride {
-		v := trimSpaces(b.value(k, k.fields[i]))
+		v := trimSpaces(valueOf(b, k, k.fields[i]))
 		if len(v) == 0 {
 			values[row] = 0
 			b.null(first + row)
@@ -355,11 +243,11 @@ func (b *builder) addDateTimes(k *block, column int, bad *faults) {
 	}
 }
 
-func (b *builder) addBooleans(k *block, column int, bad *faults) {
+func addBooleans(b *builder, k *block, column int, bad *faults) {
 	first := b.rows
 	b.extend(k.rows)
 	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
-		v := trimSpaces(b.value(k, k.fields[i]))
+		v := trimSpaces(valueOf(b, k, k.fields[i]))
 		if len(v) == 0 {
 			b.null(first + row)
 			continue
@@ -374,116 +262,72 @@ func (b *builder) addBooleans(k *block, column int, bad *faults) {
 	}
 }
 
-// remove takes out the rows, counted from first, that are bad.
-func (b *builder) remove(first int, bad []bool) {
-	to := first
-	text := int(b.offset(first))
-	for i, out := range bad {
-		from := first + i
-		valid := b.valid[from/8]>>(from%8)&1 != 0
-		if out {
-			if !valid {
-				b.nulls--
-			}
+// emptyNulls makes the values of a column that are one of texts empty, and so null in every type.
+func emptyNulls(b *builder, k *block, column int, texts []string) {
+	for i := column; i < k.rows*k.stride; i += k.stride {
+		f := k.fields[i]
+		if isOneOf(valueOf(b, k, f), texts) {
+			k.fields[i] = fieldAt(int(uint32(f)), int(uint32(f)))
+		}
+	}
+}
+
+// addIdentities adds a fault for each row whose value is no identity.
+func addIdentities(b *builder, k *block, column int, c *Column, bad *faults) {
+	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
+		if code, reason := noIdentity(c, valueOf(b, k, k.fields[i])); code != "" {
+			bad.refuse(row, code, reason)
+		}
+	}
+}
+
+// addLossy adds a fault for each row of a block whose value a proposed type does not keep; column is the column of the file.
+func addLossy(b *builder, k *block, column int, bad *faults) {
+	whole := b.typ == audience.Integer || b.typ == audience.Long
+	if b.typ == audience.Boolean || b.typ == audience.Date { // which lose nothing
+		return
+	}
+	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
+		if whole && k.text[uint32(k.fields[i])]-'1' <= '9'-'1' { // most whole numbers, which hasMarks knows by their first digit
 			continue
 		}
-		setBit(b.valid, to, valid)
+		if v := trimSpaces(valueOf(b, k, k.fields[i])); len(v) > 0 && !bad.bad[row] && !keeps(b.typ, v, false) {
+			bad.add(row, CodeProposed)
+		}
+	}
+}
+
+// addCommaNumbers adds the rows of a block whose numbers are written with decimal commas.
+func addCommaNumbers(b *builder, k *block, column int, bad *faults) {
+	first := b.rows
+	b.addNulls(k.rows)
+	var plain []byte
+	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
+		v := trimSpaces(valueOf(b, k, k.fields[i]))
+		if len(v) == 0 {
+			continue
+		}
+		b.valid[(first+row)/8] |= 1 << ((first + row) % 8)
+		b.nulls--
+		var ok bool
+		if plain, ok = withPoint(plain[:0], v); !ok {
+			bad.add(row, CodeType)
+			continue
+		}
+		code := ""
 		switch b.typ {
-		case audience.String:
-			// Offsets are overwritten only up to the row that is read, where they stay what they were.
-			text += copy(b.text[text:], b.text[b.offsets[from]:b.offsets[from+1]])
-			b.offsets[to+1] = int32(text)
 		case audience.Number:
-			b.f64[to] = b.f64[from]
-		case audience.Long, audience.DateTime:
-			b.i64[to] = b.i64[from]
-		case audience.Integer, audience.Date:
-			b.i32[to] = b.i32[from]
-		case audience.Boolean:
-			setBit(b.bits, to, b.bits[from/8]>>(from%8)&1 != 0)
+			b.f64[first+row], code = parseNumber(plain)
+		case audience.Long:
+			b.i64[first+row], code = parseLong(plain)
+		case audience.Integer:
+			b.i32[first+row], code = parseInteger(plain)
 		}
-		to++
-	}
-	b.truncate(to)
-}
-
-// offset returns where the text of a row begins, 0 for other types.
-func (b *builder) offset(row int) int32 {
-	if b.typ != audience.String {
-		return 0
-	}
-	return b.offsets[row]
-}
-
-func setBit(bits []byte, n int, v bool) {
-	if v {
-		bits[n/8] |= 1 << (n % 8)
-	} else {
-		bits[n/8] &^= 1 << (n % 8)
-	}
-}
-
-// truncate keeps the first n rows; the caller has accounted for the nulls among the others.
-func (b *builder) truncate(n int) {
-	b.rows = n
-	bytes := (n + 7) / 8
-	b.valid = b.valid[:bytes]
-	switch b.typ {
-	case audience.String:
-		b.offsets = b.offsets[:n+1]
-		b.text = b.text[:b.offsets[n]]
-	case audience.Number:
-		b.f64 = b.f64[:n]
-	case audience.Long, audience.DateTime:
-		b.i64 = b.i64[:n]
-	case audience.Integer, audience.Date:
-		b.i32 = b.i32[:n]
-	case audience.Boolean:
-		b.bits = b.bits[:bytes]
-	}
-}
-
-// reset empties the builder for the next batch.
-func (b *builder) reset() {
-	b.truncate(0)
-	b.nulls = 0
-}
-
-// maxIdle is how much room for text the builders of a parser keep for the next batch: each of very many columns may have
-// had a long text once.
-const maxIdle = 8 << 20
-
-// resetAll empties builders for the next batch.
-func resetAll(builders []*builder) {
-	room := 0
-	for _, b := range builders {
-		b.reset()
-		if room += cap(b.text) + cap(b.scratch); room > maxIdle {
-			b.text, b.scratch = nil, nil
+		if code == "" && b.proposed && !keeps(b.typ, plain, false) {
+			code = CodeProposed
+		}
+		if code != "" {
+			bad.add(row, code)
 		}
 	}
-}
-
-// array wraps the values without copying them; it is valid until the builder changes.
-func (b *builder) array() arrow.Array {
-	var valid *memory.Buffer
-	if b.nulls > 0 {
-		valid = memory.NewBufferBytes(b.valid)
-	}
-	buffers := []*memory.Buffer{valid}
-	switch b.typ {
-	case audience.String:
-		buffers = append(buffers, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(b.offsets)), memory.NewBufferBytes(b.text))
-	case audience.Number:
-		buffers = append(buffers, memory.NewBufferBytes(arrow.Float64Traits.CastToBytes(b.f64)))
-	case audience.Long, audience.DateTime:
-		buffers = append(buffers, memory.NewBufferBytes(arrow.Int64Traits.CastToBytes(b.i64)))
-	case audience.Integer, audience.Date:
-		buffers = append(buffers, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(b.i32)))
-	case audience.Boolean:
-		buffers = append(buffers, memory.NewBufferBytes(b.bits))
-	}
-	data := array.NewData(b.data, b.rows, buffers, nil, b.nulls, 0)
-	defer data.Release()
-	return array.MakeFromData(data)
 }

@@ -3,42 +3,13 @@ package tabular
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/text/transform"
 
 	"roster/internal/audience"
-	"roster/internal/background"
 )
-
-const (
-	defaultChunk = 1 << 20
-	minChunk     = 16
-	maxChunk     = 1 << 30
-	chunkMemory  = 64 << 20
-)
-
-// withDefaults returns the options with each value in its range.
-func (o Options) withDefaults() Options {
-	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.ChunkBytes <= 0 {
-		o.ChunkBytes = defaultChunk
-	}
-	o.ChunkBytes = min(max(o.ChunkBytes, minChunk), maxChunk)
-	if o.MaxMemory <= 0 {
-		o.MaxMemory = maxMemory
-	}
-	if o.ChunkMemory <= 0 {
-		o.ChunkMemory = chunkMemory
-	}
-	return o
-}
 
 // CSV reads delimiter-separated values; the package comment says exactly which. One goroutine reads the file and cuts
 // it into chunks of whole records, Workers others parse them into Arrow columns. It holds about 2·Workers+2 chunks
@@ -164,26 +135,12 @@ func openCSV(ctx context.Context, r io.Reader, columns []Column, opts Options) (
 	return c, names, f, err
 }
 
-// window reads the first bytes of a file and returns them and a reader of the whole file.
-func window(ctx context.Context, r io.Reader) (head []byte, whole io.Reader, err error) {
-	head = make([]byte, 0, windowSize)
-	for eof := false; !eof && len(head) < windowSize; {
-		var n int
-		if n, eof, err = readSome(ctx, r, head[len(head):windowSize], int64(len(head))); err != nil {
-			return nil, nil, err
-		}
-		head = head[:len(head)+n]
-	}
-	return head, io.MultiReader(bytes.NewReader(head), r), nil
-}
-
 // send sends all chunks. A file of a header alone has one chunk, which is empty and stands for the header's bytes.
 func (c *chunker) send(ctx context.Context, room *room, to chan<- chunk) error {
 	for {
 		ch, err := c.next(ctx)
 		if err == io.EOF && c.extra > 0 {
-			ch, err = chunk{buf: make([]byte, 0, spare), offset: c.offset, line: c.line, extra: c.extra}, nil
-			c.extra = 0
+			ch, err = chunk{textChunk: c.rest()}, nil
 		}
 		if err == io.EOF {
 			return nil
@@ -199,20 +156,6 @@ func (c *chunker) send(ctx context.Context, room *room, to chan<- chunk) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-// guard is how the goroutines of a read begin: on threads that make way for requests, and a panic becomes an error,
-// since a file must never end the process.
-func guard(fn func() error) func() error {
-	return func() (err error) {
-		defer background.Thread()()
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("tabular: panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		return fn()
 	}
 }
 

@@ -394,7 +394,7 @@ func TestBatchesAreBounded(t *testing.T) {
 func TestNoAllocationPerRow(t *testing.T) {
 	for _, quotes := range []bool{false, true} {
 		_, rows, _ := bytes.Cut(people(5_000, quotes), lineFeed)
-		ch := chunk{dialect: standard, buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows), quotes: quotes}
+		ch := chunk{textChunk: textChunk{buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows)}, dialect: standard, quotes: quotes}
 		p := newParser(benchColumns, []int{0, 1, 2, 3, 4, 5, 6, 7}, audience.Format{}, nil)
 		if n := testing.AllocsPerRun(10, func() {
 			if err := p.parse(ch, func(*Batch) error { return nil }); err != nil {

@@ -11,41 +11,6 @@ func isNumeric(t audience.Type) bool {
 	return t == audience.Number || t == audience.Long || t == audience.Integer
 }
 
-// addCommaNumbers adds the rows of a block whose numbers are written with decimal commas.
-func (b *builder) addCommaNumbers(k *block, column int, bad *faults) {
-	first := b.rows
-	b.addNulls(k.rows)
-	var plain []byte
-	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
-		v := trimSpaces(b.value(k, k.fields[i]))
-		if len(v) == 0 {
-			continue
-		}
-		b.valid[(first+row)/8] |= 1 << ((first + row) % 8)
-		b.nulls--
-		var ok bool
-		if plain, ok = withPoint(plain[:0], v); !ok {
-			bad.add(row, CodeType)
-			continue
-		}
-		code := ""
-		switch b.typ {
-		case audience.Number:
-			b.f64[first+row], code = parseNumber(plain)
-		case audience.Long:
-			b.i64[first+row], code = parseLong(plain)
-		case audience.Integer:
-			b.i32[first+row], code = parseInteger(plain)
-		}
-		if code == "" && b.proposed && !keeps(b.typ, plain, false) {
-			code = CodeProposed
-		}
-		if code != "" {
-			bad.add(row, code)
-		}
-	}
-}
-
 // groupMarks part groups of three digits in numbers with decimal commas.
 var groupMarks = []string{".", "'", "\u2019", " ", "\u00a0", "\u202f"}
 

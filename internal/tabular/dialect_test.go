@@ -179,7 +179,7 @@ func TestNoAllocationPerRowOfAnyDialect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ch := chunk{dialect: dialect{';', '"', '\\'}, buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows), quotes: true}
+	ch := chunk{textChunk: textChunk{buf: append(make([]byte, 0, len(rows)+spare), rows...), size: len(rows)}, dialect: dialect{';', '"', '\\'}, quotes: true}
 	columns := append([]Column(nil), benchColumns...)
 	columns[0].Primary = true
 	columns[6].Type = audience.Date // no row has one: each goes through the patterns

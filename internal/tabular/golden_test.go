@@ -2,7 +2,6 @@ package tabular
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 
 	"roster/internal/audience"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestGolden reads the odd files of testdata with the columns that are inferred from their first two rows, so that
 // later rows may be rejects.
@@ -57,7 +54,7 @@ func golden(t *testing.T, file string) []byte {
 	for _, c := range columns {
 		fmt.Fprintf(&b, "column %q %s\n", c.Name, c.Type)
 	}
-	r := read(t, file, columns)
+	r := collectAs(t, CSV, file, columns, audience.Format{})
 	fmt.Fprintf(&b, "extra %q\n", r.Header.Extra)
 	for _, x := range r.Rows {
 		fmt.Fprintf(&b, "%d: %s\n", x.Line, strings.Join(x.Values, " "))

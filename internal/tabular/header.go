@@ -11,8 +11,6 @@ import (
 	"roster/internal/audience"
 )
 
-var utf8Mark = []byte("\xef\xbb\xbf")
-
 func tooManyColumns(line int64, columns int) error {
 	return &FileError{Code: "TOO_MANY_COLUMNS",
 		Message: fmt.Sprintf("line %d has %d columns; at most %d are possible", line, columns, maxColumns)}
@@ -110,7 +108,7 @@ type record struct {
 
 // split splits the record on a line. A record that is too large is an error, and what has been split of it.
 func (d dialect) split(text []byte, line int64) (record, error) {
-	ch := chunk{dialect: d, buf: append(make([]byte, 0, len(text)+spare), text...), size: len(text), line: line, quotes: d.quote != 0, multi: true}
+	ch := chunk{textChunk: textChunk{buf: append(make([]byte, 0, len(text)+spare), text...), size: len(text), line: line}, dialect: d, quotes: d.quote != 0, multi: true}
 	if !bytes.HasSuffix(text, lineFeed) {
 		ch.buf = append(ch.buf, '\n')
 	}
@@ -131,7 +129,7 @@ func (d dialect) split(text []byte, line int64) (record, error) {
 	var b builder
 	r.quoted = d.quote != 0 && r.kind == wrongCount
 	for _, f := range s.fields[:columns] {
-		r.values = append(r.values, string(b.value(&s.block, f)))
+		r.values = append(r.values, string(valueOf(&b, &s.block, f)))
 		start := uint32(f)
 		r.quoted = r.quoted && start > 0 && s.buf[start-1] == d.quote
 	}
@@ -216,21 +214,4 @@ func usable(d dialect, h Header, columns []Column, found []int, text bool, raw [
 		}
 	}
 	return nil
-}
-
-// nameList quotes the first names of a header, cut to a length that can be read.
-func nameList(names []string) string {
-	const most, longest = 20, 64
-	var quoted []string
-	for _, n := range names[:min(len(names), most)] {
-		if runes := []rune(n); len(runes) > longest {
-			n = string(runes[:longest]) + "…"
-		}
-		quoted = append(quoted, fmt.Sprintf("%q", n))
-	}
-	text := strings.Join(quoted, ", ")
-	if len(names) > most {
-		text += fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return text
 }

@@ -2,48 +2,11 @@ package tabular
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-
-	"golang.org/x/text/transform"
 
 	"roster/internal/audience"
 )
-
-// HeaderPlace says where the header of a CSV file may be.
-type HeaderPlace struct {
-	// Looks says that the record in the place of the header looks like one, or that the file's type needs none.
-	Looks bool
-	// Skip is how many lines stand before another one that names all wanted columns, if Found.
-	Skip  int
-	Found bool
-}
-
-// FindHeader looks at the beginning of a file for the header that names the columns.
-func FindHeader(ctx context.Context, f File, format audience.Format, names []string) (HeaderPlace, error) {
-	c, err := openContent(ctx, f, format)
-	if err != nil {
-		return HeaderPlace{}, err
-	}
-	defer c.close()
-	if c.typ != audience.CSV {
-		return HeaderPlace{Looks: true}, nil
-	}
-	head, err := io.ReadAll(io.LimitReader(c.text, layoutBytes))
-	if err != nil {
-		return HeaderPlace{}, err
-	}
-	if t := decoder(encodingOf(head, format.Encoding)); t != nil {
-		head, _, _ = transform.Bytes(t, head) // what is cut off at the end does not matter
-	}
-	var wanted []Column
-	for _, name := range names {
-		wanted = append(wanted, Column{Name: name})
-	}
-	return findHeader(head, format, wanted), nil
-}
 
 // findHeader does so in a decoded text.
 func findHeader(head []byte, f audience.Format, wanted []Column) (place HeaderPlace) {

@@ -9,9 +9,6 @@ import (
 	"roster/internal/audience"
 )
 
-// wholeSample is larger than most files of tests.
-var wholeSample = Sample{Rows: 10_000, Bytes: 64 << 20}
-
 func TestInferWithoutHeader(t *testing.T) {
 	t.Parallel()
 	no := false
@@ -109,7 +106,7 @@ func TestInfer(t *testing.T) {
 			t.Errorf("%.40q: a sample of %d rows, want %d", values, rows, n)
 		}
 		if strings.Count(values, "|") < wholeSample.Rows {
-			checkInferred(t, file, columns, err)
+			checkInferred(t, CSV, file, columns, err)
 		}
 	}
 }

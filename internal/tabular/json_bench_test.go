@@ -3,47 +3,9 @@ package tabular
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"testing"
 )
-
-// jsonPeople are people as JSON objects: on lines, or in an array on one line.
-func jsonPeople(tb testing.TB, n int, array bool) []byte {
-	records, err := csv.NewReader(bytes.NewReader(people(n, false))).ReadAll()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var b bytes.Buffer
-	for i, record := range records[1:] {
-		separator := byte('\n')
-		switch {
-		case array && i == 0:
-			separator = '['
-		case array:
-			separator = ','
-		}
-		b.WriteByte(separator)
-		for j, name := range records[0] {
-			v := record[j]
-			if !slices.Contains([]string{"id", "age", "amount"}, name) {
-				quoted, err := json.Marshal(v)
-				if err != nil {
-					tb.Fatal(err)
-				}
-				v = string(quoted)
-			}
-			fmt.Fprintf(&b, "%c%q:%s", "{,"[min(j, 1)], name, v)
-		}
-		b.WriteByte('}')
-	}
-	if array {
-		b.WriteByte(']')
-	}
-	return b.Bytes()
-}
 
 // BenchmarkJSON reads files of all types into Arrow columns.
 func BenchmarkJSON(b *testing.B) {

@@ -10,19 +10,20 @@ import (
 // jsonChunk is a chunk of whole JSON values. Those of an array end with a comma or the array's closing bracket,
 // unless the file is cut off.
 type jsonChunk struct {
-	chunk
+	textChunk
 	row int64 // line of the row before it
 }
 
 // jsonChunker cuts a file into chunks.
 type jsonChunker struct {
-	*chunker
+	*cutter
 	layout jsonLayout
 	scan   jsonScanner
 }
 
 func newJSONChunker(ctx context.Context, r io.Reader, size int) (*jsonChunker, error) {
-	c := &jsonChunker{chunker: newChunker(r, size, dialect{})}
+	text := newCutter(r, size)
+	c := &jsonChunker{cutter: &text}
 	if err := c.fill(ctx); err != nil {
 		return nil, err
 	}
@@ -54,12 +55,12 @@ func (c *jsonChunker) next(ctx context.Context) (jsonChunk, error) {
 		case c.scan.last > 0:
 			n := c.scan.last
 			c.scan.cut()
-			return jsonChunk{chunk: c.cut(n), row: row}, nil
+			return jsonChunk{textChunk: c.cut(n), row: row}, nil
 		case c.scan.long:
 		case !c.eof:
 		case len(c.buf) > 0:
 			c.scan.cut()
-			return jsonChunk{chunk: c.cut(len(c.buf)), row: row}, nil
+			return jsonChunk{textChunk: c.cut(len(c.buf)), row: row}, nil
 		case c.layout == jsonArray:
 			return jsonChunk{}, cutOff(c.line)
 		default:
@@ -81,7 +82,7 @@ func (c *jsonChunker) nextLines(ctx context.Context) (jsonChunk, error) {
 		}
 		switch {
 		case n > 0:
-			return jsonChunk{chunk: c.cut(n)}, nil
+			return jsonChunk{textChunk: c.cut(n)}, nil
 		case c.eof:
 			return c.rest()
 		case len(c.buf) > maxRecord:
@@ -111,9 +112,7 @@ func (c *jsonChunker) rest() (jsonChunk, error) {
 	if c.extra == 0 {
 		return jsonChunk{}, io.EOF
 	}
-	ch := chunk{buf: make([]byte, 0, spare), offset: c.offset, line: c.line, extra: c.extra}
-	c.extra = 0
-	return jsonChunk{chunk: ch}, nil
+	return jsonChunk{textChunk: c.cutter.rest()}, nil
 }
 
 // firstLine returns the line of the first byte of text that is no white space; text begins where the buffer does.

@@ -3,7 +3,6 @@ package tabular
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -258,29 +257,4 @@ func randomJSON(r *rand.Rand) string {
 		return strings.Join(objects, pick(r, "\n", "\r\n", "\n\n"))
 	}
 	return strings.Join(objects, pick(r, "", " ", "\n"))
-}
-
-// TestJSONAsCSV reads the same people as CSV, JSON lines and an array.
-func TestJSONAsCSV(t *testing.T) {
-	t.Parallel()
-	const n = 2_000
-	want := read(t, string(people(n, false)), benchColumns)
-	for _, array := range []bool{false, true} {
-		got := readJSON(t, string(jsonPeople(t, n, array)), benchColumns)
-		if len(got.Rows) != len(want.Rows) || len(got.Rejects) > 0 {
-			t.Fatalf("%d rows and %d rejects", len(got.Rows), len(got.Rejects))
-		}
-		for i := range want.Rows {
-			if !slices.Equal(got.Rows[i].Values, want.Rows[i].Values) {
-				t.Fatalf("row %d: %q as JSON, %q as CSV", i, got.Rows[i].Values, want.Rows[i].Values)
-			}
-		}
-	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, jsonPeople(t, n, true), "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	if got := readJSON(t, pretty.String(), benchColumns); len(got.Rows) != n || got.Rows[1].Line != 12 {
-		t.Fatalf("%d rows of the pretty array, the second on line %d", len(got.Rows), got.Rows[1].Line)
-	}
 }

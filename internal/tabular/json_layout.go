@@ -134,13 +134,3 @@ func firstValue(text []byte) (int, error) {
 	}
 	return int(d.InputOffset()), nil
 }
-
-// spaces returns how many bytes of white space text begins with.
-func spaces(text []byte) int {
-	for i, c := range text {
-		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
-			return i
-		}
-	}
-	return len(text)
-}

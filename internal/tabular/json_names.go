@@ -14,7 +14,6 @@ import (
 // Limits of what is remembered of names.
 const (
 	maxNames = 10_000 // different spellings
-	maxName  = 1024   // bytes of a name as it is written, with its quotes
 )
 
 // jsonNames finds the wanted column of a name and remembers the names that a file has. The objects of a file mostly

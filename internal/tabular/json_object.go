@@ -170,8 +170,8 @@ func (o *jsonObject) value(want int, v []byte) {
 		o.refuse(want, code, reasonIn(o.format, code, c.Type))
 		return
 	}
-	if c.isIdentity() {
-		if code, reason := c.noIdentity(v); code != "" {
+	if isIdentity(c) {
+		if code, reason := noIdentity(c, v); code != "" {
 			o.refuse(want, code, reason)
 		}
 	}
@@ -260,7 +260,7 @@ func (o *jsonObject) complete() {
 			o.present[want] = true
 		case !o.bad:
 			o.builders[want].addNulls(1)
-			if code, reason := c.absent(); code != "" {
+			if code, reason := absent(&c); code != "" {
 				o.refuse(want, code, reason)
 			}
 		}

@@ -1,14 +1,9 @@
 package tabular
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"roster/internal/audience"
@@ -16,25 +11,7 @@ import (
 
 // readJSONOnce reads a file with the given options.
 func readJSONOnce(r io.Reader, columns []Column, opts Options) result {
-	var out result
-	var mu sync.Mutex
-	h, err := JSON(context.Background(), r, columns, opts, func(_ int, b *Batch) error {
-		mu.Lock()
-		defer mu.Unlock()
-		out.take(b)
-		return nil
-	})
-	var file *FileError
-	switch {
-	case errors.As(err, &file):
-		return result{Err: file.Code, Message: file.Message}
-	case err != nil:
-		return result{Err: err.Error()}
-	}
-	out.Header = h
-	slices.SortFunc(out.Rows, func(a, b row) int { return cmp.Compare(a.Line, b.Line) })
-	slices.SortFunc(out.Rejects, func(a, b Reject) int { return cmp.Compare(a.Offset, b.Offset) })
-	return out
+	return collectText(JSON, r, columns, opts)
 }
 
 // readJSON reads a text in several ways, which must agree, and must give each row a line of its own.

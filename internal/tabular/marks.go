@@ -21,26 +21,6 @@ func fileMarks(text []byte) (n int) {
 	return len(text)
 }
 
-const controlZ = 0x1a
-
-// withoutEndMarks cuts off the marks at the end of a file.
-func withoutEndMarks(text []byte) []byte { return bytes.TrimRight(text, "\x00\x1a") }
-
-// spacesAndMarks returns how many bytes of white space and marks a JSON text begins with, in which zero bytes are no data.
-func spacesAndMarks(text []byte) (n int) {
-	for n < len(text) {
-		switch c := text[n]; {
-		case c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == 0 || c == controlZ:
-			n++
-		case bytes.HasPrefix(text[n:], utf8Mark):
-			n += len(utf8Mark)
-		default:
-			return n
-		}
-	}
-	return n
-}
-
 // onlyBlanks reports whether a record of several columns has delimiters and blanks alone. Spreadsheets write such rows for
 // empty ones.
 func onlyBlanks(record []byte, delimiter byte) bool {
@@ -64,7 +44,7 @@ func (s *splitter) behindMarks(row []field, body, end int, kind malformation, co
 		return kind, columns
 	}
 	again := splitter{block: block{fields: make([]field, len(row)), stride: len(row), starts: make([]uint32, 1), ends: make([]uint32, 1), lines: make([]int64, 1)}}
-	again.reset(chunk{dialect: s.dialect, buf: s.buf[body:end], size: end - body, quotes: true, multi: true})
+	again.reset(chunk{textChunk: textChunk{buf: s.buf[body:end], size: end - body}, dialect: s.dialect, quotes: true, multi: true})
 	if _, err := again.next(); err != nil || again.rows+len(again.malformed) != 1 || again.pos < end-body {
 		return textAfterQuote, columns
 	}

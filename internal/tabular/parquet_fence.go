@@ -7,9 +7,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// maxMemory is the default of Options.MaxMemory.
-const maxMemory = 1 << 30
-
 // fence bounds the memory that decoding a file holds at a time. What a file claims to need is taken from it before it
 // is allocated.
 type fence struct {

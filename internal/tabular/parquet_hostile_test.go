@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"runtime"
@@ -33,7 +34,7 @@ const (
 )
 
 func readV(b []byte, memory int64) result {
-	return readFile(stored(b), []Column{{Name: "v", Type: audience.String}}, Options{Workers: 2, MaxMemory: memory})
+	return readParquet(stored(b), []Column{{Name: "v", Type: audience.String}}, Options{Workers: 2, MaxMemory: memory})
 }
 
 // TestParquetClaims reads files that claim more than there is, each in little memory.
@@ -106,7 +107,7 @@ func TestParquetClaims(t *testing.T) {
 		if took := after.TotalAlloc - before.TotalAlloc - uint64(len(c.file)); took > 64<<20 {
 			t.Errorf("%s: took %d MiB", name, took>>20)
 		}
-		for _, err := range []error{inferError(t, c.file), sizeError(t, c.file)} {
+		for _, err := range []error{inferMade(t, c.file), sizeMade(t, c.file)} {
 			if err != nil && (strings.Contains(err.Error(), "panic") || strings.Contains(err.Error(), "nil pointer")) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -219,7 +220,7 @@ func TestParquetUnwanted(t *testing.T) {
 			}
 		}
 		wanted := madeFile(1, [][]byte{leaf("v", textType), c.element}, 2, good, c.chunk)
-		got := readFile(stored(wanted), []Column{{Name: "v", Type: audience.String}, {Name: "x", Type: audience.String}}, Options{})
+		got := readParquet(stored(wanted), []Column{{Name: "v", Type: audience.String}, {Name: "x", Type: audience.String}}, Options{})
 		if got.Err != "PARQUET" || !strings.Contains(got.Message, `column "x"`) {
 			t.Errorf("%s, wanted: %s %s", name, got.Err, got.Message)
 		}
@@ -273,7 +274,7 @@ func TestParquetSharedSpace(t *testing.T) {
 		return madeChunk{typ: textType, codec: snappyCodec, pages: []madePage{pack(page(first))}}
 	}
 	b := madeFile(n, [][]byte{leaf("v", textType), leaf("w", textType)}, 2, chunk("v"), chunk("w"))
-	got := readFile(stored(b), text("v", "w"), Options{Workers: 1})
+	got := readParquet(stored(b), text("v", "w"), Options{Workers: 1})
 	if got.Err != "" || len(got.Rows) != n {
 		t.Fatal(len(got.Rows), got.Message)
 	}
@@ -312,4 +313,19 @@ func FuzzParquetFooter(f *testing.F) {
 		}
 		_ = footer.eachGroup([]parquetColumn{{}}, func(int, int, int64, int64, []parquetChunk) error { return nil })
 	})
+}
+
+// readParquet reads a Parquet file.
+func readParquet(f File, columns []Column, opts Options) result {
+	return collect(func(emit Emit) (Header, error) { return Parquet(context.Background(), f, columns, opts, emit) })
+}
+
+func inferMade(t *testing.T, b []byte) error {
+	_, err := inferParquet(t.Context(), stored(b))
+	return err
+}
+
+func sizeMade(t *testing.T, b []byte) error {
+	_, err := parquetTextSize(t.Context(), stored(b))
+	return err
 }

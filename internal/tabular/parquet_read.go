@@ -166,7 +166,7 @@ func (r *parquetReader) rows(line int64, n int) {
 	for _, want := range r.missing {
 		r.faults.want = want
 		r.builders[want].addNulls(n)
-		if code, reason := r.wanted[want].absent(); code != "" {
+		if code, reason := absent(&r.wanted[want]); code != "" {
 			for row := range n {
 				r.faults.refuse(row, code, reason)
 			}

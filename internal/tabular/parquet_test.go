@@ -1,99 +1,20 @@
 package tabular
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"roster/internal/audience"
 )
 
-// stored is a stored file of the given bytes.
-func stored(b []byte) File {
-	return File{Size: int64(len(b)), Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-		if length < 0 {
-			length = int64(len(b)) - offset
-		}
-		if offset < 0 || length < 0 || offset+length > int64(len(b)) {
-			return nil, fmt.Errorf("the range %d+%d is not in the file", offset, length)
-		}
-		return io.NopCloser(bytes.NewReader(b[offset : offset+length])), nil
-	}}
-}
-
 // readFile reads a file of any type.
 func readFile(f File, columns []Column, opts Options) result {
-	var out result
-	var mu sync.Mutex
-	h, err := Read(context.Background(), f, columns, opts, func(_ int, b *Batch) error {
-		mu.Lock()
-		defer mu.Unlock()
-		out.take(b)
-		return nil
-	})
-	var file *FileError
-	switch {
-	case errors.As(err, &file):
-		return result{Err: file.Code, Message: file.Message}
-	case err != nil:
-		return result{Err: err.Error()}
-	}
-	out.Header = h
-	slices.SortFunc(out.Rows, func(a, b row) int { return cmp.Compare(a.Line, b.Line) })
-	slices.SortFunc(out.Rejects, func(a, b Reject) int { return cmp.Compare(a.Line, b.Line) })
-	return out
-}
-
-// parquetOf writes the rows of a JSON array by a schema.
-func parquetOf(t testing.TB, rec arrow.RecordBatch, rows int64, opts ...parquet.WriterProperty) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	props := parquet.NewWriterProperties(append([]parquet.WriterProperty{parquet.WithMaxRowGroupLength(rows)}, opts...)...)
-	table := array.NewTableFromRecords(rec.Schema(), []arrow.RecordBatch{rec})
-	if err := pqarrow.WriteTable(table, &b, rows, props, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// column makes a record of one column v from values of JSON.
-func column(t testing.TB, typ arrow.DataType, values string) arrow.RecordBatch {
-	t.Helper()
-	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: typ, Nullable: true}}, nil)
-	arr, _, err := array.FromJSON(memory.DefaultAllocator, typ, strings.NewReader(values))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return array.NewRecordBatch(schema, []arrow.Array{arr}, int64(arr.Len()))
-}
-
-// values shows the values of a file's only column, in the order of its rows, and the codes of its rejects.
-func (r result) values() string {
-	if r.Err != "" {
-		return r.Err
-	}
-	out := make([]string, len(r.Rows)+len(r.Rejects))
-	for _, x := range r.Rows {
-		out[x.Line-1] = x.Values[0]
-	}
-	for _, x := range r.Rejects {
-		out[x.Line-1] = x.Code
-	}
-	return strings.Join(out, " ")
+	return collect(func(emit Emit) (Header, error) { return Read(context.Background(), f, columns, opts, emit) })
 }
 
 // TestParquetTypes reads a column of each type into each type of an audience.

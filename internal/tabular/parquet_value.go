@@ -37,7 +37,7 @@ func (c *parquetColumn) appendTo(b *builder, column Column, nulls []string, bad 
 	} else {
 		c.appendTexts(b, bad)
 	}
-	if column.isIdentity() {
+	if isIdentity(&column) {
 		c.addIdentities(&column, bad)
 	}
 }
@@ -180,7 +180,7 @@ func (c *parquetColumn) addIdentities(column *Column, bad *faults) {
 		if at >= 0 {
 			text = c.textOf(at)
 		}
-		if code, reason := column.noIdentity(text); code != "" {
+		if code, reason := noIdentity(column, text); code != "" {
 			bad.refuse(row, code, reason)
 		}
 	}

@@ -13,9 +13,6 @@ import (
 	"roster/internal/audience"
 )
 
-// maxRaw is how much of a rejected row is kept.
-const maxRaw = 64 << 10
-
 // parser parses chunks into batches: it splits a block of rows, then parses the block column by column. Each
 // goroutine has its own; a batch is valid until the next one.
 type parser struct {
@@ -61,13 +58,6 @@ func newParser(columns []Column, layout []int, f audience.Format, patterns dateP
 	p.schema = arrow.NewSchema(fields, nil)
 	return p
 }
-
-// A batch ends early when it has so many values or rejects, so that its memory has a bound however short the rows
-// of a chunk are and however many columns are wanted.
-const (
-	batchValues  = 1 << 20
-	batchRejects = 4096
-)
 
 // parse turns a chunk into batches, mostly one, and hands them to emit.
 func (p *parser) parse(ch chunk, emit func(*Batch) error) error {
@@ -147,11 +137,11 @@ func (p *parser) add(column, want int) {
 	k, b := &p.split.block, p.builders[want]
 	p.faults.want = want
 	if len(p.format.NullValues) > 0 {
-		b.emptyNulls(k, column, p.format.NullValues)
+		emptyNulls(b, k, column, p.format.NullValues)
 	}
-	b.add(k, column, &p.faults)
-	if c := &p.columns[want]; c.isIdentity() {
-		b.addIdentities(k, column, c, &p.faults)
+	addColumn(b, k, column, &p.faults)
+	if c := &p.columns[want]; isIdentity(c) {
+		addIdentities(b, k, column, c, &p.faults)
 	}
 }
 
@@ -160,7 +150,7 @@ func (p *parser) addMissing(want int) {
 	rows := p.split.rows
 	p.faults.want = want
 	p.builders[want].addNulls(rows)
-	if code, reason := p.columns[want].absent(); code != "" {
+	if code, reason := absent(&p.columns[want]); code != "" {
 		for row := range rows {
 			p.faults.refuse(row, code, reason)
 		}

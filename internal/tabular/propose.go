@@ -3,75 +3,21 @@ package tabular
 import (
 	"bytes"
 	"context"
-	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/text/transform"
 
 	"roster/internal/audience"
 )
 
-// proposeBytes is how much of a file's text Propose looks at, and layoutBytes how much for what stands before the header.
-const (
-	proposeBytes = 4 << 20
-	layoutBytes  = 16 << 10
-)
+// layoutBytes is how much of a text is looked at for what stands before the header.
+const layoutBytes = 16 << 10
 
-// Proposal is what a file needs to be read by that its format does not say. Read takes none of it by itself.
-type Proposal struct {
-	Format audience.Format // the options to add: Encoding, SkipLines, Comment, FillShortRows, DecimalComma
-	// UTF8 says that the text has characters beyond ASCII and is UTF-8, so that no other encoding reads it.
-	UTF8 bool
-}
-
-// Propose looks at the beginning of a file and proposes options that its format leaves open. It proposes only what the text
-// shows. Of a file that cannot be opened nothing is proposed: whoever reads it gets the error.
-func Propose(ctx context.Context, f File, format audience.Format, wanted []Column) (out Proposal, err error) {
-	var g errgroup.Group
-	g.Go(guard(func() (err error) {
-		out, err = propose(ctx, f, format, wanted)
-		return err
-	}))
-	err = g.Wait()
-	return out, err
-}
-
-func propose(ctx context.Context, f File, format audience.Format, wanted []Column) (out Proposal, err error) {
-	c, err := openContent(ctx, f, format)
-	if err != nil {
-		return out, ctx.Err()
-	}
-	defer c.close()
-	if c.typ == audience.Parquet {
-		return out, nil
-	}
-	raw, err := io.ReadAll(io.LimitReader(c.text, proposeBytes))
-	if err != nil {
-		return out, ctx.Err()
-	}
-	if len(raw) == proposeBytes {
-		raw = raw[:bytes.LastIndexByte(raw, '\n')+1]
-	}
-	encoding := encodingOf(raw, format.Encoding)
-	if format.Encoding == "" && encoding == "utf-8" {
-		out.Format.Encoding = likelyEncoding(raw)
-		out.UTF8 = out.Format.Encoding == "" && !ascii(raw) && utf8.Valid(raw)
-		encoding = encodingOf(raw, out.Format.Encoding)
-	}
-	if c.typ == audience.JSON {
-		return out, nil
-	}
-	if t := decoder(encoding); t != nil {
-		raw, _, _ = transform.Bytes(t, raw) // what is cut off at the end does not matter
-		raw = append([]byte(nil), raw...)
-	}
-	p := proposer{ctx: ctx, text: raw, wanted: wanted, asked: format}
+// proposeFormat adds to out what the decoded text of a CSV file needs to be read by that asked leaves open.
+func proposeFormat(ctx context.Context, text []byte, asked audience.Format, wanted []Column, out *audience.Format) error {
+	p := proposer{ctx: ctx, text: text, wanted: wanted, asked: asked}
 	p.asked.Encoding, p.asked.Compression = "", ""
-	p.proposeLayout(&out.Format)
-	return out, p.proposeRows(&out.Format)
+	p.proposeLayout(out)
+	return p.proposeRows(out)
 }
 
 // proposer looks at the decoded text of a CSV file.

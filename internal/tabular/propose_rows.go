@@ -71,7 +71,7 @@ func (r *rowSample) add(s *splitter) {
 	var b builder
 	for i := range r.columns {
 		for at := i; at < s.rows*s.stride; at += s.stride {
-			text := b.value(&s.block, s.fields[at])
+			text := valueOf(&b, &s.block, s.fields[at])
 			if v := trimSpaces(text); len(v) > 0 && !isOneOf(text, r.nulls) {
 				r.columns[i].see(v)
 			}
@@ -132,9 +132,9 @@ func (r *rowSample) fillable() bool {
 			return false
 		}
 		identities := 0
-		for i, value := range values {
-			v := []byte(strings.TrimSpace(value))
-			if len(v) == 0 || isOneOf([]byte(value), r.nulls) {
+		for i, text := range values {
+			v := []byte(strings.TrimSpace(text))
+			if len(v) == 0 || isOneOf([]byte(text), r.nulls) {
 				continue
 			}
 			fits, identifies := r.fits(i, v)

@@ -60,19 +60,3 @@ func exactDouble(n int64) bool {
 	const most = 1 << 53
 	return -most <= n && n <= most
 }
-
-// addLossy adds a fault for each row of a block whose value a proposed type does not keep; column is the column of the file.
-func (b *builder) addLossy(k *block, column int, bad *faults) {
-	whole := b.typ == audience.Integer || b.typ == audience.Long
-	if b.typ == audience.Boolean || b.typ == audience.Date { // which lose nothing
-		return
-	}
-	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
-		if whole && k.text[uint32(k.fields[i])]-'1' <= '9'-'1' { // most whole numbers, which hasMarks knows by their first digit
-			continue
-		}
-		if v := trimSpaces(b.value(k, k.fields[i])); len(v) > 0 && !bad.bad[row] && !keeps(b.typ, v, false) {
-			bad.add(row, CodeProposed)
-		}
-	}
-}

@@ -15,12 +15,6 @@ import (
 	"roster/internal/unpack"
 )
 
-// File is a stored file.
-type File = unpack.File
-
-// Envelope says how encrypted files are opened.
-type Envelope = unpack.Envelope
-
 // Read reads a file of any type and compression. What opts.Format leaves open, the first bytes of the file say, and
 // never its name; the package comment says how. What opts.Format says wrongly is an error. The header's Format has the
 // type, the compression and what else was found out.
@@ -96,12 +90,12 @@ func openContent(ctx context.Context, f File, asked audience.Format) (c *content
 	if err := c.open(ctx, f, asked.Compression); err != nil {
 		return c, err
 	}
-	parquet := false
+	isParquetFile := false
 	switch {
 	case len(c.head) == 0:
 		return c, &FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
 	case c.method == unpack.None:
-		if parquet, err = isParquet(ctx, c.file, c.head); err != nil {
+		if isParquetFile, err = isParquet(ctx, c.file, c.head); err != nil {
 			return c, err
 		}
 	default:
@@ -112,7 +106,7 @@ func openContent(ctx context.Context, f File, asked audience.Format) (c *content
 	if kind := foreign(c.head); kind != "" {
 		return c, wrongFormat("the file is %s, which cannot be read; convert it to CSV, JSON or Parquet, plain or compressed by gzip, zstd, bzip2 or zip", kind)
 	}
-	c.typ, err = typeOf(c.head, asked, parquet)
+	c.typ, err = typeOf(c.head, asked, isParquetFile)
 	return c, err
 }
 
@@ -296,14 +290,6 @@ func beginsAsJSON(head []byte, encoding string) bool {
 		return after[0] == '"' || after[0] == '}'
 	}
 	return head[0] == '[' && strings.IndexByte(`{["]`, after[0]) >= 0
-}
-
-func wrongFormat(message string, args ...any) error {
-	return &FileError{Code: "FORMAT", Message: fmt.Sprintf(message, args...)}
-}
-
-func unreadable(err error) error {
-	return &FileError{Code: "READ", Message: "the file cannot be opened", Err: err}
 }
 
 // notOpened is an error of opening a compressed file.

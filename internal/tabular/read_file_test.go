@@ -7,14 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"unicode/utf16"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
@@ -57,15 +53,6 @@ func zipped(t testing.TB, text []byte) []byte {
 	return b.Bytes()
 }
 
-func testFile(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func utf16le(text string) []byte {
 	out := []byte{0xff, 0xfe}
 	for _, u := range utf16.Encode([]rune(text)) {
@@ -73,8 +60,6 @@ func utf16le(text string) []byte {
 	}
 	return out
 }
-
-var peopleColumns = []Column{{Name: "email", Type: audience.String, Required: true, Primary: true}, {Name: "points", Type: audience.Long}}
 
 const peopleFile = "email,points\na@example.com,1\nb@example.com,x\n,3\n"
 
@@ -244,23 +229,6 @@ func (r flakyReader) Read(p []byte) (int, error) {
 		return 0, r.s.err
 	}
 	return r.ReadCloser.Read(p)
-}
-
-// peopleRecord makes a record of the columns email and points, both text; empty texts are null.
-func peopleRecord(t testing.TB, emails, points []string) arrow.RecordBatch {
-	t.Helper()
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
-		{Name: "Email", Type: arrow.BinaryTypes.String, Nullable: true}, {Name: "points", Type: arrow.BinaryTypes.String, Nullable: true}}, nil))
-	for i, values := range [][]string{emails, points} {
-		for _, v := range values {
-			if field := b.Field(i).(*array.StringBuilder); v == "" {
-				field.AppendNull()
-			} else {
-				field.Append(v)
-			}
-		}
-	}
-	return b.NewRecordBatch()
 }
 
 // BenchmarkRead reads the same rows in every compression; the speed is that of the plain file's bytes.

@@ -18,12 +18,12 @@ func (p *parser) addHeaders() {
 
 // isHeader reports whether a row has the name of each wanted column as its value.
 func (p *parser) isHeader(row int) bool {
-	k, b := &p.split.block, builder{}
+	k, b := &p.split.block, &builder{}
 	for i, want := range p.layout {
 		if want < 0 {
 			continue
 		}
-		v := b.value(k, k.fields[row*k.stride+i])
+		v := valueOf(b, k, k.fields[row*k.stride+i])
 		if i == 0 && bytes.HasPrefix(v, utf8Mark) {
 			v = bytes.Trim(v[len(utf8Mark):], `"`) // no quote opens a field behind a byte order mark
 		}

@@ -6,15 +6,7 @@ import (
 	"math/bits"
 )
 
-// slack is how many bytes a chunk's buffer has behind its contents, so that words can be loaded without asking
-// whether they lie within.
-const slack = 64
-
-const (
-	lowBits  = 0x7f7f7f7f7f7f7f7f
-	highBits = 0x8080808080808080
-	eachByte = 0x0101010101010101
-)
+const lowBits = 0x7f7f7f7f7f7f7f7f
 
 // markWords sets bit j of dst[i] when byte 64·i+j of buf is a, b or c. It reads 64 bytes of buf for each word.
 func markWords(dst []uint64, buf []byte, a, b, c byte) {

@@ -11,9 +11,6 @@ import (
 	"roster/internal/audience"
 )
 
-// windowSize is how many of a file's first bytes tell its dialect.
-const windowSize = 64 << 10
-
 var (
 	usualDelimiters = []byte(",;\t|")
 	// rareDelimiters also stand in names and values, and are believed only when they part two wanted names, or names of
@@ -244,7 +241,7 @@ func (d dialect) eachBlock(text []byte, columns int, see func(*splitter)) {
 	if len(text) == 0 {
 		return
 	}
-	ch := chunk{dialect: d, buf: text, size: len(text), line: 1, quotes: d.quote != 0, multi: true}
+	ch := chunk{textChunk: textChunk{buf: text, size: len(text), line: 1}, dialect: d, quotes: d.quote != 0, multi: true}
 	if text[len(text)-1] != '\n' {
 		ch.buf = append(text, '\n')
 	}
