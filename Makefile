@@ -2,7 +2,7 @@
 export CGO_ENABLED := 0
 
 TARGET ?= FuzzRecords
-PACKAGE ?= ./internal/tabular
+PACKAGE ?= ./internal/tabular/formats
 
 .PHONY: build demo quick test race fault chaos abuse fuzz bench check
 

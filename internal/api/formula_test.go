@@ -18,6 +18,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/members"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 var formulaFields = []audience.Field{{Name: "mail", Type: audience.String}, {Name: "=name", Type: audience.String}, {Name: "points", Type: audience.Integer}}
@@ -99,7 +100,7 @@ func readList(t *testing.T, file []byte, format audience.Format) (values [][]str
 	stored := tabular.File{Size: int64(len(file)), Open: func(_ context.Context, offset, length int64) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(file[offset:])), nil
 	}}
-	h, err := tabular.Read(t.Context(), stored, tabular.ColumnsOf(formulaFields), tabular.Options{Workers: 1, Format: format}, func(_ int, b *tabular.Batch) error {
+	h, err := formats.Read(t.Context(), stored, tabular.ColumnsOf(formulaFields), tabular.Options{Workers: 1, Format: format}, func(_ int, b *tabular.Batch) error {
 		if len(b.Rejects) > 0 {
 			t.Errorf("rejects: %+v", b.Rejects)
 		}

@@ -10,6 +10,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // firstRows is what the types of the columns are found out from, before the whole file is read by them.
@@ -21,7 +22,7 @@ func (im *Import) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	im.found, err = tabular.Infer(ctx, im.file.stored(), im.format(), nil, firstRows)
+	im.found, err = formats.Infer(ctx, im.file.stored(), im.format(), nil, firstRows)
 	if file := (*tabular.FileError)(nil); errors.As(err, &file) && file.Code == tabular.CodeEncryption {
 		return fmt.Errorf("%s: the file is encrypted or signed by PGP, and import reads it on this machine, which has no key: decrypt it first, or create its audience by the API with sourceSpec.encryption", im.file.Name)
 	}

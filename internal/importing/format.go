@@ -9,6 +9,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // formatOption is an option of formats, by its name in the API.
@@ -113,7 +114,7 @@ func formatOf(a client.Audience) audience.Format {
 func (im *Import) propose(ctx context.Context, file tabular.File) error {
 	im.proposed = audience.Format{}
 	base := im.format()
-	p, err := tabular.Propose(ctx, file, base, nil)
+	p, err := formats.Propose(ctx, file, base, nil)
 	if err != nil {
 		return err
 	}

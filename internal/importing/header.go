@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // explain says where the header of the file may be, when it does not name a column. What does not look like a header may be a
@@ -75,5 +76,5 @@ func (im *Import) columnNames(ctx context.Context) string {
 
 // findHeader looks for the header that names the columns.
 func (im *Import) findHeader(ctx context.Context, names ...string) (tabular.HeaderPlace, error) {
-	return tabular.FindHeader(ctx, im.file.stored(), im.format(), names)
+	return formats.FindHeader(ctx, im.file.stored(), im.format(), names)
 }

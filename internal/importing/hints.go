@@ -9,6 +9,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // hintRows is what hints are found in.
@@ -73,7 +74,7 @@ func (im *Import) retyped(ctx context.Context, format audience.Format, texts map
 	if len(texts) == 0 || im.headerless() {
 		return nil // whose columns have other names
 	}
-	found, err := tabular.Infer(ctx, im.file.stored(), format, nil, hintRows)
+	found, err := formats.Infer(ctx, im.file.stored(), format, nil, hintRows)
 	if err != nil {
 		return nil // a hint is not worth an error
 	}

@@ -10,6 +10,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // Widened is a column whose type does not fit rows behind the sample that it was found in.
@@ -119,7 +120,7 @@ func (im *Import) misfits(ctx context.Context, fields []client.Field) (map[strin
 
 // readAll reads the whole file.
 func (im *Import) readAll(ctx context.Context, columns []tabular.Column, format audience.Format, emit tabular.Emit) error {
-	_, err := tabular.Read(ctx, im.file.stored(), columns, tabular.Options{Format: format}, emit)
+	_, err := formats.Read(ctx, im.file.stored(), columns, tabular.Options{Format: format}, emit)
 	if file := (*tabular.FileError)(nil); errors.As(err, &file) {
 		return fmt.Errorf("%s: %w", im.file.Name, err)
 	}

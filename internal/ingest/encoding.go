@@ -6,6 +6,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/input"
 )
 
 // misencoded are the rows of a file that were rejected because they are not in its encoding.
@@ -13,7 +14,7 @@ type misencoded struct {
 	mu     sync.Mutex
 	rows   int64
 	looked int
-	guess  tabular.EncodingGuess
+	guess  input.EncodingGuess
 }
 
 // add counts a reject. One of JSON is looked at, too: of CSV the text around it is.

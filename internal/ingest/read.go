@@ -17,6 +17,7 @@ import (
 	"roster/internal/identity"
 	"roster/internal/source"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // smallFile is the size up to which a file is parsed by one goroutine, several files at a time; smaller where there is
@@ -107,7 +108,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Book}
 	stored := stored(f, open, progress)
 	stored.Envelope = a.envelope()
-	header, err := tabular.Read(ctx, stored, a.columns, opts,
+	header, err := formats.Read(ctx, stored, a.columns, opts,
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError
 	if errors.As(err, &empty) && empty.Code == "EMPTY_FILE" && !a.spec.oneFile() {
@@ -158,7 +159,7 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 		done := a.spec.reading(f.Path)
 		stored := stored(f, a.opener(f), &fileProgress{counted: func(int64) {}})
 		stored.Envelope = a.envelope()
-		n, err := tabular.TextSize(ctx, stored, a.spec.format())
+		n, err := formats.TextSize(ctx, stored, a.spec.format())
 		done()
 		if err != nil {
 			n = f.Size

@@ -9,7 +9,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/identity"
-	"roster/internal/tabular"
+	"roster/internal/tabular/input"
 )
 
 // spelling finds values in rows as their files have them, byte for byte: with quotes and escapes, and in any encoding, since
@@ -40,7 +40,7 @@ func (s spelling) in(raw []byte) bool {
 	if s.found(raw) {
 		return true
 	}
-	return !utf8.Valid(raw) && tabular.InAnyEncoding(raw, s.found)
+	return !utf8.Valid(raw) && input.InAnyEncoding(raw, s.found)
 }
 
 // found tries each of the ways in which a row can be read, since the files of an audience need not be alike.

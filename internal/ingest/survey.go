@@ -15,6 +15,7 @@ import (
 	"roster/internal/pgp"
 	"roster/internal/source"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 const (
@@ -195,7 +196,7 @@ func (v *survey) infer(ctx context.Context) error {
 			continue
 		}
 		read++
-		found, err := tabular.Infer(ctx, v.stored(f), v.format, tabular.ColumnsOf(v.Fields), tabular.Sample{Rows: v.Rows, Bytes: left})
+		found, err := formats.Infer(ctx, v.stored(f), v.format, tabular.ColumnsOf(v.Fields), tabular.Sample{Rows: v.Rows, Bytes: left})
 		if err != nil {
 			if f.Error, err = v.fileError(ctx, f.Path, err); err != nil {
 				return err
@@ -227,7 +228,7 @@ func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 // read reads a file until take has enough of it.
 func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
 	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.format, MaxMemory: surveyMemory}
-	_, err := tabular.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
+	_, err := formats.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
 	if err == nil || errors.Is(err, errEnough) {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // proposeFormat finds out what the first files need to be read by that the format leaves open. One format is for all files, so that
@@ -22,7 +23,7 @@ func (v *survey) proposeFormat(ctx context.Context) error {
 		if read++; read > surveyRead {
 			break
 		}
-		p, err := tabular.Propose(ctx, v.stored(f), v.format, tabular.ColumnsOf(v.Fields))
+		p, err := formats.Propose(ctx, v.stored(f), v.format, tabular.ColumnsOf(v.Fields))
 		if err != nil {
 			return err
 		}

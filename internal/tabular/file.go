@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"fmt"
+
 	"roster/internal/unpack"
 )
 
@@ -11,10 +12,10 @@ type File = unpack.File
 // Envelope says how encrypted files are opened.
 type Envelope = unpack.Envelope
 
-func unreadable(err error) error {
+func Unreadable(err error) error {
 	return &FileError{Code: "READ", Message: "the file cannot be opened", Err: err}
 }
 
-func wrongFormat(message string, args ...any) error {
+func WrongFormat(message string, args ...any) error {
 	return &FileError{Code: "FORMAT", Message: fmt.Sprintf(message, args...)}
 }

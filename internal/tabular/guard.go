@@ -7,9 +7,9 @@ import (
 	"roster/internal/background"
 )
 
-// guard is how the goroutines of a read begin: on threads that make way for requests, and a panic becomes an error,
+// Guard is how the goroutines of a read begin: on threads that make way for requests, and a panic becomes an error,
 // since a file must never end the process.
-func guard(fn func() error) func() error {
+func Guard(fn func() error) func() error {
 	return func() (err error) {
 		defer background.Thread()()
 		defer func() {

@@ -22,8 +22,8 @@ type Inferred struct {
 	Places map[string][]int
 }
 
-// sampleChunk is how much of a file that is sampled is parsed at a time.
-const sampleChunk = 256 << 10
+// SampleChunk is how much of a file that is sampled is parsed at a time.
+const SampleChunk = 256 << 10
 
 // Proposal is what a file needs to be read by that its format does not say. Read takes none of it by itself.
 type Proposal struct {

@@ -2,13 +2,14 @@ package tabular
 
 import (
 	"fmt"
-	"roster/internal/audience"
 	"strings"
+
+	"roster/internal/audience"
 )
 
-// distinct says of each column whether it has a name that no other has, ignoring case, and lists the names that several
+// Distinct says of each column whether it has a name that no other has, ignoring case, and lists the names that several
 // have.
-func distinct(names []string) (once []bool, repeated []string) {
+func Distinct(names []string) (once []bool, repeated []string) {
 	have := make(map[string]int, len(names))
 	for _, name := range names {
 		have[audience.NameKey(name)]++
@@ -21,15 +22,15 @@ func distinct(names []string) (once []bool, repeated []string) {
 		case n == 1:
 			once[i] = true
 		default:
-			repeated = append(repeated, cutName(strings.ToValidUTF8(name, "\uFFFD")))
+			repeated = append(repeated, CutName(strings.ToValidUTF8(name, "\uFFFD")))
 			have[folded] = 0
 		}
 	}
 	return once, repeated
 }
 
-// cutName leaves the end of a name out that is too long to be shown.
-func cutName(name string) string {
+// CutName leaves the end of a name out that is too long to be shown.
+func CutName(name string) string {
 	const longest = 1024 // bytes
 	if len(name) <= longest {
 		return name
@@ -37,8 +38,8 @@ func cutName(name string) string {
 	return strings.ToValidUTF8(name[:longest], "") + "…"
 }
 
-// nameList quotes the first names of a header, cut to a length that can be read.
-func nameList(names []string) string {
+// NameList quotes the first names of a header, cut to a length that can be read.
+func NameList(names []string) string {
 	const most, longest = 20, 64
 	var quoted []string
 	for _, n := range names[:min(len(names), most)] {

@@ -38,10 +38,10 @@ var allowed = map[string][]string{
 	"internal/control":             {"internal/background", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
 	"internal/events":              {"internal/job", "internal/meta"},
 	"internal/fair":                {},
-	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular"},
-	"internal/identity":            {},                             // what an identity is: whoever compares or reads them
-	"internal/fault":               {},                             // places where I/O may fail: whoever does I/O has them
-	"internal/importing":           {"client", "internal/tabular"}, // tabular: what columns a file has, before there is an audience
+	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular", "internal/tabular/formats", "internal/tabular/input"}, // input: which encoding rejected text may have
+	"internal/identity":            {},                                                                                                                                                                                                                                  // what an identity is: whoever compares or reads them
+	"internal/fault":               {},                                                                                                                                                                                                                                  // places where I/O may fail: whoever does I/O has them
+	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats"},                                                                                                                                                                          // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
 	"internal/lake":                {"internal/blob", "internal/fault", "internal/identity"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
@@ -65,7 +65,14 @@ var allowed = map[string][]string{
 	"internal/netguard":            {},
 	"internal/work":                {"internal/connect", "internal/events", "internal/fair", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/meta", "internal/profile", "internal/schedule", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/webhook":             {"internal/netguard"},                                                                                                                                                                                                                                  // the refusal of an address, which is told apart from other failures
-	"internal/tabular":             {"internal/background", "internal/identity", "internal/pgp", "internal/unpack"},
+	"internal/tabular":             {"internal/background", "internal/unpack"},                                                                                                                                                                                                             // the vocabulary: no room
+	"internal/tabular/csv":         {"internal/identity", "internal/tabular", "internal/tabular/input", "internal/tabular/value"},
+	"internal/tabular/formats":     {"internal/pgp", "internal/tabular", "internal/tabular/csv", "internal/tabular/input", "internal/tabular/json", "internal/tabular/parquet", "internal/unpack"},
+	"internal/tabular/input":       {"internal/tabular"},
+	"internal/tabular/json":        {"internal/tabular", "internal/tabular/input", "internal/tabular/value"},
+	"internal/tabular/parquet":     {"internal/tabular", "internal/tabular/value", "internal/unpack"},
+	"internal/tabular/tabulartest": {"internal/tabular"},
+	"internal/tabular/value":       {"internal/identity", "internal/tabular"},
 	"internal/web":                 {"internal/background"}, // background: large answers give way
 	"internal/unpack":              {"internal/background", "internal/pgp"},
 	"internal/pgp":                 {},
@@ -99,7 +106,7 @@ var confined = map[string][]string{
 	"golang.org/x/oauth2":               {"internal/blob/bucket"},
 	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
-	"github.com/go-json-experiment":     {"internal/tabular"},
+	"github.com/go-json-experiment":     {"internal/tabular/json", "internal/tabular/parquet"},
 	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
 	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }

@@ -19,6 +19,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/tabular/formats"
 )
 
 // cuts are the ways to cut a file that must not matter. The first one, a chunk for all and one worker, is what the
@@ -140,7 +141,7 @@ func readAll(t *testing.T, text []byte, columns []tabular.Column, opts tabular.O
 		}
 		return io.NopCloser(bytes.NewReader(text[offset : offset+length])), nil
 	}}
-	header, err := tabular.Read(t.Context(), file, columns, opts, func(_ int, b *tabular.Batch) error {
+	header, err := formats.Read(t.Context(), file, columns, opts, func(_ int, b *tabular.Batch) error {
 		mu.Lock()
 		defer mu.Unlock()
 		bytesRead += b.Bytes

@@ -1,0 +1,220 @@
+package csv
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"roster/internal/audience"
+	"roster/internal/tabular"
+	"roster/internal/tabular/input"
+	"roster/internal/tabular/value"
+)
+
+func tooManyColumns(line int64, columns int) error {
+	return &tabular.FileError{Code: "TOO_MANY_COLUMNS",
+		Message: fmt.Sprintf("line %d has %d columns; at most %d are possible", line, columns, tabular.MaxColumns)}
+}
+
+// readHeader leaves out the preamble, of skip bytes, and reads the names in the first record that is not blank. It
+// leaves the chunker at the next one. A file without a header has no names; it is left at the first one.
+func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names []string, err error) {
+	start, end, err := c.first(ctx, skip)
+	if err != nil {
+		return nil, err
+	}
+	line := 1 + int64(bytes.Count(c.Buf[:start], input.LineFeed))
+	switch {
+	case end-start > tabular.MaxRecord:
+		return nil, input.TooLong(line)
+	case bytes.IndexByte(c.Buf[start:end], 0) >= 0:
+		return nil, &tabular.FileError{Code: "ENCODING", Message: fmt.Sprintf("line %d has zero bytes; if the file is UTF-16 without a byte order mark, its format must name the encoding; else save it as UTF-8", line)}
+	case !header:
+		c.drop(start)
+		return nil, nil
+	case start == end:
+		return nil, &tabular.FileError{Code: "NO_HEADER", Message: "the file has only empty lines; its first line must name the columns"}
+	}
+	if names, err = splitHeader(c.dialect, c.Buf[start:end], line); err != nil {
+		return nil, err
+	}
+	c.drop(end)
+	return names, nil
+}
+
+// first finds the first record that is not blank behind the preamble; it is empty at the end of a file without one.
+// It notices how the file's lines end.
+func (c *chunker) first(ctx context.Context, skip int) (start, end int, err error) {
+	for {
+		if err := c.Fill(ctx); err != nil {
+			return 0, 0, err
+		}
+		if c.Eof && (len(c.Buf) == 0 || bytes.Equal(c.Buf, input.Utf8Mark)) {
+			return 0, 0, &tabular.FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
+		}
+		if len(c.Buf) < skip {
+			continue
+		}
+		start, end, mac, ok := c.firstRecord(c.Buf[skip:], c.Eof)
+		start, end = start+skip, end+skip
+		if ok {
+			if c.Mac = mac; mac {
+				input.ReadReturns(c.Buf)
+			}
+			return start, end, nil
+		}
+		if len(c.Buf)-start > tabular.MaxRecord {
+			return 0, 0, input.TooLong(1 + int64(bytes.Count(c.Buf[:start], input.LineFeed)))
+		}
+	}
+}
+
+// firstRecord finds the first record of a text that is not blank, and whether it ends with a carriage return alone.
+// ok is false when more of the text is needed, which has not ended.
+func (d dialect) firstRecord(text []byte, ended bool) (start, end int, mac, ok bool) {
+	for start < len(text) && (text[start] == '\n' || text[start] == '\r') {
+		start++
+	}
+	line := boundaries{dialect: d}
+	for n := 4 << 10; ; n *= 2 {
+		end := min(start+n, len(text))
+		if line.scan(text[start:end], '\n', '\r'); line.first > 0 || end == len(text) {
+			break
+		}
+	}
+	if line.first == 0 {
+		return start, len(text), false, ended
+	}
+	// The line ends with a line feed, perhaps behind carriage returns, or else with a carriage return alone.
+	last := start + line.first - 1
+	for last < len(text) && text[last] == '\r' {
+		last++
+	}
+	switch {
+	case last == len(text):
+		return start, last, false, ended
+	case text[last] != '\n':
+		return start, start + line.first, true, true
+	}
+	return start, last + 1, false, true
+}
+
+// record is a record by itself.
+type record struct {
+	values []string // of its fields, at most maxColumns+1, without those from a quote on that is not closed
+	kind   malformation
+	quoted bool // every field is, and well
+}
+
+// split splits the record on a line. A record that is too large is an error, and what has been split of it.
+func (d dialect) split(text []byte, line int64) (record, error) {
+	ch := chunk{Chunk: input.Chunk{Buf: append(make([]byte, 0, len(text)+input.Spare), text...), Size: len(text), Line: line}, dialect: d, quotes: d.quote != 0, multi: true}
+	if !bytes.HasSuffix(text, input.LineFeed) {
+		ch.Buf = append(ch.Buf, '\n')
+	}
+	stride := min(1+bytes.Count(text, []byte{d.delimiter}), tabular.MaxColumns+1)
+	s := splitter{block: block{fields: make([]field, stride), stride: stride, starts: make([]uint32, 1), ends: make([]uint32, 1), lines: make([]int64, 1)}}
+	s.reset(ch)
+	_, err := s.next()
+	var r record
+	columns := s.stride
+	for _, m := range s.malformed {
+		if columns, r.kind = m.columns, m.kind; m.kind == notClosed {
+			columns--
+		}
+	}
+	if columns > tabular.MaxColumns && err == nil {
+		err = tooManyColumns(line, columns)
+	}
+	var b value.Builder
+	r.quoted = d.quote != 0 && r.kind == wrongCount
+	for _, f := range s.fields[:columns] {
+		r.values = append(r.values, string(valueOf(&b, &s.block, f)))
+		start := uint32(f)
+		r.quoted = r.quoted && start > 0 && s.Buf[start-1] == d.quote
+	}
+	return r, err
+}
+
+// splitHeader returns the names in a header.
+func splitHeader(d dialect, text []byte, line int64) ([]string, error) {
+	r, err := d.split(text, line)
+	if err != nil {
+		return nil, err
+	}
+	if r.kind != wrongCount {
+		return nil, &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or have text behind them", line)}
+	}
+	for i, v := range r.values {
+		r.values[i] = strings.TrimSpace(v)
+	}
+	if !slices.ContainsFunc(r.values, func(n string) bool { return n != "" }) {
+		return nil, &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d names no column", line)}
+	}
+	return r.values, nil
+}
+
+// match finds the wanted columns in the header: layout says for each column of the file which wanted one it is,
+// -1 for none.
+func match(d dialect, names []string, columns []tabular.Column) (layout []int, h tabular.Header, err error) {
+	layout = make([]int, len(names))
+	at := make(map[string]int, len(columns))
+	for i, c := range columns {
+		at[audience.NameKey(c.Name)] = i
+	}
+	found := make([]int, len(columns)) // column of the file, from 1
+	text := true
+	for i, name := range names {
+		if !utf8.ValidString(name) {
+			text = false
+			name = strings.ToValidUTF8(name, "\uFFFD")
+		}
+		h.Names = append(h.Names, name)
+		want, ok := at[audience.NameKey(name)]
+		if !ok {
+			layout[i] = -1
+			h.Extra = append(h.Extra, name)
+			continue
+		}
+		if found[want] > 0 {
+			return nil, h, &tabular.FileError{Code: "DUPLICATE_COLUMN",
+				Message: fmt.Sprintf("the header names column %q twice, as columns %d and %d; rename or remove one of them", columns[want].Name, found[want], i+1)}
+		}
+		layout[i], found[want] = want, i+1
+	}
+	for i, c := range columns {
+		if found[i] == 0 {
+			h.Missing = append(h.Missing, c.Name)
+		}
+	}
+	if err := usable(d, h, columns, found, text, names); err != nil {
+		return nil, h, err
+	}
+	return layout, h, nil
+}
+
+// usable says why a header cannot be used. Its names are told only when it is sure that it is a header, and not a
+// row of somebody's data.
+func usable(d dialect, h tabular.Header, columns []tabular.Column, found []int, text bool, raw []string) error {
+	if len(h.Missing) == 0 {
+		return nil
+	}
+	if !text {
+		return &tabular.FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; " + encodingRemedy(raw)}
+	}
+	if len(h.Missing) == len(columns) && firstPerson(h.Names, nil) {
+		return &tabular.FileError{Code: "NO_HEADER", Message: "the first line names none of the audience's fields and looks like a person's data; does the file have a header? If it has none, say so: " + noHeader}
+	}
+	if len(h.Missing) == len(columns) {
+		return &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? If it has none, say so: "+noHeader+". It was split into %s at each %q; a format with a delimiter splits it otherwise", count(len(h.Names), "column"), d.delimiter)}
+	}
+	for i, c := range columns {
+		if c.Required && found[i] == 0 {
+			return &tabular.FileError{Code: "MISSING_COLUMN", Message: fmt.Sprintf("the file has no column %q; its header names %s", c.Name, tabular.NameList(h.Names))}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package formats
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/transform"
+
+	"roster/internal/audience"
+	"roster/internal/tabular"
+	"roster/internal/tabular/csv"
+	"roster/internal/tabular/input"
+)
+
+// proposeBytes is how much of a file's text Propose looks at.
+const proposeBytes = 4 << 20
+
+// Propose looks at the beginning of a file and proposes options that its format leaves open. It proposes only what the text
+// shows. Of a file that cannot be opened nothing is proposed: whoever reads it gets the error.
+func Propose(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column) (out tabular.Proposal, err error) {
+	var g errgroup.Group
+	g.Go(tabular.Guard(func() (err error) {
+		out, err = propose(ctx, f, format, wanted)
+		return err
+	}))
+	err = g.Wait()
+	return out, err
+}
+
+func propose(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column) (out tabular.Proposal, err error) {
+	c, err := openContent(ctx, f, format)
+	if err != nil {
+		return out, ctx.Err()
+	}
+	defer c.close()
+	if c.typ == audience.Parquet {
+		return out, nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(c.text, proposeBytes))
+	if err != nil {
+		return out, ctx.Err()
+	}
+	if len(raw) == proposeBytes {
+		raw = raw[:bytes.LastIndexByte(raw, '\n')+1]
+	}
+	encoding := input.EncodingOf(raw, format.Encoding)
+	if format.Encoding == "" && encoding == "utf-8" {
+		out.Format.Encoding = input.LikelyEncoding(raw)
+		out.UTF8 = out.Format.Encoding == "" && !input.Ascii(raw) && utf8.Valid(raw)
+		encoding = input.EncodingOf(raw, out.Format.Encoding)
+	}
+	if c.typ == audience.JSON {
+		return out, nil
+	}
+	if t := input.Decoder(encoding); t != nil {
+		raw, _, _ = transform.Bytes(t, raw) // what is cut off at the end does not matter
+		raw = append([]byte(nil), raw...)
+	}
+	return out, csv.Propose(ctx, raw, format, wanted, &out.Format)
+}
+
+// FindHeader looks at the beginning of a file for the header that names the columns.
+func FindHeader(ctx context.Context, f tabular.File, format audience.Format, names []string) (tabular.HeaderPlace, error) {
+	c, err := openContent(ctx, f, format)
+	if err != nil {
+		return tabular.HeaderPlace{}, err
+	}
+	defer c.close()
+	if c.typ != audience.CSV {
+		return tabular.HeaderPlace{Looks: true}, nil
+	}
+	head, err := io.ReadAll(io.LimitReader(c.text, csv.LayoutBytes))
+	if err != nil {
+		return tabular.HeaderPlace{}, err
+	}
+	if t := input.Decoder(input.EncodingOf(head, format.Encoding)); t != nil {
+		head, _, _ = transform.Bytes(t, head) // what is cut off at the end does not matter
+	}
+	var wanted []tabular.Column
+	for _, name := range names {
+		wanted = append(wanted, tabular.Column{Name: name})
+	}
+	return csv.FindHeader(head, format, wanted), nil
+}

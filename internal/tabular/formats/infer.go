@@ -1,0 +1,84 @@
+package formats
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/audience"
+	"roster/internal/tabular"
+	"roster/internal/tabular/csv"
+	"roster/internal/tabular/input"
+	"roster/internal/tabular/json"
+	"roster/internal/tabular/parquet"
+)
+
+// Infer proposes a column for each named column of a file: the narrowest type that fits the values of the sample, and
+// string when there are none. A header that looks like somebody's data is an error, unless the format says that it is one. It errs
+// on the side of string where another type would lose what somebody wrote, in the sample or, as far as that can be known, in the
+// next file:
+//
+//   - whole numbers with leading zeros, a plus sign or more than 15 digits, and decimal numbers of more than 15
+//     significant digits, stay strings;
+//   - so do the digits of a column whose name says that they name something, such as zip, phone, id or code;
+//   - boolean is proposed for true and false; for yes and no, y and n, t and f, or 1 and 0 only when the sample has both;
+//   - times with more than microseconds stay strings.
+//
+// Values that are all written by a date pattern of the format are dates, also when they are digits alone. Rows that are no
+// rows by the rules of the file's type count for the sample's size and say nothing. For a Parquet file the types are those of
+// its schema, again string where another one would lose digits. The columns of a file without a header are called
+// column1, column2, …, as many as its first record has. Names that several columns have, ignoring case, or that no field
+// can have, are none. What the format leaves open is found out as Read does for the wanted columns, if there are any.
+func Infer(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column, most tabular.Sample) (out tabular.Inferred, err error) {
+	var g errgroup.Group
+	g.Go(tabular.Guard(func() (err error) {
+		out, err = infer(ctx, f, format, wanted, most)
+		return err
+	}))
+	err = g.Wait()
+	return out, err
+}
+
+// verifiedAtOnce is the size up to which an encrypted file is read to its end for a sample, so that a wrong signature shows before
+// there is a run.
+const verifiedAtOnce = 4 << 20
+
+func infer(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column, most tabular.Sample) (tabular.Inferred, error) {
+	c, err := openContent(ctx, f, format)
+	if err != nil {
+		return tabular.Inferred{}, err
+	}
+	defer c.close()
+	format.Compression = string(c.method)
+	opts := tabular.Options{Format: format, ChunkBytes: tabular.SampleChunk}
+	var out tabular.Inferred
+	switch c.typ {
+	case audience.Parquet:
+		out, err = parquet.Infer(ctx, c.file)
+	case audience.JSON:
+		out, err = json.Infer(ctx, c.text, opts, most)
+		if len(wanted) > 0 && errors.Is(err, json.ErrNoRow) {
+			err = nil // there is nothing to propose, and nothing wrong
+		}
+		out.Format = format
+		out.Format.Type, out.Format.Encoding = audience.JSON, input.EncodingOf(c.head, format.Encoding)
+	default:
+		out, err = csv.Infer(ctx, c.text, opts, wanted, most)
+	}
+	if err == nil && f.Size <= verifiedAtOnce {
+		err = c.verify()
+	}
+	if err != nil {
+		return tabular.Inferred{}, fileError(err)
+	}
+	out.Columns = slices.DeleteFunc(out.Columns, func(c tabular.Column) bool {
+		if audience.CanNameField(c.Name) {
+			return false
+		}
+		out.Unnamed = append(out.Unnamed, tabular.CutName(c.Name))
+		return true
+	})
+	return out, nil
+}

@@ -1,0 +1,7 @@
+package value
+
+// Words of eight bytes: the high bit of each, and one in each.
+const (
+	HighBits = 0x8080808080808080
+	EachByte = 0x0101010101010101
+)
