@@ -36,7 +36,7 @@ func TestParquetOfOthers(t *testing.T) {
 	columns := []tabular.Column{{Name: "id", Type: audience.String, Primary: true}, {Name: "city", Type: audience.String}, {Name: "whole", Type: audience.Long},
 		{Name: "small", Type: audience.Integer}, {Name: "score", Type: audience.Number}, {Name: "price", Type: audience.Number},
 		{Name: "born", Type: audience.Date}, {Name: "seen", Type: audience.DateTime}, {Name: "ok", Type: audience.Boolean}}
-	want := readFile(tabulartest.Stored(tabulartest.TestFile(t, filepath.Join(dir, "people.csv"))), columns, tabular.Options{Workers: 2})
+	want := readFile(tabulartest.Stored(testFile(t, filepath.Join(dir, "people.csv"))), columns, tabular.Options{Workers: 2})
 	if want.Err != "" || len(want.Rows) != 3000 {
 		t.Fatalf("%d rows %s", len(want.Rows), want.Message)
 	}
@@ -52,7 +52,7 @@ func TestParquetOfOthers(t *testing.T) {
 			continue
 		}
 		for workers := 1; workers <= 3; workers += 2 {
-			got := readFile(tabulartest.Stored(tabulartest.TestFile(t, name)), columns, tabular.Options{Workers: workers})
+			got := readFile(tabulartest.Stored(testFile(t, name)), columns, tabular.Options{Workers: workers})
 			if got.Err != "" || len(got.Rejects) > 0 {
 				t.Errorf("%s: %s %s, rejects %.500v", filepath.Base(name), got.Err, got.Message, got.Rejects)
 				continue
@@ -89,7 +89,7 @@ tiny: "7"
 bytes: "x"
 `,
 	} {
-		b := tabulartest.Stored(tabulartest.TestFile(t, filepath.Join(dir, file+".parquet")))
+		b := tabulartest.Stored(testFile(t, filepath.Join(dir, file+".parquet")))
 		var got strings.Builder
 		for _, line := range strings.Split(strings.TrimSpace(want), "\n") {
 			name, _, _ := strings.Cut(line, ":")
@@ -99,7 +99,7 @@ bytes: "x"
 			t.Errorf("%s:\n%swant\n%s", file, &got, want)
 		}
 	}
-	others := tabulartest.Stored(tabulartest.TestFile(t, filepath.Join(dir, "others.parquet")))
+	others := tabulartest.Stored(testFile(t, filepath.Join(dir, "others.parquet")))
 	for _, nested := range []string{"many", "inner", "map"} {
 		if got := readFile(others, tabulartest.Text("id", nested), tabular.Options{}); got.Err != "NESTED_COLUMN" || !strings.Contains(got.Message, nested) {
 			t.Errorf("%s: %s %s", nested, got.Err, got.Message)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -68,15 +67,6 @@ func (r Result) Values() string {
 		out[x.Line-1] = x.Code
 	}
 	return strings.Join(out, " ")
-}
-
-func TestFile(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 var PeopleColumns = []tabular.Column{{Name: "email", Type: audience.String, Required: true, Primary: true}, {Name: "points", Type: audience.Long}}
