@@ -6,24 +6,24 @@ import (
 )
 
 const (
-	// manyRequests within one second are a crowd.
+	// manyRequests is the number of requests within one second that make a crowd.
 	manyRequests = 75
-	// calmAfter is how long after its last second a crowd ends.
+	// calmAfter is the time after the last such second until the crowd ends.
 	calmAfter = 2 * time.Second
 )
 
-// crowd knows whether many requests arrive, and the threads of long work whose priority is still the normal one.
+// crowd tracks whether many requests arrive, and the threads of long work that still have the normal priority.
 type crowd struct {
 	sync.Mutex
-	second   time.Time // the beginning of the second in which requests are counted
-	requests int       // in that second
-	until    time.Time // the crowd ends
+	second   time.Time // beginning of the current second
+	requests int       // requests in that second
+	until    time.Time // end of the crowd
 	threads  map[int]struct{}
 }
 
 var requests = crowd{threads: map[int]struct{}{}}
 
-// Request counts a request that arrived at a time. When many arrive, all long work gets the lowest priority.
+// Request counts a request that arrived at the given time. If many arrive, all long work gets the lowest priority.
 func Request(now time.Time) {
 	c := &requests
 	c.Lock()
@@ -41,8 +41,8 @@ func Request(now time.Time) {
 	clear(c.threads)
 }
 
-// join lowers the priority of a thread of long work: now, if there is a crowd, or when there is one. The thread must call leave before it
-// ends, because the operating system may use its id again.
+// join lowers the priority of a thread of long work: now if there is a crowd, otherwise when the next one begins. The
+// thread must call leave before it ends, because the operating system may reuse its id.
 func (c *crowd) join(id int) {
 	c.Lock()
 	defer c.Unlock()

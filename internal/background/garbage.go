@@ -8,15 +8,16 @@ import (
 )
 
 const (
-	// spareHeap is how much a process may allocate at least between two collections of garbage while there is no long work. A server
-	// that answers look-ups holds some 50 MB and makes 8 kB of garbage for each, with values 1 MB: it would collect several times a second.
+	// spareHeap is the minimum allocation between two garbage collections while there is no long work. A server that
+	// answers look-ups has about 50 MB of live memory and makes 8 kB of garbage per look-up, with values 1 MB; by
+	// default it would collect several times a second.
 	spareHeap = 256 << 20
-	// spareOfWork is the same while there is long work, whose peak it adds to.
+	// spareOfWork is the same during long work. It is smaller because it adds to the peak of the work.
 	spareOfWork   = 128 << 20
-	normalPercent = 100 // of the live heap, the runtime's own default
+	normalPercent = 100 // of the live heap, the runtime's default
 )
 
-// pace is how often garbage is collected.
+// pace controls how often garbage is collected.
 type pace struct {
 	sync.Mutex
 	live    []metrics.Sample
@@ -25,7 +26,7 @@ type pace struct {
 
 var garbage = pace{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 
-// PaceGarbage has the runtime collect garbage less often from now on, as long as there is little memory in use.
+// PaceGarbage makes the runtime collect garbage less often, as long as little memory is in use.
 func PaceGarbage() {
 	garbage.Lock()
 	garbage.percent = normalPercent
@@ -33,8 +34,8 @@ func PaceGarbage() {
 	collected(new(cycle))
 }
 
-// cycle is garbage at each collection, which is how its end is noticed. It has a pointer, since the runtime keeps several objects without
-// pointers as one.
+// cycle is an object that becomes garbage before each collection, so its cleanup signals the end of a collection. It
+// contains a pointer, because the runtime may combine small objects without pointers.
 type cycle struct{ _ *pace }
 
 func collected(c *cycle) {
@@ -42,7 +43,7 @@ func collected(c *cycle) {
 	runtime.SetFinalizer(c, collected)
 }
 
-// set sets what may be allocated until the next collection: as much as is live, and the spare heap at least.
+// set sets the allocation until the next collection: the size of the live heap, at least the spare heap.
 func (p *pace) set(busy bool) {
 	p.Lock()
 	defer p.Unlock()

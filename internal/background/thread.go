@@ -1,10 +1,11 @@
-// Package background lets long work make way for requests. Go's scheduler knows no priorities: a few goroutines that compute keep a
-// request waiting for tens of milliseconds. The operating system's scheduler does. So the goroutines of runs get threads of their own,
-// whose priority is the lowest one while many requests arrive. As long as there are runs, the program also has more processors, in Go's
-// sense of the word, than these threads occupy: a request that arrives finds one, and its thread goes first.
+// Package background gives requests priority over long work. Go's scheduler has no priorities: a few computing
+// goroutines delay a request by tens of milliseconds. The operating system's scheduler has priorities. Therefore the
+// goroutines of runs are locked to threads that have the lowest priority while many requests arrive. During runs
+// GOMAXPROCS is also larger than the number of these threads: a request always finds a free Go processor, and the
+// kernel schedules its thread first.
 //
-// While few requests arrive, the threads of runs keep the normal priority: the lowest one would give way to every other program of the
-// machine, too.
+// While few requests arrive, the threads of runs keep the normal priority, because with the lowest priority every other
+// program on the machine would precede them.
 package background
 
 import (
@@ -17,27 +18,27 @@ import (
 
 var alone atomic.Bool
 
-// Alone says that nobody is answered while the process works: from now on Thread does nothing. A goroutine with a thread of
-// its own is a dear neighbour to those that it exchanges blocks with.
+// Alone declares that the process answers no requests: from now on Thread does nothing. Handing data to a goroutine
+// that is locked to its thread is expensive.
 func Alone() { alone.Store(true) }
 
-// Cores is how many threads may compute at a time: the machine's processors, or those that the process may use.
+// Cores is how many threads may compute at a time: the number of processors that the process may use.
 var Cores = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
 
-// working counts the pieces of long work.
+// working counts the pieces of long work in progress.
 var working struct {
 	sync.Mutex
 	pieces int
-	rest   *time.Timer // until the process gives memory back
+	rest   *time.Timer // fires when the process returns memory
 }
 
-// restAfter is how long no long work has gone on when the process gives the memory of the work back to the operating system. The
-// runtime would take minutes.
+// restAfter is the time after the last long work until the process returns memory to the operating system. The runtime
+// alone would take minutes.
 const restAfter = 10 * time.Second
 
-// Working adds to the number of pieces of long work that go on. While there are any, the program has twice as many
-// processors as Cores, the rest of them for requests; otherwise that would only cost switches between threads. Some time after the last
-// piece the process gives memory back.
+// Working adds to the number of pieces of long work in progress. While there are any, GOMAXPROCS is twice Cores, so
+// that requests find a free processor. Without long work this would only cause thread switches. Some time after the
+// last piece the process returns memory to the operating system.
 func Working(by int) {
 	working.Lock()
 	defer working.Unlock()
@@ -56,7 +57,7 @@ func Working(by int) {
 	if working.pieces > 0 && !alone.Load() {
 		n *= 2
 	}
-	if n != runtime.GOMAXPROCS(0) { // which stops the world
+	if n != runtime.GOMAXPROCS(0) { // changing it stops the world
 		runtime.GOMAXPROCS(n)
 	}
 }
@@ -68,9 +69,9 @@ func Busy() bool {
 	return working.pieces > 0
 }
 
-// Thread gives the calling goroutine a thread of its own, which has the lowest priority from the moment that many requests arrive. The
-// goroutine calls end as its last step; the thread ends with the goroutine, because a priority that was lowered cannot be raised again.
-// Where the operating system has no priorities of threads, the priority stays as it is.
+// Thread locks the calling goroutine to its thread, which gets the lowest priority when many requests arrive. The
+// goroutine must call end as its last step. The thread ends with the goroutine, because a lowered priority cannot be
+// raised again. If the operating system has no thread priorities, the priority does not change.
 func Thread() (end func()) {
 	if alone.Load() {
 		return func() {}

@@ -1,5 +1,6 @@
-// Package fair shares a few places of work among many owners, so that none of them keeps the others waiting by how much it asks for:
-// whoever has the fewest places is next. It holds everything in memory; what waits is durable elsewhere.
+// Package fair shares a few slots for work fairly among many owners: the owner that occupies the fewest slots is next,
+// so an owner with a lot of work does not delay the others. All state is in memory; the waiting work itself is stored
+// elsewhere.
 package fair
 
 import (
@@ -11,33 +12,33 @@ import (
 	"time"
 )
 
-// Owner is whose work it is: a sandbox of an organization.
+// Owner is the owner of work: a sandbox of an organization.
 type Owner struct{ Org, Sandbox string }
 
-// Limits says how many places there are.
+// Limits configures the number of slots, here called places.
 type Limits struct {
-	// Places is how many pieces of work go on at a time, Each how many of them one owner has at most; 0 means Places. An owner that
-	// comes later finds a place free as long as no others have all.
+	// Places is how many pieces of work run at a time, Each how many of them one owner may have; 0 means Places. With a
+	// smaller Each, a new owner usually finds a free place.
 	Places, Each int
-	// Small is how many places there are beside those for work that is small; an owner has one of them at most. Work that is not done
-	// within SmallFor was not small: it moves to another place, or ends and waits for one.
+	// Small is the number of additional places for small work; an owner may have one of them. Work that is not done
+	// within SmallFor is not small: it moves to a normal place, or ends and waits for one.
 	Small    int
 	SmallFor time.Duration
 }
 
-// Work is a piece of work that wants a place.
+// Work is a piece of work that needs a place.
 type Work struct {
 	Owner
-	// Urgent work goes before other work of its owner.
+	// Urgent work precedes other work of its owner.
 	Urgent bool
-	// Small finds out whether the work is small. It is asked only when the work has to wait; nil means that it is not.
+	// Small reports whether the work is small. It is called only if the work has to wait; nil means not small.
 	Small func(ctx context.Context) bool
 }
 
-// ErrOutgrown ends work in a place for small work that took too long. It begins again in another place.
+// ErrOutgrown ends work that has occupied a small place for too long. The work starts again in a normal place.
 var ErrOutgrown = errors.New("fair: the work is not small")
 
-// Gate lets work in.
+// Gate assigns places to work.
 type Gate struct {
 	limits Limits
 
@@ -46,11 +47,11 @@ type Gate struct {
 	large   held
 	small   held
 	orgs    map[string]int // places of both kinds by organization
-	served  map[any]uint64 // when an Owner, or an organization as string, last got a place
-	turn    uint64         // counts the places that were given
+	served  map[any]uint64 // turn in which an Owner, or an organization as string, last got a place
+	turn    uint64         // number of places assigned so far
 }
 
-// held counts places.
+// held counts the places of an owner.
 type held struct {
 	all int
 	by  map[Owner]int
@@ -63,7 +64,7 @@ func (h *held) add(o Owner, n int) {
 	}
 }
 
-// waiter is work that waits.
+// waiter is waiting work.
 type waiter struct {
 	Work
 	arrived uint64
@@ -72,7 +73,7 @@ type waiter struct {
 	ready   chan struct{}
 }
 
-// Place is what lets work go on until Leave.
+// Place is an occupied place, until Leave.
 type Place struct {
 	gate   *Gate
 	owner  Owner
@@ -88,8 +89,8 @@ func New(l Limits) *Gate {
 	return &Gate{limits: l, large: held{by: map[Owner]int{}}, small: held{by: map[Owner]int{}}, orgs: map[string]int{}, served: map[any]uint64{}}
 }
 
-// Enter waits for a place. The context that it returns is the work's: it ends with ErrOutgrown as its cause when the work must leave a
-// place for small work. Whoever got a place leaves it.
+// Enter waits for a place. The work must use the returned context: it ends with the cause ErrOutgrown if the work must
+// leave a small place. The caller must call Leave on the place.
 func (g *Gate) Enter(ctx context.Context, w Work) (context.Context, *Place, error) {
 	in := &waiter{Work: w, ready: make(chan struct{})}
 	g.mu.Lock()
@@ -110,7 +111,7 @@ func (g *Gate) Enter(ctx context.Context, w Work) (context.Context, *Place, erro
 	return in.place.begin(ctx), in.place, nil
 }
 
-// look finds out in the background whether work that has to wait is small.
+// look determines in the background whether waiting work is small.
 func (g *Gate) look(ctx context.Context, in *waiter) (stop func()) {
 	select {
 	case <-in.ready:
@@ -133,7 +134,7 @@ func (g *Gate) look(ctx context.Context, in *waiter) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// withdraw takes work out of the line; false when it got a place meanwhile.
+// withdraw removes work from the queue; false if it has got a place meanwhile.
 func (g *Gate) withdraw(in *waiter) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -144,7 +145,7 @@ func (g *Gate) withdraw(in *waiter) bool {
 	return i >= 0
 }
 
-// dispatch gives the free places away. The gate is locked.
+// dispatch assigns the free places. The caller holds the lock.
 func (g *Gate) dispatch() {
 	for {
 		next := -1
@@ -180,8 +181,8 @@ func (g *Gate) fits(o Owner) bool {
 
 func (g *Gate) fitsSmall(o Owner) bool { return g.small.all < g.limits.Small && g.small.by[o] == 0 }
 
-// compare orders work that waits: first that of the organization with the fewest places, or which got one longest ago; in it of the
-// sandbox that has the fewest; in that the urgent and then the oldest.
+// compare orders waiting work: by the organization with the fewest places, and of equal ones the one that got a place
+// longest ago; then likewise by sandbox; then urgent work first, then the oldest.
 func (g *Gate) compare(a, b *waiter) int {
 	return cmp.Or(
 		cmp.Compare(g.orgs[a.Org], g.orgs[b.Org]), cmp.Compare(g.served[a.Org], g.served[b.Org]),
@@ -196,7 +197,7 @@ func rank(w *waiter) int {
 	return 1
 }
 
-// begin begins the work's time.
+// begin starts the time limit of work in a small place.
 func (p *Place) begin(ctx context.Context) context.Context {
 	p.gate.mu.Lock()
 	defer p.gate.mu.Unlock()
@@ -207,7 +208,7 @@ func (p *Place) begin(ctx context.Context) context.Context {
 	return ctx
 }
 
-// outgrow moves work out of a place for small work, or ends it.
+// outgrow moves work from a small place to a normal one, or ends it.
 func (p *Place) outgrow() {
 	g := p.gate
 	g.mu.Lock()
@@ -224,7 +225,7 @@ func (p *Place) outgrow() {
 	}
 }
 
-// Leave gives the place back. It is safe to call twice.
+// Leave releases the place. It is safe to call twice.
 func (p *Place) Leave() {
 	g := p.gate
 	g.mu.Lock()

@@ -1,4 +1,4 @@
-// Package identity says when two identities are the same, and what cannot be an identity.
+// Package identity defines when two identities are equal, and which values cannot be an identity.
 package identity
 
 import (
@@ -12,11 +12,10 @@ import (
 // email is the namespace whose identities are compared in lower case.
 const email = "Email"
 
-// Normalise appends the normal form of an identity's value to dst. Two identities of a namespace are the same when
-// their normal forms are equal: format and control characters are removed, the text is in Unicode's normal form C, white
-// space around it is cut off, and an e-mail address is in lower case. The namespace is a canonical code. An empty result
-// means that there is no identity. Nothing is removed inside a value that is not UTF-8: two halves of a
-// character could become one.
+// Normalise appends the normal form of an identity's value to dst. Two identities of a namespace are equal if their
+// normal forms are: without format and control characters, in Unicode's normal form C, without surrounding white space,
+// and an e-mail address in lower case. The namespace is a canonical code. An empty result means that there is no
+// identity. In a value that is not UTF-8 no characters are removed, because the two halves of a character could join.
 func Normalise(namespace string, value, dst []byte) []byte {
 	value = trimASCII(value)
 	if !plain(value) {
@@ -34,7 +33,7 @@ func Normalise(namespace string, value, dst []byte) []byte {
 	return dst
 }
 
-// trimASCII cuts off the white space of ASCII.
+// trimASCII removes surrounding ASCII white space.
 func trimASCII(value []byte) []byte {
 	for len(value) > 0 && isSpace(value[0]) {
 		value = value[1:]
@@ -47,7 +46,7 @@ func trimASCII(value []byte) []byte {
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
-// plain reports whether a value has only visible characters of ASCII and spaces.
+// plain reports whether a value consists of printable ASCII characters.
 func plain(value []byte) bool {
 	for _, c := range value {
 		if c < ' ' || c >= 0x7f {
@@ -80,7 +79,7 @@ func normaliseText(namespace string, value, dst []byte) []byte {
 	return dst[:start+copy(dst[start:], text)]
 }
 
-// eachRune appends what fn makes of each rune of text; -1 is nothing. Bytes that are not UTF-8 stay.
+// eachRune appends fn of each rune of text, and skips runes for which fn is -1. Bytes that are not UTF-8 stay.
 func eachRune(text, dst []byte, fn func(rune) rune) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -97,7 +96,7 @@ func eachRune(text, dst []byte, fn func(rune) rune) []byte {
 	return dst
 }
 
-// composed brings dst from start on into normal form C.
+// composed converts dst from start on to normal form C.
 func composed(dst []byte, start int) []byte {
 	if norm.NFC.IsNormal(dst[start:]) {
 		return dst
@@ -105,7 +104,7 @@ func composed(dst []byte, start int) []byte {
 	return append(dst[:start], norm.NFC.Bytes(dst[start:])...)
 }
 
-// invisible reports the characters that take no part in a comparison.
+// invisible reports whether a character is ignored in comparisons.
 func invisible(r rune) bool {
 	if r < 0x80 {
 		return r < ' ' || r == 0x7f
@@ -113,7 +112,7 @@ func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf)
 }
 
-// Blank reports whether a value is no identity because its normal form is empty.
+// Blank reports whether the normal form of a value is empty, so that the value is not an identity.
 func Blank(value []byte) bool {
 	for len(value) > 0 {
 		r, size := utf8.DecodeRune(value)
@@ -125,9 +124,9 @@ func Blank(value []byte) bool {
 	return true
 }
 
-// Former appends the normal form that earlier versions of Roster gave a value, by whose hash their data directories find
-// people: only white space around the value was cut off, and an e-mail address was in lower case. same says that it is
-// Normalise's.
+// Former appends the normal form of earlier versions of Roster, which determines the keys in their data directories:
+// without surrounding white space, and an e-mail address in lower case. same reports whether the result equals that of
+// Normalise.
 func Former(namespace string, value, dst []byte) (former []byte, same bool) {
 	value = bytes.TrimSpace(value)
 	if plain(value) {

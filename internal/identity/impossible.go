@@ -8,9 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Impossible says why a value, which is not Blank, cannot be an identity of a namespace; "" when it can. It refuses only
-// what is surely none: what stands for a missing value, what a spreadsheet made of a number, several identities in one
-// value, an e-mail address without an @, a hash of another length. It never tells the value.
+// Impossible returns why a value that is not Blank cannot be an identity of a namespace, "" if it can. It refuses only
+// values that are certainly not identities: a placeholder for a missing value, a number that a spreadsheet reformatted,
+// several identities in one value, an e-mail address without an @, a hash of a wrong length. The reason never contains
+// the value.
 func Impossible(namespace string, value []byte) string {
 	value = trimASCII(value)
 	if namespace == email && likelyAddress(value) {
@@ -32,26 +33,26 @@ func Impossible(namespace string, value []byte) string {
 			return "the value is the advertising id of every device that has none"
 		}
 	}
-	if strings.IndexByte(text, '+') > 0 && scientific.MatchString(text) { // the first condition is the quicker one
+	if strings.IndexByte(text, '+') > 0 && scientific.MatchString(text) { // the first condition is cheaper
 		return "the value is in scientific notation, as a spreadsheet writes long numbers; its last digits are lost: export the column as text"
 	}
 	return ""
 }
 
-// likelyAddress finds out quickly that a value has one @ with something on both sides.
+// likelyAddress checks quickly that a value has one @ with text on both sides.
 func likelyAddress(value []byte) bool {
 	at := bytes.IndexByte(value, '@')
 	return plain(value) && at > 0 && at < len(value)-1 && bytes.IndexByte(value[at+1:], '@') < 0
 }
 
-// placeholders are what people and programs write where there is no value, in lower case.
+// placeholders are common texts for a missing value, in lower case.
 var placeholders = map[string]bool{
 	"n/a": true, "n.a.": true, "#n/a": true, "null": true, "(null)": true, "<null>": true, "[null]": true, "nil": true, "nan": true, "none": true,
 	"(none)": true, "undefined": true, `\n`: true, "(blank)": true, "(empty)": true,
 	"#null!": true, "#ref!": true, "#value!": true, "#name?": true, "#div/0!": true, "#num!": true, "#error!": true,
 }
 
-// missing says that a text stands for a missing value.
+// missing reports whether a text is a placeholder for a missing value.
 func missing(text string) string {
 	if len(text) <= len("undefined") && placeholders[strings.ToLower(text)] {
 		return "the value stands for a missing identity"
@@ -67,7 +68,7 @@ func missing(text string) string {
 func noAddress(text string) string {
 	local, domain, found := strings.Cut(text, "@")
 	if quoted := strings.LastIndexByte(text, '@'); strings.HasPrefix(text, `"`) && strings.HasSuffix(text[:max(quoted, 0)], `"`) {
-		local, domain = text[:quoted], text[quoted+1:] // a quoted name may have an @
+		local, domain = text[:quoted], text[quoted+1:] // a quoted name may contain an @
 	}
 	switch {
 	case !found:
@@ -81,11 +82,11 @@ func noAddress(text string) string {
 }
 
 var (
-	// scientific is how a spreadsheet writes a number of more digits than the column is wide, in any locale.
+	// scientific matches a number with more digits than the spreadsheet column is wide, in any locale.
 	scientific = regexp.MustCompile(`^[+-]?[0-9][.,][0-9]+[eE]\+[0-9]{2,}$`)
-	// scientificPhone is any number with an exponent: no phone number has one.
+	// scientificPhone matches any number with an exponent, which no phone number has.
 	scientificPhone = regexp.MustCompile(`^[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+$`)
-	// decimalPhone is a phone number that became a decimal number.
+	// decimalPhone matches a phone number that was converted to a decimal number.
 	decimalPhone = regexp.MustCompile(`^[+-]?[0-9]{6,}[.,]0+$`)
 )
 
@@ -105,7 +106,8 @@ func noPhone(text string) string {
 	return ""
 }
 
-// severalNumbers reports whether a separator stands between two numbers that are each as long as one with its area code.
+// severalNumbers reports whether a separator divides two numbers that are each as long as a phone number with area
+// code.
 func severalNumbers(text string) bool {
 	const wholeNumber = 7 // digits
 	long := 0

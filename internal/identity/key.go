@@ -7,8 +7,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Key is the 128-bit hash of an identity: its namespace's canonical code and its normal form. Datasets, deltas and the profile store are
-// ordered by the bytes of keys, so that a diff is a merge.
+// Key is the 128-bit hash of an identity: of its namespace's canonical code and its normal form. Datasets, deltas and
+// the profile store are ordered by the bytes of keys, which allows diffs by merging.
 type Key [16]byte
 
 // KeyOf hashes an identity. The value must be in its normal form (Normalise).
@@ -21,7 +21,8 @@ func KeyOf(namespace string, value []byte) Key {
 	return h.Bytes()
 }
 
-// PairKey is the key of a member that two identities name together (contract, section 5, expressActivation).
+// PairKey is the key of a member that is identified by two identities together (contract, section 5,
+// expressActivation).
 func PairKey(primary, supplemental Key) Key {
 	var buf [2 * len(primary)]byte
 	copy(buf[copy(buf[:], primary[:]):], supplemental[:])
@@ -29,11 +30,11 @@ func PairKey(primary, supplemental Key) Key {
 	return h.Bytes()
 }
 
-// Keys are the keys by which the profile store may know an identity.
+// Keys are the keys under which the profile store may have an identity.
 type Keys struct {
 	Key Key
-	// Former is the key by the rule of earlier versions of Roster, key again when both rules agree. An audience whose
-	// members were brought by such a version has it until its next run.
+	// Former is the key by the rule of earlier versions of Roster; it equals the current key if both rules agree. An
+	// audience that such a version wrote uses Former until its next run.
 	Former Key
 }
 
@@ -47,7 +48,7 @@ func KeysOf(namespace string, id, normal []byte) Keys {
 	return k
 }
 
-// All are the keys, each once.
+// All returns the distinct keys.
 func (k Keys) All() []Key {
 	if k.Former == k.Key {
 		return []Key{k.Key}
@@ -55,7 +56,7 @@ func (k Keys) All() []Key {
 	return []Key{k.Key, k.Former}
 }
 
-// XID is the opaque id of an identity.
+// XID returns the opaque id of an identity.
 func XID(key Key) string {
 	var text [1 + 2*len(key)]byte
 	return string(hex.AppendEncode(append(text[:0], 'R'), key[:]))

@@ -1,10 +1,9 @@
-// Package memory is the account of the memory that a process may hold for its work: the setting --memory. Runs and
-// answers draw from it.
+// Package memory manages the memory budget of a process (the setting --memory), which runs and large answers share.
 //
-// What a piece of work needs in any case, its base, is set by its share when it begins: queues, open blocks, the
-// buffers of a merge, row groups. It is booked for as long as the work goes on. What helps but is not needed, rows
-// that are kept in memory rather than in a scratch file, is taken and given back piece by piece, and refused when the
-// process has no more: then the work spills. A part of the budget is kept for answers, which wait for their turn.
+// Each run gets a base for the memory that it always needs: queues, open blocks, the buffers of a merge, row groups.
+// The base is determined when the run begins and reserved until it ends. Optional memory, for rows that stay in memory
+// instead of a scratch file, is allocated and released piece by piece. If the budget is used up, the allocation is
+// refused and the run spills rows. A part of the budget is reserved for answers, which wait for their turn.
 package memory
 
 import (
@@ -17,39 +16,40 @@ import (
 )
 
 const (
-	// leastBase is what the smallest run needs. As many runs as have it go on at a time, the others wait.
+	// leastBase is the smallest base of a run. Runs for which it is not available wait.
 	leastBase = 12 << 20
-	// leastAnswers and mostAnswers bound the part of the budget that is kept for answers.
+	// leastAnswers and mostAnswers limit the part of the budget that is reserved for answers.
 	leastAnswers, mostAnswers = 16 << 20, 64 << 20
 	// answerWithin is how long an answer waits for its turn.
 	answerWithin = 20 * time.Second
 )
 
-// ErrBusy says that other answers have held the memory for answers for too long.
+// ErrBusy says that the memory for answers was occupied for too long.
 var ErrBusy = errors.New("memory: too many large answers at a time")
 
 // Budget is the memory of a process.
 type Budget struct {
 	runs    int64 // bytes for all runs
 	begin   *semaphore.Weighted
-	roomy   *semaphore.Weighted // half of the memory for answers, for those that get what they want
+	roomy   *semaphore.Weighted // half of the memory for answers: for those that get the wanted amount
 	answers *semaphore.Weighted // the other half
-	most    int64               // bytes of it
-	large   *semaphore.Weighted // of one piece
+	most    int64               // bytes of answers
+	large   *semaphore.Weighted // for one large piece at a time
 
 	mu     sync.Mutex
 	active int
 	held   int64 // by runs
 }
 
-// New returns a budget of so many bytes.
+// New returns a budget of the given number of bytes.
 func New(total int64) *Budget {
 	most := min(max(total/8, leastAnswers), mostAnswers)
 	return &Budget{runs: max(total-most, leastBase), most: most / 2, begin: semaphore.NewWeighted(max(total-most, leastBase)),
 		roomy: semaphore.NewWeighted(most / 2), answers: semaphore.NewWeighted(most / 2), large: semaphore.NewWeighted(1)}
 }
 
-// Begin returns the share of a run that begins; it waits while too many go on. Whoever has a share asks for no other.
+// Begin returns the share of a new run. It waits while too many runs are in progress. The owner of a share must not
+// call Begin again.
 func (b *Budget) Begin(ctx context.Context) (*Share, error) {
 	if err := b.begin.Acquire(ctx, leastBase); err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ func (b *Budget) Begin(ctx context.Context) (*Share, error) {
 	return s, nil
 }
 
-// base is the base of the n-th of the runs that go on.
+// base returns the base of the n-th concurrent run.
 func (b *Budget) base(n int) int64 { return max(b.runs/int64(2*(n+1)), leastBase) }
 
-// Answer reserves memory for an answer: as much as it wants when there is plenty, otherwise the least that it can do
-// with, or as much as such answers have. It returns how much that is, and what gives it back. It waits for its turn, but
-// not for long: then it is ErrBusy.
+// Answer reserves memory for an answer: the wanted amount if enough is free, otherwise the least amount, but not more
+// than the memory for such answers. It returns the amount and a function that releases it. If the memory is not
+// available in time, the error is ErrBusy.
 func (b *Budget) Answer(ctx context.Context, want, least int64) (got int64, release func(), err error) {
 	if b.roomy.TryAcquire(want) {
 		return want, sync.OnceFunc(func() { b.roomy.Release(want) }), nil
@@ -77,8 +77,8 @@ func (b *Budget) Answer(ctx context.Context, want, least int64) (got int64, rele
 	return least, release, err
 }
 
-// Large waits until it is alone in holding a piece that is larger than all of a share or an answer, such as rows of
-// megabytes. Whoever holds it asks for nothing else.
+// Large waits for exclusive permission to hold a piece that is larger than a whole share or answer, such as rows of
+// megabytes. The holder must not make other requests meanwhile.
 func (b *Budget) Large(ctx context.Context) (release func(), err error) {
 	return acquire(ctx, b.large, 1)
 }
@@ -95,17 +95,17 @@ func acquire(ctx context.Context, s *semaphore.Weighted, n int64) (release func(
 	return sync.OnceFunc(func() { s.Release(n) }), nil
 }
 
-// Share is what one run has of a budget.
+// Share is the part of a budget that one run uses.
 type Share struct {
-	// Base is how many bytes the run may hold in any case, and Most how many at most, if it books them.
+	// Base is how many bytes the run may always use, and Most the maximum, which includes bytes that it takes or books.
 	Base, Most int64
 
 	budget *Budget
 	taken  int64
 }
 
-// Take takes bytes beyond the base; false when the process has no more beside the base of a run that may begin, or the
-// run has half of what all runs have.
+// Take allocates bytes beyond the base; false if only the base of another run that may begin is left, or if the run
+// already has half of the memory of all runs.
 func (s *Share) Take(bytes int64) bool {
 	b := s.budget
 	b.mu.Lock()
@@ -118,13 +118,14 @@ func (s *Share) Take(bytes int64) bool {
 	return true
 }
 
-// Book takes bytes whether or not the process has them, so that others take less; it returns what gives them back.
+// Book allocates bytes even if the budget is used up, so that others get less. It returns a function that releases
+// them.
 func (s *Share) Book(bytes int64) (release func()) {
 	s.Give(-bytes)
 	return func() { s.Give(bytes) }
 }
 
-// Give gives back bytes that were taken.
+// Give releases bytes from Take.
 func (s *Share) Give(bytes int64) {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
@@ -132,7 +133,7 @@ func (s *Share) Give(bytes int64) {
 	s.budget.held -= bytes
 }
 
-// End gives the share back with all that was taken.
+// End releases the share and all its bytes.
 func (s *Share) End() {
 	b := s.budget
 	b.mu.Lock()

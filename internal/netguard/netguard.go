@@ -15,7 +15,7 @@ import (
 )
 
 // ErrForbidden says that an address may not be reached.
-var ErrForbidden = errors.New("the address is not public and its network is not allowed, or the operator has denied its network")
+var ErrForbidden = errors.New("the address is not a public one, and the operator has not allowed its network or has denied it")
 
 // silence is how long the peer may neither send nor receive data before the connection fails.
 const silence = time.Minute

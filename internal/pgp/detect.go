@@ -6,28 +6,28 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a file is to OpenPGP.
+// Kind is the OpenPGP kind of a file.
 type Kind int
 
-// The kinds. A Message need not be encrypted; opening it says so.
+// The kinds. A Message may be unencrypted; opening it then fails.
 const (
 	None Kind = iota
 	Message
 	Signature // a detached one
 	Key
-	Signed  // text with a signature around it, or a message that begins with a signature or compressed data
-	UTF16   // an armoured file in UTF-16, as the > of PowerShell writes it
+	Signed  // clear-signed text, or a message that begins with a signature or compressed data
+	UTF16   // an armoured file in UTF-16, as written by > in PowerShell
 	Partial // an armoured message in parts
 )
 
-// String is the kind in an error: the file is …
+// String returns the kind as a continuation of "the file is".
 func (k Kind) String() string {
 	return [...]string{"not encrypted by PGP", "encrypted by PGP", "a detached PGP signature", "a PGP key", "signed or compressed by PGP, but not encrypted",
 		"an armoured PGP file in UTF-16, as PowerShell's > writes it; write it by gpg --output", "one part of a PGP message in several; encrypt it as one"}[k]
 }
 
-// Detect returns what a file is that begins with head. No text begins so: each signature of a binary file has a control
-// character where a text has none.
+// Detect returns the kind of a file that begins with head. No text file matches: the signature of every binary kind
+// contains a control character.
 func Detect(head []byte) Kind {
 	if kind := detectArmour(head); kind != None {
 		return kind
@@ -98,7 +98,7 @@ const (
 // isNew is set in the first byte of a packet whose header is of the newer form.
 const isNew = 0x40
 
-// packetOf reads the header of the packet that head begins with, and returns what head has of its body.
+// packetOf parses the packet header at the beginning of head, and returns the part of the packet's body in head.
 func packetOf(head []byte) (tag int, body []byte, ok bool) {
 	const begins = 0x80
 	if len(head) < 2 || head[0]&begins == 0 {
@@ -158,7 +158,7 @@ func detectArmour(head []byte) Kind {
 	return None
 }
 
-// armourText is head without what may stand before armour.
+// armourText returns head without the text that may precede armour.
 func armourText(head []byte) []byte {
 	return bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 }

@@ -1,5 +1,5 @@
-// Package pgp makes OpenPGP keys and opens messages that were encrypted for them. What it reads of a message is not to be
-// believed before its end: only there the check of its integrity and its signature are known.
+// Package pgp generates OpenPGP keys and decrypts messages. Decrypted data must not be trusted before the end of the
+// message: only there the integrity check and the signature are verified.
 package pgp
 
 import (
@@ -17,16 +17,17 @@ import (
 )
 
 const (
-	// skew is by how much the clocks of those who encrypt and sign may differ from the server's.
+	// skew is how much the clocks of senders may differ from the server's.
 	skew = 5 * time.Minute
-	// maxPublicKey is how many bytes a public key may have; thousands of signatures by others make it larger.
+	// maxPublicKey is the largest public key in bytes. Only a key with thousands of third-party signatures is larger.
 	maxPublicKey = 256 << 10
 )
 
-// Generate makes a key pair on Curve25519, which GnuPG has had since 2014, that expires after so long. Its user id holds the id, by
-// which gpg --recipient finds the key. It returns the armoured public key and the private key, which is not protected.
+// Generate generates a key pair on Curve25519, which GnuPG supports since 2014, with the given lifetime. The user id
+// contains the id, so gpg --recipient finds the key. Generate returns the armoured public key and the unprotected
+// private key.
 func Generate(id string, now time.Time, life time.Duration) (public string, private []byte, err error) {
-	// A program whose clock is behind would not use a key of a time to come.
+	// A program whose clock is behind would not use a key that was created in the future.
 	created := now.Add(-time.Hour)
 	entity, err := openpgp.NewEntity("Roster", id, "", &packet.Config{
 		Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519, DefaultHash: crypto.SHA256, DefaultCipher: packet.CipherAES256, DefaultCompressionAlgo: packet.CompressionZLIB,
@@ -44,7 +45,7 @@ func Generate(id string, now time.Time, life time.Duration) (public string, priv
 	return public, b.Bytes(), err
 }
 
-// armoured is the public part of a key.
+// armoured returns the armoured public part of a key.
 func armoured(entity *openpgp.Entity) (string, error) {
 	var b strings.Builder
 	w, err := armor.Encode(&b, openpgp.PublicKeyType, nil)
@@ -57,14 +58,14 @@ func armoured(entity *openpgp.Entity) (string, error) {
 	return b.String() + "\n", nil
 }
 
-// Public is a key of somebody else, by which signatures are verified.
+// Public is the public key of a sender, for verifying signatures.
 type Public struct {
-	Armoured string    // the key alone, without what is secret or a comment
+	Armoured string    // only the public key, without comments
 	Expires  time.Time // zero for never
 }
 
-// ParsePublic reads a public key that can sign: armoured, or one or the other of its forms in base64. Its error says what is wrong
-// with it, behind the words "the key".
+// ParsePublic parses a public key that can sign: armoured, or the armoured or binary form in base64. The error
+// describes the problem as a continuation of "the key".
 func ParsePublic(text string, now time.Time) (Public, error) {
 	entity, err := readPublic(text)
 	if err != nil {
@@ -79,14 +80,14 @@ func ParsePublic(text string, now time.Time) (Public, error) {
 		return Public{}, fmt.Errorf("has expired or is not valid: %w; export the current one", plain(err))
 	}
 	if _, can := entity.SigningKey(now.Add(skew), cfg); !can {
-		return Public{}, errors.New("cannot sign by a method that is safe today: make one of RSA with 2048 bits or more, or of Ed25519, that can sign")
+		return Public{}, errors.New("cannot sign with a secure method: use a signing key of RSA with 2048 bits or more, or of Ed25519")
 	}
 	p := Public{Expires: expires(entity.PrimaryKey, self)}
 	p.Armoured, err = armoured(entity)
 	return p, err
 }
 
-// expires is when a key does by its own signature.
+// expires returns the expiry time in a key's self-signature.
 func expires(key *packet.PublicKey, self *packet.Signature) time.Time {
 	if self.KeyLifetimeSecs == nil || *self.KeyLifetimeSecs == 0 {
 		return time.Time{}
@@ -94,7 +95,7 @@ func expires(key *packet.PublicKey, self *packet.Signature) time.Time {
 	return key.CreationTime.Add(time.Duration(*self.KeyLifetimeSecs) * time.Second).UTC()
 }
 
-// readPublic reads the only key of a text.
+// readPublic parses a text that contains a single key.
 func readPublic(text string) (entity *openpgp.Entity, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -130,18 +131,18 @@ func readPublic(text string) (entity *openpgp.Entity, err error) {
 	case err != nil || len(list) == 0:
 		return nil, errors.New("is not a PGP public key, or of a kind that is not supported; " + export)
 	case len(list) > 1:
-		return nil, fmt.Errorf("is not one, but %d; send them one by one", len(list))
+		return nil, fmt.Errorf("is %d keys; send them one by one", len(list))
 	case list[0].PrivateKey != nil:
 		return nil, errors.New("is a private key, which nobody else may have; take it out of use, and " + export + " of a new one")
 	}
 	return list[0], nil
 }
 
-// config is how messages and keys are checked. It accepts what the library accepts by default: no MD5, no SHA-1 of messages, no
-// DSA, no RSA below 2047 bits.
+// config configures the checks of messages and keys. It keeps the defaults of the library: no MD5, no SHA-1 of
+// messages, no DSA, no RSA below 2047 bits.
 func config(now time.Time) *packet.Config {
 	return &packet.Config{Time: func() time.Time { return now.Add(skew) }}
 }
 
-// plain is an error of the library without its name.
+// plain removes the library's prefix from an error.
 func plain(err error) error { return errors.New(strings.TrimPrefix(err.Error(), "openpgp: ")) }

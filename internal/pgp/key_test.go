@@ -58,10 +58,10 @@ func TestParsePublic(t *testing.T) {
 		"noise":            {base64Of([]byte("noise")), "is not a PGP public key"},
 		"half":             {base64Of(binary[:len(binary)/2]), "is"},
 		"another's armour": {"-----BEGIN CERTIFICATE-----\n\nAAAA\n-----END CERTIFICATE-----", "is not a PGP public key"},
-		"two":              {string(gpg.Run(nil, "--armor", "--export")), "is not one, but"},
+		"two":              {string(gpg.Run(nil, "--armor", "--export")), "keys; send them one by one"},
 		"private":          {string(gpg.Run(nil, "--armor", "--passphrase", "", "--export-secret-keys", "Sender")), "is a private key"},
 		"private, base64":  {base64Of(private), "is a private key"},
-		"short":            {string(gpg.Run(nil, "--armor", "--export", "Short")), "cannot sign by a method that is safe"},
+		"short":            {string(gpg.Run(nil, "--armor", "--export", "Short")), "cannot sign with a secure method"},
 		"large":            {strings.Repeat("A", 1<<20), "has more than"},
 	} {
 		if _, err := ParsePublic(c.text, time.Now()); err == nil || !strings.Contains(err.Error(), c.want) {

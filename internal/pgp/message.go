@@ -20,23 +20,23 @@ import (
 
 const (
 	inBuffer = 64 << 10
-	// maxHeader is how many bytes may stand before what is encrypted: the recipients, some 200, and the headers of armour.
+	// maxHeader is how many bytes may precede the encrypted data: about 200 recipients, and the headers of armour.
 	maxHeader = 64 << 10
-	// maxNamed is how many recipients an error names.
+	// maxNamed is the number of recipients that an error names.
 	maxNamed = 5
 )
 
-// Error is a message that cannot be opened, or not be believed.
-type Error struct{ Reason string } // behind the words "the PGP file"
+// Error says that a message cannot be decrypted, or cannot be trusted.
+type Error struct{ Reason string } // continues "the PGP file"
 
 func (e *Error) Error() string { return "the PGP file " + e.Reason }
 
 func refused(format string, args ...any) *Error { return &Error{fmt.Sprintf(format, args...)} }
 
-// altered is what every error of what was decrypted becomes: what exactly is wrong would help somebody who guesses.
+// altered replaces every error in decrypted data, because details would help an attacker.
 var altered = refused("was altered or is damaged: its check of integrity fails; encrypt it again and upload it again")
 
-// Keys open messages. It is safe for concurrent use.
+// Keys decrypts messages. It is safe for concurrent use.
 type Keys struct {
 	private [][]byte
 	verify  string
@@ -44,8 +44,8 @@ type Keys struct {
 	rings   sync.Pool // of *ring: a ring is for one message at a time
 }
 
-// NewKeys returns the keys that open messages by one of the private keys; each message must be signed by the key verify, an
-// armoured one, unless that is "".
+// NewKeys returns Keys that decrypt messages with one of the private keys. If verify, an armoured public key, is not
+// "", each message must be signed by it.
 func NewKeys(private [][]byte, verify string, now func() time.Time) (*Keys, error) {
 	k := &Keys{private: private, verify: verify, now: now}
 	r, err := k.parse()
@@ -55,7 +55,7 @@ func NewKeys(private [][]byte, verify string, now func() time.Time) (*Keys, erro
 	return k, err
 }
 
-// ring are the parsed keys, which the library changes as it uses them.
+// ring contains the parsed keys, which the library modifies during use.
 type ring struct {
 	private openpgp.EntityList
 	verify  openpgp.EntityList // one key or none
@@ -80,23 +80,23 @@ func (k *Keys) parse() (*ring, error) {
 	return r, nil
 }
 
-// message is a message that is being read.
+// message reads one message.
 type message struct {
 	keys   *Keys
 	ring   *ring
 	config *packet.Config
 
-	stored    *bufio.Reader // what is left of the file
+	stored    *bufio.Reader // the rest of the file
 	armour    io.Reader     // of an armoured file
 	packets   *bufio.Reader // of the message
 	decrypted *remembering
 	by        *openpgp.Entity // the key that opened it
 	details   *openpgp.MessageDetails
-	n         int64 // bytes read of what it holds
-	end       error // after the end: io.EOF, or why it is not to be believed
+	n         int64 // number of bytes read from the content
+	end       error // after the end: io.EOF, or why the message cannot be trusted
 }
 
-// remembering keeps the error of what is decrypted, which the library hides.
+// remembering keeps the error of the decrypted stream, which the library hides.
 type remembering struct {
 	io.ReadCloser
 	err error
@@ -110,13 +110,13 @@ func (r *remembering) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Open opens a message of which the compressed part may have so many bytes when it is unpacked. The end of the reader is io.EOF
-// only when the message is whole, unaltered, signed as it must be, and followed by nothing. Errors are *Error, those of the
-// reader, or io.ErrUnexpectedEOF of a message that was cut off.
+// Open decrypts a message. The decompressed size of its compressed part is limited. The returned reader ends with
+// io.EOF only if the message is complete, unaltered, correctly signed if required, and not followed by other data.
+// Errors are *Error, those of the given reader, or io.ErrUnexpectedEOF for a truncated message.
 func (k *Keys) Open(r io.Reader, most int64) (io.Reader, error) {
 	m := &message{keys: k, stored: bufio.NewReaderSize(r, inBuffer), config: config(k.now())}
 	m.config.MaxDecompressedMessageSize = &most
-	m.config.CheckIntendedRecipients = packet.BoolPointer(false) // the message within is read as one that is not encrypted; see verified
+	m.config.CheckIntendedRecipients = packet.BoolPointer(false) // the inner message is read as an unencrypted one; see verified
 	var err error
 	if m.ring, _ = k.rings.Get().(*ring); m.ring == nil {
 		if m.ring, err = k.parse(); err != nil {
@@ -136,7 +136,7 @@ func (k *Keys) Open(r io.Reader, most int64) (io.Reader, error) {
 	return m, nil
 }
 
-// dearmour finds the packets of a message that may be armoured.
+// dearmour returns the packets of a message, which may be armoured.
 func (m *message) dearmour() error {
 	m.packets = m.stored
 	head, err := m.stored.Peek(maxHeader)
@@ -147,7 +147,7 @@ func (m *message) dearmour() error {
 	if !bytes.HasPrefix(text, []byte(armourBegins)) {
 		return nil
 	}
-	// The library holds the headers in memory, however many there are.
+	// The library reads all headers into memory, without a limit.
 	if !hasBlankLine(text) {
 		return refused("has armour without a blank line behind its headers: it is damaged; encrypt it again")
 	}
@@ -172,7 +172,7 @@ func hasBlankLine(text []byte) bool {
 	return false
 }
 
-// open reads the recipients and decrypts the message by the first key that fits.
+// open reads the recipients and decrypts the message with the first matching key.
 func (m *message) open() error {
 	header := &io.LimitedReader{R: m.packets, N: maxHeader}
 	var recipients []*packet.EncryptedKey
@@ -223,7 +223,7 @@ func (m *message) open() error {
 	}
 }
 
-// damagedArmour names an error of what stands before the encrypted part, or of armour. Others are those of the file.
+// damagedArmour describes an error in armour or in the data before the encrypted part. Other errors come from the file.
 func (m *message) damagedArmour(err error) error {
 	var structural pgperrors.StructuralError
 	var corrupt base64.CorruptInputError
@@ -243,7 +243,7 @@ func (m *message) decrypt(recipients []*packet.EncryptedKey, ids []uint64) error
 	if !ok {
 		return altered
 	}
-	meant := false // for a key that is here
+	meant := false // encrypted for one of our keys
 	for _, r := range recipients {
 		for _, entity := range m.ring.private {
 			for _, key := range entity.DecryptionKeys(r.KeyId, time.Time{}, m.config) {
@@ -269,7 +269,7 @@ func (m *message) decrypt(recipients []*packet.EncryptedKey, ids []uint64) error
 	return m.notForUs(ids)
 }
 
-// decryptBy decrypts data whose key is encrypted for a private key.
+// decryptBy decrypts data with the session key that is encrypted for a private key.
 func decryptBy(r *packet.EncryptedKey, private *packet.PrivateKey, data packet.EncryptedDataPacket, cfg *packet.Config) (io.ReadCloser, error) {
 	if err := r.Decrypt(private, cfg); err != nil {
 		return nil, err
@@ -277,7 +277,7 @@ func decryptBy(r *packet.EncryptedKey, private *packet.PrivateKey, data packet.E
 	return data.Decrypt(r.CipherFunc, r.Key)
 }
 
-// notForUs says whom a message is for.
+// notForUs returns an error that names the recipients of a message.
 func (m *message) notForUs(ids []uint64) error {
 	var named []string
 	hidden := false
@@ -309,7 +309,7 @@ func (m *message) notForUs(ids []uint64) error {
 	return refused("is encrypted %s, and not for the key that opens it here, %s; encrypt it for that one", whom, strings.Join(ours, ", "))
 }
 
-// reason names an error of the library.
+// reason describes an error of the library.
 func (m *message) reason(err error) error {
 	var unsupported pgperrors.UnsupportedError
 	var own *Error
@@ -352,7 +352,7 @@ func (m *message) Read(p []byte) (int, error) {
 	return n, m.end
 }
 
-// verified checks the message behind its end.
+// verified checks the message after its end.
 func (m *message) verified() error {
 	if err := m.decrypted.Close(); err != nil {
 		return altered
@@ -409,7 +409,7 @@ func (m *message) nothingBehind() error {
 	return blank(m.stored, more)
 }
 
-// blank reads to the end of a file that must have nothing but white space and padding any more.
+// blank reads the rest of a file, which may contain only white space and padding.
 func blank(r *bufio.Reader, more error) error {
 	for {
 		c, err := r.ReadByte()

@@ -1,7 +1,7 @@
-// Package profile is the contract of the profile store: which identities are members of which audiences,
-// found by identity. It is a projection of the lake and can be rebuilt from it at any time. The contract
-// promises only what Cassandra can keep: no transaction over keys, blind idempotent writes ordered by the
-// run's sequence number. Engines pass the suite in profile/profiletest.
+// Package profile is the contract of the profile store, which finds the memberships of an identity. The store is a
+// projection of the lake and can be rebuilt from it at any time. The contract requires only guarantees that Cassandra
+// can give: no transactions across keys, and blind idempotent writes ordered by the run's sequence number. Engines pass
+// the suite in profile/profiletest.
 package profile
 
 import (
@@ -17,28 +17,28 @@ import (
 	"roster/internal/identity"
 )
 
-// Ref names an audience in the store by the small numbers of its sandbox and itself.
+// Ref identifies an audience in the store by the number of its sandbox and its own number.
 type Ref struct {
 	Sandbox  uint32
 	Audience uint32
 }
 
-// Member names a member of an audience by the audience's number and the member's key: that of its primary identity, or the PairKey
-// of its primary and its supplemental one, which no look-up asks for.
+// Member identifies a member by the audience's number and the member's key: the key of the primary identity, or the
+// PairKey of the primary and the supplemental identity, which no look-up uses.
 type Member struct {
 	Audience uint32
 	Key      identity.Key
 }
 
-// Change is what a run does to one identity of one member. Times are epoch seconds.
+// Change is a run's change of one identity of one member. Times are epoch seconds.
 type Change struct {
 	Key    identity.Key // the identity that finds the member
-	Member identity.Key // the member's key; equal to Key for the primary identity itself, if that is the key
+	Member identity.Key // the member's key; equal to Key if Key is the primary identity and the member has no PairKey
 	Exited bool
 	Since  int64 // member since
-	Seen   int64 // last brought by a run
-	At     int64 // when it exited, 0 while a member
-	// Erased means that nothing of the membership stays, not even that it was one. The times say nothing then.
+	Seen   int64 // time of the last run that contained the member
+	At     int64 // time of the exit, 0 while a member
+	// Erased removes every trace of the membership. The times are then meaningless.
 	Erased bool
 }
 
@@ -48,22 +48,22 @@ type ChangeReader interface {
 	io.Closer
 }
 
-// Delta is all that a run changes: parts with disjoint, ascending ranges of keys, each sorted and without
-// two changes of the same (Key, Member). Parts may be read at the same time.
+// Delta contains all changes of a run, in parts with disjoint, ascending ranges of keys. Each part is sorted and has no
+// two changes of the same (Key, Member). Parts may be read concurrently.
 type Delta interface {
 	Parts() int
 	Open(ctx context.Context, part int) (ChangeReader, error)
 	// Count is the number of changes in all parts.
 	Count() int64
-	// Base is the pointer that the changes lead on from; false when that is not known.
+	// Base is the pointer that the changes are based on; false if unknown.
 	Base() (Pointer, bool)
 }
 
-// Pointer is how far an audience's projection has come.
+// Pointer is the position of an audience's projection in the sequence of runs.
 type Pointer struct {
-	Seq         int64 // sequence number of the last run applied, 0 when none
-	RefreshedAt int64 // epoch seconds at which a full run last brought every member, or their time was extended; 0 when neither was
-	// Run is the run that was applied last. "" when none was, or when a version of Roster before this field applied it.
+	Seq         int64 // sequence number of the last applied run, 0 if none
+	RefreshedAt int64 // epoch seconds of the last full run or extend run, which renewed all members; 0 if none
+	// Run is the last applied run; "" if there is none, or if a version of Roster without this field applied it.
 	Run audience.RunID
 }
 
@@ -74,24 +74,24 @@ func (p Pointer) Same(o Pointer) bool {
 
 // Errors of a Store.
 var (
-	// ErrBase is returned by Apply when the pointer is not at the delta's base: something is missing or foreign. The audience is
-	// to be projected anew by Replace.
+	// ErrBase is returned by Apply if the pointer is not at the delta's base, because changes are missing or belong to
+	// other runs. The audience must be projected again with Replace.
 	ErrBase = errors.New("profile: the projection is not at the run that the changes follow")
-	// ErrRebuilding is returned by Lookup when the memberships of an audience of the sandbox are not to be believed, and by
-	// everything while a damaged store is being replaced by an empty one.
+	// ErrRebuilding is returned by Lookup while an audience of the sandbox is distrusted, and by every method while a
+	// damaged store is being replaced by an empty one.
 	ErrRebuilding = errors.New("profile: memberships are being rebuilt")
-	// ErrDamaged is returned when the store's files are not what was written.
+	// ErrDamaged is returned if the store's files differ from the written data.
 	ErrDamaged = errors.New("profile: the store is damaged")
 )
 
-// Digest sums the current memberships of an audience up.
+// Digest summarizes the current memberships of an audience.
 type Digest struct {
 	Pointer Pointer
 	Count   int64  // identities of current members
-	Sum     uint64 // of Hash of each, modulo 2^64
+	Sum     uint64 // sum of Hash over all, modulo 2^64
 }
 
-// Hash is what a current membership adds to a digest.
+// Hash returns the contribution of a current membership to a digest.
 func (c *Change) Hash() uint64 {
 	var b [16 + 16 + 8]byte
 	copy(b[:], c.Key[:])
@@ -100,13 +100,13 @@ func (c *Change) Hash() uint64 {
 	return xxh3.Hash(b[:])
 }
 
-// Membership is one audience of a looked-up identity, as stored. Whether it is realized, exited or gone is
-// decided by the reader, who knows the TTL: it expires TTL after the later of Seen and the audience's
-// Pointer.RefreshedAt (unless Exited).
+// Membership is one audience of an identity, as stored. The reader, which knows the TTL, decides whether it is
+// realized, exited or gone: unless Exited, it expires TTL after the later of Seen and the audience's
+// Pointer.RefreshedAt.
 type Membership struct {
 	Audience    uint32
 	Member      identity.Key // the member's key
-	Primary     bool         // the identity is the primary one of a member, whose key it is
+	Primary     bool         // the identity is the primary identity of the member and its key
 	Exited      bool
 	Since       int64
 	Seen        int64
@@ -116,41 +116,42 @@ type Membership struct {
 
 // Store keeps memberships.
 type Store interface {
-	// Apply applies a run's delta and moves the audience's pointer to p. It does nothing when the pointer already is at p;
-	// without p.Run, at p.Seq or later. ErrBase when the pointer is not at the delta's base. After an error or a crash at any instant the same call again completes it.
-	// Once it returns nil the changes survive a crash of the machine.
+	// Apply applies a run's delta and moves the audience's pointer to p. It does nothing if the pointer is already at
+	// p, or, without p.Run, at p.Seq or later. The error is ErrBase if the pointer is not at the delta's base. After an
+	// error or a crash at any moment, the same call completes the work. After it returns nil, the changes survive a
+	// crash of the machine.
 	Apply(ctx context.Context, ref Ref, p Pointer, d Delta) error
-	// Pointer returns the audience's pointer, the zero value when nothing was applied.
+	// Pointer returns the audience's pointer, the zero value if no run was applied.
 	Pointer(ctx context.Context, ref Ref) (Pointer, error)
 	// Pointers returns the pointers of all audiences.
 	Pointers(ctx context.Context) (map[Ref]Pointer, error)
-	// Distrust says that the memberships of an audience are not to be believed until Replace or Drop has ended. Look-ups in progress
-	// have ended when it returns.
+	// Distrust refuses look-ups in the audience's sandbox until Replace or Drop of the audience has succeeded. It
+	// returns after the look-ups in progress have ended.
 	Distrust(ref Ref)
-	// Distrusted lists the audiences of Distrust.
+	// Distrusted lists the distrusted audiences.
 	Distrusted() []Ref
-	// Replace puts the changes of d in the place of all memberships of the audience and moves its pointer to p. It distrusts the
-	// audience until it has ended well. After an error or a crash the pointer is absent.
+	// Replace replaces all memberships of the audience by the changes of d and moves its pointer to p. It distrusts the
+	// audience until it has succeeded. After an error or a crash the pointer is absent.
 	Replace(ctx context.Context, ref Ref, p Pointer, d Delta) error
-	// Digests sums up the current memberships of all audiences, as of one moment. It reads the whole store.
+	// Digests returns the digests of all audiences in one consistent state. It reads the whole store.
 	Digests(ctx context.Context) (map[Ref]Digest, error)
-	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown
-	// one. An audience appears once per key: when several members share an identity, a current member wins over
-	// an exited one, of current ones the later Seen, of exited ones the later At.
+	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown key. An
+	// audience appears once per key. If several members share an identity, a current member wins over an exited one;
+	// among current members the later Seen wins, among exited ones the later At.
 	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]Membership, error)
-	// Sharing calls fn with all memberships of a key in the sandbox: unlike Lookup with one for each member that has the identity. An error
-	// of fn ends it and is returned as it is.
+	// Sharing calls fn with all memberships of a key in the sandbox. Unlike Lookup, it returns one for each member with
+	// the identity. An error of fn ends the iteration and is returned unchanged.
 	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(Membership) error) error
-	// Drop removes everything of an audience. It may take long; it can be repeated after a crash.
+	// Drop removes all data of an audience. It may take long, and can be repeated after a crash.
 	Drop(ctx context.Context, ref Ref) error
-	// Forget removes what a look-up of an identity of the sandbox would find, in all audiences. It survives a crash of
-	// the machine.
+	// Forget removes the memberships of an identity in all audiences of the sandbox, so that no look-up finds them. The
+	// removal survives a crash of the machine.
 	Forget(ctx context.Context, sandbox uint32, key identity.Key) error
-	// ForgetMembers removes what there is, under all of their identities, of the members whose key is key, in
-	// all audiences of the sandbox, and of the other members. It may take long; it can be repeated after a crash.
+	// ForgetMembers removes, under all of their identities, the members whose key is key in all audiences of the
+	// sandbox, and the given other members. It may take long, and can be repeated after a crash.
 	ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []Member) error
-	// Sweep removes the memberships that exited before that time, in epoch seconds, and says how many they were.
-	// It is safe beside everything else.
+	// Sweep removes the memberships that exited before a time, in epoch seconds, and returns their number. It is safe
+	// for concurrent use with all other methods.
 	Sweep(ctx context.Context, before int64) (removed int64, err error)
 	// Close releases the store. It is safe to call twice.
 	Close() error

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// aheadBuffers is how many buffers of aheadSize bytes lie between unpacking and reading.
+	// aheadBuffers is the number of buffers of aheadSize bytes between decompression and the reader.
 	aheadBuffers = 3
 	aheadSize    = 256 << 10
 )
 
-// aheadReader reads what a goroutine unpacks.
+// aheadReader reads the data that a goroutine decompresses.
 type aheadReader struct {
 	full  chan []byte   // unpacked
 	empty chan []byte   // to be filled
 	quit  chan struct{} // closed by Close
-	err   error         // why the goroutine ended; to be read after full is closed
+	err   error         // why the goroutine ended; read it only after full is closed
 	once  sync.Once
 
-	current []byte // the buffer that is read
-	rest    []byte // of it
+	current []byte // the buffer being read
+	rest    []byte // the unread part of current
 }
 
-// ahead unpacks o in a goroutine.
+// ahead decompresses o in a goroutine.
 func ahead(o *output) *aheadReader {
 	r := &aheadReader{full: make(chan []byte, aheadBuffers), empty: make(chan []byte, aheadBuffers), quit: make(chan struct{})}
 	for range aheadBuffers {
@@ -41,7 +41,7 @@ func ahead(o *output) *aheadReader {
 	return r
 }
 
-// pump fills buffers until the end, which is io.EOF, an error, or Close. A decoder that panics found a damaged file.
+// pump fills buffers until io.EOF, an error, or Close. A panic of a decoder is reported as a damaged file.
 func (r *aheadReader) pump(o *output) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -57,7 +57,7 @@ func (r *aheadReader) pump(o *output) (err error) {
 		}
 		n, err := fill(o, buf)
 		if n > 0 {
-			r.full <- buf[:n] // never waits: there are as many places as buffers
+			r.full <- buf[:n] // never blocks: the channel has room for all buffers
 		}
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (r *aheadReader) pump(o *output) (err error) {
 	}
 }
 
-// fill reads until the buffer is full; io.EOF is the end of the text and of it alone.
+// fill reads until the buffer is full. The error is io.EOF only at the end of the text.
 func fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int

@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// blank are the bytes that tools and tapes add behind a file: white space, zero bytes and Control-Z.
+// blank are the bytes that some programs append to a file: white space, zero bytes and Control-Z.
 const blank = "\x00\n\r\t \x1a"
 
 func isBlank(b byte) bool { return bytes.IndexByte([]byte(blank), b) >= 0 }
 
-// behind goes from the end of a member or a frame to the next one. Blank bytes in between are no part of the file. The error is io.EOF
-// when no other member follows.
+// behind skips blank bytes between the end of a member or a frame and the next one. The error is io.EOF if no other
+// member follows.
 func (in *input) behind(r *bufio.Reader, m Method) error {
 	for {
 		rest, err := r.Peek(4)
@@ -20,7 +20,7 @@ func (in *input) behind(r *bufio.Reader, m Method) error {
 		case len(rest) == 0:
 			return err
 		case isBlank(rest[0]):
-			_, _ = r.Discard(1) // it was peeked
+			_, _ = r.Discard(1) // cannot fail: the byte was peeked
 		case Detect(rest) == m:
 			return nil
 		case in.err != nil:

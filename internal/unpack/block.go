@@ -15,7 +15,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Codec is a way to compress the pages of a Parquet file.
+// Codec is a compression method of Parquet pages.
 type Codec uint8
 
 // The codecs.
@@ -24,15 +24,15 @@ const (
 	SnappyBlock
 	GzipBlock
 	BrotliBlock
-	LZ4Frames // blocks of LZ4 with their sizes before them, as Hadoop writes them, or one block without
+	LZ4Frames // LZ4 blocks, each preceded by its sizes as in Hadoop, or a single block without sizes
 	ZstdBlock
 	LZ4Block
 )
 
-var errBlockSize = errors.New("it unpacks to another size than it says")
+var errBlockSize = errors.New("its decompressed size differs from the declared size")
 
-// Plausible reports whether packed bytes can unpack to as many plain ones at all, which is to be asked before memory is
-// taken for them. Of zstd and brotli any size is plausible.
+// Plausible reports whether the packed bytes can decompress to that many plain bytes at all. Call it before you
+// allocate memory. For zstd and brotli every size is plausible.
 func (c Codec) Plausible(packed, plain int64) bool {
 	const header = 64
 	switch c {
@@ -48,7 +48,7 @@ func (c Codec) Plausible(packed, plain int64) bool {
 	return true
 }
 
-// Block unpacks src, which must give as many bytes as dst has. It takes no more memory than the codec's tables.
+// Block decompresses src into dst, whose length must be the decompressed size. It allocates only the codec's tables.
 func (c Codec) Block(dst, src []byte) error {
 	if len(dst) == 0 && len(src) == 0 {
 		return nil
@@ -93,12 +93,12 @@ func (c Codec) Block(dst, src []byte) error {
 	return nil
 }
 
-// Streams reports whether Stream unpacks by the codec.
+// Streams reports whether Stream supports the codec.
 func (c Codec) Streams() bool {
 	return c == Stored || c == GzipBlock || c == BrotliBlock || c == ZstdBlock
 }
 
-// Stream unpacks what r holds piece by piece. The caller must call end.
+// Stream decompresses r as a stream. The caller must call end.
 func (c Codec) Stream(r io.Reader) (out io.Reader, end func(), err error) {
 	switch c {
 	case Stored:
@@ -115,10 +115,10 @@ func (c Codec) Stream(r io.Reader) (out io.Reader, end func(), err error) {
 		}
 		return z, z.Close, nil
 	}
-	return nil, nil, fmt.Errorf("unpack: no stream of the codec %d", c)
+	return nil, nil, fmt.Errorf("unpack: codec %d does not support streams", c)
 }
 
-// zstdBlocks unpacks blocks into the memory that it is given and never takes more.
+// zstdBlocks decompresses blocks into the given memory and never allocates more.
 var zstdBlocks = sync.OnceValue(func() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
@@ -135,7 +135,7 @@ func lz4Block(dst, src []byte) error {
 	return err
 }
 
-// lz4Frames unpacks blocks that each follow their unpacked and their packed size.
+// lz4Frames decompresses blocks that are each preceded by their decompressed and compressed size.
 func lz4Frames(dst, src []byte) error {
 	const sizes = 8
 	for len(src) > 0 {

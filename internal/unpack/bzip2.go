@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// bzip2Streams reads the streams of a bzip2 file, one after the other. A stream ends somewhere in a byte, so that only its decoder
-// knows where: the decoder takes two more bytes, and fails unless they begin another stream.
+// bzip2Streams reads the streams of a bzip2 file, one after the other. A stream may end within a byte, so only its
+// decoder knows the end: the decoder reads two more bytes, and fails unless they begin another stream.
 type bzip2Streams struct {
 	in     *input
 	r      *bufio.Reader
 	stream io.Reader
-	last   [2]byte // that the decoder took
-	added  int     // zero bytes behind the end of the file that it took
+	last   [2]byte // last bytes that the decoder read
+	added  int     // number of zero bytes after the end of the file that the decoder read
 }
 
 func openBzip2(in *input, r *bufio.Reader) *bzip2Streams {
@@ -22,10 +22,10 @@ func openBzip2(in *input, r *bufio.Reader) *bzip2Streams {
 	return b
 }
 
-// errNoStream is what the decoder says when two bytes behind a stream, whose checksum was right, begin no other one.
+// errNoStream is the decoder's error if the two bytes after a stream with a valid checksum do not begin another stream.
 const errNoStream = bzip2.StructuralError("bad magic value in continuation file")
 
-// ReadByte has two zero bytes behind the end of the file, so that the decoder's two bytes are always there.
+// ReadByte returns two zero bytes after the end of the file, so that the decoder can always read two bytes.
 func (b *bzip2Streams) ReadByte() (byte, error) {
 	c, err := b.r.ReadByte()
 	if err == io.EOF && b.added < len(b.last) {

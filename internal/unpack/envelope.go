@@ -10,20 +10,21 @@ import (
 	"roster/internal/pgp"
 )
 
-// Envelope says how a file that is encrypted by PGP is opened.
+// Envelope configures the decryption of PGP files.
 type Envelope struct {
-	// Keys returns the keys that open it, when it is encrypted.
+	// Keys returns the keys for decryption. It is called only for an encrypted file.
 	Keys func(ctx context.Context) (*pgp.Keys, error)
-	// Demanded says that a file which is not encrypted is refused.
+	// Demanded refuses files that are not encrypted.
 	Demanded bool
-	// Scratch makes a file without a name for what is read at any place, as zip and Parquet files are. It may take so many bytes, 0
-	// for any.
+	// Scratch creates a file without a name for files that need random access, such as zip and Parquet files. The limit
+	// is in bytes, 0 for none.
 	Scratch     func() (*os.File, error)
 	MostScratch int64
 }
 
-// Decrypt opens r, a PGP message that is stored in a file of that size, as NewReader unpacks. Whoever reads believes nothing before
-// io.EOF: only then the message is known to be whole and unaltered, and signed if it must be.
+// Decrypt decrypts r, a PGP message in a stored file of that size, in the same way as NewReader decompresses. The
+// caller must not trust the data before io.EOF: only then the message is known to be complete, unaltered and, if
+// required, signed.
 func Decrypt(ctx context.Context, r io.Reader, stored int64, e *Envelope) (io.ReadCloser, error) {
 	keys, err := e.Keys(ctx)
 	if err != nil {
@@ -36,8 +37,8 @@ func Decrypt(ctx context.Context, r io.Reader, stored int64, e *Envelope) (io.Re
 	}}), nil
 }
 
-// Spool reads r, which Decrypt opened, to its end into a scratch file, and returns it as a file that can be read at any place.
-// Close frees it.
+// Spool copies r, which Decrypt returned, completely into a scratch file, and returns the file for random access. Close
+// releases it.
 func (e *Envelope) Spool(ctx context.Context, r io.Reader, stored int64) (f File, closer io.Closer, err error) {
 	scratch, err := e.Scratch()
 	if err != nil {
@@ -58,7 +59,7 @@ func (e *Envelope) Spool(ctx context.Context, r io.Reader, stored int64) (f File
 	}}, scratch, nil
 }
 
-// atMost reads so many bytes and fails where there are more.
+// atMost reads up to a number of bytes and fails if there are more.
 type atMost struct {
 	r          io.Reader
 	left, most int64
@@ -72,7 +73,7 @@ func (a *atMost) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whileWanted reads until its context ends.
+// whileWanted reads r until the context ends.
 type whileWanted struct {
 	ctx context.Context
 	r   io.Reader

@@ -14,28 +14,27 @@ import (
 )
 
 const (
-	// inBuffer is how much of the stored file is read at a time.
+	// inBuffer is the size of reads from the stored file.
 	inBuffer = 64 << 10
-	// maxWindow is how many bytes of what was unpacked a zstd file may refer to: what the reference decoder takes
-	// without being told to take more.
+	// maxWindow is the largest window of a zstd file in bytes, the default limit of the reference decoder.
 	maxWindow = 128 << 20
 
 	bombSize  = 1 << 30
 	bombRatio = 1000
 )
 
-// NewReader unpacks r, which is compressed by gzip, zstd or bzip2 and comes from a stored file of that size. It does so ahead
-// of whoever reads, in a goroutine of its own, which Close ends and waits for; it does not close r. Errors are *Error or those
-// of r.
+// NewReader decompresses r, which is compressed with gzip, zstd or bzip2 and comes from a stored file of that size. A
+// separate goroutine decompresses ahead of the reader. Close ends the goroutine and waits for it, but does not close r.
+// Errors are *Error or those of r.
 func NewReader(r io.Reader, m Method, stored int64) io.ReadCloser {
 	in := &input{r: r}
 	return ahead(&output{method: m, in: in, stored: stored, bombSize: bombSize, open: func() (io.Reader, func(), error) { return open(in, m) }})
 }
 
-// strange reports whether a file that is too short for the header of its method does not even begin like one. The
-// libraries call such a file cut off, which sends its owner to upload it again.
+// strange reports whether a file that is too short for the header of its method does not match the beginning of a
+// header. The libraries would report such a file as truncated, and the user would upload it again in vain.
 func strange(r *bufio.Reader, m Method) bool {
-	const shortest = 10 // bytes of a gzip header
+	const shortest = 10 // size of a gzip header in bytes
 	head, _ := r.Peek(shortest)
 	if len(head) == 0 || len(head) == shortest {
 		return false
@@ -43,7 +42,7 @@ func strange(r *bufio.Reader, m Method) bool {
 	return Detect(head) != m || m == Gzip && len(head) > 2 && head[2] != deflate
 }
 
-// deflate is the only compression that gzip has ever had: the third byte of its files.
+// deflate is the third byte of gzip files: the only compression method that gzip has ever had.
 const deflate = 8
 
 func open(in *input, m Method) (r io.Reader, end func(), err error) {
@@ -64,14 +63,14 @@ func open(in *input, m Method) (r io.Reader, end func(), err error) {
 	case Bzip2:
 		return openBzip2(in, buffered), func() {}, nil
 	}
-	return nil, nil, fmt.Errorf("unpack: no stream of the method %q", m)
+	return nil, nil, fmt.Errorf("unpack: method %q does not support streams", m)
 }
 
-// input is the stored file. It counts what is read of it and keeps its error, which decoders turn into theirs.
+// input reads the stored file. It counts the bytes and keeps the original error, which decoders replace with their own.
 type input struct {
 	r   io.Reader
 	n   atomic.Int64
-	err error // not io.EOF; belongs to the goroutine that unpacks
+	err error // not io.EOF; used only by the decompressing goroutine
 }
 
 func (in *input) Read(p []byte) (int, error) {
@@ -83,16 +82,16 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// output is what is unpacked. It names errors and stops at bombs.
+// output is the decompressed stream. It describes errors and stops at decompression bombs.
 type output struct {
 	method   Method
 	in       *input
-	stored   int64 // size of the stored file, which may be encrypted; what is read of it counts up to that
+	stored   int64 // size of the stored file, which may be encrypted; only bytes up to this size count as read
 	open     func() (r io.Reader, end func(), err error)
 	bombSize int64
 
 	r   io.Reader // after the first Read
-	end func()    // releases r; nil when there is none
+	end func()    // releases r; may be nil
 	n   int64
 }
 
@@ -120,7 +119,7 @@ func (o *output) close() {
 	}
 }
 
-// reason names an error of a decoder.
+// reason describes an error of a decoder.
 func (o *output) reason(err error) error {
 	var known *Error
 	var message *pgp.Error

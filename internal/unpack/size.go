@@ -8,12 +8,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// usualRatio is how much smaller than a table of people its compressed file is, where the file does not say.
+// usualRatio is the typical compression ratio of tables of people, for files that do not declare their size.
 const usualRatio = 5
 
-// Size estimates how many bytes a file unpacks to from what it says of itself, which takes a few small reads. What a
-// file says may be of its last or first part alone, or wrong: the estimate is at least the usual ratio where that is so,
-// and never more than a file may have.
+// Size estimates the decompressed size of a file from the size that the file declares, with a few small reads. The
+// declared size may cover only the first or last part, or may be wrong: the estimate is then at least the usual ratio,
+// and never more than the limit for a file.
 func Size(ctx context.Context, f File, m Method) (int64, error) {
 	said, err := saidSize(ctx, f, m)
 	if err != nil {
@@ -25,10 +25,10 @@ func Size(ctx context.Context, f File, m Method) (int64, error) {
 	return min(said, max(f.Size*bombRatio, bombSize)), nil
 }
 
-// PackedSize is how many bytes a file of that size unpacks to as far as nothing is known of it.
+// PackedSize estimates the decompressed size of a file only from its stored size.
 func PackedSize(size int64) int64 { return size * usualRatio }
 
-// saidSize returns the size that a file says, 0 when it says none.
+// saidSize returns the size that a file declares, 0 if none.
 func saidSize(ctx context.Context, f File, m Method) (int64, error) {
 	switch m {
 	case Gzip:
@@ -45,7 +45,7 @@ func saidSize(ctx context.Context, f File, m Method) (int64, error) {
 		}
 		var h zstd.Header
 		if h.Decode(head) != nil || !h.HasFCS || h.FrameContentSize > 1<<62 {
-			return 0, nil // reading it will tell what is wrong
+			return 0, nil // reading the file will report the problem
 		}
 		return int64(h.FrameContentSize), nil
 	case Zip:

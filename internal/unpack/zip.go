@@ -17,14 +17,14 @@ import (
 	"roster/internal/audience"
 )
 
-// maxNames is how many files of an archive an error names.
+// maxNames is the number of files of an archive that an error names.
 const maxNames = 5
 
-// maxSkipped is how many skipped files of an archive are named.
+// maxSkipped is the number of skipped files of an archive that are reported.
 const maxSkipped = 100
 
-// OpenZip opens the only file of data in a zip file, which it reads by ranges. It returns the names of the files beside it
-// that are no data. Errors are *Error or those of the file.
+// OpenZip opens the only data file in a zip file, and reads the zip file by ranges. It also returns the names of the
+// other files, which contain no data. Errors are *Error or those of the file.
 func OpenZip(ctx context.Context, f File) (r io.ReadCloser, skipped []string, err error) {
 	ranges := &ranges{ctx: ctx, file: f}
 	member, skipped, err := onlyMember(ranges, f.Size)
@@ -41,7 +41,7 @@ func OpenZip(ctx context.Context, f File) (r io.ReadCloser, skipped []string, er
 	}}), ranges: ranges}, skipped, nil
 }
 
-// onlyMember finds the only file of data of an archive by its directory, and names the others.
+// onlyMember finds the only data file in an archive's directory, and returns the names of the others.
 func onlyMember(r *ranges, size int64) (only *zip.File, skipped []string, err error) {
 	if err := checkDirectory(r, size); err != nil {
 		return nil, nil, err
@@ -110,7 +110,7 @@ func nameList(members []*zip.File) string {
 	return list
 }
 
-// zipReader ends the reading of ranges after the unpacking.
+// zipReader ends the reading of ranges after the decompression.
 type zipReader struct {
 	io.ReadCloser
 	ranges *ranges
@@ -122,7 +122,8 @@ func (z *zipReader) Close() error {
 	return err
 }
 
-// toEnd reads a member and then the rest of the stored file, the end of which says whether it is still the same.
+// toEnd reads a member and then the rest of the stored file. Only the end of the stored file shows that the file has
+// not changed.
 type toEnd struct {
 	r      io.Reader
 	ranges *ranges
@@ -138,12 +139,11 @@ func (t *toEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ranges reads a file at any offset. Reading on where it stopped goes on with the same range, which goes to the end of
-// the file.
+// ranges reads a file at any offset. A range extends to the end of the file, so sequential reads use the same range.
 type ranges struct {
 	ctx   context.Context
 	file  File
-	input input // the range that is read
+	input input // the current range
 	body  io.Closer
 	at    int64
 }

@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// Limits of a zip file's directory, which is held in memory. A zip file with one file in it has a few records.
+// Limits of a zip file's directory, which is read into memory. A zip file with one file has a few records.
 const (
 	maxZipRecords   = 10_000
 	maxZipDirectory = 4 << 20 // bytes
 )
 
-// checkDirectory compares how many records a zip file says to have with the limit, before the library takes memory for
-// so many. It looks at each end of a directory that the library may believe.
+// checkDirectory compares the declared number of records of a zip file with the limit, before the library allocates
+// memory for them. It checks each end-of-directory record that the library may use.
 func checkDirectory(r io.ReaderAt, size int64) error {
 	const (
 		endSize  = 22
-		mostTail = 65<<10 + locatorSize // where the library looks, and a locator before
+		mostTail = 65<<10 + locatorSize // the region that the library searches, plus a locator before it
 	)
 	tail := make([]byte, min(size, mostTail))
 	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {
@@ -44,8 +44,8 @@ func checkDirectory(r io.ReaderAt, size int64) error {
 
 const locatorSize = 20
 
-// records64 returns how many records the 64-bit end of a directory says, whose locator is the last of before; 0 when there
-// is none.
+// records64 returns the number of records in the 64-bit end of a directory, whose locator is at the end of before; 0 if
+// there is none.
 func records64(r io.ReaderAt, size int64, before []byte) (uint64, error) {
 	if len(before) < locatorSize || !bytes.HasPrefix(before[len(before)-locatorSize:], []byte("PK\x06\x07")) {
 		return 0, nil
@@ -53,7 +53,7 @@ func records64(r io.ReaderAt, size int64, before []byte) (uint64, error) {
 	const endSize = 56
 	at := binary.LittleEndian.Uint64(before[len(before)-locatorSize+8:])
 	if at > uint64(size) || uint64(size)-at < endSize {
-		return 0, nil // the library says what is wrong
+		return 0, nil // the library reports the problem
 	}
 	end := make([]byte, endSize)
 	if _, err := r.ReadAt(end, int64(at)); err != nil && err != io.EOF {
@@ -62,12 +62,12 @@ func records64(r io.ReaderAt, size int64, before []byte) (uint64, error) {
 	return binary.LittleEndian.Uint64(end[32:]), nil
 }
 
-// directoryReader lets the library read so much of a file while it reads the directory: it goes on to the first record that is
-// none, whatever the directory says of its size.
+// directoryReader limits how much of a file the library reads for the directory: the library continues to the first
+// invalid record, whatever the declared size of the directory.
 type directoryReader struct {
 	*ranges
-	left int64 // bytes; negative when the directory was read
-	over bool  // it was longer
+	left int64 // bytes; negative after the directory was read
+	over bool  // the directory exceeded the limit
 }
 
 // ReadAt implements io.ReaderAt.

@@ -7,14 +7,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdFrames hands a zstd file to its decoder without what is no part of the file. It reads the sizes of frames and blocks, as
-// RFC 8878 has them, to know where a frame ends; all else is the decoder's work.
+// zstdFrames passes a zstd file to its decoder without trailing blank bytes. It parses the sizes of frames and blocks
+// (RFC 8878) to find the ends of frames; the decoder does everything else.
 type zstdFrames struct {
 	in      *input
 	r       *bufio.Reader
-	left    int64 // bytes of the piece that is being handed over: a header, a block, a checksum
+	left    int64 // remaining bytes of the current piece: a header, a block, a checksum
 	blocks  bool  // blocks of a frame follow
-	summed  bool  // and a checksum behind them
+	summed  bool  // a checksum follows the blocks
 	another bool  // this is not the first frame
 }
 
@@ -33,7 +33,7 @@ func (z *zstdFrames) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next finds out how long the next piece is. A piece that is cut off is handed over as it is.
+// next determines the length of the next piece. A truncated piece is passed on unchanged.
 func (z *zstdFrames) next() error {
 	if z.blocks {
 		const header = 3
@@ -83,7 +83,7 @@ func (z *zstdFrames) next() error {
 	return nil
 }
 
-// none is the error of a piece of which there is nothing.
+// none returns the error for a missing piece.
 func (z *zstdFrames) none(err error) error {
 	if z.left > 0 {
 		return nil

@@ -1,5 +1,5 @@
-// Package webhook sends messages to endpoints of tenants, signed as Standard Webhooks 1.0 says. Which addresses can be
-// reached is for the transport to decide.
+// Package webhook sends messages to endpoints of tenants, signed according to Standard Webhooks 1.0. The transport
+// decides which addresses can be reached.
 package webhook
 
 import (
@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// timeout bounds an attempt, from the look-up of the name to the end of the answer.
+	// timeout is the time limit of an attempt, from the name resolution to the end of the answer.
 	timeout = 10 * time.Second
-	// maxAnswer is how much of an answer is read, so that its connection can be used again. Nobody looks at it.
+	// maxAnswer is how many bytes of an answer are read and discarded, so that its connection can be reused.
 	maxAnswer = 1 << 10
 	// secretSize is the size of a secret in bytes.
 	secretSize   = 32
@@ -39,16 +39,16 @@ const (
 	HeaderSignature = "webhook-signature"
 )
 
-// StatusGone is what an endpoint answers that wants no more messages.
+// StatusGone is the answer of an endpoint that wants no more messages.
 const StatusGone = http.StatusGone
 
-// contentType is that of a CloudEvent in its structured form.
+// contentType is the content type of a structured CloudEvent.
 const contentType = "application/cloudevents+json; charset=utf-8"
 
-// Message is what is sent.
+// Message is a message to an endpoint.
 type Message struct {
 	URL    string
-	Secret string    // as NewSecret makes them
+	Secret string    // in the form of NewSecret
 	ID     string    // the same in every attempt
 	At     time.Time // of the attempt
 	Body   []byte
@@ -83,9 +83,9 @@ func NewSender(t http.RoundTripper) *Sender {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// Send sends a message once and returns the status of the answer; 0 when there was none. Every status but 2xx is an
-// error, a redirection as well: none is followed. What the error says can be shown to the tenant: it holds nothing of
-// the answer and no address.
+// Send sends a message once and returns the status of the answer; 0 if there was none. Every status except 2xx is an
+// error, including redirects, which are not followed. The error can be shown to the tenant: it contains no part of the
+// answer and no address.
 func (s *Sender) Send(ctx context.Context, m Message) (status int, err error) {
 	signature, err := Sign(&m)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Sender) Send(ctx context.Context, m Message) (status int, err error) {
 		return 0, reason(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // the status alone counts
+	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // only the status matters
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
 		return code, nil
@@ -116,7 +116,7 @@ func (s *Sender) Send(ctx context.Context, m Message) (status int, err error) {
 	}
 }
 
-// reason says why there was no answer, without the addresses that names inside a network lead to.
+// reason describes why there was no answer, without the addresses of hosts inside a network.
 func reason(err error) error {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError

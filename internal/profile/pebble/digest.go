@@ -14,19 +14,19 @@ import (
 func (s *engine) Digests(ctx context.Context) (map[profile.Ref]profile.Digest, error) {
 	out := make(chan error, 1)
 	all := map[profile.Ref]profile.Digest{}
-	go func() { // on a thread of its own, which ends with it
+	go func() { // on its own thread, which ends with the goroutine
 		defer background.Thread()()
 		out <- s.digests(ctx, all)
 	}()
 	if err := <-out; err != nil {
-		return nil, fmt.Errorf("sum the memberships up: %w", err)
+		return nil, fmt.Errorf("sum the memberships: %w", err)
 	}
 	return all, nil
 }
 
 func (s *engine) digests(ctx context.Context, all map[profile.Ref]profile.Digest) (err error) {
 	defer recovered(&err)
-	it, err := s.db.NewIterWithContext(ctx, nil) // reads as of now
+	it, err := s.db.NewIterWithContext(ctx, nil) // a consistent state
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package pebble is the embedded profile store, on cockroachdb/pebble. A large delta is written as sorted tables
-// beside the store and taken in whole; a small one is one synced batch.
+// Package pebble is the embedded profile store, on cockroachdb/pebble. A large delta is written as sorted tables beside
+// the store and ingested atomically; a small one is one synced batch.
 package pebble
 
 import (
@@ -32,22 +32,23 @@ import (
 type engine struct {
 	db    *pebble.DB
 	fs    vfs.FS
-	loads string // directory of tables on their way in
+	loads string // directory of tables before their ingestion
 	opts  *pebble.Options
-	ptrs  sync.Map // profile.Ref → profile.Pointer, all that are stored
-	// fresh says that the database was empty when it was opened; begun has the audiences that something was written of since.
+	ptrs  sync.Map // profile.Ref → profile.Pointer, all stored pointers
+	// fresh means that the database was empty when it was opened; begun contains the audiences that have been written
+	// since.
 	fresh bool
 	begun sync.Map // profile.Ref → struct{}
 	lock  *pebble.Lock
-	// users is held, shared, by whatever uses the engine, and by who closes it.
+	// users is held shared during each use of the engine, and exclusively to close it.
 	users sync.RWMutex
-	// applies is held, shared, while a run is applied, and by a sweep alone.
+	// applies is held shared while a run is applied, and exclusively by a sweep.
 	applies sync.RWMutex
 	close   sync.Once
 	err     error
 }
 
-// comparer orders keys by their bytes and tells the filters which part of a key is looked up.
+// comparer orders keys by their bytes and defines the prefix of a key for the Bloom filters.
 var comparer = func() *pebble.Comparer {
 	c := *pebble.DefaultComparer
 	c.Name = "roster.v1"
@@ -67,7 +68,7 @@ var comparer = func() *pebble.Comparer {
 	return &c
 }()
 
-// openEngine opens the database in dir, which it creates when it is absent.
+// openEngine opens the database in dir, and creates it if it is absent.
 func openEngine(dir string, o Options, corrupt func()) (_ *engine, err error) {
 	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
 		return nil, &systemError{err}
@@ -99,7 +100,7 @@ func openEngine(dir string, o Options, corrupt func()) (_ *engine, err error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter
 		opts.Levels[i].BlockSize = 8 << 10
-		opts.Levels[i].IndexBlockSize = 128 << 10 // one block a table
+		opts.Levels[i].IndexBlockSize = 128 << 10 // one block per table
 	}
 	opts.EnsureDefaults()
 	loads := filepath.Join(dir, "loads")
@@ -136,7 +137,7 @@ func (s *engine) empty() (bool, error) {
 	return !first, errors.Join(it.Error(), it.Close())
 }
 
-// readPointers reads all pointers: every look-up needs them.
+// readPointers reads all pointers into memory, because every look-up needs them.
 func (s *engine) readPointers() error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{tagPointer}, UpperBound: []byte{tagPointer + 1}})
 	if err != nil {
@@ -161,11 +162,11 @@ func (s *engine) readPointers() error {
 	return it.Error()
 }
 
-// logger passes Pebble's own messages on: its chatter as debug, its errors as errors. What Pebble tries again and again, such as a
-// write to a full disk, is said once in repeatEvery.
+// logger forwards Pebble's messages: its information as debug, its errors as errors. An operation that Pebble retries
+// continuously, such as a write to a full disk, is logged once per repeatEvery.
 type logger struct {
 	log  *slog.Logger
-	said *atomic.Int64 // when a failure in the background was last logged, in nanoseconds
+	said *atomic.Int64 // time of the last logged background failure, in nanoseconds
 }
 
 const repeatEvery = 30 * time.Second
@@ -185,10 +186,10 @@ func (l logger) Errorf(format string, args ...any) {
 	l.log.Error("pebble", "message", message)
 }
 
-// Fatalf ends the process: Pebble calls it when it cannot go on, such as when the disk takes no more of its log, and holds locks then
-// that nobody would get any more. Whatever is on the disk is whole; the next start goes on from there.
+// Fatalf ends the process. Pebble calls it when it cannot continue, for example when it cannot write its log, and then
+// holds locks that would never be released. The data on disk is consistent; the next start continues from there.
 func (l logger) Fatalf(format string, args ...any) {
-	l.log.Error("the profile store cannot go on, and the server ends; if the disk is full, make room and start again", "message", fmt.Sprintf(format, args...))
+	l.log.Error("the profile store cannot continue, so the server ends; if the disk is full, free some space and start the server again", "message", fmt.Sprintf(format, args...))
 	os.Exit(1)
 }
 
@@ -239,17 +240,17 @@ func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []identity.Key
 func (s *engine) Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error {
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
 	if err != nil {
-		return fmt.Errorf("look up who shares an identity: %w", err)
+		return fmt.Errorf("look up the members with an identity: %w", err)
 	}
 	defer it.Close()
 	for ok := it.SeekPrefixGE(appendPrefix(nil, sandbox, key)); ok; ok = it.Next() {
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return fmt.Errorf("look up who shares an identity: %w", err)
+			return fmt.Errorf("look up the members with an identity: %w", err)
 		}
 		m, err := s.membership(ctx, sandbox, it.Key(), v)
 		if err != nil {
-			return fmt.Errorf("look up who shares an identity: %w", err)
+			return fmt.Errorf("look up the members with an identity: %w", err)
 		}
 		if err := fn(m); err != nil {
 			return err
@@ -258,7 +259,7 @@ func (s *engine) Sharing(ctx context.Context, sandbox uint32, key identity.Key, 
 	return it.Error()
 }
 
-// membership reads a record.
+// membership decodes a record.
 func (s *engine) membership(ctx context.Context, sandbox uint32, key, value []byte) (profile.Membership, error) {
 	m := profile.Membership{Audience: binary.BigEndian.Uint32(key[prefixSize:]), Member: readMember(key), Primary: len(key) == shortKey}
 	if err := readValue(value, &m); err != nil {
@@ -269,7 +270,7 @@ func (s *engine) membership(ctx context.Context, sandbox uint32, key, value []by
 	return m, err
 }
 
-// collect adds a record to an identity's memberships; of two in one audience it keeps the better one.
+// collect adds a record to an identity's memberships. Of two in one audience it keeps the preferred one.
 func (s *engine) collect(ctx context.Context, list []profile.Membership, sandbox uint32, key, value []byte) ([]profile.Membership, error) {
 	m, err := s.membership(ctx, sandbox, key, value)
 	if err != nil {
@@ -294,7 +295,7 @@ func better(a, b profile.Membership) bool {
 	return a.Seen > b.Seen
 }
 
-// smallDelta is the number of changes up to which a delta is one batch.
+// smallDelta is the largest number of changes that are written as one batch.
 const smallDelta = 20_000
 
 // Apply implements profile.Store.
@@ -318,7 +319,8 @@ func (s *engine) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, 
 	return s.write(ctx, ref, p, d)
 }
 
-// write writes changes, and the pointer with them: whatever a damage takes away, the pointer is not there without its changes.
+// write writes changes together with the pointer, so that after any damage the pointer never exists without its
+// changes.
 func (s *engine) write(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
 	s.begun.Store(ref, struct{}{})
 	if d.Count() > smallDelta {
@@ -346,12 +348,12 @@ func (s *engine) write(ctx context.Context, ref profile.Ref, p profile.Pointer, 
 	return fault.At("profile.commit" + fault.Done)
 }
 
-// Replace implements profile.Store, but for the distrust.
+// Replace implements profile.Store, except for the distrust.
 func (s *engine) Replace(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
 	s.applies.RLock()
 	defer s.applies.RUnlock()
-	if _, begun := s.begun.Load(ref); begun || !s.fresh { // otherwise there is nothing of the audience
-		s.ptrs.Delete(ref) // first: a crash in between must be noticed
+	if _, begun := s.begun.Load(ref); begun || !s.fresh { // otherwise the store has no data of the audience
+		s.ptrs.Delete(ref) // first, so that a crash in between is detected
 		if err := s.db.Delete(pointerKey(ref), pebble.Sync); err != nil {
 			return err
 		}
@@ -372,7 +374,7 @@ func (s *engine) Pointers(context.Context) (map[profile.Ref]profile.Pointer, err
 	return all, nil
 }
 
-// fill puts a delta into a batch.
+// fill adds a delta to a batch.
 func (s *engine) fill(ctx context.Context, batch *pebble.Batch, ref profile.Ref, d profile.Delta) error {
 	var key, value []byte
 	return eachChange(ctx, d, func(c *profile.Change) error {

@@ -13,9 +13,9 @@ import (
 	"roster/internal/profile"
 )
 
-// intact looks for damage that Pebble does not tell of: it takes an unreadable record of its manifest for the end of it, and
-// makes a database anew beside files whose manifest is gone. A crash of the machine may cut the manifest off, too; that counts
-// as damage.
+// intact detects damage that Pebble does not report: Pebble treats an unreadable record of its manifest as the end of
+// the manifest, and creates a new database beside files whose manifest is missing. A crash of the machine may truncate
+// the manifest, too; this counts as damage.
 func intact(fs vfs.FS, dir string) error {
 	names, err := fs.List(dir)
 	if err != nil {
@@ -23,7 +23,7 @@ func intact(fs vfs.FS, dir string) error {
 	}
 	marker, name, err := atomicfs.LocateMarkerInListing(fs, dir, "manifest", names)
 	if err != nil {
-		return fmt.Errorf("%w: which manifest is the current one cannot be read: %v", profile.ErrDamaged, err)
+		return fmt.Errorf("%w: cannot determine the current manifest: %v", profile.ErrDamaged, err)
 	}
 	if err := marker.Close(); err != nil {
 		return err
@@ -31,7 +31,7 @@ func intact(fs vfs.FS, dir string) error {
 	if name == "" {
 		for _, n := range names {
 			if strings.HasSuffix(n, ".sst") || strings.HasSuffix(n, ".log") {
-				return fmt.Errorf("%w: its manifest is gone, and %s is there", profile.ErrDamaged, n)
+				return fmt.Errorf("%w: its manifest is missing, but %s exists", profile.ErrDamaged, n)
 			}
 		}
 		return nil
@@ -55,19 +55,19 @@ func intact(fs vfs.FS, dir string) error {
 	}
 }
 
-// systemError is what the operating system, or another process, keeps from being opened.
+// systemError says that the operating system, or another process, prevents opening the store.
 type systemError struct{ error }
 
 func (e *systemError) Unwrap() error { return e.error }
 
-// recovered turns a panic into damage: Pebble has panics for what it does not expect in its files.
+// recovered turns a panic into ErrDamaged, because Pebble panics on unexpected content of its files.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%w: %v", profile.ErrDamaged, p)
 	}
 }
 
-// closeDamaged closes a damaged database once nobody uses it.
+// closeDamaged closes a damaged database after its last use.
 func (s *engine) closeDamaged() (err error) {
 	s.users.Lock()
 	defer s.users.Unlock()

@@ -14,9 +14,9 @@ import (
 //	'm' sandbox 4, identity 16, audience 4, [member 16 when it is not the identity]   a membership
 //	'p' sandbox 4, audience 4                                                          an audience's pointer
 //
-// The identity comes before the audience so that one seek finds all audiences of an identity. The price is that
-// an audience's memberships lie scattered: tables of a second audience overlap those of the first and are
-// compacted in the background, and dropping an audience reads the sandbox.
+// The identity precedes the audience, so one seek finds all audiences of an identity. The cost: an audience's
+// memberships are scattered, so tables of a second audience overlap those of the first and are compacted in the
+// background, and dropping an audience reads the whole sandbox.
 const (
 	tagMembership = 'm'
 	tagPointer    = 'p'
@@ -40,7 +40,7 @@ func appendKey(dst []byte, ref profile.Ref, c *profile.Change) []byte {
 	return dst
 }
 
-// readMember returns the member's key out of a membership's key.
+// readMember returns the member's key from a membership's key.
 func readMember(k []byte) identity.Key {
 	if len(k) == longKey {
 		return identity.Key(k[shortKey:])
@@ -60,7 +60,7 @@ func readPointerKey(k []byte) (ref profile.Ref, err error) {
 	return profile.Ref{Sandbox: binary.BigEndian.Uint32(k[1:]), Audience: binary.BigEndian.Uint32(k[5:])}, nil
 }
 
-// split returns the length of the part of a key that the filters know: sandbox and identity.
+// split returns the length of the prefix for the Bloom filters: sandbox and identity.
 func split(k []byte) int {
 	if len(k) > prefixSize && k[0] == tagMembership {
 		return prefixSize

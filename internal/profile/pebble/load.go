@@ -18,14 +18,14 @@ import (
 	"roster/internal/profile"
 )
 
-// writeBytes is what a sorted table is written in. Whoever makes its blocks waits while one is written.
+// writeBytes is the size of writes to a sorted table. The goroutine that builds blocks waits during a write.
 const writeBytes = 1 << 20
 
-// tableBytes ends a sorted table; the next change begins another.
+// tableBytes is the size at which a sorted table is finished; the next change begins another.
 const tableBytes = 64 << 20
 
-// load writes a delta and the pointer as sorted tables and takes them in as one atomic step. Tables of a load that failed or
-// was cut off are removed, at the latest when the store opens.
+// load writes a delta and the pointer as sorted tables and ingests them atomically. Tables of a failed or interrupted
+// load are removed, at the latest when the store is opened.
 func (s *engine) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d profile.Delta) error {
 	l := &loading{store: s, ref: ref, dir: filepath.Join(s.loads, fmt.Sprintf("%d-%d-%d", ref.Sandbox, ref.Audience, p.Seq))}
 	if err := s.fs.RemoveAll(l.dir); err != nil {
@@ -53,7 +53,7 @@ func (s *engine) load(ctx context.Context, ref profile.Ref, p profile.Pointer, d
 		return err
 	}
 	if err := s.db.Ingest(ctx, l.paths); err != nil {
-		return fmt.Errorf("take sorted tables in: %w", err)
+		return fmt.Errorf("ingest sorted tables: %w", err)
 	}
 	return fault.At("profile.ingest" + fault.Done)
 }
@@ -107,7 +107,7 @@ func (l *loading) part(ctx context.Context, d profile.Delta, part int) error {
 	return nil
 }
 
-// pointer writes the pointer as a table of its own, which is taken in with the others.
+// pointer writes the pointer as a separate table, which is ingested with the others.
 func (l *loading) pointer(p profile.Pointer) error {
 	w, err := l.table()
 	if err != nil {
@@ -127,10 +127,10 @@ func (l *loading) table() (*sstable.Writer, error) {
 		return nil, err
 	}
 	opts := l.store.opts.MakeWriterOptions(len(l.store.opts.Levels)-1, l.store.db.TableFormat())
-	// Pebble takes tables in above the ones that they overlap. As parts of the lowest level their deletions would be marked as
-	// obsolete, and readers would pass over them: who was erased would be found until the tables are compacted.
+	// Pebble ingests tables above the ones that they overlap. As parts of the lowest level their deletions would be
+	// marked as obsolete, and readers would skip them: an erased person would be found until the tables are compacted.
 	opts.WritingToLowestLevel = false
-	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 8 << 20}) // so that little is left when it is finished
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 8 << 20}) // so that little data is left to sync at the end
 	return sstable.NewWriter(&tableFile{f, bufio.NewWriterSize(f, writeBytes)}, opts), nil
 }
 

@@ -60,8 +60,8 @@ func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key identity
 	return nil
 }
 
-// removeAll removes the memberships of a sandbox whose keys match. The last of them are in the batch that it returns,
-// which is to be committed, synced, for all of them.
+// removeAll removes the memberships of a sandbox whose keys match. It returns a batch with the last of them; the caller
+// must commit the batch with sync to make all removals durable.
 func (s *engine) removeAll(ctx context.Context, sandbox uint32, matches func(key []byte) bool) (_ *pebble.Batch, err error) {
 	lower := appendPrefix(nil, sandbox, identity.Key{})[:5]
 	upper := appendPrefix(nil, sandbox+1, identity.Key{})[:5]

@@ -26,31 +26,31 @@ type Options struct {
 	CacheBytes    int64 // block cache, default 64 MiB
 	MemTableBytes int64 // default 16 MiB
 	Log           *slog.Logger
-	AsFound       bool   // a damaged store is not opened, and stays: ErrDamaged
-	FS            vfs.FS // default the operating system's, which tests replace
+	AsFound       bool   // do not replace a damaged store: return ErrDamaged
+	FS            vfs.FS // default the operating system's; replaced in tests
 }
 
-// Store is a profile store in a directory. A damaged database is put aside, under a name of its own, and an empty one takes its
-// place: by then every audience is to be projected again.
+// Store is a profile store in a directory. A damaged database is renamed and replaced by an empty one; then every
+// audience must be projected again.
 type Store struct {
 	dir string
 	o   Options
 
 	mu       sync.Mutex
-	engine   *engine // nil while a damaged one is replaced, and after Close
+	engine   *engine // nil while a damaged engine is replaced, and after Close
 	closed   bool
 	renewing sync.WaitGroup
-	lost     chan struct{} // holds one value when the engine was replaced
+	lost     chan struct{} // contains a value after the engine was replaced
 
-	// trust is held, shared, by look-ups from their beginning to their end.
+	// trust is held shared during look-ups.
 	trust    sync.RWMutex
-	unsure   bool                       // the engine was replaced, and nobody has compared the pointers since
+	unsure   bool                       // the engine was replaced, and the pointers have not been compared since
 	distrust map[uint32]map[uint32]bool // by sandbox and audience
 }
 
 var _ profile.Store = (*Store)(nil)
 
-// Open opens the store in dir, which it creates when it is absent.
+// Open opens the store in dir, and creates it if it is absent.
 func Open(dir string, o Options) (*Store, error) {
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
 	o.MemTableBytes = cmp.Or(o.MemTableBytes, 16<<20)
@@ -88,8 +88,8 @@ func (s *Store) open() (*engine, error) {
 	return e, err
 }
 
-// isDamage reports whether an error says that the files are not what was written. What the system or another process keeps from
-// being read is no damage.
+// isDamage reports whether an error means that the files differ from the written data. A file that the operating system
+// or another process makes unreadable is not damaged.
 func isDamage(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
@@ -122,7 +122,7 @@ func (s *Store) putAside(cause error) error {
 	return nil
 }
 
-// renew puts an empty engine in the place of a damaged one.
+// renew replaces a damaged engine by an empty one.
 func (s *Store) renew(was *engine, cause error) {
 	s.mu.Lock()
 	if s.closed || s.engine != was || was == nil {
@@ -155,11 +155,11 @@ func (s *Store) renew(was *engine, cause error) {
 	}
 }
 
-// Lost delivers a value when a damaged engine was replaced by an empty one: all audiences are to be projected again, and look-ups
-// are refused until Compared is called.
+// Lost delivers a value after a damaged engine was replaced by an empty one. All audiences must then be projected
+// again, and look-ups are refused until Compared is called.
 func (s *Store) Lost() <-chan struct{} { return s.lost }
 
-// Compared says that every audience whose memberships are not to be believed is distrusted.
+// Compared declares that the pointers were compared, and that every audience that differs is distrusted.
 func (s *Store) Compared() { s.setUnsure(false) }
 
 func (s *Store) setUnsure(unsure bool) {
@@ -168,7 +168,7 @@ func (s *Store) setUnsure(unsure bool) {
 	s.unsure = unsure
 }
 
-// use calls fn with the engine, and has it replaced when it turns out to be damaged.
+// use calls fn with the engine, and replaces the engine if fn finds damage.
 func (s *Store) use(fn func(e *engine) error) (err error) {
 	s.mu.Lock()
 	e := s.engine
@@ -283,7 +283,7 @@ func (s *Store) Sharing(ctx context.Context, sandbox uint32, key identity.Key, f
 	return s.trusted(sandbox, func(e *engine) error { return e.Sharing(ctx, sandbox, key, fn) })
 }
 
-// trusted is use for what reads memberships of a sandbox, if they are to be believed.
+// trusted is use for reads of memberships of a sandbox. It refuses them while an audience of the sandbox is distrusted.
 func (s *Store) trusted(sandbox uint32, fn func(e *engine) error) error {
 	s.trust.RLock()
 	defer s.trust.RUnlock()
