@@ -10,9 +10,9 @@ import (
 // Audiences reads audiences.
 type Audiences interface {
 	Audience(ctx context.Context, scope audience.Scope, id audience.ID) (audience.Audience, error)
-	// AudienceByNum finds an audience by its number, for the profile store's answers; ErrNotFound when it is deleted.
+	// AudienceByNum finds an audience by its number, for answers of the profile store; ErrNotFound if it is deleted.
 	AudienceByNum(ctx context.Context, num uint32) (audience.Audience, error)
-	// Audiences lists the audiences that the query selects; total counts those that its filters let through.
+	// Audiences lists the audiences that the query selects; total counts the audiences that pass its filters.
 	Audiences(ctx context.Context, scope audience.Scope, q audience.AudienceQuery) (list []audience.Audience, total int, err error)
 	// AudienceByFlow finds an audience by its flowId (FlowID).
 	AudienceByFlow(ctx context.Context, scope audience.Scope, flowID string) (audience.Audience, error)
@@ -29,12 +29,12 @@ type AudiencesTx interface {
 	// ScheduleTried and ScheduleNote, Source, KeepRejectedRows, NoPayload, UpdatedBy and UpdatedAt. A DuplicateError says that
 	// another audience of the sandbox has the Name.
 	UpdateAudience(ctx context.Context, a audience.Audience) error
-	// DeleteAudience hides the audience and all its runs from every read, frees its names, and records it as to
-	// be swept. A PROCESSING run of it ends: its worker's next SaveRun is ErrStale.
+	// DeleteAudience hides the audience and all its runs from every read, frees its names, and marks its data for
+	// removal. A PROCESSING run of the audience ends: the next SaveRun of its worker returns ErrStale.
 	DeleteAudience(ctx context.Context, scope audience.Scope, id audience.ID) error
 }
 
-// Upkeep says which audiences are due: for maintenance, by their schedules, or for the removal of what they left.
+// Upkeep lists the audiences that are due for maintenance, for a scheduled run, or for the removal of their data.
 type Upkeep interface {
 	// Unmaintained lists the audiences that have had a run and whose maintenance last ended at or before that time
 	// or never did, those that wait longest first.
@@ -52,11 +52,11 @@ type UpkeepTx interface {
 	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried, note string) error
 	// MarkMaintained stores MaintainedAt.
 	MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error
-	// MarkSwept says that the data of a deleted audience is removed (ErrNotFound when it is not deleted).
+	// MarkSwept records that the data of a deleted audience is removed (ErrNotFound if the audience is not deleted).
 	MarkSwept(ctx context.Context, id audience.ID) error
 }
 
-// DeletedAudience is what a sweep needs to know of a deleted audience.
+// DeletedAudience is a deleted audience whose data a sweep removes.
 type DeletedAudience struct {
 	ID         audience.ID
 	Num        uint32

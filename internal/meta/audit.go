@@ -18,11 +18,11 @@ type AuditLog interface {
 // AuditLogTx adds to the audit log in a transaction.
 type AuditLogTx interface {
 	AuditLog
-	// AppendAudit adds an entry to the audit log, in which nothing is ever changed (ErrDuplicate).
+	// AppendAudit adds an entry to the audit log, which is append-only (ErrDuplicate).
 	AppendAudit(ctx context.Context, e audience.AuditEntry) error
 }
 
-// Record adds an entry of a time to the audit log, and gives it an id.
+// Record adds an entry with a time and a new id to the audit log.
 func Record(ctx context.Context, tx AuditLogTx, e audience.AuditEntry, at time.Time) error {
 	id, err := uuid.NewV7()
 	if err != nil {

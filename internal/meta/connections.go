@@ -42,23 +42,23 @@ type KeysTx interface {
 	KeyInUse(ctx context.Context, scope audience.Scope, id audience.KeyID) (bool, error)
 }
 
-// Secrets reads what is sealed.
+// Secrets reads sealed texts.
 type Secrets interface {
-	// Sealed lists all texts of all organizations that are sealed.
+	// Sealed lists the sealed texts of all organizations.
 	Sealed(ctx context.Context) ([]Sealed, error)
 }
 
-// SecretsTx seals anew in a transaction.
+// SecretsTx replaces sealed texts in a transaction.
 type SecretsTx interface {
 	Secrets
-	// Reseal puts a text in the place of a sealed one; ErrStale when that is not there any more.
+	// Reseal replaces a sealed text; ErrStale if the old text is no longer stored.
 	Reseal(ctx context.Context, was Sealed, text string) error
 }
 
-// SealedBy is what a sealed text belongs to.
+// SealedBy is the kind of object that a sealed text belongs to.
 type SealedBy string
 
-// What sealed texts belong to.
+// The kinds of objects with sealed texts.
 const (
 	SealedConnection SealedBy = "connection"
 	SealedWebhook    SealedBy = "webhook"
@@ -66,7 +66,7 @@ const (
 	SealedKey        SealedBy = "key"
 )
 
-// Place is the place that the text of one thing is sealed for: a text opens only there.
+// Place returns the place that an object's text is sealed for. The text can be opened only for this place.
 func (by SealedBy) Place(id string) string {
 	switch by {
 	case SealedWebhook:
@@ -79,7 +79,7 @@ func (by SealedBy) Place(id string) string {
 	return id
 }
 
-// Sealed is a text that the program has sealed, and the id of what it belongs to.
+// Sealed is a sealed text with the id of its object.
 type Sealed struct {
 	By   SealedBy
 	ID   string

@@ -9,7 +9,7 @@ import (
 
 // Leases reads unfinished work and the attempts at it.
 type Leases interface {
-	// Attempt returns what is known of earlier attempts at a task or a run; the zero Attempt when nothing is.
+	// Attempt returns the record of earlier attempts at a task or a run; the zero Attempt if there is none.
 	Attempt(ctx context.Context, id string) (Attempt, error)
 	// UnfinishedRun finds a PROCESSING run, without what it Planned, and UnfinishedTask a PROCESSING task, of any organization.
 	UnfinishedRun(ctx context.Context, id audience.RunID) (audience.Run, error)
@@ -31,25 +31,25 @@ type LeasesTx interface {
 	AcquireRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) (audience.Run, error)
 	// RenewRun is AcquireRun for a worker that has read the run.
 	RenewRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) error
-	// TurnBack brings times back to now that lie ahead of every wait, since a clock that was ahead has set them: ends of leases,
-	// deliveries, the beginnings of requests, and when audiences were maintained.
+	// TurnBack sets times to now that are later than any wait can be, because a clock that was ahead has set them: ends
+	// of leases, deliveries, beginnings of requests, and maintenance times of audiences.
 	TurnBack(ctx context.Context, now time.Time) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
-	// OpenAttempt records that the worker does a task or a run from now on.
+	// OpenAttempt records that the worker starts to work on a task or a run.
 	OpenAttempt(ctx context.Context, id, worker string) error
-	// CloseAttempt records that nobody does a task or a run any more; what is known of its attempts stays.
+	// CloseAttempt records that no worker works on a task or a run. The record of its attempts stays.
 	CloseAttempt(ctx context.Context, id string) error
-	// EndAttempts forgets the attempts of a task or a run that ended.
+	// EndAttempts removes the record of attempts of a task or a run that ended.
 	EndAttempts(ctx context.Context, id string) error
-	// CountDeath records for the tasks and runs that a worker was doing that it died meanwhile, why, and which files it
-	// was reading for each. It returns how many these were, and forgets the attempts of those that ended.
+	// CountDeath records the death of a worker for the tasks and runs that it was working on, with the cause and the
+	// files that it was reading for each. It returns their number, and removes the records of those that ended.
 	CountDeath(ctx context.Context, worker, cause string, files map[string][]string) (int, error)
 }
 
-// Attempt is what is known of the attempts at a task or a run.
+// Attempt is the record of the attempts at a task or a run.
 type Attempt struct {
-	Deaths int      // how often a process ended by a fault of its own meanwhile
+	Deaths int      // how often a process died by its own fault during the work
 	Cause  string   // of the last one
-	Files  []string // that were being read then
+	Files  []string // that were being read at the last death
 }

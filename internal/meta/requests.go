@@ -9,17 +9,17 @@ import (
 
 // Requests reads the answers of requests with an Idempotency-Key.
 type Requests interface {
-	// Answer finds what was kept of a request by KeepAnswer.
+	// Answer finds the record of a request that KeepAnswer stored.
 	Answer(ctx context.Context, k audience.RequestKey) (audience.Answer, error)
 }
 
-// RequestsTx keeps and forgets the answers of requests in a transaction.
+// RequestsTx stores and removes the answers of requests in a transaction.
 type RequestsTx interface {
 	Requests
-	// KeepAnswer stores what is known of a request, instead of what was.
+	// KeepAnswer stores the record of a request and replaces an earlier one.
 	KeepAnswer(ctx context.Context, a audience.Answer) error
-	// DropAnswer forgets a request, if it is known.
+	// DropAnswer removes the record of a request, if there is one.
 	DropAnswer(ctx context.Context, k audience.RequestKey) error
-	// DropAnswers forgets the requests that were begun before that time and says how many they were.
+	// DropAnswers removes the records of requests that began before a time, and returns their number.
 	DropAnswers(ctx context.Context, before time.Time) (int64, error)
 }

@@ -7,7 +7,7 @@ import (
 	"roster/internal/audience"
 )
 
-// Runs reads runs and what they read.
+// Runs reads runs and the objects that they have read.
 type Runs interface {
 	Run(ctx context.Context, scope audience.Scope, aud audience.ID, id audience.RunID) (audience.Run, error)
 	// Runs lists the runs of an audience, without what they Planned and without Result.Files where these are many;
@@ -33,10 +33,10 @@ type Runs interface {
 	ReadObjects(ctx context.Context, aud audience.ID, files []audience.PlannedFile) (map[string]bool, error)
 }
 
-// Progress says how far a run has come, outside of transactions.
+// Progress stores the progress of runs, outside of transactions.
 type Progress interface {
 	// SaveProgress stores the Progress and UpdatedAt of a PROCESSING run, as SaveRun does (ErrStale). It is one short
-	// statement, which waits for no transaction of another run and makes none wait.
+	// statement, which neither waits for a transaction of another run nor delays one.
 	SaveProgress(ctx context.Context, id audience.RunID, worker string, p audience.Progress, at time.Time) error
 }
 

@@ -9,8 +9,8 @@ import (
 	"errors"
 )
 
-// ErrNotFound is returned for an absent row; ErrDuplicate when a unique name or id is taken;
-// ErrRunInProgress by CreateRun when the audience has a run that is PROCESSING.
+// ErrNotFound is returned for an absent row, ErrDuplicate if a unique name or id is in use, and ErrRunInProgress by
+// CreateRun if the audience has a PROCESSING run.
 var (
 	ErrNotFound      = errors.New("meta: not found")
 	ErrDuplicate     = errors.New("meta: duplicate")
@@ -21,20 +21,20 @@ var (
 	ErrStale = errors.New("meta: stale")
 )
 
-// What a DuplicateError may name.
+// Fields of a DuplicateError.
 const (
 	FieldName     = "name"
 	FieldCustomID = "customAudienceId"
 )
 
-// DuplicateError is the ErrDuplicate of CreateTask and UpdateAudience when a name of the audience is taken.
+// DuplicateError is the ErrDuplicate of CreateTask and UpdateAudience if a name of the audience is in use.
 type DuplicateError struct {
 	Field string // FieldName or FieldCustomID
 }
 
 func (e *DuplicateError) Error() string { return "meta: the " + e.Field + " is taken" }
 
-// Unwrap makes it an ErrDuplicate.
+// Unwrap returns ErrDuplicate.
 func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
 
 // Store is a metadata store. Its Reader methods each see one consistent state; changes go through Update.
@@ -46,16 +46,17 @@ type Store interface {
 	Close() error
 }
 
-// Updater changes what is stored.
+// Updater changes stored data.
 type Updater interface {
-	// Update runs fn in one read-write transaction, serialised against all others, and commits when fn returns
-	// nil. An error that is one of this package's leaves the transaction usable. It runs fn again when the
-	// transaction lost against another one, which it sees by the error that fn returns: fn must wrap the errors
-	// of its Tx (%w) and have no effect but through it. Inside fn only the Tx may be used, never the Store.
+	// Update runs fn in one read-write transaction, serialised against all others, and commits when fn returns nil. An
+	// error that is one of this package's leaves the transaction usable. If the transaction loses against another one,
+	// it runs fn again. It detects this from the error of fn, so fn must wrap the errors of its Tx (%w), and must have
+	// no effects except through the Tx. Inside fn only the Tx may be used, never the Store.
 	Update(ctx context.Context, fn func(Tx) error) error
 }
 
-// Reader is all that can be read. Its parts, and those of Tx, are what the packages that use the store name. Every list is ordered as its comment says, and an absent row is ErrNotFound.
+// Reader contains all reads. Packages that use the store name only the parts of Reader and Tx that they need. Every
+// list has the order in its comment, and an absent row is ErrNotFound.
 type Reader interface {
 	Tenants
 	Clients
@@ -90,15 +91,16 @@ type Tx interface {
 	ErasuresTx
 	SecretsTx
 	RequestsTx
-	// ClaimDirectory makes the store the data directory's with that id, unless it is another's already; it returns the
-	// id of the one that it belongs to.
+	// ClaimDirectory binds the store to the data directory with that id, unless it is already bound to another. It
+	// returns the id of the data directory that the store is bound to.
 	ClaimDirectory(ctx context.Context, id string) (owner string, err error)
 }
 
-// Transaction is a transaction itself.
+// Transaction gives access to the transaction itself.
 type Transaction interface {
 	// SQL is the transaction in which the queue records work.
 	SQL() *sql.Tx
-	// Committed has fn called once the transaction has committed; never when it is rolled back, and not when nobody knows.
+	// Committed registers fn to be called after the commit. It is not called after a rollback, nor if the outcome of
+	// the commit is unknown.
 	Committed(fn func())
 }

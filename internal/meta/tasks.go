@@ -14,10 +14,10 @@ type Tasks interface {
 // TasksTx creates and ends submit tasks in a transaction.
 type TasksTx interface {
 	Tasks
-	// CreateTask records a submitted audience, PROCESSING. Its name and customAudienceId are reserved from now
-	// on in the sandbox (DuplicateError) until the task fails or the audience is deleted.
+	// CreateTask records a submitted audience, PROCESSING. Its name and customAudienceId are reserved in the sandbox
+	// (DuplicateError) until the task fails or the audience is deleted.
 	CreateTask(ctx context.Context, t audience.Task) error
-	// FinishTask ends a PROCESSING task: SUCCESS creates the audience from t.Draft, published, and gives it a
-	// Num, FAILED frees its name. ErrStale when the task is not PROCESSING any more.
+	// FinishTask ends a PROCESSING task: SUCCESS creates the audience from t.Draft, published, and gives it a Num,
+	// FAILED frees its name. ErrStale if the task is no longer PROCESSING.
 	FinishTask(ctx context.Context, t audience.Task) error
 }

@@ -24,8 +24,9 @@ type TenantsTx interface {
 	CreateSandbox(ctx context.Context, s *audience.Sandbox) error // sets Num and State, which is active; ErrDuplicate
 	// SetSandboxState stores the state of a sandbox.
 	SetSandboxState(ctx context.Context, scope audience.Scope, s audience.SandboxState) error
-	// ClearSandbox removes the connections, PGP keys, webhooks, tasks and kept answers of a sandbox that has nothing else any more.
-	// It is false, and does nothing, while the sandbox has an audience, one whose data is not swept, or an unfinished task.
+	// ClearSandbox removes the connections, PGP keys, webhooks, tasks and stored answers of a sandbox that has no other
+	// data. It does nothing and returns false while the sandbox has an audience, a deleted audience whose data is not
+	// removed, or an unfinished task.
 	ClearSandbox(ctx context.Context, scope audience.Scope) (bool, error)
 	// DeleteSandbox removes a sandbox that ClearSandbox has cleared in the same transaction, and the roles in it.
 	DeleteSandbox(ctx context.Context, scope audience.Scope) error

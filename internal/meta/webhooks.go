@@ -14,8 +14,8 @@ type Webhooks interface {
 	Webhooks(ctx context.Context, scope audience.Scope) ([]audience.Webhook, error)
 	// DueWebhooks lists the enabled webhooks of all organizations that have a delivery which is due by now, by id.
 	DueWebhooks(ctx context.Context, now time.Time) ([]audience.WebhookID, error)
-	// NextDelivery returns the delivery of a webhook that has been due longest; ErrNotFound when none is due by now, and
-	// when the webhook is disabled or gone.
+	// NextDelivery returns the delivery of a webhook that has been due longest; ErrNotFound if none is due by now, or
+	// if the webhook is disabled or deleted.
 	NextDelivery(ctx context.Context, id audience.WebhookID, now time.Time) (audience.Webhook, audience.Delivery, error)
 	// Deliveries lists a webhook's deliveries by the time of their events, the newest first; after is the place that the
 	// list goes on after, nil begins it.
@@ -33,6 +33,6 @@ type WebhooksTx interface {
 	CreateDelivery(ctx context.Context, d audience.Delivery) error // ErrDuplicate (event of the webhook)
 	// UpdateDelivery stores State, Attempts and NextAt.
 	UpdateDelivery(ctx context.Context, d audience.Delivery) error
-	// DropDeliveries removes the deliveries of events before that time and says how many they were.
+	// DropDeliveries removes the deliveries of events before a time and returns their number.
 	DropDeliveries(ctx context.Context, before time.Time) (int64, error)
 }

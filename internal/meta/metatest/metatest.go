@@ -1,5 +1,4 @@
-// Package metatest is the conformance suite of the metadata store: what meta.Store promises, as tests that every
-// engine runs.
+// Package metatest is the conformance suite of meta.Store, which every engine runs.
 package metatest
 
 import (

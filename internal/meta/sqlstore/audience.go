@@ -35,7 +35,8 @@ func (q queries) AudienceByNum(ctx context.Context, num uint32) (audience.Audien
 		[]any{int64(num)}, scanAudience)
 }
 
-// createAudience gives the audience its number and, unless it is a draft, publishes it. Its names are reserved already.
+// createAudience assigns a number to the audience and, unless it is a draft, publishes it. Its names are already
+// reserved.
 func (t *tx) createAudience(ctx context.Context, a audience.Audience) error {
 	num, err := t.next(ctx, "audience")
 	if err != nil {
@@ -85,7 +86,7 @@ func (t *tx) UpdateAudience(ctx context.Context, a audience.Audience) error {
 		asJSON(&a.Source), a.Source.BaseConnectionID, publicKey, verificationKey)
 }
 
-// rename reserves the audience's name and gives the one that it had free. It does nothing when the name is the same.
+// rename reserves the audience's new name and frees the old one. It does nothing if the name is the same.
 func (t *tx) rename(ctx context.Context, a audience.Audience) error {
 	held, err := list(ctx, t.queries, "the audience's name", `SELECT name FROM names WHERE kind = $1 AND audience_id = $2`, []any{meta.FieldName, a.ID}, value[string])
 	if err != nil || len(held) == 1 && held[0] == a.Name {
@@ -156,8 +157,8 @@ func (q queries) Unswept(ctx context.Context) ([]meta.DeletedAudience, error) {
 		})
 }
 
-// MarkSwept also lets go of what only a live audience needs. The rows of the audience and its runs stay: their
-// numbers and ids are never given again, and a late update of a run finds that it has ended.
+// MarkSwept also removes rows that only a live audience needs. The rows of the audience and its runs stay: their
+// numbers and ids are never reused, and a late update of a run finds that it has ended.
 func (t *tx) MarkSwept(ctx context.Context, id audience.ID) error {
 	err := t.must(ctx, meta.ErrNotFound, "the deleted audience", `UPDATE audiences SET swept = TRUE WHERE id = $1 AND deleted`, id)
 	if err != nil {

@@ -46,7 +46,7 @@ func (q queries) AudiencesByID(ctx context.Context, scope audience.Scope, ids []
 		WHERE id IN (`+placeholders(3, len(ids))+`) AND org = $1 AND sandbox = $2 AND NOT deleted`, args, scanAudience)
 }
 
-// countedAudiences is how many audiences fulfil a condition.
+// countedAudiences is the number of audiences that match a condition.
 func (q queries) countedAudiences(ctx context.Context, where *audienceConditions) (int, error) {
 	const what = "the number of audiences"
 	if where.filtered {
@@ -67,7 +67,7 @@ func (t *tx) countAudiences(ctx context.Context, scope audience.Scope, set strin
 	return err
 }
 
-// foldAudiences fills in the columns that audiences are searched by.
+// foldAudiences fills the columns for searches of audiences.
 func foldAudiences(ctx context.Context, t *tx) error {
 	type text struct{ id, name, description string }
 	all, err := list(ctx, t.queries, "the audiences", `SELECT id, name, description FROM audiences`, nil,
@@ -95,7 +95,7 @@ type audienceConditions struct {
 	filtered bool
 	// people says that it asks for audiences of people, which are all but a few.
 	people bool
-	never  bool // no audience can fulfil it
+	never  bool // no audience can match
 }
 
 // ofAccounts is the condition of audiences of accounts, which have an index of their own.
@@ -121,7 +121,7 @@ func audiencesLike(scope audience.Scope, query audience.AudienceQuery) (*audienc
 	return c, nil
 }
 
-// seenBy narrows the list to what a client with the grants sees.
+// seenBy restricts the list to the audiences that a client with the grants may see.
 func (c *audienceConditions) seenBy(grants *audience.Grants) {
 	if grants == nil || grants.All() {
 		return
@@ -131,7 +131,7 @@ func (c *audienceConditions) seenBy(grants *audience.Grants) {
 	c.sql, c.args = c.sql+c.seen, append(c.args, args...)
 }
 
-// add narrows the list. Each %s of the condition is the placeholder of the next argument.
+// add adds a condition. Each %s in it is the placeholder of the next argument.
 func (c *audienceConditions) add(condition string, args ...any) {
 	c.filtered = true
 	marks := make([]any, len(args))
@@ -144,7 +144,7 @@ func (c *audienceConditions) add(condition string, args ...any) {
 
 var literally = strings.NewReplacer("~", "~~", "%", "~%", "_", "~_")
 
-// contains narrows the list to what has the text in a folded column.
+// contains restricts the list to audiences with the text in a folded column.
 func (c *audienceConditions) contains(column, text string) {
 	if text != "" {
 		c.add(column+` LIKE %s ESCAPE '~'`, "%"+literally.Replace(fold(text))+"%")
@@ -154,7 +154,7 @@ func (c *audienceConditions) contains(column, text string) {
 // heldBy finds the audience that holds a name of a kind in the scope.
 const heldBy = `SELECT audience_id FROM names WHERE org = $1 AND sandbox = $2 AND kind = %s AND name = %s`
 
-// filter narrows the list to what has the value.
+// filter restricts the list to audiences with the value.
 func (c *audienceConditions) filter(f audience.AudienceFilter) error {
 	switch f.Property {
 	case "id":

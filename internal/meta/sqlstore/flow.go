@@ -54,7 +54,7 @@ func (q queries) NewestRuns(ctx context.Context, scope audience.Scope, ids []aud
 		AND a.org = $1 AND a.sandbox = $2 AND NOT a.deleted`, args, scanRun)
 }
 
-// fillFlows fills in the column that audiences are found by when their flow is asked for.
+// fillFlows fills the column for finding audiences by their flow.
 func fillFlows(ctx context.Context, t *tx) error {
 	all, err := list(ctx, t.queries, "the audiences", `SELECT id FROM audiences`, nil, value[audience.ID])
 	if err != nil {

@@ -51,7 +51,7 @@ func hiddenSets(grants audience.Grants, arguments int) (sql string, args []any) 
 	return sql, args
 }
 
-// fillLabelSets fills in what audiences are found by when their labels count.
+// fillLabelSets fills the column with the label set of each audience.
 func fillLabelSets(ctx context.Context, t *tx) error {
 	type labelled struct {
 		id, org string

@@ -14,7 +14,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// fills are what a migration leaves to the program: values of new columns that databases would compute differently.
+// fills are the parts of migrations that the program performs: values of new columns that the databases would compute
+// differently.
 var fills = map[string]func(context.Context, *tx) error{
 	"migrations/0003_platform.sql":   fillFlows,
 	"migrations/0004_audiences.sql":  foldAudiences,

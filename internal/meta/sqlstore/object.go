@@ -49,7 +49,7 @@ func objectPairs(aud audience.ID, files []audience.PlannedFile, pattern string) 
 	return b.String(), args
 }
 
-// recordObjects remembers the objects that a run has read, in their versions.
+// recordObjects stores the objects that a run has read, with their versions.
 func (t *tx) recordObjects(ctx context.Context, r audience.Run) error {
 	var read []audience.PlannedFile
 	for _, f := range r.Result.Files {

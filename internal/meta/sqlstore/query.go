@@ -45,9 +45,9 @@ type row interface{ Scan(dest ...any) error }
 // nowhere is a text that no row has.
 var nowhere = "unstorable " + uuid.NewString()
 
-// each calls scan for every row. what names the rows in errors. No row has a text that the engines cannot keep, whatever
-// clients ask for or a file is called; PostgreSQL would fail instead of saying so. Such a text is bound as
-// another one that no row has, and not as NULL, which would make what it is compared with unknown, NOT IN as well.
+// each calls scan for every row. what names the rows in errors. A query may contain a text that the engines cannot
+// store, from a client or a file name. No row can match it, but PostgreSQL would fail. Such a text is bound as another
+// text that no row has. NULL would not work, because comparisons with NULL, including NOT IN, are unknown.
 func (q queries) each(ctx context.Context, what, query string, args []any, scan func(row) error) error {
 	if slices.ContainsFunc(args, unstorable) {
 		args = slices.Clone(args)
@@ -73,7 +73,7 @@ func (q queries) each(ctx context.Context, what, query string, args []any, scan 
 	return nil
 }
 
-// unstorable reports whether an argument is a text that PostgreSQL cannot keep.
+// unstorable reports whether an argument is a text that PostgreSQL cannot store.
 func unstorable(arg any) bool {
 	v := reflect.ValueOf(arg)
 	return v.Kind() == reflect.String && (strings.ContainsRune(v.String(), 0) || !utf8.ValidString(v.String()))
@@ -90,7 +90,7 @@ func list[T any](ctx context.Context, q queries, what, query string, args []any,
 	return all, err
 }
 
-// one returns what scan makes of the only row, meta.ErrNotFound when there is none.
+// one returns the scanned single row, meta.ErrNotFound if there is none.
 func one[T any](ctx context.Context, q queries, what, query string, args []any, scan func(row) (T, error)) (T, error) {
 	all, err := list(ctx, q, what, query, args, scan)
 	if err == nil && len(all) == 0 {
@@ -118,7 +118,7 @@ func (q queries) exec(ctx context.Context, what, query string, args ...any) (int
 	return n, nil
 }
 
-// must is exec for a statement that has to touch a row; otherwise is the error when it does not.
+// must is exec for a statement that must affect a row; otherwise is the error if it does not.
 func (q queries) must(ctx context.Context, otherwise error, what, query string, args ...any) error {
 	n, err := q.exec(ctx, what, query, args...)
 	if err == nil && n == 0 {
@@ -127,8 +127,8 @@ func (q queries) must(ctx context.Context, otherwise error, what, query string, 
 	return err
 }
 
-// insert adds a row, meta.ErrDuplicate when a unique value is taken. The conflict is no error to the database,
-// which leaves the transaction usable.
+// insert adds a row; meta.ErrDuplicate if a unique value is in use. The conflict is not an error of the database, so
+// the transaction stays usable.
 func (q queries) insert(ctx context.Context, what, table, columns string, args ...any) error {
 	query := `INSERT INTO ` + table + ` (` + columns + `) VALUES (` + placeholders(1, len(args)) + `) ON CONFLICT DO NOTHING`
 	return q.must(ctx, meta.ErrDuplicate, what, query, args...)
@@ -146,7 +146,7 @@ func placeholders(first, n int) string {
 	return b.String()
 }
 
-// next takes the next number of a counter. A number that was committed is never given again.
+// next returns the next number of a counter. A committed number is never reused.
 func (q queries) next(ctx context.Context, counter string) (int64, error) {
 	return one(ctx, q, "the counter "+counter, `UPDATE counters SET value = value + 1 WHERE name = $1 RETURNING value`,
 		[]any{counter}, value[int64])

@@ -87,7 +87,7 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 	return t.saveFiles(ctx, r)
 }
 
-// whyNoRun says which uniqueness a new run broke.
+// whyNoRun returns the error for the unique constraint that a new run violated.
 func (t *tx) whyNoRun(ctx context.Context, id audience.RunID) error {
 	_, err := one(ctx, t.queries, "the run", `SELECT 1 FROM runs WHERE id = $1`, []any{id}, value[int])
 	switch {
@@ -161,7 +161,7 @@ func (q queries) saveProgress(ctx context.Context, id audience.RunID, worker str
 		p.Step, p.BytesDone, p.BytesTotal, p.Rows, asTime(&at), id, worker)
 }
 
-// withoutFiles is the run's result but for its files, which lie apart.
+// withoutFiles returns the run's result without its files, which are stored separately.
 func withoutFiles(r *audience.Run) audience.RunResult {
 	result := r.Result
 	result.Files = nil

@@ -1,5 +1,5 @@
-// Package sqlstore holds what the SQL engines of the metadata store share: the schema and the queries, written
-// once for SQLite and PostgreSQL. An engine opens the database and says how its dialect differs.
+// Package sqlstore contains the schema and the queries of the metadata store, written once for SQLite and PostgreSQL.
+// An engine opens the database and describes the differences of its dialect.
 package sqlstore
 
 import (
@@ -14,7 +14,7 @@ import (
 	"roster/internal/meta"
 )
 
-// Dialect is how an engine differs from the others.
+// Dialect describes the differences between the engines.
 type Dialect struct {
 	// Rewrite turns the numbered placeholders of a query, written $1, and COLLATE "C", the order of bytes, into the
 	// engine's. Nil keeps them.
@@ -25,8 +25,7 @@ type Dialect struct {
 	// Update and View are the options of a read-write transaction, which must be serialisable, and of a
 	// read-only one, which must see one state.
 	Update, View *sql.TxOptions
-	// Retry recognises, by the driver's type and code, the failure of a transaction that succeeds when it is
-	// run again.
+	// Retry reports, by the driver's error type and code, whether a failed transaction should be run again.
 	Retry func(error) bool
 }
 

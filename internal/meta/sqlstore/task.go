@@ -38,7 +38,8 @@ func (t *tx) CreateTask(ctx context.Context, task audience.Task) error {
 		asTime(&task.CreatedAt), asTime(&task.UpdatedAt), asJSON(&task.Warnings), task.Draft.Source.BaseConnectionID, publicKey, verificationKey)
 }
 
-// reserveName makes a name of a kind an audience's. A *meta.DuplicateError says that another one has it.
+// reserveName reserves a name of a kind for an audience. The error is a *meta.DuplicateError if another audience has
+// the name.
 func (t *tx) reserveName(ctx context.Context, scope audience.Scope, kind, name string, id audience.ID) error {
 	err := t.insert(ctx, kind, "names", "org, sandbox, kind, name, audience_id", scope.Org, scope.Sandbox, kind, name, id)
 	if errors.Is(err, meta.ErrDuplicate) {
@@ -81,7 +82,7 @@ func (t *tx) AcquireTask(ctx context.Context, id audience.TaskID, worker string,
 	return one(ctx, t.queries, "the task", `SELECT `+taskColumns+` FROM tasks WHERE id = $1`, []any{id}, scanTask)
 }
 
-// acquire takes or renews the lease of a row of the tasks or the runs.
+// acquire acquires or renews the lease of a task or a run.
 func (t *tx) acquire(ctx context.Context, table, id, worker string, now, until time.Time) error {
 	n, err := t.exec(ctx, "the lease", `UPDATE `+table+` SET lease_owner = $1, lease_until = $2
 		WHERE id = $3 AND status = 'PROCESSING' AND (lease_owner = $1 OR lease_until <= $4)`, worker, asTime(&until), id, asTime(&now))

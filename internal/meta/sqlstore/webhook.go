@@ -90,7 +90,7 @@ func (t *tx) DeleteWebhook(ctx context.Context, scope audience.Scope, id audienc
 	return t.must(ctx, meta.ErrNotFound, "the webhook", `DELETE FROM webhooks WHERE id = $1`, id)
 }
 
-// dropWebhooks removes the webhooks of a sandbox and what was to be sent to them.
+// dropWebhooks removes the webhooks of a sandbox and their deliveries.
 func (t *tx) dropWebhooks(ctx context.Context, scope audience.Scope) error {
 	_, err := t.exec(ctx, "the deliveries", `DELETE FROM deliveries WHERE webhook_id IN (SELECT id FROM webhooks WHERE org = $1 AND sandbox = $2)`, scope.Org, scope.Sandbox)
 	if err != nil {
