@@ -175,7 +175,7 @@ func (w *world) prepare() {
 	}))
 	w.upload(firstFile)
 	percent := 100.0
-	_, err := w.Submit(w.t.Context(), editor, audience.Audience{Name: "people", Fields: slices.Clone(fields), ProfileIngestion: true,
+	_, err := w.Submit(w.t.Context(), editor, audience.Audience{Name: "people", Fields: slices.Clone(fields), TTLDays: audience.DefaultTTLDays, ProfileIngestion: true,
 		Source:     audience.SourceSpec{Path: "people.csv", Type: audience.PathFile, CloudType: audience.CloudLanding},
 		OriginName: audience.OriginUpload, Guards: audience.Guards{MaxRejectedPercent: &percent}})
 	w.must(err)
