@@ -12,7 +12,8 @@ const (
 	// answers look-ups has about 50 MB of live memory and makes 8 kB of garbage per look-up, with values 1 MB; by
 	// default it would collect several times a second.
 	spareHeap = 256 << 20
-	// spareOfWork is the same during long work. It is smaller because it adds to the peak of the work.
+	// spareOfWork is the same during long work, and in a process that answers no requests. It is smaller because it adds to the peak
+	// of the work.
 	spareOfWork   = 128 << 20
 	normalPercent = 100 // of the live heap, the runtime's default
 )
@@ -51,7 +52,7 @@ func (p *pace) set(busy bool) {
 		return
 	}
 	spare := uint64(spareHeap)
-	if busy {
+	if busy || alone.Load() {
 		spare = spareOfWork
 	}
 	metrics.Read(p.live)

@@ -20,7 +20,10 @@ var alone atomic.Bool
 
 // Alone declares that the process answers no requests: from now on Thread does nothing. Handing data to a goroutine
 // that is locked to its thread is expensive.
-func Alone() { alone.Store(true) }
+func Alone() {
+	alone.Store(true)
+	garbage.set(true)
+}
 
 // Cores is how many threads may compute at a time: the number of processors that the process may use.
 var Cores = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
