@@ -43,7 +43,7 @@ func (c *chunker) next(ctx context.Context) (chunk, error) {
 		if err := c.Fill(ctx); err != nil {
 			return chunk{}, err
 		}
-		if c.Eof {
+		if c.EOF {
 			marks := len(c.Buf)
 			c.Buf = input.WithoutEndMarks(c.Buf)
 			if marks -= len(c.Buf); len(c.Buf) == 0 {

@@ -52,13 +52,13 @@ func (c *chunker) first(ctx context.Context, skip int) (start, end int, err erro
 		if err := c.Fill(ctx); err != nil {
 			return 0, 0, err
 		}
-		if c.Eof && (len(c.Buf) == 0 || bytes.Equal(c.Buf, input.Utf8Mark)) {
+		if c.EOF && (len(c.Buf) == 0 || bytes.Equal(c.Buf, input.Utf8Mark)) {
 			return 0, 0, &tabular.FileError{Code: "EMPTY_FILE", Message: "the file is empty"}
 		}
 		if len(c.Buf) < skip {
 			continue
 		}
-		start, end, mac, ok := c.firstRecord(c.Buf[skip:], c.Eof)
+		start, end, mac, ok := c.firstRecord(c.Buf[skip:], c.EOF)
 		start, end = start+skip, end+skip
 		if ok {
 			if c.Mac = mac; mac {

@@ -49,7 +49,7 @@ func propose(ctx context.Context, f tabular.File, format audience.Format, wanted
 	encoding := input.EncodingOf(raw, format.Encoding)
 	if format.Encoding == "" && encoding == "utf-8" {
 		out.Format.Encoding = input.LikelyEncoding(raw)
-		out.UTF8 = out.Format.Encoding == "" && !input.Ascii(raw) && utf8.Valid(raw)
+		out.UTF8 = out.Format.Encoding == "" && !input.ASCII(raw) && utf8.Valid(raw)
 		encoding = input.EncodingOf(raw, out.Format.Encoding)
 	}
 	if c.typ == audience.JSON {

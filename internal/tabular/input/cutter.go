@@ -36,7 +36,7 @@ type Cutter struct {
 	Line   int64  // of the first byte of buf
 	Offset int64  // of the first byte of buf
 	Extra  int64
-	Eof    bool
+	EOF    bool
 	Mac    bool // lines end with a carriage return, which is read as a line feed
 }
 
@@ -68,13 +68,13 @@ func (c *Cutter) Recycle(b []byte) {
 
 // Fill reads until the buffer is full or the file ends. A buffer that is full already grows.
 func (c *Cutter) Fill(ctx context.Context) error {
-	if room := cap(c.Buf) - Spare; len(c.Buf) == room && !c.Eof {
+	if room := cap(c.Buf) - Spare; len(c.Buf) == room && !c.EOF {
 		grown := c.buffer(max(min(2*room, tabular.MaxRecord+1), room+room/2))
 		grown = append(grown, c.Buf...)
 		c.Recycle(c.Buf)
 		c.Buf = grown
 	}
-	for !c.Eof && len(c.Buf) < cap(c.Buf)-Spare {
+	for !c.EOF && len(c.Buf) < cap(c.Buf)-Spare {
 		free := c.Buf[len(c.Buf) : cap(c.Buf)-Spare]
 		n, eof, err := readSome(ctx, c.r, free, c.Offset+int64(len(c.Buf)))
 		if err != nil {
@@ -83,7 +83,7 @@ func (c *Cutter) Fill(ctx context.Context) error {
 		if c.Mac {
 			ReadReturns(free[:n])
 		}
-		c.Buf, c.Eof = c.Buf[:len(c.Buf)+n], eof
+		c.Buf, c.EOF = c.Buf[:len(c.Buf)+n], eof
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func ReadReturns(b []byte) {
 // Cut makes a chunk of the first n bytes of the buffer and keeps the others.
 func (c *Cutter) Cut(n int) Chunk {
 	var rest []byte
-	if !c.Eof || n < len(c.Buf) {
+	if !c.EOF || n < len(c.Buf) {
 		rest = append(c.buffer(len(c.Buf)-n), c.Buf[n:]...)
 	}
 	out := Chunk{Buf: c.Buf[:n], Size: n, Line: c.Line, Offset: c.Offset, Extra: c.Extra}

@@ -24,7 +24,7 @@ const guessBytes = 32 << 10
 func (g *EncodingGuess) Add(text []byte) {
 	for line := range bytes.Lines(text) {
 		switch {
-		case Ascii(line):
+		case ASCII(line):
 		case utf8.Valid(line):
 			g.wide++
 		default:
@@ -37,7 +37,7 @@ func (g *EncodingGuess) Add(text []byte) {
 	}
 }
 
-func Ascii(text []byte) bool {
+func ASCII(text []byte) bool {
 	for _, c := range text {
 		if c >= utf8.RuneSelf {
 			return false

@@ -60,7 +60,7 @@ func (c *jsonChunker) next(ctx context.Context) (jsonChunk, error) {
 			c.scan.cut()
 			return jsonChunk{Chunk: c.Cut(n), row: row}, nil
 		case c.scan.long:
-		case !c.Eof:
+		case !c.EOF:
 		case len(c.Buf) > 0:
 			c.scan.cut()
 			return jsonChunk{Chunk: c.Cut(len(c.Buf)), row: row}, nil
@@ -80,13 +80,13 @@ func (c *jsonChunker) nextLines(ctx context.Context) (jsonChunk, error) {
 			return jsonChunk{}, err
 		}
 		n := bytes.LastIndexByte(c.Buf, '\n') + 1
-		if n == 0 && c.Eof {
+		if n == 0 && c.EOF {
 			n = len(c.Buf)
 		}
 		switch {
 		case n > 0:
 			return jsonChunk{Chunk: c.Cut(n)}, nil
-		case c.Eof:
+		case c.EOF:
 			return c.rest()
 		case len(c.Buf) > tabular.MaxRecord:
 			return jsonChunk{}, input.TooLong(c.Line)
@@ -101,10 +101,10 @@ func (c *jsonChunker) nothing(ctx context.Context) (jsonChunk, error) {
 			return jsonChunk{}, err
 		}
 		c.Drop(input.SpacesAndMarks(c.Buf))
-		if begun := bytes.HasPrefix(input.Utf8Mark, c.Buf) && !c.Eof; len(c.Buf) > 0 && !begun {
+		if begun := bytes.HasPrefix(input.Utf8Mark, c.Buf) && !c.EOF; len(c.Buf) > 0 && !begun {
 			return jsonChunk{}, &tabular.FileError{Code: tabular.CodeJSON, Message: fmt.Sprintf("line %d has text behind the end of the file's array; a file holds one array of objects, or objects alone", c.Line)}
 		}
-		if c.Eof {
+		if c.EOF {
 			return c.rest()
 		}
 	}

@@ -32,13 +32,13 @@ func (c *jsonChunker) findLayout(ctx context.Context) error {
 			return err
 		}
 		if start := input.Spaces(c.Buf); start == len(c.Buf) {
-			if c.Eof {
+			if c.EOF {
 				return &tabular.FileError{Code: "EMPTY_FILE", Message: "the file is empty; a file without rows is an empty array, []"}
 			}
 			c.Drop(start)
 			continue
 		}
-		if layout, ok := layoutOf(c.Buf, c.Eof); ok {
+		if layout, ok := layoutOf(c.Buf, c.EOF); ok {
 			c.layout = layout
 			if layout == jsonArray {
 				c.Drop(input.Spaces(c.Buf) + 1)
@@ -66,7 +66,7 @@ func (c *jsonChunker) openArray(ctx context.Context) error {
 			}
 			return nil
 		}
-		if c.Eof {
+		if c.EOF {
 			return nil
 		}
 		c.Drop(start)
