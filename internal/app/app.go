@@ -255,7 +255,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	if a.cfg.DatabaseURL == "" {
 		// The lock on the data directory says that no other process works on this SQLite store.
-		if err := a.meta.Update(ctx, func(tx meta.Tx) error { return tx.DropLeases(ctx) }); err != nil {
+		if err := a.meta.Update(ctx, func(tx meta.Tx) error { return errors.Join(tx.DropLeases(ctx), tx.DropUnanswered(ctx)) }); err != nil {
 			return fmt.Errorf("take over unfinished work: %w", err)
 		}
 	}

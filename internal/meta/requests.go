@@ -22,4 +22,6 @@ type RequestsTx interface {
 	DropAnswer(ctx context.Context, k audience.RequestKey) error
 	// DropAnswers removes the records of requests that began before a time, and returns their number.
 	DropAnswers(ctx context.Context, before time.Time) (int64, error)
+	// DropUnanswered removes the records of requests without an answer: the process that executed them has ended.
+	DropUnanswered(ctx context.Context) error
 }

@@ -19,6 +19,11 @@ func testAnswers(w *world) {
 		w.must(err)
 		equal(w, "answer", got, a)
 	}
+	unanswered := audience.Answer{RequestKey: audience.RequestKey{Scope: w.scope, ClientID: "c1", Key: "unanswered"}, BegunAt: at(9)}
+	w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), unanswered) })
+	w.update(func(tx meta.Tx) error { return tx.DropUnanswered(w.Context()) })
+	_, err = w.s.Answer(w.Context(), unanswered.RequestKey)
+	w.want(err, meta.ErrNotFound)
 	for _, other := range []audience.RequestKey{
 		{Scope: w.scope, ClientID: "c1", Key: "K"}, {Scope: w.scope, ClientID: "c2", Key: "k"},
 		{Scope: audience.Scope{Org: "other", Sandbox: w.scope.Sandbox}, ClientID: "c1", Key: "k"},

@@ -35,3 +35,8 @@ func (t *tx) DropAnswer(ctx context.Context, k audience.RequestKey) error {
 func (t *tx) DropAnswers(ctx context.Context, before time.Time) (int64, error) {
 	return t.exec(ctx, "the answers of requests", `DELETE FROM answers WHERE begun_at < $1`, asTime(&before))
 }
+
+func (t *tx) DropUnanswered(ctx context.Context) error {
+	_, err := t.exec(ctx, "the requests without an answer", `DELETE FROM answers WHERE status = 0`)
+	return err
+}
