@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -38,6 +40,12 @@ type notExist struct{}
 
 func (notExist) Error() string        { return "does not exist" }
 func (notExist) Is(target error) bool { return target == fs.ErrNotExist }
+
+// Unfinished reports whether a listed path is that of an object that a process was writing when it was killed; see Store.List.
+func Unfinished(p string) bool {
+	name := path.Base(p)
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".part")
+}
 
 // Object is what a store says of an object.
 type Object struct {

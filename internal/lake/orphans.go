@@ -47,6 +47,16 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 			return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 		}
 	}
+	// Beside them lies what the table is checked by (scrub.go), and what was left of it by a process that was killed.
+	err = d.store().Browse(ctx, "", func(o blob.Object, folder bool) error {
+		if !folder && blob.Unfinished(o.Path) {
+			s.look(o, "")
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, blob.ErrNotExist) {
+		return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
+	}
 	now, err := d.lake.Load(ctx, d.id)
 	if err != nil {
 		return 0, 0, err
@@ -84,7 +94,7 @@ func (s *sweep) look(o blob.Object, kind string) {
 	}
 	c := candidate{path: o.Path, size: o.Size}
 	before := s.Before
-	if kind == "roster" {
+	if kind == "roster" && !blob.Unfinished(o.Path) {
 		c.dir = attempt
 		if at, ok := s.Keep[strings.TrimSuffix(path.Base(o.Path), sumsSuffix)]; ok {
 			before, c.kept = at, true
