@@ -292,23 +292,22 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	return c, nil
 }
 
-// RefreshedAt returns when a full run last brought every member of a dataset, or their time was extended, in whole seconds; the zero
-// time when neither was. Runs leave the time in their snapshots; those of other programs do not have it. Its error is
-// errRefreshLost when the table has no snapshot of a run any more.
+// RefreshedAt returns when a full run last contained every member of a dataset, or a run extended their TTL, in whole seconds. It returns
+// the zero time if no such run was. A run records the time in its snapshot; see lake.Dataset.Basis. The error is errRefreshLost if the
+// table has no snapshot of a run any more.
 func RefreshedAt(d *lake.Dataset) (time.Time, error) {
-	_, ran := d.Current()
 	snap, known := d.Basis()
-	if ran && !known {
+	if _, ran := d.Current(); ran && !known {
 		return time.Time{}, errRefreshLost
 	}
 	return refreshedAt(snap)
 }
 
-// errRefreshLost is a table from which another program removed all snapshots of runs.
+// errRefreshLost means that another program removed the snapshots of all runs from a table.
 var errRefreshLost = audience.Errorf(audience.Impossible, "another program changed the audience's dataset and removed the snapshots of all runs, "+
-	"so that nobody knows which members are out of date; start a full run, which brings every member again")
+	"so Roster cannot tell which members have expired; start a full run, which renews every member")
 
-// refreshedAt is RefreshedAt of the dataset of a run's snapshot.
+// refreshedAt reads the time of RefreshedAt from the snapshot of a run.
 func refreshedAt(snap lake.Snapshot) (time.Time, error) {
 	text := snap.Props[propRefreshed]
 	if text == "" {

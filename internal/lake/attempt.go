@@ -77,10 +77,15 @@ func (d *Dataset) attempts(ctx context.Context, kind string) (names []string, er
 		}
 		return nil
 	})
+	return names, unlessAbsent(err)
+}
+
+// unlessAbsent turns the error of listing an absent folder into nil: the folder has no files.
+func unlessAbsent(err error) error {
 	if errors.Is(err, blob.ErrNotExist) {
-		err = nil
+		return nil
 	}
-	return names, err
+	return err
 }
 
 // beside lists the files that an attempt keeps beside the data, by their paths below the table's directory. Checksums are left out.
@@ -91,10 +96,7 @@ func (d *Dataset) beside(ctx context.Context, attempt string) (paths []string, e
 		}
 		return nil
 	})
-	if errors.Is(err, blob.ErrNotExist) {
-		err = nil
-	}
-	return paths, err
+	return paths, unlessAbsent(err)
 }
 
 // RemoveDir removes the directories of an attempt. The caller knows that no snapshot names their files.

@@ -37,24 +37,21 @@ type OrphanOptions struct {
 // beside runs, and can be cut off anywhere.
 func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int, bytes int64, err error) {
 	s := sweep{OrphanOptions: o, ended: map[audience.RunID]bool{}}
-	// What is there is listed before the table is loaded: whatever the list has was there when the table named it.
+	// The files are listed before the table is loaded: the table named each listed file at that time, or never.
 	for _, kind := range []string{"metadata", "data", "roster"} {
-		err := d.store().List(ctx, kind, func(o blob.Object) error {
+		err = errors.Join(err, unlessAbsent(d.store().List(ctx, kind, func(o blob.Object) error {
 			s.look(o, kind)
 			return nil
-		})
-		if err != nil && !errors.Is(err, blob.ErrNotExist) {
-			return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
-		}
+		})))
 	}
-	// Beside them lies what the table is checked by (scrub.go), and what was left of it by a process that was killed.
-	err = d.store().Browse(ctx, "", func(o blob.Object, folder bool) error {
+	// The table's folder itself has the state of the daily check (scrub.go). A killed process may have left an unfinished copy there.
+	err = errors.Join(err, unlessAbsent(d.store().Browse(ctx, "", func(o blob.Object, folder bool) error {
 		if !folder && blob.Unfinished(o.Path) {
 			s.look(o, "")
 		}
 		return nil
-	})
-	if err != nil && !errors.Is(err, blob.ErrNotExist) {
+	})))
+	if err != nil {
 		return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
 	now, err := d.lake.Load(ctx, d.id)

@@ -64,23 +64,27 @@ func (d *Dataset) Current() (Snapshot, bool) {
 	return snapshotOf(d.snap), true
 }
 
-// Basis returns the newest snapshot of a run or of maintenance among the one that the dataset shows and its ancestors: what other
-// programs committed since does not say what a run left for the next one. If all ancestors that Roster made are gone from the
-// table, Basis returns the newest snapshot of Roster's that the table has. False when it has none.
+// Basis returns the snapshot that says what the last run or maintenance left for the next run. Snapshots of other programs do not have
+// these entries, so Basis is the nearest ancestor that Roster committed, or the dataset's own snapshot. If all such ancestors are gone
+// from the table, Basis is the newest earlier snapshot of Roster. False if the table has none.
 func (d *Dataset) Basis() (Snapshot, bool) {
+	now, ok := d.Current()
+	if !ok || now.Version != "" {
+		return now, ok
+	}
+	all := d.Snapshots()
 	byID := map[int64]Snapshot{}
-	for _, s := range d.Snapshots() {
+	for _, s := range all {
 		byID[s.ID] = s
 	}
-	now, known := d.Current()
-	for ; known && now.Version == ""; now, known = byID[now.ParentID] {
-		delete(byID, now.ID) // damaged metadata may go round in circles
+	for s, known := now, true; known; s, known = byID[s.ParentID] {
+		if s.Version != "" {
+			return s, true
+		}
+		delete(byID, s.ID) // damaged metadata may go round in circles
 	}
-	if known {
-		return now, true
-	}
-	for _, s := range slices.Backward(d.Snapshots()) {
-		if s.Version != "" && d.snap != nil && s.Seq < d.snap.SequenceNumber {
+	for _, s := range slices.Backward(all) {
+		if s.Version != "" && s.Seq < now.Seq {
 			return s, true
 		}
 	}
