@@ -54,11 +54,7 @@ func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, er
 // doMaintain maintains an audience, and begins a run that takes out the members whose time is over when there
 // are any. An audience with a run in progress is maintained later.
 func (s *Service) doMaintain(ctx context.Context, number string) error {
-	num, err := strconv.ParseUint(number, 10, 32)
-	if err != nil {
-		return fmt.Errorf("maintain audience number %q: %w", number, err)
-	}
-	aud, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
+	aud, err := s.numbered(ctx, number)
 	if errors.Is(err, meta.ErrNotFound) {
 		return nil // deleted meanwhile
 	}

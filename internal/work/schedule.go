@@ -40,11 +40,7 @@ func (s *Service) scheduled(ctx context.Context, now time.Time) ([]job.Job, erro
 
 // doSchedule looks at the schedule of an audience and starts its run if it is time.
 func (s *Service) doSchedule(ctx context.Context, number string) error {
-	num, err := strconv.ParseUint(number, 10, 32)
-	if err != nil {
-		return fmt.Errorf("schedule of audience number %q: %w", number, err)
-	}
-	aud, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
+	aud, err := s.numbered(ctx, number)
 	if errors.Is(err, meta.ErrNotFound) {
 		return nil // deleted meanwhile
 	}

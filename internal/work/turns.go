@@ -104,12 +104,17 @@ func (s *Service) ownerOfRun(ctx context.Context, id string) (fair.Work, error) 
 
 // ownerOfAudience says whose the audience of a number is.
 func (s *Service) ownerOfAudience(ctx context.Context, number string) (fair.Work, error) {
+	a, err := s.numbered(ctx, number)
+	return fair.Work{Owner: ownerOf(a.Scope)}, err
+}
+
+// numbered returns the audience whose number is the id of a job; meta.ErrNotFound if it was deleted.
+func (s *Service) numbered(ctx context.Context, number string) (audience.Audience, error) {
 	num, err := strconv.ParseUint(number, 10, 32)
 	if err != nil {
-		return fair.Work{}, err
+		return audience.Audience{}, fmt.Errorf("audience number %q: %w", number, err)
 	}
-	a, err := s.cfg.Store.AudienceByNum(ctx, uint32(num))
-	return fair.Work{Owner: ownerOf(a.Scope)}, err
+	return s.cfg.Store.AudienceByNum(ctx, uint32(num))
 }
 
 func (s *Service) ownerOfErasure(ctx context.Context, id string) (fair.Work, error) {
