@@ -3,9 +3,7 @@ package faulty
 
 import (
 	"context"
-	"errors"
 	"io"
-	"sync/atomic"
 
 	"roster/internal/blob"
 )
@@ -16,17 +14,6 @@ const Done = ".done"
 // At is called before each call of a store, with its name, such as "lake.commit", and after each call that changed something and
 // succeeded, with Done behind the name. The error that At returns is that of the call. At may also end the process.
 type At func(call string) error
-
-// Kth fails the k-th call with an error; the first is 1.
-func Kth(k int64, err error) At {
-	var calls atomic.Int64
-	return func(string) error {
-		if calls.Add(1) == k {
-			return err
-		}
-		return nil
-	}
-}
 
 // Store is a store whose calls may fail.
 type Store struct {
@@ -202,6 +189,3 @@ func (s *Store) RemoveAll(ctx context.Context, folder string) error {
 
 // Below implements blob.Store.
 func (s *Store) Below(folder string) blob.Store { return New(s.Store.Below(folder), s.name, s.at) }
-
-// ErrInjected is an error for At to return.
-var ErrInjected = errors.New("faulty: this call fails")
