@@ -104,7 +104,8 @@ func (im *importer) reportFiles(r client.Run) {
 	}
 }
 
-// reportChanges shows samples of what a dry run found, by the lines of the file: who is meant stands there.
+// reportChanges shows samples of what a dry run found, by their lines in the file. It prints no identities; the
+// person finds them in the file.
 func (im *importer) reportChanges(r client.Run) {
 	for _, kind := range []struct{ change, what string }{
 		{"added", "would join"}, {"updated", "would get other values"}, {"deleted", "would leave by their rows"},

@@ -40,7 +40,7 @@ func PaceGarbage() {
 type cycle struct{ _ *pace }
 
 func collected(c *cycle) {
-	garbage.set(Busy())
+	garbage.set(busy())
 	runtime.SetFinalizer(c, collected)
 }
 

@@ -65,8 +65,8 @@ func Working(by int) {
 	}
 }
 
-// Busy reports whether there is long work.
-func Busy() bool {
+// busy reports whether there is long work.
+func busy() bool {
 	working.Lock()
 	defer working.Unlock()
 	return working.pieces > 0

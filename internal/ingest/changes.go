@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/profile"
 )
 
@@ -107,7 +108,7 @@ func (c *changes) spillMoved() error {
 func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, r := range ranges {
-		g.Go(guard(func() error {
+		g.Go(background.Guard(func() error {
 			w, err := c.openPart(i)
 			if err != nil {
 				return err

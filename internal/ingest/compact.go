@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"roster/internal/background"
 	"roster/internal/lake"
 )
 
@@ -62,7 +63,7 @@ func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, before fu
 	defer share.End()
 	var files []lake.DataFile
 	var g errgroup.Group
-	g.Go(guard(func() (err error) {
+	g.Go(background.Guard(func() (err error) {
 		files, err = dataset.Rewrite(ctx, lake.RewriteOptions{Dir: dir, Memory: share.Base, FileSize: dataFileSize})
 		return err
 	}))

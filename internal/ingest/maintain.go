@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/identity"
 	"roster/internal/lake"
 )
@@ -84,7 +85,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 // scrub reads some of the dataset's files.
 func (p *Pipeline) scrub(ctx context.Context, d *lake.Dataset) (c lake.Checked, err error) {
 	var g errgroup.Group
-	g.Go(guard(func() error {
+	g.Go(background.Guard(func() error {
 		c, err = d.Scrub(ctx, scrubBytes)
 		return err
 	}))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 
@@ -82,7 +81,7 @@ func (a *attempt) readSmall(ctx context.Context, small []int, free chan *router,
 	fetching := a.prefetch(ctx, files)
 	defer fetching.wait()
 	for n, f := range fetching.files {
-		g.Go(guard(func() error {
+		g.Go(background.Guard(func() error {
 			r := <-free
 			defer func() { free <- r }()
 			defer fetching.done(f)
@@ -286,18 +285,4 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.progress.add(int64(n))
 	return n, err
-}
-
-// guard runs a goroutine of a run: behind requests, and with a panic as an error, since a file must never end the
-// process.
-func guard(fn func() error) func() error {
-	return func() (err error) {
-		defer background.Thread()()
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		return fn()
-	}
 }

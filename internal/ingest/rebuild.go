@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/memory"
@@ -229,7 +230,7 @@ func (r *rebuild) members(ctx context.Context) error {
 func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers int, leaving map[identity.Key]bool, begin func() (each func(profile.Change) error, end func() error)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range splitRanges(keyRanges, workers) {
-		g.Go(guard(func() error {
+		g.Go(background.Guard(func() error {
 			write, end := begin()
 			cursor := state.Cursor()
 			defer cursor.Close()

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/lake"
 )
 
@@ -78,7 +79,7 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 		if dry {
 			tallies[i].samples = newSamples()
 		}
-		g.Go(guard(func() error {
+		g.Go(background.Guard(func() error {
 			if dry {
 				outs[i] = newRehearsal(a, m.rules, len(state.Files()))
 				return a.mergeRange(gctx, r, state, tallies[i], outs[i])

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/identity"
 	"roster/internal/lake"
 	"roster/internal/profile"
@@ -132,7 +133,7 @@ func (c *comparison) run(ctx context.Context, m *merged) error {
 		if a.spec.Run.Request.DryRun {
 			tallies[i].samples = newSamples()
 		}
-		g.Go(guard(func() error {
+		g.Go(background.Guard(func() error {
 			w, err := changes.open(i)
 			if err != nil {
 				return err

@@ -65,12 +65,12 @@ var allowed = map[string][]string{
 	"internal/netguard":            {},
 	"internal/work":                {"internal/connect", "internal/events", "internal/fair", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/meta", "internal/profile", "internal/schedule", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/webhook":             {"internal/netguard"},                                                                                                                                                                                                                                  // the refusal of an address, which is told apart from other failures
-	"internal/tabular":             {"internal/background", "internal/unpack"},                                                                                                                                                                                                             // the vocabulary: no room
-	"internal/tabular/csv":         {"internal/identity", "internal/tabular", "internal/tabular/input", "internal/tabular/value"},
-	"internal/tabular/formats":     {"internal/pgp", "internal/tabular", "internal/tabular/csv", "internal/tabular/input", "internal/tabular/json", "internal/tabular/parquet", "internal/unpack"},
+	"internal/tabular":             {"internal/unpack"},                                                                                                                                                                                                                                    // the vocabulary: no room
+	"internal/tabular/csv":         {"internal/background", "internal/identity", "internal/tabular", "internal/tabular/input", "internal/tabular/value"},
+	"internal/tabular/formats":     {"internal/background", "internal/pgp", "internal/tabular", "internal/tabular/csv", "internal/tabular/input", "internal/tabular/json", "internal/tabular/parquet", "internal/unpack"},
 	"internal/tabular/input":       {"internal/tabular"},
-	"internal/tabular/json":        {"internal/tabular", "internal/tabular/input", "internal/tabular/value"},
-	"internal/tabular/parquet":     {"internal/tabular", "internal/tabular/value", "internal/unpack"},
+	"internal/tabular/json":        {"internal/background", "internal/tabular", "internal/tabular/input", "internal/tabular/value"},
+	"internal/tabular/parquet":     {"internal/background", "internal/tabular", "internal/tabular/value", "internal/unpack"},
 	"internal/tabular/tabulartest": {"internal/tabular"},
 	"internal/tabular/value":       {"internal/identity", "internal/tabular"},
 	"internal/web":                 {"internal/background"}, // background: large answers give way

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/transform"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/tabular"
 	"roster/internal/tabular/csv"
 	"roster/internal/tabular/input"
@@ -22,7 +23,7 @@ const proposeBytes = 4 << 20
 // shows. Of a file that cannot be opened nothing is proposed: whoever reads it gets the error.
 func Propose(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column) (out tabular.Proposal, err error) {
 	var g errgroup.Group
-	g.Go(tabular.Guard(func() (err error) {
+	g.Go(background.Guard(func() (err error) {
 		out, err = propose(ctx, f, format, wanted)
 		return err
 	}))

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
+	"roster/internal/background"
 	"roster/internal/tabular"
 	"roster/internal/tabular/csv"
 	"roster/internal/tabular/input"
@@ -33,7 +34,7 @@ import (
 // can have, are none. What the format leaves open is found out as Read does for the wanted columns, if there are any.
 func Infer(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column, most tabular.Sample) (out tabular.Inferred, err error) {
 	var g errgroup.Group
-	g.Go(tabular.Guard(func() (err error) {
+	g.Go(background.Guard(func() (err error) {
 		out, err = infer(ctx, f, format, wanted, most)
 		return err
 	}))
