@@ -19,8 +19,8 @@ import (
 	"roster/bench/server"
 )
 
-// serveBare answers every request with the headers and the body that a file holds, as little as a handler of net/http can do.
-// It prints its address.
+// serveBare answers every request with the headers and the body in a file, with as little work as a net/http handler
+// can do. It prints its address.
 func serveBare(ctx context.Context, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -35,7 +35,7 @@ func serveBare(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	answer.Header.Del("Date") // which the server writes
+	answer.Header.Del("Date") // the server adds its own
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func serveBare(ctx context.Context, file string) error {
 	fmt.Println(listener.Addr())
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		maps.Copy(w.Header(), answer.Header)
-		_, _ = w.Write(body) // who asked has gone
+		_, _ = w.Write(body) // an error means that the caller has gone
 	})}
 	go func() {
 		<-ctx.Done()
@@ -55,7 +55,7 @@ func serveBare(ctx context.Context, file string) error {
 	return nil
 }
 
-// startBare starts this program as the bare handler, with what roster answers a look-up; stop ends it.
+// startBare starts this program as the bare handler, with roster's answer to a look-up; stop ends it.
 func startBare(ctx context.Context, dir string, roster target) (bare target, stop func() error, err error) {
 	file := filepath.Join(dir, "answer.json")
 	if err := saveAnswer(ctx, file, roster); err != nil {
@@ -82,7 +82,7 @@ func startBare(ctx context.Context, dir string, roster target) (bare target, sto
 	return target{strings.TrimSpace(line), roster.headers, cmd.Process.Pid}, stop, nil
 }
 
-// saveAnswer keeps what a look-up is answered, headers and body.
+// saveAnswer saves the answer to a look-up, headers and body.
 func saveAnswer(ctx context.Context, file string, roster target) error {
 	c, err := dial(ctx, roster.address)
 	if err != nil {

@@ -9,23 +9,23 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// filled is what calls are about: copies of an audience, of its task and of its run, with numbers in their ids.
+// filled are the ids that calls use: copies of an audience, of its task and of its run, with numbers in their ids.
 type filled struct {
-	audience, task, run, flow string // the first 24 characters of ids, all but the number
+	audience, task, run, flow string // the first 24 characters of ids, without the number
 	audiences, runs           int
 }
 
-// id is an id with its number.
+// id returns the id with a number.
 func id(prefix string, n int) string { return fmt.Sprintf("%s%012d", prefix, n) }
 
 const ais, ups = "/data/core/ais/external-audience", "/data/core/ups/audiences"
 
-// searches are for a part of a name, which all names are compared with.
+// searches search for a part of a name, for which the server compares all names.
 func (f filled) searches() []kind {
 	return []kind{{"/core/ups/audiences whose name holds a text", func(n int) string { return fmt.Sprintf("%s?name=%d", ups, 1+n%f.audiences) }}}
 }
 
-// calls are the kinds of calls of which programs make many: lists, and the states of what they wait for.
+// calls are the kinds of frequent calls: lists, and the states of work in progress.
 func (f filled) calls() []kind {
 	one := func(n int) string { return ais + "/" + id(f.audience, 1+n%f.audiences) }
 	return []kind{
@@ -46,7 +46,7 @@ func (f filled) calls() []kind {
 	}
 }
 
-// fill copies the one audience of a server that does not run, with its task and its run, as often as the settings say.
+// fill copies the only audience of a stopped server, with its task and its run, as often as the settings say.
 func fill(ctx context.Context, file string, s settings) (filled, error) {
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=synchronous(off)&_pragma=foreign_keys(off)&_pragma=cache_size(-1000000)")
 	if err != nil {
@@ -82,7 +82,7 @@ func fill(ctx context.Context, file string, s settings) (filled, error) {
 	if err != nil {
 		return f, err
 	}
-	defer tx.Rollback() // after Commit it does nothing
+	defer tx.Rollback() // does nothing after Commit
 	for _, c := range copies {
 		columns, values, err := copied(ctx, tx, c.table, c.changed)
 		if err != nil {
@@ -106,7 +106,7 @@ func fill(ctx context.Context, file string, s settings) (filled, error) {
 	return f, tx.Commit()
 }
 
-// copied returns the columns of a table, and their values in a copy of its row.
+// copied returns the columns of a table, and the SQL expressions of their values in a copy of a row.
 func copied(ctx context.Context, tx *sql.Tx, table string, changed map[string]string) (columns, values string, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT * FROM `+table+` LIMIT 0`)
 	if err != nil {

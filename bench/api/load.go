@@ -21,7 +21,7 @@ import (
 	"roster/bench/server"
 )
 
-// kind is a kind of call: the path of the n-th of its kind, whatever n is.
+// kind is a kind of call, with a function that returns the path of the n-th call.
 type kind struct {
 	name string
 	path func(n int) string
@@ -31,8 +31,8 @@ func lookup(person int) string {
 	return fmt.Sprintf("/data/core/ups/access/entities?schema.name=_xdm.context.profile&entityIdNS=email&entityId=%s", url.QueryEscape(fmt.Sprintf("p%d@ex.org", person)))
 }
 
-// conn is a connection that sends one request after the other. It does little, since it shares the machine with the server,
-// and waits in the kernel.
+// conn is a connection that sends one request after the other. It does little work and waits in the kernel, because it
+// shares the machine with the server.
 type conn struct {
 	*os.File
 	in *bufio.Reader
@@ -48,11 +48,12 @@ func dial(ctx context.Context, address string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Fd() // from now on it blocks
+	f.Fd() // makes the connection blocking
 	return &conn{f, bufio.NewReaderSize(f, 64<<10)}, nil
 }
 
-// ask sends a request and returns its answer of status 200. The next one can be sent when its body is closed.
+// ask sends a request and returns its answer, which must have status 200. The caller must close the body before the
+// next request.
 func (c *conn) ask(path, headers string) (*http.Response, error) {
 	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: bench\r\n"+headers+"\r\n"); err != nil {
 		return nil, err
@@ -69,16 +70,17 @@ func (c *conn) ask(path, headers string) (*http.Response, error) {
 	return resp, nil
 }
 
-// get sends a request whose answer must have status 200, and reads that.
+// get sends a request and reads the answer, which must have status 200.
 func (c *conn) get(path, headers string) error {
 	resp, err := c.ask(path, headers)
 	if err != nil {
 		return err
 	}
-	return resp.Body.Close() // which reads to the end
+	return resp.Body.Close() // reads to the end
 }
 
-// load has connections call at once. Each has call until it returns false, and the times that it took are sorted.
+// load calls on several connections at once. Each connection repeats call until it returns false. load returns the
+// times, sorted.
 func load(ctx context.Context, s settings, address string, call func(*conn) (took time.Duration, more bool, err error)) ([]time.Duration, error) {
 	taken, failed := make([][]time.Duration, s.connections), make([]error, s.connections)
 	var workers sync.WaitGroup
@@ -130,7 +132,7 @@ type target struct {
 	pid     int
 }
 
-// throughput looks up as much as can be, in turns by Roster and by a bare handler that answers the same bytes.
+// throughput looks up as fast as possible, alternately from Roster and from a bare handler that answers the same bytes.
 func throughput(ctx context.Context, roster, bare target, s settings, during span) error {
 	const turns = 3
 	began := time.Now()
@@ -164,9 +166,9 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// steady makes calls at a rate, the kinds in turns, and prints the latencies of each kind. They count from the moment at
-// which a call was to be sent: one whose connection is not free is late, not left out. Every connection has a thread, which
-// sleeps and waits in the kernel: Go's timers are a millisecond late where there is nothing else to do.
+// steady makes calls at a fixed rate, with the kinds in turn, and prints the latencies of each kind. A latency counts
+// from the moment at which the call was due, so calls that wait for a connection count as late. Each connection has its
+// own thread, which sleeps and waits in the kernel, because Go's timers are a millisecond late on an idle machine.
 func steady(ctx context.Context, of target, s settings, rate int, kinds []kind, during span) error {
 	var mu sync.Mutex
 	taken := make([][]time.Duration, len(kinds))
@@ -206,7 +208,7 @@ func steady(ctx context.Context, of target, s settings, rate int, kinds []kind, 
 	return nil
 }
 
-// sleep keeps the thread from running for a time.
+// sleep blocks the thread for a time.
 func sleep(d time.Duration) error {
 	for left := syscall.NsecToTimespec(int64(d)); d > 0; {
 		err := syscall.Nanosleep(&left, &left)

@@ -1,6 +1,6 @@
-// Command api measures the API of a server that holds much: look-ups a second against a bare net/http handler that answers
-// the same bytes, look-ups at a steady rate, and lists and states among many audiences and runs; each by itself and while a
-// run goes on. Client and server share the machine.
+// Command api measures the API of a server with much data: look-ups per second compared with a bare net/http handler
+// that answers the same bytes, look-ups at a steady rate, and lists and states among many audiences and runs. It
+// measures each of them alone and during a run. Client and server share the machine.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"roster/bench/server"
 )
 
-// searchesPerSecond is a rate that one processor can do.
+// searchesPerSecond is a rate that one processor can sustain.
 const searchesPerSecond = 5
 
 type settings struct {
@@ -31,17 +31,17 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.IntVar(&s.members, "members", 1_000_000, "people in the audience that is looked up")
-	flag.IntVar(&s.rows, "rows", 5_000_000, "people in the audience that is imported meanwhile")
+	flag.IntVar(&s.members, "members", 1_000_000, "people in the audience of the look-ups")
+	flag.IntVar(&s.rows, "rows", 5_000_000, "people in the audience of the concurrent run")
 	flag.IntVar(&s.audiences, "audiences", 100_000, "other audiences")
-	flag.IntVar(&s.runs, "runs", 10, "runs of each of them")
-	flag.IntVar(&s.lookups, "lookups", 2000, "look-ups a second at a steady rate")
-	flag.IntVar(&s.calls, "calls", 100, "lists and states a second")
-	flag.IntVar(&s.connections, "connections", 16, "connections that calls are spread over")
-	flag.DurationVar(&s.during, "during", 5*time.Second, "time of a measurement beside nothing else")
+	flag.IntVar(&s.runs, "runs", 10, "runs of each other audience")
+	flag.IntVar(&s.lookups, "lookups", 2000, "steady rate of look-ups per second")
+	flag.IntVar(&s.calls, "calls", 100, "steady rate of lists and states per second")
+	flag.IntVar(&s.connections, "connections", 16, "connections")
+	flag.DurationVar(&s.during, "during", 5*time.Second, "duration of a measurement without a concurrent run")
 	flag.StringVar(&s.memory, "memory", "", "Roster's --memory")
 	limit := flag.Duration("limit", 20*time.Minute, "give up after this time")
-	bare := flag.String("bare", "", "be the bare handler that answers what is in this file; for the program itself")
+	bare := flag.String("bare", "", "internal: be the bare handler that answers the content of this file")
 	flag.Parse()
 	if flag.NArg() > 0 || min(s.members, s.rows, s.audiences, s.runs, s.lookups, s.calls, s.connections) < 1 {
 		flag.Usage()
@@ -139,7 +139,7 @@ func serve(ctx context.Context, dir string, s settings) (*server.Server, error) 
 	return server.Start(ctx, filepath.Join(dir, "roster"), filepath.Join(dir, "data"), flags...)
 }
 
-// prepare builds the server, and writes the files that it imports.
+// prepare builds the server and writes the files to import.
 func prepare(ctx context.Context, dir string, s settings) error {
 	for name, pkg := range map[string]string{"roster": "roster/cmd/roster", "gen": "roster/bench/gen"} {
 		if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
@@ -161,14 +161,14 @@ func prepare(ctx context.Context, dir string, s settings) error {
 	return nil
 }
 
-// span is how long something is measured: for a time, or until a run has ended.
+// span is the duration of a measurement: a time, or until a run has ended.
 type span struct {
 	beside string
 	time   time.Duration
 	ended  <-chan struct{}
 }
 
-// beside measures twice: beside nothing else, and beside a full run.
+// beside measures twice: without a concurrent run, and during a full run.
 func beside(ctx context.Context, srv *server.Server, files string, s settings, measure func(span) error) error {
 	if err := measure(span{beside: "nothing", time: s.during}); err != nil {
 		return err

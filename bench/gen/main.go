@@ -1,5 +1,5 @@
-// Command gen writes a CSV file of made-up people for benchmarks: eight columns, about 84 bytes a row. The same
-// seed makes the same people; --change gives a share of them other values.
+// Command gen writes a CSV file of made-up people for benchmarks: eight columns, about 84 bytes a row. The same seed
+// gives the same people; --change gives a share of them other values.
 package main
 
 import (
@@ -23,10 +23,10 @@ var (
 func main() {
 	var o options
 	flag.IntVar(&o.rows, "rows", 1_000_000, "rows to write")
-	flag.IntVar(&o.columns, "columns", 8, "columns; from the ninth on they are text and numbers in turn")
+	flag.IntVar(&o.columns, "columns", 8, "columns; after the eighth, text and numbers alternate")
 	flag.IntVar(&o.from, "from", 0, "number of the first person")
-	flag.Uint64Var(&o.seed, "seed", 1, "decides the people")
-	flag.Float64Var(&o.change, "change", 0, "share of the people, 0 to 1, that have other values than without it")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the random values")
+	flag.Float64Var(&o.change, "change", 0, "share of the people, 0 to 1, whose values change")
 	flag.StringVar(&o.quoting, "quoting", "none", "none, some (names) or all")
 	flag.StringVar(&o.out, "out", "", "file to write")
 	flag.Parse()
@@ -93,7 +93,7 @@ func row(d []byte, list []column, i int, rnd *rand.PCG, quoting string) []byte {
 			d = append(d, '"')
 		}
 		bits := uint64(i)
-		if n > 0 { // the first column tells people apart
+		if n > 0 { // the first column identifies the person
 			bits = rnd.Uint64()
 		}
 		d = c.add(d, bits)
@@ -104,7 +104,7 @@ func row(d []byte, list []column, i int, rnd *rand.PCG, quoting string) []byte {
 	return append(d, '\n')
 }
 
-// column appends a value that is made of random bits.
+// column appends a value made of random bits.
 type column struct {
 	name string
 	text bool // may be quoted by --quoting some
@@ -134,7 +134,7 @@ func columns(n int) []column {
 	return list[:n]
 }
 
-// name is one of 65,536.
+// name appends one of 65,536 names.
 func name(d []byte, b uint64) []byte {
 	d = append(append(d, first[b%16]...), ' ')
 	d = append(d, onset[b>>4%16]...)
@@ -142,14 +142,14 @@ func name(d []byte, b uint64) []byte {
 	return append(d, ending[b>>12%16]...)
 }
 
-// score is 0.00000 to 0.99999.
+// score appends a number from 0.00000 to 0.99999.
 func score(d []byte, b uint64) []byte {
 	d = strconv.AppendUint(append(d, '0'), b%100_000+100_000, 10)
-	d[len(d)-6] = '.' // in place of the one that kept the zeros
+	d[len(d)-6] = '.' // replaces the digit that kept the leading zeros
 	return d
 }
 
-// days are those of a lifetime, which ends with 2024, and the year after it.
+// days are the days of a lifetime that ends with 2024, and those of the year after it.
 var days = func() (list []string) {
 	day := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, -lifetime)
 	for range lifetime + 365 {

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-// roster is this program: `roster import` on a data directory of its own, profile store included.
+// roster is this program: `roster import` on its own data directory, profile store included.
 type roster struct {
 	dir, memory string
 	binary      string
@@ -50,7 +50,7 @@ func (r *roster) do(ctx context.Context, w work) (figures, counts, error) {
 		args = append(args, "--memory", r.memory)
 	}
 	cmd := exec.CommandContext(ctx, r.binary, args...)
-	cmd.Env = append(cmd.Environ(), "ROSTER_SETTLE_AGE=0s") // the file is whole: the others do not wait for it either
+	cmd.Env = append(cmd.Environ(), "ROSTER_SETTLE_AGE=0s") // like the other engines, do not wait for the file to settle
 	out, f, err := measured(cmd)
 	if err != nil {
 		return f, counts{}, err

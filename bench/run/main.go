@@ -1,5 +1,5 @@
-// Command run times Roster, DuckDB and PostgreSQL doing the same work on the same files, side by side, and prints
-// one table. Each piece of work is a process of its own; the figures are the operating system's.
+// Command run measures Roster, DuckDB and PostgreSQL doing the same work on the same files, side by side, and prints
+// one table. Each piece of work is a separate process; the figures come from the operating system.
 package main
 
 import (
@@ -21,16 +21,17 @@ import (
 	"time"
 )
 
-// figures are those of one process.
+// figures are the costs of one process.
 type figures struct {
 	Wall float64 `json:"wallSeconds"`
 	CPU  float64 `json:"cpuSeconds"`
 	Peak int64   `json:"peakBytes"`
-	// Written is what the process wrote to disk, scratch files included; 0 of an engine whose server writes.
+	// Written is the number of bytes that the process wrote to disk, scratch files included; 0 if the engine's server
+	// writes.
 	Written int64 `json:"writtenBytes,omitempty"`
 }
 
-// counts is what an engine says it did; all must agree.
+// counts are the results that an engine reports. All engines must agree.
 type counts struct {
 	Members int64 `json:"members"`
 	Added   int64 `json:"added"`
@@ -38,7 +39,7 @@ type counts struct {
 	Removed int64 `json:"removed"`
 }
 
-// engine does the works on files. begin gives it an empty state; end takes it away, also after a begin that failed.
+// engine does the work on files. begin gives it an empty state; end removes the state, also after a failed begin.
 type engine interface {
 	name() string
 	begin(ctx context.Context) error
@@ -46,12 +47,12 @@ type engine interface {
 	end() error
 }
 
-// work is one step; steps follow each other on the same state.
+// work is one step. The steps of a state follow each other.
 type work struct {
 	Name  string
 	File  string
 	Full  bool
-	Fresh bool // begins with an empty state
+	Fresh bool // begin with an empty state
 }
 
 // result is the median of an engine's repetitions of a work.
@@ -73,8 +74,8 @@ func main() {
 	var s settings
 	flag.IntVar(&s.rows, "rows", 1_000_000, "people in the file")
 	flag.IntVar(&s.repeat, "repeat", 3, "repetitions; the table has the medians")
-	flag.StringVar(&s.python, "python", "", "a Python that has duckdb; without it DuckDB is left out")
-	flag.StringVar(&s.postgres, "postgres-bin", "", "folder of PostgreSQL's programs; without it PostgreSQL is left out")
+	flag.StringVar(&s.python, "python", "", "a Python with the module duckdb; DuckDB is omitted without it")
+	flag.StringVar(&s.postgres, "postgres-bin", "", "folder of PostgreSQL's programs; PostgreSQL is omitted without it")
 	flag.StringVar(&s.memory, "memory", "", "Roster's --memory")
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	limit := flag.Duration("limit", 2*time.Hour, "give up after this time")
@@ -156,7 +157,7 @@ func repetition(ctx context.Context, e engine, works []work, runs map[[2]string]
 				return err
 			}
 		}
-		syscall.Sync() // nobody pays for what another one wrote
+		syscall.Sync() // flushes what other engines wrote, so that this one does not pay for it
 		f, c, err := e.do(ctx, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
@@ -224,7 +225,7 @@ func printTable(results []result) {
 		if r.Engine == "Roster" {
 			base[r.Work] = r.Median.Wall
 		}
-		written := "" // unknown of a server
+		written := "" // unknown if a server writes
 		if r.Median.Written > 0 {
 			written = strconv.FormatInt(r.Median.Written>>20, 10)
 		}

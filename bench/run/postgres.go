@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// postgreSQL is a server of its own, on loopback, started for each repetition: COPY into a staging table, upsert
-// and delete into the table of members, which serves look-ups by its primary key.
+// postgreSQL is a separate server on loopback, started for each repetition: COPY into a staging table, then upsert and
+// delete in the table of members, which serves look-ups by its primary key.
 type postgreSQL struct {
 	dir, bin string
 	server   *exec.Cmd
@@ -29,7 +29,7 @@ func (p *postgreSQL) name() string { return "PostgreSQL" }
 
 func (p *postgreSQL) data() string { return filepath.Join(p.dir, "pg") }
 
-// asServer makes a command run as a user that PostgreSQL accepts: it refuses root.
+// asServer runs a command as a user that PostgreSQL accepts, because PostgreSQL refuses root.
 func asServer(cmd *exec.Cmd) (*exec.Cmd, error) {
 	if os.Getuid() != 0 {
 		return cmd, nil
@@ -119,7 +119,7 @@ func (p *postgreSQL) do(ctx context.Context, w work) (figures, counts, error) {
 	if w.Full {
 		remove = `CREATE TEMP TABLE deleted AS WITH d AS (DELETE FROM members m WHERE NOT EXISTS (SELECT 1 FROM fresh f WHERE f.id = m.id) RETURNING 1) SELECT count(*) AS removed FROM d;`
 	}
-	from := fmt.Sprintf("'%s'", w.File) // a path of this program's own, without quotes
+	from := fmt.Sprintf("'%s'", w.File) // a path of this program, which has no quotes
 	if strings.HasSuffix(w.File, ".gz") {
 		from = fmt.Sprintf("PROGRAM 'gzip -dc %s'", w.File)
 	}
@@ -165,7 +165,7 @@ func (p *postgreSQL) end() error {
 	return errors.Join(err, os.RemoveAll(p.data()))
 }
 
-// cpu is the processor time of the server and its children, those that ended included.
+// cpu returns the processor time of the server and its children, including those that ended.
 func (p *postgreSQL) cpu() float64 {
 	ticks := int64(0)
 	for i, pid := range append([]int{p.server.Process.Pid}, children(p.server.Process.Pid)...) {
@@ -200,7 +200,8 @@ func children(pid int) []int {
 	return list
 }
 
-// watchPeak samples the largest resident size of a server's processes until the returned function is called.
+// watchPeak samples the resident size of a server's processes until the returned function is called, which returns the
+// largest.
 func watchPeak(pid int) func() int64 {
 	stop, peak := make(chan struct{}), make(chan int64)
 	go func() {

@@ -1,4 +1,4 @@
-// Package server starts Roster as a process that benchmarks call, and reads what it costs.
+// Package server starts Roster as a process for benchmarks and measures its cost.
 package server
 
 import (
@@ -18,11 +18,11 @@ import (
 	"roster/client"
 )
 
-// Server is a Roster process, and what it is called with.
+// Server is a Roster process, with the address and credentials for calls.
 type Server struct {
 	Client  *client.Client
 	Address string // host:port
-	Headers string // of a call, each with its end of line
+	Headers string // of a call, each with its line end
 
 	cmd *exec.Cmd
 }
@@ -41,7 +41,6 @@ func Start(ctx context.Context, binary, data string, flags ...string) (*Server, 
 	return srv, nil
 }
 
-// Pid is the id of the process.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
 // wait waits until the server answers.
@@ -75,19 +74,19 @@ func (s *Server) wait(ctx context.Context, credentials string) error {
 	return nil
 }
 
-// Folder makes a connection to a folder of the machine, and returns its id.
+// Folder creates a connection to a folder of the machine and returns its id.
 func (s *Server) Folder(ctx context.Context, root string) (string, error) {
 	return s.Connect(ctx, "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10", client.ConnectionAuth{SpecName: "none", Params: client.ConnectionParams{"root": root}})
 }
 
-// Connect makes a connection of a kind, and returns its id.
+// Connect creates a connection of a kind and returns its id.
 func (s *Server) Connect(ctx context.Context, spec string, auth client.ConnectionAuth) (string, error) {
 	ref, err := s.Client.CreateConnection(ctx, client.NewConnection{Name: fmt.Sprintf("files, %d", time.Now().UnixNano()), Auth: &auth,
 		ConnectionSpec: client.ConnectionSpec{ID: spec, Version: "1.0"}})
 	return ref.ID, err
 }
 
-// Stop asks the process to end and waits until it has.
+// Stop asks the process to end and waits for its end.
 func (s *Server) Stop() error {
 	if s.cmd.ProcessState != nil {
 		return nil
@@ -95,12 +94,12 @@ func (s *Server) Stop() error {
 	return Halt(s.cmd)
 }
 
-// Halt asks a process to end and waits until it has.
+// Halt asks a process to end and waits for its end.
 func Halt(cmd *exec.Cmd) error {
 	return errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait())
 }
 
-// CPU is the time that a process has computed, as Linux counts it in hundredths of a second.
+// CPU returns the processor time of a process, which Linux counts in hundredths of a second.
 func CPU(pid int) time.Duration {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -116,7 +115,7 @@ func CPU(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// Peak is the most memory that a process had, in bytes.
+// Peak returns the largest memory use of a process, in bytes.
 func Peak(pid int) int64 {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, after, _ := strings.Cut(string(data), "VmHWM:")
@@ -124,7 +123,7 @@ func Peak(pid int) int64 {
 	return kib << 10
 }
 
-// Import makes an audience of a file or a folder of a connection, with the columns of bench/gen, and runs it.
+// Import creates an audience from a file or a folder of a connection, with the columns of bench/gen, and runs it.
 func (s *Server) Import(ctx context.Context, connection, name, typ string) (client.Run, error) {
 	a, err := s.Client.SubmitAudience(ctx, client.NewAudience{Name: fmt.Sprintf("%s, %d", name, time.Now().UnixNano()), OriginName: "CUSTOM_UPLOAD", Fields: []client.Field{
 		{Name: "ppid", Type: "string", IdentityNs: "Email"}, {Name: "name", Type: "string"}, {Name: "city", Type: "string"},

@@ -1,5 +1,5 @@
-// Command source measures what it costs to read files from an S3 server on the same machine, beside the same runs from the
-// local disk: one large file, and the same people in many small ones.
+// Command source measures the cost of reading files from an S3 server on the same machine, compared with the same runs
+// from the local disk: one large file, and the same people in many small files.
 package main
 
 import (
@@ -43,10 +43,10 @@ func main() {
 	var s settings
 	flag.IntVar(&s.rows, "rows", 11_000_000, "people in the large file, and in the small ones together")
 	flag.IntVar(&s.files, "files", 200, "small files")
-	flag.IntVar(&s.repeat, "repeat", 3, "repetitions; the medians are told")
+	flag.IntVar(&s.repeat, "repeat", 3, "repetitions; the table has the medians")
 	flag.StringVar(&s.gateway, "versitygw", "", "program of Versity S3 Gateway")
 	flag.StringVar(&s.memory, "memory", "512MiB", "Roster's --memory")
-	flag.DurationVar(&s.delay, "delay", 0, "how much later the S3 server is asked, as if it were far away")
+	flag.DurationVar(&s.delay, "delay", 0, "delay of each request to the S3 server, to simulate distance")
 	limit := flag.Duration("limit", 30*time.Minute, "give up after this time")
 	flag.Parse()
 	if flag.NArg() > 0 || s.gateway == "" || min(s.rows, s.files, s.repeat) < 1 || s.rows < s.files {
@@ -112,10 +112,10 @@ func run(ctx context.Context, s settings) (err error) {
 	return nil
 }
 
-// work is what is read.
+// work is the files of a run.
 type work struct{ files, path, typ string }
 
-// figures are what a run took: its time, and the server's processor time and most memory.
+// figures are the costs of a run: its time, and the server's processor time and peak memory.
 type figures struct {
 	wall, cpu time.Duration
 	peak      int64
@@ -127,7 +127,7 @@ func median(list []figures) figures {
 	return list[len(list)/2]
 }
 
-// measure imports from the disk or the S3 server on a fresh data directory.
+// measure imports from the disk or the S3 server on a new data directory.
 func measure(ctx context.Context, dir, address, from string, w work, s settings) (f figures, err error) {
 	data := filepath.Join(dir, "data")
 	defer os.RemoveAll(data)
@@ -155,7 +155,7 @@ func measure(ctx context.Context, dir, address, from string, w work, s settings)
 	return figures{wall: time.Since(started), cpu: server.CPU(srv.Pid()) - used, peak: server.Peak(srv.Pid())}, err
 }
 
-// prepare builds the server, and writes the files.
+// prepare builds the server and writes the files.
 func prepare(ctx context.Context, dir string, s settings) error {
 	for name, pkg := range map[string]string{"roster": "roster/cmd/roster", "gen": "roster/bench/gen"} {
 		if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
@@ -216,7 +216,7 @@ func startGateway(ctx context.Context, dir, program string) (*exec.Cmd, string, 
 	}
 }
 
-// distant forwards connections to an address, each request so much later.
+// distant forwards connections to an address and delays each request.
 func distant(address string, delay time.Duration) (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -256,7 +256,7 @@ func distant(address string, delay time.Duration) (net.Listener, error) {
 	return l, nil
 }
 
-// fill puts the files into the S3 server.
+// fill uploads the files to the S3 server.
 func fill(ctx context.Context, dir, address string) error {
 	c := s3.New(s3.Options{Region: "us-east-1", UsePathStyle: true, BaseEndpoint: aws.String("http://" + address),
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""), RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})

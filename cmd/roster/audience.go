@@ -15,9 +15,10 @@ func newAudience() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audience",
 		Short: "List audiences, and delete them",
-		Long: "List the audiences of the sandbox, and delete them. Without --server the commands work on the data directory, by a\n" +
-			"server in this process or the one that already uses the directory.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
+		Long: "List the audiences of the sandbox, and delete them. " +
+			withoutServer +
+			"\n\n" +
+			exitCodes,
 	}
 	return group(cmd, newAudienceList(), newAudienceDelete())
 }

@@ -14,11 +14,12 @@ func newCheck() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Find everything in a data directory that does not agree",
-		Long: "Hold everything in a data directory against everything else: the metadata, the catalog, every file of every dataset\n" +
-			"by its checksums, rejected rows, the profile store, and notes of uploads. Nothing is changed. A server that uses the\n" +
-			"directory does the work; otherwise this process does. All files of all datasets are read.\n\n" +
-			"Exit codes: 0 everything agrees, 1 something does not, 2 it could not be checked, 130 interrupted.",
+		Short: "Check that everything in a data directory is consistent",
+		Long: "Compare everything in a data directory: the metadata, the catalog, the checksums of every file of every " +
+			"dataset, the rejected rows, the profile store, and the records of uploads. The command changes nothing. " +
+			"If a server uses the directory, that server does the work; otherwise this process does. All files of all " +
+			"datasets are read.\n\nExit codes: 0 everything is consistent, 1 something is not, 2 the check failed, 130 " +
+			"interrupted.",
 		Example: "  roster check --data-dir /var/lib/roster\n  roster check --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,6 +63,6 @@ func newCheck() *cobra.Command {
 
 func noteUnchecked(out io.Writer, files int64) {
 	if files > 0 {
-		fmt.Fprintf(out, "%d files of an earlier version have no checksums yet; maintenance makes them.\n", files)
+		fmt.Fprintf(out, "%d files of an earlier version have no checksums yet; the next maintenance computes them.\n", files)
 	}
 }

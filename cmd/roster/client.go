@@ -21,10 +21,12 @@ func newClient() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "client",
 		Short: "Administer API clients: their roles, labels and secrets",
-		Long: "Administer the organization's API clients. A client has a role (viewer, editor or admin) for each sandbox, or for\n" +
-			"all of them by the name *, and it sees only what has no labels but those that it holds. Without --server the\n" +
-			"commands work on the data directory, by a server in this process or the one that already uses the directory.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
+		Long: "Administer the organization's API clients. A client has a role (viewer, editor or admin) for each " +
+			"sandbox; the name * means all sandboxes. Of the things that have labels, it sees only those whose labels " +
+			"it holds. " +
+			withoutServer +
+			"\n\n" +
+			exitCodes,
 	}
 	return group(cmd, newClientCreate(), newClientList(), newClientGrant(), newClientRevoke(), newClientRotate(), newClientDelete())
 }
@@ -53,13 +55,13 @@ func (g *grants) byName() (map[string]string, error) {
 }
 
 func newClientCreate() *cobra.Command {
-	c := connector{mayMake: true} // so that the first server finds its clients
+	c := connector{mayMake: true} // the first server on a data directory creates its clients
 	var g grants
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create an API client and write its credentials to standard output",
-		Long: "Create an API client and write its credentials to standard output, in the form that --credentials takes. The secret\n" +
-			"is told only here.",
+		Long: "Create an API client and write its credentials to standard output, in the form that --credentials takes. " +
+			"The secret is shown only once.",
 		Example: "  roster client create loader --access prod=editor --label core/C2 > loader.json",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -76,7 +78,7 @@ func newClientCreate() *cobra.Command {
 				return err
 			}
 			if err := c.writeCredentials(conn, out, made); err != nil {
-				return errors.Join(fmt.Errorf("the secret is lost, and the client is deleted again: %w", err), conn.client.DeleteAPIClient(cmd.Context(), made.ClientID))
+				return errors.Join(fmt.Errorf("the new client's secret could not be written, so the client was deleted: %w", err), conn.client.DeleteAPIClient(cmd.Context(), made.ClientID))
 			}
 			return nil
 		})
@@ -102,7 +104,7 @@ func writeClient(w io.Writer, c client.APIClient) error {
 }
 
 func newClientGrant() *cobra.Command {
-	return newClientChange("grant", "Give an API client roles and labels beside those that it has",
+	return newClientChange("grant", "Add roles and labels to those of an API client",
 		func(was client.APIClient, roles map[string]string, labels []string) (map[string]string, []string) {
 			all := maps.Clone(was.Roles)
 			maps.Copy(all, roles)
@@ -111,7 +113,7 @@ func newClientGrant() *cobra.Command {
 }
 
 func newClientRevoke() *cobra.Command {
-	return newClientChange("revoke", "Take roles and labels from an API client; nothing stays of what is named",
+	return newClientChange("revoke", "Remove roles and labels from an API client",
 		func(was client.APIClient, roles map[string]string, labels []string) (map[string]string, []string) {
 			left := maps.Clone(was.Roles)
 			for sandbox := range roles {
@@ -156,9 +158,9 @@ func newClientRotate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate CLIENT-ID",
 		Short: "Give an API client a new secret and write its credentials to standard output",
-		Long: "Give an API client a new secret and write its credentials to standard output, in the form that --credentials\n" +
-			"takes. The secrets that it has stay valid for --overlap. The credentials.json of the data directory gets the new\n" +
-			"secret of its own client, too.",
+		Long: "Give an API client a new secret and write its credentials to standard output, in the form that " +
+			"--credentials takes. The earlier secrets stay valid for --overlap. If the client is the one in the " +
+			"credentials.json of the data directory, that file gets the new secret, too.",
 		Example: "  roster client rotate 8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11 --overlap 1h > loader.json",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -181,7 +183,7 @@ func newClientRotate() *cobra.Command {
 				return err
 			}
 			if err := c.writeCredentials(conn, out, made); err != nil {
-				return fmt.Errorf("the new secret is lost; the old ones stay valid for %s, so rotate again: %w", overlap, err)
+				return fmt.Errorf("the new secret could not be written; the old ones stay valid for %s, so rotate again before they end: %w", overlap, err)
 			}
 			return nil
 		})
@@ -201,7 +203,7 @@ func newClientDelete() *cobra.Command {
 	return cmd
 }
 
-// administer does something on the server and writes to standard output.
+// administer calls do with a connection to the server and with standard output.
 func (c *connector) administer(cmd *cobra.Command, do func(conn *connection, out io.Writer) error) error {
 	conn, err := c.dial(cmd)
 	if err != nil {
@@ -210,10 +212,10 @@ func (c *connector) administer(cmd *cobra.Command, do func(conn *connection, out
 	return errors.Join(do(conn, cmd.OutOrStdout()), conn.close())
 }
 
-// writeCredentials writes the credentials of a client that has a new secret. Its sandbox is the first one by name that
-// it has a role in, or the administrator's.
+// writeCredentials writes the credentials of a client that has a new secret. Their sandbox is the first one by name in
+// which the client has a role. A client with a role in all sandboxes gets the administrator's sandbox.
 func (c *connector) writeCredentials(conn *connection, out io.Writer, made client.APIClient) error {
-	creds := conn.credentials // a server in this process has another address than they say
+	creds := conn.credentials // a server in this process has another address than its credentials file says
 	if c.server != "" {
 		creds.SetURL(conn.client.BaseURL)
 	}
@@ -226,14 +228,14 @@ func (c *connector) writeCredentials(conn *connection, out io.Writer, made clien
 	return enc.Encode(creds)
 }
 
-// replaceSecret puts the new secret of the very client that the command works as where the command found the old one. A
-// credentials file outside of the data directory is its owner's.
+// replaceSecret updates the credentials file that the command itself uses, if the new secret belongs to that client. It
+// changes only the credentials file of the data directory; the owner of any other file has to change it.
 func (c *connection) replaceSecret(notes io.Writer, made client.APIClient) error {
 	if made.ClientID != c.credentials.ClientID {
 		return nil
 	}
 	if !c.dataDir {
-		_, err := fmt.Fprintf(notes, "%s has an old secret of this client; put what is written here in its place.\n", c.file)
+		_, err := fmt.Fprintf(notes, "%s has an old secret of this client; replace it with these credentials.\n", c.file)
 		return err
 	}
 	creds := c.credentials

@@ -19,22 +19,29 @@ import (
 	"roster/internal/app"
 )
 
-// connector says where a command finds its server.
+// Parts of the help of several commands.
+const (
+	withoutServer = "Without --server, the command works on the data directory: it starts a server in this process, or " +
+		"uses the one that already runs there."
+	exitCodes = "Exit codes: 0 done, 1 failed, 2 usage, 3 the server refused, 130 interrupted."
+)
+
+// connector says how a command reaches its server.
 type connector struct {
-	server, credentials string     // a server's address and the credentials for it; "" for the data directory
-	cfg                 app.Config // of a server in this process, on the data directory
-	mayMake             bool       // a data directory where there is none
-	out, log            io.Writer  // for what people should know, and for the server's log
+	server, credentials string     // a server's address and the file of its credentials; "" for the data directory
+	cfg                 app.Config // of the server that this process starts on the data directory
+	mayMake             bool       // the command may create the data directory
+	out, log            io.Writer  // for notes to the user, and for the log of a server in this process
 }
 
-// addFlags gives a command the flags that say where its server is.
+// addFlags adds the flags that name the server.
 func (c *connector) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.server, "server", "", "address (`URL`) of a server")
 	cmd.Flags().StringVar(&c.credentials, "credentials", "", "credentials `FILE` for --server")
 	addSettings(cmd, "data-dir", "memory", "database-url", "debug-listen")
 }
 
-// dial reads the flags of addFlags and connects. Standard output is left to what the command reads.
+// dial reads the flags of addFlags and connects. Notes go to standard error, because standard output is for results.
 func (c *connector) dial(cmd *cobra.Command) (*connection, error) {
 	err := c.checkServer()
 	if err != nil {
@@ -50,7 +57,7 @@ func (c *connector) dial(cmd *cobra.Command) (*connection, error) {
 	return c.connect(cmd.Context())
 }
 
-// checkServer finds what is wrong with the flags --server and --credentials.
+// checkServer reports what is wrong with the flags --server and --credentials.
 func (c *connector) checkServer() error {
 	if err := checkAddress(c.server); err != nil {
 		return err
@@ -65,7 +72,7 @@ func (c *connector) checkServer() error {
 	return nil
 }
 
-// checkAddress finds what is wrong with the value of --server.
+// checkAddress reports what is wrong with the value of --server.
 func checkAddress(server string) error {
 	if server == "" {
 		return nil
@@ -77,9 +84,9 @@ func checkAddress(server string) error {
 	u, err := url.Parse(server)
 	switch {
 	case err != nil:
-		return usagef("--server %q is no address: %s; %s", server, strings.TrimPrefix(err.Error(), "parse "), form)
+		return usagef("--server %q is not an address: %s; %s", server, strings.TrimPrefix(err.Error(), "parse "), form)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return usagef("--server %q begins with %s://, which no Roster server speaks; %s", server, u.Scheme, form)
+		return usagef("--server %q begins with %s://, but a Roster server speaks http or https; %s", server, u.Scheme, form)
 	case u.Hostname() == "" && strings.Trim(u.Opaque+u.Path, "/") != "":
 		return usagef("--server %q names no host; did you mean %s://%s?", server, u.Scheme, strings.TrimLeft(u.Opaque+u.Path, "/"))
 	case u.Hostname() == "":
@@ -90,7 +97,7 @@ func checkAddress(server string) error {
 	return nil
 }
 
-// noDataDir says that there is no data directory where a command needs one.
+// noDataDir returns the error for a command that needs a data directory where there is none.
 func noDataDir(dir, remedy string) error {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -101,16 +108,17 @@ func noDataDir(dir, remedy string) error {
 	return usagef("no data directory at %s; %s", dir, remedy)
 }
 
-// connection is a server that was found.
+// connection is a connection to a server.
 type connection struct {
 	client      *client.Client
-	credentials app.Credentials // that the client works with
-	file        string          // which has them
-	dataDir     bool            // the file is that of the data directory
-	own         *app.App        // in this process; nil for another one
+	credentials app.Credentials // of the client as which the command works
+	file        string          // the path of the credentials
+	dataDir     bool            // file is the credentials file of the data directory
+	own         *app.App        // the server in this process; nil if the server is another process
 }
 
-// connect finds the server: the given one, one in this process, or the one that uses the data directory.
+// connect connects to the given server, to one that it starts in this process, or to the one that uses the data
+// directory.
 func (c connector) connect(ctx context.Context) (*connection, error) {
 	if c.server != "" {
 		return connected(c.server, c.credentials)
@@ -133,7 +141,7 @@ func (c connector) connect(ctx context.Context) (*connection, error) {
 	return conn, nil
 }
 
-// quietRuns leaves the failures of runs out of a log: the command that waits for a run tells them.
+// quietRuns drops the failures of runs from a log: the command that waits for a run reports them itself.
 type quietRuns struct{ slog.Handler }
 
 func (q quietRuns) Handle(ctx context.Context, r slog.Record) error {
@@ -154,21 +162,21 @@ func (q quietRuns) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (q quietRuns) WithGroup(name string) slog.Handler { return quietRuns{q.Handler.WithGroup(name)} }
 
-// join uses the server that holds the data directory.
+// join connects to the server that holds the lock of the data directory.
 func (c connector) join(ctx context.Context, locked *app.LockedError) (*connection, error) {
 	holder := locked.Holder
 	for deadline := time.Now().Add(30 * time.Second); holder.URL == ""; {
 		if time.Now().After(deadline) {
 			return nil, locked
 		}
-		select { // it is still starting
+		select { // the server may still be starting
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 		holder, _ = app.ReadHolder(locked.Dir)
 	}
-	fmt.Fprintf(c.out, "The data directory is in use; working through the server at %s.\n", holder.URL)
+	fmt.Fprintf(c.out, "A server uses the data directory; the command works through it, at %s.\n", holder.URL)
 	return connectedHere(holder.URL, locked.Dir, nil)
 }
 
@@ -181,7 +189,7 @@ func connected(url, credentials string) (*connection, error) {
 	return &connection{client: c, credentials: creds, file: credentials}, nil
 }
 
-// connectedHere connects to the server of a data directory as the client whose credentials lie in it.
+// connectedHere connects to the server of a data directory with the credentials of that directory.
 func connectedHere(url, dataDir string, own *app.App) (*connection, error) {
 	conn, err := connected(url, app.CredentialsPath(dataDir))
 	if err != nil {
@@ -191,7 +199,7 @@ func connectedHere(url, dataDir string, own *app.App) (*connection, error) {
 	return conn, nil
 }
 
-// close ends the server if it is in this process.
+// close stops the server if it runs in this process.
 func (c *connection) close() error {
 	if c.own == nil {
 		return nil

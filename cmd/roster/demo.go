@@ -17,9 +17,9 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole product on sample data",
-		Long: "Start a server on a temporary data directory and import a list of about 10,000 made-up people through its\n" +
-			"HTTP API, then a day of changes; show every call, look people up, and check every number that is shown.\n" +
-			"Then keep serving until Ctrl-C.",
+		Long: "Start a server on a temporary data directory and import a list of about 10,000 made-up people through its " +
+			"HTTP API, then a day of changes. The demo shows every call, looks people up, and checks every number that " +
+			"it shows. Then the server keeps running until Ctrl-C.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadDemoConfig(cmd)
@@ -29,13 +29,13 @@ func newDemo() *cobra.Command {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, !cmd.Flags().Changed("data-dir"), exit)
 		},
 	}
-	cmd.Flags().BoolVar(&exit, "exit", false, "end when everything has been shown")
-	cmd.Flags().String("data-dir", "", "directory to keep the data in (a temporary one when absent)")
+	cmd.Flags().BoolVar(&exit, "exit", false, "end after the last step instead of serving on")
+	cmd.Flags().String("data-dir", "", "directory for the data (default: a temporary one)")
 	cmd.Flags().String("listen", "127.0.0.1:0", "host:port of the API (port 0: a free one)")
 	return cmd
 }
 
-// loadDemoConfig takes nothing from the environment: a demonstration touches no installation by accident.
+// loadDemoConfig ignores environment variables, so that a demo never changes an installation by accident.
 func loadDemoConfig(cmd *cobra.Command) (app.Config, error) {
 	given := map[string]string{"log-level": "error"}
 	for _, name := range []string{"data-dir", "listen"} {
@@ -50,8 +50,7 @@ func loadDemoConfig(cmd *cobra.Command) (app.Config, error) {
 	return cfg, nil
 }
 
-// runDemo runs the demonstration and then serves until ctx ends. A temporary one keeps its data in a directory of its own,
-// which is removed at the end.
+// runDemo runs the demo and then serves until ctx ends. With temporary set, it removes its data directory at the end.
 func runDemo(ctx context.Context, out, progressTo io.Writer, cfg app.Config, temporary, exit bool) error {
 	limitMemory(cfg)
 	if temporary {
@@ -62,7 +61,7 @@ func runDemo(ctx context.Context, out, progressTo io.Writer, cfg app.Config, tem
 		defer os.RemoveAll(dir)
 		cfg.DataDir = dir
 	}
-	fmt.Fprintln(out, "Roster demo: the way of a list of people, from a file to look-ups, through the HTTP API.")
+	fmt.Fprintln(out, "Roster demo: a list of people becomes an audience, through the HTTP API, from a file to look-ups.")
 	a, err := startServer(ctx, cfg)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 	"roster/internal/importing"
 )
 
-// demo is a demonstration in progress. Everything it learns of Roster comes over HTTP.
+// demo is a demonstration in progress. It knows about Roster only what the HTTP API answers.
 type demo struct {
 	out, progressTo io.Writer
 	app             *app.App
@@ -35,7 +35,7 @@ type demo struct {
 	wrong    []string
 }
 
-// tap remembers the last call, so that what is shown is what was really called.
+// tap keeps the last HTTP call, so that the demo shows the calls that it really made.
 type tap struct {
 	mu     sync.Mutex
 	method string
@@ -65,14 +65,14 @@ func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(d.out, "   "+format+"\n", args...)
 }
 
-// called shows the last call and what came of it.
+// called shows the last call and its result.
 func (d *demo) called(result string, args ...any) {
 	d.tap.mu.Lock()
 	defer d.tap.mu.Unlock()
 	d.say("%s %s\n     → %d  %s", d.tap.method, d.tap.target, d.tap.status, fmt.Sprintf(result, args...))
 }
 
-// check compares what the server says with the sample's own book-keeping.
+// check compares a number from the server with the number that the sample's generator counted.
 func (d *demo) check(what string, got, want any) {
 	d.checks++
 	if got != want {
@@ -80,7 +80,7 @@ func (d *demo) check(what string, got, want any) {
 	}
 }
 
-// show goes through everything. Its error lists what did not turn out as the sample says.
+// show runs all steps. Its error lists the checks that failed.
 func (d *demo) show(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
 		d.connect, d.submit, d.firstDay, d.lookUp, d.secondDay, d.lookUpAgain, d.ledger,
@@ -92,7 +92,7 @@ func (d *demo) show(ctx context.Context) error {
 	if len(d.wrong) > 0 {
 		return fmt.Errorf("%d of %d checks failed:\n  %s", len(d.wrong), d.checks, strings.Join(d.wrong, "\n  "))
 	}
-	d.say("All %d checks against the sample's own book-keeping hold.", d.checks)
+	d.say("All %d checks against the sample's own counts passed.", d.checks)
 	return nil
 }
 
@@ -104,7 +104,7 @@ func (d *demo) connect(ctx context.Context) error {
 	}
 	c.HTTP = &http.Client{Transport: d.tap}
 	d.client = c
-	d.say("It serves at %s and keeps everything in %s.", d.app.URL(), d.app.DataDir())
+	d.say("The server runs at %s and stores everything in %s.", d.app.URL(), d.app.DataDir())
 	list, err := c.Sandboxes(ctx)
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (d *demo) submit(ctx context.Context) error {
 	return nil
 }
 
-// freeName finds a name that no earlier demonstration on this data directory took.
+// freeName returns a name that no earlier demonstration on this data directory used.
 func (d *demo) freeName(ctx context.Context) (string, error) {
 	const name = "Loyalty members"
 	for n := 1; ; n++ {
@@ -172,7 +172,7 @@ func (d *demo) upload(ctx context.Context, f day) error {
 }
 
 func (d *demo) firstDay(ctx context.Context) error {
-	d.title("The first run reads it")
+	d.title("The first run reads the list")
 	return d.ingest(ctx, 0)
 }
 
@@ -184,7 +184,7 @@ func (d *demo) secondDay(ctx context.Context) error {
 	return d.ingest(ctx, 1)
 }
 
-// ingest runs the audience over the files that have come since the last run, and checks the ledger.
+// ingest runs the audience over the files that have arrived since the last run, and checks the ledger.
 func (d *demo) ingest(ctx context.Context, i int) error {
 	began := time.Now()
 	started, err := d.client.StartRun(ctx, d.audience, client.RunRequest{})
@@ -255,7 +255,7 @@ func (d *demo) lookUpAgain(ctx context.Context) error {
 	return nil
 }
 
-// expect looks a person up and checks the status of the membership, "" for none.
+// expect looks a person up and checks the status of the membership; "" means no membership.
 func (d *demo) expect(ctx context.Context, mail, want string) error {
 	p, found, err := d.client.Lookup(ctx, "email", mail)
 	if err != nil {
@@ -274,18 +274,18 @@ func (d *demo) expect(ctx context.Context, mail, want string) error {
 	return nil
 }
 
-// ledger shows what became of every row of both files.
+// ledger shows the outcome of every row of both files.
 func (d *demo) ledger(context.Context) error {
-	d.title("The ledger: what became of every row")
+	d.title("The ledger: the outcome of every row")
 	printLedger(d.out, "   ", d.runs[0], d.runs[1])
 	fmt.Fprintln(d.out)
-	d.say("Rejected rows, each with its place and its reason:")
+	d.say("Rejected rows, each with its position and reason:")
 	printRejects(d.out, "     ", d.runs[:]...)
 	fmt.Fprintln(d.out)
 	return nil
 }
 
-// whereNext says how to go on by hand, with the real ids, while the server lives.
+// whereNext shows the commands to try next, with the real ids, while the server still runs.
 func (d *demo) whereNext() {
 	d.title("Where to go next")
 	creds := app.CredentialsPath(d.app.DataDir())
@@ -303,7 +303,7 @@ func (d *demo) whereNext() {
 	d.say("  roster import people.csv --name people --identity email=Email --server %s --credentials %s", base, creds)
 }
 
-// whereNextAfter says how to go on when the server has ended.
+// whereNextAfter shows the commands to try next after the server has stopped.
 func (d *demo) whereNextAfter(kept bool) {
 	d.title("Where to go next")
 	if kept {
@@ -317,7 +317,7 @@ func (d *demo) whereNextAfter(kept bool) {
 	d.say("Serve the API for good:     roster serve")
 }
 
-// dataset says where other engines find the audience.
+// dataset shows how other engines open the audience's table.
 func (d *demo) dataset() {
 	tables, _ := filepath.Glob(filepath.Join(d.app.DataDir(), "lake", "*", d.audience))
 	if len(tables) != 1 {

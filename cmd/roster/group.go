@@ -10,7 +10,7 @@ import (
 	"roster/internal/audience"
 )
 
-// group makes a command of others. Without one of them it shows its help.
+// group makes a command that groups other commands. Called alone, it shows its help.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -23,7 +23,7 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// unknownCommand says that a group has no command of that name, and which one may be meant.
+// unknownCommand returns the error for a command that a group does not have. It suggests similar names.
 func unknownCommand(group *cobra.Command, name string) error {
 	group.SuggestionsMinimumDistance = 2
 	if like := group.SuggestionsFor(name); len(like) > 0 {
@@ -38,7 +38,8 @@ func unknownCommand(group *cobra.Command, name string) error {
 	return usagef("unknown command %q for %q; its commands are %s", name, group.CommandPath(), strings.Join(names, ", "))
 }
 
-// wrongFlag is an error in the flags of a command. A command that does not exist is the first thing to tell.
+// wrongFlag returns the error for wrong flags of a command. If the command itself does not exist, the error says that
+// instead.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(args) > 0 {
 		return unknownCommand(cmd, args[0])
@@ -52,7 +53,7 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	return usagef("%s (see %s --help)", text, cmd.CommandPath())
 }
 
-// likeFlag is the flag that differs least from what was typed, "" when none is near.
+// likeFlag returns the flag whose name is nearest to what was typed, or "" if none is near.
 func likeFlag(flags *pflag.FlagSet, typed string) (name string) {
 	const near = 2 // letters
 	least := near + 1
@@ -64,7 +65,7 @@ func likeFlag(flags *pflag.FlagSet, typed string) (name string) {
 	return name
 }
 
-// newHelp makes the command that shows the help of others.
+// newHelp makes the command that shows the help of other commands.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// flagGroups are the groups of flags in a command's help. Flags that are in none come first.
+// flagGroups are the groups of flags in a command's help. Flags without a group come first.
 var flagGroups = []struct {
 	title string
 	names []string
@@ -35,7 +35,8 @@ var flagGroups = []struct {
 	{"Output", []string{"run", "as-of", "format", "fields", "csv", "json", "receipt"}},
 }
 
-// groupOf is the place in flagGroups of a command's flag, -1 for none. What is escaped in a list is no source.
+// groupOf returns the index in flagGroups of a command's flag, or -1. The flag --escape belongs to a group only where
+// it describes a source's format.
 func groupOf(cmd *cobra.Command, name string) int {
 	title := ""
 	if name == "escape" && cmd.Flags().Lookup("quote") == nil {
@@ -49,7 +50,7 @@ func groupOf(cmd *cobra.Command, name string) int {
 	return -1
 }
 
-// helpWidth is how many columns help has: those of the terminal, or of the variable COLUMNS, or 80.
+// helpWidth returns the width of help texts: the columns of the terminal, or the variable COLUMNS, or 80.
 func helpWidth(w io.Writer) int {
 	const least, usual = 40, 80
 	width := 0
@@ -73,7 +74,7 @@ func showHelp(cmd *cobra.Command, _ []string) {
 	showUsage(cmd, out, width)
 }
 
-// showUsage writes how a command is called: its commands and flags.
+// showUsage writes the usage of a command: its commands and flags.
 func showUsage(cmd *cobra.Command, out io.Writer, width int) {
 	line := cmd.UseLine()
 	if cmd.HasAvailableSubCommands() {
@@ -91,7 +92,7 @@ func showUsage(cmd *cobra.Command, out io.Writer, width int) {
 			}
 		}
 	}
-	groups := make([]*pflag.FlagSet, len(flagGroups)+1) // the first one for flags of no group
+	groups := make([]*pflag.FlagSet, len(flagGroups)+1) // the first one has the flags without a group
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		at := groupOf(cmd, f.Name) + 1
 		if groups[at] == nil {
@@ -114,11 +115,11 @@ func showUsage(cmd *cobra.Command, out io.Writer, width int) {
 	}
 }
 
-// flagLines describes flags, each in lines of its own.
+// flagLines describes flags, each on lines of its own.
 func flagLines(flags *pflag.FlagSet, width int) string {
 	const (
-		most   = 30 // columns for the names, behind which the text begins on the next line
-		narrow = 70 // columns of a terminal where all texts do
+		most   = 30 // columns for the names; the text of a longer name begins on the next line
+		narrow = 70 // on terminals of fewer columns, all texts begin on the next line
 	)
 	var heads, texts []string
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -171,7 +172,7 @@ func wrapped(text string, width int) string {
 	return strings.Join(paragraphs, "\n\n")
 }
 
-// hanging breaks a line at width columns. What goes on in the next lines is indented.
+// hanging breaks a line at width columns. Continuation lines are indented.
 func hanging(line string, indent, width int) string {
 	var b strings.Builder
 	lead := len(line) - len(strings.TrimLeft(line, " "))

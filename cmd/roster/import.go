@@ -22,14 +22,14 @@ func newImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE --name NAME [--identity COLUMN=NAMESPACE]",
 		Short: "Import a file of people into an audience",
-		Long: "Import a file of CSV, JSON or Parquet, compressed or not, into an audience: create the audience when there\n" +
-			"is none of that name, and run it. The next file for it may have any name and lie anywhere, and needs no --identity:\n" +
-			"columns that the audience does not have are left out, and fields without a column become null; both are told.\n" +
-			"Columns and types are found out from the file and shown. Without --server the import works on the data\n" +
-			"directory, by a server in this process that reads the file where it lies, or by the server that already\n" +
-			"uses the directory.\n\n" +
-			"An import that was interrupted, even by kill -9, goes on when the same command is started again.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 4 the run ended FAILED, 130 interrupted.",
+		Long: "Import a file of CSV, JSON or Parquet, compressed or not, into an audience: create the audience if none " +
+			"has that name, and run it. Later files for the audience may have any name and lie in any folder, and need " +
+			"no --identity: columns that the audience does not have are left out, fields without a column become null, " +
+			"and the command reports both. The command finds columns and types in the file and shows them. Without " +
+			"--server, the import works on the data directory: it starts a server in this process, which reads the " +
+			"file in place, or uses the server that already runs there.\n\nAn interrupted import, even one ended by " +
+			"kill -9, continues when the same command is started again.\n\nExit codes: 0 done, 1 failed, 2 usage, 3 " +
+			"the server refused, 4 the run ended FAILED, 130 interrupted.",
 		Example: "  roster import people.csv --name people --identity email=Email\n" +
 			"  roster import tuesday.csv --name people --full\n" +
 			"  roster import airports.csv --name airports --identity iata=IATA --create-namespace\n" +
@@ -49,7 +49,7 @@ func newImport() *cobra.Command {
 	return cmd
 }
 
-// importDocument is the document on standard output with --json.
+// importDocument is the output with --json.
 type importDocument struct {
 	importing.Result
 	Error *importError `json:"error,omitempty"`
@@ -57,7 +57,7 @@ type importDocument struct {
 
 type importError struct {
 	ExitCode int    `json:"exitCode"`
-	Code     string `json:"code,omitempty"` // the API's, such as 100910-400
+	Code     string `json:"code,omitempty"` // the API's code, such as 100910-400
 	Message  string `json:"message"`
 }
 
@@ -69,7 +69,8 @@ type importer struct {
 	terminal *terminal
 }
 
-// runImport imports and reports. People read standard output, unless --json has it.
+// runImport imports a file and reports. The report for people goes to standard output, or to standard error with
+// --json.
 func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
 	if err := o.read(cmd.Flags()); err != nil {
 		return err
@@ -86,7 +87,7 @@ func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
 	if im.Import != nil {
 		err = im.unreachable(err)
 		if err != nil && cmd.Context().Err() != nil && im.RunID != "" && im.Result.Run == nil {
-			fmt.Fprintf(t.notes, "Run %s goes on when the same command is started again.\n", im.RunID)
+			fmt.Fprintf(t.notes, "Run %s continues when the same command is started again.\n", im.RunID)
 		}
 		if reported := im.report(err); err == nil {
 			err = reported
@@ -100,7 +101,7 @@ func runImport(cmd *cobra.Command, o importOptions, cfg app.Config) error {
 	return err
 }
 
-// run goes from the file to the end of a run.
+// run performs the import from the file to the end of a run.
 func (im *importer) run(ctx context.Context) error {
 	content, file, err := openFile(im.flags.file)
 	if err != nil {
@@ -109,12 +110,12 @@ func (im *importer) run(ctx context.Context) error {
 	defer content.Close()
 	im.terminal.file = filepath.Base(file.Path)
 	im.Import = importing.New(ctx, im.flags.Request, file, im.terminal)
-	if im.flags.server == "" && !app.IsDataDir(im.cfg.DataDir) { // before a data directory is made
+	if im.flags.server == "" && !app.IsDataDir(im.cfg.DataDir) { // check before a data directory is created
 		if err := im.Creatable(ctx); err != nil {
 			return err
 		}
 	}
-	im.cfg.LocalRoots = append(im.cfg.LocalRoots, filepath.Dir(file.Path)) // which a server in this process reads
+	im.cfg.LocalRoots = append(im.cfg.LocalRoots, filepath.Dir(file.Path)) // a server in this process reads it
 	conn, stop, err := im.connect(ctx)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (im *importer) run(ctx context.Context) error {
 	return errors.Join(err, stop())
 }
 
-// openFile opens the file and finds where it lies.
+// openFile opens the file and finds its full path.
 func openFile(name string) (*os.File, importing.File, error) {
 	if err := isFile(name); err != nil {
 		return nil, importing.File{}, err
@@ -154,7 +155,7 @@ func openFile(name string) (*os.File, importing.File, error) {
 	return f, importing.File{Name: name, Path: abs, Size: info.Size(), Modified: info.ModTime(), Content: f}, nil
 }
 
-// connect finds the server. A dry run without a data directory works on one of its own, and leaves nothing.
+// connect connects to the server. A dry run without a data directory works on a temporary one, which stop removes.
 func (im *importer) connect(ctx context.Context) (_ *connection, stop func() error, err error) {
 	remove := func() error { return nil }
 	if im.DryRun && im.flags.server == "" && !app.IsDataDir(im.cfg.DataDir) {
@@ -175,7 +176,7 @@ func (im *importer) connect(ctx context.Context) (_ *connection, stop func() err
 	return conn, func() error { return errors.Join(conn.close(), remove()) }, nil
 }
 
-// saveReceipt writes the receipt of a run that has one to the file that was asked for.
+// saveReceipt writes the receipt of the run to the file of --receipt.
 func (im *importer) saveReceipt(ctx context.Context, c *client.Client) error {
 	run := im.Result.Run
 	if im.flags.receipt == "" || run == nil || im.Result.AlreadyImported || run.Status != client.Success || run.DryRun {
@@ -183,7 +184,7 @@ func (im *importer) saveReceipt(ctx context.Context, c *client.Client) error {
 	}
 	signed, err := c.Receipt(ctx, run.AudienceID, run.RunID)
 	if err != nil {
-		return fmt.Errorf("the run ended SUCCESS, but its receipt cannot be read: %w", err)
+		return fmt.Errorf("the run ended SUCCESS, but reading its receipt failed: %w", err)
 	}
 	text, err := json.Marshal(signed)
 	if err != nil {
@@ -192,16 +193,17 @@ func (im *importer) saveReceipt(ctx context.Context, c *client.Client) error {
 	return os.WriteFile(im.flags.receipt, append(text, '\n'), 0o600)
 }
 
-// unreachable adds to the error about a server that does not answer what goes on without the command, and how to look.
+// unreachable adds to the error about a server that does not answer: whether the run continues without the command, and
+// how to follow it.
 func (im *importer) unreachable(err error) error {
 	var gone *client.UnreachableError
 	switch {
 	case !errors.As(err, &gone):
 		return err
 	case im.RunID != "":
-		return fmt.Errorf("%w. Run %s goes on without this command when the server is back; the same command, started again, waits for its end", err, im.RunID)
+		return fmt.Errorf("%w. Run %s continues without this command when the server is back; start the same command again to wait for its end", err, im.RunID)
 	}
-	return fmt.Errorf("%w. No run was started; the same command, started again, goes on where this one ended", err)
+	return fmt.Errorf("%w. No run was started; start the same command again to continue", err)
 }
 
 // printJSON writes the result, with the error if there is one, and marks the error as reported.

@@ -19,11 +19,12 @@ type importOptions struct {
 	file                string
 	identities, fields  []string
 	server, credentials string
-	receipt             string // a file to write the run's receipt to, or ""
+	receipt             string // a file for the run's receipt, or ""
 	json                bool
 }
 
-// importFlags are flags by the members of a request that they set, and formatFlags by the members of its format, which have the API's names.
+// importFlags maps members of a request to flags, and formatFlags members of its format. The members have the API's
+// names.
 var importFlags, formatFlags = map[string]string{
 	"name": "name", "identities": "identity", "columns": "columns", "types": "field", "deleteColumn": "delete", "full": "full", "changes": "changes",
 	"createNamespace": "create-namespace", "maxRejectedPercent": "max-rejected", "expressActivation": "express-activation", "force": "force",
@@ -32,11 +33,11 @@ var importFlags, formatFlags = map[string]string{
 	"fillShortRows": "fill-short-rows", "decimalComma": "decimal-comma", "nullValues": "null", "dateFormats": "date-format",
 }
 
-// spellOption writes a member of a request as a flag, with a value unless it is "".
+// spellOption writes a member of a request as a flag, followed by its value unless that is "".
 func spellOption(member, value string) string {
 	flag := cmp.Or(importFlags[member], formatFlags[member])
 	switch {
-	case flag == "": // an option that only the API has
+	case flag == "": // an option that no flag sets
 		return "format." + member + " " + value
 	case value == "":
 		return "--" + flag
@@ -52,47 +53,47 @@ func spellOption(member, value string) string {
 	return "--" + flag + " " + value
 }
 
-// addFlags gives a command the flags of an import.
+// addFlags adds the flags of an import to f.
 func (o *importOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Name, "name", "", "`NAME` of the audience")
-	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, `COLUMN=NAMESPACE`, such as email=Email; may be given several times: the first one given makes a member. An audience that exists has its own")
-	f.StringSliceVar(&o.Columns, "columns", nil, "`NAMES` of the columns that are wanted, with commas between them; all when absent")
-	f.StringArrayVar(&o.fields, "field", nil, "type of a column, `NAME=TYPE`, instead of the one found out; with --no-header, one for each column in their order names them")
-	f.StringVar(&o.DeleteColumn, "delete", "", "`COLUMN` that removes the member of its row when it is true or not 0")
+	f.StringArrayVar(&o.identities, "identity", nil, "identity column and its namespace, `COLUMN=NAMESPACE`, such as email=Email; may be repeated: the first one identifies a member. Not needed for an audience that exists")
+	f.StringSliceVar(&o.Columns, "columns", nil, "`NAMES` of the columns to import, separated by commas (default: all)")
+	f.StringArrayVar(&o.fields, "field", nil, "type of a column, `NAME=TYPE`, instead of the inferred one; with --no-header, give one for each column, in order, to name the columns")
+	f.StringVar(&o.DeleteColumn, "delete", "", "`COLUMN` of delete flags: a row in which it is true, or a number other than 0, removes its member")
 	f.BoolVar(&o.Full, "full", false, "the file is the complete list: members that are not in it leave")
-	f.BoolVar(&o.Changes, "changes", false, "the file is changes: nobody leaves but by the delete column")
-	f.BoolVar(&o.Changes, "differential", false, "the same as --changes")
-	f.Int("ttl", audience.DefaultTTLDays, "`DAYS` that a member lives after the last run that brought it, 1 to 90")
+	f.BoolVar(&o.Changes, "changes", false, "the file has changes: members leave only by the delete column")
+	f.BoolVar(&o.Changes, "differential", false, "same as --changes")
+	f.Int("ttl", audience.DefaultTTLDays, "`DAYS` after which a member expires, counted from the last run that contained it, 1 to 90")
 	f.BoolVar(&o.CreateNamespace, "create-namespace", false, "create identity namespaces that do not exist")
 	addFormatFlags(f, &o.Format)
-	f.Float64("max-rejected", audience.DefaultMaxRejectedPercent, "`PERCENT` of rows that may be rejects; more stop the run")
-	f.BoolVar(&o.AnyIdentity, "allow-any-identity", false, "take values for identities that cannot be one, such as an e-mail address without @, n/a, or several in one; else they are rejects")
-	f.BoolVar(&o.ExpressActivation, "express-activation", false, "rows of one person stay separate members that differ in the second identity; only of an audience that the command creates")
+	f.Float64("max-rejected", audience.DefaultMaxRejectedPercent, "`PERCENT` of rows that may be rejects; a run with more fails")
+	f.BoolVar(&o.AnyIdentity, "allow-any-identity", false, "accept values that cannot be an identity, such as an e-mail address without @, n/a, or several addresses in one value; otherwise such rows are rejects")
+	f.BoolVar(&o.ExpressActivation, "express-activation", false, "rows of one person with different second identities are separate members; only for an audience that this command creates")
 	f.BoolVar(&o.KeepRejectedRows, "keep-rejected-rows", false, "keep the text of rejected rows with the rejects, for 30 days")
-	f.BoolVar(&o.DryRun, "dry-run", false, "say what would happen and change nothing")
-	f.BoolVar(&o.Force, "force", false, "let the run pass guards that stop it")
-	f.StringVar(&o.receipt, "receipt", "", "`FILE` to write the run's signed receipt to (see roster verify)")
+	f.BoolVar(&o.DryRun, "dry-run", false, "show what would happen, and change nothing")
+	f.BoolVar(&o.Force, "force", false, "run even if a guard would stop the run")
+	f.StringVar(&o.receipt, "receipt", "", "`FILE` for the run's signed receipt (see roster verify)")
 	f.StringVar(&o.server, "server", "", "address (`URL`) of a server to upload the file to")
 	f.StringVar(&o.credentials, "credentials", "", "credentials `FILE` for --server")
 	f.BoolVar(&o.json, "json", false, "print one JSON document to standard output")
 }
 
-// addFormatFlags gives a command flags that say how a file is written, where that is not to be found out from it.
+// addFormatFlags adds the flags that describe how a file is written, for the cases where the file does not show it.
 func addFormatFlags(f *pflag.FlagSet, format *audience.Format) {
-	f.StringVar(&format.Delimiter, "delimiter", "", "`CHARACTER` between the columns of a CSV file (found out from the file when absent; \\t is a tab)")
+	f.StringVar(&format.Delimiter, "delimiter", "", "`CHARACTER` between the columns of a CSV file (default: detected; \\t is a tab)")
 	f.StringVar(&format.Quote, "quote", "", "`CHARACTER` around values of a CSV file, or none")
-	f.StringVar(&format.Escape, "escape", "", "`CHARACTER` that takes the next one literally inside quotes, or none, or spreadsheet: an apostrophe before a formula is no part of the value")
-	f.Bool("no-header", false, "the first line of a CSV file is people, too; its columns are called column1, column2, …")
-	f.StringVar(&format.Encoding, "encoding", "", "`NAME` of the text's encoding, such as windows-1252, shift_jis or gbk (found out from the file when absent)")
-	f.IntVar(&format.SkipLines, "skip-lines", 0, "`NUMBER` of lines of a CSV file that stand before its header, such as titles (found out when absent)")
-	f.StringVar(&format.Comment, "comment", "", "lines of a CSV file that begin with this `CHARACTER` are no rows; none when there are no such lines (found out when absent)")
-	f.BoolVar(&format.FillShortRows, "fill-short-rows", false, "a row of a CSV file with too few columns has no value in the others, and is no reject (found out when absent)")
-	f.BoolVar(&format.DecimalComma, "decimal-comma", false, "numbers of a CSV file are written as 1.234,56 (found out when absent)")
-	f.StringArrayVar(&format.NullValues, "null", nil, "text that stands for no value, such as NULL; may be given several times")
-	f.StringArrayVar(&format.DateFormats, "date-format", nil, "`PATTERN` of dates beside ISO 8601, such as dd/MM/yyyy; may be given several times")
+	f.StringVar(&format.Escape, "escape", "", "`CHARACTER` that escapes the next one inside quotes, or none, or spreadsheet: an apostrophe before a formula is not part of the value")
+	f.Bool("no-header", false, "the first line of a CSV file is data, not a header; the columns are named column1, column2, …")
+	f.StringVar(&format.Encoding, "encoding", "", "`NAME` of the text's encoding, such as windows-1252, shift_jis or gbk (default: detected)")
+	f.IntVar(&format.SkipLines, "skip-lines", 0, "`NUMBER` of lines before the header of a CSV file, such as titles (default: detected)")
+	f.StringVar(&format.Comment, "comment", "", "lines of a CSV file that begin with this `CHARACTER` are comments; none means that there are no comments (default: detected)")
+	f.BoolVar(&format.FillShortRows, "fill-short-rows", false, "accept rows of a CSV file with too few columns; the missing values are null (default: detected)")
+	f.BoolVar(&format.DecimalComma, "decimal-comma", false, "numbers of a CSV file are written as 1.234,56 (default: detected)")
+	f.StringArrayVar(&format.NullValues, "null", nil, "text that means null, such as NULL; may be repeated")
+	f.StringArrayVar(&format.DateFormats, "date-format", nil, "`PATTERN` of dates in addition to ISO 8601, such as dd/MM/yyyy; may be repeated")
 }
 
-// read makes the request of the flags, and finds what is wrong with them.
+// read fills o from the flags, and reports what is wrong with them.
 func (o *importOptions) read(f *pflag.FlagSet) error {
 	if ttl, _ := f.GetInt("ttl"); f.Changed("ttl") {
 		o.TTLDays = &ttl
@@ -103,7 +104,7 @@ func (o *importOptions) read(f *pflag.FlagSet) error {
 	return errors.Join(o.check(), o.readColumns(), o.readFormat(f))
 }
 
-// check finds what is wrong with the flags together.
+// check reports contradictions between the flags.
 func (o *importOptions) check() error {
 	switch {
 	case o.Name == "":
@@ -111,12 +112,12 @@ func (o *importOptions) check() error {
 	case o.Full && o.Changes:
 		return usagef("--full and --changes exclude each other")
 	case o.MaxRejectedPercent != nil && (*o.MaxRejectedPercent < 0 || *o.MaxRejectedPercent > 100):
-		return usagef("--max-rejected %g is no percentage", *o.MaxRejectedPercent)
+		return usagef("--max-rejected %g is not a percentage from 0 to 100", *o.MaxRejectedPercent)
 	}
 	return (&connector{server: o.server, credentials: o.credentials}).checkServer()
 }
 
-// readColumns makes identities and types of the flags that name columns.
+// readColumns reads the flags that name columns into identities and types.
 func (o *importOptions) readColumns() error {
 	for _, flag := range o.identities {
 		column, namespace, _ := strings.Cut(flag, "=")
@@ -135,7 +136,7 @@ func (o *importOptions) readColumns() error {
 	return nil
 }
 
-// readFormat makes the format of the flags, with the encoding's name in its canonical form.
+// readFormat reads the flags of the format. The encoding gets its canonical name.
 func (o *importOptions) readFormat(flags *pflag.FlagSet) error {
 	f := &o.Format
 	switch f.Delimiter {

@@ -64,7 +64,7 @@ func TestWrongImportFlags(t *testing.T) {
 	for args, want := range map[string][]string{
 		"--full":                                          {"--name is missing: the name of the audience"},
 		"--name people --full --changes":                  {"--full and --changes exclude each other"},
-		"--name people --max-rejected 101":                {"--max-rejected 101 is no percentage"},
+		"--name people --max-rejected 101":                {"--max-rejected 101 is not a percentage from 0 to 100"},
 		"--name people --identity mail":                   {"--identity mail: it must be COLUMN=NAMESPACE, such as mail=Email"},
 		"--name people --identity mail=":                  {"--identity mail=: it must be COLUMN=NAMESPACE, such as mail=Email"},
 		"--name people --field age":                       {"--field age: the type must be one of [string"},
@@ -75,7 +75,7 @@ func TestWrongImportFlags(t *testing.T) {
 		"--name people --server localhost:8080":           {"did you mean http://localhost:8080?"},
 		"--name people --server http://localhost":         {"--server needs --credentials"},
 		"--name people --credentials c.json":              {"--credentials needs --server"},
-		"--name people --max-rejected -1 --delimiter ab":  {"--max-rejected -1 is no percentage", "--delimiter: "},
+		"--name people --max-rejected -1 --delimiter ab":  {"--max-rejected -1 is not a percentage from 0 to 100", "--delimiter: "},
 		"--name people --credentials c.json --identity a": {"--credentials needs --server", "--identity a: it must be"},
 	} {
 		_, err := parsed(t, strings.Fields(args)...)

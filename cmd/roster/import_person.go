@@ -12,14 +12,14 @@ import (
 	"roster/internal/importing"
 )
 
-// terminal is the person at the command line.
+// terminal shows an import to the person at the command line and asks that person.
 type terminal struct {
-	name, file string // of the audience, and of the file without a folder
+	name, file string // of the audience, and of the file without its folder
 	in         io.Reader
-	asks       bool // in and out are terminals, where a person answers
+	asks       bool // in and out are terminals, so that a person can answer
 	out        io.Writer
 	notes      io.Writer // standard error
-	bar        *progress // of the upload, when there is one, and the run
+	bar        *progress // of the upload, if there is one, and of the run
 }
 
 var _ importing.Person = (*terminal)(nil)
@@ -28,7 +28,7 @@ func (*terminal) Option(name, value string) string { return spellOption(name, va
 
 func (t *terminal) Tell(text string) { fmt.Fprintln(t.out, text) }
 
-// Show shows how the file is read and what will become of each column.
+// Show shows how the file is read, and which field each column becomes.
 func (t *terminal) Show(c importing.Columns) {
 	of := "all " + count(int64(c.Rows))
 	if c.More {
@@ -41,17 +41,17 @@ func (t *terminal) Show(c importing.Columns) {
 	}
 	table(t.out, "  ", rows)
 	if c.LeftOut > 0 {
-		fmt.Fprintf(t.out, "Left out by --columns: %d more\n", c.LeftOut)
+		fmt.Fprintf(t.out, "Left out by --columns: %d columns\n", c.LeftOut)
 	}
 	if len(c.Nested) > 0 {
 		fmt.Fprintf(t.out, "Left out, since they cannot be columns: %s\n", strings.Join(c.Nested, ", "))
 	}
 	if len(c.Unnamed) > 0 {
-		fmt.Fprintf(t.out, "Left out, since no field can have the name, or several columns have it: %q\n", c.Unnamed)
+		fmt.Fprintf(t.out, "Left out, since the name is not valid for a field or several columns have it: %q\n", c.Unnamed)
 	}
 }
 
-// written says how a file is written, as far as it is not how most are.
+// written describes the format of a file where it differs from a usual one.
 func written(f audience.Format) string {
 	parts := []string{string(f.Type)}
 	if f.Compression != audience.None {
@@ -66,16 +66,16 @@ func written(f audience.Format) string {
 	return strings.Join(parts, " ")
 }
 
-// AskWider shows the wider types, and on a terminal asks whether to take them.
+// AskWider shows the wider types, and on a terminal asks whether to use them.
 func (t *terminal) AskWider(ctx context.Context, sample int, list []importing.Widened) (bool, error) {
-	fmt.Fprintf(t.out, "\nRows behind the first %s have values that the types found do not fit:\n", count(int64(sample)))
+	fmt.Fprintf(t.out, "\nRows after the first %s have values that do not fit the types found:\n", count(int64(sample)))
 	for _, w := range list {
 		fmt.Fprintf(t.out, "  %s: %s instead of %s, for line %d (%s); --field %s=%s keeps it\n", w.Column, w.To, w.From, w.Line, w.Reason, w.Column, w.From)
 	}
 	if !t.asks {
 		return true, nil
 	}
-	answer, err := t.ask(ctx, "Take the wider types? Otherwise such rows are rejects. [Y/n] ")
+	answer, err := t.ask(ctx, "Use the wider types? Otherwise such rows are rejects. [Y/n] ")
 	return !strings.HasPrefix(answer, "n"), err
 }
 
@@ -99,7 +99,7 @@ func (t *terminal) AskFull(ctx context.Context, members int64) (full bool, err e
 	return false, usagef("the answer must be full or changes")
 }
 
-// ask asks a question and returns the answer in lower case, or ends with ctx.
+// ask asks a question and returns the answer in lower case. It returns an error when ctx ends.
 func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(t.out, question)
 	line := make(chan string, 1)
@@ -115,7 +115,7 @@ func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 	}
 }
 
-// Progress shows the progress of the upload and of the run behind it.
+// Progress shows the progress of the upload and of the run after it.
 func (t *terminal) Progress(name string, done, total, rows int64) {
 	if t.bar == nil {
 		steps := runSteps
@@ -131,7 +131,7 @@ func (t *terminal) Progress(name string, done, total, rows int64) {
 // patience is how long an import waits for a server that restarts.
 const patience = time.Minute
 
-// outage tells that the server at an address does not answer, and that it does again.
+// outage reports that the server at an address does not answer, and later that it answers again.
 func (t *terminal) outage(server string, reason error) {
 	notes := t.notes
 	if t.bar != nil {

@@ -52,7 +52,7 @@ func TestAskFull(t *testing.T) {
 func TestAskWider(t *testing.T) {
 	t.Parallel()
 	list := []importing.Widened{{Column: "age", From: "integer", To: "number", Line: 10_004, Reason: "is no whole number"}}
-	const shown = "\nRows behind the first 10,000 have values that the types found do not fit:\n  age: number instead of integer, for line 10004 (is no whole number); --field age=integer keeps it\n"
+	const shown = "\nRows after the first 10,000 have values that do not fit the types found:\n  age: number instead of integer, for line 10004 (is no whole number); --field age=integer keeps it\n"
 	for _, c := range []struct {
 		answer     string
 		asks, take bool
@@ -75,9 +75,9 @@ func TestShowColumns(t *testing.T) {
 	const want = `list.csv, 2.0 KiB, csv in gzip split at ";" as windows-1252. Columns, with the types found in the first 10,000 rows:
   mail  string  identity, Email
   age   long
-Left out by --columns: 2 more
+Left out by --columns: 2 columns
 Left out, since they cannot be columns: tags
-Left out, since no field can have the name, or several columns have it: ["a" "b"]
+Left out, since the name is not valid for a field or several columns have it: ["a" "b"]
 `
 	if got := out.String(); strings.ReplaceAll(got, " \n", "\n") != want {
 		t.Errorf("%s", got)

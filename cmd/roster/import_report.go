@@ -9,7 +9,8 @@ import (
 	"roster/internal/importing"
 )
 
-// report tells people what became of the rows of an import that ended with failed, and returns the error that the run ends the command with.
+// report shows the outcome of the rows of an import that ended with the error failed, and returns the error that ends
+// the command.
 func (im *importer) report(failed error) error {
 	switch {
 	case im.Result.DryRun != nil:
@@ -48,7 +49,7 @@ func (im *importer) report(failed error) error {
 	return im.reportVerdict(r)
 }
 
-// reportRehearsal tells people what became of the rows that no run has read.
+// reportRehearsal shows the outcome of the rows of a dry run that the server did not need a run for.
 func (im *importer) reportRehearsal(r importing.Rehearsal) {
 	out := im.terminal.out
 	fmt.Fprintf(out, "\n%s rows, of which %s would be rejected.\n", count(r.RowsRead), count(r.RowsRejected))
@@ -58,7 +59,7 @@ func (im *importer) reportRehearsal(r importing.Rehearsal) {
 	fmt.Fprintf(out, "\nThis was a dry run: there is no audience %q yet, and none was created.\n", im.Name)
 }
 
-// nameFile gives the file of a run the name that it has here: on the server it may have another one.
+// nameFile gives the file of a run its name on this machine, because the server may know it by another one.
 func (im *importer) nameFile(r *client.Run) {
 	if len(r.Files) != 1 {
 		return
@@ -77,20 +78,20 @@ func (im *importer) nameFile(r *client.Run) {
 	}
 }
 
-// reportFiles tells people what was left out of the files.
+// reportFiles shows what the run left out of the files.
 func (im *importer) reportFiles(r client.Run) {
 	for _, f := range r.Files {
 		if f.Reason != "" {
 			fmt.Fprintf(im.terminal.out, "\nNothing was read of %s: %s\n", f.Path, f.Reason)
 		}
 		if f.BlankRows > 0 {
-			fmt.Fprintf(im.terminal.out, "\nEmpty rows of %s, of nothing but delimiters, which count as none: %s\n", f.Path, count(f.BlankRows))
+			fmt.Fprintf(im.terminal.out, "\nEmpty rows of %s (only delimiters), which are not counted: %s\n", f.Path, count(f.BlankRows))
 		}
 		if f.FilledRows > 0 {
-			fmt.Fprintf(im.terminal.out, "\nRows of %s with too few columns, which have no value in the others: %s\n", f.Path, count(f.FilledRows))
+			fmt.Fprintf(im.terminal.out, "\nRows of %s with too few columns, null in the others: %s\n", f.Path, count(f.FilledRows))
 		}
 		if f.CommentLines > 0 {
-			fmt.Fprintf(im.terminal.out, "\nComment lines of %s, which count as no rows: %s\n", f.Path, count(f.CommentLines))
+			fmt.Fprintf(im.terminal.out, "\nComment lines of %s, which are not counted: %s\n", f.Path, count(f.CommentLines))
 		}
 		if f.LikelyEncoding != "" {
 			fmt.Fprintf(im.terminal.out, "\nMost rejects of %s are not UTF-8; the file looks like %s: --encoding %s\n", f.Path, f.LikelyEncoding, f.LikelyEncoding)
@@ -104,8 +105,8 @@ func (im *importer) reportFiles(r client.Run) {
 	}
 }
 
-// reportChanges shows samples of what a dry run found, by their lines in the file. It prints no identities; the
-// person finds them in the file.
+// reportChanges shows samples of what a dry run found, by their lines in the file. It prints no identities; the lines
+// lead to them.
 func (im *importer) reportChanges(r client.Run) {
 	for _, kind := range []struct{ change, what string }{
 		{"added", "would join"}, {"updated", "would get other values"}, {"deleted", "would leave by their rows"},
@@ -126,7 +127,7 @@ func (im *importer) reportChanges(r client.Run) {
 	}
 }
 
-// reportVerdict says how the audience is now, or returns the error that the run ends the command with.
+// reportVerdict shows the audience's new state, or returns the error that ends the command.
 func (im *importer) reportVerdict(r client.Run) error {
 	forced, err := im.Verdict()
 	if err != nil {
@@ -139,7 +140,7 @@ func (im *importer) reportVerdict(r client.Run) error {
 		fmt.Fprintf(im.terminal.out, "\nThe audience %q has %s (%s).\n", im.Name, members, im.Result.AudienceID)
 	}
 	if forced != "" {
-		fmt.Fprintf(im.terminal.out, "Without --force the run is stopped: %s\n", forced)
+		fmt.Fprintf(im.terminal.out, "Without --force the run would be stopped: %s\n", forced)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"roster/internal/importing"
 )
 
-// theAudience finds an audience by its exact name, which must be there.
+// theAudience returns the audience with exactly this name, or an error that suggests similar names.
 func theAudience(ctx context.Context, c *client.Client, name string) (client.Audience, error) {
 	a, alike, found, err := c.AudienceNamed(ctx, name)
 	switch {
@@ -20,11 +20,11 @@ func theAudience(ctx context.Context, c *client.Client, name string) (client.Aud
 	case len(alike) > 0:
 		return a, usagef("there is no audience %q; did you mean %q?", name, alike[0])
 	}
-	return a, usagef("there is no audience %q; roster audience list shows those that there are", name)
+	return a, usagef("there is no audience %q; roster audience list shows the existing ones", name)
 }
 
-// printLedger writes the ledgers of runs side by side. A run that failed before it counted members has none but of what
-// it read.
+// printLedger writes the ledgers of runs side by side. A run that failed before it counted members has only counts of
+// rows.
 func printLedger(w io.Writer, indent string, runs ...client.Run) {
 	head := []string{"run"}
 	for i, r := range runs {

@@ -12,13 +12,13 @@ import (
 	"roster/client"
 )
 
-// newList makes the command list of a group. page reads a page of the list and returns where the next one starts, "" behind the
-// last; row writes an entry as a line of a table.
+// newList makes the list command of a group. page reads one page of the list and returns where the next one starts, ""
+// after the last; row formats an entry as a line of the table.
 func newList[T any](short, header string, page func(ctx context.Context, c *client.Client, start string) (list []T, next string, err error), row func(w io.Writer, one T) error) *cobra.Command {
 	var c connector
 	var asJSON bool
 	cmd := &cobra.Command{Use: "list", Short: short, Args: cobra.NoArgs}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object per line")
 	c.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.administer(cmd, func(conn *connection, out io.Writer) error {

@@ -1,5 +1,5 @@
-// Command roster turns files of people into audiences: a server that speaks the External Audiences API, a
-// demonstration of it, and an import from the command line.
+// Command roster turns files of people into audiences. It has a server for the External Audiences API, a demo, an
+// import from the command line, and commands for operators.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
-	_ "time/tzdata" // schedules have time zones, and a machine may have none
+	_ "time/tzdata" // schedules have time zones, and a machine may lack the database
 
 	"github.com/spf13/cobra"
 
@@ -26,12 +26,12 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitRefused     = 3 // the server said no
+	exitRefused     = 3 // the server refused
 	exitRunFailed   = 4 // a run ended FAILED
 	exitInterrupted = 130
 )
 
-// exitError is an error that knows its exit code.
+// exitError is an error with an exit code.
 type exitError struct {
 	code int
 	err  error
@@ -40,12 +40,12 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// usagef is an error in how the command was called.
+// usagef returns an error about how the command was called.
 func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// named is an error about a file that the user named, without the system call that it comes from.
+// named removes the name of the system call from an error about a file that the user named.
 func named(err error) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return fmt.Errorf("%s: %w", file.Path, file.Err)
@@ -65,7 +65,7 @@ func run(args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	if exit := (*exitError)(nil); !*started && !errors.As(err, &exit) { // cobra itself refused the arguments
+	if exit := (*exitError)(nil); !*started && !errors.As(err, &exit) { // cobra refused the arguments
 		err = usagef("%w; usage: %s (see %s --help)", err, cmd.UseLine(), cmd.CommandPath())
 	}
 	code := exitCode(ctx, err)
@@ -74,7 +74,7 @@ func run(args []string) int {
 	} else if !errors.Is(err, errReported) {
 		fmt.Fprintln(os.Stderr, "roster:", err)
 		if away := (*url.Error)(nil); errors.As(err, &away) {
-			fmt.Fprintln(os.Stderr, "Is a server running there, and is its address right?")
+			fmt.Fprintln(os.Stderr, "Check that a server runs there and that its address is right.")
 		}
 	}
 	return code
@@ -104,8 +104,8 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM ends. The second ends the process at once:
-// everything on disk is always in a state that the next start can go on from.
+// interruptible returns a context that the first SIGINT or SIGTERM ends. The second signal ends the process at once,
+// which is safe: the next start can continue from any state on disk.
 func interruptible() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -140,7 +140,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 	return root, started
 }
 
-// addSettings gives a command the server's settings as flags, or only the named ones.
+// addSettings adds the server's settings as flags, or only the named ones.
 func addSettings(cmd *cobra.Command, only ...string) {
 	for _, s := range app.Settings() {
 		if !s.Flag() || len(only) > 0 && !slices.Contains(only, s.Name) {
@@ -151,7 +151,7 @@ func addSettings(cmd *cobra.Command, only ...string) {
 	cmd.Flags().String("config", "", "file of settings, YAML or JSON, with the flags' names as keys")
 }
 
-// loadExisting is loadConfig for a command that works on the data directory alone, which must be there.
+// loadExisting is loadConfig for a command that works on an existing data directory only.
 func loadExisting(cmd *cobra.Command) (app.Config, error) {
 	cfg, err := loadConfig(cmd)
 	if err == nil && !app.IsDataDir(cfg.DataDir) {
@@ -160,8 +160,7 @@ func loadExisting(cmd *cobra.Command) (app.Config, error) {
 	return cfg, err
 }
 
-// loadConfig puts the configuration of a server together from the command's flags, the environment and the
-// configuration file.
+// loadConfig reads the configuration of a server from the command's flags, the environment and the configuration file.
 func loadConfig(cmd *cobra.Command) (app.Config, error) {
 	given := map[string]string{}
 	for _, s := range app.Settings() {

@@ -15,7 +15,7 @@ import (
 	"roster/internal/audience"
 )
 
-// membersOptions are the flags of a member list.
+// membersOptions are the flags of the command members.
 type membersOptions struct {
 	name, format, asOf, fields, escape string
 	filters                            []string
@@ -27,13 +27,13 @@ func newMembers() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "members NAME",
 		Short: "Write the members of an audience to standard output",
-		Long: "Write the members of an audience to standard output, one a line: its fields, then since when and until\n" +
-			"when each is a member, and the run, file and line that its row comes from. Values are exactly those of the\n" +
-			"dataset; a spreadsheet computes those that begin with =, +, - or @, a phone number for one: for CSV that is\n" +
-			"opened in a spreadsheet say --escape spreadsheet. Without --server the command\n" +
-			"works on the data directory, by a server in this process or the one that already uses the directory.\n\n" +
-			"Exit codes: 0 done, 1 failed (what was written is not the whole list), 2 usage, 3 the server said no,\n" +
-			"130 interrupted.",
+		Long: "Write the members of an audience to standard output, one per line: the fields, the start and the end of " +
+			"the membership, and the run, file and line of its row. Values are exactly those of the dataset. Because a " +
+			"spreadsheet computes values that begin with =, +, - or @ (a phone number, for example), use --escape " +
+			"spreadsheet for a CSV file that is opened in one. " +
+			withoutServer +
+			"\n\nExit codes: 0 done, 1 failed (the output is incomplete), 2 usage, 3 the server refused, 130 " +
+			"interrupted.",
 		Example: "  roster members people --format csv > people.csv\n" +
 			"  roster members people --format csv --escape spreadsheet > to-open-in-a-spreadsheet.csv\n" +
 			"  roster members people --filter tier==gold --filter 'points>=10'\n" +
@@ -45,16 +45,16 @@ func newMembers() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "ndjson", "form of the list, ndjson or csv")
+	f.StringVar(&o.format, "format", "ndjson", "format of the list, ndjson or csv")
 	addEscape(f, &o.escape)
-	f.StringVar(&o.asOf, "as-of", "", "id of a run: the members as of that run")
-	f.StringVar(&o.fields, "fields", "", "names of the fields that are wanted, with commas between them; all when empty")
-	f.StringArrayVar(&o.filters, "filter", nil, "only members whose value compares so, such as tier==gold, 'points>=10' or tier==null; repeated, all must hold")
+	f.StringVar(&o.asOf, "as-of", "", "id of a run: write the members as of that run")
+	f.StringVar(&o.fields, "fields", "", "names of the fields to write, separated by commas (default: all)")
+	f.StringArrayVar(&o.filters, "filter", nil, "write only members that fulfil the condition, such as tier==gold, 'points>=10' or tier==null; may be repeated, then all must hold")
 	o.connector.addFlags(cmd)
 	return cmd
 }
 
-// query is the list's query in the API.
+// query returns the query parameters of the API's list.
 func (o membersOptions) query() url.Values {
 	q := url.Values{"format": {o.format}}
 	if o.escape != "" {
@@ -72,10 +72,10 @@ func (o membersOptions) query() url.Values {
 	return q
 }
 
-// addEscape adds the flag by which a list is made for spreadsheets.
+// addEscape adds the flag --escape.
 func addEscape(f *pflag.FlagSet, escape *string) {
-	f.StringVar(escape, "escape", "", "spreadsheet: in CSV an apostrophe comes before each value that a spreadsheet would compute as a formula, "+
-		"and a column "+audience.EscapedColumn+" says so: imported again, the file brings the exact values; none: exact values, the default")
+	f.StringVar(escape, "escape", "", "spreadsheet: in CSV, put an apostrophe before each value that a spreadsheet would compute as a formula, "+
+		"and add a column "+audience.EscapedColumn+" that says so, from which an import restores the exact values; none: write exact values (default)")
 }
 
 func checkEscape(escape string, csv bool) error {
@@ -85,7 +85,7 @@ func checkEscape(escape string, csv bool) error {
 	case escape != audience.Spreadsheet:
 		return usagef("--escape must be %s or %s, not %q", audience.Spreadsheet, audience.None, escape)
 	case !csv:
-		return usagef("--escape %s goes with CSV only", audience.Spreadsheet)
+		return usagef("--escape %s works only with CSV", audience.Spreadsheet)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func writeMembers(ctx context.Context, c *client.Client, o membersOptions, out *
 	}
 }
 
-// behindHeader writes what follows the first line.
+// behindHeader writes everything except the first line.
 type behindHeader struct {
 	to   io.Writer
 	past bool

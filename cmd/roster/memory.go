@@ -9,11 +9,11 @@ import (
 	"roster/internal/background"
 )
 
-// limitMemory keeps the Go runtime within the configured memory, and has it collect garbage less often as long as there is
-// little memory in use, unless the environment says otherwise.
+// limitMemory sets the memory limit of the Go runtime to the configured memory, and makes garbage collection less
+// frequent while little memory is in use. The environment variables of the Go runtime take precedence.
 func limitMemory(cfg app.Config) {
 	if cfg.DebugListen == "" {
-		runtime.MemProfileRate = 0 // nobody can read the profile, which takes a hundredth of the time
+		runtime.MemProfileRate = 0 // the profile has no reader and costs a hundredth of the time
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(cfg.MemoryLimit())

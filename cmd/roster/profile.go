@@ -10,7 +10,7 @@ import (
 )
 
 func newProfile() *cobra.Command {
-	cmd := &cobra.Command{Use: "profile", Short: "Mend the profile store, which answers look-ups"}
+	cmd := &cobra.Command{Use: "profile", Short: "Repair the profile store, which answers look-ups"}
 	return group(cmd, newProfileRebuild())
 }
 
@@ -18,11 +18,11 @@ func newProfileRebuild() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rebuild [AUDIENCE]",
-		Short: "Make memberships again from the datasets",
-		Long: "Make the memberships of all audiences, or of the one with that id, again from their datasets. A server that uses the data\n" +
-			"directory does the work, and refuses look-ups in the sandbox meanwhile; otherwise this process does. Members are what they\n" +
-			"were. Who left is shown as exited again as far back as versions of the audience are kept.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.",
+		Short: "Rebuild memberships from the datasets",
+		Long: "Rebuild the memberships of all audiences, or of the one with the given id, from their datasets. If a " +
+			"server uses the data directory, that server does the work and refuses look-ups in the sandbox meanwhile; " +
+			"otherwise this process does. Members stay the same. People who left show as exited again, as far back as " +
+			"versions of the audience are kept.\n\nExit codes: 0 done, 1 failed, 2 usage, 130 interrupted.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadExisting(cmd)
@@ -40,7 +40,7 @@ func newProfileRebuild() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(done)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d audiences were built again.\n", done.Audiences)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d audiences were rebuilt.\n", done.Audiences)
 			return err
 		},
 	}

@@ -9,21 +9,22 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// plainEvery is how often progress is told where no bar can be drawn.
+// plainEvery is the interval between lines of progress where the output cannot show a bar.
 const plainEvery = 5 * time.Second
 
-// progress shows how far work has come, over all of its steps: one bar on a terminal, a line now and then elsewhere.
+// progress shows the progress of work over all of its steps: a bar on a terminal, and a line every few seconds
+// elsewhere.
 type progress struct {
 	out   io.Writer
-	bar   *progressbar.ProgressBar // nil where no bar can be drawn
+	bar   *progressbar.ProgressBar // nil where the output cannot show a bar
 	steps []step
 	told  time.Time
 	began time.Time // when the first part was done
-	share float64   // of all work that is done, 0 to 1; it never goes back
+	share float64   // done so far of all work, 0 to 1; it never decreases
 	first float64   // the share at began
 }
 
-// step is a part of the work: the names that the API has for it, what people read, and how long it takes beside the others.
+// step is a part of the work: its names in the API, its text for people, and its share of the time.
 type step struct {
 	names  []string
 	text   string
@@ -53,7 +54,7 @@ func newProgress(out io.Writer, steps ...step) *progress {
 
 const barSize = 1000
 
-// update tells the state of a step: how much of its bytes is done, and the rows that were read.
+// update reports the state of a step: the bytes done, and the rows read.
 func (p *progress) update(name string, done, total, rows int64) {
 	before, all, now := 0.0, 0.0, step{}
 	for _, s := range p.steps {
@@ -65,7 +66,7 @@ func (p *progress) update(name string, done, total, rows int64) {
 		all += s.weight
 	}
 	share := (before + now.weight*min(1, float64(done)/float64(max(total, 1)))) / all
-	if now.text == "publishing" { // its bytes are those that were read
+	if now.text == "publishing" { // its bytes are those already read
 		share = before / all
 	}
 	if p.share = max(p.share, share); p.share == 0 {
@@ -76,14 +77,14 @@ func (p *progress) update(name string, done, total, rows int64) {
 	switch {
 	case p.bar != nil:
 		p.bar.Describe(p.line(now.text, rows))
-		_ = p.bar.Set64(min(int64(p.share*barSize), barSize-1)) // a bar that is full ends itself
+		_ = p.bar.Set64(min(int64(p.share*barSize), barSize-1)) // a full bar ends itself
 	case time.Since(p.told) >= plainEvery:
 		p.told = time.Now()
 		fmt.Fprintf(p.out, "%.0f %%: %s\n", 100*p.share, p.line(now.text, rows))
 	}
 }
 
-// line is the state in words: what is being done, and how long all of it may still take.
+// line describes the state in words: the current step, and an estimate of the time left.
 func (p *progress) line(text string, rows int64) string {
 	parts := []string{text}
 	if rows > 0 {
@@ -96,14 +97,14 @@ func (p *progress) line(text string, rows int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// finish takes the bar away, if there is one.
+// finish removes the bar, if there is one.
 func (p *progress) finish() {
 	if p != nil && p.bar != nil {
 		_ = p.bar.Finish()
 	}
 }
 
-// above returns a writer of whole lines to w, before each of which the bar is taken away.
+// above returns a writer of whole lines to w. It removes the bar before each line.
 func (p *progress) above(w io.Writer) io.Writer {
 	if p.bar == nil {
 		return w

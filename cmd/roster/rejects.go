@@ -13,7 +13,7 @@ import (
 	"roster/internal/audience"
 )
 
-// rejectsOptions are the flags of a list of rejects.
+// rejectsOptions are the flags of the command rejects.
 type rejectsOptions struct {
 	name, run   string
 	escape      string
@@ -25,15 +25,14 @@ func newRejects() *cobra.Command {
 	var o rejectsOptions
 	cmd := &cobra.Command{
 		Use:   "rejects AUDIENCE",
-		Short: "Write the rows that a run did not take to standard output",
-		Long: "Write every row that a run of an audience did not take to standard output: its file, line and column, and\n" +
-			"why it was rejected. The list is CSV, or with --json one JSON object a line. Rejects are kept for 30 days, also\n" +
-			"those of runs that FAILED and of dry runs; the text of the rows is there when the audience keeps it. Values are\n" +
-			"exact; for CSV that is opened in a spreadsheet say --escape spreadsheet. Without\n" +
-			"--server the command works on the data directory, by a server in this process or the one that already uses\n" +
-			"the directory.\n\n" +
-			"Exit codes: 0 done, 1 failed (what was written is not the whole list), 2 usage, 3 the server said no,\n" +
-			"130 interrupted.",
+		Short: "Write the rejected rows of a run to standard output",
+		Long: "Write every row that a run of an audience rejected to standard output: its file, line and column, and the " +
+			"reason. The list is CSV, or with --json one JSON object per line. Rejects are kept for 30 days, also " +
+			"those of dry runs and of runs that FAILED; the text of the rows is included if the audience keeps it. " +
+			"Values are exact; for a CSV file that is opened in a spreadsheet use --escape spreadsheet. " +
+			withoutServer +
+			"\n\nExit codes: 0 done, 1 failed (the output is incomplete), 2 usage, 3 the server refused, 130 " +
+			"interrupted.",
 		Example: "  roster rejects people > rejects.csv\n" +
 			"  roster rejects people --run 3 --json",
 		Args: cobra.ExactArgs(1),
@@ -43,15 +42,15 @@ func newRejects() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.run, "run", latestRun, "the run: its id, its number counted from the audience's first run as 1, or "+latestRun+" for the last one that read files and ended")
-	f.BoolVar(&o.csv, "csv", false, "write CSV, which is the default")
+	f.StringVar(&o.run, "run", latestRun, "the run: its id, its number (the audience's first run is 1), or "+latestRun+" for the last one that read files and ended")
+	f.BoolVar(&o.csv, "csv", false, "write CSV (default)")
 	addEscape(f, &o.escape)
-	f.BoolVar(&o.ndjson, "json", false, "write one JSON object a line")
+	f.BoolVar(&o.ndjson, "json", false, "write one JSON object per line")
 	o.connector.addFlags(cmd)
 	return cmd
 }
 
-// latestRun says in --run that the last run is meant.
+// latestRun is the value of --run that means the last run.
 const latestRun = "latest"
 
 func runRejects(cmd *cobra.Command, o rejectsOptions) error {
@@ -89,7 +88,7 @@ func writeRejects(ctx context.Context, c *client.Client, o rejectsOptions, out *
 	return c.Rejects(ctx, a.AudienceID, run, form, out)
 }
 
-// findRun returns the id of the run that --run names: by its number, as the last one, or by its id as it is.
+// findRun returns the id of the run that --run names by its number, as the last one, or by its id.
 func findRun(ctx context.Context, c *client.Client, a client.Audience, name string) (string, error) {
 	if name == latestRun {
 		return lastRead(ctx, c, a)

@@ -13,11 +13,10 @@ import (
 	"roster/internal/audience"
 )
 
-// The shipped sample is a loyalty list of fictional people, made up afresh at every demonstration from a
-// fixed seed: two days of one list, and what an importer must count in them. The counting here shares
-// nothing with the server: it is the generator's own book-keeping.
+// The sample is a loyalty list of fictional people, generated from a fixed seed at each demonstration: two days of one
+// list, and the counts that an importer must find in them. The generator counts by itself and shares no code with the
+// server.
 
-// Sizes of the sample.
 const (
 	samplePeople     = 10_000
 	sampleDuplicates = 6
@@ -25,13 +24,13 @@ const (
 	sampleUnchanged  = 80
 	sampleNew        = 120
 	sampleGone       = 60
-	sampleStrangers  = 4 // asked to be deleted although never members
+	sampleStrangers  = 4 // people to delete who never were members
 )
 
-// sampleHeader names the sample's columns.
+// sampleHeader has the names of the sample's columns.
 var sampleHeader = []string{"ppid", "first_name", "city", "tier", "points", "score", "birth_date", "last_purchase", "opted_in", "delete"}
 
-// day is one file of the sample and what its run must count.
+// day is one file of the sample and the expected counts of its run.
 type day struct {
 	name    string
 	data    []byte
@@ -46,12 +45,12 @@ type badRow struct {
 	column string
 }
 
-// sample is two days of a list, with a person of each fate.
+// sample is two days of a list, with one person for each possible change.
 type sample struct {
 	days     [2]day
-	stayed   person // a member from day one to the end, unchanged
-	left     person // deleted by day two
-	joined   person // new on day two
+	stayed   person // a member on both days, unchanged
+	left     person // deleted on day two
+	joined   person // joined on day two
 	stranger string // an address that was never a member
 }
 
@@ -70,13 +69,12 @@ func (p person) record(del string) []string {
 		p.born.Format(time.DateOnly), p.bought.Format(time.RFC3339), strconv.FormatBool(p.optedIn), del}
 }
 
-// generator makes people up.
+// generator generates people.
 type generator struct {
 	rnd   *rand.Rand
 	taken map[string]bool
 }
 
-// newSample makes the sample.
 func newSample() sample {
 	g := &generator{rnd: rand.New(rand.NewPCG(20_250_607, 1)), taken: map[string]bool{}}
 	people := make([]person, samplePeople)
@@ -90,8 +88,8 @@ func newSample() sample {
 	return s
 }
 
-// firstDay writes everybody, some of them twice, and three rows that no importer can accept. Of a person who
-// comes twice the last row counts; the earlier one is spelled differently, as people do.
+// firstDay writes everybody, some of them twice, and three rows that no importer can accept. The last row of a person
+// counts; the earlier one spells the address differently.
 func (g *generator) firstDay(people []person) day {
 	f := newSampleFile("members-1.csv")
 	for i, p := range people {
@@ -117,8 +115,8 @@ func (g *generator) firstDay(people []person) day {
 	return f.finish()
 }
 
-// secondDay writes changes: people with new points, people as they were, new people, people to delete,
-// people to delete whom nobody knows, and a row that cannot be accepted.
+// secondDay writes changes: people with new points, unchanged people, new people, people to delete, people to delete
+// who are not members, and a row that no importer can accept.
 func (g *generator) secondDay(people []person, s *sample) day {
 	f := newSampleFile("members-2.csv")
 	order := g.rnd.Perm(len(people))
@@ -154,7 +152,7 @@ func (g *generator) secondDay(people []person, s *sample) day {
 	return f.finish()
 }
 
-// person makes up a person with an address that nobody had before.
+// person generates a person with a new address.
 func (g *generator) person() person {
 	first, last := pick(g, firstNames), pick(g, lastNames)
 	email := fmt.Sprintf("%s.%s@example.%s", first.ascii, strings.ToLower(last), pick(g, []string{"com", "org", "net"}))
@@ -184,7 +182,7 @@ func tierOf(points int64) string {
 
 func pick[T any](g *generator, list []T) T { return list[g.rnd.IntN(len(list))] }
 
-// sampleFile is a file while it is written.
+// sampleFile is a file of the sample while it is written.
 type sampleFile struct {
 	day
 	buf bytes.Buffer
@@ -198,9 +196,9 @@ func newSampleFile(name string) *sampleFile {
 	return f
 }
 
-// add writes a row. No value of the sample holds a line break, so that rows and lines go together.
+// add writes a row. No value contains a line break, so each row is one line.
 func (f *sampleFile) add(record []string) {
-	_ = f.csv.Write(record) // a buffer takes everything
+	_ = f.csv.Write(record) // a buffer never fails
 	f.rows.Read++
 }
 

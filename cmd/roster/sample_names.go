@@ -1,6 +1,6 @@
 package main
 
-// givenName is a first name as people write it and as it stands in an address.
+// givenName is a first name in its usual spelling and in its ASCII spelling for addresses.
 type givenName struct{ name, ascii string }
 
 var firstNames = []givenName{

@@ -13,10 +13,10 @@ import (
 func newSecrets() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets",
-		Short: "Rotate the keys that secrets are sealed by",
-		Long: "Rotate the keys that the secrets of connections and webhooks are sealed by. These keys lie in the data directory,\n" +
-			"encrypted by the master key, which is elsewhere if the server was told so.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
+		Short: "Rotate the keys that encrypt secrets",
+		Long: "Rotate the keys that encrypt the secrets of connections and webhooks. The keys are in the data directory, " +
+			"encrypted by the master key. The settings of the server say where the master key is.\n\n" +
+			exitCodes,
 	}
 	return group(cmd, newSecretsRotate(), newSecretsRewrap(), newSecretsReplaceLost())
 }
@@ -25,9 +25,9 @@ func newSecretsRotate() *cobra.Command {
 	var c connector
 	cmd := &cobra.Command{
 		Use:   "rotate",
-		Short: "Make a new key, and seal every secret by it",
-		Long: "Make a new key, and seal every secret by it. Nothing is interrupted. Backups from before can still be opened, since\n" +
-			"the earlier keys stay.",
+		Short: "Create a new key and encrypt every secret with it",
+		Long: "Create a new key and encrypt every secret with it, without an interruption. Earlier backups can still be " +
+			"opened, because the earlier keys are kept.",
 		Args: cobra.NoArgs,
 	}
 	c.addFlags(cmd)
@@ -35,7 +35,7 @@ func newSecretsRotate() *cobra.Command {
 		return c.administer(cmd, func(conn *connection, out io.Writer) error {
 			done, err := conn.client.RotateSecrets(cmd.Context())
 			if err == nil {
-				_, err = fmt.Fprintf(out, "%d secrets are sealed by a new key.\n", done.Resealed)
+				_, err = fmt.Fprintf(out, "%d secrets are encrypted with a new key.\n", done.Resealed)
 			}
 			return err
 		})
@@ -47,14 +47,15 @@ func newSecretsRewrap() *cobra.Command {
 	var to app.MasterKey
 	cmd := &cobra.Command{
 		Use:   "rewrap",
-		Short: "Have the keys opened by another master key from now on",
-		Long: "Have the keys that secrets are sealed by opened by another master key from now on: one in a file, or one that a key\n" +
-			"service keeps. No server may be using the data directory. Start it with the new key afterwards, and destroy the old one.",
+		Short: "Encrypt the keys with another master key",
+		Long: "Encrypt the keys of secrets with another master key: one in a file, or one in a key service. No server " +
+			"may be using the data directory. Afterwards, start the server with the new master key, and destroy the " +
+			"old one.",
 		Example: "  roster secrets rewrap --to-master-key-url 'awskms://alias/roster?region=eu-west-1'",
 		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&to.File, "to-master-key-file", "", "file with the new key, 32 bytes in base64")
-	cmd.Flags().StringVar(&to.URL, "to-master-key-url", "", "key service that has the new key")
+	cmd.Flags().StringVar(&to.URL, "to-master-key-url", "", "URL of the new key in a key service")
 	addSettings(cmd, "data-dir", "master-key-file", "master-key-url")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (to.File == "") == (to.URL == "") {
@@ -70,7 +71,7 @@ func newSecretsRewrap() *cobra.Command {
 		if err := app.RewrapSecrets(cmd.Context(), cfg, to); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "The new master key opens the secrets. Start the server with it.")
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), "The keys are encrypted with the new master key. Start the server with it.")
 		return err
 	}
 	return cmd
@@ -79,11 +80,11 @@ func newSecretsRewrap() *cobra.Command {
 func newSecretsReplaceLost() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replace-lost",
-		Short: "Make new keys in place of lost ones",
-		Long: "Make new keys in place of those that are lost, when no backup has them. A server does not start without them. Afterwards\n" +
-			"the tokens, receipts and certificates that a lost signing key made are not valid any more, and the secrets of\n" +
-			"connections and webhooks that lost keys sealed have to be given again. Keys that are there stay. No server may be\n" +
-			"using the data directory.",
+		Short: "Replace lost keys with new ones",
+		Long: "Replace keys that are lost and in no backup. A server does not start without them. Afterwards the tokens, " +
+			"receipts and certificates that a lost signing key signed are no longer valid, and the secrets of " +
+			"connections and webhooks that lost keys encrypted must be entered again. Existing keys stay. No server " +
+			"may be using the data directory.",
 		Args: cobra.NoArgs,
 	}
 	addSettings(cmd, "data-dir", "master-key-file", "master-key-url")

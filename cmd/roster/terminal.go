@@ -13,27 +13,26 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether w shows to a person.
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// canRedraw reports whether w is a terminal that takes ANSI sequences, and nobody has asked for none.
+// canRedraw reports whether w is a terminal that supports ANSI sequences, unless the environment turns them off.
 func canRedraw(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == ""
 }
 
-// count writes a number for people: 10,009.
+// count formats a number for people: 10,009.
 func count(n int64) string { return humanize.Comma(n) }
 
-// memberCount writes a number of members for people.
+// memberCount formats a number of members for people.
 func memberCount(n int64) string { return count(n) + " " + english.PluralWord(int(n), "member", "") }
 
-// size writes a number of bytes for people.
+// size formats a number of bytes for people.
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
-// seconds writes a duration for people.
+// seconds formats a duration for people.
 func seconds(d time.Duration) string {
 	if d < 10*time.Second {
 		return fmt.Sprintf("%.2f s", d.Seconds())

@@ -27,19 +27,20 @@ func newUpload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "upload FILE...",
 		Short: "Put files into the landing zone",
-		Long: "Put files into the sandbox's landing zone, where audiences of the type DLZ are read from. A file is there only once\n" +
-			"it is there whole and its SHA-256 is that of the file here. An upload that breaks off goes on where it ended, also\n" +
-			"when the command is called again. A file in the landing zone of the same name is replaced; each stays for 7 days.\n" +
-			"Without --server the command works on the data directory, by a server in this process or the one that already uses\n" +
-			"the directory.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 the server said no, 130 interrupted.",
+		Long: "Put files into the sandbox's landing zone, from which audiences of the type DLZ are read. A file appears " +
+			"there only when it is complete and its SHA-256 equals that of the local file. An interrupted upload " +
+			"continues where it stopped, also when the command is called again. A file replaces one of the same name " +
+			"in the landing zone; each is kept for 7 days. " +
+			withoutServer +
+			"\n\n" +
+			exitCodes,
 		Example: "  roster upload people.csv\n" +
 			"  roster upload part-*.csv.gz --to lists/2026 --server https://roster.example.com --credentials loader.json",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runUpload(cmd, args, o) },
 	}
-	cmd.Flags().StringVar(&o.folder, "to", "", "folder of the landing zone that the files go to (its root when absent)")
-	cmd.Flags().BoolVar(&o.asJSON, "json", false, "write one JSON object a file")
+	cmd.Flags().StringVar(&o.folder, "to", "", "folder of the landing zone for the files (default: its root)")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "write one JSON object per file")
 	o.connector.addFlags(cmd)
 	return cmd
 }
@@ -69,7 +70,7 @@ func runUpload(cmd *cobra.Command, files []string, o uploadOptions) error {
 	return errors.Join(err, conn.close())
 }
 
-// isFile refuses what is no file that can be read.
+// isFile returns an error for a name that is not a readable file.
 func isFile(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -88,7 +89,7 @@ func isFile(name string) error {
 	return nil
 }
 
-// uploadFile puts one file into the landing zone, shows how far it has come, and tells of its end.
+// uploadFile puts one file into the landing zone, and shows the progress and the result.
 func uploadFile(ctx context.Context, c *client.Client, file, target string, asJSON bool, out, show io.Writer) error {
 	f, err := os.Open(file)
 	if err != nil {

@@ -19,19 +19,19 @@ import (
 	"roster/internal/auth"
 )
 
-// verifyOptions are the flags of a verification.
+// verifyOptions are the flags of the command verify.
 type verifyOptions struct {
 	receipt      string // a file, or "-" for standard input
-	server, jwks string // where the keys come from; "" for the data directory
+	server, jwks string // sources of the keys; both "" for the data directory
 	asJSON       bool
 }
 
 // verification is what `roster verify --json` prints.
 type verification struct {
 	Valid   bool            `json:"valid"`
-	Faults  []string        `json:"faults"` // what does not hold
+	Faults  []string        `json:"faults"` // the checks that failed
 	Receipt *client.Receipt `json:"receipt,omitempty"`
-	// Certificate is that of an erasure, instead of a receipt.
+	// Certificate is set for an erasure, instead of Receipt.
 	Certificate *client.ErasureCertificate `json:"certificate,omitempty"`
 }
 
@@ -40,11 +40,11 @@ func newVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify RECEIPT",
 		Short: "Check the receipt of a run, or the certificate of an erasure",
-		Long: "Check that a receipt was signed by the server's key, was not changed, and that its ledger adds up. RECEIPT\n" +
-			"is a file with what GET …/runs/RUN/receipt answers, or GET …/erasures/ERASURE/certificate, or - for\n" +
-			"standard input. The server's public keys come from the data directory, from a server, or from a file that was saved from its /.well-known/jwks.json; keys\n" +
-			"in the receipt itself are never used.\n\n" +
-			"Exit codes: 0 the receipt is valid, 1 it is not, 2 it could not be checked.",
+		Long: "Check that a receipt was signed with the server's key, that it was not changed, and that its ledger adds " +
+			"up. RECEIPT is a file with the answer of GET …/runs/RUN/receipt or GET …/erasures/ERASURE/certificate, or " +
+			"- for standard input. The server's public keys come from the data directory, from a server, or from a " +
+			"file that was saved from its /.well-known/jwks.json. Keys in the receipt itself are never used.\n\nExit " +
+			"codes: 0 the receipt is valid, 1 it is not, 2 the check failed.",
 		Example: "  roster verify receipt.json\n" +
 			"  roster verify receipt.json --server https://roster.example.com",
 		Args: cobra.ExactArgs(1),
@@ -65,7 +65,7 @@ func newVerify() *cobra.Command {
 	return cmd
 }
 
-// keysTimeout bounds how long a server may take to answer its keys.
+// keysTimeout is the longest wait for the server's keys.
 const keysTimeout = 30 * time.Second
 
 func runVerify(cmd *cobra.Command, o verifyOptions, cfg app.Config) error {
@@ -94,7 +94,7 @@ func runVerify(cmd *cobra.Command, o verifyOptions, cfg app.Config) error {
 	return err
 }
 
-// keys finds the public keys of the server.
+// keys returns the public keys of the server.
 func (o verifyOptions) keys(ctx context.Context, cfg app.Config) ([]byte, error) {
 	switch {
 	case o.server != "" && o.jwks != "":
@@ -113,7 +113,7 @@ func (o verifyOptions) keys(ctx context.Context, cfg app.Config) ([]byte, error)
 	return auth.PublicKeys(app.KeyPath(cfg.DataDir))
 }
 
-// maxReceipt bounds what is read of a receipt. Its files make it long.
+// maxReceipt is the longest receipt that is read. Receipts of runs with many files are long.
 const maxReceipt = 1 << 30
 
 func readReceipt(stdin io.Reader, name string) ([]byte, error) {
@@ -128,13 +128,13 @@ func readReceipt(stdin io.Reader, name string) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxReceipt+1))
 	if err == nil && len(text) > maxReceipt {
-		err = fmt.Errorf("it is longer than %d bytes", maxReceipt)
+		err = fmt.Errorf("the receipt is longer than %d bytes", maxReceipt)
 	}
 	return text, err
 }
 
-// verifyReceipt checks a receipt. What the signature covers counts, not what stands beside it. An error says that it
-// cannot be checked.
+// verifyReceipt checks a receipt. It uses only the signed content, and ignores what stands beside the signature. It
+// returns an error if it cannot check the receipt.
 func verifyReceipt(text, keys []byte) (verification, error) {
 	bad := func(format string, args ...any) (verification, error) {
 		return verification{Faults: []string{fmt.Sprintf(format, args...)}}, nil
@@ -145,7 +145,7 @@ func verifyReceipt(text, keys []byte) (verification, error) {
 	}
 	var signed client.SignedReceipt
 	if err := json.Unmarshal(text, &signed); err != nil || signed.Signature == "" || len(signed.Receipt) == 0 {
-		return bad("this is no receipt: it must be a JSON object with a receipt and a signature")
+		return bad("this is not a receipt: a receipt is a JSON object with the members receipt and signature")
 	}
 	payload, err := auth.VerifyReceipt(signed.Signature, keys)
 	if errors.Is(err, auth.ErrNoKeys) {
@@ -156,17 +156,17 @@ func verifyReceipt(text, keys []byte) (verification, error) {
 	}
 	genuine, err := json.Marshal(client.SignedReceipt{Receipt: payload, Signature: signed.Signature})
 	if err != nil || !sameJSON(text, genuine) {
-		return bad("the receipt is not the one that was signed: it was changed")
+		return bad("the receipt was changed after it was signed")
 	}
 	var r client.Receipt
 	if err := json.Unmarshal(payload, &r); err != nil || r.Version != client.ReceiptVersion {
-		return verification{}, fmt.Errorf("it is of version %d, which this program does not know; use a newer Roster", r.Version)
+		return verification{}, fmt.Errorf("the receipt has version %d, which this program does not know; use a newer Roster", r.Version)
 	}
 	faults := r.Faults()
 	return verification{Valid: len(faults) == 0, Faults: append([]string{}, faults...), Receipt: &r}, nil
 }
 
-// verifyCertificate does for the certificate of an erasure what verifyReceipt does for a receipt.
+// verifyCertificate checks the certificate of an erasure, as verifyReceipt does a receipt.
 func verifyCertificate(text []byte, signature string, keys []byte) (verification, error) {
 	payload, err := auth.VerifyCertificate(signature, keys)
 	if errors.Is(err, auth.ErrNoKeys) {
@@ -177,25 +177,25 @@ func verifyCertificate(text []byte, signature string, keys []byte) (verification
 	}
 	genuine, err := json.Marshal(client.SignedCertificate{Certificate: payload, Signature: signature})
 	if err != nil || !sameJSON(text, genuine) {
-		return verification{Faults: []string{"the certificate is not the one that was signed: it was changed"}}, nil
+		return verification{Faults: []string{"the certificate was changed after it was signed"}}, nil
 	}
 	var c client.ErasureCertificate
 	if err := json.Unmarshal(payload, &c); err != nil || c.Version != client.CertificateVersion {
-		return verification{}, fmt.Errorf("it is of version %d, which this program does not know; use a newer Roster", c.Version)
+		return verification{}, fmt.Errorf("the certificate has version %d, which this program does not know; use a newer Roster", c.Version)
 	}
 	return verification{Valid: true, Faults: []string{}, Certificate: &c}, nil
 }
 
-// sameJSON reports whether two documents have the same content, however they are laid out. A name that an object has
-// twice is a difference: readers do not agree on which of the two counts.
+// sameJSON reports whether two documents have the same content, regardless of their layout. A duplicate name in an
+// object is a difference, because readers do not agree on which of the two counts.
 func sameJSON(a, b []byte) bool {
 	valueA, tokensA := parseJSON(a)
 	valueB, tokensB := parseJSON(b)
 	return tokensA == tokensB && reflect.DeepEqual(valueA, valueB)
 }
 
-// parseJSON returns the value of a document, and of how many tokens it is made: a name that stands twice in an object
-// is lost in the value, but counts. What is no JSON has the value nil.
+// parseJSON returns the value of a document and its number of tokens. The value hides duplicate names in an object, but
+// the number of tokens shows them. The value is nil if the text is not JSON.
 func parseJSON(text []byte) (value any, tokens int) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -209,7 +209,7 @@ func parseJSON(text []byte) (value any, tokens int) {
 	}
 }
 
-// show tells people.
+// show writes the result for people.
 func (v verification) show(out io.Writer) error {
 	var b strings.Builder
 	switch {
@@ -219,7 +219,7 @@ func (v verification) show(out io.Writer) error {
 		c := v.Certificate
 		b.WriteString("VALID: signed by the server, and unchanged.\n")
 		fmt.Fprintf(&b, "  erased    %s, an identity of the namespace %s\n", c.XID, c.Namespace)
-		fmt.Fprintf(&b, "  from      sandbox %s of %s: %d audiences had something of it\n", c.Sandbox, c.Organization, len(c.Audiences))
+		fmt.Fprintf(&b, "  from      sandbox %s of %s: %d audiences had data of it\n", c.Sandbox, c.Organization, len(c.Audiences))
 		fmt.Fprintf(&b, "  erasure   %s, ended %s\n", c.ErasureID, time.Unix(c.EndedAt, 0).UTC().Format(time.RFC3339))
 	default:
 		r := v.Receipt

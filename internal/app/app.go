@@ -1,5 +1,5 @@
-// Package app is the composition root: it reads the configuration, opens the engines, wires the parts of
-// Roster together and runs their life cycle. Nothing else in Roster imports an engine.
+// Package app is the composition root: it reads the configuration, opens the engines, connects the parts of Roster and
+// runs their life cycle. No other package imports an engine.
 package app
 
 import (
@@ -39,12 +39,12 @@ import (
 	"roster/internal/work"
 )
 
-// App is a Roster process: New opens everything, Start serves, Stop drains and closes.
+// App is a Roster process. New opens its parts, Start serves, Stop drains and closes.
 type App struct {
 	cfg        Config
 	log        *slog.Logger
-	localRoots []string     // resolved
-	outside    *http.Client // for stores that connections lead to, and webhooks
+	localRoots []string     // absolute, without symbolic links
+	outside    *http.Client // for stores of connections, and for webhooks
 
 	lock    *dirLock
 	meta    metaStore
@@ -63,46 +63,46 @@ type App struct {
 	listener *drainer
 	gate     *edge.Gate
 	tracker  *connTracker
-	served   chan struct{} // closed when no connection is accepted any more; nil before any is
+	served   chan struct{} // closed when the server accepts no more connections; nil before it accepts any
 	server   *http.Server
 	debug    *http.Server
 	url      string
-	started  time.Time // when it began to serve; zero before
+	started  time.Time // when the server began to serve; zero before
 	draining atomic.Bool
 	words    lastWords
-	failed   chan error // takes the error that ended a server by itself
+	failed   chan error // receives the error of a server that stopped by itself
 
-	catalog       *sql.DB      // of the lake, nil on PostgreSQL
-	profileFault  error        // why the profile store was not opened, of an App that only looks
-	closeOperator func() error // nil unless the operator's commands are taken
+	catalog       *sql.DB      // the database of the lake's catalog; nil on PostgreSQL
+	profileFault  error        // the reason why the profile store is not open, in an App that only checks
+	closeOperator func() error // nil if the App takes no commands of the operator
 
 	background sync.WaitGroup
-	cancel     context.CancelFunc // ends what runs in the background
+	cancel     context.CancelFunc // ends the background work
 	closers    []func() error     // in the order of opening
 	stopOnce   sync.Once
 	stopErr    error
 }
 
-// metaStore is what the engines of the metadata store have beside the contract.
+// metaStore has the methods that the engines of the metadata store have in addition to the contract.
 type metaStore interface {
 	meta.Store
 	DB() *sql.DB
 }
 
-// How long things may take, and how often they happen.
+// Timeouts and intervals.
 const (
-	drainTimeout  = 15 * time.Second // for requests in flight when the server stops
-	settleTimeout = time.Second      // for short jobs in flight; runs are cut off and resume at the next start
+	drainTimeout  = 15 * time.Second // for requests in progress when the server stops
+	settleTimeout = time.Second      // for short jobs in progress; runs are interrupted and resume at the next start
 	recoverEvery  = 5 * time.Second
 )
 
-// New opens the data directory and everything in it. It opens no port; whatever is misconfigured fails here.
+// New opens the data directory and everything in it. It opens no port. Any wrong configuration fails here.
 func New(ctx context.Context, cfg Config) (*App, error) {
 	cfg = cfg.withDefaults()
 	a := &App{cfg: cfg, log: cfg.Logger, metrics: newRegistry(), tenants: newTenantMetrics(), failed: make(chan error, 2)}
 	a.work = newWorkMetrics(a.metrics, a.tenants)
 	if err := a.open(ctx); err != nil {
-		_ = a.close() // what fails then follows from the error, which is the one to tell
+		_ = a.close() // an error of close only follows from the first error
 		return nil, a.explained(err)
 	}
 	return a, nil
@@ -158,7 +158,7 @@ func (a *App) openProfile(context.Context) error {
 	return nil
 }
 
-// wire connects the parts; everything they need is open.
+// wire connects the parts, all of which are open.
 func (a *App) wire(ctx context.Context) error {
 	issuer, err := auth.NewIssuer(KeyPath(a.cfg.DataDir), a.meta, a.cfg.Clock)
 	if err != nil {
@@ -216,13 +216,13 @@ func (a *App) wire(ctx context.Context) error {
 	return nil
 }
 
-// workerName names this process in leases, by host, process id and chance.
+// workerName returns the name of this process in leases: host, process id and a random part.
 func workerName() string {
 	host, _ := os.Hostname()
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
 }
 
-// rememberSuccess tells the metrics of the last run that succeeded before the process began.
+// rememberSuccess initializes the metric of the last run that succeeded before the process began.
 func (a *App) rememberSuccess(ctx context.Context) error {
 	at, err := a.meta.LastIngested(ctx)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -235,7 +235,7 @@ func (a *App) rememberSuccess(ctx context.Context) error {
 	return nil
 }
 
-// ready says whether the process takes requests; its error is what /readyz answers.
+// ready returns nil if the process accepts requests; otherwise its error is the answer of /readyz.
 func (a *App) ready() error {
 	if a.draining.Load() {
 		return errors.New("the server is shutting down")
@@ -243,7 +243,7 @@ func (a *App) ready() error {
 	return nil
 }
 
-// Start opens the port, finishes a first start, takes up unfinished work and serves. ctx is for starting only.
+// Start opens the port, completes a first start, resumes unfinished work and serves. ctx applies to starting only.
 func (a *App) Start(ctx context.Context) error { return a.explained(a.start(ctx)) }
 
 func (a *App) start(ctx context.Context) error {
@@ -254,22 +254,22 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	if a.cfg.DatabaseURL == "" {
-		// The lock on the data directory says that no other process works on this SQLite store.
+		// The lock on the data directory guarantees that no other process works on this SQLite store.
 		if err := a.meta.Update(ctx, func(tx meta.Tx) error { return errors.Join(tx.DropLeases(ctx), tx.DropUnanswered(ctx)) }); err != nil {
 			return fmt.Errorf("take over unfinished work: %w", err)
 		}
 	}
 	if err := a.mourn(ctx); err != nil {
-		return fmt.Errorf("look how the process before ended: %w", err)
+		return fmt.Errorf("find out how the previous process ended: %w", err)
 	}
 	if err := a.worker.CompareProjections(ctx); err != nil {
-		return fmt.Errorf("hold the profile store against the runs: %w", err)
+		return fmt.Errorf("compare the profile store with the runs: %w", err)
 	}
 	if err := a.watchClock(ctx); err != nil {
 		return err
 	}
 	if err := a.worker.Recover(ctx); err != nil {
-		return fmt.Errorf("take up unfinished work: %w", err)
+		return fmt.Errorf("resume unfinished work: %w", err)
 	}
 	background, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
@@ -292,7 +292,7 @@ func (a *App) start(ctx context.Context) error {
 	return nil
 }
 
-// mourn counts the death of the process before, if it died, and prepares for one of this process.
+// mourn counts the crash of the previous process, if it crashed, and prepares the record for one of this process.
 func (a *App) mourn(ctx context.Context) error {
 	death, err := a.words.death()
 	if err != nil {
@@ -303,14 +303,14 @@ func (a *App) mourn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.log.Warn("the process before ended by a fault", "cause", death.Cause, "tasks and runs in progress", n)
+		a.log.Warn("the previous process crashed", "cause", death.Cause, "tasks and runs in progress", n)
 	}
 	a.closers = append(a.closers, a.words.close)
 	return a.words.begin(a.worker.Worker())
 }
 
-// recoverLoop takes up work whose worker died, and sweeps that failed. It compares the profile store that takes the place of a
-// damaged one with the runs.
+// recoverLoop resumes work whose worker died, and sweeps that failed. After a damaged profile store was replaced, it
+// compares the new one with the runs.
 func (a *App) recoverLoop(ctx context.Context) {
 	ticker := time.NewTicker(recoverEvery)
 	defer ticker.Stop()
@@ -330,7 +330,8 @@ func (a *App) recoverLoop(ctx context.Context) {
 	}
 }
 
-// compareAnew compares the profile store with the runs until that succeeds; look-ups are refused until then.
+// compareAnew compares the profile store with the runs, again and again until it succeeds; look-ups are refused until
+// then.
 func (a *App) compareAnew(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := a.worker.CompareProjections(ctx)
@@ -338,7 +339,7 @@ func (a *App) compareAnew(ctx context.Context) {
 			a.profile.Compared()
 			return
 		}
-		a.log.Error("hold the profile store against the runs", "error", err)
+		a.log.Error("compare the profile store with the runs", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(recoverEvery):
@@ -346,7 +347,7 @@ func (a *App) compareAnew(ctx context.Context) {
 	}
 }
 
-// watchClock wakes what waits for times that a clock which was ahead has set, once it was put back.
+// watchClock wakes jobs that wait for a time, after a clock that was ahead is put back.
 func (a *App) watchClock(ctx context.Context) error {
 	back, err := a.clock.look()
 	if err != nil || !back {
@@ -358,17 +359,17 @@ func (a *App) watchClock(ctx context.Context) error {
 	return a.queue.TurnBack(ctx)
 }
 
-// URL is where the API serves, without a slash at the end; "" before Start.
+// URL is the address of the API, without a slash at the end; "" before Start.
 func (a *App) URL() string { return a.url }
 
 // DataDir is the absolute path of the data directory.
 func (a *App) DataDir() string { return a.cfg.DataDir }
 
-// Failed delivers the error of a server that ended by itself.
+// Failed delivers the error of a server that stopped by itself.
 func (a *App) Failed() <-chan error { return a.failed }
 
-// Stop drains: it turns new requests away, lets those in flight finish, stops the jobs (a run that is cut off
-// resumes at the next start) and closes everything. It is safe to call twice, also after a failed Start.
+// Stop drains: it refuses new requests, lets those in progress finish, stops the jobs (an interrupted run resumes at
+// the next start) and closes everything. It is safe to call it twice, and after a failed Start.
 func (a *App) Stop(ctx context.Context) error {
 	a.stopOnce.Do(func() {
 		a.draining.Store(true)
@@ -386,7 +387,7 @@ func (a *App) Stop(ctx context.Context) error {
 	return a.stopErr
 }
 
-// close closes what is open, last opened first.
+// close closes what is open, in reverse order of opening.
 func (a *App) close() error {
 	var err error
 	for i := len(a.closers) - 1; i >= 0; i-- {
@@ -396,7 +397,7 @@ func (a *App) close() error {
 	return err
 }
 
-// path is a path in the data directory.
+// path returns a path in the data directory.
 func (a *App) path(elem ...string) string {
 	return filepath.Join(append([]string{a.cfg.DataDir}, elem...)...)
 }

@@ -11,23 +11,26 @@ import (
 	"time"
 )
 
-// A clock that is wrong must not destroy anything: what is removed for its age would not come back with the right time.
+// A wrong clock must not destroy anything. Data that is removed because of its age does not come back when the clock is
+// corrected.
 const (
-	// clockGap is how far the clock may be ahead of the last time that a process saw without being doubted: so long a server is off
-	// over a weekend.
+	// clockGap is how far the clock may be ahead of the last time that a process saw and is still trusted. It covers a
+	// server that is off over a weekend.
 	clockGap = 48 * time.Hour
-	// clockDoubt is how long a clock that is further ahead is doubted. Until then nothing is removed for its age.
+	// clockDoubt is how long a clock that is further ahead is not trusted. During that time nothing is removed because
+	// of its age.
 	clockDoubt = 24 * time.Hour
-	// clockStep is what a clock may be put back without anything that waits for a time being woken.
+	// clockStep is how far a clock may be put back before jobs that wait for a time are woken.
 	clockStep = time.Minute
-	// clockSave is how often the time is written down.
+	// clockSave is the interval at which the time is saved.
 	clockSave = time.Minute
 )
 
-// clockMark is what the file clock of a data directory holds.
+// clockMark is the content of the file clock of a data directory.
 type clockMark struct {
-	Seen time.Time `json:"seen"` // the last time that was not doubted
-	// DoubtedSince is when the doubted clock was first seen, by that clock, and DoubtedSeen when last; zero for no doubt.
+	Seen time.Time `json:"seen"` // the last trusted time
+	// DoubtedSince is when a clock that is not trusted was first seen, by that clock; DoubtedSeen is when it was last
+	// seen. Both are zero while the clock is trusted.
 	DoubtedSince time.Time `json:"doubtedSince,omitzero"`
 	DoubtedSeen  time.Time `json:"doubtedSeen,omitzero"`
 }
@@ -40,11 +43,11 @@ type clockGuard struct {
 
 	mu    sync.Mutex
 	mark  clockMark
-	last  time.Time // of the last look
+	last  time.Time // the time at the last call of look
 	saved time.Time
 }
 
-// newClockGuard reads what the processes before have seen; nothing was seen in a new data directory.
+// newClockGuard reads the time that earlier processes saved; a new data directory has none.
 func newClockGuard(path string, now func() time.Time, log *slog.Logger) (*clockGuard, error) {
 	g := &clockGuard{path: path, now: now, log: log}
 	text, err := os.ReadFile(path)
@@ -55,7 +58,7 @@ func newClockGuard(path string, now func() time.Time, log *slog.Logger) (*clockG
 		err = json.Unmarshal(text, &g.mark)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the last time that was seen: %w; if %s is damaged, remove it", err, path)
+		return nil, fmt.Errorf("read the last recorded time: %w; if %s is damaged, remove it", err, path)
 	}
 	g.last = g.mark.Seen
 	if !g.mark.DoubtedSeen.IsZero() {
@@ -64,11 +67,11 @@ func newClockGuard(path string, now func() time.Time, log *slog.Logger) (*clockG
 	return g, nil
 }
 
-// look takes note of the time. back reports that the clock was put back since the last look.
+// look records the time. back reports that the clock was put back since the last call.
 func (g *clockGuard) look() (back bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now().UTC().Round(0) // without the monotonic clock, which knows of no jumps
+	now := g.now().UTC().Round(0) // without the monotonic clock, which does not show jumps
 	back = now.Before(g.last.Add(-clockStep))
 	was := g.mark
 	m := &g.mark
@@ -76,15 +79,15 @@ func (g *clockGuard) look() (back bool, err error) {
 	case m.Seen.IsZero() || ahead <= clockGap:
 		*m = clockMark{Seen: now}
 		if !was.DoubtedSince.IsZero() {
-			g.log.Info("the clock is back where it was expected", "time", now)
+			g.log.Info("the clock shows the expected time again", "time", now)
 		}
 	case m.DoubtedSince.IsZero() || now.Before(m.DoubtedSeen.Add(-clockStep)) || now.Sub(m.DoubtedSeen) > clockGap:
 		m.DoubtedSince, m.DoubtedSeen = now, now
-		g.log.Warn("the clock is far ahead of the time that was seen last; nothing is removed for its age for a day, nor do members expire for good. If the clock is right, nothing is to be done",
+		g.log.Warn("the clock is far ahead of the last recorded time. For a day, no data is removed because of its age, and expired members are kept. If the clock is right, there is nothing to do",
 			"time", now, "seen", m.Seen, "until", now.Add(clockDoubt))
 	case now.Sub(m.DoubtedSince) >= clockDoubt:
 		*m = clockMark{Seen: now}
-		g.log.Info("the clock is taken for right: it has been so for a day", "time", now)
+		g.log.Info("the clock is trusted again: it has been consistent for a day", "time", now)
 	default:
 		m.DoubtedSeen = now
 	}
@@ -99,7 +102,8 @@ func (g *clockGuard) look() (back bool, err error) {
 	return back, g.save()
 }
 
-// save writes the file, whole or not at all. It needs not survive a loss of power: an older time is as good.
+// save writes the file, either completely or not at all. It does not sync: after a loss of power an older time is good
+// enough.
 func (g *clockGuard) save() error {
 	text, err := json.Marshal(g.mark)
 	if err == nil {
@@ -109,12 +113,13 @@ func (g *clockGuard) save() error {
 		err = os.Rename(g.path+".tmp", g.path)
 	}
 	if err != nil {
-		return fmt.Errorf("write down the time: %w", err)
+		return fmt.Errorf("save the time: %w", err)
 	}
 	return nil
 }
 
-// settled reports whether the clock is not doubted, by a look of now: it may have jumped just before something is removed.
+// settled reports whether the clock is trusted. It looks at the clock again, because the clock may have jumped just
+// before something is removed.
 func (g *clockGuard) settled() bool {
 	if _, err := g.look(); err != nil {
 		g.log.Error("watch the clock", "error", err)

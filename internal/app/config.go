@@ -16,11 +16,11 @@ import (
 	"roster/internal/netguard"
 )
 
-// Config is how a Roster process is set up. The zero value of a field means its default.
+// Config is the configuration of a Roster process. The zero value of a field means its default.
 type Config struct {
 	File        string   // the configuration file that was read, "" for none
-	DataDir     string   // everything the process keeps; made absolute by New
-	Listen      string   // host:port of the API; port 0 takes a free one
+	DataDir     string   // holds all data of the process; New makes it absolute
+	Listen      string   // host:port of the API; port 0 means any free port
 	DatabaseURL string   // PostgreSQL; "" keeps the metadata in SQLite in the data directory
 	LakeURL     string   // "" or file:///… ; "" is the data directory's lake
 	CatalogURL  string   // "" keeps the lake's catalog beside the metadata
@@ -32,69 +32,73 @@ type Config struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text" or "json"
 	DebugListen string // loopback host:port of pprof, "" for none
-	// MetricsTokenFile has the token that /metrics needs and tells the work of each sandbox to; "" for neither.
+	// MetricsTokenFile has the token that /metrics requires. With a token /metrics also shows the work of each sandbox.
+	// "" turns both off.
 	MetricsTokenFile string
-	// LandingURL is the bucket that landing zones lie in, s3://…; "" keeps them in the data directory.
+	// LandingURL is the bucket of the landing zones, s3://…; "" keeps them in the data directory.
 	LandingURL string
-	// LandingQuota is how many bytes a sandbox's landing zone holds; 0 means that there is no limit.
+	// LandingQuota is the size quota of a sandbox's landing zone in bytes; 0 means no limit.
 	LandingQuota int64
-	// UndoWindow is how long a run can be undone.
+	// UndoWindow is the time during which a run can be undone.
 	UndoWindow time.Duration
-	// MasterKey is the key that the keys of secrets are encrypted by. At most one of its fields is set; none means a file in the
-	// data directory.
+	// MasterKey is the key that encrypts the keys of secrets. At most one of its fields is set; none means a file in
+	// the data directory.
 	MasterKey MasterKey
-	// AllowNetworks are the networks that connections and webhooks may lead to beside public ones.
+	// AllowNetworks are the networks that connections and webhooks may use in addition to public ones.
 	AllowNetworks []netip.Prefix
-	// DenyNetworks are the networks that they may not lead to, be they public or allowed.
+	// DenyNetworks are the networks that they may not use, even if public or allowed.
 	DenyNetworks []netip.Prefix
-	// S3Environment lets S3 connections read as whoever the environment of the process says.
+	// S3Environment lets S3 connections read with the credentials in the environment of the process.
 	S3Environment bool
-	// S3EnvironmentEndpoints are the addresses, scheme://host:port, that they may then name beside Amazon's own.
+	// S3EnvironmentEndpoints are the addresses, scheme://host:port, that such connections may name in addition to
+	// Amazon's own.
 	S3EnvironmentEndpoints []string
-	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
+	// RateLimit is how many requests per second an API client may send; 0 means no limit.
 	RateLimit float64
-	// MaxConnections bounds the connections of clients; 0 means the default, which the number of files bounds that the process may open.
+	// MaxConnections limits the connections of clients; 0 means the default, which depends on the process's limit of
+	// open files.
 	MaxConnections int
-	// MaxConnectionsPerAddress bounds those from one address, 0 does not; nil means half of all.
+	// MaxConnectionsPerAddress limits the connections from one address; 0 means no limit, nil means half of all.
 	MaxConnectionsPerAddress *int
-	// TrustedProxies are the networks of proxies that say in X-Forwarded-For who sends a request.
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For header names the client.
 	TrustedProxies []netip.Prefix
-	// Limits bound what one sandbox has going on at a time.
+	// Limits limit the concurrent work of one sandbox.
 	Limits control.Limits
-	// Guardrails makes the limits of Adobe Experience Platform hold; see launch.WithinGuardrails.
+	// Guardrails enforces the limits of Adobe Experience Platform; see launch.WithinGuardrails.
 	Guardrails bool
-	// OIDC is another issuer of tokens; it has no Issuer when there is none.
+	// OIDC is an additional issuer of tokens; its Issuer is "" if there is none.
 	OIDC auth.OIDC
-	// AccountType is the audienceType of audiences of accounts; "" refuses them.
+	// AccountType is the audienceType of audiences of accounts; "" refuses such audiences.
 	AccountType string
-	// SuppressErased has runs reject the rows of people who were erased.
+	// SuppressErased makes runs reject the rows of people who were erased.
 	SuppressErased bool
-	// SettleAge is how old a file of a folder must be to be taken for whole; nil means connect.DefaultSettleAge.
+	// SettleAge is the age at which a file of a folder counts as completely written; nil means
+	// connect.DefaultSettleAge.
 	SettleAge *time.Duration
 
-	// Clock is the time of everything that Roster stamps and expires; time.Now when nil.
+	// Clock is the source of every time that Roster records or compares; nil means time.Now.
 	Clock func() time.Time
-	// Logger takes the log; when nil the log goes to standard error by LogLevel and LogFormat.
+	// Logger receives the log; nil means standard error with LogLevel and LogFormat.
 	Logger *slog.Logger
-	// Private marks a server that lives for one command: it takes a free loopback port, without TLS, and the
-	// addresses in the credentials file stay those of the server that listens on Listen. Its runs give way to nobody.
+	// Private marks a server that lives for one command: it uses a free loopback port without TLS, and the credentials
+	// file keeps the addresses of the server that listens on Listen. Its runs do not yield to requests.
 	Private bool
-	asFound bool // damage is reported and not mended
+	asFound bool // report damage and do not repair it
 }
 
 // MasterKey says where a master key is; see package secret.
 type MasterKey struct {
-	File string // with the key
+	File string // path of a file with the key
 	Text string // the key itself
-	URL  string // of a key service
+	URL  string // in a key service
 }
 
-// several reports whether more than one place is named.
+// several reports whether more than one field is set.
 func (m MasterKey) several() bool {
 	return m.File != "" && m.Text != "" || m.File != "" && m.URL != "" || m.Text != "" && m.URL != ""
 }
 
-// where says in which kind of place the master key is.
+// where returns the kind of place of the master key.
 func (m MasterKey) where() string {
 	switch {
 	case m.File != "":
@@ -113,13 +117,14 @@ const (
 	DefaultListen  = "127.0.0.1:8080"
 	DefaultMemory  = 512 << 20
 	minMemory      = 64 << 20
-	// baseMemory is what a process allows itself beside its budget; the stores' caches come out of both.
+	// baseMemory is the memory of the process in addition to its budget. The caches of the stores share both.
 	baseMemory = 64 << 20
-	// leastMemory is below what the runtime would only collect garbage: caches of the stores, requests in flight.
+	// leastMemory is the least memory for the caches of the stores and for requests in progress. With less, the Go
+	// runtime would only collect garbage.
 	leastMemory = 192 << 20
 )
 
-// MemoryLimit is the soft limit of the Go runtime. Runs share the budget, so that it is the same whatever goes on.
+// MemoryLimit is the soft limit of the Go runtime. Because all runs share the budget, it does not depend on the load.
 func (c Config) MemoryLimit() int64 {
 	return max(c.withDefaults().Memory+baseMemory, leastMemory)
 }
@@ -146,9 +151,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Load puts a configuration together: a flag goes before the environment, that before the file, that before
-// the default, which a setting that nobody gave has in the answer. flags holds the flags that were given, by name; lookup is
-// os.LookupEnv; file is the path given with --config, or "". Every error names where the wrong value came from.
+// Load builds a configuration. A flag overrides the environment, which overrides the file, which overrides the default.
+// The result contains the defaults of the settings that are not given. flags holds the given flags by name; lookup is
+// os.LookupEnv; file is the path given with --config, or "". Every error names the source of the wrong value.
 func Load(flags map[string]string, lookup func(string) (string, bool), file string) (Config, error) {
 	c := Config{File: file}
 	fromFile, err := readConfigFile(file)
@@ -171,7 +176,7 @@ func Load(flags map[string]string, lookup func(string) (string, bool), file stri
 		}
 	}
 	if c.MasterKey.several() {
-		return c, errors.New("only one of --master-key-file, --master-key-url and ROSTER_MASTER_KEY can say where the master key is")
+		return c, errors.New("use only one of --master-key-file, --master-key-url and ROSTER_MASTER_KEY")
 	}
 	return c.withDefaults(), c.checkTLS()
 }
@@ -187,12 +192,12 @@ func readConfigFile(path string) (map[string]string, error) {
 	}
 	var nodes map[string]yaml.Node
 	if err := yaml.Unmarshal(data, &nodes); err != nil {
-		return nil, fmt.Errorf("%s: it must be YAML or JSON with one setting per key: %w", path, err)
+		return nil, fmt.Errorf("%s: the file must be YAML or JSON with one setting per key: %w", path, err)
 	}
 	values := map[string]string{}
 	for key, node := range nodes {
 		if !isSetting(key) {
-			return nil, fmt.Errorf("%s: line %d: unknown setting %q; the settings are the flags of roster serve without their dashes in front", path, node.Line, key)
+			return nil, fmt.Errorf("%s: line %d: unknown setting %q; the settings are the flags of roster serve without the leading dashes", path, node.Line, key)
 		}
 		if node.Kind != yaml.ScalarNode {
 			return nil, fmt.Errorf("%s: line %d: %s must be a single value", path, node.Line, key)
@@ -211,7 +216,7 @@ func isSetting(name string) bool {
 	return false
 }
 
-// guard is the way to stores and webhooks outside.
+// guard checks the addresses of stores and webhooks outside.
 func (c Config) guard() netguard.Guard {
 	return netguard.Guard{Allowed: c.AllowNetworks, Denied: c.DenyNetworks}
 }

@@ -20,7 +20,8 @@ import (
 	"roster/internal/meta"
 )
 
-// Credentials is the content of DIR/credentials.json: how the first administrator reaches the server.
+// Credentials is the content of DIR/credentials.json: the address of the server and the first administrator's
+// credentials.
 type Credentials struct {
 	BaseURL      string `json:"base_url"`
 	TokenURL     string `json:"token_url"`
@@ -30,10 +31,10 @@ type Credentials struct {
 	ClientSecret string `json:"client_secret"`
 }
 
-// CredentialsPath is where the credentials of a data directory lie.
+// CredentialsPath returns the path of the credentials in a data directory.
 func CredentialsPath(dir string) string { return filepath.Join(dir, "credentials.json") }
 
-// KeyPath is where the key lies that signs tokens and receipts.
+// KeyPath returns the path of the key that signs tokens and receipts.
 func KeyPath(dir string) string { return filepath.Join(dir, "keys", "token.jwk") }
 
 // ReadCredentials reads a credentials file.
@@ -47,7 +48,7 @@ func ReadCredentials(path string) (Credentials, error) {
 		return c, fmt.Errorf("%s is not a credentials file: %w", path, err)
 	}
 	if c.BaseURL == "" || c.OrgID == "" || c.Sandbox == "" || c.ClientID == "" || c.ClientSecret == "" {
-		return c, fmt.Errorf("%s is not a credentials file: base_url, org_id, sandbox, client_id and client_secret must all be there", path)
+		return c, fmt.Errorf("%s is not a credentials file: base_url, org_id, sandbox, client_id and client_secret are all required", path)
 	}
 	return c, nil
 }
@@ -55,13 +56,13 @@ func ReadCredentials(path string) (Credentials, error) {
 // WriteCredentials replaces a credentials file.
 func WriteCredentials(path string, c Credentials) error { return writeJSON(path, c) }
 
-// firstSandbox is the sandbox that a new organization begins with.
+// firstSandbox is the first sandbox of a new organization.
 const firstSandbox = "prod"
 
-// bootstrap makes sure that there is an organization with an administrator, and a credentials file that
-// works. The file is written under a pending name first, then the metadata commits, then the file gets its
-// name: whatever instant the process dies at, the next start finds out from the metadata how far it came.
-// No secret is ever in the metadata, and a client that was removed there never comes back by its file.
+// bootstrap ensures that there is an organization with an administrator, and a credentials file that works. It writes
+// the file under a pending name, then commits the metadata, then renames the file. So the metadata tell the next start
+// how far a process that died had come. The metadata never hold the secret, and a client that was removed there never
+// comes back through its file.
 func (a *App) bootstrap(ctx context.Context, baseURL string) error {
 	path := CredentialsPath(a.cfg.DataDir)
 	pending := path + ".pending"
@@ -85,8 +86,8 @@ func (a *App) bootstrap(ctx context.Context, baseURL string) error {
 	return a.keepCredentials(ctx, path, creds, baseURL)
 }
 
-// settlePending ends a first start that was cut off: pending credentials whose client the metadata knows
-// become the credentials, others were never used and go.
+// settlePending completes an interrupted first start. Pending credentials whose client is in the metadata become the
+// credentials; others were never used and are removed.
 func (a *App) settlePending(ctx context.Context, pending, path string) error {
 	creds, err := ReadCredentials(pending)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,8 +105,8 @@ func (a *App) settlePending(ctx context.Context, pending, path string) error {
 	return os.Remove(pending)
 }
 
-// newAdministrator writes pending credentials and then creates their client, with the organization and its
-// sandbox when there is none yet.
+// newAdministrator writes pending credentials and then creates their client, and the organization with its sandbox if
+// there is none yet.
 func (a *App) newAdministrator(ctx context.Context, pending, baseURL string) (Credentials, error) {
 	orgs, err := a.meta.Organizations(ctx)
 	if err != nil {
@@ -146,7 +147,7 @@ func (a *App) createAdministrator(ctx context.Context, tx meta.Tx, creds Credent
 func (a *App) keepCredentials(ctx context.Context, path string, creds Credentials, baseURL string) error {
 	_, err := a.meta.Client(ctx, creds.ClientID)
 	if errors.Is(err, meta.ErrNotFound) {
-		return fmt.Errorf("%s names client %s, which the metadata store does not have; "+
+		return fmt.Errorf("%s names client %s, which is not in the metadata store; "+
 			"move the file away and start again to get a new administrator", path, creds.ClientID)
 	}
 	if err != nil {
@@ -159,20 +160,20 @@ func (a *App) keepCredentials(ctx context.Context, path string, creds Credential
 	return writeJSON(path, creds)
 }
 
-// SetURL makes the credentials lead to a server at that address.
+// SetURL sets the addresses of the credentials to those of a server.
 func (c *Credentials) SetURL(base string) {
 	c.BaseURL = base
 	c.TokenURL = base + "/ims/token/v3"
 }
 
-// newOrganizationID makes an id in the form that clients of AEP expect: 16 characters and a suffix.
+// newOrganizationID returns an id in the form that clients of AEP expect: 16 characters and a suffix.
 func newOrganizationID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return strings.ToUpper(hex.EncodeToString(b[:])) + "@RosterOrg"
 }
 
-// writeJSON writes a file with mode 0600 whole or not at all, durably.
+// writeJSON writes a file with mode 0600 durably, and either completely or not at all.
 func writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"roster/internal/ingest"
 )
 
-// ownNames are what a data directory holds. A name that begins with one of them and a dot or a dash belongs to it: SQLite's
-// journals and files that are being replaced.
+// ownNames are the names in a data directory. A name that begins with one of them and a dot or a dash also belongs to
+// it, such as SQLite's journals and files that are being replaced.
 var ownNames = []string{"credentials.json", "id", "roster.db", "catalog.db", "keys", "landing", "lake", "profile", "scratch", "lock", "clock", "crash", "reading"}
 
 func ownName(name string) bool {
@@ -33,15 +33,15 @@ func IsDataDir(dir string) bool {
 	return slices.ContainsFunc(marks, func(name string) bool { return present(filepath.Join(dir, name)) })
 }
 
-// openDataDir takes the data directory: it must be the server's own, no other process may use it, and nobody but the server's user
-// may read it.
+// openDataDir locks the data directory. The directory must belong to the server's user, no other process may use it,
+// and no other user may read it.
 func (a *App) openDataDir(context.Context) error {
 	dir, err := filepath.Abs(a.cfg.DataDir)
 	if err != nil {
 		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
 	}
 	a.cfg.DataDir = dir
-	// What this process and its libraries create is for its user alone.
+	// Files that this process and its libraries create are readable by its user only.
 	syscall.Umask(0o077)
 	if err := checkDirectory(dir); err != nil {
 		return fmt.Errorf("--data-dir, ROSTER_DATA_DIR: %w", err)
@@ -66,12 +66,13 @@ func (a *App) openDataDir(context.Context) error {
 		}
 	}
 	if err := ingest.ClearScratch(a.path("scratch")); err != nil {
-		return fmt.Errorf("remove the scratch files of a process that was killed: %w", err)
+		return fmt.Errorf("remove the scratch files of a killed process: %w", err)
 	}
 	return a.checkRoom()
 }
 
-// checkDirectory refuses a directory that cannot be a data directory: a file, another user's, or a folder of other things.
+// checkDirectory refuses a path that cannot be a data directory: a file, another user's folder, or a folder of other
+// things.
 func checkDirectory(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -101,12 +102,12 @@ func checkDirectory(dir string) error {
 		}
 	}
 	if foreign != "" {
-		return fmt.Errorf("%s holds other things (%q) and no data of Roster; name a new or an empty folder, such as %s", dir, foreign, filepath.Join(dir, "roster-data"))
+		return fmt.Errorf("%s contains other files (%q) and no data of Roster; name a new or an empty folder, such as %s", dir, foreign, filepath.Join(dir, "roster-data"))
 	}
 	return nil
 }
 
-// checkOwner refuses what belongs to another user, who could read and change it.
+// checkOwner refuses a file or folder of another user, who could read and change it.
 func checkOwner(path string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || int(st.Uid) == os.Geteuid() {
@@ -116,10 +117,10 @@ func checkOwner(path string, info fs.FileInfo) error {
 		path, st.Uid, os.Geteuid(), os.Geteuid())
 }
 
-// closeToOthers takes the rights of other users from everything in the data directory, and from the datasets where they lie
-// elsewhere. A folder that others cannot enter is not looked through.
+// closeToOthers removes the rights of other users from everything in the data directory, and from datasets outside of
+// it. It does not walk a folder that others cannot enter.
 func (a *App) closeToOthers() error {
-	// Others could read what lies here until now; the folder is closed last, so that a start that is cut off begins anew.
+	// The data directory itself is closed last, so that an interrupted start begins again.
 	info, err := os.Stat(a.cfg.DataDir)
 	if err != nil {
 		return err
@@ -143,7 +144,7 @@ func (a *App) closeToOthers() error {
 		}
 	}
 	if len(exposed) > 0 {
-		a.log.Warn("other users of the machine could read the data directory until now; change the secrets in it if they are not to be trusted", "directory", a.cfg.DataDir, "parts", exposed)
+		a.log.Warn("other users of the machine could read the data directory until now; if you do not trust them, change the secrets in it", "directory", a.cfg.DataDir, "parts", exposed)
 	}
 	if _, err := closeOne(a.cfg.DataDir, info); err != nil {
 		return err
@@ -151,14 +152,14 @@ func (a *App) closeToOthers() error {
 	return closeDatasets(a.warehouse())
 }
 
-// closeDatasets does what closeToOthers does for the folders of the datasets, which have the names of an organization and a sandbox.
+// closeDatasets does what closeToOthers does for the folders of datasets, which are named by organization and sandbox.
 func closeDatasets(warehouse string) error {
 	entries, err := os.ReadDir(warehouse)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the folder of the datasets: %w", err)
+		return fmt.Errorf("inspect the folder of the datasets: %w", err)
 	}
 	for _, e := range entries {
 		if !e.IsDir() || !strings.Contains(e.Name(), "__") {
@@ -171,8 +172,8 @@ func closeDatasets(warehouse string) error {
 	return nil
 }
 
-// closeTree closes a file, or a folder with what is in it, to others. It reports whether something was open. A symbolic link of the
-// operator's, such as one to a larger disk, is followed here and not below.
+// closeTree closes a file, or a folder with its contents, to other users. It reports whether any of it was open. It
+// follows path itself if that is a symbolic link, for example to a larger disk, but no link below it.
 func closeTree(path string) (open bool, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -198,10 +199,10 @@ func closeTree(path string) (open bool, err error) {
 	return closeOne(path, info)
 }
 
-// signingKeys are refused where others can read them, rather than closed: who has read one can sign as the server.
+// signingKeys are refused, not closed, if others can read them: whoever has read one can sign as the server.
 var signingKeys = []string{"token.jwk", "master.key"}
 
-// closeOne closes one file or folder to others.
+// closeOne closes one file or folder to other users.
 func closeOne(path string, info fs.FileInfo) (open bool, err error) {
 	if err := checkOwner(path, info); err != nil {
 		return false, err
@@ -210,22 +211,23 @@ func closeOne(path string, info fs.FileInfo) (open bool, err error) {
 		return false, nil
 	}
 	if err := os.Chmod(path, info.Mode().Perm()&^0o077); err != nil {
-		return false, fmt.Errorf("other users can read %s (mode %04o), which cannot be changed: %w", path, info.Mode().Perm(), err)
+		return false, fmt.Errorf("other users can read %s (mode %04o), and changing the mode failed: %w", path, info.Mode().Perm(), err)
 	}
 	now, err := os.Stat(path)
 	if err != nil {
 		return false, err
 	}
 	if now.Mode().Perm()&0o077 != 0 {
-		return false, fmt.Errorf("other users can read %s (mode %04o), and the file system does not keep chmod's change; use one that does", path, now.Mode().Perm())
+		return false, fmt.Errorf("other users can read %s (mode %04o), and the file system ignores chmod; use another file system", path, now.Mode().Perm())
 	}
 	return true, nil
 }
 
-// startRoom is the room that a start needs beside what it rewrites of logs.
+// startRoom is the free space that a start needs in addition to the logs that it rewrites.
 const startRoom = 8 << 20
 
-// checkRoom makes sure that the disk takes what a start writes. The engines take a full one for damage, or try for ever.
+// checkRoom checks that the disk has room for what a start writes. On a full disk the engines report damage, or retry
+// for ever.
 func (a *App) checkRoom() error {
 	need := int64(startRoom)
 	logs, _ := filepath.Glob(a.path("profile", "*.log"))
@@ -241,7 +243,7 @@ func (a *App) checkRoom() error {
 	return err
 }
 
-// reserve takes room for a file in the folder and gives it back.
+// reserve allocates space for a file in the folder and releases it.
 func reserve(dir string, size int64) error {
 	f, err := os.CreateTemp(dir, "room-*")
 	if err != nil {

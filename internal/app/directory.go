@@ -13,12 +13,12 @@ import (
 	"roster/internal/meta"
 )
 
-// ownDatabase refuses the PostgreSQL database of another data directory. Processes that share a database take each other's
-// work, and what that work reads and writes lies in the data directory: a run would read the landing zone of the one, and
-// be looked up in the profile store of the other.
+// ownDatabase refuses the PostgreSQL database of another data directory. Processes that share a database work on each
+// other's jobs, but the files of those jobs lie in one data directory: a run would read one landing zone and write to
+// another profile store.
 func (a *App) ownDatabase(ctx context.Context) error {
 	if a.cfg.DatabaseURL == "" {
-		return nil // it lies in the data directory
+		return nil // SQLite lies in the data directory
 	}
 	if err := a.checkDatabase(ctx); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (a *App) ownDatabase(ctx context.Context) error {
 		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: %w", err)
 	}
 	if owner != id && !known {
-		_ = os.Remove(a.path("id")) // which was made just now
+		_ = os.Remove(a.path("id")) // created just now
 		return fmt.Errorf("--database-url, ROSTER_DATABASE_URL: the database belongs to another data directory, whose file id holds %.100q, and there was no %s; "+
 			"start with that data directory, restore its file id if that is lost, or give this one a database of its own", owner, a.path("id"))
 	}
@@ -48,7 +48,7 @@ func (a *App) ownDatabase(ctx context.Context) error {
 	return nil
 }
 
-// directoryID returns the id of a data directory, which it gets when it has none.
+// directoryID returns the id of a data directory, and creates it if it is absent.
 func directoryID(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +60,7 @@ func directoryID(path string) (string, error) {
 	}
 	var id string
 	if err := json.Unmarshal(text, &id); err != nil || id == "" {
-		return "", fmt.Errorf("%s does not hold the id of the data directory, a text in JSON", path)
+		return "", fmt.Errorf("%s does not contain the id of the data directory, which is a JSON string", path)
 	}
 	return id, nil
 }

@@ -41,7 +41,7 @@ func TestDatabaseOfAnotherDirectory(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(moved, "id"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := start(moved); err == nil || !strings.Contains(err.Error(), "does not hold the id") {
+	if err := start(moved); err == nil || !strings.Contains(err.Error(), "does not contain the id") {
 		t.Errorf("with an empty id: %v", err)
 	}
 }

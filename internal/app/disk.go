@@ -12,26 +12,26 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// troubles say what an error of the operating system means to the operator, and what there is to do.
+// troubles explain errors of the operating system to the operator, with what to do.
 var troubles = []struct {
 	errors []error
-	sqlite int // the code of SQLite for the same, 0 for none
+	sqlite int // SQLite's code for the same error, 0 if there is none
 	text   string
 }{
 	{[]error{syscall.ENOSPC}, sqlite3.SQLITE_FULL, "the disk is full, or out of inodes; make room and start again"},
-	{[]error{syscall.EDQUOT}, 0, "the user's quota of the disk is used up; raise it or make room, and start again"},
-	{[]error{syscall.EFBIG}, 0, "a file may not become so long; raise the limit of the user (ulimit -f) or of the file system"},
-	{[]error{syscall.EROFS}, sqlite3.SQLITE_READONLY, "the file system or the file is read-only; the server has to write to its data directory"},
-	{[]error{syscall.EACCES, syscall.EPERM}, 0, "the server's user may not do this; give the file or folder to that user (chown -R)"},
-	{[]error{syscall.ENOTDIR, syscall.EISDIR}, 0, "there is a file where a folder has to be, or the other way round; move it away"},
+	{[]error{syscall.EDQUOT}, 0, "the user's disk quota is used up; raise it or make room, and start again"},
+	{[]error{syscall.EFBIG}, 0, "a file reached the maximum size; raise the limit of the user (ulimit -f) or of the file system"},
+	{[]error{syscall.EROFS}, sqlite3.SQLITE_READONLY, "the file system or the file is read-only; the server must be able to write to its data directory"},
+	{[]error{syscall.EACCES, syscall.EPERM}, 0, "the server's user lacks the permission; make that user the owner of the file or folder (chown -R)"},
+	{[]error{syscall.ENOTDIR, syscall.EISDIR}, 0, "a file is in the place of a folder, or a folder in the place of a file; move it away"},
 	{[]error{syscall.EMFILE, syscall.ENFILE}, 0, "too many files are open; raise the limit (ulimit -n)"},
-	{[]error{syscall.EIO, syscall.ESTALE}, sqlite3.SQLITE_IOERR, "the disk does not read or write; look at the system's log, and restore a backup on a sound disk"},
-	{nil, sqlite3.SQLITE_CANTOPEN, "a database file cannot be opened or made: its folder is full, out of inodes, or not the server's to write to"},
+	{[]error{syscall.EIO, syscall.ESTALE}, sqlite3.SQLITE_IOERR, "the disk failed to read or write; look at the system's log, and restore a backup on another disk"},
+	{nil, sqlite3.SQLITE_CANTOPEN, "a database file cannot be opened or created: the disk is full, out of inodes, or the server may not write to the folder"},
 	{nil, sqlite3.SQLITE_CORRUPT, "a database file is damaged; restore the data directory from a backup"},
-	{nil, sqlite3.SQLITE_NOTADB, "a file of the data directory is no database of SQLite; restore it from a backup"},
+	{nil, sqlite3.SQLITE_NOTADB, "a file of the data directory is not an SQLite database; restore it from a backup"},
 }
 
-// explained puts what an error of the disk means in front of it.
+// explained puts the explanation of an error of the disk in front of it.
 func (a *App) explained(err error) error {
 	var locked *LockedError
 	var network *net.OpError

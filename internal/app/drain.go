@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// drainNotice is how long a server that was told to stop goes on to take connections while it says that it is not ready,
-// and asks clients to close theirs.
+// drainNotice is how long a stopping server still accepts connections while it reports that it is not ready and asks
+// clients to close theirs.
 const drainNotice = 200 * time.Millisecond
 
-// drainer is a listener that can be closed without resetting a connection that the system has taken already.
+// drainer is a listener whose port can be closed without resetting connections that the system has already accepted.
 type drainer struct {
 	*net.TCPListener
 	draining atomic.Bool
 	once     sync.Once
-	parked   chan struct{} // closed when nobody waits for connections any more
-	last     chan net.Conn // those that were there when the port was closed
+	parked   chan struct{} // closed when no goroutine waits in Accept any more
+	last     chan net.Conn // connections that had arrived when the port was closed
 }
 
 func newDrainer(l *net.TCPListener) *drainer {
 	return &drainer{TCPListener: l, parked: make(chan struct{}), last: make(chan net.Conn)}
 }
 
-// Accept implements net.Listener. After drain it returns the connections that were there, and then net.ErrClosed.
+// Accept implements net.Listener. After drain it returns the connections that had arrived, and then net.ErrClosed.
 func (d *drainer) Accept() (net.Conn, error) {
 	if c, err := d.TCPListener.Accept(); err == nil || !d.draining.Load() {
 		return c, err
@@ -41,9 +41,10 @@ func (d *drainer) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// drain closes the port and hands over the connections that were made before. Somebody must call Accept until it fails. The
-// system resets what it took and nobody asked for: that nobody waits in Accept makes the time between the last connection
-// that is taken and the end of the port as short as it can be.
+// drain closes the port and hands over the connections that had arrived. The caller must call Accept until it fails.
+// The system resets arrived connections that no Accept has taken when the port closes. So drain first makes sure that
+// nobody waits in Accept, which keeps the time between the last accepted connection and the end of the port as short as
+// possible.
 func (d *drainer) drain() error {
 	d.draining.Store(true)
 	if err := d.SetDeadline(time.Unix(1, 0)); err != nil {
@@ -69,7 +70,7 @@ func (d *drainer) drain() error {
 	}), d.Close())
 	for _, fd := range taken {
 		f := os.NewFile(uintptr(fd), "connection")
-		c, failed := net.FileConn(f) // which has a descriptor of its own
+		c, failed := net.FileConn(f) // has its own descriptor
 		if err = errors.Join(err, failed, f.Close()); failed == nil {
 			d.last <- c
 		}
@@ -78,24 +79,24 @@ func (d *drainer) drain() error {
 	return err
 }
 
-// greetWithin is how long a connection that was taken may be without a request before it is closed.
+// greetWithin is how long an accepted connection may stay without a request before it is closed.
 const greetWithin = time.Second
 
-// connTracker knows the connections whose first request has not begun to be answered: http.Server.Shutdown closes them although
-// their requests may have been sent. While the server stops it asks clients to close their connections, so that none sends a
-// request on one that is being closed.
+// connTracker tracks the connections whose first request is not being answered yet: http.Server.Shutdown closes them
+// although their requests may have been sent. While the server stops, connTracker asks clients to close their
+// connections, so that no client sends a request on a closing connection.
 type connTracker struct {
 	handler  http.Handler
 	stopping *atomic.Bool
 
 	mu      sync.Mutex
 	waiting map[net.Conn]bool
-	none    chan struct{} // closed when nobody waits any more; nil while nobody asks
+	none    chan struct{} // closed when no connection waits any more; nil while nobody needs to know
 }
 
 type connKey struct{}
 
-// admit puts a connTracker in front of the handler of a server.
+// admit puts a connTracker in front of a server's handler.
 func admit(s *http.Server, stopping *atomic.Bool) *connTracker {
 	d := &connTracker{handler: s.Handler, stopping: stopping, waiting: map[net.Conn]bool{}}
 	s.Handler = d
@@ -119,7 +120,7 @@ func admit(s *http.Server, stopping *atomic.Bool) *connTracker {
 	return d
 }
 
-// leaves says that a connection does not wait any more.
+// leaves records that a connection does not wait any more.
 func (d *connTracker) leaves(c net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -130,7 +131,8 @@ func (d *connTracker) leaves(c net.Conn) {
 	}
 }
 
-// wait waits until every connection has begun to be answered, or for greetWithin. No connection comes any more.
+// wait waits until each connection's first request is being answered, at most for greetWithin. It is called when no
+// more connections arrive.
 func (d *connTracker) wait(ctx context.Context) {
 	d.mu.Lock()
 	if len(d.waiting) == 0 {

@@ -13,11 +13,11 @@ import (
 	"roster/internal/lake"
 )
 
-// openLake opens the datasets and their catalog. Beside PostgreSQL the catalog is in that database. On SQLite
-// it is a database of its own: a commit of a dataset never waits for the metadata's only writer, and other
-// engines can open the catalog without seeing anything else.
+// openLake opens the datasets and their catalog. With PostgreSQL the catalog is in that database. With SQLite it is a
+// separate database: a commit of a dataset never waits for the metadata's only writer, and other engines can open the
+// catalog without access to anything else.
 func (a *App) openLake(ctx context.Context) error {
-	disk, err := local.Open(string(filepath.Separator)) // tables of before --lake-url lie elsewhere
+	disk, err := local.Open(string(filepath.Separator)) // tables created before --lake-url was set lie elsewhere
 	if err != nil {
 		return err
 	}
@@ -39,16 +39,16 @@ func (a *App) openLake(ctx context.Context) error {
 	return a.checkTables(ctx, cfg.Catalog)
 }
 
-// warehouse is the folder of the datasets.
+// warehouse returns the folder of the datasets.
 func (a *App) warehouse() string {
 	if a.cfg.LakeURL == "" {
 		return a.path("lake")
 	}
-	u, _ := url.Parse(a.cfg.LakeURL) // setLakeURL has read it
+	u, _ := url.Parse(a.cfg.LakeURL) // setLakeURL has validated it
 	return filepath.Clean(u.Path)
 }
 
-// catalogDSN opens a database whose commits are on the disk when they return: the commit of a dataset is the
+// catalogDSN opens a database whose commits are on the disk when they return, because the commit of a dataset is the
 // point at which an audience changes.
 func catalogDSN(path string) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{

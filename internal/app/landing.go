@@ -19,13 +19,13 @@ import (
 	"roster/internal/netguard"
 )
 
-// openLanding opens the landing zones: folders of the data directory, or of the operator's bucket.
+// openLanding opens the landing zones, in the data directory or in the operator's bucket.
 func (a *App) openLanding(ctx context.Context) error {
 	files, err := a.landingFiles(ctx)
 	if err != nil {
 		return err
 	}
-	// Organizations share nothing here: a data directory holds one.
+	// Organizations share nothing here, because a data directory holds one organization.
 	a.landing = landing.New(a.path("landing"), files, a.cfg.LandingQuota)
 	return nil
 }
@@ -56,19 +56,19 @@ func (a *App) landingFiles(ctx context.Context) (blob.Store, error) {
 
 var errSeen = errors.New("app: seen enough")
 
-// landingBucket reads the address of a bucket: who opens it is what the environment says. The operator names it, so that it may be
-// anywhere.
+// landingBucket parses the address of a bucket. The credentials come from the environment. The operator names the
+// bucket, so any address is allowed.
 func landingBucket(text string) (open func(context.Context) (*bucket.Store, error), err error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "s3" && u.Scheme != "gs" && u.Scheme != "azblob" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("it must be s3://BUCKET/FOLDER, with ?region=, &endpoint= and &pathStyle= if they are wanted, gs://BUCKET/FOLDER, with ?endpoint=, or azblob://CONTAINER/FOLDER")
+		return nil, errors.New("it must be s3://BUCKET/FOLDER (optionally with ?region=, &endpoint= and &pathStyle=), gs://BUCKET/FOLDER (optionally with ?endpoint=) or azblob://CONTAINER/FOLDER")
 	}
 	everywhere := netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
 	client, query := everywhere.Client(), u.Query()
 	known := map[string][]string{"s3": {"region", "endpoint", "pathStyle"}, "gs": {"endpoint"}}[u.Scheme]
 	for name := range query {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%q is not a part of it", name)
+			return nil, fmt.Errorf("it has no parameter %q", name)
 		}
 	}
 	endpoint := strings.TrimRight(query.Get("endpoint"), "/")

@@ -15,13 +15,13 @@ import (
 	"roster/internal/work"
 )
 
-// lastWords is what a process leaves in the data directory for the next one, so that this one knows whether it ended by
-// a fault of its own, which the work that it did may have caused, or was killed from outside, which is no fault of the
-// work.
+// lastWords are the records that a process leaves in the data directory for the next one. They tell whether the process
+// crashed, perhaps because of the work that it did, or was killed from outside, which is not a fault of the work.
 //
-// The file crash.log begins with a line about the process; behind it the runtime writes why it ends, be it a panic or
-// that the system gives no more memory. A process that the kernel ends for lack of memory writes nothing, but the
-// kernel counts these. The file reading has a place of its own for each file that is being read. Neither is synced:
+// The file crash.log begins with a line about the process. After it the Go runtime writes the reason for a crash: a
+// panic, or that the system gives no more memory. A process that the kernel kills for lack of memory writes nothing,
+// but the kernel counts such kills. The file reading has a slot for each file that is being read. Neither file is
+// synced, because both only have to survive the process, not the machine.
 // both are for what survives a process, not a machine.
 type lastWords struct {
 	dir     string
@@ -29,7 +29,7 @@ type lastWords struct {
 	reading *os.File
 
 	mu   sync.Mutex
-	free []int64 // places in reading
+	free []int64 // unused slots of the file reading
 	next int64
 }
 
@@ -37,18 +37,18 @@ type lastWords struct {
 const (
 	crashFile    = "crash.log"
 	readingFile  = "reading"
-	crashedFile  = "crash.last" // what the last process that crashed said
-	readingPlace = 4 << 10      // bytes of a place
+	crashedFile  = "crash.last" // the report of the last process that crashed
+	readingPlace = 4 << 10      // bytes of a slot
 )
 
 // wordsHead is the first line of crash.log.
 type wordsHead struct {
 	Worker string `json:"worker"`
 	Boot   string `json:"boot"`  // of the machine
-	Kills  int64  `json:"kills"` // that the kernel had counted
+	Kills  int64  `json:"kills"` // counted by the kernel so far
 }
 
-// death reads what the process before has left. A process that stopped as it should left nothing.
+// death reads the records of the previous process. A process that stopped normally leaves none.
 func (w *lastWords) death() (work.Death, error) {
 	text, err := os.ReadFile(w.path(crashFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,12 +60,12 @@ func (w *lastWords) death() (work.Death, error) {
 	line, words, _ := bytes.Cut(text, []byte("\n"))
 	var head wordsHead
 	if json.Unmarshal(line, &head) != nil {
-		return work.Death{}, nil // it ended before it had written it
+		return work.Death{}, nil // the process ended before it wrote the line
 	}
 	d := work.Death{Worker: head.Worker, Files: map[string][]string{}}
 	boot, kills := kernelKills()
 	switch {
-	case bytes.HasPrefix(words, []byte("SIGQUIT")): // somebody wanted to see what it does
+	case bytes.HasPrefix(words, []byte("SIGQUIT")): // a person asked for the stacks
 	case len(words) > 0 && (bytes.Contains(words, []byte("out of memory")) || bytes.Contains(words, []byte("cannot allocate memory"))):
 		d.Cause = "out of memory"
 	case len(words) > 0:
@@ -91,7 +91,7 @@ func (w *lastWords) death() (work.Death, error) {
 	return d, nil
 }
 
-// begin makes the files for this process.
+// begin creates the files for this process.
 func (w *lastWords) begin(worker string) (err error) {
 	const flags = os.O_CREATE | os.O_TRUNC | os.O_WRONLY
 	if w.reading, err = os.OpenFile(w.path(readingFile), flags, 0o600); err != nil {
@@ -112,7 +112,7 @@ func (w *lastWords) begin(worker string) (err error) {
 	return debug.SetCrashOutput(w.crash, debug.CrashOptions{})
 }
 
-// close removes the files: this process ends as it should.
+// close removes the files, because the process stops normally.
 func (w *lastWords) close() error {
 	if w.crash == nil {
 		return nil
@@ -126,7 +126,8 @@ func (w *lastWords) close() error {
 
 func (w *lastWords) path(name string) string { return w.dir + string(os.PathSeparator) + name }
 
-// note notes that a file is being read for a run, until done is called. That it cannot be written keeps nobody from reading.
+// note records that a file is being read for a run, until done is called. If the record cannot be written, the run
+// still reads the file.
 func (w *lastWords) note(run audience.RunID, path string) (done func()) {
 	text := make([]byte, readingPlace)
 	copy(text, string(run)+"\n"+path)
@@ -149,12 +150,12 @@ func (w *lastWords) note(run audience.RunID, path string) (done func()) {
 
 func (w *lastWords) write(text []byte, at int64) {
 	if w.reading != nil {
-		_, _ = w.reading.WriteAt(text, at) // without it, an error names no file
+		_, _ = w.reading.WriteAt(text, at) // without the record, an error names no file
 	}
 }
 
-// kernelKills returns which boot of the machine this is, and how many processes the kernel has ended in it for lack of
-// memory; "" where the system does not say.
+// kernelKills returns the id of the machine's boot, and how many processes the kernel has killed for lack of memory
+// since then; "" if the system does not tell.
 func kernelKills() (boot string, kills int64) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 // Holder is the process that uses a data directory.
 type Holder struct {
 	PID int    `json:"pid"`
-	URL string `json:"url,omitempty"` // where it serves, "" until it does
-	// Operator is where it takes commands of the operator, by the token; "" when it takes none.
+	URL string `json:"url,omitempty"` // the address of its API, "" before it serves
+	// Operator is the address for the operator's commands, which need the token; "" if the process takes none.
 	Operator string `json:"operator,omitempty"`
 	Token    string `json:"token,omitempty"`
 }
 
-// LockedError says that another process uses the data directory.
+// LockedError reports that another process uses the data directory.
 type LockedError struct {
 	Dir    string
 	Holder Holder
@@ -30,16 +30,16 @@ func (e *LockedError) Error() string {
 	}
 	at := ""
 	if e.Holder.URL != "" {
-		at = ", which serves at " + e.Holder.URL
+		at = ", whose address is " + e.Holder.URL
 	}
 	return fmt.Sprintf("the data directory %s is in use by process %d%s", e.Dir, e.Holder.PID, at)
 }
 
-// dirLock keeps a data directory to one process. The operating system drops it when the process dies.
+// dirLock reserves a data directory for one process. The operating system releases it when the process dies.
 type dirLock struct {
 	file            *flock.Flock
 	path            string
-	operator, token string // of the Holder
+	operator, token string // as in Holder
 }
 
 func lockDir(dir string) (*dirLock, error) {
@@ -60,7 +60,7 @@ func lockDir(dir string) (*dirLock, error) {
 	return l, nil
 }
 
-// announce tells other processes who holds the directory and where it serves.
+// announce writes the process id and the address for other processes to read.
 func (l *dirLock) announce(url string) error {
 	data, err := json.Marshal(Holder{PID: os.Getpid(), URL: url, Operator: l.operator, Token: l.token})
 	if err != nil {
@@ -69,10 +69,10 @@ func (l *dirLock) announce(url string) error {
 	return os.WriteFile(l.path, append(data, '\n'), 0o600)
 }
 
-// release lets the directory go. The file stays: removing it would race with the next process.
+// release releases the directory. The file stays, because removing it would race with the next process.
 func (l *dirLock) release() { _ = l.file.Unlock() }
 
-// ReadHolder reads who last announced itself in the data directory; it may be gone by now.
+// ReadHolder returns the last process that announced itself in the data directory. It may have ended.
 func ReadHolder(dir string) (Holder, error) {
 	var h Holder
 	data, err := os.ReadFile(filepath.Join(dir, "lock"))

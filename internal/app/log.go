@@ -21,8 +21,8 @@ func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// facts are what the log tells of a server that starts: where things are, and the settings that change what the server
-// does. Nothing of it is secret.
+// facts are the attributes of the log's first line: addresses, paths, and the settings that change what the server
+// does. None of them is secret.
 func (a *App) facts() []any {
 	c := a.cfg
 	list := []any{"version", Version(), "url", a.url, "data", c.DataDir}
@@ -52,7 +52,7 @@ func (a *App) facts() []any {
 	return list
 }
 
-// withoutQuery is an address without a user and a query, which may be secret.
+// withoutQuery returns an address without its user and query, which may be secret.
 func withoutQuery(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -62,7 +62,7 @@ func withoutQuery(address string) string {
 	return u.String()
 }
 
-// logStop logs the end of a server that has served.
+// logStop logs the end of a server that served.
 func (a *App) logStop() {
 	if a.started.IsZero() {
 		return

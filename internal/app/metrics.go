@@ -5,8 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// newRegistry holds the process's metrics: the Go runtime's and the operating system's, and whatever the
-// parts add.
+// newRegistry returns the registry of the process's metrics, with those of the Go runtime and of the operating system.
 func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -15,36 +15,36 @@ import (
 	"roster/internal/background"
 )
 
-// How often the files of the data directory are looked through: once a minute where they are few, and so rarely where
-// they are many that a look takes a two-hundredth of the time of a thread of the lowest priority.
+// Intervals of measuring the files of the data directory: a minute if a measurement is fast, and otherwise so long that
+// measuring takes 0.5 % of the time of one low-priority thread.
 const (
 	measureEvery = time.Minute
 	measureShare = 200
 )
 
-// diskParts are the parts of the data directory that are told apart, by the beginnings of the names in it.
+// diskParts are the parts of the data directory in the metrics, by the prefixes of the names in it.
 var diskParts = []struct{ part, names string }{
 	{"lake", "lake"}, {"landing", "landing"}, {"profile", "profile"}, {"metadata", "roster.db catalog.db"}, {"scratch", "scratch"}, {"other", ""},
 }
 
-// diskMetrics tell what the data directory takes of the disk, and what is left.
+// diskMetrics report the space that the data directory uses, and the free space.
 type diskMetrics struct {
-	data, lake                   string // folders; lake is "" where it lies in data
+	data, lake                   string // folders; lake is "" if it lies in data
 	used, measured, free, volume *prometheus.Desc
 
 	mu    sync.Mutex
-	bytes map[string]int64 // by part; nil before the first look has ended
-	at    time.Time        // when it ended
+	bytes map[string]int64 // by part; nil before the first measurement
+	at    time.Time        // when the measurement ended
 }
 
 func newDiskMetrics(data, lake string) *diskMetrics {
 	m := &diskMetrics{
 		data: data,
-		used: prometheus.NewDesc("roster_disk_used_bytes", "Room that the files of the data directory and of the lake take on the disk, by part. They are looked through about once a minute, more rarely where they are many. Scratch files of runs have no names and are not counted.",
+		used: prometheus.NewDesc("roster_disk_used_bytes", "Disk space that the files of the data directory and of the lake use, by part. It is measured about once a minute, less often if there are many files. Scratch files of runs have no names and are not counted.",
 			[]string{"part"}, nil),
 		measured: prometheus.NewDesc("roster_disk_measured_timestamp_seconds", "When roster_disk_used_bytes was measured, as Unix time.", nil, nil),
-		free:     prometheus.NewDesc("roster_disk_free_bytes", "Room that is left to the server on the file system of the data directory and, where the lake lies elsewhere, on that of the lake.", []string{"volume"}, nil),
-		volume:   prometheus.NewDesc("roster_disk_size_bytes", "Size of the file system of the data directory and, where the lake lies elsewhere, of that of the lake.", []string{"volume"}, nil),
+		free:     prometheus.NewDesc("roster_disk_free_bytes", "Free space for the server on the file system of the data directory and, if the lake lies elsewhere, on that of the lake.", []string{"volume"}, nil),
+		volume:   prometheus.NewDesc("roster_disk_size_bytes", "Size of the file system of the data directory and, if the lake lies elsewhere, of that of the lake.", []string{"volume"}, nil),
 	}
 	if rel, err := filepath.Rel(data, lake); err != nil || !filepath.IsLocal(rel) {
 		m.lake = lake
@@ -59,7 +59,7 @@ func (m *diskMetrics) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. What the files take was measured before.
+// Collect implements prometheus.Collector. It reports the last measurement.
 func (m *diskMetrics) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
@@ -83,7 +83,7 @@ func (m *diskMetrics) Collect(to chan<- prometheus.Metric) {
 	gauge(m.measured, float64(m.at.UnixMilli())/1000)
 }
 
-// watch measures again and again until ctx ends.
+// watch measures periodically until ctx ends.
 func (m *diskMetrics) watch(ctx context.Context) {
 	defer background.Thread()()
 	for ctx.Err() == nil {
@@ -96,8 +96,8 @@ func (m *diskMetrics) watch(ctx context.Context) {
 	}
 }
 
-// measure looks through the files. Those that vanish meanwhile take nothing, and a folder that cannot be read is left
-// out: the metrics are no reason to fail.
+// measure measures the files. It skips files that vanish meanwhile and folders that it cannot read, because the metrics
+// are no reason to fail.
 func (m *diskMetrics) measure(ctx context.Context) {
 	bytes := map[string]int64{}
 	entries, err := os.ReadDir(m.data)
@@ -121,7 +121,7 @@ func (m *diskMetrics) measure(ctx context.Context) {
 	m.bytes, m.at = bytes, time.Now()
 }
 
-// partOf is the part that a file or folder of the data directory belongs to.
+// partOf returns the part that a file or folder of the data directory belongs to.
 func partOf(name string) string {
 	for _, p := range diskParts {
 		for own := range strings.FieldsSeq(p.names) {
@@ -133,19 +133,19 @@ func partOf(name string) string {
 	return "other"
 }
 
-// roomOf is what a file, or a folder with all that is in it, takes on the disk. A symbolic link of the operator's is
-// followed at path.
+// roomOf returns the disk space of a file, or of a folder with its contents. It follows path itself if that is a
+// symbolic link.
 func roomOf(ctx context.Context, path string) (room int64) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	const blockSize = 512 // of Stat_t, whatever the file system's is
+	const blockSize = 512 // the unit of Stat_t, independent of the file system
 	_ = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			return nil // what is behind it is left out
+			return nil // skip what cannot be read
 		}
 		info, err := d.Info()
 		if err != nil {

@@ -18,11 +18,11 @@ import (
 	"roster/internal/auth"
 )
 
-// minMetricsToken is how many characters a token for /metrics has at least.
+// minMetricsToken is the minimum length of a token for /metrics.
 const minMetricsToken = 16
 
-// tenantMetrics count the work of each sandbox. There are as many of each as there are sandboxes, which only administrators
-// make. They name the sandboxes, and are told only to who has the token for /metrics.
+// tenantMetrics count the work of each sandbox. Only administrators create sandboxes, so there are few. The metrics
+// name the sandboxes, so they are shown only with the token for /metrics.
 type tenantMetrics struct {
 	registry       *prometheus.Registry
 	requests, runs *prometheus.CounterVec
@@ -35,9 +35,9 @@ func newTenantMetrics() *tenantMetrics {
 	}
 	m := &tenantMetrics{
 		registry: prometheus.NewRegistry(),
-		requests: counter("roster_tenant_requests_total", "Requests of the API whose caller is known, by the status of the answer.", "status"),
-		runs:     counter("roster_tenant_runs_total", "Runs that ended, by what they did and how they ended.", "kind", "status"),
-		rows:     counter("roster_tenant_rows_total", "Rows of runs that ended, by what became of them.", "outcome"),
+		requests: counter("roster_tenant_requests_total", "Authenticated API requests, by status.", "status"),
+		runs:     counter("roster_tenant_runs_total", "Runs that ended, by kind and status.", "kind", "status"),
+		rows:     counter("roster_tenant_rows_total", "Rows of runs that ended, by outcome.", "outcome"),
 	}
 	m.registry.MustRegister(m.requests, m.runs, m.rows)
 	return m
@@ -47,7 +47,7 @@ func (m *tenantMetrics) served(s audience.Scope, status int) {
 	m.requests.WithLabelValues(s.Org, s.Sandbox, strconv.Itoa(status)).Inc()
 }
 
-// kindOf is the value of the label kind of a run.
+// kindOf returns the value of the label kind of a run.
 func kindOf(r *audience.Run) string {
 	if r.Request.DryRun {
 		return r.Request.Kind.Name() + " (dry run)"
@@ -67,8 +67,8 @@ func (m *tenantMetrics) ended(r *audience.Run) {
 	}
 }
 
-// metricsHandler answers /metrics: what there is of the process to everybody or, where the operator gave a token, all that
-// there is to who has it.
+// metricsHandler answers /metrics: without a token it shows everybody the metrics of the process; with a token that the
+// operator configured, it shows all metrics to those who send it.
 func (a *App) metricsHandler() (http.Handler, error) {
 	if a.cfg.MetricsTokenFile == "" {
 		return promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), nil
@@ -97,7 +97,7 @@ func (a *App) metricsHandler() (http.Handler, error) {
 			http.Error(w, audience.AsError(err).Message, http.StatusTooManyRequests)
 		case !right:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "the metrics need the token that the operator gave", http.StatusUnauthorized)
+			http.Error(w, "the metrics require the token of --metrics-token-file as a bearer token", http.StatusUnauthorized)
 		default:
 			all.ServeHTTP(w, r)
 		}

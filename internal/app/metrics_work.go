@@ -33,7 +33,7 @@ func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetric
 	counter := func(name, help, label string, values ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 		r.MustRegister(c)
-		for _, v := range values { // so that an increase from nothing is seen
+		for _, v := range values { // creates the series at 0, so that the first increase is visible
 			c.WithLabelValues(v)
 		}
 		return c
@@ -47,8 +47,8 @@ func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetric
 		tenants: tenants,
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "roster_runs_total", Help: "Runs that ended, by kind and status."},
 			[]string{"kind", "status"}),
-		running:   gauge("roster_runs_in_progress", "Runs that this process works on now. Runs that wait for their turn are not counted."),
-		succeeded: gauge("roster_last_successful_run_timestamp_seconds", "When the last run that brought rows of files into an audience ended with SUCCESS, as Unix time; 0 when none has. Dry runs do not count."),
+		running:   gauge("roster_runs_in_progress", "Runs in progress in this process. Runs that wait for their turn are not counted."),
+		succeeded: gauge("roster_last_successful_run_timestamp_seconds", "When the last run that read files into an audience ended with SUCCESS, as Unix time; 0 if none has. Dry runs do not count."),
 		lookups:   map[control.LookupOutcome]prometheus.Counter{},
 		attempts:  counter("roster_webhook_attempts_total", "Requests to webhooks, by outcome.", "outcome", "delivered", "failed"),
 		deliveries: counter("roster_webhook_deliveries_total", "Webhook deliveries that ended, by outcome: delivered, failed after a day of attempts, or withheld because the webhook's client lost its rights.",
@@ -59,7 +59,7 @@ func newWorkMetrics(r prometheus.Registerer, tenants *tenantMetrics) *workMetric
 		m.runs.WithLabelValues(kind.Name(), string(audience.Success))
 		m.runs.WithLabelValues(kind.Name(), string(audience.Failed))
 	}
-	lookups := counter("roster_lookups_total", "Identities that were looked up in /core/ups/access/entities, by outcome.", "outcome")
+	lookups := counter("roster_lookups_total", "Identities looked up in /core/ups/access/entities, by outcome.", "outcome")
 	for _, o := range control.LookupOutcomes {
 		m.lookups[o] = lookups.WithLabelValues(string(o))
 	}
@@ -109,7 +109,7 @@ func (m *workMetrics) Working(k job.Kind) (ended func()) {
 	return func() {}
 }
 
-// queueMetrics tell which jobs wait for their turn.
+// queueMetrics report the jobs that wait for their turn.
 type queueMetrics struct {
 	worker       *work.Service
 	jobs, oldest *prometheus.Desc
@@ -118,8 +118,8 @@ type queueMetrics struct {
 func newQueueMetrics(s *work.Service) *queueMetrics {
 	return &queueMetrics{
 		worker: s,
-		jobs:   prometheus.NewDesc("roster_queue_waiting_jobs", "Jobs that this process has taken from the queue and that wait for their turn, by kind.", []string{"kind"}, nil),
-		oldest: prometheus.NewDesc("roster_queue_oldest_waiting_seconds", "Seconds that the longest waiting job has waited for its turn, by kind; 0 when none waits.", []string{"kind"}, nil),
+		jobs:   prometheus.NewDesc("roster_queue_waiting_jobs", "Jobs that this process took from the queue and that wait for their turn, by kind.", []string{"kind"}, nil),
+		oldest: prometheus.NewDesc("roster_queue_oldest_waiting_seconds", "Seconds that the oldest waiting job has waited for its turn, by kind; 0 if none waits.", []string{"kind"}, nil),
 	}
 }
 
@@ -135,14 +135,14 @@ func (m *queueMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// registerRead registers what runs have read, which the pipeline counts.
+// registerRead registers the counters of the rows and bytes that the pipeline has read.
 func registerRead(r prometheus.Registerer, read func() (rows, bytes int64)) {
 	r.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "roster_rows_read_total",
-			Help: "Rows that runs have read from files, also rejected ones and those of runs that failed. A run that begins anew reads its rows again."},
+			Help: "Rows that runs read from files, including rejected rows and rows of failed runs. A run that starts again reads its rows again."},
 			func() float64 { rows, _ := read(); return float64(rows) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "roster_bytes_read_total",
-			Help: "Bytes of the files that runs have read, as the files are stored. A run that begins anew reads its files again."},
+			Help: "Bytes that runs read from files, as the files are stored. A run that starts again reads its files again."},
 			func() float64 { _, bytes := read(); return float64(bytes) }),
 	)
 }

@@ -21,15 +21,15 @@ import (
 	"roster/internal/work"
 )
 
-// The operator of a data directory checks and mends it by commands. A running server does what they ask: it listens for them on a
-// loopback port, and the file lock, which only the owner of the directory reads, has the address and a token.
+// The operator checks and repairs a data directory with commands. A running server executes them: it listens on a
+// loopback port. The address and a token are in the file lock, which only the owner of the directory can read.
 
 const (
 	operatorCheck   = "/check"
 	operatorRebuild = "/profile/rebuild"
 )
 
-// Rebuilt says how many audiences were projected again.
+// Rebuilt is the number of audiences that were projected again.
 type Rebuilt struct {
 	Audiences int `json:"audiences"`
 }
@@ -55,7 +55,7 @@ func (a *App) listenToOperator() error {
 	})
 	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+a.lock.token)) != 1 {
-			http.Error(w, "the token in the file lock of the data directory is needed", http.StatusUnauthorized)
+			http.Error(w, "this request requires the token in the file lock of the data directory", http.StatusUnauthorized)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -74,7 +74,7 @@ func answerOperator(w http.ResponseWriter, v any, err error) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// check looks at everything in the data directory.
+// check checks everything in the data directory.
 func (a *App) check(ctx context.Context) (work.Checked, error) {
 	found, err := a.worker.Check(ctx, a.profile == nil)
 	if errors.Is(err, profile.ErrRebuilding) {
@@ -90,7 +90,7 @@ func (a *App) check(ctx context.Context) (work.Checked, error) {
 		}
 	}
 	if a.profileFault != nil {
-		found.Findings = append(found.Findings, work.Finding{Part: "profile", What: a.profileFault.Error() + "; the next start puts it aside and builds it again"})
+		found.Findings = append(found.Findings, work.Finding{Part: "profile", What: a.profileFault.Error() + "; the next start moves it aside and builds a new one"})
 	}
 	found.Findings = append(found.Findings, a.checkNotes()...)
 	if a.cfg.DatabaseURL != "" {
@@ -105,18 +105,18 @@ func (a *App) check(ctx context.Context) (work.Checked, error) {
 	return found, err
 }
 
-// checkNotes reads the notes of uploads that are not whole.
+// checkNotes reads the records of incomplete uploads.
 func (a *App) checkNotes() (faults []work.Finding) {
 	notes, _ := filepath.Glob(a.path("landing", ".uploads", "*.json"))
 	for _, path := range notes {
 		if text, err := os.ReadFile(path); err != nil && !os.IsNotExist(err) || err == nil && !json.Valid(text) {
-			faults = append(faults, work.Finding{Part: "landing", What: "the note " + filepath.Base(path) + " of an upload cannot be read; the upload has to begin anew"})
+			faults = append(faults, work.Finding{Part: "landing", What: "the record " + filepath.Base(path) + " of an upload cannot be read; start the upload again"})
 		}
 	}
 	return faults
 }
 
-// quickCheck has SQLite look at its file.
+// quickCheck runs SQLite's own check of a database.
 func quickCheck(ctx context.Context, part string, db *sql.DB) (faults []work.Finding, err error) {
 	rows, err := db.QueryContext(ctx, "PRAGMA quick_check(20)")
 	if err != nil {
@@ -138,7 +138,8 @@ func quickCheck(ctx context.Context, part string, db *sql.DB) (faults []work.Fin
 	return faults, nil
 }
 
-// Check looks at everything in a data directory: through the server that uses it, or by itself when none does. It changes nothing.
+// Check checks everything in a data directory: through the server that uses it, or in this process if there is none. It
+// changes nothing.
 func Check(ctx context.Context, cfg Config) (found work.Checked, err error) {
 	err = operate(ctx, cfg, operatorCheck, nil, &found, func(a *App) error {
 		found, err = a.check(ctx)
@@ -160,7 +161,7 @@ func RebuildProfiles(ctx context.Context, cfg Config, only string) (done Rebuilt
 func operate(ctx context.Context, cfg Config, path string, query url.Values, answer any, fn func(a *App) error) error {
 	cfg = cfg.withDefaults()
 	if !present(filepath.Join(cfg.DataDir, "lock")) {
-		return fmt.Errorf("%s is no data directory of Roster; use --data-dir", cfg.DataDir)
+		return fmt.Errorf("%s is not a data directory of Roster; name one with --data-dir", cfg.DataDir)
 	}
 	cfg.Private = true
 	cfg.asFound = path == operatorCheck
@@ -174,18 +175,18 @@ func operate(ctx context.Context, cfg Config, path string, query url.Values, ans
 	return errors.Join(fn(a), a.Stop(ctx))
 }
 
-// ask has the server that holds a data directory do a command.
+// ask sends a command to the server that holds the data directory.
 func ask(ctx context.Context, locked *LockedError, path string, query url.Values, answer any) error {
 	h := locked.Holder
 	if h.Operator == "" {
-		return fmt.Errorf("%w; it takes no commands: stop it first", locked)
+		return fmt.Errorf("%w, which takes no commands; stop it first", locked)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.Operator+path+"?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+h.Token)
-	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req) // without a proxy, and without an end: a check takes as long as it takes
+	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req) // without a proxy and without a timeout: a check may take hours
 	if err != nil {
 		return fmt.Errorf("ask the server with process id %d: %w", h.PID, err)
 	}

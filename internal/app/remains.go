@@ -15,21 +15,22 @@ import (
 	"roster/internal/auth"
 )
 
-// A data directory that has lost a part is refused with what to restore. A new part in place of a lost one would answer that there
-// are no audiences, or could not open what the old one sealed; and a part that is restored later would not fit any more.
+// A data directory that has lost a part is refused, with an error that names what to restore. A new, empty part would
+// show no audiences, or could not open what the lost one encrypted; and the lost part would no longer fit when it is
+// restored later.
 
-// lost is the error of a part that is not there although others show that it was.
+// lost is the error for a missing part, when other parts show that it existed.
 func lost(part, shown, consequence string) error {
 	return fmt.Errorf("%s is missing or empty, although %s: %s; restore it from the backup that the rest of the data directory is from", part, shown, consequence)
 }
 
-// present reports whether a file is there and not empty.
+// present reports whether a file exists and is not empty.
 func present(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
-// hasTables reports whether the folder of the datasets has the folder of one.
+// hasTables reports whether the folder of the datasets contains the folder of a dataset.
 func hasTables(warehouse string) bool {
 	tables, _ := filepath.Glob(filepath.Join(globLiteral(warehouse), "*", "*"))
 	return len(tables) > 0
@@ -38,7 +39,7 @@ func hasTables(warehouse string) bool {
 // globLiteral quotes a path for filepath.Glob.
 var globLiteral = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace
 
-// traces returns what shows that a data directory has been in use; "" when it is new or its first start was cut off.
+// traces returns what shows that a data directory was used before; "" if it is new or its first start was interrupted.
 func (a *App) traces() string {
 	switch {
 	case present(a.path("credentials.json")):
@@ -49,7 +50,8 @@ func (a *App) traces() string {
 	return ""
 }
 
-// checkRemains looks for lost parts before anything is created in their place. What the metadata have to say is asked later.
+// checkRemains looks for lost parts before anything is created in their place. The checks that need the metadata come
+// later.
 func (a *App) checkRemains() error {
 	shown := a.traces()
 	if shown == "" && present(a.path("catalog.db")) {
@@ -65,18 +67,18 @@ func (a *App) checkRemains() error {
 	return a.cfg.checkMasterKey()
 }
 
-// checkMasterKey refuses to make a master key beside what another one has sealed.
+// checkMasterKey refuses to create a master key if there are keys that another one encrypted.
 func (c Config) checkMasterKey() error {
 	if c.MasterKey != (MasterKey{}) || present(c.masterKeyPath()) || !present(c.ringPath()) {
 		return nil
 	}
-	return fmt.Errorf("%s is missing or empty, although %s was sealed by a master key: restore it, or name the key by --master-key-file, --master-key-url or ROSTER_MASTER_KEY; %s",
+	return fmt.Errorf("%s is missing or empty, although %s is encrypted with a master key: restore it, or name the key by --master-key-file, --master-key-url or ROSTER_MASTER_KEY; %s",
 		c.masterKeyPath(), c.ringPath(), replaceLost)
 }
 
-const replaceLost = "if it is lost for good, roster secrets replace-lost makes new keys"
+const replaceLost = "if no backup has it, roster secrets replace-lost creates new keys"
 
-// checkDatabase refuses a PostgreSQL database without an organization beside a data directory that has been in use.
+// checkDatabase refuses a PostgreSQL database without an organization if the data directory was used before.
 func (a *App) checkDatabase(ctx context.Context) error {
 	shown := a.traces()
 	if shown == "" {
@@ -89,14 +91,14 @@ func (a *App) checkDatabase(ctx context.Context) error {
 		a.cfg.DataDir, shown)
 }
 
-// checkKeys refuses to make keys in place of those that a server has used.
+// checkKeys refuses to create keys in place of those that a server has used.
 func (a *App) checkKeys(ctx context.Context) error {
 	orgs, err := a.meta.Organizations(ctx)
 	if err != nil || len(orgs) == 0 {
 		return err
 	}
 	if path := KeyPath(a.cfg.DataDir); !present(path) {
-		return fmt.Errorf("%w; %s", lost(path, "the server has been in use", "tokens, receipts and certificates that it signed would not be valid any more"), replaceLost)
+		return fmt.Errorf("%w; %s", lost(path, "the server has been in use", "tokens, receipts and certificates that it signed would become invalid"), replaceLost)
 	}
 	if path := a.cfg.ringPath(); !present(path) {
 		sealed, err := a.meta.Sealed(ctx)
@@ -104,13 +106,13 @@ func (a *App) checkKeys(ctx context.Context) error {
 			return err
 		}
 		if len(sealed) > 0 {
-			return fmt.Errorf("%w; %s", lost(path, fmt.Sprintf("%d secrets of connections, PGP keys, webhooks or erasures are sealed by it", len(sealed)), "nobody could open them any more"), replaceLost)
+			return fmt.Errorf("%w; %s", lost(path, fmt.Sprintf("%d secrets of connections, PGP keys, webhooks or erasures are encrypted with it", len(sealed)), "nobody could open them any more"), replaceLost)
 		}
 	}
 	return nil
 }
 
-// checkCatalog refuses to make a catalog in place of one that named datasets.
+// checkCatalog refuses to create a catalog in place of one that named datasets.
 func (a *App) checkCatalog(ctx context.Context) error {
 	path := a.path("catalog.db")
 	if present(path) {
@@ -132,8 +134,9 @@ func (a *App) anyRan(ctx context.Context) (bool, error) {
 	return len(list) > 0, err
 }
 
-// checkTables refuses a catalog without datasets beside audiences that have had runs, datasets of which no file is there (the folder is
-// another one, or its disk is not mounted), and those of another data directory, which a copy would change.
+// checkTables refuses a catalog without datasets if audiences have had runs; datasets of which no file exists (the
+// folder is another one, or its disk is not mounted); and datasets of another data directory, which a copy of that
+// directory would change.
 func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 	folders, err := tableFolders(ctx, catalog)
 	if err != nil {
@@ -146,7 +149,7 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 		}
 		return err
 	}
-	const move = "a data directory works only at the path that it was made at: put it back there, also if it is a copy or a backup"
+	const move = "a data directory works only at its original path: move it back there, also if it is a copy or a backup"
 	there := 0
 	for _, folder := range folders {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
@@ -166,7 +169,7 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 		}
 	}
 	if there == 0 {
-		return fmt.Errorf("the catalog names %d datasets, and none is there, such as %s: mount the disk that they are on, or restore them from the backup that the rest of the data directory is from; %s",
+		return fmt.Errorf("the catalog names %d datasets, and none of them exists, such as %s: mount their disk, or restore them from the backup that the rest of the data directory is from; %s",
 			len(folders), folders[0], move)
 	}
 	return nil
@@ -191,9 +194,9 @@ func tableFolders(ctx context.Context, catalog *sql.DB) (list []string, err erro
 	return list, rows.Err()
 }
 
-// ReplaceLostKeys makes new keys in place of those that are not in the data directory any more. Tokens, receipts and certificates of a
-// lost signing key are not valid any more, and secrets that were sealed by lost keys have to be given again. No server may be using
-// the data directory. It returns the files that it made.
+// ReplaceLostKeys creates new keys in place of those that are missing in the data directory. Tokens, receipts and
+// certificates of a lost signing key become invalid, and secrets that lost keys encrypted must be entered again. No
+// server may be using the data directory. It returns the files that it created.
 func ReplaceLostKeys(ctx context.Context, cfg Config) (made []string, err error) {
 	cfg = cfg.withDefaults()
 	if !present(filepath.Join(cfg.DataDir, "lock")) {
@@ -220,7 +223,7 @@ func ReplaceLostKeys(ctx context.Context, cfg Config) (made []string, err error)
 	if !noMaster && present(cfg.ringPath()) {
 		return made, nil
 	}
-	if noMaster { // nobody can open the ring any more, unless the master key turns up
+	if noMaster { // without the master key nobody can open the ring
 		err = errors.Join(os.Rename(cfg.ringPath(), cfg.ringPath()+".lost"), removeEmpty(cfg.masterKeyPath()))
 		made = append(made, cfg.masterKeyPath())
 	}

@@ -16,11 +16,11 @@ import (
 	"roster/internal/audience"
 )
 
-// place is a file or a folder that belongs to the server: no connection reads it.
+// place is a file or a folder of the server, which no connection may read.
 type place struct{ path, what string }
 
-// ownPlaces lists what no local connection may read: the data directory, the parts of it that lie elsewhere, and the files of the
-// configuration that hold secrets. Absent ones are left out.
+// ownPlaces lists what no local connection may read: the data directory, its parts that lie elsewhere, and the
+// configuration's files with secrets. It omits absent ones.
 func (a *App) ownPlaces() []place {
 	list := []place{{a.cfg.DataDir, "the data directory"}, {a.warehouse(), "the folder of the datasets (--lake-url)"}}
 	for _, name := range ownNames {
@@ -55,10 +55,10 @@ func (a *App) ownPlaces() []place {
 	return there
 }
 
-// secretFiles are variables of the environment that name files with secrets of the process.
+// secretFiles are environment variables that name files with secrets of the process.
 var secretFiles = []string{"GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE", "PGPASSFILE", "PGSSLKEY", "PGSERVICEFILE"}
 
-// realPath is the absolute path of what is there, without symbolic links.
+// realPath returns the absolute path of an existing file without symbolic links.
 func realPath(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -67,9 +67,9 @@ func realPath(path string) (string, error) {
 	return filepath.Abs(real)
 }
 
-// openLocalRoots resolves the folders that local connections may use and refuses those through which the server's own files could be
-// read. A server that lives for one command reads the folder of a file that its user names, which may have the data directory
-// in it; there openLocal alone keeps what is the server's from being read.
+// openLocalRoots resolves the folders that local connections may use, and refuses those through which the server's own
+// files could be read. A server that lives for one command reads the folder of the file that its user names, which may
+// contain the data directory; there openLocal alone protects the server's files.
 func (a *App) openLocalRoots(context.Context) error {
 	if err := a.checkWarehouse(); err != nil {
 		return fmt.Errorf("--lake-url, ROSTER_LAKE_URL: %w", err)
@@ -89,8 +89,8 @@ func (a *App) openLocalRoots(context.Context) error {
 	return nil
 }
 
-// checkWarehouse refuses a folder of datasets that holds the data directory, or lies in a part of it that is something else's, such as
-// a landing zone, whose files are given out.
+// checkWarehouse refuses a folder of datasets that contains the data directory, or that lies in another part of it,
+// such as a landing zone, whose files the API shows.
 func (a *App) checkWarehouse() error {
 	if err := os.MkdirAll(a.warehouse(), 0o700); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (a *App) checkWarehouse() error {
 		return err
 	}
 	if above {
-		return fmt.Errorf("the folder %s holds the data directory %s; name a folder of its own", a.warehouse(), a.cfg.DataDir)
+		return fmt.Errorf("the folder %s contains the data directory %s; name a separate folder", a.warehouse(), a.cfg.DataDir)
 	}
 	for _, part := range []string{"keys", "landing", "profile", "scratch"} {
 		in, err := holds(a.path(part), a.warehouse())
@@ -108,18 +108,18 @@ func (a *App) checkWarehouse() error {
 			return err
 		}
 		if in {
-			return fmt.Errorf("the folder %s lies in %s, which is for something else; name a folder of its own", a.warehouse(), a.path(part))
+			return fmt.Errorf("the folder %s lies in %s, which has another purpose; name a separate folder", a.warehouse(), a.path(part))
 		}
 	}
 	return nil
 }
 
-// checkRoot refuses a folder that holds something of the server's, or lies in it.
+// checkRoot refuses a folder that contains a place of the server, or lies in one.
 func (a *App) checkRoot(root, real string) error {
 	for _, p := range a.ownPlaces() {
 		holds, err := holds(real, p.path)
 		if err == nil && holds {
-			return fmt.Errorf("the folder %s holds %s, %s, which whoever makes a connection could read; name a folder of files only", root, p.what, p.path)
+			return fmt.Errorf("the folder %s contains %s, %s, which everyone who creates a connection could read; name a folder with data files only", root, p.what, p.path)
 		}
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (a *App) checkRoot(root, real string) error {
 	return a.checkMounts(root, real)
 }
 
-// checkAbove refuses a folder that lies in something of the server's.
+// checkAbove refuses a folder that lies in a place of the server.
 func (a *App) checkAbove(root, real string) error {
 	for _, p := range a.ownPlaces() {
 		inside, err := holds(p.path, real)
@@ -139,19 +139,19 @@ func (a *App) checkAbove(root, real string) error {
 			return err
 		}
 		if inside {
-			return fmt.Errorf("the folder %s lies in %s, %s, which whoever makes a connection could read; name a folder of files only", root, p.what, p.path)
+			return fmt.Errorf("the folder %s lies in %s, %s, which everyone who creates a connection could read; name a folder with data files only", root, p.what, p.path)
 		}
 	}
 	for _, system := range []string{"/proc", "/sys", "/dev"} {
 		if inside(system, real) {
-			return fmt.Errorf("the folder %s lies in %s, which has no files but what the system and its processes are doing; name a folder of files", root, system)
+			return fmt.Errorf("the folder %s lies in %s, which shows the state of the system and its processes; name a folder with data files", root, system)
 		}
 	}
 	return nil
 }
 
-// holds reports whether the folder dir is the file or folder at path, or one above it. Folders are compared by what they are, not by
-// their names: names differ by case, by mounts and by spelling.
+// holds reports whether the folder dir is the file or folder at path, or contains it. It compares folders by their
+// identity, because their names may differ by case, mounts and spelling.
 func holds(dir, path string) (bool, error) {
 	want, err := os.Stat(dir)
 	if err != nil {
@@ -173,7 +173,7 @@ func holds(dir, path string) (bool, error) {
 	}
 }
 
-// ignoreAbsent is nil for a file that is not there any more.
+// ignoreAbsent returns nil for the error of a file that no longer exists.
 func ignoreAbsent(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -181,8 +181,8 @@ func ignoreAbsent(err error) error {
 	return err
 }
 
-// checkAgain does for the root of a connection, at each use, what checkRoot did at the start: mounts and folders may have changed. What
-// is wrong is the operator's to know.
+// checkAgain repeats checkRoot for the root of a connection at each use, because mounts and folders may have changed.
+// The details go to the log, because only the operator may know them.
 func (a *App) checkAgain(real string) error {
 	err := a.checkAbove(real, real)
 	if err == nil && !a.cfg.Private {
@@ -192,10 +192,10 @@ func (a *App) checkAgain(real string) error {
 		return nil
 	}
 	a.log.Error("a local connection is refused", "error", err)
-	return audience.InvalidField("auth.params.root", "the folder leads to files of the server itself; its operator has to keep the two apart")
+	return audience.InvalidField("auth.params.root", "the folder leads to files of the server itself; ask its operator to separate them")
 }
 
-// closed returns what reports the files and folders that are the server's own, whatever name leads to them.
+// closed returns a function that reports whether a file or folder belongs to the server, under any name.
 func (a *App) closed() func(fs.FileInfo) bool {
 	var own []fs.FileInfo
 	for _, p := range a.ownPlaces() {
@@ -213,11 +213,11 @@ func (a *App) closed() func(fs.FileInfo) bool {
 	}
 }
 
-// fileID is what all names of a file have in common.
+// fileID identifies a file independently of its name.
 type fileID struct{ device, inode uint64 }
 
-// linkedFiles returns the files of the server that have several names: in its own folders they have one each, so that there is none
-// unless somebody made a hard link.
+// linkedFiles returns the files of the server that have several names. The server itself creates only one name per
+// file, so there is none unless somebody made a hard link.
 func (a *App) linkedFiles() map[fileID]bool {
 	found := map[fileID]bool{}
 	for _, dir := range []string{a.cfg.DataDir, a.warehouse(), a.path("landing"), a.path("profile")} {
@@ -227,7 +227,7 @@ func (a *App) linkedFiles() map[fileID]bool {
 		}
 		_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() {
-				return nil // gone meanwhile, or nothing that can be linked
+				return nil // removed meanwhile, or not a file that can be linked
 			}
 			if info, err := e.Info(); err == nil {
 				if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
@@ -240,12 +240,12 @@ func (a *App) linkedFiles() map[fileID]bool {
 	return found
 }
 
-// mount is a line of Linux's /proc/self/mountinfo: what of a file system is mounted where.
+// mount is a line of Linux's /proc/self/mountinfo: which part of a file system is mounted where.
 type mount struct {
 	device, root, point, kind string
 }
 
-// readMounts lists the mounts of this process; none where the system has no such list.
+// readMounts lists the mounts of this process; none if the system has no such list.
 func readMounts() []mount {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -266,7 +266,7 @@ func readMounts() []mount {
 // unquoteMount undoes the escapes of mountinfo.
 var unquoteMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace
 
-// located is where a path lies in its file system, whatever mount leads there.
+// located returns the device of a path and the path within its file system, whatever mount leads there.
 func located(mounts []mount, path string) (device, within string) {
 	longest := -1
 	for _, m := range mounts {
@@ -277,7 +277,7 @@ func located(mounts []mount, path string) (device, within string) {
 	return device, within
 }
 
-// checkMounts refuses a folder through which a mount leads to something of the server's, or to what the system is doing.
+// checkMounts refuses a folder through which a mount leads to a place of the server, or to the state of the system.
 func (a *App) checkMounts(root, real string) error {
 	mounts := readMounts()
 	places := a.ownPlaces()
@@ -285,7 +285,7 @@ func (a *App) checkMounts(root, real string) error {
 		device, within := located(mounts, point)
 		for _, p := range places {
 			if d, w := located(mounts, p.path); device != "" && d == device && (inside(within, w) || inside(w, within)) {
-				return fmt.Errorf("the folder %s leads to %s, %s, by a mount at %s, and whoever makes a connection could read that; name a folder of files only", root, p.what, p.path, point)
+				return fmt.Errorf("the folder %s leads to %s, %s, by a mount at %s, and everyone who creates a connection could read that; name a folder with data files only", root, p.what, p.path, point)
 			}
 		}
 		return nil
@@ -295,7 +295,7 @@ func (a *App) checkMounts(root, real string) error {
 			continue
 		}
 		if m.kind == "proc" || m.kind == "sysfs" {
-			return fmt.Errorf("the folder %s holds %s, where the system tells what its processes are doing; name a folder of files only", root, m.point)
+			return fmt.Errorf("the folder %s contains %s, which shows the state of the system's processes; name a folder with data files only", root, m.point)
 		}
 		if err := check(m.point); err != nil {
 			return err

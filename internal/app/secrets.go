@@ -8,16 +8,16 @@ import (
 	"roster/internal/secret"
 )
 
-// keysDir holds the keys of the data directory.
+// keysDir is the folder of the keys in the data directory.
 func (c Config) keysDir() string { return filepath.Join(c.DataDir, "keys") }
 
-// masterKeyPath is where the master key is unless the operator has it elsewhere.
+// masterKeyPath is the path of the master key, unless the operator keeps it elsewhere.
 func (c Config) masterKeyPath() string { return filepath.Join(c.keysDir(), "master.key") }
 
-// ringPath is where the keys are that secrets are sealed by.
+// ringPath is the path of the keys that encrypt secrets.
 func (c Config) ringPath() string { return filepath.Join(c.keysDir(), "secrets.json") }
 
-// open opens a master key. Without any the one in the data directory is meant, which is created when it is absent.
+// open opens a master key. If no field is set, it opens the one in the data directory, and creates it if it is absent.
 func (m MasterKey) open(ctx context.Context, keysDir string) (master secret.Master, err error) {
 	switch {
 	case m.Text != "":
@@ -35,7 +35,7 @@ func (m MasterKey) open(ctx context.Context, keysDir string) (master secret.Mast
 	return master, nil
 }
 
-// openRing opens the keys that secrets are sealed by.
+// openRing opens the keys that encrypt secrets.
 func (c Config) openRing(ctx context.Context) (*secret.Ring, error) {
 	master, err := c.MasterKey.open(ctx, c.keysDir())
 	if err != nil {
@@ -48,8 +48,7 @@ func (c Config) openRing(ctx context.Context) (*secret.Ring, error) {
 	return ring, nil
 }
 
-// RewrapSecrets has the keys that secrets are sealed by opened by another master key from now on. No server may be using the
-// data directory.
+// RewrapSecrets encrypts the keys of secrets with another master key. No server may be using the data directory.
 func RewrapSecrets(ctx context.Context, cfg Config, to MasterKey) error {
 	cfg = cfg.withDefaults()
 	if !present(cfg.ringPath()) {

@@ -14,21 +14,21 @@ import (
 	"roster/internal/edge"
 )
 
-// Limits of a connection, beside those of package edge.
+// Limits of a connection, in addition to those of package edge.
 const (
-	headerTimeout = 10 * time.Second // the handshake of TLS, and a header, each
+	headerTimeout = 10 * time.Second // for the TLS handshake and for the header of a request
 	idleTimeout   = 2 * time.Minute
-	pingAfter     = 30 * time.Second // of silence on a connection of HTTP/2
+	pingAfter     = 30 * time.Second // of silence on an HTTP/2 connection
 	maxHeader     = 64 << 10
 	maxStreams    = 100
-	maxFrame      = 64 << 10 // what a connection of HTTP/2 keeps in memory
+	maxFrame      = 64 << 10 // memory per HTTP/2 connection
 )
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true) // a proxy in front may speak it
+	protocols.SetUnencryptedHTTP2(true) // a proxy in front may use it
 	return &http.Server{
 		Protocols:         &protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxFrame, SendPingTimeout: pingAfter},
@@ -40,14 +40,14 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// Bounds of the connections where the operator sets none. There may be half as many as the process may open files, since runs and
-// the stores need files, too, and half of them from one address.
+// Default limits of connections. They take half of the process's limit of open files, since runs and stores need files,
+// too. One address may have half of the connections.
 const (
 	defaultConnections = 2048
 	minConnections     = 16
 )
 
-// connections says how many connections the server takes.
+// connections returns the limits of the server's connections.
 func (c Config) connections() edge.Limits {
 	l := edge.Limits{Total: c.MaxConnections, Proxies: c.TrustedProxies}
 	if l.Total == 0 {
@@ -94,7 +94,7 @@ func (a *App) listen() error {
 // secure reports whether the server speaks TLS.
 func (a *App) secure() bool { return a.cfg.TLSCert != "" && !a.cfg.Private }
 
-// lastingURL is where the server that listens on the configured address is.
+// lastingURL is the URL of the server that listens on the configured address.
 func (a *App) lastingURL() string {
 	if a.cfg.Private {
 		return baseURL(a.cfg.Listen, a.cfg.TLSCert != "")
@@ -115,15 +115,15 @@ func (a *App) serve() {
 	})
 }
 
-// ended reports a server that ended although nobody asked it to.
+// ended reports a server that stopped by itself.
 func (a *App) ended(err error) {
 	if !errors.Is(err, http.ErrServerClosed) && !a.draining.Load() {
 		a.failed <- err
 	}
 }
 
-// stopServing stops accepting and waits for the requests in flight and those of connections that are there, then cuts
-// them off. It has said for a while that it is not ready, so that others send no new ones.
+// stopServing stops accepting, waits for the requests of existing connections, and then interrupts those that remain.
+// Before, the server has reported for a while that it is not ready, so that load balancers send no new requests.
 func (a *App) stopServing(ctx context.Context) error {
 	if a.debug != nil {
 		_ = a.debug.Close()
@@ -132,7 +132,7 @@ func (a *App) stopServing(ctx context.Context) error {
 		_ = a.closeOperator()
 	}
 	if a.listener != nil {
-		defer a.listener.Close() // Shutdown closes it unless the server never began to serve
+		defer a.listener.Close() // Shutdown closes the listener only if the server began to serve
 	}
 	if a.server == nil {
 		return nil
@@ -144,13 +144,13 @@ func (a *App) stopServing(ctx context.Context) error {
 	}
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		a.log.Warn("requests were still in flight and have been cut off", "after", drainTimeout)
+		a.log.Warn("requests were still in progress and were interrupted", "after", drainTimeout)
 		return a.server.Close()
 	}
 	return err
 }
 
-// stopAccepting closes the port when whoever asks had time to see that the server is not ready.
+// stopAccepting closes the port after load balancers had time to see that the server is not ready.
 func (a *App) stopAccepting(ctx context.Context) {
 	notice := drainNotice
 	if a.cfg.Private {
@@ -161,7 +161,7 @@ func (a *App) stopAccepting(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	select {
-	case <-a.served: // by an error of its own
+	case <-a.served: // the server failed by itself
 		return
 	default:
 	}
@@ -172,7 +172,7 @@ func (a *App) stopAccepting(ctx context.Context) {
 	a.tracker.wait(ctx)
 }
 
-// baseURL is how a client on this machine reaches the address.
+// baseURL returns the URL by which a client on this machine reaches the address.
 func baseURL(addr string, secure bool) string {
 	host, port, _ := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {

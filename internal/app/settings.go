@@ -20,18 +20,18 @@ import (
 	"roster/internal/control"
 )
 
-// Setting is one thing that flags, environment and the configuration file can set.
+// Setting is one setting of flags, environment and configuration file.
 type Setting struct {
 	Name    string // the flag and the key in the configuration file
 	Usage   string
-	Default string // as shown in help
+	Default string // as shown in the help
 	set     func(c *Config, value string) error
 }
 
-// masterKey is the setting that is no flag.
+// masterKey is the only setting without a flag.
 const masterKey = "master-key"
 
-// Flag reports whether the setting is a flag: a secret is not.
+// Flag reports whether the setting has a flag: a secret has none.
 func (s Setting) Flag() bool { return s.Name != masterKey }
 
 // Env is the setting's environment variable.
@@ -39,57 +39,57 @@ func (s Setting) Env() string {
 	return "ROSTER_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
-// Settings lists all settings in the order of help.
+// Settings lists all settings in the order of the help.
 func Settings() []Setting {
 	return []Setting{
-		{"data-dir", "directory that holds everything Roster keeps", DefaultDataDir, text(func(c *Config) *string { return &c.DataDir })},
+		{"data-dir", "directory of all data of the server", DefaultDataDir, text(func(c *Config) *string { return &c.DataDir })},
 		{"listen", "host:port of the API", DefaultListen, setListen},
-		{"database-url", "PostgreSQL for the metadata, postgres://… (SQLite in the data directory when absent)", "", setDatabaseURL},
-		{"lake-url", "folder of the datasets, file:///… (the data directory's lake when absent)", "", setLakeURL},
-		{"catalog-url", "catalog of the datasets (beside the metadata when absent)", "", unsupported("the catalog lies beside the metadata in this version")},
-		{"profile-url", "profile store (Pebble in the data directory when absent)", "", unsupported("the profile store is Pebble in the data directory in this version")},
-		{"local-roots", "colon-separated folders that connections of the local kind may use", "", setLocalRoots},
-		{"memory", "budget of all runs and large answers together", "512MiB", setMemory},
-		{"landing-url", "bucket that the landing zones lie in, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, by the role or the keys in the environment (the data directory when absent)", "", setLandingURL},
-		{"landing-quota", "what the landing zone of a sandbox holds at most, such as 100GiB (no limit when absent)", "", setLandingQuota},
-		{"undo-window", "how long a run can be undone; the versions of an audience are kept for so long", "168h", setUndoWindow},
-		{"settle-age", "how old a file of a folder must be to be taken for whole; 0s takes every file at once", "2s", setSettleAge},
-		{"master-key-file", "file with the key that secrets are sealed by, 32 bytes in base64 (one in the data directory when absent)", "", text(func(c *Config) *string { return &c.MasterKey.File })},
-		{"master-key-url", "key service that has the key in place of a file, such as awskms://KEY-ID?region=eu-west-1", "", text(func(c *Config) *string { return &c.MasterKey.URL })},
-		{masterKey, "the key itself; never as a flag, which everybody on the machine can see", "", text(func(c *Config) *string { return &c.MasterKey.Text })},
-		{"allow-networks", "networks that connections and webhooks may lead to beside public ones, such as 10.0.0.0/8, with commas between them", "", networks(func(c *Config) *[]netip.Prefix { return &c.AllowNetworks })},
-		{"deny-networks", "networks that they may not lead to, be they public or allowed", "", networks(func(c *Config) *[]netip.Prefix { return &c.DenyNetworks })},
-		{"s3-environment", "S3 connections may read as the server itself, by the role or the keys in its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
-		{"s3-environment-endpoints", "stores beside Amazon's own that such connections may lead to, such as https://minio.example.com:9000, with commas between them", "", setS3EnvironmentEndpoints},
-		{"rate-limit", "requests a second that an API client may send; more are answered 429 (no limit when absent)", "", setRateLimit},
-		{"max-connections", "connections of clients at once; 2048, or half of the files that the process may open where that is less, when absent", "", setMaxConnections},
-		{"max-connections-per-address", "connections from one address at once, and streams of HTTP/2 beside others; 0 for no limit (half of max-connections when absent)", "", setMaxConnectionsPerAddress},
-		{"trusted-proxies", "networks of proxies, such as 10.0.0.0/8, with commas between them, that say in X-Forwarded-For (or Forwarded) who sends a request; limits by address are then those of the client", "", networks(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies })},
-		{"sandbox-runs", "runs of one sandbox that wait or go on at a time; more are answered 429", strconv.Itoa(control.DefaultLimits.Runs), atMost(func(c *Config) *int { return &c.Limits.Runs })},
-		{"sandbox-submits", "submits of one sandbox that wait or go on at a time", strconv.Itoa(control.DefaultLimits.Submits), atMost(func(c *Config) *int { return &c.Limits.Submits })},
-		{"sandbox-uploads", "requests of one sandbox that upload at a time", strconv.Itoa(control.DefaultLimits.Uploads), atMost(func(c *Config) *int { return &c.Limits.Uploads })},
-		{"sandbox-looks", "requests of one sandbox that test, explore or validate sources at a time", strconv.Itoa(control.DefaultLimits.Looks), atMost(func(c *Config) *int { return &c.Limits.Looks })},
+		{"database-url", "PostgreSQL for the metadata, postgres://… (default: SQLite in the data directory)", "", setDatabaseURL},
+		{"lake-url", "folder of the datasets, file:///… (default: lake in the data directory)", "", setLakeURL},
+		{"catalog-url", "catalog of the datasets (default: beside the metadata)", "", unsupported("the catalog lies beside the metadata in this version")},
+		{"profile-url", "profile store (default: Pebble in the data directory)", "", unsupported("the profile store is Pebble in the data directory in this version")},
+		{"local-roots", "colon-separated folders that local connections may use", "", setLocalRoots},
+		{"memory", "memory budget that all runs and large answers share", "512MiB", setMemory},
+		{"landing-url", "bucket of the landing zones, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, with the role or the keys of the environment (default: the data directory)", "", setLandingURL},
+		{"landing-quota", "size quota of a sandbox's landing zone, such as 100GiB (default: no limit)", "", setLandingQuota},
+		{"undo-window", "time for which a run can be undone and the versions of an audience are kept", "168h", setUndoWindow},
+		{"settle-age", "age from which a file in a folder counts as completely written; 0s accepts every file at once", "2s", setSettleAge},
+		{"master-key-file", "file with the master key, which protects the secrets, 32 bytes in base64 (default: one in the data directory)", "", text(func(c *Config) *string { return &c.MasterKey.File })},
+		{"master-key-url", "key service that holds the master key, instead of a file, such as awskms://KEY-ID?region=eu-west-1", "", text(func(c *Config) *string { return &c.MasterKey.URL })},
+		{masterKey, "the master key itself; there is no flag, because all users of the machine can see flags", "", text(func(c *Config) *string { return &c.MasterKey.Text })},
+		{"allow-networks", "networks that connections and webhooks may use in addition to public ones, such as 10.0.0.0/8, separated by commas", "", networks(func(c *Config) *[]netip.Prefix { return &c.AllowNetworks })},
+		{"deny-networks", "networks that connections and webhooks may not use, even if public or allowed", "", networks(func(c *Config) *[]netip.Prefix { return &c.DenyNetworks })},
+		{"s3-environment", "whether S3 connections may use the server's own role or keys from its environment: true or false", "false", flag(func(c *Config) *bool { return &c.S3Environment })},
+		{"s3-environment-endpoints", "stores other than Amazon's that such connections may use, such as https://minio.example.com:9000, separated by commas", "", setS3EnvironmentEndpoints},
+		{"rate-limit", "requests per second that an API client may send; more are answered 429 (default: no limit)", "", setRateLimit},
+		{"max-connections", "simultaneous client connections (default: 2048, or half of the process's limit of open files if that is less)", "", setMaxConnections},
+		{"max-connections-per-address", "simultaneous connections from one address, where each additional HTTP/2 stream counts as a connection; 0 for no limit (default: half of max-connections)", "", setMaxConnectionsPerAddress},
+		{"trusted-proxies", "networks of proxies, such as 10.0.0.0/8, separated by commas, whose X-Forwarded-For (or Forwarded) header names the client; limits by address then apply to the client", "", networks(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies })},
+		{"sandbox-runs", "runs of one sandbox that may wait or be in progress; more are answered 429", strconv.Itoa(control.DefaultLimits.Runs), atMost(func(c *Config) *int { return &c.Limits.Runs })},
+		{"sandbox-submits", "submits of one sandbox that may wait or be in progress", strconv.Itoa(control.DefaultLimits.Submits), atMost(func(c *Config) *int { return &c.Limits.Submits })},
+		{"sandbox-uploads", "uploads of one sandbox that may be in progress", strconv.Itoa(control.DefaultLimits.Uploads), atMost(func(c *Config) *int { return &c.Limits.Uploads })},
+		{"sandbox-looks", "requests of one sandbox that may test, explore or validate sources at the same time", strconv.Itoa(control.DefaultLimits.Looks), atMost(func(c *Config) *int { return &c.Limits.Looks })},
 		{"guardrails", "aep limits runs as Adobe Experience Platform does: 100 a day in a sandbox, 10 a day of an audience; or none", "none", setGuardrails},
-		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted beside the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
-		{"oidc-audience", "what the tokens of that issuer must be for (claim aud)", "", text(func(c *Config) *string { return &c.OIDC.Audience })},
-		{"oidc-client-claim", "claim that says who calls, as x-api-key does", auth.DefaultClientClaim, text(func(c *Config) *string { return &c.OIDC.ClientClaim })},
-		{"oidc-org-claim", "claim with the organization, as x-gw-ims-org-id has it", auth.DefaultOrgClaim, text(func(c *Config) *string { return &c.OIDC.OrgClaim })},
+		{"oidc-issuer", "address of an OpenID Connect issuer whose tokens are accepted in addition to the server's own", "", text(func(c *Config) *string { return &c.OIDC.Issuer })},
+		{"oidc-audience", "required audience of that issuer's tokens (claim aud)", "", text(func(c *Config) *string { return &c.OIDC.Audience })},
+		{"oidc-client-claim", "claim with the id of the caller, which x-api-key repeats", auth.DefaultClientClaim, text(func(c *Config) *string { return &c.OIDC.ClientClaim })},
+		{"oidc-org-claim", "claim with the organization, which x-gw-ims-org-id repeats", auth.DefaultOrgClaim, text(func(c *Config) *string { return &c.OIDC.OrgClaim })},
 		{"oidc-roles-claim", "claim with the roles: viewer, editor or admin for every sandbox, prod:editor for one", auth.DefaultRolesClaim, text(func(c *Config) *string { return &c.OIDC.RolesClaim })},
-		{"oidc-role-prefix", "what the roles for this server begin with; others are not looked at", "", text(func(c *Config) *string { return &c.OIDC.RolePrefix })},
+		{"oidc-role-prefix", "prefix of the roles for this server; other roles are ignored", "", text(func(c *Config) *string { return &c.OIDC.RolePrefix })},
 		{"oidc-labels-claim", "claim with the labels that the caller holds, * for all", auth.DefaultLabelsClaim, text(func(c *Config) *string { return &c.OIDC.LabelsClaim })},
-		{"account-audience-type", "audienceType of audiences of accounts, such as account; they are refused when absent", "", setAccountType},
-		{"suppress-erased", "runs reject the rows of people who were erased: true or false", "false", flag(func(c *Config) *bool { return &c.SuppressErased })},
-		{"tls-cert", "certificate file (PEM); the server speaks TLS when it is given", "", text(func(c *Config) *string { return &c.TLSCert })},
+		{"account-audience-type", "audienceType of audiences of accounts, such as account (default: such audiences are refused)", "", setAccountType},
+		{"suppress-erased", "whether runs reject the rows of people who were erased: true or false", "false", flag(func(c *Config) *bool { return &c.SuppressErased })},
+		{"tls-cert", "certificate file (PEM); enables TLS", "", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", "key file (PEM) of the certificate", "", text(func(c *Config) *string { return &c.TLSKey })},
 		{"log-level", "debug, info, warn or error", "info", setLogLevel},
 		{"log-format", "text or json", "text", oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
-		{"metrics-token-file", "file with the token that /metrics needs, which then counts the work of each sandbox as well (open, and of the process alone, when absent)", "", text(func(c *Config) *string { return &c.MetricsTokenFile })},
+		{"metrics-token-file", "file with the token that /metrics requires; /metrics then also counts the work of each sandbox (default: no token, and metrics of the process only)", "", text(func(c *Config) *string { return &c.MetricsTokenFile })},
 		{"role", "what this process does", "all", setRole},
 		{"debug-listen", "loopback host:port for pprof", "", setDebugListen},
 	}
 }
 
-// accountType is what an audienceType may be.
+// accountType matches a valid audienceType.
 var accountType = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func setAccountType(c *Config, v string) error {
@@ -127,7 +127,7 @@ func unsupported(why string) func(*Config, string) error {
 		if v == "" {
 			return nil
 		}
-		return fmt.Errorf("%s; leave it unset", why)
+		return fmt.Errorf("%s; remove the setting", why)
 	}
 }
 
@@ -150,7 +150,7 @@ func checkHostPort(v string) error {
 	return nil
 }
 
-// setDebugListen insists on a loopback address: profiles show memory, and memory holds people's data.
+// setDebugListen requires a loopback address: profiles show memory, and memory holds people's data.
 func setDebugListen(c *Config, v string) error {
 	if err := checkHostPort(v); err != nil {
 		return err
@@ -163,7 +163,7 @@ func setDebugListen(c *Config, v string) error {
 	return nil
 }
 
-// setDatabaseURL never repeats the URL in an error: it holds a password.
+// setDatabaseURL never repeats the URL in an error, because it contains a password.
 func setDatabaseURL(c *Config, v string) error {
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" && u.Query().Get("host") == "" {
@@ -202,7 +202,7 @@ func setMemory(c *Config, v string) error {
 		return fmt.Errorf("%q is not a size, such as 512MiB or 2GiB", v)
 	}
 	if n < minMemory {
-		return fmt.Errorf("%s is too little; a run needs at least %s", v, humanize.IBytes(minMemory))
+		return fmt.Errorf("%s is too small; a run needs at least %s", v, humanize.IBytes(minMemory))
 	}
 	c.Memory = int64(n)
 	return nil
@@ -216,7 +216,7 @@ func setLandingURL(c *Config, v string) error {
 	return nil
 }
 
-// atMost sets a limit of how many there may be.
+// atMost sets a limit of a count.
 func atMost(field func(*Config) *int) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		n, err := strconv.Atoi(v)
@@ -240,7 +240,7 @@ func setLandingQuota(c *Config, v string) error {
 func setUndoWindow(c *Config, v string) error {
 	d, err := time.ParseDuration(v)
 	if err != nil || d < time.Hour {
-		return fmt.Errorf("%q is not a time of 1h or more, such as 168h", v)
+		return fmt.Errorf("%q is not a duration of 1h or more, such as 168h", v)
 	}
 	c.UndoWindow = d
 	return nil
@@ -318,7 +318,7 @@ func flag(field func(*Config) *bool) func(*Config, string) error {
 func setSettleAge(c *Config, v string) error {
 	d, err := time.ParseDuration(v)
 	if err != nil || d < 0 || d > time.Hour {
-		return fmt.Errorf("%q is not a time from 0s to 1h, such as 10s", v)
+		return fmt.Errorf("%q is not a duration from 0s to 1h, such as 10s", v)
 	}
 	c.SettleAge = &d
 	return nil
@@ -331,7 +331,7 @@ func setLogLevel(c *Config, v string) error {
 	return nil
 }
 
-// setRole accepts what can work: with a lake and a profile store in the data directory one process does all.
+// setRole accepts only all: with a lake and a profile store in the data directory, one process does everything.
 func setRole(_ *Config, v string) error {
 	switch v {
 	case "all":

@@ -21,8 +21,8 @@ import (
 	"roster/internal/source/sftp"
 )
 
-// openSource opens the store that an audience's files lie in: the landing zone of its sandbox when conn is
-// nil, and else the folder of a local connection.
+// openSource opens the store of an audience's files: the landing zone of its sandbox if conn is nil, and otherwise the
+// store of the connection.
 func (a *App) openSource(ctx context.Context, scope audience.Scope, conn *audience.Connection) (source.Store, error) {
 	if conn == nil || conn.SpecID == audience.SpecLandingZone {
 		return a.landing.Open(scope.Sandbox), nil
@@ -59,20 +59,21 @@ func (a *App) openS3(ctx context.Context, auth audience.ConnectionAuth, p map[st
 	}
 	environment := auth.Name == audience.AuthEnvironment
 	if environment && !a.cfg.S3Environment {
-		return nil, audience.InvalidField("auth.specName", "is only for servers whose operator lets connections read as the server itself (--s3-environment, ROSTER_S3_ENVIRONMENT)")
+		return nil, audience.InvalidField("auth.specName", "is allowed only if the server's operator lets connections use the server's own credentials (--s3-environment, ROSTER_S3_ENVIRONMENT)")
 	}
 	if environment && endpoint != "" && !a.cfg.trusts(endpoint) {
-		return nil, audience.InvalidField("auth.params.serviceUrl", "must be one of Amazon's own, or be left out, when the server reads as itself: its credentials go nowhere else unless its operator allows it (--s3-environment-endpoints, ROSTER_S3_ENVIRONMENT_ENDPOINTS)")
+		return nil, audience.InvalidField("auth.params.serviceUrl", "must be an address of Amazon, or be omitted, when the connection uses the server's own credentials; the operator can allow other addresses (--s3-environment-endpoints, ROSTER_S3_ENVIRONMENT_ENDPOINTS)")
 	}
 	return bucket.OpenS3(ctx, bucket.S3{Endpoint: endpoint, Region: p["region"], PathStyle: pathStyle, Bucket: p["bucketName"], Folder: p["folderPath"],
 		AccessKey: p["s3AccessKey"], SecretKey: p["s3SecretKey"], SessionToken: p["s3SessionToken"], Environment: environment, Client: a.outside})
 }
 
-// amazon is a host at which Amazon itself speaks the protocol of S3: of all, of a region, or of a network's endpoint. Other names that
-// end so belong to customers, as those of machines and balancers do.
+// amazon matches the hosts at which Amazon itself speaks the protocol of S3: the global host, a region's, or a
+// network's endpoint. Other names with the same ending belong to customers, such as those of machines and load
+// balancers.
 var amazon = regexp.MustCompile(`^(bucket\.vpce-[a-z0-9-]+\.)?s3(-fips|-accelerate)?(\.dualstack)?([.-][a-z]{2,4}(-[a-z]+)+-[0-9]{1,2})?(\.vpce)?\.amazonaws\.com(\.cn)?$`)
 
-// trusts reports whether the credentials of the server's environment may be shown at an address that a tenant names.
+// trusts reports whether the server may send the credentials of its environment to an address that a tenant names.
 func (c Config) trusts(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -82,7 +83,7 @@ func (c Config) trusts(endpoint string) bool {
 	return slices.Contains(c.S3EnvironmentEndpoints, at) || amazon.MatchString(strings.TrimPrefix(at, "https://"))
 }
 
-// origin is the scheme, the host and the port of an address; the usual port of https is left out.
+// origin returns the scheme, host and port of an address, without the default port of https.
 func origin(u *url.URL) string {
 	at := strings.ToLower(u.Scheme + "://" + u.Host)
 	if u.Scheme == "https" {
@@ -91,7 +92,7 @@ func origin(u *url.URL) string {
 	return at
 }
 
-// openGCS opens a bucket by HMAC keys, which Google takes where it speaks the protocol of S3, or by a service account.
+// openGCS opens a bucket with HMAC keys, which Google accepts in the protocol of S3, or with a service account.
 func (a *App) openGCS(ctx context.Context, p map[string]string) (source.Store, error) {
 	endpoint, err := serviceURL(p, "endpoint")
 	if err != nil {
@@ -105,7 +106,7 @@ func (a *App) openGCS(ctx context.Context, p map[string]string) (source.Store, e
 		return bucket.OpenS3(ctx, bucket.S3{Endpoint: cmp.Or(endpoint, "https://storage.googleapis.com"), Region: "auto", PathStyle: true, Bucket: p["bucketName"],
 			Folder: p["folderPath"], AccessKey: p["accessKeyId"], SecretKey: p["secretAccessKey"], Client: a.outside})
 	case p["accessKeyId"] != "" || p["secretAccessKey"] != "":
-		return nil, audience.InvalidField("auth.params.serviceAccountJson", "must not stand beside accessKeyId and secretAccessKey; one of the two is enough")
+		return nil, audience.InvalidField("auth.params.serviceAccountJson", "must not be given together with accessKeyId and secretAccessKey; use one of the two")
 	}
 	store, err := bucket.OpenGCS(ctx, bucket.GCS{Endpoint: endpoint, Bucket: p["bucketName"], Folder: p["folderPath"], ServiceAccount: account, Client: a.outside})
 	if err != nil {
@@ -127,7 +128,7 @@ func (a *App) openAzure(auth audience.ConnectionAuth, p map[string]string) (sour
 			return nil, err
 		}
 		if c.Container == "" {
-			// The container, and folders in it, may stand behind the account's host.
+			// The container, and folders in it, may follow the account's host.
 			u, _ := url.Parse(c.URL)
 			container, folder, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
 			c.URL, c.Container, c.Folder = u.Scheme+"://"+u.Host, container, path.Join(folder, c.Folder)
@@ -161,7 +162,7 @@ func (a *App) openSFTP(p map[string]string) (source.Store, error) {
 	return store, nil
 }
 
-// serviceURL reads the address of a store, "" when there is none.
+// serviceURL parses the address of a store; "" if there is none.
 func serviceURL(params map[string]string, name string) (string, error) {
 	text := params[name]
 	if text == "" {
@@ -174,8 +175,8 @@ func serviceURL(params map[string]string, name string) (string, error) {
 	return strings.TrimRight(text, "/"), nil
 }
 
-// allowedRoot resolves the root of a local connection, which must be one of the operator's folders or lie in
-// one. Both sides are compared after symbolic links are resolved, so that a link leads nowhere else.
+// allowedRoot resolves the root of a local connection, which must be one of the operator's folders or lie in one. It
+// compares the paths after it has resolved symbolic links, so that a link cannot leave the folder.
 func (a *App) allowedRoot(root string) (string, error) {
 	refused := audience.InvalidField("auth.params.root", "the folder is not in one that the operator allows for local connections (--local-roots, ROSTER_LOCAL_ROOTS)")
 	if !filepath.IsAbs(root) {
@@ -183,7 +184,7 @@ func (a *App) allowedRoot(root string) (string, error) {
 	}
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		// Whether a folder outside the allowed ones exists is not the caller's to know.
+		// The caller must not learn whether a folder outside the allowed ones exists.
 		real = filepath.Clean(root)
 	}
 	for _, allowed := range a.localRoots {

@@ -8,7 +8,8 @@ import (
 // The linker sets these in releases: -ldflags "-X roster/internal/app.version=v1.2.3".
 var version, commit, date string
 
-// Version is the version of this build: the release's, else the module's version that the build recorded, else "development".
+// Version is the version of this build: the release's, or the module's version that the build recorded, or
+// "development".
 func Version() string {
 	recorded := ""
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
@@ -17,8 +18,8 @@ func Version() string {
 	return cmp.Or(version, recorded, "development")
 }
 
-// Revision is the commit that this build was made of, and the commit's date in RFC 3339: the release's, else those that the build
-// recorded, else "unknown". A commit of a work tree with changes ends in "+changes".
+// Revision is the commit of this build and the commit's date in RFC 3339: those of the release, or those that the build
+// recorded, or "unknown". A commit of a work tree with changes ends in "+changes".
 func Revision() (madeOf, at string) {
 	recorded := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {

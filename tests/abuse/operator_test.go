@@ -107,7 +107,7 @@ func TestLostParts(t *testing.T) {
 		{"keys", []string{"token.jwk", "restore"}},
 		{"roster.db", []string{"roster.db", "restore"}},
 		{"catalog.db", []string{"catalog.db", "restore"}},
-		{"lake", []string{"datasets", "none is there", "restore"}},
+		{"lake", []string{"datasets", "none of them exists", "restore"}},
 	} {
 		t.Run(c.part, func(t *testing.T) {
 			path, away := filepath.Join(s.dir, c.part), filepath.Join(t.TempDir(), "away")
@@ -184,11 +184,11 @@ func TestCopiedDirectory(t *testing.T) {
 	}
 	os.Chmod(filepath.Join(copied, "keys", "token.jwk"), 0o600)
 	os.Chmod(filepath.Join(copied, "keys", "master.key"), 0o600)
-	refused(t, copied, nil, "another folder", "put it back")
+	refused(t, copied, nil, "another folder", "move it back")
 	if err := os.Rename(s.dir, s.dir+".away"); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, copied, nil, "none is there", "put it back")
+	refused(t, copied, nil, "none of them exists", "move it back")
 	if err := os.Rename(s.dir+".away", s.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestForeignDirectory(t *testing.T) {
 	write("keys/house.txt")
 	refused(t, home, nil, "people.csv", "empty folder")
 	refused(t, file, nil, "is a file")
-	refused(t, filepath.Join(file, "below"), nil, "file where a folder has to be")
+	refused(t, filepath.Join(file, "below"), nil, "in the place of a folder")
 	for path, mode := range map[string]fs.FileMode{home: 0o755, file: 0o644, filepath.Join(home, "keys", "house.txt"): 0o644} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s was changed: %v, %v", path, info, err)
@@ -308,7 +308,7 @@ func TestRootsOfTheServersOwn(t *testing.T) {
 	refused(t, filepath.Join(t.TempDir(), "new"), []string{"--local-roots", root, "--master-key-file", file}, "--master-key-file")
 	lake := t.TempDir()
 	refused(t, filepath.Join(t.TempDir(), "new"), []string{"--local-roots", lake, "--lake-url", "file://" + filepath.Join(lake, "sets")}, "--lake-url")
-	refused(t, data, []string{"--lake-url", "file://" + above}, "--lake-url", "holds the data directory")
+	refused(t, data, []string{"--lake-url", "file://" + above}, "--lake-url", "contains the data directory")
 	refused(t, data, []string{"--lake-url", "file://" + filepath.Join(data, "landing", "prod")}, "--lake-url", "landing")
 	if out, ended := once(t, data, "--local-roots", t.TempDir()); ended {
 		t.Errorf("a root of its own: %s", out)
@@ -459,7 +459,7 @@ func TestFileInPlaceOfFolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused(t, s.dir, nil, path, "file where a folder has to be")
+		refused(t, s.dir, nil, path, "in the place of a folder")
 		if err := errors.Join(os.RemoveAll(path), os.Rename(path+".away", path)); err != nil {
 			t.Fatal(err)
 		}

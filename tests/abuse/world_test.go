@@ -412,7 +412,7 @@ func (b *lockedBuffer) address() (string, bool) {
 	defer b.mu.Unlock()
 	lines := bufio.NewScanner(bytes.NewReader(b.text[b.from:]))
 	for lines.Scan() {
-		if _, rest, ok := strings.Cut(lines.Text(), "Roster serves at "); ok {
+		if _, rest, ok := strings.Cut(lines.Text(), "Roster runs at "); ok {
 			return rest, true
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"roster/tests/rostertest"
 )
 
-// TestCrash ends the process while it reads a file: from outside, which says nothing about the file, and by faults of its
-// own. After two of these the run has failed and names the file; it is not tried again, and the next run is done.
+// TestCrash ends the process while it reads a file: by signals from outside, which say nothing about the file, and by
+// crashes. After two crashes the run has failed and names the file. It is not tried again, and the next run succeeds.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -37,7 +37,7 @@ func TestCrash(t *testing.T) {
 				strike(t, data, file, s)
 			}
 			out, err := rostertest.ImportCommand(t.Context(), t, data, file, "mail=Email", "--full").CombinedOutput()
-			if c.failed && err != nil { // the command found the run before it was failed; otherwise it has started the next one
+			if c.failed && err != nil { // the command found the run before it failed; otherwise the command has started the next run
 				out, err = rostertest.ImportCommand(t.Context(), t, data, file, "mail=Email", "--full").CombinedOutput()
 			}
 			if err != nil {
@@ -83,10 +83,10 @@ func strike(t *testing.T, data, file string, s os.Signal) {
 	for {
 		select {
 		case err := <-ended:
-			t.Fatalf("it ended before it read the file: %v\n%s", err, said.String())
+			t.Fatalf("the command ended before it read the file: %v\n%s", err, said.String())
 		case <-tick.C:
 		}
-		// The process before left both files, too.
+		// The previous process left both files, too.
 		words, _ := os.ReadFile(filepath.Join(data, "crash.log"))
 		noted, _ := os.ReadFile(reading)
 		if now, err := os.Stat(reading); err != nil || before != nil && now.ModTime().Equal(before.ModTime()) {

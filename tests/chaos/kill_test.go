@@ -1,4 +1,4 @@
-// Package chaos kills Roster while it works and looks whether anything was lost or done twice.
+// Package chaos kills Roster while it works, and checks that nothing is lost or done twice.
 package chaos
 
 import (
@@ -66,8 +66,8 @@ func write(t *testing.T, path string, n, edition int) {
 	}
 }
 
-// TestKill kills an import at random instants, starts it again each time, and compares what comes out with an
-// import that nobody disturbed.
+// TestKill kills an import at random instants, starts it again each time, and compares the result with that of an
+// undisturbed import.
 func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for a while; not with -short")
@@ -108,7 +108,7 @@ func TestKill(t *testing.T) {
 	recount(t, wild, got[1], first, second)
 }
 
-// importUnderFire starts an import again and again, killing all but the last.
+// importUnderFire starts an import repeatedly and kills all but the last.
 func importUnderFire(t *testing.T, rnd *rand.Rand, data, file string, kills int, whole time.Duration) rostertest.Imported {
 	t.Helper()
 	for range kills {
@@ -119,7 +119,7 @@ func importUnderFire(t *testing.T, rnd *rand.Rand, data, file string, kills int,
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		select {
-		case <-ended: // it was quicker than the bullet
+		case <-ended: // the import ended before the kill
 		case <-time.After(time.Duration(rnd.Int64N(int64(whole)))):
 			cmd.Process.Signal(syscall.SIGKILL)
 			<-ended
@@ -156,11 +156,11 @@ func serve(t *testing.T, data string) *client.Client {
 	return c
 }
 
-// effects is what all runs of an audience together did to it.
+// effects are the changes of all runs of an audience together.
 type effects struct{ Added, Updated, Deleted, Removed int64 }
 
-// done sums the successful runs. A run that a killed command did not report was done all the same; importing the
-// same file again then changes nothing, so the sums are those of undisturbed imports.
+// done sums the successful runs. If a killed command did not report its run, the run was done all the same. Importing
+// the same file again changes nothing, so the sums equal those of undisturbed imports.
 func done(t *testing.T, c *client.Client, audienceID string) (e effects) {
 	t.Helper()
 	list, err := c.Runs(t.Context(), audienceID, url.Values{"limit": {"40"}})
@@ -189,7 +189,7 @@ func done(t *testing.T, c *client.Client, audienceID string) (e effects) {
 	return e
 }
 
-// check looks up members and strangers.
+// check looks up members and people who are not members.
 func check(t *testing.T, c *client.Client, rnd *rand.Rand, members int) {
 	t.Helper()
 	for range 1000 {
@@ -202,7 +202,7 @@ func check(t *testing.T, c *client.Client, rnd *rand.Rand, members int) {
 	}
 }
 
-// checkScratch looks whether killed runs left scratch files.
+// checkScratch checks that killed runs left no scratch files.
 func checkScratch(t *testing.T, data string) {
 	t.Helper()
 	left, err := os.ReadDir(filepath.Join(data, "scratch"))
@@ -214,7 +214,7 @@ func checkScratch(t *testing.T, data string) {
 	}
 }
 
-// recount compares the dataset with the files by a reader that is not Roster's, where there is one.
+// recount compares the dataset with the files by another reader, if that is installed.
 func recount(t *testing.T, data string, im rostertest.Imported, files ...string) {
 	t.Helper()
 	python := os.Getenv("ROSTER_TEST_PYTHON")
@@ -238,7 +238,7 @@ func recount(t *testing.T, data string, im rostertest.Imported, files ...string)
 	}
 }
 
-// status looks an e-mail address up: the membership's status, "" when there is none.
+// status looks an e-mail address up and returns the membership's status, "" if there is none.
 func status(t *testing.T, c *client.Client, mail string) string {
 	t.Helper()
 	p, found, err := c.Lookup(t.Context(), "email", mail)

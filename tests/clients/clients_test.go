@@ -1,4 +1,4 @@
-// Package clients lets programs that others wrote use Roster.
+// Package clients runs third-party clients against Roster.
 package clients
 
 import (
@@ -29,18 +29,18 @@ func python(t *testing.T) string {
 	t.Helper()
 	p := os.Getenv("ROSTER_TEST_PYTHON")
 	if p == "" {
-		t.Skip("set ROSTER_TEST_PYTHON to a Python that has what tests/clients/requirements.txt names to run this test")
+		t.Skip("set ROSTER_TEST_PYTHON to a Python with tests/clients/requirements.txt to run this test")
 	}
 	return p
 }
 
-// adobe are the hosts that clients of Adobe Experience Platform have built in.
+// adobe are the hosts that are built into clients of Adobe Experience Platform.
 var adobe = []string{"platform.adobe.io", "ims-na1.adobelogin.com"}
 
-// server is the roster command, serving TLS as those hosts.
+// server is the roster command, serving TLS under these hosts.
 type server struct {
 	t       *testing.T
-	dir     string // the data directory
+	dir     string // of the server
 	address string
 	ca      string // file with the certificate of the authority
 }
@@ -154,8 +154,8 @@ func (s *server) land(name, text string) {
 	}
 }
 
-// run runs a program that finds the server under Adobe's names, and the scripts here by theirs, and returns what it
-// prints. It works in a folder of its own.
+// run runs a program in its own folder and returns its output. The program finds the server under Adobe's names, and
+// the scripts of this package by their file names.
 func (s *server) run(ctx context.Context, program string, args ...string) (string, error) {
 	here, err := os.Getwd()
 	if err != nil {
@@ -177,8 +177,8 @@ func (s *server) run(ctx context.Context, program string, args ...string) (strin
 	return string(out), err
 }
 
-// TestAEPP walks through the API with aepp, which has Adobe's hosts built in, and calls every method of its services for
-// audiences, profiles, flows, identities and sandboxes but those that aepp_beyond.py gives a reason for.
+// TestAEPP uses the API with aepp, which has Adobe's hosts built in. It calls every method of aepp's services for
+// audiences, profiles, flows, identities and sandboxes, except those for which aepp_beyond.py gives a reason.
 func TestAEPP(t *testing.T) {
 	t.Parallel()
 	program := python(t)
@@ -194,8 +194,8 @@ func TestAEPP(t *testing.T) {
 	}
 }
 
-// TestLint checks the description that the server gives by OpenAPI's own schema and rules, which know no property that is
-// misspelt, no operationId twice and no path whose parameters are not described.
+// TestLint checks the server's API description against OpenAPI's own schema and rules, which find misspelt properties,
+// duplicate operationIds and undescribed path parameters.
 func TestLint(t *testing.T) {
 	t.Parallel()
 	program := python(t)
@@ -207,9 +207,9 @@ func TestLint(t *testing.T) {
 	t.Log(out)
 }
 
-// TestSchemathesis sends what openapi.yaml allows, and what it does not, and wants no failure of the server, no answer
-// that is not described and no wrong body that is taken. ROSTER_TEST_PROBE is how long it goes on, 20s when it is not
-// set.
+// TestSchemathesis sends requests that openapi.yaml allows and requests that it does not. The server must not fail,
+// must not give an undescribed answer, and must not accept a wrong body. ROSTER_TEST_PROBE is the duration, 20s by
+// default.
 func TestSchemathesis(t *testing.T) {
 	t.Parallel()
 	program := python(t)
@@ -227,11 +227,11 @@ func TestSchemathesis(t *testing.T) {
 		t.Fatal(err)
 	}
 	origin := "https://" + s.address
-	// What is deleted would be missing for the rest of the probe.
+	// The probe deletes nothing, because later calls would miss it.
 	out, err := s.run(t.Context(), program, "-m", "schemathesis.cli", "--config-file", config, "run", spec, "--url", origin, "--tls-verify", s.ca,
 		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection",
 		"--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-shrink", "--warnings", "off",
-		"--seed", "20261123", // what is found can be found again
+		"--seed", "20261123", // makes findings repeatable
 		"--max-time", fmt.Sprint(int(budget.Seconds())), "--exclude-operation-id-regex", "^(delete|reset)")
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package corpus imports files as people send them, each with its expected members and rejects. A case is a folder
-// of testdata: the files, the audience that reads them, and the golden text of what came of it.
+// Package corpus imports files as people send them, each with its expected members and rejects. A case is a folder of
+// testdata: the files, the audience that reads them, and the expected result as text.
 package corpus
 
 import (
@@ -17,16 +17,16 @@ import (
 	"roster/tests/ingesttest"
 )
 
-var update = flag.Bool("update", false, "write what comes of each case to its want.txt")
+var update = flag.Bool("update", false, "write the result of each case to its want.txt")
 
 // sample is a case, as its audience.json describes it.
 type sample struct {
-	About            string           `json:"about"`  // what is odd, and the rule that decides
-	Fields           []audience.Field `json:"fields"` // those that are proposed when empty, with the format that is proposed
+	About            string           `json:"about"`  // what is unusual, and the rule that applies
+	Fields           []audience.Field `json:"fields"` // if empty, the proposed fields and the proposed format
 	SourceSpec       sourceSpec       `json:"sourceSpec"`
 	Guards           audience.Guards  `json:"guards"`
 	KeepRejectedRows bool             `json:"keepRejectedRows"`
-	Runs             []run            `json:"runs"` // one full run of all files when empty
+	Runs             []run            `json:"runs"` // if empty, one full run of all files
 }
 
 type sourceSpec struct {
@@ -35,14 +35,14 @@ type sourceSpec struct {
 }
 
 type run struct {
-	Folder       string `json:"folder"` // of the case, in which the run's files are; "" for the case's own
+	Folder       string `json:"folder"` // folder of the case with the run's files; "" for the case's own
 	Differential bool   `json:"differentialIngestion"`
 	DryRun       bool   `json:"dryRun"`
 	Force        bool   `json:"force"`
 }
 
-// TestCorpus runs every case and compares what came of it with its want.txt. Each run is audited: its ledger
-// balances, file by file and as a whole, and is what the dataset and the rejects file hold.
+// TestCorpus runs every case and compares the result with its want.txt. Each run is audited: its ledger balances, for
+// each file and in total, and agrees with the dataset and the rejects file.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	engines := ingesttest.Open(t)
@@ -58,7 +58,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// play does the runs of a case and describes what came of them.
+// play does the runs of a case and describes the result.
 func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 	t.Helper()
 	s := readSample(t, filepath.Join(folder, "audience.json"))
@@ -85,7 +85,7 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 	return text.String()
 }
 
-// propose returns what a look at the files of a case proposes.
+// propose returns the fields and the format that a survey of the case's files proposes.
 func propose(t *testing.T, folder string, spec audience.SourceSpec) ingest.Survey {
 	t.Helper()
 	store, err := local.OpenConfined(folder, nil)
@@ -122,7 +122,7 @@ func readSample(t *testing.T, path string) sample {
 	return s
 }
 
-// compare compares with a golden text, or writes it.
+// compare compares a result with the expected text, or writes it.
 func compare(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {
@@ -136,6 +136,6 @@ func compare(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s is not what came of the case; check it against the rules and write it with -update\n--- want\n%s\n--- got\n%s", path, want, got)
+		t.Errorf("the result of the case differs from %s; check it against the rules and update the file with -update\n--- want\n%s\n--- got\n%s", path, want, got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"roster/tests/ingesttest"
 )
 
-// describeRun writes what a run did, one fact a line.
+// describeRun describes a run, one fact per line.
 func describeRun(w *strings.Builder, asked run, r audience.Run, rejects []audience.RejectedRow) {
 	fmt.Fprintf(w, "run %s: %s\n", nameOf(asked), r.Status)
 	if r.Error != nil {
@@ -21,7 +21,7 @@ func describeRun(w *strings.Builder, asked run, r audience.Run, rejects []audien
 		m := r.Result.Members
 		fmt.Fprintf(w, "members before %d, removed %d, expired %d, after %d\n", m.Before, m.Removed, m.Expired, m.After)
 	}
-	settled := r.Status == audience.Success || len(r.Result.Guards) > 0 // else the run ended somewhere on the way
+	settled := r.Status == audience.Success || len(r.Result.Guards) > 0 // otherwise the run ended before it counted
 	for _, f := range r.Result.Files {
 		if settled {
 			describeFile(w, f)
@@ -44,7 +44,7 @@ func describeRun(w *strings.Builder, asked run, r audience.Run, rejects []audien
 	}
 }
 
-// describeSurvey writes what was proposed.
+// describeSurvey describes a proposal.
 func describeSurvey(w *strings.Builder, found ingest.Survey) {
 	if p := found.Proposed; p != nil {
 		text, err := json.Marshal(p)
@@ -119,7 +119,7 @@ func describeFile(w *strings.Builder, f audience.FileResult) {
 	}
 }
 
-// formatOf tells how a file was read; "" of a run that failed.
+// formatOf describes how a file was read; "" for a run that failed.
 func formatOf(f *audience.Format) string {
 	if f == nil {
 		return ""
@@ -140,7 +140,7 @@ func formatOf(f *audience.Format) string {
 	return text
 }
 
-// describeMembers writes the members in the end.
+// describeMembers lists the members at the end.
 func describeMembers(w *strings.Builder, a *ingesttest.Audience) {
 	for _, r := range a.Rows() {
 		fmt.Fprintf(w, "member %s\n", r)

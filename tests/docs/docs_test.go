@@ -1,4 +1,4 @@
-// Package docs checks what the documents say against the program.
+// Package docs checks statements of the documents against the program.
 package docs
 
 import (
@@ -33,7 +33,7 @@ func text(t *testing.T, path string) string {
 
 var link = regexp.MustCompile(`\]\(([^)]+)\)`)
 
-// TestLinks finds links between files that lead nowhere.
+// TestLinks checks that links between files lead to existing files.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	documents := 0
@@ -67,7 +67,7 @@ func TestLinks(t *testing.T) {
 
 var place = regexp.MustCompile("`((?:api|client|cmd|internal|tests|bench|docs)/[a-zA-Z0-9_./-]*)`")
 
-// TestPlaces finds folders and files that documents name and the repository does not have.
+// TestPlaces checks that folders and files that documents name exist.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{"docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "README.md", "CONTRIBUTING.md", "docs/IMPORT.md", "docs/OPERATIONS.md", "bench/README.md"} {
@@ -84,7 +84,7 @@ var (
 	cited   = regexp.MustCompile(`[Ii]nvariants? (\d+)`)
 )
 
-// TestInvariants finds citations of invariants that INVARIANTS.md does not have.
+// TestInvariants checks that the invariants that code cites are in INVARIANTS.md.
 func TestInvariants(t *testing.T) {
 	t.Parallel()
 	numbers := map[string]bool{}
@@ -136,7 +136,7 @@ func TestSettings(t *testing.T) {
 		}
 		shown, _, _ := strings.Cut(rest, " |")
 		if s.Default != "" && shown != "`"+s.Default+"`" {
-			t.Errorf("SETTINGS.md says that --%s is %s by default, the program %q", s.Name, shown, s.Default)
+			t.Errorf("SETTINGS.md says that the default of --%s is %s, but the program has %q", s.Name, shown, s.Default)
 		}
 	}
 	if rows := strings.Count(table, "| `--") + strings.Count(table, "| no flag |"); rows != len(settings) {
@@ -180,7 +180,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// TestTour does what README's tour by curl says, on a port that is free.
+// TestTour runs the commands of README's tour with curl, on a free port.
 func TestTour(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"bash", "curl"} {
@@ -214,7 +214,7 @@ func TestTour(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script.String())
 	cmd.Dir = t.TempDir()
-	// Every call has to succeed: a refused one ends the script with what the server answered.
+	// A refused call ends the script with the server's answer.
 	if err := os.WriteFile(filepath.Join(cmd.Dir, ".curlrc"), []byte("fail-with-body\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

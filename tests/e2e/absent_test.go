@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		{"import people.csv --name people --server http:/host --credentials creds.json", "did you mean http://host?"},
 		{"upload people.csv --server http:// --credentials creds.json", "names no host"},
 		{"verify people.csv --server ftp://host", "ftp://"},
-		{"client list --server http://host:port --credentials creds.json", "no address"},
+		{"client list --server http://host:port --credentials creds.json", "is not an address"},
 		{"client list --server http://me@host --credentials creds.json", "no user"},
 		{"client list --server http://host", "--server needs --credentials"},
 		{"client list --credentials creds.json", "--credentials needs --server"},

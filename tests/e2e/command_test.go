@@ -248,7 +248,7 @@ func serve(t *testing.T) *serving {
 		t.Fatal(err, cmd.Wait())
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &serving{Cmd: cmd, url: strings.TrimSpace(strings.TrimPrefix(line, "Roster serves at ")), data: data}
+	return &serving{Cmd: cmd, url: strings.TrimSpace(strings.TrimPrefix(line, "Roster runs at ")), data: data}
 }
 
 // TestDrain ends a server while an upload is in flight: new connections are refused, the upload is finished,

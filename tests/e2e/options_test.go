@@ -17,7 +17,7 @@ func TestFormatOptions(t *testing.T) {
 	n.run(4, "import list.csv --name short --identity mail=Email --fill-short-rows=false", "list.csv:5", "1 of 3 rows")
 	n.run(2, "import list.csv --name titles --identity mail=Email --skip-lines 0 --comment none", "no such column")
 	n.file("noted.csv", "# of May\nmail,points\nada@example.com,1\n# bob joins in June\n")
-	n.run(0, "import noted.csv --name noted --identity mail=Email", `--comment "#" (`, "1 member", "Comment lines of noted.csv, which count as no rows: 2")
+	n.run(0, "import noted.csv --name noted --identity mail=Email", `--comment "#" (`, "1 member", "Comment lines of noted.csv, which are not counted: 2")
 	n.run(2, "import noted.csv --name hashes --identity mail=Email --comment none --skip-lines 0", "no such column")
 	n.run(2, "import list.csv --name wrong --identity mail=Email --skip-lines -1", "--skip-lines: must be from 0")
 	n.run(2, "import list.csv --name wrong --identity mail=Email --comment ab", "--comment: must be one")

@@ -79,7 +79,7 @@ func TestReceipt(t *testing.T) {
 		"a wrong ledger":       {sign(strings.Replace(string(signed.Receipt), `"rowsRejected":1`, `"rowsRejected":0`, 1)), []string{"--data-dir", data}, 1, "the run's rows do not add up"},
 		"a later version":      {sign(`{"version":2}`), []string{"--data-dir", data}, 2, "version 2"},
 		"another signature":    {strings.Replace(string(text), signed.Signature, signed.Signature[:len(signed.Signature)-4]+"AAAA", 1), []string{"--data-dir", data}, 1, "none of the server's keys"},
-		"no receipt":           {"mail,points\n", []string{"--data-dir", data}, 1, "no receipt"},
+		"no receipt":           {"mail,points\n", []string{"--data-dir", data}, 1, "not a receipt"},
 		"another server's key": {string(text), []string{"--server", other.app.URL()}, 1, "another server's"},
 		"no server":            {string(text), []string{"--server", "http://127.0.0.1:1"}, 2, "127.0.0.1"},
 		"no data directory":    {string(text), []string{"--data-dir", filepath.Join(dir, "absent")}, 2, "absent"},

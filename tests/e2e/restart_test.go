@@ -69,7 +69,7 @@ func TestServerRestarts(t *testing.T) {
 	if !strings.Contains(shown.String(), "does not answer") || !strings.Contains(shown.String(), "answers again") {
 		t.Errorf("the outage is not told: %s", shown.String())
 	}
-	n.run(1, "members people --server http://127.0.0.1:1 --credentials "+app.CredentialsPath(data), "Is a server running there")
+	n.run(1, "members people --server http://127.0.0.1:1 --credentials "+app.CredentialsPath(data), "Check that a server runs there")
 }
 
 // refuse closes that many connections to an address: a server may be started again sooner than its client asks twice.

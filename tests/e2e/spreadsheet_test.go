@@ -45,9 +45,9 @@ func TestSpreadsheet(t *testing.T) {
 	}
 	s.resubmitEscaped()
 	for args, mention := range map[string]string{
-		"members;list;--escape;spreadsheet":               "goes with CSV only",
+		"members;list;--escape;spreadsheet":               "works only with CSV",
 		"members;list;--format;csv;--escape;excel":        "--escape must be",
-		"rejects;list;--json;--escape;spreadsheet":        "goes with CSV only",
+		"rejects;list;--json;--escape;spreadsheet":        "works only with CSV",
 		"import;in.csv;--name;x;--identity;m=email;--x":   "unknown flag",
 		"rejects;list;--escape;=":                         "--escape must be",
 		"members;list;--format;ndjson;--escape;spread":    "--escape must be",

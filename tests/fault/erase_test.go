@@ -17,7 +17,7 @@ import (
 
 var erasing = effort{begin: (*world).erase, goOn: (*world).workOnErasures}
 
-// erase begins to erase Bob, by his phone.
+// erase requests the erasure of Bob, by his phone.
 func (w *world) erase() error {
 	_, err := w.Erase(w.t.Context(), admin, control.IdentityRef{ID: "+2", Namespace: "Phone"})
 	return err
@@ -31,9 +31,9 @@ func (w *world) workOnErasures() (err error) {
 	return err
 }
 
-// erased requires that an erasure has ended well and that no file has Bob's mail any more, and returns true; or that there
-// is none. What the profile store has deleted stays in its files until they are compacted, by its keys only, which are hashes.
-// Meanwhile it removes files that it needs no more.
+// erased requires that an erasure has ended well and that no file has Bob's mail any more, and returns true; or that
+// there is none. Data that the profile store deleted stays in its files until compaction, but only under keys, which
+// are hashes. The store may remove files during this check.
 func (w *world) erased(what string) bool {
 	w.t.Helper()
 	list, err := w.Erasures(w.t.Context(), admin, nil, 10)
@@ -63,8 +63,8 @@ func (w *world) erased(what string) bool {
 	return true
 }
 
-// TestEveryIOFailsOfAnErasure lets the k-th I/O call of an erasure fail, for every k. Either it was never begun, or it comes
-// to its end.
+// TestEveryIOFailsOfAnErasure lets the k-th I/O call of an erasure fail, for every k. The erasure either never begins
+// or completes.
 func TestEveryIOFailsOfAnErasure(t *testing.T) {
 	tp := newTemplate(t, erasing)
 	t.Logf("%d I/O calls", len(tp.places))
@@ -72,7 +72,7 @@ func TestEveryIOFailsOfAnErasure(t *testing.T) {
 		tp.restore(t)
 		w := open(t, tp.dir)
 		where, err := failing(k, func() error { return errors.Join(w.erase(), w.workOnErasures()) })
-		what := fmt.Sprintf("call %d (%s) failed, the erasure said %v", k, where, err)
+		what := fmt.Sprintf("call %d (%s) failed, the erasure returned %v", k, where, err)
 		w.settle()
 		want := tp.before
 		if w.erased(what) {
@@ -85,8 +85,7 @@ func TestEveryIOFailsOfAnErasure(t *testing.T) {
 	}
 }
 
-// TestKillDuringAnErasure kills the process each time that an erasure gets to a named place. What was acknowledged comes to
-// its end.
+// TestKillDuringAnErasure kills the process at each named place of an erasure. An acknowledged erasure completes.
 func TestKillDuringAnErasure(t *testing.T) {
 	tp := newTemplate(t, erasing)
 	for _, c := range killings(tp.places) {
@@ -100,7 +99,7 @@ func TestKillDuringAnErasure(t *testing.T) {
 			if !w.erased(c.place) {
 				want = tp.before
 				if started {
-					t.Error("the erasure was acknowledged and is not there")
+					t.Error("the erasure was acknowledged and is lost")
 				}
 			}
 			if got := w.state(); got != want {

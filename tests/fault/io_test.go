@@ -41,7 +41,7 @@ func (c *counter) at(place string) error {
 	return c.act(n, place)
 }
 
-// failing does something whose k-th I/O call fails, and returns the place of that call, "" when there are fewer.
+// failing calls do with the k-th I/O call failing, and returns the place of that call, "" if there are fewer calls.
 func failing(k int, do func() error) (where string, err error) {
 	c := counter{act: func(n int, place string) error {
 		if n == k {
@@ -56,13 +56,13 @@ func failing(k int, do func() error) (where string, err error) {
 	return where, err
 }
 
-// template is a directory before something is done in it, kept aside so that it can be put back: datasets know their
-// absolute path.
+// template is a directory before something is done in it. The test keeps a copy and restores it, because datasets know
+// their absolute path.
 type template struct {
 	dir, saved    string
-	runs          int      // that there are before
-	before, after string   // what people see before and after what is done
-	places        []string // that were passed between
+	runs          int      // number of runs before
+	before, after string   // what people see before and after
+	places        []string // passed in between
 }
 
 func newTemplate(t *testing.T, do effort) *template {
@@ -94,7 +94,7 @@ func newTemplate(t *testing.T, do effort) *template {
 	return tp
 }
 
-// restore puts the directory back to what it was.
+// restore restores the directory.
 func (tp *template) restore(t *testing.T) {
 	t.Helper()
 	if err := errors.Join(os.RemoveAll(tp.dir), copyDir(tp.saved, tp.dir)); err != nil {
@@ -102,7 +102,7 @@ func (tp *template) restore(t *testing.T) {
 	}
 }
 
-// copyDir copies a directory with its files' times, by which sources know them.
+// copyDir copies a directory with the times of its files, because sources identify files by them.
 func copyDir(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -128,8 +128,8 @@ func copyDir(from, to string) error {
 	})
 }
 
-// TestEveryIOFails lets the k-th I/O call of a run fail, for every k. The run ends SUCCESS as if nothing had been, or
-// FAILED with everything as before; then it can be done again.
+// TestEveryIOFails lets the k-th I/O call of a run fail, for every k. The run ends SUCCESS with the result of an
+// undisturbed run, or FAILED with nothing changed; then another run succeeds.
 func TestEveryIOFails(t *testing.T) {
 	for name, do := range runs {
 		t.Run(name, func(t *testing.T) { everyIOFails(t, do) })
@@ -144,7 +144,7 @@ func everyIOFails(t *testing.T, do effort) {
 		tp.restore(t)
 		w := open(t, tp.dir)
 		where, err := failing(k, func() error { return errors.Join(do.begin(w), do.goOn(w)) })
-		what := fmt.Sprintf("call %d (%s) failed, the run said %v", k, where, err)
+		what := fmt.Sprintf("call %d (%s) failed, the run returned %v", k, where, err)
 		w.settle()
 		status := w.lastStatus(tp)
 		ends[status]++
@@ -170,7 +170,7 @@ func everyIOFails(t *testing.T, do effort) {
 	}
 }
 
-// runs are all the runs of the audience, the newest first.
+// runs returns all runs of the audience, the newest first.
 func (w *world) runs() []audience.Run {
 	w.t.Helper()
 	_, list, err := w.history()
@@ -178,7 +178,7 @@ func (w *world) runs() []audience.Run {
 	return list
 }
 
-// lastStatus is that of the newest run since the template, "" when none was recorded.
+// lastStatus returns the status of the newest run since the template, "" if there is none.
 func (w *world) lastStatus(tp *template) audience.Status {
 	w.t.Helper()
 	list := w.runs()

@@ -15,16 +15,16 @@ import (
 	"roster/internal/fault"
 )
 
-// The variables that make this test binary the process that is killed: the directory it works in, what
-// it does, and the place and how often that is passed until the kill.
+// The variables that turn this test binary into the process to kill: its directory, its work, and the place and count
+// of passes at which it is killed.
 const (
 	childDir   = "ROSTER_FAULT_DIR"
 	childPlace = "ROSTER_FAULT_PLACE"
 	childDoing = "ROSTER_FAULT_DOING"
 )
 
-// TestKillAtEveryPlace kills the process each time that a run gets to a named place, before and after each write and
-// commit. The next process brings the run to its end, as if nothing had been.
+// TestKillAtEveryPlace kills the process at each named place of a run, before and after each write and commit. The next
+// process completes the run, with the result of an undisturbed run.
 func TestKillAtEveryPlace(t *testing.T) {
 	for name, do := range runs {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,8 @@ func killings(places []string) (list []killing) {
 	return list
 }
 
-// killChild does something in a process that is killed on its way. It reports whether that was acknowledged before.
+// killChild runs work in a process that is killed on its way. It reports whether the work was acknowledged before the
+// kill.
 func killChild(t *testing.T, dir, doing string, c killing) (started bool) {
 	t.Helper()
 	self, err := os.Executable()
@@ -102,7 +103,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// beKilled does what it is told and kills the process on the way.
+// beKilled does the work that the variables name and kills the process on the way.
 func beKilled(dir string) {
 	var c killing
 	if _, err := fmt.Sscanf(os.Getenv(childPlace), "%s %d", &c.place, &c.pass); err != nil {

@@ -16,12 +16,13 @@ import (
 	"roster/internal/job"
 )
 
-// maintaining folds the files of an audience, removes its old versions and what nothing names. People see nothing of it.
+// maintaining compacts the files of an audience, and removes its old versions and unreferenced files. People see no
+// change.
 var maintaining = effort{prepare: (*world).wear, begin: func(*world) error { return nil }, goOn: func(w *world) error { return w.maintain(8 * day) }, unseen: true}
 
 const day = 24 * time.Hour
 
-// wear leaves dead rows, and earlier versions, whose files nothing names once these are removed.
+// wear leaves deleted rows, and earlier versions whose files are unreferenced after the versions are removed.
 func (w *world) wear() {
 	w.t.Helper()
 	for _, text := range []string{secondFile, "mail,phone,points\nbob@x.org,+23,21\ndee@x.org,+4,45\n"} {
@@ -55,7 +56,8 @@ func (w *world) stored() string {
 	return text
 }
 
-// TestEveryIOFailsOfMaintenance lets the k-th I/O call of maintenance fail, for every k. The next time does what is left.
+// TestEveryIOFailsOfMaintenance lets the k-th I/O call of maintenance fail, for every k. The next maintenance does the
+// rest.
 func TestEveryIOFailsOfMaintenance(t *testing.T) {
 	tp := newTemplate(t, maintaining)
 	want := tp.maintainedAgain(t)
@@ -64,12 +66,12 @@ func TestEveryIOFailsOfMaintenance(t *testing.T) {
 		tp.restore(t)
 		w := open(t, tp.dir)
 		where, err := failing(k, func() error { return maintaining.goOn(w) })
-		w.unharmed(tp, want, fmt.Sprintf("call %d (%s) failed, maintenance said %v", k, where, err))
+		w.unharmed(tp, want, fmt.Sprintf("call %d (%s) failed, maintenance returned %v", k, where, err))
 		w.close()
 	}
 }
 
-// TestKillDuringMaintenance kills the process each time that maintenance gets to a named place.
+// TestKillDuringMaintenance kills the process at each named place of maintenance.
 func TestKillDuringMaintenance(t *testing.T) {
 	tp := newTemplate(t, maintaining)
 	want := tp.maintainedAgain(t)
@@ -84,7 +86,7 @@ func TestKillDuringMaintenance(t *testing.T) {
 	}
 }
 
-// maintainedAgain returns what is stored after maintenance that nothing disturbed, and another one two days later.
+// maintainedAgain returns the stored files after undisturbed maintenance and another one two days later.
 func (tp *template) maintainedAgain(t *testing.T) string {
 	t.Helper()
 	w := open(t, tp.dir)
@@ -93,8 +95,8 @@ func (tp *template) maintainedAgain(t *testing.T) string {
 	return w.stored()
 }
 
-// unharmed requires that people see what they saw before, also after the next maintenance, which leaves what an undisturbed
-// one would have left, and after an import.
+// unharmed requires that people see the same as before, also after the next maintenance and after an import. The next
+// maintenance must leave the files that undisturbed maintenance leaves.
 func (w *world) unharmed(tp *template, stored, what string) {
 	w.t.Helper()
 	if got := w.state(); got != tp.before {

@@ -1,8 +1,8 @@
 //go:build fault
 
-// Package fault lets every single I/O call of a small import fail, and kills the process before and after each of
-// them. What is there afterwards is what an undisturbed import leaves, or what was there before it. It needs the
-// build tag of the same name.
+// Package fault lets every single I/O call of a small import fail, and kills the process before and after each of them.
+// Afterwards the state is that after an undisturbed import, or that before the import. The package needs the build tag
+// of the same name.
 package fault
 
 import (
@@ -46,8 +46,8 @@ var (
 	admin  = audience.Actor{ClientID: "client", Scope: scope, Role: audience.Admin, Grants: audience.Grants{audience.AllLabels}}
 )
 
-// The two editions of the file: of the second, Bob has changed, Cy has left, Dee and her second row are new, and
-// two rows are rejects, which are corrected in the last one.
+// The editions of the file. In the second one, Bob has changed, Cy has left, Dee and her second row are new, and two
+// rows are rejects. The last one corrects the rejects.
 const (
 	firstFile  = "mail,phone,points\nada@x.org,+1,1\nbob@x.org,+2,2\ncy@x.org,+3,3\n"
 	secondFile = "mail,phone,points\nada@x.org,+1,1\nbob@x.org,+22,20\ndee@x.org,+4,4\n,+5,5\ndee@x.org,+4,44\neve@x.org,+6,many\n"
@@ -60,7 +60,7 @@ var fields = []audience.Field{
 	{Name: "points", Type: audience.Long},
 }
 
-// world is a whole Roster but for HTTP and the queue's workers, in a directory.
+// world is a whole Roster in a directory, except for HTTP and the queue's workers.
 type world struct {
 	t       *testing.T
 	dir     string
@@ -69,7 +69,7 @@ type world struct {
 	profile *pebble.Store
 	lake    *lake.Lake
 	jobs    jobs
-	later   time.Duration // by which the clock is ahead
+	later   time.Duration // offset of the clock
 	*control.Service
 	*worker
 }
@@ -77,7 +77,8 @@ type world struct {
 // worker is the other half of the process.
 type worker = work.Service
 
-// jobs keeps the last jobs that were enqueued, committed or not: a job that has nothing to do does nothing.
+// jobs keeps the last jobs that were enqueued, committed or not. A job whose transaction did not commit finds nothing
+// to do.
 type jobs struct {
 	mu   sync.Mutex
 	list []job.Job
@@ -100,7 +101,7 @@ func (q *jobs) take() []job.Job {
 	return list
 }
 
-// open opens the world in a directory, and creates what is not there.
+// open opens the world in a directory, and creates missing parts.
 func open(t *testing.T, dir string) *world {
 	t.Helper()
 	w := &world{t: t, dir: dir}
@@ -156,7 +157,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// upload replaces the audience's file by one that was written a while ago.
+// upload replaces the audience's file with one whose time is in the past, so that the file is settled.
 func (w *world) upload(text string) {
 	w.t.Helper()
 	path := w.path("landing", "prod", "people.csv")
@@ -166,7 +167,7 @@ func (w *world) upload(text string) {
 	w.must(os.Rename(path+".new", path))
 }
 
-// prepare makes the audience and imports the first file.
+// prepare creates the audience and imports the first file.
 func (w *world) prepare() {
 	w.t.Helper()
 	sandbox := audience.Sandbox{ID: uuid.NewString(), Org: scope.Org, Name: scope.Sandbox, Type: "production", Default: true, CreatedAt: time.Now()}
@@ -184,15 +185,15 @@ func (w *world) prepare() {
 	w.upload(secondFile)
 }
 
-// effort is what is disturbed.
+// effort is the work that the tests disturb.
 type effort struct {
-	prepare func(w *world)       // what there has to be before; nil for the first import alone
+	prepare func(w *world)       // establishes the state before; nil for the first import alone
 	begin   func(w *world) error // until it is acknowledged
 	goOn    func(w *world) error
-	unseen  bool // people see nothing of it
+	unseen  bool // people see no change
 }
 
-// runs are works that are a run each, by their names.
+// runs are efforts that consist of one run, by their names.
 var runs = map[string]effort{
 	"full":         {begin: func(w *world) error { return w.start(audience.RunRequest{}) }, goOn: (*world).work},
 	"differential": {begin: func(w *world) error { return w.start(audience.RunRequest{Differential: true}) }, goOn: (*world).work},
@@ -203,14 +204,14 @@ var runs = map[string]effort{
 // importSecond imports the second file.
 func (w *world) importSecond() { w.run(audience.RunRequest{}) }
 
-// run runs the file to its end.
+// run runs the file and waits for the end.
 func (w *world) run(req audience.RunRequest) {
 	w.t.Helper()
 	w.must(w.start(req))
 	w.settle()
 }
 
-// takesAnother requires that the audience is as good as any other, after what happened to it: it takes another import.
+// takesAnother requires that the audience can be imported into once more.
 func (w *world) takesAnother(what string) {
 	w.t.Helper()
 	w.upload(firstFile)
@@ -240,7 +241,7 @@ func (w *world) resubmit() error {
 	return err
 }
 
-// history is the audience and its runs, the newest first.
+// history returns the audience and its runs, the newest first.
 func (w *world) history() (audience.ID, []audience.Run, error) {
 	audiences, _, err := w.Audiences(w.t.Context(), editor, audience.AudienceQuery{})
 	if err != nil {
@@ -271,7 +272,7 @@ func (w *world) start(req audience.RunRequest) error {
 	return err
 }
 
-// work does the enqueued jobs once and returns their errors. What failed is enqueued again, as the queue does.
+// work does the enqueued jobs once and returns their errors. It enqueues failed jobs again, as the queue does.
 func (w *world) work() (err error) {
 	for _, j := range w.jobs.take() {
 		if failed := w.Handle(w.t.Context(), j); failed != nil {
@@ -282,7 +283,7 @@ func (w *world) work() (err error) {
 	return err
 }
 
-// settle does what there is to do until nothing is left, as a process that has just started does.
+// settle does all jobs until none is left, as a process after its start does.
 func (w *world) settle() {
 	w.t.Helper()
 	w.must(w.meta.Update(w.t.Context(), func(tx meta.Tx) error { return tx.DropLeases(w.t.Context()) }))
@@ -297,10 +298,10 @@ func (w *world) settle() {
 			return
 		}
 	}
-	w.t.Fatal("there is always something left to do")
+	w.t.Fatal("the jobs do not end")
 }
 
-// state describes all that people can see of the audience, but for ids and times.
+// state describes everything that people can see of the audience, except ids and times.
 func (w *world) state() string {
 	w.t.Helper()
 	a := w.audience()
@@ -319,7 +320,7 @@ func (w *world) state() string {
 	return b.String()
 }
 
-// lookups describes what the profile store answers about everybody.
+// lookups describes the profile store's answers about everybody.
 func (w *world) lookups(b *strings.Builder) {
 	w.t.Helper()
 	var ids []control.IdentityRef
@@ -356,7 +357,7 @@ func (w *world) dataset(b *strings.Builder, a audience.Audience) {
 	}
 }
 
-// leftovers are the files of attempts that no run committed, and scratch files.
+// leftovers lists the files of uncommitted attempts, and scratch files.
 func (w *world) leftovers() (left []string) {
 	w.t.Helper()
 	scratch, err := os.ReadDir(w.path("scratch"))

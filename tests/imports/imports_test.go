@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// allowed says which packages of Roster a package may import, beside internal/audience, which everybody may.
-// An engine is imported by app alone.
+// allowed lists the packages of Roster that a package may import, in addition to internal/audience, which every package
+// may import. Only app imports engines.
 var allowed = map[string][]string{
 	"api":                          {},
 	"client":                       {},
@@ -87,7 +87,7 @@ var allowed = map[string][]string{
 	"third_party/substrait":        {}, // a module of its own: data that iceberg-go reads
 }
 
-// confined says which packages alone may import a library.
+// confined lists the only packages that may import a library.
 var confined = map[string][]string{
 	"html/template":                     {}, // a program that can run a template keeps every exported method of its libraries
 	"text/template":                     {},
@@ -111,18 +111,19 @@ var confined = map[string][]string{
 	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
-// withoutFiles are packages that open no file: what they keep lies behind a contract.
+// withoutFiles are packages that open no file: their data lies behind a contract.
 var withoutFiles = []string{"internal/api", "internal/audience", "internal/connect", "internal/control", "internal/events", "internal/job", "internal/launch", "internal/members",
 	"internal/meta", "internal/schedule", "internal/web", "internal/work"}
 
-// unexposed are packages of stores whose types the API does not know.
+// unexposed are packages of stores whose types the API does not use.
 var unexposed = []string{"internal/lake", "internal/meta", "internal/profile", "internal/blob", "internal/source"}
 
-// environment says which packages may read the environment: the configuration, the command that hands it the
-// environment, and what finds the servers of tests.
+// environment lists the packages that may read the environment: the configuration, the command that passes the
+// environment on, and the packages that find the servers of tests.
 var environment = []string{"internal/app", "cmd/roster", "internal/meta/metatest", "tests/servertest"}
 
-// disk says which packages may use the local disk, and for what. Data lies in byte stores: only their local engine has files.
+// disk lists the packages that may use the local disk, and for what. Data lies in byte stores, and only their local
+// engine uses files.
 var disk = map[string]string{
 	"internal/durable":     "files that survive a crash",
 	"internal/blob/local":  "the byte store of the local disk",
@@ -134,7 +135,7 @@ var disk = map[string]string{
 	"internal/secret":      "the ring of keys and the master key",
 }
 
-// diskCalls are the functions of package os that open, make, name, remove or look at files.
+// diskCalls are the functions of package os that open, create, rename, remove or inspect files.
 var diskCalls = []string{"Chmod", "Chtimes", "Create", "CreateTemp", "DirFS", "Link", "Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Open", "OpenFile", "OpenInRoot", "OpenRoot",
 	"ReadDir", "ReadFile", "Readlink", "Remove", "RemoveAll", "Rename", "Stat", "Symlink", "Truncate", "WriteFile"}
 
@@ -159,13 +160,13 @@ func TestImports(t *testing.T) {
 	c.stale(t)
 }
 
-// unreachable are what the API, the use cases and the worker do not reach, however many packages are between: the job
-// queue, engines of stores, the SDKs of clouds and the drivers of databases. internal/app hands them in.
+// unreachable are packages that the API, the use cases and the worker must not reach through any chain of imports: the
+// job queue, engines of stores, the SDKs of clouds and the drivers of databases. internal/app passes them in.
 var unreachable = []string{"github.com/riverqueue/", "github.com/cockroachdb/pebble", "github.com/jackc/", "modernc.org/sqlite", "github.com/pkg/sftp",
 	"github.com/aws/", "github.com/Azure/", "google.golang.org/api", "cloud.google.com/go/storage", "roster/internal/app", "roster/internal/queue",
 	"roster/internal/meta/", "roster/internal/profile/", "roster/internal/blob/bucket", "roster/internal/source/sftp", "roster/internal/secret"}
 
-// TestReach follows the imports of the API, the use cases and the worker to the end.
+// TestReach follows the imports of the API, the use cases and the worker.
 func TestReach(t *testing.T) {
 	t.Parallel()
 	for pkg, more := range map[string][]string{
@@ -185,13 +186,12 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// mostPackages is how many packages of others, the standard library's among them, a build of roster compiles;
-// docs/DEPENDENCIES.md has what each dependency brings. A few are for changes that need no thought. Roster's own
-// packages are small, and as many as it has rooms.
+// mostPackages is the limit of foreign packages, including those of the standard library, that a build of roster
+// compiles. docs/DEPENDENCIES.md shows what each dependency brings. A few more are allowed for small changes. Roster's
+// own packages do not count.
 const mostPackages = 1070 + 6
 
-// replaced are modules that brought much for little; docs/decisions/20261130-lighter.md has what stands in their
-// places.
+// replaced are modules that brought too many packages. docs/decisions/20261130-lighter.md says what replaces them.
 var replaced = []string{"cloud.google.com/go/storage", "github.com/envoyproxy/", "github.com/spiffe/", "gocloud.dev", "github.com/AzureAD/", "github.com/uptrace/bun", "github.com/go-sql-driver/mysql"}
 
 // TestPackages counts the packages that a build compiles.
@@ -214,11 +214,11 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// checker remembers what it saw, so that the tables do not outlive the code.
+// checker records what it saw, so that the tables do not outlive the code.
 type checker struct {
 	found map[string]bool
 	files map[string]bool    // packages that use the disk
-	used  map[[2]string]bool // package and what it imports: a package of ours, or a confined library
+	used  map[[2]string]bool // package and its import: a package of ours, or a confined library
 }
 
 func (c *checker) file(t *testing.T, file, pkg string) {
@@ -244,11 +244,11 @@ func (c *checker) file(t *testing.T, file, pkg string) {
 		case ours && own != "internal/audience" && !slices.Contains(may, own) && !slices.Contains(may, "*"):
 			t.Errorf("%s imports %s, which the table does not allow", file, own)
 		case (name == "os" || strings.HasPrefix(name, "os/")) && slices.Contains(withoutFiles, pkg):
-			t.Errorf("%s imports %s; only what a contract stands for opens files", file, name)
+			t.Errorf("%s imports %s; only packages behind a contract open files", file, name)
 		case strings.HasPrefix(name, "github.com/apache/arrow-go/") && (pkg == "internal/api" || pkg == "internal/control"):
-			t.Errorf("%s imports %s; columns of members are those of internal/members", file, name)
+			t.Errorf("%s imports %s; use the columns of internal/members", file, name)
 		case pkg == "internal/api" && slices.Contains(unexposed, own):
-			t.Errorf("%s imports %s; the API sees what use cases make of it", file, name)
+			t.Errorf("%s imports %s; the API uses the types of the use cases", file, name)
 		case pkg == "internal/audience" && strings.Contains(name, "."):
 			t.Errorf("%s imports %s; the domain imports the standard library only", file, name)
 		}
@@ -258,7 +258,7 @@ func (c *checker) file(t *testing.T, file, pkg string) {
 			}
 			c.used[[2]string{pkg, lib}] = true
 			if !slices.Contains(by, pkg) {
-				t.Errorf("%s imports %s, which only these may: %q", file, name, by)
+				t.Errorf("%s imports %s, which only these packages may import: %q", file, name, by)
 			}
 		}
 	}
@@ -272,11 +272,11 @@ func (c *checker) file(t *testing.T, file, pkg string) {
 	}
 }
 
-// onDisk checks that a package of the server that uses the local disk may.
+// onDisk checks that a package of the server that uses the local disk is allowed to.
 func (c *checker) onDisk(t *testing.T, file, pkg string, f *ast.File) {
 	t.Helper()
 	if !strings.HasPrefix(pkg, "internal/") {
-		return // commands, tests and benchmarks have files of their own
+		return // commands, tests and benchmarks may use files
 	}
 	for _, name := range diskCalls {
 		if !uses(f, "os", name) {
@@ -303,7 +303,7 @@ func uses(f *ast.File, pkg, name string) bool {
 	return found
 }
 
-// stale finds what the tables name and the code has no more.
+// stale reports entries of the tables that the code no longer needs.
 func (c *checker) stale(t *testing.T) {
 	t.Helper()
 	for pkg, may := range allowed {
@@ -312,14 +312,14 @@ func (c *checker) stale(t *testing.T) {
 		}
 		for _, own := range may {
 			if own != "*" && !c.used[[2]string{pkg, own}] {
-				t.Errorf("the table allows %s to import %s, which it does not", pkg, own)
+				t.Errorf("the table allows %s to import %s, but it does not", pkg, own)
 			}
 		}
 	}
 	for lib, by := range confined {
 		for _, pkg := range by {
 			if !c.used[[2]string{pkg, lib}] {
-				t.Errorf("the table allows %s to import %s, which it does not", pkg, lib)
+				t.Errorf("the table allows %s to import %s, but it does not", pkg, lib)
 			}
 		}
 	}

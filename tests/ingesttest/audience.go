@@ -19,16 +19,16 @@ import (
 type Audience struct {
 	audience.Audience
 	Pipeline ingest.Pipeline // may be tuned between runs
-	Now      time.Time       // what the pipeline's clock says
+	Now      time.Time       // the time of the pipeline's clock
 
 	t       *testing.T
 	engines *Engines
 	table   lake.TableID
 	seq     int64
-	read    map[string]bool // path and version of the objects that were read
+	read    map[string]bool // path and version of each object read
 }
 
-// Run runs a request on the files below the folder root and audits what it did. The window ends after all of them.
+// Run runs a request on the files below the folder root and audits the result. The window ends after all files.
 func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
 	a.t.Helper()
 	src, err := local.OpenConfined(root, nil)
@@ -71,10 +71,10 @@ func (a *Audience) dataset() *lake.Dataset {
 	return d
 }
 
-// Forget makes the next differential run read every object, as if no run had.
+// Forget makes the next differential run read every object again.
 func (a *Audience) Forget() { clear(a.read) }
 
-// Compact folds the audience's files and reports whether there was something to do.
+// Compact compacts the audience's files and reports whether there was anything to do.
 func (a *Audience) Compact() bool {
 	a.t.Helper()
 	before := a.Rows()
@@ -86,7 +86,7 @@ func (a *Audience) Compact() bool {
 	return done
 }
 
-// Status looks an identity up: "realized", "exited", or "" when nobody has it.
+// Status looks an identity up: "realized", "exited", or "" if there is no membership.
 func (a *Audience) Status(namespace, id string) string {
 	a.t.Helper()
 	key := identity.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
@@ -97,7 +97,7 @@ func (a *Audience) Status(namespace, id string) string {
 	return a.statusOf(found[0])
 }
 
-// statusOf finds the audience among memberships.
+// statusOf returns the status of the audience among memberships.
 func (a *Audience) statusOf(found []profile.Membership) string {
 	for _, m := range found {
 		switch {

@@ -6,11 +6,11 @@ import (
 	"roster/internal/audience"
 )
 
-// audit holds what a run says against what it left: the ledger (invariants 1 and 2 of docs/INVARIANTS.md), the
-// dataset, the rejects file and the profile store. before are the rows that the dataset had.
+// audit compares the result of a run with what it left: the ledger (invariants 1 and 2 of docs/INVARIANTS.md), the
+// dataset, the rejects file and the profile store. before are the dataset's rows before the run.
 func (a *Audience) audit(run audience.Run, before []Row) {
 	a.t.Helper()
-	if run.Status == audience.Success || len(run.Result.Guards) > 0 { // else it ended somewhere on the way
+	if run.Status == audience.Success || len(run.Result.Guards) > 0 { // otherwise the run ended before it counted
 		a.auditRejects(run)
 	}
 	if run.Status != audience.Success {
@@ -41,7 +41,7 @@ func (a *Audience) audit(run audience.Run, before []Row) {
 	a.auditMembers(run)
 }
 
-// unchanged reports a dataset that is not what it was.
+// unchanged reports a dataset that has changed.
 func (a *Audience) unchanged(what string, before []Row) {
 	a.t.Helper()
 	same := func(x, y Row) bool { return x.ID == y.ID && x.Content == y.Content && slices.Equal(x.Values, y.Values) }
@@ -68,8 +68,7 @@ func (a *Audience) auditRejects(run audience.Run) {
 	}
 }
 
-// auditMembers counts the rows of the dataset, all and those that each file of the run brought, and looks each
-// member up.
+// auditMembers counts the rows of the dataset, in total and for each file of the run, and looks each member up.
 func (a *Audience) auditMembers(run audience.Run) {
 	a.t.Helper()
 	rows := a.Rows()

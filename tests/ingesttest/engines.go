@@ -1,5 +1,5 @@
-// Package ingesttest runs the pipeline on real engines in a temporary directory, for tests that look at it from
-// outside: files go in, members, datasets, ledgers and rejects come out.
+// Package ingesttest runs the pipeline on real engines in a temporary directory, for black-box tests: files go in,
+// members, datasets, ledgers and rejects come out.
 package ingesttest
 
 import (
@@ -26,8 +26,7 @@ import (
 // sandbox is the number of the only sandbox.
 const sandbox = 3
 
-// Engines are a lake and a profile store, which the audiences of a test share. They may be used by several
-// goroutines at once.
+// Engines are a lake and a profile store, which the audiences of a test share. They are safe for concurrent use.
 type Engines struct {
 	lake      *lake.Lake
 	profile   profile.Store
@@ -35,7 +34,7 @@ type Engines struct {
 	audiences atomic.Uint32
 }
 
-// Open opens engines that last as long as the test and its subtests.
+// Open opens engines for the time of the test and its subtests.
 func Open(t *testing.T) *Engines {
 	t.Helper()
 	dir := t.TempDir()
@@ -63,8 +62,8 @@ func Open(t *testing.T) *Engines {
 	return e
 }
 
-// Audience creates an audience with the fields, source, guards and TTL of a, 30 days when there is none. It belongs to one test, whose goroutine
-// alone uses it.
+// Audience creates an audience with the fields, source, guards and TTL of a; the default TTL is 30 days. Only the
+// goroutine of one test may use it.
 func (e *Engines) Audience(t *testing.T, a audience.Audience) *Audience {
 	t.Helper()
 	a.ID, a.Num = audience.ID(uuid.NewString()), e.audiences.Add(1)

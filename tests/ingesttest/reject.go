@@ -30,7 +30,7 @@ func (a *Audience) Rejects(run audience.Run) []audience.RejectedRow {
 	return rejects
 }
 
-// readRejects reads the file as anybody can who reads Parquet; whoever serves it must read the same.
+// readRejects reads the file as any Parquet reader does, and requires that the pipeline's own reader agrees.
 func (a *Audience) readRejects(location string) []audience.RejectedRow {
 	a.t.Helper()
 	table, err := pqarrow.ReadTable(a.t.Context(), bytes.NewReader(a.file(location)),

@@ -90,7 +90,7 @@ func jsonOf(col arrow.Array, i int) string {
 	return Text(col.GetOneForMarshal(i))
 }
 
-// Text returns a value as Rows does: nil, a string, a number, a boolean, an instant, or what has a String method.
+// Text formats a value as Rows does: nil, a string, a number, a boolean, an instant, or a value with a String method.
 func Text(v any) string {
 	switch x := v.(type) {
 	case time.Time:

@@ -1,4 +1,4 @@
-// Package interop reads Roster's tables with engines that are not Roster's.
+// Package interop reads Roster's tables with other engines.
 package interop
 
 import (
@@ -17,7 +17,7 @@ import (
 	"roster/tests/rostertest"
 )
 
-// recount is what recount.py prints.
+// recount is the output of recount.py.
 type recount struct {
 	Rows, Distinct, Expected, Wrong, Snapshots, PositionDeletes int
 	Records                                                     int // of the last file
@@ -55,13 +55,13 @@ func python(t *testing.T) string {
 	t.Helper()
 	p := os.Getenv("ROSTER_TEST_PYTHON")
 	if p == "" {
-		t.Skip("set ROSTER_TEST_PYTHON to a Python that has what tests/interop/requirements.txt names to run this test")
+		t.Skip("set ROSTER_TEST_PYTHON to a Python with tests/interop/requirements.txt to run this test")
 	}
 	return p
 }
 
-// people writes the people from one number up to another with values of every type, which seed decides. Every
-// 50th is there twice; the last one counts, however its address is spelled.
+// people writes the people from one number up to another, with values of every type that depend on seed. Every 50th
+// person has two rows; the last one counts, although the two spell the address differently.
 func people(t *testing.T, path string, from, to int, seed uint64) string {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -119,7 +119,7 @@ func TestFullThenChangesThenFull(t *testing.T) {
 	read(t, data, third, "mail", "full="+c)
 }
 
-// TestRealData imports tables that nobody here wrote, with a custom namespace.
+// TestRealData imports third-party tables, with a custom namespace.
 func TestRealData(t *testing.T) {
 	t.Parallel()
 	python(t)
@@ -133,7 +133,7 @@ func TestRealData(t *testing.T) {
 	}{
 		{"airports.csv", "iata", map[string]string{"iata": "string", "name": "string", "city": "string", "state": "string", "country": "string", "latitude": "double", "longitude": "double"}},
 		{"zipcodes.csv", "zip_code", nil},
-		{"birdstrikes.csv", "Airport Name", nil}, // many rows for each identity: the last one counts
+		{"birdstrikes.csv", "Airport Name", nil}, // many rows per identity: the last one counts
 		{"flights-airport.csv", "origin", nil},
 		{"sp500-2000.csv", "date", nil},
 		{"lookup_people.csv", "name", map[string]string{"name": "string", "age": "long", "height": "long"}},
@@ -151,7 +151,7 @@ func TestRealData(t *testing.T) {
 	}
 }
 
-// TestReceipt counts the dataset that each run's receipt names, also when later runs have changed it since.
+// TestReceipt counts the dataset that each run's receipt names, although later runs have changed the audience.
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	python(t)
@@ -186,7 +186,7 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
-// TestCatalog finds the dataset in the SQL catalog as another engine does, after each of two runs.
+// TestCatalog finds the dataset through the SQL catalog as another engine does, after each of two runs.
 func TestCatalog(t *testing.T) {
 	t.Parallel()
 	python(t)

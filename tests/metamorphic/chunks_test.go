@@ -22,8 +22,8 @@ import (
 	"roster/internal/tabular/formats"
 )
 
-// cuts are the ways to cut a file that must not matter. The first one, a chunk for all and one worker, is what the
-// others are compared with.
+// cuts are ways to cut a file that must give the same result. The first one, a single chunk and one worker, is the
+// reference.
 var cuts = []tabular.Options{
 	{Workers: 1, ChunkBytes: 64 << 20},
 	{Workers: 8, ChunkBytes: 64 << 20},
@@ -46,7 +46,7 @@ func TestChunks(t *testing.T) {
 				compareCuts(t, text, columnsOf(fields), l.format)
 				for range 3 {
 					if isParquet(text) {
-						break // which of its damages is met first is chance
+						break // which damage is met first is random
 					}
 					compareCuts(t, damaged(rnd, text), columnsOf(fields), l.format)
 				}
@@ -55,7 +55,7 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// damaged returns the text with some bytes changed: line ends, quotes and delimiters put in, others taken out.
+// damaged returns the text with random changes: line ends, quotes and delimiters inserted or removed.
 func damaged(rnd *rand.Rand, text []byte) []byte {
 	text = bytes.Clone(text)
 	for range 1 + rnd.IntN(5) {
@@ -72,7 +72,7 @@ func damaged(rnd *rand.Rand, text []byte) []byte {
 	return text
 }
 
-// TestChunksOfCorpus reads the files of the corpus, cut in several ways. Fields that they have not do not matter.
+// TestChunksOfCorpus reads the files of the corpus, cut in several ways. Missing fields do not matter.
 func TestChunksOfCorpus(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "corpus", "testdata")
@@ -103,7 +103,7 @@ func columnsOf(fields []audience.Field) []tabular.Column {
 	return columns
 }
 
-// compareCuts reads a file cut in every way.
+// compareCuts reads a file with every cut and compares the results.
 func compareCuts(t *testing.T, text []byte, columns []tabular.Column, format *audience.Format) {
 	t.Helper()
 	want := ""
@@ -120,12 +120,12 @@ func compareCuts(t *testing.T, text []byte, columns []tabular.Column, format *au
 				at++
 			}
 			at = max(at-200, 0)
-			t.Fatalf("%d workers and chunks of %d bytes read a file of %d bytes otherwise than one worker in one chunk:\n%.600s\nshould be\n%.600s", opts.Workers, opts.ChunkBytes, len(text), got[at:], want[at:])
+			t.Fatalf("%d workers and chunks of %d bytes read a file of %d bytes differently from one worker with one chunk:\n%.600s\nshould be\n%.600s", opts.Workers, opts.ChunkBytes, len(text), got[at:], want[at:])
 		}
 	}
 }
 
-// readAll reads a file and tells everything about it, or only its error.
+// readAll reads a file and describes the complete result, or only the error.
 func readAll(t *testing.T, text []byte, columns []tabular.Column, opts tabular.Options) string {
 	t.Helper()
 	var mu sync.Mutex

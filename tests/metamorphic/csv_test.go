@@ -19,18 +19,18 @@ type csvDialect struct {
 	escape     string // before a quote or an escape inside quotes; "" doubles quotes
 	quoteAll   bool
 	end        string // of a line
-	headerless bool   // and so with the fields in their order
-	first      string // in front of the header, such as a byte order mark
-	null       string // unquoted, for null
+	headerless bool   // without a header, with the fields in their order
+	first      string // before the header, such as a byte order mark
+	null       string // unquoted text for null
 	date       string // layout of dates; "" is ISO 8601
 	utf16      unicode.Endianness
-	encode     bool // in utf16, with a mark unless first is empty
+	encode     bool // in utf16, with a byte order mark unless first is empty
 }
 
-// write writes rows in the dialect. What does not matter is random: the order of columns, further columns, the case
-// of names, and how a value is spelled.
+// write writes rows in the dialect. Details without meaning are random: the order of columns, extra columns, the case
+// of names, and the spelling of values.
 func (d csvDialect) write(rnd *rand.Rand, rows []row) []byte {
-	columns := rnd.Perm(len(fields) + 1) // the last one is nobody's
+	columns := rnd.Perm(len(fields) + 1) // the last one belongs to no field
 	if d.headerless {
 		columns = columns[:len(fields)]
 		for i := range columns {
@@ -60,7 +60,7 @@ func (d csvDialect) write(rnd *rand.Rand, rows []row) []byte {
 	return text
 }
 
-// columnName spells the name of a column.
+// columnName returns a random spelling of a column's name.
 func columnName(rnd *rand.Rand, i int) string {
 	if i == len(fields) {
 		return "nobody's"
@@ -91,10 +91,10 @@ func (d csvDialect) record(b *bytes.Buffer, columns []int, text func(i int) (s s
 	b.WriteString(d.end)
 }
 
-// needsQuotes reports whether a text would be read as something else without quotes.
+// needsQuotes reports whether a text without quotes would be read differently.
 func (d csvDialect) needsQuotes(s string) bool {
 	if strings.HasPrefix(s, "\ufeff") || strings.HasPrefix(s, "\x1a") {
-		return true // it would be a mark of a file, in the first column
+		return true // in the first column it would be a byte order mark
 	}
 	return strings.Contains(s, d.delimiter) || strings.ContainsAny(s, "\r\n"+d.quote) || s == d.null && s != ""
 }
@@ -107,7 +107,7 @@ func (d csvDialect) quoted(s string) string {
 	return strings.ReplaceAll(s, d.quote, d.escape+d.quote)
 }
 
-// text spells a value.
+// text returns a random spelling of a value.
 func (d csvDialect) text(rnd *rand.Rand, v any) (s string, null bool) {
 	switch v := v.(type) {
 	case nil:
@@ -145,7 +145,7 @@ func spellBoolean(rnd *rand.Rand, v bool) string {
 	return []string{"false", "False", "0", "no", "F", "n"}[rnd.IntN(6)]
 }
 
-// spellTime spells an instant with some offset.
+// spellTime formats an instant with a random offset.
 func spellTime(rnd *rand.Rand, t time.Time) string {
 	minutes := (rnd.IntN(49) - 24) * 30
 	local := t.In(time.FixedZone("", minutes*60))
@@ -153,7 +153,7 @@ func spellTime(rnd *rand.Rand, t time.Time) string {
 	return local.Format(layout)
 }
 
-// detected are the dialects that a file's content tells.
+// detected are the dialects that can be detected from the content.
 var detected = []csvDialect{
 	{delimiter: ",", quote: `"`, end: "\n"},
 	{delimiter: ",", quote: `"`, end: "\r\n", quoteAll: true},

@@ -35,8 +35,8 @@ func jsonLayout() layout {
 	return l
 }
 
-// write writes rows in the dialect. What does not matter is random: the order of keys, further keys, and how a value
-// is spelled.
+// write writes rows in the dialect. Details without meaning are random: the order of keys, extra keys, and the spelling
+// of values.
 func (d jsonDialect) write(rnd *rand.Rand, rows []row) []byte {
 	objects := make([]string, len(rows))
 	for i, r := range rows {
@@ -51,7 +51,7 @@ func (d jsonDialect) object(rnd *rand.Rand, r row) string {
 		switch {
 		case i == len(fields):
 			members = append(members, `"nobody's":{"mail":["x",{"note":null}],"n":-1.5e-7}`)
-		case r[i] == nil && i != mailField && rnd.IntN(2) == 0: // an absent key is null
+		case r[i] == nil && i != mailField && rnd.IntN(2) == 0: // an absent key means null
 		default:
 			members = append(members, fmt.Sprintf("%s:%s", jsonString(rnd, columnName(rnd, i)), jsonValue(rnd, r[i])))
 		}
@@ -67,7 +67,7 @@ func (d jsonDialect) object(rnd *rand.Rand, r row) string {
 	return b.String()
 }
 
-// jsonValue spells a value.
+// jsonValue returns a random spelling of a value.
 func jsonValue(rnd *rand.Rand, v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -93,7 +93,7 @@ func jsonValue(rnd *rand.Rand, v any) string {
 	panic(fmt.Sprintf("a value of type %T", v))
 }
 
-// jsonString spells a string, with more escapes than it needs.
+// jsonString writes a string, with unnecessary escapes.
 func jsonString(rnd *rand.Rand, s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

@@ -22,7 +22,7 @@ type writer func(rnd *rand.Rand, rows []row) []byte
 // layout is a way to write people to files.
 type layout struct {
 	name    string
-	format  *audience.Format // what the audience has to declare
+	format  *audience.Format // that the audience has to declare
 	writers []writer         // each file is written by one of them
 }
 
@@ -38,7 +38,7 @@ func layouts() []layout {
 	return append(all, mixed)
 }
 
-// compressions are ways to compress a text; the names of files say nothing of them.
+// compressions are ways to compress a text. The names of files do not show them.
 var compressions = map[string]func(rnd *rand.Rand, text []byte) []byte{
 	"plain": func(_ *rand.Rand, text []byte) []byte { return text },
 	"gzip": func(rnd *rand.Rand, text []byte) []byte {
@@ -58,7 +58,7 @@ var compressions = map[string]func(rnd *rand.Rand, text []byte) []byte{
 	},
 }
 
-// inParts compresses a text in two parts, one behind the other.
+// inParts compresses a text as two consecutive parts.
 func inParts(rnd *rand.Rand, text []byte, open func(io.Writer) io.WriteCloser) []byte {
 	var out bytes.Buffer
 	cut := rnd.IntN(len(text) + 1)
@@ -81,7 +81,7 @@ func must[T any](v T, err error) T {
 
 func isParquet(text []byte) bool { return bytes.HasPrefix(text, []byte("PAR1")) }
 
-// write writes rows to some files of a folder; their names begin with the prefix and keep the rows' order.
+// write writes rows to several files of a folder. Their names begin with the prefix and keep the rows' order.
 func (l layout) write(t *testing.T, rnd *rand.Rand, folder, prefix string, rows []row, files int, compression string) {
 	t.Helper()
 	files = min(files, len(rows))

@@ -7,9 +7,9 @@ import (
 	"roster/internal/audience"
 )
 
-// model is what an audience should be: the row of each member, by its key.
+// model is the expected state of an audience: the row of each member, by its key.
 type model struct {
-	pairs bool // the members are pairs of identities
+	pairs bool // members are pairs of identities
 	rows  map[string]row
 }
 
@@ -17,7 +17,7 @@ func newModel(pairs bool) model { return model{pairs, map[string]row{}} }
 
 func (m model) clone() model { return model{m.pairs, maps.Clone(m.rows)} }
 
-// ingest applies a run that reads rows, the last ones last, and returns its ledger. Nobody's time is over.
+// ingest applies a run that reads rows, of which later ones win, and returns its ledger. No member expires.
 func (m model) ingest(rows []row, full bool) (audience.Rows, audience.Members) {
 	count := audience.Rows{Read: int64(len(rows))}
 	members := audience.Members{Before: int64(len(m.rows))}
@@ -69,7 +69,7 @@ func (m model) apply(id string, r row, count *audience.Rows) {
 	m.rows[id] = r
 }
 
-// rollBack makes m what then is, and returns the ledger of the run that does so.
+// rollBack sets m to the earlier state then, and returns the ledger of the rollback.
 func (m model) rollBack(then model) (audience.Rows, audience.Members) {
 	count, members := audience.Rows{Read: int64(len(then.rows))}, audience.Members{Before: int64(len(m.rows)), After: int64(len(then.rows))}
 	for id := range m.rows {
@@ -84,7 +84,7 @@ func (m model) rollBack(then model) (audience.Rows, audience.Members) {
 	return count, members
 }
 
-// members returns the members as the dataset should have them, sorted.
+// members returns the members that the dataset should have, sorted.
 func (m model) members() []string {
 	out := make([]string, 0, len(m.rows))
 	for _, r := range m.rows {

@@ -19,7 +19,7 @@ import (
 
 func parquetLayout() layout { return layout{name: "parquet", writers: []writer{writeParquet}} }
 
-// physical are the types that may hold the values of a field.
+// physical are the Parquet types that may hold the values of a field.
 var physical = map[audience.Type][]arrow.DataType{
 	audience.String:   {arrow.BinaryTypes.String, arrow.BinaryTypes.LargeString, arrow.BinaryTypes.Binary},
 	audience.Integer:  {arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64, arrow.BinaryTypes.String, arrow.PrimitiveTypes.Float64},
@@ -32,8 +32,8 @@ var physical = map[audience.Type][]arrow.DataType{
 
 var codecs = []compress.Compression{compress.Codecs.Uncompressed, compress.Codecs.Snappy, compress.Codecs.Gzip, compress.Codecs.Zstd, compress.Codecs.Brotli, compress.Codecs.Lz4Raw}
 
-// writeParquet writes rows as Parquet. What does not matter is random: the order of columns, further columns, their
-// types, and how the file is laid out.
+// writeParquet writes rows as Parquet. Details without meaning are random: the order of columns, extra columns, their
+// types, and the layout of the file.
 func writeParquet(rnd *rand.Rand, rows []row) []byte {
 	var columns []arrow.Field
 	var values []arrow.Array
@@ -62,7 +62,7 @@ func parquetFile(rnd *rand.Rand, schema *arrow.Schema, rec arrow.RecordBatch) []
 	var out bytes.Buffer
 	codec, version := codecs[rnd.IntN(len(codecs))], []parquet.DataPageVersion{parquet.DataPageV1, parquet.DataPageV2}[rnd.IntN(2)]
 	if codec == compress.Codecs.Brotli {
-		version = parquet.DataPageV1 // the library does not read its own pages of version 2 without a value
+		version = parquet.DataPageV1 // the library cannot read its own version 2 pages without a value
 	}
 	props := parquet.NewWriterProperties(
 		parquet.WithCompression(codec), parquet.WithDataPageVersion(version),

@@ -13,7 +13,7 @@ import (
 	"roster/tests/ingesttest"
 )
 
-// fields are those of the people: one of each type, three identities, a delete flag.
+// fields are the fields of the people: one of each type, three identities, a delete flag.
 var fields = []audience.Field{
 	{Name: "mail", Type: audience.String, IdentityNs: "Email"},
 	{Name: "phone", Type: audience.String, IdentityNs: "Phone"},
@@ -34,8 +34,8 @@ const (
 	goneField  = 10
 )
 
-// row is a row of a file, a value for each field: nil for null, string, int64 of integers and longs, float64, day,
-// time.Time in UTC with microseconds, bool.
+// row is a row of a file with a value for each field: nil for null, a string, int64 for integers and longs, float64,
+// day, time.Time in UTC with microseconds, or bool.
 type row []any
 
 // day is a date as days since 1970-01-01.
@@ -43,7 +43,7 @@ type day int32
 
 func (d day) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly) }
 
-// identity returns the normal form of the row's primary identity, "" when it has none.
+// identity returns the normal form of the row's primary identity, "" if there is none.
 func (r row) identity() string { return r.normal(mailField) }
 
 // normal returns the normal form of an identity.
@@ -52,7 +52,8 @@ func (r row) normal(field int) string {
 	return string(identity.Normalise(fields[field].IdentityNs, []byte(text), nil))
 }
 
-// key tells whose row it is: the primary identity, with pairs the supplemental one, too. It is "" when one is not there.
+// key returns the member's key: the primary identity, and with pairs also the supplemental one. It is "" if one of them
+// is missing.
 func (r row) key(pairs bool) string {
 	if !pairs || r.identity() == "" {
 		return r.identity()
@@ -66,7 +67,7 @@ func (r row) key(pairs bool) string {
 // leaves reports whether the row's delete flag is set.
 func (r row) leaves() bool { return r[goneField] == true }
 
-// member returns what the dataset has of the row: its key and its values.
+// member returns the row as the dataset has it: its key and its values.
 func (r row) member(pairs bool) string {
 	key := identity.KeyOf("Email", []byte(r.identity()))
 	if pairs {
@@ -79,15 +80,15 @@ func (r row) member(pairs bool) string {
 	return hex.EncodeToString(key[:]) + " " + strings.Join(texts, " ")
 }
 
-// generator makes rows of a number of people; each may be there several times.
+// generator generates rows of a number of people, several rows per person.
 type generator struct {
 	*rand.Rand
 	people int
-	pairs  bool // each has several phones
+	pairs  bool // each person has several phones
 	last   map[int]row
 }
 
-// history returns the rows that arrive in each of some rounds.
+// history returns the rows that arrive in each round.
 func history(rnd *rand.Rand, people, rounds int, pairs bool) [][]row {
 	g := &generator{Rand: rnd, people: people, last: map[int]row{}, pairs: pairs}
 	out := make([][]row, rounds)
@@ -99,7 +100,7 @@ func history(rnd *rand.Rand, people, rounds int, pairs bool) [][]row {
 	return out
 }
 
-// row makes a row: of somebody new, a change of somebody, the same again, or of nobody.
+// row generates a row: a new person, a change, an unchanged person, or a row without an identity.
 func (g *generator) row() row {
 	who := g.IntN(g.people)
 	if old := g.last[who]; old != nil && g.IntN(3) == 0 {
@@ -123,7 +124,7 @@ func (g *generator) row() row {
 	return r
 }
 
-// maybe returns null instead of a value one time in eight.
+// maybe returns null instead of the value with a probability of one in eight.
 func (g *generator) maybe(v any) any {
 	if g.IntN(8) == 0 || v == "" {
 		return nil
@@ -131,7 +132,7 @@ func (g *generator) maybe(v any) any {
 	return v
 }
 
-// phone returns a number that somebody shares with another one.
+// phone returns a number that a person shares with another one.
 func (g *generator) phone(who int) string {
 	if g.pairs {
 		return fmt.Sprintf("+49%d%d", who/2, g.IntN(3))
@@ -139,7 +140,7 @@ func (g *generator) phone(who int) string {
 	return fmt.Sprintf("+49%d", who/2)
 }
 
-// mail returns one of the spellings of somebody's address.
+// mail returns one of the spellings of a person's address.
 func (g *generator) mail(who int) string {
 	mail := fmt.Sprintf("person%d@example.com", who)
 	if who%5 == 0 {
@@ -156,7 +157,7 @@ func (g *generator) mail(who int) string {
 	return mail
 }
 
-// fragments are what texts are made of: whatever a format may stumble over.
+// fragments are the parts of texts: everything that is difficult for a format.
 var fragments = []string{
 	"Ada", "Lovelace", " ", "  ", ",", ";", "\t", "|", "\"", "\"\"", "'", "\\", "\\\"", "\n", "\r\n", "\r", "\n\n", "é", "ẞ", "東京", "🦉", "e\u0301", "\u2028", "\ufeff", "\u00a0",
 	"\x01", "\x1f", "\x7f", "null", "NULL", "NA", "\\N", "{", "}", "[", "]", ":", "{\"a\":1}", "=1+1", "-", "0", "007", "1.0", "1e3", "true", "2025-05-13", "sep=;", "<b>&amp;", "\u00ff", "\ufffd",
@@ -188,7 +189,7 @@ func (g *generator) number() float64 {
 	}
 }
 
-// instant returns an instant that nanoseconds and INT96 can write, too.
+// instant returns an instant that nanoseconds and INT96 can also represent.
 func (g *generator) instant() time.Time {
 	micros := g.Int64N(4_000_000_000_000_000) - 1_000_000_000_000_000
 	if g.IntN(2) == 0 {

@@ -1,6 +1,6 @@
-// Package metamorphic brings the same people in by ways that must not matter: as CSV, JSON or Parquet, plain or
-// compressed, in one file or forty, with few or many workers and little or much memory, in one full run or as the
-// changes that lead to the same, with maintenance and rollbacks in between. Members, datasets and ledgers are the same.
+// Package metamorphic imports the same people in ways that must give the same result: as CSV, JSON or Parquet, plain or
+// compressed, in one file or forty, with few or many workers and little or much memory, in one full run or as a series
+// of changes, with maintenance and rollbacks in between. Members, datasets and ledgers must be equal.
 package metamorphic
 
 import (
@@ -21,25 +21,25 @@ import (
 )
 
 var (
-	seed     = flag.Uint64("seed", 1, "what decides the people and the ways to bring them in")
-	people   = flag.Int("people", 1000, "how many people there are")
-	variants = flag.Int("variants", 36, "how many ways to bring them in are tried")
+	seed     = flag.Uint64("seed", 1, "seed of the people and the variants")
+	people   = flag.Int("people", 1000, "number of people")
+	variants = flag.Int("variants", 36, "number of variants to try")
 )
 
 const rounds = 4
 
-// variant is a way to bring people in.
+// variant is a way to import people.
 type variant struct {
 	layout
 	compression string
-	files       int // of each round
+	files       int // per round
 	workers     int
 	memory      int64
 	mode        mode
-	undo        bool // a round is rolled back and done again
+	undo        bool // roll a round back and do it again
 }
 
-// mode says which runs bring in the rounds.
+// mode says which runs import the rounds.
 type mode string
 
 const (
@@ -53,7 +53,7 @@ func (v variant) String() string {
 	return fmt.Sprintf("%s, %s, %d files a round, %d workers, %d MiB, %s, undo %v", v.name, v.compression, v.files, v.workers, v.memory>>20, v.mode, v.undo)
 }
 
-// pick returns the i-th variant: every layout comes up in turn, the rest at random.
+// pick returns the i-th variant: the layouts take turns, the rest is random.
 func pick(rnd *rand.Rand, i int) variant {
 	all := layouts()
 	modes := []mode{oneRun, fullRuns, differential, anyRuns}
@@ -64,13 +64,13 @@ func pick(rnd *rand.Rand, i int) variant {
 	}
 }
 
-// TestSamePeople brings in the same people by many ways.
+// TestSamePeople imports the same people in many ways.
 func TestSamePeople(t *testing.T) {
 	t.Parallel()
 	samePeople(t, *variants, false)
 }
 
-// TestSamePairs does so in audiences with expressActivation.
+// TestSamePairs does the same with expressActivation.
 func TestSamePairs(t *testing.T) {
 	t.Parallel()
 	samePeople(t, *variants/2, true)
@@ -95,7 +95,7 @@ func samePeople(t *testing.T, variants int, pairs bool) {
 	}
 }
 
-// world is an audience beside its model.
+// world is an audience and its model.
 type world struct {
 	*ingesttest.Audience
 	t       *testing.T
@@ -114,7 +114,7 @@ func newWorld(t *testing.T, engines *ingesttest.Engines, v variant, rnd *rand.Ra
 	return &world{Audience: a, t: t, rnd: rnd, variant: v, folder: t.TempDir(), model: newModel(pairs)}
 }
 
-// bring brings everybody in, in the variant's way.
+// bring imports everybody in the variant's way.
 func (w *world) bring(arriving [][]row) {
 	w.t.Helper()
 	if err := os.Mkdir(filepath.Join(w.folder, "in"), 0o700); err != nil {
@@ -149,7 +149,7 @@ func (w *world) bring(arriving [][]row) {
 	}
 }
 
-// full decides the kind of the next run.
+// full decides whether the next run is a full run.
 func (w *world) full() bool {
 	return w.variant.mode == fullRuns || w.variant.mode == anyRuns && w.rnd.IntN(2) == 0
 }
@@ -159,7 +159,7 @@ func (w *world) put(prefix string, rows []row, files int) {
 	w.variant.write(w.t, w.rnd, filepath.Join(w.folder, "in"), prefix, rows, files, w.variant.compression)
 }
 
-// ingest runs what reads rows and compares its ledger with the model's.
+// ingest runs the audience over rows and compares the ledger with the model's.
 func (w *world) ingest(rows []row, full bool) audience.Run {
 	w.t.Helper()
 	run := w.run(audience.RunRequest{Differential: !full})
@@ -168,7 +168,7 @@ func (w *world) ingest(rows []row, full bool) audience.Run {
 	return run
 }
 
-// rollBack brings the audience back to what it was after a run, which the model says.
+// rollBack rolls the audience back to its state after a run, which the model then describes.
 func (w *world) rollBack(to audience.Run, then model) {
 	w.t.Helper()
 	run := w.run(audience.RunRequest{Kind: audience.RunRollback, Of: to.ID})
@@ -195,7 +195,7 @@ func (w *world) sameLedger(run audience.Run, rows audience.Rows, members audienc
 	}
 }
 
-// same compares the dataset with a model.
+// same compares the dataset with the model.
 func (w *world) same(want model) {
 	w.t.Helper()
 	var got []string
@@ -215,7 +215,7 @@ func (w *world) same(want model) {
 	w.t.Fatalf("the dataset has %d rows, should have %d", len(got), len(expected))
 }
 
-// lookUp looks everybody up who was ever brought: exactly the members are realized, by all their identities.
+// lookUp looks up everybody who ever was in a file: exactly the members must be realized, by each of their identities.
 func (w *world) lookUp(arriving [][]row, want model) {
 	w.t.Helper()
 	members := map[string]bool{}

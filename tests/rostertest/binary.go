@@ -18,15 +18,16 @@ import (
 	"roster/client"
 )
 
-// build has Go link the program and keep it in its build cache, where `go run` finds it as long as no source changes. So the packages of
-// tests, each a process of its own, link it once. The lock keeps two that begin together from linking it both.
+// build makes Go link the program and keep it in its build cache, where `go run` finds it as long as no source changes.
+// So the packages of tests, which are separate processes, link the program only once. The lock prevents two concurrent
+// links.
 var build = sync.OnceValues(func() (path string, err error) {
 	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("roster-test-build-%d.lock", os.Getuid())))
 	if err := lock.Lock(); err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	// A program that was just linked runs from a temporary directory; the next call finds it in the cache.
+	// A freshly linked program runs from a temporary directory; the second call finds it in the cache.
 	for range 2 {
 		show := exec.Command("go", "run", "-exec", "echo", "roster/cmd/roster")
 		show.Env = append(show.Environ(), "CGO_ENABLED=0")
@@ -43,10 +44,10 @@ var build = sync.OnceValues(func() (path string, err error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("go run does not keep the program: there is no %s", path)
+	return "", fmt.Errorf("go run did not keep the program: %s does not exist", path)
 })
 
-// Binary links roster, unless that was done since its sources changed, and returns its path. The program has no debug information.
+// Binary returns the path of the roster program, which it links if its sources have changed. The program has no debug information.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
@@ -68,7 +69,7 @@ func Place(t testing.TB, from, to string) {
 	}
 }
 
-// Imported is the document that `roster import --json` prints, as far as tests look at it.
+// Imported is the output of `roster import --json`, as far as tests use it.
 type Imported struct {
 	AudienceID string     `json:"audienceId"`
 	Run        client.Run `json:"run"`
@@ -80,7 +81,7 @@ func ImportCommand(ctx context.Context, t testing.TB, dataDir, file, identity st
 	return exec.CommandContext(ctx, Binary(t), args...)
 }
 
-// Import imports a file and returns what the command says of it.
+// Import imports a file and returns the command's output.
 func Import(t testing.TB, dataDir, file, identity string, more ...string) Imported {
 	t.Helper()
 	out, err := ImportCommand(t.Context(), t, dataDir, file, identity, more...).Output()
@@ -105,5 +106,5 @@ func Metadata(t testing.TB, dataDir, audienceID string) string {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no metadata of audience %s: %v", audienceID, err)
 	}
-	return files[len(files)-1] // they begin with their number
+	return files[len(files)-1] // the names begin with a number
 }

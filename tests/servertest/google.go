@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// ServiceAccount makes the key file of a service account whose tokens come from a server of this test, which gives them to
-// whoever signs as the account, or says invalid_grant when refuse is set.
+// ServiceAccount makes the key file of a service account. A server of this test issues its tokens: it accepts requests
+// that are signed with the account's key, or answers invalid_grant if refuse is set.
 func ServiceAccount(t testing.TB, refuse bool) string {
 	t.Helper()
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +33,7 @@ func ServiceAccount(t testing.TB, refuse bool) string {
 	return ServiceAccountAt(t, tokens.URL)
 }
 
-// ServiceAccountAt makes the key file of a service account whose tokens come from an address.
+// ServiceAccountAt makes the key file of a service account whose tokens an address issues.
 func ServiceAccountAt(t testing.TB, tokens string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -53,7 +53,7 @@ func ServiceAccountAt(t testing.TB, tokens string) string {
 	return string(text)
 }
 
-// GCSBucket is a bucket of a server that speaks the JSON API of Google Cloud Storage and lets everybody in.
+// GCSBucket is a bucket of a server with the JSON API of Google Cloud Storage and without access control.
 type GCSBucket struct {
 	Address string // host:port of the server
 	Name    string

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// GPG is GnuPG with keys of its own.
+// GPG is GnuPG with its own keys.
 type GPG struct {
 	t       testing.TB
 	program string
@@ -20,7 +20,7 @@ type GPG struct {
 func NewGPG(t testing.TB) *GPG {
 	t.Helper()
 	g := &GPG{t: t, program: program(t, "ROSTER_TEST_GPG", "GnuPG")}
-	// The path of the agent's socket may have 107 bytes, which those of tests exceed.
+	// The path of the agent's socket may have 107 bytes, and the temporary directories of tests are longer.
 	home, err := os.MkdirTemp("", "gpg-")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func (g *GPG) Run(in []byte, args ...string) []byte {
 	return out.Bytes()
 }
 
-// NewKey makes a key that signs, of a kind such as ed25519, and returns its armoured public part.
+// NewKey creates a key for signing, of a kind such as ed25519, and returns its armoured public part.
 func (g *GPG) NewKey(name, kind, expires string) string {
 	g.t.Helper()
 	g.Run(nil, "--passphrase", "", "--quick-generate-key", name, kind, "sign", expires)

@@ -13,20 +13,21 @@ import (
 	"time"
 )
 
-// Fault is what a Proxy does to an answer.
+// Fault is a change that a Proxy makes to an answer.
 type Fault struct {
-	// Status is answered in place of the server, with that body; 0 asks the server.
+	// Status answers in place of the server, with that body; 0 asks the server.
 	Status int
 	Body   string
-	// Cut breaks the connection off after so many bytes of the answer's body; 0 does not.
+	// Cut closes the connection after this many bytes of the answer's body; 0 does not.
 	Cut int64
-	// Pause is waited before each 64 KiB of the answer's body.
+	// Pause is the delay before each 64 KiB of the answer's body.
 	Pause time.Duration
 	// Edit changes the answer's body.
 	Edit func(body string) string
 }
 
-// Proxy forwards requests to a server at an address, with the faults that a function chooses. It returns its own address.
+// Proxy forwards requests to the server at an address, with the faults that a function chooses. It returns the proxy's
+// address.
 func Proxy(t testing.TB, to string, choose func(r *http.Request) Fault) (address string) {
 	t.Helper()
 	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: to})

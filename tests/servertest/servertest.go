@@ -1,5 +1,5 @@
-// Package servertest starts the servers that tests read files from, on loopback, and ends them with the test. A test whose
-// server is not named by its variable is skipped.
+// Package servertest starts the servers of sources for tests, on loopback, and stops them with the test. If the
+// variable of a server is not set, the test is skipped.
 package servertest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// program finds a server that the variable names.
+// program returns the path of a server's program from its variable.
 func program(t testing.TB, variable, what string) string {
 	t.Helper()
 	path := os.Getenv(variable)
@@ -62,13 +62,13 @@ func start(t testing.TB, program string, args func(host, port string) []string) 
 	}
 }
 
-// VersityGW starts Versity S3 Gateway, which lets one account in.
+// VersityGW starts Versity S3 Gateway with one account.
 func VersityGW(t testing.TB, accessKey, secretKey string) (address string) {
 	t.Helper()
 	return VersityGWOf(t, t.TempDir(), accessKey, secretKey)
 }
 
-// VersityGWOf starts Versity S3 Gateway before a folder, each of whose folders is a bucket.
+// VersityGWOf starts Versity S3 Gateway on a folder, each of whose folders is a bucket.
 func VersityGWOf(t testing.TB, root, accessKey, secretKey string) (address string) {
 	t.Helper()
 	path := program(t, "ROSTER_TEST_VERSITYGW", "Versity S3 Gateway")
@@ -77,7 +77,7 @@ func VersityGWOf(t testing.TB, root, accessKey, secretKey string) (address strin
 	})
 }
 
-// Moto starts moto's S3 server, which lets everybody in.
+// Moto starts moto's S3 server, which has no access control.
 func Moto(t testing.TB) (address string) {
 	t.Helper()
 	return start(t, program(t, "ROSTER_TEST_MOTO", "moto_server"), func(host, port string) []string { return []string{"-H", host, "-p", port} })
@@ -92,8 +92,8 @@ func Azurite(t testing.TB) (address string) {
 	})
 }
 
-// AzuriteTLS starts Azurite's blob service with TLS, by a certificate and its key in PEM files. It takes the tokens of
-// service principals, of which it looks at everything but the signature.
+// AzuriteTLS starts Azurite's blob service with TLS and a certificate and key in PEM files. It accepts tokens of
+// service principals, and checks everything except their signature.
 func AzuriteTLS(t testing.TB, cert, key string) (address string) {
 	t.Helper()
 	path, root := program(t, "ROSTER_TEST_AZURITE", "azurite-blob"), t.TempDir()
@@ -103,7 +103,7 @@ func AzuriteTLS(t testing.TB, cert, key string) (address string) {
 	})
 }
 
-// FakeGCS starts fake-gcs-server, a server of Google Cloud Storage that lets everybody in.
+// FakeGCS starts fake-gcs-server, a server of Google Cloud Storage without access control.
 func FakeGCS(t testing.TB) (address string) {
 	t.Helper()
 	path := program(t, "ROSTER_TEST_FAKE_GCS", "fake-gcs-server")
@@ -112,15 +112,15 @@ func FakeGCS(t testing.TB) (address string) {
 	})
 }
 
-// SSHServer is an OpenSSH server that lets the user of the test in by a key.
+// SSHServer is an OpenSSH server that accepts the user of the test by a key.
 type SSHServer struct {
 	Address string // host:port
 	User    string
-	Private string // the user's key, PEM, with the pass phrase
-	HostKey string // the server's public key, as in a file of known keys
+	Private string // the user's key, PEM, encrypted with the pass phrase
+	HostKey string // the server's public key, in the format of a known_hosts file
 }
 
-// SSHD starts an OpenSSH server, which has the keys in hostKeys beside the one that is returned.
+// SSHD starts an OpenSSH server with the keys in hostKeys in addition to the returned one.
 func SSHD(t testing.TB, passPhrase string, hostKeys ...string) SSHServer {
 	t.Helper()
 	path, dir := program(t, "ROSTER_TEST_SSHD", "OpenSSH's server, such as /usr/sbin/sshd,"), t.TempDir()
@@ -153,8 +153,8 @@ func SSHD(t testing.TB, passPhrase string, hostKeys ...string) SSHServer {
 //go:embed sftp_server.py
 var passwordSFTP []byte
 
-// PasswordSFTP starts AsyncSSH's SFTP server on a folder. The users "plain" and "asked" get in by a password, the second one only
-// if they answer the server's questions.
+// PasswordSFTP starts AsyncSSH's SFTP server on a folder. The users "plain" and "asked" log in with a password; "asked"
+// must answer the server's questions.
 func PasswordSFTP(t testing.TB, root, password string) (address string) {
 	t.Helper()
 	python, script := program(t, "ROSTER_TEST_PYTHON", "a Python with asyncssh"), filepath.Join(t.TempDir(), "server.py")
@@ -164,7 +164,7 @@ func PasswordSFTP(t testing.TB, root, password string) (address string) {
 	return start(t, python, func(host, port string) []string { return []string{script, host, port, root, password} })
 }
 
-// SSHKey makes a key in a file and returns it.
+// SSHKey creates a key in a file and returns it.
 func SSHKey(t testing.TB, path, passPhrase string) (private string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", passPhrase, "-f", path).CombinedOutput(); err != nil {

@@ -1,5 +1,5 @@
-// Package upgrade opens data directories that earlier versions wrote, with runs, rejects, an upload half-way, and a run and an
-// erasure in progress (generate.py). What was there is answered as before, and what was in progress comes to its end.
+// Package upgrade opens data directories that earlier versions wrote, with runs, rejects, an incomplete upload, and a
+// run and an erasure in progress (generate.py). The answers are the same as before, and the work in progress completes.
 package upgrade
 
 import (
@@ -27,7 +27,7 @@ import (
 	"roster/internal/app"
 )
 
-// written is what a version left, and what its server answered before.
+// written is what a version left, and what its server answered.
 type written struct {
 	Now       int64
 	Directory string
@@ -83,7 +83,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// server is this version on the data directory of an earlier one.
+// server is this version running on the data directory of an earlier one.
 type server struct {
 	t     *testing.T
 	cfg   app.Config
@@ -91,8 +91,8 @@ type server struct {
 	token string
 }
 
-// open unpacks a data directory where it was written, starts a server on it at the time when it was written, and ends both with the
-// test. The path is the same for all tests of the machine, so they wait for each other.
+// open unpacks a data directory at its original path, starts a server on it with the clock at the original time, and
+// ends both with the test. The path is the same for all tests on the machine, so they wait for each other.
 func open(t *testing.T, name string, w written) *server {
 	t.Helper()
 	home := filepath.Dir(w.Directory)
@@ -182,7 +182,7 @@ func unpack(t *testing.T, archive, to string) {
 
 const ais = "/data/core/ais/external-audience"
 
-// ask calls the server and returns the text of its answer, which must have a status of success.
+// ask calls the server and returns the text of its answer, which must be a success.
 func (s *server) ask(method, path, body string, headers ...string) string {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.creds.BaseURL+path, strings.NewReader(body))
@@ -231,7 +231,7 @@ func (s *server) ended(path string) map[string]any {
 	}
 }
 
-// finishes waits for what was in progress.
+// finishes waits for the work in progress.
 func (s *server) finishes(w written) {
 	s.t.Helper()
 	left := w.Interrupted
@@ -242,11 +242,11 @@ func (s *server) finishes(w written) {
 	last := s.ask("PUT", "/landing/"+half.Path, half.Text[half.Sent:], "Content-Type", "application/octet-stream", "Repr-Digest", half.Digest,
 		"Content-Range", fmt.Sprintf("bytes %d-%d/%d", half.Sent, len(half.Text)-1, len(half.Text)))
 	if !strings.Contains(last, `"sha256"`) {
-		s.t.Errorf("the upload that was half-way: %s", last)
+		s.t.Errorf("the incomplete upload: %s", last)
 	}
 }
 
-// answers asks for what was answered before.
+// answers repeats the requests of the earlier version.
 func (s *server) answers(w written) {
 	s.t.Helper()
 	for id, a := range w.Before.Audiences {
@@ -295,7 +295,7 @@ func (s *server) sameMembers(w written, id string) {
 	}
 }
 
-// members reads a list of members: each row by its first column.
+// members reads a list of members, keyed by the first column.
 func (s *server) members(text string) map[string]any {
 	s.t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
@@ -313,7 +313,8 @@ func (s *server) members(text string) map[string]any {
 	return members
 }
 
-// holds reports what an answer lacks of an earlier one. Members of objects may be added, and some change.
+// holds reports which parts of an earlier answer are missing. An answer may have more members of objects, and some
+// members may change.
 func (s *server) holds(what string, before, now any, changes ...string) {
 	s.t.Helper()
 	switch b := before.(type) {
@@ -340,7 +341,7 @@ func (s *server) holds(what string, before, now any, changes ...string) {
 	}
 }
 
-// goesOn brings an earlier version of an audience back.
+// goesOn rolls an audience back to an earlier version.
 func (s *server) goesOn(w written) {
 	s.t.Helper()
 	for id, a := range w.Before.Audiences {
@@ -355,14 +356,14 @@ func (s *server) goesOn(w written) {
 	}
 }
 
-// restored checks that a rollback left what a run had left.
+// restored checks that a rollback restored the result of a run.
 func (s *server) restored(run, rollback map[string]any) {
 	s.t.Helper()
 	s.holds("members after a rollback", run["members"].(map[string]any)["after"], rollback["members"].(map[string]any)["after"])
 	s.holds("content after a rollback", run["contentSum"], rollback["contentSum"])
 }
 
-// check compares everything in the data directory.
+// check runs the check of the whole data directory.
 func (s *server) check() {
 	s.t.Helper()
 	found, err := app.Check(s.t.Context(), s.cfg)

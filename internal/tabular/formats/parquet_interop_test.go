@@ -19,7 +19,7 @@ func writtenByOthers(t *testing.T) string {
 	t.Helper()
 	python := os.Getenv("ROSTER_TEST_PYTHON")
 	if python == "" {
-		t.Skip("set ROSTER_TEST_PYTHON to a Python that has what tests/interop/requirements.txt names to run this test")
+		t.Skip("set ROSTER_TEST_PYTHON to a Python with tests/interop/requirements.txt to run this test")
 	}
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), python, "testdata/parquet_files.py", dir)
