@@ -74,10 +74,10 @@ func TestMaintenanceWaitsForRuns(t *testing.T) {
 	w.handle(job.Job{Kind: job.Run, ID: string(run.ID)})
 	var running []bool
 	w.pipeline.maintain = func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
-		running = []bool{u.InProgress(first.ID), u.InProgress(run.ID)}
+		running = []bool{u.Runs.InProgress(ctx, first.ID), u.Runs.InProgress(ctx, run.ID)}
 		second := w.start(a.ID)
-		running = append(running, u.InProgress(second.ID))
-		err := u.Idle(ctx)
+		running = append(running, u.Runs.InProgress(ctx, second.ID))
+		err := u.Runs.Idle(ctx)
 		w.handle(job.Job{Kind: job.Run, ID: string(second.ID)})
 		return ingest.Maintained{}, err
 	}

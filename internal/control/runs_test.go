@@ -90,7 +90,7 @@ func TestRun(t *testing.T) {
 		if _, err := s.Source.Stat(ctx, "in.csv"); err != nil {
 			t.Error(err)
 		}
-		if read, err := s.ReadBefore(ctx, manifest); err != nil || len(read) != 0 {
+		if read, err := s.Host.ReadBefore(ctx, manifest); err != nil || len(read) != 0 {
 			t.Errorf("%v, %v", read, err)
 		}
 		r, err := succeed(ctx, s)
@@ -117,7 +117,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v", after)
 	}
 	w.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
-		if read, err := s.ReadBefore(ctx, manifest); err != nil || !read["in.csv\x00v1"] {
+		if read, err := s.Host.ReadBefore(ctx, manifest); err != nil || !read["in.csv\x00v1"] {
 			t.Errorf("%v, %v", read, err)
 		}
 		return succeed(ctx, s)
@@ -255,7 +255,7 @@ func TestRunResumes(t *testing.T) {
 	run := w.start(a.ID)
 	w.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 		s.Run.Planned = manifest
-		return s.Run, errors.Join(s.Save(ctx, s.Run), errDown)
+		return s.Run, errors.Join(s.Host.Save(ctx, s.Run), errDown)
 	})
 	if err := w.Handle(t.Context(), runJob(run)); !errors.Is(err, errDown) {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestRunTakenOver(t *testing.T) {
 	run := w.start(a.ID)
 	w.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 		w.takeOver(run.ID)
-		err := s.Save(ctx, s.Run)
+		err := s.Host.Save(ctx, s.Run)
 		if !errors.Is(err, meta.ErrStale) {
 			t.Errorf("save: %v", err)
 		}

@@ -173,7 +173,7 @@ func TestDeleteElsewhere(t *testing.T) {
 		if err := w.elsewhere().DeleteAudience(ctx, w.editor, a.ID); err != nil {
 			t.Error(err)
 		}
-		err := s.Save(ctx, s.Run)
+		err := s.Host.Save(ctx, s.Run)
 		if !errors.Is(err, meta.ErrStale) {
 			t.Errorf("save: %v", err)
 		}

@@ -385,7 +385,7 @@ func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, erro
 	if held == (ingest.Held{}) {
 		return 0, nil // no version is to be lost, so that a run in progress is in nobody's way
 	}
-	return 1, s.Idle(ctx)
+	return 1, s.Runs.Idle(ctx)
 }
 
 func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {
@@ -396,7 +396,7 @@ func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Ma
 	if maintain != nil {
 		return maintain(ctx, u)
 	}
-	return ingest.Maintained{}, u.Idle(ctx)
+	return ingest.Maintained{}, u.Runs.Idle(ctx)
 }
 
 // Survey fails as it is told, and is the real one otherwise.
@@ -438,7 +438,7 @@ func (p *fakePipeline) calls() int {
 func succeed(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 	r := s.Run
 	r.Planned = manifest
-	if err := s.Save(ctx, r); err != nil {
+	if err := s.Host.Save(ctx, r); err != nil {
 		return r, err
 	}
 	r.Status = audience.Success

@@ -38,6 +38,15 @@ func (w *world) maintenanceFiles() []string {
 
 func idle(context.Context) error { return nil }
 
+// testRuns reports each run, or none, as in progress. The audience is idle.
+type testRuns bool
+
+const noRuns, allRuns = testRuns(false), testRuns(true)
+
+func (testRuns) Idle(context.Context) error { return nil }
+
+func (r testRuns) InProgress(context.Context, audience.RunID) bool { return bool(r) }
+
 func TestCompact(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -100,7 +109,7 @@ func TestMaintainThenRollback(t *testing.T) {
 	w := newWorld(t, defaultFields)
 	last := wear(w)
 	rows := rowsOf(t, w.dataset())
-	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: 7 * 24 * time.Hour, Idle: idle, InProgress: func(audience.RunID) bool { return false }}
+	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: 7 * 24 * time.Hour, Runs: noRuns}
 	maintain := func() ingest.Maintained {
 		t.Helper()
 		m, err := w.pipeline.Maintain(t.Context(), keep)
@@ -144,7 +153,7 @@ func TestRunAfterExpiry(t *testing.T) {
 	w.put("c.csv", "mail\nc@example.com\n")
 	withRejects := w.mustRun(false)
 	w.now = time.Now().Add(8 * 24 * time.Hour)
-	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: time.Hour, Idle: idle, InProgress: func(audience.RunID) bool { return false }}
+	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: time.Hour, Runs: noRuns}
 	for range 2 {
 		if _, err := w.pipeline.Maintain(t.Context(), keep); err != nil {
 			t.Fatal(err)

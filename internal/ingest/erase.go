@@ -55,8 +55,7 @@ type PurgeSpec struct {
 	Audience *audience.Audience
 	Key      identity.Key
 	Values   [][]byte // the identity; rejected rows may spell it otherwise
-	// Idle returns ErrBusy when a run of the audience is in progress; see Upkeep.
-	Idle func(ctx context.Context) error
+	Runs     AudienceRuns
 	// Replaced are files that an earlier, interrupted purge was about to remove.
 	Replaced []string
 	// Note keeps how many versions are about to be lost, and which files are about to be removed, for a purge after
@@ -111,7 +110,7 @@ func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lak
 		if !holders[f.Path] {
 			continue
 		}
-		done, err := p.rewrite(ctx, dataset, s.Idle)
+		done, err := p.rewrite(ctx, dataset, s.Runs.Idle)
 		if err == nil && !done {
 			err = ErrBusy
 		}
@@ -132,7 +131,7 @@ func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []
 	if err := s.Note(ctx, max(len(dataset.Versions())-1, 0), replaced); err != nil {
 		return nil, err
 	}
-	if err := s.Idle(ctx); err != nil {
+	if err := s.Runs.Idle(ctx); err != nil {
 		return nil, err
 	}
 	_, err = dataset.Expire(ctx, time.Unix(1<<40, 0))

@@ -26,11 +26,8 @@ type Upkeep struct {
 	Table lake.TableID
 	TTL   time.Duration // of the audience's members
 	Keep  time.Duration // how long versions stay, beside the current one
-	// Idle returns ErrBusy when a run of the audience is in progress. It is asked before anything is changed that
-	// would make a run in progress start over.
-	Idle func(ctx context.Context) error
-	// InProgress reports whether a run has not ended.
-	InProgress func(audience.RunID) bool
+	// Runs must be idle before anything is changed that would make a run in progress start over.
+	Runs AudienceRuns
 }
 
 // ErrBusy says that a run of the audience is in progress, so that its maintenance has to wait.
@@ -53,7 +50,7 @@ type Maintained struct {
 // that nothing names any more. It is safe beside runs and beside itself, and can be cut off anywhere. It does not
 // change the audience.
 func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err error) {
-	if err := u.Idle(ctx); err != nil {
+	if err := u.Runs.Idle(ctx); err != nil {
 		return m, err
 	}
 	dataset, err := p.Lake.Load(ctx, u.Table)
@@ -66,7 +63,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	if m.Overdue, m.Expiring, err = p.ageing(ctx, dataset, u.TTL); err != nil {
 		return m, err
 	}
-	if m.Compacted, err = p.Compact(ctx, u.Table, u.Idle); err != nil {
+	if m.Compacted, err = p.Compact(ctx, u.Table, u.Runs.Idle); err != nil {
 		return m, err
 	}
 	if dataset, err = p.Lake.Load(ctx, u.Table); err != nil {
@@ -77,7 +74,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 		return m, err
 	}
 	m.Orphans, _, err = dataset.RemoveOrphans(ctx, lake.OrphanOptions{
-		Before: now.Add(-orphanAge), Keep: map[string]time.Time{rejectsName: now.Add(-KeepRejects)}, InUse: u.InProgress,
+		Before: now.Add(-orphanAge), Keep: map[string]time.Time{rejectsName: now.Add(-KeepRejects)}, InUse: func(id audience.RunID) bool { return u.Runs.InProgress(ctx, id) },
 	})
 	return m, err
 }

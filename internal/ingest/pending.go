@@ -15,7 +15,7 @@ func Pending(ctx context.Context, s *Spec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	before, err := s.ReadBefore(ctx, found)
+	before, err := s.Host.ReadBefore(ctx, found)
 	if err != nil {
 		return "", fmt.Errorf("look up what earlier runs have read: %w", err)
 	}

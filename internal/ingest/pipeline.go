@@ -79,30 +79,19 @@ type Spec struct {
 	Table      lake.TableID
 	Source     source.Store
 	// Keys returns the keys that open the files, each of which must be encrypted; nil when none may be.
-	Keys func(ctx context.Context) (*pgp.Keys, error)
-	Keep time.Duration // how long versions of the audience are kept, for messages
-	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a
-	// set of path + "\x00" + version.
-	ReadBefore func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
-	Settle     Settle
-	Erase      identity.Key // whom a run of kind RunErase takes out, by any identity
-	// Gone returns who was erased from the sandbox; see Projection.
-	Gone func(ctx context.Context) (Gone, error)
+	Keys   func(ctx context.Context) (*pgp.Keys, error)
+	Keep   time.Duration // how long versions of the audience are kept, for messages
+	Settle Settle
+	Erase  identity.Key // whom a run of kind RunErase takes out, by any identity
 	// Suppressed are identities whose rows are rejected.
 	Suppressed map[identity.Key]bool
 	// Refused is why the run is not to be tried again, unless it was committed before. Optional.
 	Refused *audience.Error
-	// Reading notes that a file is being read, until done is called. Optional.
-	Reading func(path string) (done func())
-	// Save is a checkpoint between steps: it stores the manifest unless it is nil, the stages and the progress. An error of it means
-	// that the run is not this worker's any more; ErrNotSaved, that this could not be found out.
-	Save func(ctx context.Context, r audience.Run) error
-	// SaveProgress is the checkpoint within a step. Its errors are Save's.
-	SaveProgress func(ctx context.Context, id audience.RunID, p audience.Progress) error
+	Host    Host
 }
 
 // Run brings a run to its end and returns it, SUCCESS or FAILED, with its ledger. It returns an error instead
-// when it could not end it now (the context was cancelled, Save refused, the profile store is down after the
+// when it could not end it now (the context was cancelled, Host.Save refused, the profile store is down after the
 // commit): calling it again later completes the run. What keeps it from ending is told by its stage meanwhile.
 func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 	for i := range s.Run.Stages {
@@ -187,7 +176,7 @@ func (p *Pipeline) rehearsed(r audience.Run) audience.Run {
 	return r
 }
 
-// ErrNotSaved is Save's error when nobody knows whose the run is: the store cannot be reached or written. What is only
+// ErrNotSaved is the error of Host.Save when nobody knows whose the run is: the store cannot be reached or written. What is only
 // progress goes unsaved then; a run is neither begun nor committed.
 var ErrNotSaved = errors.New("ingest: the run could not be saved")
 
@@ -216,26 +205,18 @@ func (p *Pipeline) failed(r audience.Run, err error) audience.Run {
 	return r
 }
 
-// reading notes that a file is being read.
-func (s *Spec) reading(path string) (done func()) {
-	if s.Reading == nil {
-		return func() {}
-	}
-	return s.Reading(path)
-}
-
 // pin saves the manifest.
-func (s *Spec) pin(ctx context.Context) error { return notMine(s.Save(ctx, s.Run)) }
+func (s *Spec) pin(ctx context.Context) error { return notMine(s.Host.Save(ctx, s.Run)) }
 
 // save saves where the run has come to. The manifest is stored since it was pinned.
 func (s *Spec) save(ctx context.Context) error {
 	run := s.Run
 	run.Planned = nil
-	return notMine(s.Save(ctx, run))
+	return notMine(s.Host.Save(ctx, run))
 }
 
 func (s *Spec) saveProgress(ctx context.Context) error {
-	return notMine(s.SaveProgress(ctx, s.Run.ID, s.Run.Progress))
+	return notMine(s.Host.SaveProgress(ctx, s.Run.ID, s.Run.Progress))
 }
 
 // notMine adds errNotMine to an error of a checkpoint.
@@ -277,7 +258,7 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	if unprojectable(err) && ctx.Err() == nil {
 		p.logOf(s.Run.Scope).Warn("a run's changes do not lead to its members; its dataset is projected", "run", s.Run.ID, "error", err)
 		var whole Projected
-		whole, err = p.rebuild(ctx, Projection{Audience: &s.Audience, Table: s.Table, Ref: ref, Gone: s.Gone})
+		whole, err = p.rebuild(ctx, Projection{Audience: &s.Audience, Table: s.Table, Ref: ref, Gone: s.Host.Gone})
 		records = whole.Members + whole.Exited
 	}
 	if err != nil {

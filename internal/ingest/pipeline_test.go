@@ -120,32 +120,52 @@ func (w *world) spec(full bool) ingest.Spec {
 			CreatedAt: w.now, Request: audience.RunRequest{Differential: !full, WindowEnd: w.now.Add(time.Hour)},
 			Stages: []audience.StageResult{{Stage: audience.StageDataset, Status: audience.Processing}, {Stage: audience.StageProfile, Status: audience.Processing}}},
 		Audience: w.aud, SandboxNum: 3, Table: w.table, Source: w.src,
-		ReadBefore:   func(_ context.Context, files []audience.PlannedFile) (map[string]bool, error) { return w.read, nil },
-		Save:         func(context.Context, audience.Run) error { return nil },
-		SaveProgress: func(context.Context, audience.RunID, audience.Progress) error { return nil },
+		Host: testHost{w: w},
 	}
+}
+
+// testHost is the host of a test's runs. Each checkpoint calls save with what it stores.
+type testHost struct {
+	w    *world
+	save func(r audience.Run) error // nil accepts all
+}
+
+func (h testHost) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bool, error) {
+	return h.w.read, nil
+}
+
+func (testHost) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
+
+func (testHost) Reading(string) (done func()) { return func() {} }
+
+func (h testHost) Save(_ context.Context, r audience.Run) error {
+	if h.save == nil {
+		return nil
+	}
+	return h.save(r)
+}
+
+func (h testHost) SaveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error {
+	return h.Save(ctx, audience.Run{ID: id, Progress: p})
 }
 
 // checkpoints has fn decide at every checkpoint of a run whether it is stored, and returns the run as it is stored.
 func checkpoints(s *ingest.Spec, fn func() error) *audience.Run {
 	stored := s.Run
-	s.Save = func(_ context.Context, r audience.Run) error {
+	host := s.Host.(testHost)
+	host.save = func(r audience.Run) error {
 		if err := fn(); err != nil {
 			return err
 		}
-		stored.Stages, stored.Progress = slices.Clone(r.Stages), r.Progress
+		if stored.Progress = r.Progress; r.Stages != nil {
+			stored.Stages = slices.Clone(r.Stages)
+		}
 		if r.Planned != nil {
 			stored.Planned = r.Planned
 		}
 		return nil
 	}
-	s.SaveProgress = func(_ context.Context, id audience.RunID, p audience.Progress) error {
-		if err := fn(); err != nil {
-			return err
-		}
-		stored.Progress = p
-		return nil
-	}
+	s.Host = host
 	return &stored
 }
 
@@ -348,10 +368,10 @@ func TestChangedObjectFailsTheRun(t *testing.T) {
 	w := newWorld(t, defaultFields)
 	w.put("a.csv", "mail\na@example.com\n")
 	s := w.spec(true)
-	s.Save = func(_ context.Context, r audience.Run) error {
+	s.Host = testHost{w: w, save: func(audience.Run) error {
 		w.put("a.csv", "mail\nb@example.com\nc@example.com\n")
 		return nil
-	}
+	}}
 	r, err := w.pipeline.Run(t.Context(), s)
 	if err != nil || r.Status != audience.Failed || !strings.Contains(r.Error.Message, "a.csv") {
 		t.Fatalf("%s %v %v", r.Status, r.Error, err)

@@ -37,7 +37,7 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	slices.SortFunc(found, func(a, b audience.PlannedFile) int { return strings.Compare(a.Path, b.Path) })
 	var before map[string]bool
 	if s.Run.Request.OnlyNew() {
-		if before, err = s.ReadBefore(ctx, found); err != nil {
+		if before, err = s.Host.ReadBefore(ctx, found); err != nil {
 			return nil, fmt.Errorf("look up what earlier runs have read: %w", err)
 		}
 	}

@@ -97,7 +97,7 @@ type opener func(ctx context.Context, offset, length int64) (io.ReadCloser, erro
 // readFile reads the index-th file of the manifest with one parser per router.
 func (a *attempt) readFile(ctx context.Context, index int, open opener, routers []*router) error {
 	f := a.files[index]
-	defer a.spec.reading(f.Path)()
+	defer a.spec.Host.Reading(f.Path)()
 	for _, rt := range routers {
 		rt.index = index
 	}
@@ -155,7 +155,7 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	slices.SortStableFunc(files, func(x, y audience.PlannedFile) int { return cmp.Compare(y.Size, x.Size) })
 	var packed, text int64
 	for _, f := range files[:min(len(files), most)] {
-		done := a.spec.reading(f.Path)
+		done := a.spec.Host.Reading(f.Path)
 		stored := stored(f, a.opener(f), &fileProgress{counted: func(int64) {}})
 		stored.Envelope = a.envelope()
 		n, err := formats.TextSize(ctx, stored, a.spec.format())

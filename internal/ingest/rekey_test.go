@@ -223,7 +223,7 @@ func TestEraseFormer(t *testing.T) {
 		t.Errorf("after the run: %+v %v", held, err)
 	}
 	_, err = w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, Key: key, Values: [][]byte{[]byte("odd@x.org")},
-		Idle: func(context.Context) error { return nil }, Note: func(context.Context, int, []string) error { return nil }})
+		Runs: noRuns, Note: func(context.Context, int, []string) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -190,12 +190,12 @@ func TestSettle(t *testing.T) {
 		s := w.spec(true)
 		s.Settle = ingest.Settle{Age: time.Hour, Limit: time.Hour}
 		ctx, cancel := context.WithCancel(t.Context())
-		s.SaveProgress = func(_ context.Context, _ audience.RunID, p audience.Progress) error {
-			if p.Step == "settle" {
+		s.Host = testHost{w: w, save: func(r audience.Run) error {
+			if r.Progress.Step == "settle" {
 				cancel()
 			}
 			return nil
-		}
+		}}
 		if _, err := w.pipeline.Run(ctx, s); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}

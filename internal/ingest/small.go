@@ -20,7 +20,7 @@ func Small(ctx context.Context, s *Spec) (bool, error) {
 	}
 	var before map[string]bool
 	if s.Run.Request.OnlyNew() {
-		if before, err = s.ReadBefore(ctx, found); err != nil {
+		if before, err = s.Host.ReadBefore(ctx, found); err != nil {
 			return false, err
 		}
 	}

@@ -48,7 +48,7 @@ func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 			}
 			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud,
 				Key: identity.KeyOf("Email", []byte(c.identity)), Values: [][]byte{[]byte(c.identity)},
-				Idle: func(context.Context) error { return nil }, Note: func(context.Context, int, []string) error { return nil }})
+				Runs: noRuns, Note: func(context.Context, int, []string) error { return nil }})
 			if err != nil || removed == 1 != c.gone {
 				t.Errorf("removed %d files of rejects, %v", removed, err)
 			}

@@ -325,7 +325,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
 		Table: lake.TableOf(aud.Scope, aud.ID), Audience: aud, Key: w.keys.Key, Values: [][]byte{w.who.Normal, w.who.Given},
-		Idle: func(ctx context.Context) error { return w.s.idle(ctx, *aud) }, Replaced: w.e.Progress.Replaced,
+		Runs: audienceRuns{w.s, aud}, Replaced: w.e.Progress.Replaced,
 		Note: func(ctx context.Context, versions int, replaced []string) error {
 			done := w.note(aud)
 			done.Versions, done.Files = versions, len(replaced)

@@ -75,35 +75,10 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 		return err
 	})
 	spec.Table = lake.TableOf(spec.Audience.Scope, spec.Audience.ID)
-	spec.Gone = func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, spec.Run.Scope) }
-	spec.ReadBefore = func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
-		return s.cfg.Store.ReadObjects(ctx, spec.Audience.ID, files)
-	}
-	spec.Save, spec.SaveProgress = s.save, s.saveProgress
+	spec.Host = runHost{s: s, aud: &spec.Audience, run: id}
 	spec.Keep = s.cfg.UndoWindow
 	spec.Settle = s.cfg.Sources.Settle(&spec.Audience)
-	spec.Reading = func(path string) func() { return s.cfg.Reading(id, path) }
 	return spec, before, err
-}
-
-// save is the pipeline's checkpoint. Every one goes to the store, which says whether the lease still holds.
-func (s *Service) save(ctx context.Context, r audience.Run) error {
-	r.UpdatedAt = s.now()
-	return notSaved(s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, s.cfg.Worker) }))
-}
-
-// saveProgress is the pipeline's checkpoint while a step goes on, and its last look at the lease right before it
-// commits.
-func (s *Service) saveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error {
-	return notSaved(s.cfg.Store.SaveProgress(ctx, id, s.cfg.Worker, p, s.now()))
-}
-
-// notSaved adds ingest.ErrNotSaved to an error that does not say whose the run is.
-func notSaved(err error) error {
-	if err != nil && !notOurs(err) {
-		return errors.Join(ingest.ErrNotSaved, err)
-	}
-	return err
 }
 
 // attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now. A run that

@@ -68,8 +68,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	}
 	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
 		Table: lake.TableOf(aud.Scope, aud.ID), TTL: aud.TTL(), Keep: s.cfg.UndoWindow,
-		Idle:       func(ctx context.Context) error { return s.idle(ctx, aud) },
-		InProgress: func(id audience.RunID) bool { return s.unended(ctx, aud, id) },
+		Runs: audienceRuns{s, &aud},
 	})
 	if errors.Is(err, ingest.ErrBusy) {
 		return nil
@@ -109,24 +108,6 @@ func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audi
 		return err
 	}
 	return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
-}
-
-// idle returns ingest.ErrBusy when a run of the audience is in progress.
-func (s *Service) idle(ctx context.Context, aud audience.Audience) error {
-	_, busy, err := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.InProgress)
-	if err == nil && busy > 0 {
-		err = ingest.ErrBusy
-	}
-	return err
-}
-
-// unended reports whether a run has not ended, as far as is known: what cannot be found out counts as well.
-func (s *Service) unended(ctx context.Context, aud audience.Audience, id audience.RunID) bool {
-	run, err := s.cfg.Store.Run(ctx, aud.Scope, aud.ID, id)
-	if errors.Is(err, meta.ErrNotFound) {
-		return false
-	}
-	return err != nil || run.Status == audience.Processing
 }
 
 // doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the

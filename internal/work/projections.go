@@ -191,7 +191,7 @@ func (s *Service) doProject(ctx context.Context, id string) error {
 
 func (s *Service) projection(aud *audience.Audience, ref profile.Ref) ingest.Projection {
 	return ingest.Projection{Audience: aud, Table: lake.TableOf(aud.Scope, aud.ID), Ref: ref,
-		Gone: func(ctx context.Context) (ingest.Gone, error) { return s.gone(ctx, aud.Scope) }}
+		Gone: runHost{s: s, aud: aud}.Gone}
 }
 
 // gone returns the identities that were erased from a sandbox, and of those the ones whose erasure has not ended.

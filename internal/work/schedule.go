@@ -115,9 +115,7 @@ func (s *Service) pending(ctx context.Context, aud *audience.Audience, now time.
 	defer src.Close()
 	return ingest.Pending(ctx, &ingest.Spec{
 		Run: audience.Run{Request: audience.RunRequest{Differential: true, WindowEnd: now}}, Audience: *aud, Source: src.Store, Settle: s.cfg.Sources.Settle(aud).For(src.Store),
-		ReadBefore: func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
-			return s.cfg.Store.ReadObjects(ctx, aud.ID, files)
-		},
+		Host: runHost{s: s, aud: aud},
 	})
 }
 

@@ -139,12 +139,11 @@ func (s *Service) small(ctx context.Context, r audience.Run) bool {
 	defer place.Leave()
 	ctx, done := context.WithTimeout(ctx, sizeWithin)
 	defer done()
-	spec := ingest.Spec{Run: r, ReadBefore: func(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
-		return s.cfg.Store.ReadObjects(ctx, r.AudienceID, files)
-	}}
+	spec := ingest.Spec{Run: r}
 	if spec.Audience, err = s.cfg.Store.Audience(ctx, r.Scope, r.AudienceID); err != nil {
 		return false
 	}
+	spec.Host = runHost{s: s, aud: &spec.Audience, run: r.ID}
 	src, err := s.openRun(ctx, &spec)
 	if err != nil || src.Store == nil {
 		return false

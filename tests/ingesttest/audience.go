@@ -43,9 +43,7 @@ func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
 		Run: audience.Run{ID: audience.RunID(uuid.NewString()), AudienceID: a.ID, Seq: a.seq, Status: audience.Processing, CreatedAt: a.Now, Request: request,
 			Stages: []audience.StageResult{{Stage: audience.StageDataset, Status: audience.Processing}, {Stage: audience.StageProfile, Status: audience.Processing}}},
 		Audience: a.Audience, SandboxNum: sandbox, Table: a.table, Source: src,
-		ReadBefore:   func(context.Context, []audience.PlannedFile) (map[string]bool, error) { return a.read, nil },
-		Save:         func(context.Context, audience.Run) error { return nil },
-		SaveProgress: func(context.Context, audience.RunID, audience.Progress) error { return nil },
+		Host: host{a},
 	})
 	if err != nil {
 		a.t.Fatal(err)
@@ -60,6 +58,26 @@ func (a *Audience) Run(root string, request audience.RunRequest) audience.Run {
 	a.audit(run, before)
 	return run
 }
+
+// host is the host of an audience's runs. Its checkpoints store nothing.
+type host struct{ a *Audience }
+
+// ReadBefore implements ingest.Host.
+func (h host) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bool, error) {
+	return h.a.read, nil
+}
+
+// Gone implements ingest.Host.
+func (host) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
+
+// Reading implements ingest.Host.
+func (host) Reading(string) (done func()) { return func() {} }
+
+// Save implements ingest.Host.
+func (host) Save(context.Context, audience.Run) error { return nil }
+
+// SaveProgress implements ingest.Host.
+func (host) SaveProgress(context.Context, audience.RunID, audience.Progress) error { return nil }
 
 // dataset loads the audience's dataset.
 func (a *Audience) dataset() *lake.Dataset {

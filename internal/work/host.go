@@ -1,0 +1,75 @@
+package work
+
+import (
+	"context"
+	"errors"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+	"roster/internal/meta"
+)
+
+// runHost is the host of the runs of one audience.
+type runHost struct {
+	s   *Service
+	aud *audience.Audience
+	run audience.RunID // "" if no run exists yet
+}
+
+var _ ingest.Host = runHost{}
+
+// ReadBefore implements ingest.Host.
+func (h runHost) ReadBefore(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
+	return h.s.cfg.Store.ReadObjects(ctx, h.aud.ID, files)
+}
+
+// Gone implements ingest.Host.
+func (h runHost) Gone(ctx context.Context) (ingest.Gone, error) { return h.s.gone(ctx, h.aud.Scope) }
+
+// Reading implements ingest.Host.
+func (h runHost) Reading(path string) (done func()) { return h.s.cfg.Reading(h.run, path) }
+
+// Save implements ingest.Host. The store says whether the lease still holds.
+func (h runHost) Save(ctx context.Context, r audience.Run) error {
+	r.UpdatedAt = h.s.now()
+	return notSaved(h.s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.SaveRun(ctx, r, h.s.cfg.Worker) }))
+}
+
+// SaveProgress implements ingest.Host. The pipeline also calls it right before the commit, to check the lease.
+func (h runHost) SaveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error {
+	return notSaved(h.s.cfg.Store.SaveProgress(ctx, id, h.s.cfg.Worker, p, h.s.now()))
+}
+
+// notSaved adds ingest.ErrNotSaved to an error that does not say which worker has the run.
+func notSaved(err error) error {
+	if err != nil && !notOurs(err) {
+		return errors.Join(ingest.ErrNotSaved, err)
+	}
+	return err
+}
+
+// audienceRuns reports which runs of an audience are in progress.
+type audienceRuns struct {
+	s   *Service
+	aud *audience.Audience
+}
+
+var _ ingest.AudienceRuns = audienceRuns{}
+
+// Idle implements ingest.AudienceRuns.
+func (a audienceRuns) Idle(ctx context.Context) error {
+	_, busy, err := a.s.cfg.Store.Runs(ctx, a.aud.Scope, a.aud.ID, audience.InProgress)
+	if err == nil && busy > 0 {
+		err = ingest.ErrBusy
+	}
+	return err
+}
+
+// InProgress implements ingest.AudienceRuns.
+func (a audienceRuns) InProgress(ctx context.Context, id audience.RunID) bool {
+	run, err := a.s.cfg.Store.Run(ctx, a.aud.Scope, a.aud.ID, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return false
+	}
+	return err != nil || run.Status == audience.Processing
+}
