@@ -196,7 +196,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.worker = work.New(work.Config{
 		Store: a.meta, Jobs: jobs, Sources: sources, Pipeline: pipeline, Lake: a.lake, Profile: a.profile, Landing: a.landing, Secrets: ring,
 		Courier: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
-		Reading: a.words.note, Changed: a.control.Forget, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
+		Reading: a.words.note, Changed: a.control.ClearCaches, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
 		Worker: workerName(),
 	})
 	a.disk = newDiskMetrics(a.cfg.DataDir, a.warehouse())

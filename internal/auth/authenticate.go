@@ -77,14 +77,14 @@ type grantKey struct {
 	token  string // of another issuer, with the rights of the client in its claims
 }
 
-// grant looks up the rights of a client in a sandbox. Only grants are cached, for grantLife. Refusals are not cached,
+// grant returns the rights of a client in a sandbox. Only grants are cached, for grantLife. Refusals are not cached,
 // so a new sandbox or role works at once.
 func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audience.Actor, error) {
-	now := i.clock()
-	generation := i.grants.begin()
-	if actor, at, ok := i.grants.getAt(key); ok && !now.Before(at) && now.Sub(at) < grantLife {
-		return actor, nil
-	}
+	return i.grants.Get(ctx, key, func(ctx context.Context, key grantKey) (audience.Actor, error) { return i.findGrant(ctx, key, out) })
+}
+
+// findGrant looks up the rights of a client in a sandbox.
+func (i *Issuer) findGrant(ctx context.Context, key grantKey, out *outsider) (audience.Actor, error) {
 	sandbox, err := i.store.Sandbox(ctx, key.scope)
 	if errors.Is(err, meta.ErrNotFound) {
 		return audience.Actor{}, &audience.Error{Code: audience.Invalid, Message: fmt.Sprintf("there is no sandbox %.100q in the organization", key.scope.Sandbox),
@@ -107,16 +107,14 @@ func (i *Issuer) grant(ctx context.Context, key grantKey, out *outsider) (audien
 	if err != nil {
 		return audience.Actor{}, fmt.Errorf("look up the client: %w", err)
 	}
-	if out == nil && !has(client, key.secret, now) {
+	if out == nil && !has(client, key.secret, i.clock()) {
 		return audience.Actor{}, audience.Errorf(audience.BadToken, "the client secret that the token was issued for is not valid any more; get a new token at /ims/token/v3")
 	}
 	role := client.RoleIn(key.scope.Sandbox)
 	if role == "" {
 		return audience.Actor{}, audience.Errorf(audience.Forbidden, "the client has no role in the sandbox %.100q", key.scope.Sandbox)
 	}
-	actor := audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles[audience.AnySandbox], Grants: audience.NewGrants(client.Grants)}
-	i.grants.putAt(key, actor, now, generation)
-	return actor, nil
+	return audience.Actor{ClientID: client.ID, Scope: key.scope, Role: role, OrgRole: client.Roles[audience.AnySandbox], Grants: audience.NewGrants(client.Grants)}, nil
 }
 
 // errNamesake says that a client of another issuer has the id of an API client. Records by client id (idempotency keys,
@@ -141,7 +139,7 @@ func (i *Issuer) client(ctx context.Context, key grantKey, out *outsider) (audie
 	return audience.Client{ID: key.client, Org: key.scope.Org, Roles: out.roles, Grants: out.labels}, nil
 }
 
-// Forget empties the cache of grants, so that changes of clients in the store take effect at once.
-func (i *Issuer) Forget() { i.grants.clear() }
+// ClearGrants empties the cache of grants, so that changes of clients in the store take effect at once.
+func (i *Issuer) ClearGrants() { i.grants.Clear() }
 
 var _ Store = meta.Store(nil)

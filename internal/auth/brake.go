@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/cache"
 	"roster/internal/edge"
 )
 
@@ -21,7 +22,7 @@ type Brake struct {
 
 	mu    sync.Mutex
 	spent map[place]time.Time // when the attempts of a place expire; absent without attempts
-	right *cache[place, struct{}]
+	right *cache.Cache[place, struct{}]
 }
 
 // pace is the number of wrong credentials that are allowed at once, and how long each counts.
@@ -50,7 +51,7 @@ const maxPlaces = 20_000
 func NewBrake(clock func() time.Time) *Brake { return newBrake(clock, ofSecrets) }
 
 func newBrake(clock func() time.Time, paces [2]pace) *Brake {
-	return &Brake{clock: clock, client: paces[0], address: paces[1], seed: maphash.MakeSeed(), spent: map[place]time.Time{}, right: newCache[place, struct{}](maxPlaces)}
+	return &Brake{clock: clock, client: paces[0], address: paces[1], seed: maphash.MakeSeed(), spent: map[place]time.Time{}, right: cache.New[place, struct{}](maxPlaces)}
 }
 
 // Check refuses an attempt from an address, in the form of http.Request.RemoteAddr, after too many wrong ones.
@@ -61,7 +62,7 @@ func (b *Brake) Wrong(remote, client string) error { return b.count(remote, clie
 
 // Right records a successful attempt.
 func (b *Brake) Right(remote, client string) {
-	b.right.put(b.place(remote, client), struct{}{})
+	b.right.Put(b.place(remote, client), struct{}{}, 1)
 }
 
 func (b *Brake) place(remote, client string) place {
@@ -71,7 +72,7 @@ func (b *Brake) place(remote, client string) place {
 
 func (b *Brake) count(remote, client string, wrong bool) error {
 	p := b.place(remote, client)
-	_, known := b.right.get(p)
+	_, known := b.right.Get(p)
 	all := place{address: p.address}
 	now := b.clock()
 	b.mu.Lock()

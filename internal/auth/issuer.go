@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"roster/internal/audience"
+	"roster/internal/cache"
 	"roster/internal/meta"
 )
 
@@ -53,8 +54,8 @@ type Issuer struct {
 	receipts     jose.Signer
 	certificates jose.Signer
 	foreign      *foreign // another issuer, nil for none
-	verified     *cache[[sha256.Size]byte, claims]
-	grants       *cache[grantKey, audience.Actor]
+	verified     *cache.Cache[[sha256.Size]byte, claims]
+	grants       *cache.Timed[grantKey, audience.Actor]
 	// Rate limits for wrong secrets and wrong tokens.
 	secretsTried, tokensTried *Brake
 }
@@ -78,7 +79,7 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 		return nil, fmt.Errorf("%s: %w", keyFile, err)
 	}
 	return &Issuer{store: store, clock: clock, key: key, tokens: tokens, receipts: receipts, certificates: certificates,
-		verified: newCache[[sha256.Size]byte, claims](cacheSize), grants: newCache[grantKey, audience.Actor](cacheSize),
+		verified: cache.New[[sha256.Size]byte, claims](cacheSize), grants: cache.NewTimed[grantKey, audience.Actor](cacheSize, grantLife, clock),
 		secretsTried: NewBrake(clock), tokensTried: newBrake(clock, ofTokens)}, nil
 }
 
@@ -152,7 +153,7 @@ func (i *Issuer) verify(token string, h Headers) (claims, error) {
 	now := i.clock()
 	var buf [1 << 10]byte // large enough for most tokens, so that the key stays on the stack
 	id := sha256.Sum256(append(buf[:0], token...))
-	c, ok := i.verified.get(id)
+	c, ok := i.verified.Get(id)
 	if !ok {
 		err := i.tokensTried.Check(h.Remote, h.APIKey)
 		if err != nil {
@@ -171,7 +172,7 @@ func (i *Issuer) verify(token string, h Headers) (claims, error) {
 		return c, audience.Errorf(audience.BadToken, "the token was issued in the future, because the server's clock was ahead; get a new one at /ims/token/v3")
 	}
 	if !ok {
-		i.verified.put(id, c)
+		i.verified.Put(id, c, 1)
 	}
 	return c, nil
 }

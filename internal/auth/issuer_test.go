@@ -335,17 +335,6 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCacheIsBounded(t *testing.T) {
-	t.Parallel()
-	c := newCache[int, int](3)
-	for i := range 10 {
-		c.put(i, i)
-		if v, ok := c.get(i); !ok || v != i || len(c.m) > 3 {
-			t.Fatalf("%d, %v, %d entries", v, ok, len(c.m))
-		}
-	}
-}
-
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	a, b := NewSecret(), NewSecret()

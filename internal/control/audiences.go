@@ -137,7 +137,7 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 		d.entry.Changes(was, audienceFacts(&changed))
 		return absent(tx.UpdateAudience(ctx, changed), "audience", id)
 	})
-	s.audiences.forget()
+	s.audiences.Clear()
 	var taken *meta.DuplicateError
 	if errors.As(err, &taken) {
 		err = nameTaken(changed, taken.Field)
@@ -294,6 +294,6 @@ func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audie
 		}
 		return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Sweep, ID: string(found.ID)})
 	})
-	s.audiences.forget()
+	s.audiences.Clear()
 	return err
 }

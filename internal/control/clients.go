@@ -14,10 +14,11 @@ import (
 	"roster/internal/meta"
 )
 
-// Credentials makes the secrets of API clients, and is told when clients change, so that it goes by it at once.
+// Credentials creates the secrets of API clients. ClearGrants is called after clients change, so that the change takes
+// effect at once.
 type Credentials interface {
 	NewSecret() (secret string, hash []byte)
-	Forget()
+	ClearGrants()
 }
 
 const (
@@ -129,7 +130,7 @@ func (s *Service) UpdateClient(ctx context.Context, a audience.Actor, id string,
 		}
 		return administered(ctx, tx, a.Scope.Org)
 	})
-	s.cfg.Credentials.Forget()
+	s.cfg.Credentials.ClearGrants()
 	if err != nil {
 		return audience.Client{}, err
 	}
@@ -167,7 +168,7 @@ func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string)
 		}
 		return administered(ctx, tx, a.Scope.Org)
 	})
-	s.cfg.Credentials.Forget()
+	s.cfg.Credentials.ClearGrants()
 	return err
 }
 
@@ -204,7 +205,7 @@ func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id stri
 		d.entry.Changes(nil, map[string]any{"oldSecretsValidUntil": oldUntil.UTC().Format(time.RFC3339)})
 		return tx.UpdateClient(ctx, c)
 	})
-	s.cfg.Credentials.Forget()
+	s.cfg.Credentials.ClearGrants()
 	if err != nil {
 		return audience.Client{}, "", err
 	}

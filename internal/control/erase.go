@@ -43,7 +43,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 	if err != nil {
 		return audience.Erasure{}, err
 	}
-	sandbox, err := s.sandboxes.get(ctx, a.Scope)
+	sandbox, err := s.sandboxes.Get(ctx, a.Scope, s.cfg.Store.Sandbox)
 	if err != nil {
 		return audience.Erasure{}, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
 	}

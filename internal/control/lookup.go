@@ -71,7 +71,7 @@ func (s *Service) lookUp(ctx context.Context, a audience.Actor, ids []IdentityRe
 	if err != nil {
 		return nil, err
 	}
-	sandbox, err := s.sandboxes.get(ctx, a.Scope)
+	sandbox, err := s.sandboxes.Get(ctx, a.Scope, s.cfg.Store.Sandbox)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox %q: %w", a.Scope.Sandbox, err)
 	}
@@ -159,7 +159,7 @@ func (s *Service) resolve(ctx context.Context, org, namespace string) (code stri
 	if code, ok, _ := audience.Resolve(namespace, nil); ok {
 		return code, true, nil, nil
 	}
-	custom, err := s.namespaces.get(ctx, org)
+	custom, err := s.namespaces.Get(ctx, org, s.cfg.Store.Namespaces)
 	if err != nil {
 		return "", false, nil, err
 	}
@@ -171,7 +171,7 @@ func (s *Service) resolve(ctx context.Context, org, namespace string) (code stri
 func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored []profile.Membership, accounts bool) error {
 	now := s.cfg.Clock()
 	for _, m := range stored {
-		aud, err := s.audiences.get(ctx, m.Audience)
+		aud, err := s.audiences.Get(ctx, m.Audience, s.loadAudience)
 		if err != nil {
 			return err
 		}

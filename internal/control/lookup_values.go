@@ -56,7 +56,7 @@ func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Pr
 			}
 			v := by[m.Audience]
 			if v == nil {
-				aud, err := s.audiences.get(ctx, stored.Audience)
+				aud, err := s.audiences.Get(ctx, stored.Audience, s.loadAudience)
 				if err != nil {
 					return err
 				}
@@ -92,7 +92,7 @@ func tooManyValues(most, instead string) error {
 
 // sharing returns the keys of the current members of an audience that have an identity. More than most are refused.
 func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key identity.Key, most int) (keys []identity.Key, err error) {
-	sandbox, err := s.sandboxes.get(ctx, aud.Scope)
+	sandbox, err := s.sandboxes.Get(ctx, aud.Scope, s.cfg.Store.Sandbox)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
 	}

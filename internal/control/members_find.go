@@ -122,7 +122,7 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys ident
 	if !aud.ProfileIngestion {
 		return profile.Membership{}, false, nil
 	}
-	sandbox, err := s.sandboxes.get(ctx, aud.Scope)
+	sandbox, err := s.sandboxes.Get(ctx, aud.Scope, s.cfg.Store.Sandbox)
 	if err != nil {
 		return profile.Membership{}, false, fmt.Errorf("sandbox %q: %w", aud.Scope.Sandbox, err)
 	}

@@ -42,7 +42,7 @@ func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audie
 		}
 		return tx.CreateNamespace(ctx, a.Scope.Org, &n)
 	})
-	s.namespaces.forget()
+	s.namespaces.Clear()
 	if errors.Is(err, meta.ErrDuplicate) {
 		return audience.Namespace{}, audience.Errorf(audience.Duplicate, "an identity namespace with the code %q already exists", n.Code)
 	}

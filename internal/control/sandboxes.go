@@ -37,7 +37,7 @@ func (s *Service) ActorSandbox(ctx context.Context, a audience.Actor) (audience.
 	if err := allow(a, toRead); err != nil {
 		return audience.Sandbox{}, err
 	}
-	return s.sandboxes.get(ctx, a.Scope)
+	return s.sandboxes.Get(ctx, a.Scope, s.cfg.Store.Sandbox)
 }
 
 // CreateSandbox adds a sandbox to the actor's organization. Only Name, Title and Type of it count.
@@ -53,7 +53,7 @@ func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audien
 	}
 	d.entry.Changes(nil, map[string]any{"name": sb.Name, "type": sb.Type})
 	err = d.update(ctx, func(tx meta.Tx) error { return tx.CreateSandbox(ctx, &sb) })
-	s.sandboxes.forget()
+	s.sandboxes.Clear()
 	if errors.Is(err, meta.ErrDuplicate) {
 		e := audience.Errorf(audience.Duplicate, "a sandbox named %q already exists", sb.Name)
 		e.Problems = []audience.Problem{{Path: "name", Message: "is taken"}}
@@ -107,7 +107,7 @@ func (s *Service) leave(ctx context.Context, a audience.Actor, name string, acti
 		}
 		return s.cfg.Jobs.Enqueue(ctx, tx, job.OfSandbox(sb.Num))
 	})
-	s.sandboxes.forget()
+	s.sandboxes.Clear()
 	if err != nil {
 		return audience.Sandbox{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/cache"
 	"roster/internal/connect"
 	"roster/internal/events"
 	"roster/internal/identity"
@@ -103,13 +104,21 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+const (
+	// cacheFor is the longest delay until a change by another process is visible. A change by this process clears the
+	// caches.
+	cacheFor = time.Second
+	// cacheSize is the number of values of each cache.
+	cacheSize = 10_000
+)
+
 // Service is the use cases. It is safe for concurrent use.
 type Service struct {
 	cfg        Config
 	events     events.Recorder
-	audiences  *cache[uint32, *audience.Audience] // by number, nil when there is none
-	sandboxes  *cache[audience.Scope, audience.Sandbox]
-	namespaces *cache[string, []audience.Namespace] // custom ones by organization
+	audiences  *cache.Timed[uint32, *audience.Audience] // by number, nil when there is none
+	sandboxes  *cache.Timed[audience.Scope, audience.Sandbox]
+	namespaces *cache.Timed[string, []audience.Namespace] // custom ones by organization
 	looks      *looks
 	requests   requests
 }
@@ -118,17 +127,17 @@ type Service struct {
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{cfg: cfg, events: events.Recorder{Jobs: cfg.Jobs}, looks: newLooks()}
-	s.audiences = newCache(cfg.Clock, s.loadAudience)
-	s.sandboxes = newCache(cfg.Clock, cfg.Store.Sandbox)
-	s.namespaces = newCache(cfg.Clock, cfg.Store.Namespaces)
+	s.audiences = cache.NewTimed[uint32, *audience.Audience](cacheSize, cacheFor, cfg.Clock)
+	s.sandboxes = cache.NewTimed[audience.Scope, audience.Sandbox](cacheSize, cacheFor, cfg.Clock)
+	s.namespaces = cache.NewTimed[string, []audience.Namespace](cacheSize, cacheFor, cfg.Clock)
 	return s
 }
 
-// Forget has the next answers know of a change that a worker of this process made to audiences and sandboxes; without
-// it they know a second later.
-func (s *Service) Forget() {
-	s.audiences.forget()
-	s.sandboxes.forget()
+// ClearCaches is called after a worker of this process changed audiences or sandboxes, so that the next answers show the
+// change at once. Without the call they show it a second later.
+func (s *Service) ClearCaches() {
+	s.audiences.Clear()
+	s.sandboxes.Clear()
 }
 
 // Who may do what (contract, section 4). Each role includes the ones above it.

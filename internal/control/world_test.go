@@ -99,7 +99,7 @@ func (c config) start(jobs job.Queue) (*control.Service, *work.Service) {
 	cases.Surveyor, cases.Lake, cases.Profile, cases.Observer = c.Pipeline, c.Lake, c.Profile, c.Observer
 	s := control.New(cases)
 	return s, work.New(work.Config{Store: c.Store, Jobs: c.Jobs, Pipeline: c.Pipeline, Lake: c.Lake, Profile: c.Profile, Sources: c.Sources, Landing: c.Landing,
-		Secrets: c.Sealer, Courier: c.Courier, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, Settled: c.Settled, Observer: c.Observer, Changed: s.Forget, Guardrails: c.Guardrails, Worker: c.Worker})
+		Secrets: c.Sealer, Courier: c.Courier, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, Settled: c.Settled, Observer: c.Observer, Changed: s.ClearCaches, Guardrails: c.Guardrails, Worker: c.Worker})
 }
 
 // use replaces the process by another one.

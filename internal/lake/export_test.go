@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go/table"
 )
 
@@ -27,5 +26,5 @@ func (l *Lake) Ahead(ctx context.Context, id TableID, by time.Duration) error {
 	return l.retime(ctx, id, t, func(at int64) int64 { return at + by.Milliseconds() })
 }
 
-// Cool forgets the slices that Find read.
-func (l *Lake) Cool() { l.finder.slices = newRecent[sliceKey, arrow.Array](slicesKept) }
+// Cool removes the slices that Find read from memory.
+func (l *Lake) Cool() { l.finder.slices.Clear() }

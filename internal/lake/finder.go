@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"golang.org/x/sync/singleflight"
 
+	"roster/internal/cache"
 	"roster/internal/identity"
 )
 
@@ -26,9 +27,9 @@ import (
 // safe for concurrent use.
 type finder struct {
 	lake    *Lake
-	views   *recent[TableID, *view]
+	views   *cache.Cache[TableID, *view]
 	opening singleflight.Group
-	slices  *recent[sliceKey, arrow.Array]
+	slices  *cache.Cache[sliceKey, arrow.Array]
 	reads   chan struct{} // holds a value for each slice that is being read
 }
 
@@ -57,7 +58,7 @@ type sliceKey struct {
 }
 
 func newFinder(l *Lake) *finder {
-	return &finder{lake: l, views: newRecent[TableID, *view](viewBytes), slices: newRecent[sliceKey, arrow.Array](slicesKept), reads: make(chan struct{}, readsAtOnce)}
+	return &finder{lake: l, views: cache.New[TableID, *view](viewBytes), slices: cache.New[sliceKey, arrow.Array](slicesKept), reads: make(chan struct{}, readsAtOnce)}
 }
 
 // Found are rows that Lake.Find found.
@@ -93,7 +94,7 @@ func (f *finder) find(ctx context.Context, id TableID, keys []identity.Key, o Fi
 		if err == nil || errors.Is(err, ErrTooMuch) || ctx.Err() != nil {
 			return found, err
 		}
-		f.views.drop(id) // it keeps what reading a footer gave
+		f.views.Remove(id) // it keeps what reading a footer gave
 		if try > 0 {
 			return found, err
 		}
@@ -110,7 +111,7 @@ func (f *finder) view(ctx context.Context, id TableID) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, ok := f.views.get(id); ok && v.dataset.MetadataLocation() == location {
+	if v, ok := f.views.Get(id); ok && v.dataset.MetadataLocation() == location {
 		return v, nil
 	}
 	opened, err, _ := f.opening.Do(location, func() (any, error) { return f.open(context.WithoutCancel(ctx), id) })
@@ -137,9 +138,9 @@ func (f *finder) open(ctx context.Context, id TableID) (*view, error) {
 		size += groups*int64(d.schema.NumFields())*footerColumn + int64(8*len(file.deleted)) + file.Bytes/sumsBlock*8
 	}
 	slices.SortStableFunc(v.bySize, func(a, b int) int { return cmp.Compare(v.state.data[b].Rows, v.state.data[a].Rows) })
-	f.views.put(id, v, size)
+	f.views.Put(id, v, size)
 	table := d.Location() + "/"
-	f.slices.dropIf(func(k sliceKey) bool { return strings.HasPrefix(k.path, table) && !live[k.path] })
+	f.slices.RemoveFunc(func(k sliceKey) bool { return strings.HasPrefix(k.path, table) && !live[k.path] })
 	return v, nil
 }
 
@@ -278,7 +279,7 @@ func (f *finder) read(ctx context.Context, file *stateFile, schema *arrow.Schema
 	columns = make([]arrow.Array, schema.NumFields())
 	var missing []arrow.Field
 	for i, c := range schema.Fields() {
-		if a, ok := f.slices.get(sliceKey{file.Path, c.Name, first}); ok {
+		if a, ok := f.slices.Get(sliceKey{file.Path, c.Name, first}); ok {
 			columns[i] = a
 		} else {
 			missing = append(missing, c)
@@ -295,7 +296,7 @@ func (f *finder) read(ctx context.Context, file *stateFile, schema *arrow.Schema
 	for i, c := range schema.Fields() {
 		if columns[i] == nil {
 			columns[i] = rec.Column(next)
-			f.slices.put(sliceKey{file.Path, c.Name, first}, columns[i], int64(columns[i].Data().SizeInBytes())+256)
+			f.slices.Put(sliceKey{file.Path, c.Name, first}, columns[i], int64(columns[i].Data().SizeInBytes())+256)
 			next++
 		}
 	}

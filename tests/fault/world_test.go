@@ -138,7 +138,7 @@ func open(t *testing.T, dir string) *world {
 	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Jobs: outbox, Sources: sources, Surveyor: pipeline, Lake: w.lake,
 		Profile: w.profile, Landing: zones})
 	w.worker = work.New(work.Config{Clock: clock, Secrets: ring, Store: w.meta, Jobs: outbox, Sources: sources, Pipeline: pipeline, Lake: w.lake,
-		Profile: w.profile, Landing: zones, Changed: w.Service.Forget})
+		Profile: w.profile, Landing: zones, Changed: w.Service.ClearCaches})
 	return w
 }
 

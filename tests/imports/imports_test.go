@@ -31,11 +31,12 @@ var allowed = map[string][]string{
 	"internal/blob/bucket":         {"internal/blob", "internal/blob/ahead"},
 	"internal/blob/faulty":         {"internal/blob"},
 	"internal/blob/local":          {"internal/blob", "internal/durable"},
-	"internal/durable":             {},                                                     // files of the local disk that survive a crash
-	"internal/auth":                {"internal/durable", "internal/edge", "internal/meta"}, // edge: what counts as one address
+	"internal/cache":               {},
+	"internal/durable":             {},                                                                       // files of the local disk that survive a crash
+	"internal/auth":                {"internal/cache", "internal/durable", "internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
-	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                                            // ingest: when files count as whole
-	"internal/control":             {"internal/background", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
+	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                                                              // ingest: when files count as whole
+	"internal/control":             {"internal/background", "internal/cache", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
 	"internal/events":              {"internal/job", "internal/meta"},
 	"internal/fair":                {},
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular", "internal/tabular/formats", "internal/tabular/input"}, // input: which encoding rejected text may have
@@ -43,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/fault":               {},                                                                                                                                                                                                                                  // places where I/O may fail: whoever does I/O has them
 	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats"},                                                                                                                                                                          // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
-	"internal/lake":                {"internal/blob", "internal/fault", "internal/identity"},
+	"internal/lake":                {"internal/blob", "internal/cache", "internal/fault", "internal/identity"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
 	"internal/launch":              {"internal/meta"},
 	"internal/members":             {"internal/identity", "internal/ingest", "internal/lake", "internal/meta"}, // ingest: when a run renewed everybody
