@@ -10,6 +10,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/wire"
 )
 
 // Audiences submits, reads, changes and deletes audiences.
@@ -50,9 +51,10 @@ func (s *server) newTask(c *call) (audience.Task, error) {
 	}
 	d, err := draft(&in)
 	if err != nil {
-		return audience.Task{}, err
+		return audience.Task{}, formed(err, &in.SourceSpec)
 	}
-	return s.Service.Submit(c.Context(), c.actor, d)
+	t, err := s.Service.Submit(c.Context(), c.actor, d)
+	return t, formed(err, &in.SourceSpec)
 }
 
 // draft makes the audience that a client describes, with the defaults of what it leaves out and the domain cannot tell from a value.
@@ -83,16 +85,15 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 		d.Schedule = scheduleOf(in.Schedule)
 	}
 	for _, f := range in.Fields {
-		d.Fields = append(d.Fields, audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs,
-			Labels: f.Labels, Role: audience.Role(f.Role), ConsentValues: f.ConsentValues, Proposed: f.Proposed})
+		d.Fields = append(d.Fields, wire.FieldOf(f))
 	}
 	return d, nil
 }
 
 // checkEncryption refuses two different keys in the two spellings of one property.
-func checkEncryption(p *audience.Problems, source audience.SourceSpec, e *client.Encryption) {
+func checkEncryption(p *audience.Problems, e *client.Encryption) {
 	if e != nil && e.SignVerificationKeyID != "" && e.SignVerificationID != "" && e.SignVerificationKeyID != e.SignVerificationID {
-		p.Add(source.At("encryption.signVerificationId"), "is another key than signVerificationKeyId, which means the same; leave one out")
+		p.Add("sourceSpec.encryption.signVerificationId", "is another key than signVerificationKeyId, which means the same; leave one out")
 	}
 }
 
@@ -112,7 +113,7 @@ func (s *server) task(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, client.Task{TaskID: string(t.ID), AudienceID: createdID(&t), Status: string(t.Status), Error: failure(t.Error), Warnings: warnings(t.Warnings)}}, nil
+	return answer{http.StatusOK, client.Task{TaskID: string(t.ID), AudienceID: createdID(&t), Status: string(t.Status), Error: taskFailure(&t), Warnings: warnings(&t)}}, nil
 }
 
 func (s *server) operation(c *call) (answer, error) {
@@ -128,12 +129,21 @@ func (s *server) operation(c *call) (answer, error) {
 		OperationID: string(t.ID), Status: string(t.Status), OperationDetails: audienceBody(&t.Draft),
 		AudienceName: t.Draft.Name, AudienceID: createdID(&t),
 		CreatedBy: t.Draft.CreatedBy, CreatedAt: epoch(t.CreatedAt), UpdatedBy: t.Draft.UpdatedBy, UpdatedAt: epoch(t.UpdatedAt),
-		Error: failure(t.Error), Warnings: warnings(t.Warnings),
+		Error: taskFailure(&t), Warnings: warnings(&t),
 	}}, nil
 }
 
-func warnings(list []audience.Warning) (body []client.Warning) {
-	for _, w := range list {
+// taskFailure is why a task failed, with the paths of the source's properties as the client wrote the source.
+func taskFailure(t *audience.Task) *client.Failure {
+	if t.Error == nil || !t.Draft.Source.OtherForm {
+		return failure(t.Error)
+	}
+	return failure(t.Error.WithPaths(inParams))
+}
+
+func warnings(t *audience.Task) (body []client.Warning) {
+	for _, w := range t.Warnings {
+		w.Detail = noteBody(t.Draft.Source, w.Detail)
 		body = append(body, client.Warning(w))
 	}
 	return body
@@ -207,11 +217,11 @@ func (s *server) updateAudience(c *call) (answer, error) {
 	}
 	p, err := patch(&in)
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, in.SourceSpec)
 	}
 	a, err := s.Service.UpdateAudience(c.Context(), c.actor, id, p)
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, in.SourceSpec)
 	}
 	return answer{http.StatusOK, namedAudience(&a)}, nil
 }
@@ -244,14 +254,14 @@ func patch(in *client.AudiencePatch) (control.Patch, error) {
 
 // patchedEncryption reads the only part of a sourceSpec that can change.
 func patchedEncryption(p *audience.Problems, in *client.SourceSpec) *audience.Encryption {
-	where, source := in.Where(), audience.SourceSpec{Nested: in.Params != nil}
+	where := in.Where()
 	e := encryptionOf(where.Encryption)
 	if where.Encryption = nil; where != (client.SourceParams{}) || in.Params != nil && in.SourceParams != (client.SourceParams{}) {
 		p.Add("sourceSpec", "cannot change but for its encryption; leave the rest out")
 	}
-	checkEncryption(p, source, in.Where().Encryption)
+	checkEncryption(p, in.Where().Encryption)
 	if e == nil || e.PublicKeyID == "" {
-		p.Add(source.At("encryption.publicKeyId"), "is required")
+		p.Add("sourceSpec.encryption.publicKeyId", "is required")
 	}
 	return e
 }
@@ -288,7 +298,7 @@ func audienceBody(a *audience.Audience) client.Audience {
 		b.Guards = new(client.Guards(a.Guards))
 	}
 	if a.Schedule != (audience.Schedule{}) {
-		b.Schedule, b.NextRunAt, b.ScheduleNote = scheduleBody(a.Schedule), epoch(a.NextRunAt), a.ScheduleNote
+		b.Schedule, b.NextRunAt, b.ScheduleNote = scheduleBody(a.Schedule), epoch(a.NextRunAt), noteBody(a.Source, a.ScheduleNote)
 	}
 	b.KeepRejectedRows = a.KeepRejectedRows
 	return b
@@ -310,8 +320,7 @@ func scheduleOf(s *client.Schedule) audience.Schedule {
 func fieldsBody(fields []audience.Field) []client.Field {
 	list := []client.Field{}
 	for _, f := range fields {
-		list = append(list, client.Field{Name: f.Name, Type: string(f.Type), IdentityNs: f.IdentityNs,
-			Labels: f.Labels, Role: string(f.Role), ConsentValues: f.ConsentValues, Proposed: f.Proposed})
+		list = append(list, wire.Field(f))
 	}
 	return list
 }
@@ -319,11 +328,11 @@ func fieldsBody(fields []audience.Field) []client.Field {
 // sourceSpec has the form that the client gave it.
 func sourceSpec(s audience.SourceSpec) client.SourceSpec {
 	p := client.SourceParams{Path: s.Path, Type: string(s.Type), SourceType: s.SourceType, CloudType: s.CloudType, BaseConnectionID: string(s.BaseConnectionID),
-		Format: formatBody(s.Format)}
+		Format: wire.Format(s.Format)}
 	if e := s.Encryption; e != nil {
 		p.Encryption = &client.Encryption{PublicKeyID: string(e.PublicKeyID), SignVerificationKeyID: string(e.SignVerificationKeyID)}
 	}
-	if s.Nested {
+	if s.OtherForm {
 		return client.SourceSpec{Params: &p}
 	}
 	return client.SourceSpec{SourceParams: p}

@@ -47,13 +47,34 @@ func TestSubmit(t *testing.T) {
 	if a.ProfileIngestion == nil || *a.ProfileIngestion || a.CustomAudienceID != "x1" {
 		t.Errorf("%+v", a)
 	}
-	if d := last[control.Draft](t, w.service); !d.Source.Nested || d.ProfileIngestion || d.TTLDays != 40 {
+	if d := last[control.Draft](t, w.service); !d.Source.OtherForm || d.ProfileIngestion || d.TTLDays != 40 {
 		t.Errorf("%+v", d)
 	}
 
 	w.do("POST", external+"/submit", submitWith(`"ttlInDays": "40",`, ``), "Content-Type", "")
-	if d := last[control.Draft](t, w.service); d.Source.Nested || !d.ProfileIngestion || d.TTLDays != 30 {
+	if d := last[control.Draft](t, w.service); d.Source.OtherForm || !d.ProfileIngestion || d.TTLDays != 30 {
 		t.Errorf("defaults: %+v", d)
+	}
+}
+
+// TestSourceInParams has errors and notes about a source that was written in params name its properties as the client wrote them.
+func TestSourceInParams(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.task.Status, w.service.task.Error = audience.Failed, audience.InvalidField("sourceSpec.path", "the file does not exist")
+	w.service.task.Warnings = []audience.Warning{{Code: audience.WarnPathAbsent, Detail: "sourceSpec.path: no file yet"}}
+	w.service.task.Draft.Source.OtherForm = true
+	task := ok[client.Task](t, w.do("GET", external+"/task/"+taskID, ""), 200)
+	if task.Error.Detail != "sourceSpec.params.path: the file does not exist" || task.Error.Problems[0].Path != "sourceSpec.params.path" {
+		t.Errorf("the task failed with %+v", task.Error)
+	}
+	if task.Warnings[0].Detail != "sourceSpec.params.path: no file yet" {
+		t.Errorf("warnings %+v", task.Warnings)
+	}
+	twice := `{"sourceSpec": {"params": {"path": "a.csv", "type": "file", "cloudType": "DLZ", "encryption": {"publicKeyId": "a", "signVerificationId": "b", "signVerificationKeyId": "c"}}}}`
+	rec := w.do("PUT", external+"/"+audienceID+"/source", twice)
+	if body := rec.Body.String(); rec.Code != 400 || strings.Count(body, "sourceSpec.params.encryption.signVerificationId") != 2 {
+		t.Errorf("%d %s", rec.Code, body)
 	}
 }
 

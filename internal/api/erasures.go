@@ -14,14 +14,12 @@ import (
 type Erasures interface {
 	Erase(ctx context.Context, a audience.Actor, who control.IdentityRef) (audience.Erasure, error)
 	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
+	Certificate(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Certificate, error)
 	Erasures(ctx context.Context, a audience.Actor, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error)
 }
 
 // defaultErasures is the size of a page of erasures.
 const defaultErasures = 20
-
-// covered is what an erasure takes an identity out of.
-var covered = []string{"the profile store", "the current members of every audience", "the earlier versions and the data files of every dataset", "the rejected rows of every run"}
 
 // erase begins to take an identity out of all audiences of the sandbox.
 func (s *server) erase(c *call) (answer, error) {
@@ -63,16 +61,17 @@ func (s *server) listErasures(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-func (c *call) erasure(s *server) (audience.Erasure, error) {
+func (c *call) erasureID() (audience.ErasureID, error) {
 	id, err := c.id("erasureId", "erasure")
-	if err != nil {
-		return audience.Erasure{}, err
-	}
-	return s.Service.Erasure(c.Context(), c.actor, audience.ErasureID(id))
+	return audience.ErasureID(id), err
 }
 
 func (s *server) erasure(c *call) (answer, error) {
-	e, err := c.erasure(s)
+	id, err := c.erasureID()
+	if err != nil {
+		return answer{}, err
+	}
+	e, err := s.Service.Erasure(c.Context(), c.actor, id)
 	if err != nil {
 		return answer{}, err
 	}
@@ -81,17 +80,15 @@ func (s *server) erasure(c *call) (answer, error) {
 
 // certificate answers the signed certificate of an erasure.
 func (s *server) certificate(c *call) (answer, error) {
-	e, err := c.erasure(s)
+	id, err := c.erasureID()
 	if err != nil {
 		return answer{}, err
 	}
-	if e.Status != audience.Success {
-		return answer{}, audience.Errorf(audience.Impossible, "erasure %s has no certificate: it is %s, and only one that ended SUCCESS has one", e.ID, e.Status)
+	e, err := s.Service.Certificate(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
 	}
-	text := bytes.TrimSpace(encode(client.ErasureCertificate{
-		Version: client.CertificateVersion, Issuer: receiptIssuer, Organization: e.Scope.Org, Sandbox: e.Scope.Sandbox, ErasureID: string(e.ID),
-		Namespace: e.Namespace, XID: e.XID, Covers: covered, Audiences: erasedAudiences(&e), CreatedAt: epoch(e.CreatedAt), CreatedBy: e.CreatedBy, EndedAt: epoch(e.EndedAt),
-	}))
+	text := bytes.TrimSpace(encode(certificateBody(&e)))
 	signature, err := s.Issuer.SignCertificate(text)
 	if err != nil {
 		return answer{}, err
@@ -99,14 +96,22 @@ func (s *server) certificate(c *call) (answer, error) {
 	return answer{http.StatusOK, client.SignedCertificate{Certificate: text, Signature: signature}}, nil
 }
 
+func certificateBody(e *audience.Certificate) client.ErasureCertificate {
+	return client.ErasureCertificate{
+		Version: client.CertificateVersion, Issuer: audience.Issuer, Organization: e.Scope.Org, Sandbox: e.Scope.Sandbox, ErasureID: string(e.ErasureID),
+		Namespace: e.Namespace, XID: e.XID, Covers: e.Covers, Audiences: erasedAudiences(e.Audiences),
+		CreatedAt: epoch(e.CreatedAt), CreatedBy: e.CreatedBy, EndedAt: epoch(e.EndedAt),
+	}
+}
+
 func erasureBody(e *audience.Erasure) client.Erasure {
-	return client.Erasure{ID: string(e.ID), Namespace: e.Namespace, XID: e.XID, Status: string(e.Status), Audiences: erasedAudiences(e), Error: failure(e.Error),
+	return client.Erasure{ID: string(e.ID), Namespace: e.Namespace, XID: e.XID, Status: string(e.Status), Audiences: erasedAudiences(e.Progress.Audiences), Error: failure(e.Error),
 		CreatedBy: e.CreatedBy, CreatedAt: epoch(e.CreatedAt), EndedAt: epoch(e.EndedAt)}
 }
 
-func erasedAudiences(e *audience.Erasure) []client.ErasedAudience {
+func erasedAudiences(erased []audience.ErasedAudience) []client.ErasedAudience {
 	list := []client.ErasedAudience{}
-	for _, a := range e.Progress.Audiences {
+	for _, a := range erased {
 		list = append(list, client.ErasedAudience{AudienceID: string(a.ID), RunID: string(a.RunID), Members: a.Members, Versions: a.Versions,
 			Files: a.Files, Rejects: a.Rejects})
 	}

@@ -44,6 +44,14 @@ func (f *fake) Erasure(_ context.Context, _ audience.Actor, id audience.ErasureI
 	return stagedErasure(id), nil
 }
 
+func (f *fake) Certificate(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Certificate, error) {
+	e, err := f.Erasure(ctx, a, id)
+	if err != nil {
+		return audience.Certificate{}, err
+	}
+	return e.Certificate()
+}
+
 func (f *fake) Erasures(_ context.Context, _ audience.Actor, after *audience.ErasurePlace, limit int) (list []audience.Erasure, err error) {
 	for range min(limit, 3) {
 		list = append(list, stagedErasure(otherID))

@@ -10,13 +10,10 @@ import (
 	"roster/internal/audience"
 )
 
-// Receipts finds runs that have a receipt.
+// Receipts has the receipts of runs.
 type Receipts interface {
-	Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (r audience.Run, location string, err error)
+	Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Receipt, error)
 }
-
-// receiptIssuer is who receipts say that they are from.
-const receiptIssuer = "roster"
 
 // receipt answers the signed receipt of a run.
 func (s *server) receipt(c *call) (answer, error) {
@@ -24,11 +21,11 @@ func (s *server) receipt(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r, location, err := s.Service.Receipt(c.Context(), c.actor, id, run)
+	r, err := s.Service.Receipt(c.Context(), c.actor, id, run)
 	if err != nil {
 		return answer{}, err
 	}
-	text := bytes.TrimSpace(encode(receiptBody(&r, location)))
+	text := bytes.TrimSpace(encode(receiptBody(&r)))
 	signature, err := s.Issuer.SignReceipt(text)
 	if err != nil {
 		return answer{}, err
@@ -36,18 +33,17 @@ func (s *server) receipt(c *call) (answer, error) {
 	return answer{http.StatusOK, client.SignedReceipt{Receipt: text, Signature: signature}}, nil
 }
 
-// receiptBody is made of what never changes once the run has ended, so that a run has one receipt.
-func receiptBody(r *audience.Run, location string) client.Receipt {
+func receiptBody(r *audience.Receipt) client.Receipt {
 	return client.Receipt{
-		Version: client.ReceiptVersion, Issuer: receiptIssuer, Organization: r.Scope.Org, Sandbox: r.Scope.Sandbox,
-		AudienceID: string(r.AudienceID), AudienceName: r.AudienceName, RunID: string(r.ID), Seq: r.Seq,
-		Kind: string(r.Request.Kind), Of: string(r.Request.Of), DifferentialIngestion: r.Request.Differential,
-		DataFilterStartTime: epoch(r.Request.WindowStart), DataFilterEndTime: epoch(r.Request.WindowEnd), Force: r.Request.Force,
+		Version: client.ReceiptVersion, Issuer: audience.Issuer, Organization: r.Scope.Org, Sandbox: r.Scope.Sandbox,
+		AudienceID: string(r.AudienceID), AudienceName: r.AudienceName, RunID: string(r.RunID), Seq: r.Seq,
+		Kind: string(r.Kind), Of: string(r.Of), DifferentialIngestion: r.Differential,
+		DataFilterStartTime: epoch(r.WindowStart), DataFilterEndTime: epoch(r.WindowEnd), Force: r.Force,
 		CreatedAt: epoch(r.CreatedAt), CreatedBy: r.CreatedBy, EndedAt: epoch(r.EndedAt),
-		Rows: client.Rows(r.Result.Rows), Members: client.Members(r.Result.Members), Files: append([]client.RunFile{}, runFiles(r)...),
-		Dataset:       client.ReceiptDataset{Location: location, SnapshotID: strconv.FormatInt(r.Result.SnapshotID, 10)},
-		ReplacedFiles: r.Result.Replaced, UnreadableMembers: r.Result.Unreadable,
-		ContentSum: client.ContentSum{Algorithm: client.ContentSumAlgorithm, Value: strconv.FormatUint(r.Result.ContentSum, 10)},
+		Rows: client.Rows(r.Rows), Members: client.Members(r.Members), Files: append([]client.RunFile{}, runFiles(r.Files)...),
+		Dataset:       client.ReceiptDataset{Location: r.Location, SnapshotID: strconv.FormatInt(r.SnapshotID, 10)},
+		ReplacedFiles: r.Replaced, UnreadableMembers: r.Unreadable,
+		ContentSum: client.ContentSum{Algorithm: client.ContentSumAlgorithm, Value: strconv.FormatUint(r.ContentSum, 10)},
 	}
 }
 

@@ -44,6 +44,16 @@ func TestReceipt(t *testing.T) {
 		r.ContentSum.Value != "9223372036854775813" || r.Files[0].Path != `a<b>&"ü.csv` || r.Members.After != 2 {
 		t.Errorf("the receipt is %+v", r)
 	}
+	const want = `{"version":1,"issuer":"roster","organization":"0123456789ABCDEF@RosterOrg","sandbox":"prod","audienceId":"60ccea95-1435-4180-97a5-58af4aa285ab",` +
+		`"audienceName":"Sample external audience","runId":"fb342311-725d-4b48-ab7d-c6105fbc2b8b","seq":1,"differentialIngestion":true,"dataFilterStartTime":764245635,` +
+		`"dataFilterEndTime":1749624273,"createdAt":1749624273,"createdBy":"8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11","endedAt":1749624273,` +
+		`"rows":{"rowsRead":3,"rowsRejected":1,"duplicates":0,"added":2,"updated":0,"unchanged":0,"deleted":0,"deletedNotMember":0},` +
+		`"members":{"before":0,"after":2,"removed":0,"expired":0},"files":[{"path":"a<b>&\"ü.csv","size":10,"modifiedAt":1749624273,"version":"v1","status":"read",` +
+		`"rows":{"rowsRead":3,"rowsRejected":1,"duplicates":0,"added":2,"updated":0,"unchanged":0,"deleted":0,"deletedNotMember":0}}],` +
+		`"dataset":{"location":"file:///lake/a","snapshotId":"4611686018427387905"},"contentSum":{"algorithm":"sum64(_roster_row)","value":"9223372036854775813"}}`
+	if string(payload) != want {
+		t.Errorf("the receipt is\n%s\nwant\n%s", payload, want)
+	}
 
 	// A receipt is no token, and a token is no receipt.
 	if rec := w.do("GET", external, "", "Authorization", "Bearer "+signed.Signature); rec.Code != 400 {

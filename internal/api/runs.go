@@ -11,6 +11,7 @@ import (
 
 	"roster/client"
 	"roster/internal/audience"
+	"roster/internal/wire"
 )
 
 // Runs starts and reads runs.
@@ -290,7 +291,7 @@ func ledger(b *client.Run, r *audience.Run) {
 	if members := client.Members(r.Result.Members); r.Status == audience.Success || members != (client.Members{}) {
 		b.Members = &members
 	}
-	b.Files = runFiles(r)
+	b.Files = runFiles(r.Result.Files)
 	for _, g := range r.Result.Guards {
 		b.Guards = append(b.Guards, client.Guard(g))
 	}
@@ -309,12 +310,12 @@ func ledger(b *client.Run, r *audience.Run) {
 	}
 }
 
-func runFiles(r *audience.Run) (files []client.RunFile) {
-	for _, f := range r.Result.Files {
+func runFiles(list []audience.FileResult) (files []client.RunFile) {
+	for _, f := range list {
 		files = append(files, client.RunFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Version: f.Version,
 			Status: string(f.Status), Reason: f.Reason, Rows: client.Rows(f.Rows), BlankRows: f.BlankRows, FilledRows: f.FilledRows, CommentLines: f.CommentLines, LikelyEncoding: f.LikelyEncoding,
 			SkippedFiles: f.SkippedFiles, ExtraColumns: f.ExtraColumns, MissingColumns: f.MissingColumns,
-			Format: formatBody(f.Format)})
+			Format: wire.Format(f.Format)})
 	}
 	return files
 }

@@ -1,11 +1,14 @@
 package api
 
 import (
+	"errors"
 	"net/http"
+	"strings"
 
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/wire"
 )
 
 // changeSource has an audience read its files elsewhere.
@@ -20,11 +23,11 @@ func (s *server) changeSource(c *call) (answer, error) {
 	}
 	var problems audience.Problems
 	if checkForm(&problems, in.SourceSpec); problems.Err() != nil {
-		return answer{}, problems.Err()
+		return answer{}, formed(problems.Err(), &in.SourceSpec)
 	}
 	a, err := s.Service.UpdateAudience(c.Context(), c.actor, id, control.Patch{Source: new(sourceOf(in.SourceSpec))})
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, &in.SourceSpec)
 	}
 	return answer{http.StatusOK, namedAudience(&a)}, nil
 }
@@ -34,7 +37,34 @@ func checkForm(problems *audience.Problems, s client.SourceSpec) {
 	if s.Params != nil && s.SourceParams != (client.SourceParams{}) {
 		problems.Add("sourceSpec", "its properties stand either in it or in its params, not in both")
 	}
-	checkEncryption(problems, audience.SourceSpec{Nested: s.Params != nil}, s.Where().Encryption)
+	checkEncryption(problems, s.Where().Encryption)
+}
+
+// formed returns an error about a request with the paths of the source's properties as the client wrote the source.
+func formed(err error, s *client.SourceSpec) error {
+	var e *audience.Error
+	if s == nil || s.Params == nil || !errors.As(err, &e) {
+		return err
+	}
+	return e.WithPaths(inParams)
+}
+
+// noteBody returns a text about a source, which may begin with the path of a property, as the client wrote the source.
+func noteBody(s audience.SourceSpec, text string) string {
+	if s.OtherForm {
+		return inParams(text)
+	}
+	return text
+}
+
+// inParams returns the path of a property of a source, or a text that begins with it, for a source that is written in
+// params. The domain names the properties as if they stood in sourceSpec itself.
+func inParams(path string) string {
+	property, of := strings.CutPrefix(path, "sourceSpec.")
+	if !of || strings.HasPrefix(property, "params.") {
+		return path
+	}
+	return "sourceSpec.params." + property
 }
 
 // sourceOf is where a client says that files are.
@@ -42,7 +72,7 @@ func sourceOf(s client.SourceSpec) audience.SourceSpec {
 	where := s.Where()
 	return audience.SourceSpec{
 		Path: where.Path, Type: audience.PathType(where.Type), SourceType: where.SourceType, CloudType: where.CloudType,
-		BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Nested: s.Params != nil, Format: formatOf(where.Format),
-		Encryption: encryptionOf(where.Encryption),
+		BaseConnectionID: audience.ConnectionID(where.BaseConnectionID), Format: wire.FormatOf(where.Format),
+		Encryption: encryptionOf(where.Encryption), OtherForm: s.Params != nil,
 	}
 }

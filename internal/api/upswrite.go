@@ -43,12 +43,12 @@ func (s *server) createUPSAudience(c *call) (answer, error) {
 	}
 	d, err := draft(&in.NewAudience)
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, &in.SourceSpec)
 	}
 	d.State = audience.State(in.LifecycleState)
 	t, err := s.Service.Submit(c.Context(), c.actor, d)
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, &in.SourceSpec)
 	}
 	tick := time.NewTicker(createLook)
 	defer tick.Stop()
@@ -65,7 +65,7 @@ func (s *server) createUPSAudience(c *call) (answer, error) {
 		}
 	}
 	if t.Status == audience.Failed {
-		return answer{}, t.Error
+		return answer{}, formed(t.Error, &in.SourceSpec)
 	}
 	a, err := s.Service.Audience(c.Context(), c.actor, t.AudienceID)
 	if err != nil {

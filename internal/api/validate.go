@@ -8,6 +8,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/wire"
 )
 
 // Drafts looks at the files of audiences that do not exist yet.
@@ -29,21 +30,24 @@ func (s *server) validate(c *call) (answer, error) {
 	}
 	d, err := draft(&client.NewAudience{SourceSpec: in.SourceSpec, Fields: in.Fields})
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, &in.SourceSpec)
 	}
 	v, err := s.Service.Validate(c.Context(), c.actor, d, rows, in.Preview)
 	if err != nil {
-		return answer{}, err
+		return answer{}, formed(err, &in.SourceSpec)
+	}
+	for i := range v.Problems {
+		v.Problems[i].Path = noteBody(d.Source, v.Problems[i].Path)
 	}
 	return answer{http.StatusOK, validationBody(&v)}, nil
 }
 
 func validationBody(v *control.Validation) client.Validation {
-	b := client.Validation{Files: []client.ValidatedFile{}, MoreFiles: v.More, Fields: fieldsBody(v.Fields), MoreFields: v.Columns > len(v.Fields), ProposedFormat: formatBody(v.Proposed), Problems: []client.Problem{},
+	b := client.Validation{Files: []client.ValidatedFile{}, MoreFiles: v.More, Fields: fieldsBody(v.Fields), MoreFields: v.Columns > len(v.Fields), ProposedFormat: wire.Format(v.Proposed), Problems: []client.Problem{},
 		RowsRead: v.Rows, RejectCounts: []client.RejectCount{}, Rejects: []client.Reject{}, Preview: v.Preview}
 	for _, f := range v.Files {
 		b.Files = append(b.Files, client.ValidatedFile{Path: f.Path, Size: f.Size, ModifiedAt: epoch(f.ModifiedAt), Status: string(f.Status), Reason: f.Reason,
-			Format: formatBody(f.Format), NestedColumns: slices.Concat(f.Nested, f.Unnamed), MissingColumns: f.Missing, ExtraColumns: f.Extra})
+			Format: wire.Format(f.Format), NestedColumns: slices.Concat(f.Nested, f.Unnamed), MissingColumns: f.Missing, ExtraColumns: f.Extra})
 	}
 	for _, p := range v.Problems {
 		b.Problems = append(b.Problems, client.Problem(p))

@@ -534,11 +534,18 @@ func (f *fake) Validate(_ context.Context, _ audience.Actor, d control.Draft, ro
 	return f.validation, f.called(validateArgs{d, rows, preview})
 }
 
-func (f *fake) Receipt(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID) (audience.Run, string, error) {
+func (f *fake) Receipt(_ context.Context, _ audience.Actor, _ audience.ID, id audience.RunID) (audience.Receipt, error) {
 	if err := f.called(id); err != nil {
-		return audience.Run{}, "", err
+		return audience.Receipt{}, err
 	}
-	return f.run, "file:///lake/a", absent("run", id)
+	if err := absent("run", id); err != nil {
+		return audience.Receipt{}, err
+	}
+	ended := f.run
+	ended.Status = audience.Success
+	r, err := ended.Receipt()
+	r.Location = "file:///lake/a"
+	return r, err
 }
 
 func (f *fake) Repeated(_ context.Context, _ audience.Actor, key, request string, _ audience.ID) (audience.Answer, bool, error) {

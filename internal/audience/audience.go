@@ -105,17 +105,10 @@ type SourceSpec struct {
 	SourceType       string       `json:"sourceType"`
 	CloudType        string       `json:"cloudType,omitempty"` // as the client gave it; "" when it follows from the connection
 	BaseConnectionID ConnectionID `json:"baseConnectionId,omitempty"`
-	Nested           bool         `json:"nested,omitempty"`     // the client wrote it inside "params"
 	Format           *Format      `json:"format,omitempty"`     // nil: found out from each file
 	Encryption       *Encryption  `json:"encryption,omitempty"` // nil: no file may be encrypted
-}
-
-// At is the path of one of its properties in the body that it came in.
-func (s SourceSpec) At(property string) string {
-	if s.Nested {
-		return "sourceSpec.params." + property
-	}
-	return "sourceSpec." + property
+	// OtherForm says that the client wrote the source in the second of the API's two forms, which answers repeat. No rule depends on it.
+	OtherForm bool `json:"nested,omitempty"`
 }
 
 // FormatOf returns the format of the files, the zero value when nothing of it is given.

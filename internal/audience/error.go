@@ -3,6 +3,7 @@ package audience
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -62,6 +63,21 @@ func InvalidField(path, format string, args ...any) *Error {
 		text = path + ": " + msg
 	}
 	return &Error{Code: Invalid, Message: text, Problems: []Problem{{Path: path, Message: msg}}}
+}
+
+// WithPaths returns the error with other paths of its problems, in the message as well.
+func (e *Error) WithPaths(path func(string) string) *Error {
+	other := *e
+	other.Problems = slices.Clone(e.Problems)
+	for i := range other.Problems {
+		other.Problems[i].Path = path(other.Problems[i].Path)
+	}
+	if before := Problems(e.Problems).text(); before != "" && e.Message == before {
+		other.Message = Problems(other.Problems).text()
+	} else {
+		other.Message = path(e.Message) // which may begin with the path of a property
+	}
+	return &other
 }
 
 // CodeOf returns the code of err, and Internal for an error without one.

@@ -93,6 +93,14 @@ func (r RunRequest) StopsAtGuards() bool { return r.Traits().Guarded && !r.Force
 // version of the audience that a rollback can bring back.
 func (r *Run) Committed() bool { return r.Status == Success && !r.Request.DryRun }
 
+// Outcome is how the run ended, as people read it.
+func (r *Run) Outcome() string {
+	if r.Request.DryRun {
+		return string(r.Status) + ", a dry run"
+	}
+	return string(r.Status)
+}
+
 // RenewedAt returns when every member was last renewed, as of the run, which is Committed: a run that replaces the members does it, one that
 // extends their time, and a rollback brings the time back that its version had. It is false when the run leaves that time as it was.
 func (r *Run) RenewedAt() (at time.Time, changed bool) {

@@ -103,6 +103,11 @@ func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
+	return &Error{Code: Invalid, Message: p.text(), Problems: p}
+}
+
+// text is the message of Err.
+func (p Problems) text() string {
 	texts := make([]string, 0, shownProblems+1)
 	for i, one := range p {
 		if i == shownProblems {
@@ -115,5 +120,5 @@ func (p Problems) Err() error {
 		}
 		texts = append(texts, one.Path+": "+one.Message)
 	}
-	return &Error{Code: Invalid, Message: strings.Join(texts, "; "), Problems: p}
+	return strings.Join(texts, "; ")
 }

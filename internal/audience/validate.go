@@ -230,33 +230,33 @@ func UnknownNamespace(code string, nearest []string) string {
 func (p *Problems) Source(s *SourceSpec) {
 	validatePath(p, s)
 	if s.Format != nil {
-		validateFormat(p, s.At("format"), s.Format)
+		validateFormat(p, "sourceSpec.format", s.Format)
 	}
 	if e := s.Encryption; e != nil && e.PublicKeyID == "" {
-		p.Add(s.At("encryption.publicKeyId"), "is required: the id of a key that POST /data/foundation/connectors/encryption/keys has made")
+		p.Add("sourceSpec.encryption.publicKeyId", "is required: the id of a key that POST /data/foundation/connectors/encryption/keys has made")
 	}
 	switch s.Type {
 	case PathFile, PathFolder:
 	case "":
-		p.Add(s.At("type"), "is required: %s or %s", PathFile, PathFolder)
+		p.Add("sourceSpec.type", "is required: %s or %s", PathFile, PathFolder)
 	default:
-		p.Add(s.At("type"), "%.64q is not one of %s, %s", s.Type, PathFile, PathFolder)
+		p.Add("sourceSpec.type", "%.64q is not one of %s, %s", s.Type, PathFile, PathFolder)
 	}
 	if s.SourceType = cmp.Or(s.SourceType, SourceTypeCloud); s.SourceType != SourceTypeCloud {
-		p.Add(s.At("sourceType"), "%.64q is not supported; only %q is", s.SourceType, SourceTypeCloud)
+		p.Add("sourceSpec.sourceType", "%.64q is not supported; only %q is", s.SourceType, SourceTypeCloud)
 	}
 	if s.CloudType != "" && !slices.Contains(CloudTypes, s.CloudType) {
-		p.Add(s.At("cloudType"), "%.64q is not one of %s", s.CloudType, strings.Join(CloudTypes, ", "))
+		p.Add("sourceSpec.cloudType", "%.64q is not one of %s", s.CloudType, strings.Join(CloudTypes, ", "))
 		return
 	}
 	s.BaseConnectionID = ConnectionID(strings.ToLower(string(s.BaseConnectionID)))
 	if s.BaseConnectionID == "" && s.CloudType != CloudLanding {
-		p.Add(s.At("baseConnectionId"), "is required unless cloudType is %q, the landing zone", CloudLanding)
+		p.Add("sourceSpec.baseConnectionId", "is required unless cloudType is %q, the landing zone", CloudLanding)
 	}
 }
 
 func validatePath(p *Problems, s *SourceSpec) {
-	field := s.At("path")
+	field := "sourceSpec.path"
 	path := RelativePath(s.Path)
 	if s.Type == PathFolder {
 		path = strings.TrimSuffix(path, "/")

@@ -124,9 +124,9 @@ func TestValidateRefuses(t *testing.T) {
 		{"cloud type", func(d *audience.Audience) { d.Source.CloudType = "FTP" }, []string{"sourceSpec.cloudType"}},
 		{"no connection, no cloud type", func(d *audience.Audience) { d.Source.BaseConnectionID = "" }, []string{"sourceSpec.baseConnectionId"}},
 		{"no connection, S3", func(d *audience.Audience) { d.Source.BaseConnectionID, d.Source.CloudType = "", "S3" }, []string{"sourceSpec.baseConnectionId"}},
-		{"source inside params", func(d *audience.Audience) {
-			d.Source = audience.SourceSpec{Nested: true, Type: "zip", SourceType: "Database", CloudType: "S3", Format: &audience.Format{Type: "xml"}}
-		}, []string{"sourceSpec.params.path", "sourceSpec.params.format.type", "sourceSpec.params.type", "sourceSpec.params.sourceType", "sourceSpec.params.baseConnectionId"}},
+		{"source", func(d *audience.Audience) {
+			d.Source = audience.SourceSpec{Type: "zip", SourceType: "Database", CloudType: "S3", Format: &audience.Format{Type: "xml"}}
+		}, []string{"sourceSpec.path", "sourceSpec.format.type", "sourceSpec.type", "sourceSpec.sourceType", "sourceSpec.baseConnectionId"}},
 		{"nothing at all", func(d *audience.Audience) { *d = audience.Audience{} },
 			[]string{"name", "fields", "sourceSpec.path", "sourceSpec.type", "sourceSpec.baseConnectionId", "ttlInDays", "originName"}},
 	} {

@@ -30,15 +30,15 @@ func Exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (ab
 	} else {
 		err = src.List(ctx, spec.Path, func(source.Object) error { return ErrSeen })
 	}
-	wrong := PathError(ctx, src, err, spec.At("path"), spec.Type, spec.Path)
+	wrong := PathError(ctx, src, err, "sourceSpec.path", spec.Type, spec.Path)
 	if !errors.Is(err, source.ErrNotExist) {
 		return "", wrong
 	}
 	if other, is := otherType(ctx, src, spec); is {
-		return "", audience.InvalidField(spec.At("type"), "%q is a %s; say so, or correct the path", spec.Path, other)
+		return "", audience.InvalidField("sourceSpec.type", "%q is a %s; say so, or correct the path", spec.Path, other)
 	}
 	if err := src.List(ctx, "", func(source.Object) error { return ErrSeen }); err != nil && !errors.Is(err, ErrSeen) {
-		return "", PathError(ctx, src, err, spec.At("path"), audience.PathFolder, "/")
+		return "", PathError(ctx, src, err, "sourceSpec.path", audience.PathFolder, "/")
 	}
 	return audience.AsError(wrong).Message, nil
 }

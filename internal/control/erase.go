@@ -152,6 +152,15 @@ func (s *Service) Erasure(ctx context.Context, a audience.Actor, id audience.Era
 	return e.SeenBy(a.Grants), absent(err, "erasure", id)
 }
 
+// Certificate returns the certificate of an erasure of the actor's sandbox.
+func (s *Service) Certificate(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Certificate, error) {
+	e, err := s.Erasure(ctx, a, id)
+	if err != nil {
+		return audience.Certificate{}, err
+	}
+	return e.Certificate()
+}
+
 // Erasures lists the erasures of the actor's sandbox, the newest first, after a place in the list.
 func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error) {
 	if err := allow(a, toAdminister); err != nil {

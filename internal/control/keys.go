@@ -149,8 +149,8 @@ func (s *Service) checkEncryption(ctx context.Context, r meta.Keys, scope audien
 		kind     audience.KeyKind
 		made     string
 	}{
-		{"encryption.publicKeyId", &e.PublicKeyID, audience.OwnKey, "keys"},
-		{"encryption.signVerificationKeyId", &e.SignVerificationKeyID, audience.CustomerKey, "customer-keys"},
+		{"sourceSpec.encryption.publicKeyId", &e.PublicKeyID, audience.OwnKey, "keys"},
+		{"sourceSpec.encryption.signVerificationKeyId", &e.SignVerificationKeyID, audience.CustomerKey, "customer-keys"},
 	} {
 		if *named.id == "" {
 			continue
@@ -162,11 +162,11 @@ func (s *Service) checkEncryption(ctx context.Context, r meta.Keys, scope audien
 		}
 		switch {
 		case errors.Is(err, meta.ErrNotFound):
-			return audience.InvalidField(source.At(named.property), "key %.64q does not exist in sandbox %q; make it by POST /data/foundation/connectors/encryption/%s", *named.id, scope.Sandbox, named.made)
+			return audience.InvalidField(named.property, "key %.64q does not exist in sandbox %q; make it by POST /data/foundation/connectors/encryption/%s", *named.id, scope.Sandbox, named.made)
 		case err != nil:
 			return err
 		case k.Expired(s.now()):
-			return audience.InvalidField(source.At(named.property), "key %s expired on %s; name one that has not", k.ID, k.ExpiresAt.UTC().Format("2006-01-02"))
+			return audience.InvalidField(named.property, "key %s expired on %s; name one that has not", k.ID, k.ExpiresAt.UTC().Format("2006-01-02"))
 		}
 	}
 	return nil

@@ -7,24 +7,25 @@ import (
 	"roster/internal/audience"
 )
 
-// Receipt returns a run whose receipt is wanted, and where its dataset lies. Only a run that ended SUCCESS, and was
-// no dry run, has one: it says what the audience became.
-func (s *Service) Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Run, string, error) {
+// Receipt returns the receipt of a run.
+func (s *Service) Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Receipt, error) {
 	aud, r, err := s.runOf(ctx, a, id, run)
 	if err != nil {
-		return r, "", err
+		return audience.Receipt{}, err
 	}
-	if !r.Committed() {
-		return r, "", audience.Errorf(audience.Impossible, "run %s has no receipt: it is %s%s, and only a run that ended SUCCESS and changed the audience has one", r.ID, r.Status, dry(r))
+	receipt, err := r.Receipt()
+	if err != nil {
+		return audience.Receipt{}, err
 	}
 	if err := s.wholeManifest(ctx, a, &aud, r); err != nil {
-		return r, "", err
+		return audience.Receipt{}, err
 	}
-	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
+	dataset, err := s.dataset(ctx, &aud)
 	if err != nil {
-		return r, "", err
+		return audience.Receipt{}, err
 	}
-	return r, dataset.Location(), nil
+	receipt.Location = dataset.Location()
+	return receipt, nil
 }
 
 // wholeManifest refuses an actor that does not see the whole manifest of a run, since a run has one receipt: it names

@@ -23,15 +23,15 @@ func TestReceipt(t *testing.T) {
 		return r
 	}
 	receipt := func(a audience.Actor, id audience.ID, run audience.RunID) error {
-		_, _, err := l.Receipt(t.Context(), a, id, run)
+		_, err := l.Receipt(t.Context(), a, id, run)
 		return err
 	}
 
 	viewer := l.editor
 	viewer.Role = audience.Viewer
-	r, location, err := l.Receipt(t.Context(), viewer, l.aud.ID, ended.ID)
-	if err != nil || r.ID != ended.ID || !strings.HasSuffix(location, string(l.aud.ID)) {
-		t.Fatalf("%+v, %q, %v", r, location, err)
+	r, err := l.Receipt(t.Context(), viewer, l.aud.ID, ended.ID)
+	if err != nil || r.RunID != ended.ID || !strings.HasSuffix(r.Location, string(l.aud.ID)) {
+		t.Fatalf("%+v, %v", r, err)
 	}
 
 	for name, change := range map[string]func(a *audience.Actor){

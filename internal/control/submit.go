@@ -97,7 +97,7 @@ func checkConnection(ctx context.Context, r meta.Connections, d *Draft) error {
 	}
 	conn, err := connect.ConnectionOf(ctx, r, d)
 	if errors.Is(err, meta.ErrNotFound) {
-		return audience.InvalidField(d.Source.At("baseConnectionId"), "base connection %.64q does not exist in sandbox %q", d.Source.BaseConnectionID, d.Scope.Sandbox)
+		return audience.InvalidField("sourceSpec.baseConnectionId", "base connection %.64q does not exist in sandbox %q", d.Source.BaseConnectionID, d.Scope.Sandbox)
 	}
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func checkConnection(ctx context.Context, r meta.Connections, d *Draft) error {
 	landing := conn.SpecID == audience.SpecLandingZone
 	kind, _ := conn.Kind()
 	if c := d.Source.CloudType; c != "" && c != kind.CloudType && (kind.CloudType != "" || c == audience.CloudLanding) {
-		return audience.InvalidField(d.Source.At("cloudType"), "is %q, but base connection %s is of another kind", c, conn.ID)
+		return audience.InvalidField("sourceSpec.cloudType", "is %q, but base connection %s is of another kind", c, conn.ID)
 	}
 	if landing {
 		d.Source.Path = audience.LandingPath(d.Source.Path)

@@ -64,7 +64,7 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 		return audience.Run{}, err
 	}
 	if !r.Committed() {
-		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s left no version to go back to: it is %s%s", r.ID, r.Status, dry(r))
+		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s left no version to go back to: it is %s", r.ID, r.Outcome())
 	}
 	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
 	if err != nil {
@@ -78,11 +78,4 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 		return audience.Run{}, audience.Errorf(audience.Impossible, "the audience is as it was after run %s; there is nothing to undo", r.ID)
 	}
 	return s.startRun(ctx, d, id, audience.RunRequest{Kind: audience.RunRollback, Of: r.ID, DryRun: req.DryRun, Reason: req.Reason})
-}
-
-func dry(r audience.Run) string {
-	if r.Request.DryRun {
-		return ", a dry run"
-	}
-	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/tabular"
 	"roster/internal/tabular/formats"
+	"roster/internal/wire"
 )
 
 // firstRows is what the types of the columns are found out from, before the whole file is read by them.
@@ -50,8 +51,7 @@ func (im *Import) makeFields(ctx context.Context) (err error) {
 func (im *Import) importFields(columns []tabular.Column) ([]client.Field, error) {
 	fields := make([]client.Field, len(columns))
 	for i, c := range columns {
-		f := c.Field()
-		fields[i] = client.Field{Name: f.Name, Type: string(f.Type), Proposed: f.Proposed}
+		fields[i] = wire.Field(c.Field())
 	}
 	if im.headerless() {
 		im.nameColumns(fields)

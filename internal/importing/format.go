@@ -10,6 +10,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/tabular"
 	"roster/internal/tabular/formats"
+	"roster/internal/wire"
 )
 
 // formatOption is an option of formats, by its name in the API.
@@ -94,20 +95,12 @@ func (im *Import) submitted() *client.Format {
 	if reflect.DeepEqual(f, audience.Format{}) {
 		return nil
 	}
-	return &client.Format{Type: string(f.Type), Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding,
-		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression,
-		SkipLines: f.SkipLines, Comment: f.Comment, FillShortRows: f.FillShortRows, DecimalComma: f.DecimalComma}
+	return wire.Format(&f)
 }
 
 // formatOf is how an audience reads its files.
 func formatOf(a client.Audience) audience.Format {
-	f := a.SourceSpec.Where().Format
-	if f == nil {
-		return audience.Format{}
-	}
-	return audience.Format{Type: audience.FileType(f.Type), Header: f.Header, Delimiter: f.Delimiter, Quote: f.Quote, Escape: f.Escape, Encoding: f.Encoding,
-		NullValues: f.NullValues, DateFormats: f.DateFormats, Compression: f.Compression,
-		SkipLines: f.SkipLines, Comment: f.Comment, FillShortRows: f.FillShortRows, DecimalComma: f.DecimalComma}
+	return audience.SourceSpec{Format: wire.FormatOf(a.SourceSpec.Where().Format)}.FormatOf()
 }
 
 // propose finds out what the file needs to be read by that neither the person nor the audience says.

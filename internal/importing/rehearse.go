@@ -10,6 +10,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/tabular"
+	"roster/internal/wire"
 )
 
 // Rehearsal is what typing the file's rows gives, when there is no audience yet that could run it.
@@ -29,7 +30,7 @@ func (im *Import) rehearse(ctx context.Context) error {
 	}
 	fields := make([]audience.Field, len(im.Result.Fields))
 	for i, f := range im.Result.Fields {
-		fields[i] = audience.Field{Name: f.Name, Type: audience.Type(f.Type), IdentityNs: f.IdentityNs, Proposed: f.Proposed}
+		fields[i] = wire.FieldOf(f)
 	}
 	columns := tabular.ColumnsOf(fields)
 	if im.ExpressActivation {

@@ -91,7 +91,7 @@ type SurveyRequest struct {
 // Survey looks at the files that an audience would read. Its errors are *audience.Error, or that of a context that
 // ends; what is wrong with a single file stands with the file.
 func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) {
-	v := survey{SurveyRequest: r, pipeline: p, proposed: map[string]int{}, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
+	v := survey{SurveyRequest: r, pipeline: p, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
 	if err := v.list(ctx, p); err != nil {
 		return Survey{}, err
 	}
@@ -102,8 +102,8 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 		return Survey{}, err
 	}
 	v.checkFields()
-	v.out.Columns = len(v.out.Fields)
-	v.out.Fields = v.out.Fields[:min(v.out.Columns, audience.MaxFields)]
+	v.out.Columns = len(v.merge.Fields)
+	v.out.Fields = v.merge.Fields[:min(v.out.Columns, audience.MaxFields)]
 	if err := v.preview(ctx); err != nil {
 		return Survey{}, err
 	}
@@ -132,7 +132,7 @@ type survey struct {
 	pipeline *Pipeline
 	out      Survey
 	format   audience.Format       // by which the files are read
-	proposed map[string]int        // of the proposed fields, by their names' keys
+	merge    formats.Merge         // what the files propose together
 	looked   int                   // at so many of the first files
 	counts   map[RejectCount]int64 // with Rows 0
 	left     int                   // rows that the sample may still take
@@ -182,8 +182,7 @@ func (v *survey) anyToRead(path string) error {
 	return audience.Errorf(audience.Impossible, "there is no file to read under %q (%d skipped); check sourceSpec.path", path, len(v.out.Files))
 }
 
-// infer finds out how the first files are written and which columns they have. The fields that it proposes are those of
-// all of them; where they differ in a type the field is a string.
+// infer finds out how the first files are written and which columns they have.
 func (v *survey) infer(ctx context.Context) error {
 	read, left := 0, int64(surveyBytes)
 	for i := range v.out.Files {
@@ -205,7 +204,7 @@ func (v *survey) infer(ctx context.Context) error {
 		}
 		left -= found.Bytes
 		f.Format, f.Nested, f.Unnamed = &found.Format, found.Nested, found.Unnamed
-		v.propose(found.Columns)
+		v.merge.AddColumns(found.Columns)
 		if len(v.Fields) > 0 {
 			f.compare(v.Fields, found)
 		}

@@ -8,28 +8,6 @@ import (
 	"roster/internal/tabular"
 )
 
-// propose takes the columns of one file into the proposed fields.
-func (v *survey) propose(columns []tabular.Column) {
-	for _, c := range columns {
-		f := c.Field()
-		if f.IdentityNs = audience.ProposeNamespace(c.Name); f.IdentityNs != "" {
-			f.Type, f.Proposed = audience.String, false // an id of digits keeps its leading zeros
-		}
-		f.ProposeRole()
-		key := audience.NameKey(c.Name)
-		i, known := v.proposed[key]
-		if !known {
-			v.proposed[key] = len(v.out.Fields)
-			v.out.Fields = append(v.out.Fields, f)
-		} else if was := &v.out.Fields[i]; was.Type != f.Type {
-			was.Type, was.Proposed = audience.String, false
-			if was.Role == audience.RoleDelete { // which a text cannot have
-				was.Role = audience.RoleNone
-			}
-		}
-	}
-}
-
 // names are names of columns by their keys.
 type names map[string]bool
 
@@ -121,7 +99,7 @@ func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
 func (v *survey) fileProblems() {
 	for _, f := range v.out.Files {
 		if f.Error != "" {
-			v.problem(v.Spec.At("path"), "%s", f.Error)
+			v.problem("sourceSpec.path", "%s", f.Error)
 		}
 	}
 }

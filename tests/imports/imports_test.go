@@ -20,8 +20,8 @@ import (
 var allowed = map[string][]string{
 	"api":                          {},
 	"client":                       {},
-	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/background", "internal/importing"},                       // auth: `verify` checks receipts
-	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/members", "internal/web"}, // the OpenAPI file, the wire types, values of members, uploads
+	"cmd/roster":                   {"client", "internal/app", "internal/auth", "internal/background", "internal/importing"},                                        // auth: `verify` checks receipts
+	"internal/api":                 {"api", "client", "internal/auth", "internal/control", "internal/landing", "internal/members", "internal/web", "internal/wire"}, // the OpenAPI file, the wire types, values of members, uploads
 	"internal/app":                 {"*"},
 	"internal/audience":            {},
 	"internal/background":          {},                    // threads of long work: whoever computes for long has it
@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular", "internal/tabular/formats", "internal/tabular/input"}, // input: which encoding rejected text may have
 	"internal/identity":            {},                                                                                                                                                                                                                                  // what an identity is: whoever compares or reads them
 	"internal/fault":               {},                                                                                                                                                                                                                                  // places where I/O may fail: whoever does I/O has them
-	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats"},                                                                                                                                                                          // tabular: what columns a file has, before there is an audience
+	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats", "internal/wire"},                                                                                                                                                         // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
 	"internal/lake":                {"internal/blob", "internal/cache", "internal/fault", "internal/identity"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
@@ -75,6 +75,7 @@ var allowed = map[string][]string{
 	"internal/tabular/tabulartest": {"internal/tabular"},
 	"internal/tabular/value":       {"internal/identity", "internal/tabular"},
 	"internal/web":                 {"internal/background"}, // background: large answers give way
+	"internal/wire":                {"client"},              // what the API and its client in importing convert alike
 	"internal/unpack":              {"internal/background", "internal/pgp"},
 	"internal/pgp":                 {},
 	"bench/api":                    {"bench/server"},

@@ -175,7 +175,7 @@ func (w *world) draft(name string) audience.Audience {
 			{Name: "email", Type: audience.String, IdentityNs: "Email", Labels: []string{"core/I1"}},
 			{Name: "left", Type: audience.Boolean, Role: audience.RoleDelete},
 		},
-		Source:  audience.SourceSpec{Path: "in/people.csv", Type: audience.PathFile, SourceType: audience.SourceTypeCloud, Nested: true},
+		Source:  audience.SourceSpec{Path: "in/people.csv", Type: audience.PathFile, SourceType: audience.SourceTypeCloud, OtherForm: true},
 		TTLDays: 40, Labels: []string{"core/C1"}, Tags: []string{"a", "b"},
 		AudienceType: audience.TypePeople, OriginName: audience.OriginUpload, Namespace: audience.DefaultNamespace,
 		ProfileIngestion: true, CreatedBy: "client", CreatedAt: at(0), UpdatedBy: "client", UpdatedAt: at(0),
