@@ -13,7 +13,7 @@ import (
 	contract "roster/api"
 )
 
-// described are the parameters of the query of a call as openapi.yaml has them.
+// described are the parameters of the query of a call as openapi.yaml has them, in each spelling.
 func described(t *testing.T, doc *openapi3.T, rt route) map[string]*openapi3.Parameter {
 	t.Helper()
 	item := doc.Paths.Value(strings.ReplaceAll(rt.path, "...", ""))
@@ -22,8 +22,13 @@ func described(t *testing.T, doc *openapi3.T, rt route) map[string]*openapi3.Par
 	}
 	found := map[string]*openapi3.Parameter{}
 	for _, ref := range slices.Concat(item.Parameters, item.GetOperation(rt.method).Parameters) {
-		if ref.Value.In == "query" {
-			found[ref.Value.Name] = ref.Value
+		if ref.Value.In != "query" {
+			continue
+		}
+		found[ref.Value.Name] = ref.Value
+		spellings, _ := ref.Value.Extensions["x-roster-spellings"].([]any)
+		for _, name := range spellings {
+			found[name.(string)] = ref.Value
 		}
 	}
 	return found

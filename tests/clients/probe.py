@@ -1,7 +1,8 @@
 """Prepares what schemathesis needs to get beyond 404: an audience that has had a run, a connection, a task.
 
 probe.py CREDENTIALS CONFIG SPEC   writes schemathesis' configuration with ids that exist and the headers of a caller, and the
-served openapi.yaml with one rule spelled out that it has in words: a property of a body that is null is absent.
+served openapi.yaml with three rules spelled out that it has in words: a property of a body that is null is absent, a whole number
+may be a numeric string, and a time may have a fraction.
 """
 import json
 import sys
@@ -68,6 +69,9 @@ def taken(schema):
                 found = found[part]
             schemas[name] = taken(found)
         return {"$ref": "#/components/schemas/" + name}
+    if schema.get("type") == "integer":
+        number = {**schema, "type": "number"} if schema.get("format") == "int64" else dict(schema)
+        return {"anyOf": [number, {"type": "string", "pattern": "^[0-9]+([.][0-9]*)?$"}]}
     made, must = dict(schema), schema.get("required", [])
     if "properties" in schema:
         made["properties"] = {n: taken(p) if n in must else {"anyOf": [taken(p), {"type": "null"}]} for n, p in schema["properties"].items()}
@@ -87,5 +91,8 @@ for body in bodies:
     for media in body["content"].values():
         if "schema" in media:
             media["schema"] = taken(media["schema"])
+times = [p["schema"] for item in spec["paths"].values() for op in item.values() if isinstance(op, dict) for p in op.get("parameters", []) if p.get("schema", {}).get("format") == "int64"]
+for schema in times:
+    schema["type"] = "number"
 with open(sys.argv[3], "w", encoding="utf-8") as file:
     yaml.safe_dump(spec, file)
