@@ -49,6 +49,8 @@ func (t *tally) rows() (sum audience.Rows) {
 
 // sink takes what a merge decides. i is a row of the state, r one of the bucket.
 type sink interface {
+	// bind begins a part of a bucket: buf has its records, st the current state of the same range of keys.
+	bind(buf []byte, st *lake.StateRows)
 	// put makes r the member's row; the member is one since then.
 	put(r row, since int64) error
 	// retire takes the row out of the dataset; its person may stay a member by another row.
@@ -59,6 +61,12 @@ type sink interface {
 	exit(i int, at int64) error
 	// erase retires the row, and says that nothing of the person's membership stays.
 	erase(i int) error
+	// endPart ends the part that bind began.
+	endPart() error
+	// close ends the range.
+	close() error
+	// addTo adds the effect of the range to that of the whole merge. stateFiles are the files of the state.
+	addTo(m *merged, stateFiles []lake.DataFile)
 }
 
 // mergeBucket decides for each row of a bucket and each of its members what becomes of them. rows are sorted
@@ -135,7 +143,7 @@ func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t 
 		t.samples.add(changeAdded, r)
 		return write(r, rules.now, was, out)
 	}
-	if int64(binary.LittleEndian.Uint64(head[offContent:])) != st.Row[was] {
+	if int64(contentOf(head)) != st.Row[was] {
 		counts.Updated++
 		t.samples.add(changeUpdated, r)
 		return rewrite(rules, r, st.Since[was], was, out)
@@ -191,14 +199,40 @@ func compareKeys(a, b identity.Key) int {
 	return 0
 }
 
-// rehearsal is a sink that does nothing, for a merge that only counts.
-type rehearsal struct{}
+// rehearsal is the sink of a merge that writes nothing: of a dry run, and of the bucket that shows how much a run changes.
+type rehearsal struct {
+	buf     []byte
+	state   *lake.StateRows
+	rows    int64 // put
+	retired int64
+	content uint64 // as in output
+}
 
-func (rehearsal) put(row, int64) error        { return nil }
-func (rehearsal) retire(int) error            { return nil }
-func (rehearsal) enter(row, int64, int) error { return nil }
-func (rehearsal) exit(int, int64) error       { return nil }
-func (rehearsal) erase(int) error             { return nil }
+func (h *rehearsal) bind(buf []byte, st *lake.StateRows) { h.buf, h.state = buf, st }
+
+func (h *rehearsal) put(r row, _ int64) error {
+	h.rows++
+	h.content += contentOf(h.buf[r.at:])
+	return nil
+}
+
+func (h *rehearsal) retire(i int) error {
+	h.retired++
+	h.content -= uint64(h.state.Row[i])
+	return nil
+}
+
+func (*rehearsal) enter(row, int64, int) error { return nil }
+func (*rehearsal) exit(int, int64) error       { return nil }
+func (h *rehearsal) erase(i int) error         { return h.retire(i) }
+func (*rehearsal) endPart() error              { return nil }
+func (*rehearsal) close() error                { return nil }
+
+func (h *rehearsal) addTo(m *merged, _ []lake.DataFile) {
+	m.content += h.content
+	m.nWritten += h.rows
+	m.nRetired += h.retired
+}
 
 // rulesOf returns the rules of a run over a state whose members were last renewed at refreshed.
 func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {

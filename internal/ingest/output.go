@@ -42,8 +42,6 @@ type output struct {
 	retired [][]int64 // positions, by index in the state's files
 	changes changeWriter
 	keys    [2][]identity.Key
-	dry     bool   // it counts and writes nothing
-	rows    int64  // put
 	content uint64 // the sum of the content hashes of the rows put, without those retired, modulo 2^64
 }
 
@@ -89,26 +87,16 @@ func rowWidth(b *array.RecordBuilder) int {
 	return 9*len(b.Fields()) + 16 // of values, of texts their offsets; a bit whether it is there; the key
 }
 
-// newRehearsal returns an output that counts and writes nothing, for a dry run.
-func newRehearsal(run *attempt, rules mergeRules, stateFiles int) *output {
-	return &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), dry: true}
-}
-
-// bind prepares the output for the decisions about one bucket.
 func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st }
 
 func (o *output) put(r row, since int64) error {
 	head := o.buf[r.at:]
-	o.rows++
-	o.content += binary.LittleEndian.Uint64(head[offContent:])
-	if o.dry {
-		return nil
-	}
+	o.content += contentOf(head)
 	payload := payloadOf(head)
 	o.decoder.append(payload)
 	key := r.key()
 	o.system.id.Append(key[:])
-	o.system.content.UnsafeAppend(int64(binary.LittleEndian.Uint64(head[offContent:])))
+	o.system.content.UnsafeAppend(int64(contentOf(head)))
 	o.system.since.UnsafeAppend(arrow.Timestamp(since))
 	o.system.seen.UnsafeAppend(arrow.Timestamp(o.rules.now))
 	o.system.seq.UnsafeAppend(o.run.seq)
@@ -122,6 +110,9 @@ func (o *output) put(r row, since int64) error {
 	return nil
 }
 
+// contentOf is the content hash of a record.
+func contentOf(head []byte) uint64 { return binary.LittleEndian.Uint64(head[offContent:]) }
+
 func payloadOf(head []byte) []byte {
 	return head[headSize : headSize+int(binary.LittleEndian.Uint32(head[offLength:]))]
 }
@@ -134,9 +125,6 @@ func (o *output) retire(i int) error {
 }
 
 func (o *output) enter(r row, since int64, was int) error {
-	if o.dry {
-		return nil
-	}
 	key := r.key()
 	c := profile.Change{Member: key, Since: since / 1e6, Seen: o.rules.now / 1e6}
 	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews it
@@ -172,14 +160,11 @@ func (o *output) enter(r row, since int64, was int) error {
 }
 
 func (o *output) exit(i int, at int64) error {
-	if o.dry {
-		return nil
-	}
 	return o.gone(i, profile.Change{Exited: true, Since: o.state.Since[i] / 1e6, Seen: o.state.Seen[i] / 1e6, At: at / 1e6})
 }
 
 func (o *output) erase(i int) error {
-	if err := o.retire(i); err != nil || o.dry {
+	if err := o.retire(i); err != nil {
 		return err
 	}
 	return o.gone(i, profile.Change{Erased: true, Since: o.rules.now / 1e6, Seen: o.rules.now / 1e6})
@@ -256,6 +241,21 @@ func (o *output) close() error {
 		return err
 	}
 	return o.endFile()
+}
+
+func (o *output) addTo(m *merged, stateFiles []lake.DataFile) {
+	m.content += o.content
+	for _, f := range o.written {
+		m.nWritten += f.Rows
+	}
+	m.files = append(m.files, o.written...)
+	for i, positions := range o.retired {
+		if len(positions) > 0 {
+			path := stateFiles[i].Path
+			m.retired[path] = append(m.retired[path], positions...)
+			m.nRetired += int64(len(positions))
+		}
+	}
 }
 
 // abort removes the file that is being written.

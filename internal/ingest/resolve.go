@@ -44,8 +44,8 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	if !m.rules.replace {
 		m.content = m.tally.state
 	}
-	for _, o := range outs {
-		m.collect(o, state.Files())
+	for _, out := range outs {
+		out.addTo(m, state.Files())
 	}
 	if a.survivors != nil {
 		m.tally.removed += a.survivors.Lost // those of them whom the files bring count as added
@@ -63,7 +63,7 @@ func (a *attempt) state(ctx context.Context) (*lake.State, error) {
 }
 
 // mergeRanges merges the ranges of buckets, several at once, and writes the delta.
-func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State) ([]*output, error) {
+func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State) ([]sink, error) {
 	changes, err := a.newChanges(m.rules.now / 1e6)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 	defer changes.release()
 	dry := a.spec.Run.Request.DryRun
 	ranges := splitRanges(len(a.spill.buckets), a.p.workers())
-	outs := make([]*output, len(ranges))
+	outs := make([]sink, len(ranges))
 	tallies := make([]*tally, len(ranges))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, r := range ranges {
@@ -81,16 +81,17 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 		}
 		g.Go(background.Guard(func() error {
 			if dry {
-				outs[i] = newRehearsal(a, m.rules, len(state.Files()))
-				return a.mergeRange(gctx, r, state, tallies[i], outs[i])
+				outs[i] = &rehearsal{}
+				return a.mergeRange(gctx, r, state, m.rules, tallies[i], outs[i])
 			}
 			w, err := changes.open(i)
 			if err != nil {
 				return err
 			}
-			outs[i] = newOutput(a, m.rules, len(state.Files()), w)
-			if err := a.mergeRange(gctx, r, state, tallies[i], outs[i]); err != nil {
-				outs[i].abort()
+			out := newOutput(a, m.rules, len(state.Files()), w)
+			outs[i] = out
+			if err := a.mergeRange(gctx, r, state, m.rules, tallies[i], out); err != nil {
+				out.abort()
 				return err
 			}
 			return changes.end(i)
@@ -134,7 +135,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	t := newTally(len(a.files))
 	cursor := state.Cursor()
 	defer cursor.Close()
-	st, err := a.mergeOne(0, cursor, &mergeBuffers{}, rules, t, rehearsal{}, false)
+	st, err := a.mergeOne(0, cursor, &mergeBuffers{}, rules, t, &rehearsal{}, false)
 	if err != nil {
 		return rules, err
 	}
@@ -168,23 +169,19 @@ func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers
 			a.large.Lock()
 			defer a.large.Unlock()
 		}
-		o, ok := out.(*output)
-		if !ok {
-			return mergeBucket(rules, p.buf, p.rows, st, t, out)
-		}
-		o.bind(p.buf, st)
+		out.bind(p.buf, st)
 		for _, content := range st.Row {
 			t.state += uint64(content)
 		}
 		if err := mergeBucket(rules, p.buf, p.rows, st, t, out); err != nil {
 			return err
 		}
-		return o.endPart()
+		return out.endPart()
 	})
 	return members, err
 }
 
-func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, t *tally, out *output) error {
+func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, rules mergeRules, t *tally, out sink) error {
 	cursor := state.Cursor()
 	defer cursor.Close()
 	var b mergeBuffers
@@ -192,30 +189,12 @@ func (a *attempt) mergeRange(ctx context.Context, r [2]int, state *lake.State, t
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := a.mergeOne(i, cursor, &b, out.rules, t, out, true); err != nil {
+		if _, err := a.mergeOne(i, cursor, &b, rules, t, out, true); err != nil {
 			return err
 		}
 		a.merged.Add(1)
 	}
 	return out.close()
-}
-
-func (m *merged) collect(o *output, stateFiles []lake.DataFile) {
-	m.content += o.content
-	if o.dry {
-		m.nWritten += o.rows
-	}
-	for _, f := range o.written {
-		m.nWritten += f.Rows
-	}
-	m.files = append(m.files, o.written...)
-	for i, positions := range o.retired {
-		if len(positions) > 0 {
-			path := stateFiles[i].Path
-			m.retired[path] = append(m.retired[path], positions...)
-			m.nRetired += int64(len(positions))
-		}
-	}
 }
 
 // splitRanges divides n buckets into up to parts contiguous ranges.
