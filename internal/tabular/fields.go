@@ -6,8 +6,8 @@ import (
 	"roster/internal/audience"
 )
 
-// ColumnsOf returns the columns that an audience's fields want of a file. The primary identity, which is the first one,
-// and a consent field must be there: a file without them says nothing of anybody.
+// ColumnsOf returns the columns that an audience's fields need from a file. The primary identity, which is the first
+// one, and a consent field are required, because a file without them says nothing about anybody.
 func ColumnsOf(fields []audience.Field) []Column {
 	primary := slices.IndexFunc(fields, func(f audience.Field) bool { return f.IdentityNs != "" })
 	columns := make([]Column, len(fields))
@@ -17,8 +17,8 @@ func ColumnsOf(fields []audience.Field) []Column {
 	return columns
 }
 
-// Paired makes the columns demand the supplemental identity, the second one, as they demand the primary one: it tells the rows
-// of one person apart.
+// Paired makes the supplemental identity, the second one, as required as the primary one: it distinguishes the rows of
+// one person.
 func Paired(columns []Column) []Column {
 	primary := slices.IndexFunc(columns, func(c Column) bool { return c.Primary })
 	other := &columns[primary+1+slices.IndexFunc(columns[primary+1:], func(c Column) bool { return c.Namespace != "" })]
@@ -26,7 +26,7 @@ func Paired(columns []Column) []Column {
 	return columns
 }
 
-// AnyIdentity makes the columns take any value for an identity.
+// AnyIdentity makes the columns accept any value as an identity.
 func AnyIdentity(columns []Column) []Column {
 	for i := range columns {
 		columns[i].Namespace = ""
@@ -34,8 +34,8 @@ func AnyIdentity(columns []Column) []Column {
 	return columns
 }
 
-// Field is the field of an audience that a column is proposed for. Whole numbers are of 64 bits, since those of the next
-// file may not fit 32.
+// Field returns the audience's field that is proposed for a column. Whole numbers become 64 bits, since those of the
+// next file may not fit in 32.
 func (c Column) Field() audience.Field {
 	if c.Type == audience.Integer {
 		c.Type = audience.Long

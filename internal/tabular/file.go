@@ -9,7 +9,7 @@ import (
 // File is a stored file.
 type File = unpack.File
 
-// Envelope says how encrypted files are opened.
+// Envelope describes how encrypted files are opened.
 type Envelope = unpack.Envelope
 
 func Unreadable(err error) error {

@@ -2,41 +2,43 @@ package tabular
 
 import "roster/internal/audience"
 
-// Sample bounds what Infer looks at: a number of rows, and of bytes of the decoded text, as soon as there is a header or a
-// row. The text that is read beyond Bytes is a chunk, or the row at which they end.
+// Sample limits what Infer reads: a number of rows, and a number of bytes of the decoded text, once there is a header
+// or a row. Infer may read beyond Bytes by one chunk, or to the end of the row.
 type Sample struct {
 	Rows  int
 	Bytes int64
 }
 
-// Inferred is what Infer proposes for a file.
+// Inferred is the result of Infer.
 type Inferred struct {
 	Format  audience.Format // how the file is read
 	Columns []Column
-	Rows    int      // that the types are from; all rows of a Parquet file, whose schema says the types
-	Bytes   int64    // of the decoded text that was looked at
-	More    bool     // the sample is as large as it may be, so that the file may have more rows
-	Nested  []string // columns that have no single values and cannot be read
-	Unnamed []string // names that no field can have: those of several columns, and those with line breaks
-	// Places has the columns, from 1, of each name that a CSV header has more than once, by its audience.NameKey.
+	Rows    int      // that the types come from; for a Parquet file all rows, because its schema has the types
+	Bytes   int64    // of the decoded text that was read
+	More    bool     // the sample reached its limit, so the file may have more rows
+	Nested  []string // columns without single values, which cannot be read
+	Unnamed []string // names that are not valid for a field: names of several columns, and names with line breaks
+	// Places has the positions, from 1, of each name that a CSV header contains more than once, by its
+	// audience.NameKey.
 	Places map[string][]int
 }
 
-// SampleChunk is how much of a file that is sampled is parsed at a time.
+// SampleChunk is the size of the chunks in which a sample is parsed.
 const SampleChunk = 256 << 10
 
-// Proposal is what a file needs to be read by that its format does not say. Read takes none of it by itself.
+// Proposal has the options that a file needs and that its format does not set. Read does not use it by itself.
 type Proposal struct {
 	Format audience.Format // the options to add: Encoding, SkipLines, Comment, FillShortRows, DecimalComma
-	// UTF8 says that the text has characters beyond ASCII and is UTF-8, so that no other encoding reads it.
+	// UTF8 reports that the text has characters beyond ASCII and is valid UTF-8, so that any other encoding would be
+	// wrong.
 	UTF8 bool
 }
 
-// HeaderPlace says where the header of a CSV file may be.
+// HeaderPlace is the possible position of a CSV file's header.
 type HeaderPlace struct {
-	// Looks says that the record in the place of the header looks like one, or that the file's type needs none.
+	// Looks reports that the record at the usual position looks like a header, or that the file's type needs none.
 	Looks bool
-	// Skip is how many lines stand before another one that names all wanted columns, if Found.
+	// Skip is the number of lines before another record that names all wanted columns, if Found.
 	Skip  int
 	Found bool
 }

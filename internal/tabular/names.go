@@ -7,7 +7,7 @@ import (
 	"roster/internal/audience"
 )
 
-// Distinct says of each column whether it has a name that no other has, ignoring case, and lists the names that several
+// Distinct reports for each column whether its name is unique, ignoring case, and lists the names that several columns
 // have.
 func Distinct(names []string) (once []bool, repeated []string) {
 	have := make(map[string]int, len(names))
@@ -29,7 +29,7 @@ func Distinct(names []string) (once []bool, repeated []string) {
 	return once, repeated
 }
 
-// CutName leaves the end of a name out that is too long to be shown.
+// CutName shortens a name that is too long to show.
 func CutName(name string) string {
 	const longest = 1024 // bytes
 	if len(name) <= longest {
@@ -38,7 +38,7 @@ func CutName(name string) string {
 	return strings.ToValidUTF8(name[:longest], "") + "…"
 }
 
-// NameList quotes the first names of a header, cut to a length that can be read.
+// NameList quotes the first names of a header, shortened to a readable length.
 func NameList(names []string) string {
 	const most, longest = 20, 64
 	var quoted []string

@@ -135,8 +135,8 @@ func TestEncryptedRefused(t *testing.T) {
 	open, signed, none := fmt.Sprintf(`{"publicKeyId": %q}`, s.key), fmt.Sprintf(`{"publicKeyId": %q, "signVerificationKeyId": %q}`, s.key, s.customer), "null"
 	for i, c := range []struct{ name, file, encryption, want string }{
 		{"another key", s.to(other, plainMails), open, "not for the key that opens it here"},
-		{"plain", plainMails, open, "demands that each file is encrypted"},
-		{"unexpected", good, none, "name the key that opens it in sourceSpec.encryption"},
+		{"plain", plainMails, open, "requires files that are encrypted"},
+		{"unexpected", good, none, "name its key in sourceSpec.encryption"},
 		{"altered", string(altered), open, "was altered or is damaged"},
 		{"cut off", good[:len(good)-5], open, "the PGP file"},
 		{"no signature", good, signed, "is not signed, and must be signed"},

@@ -13,11 +13,11 @@ import (
 type chunk struct {
 	dialect
 	input.Chunk
-	quotes bool // it may have quotes
-	multi  bool // it may have records of several lines
-	// formulas says that values are escaped for spreadsheets.
+	quotes bool // it may contain quotes
+	multi  bool // it may contain records of several lines
+	// formulas means that values are escaped for spreadsheets.
 	formulas bool
-	// fillShort says that records with too few fields are rows, with null in the others.
+	// fillShort means that records with too few fields are rows, with null in the missing ones.
 	fillShort bool
 }
 
@@ -27,10 +27,10 @@ type chunker struct {
 	input.Cutter
 	window []byte // the first bytes of the decoded file, until its header is known
 	ends   boundaries
-	// formulas says that values are escaped for spreadsheets.
+	// formulas means that values are escaped for spreadsheets.
 	formulas  bool
 	fillShort bool
-	comments  *commentReader // nil when no line is a comment
+	comments  *commentReader // nil if no line is a comment
 }
 
 func newChunker(r io.Reader, size int, d dialect) *chunker {
@@ -72,7 +72,7 @@ func (c *chunker) cut(n int) chunk {
 	return out
 }
 
-// drop leaves out the first n bytes, which no chunk will hold.
+// drop removes the first n bytes, which will be in no chunk.
 func (c *chunker) drop(n int) {
 	c.Cutter.Drop(n)
 	c.ends = boundaries{dialect: c.dialect}

@@ -21,7 +21,7 @@ func valueOf(b *value.Builder, k *block, f field) []byte {
 	return v
 }
 
-// unquoted returns a quoted value with each pair of quotes as one, and without the escapes.
+// unquoted returns a quoted value with each pair of quotes reduced to one, and without the escapes.
 func unquoted(b *value.Builder, d dialect, v []byte) []byte {
 	b.Scratch = b.Scratch[:0]
 	if d.escape != 0 {
@@ -66,7 +66,7 @@ func addColumn(b *value.Builder, k *block, column int, bad *value.Faults) {
 	}
 }
 
-// short is how many bytes of a text are copied at once, whatever its length.
+// short is the number of bytes that are copied at once, whatever the length of a text.
 const short = 16
 
 func addStrings(b *value.Builder, k *block, column int, bad *value.Faults) {
@@ -97,7 +97,8 @@ func addStrings(b *value.Builder, k *block, column int, bad *value.Faults) {
 	b.Text = text[:at]
 }
 
-// textSize returns a bound of the text in a column of a block. The bounds of all columns are together at most cheap, or exact.
+// textSize returns an upper bound of the text in a column of a block. It is exact, or the bounds of all columns
+// together are at most cheap.
 func textSize(k *block, column int) int {
 	const cheap = 1 << 20
 	if all := int(k.ends[k.rows-1] - k.starts[0]); all*k.stride <= cheap {
@@ -264,7 +265,7 @@ func addBooleans(b *value.Builder, k *block, column int, bad *value.Faults) {
 	}
 }
 
-// emptyNulls makes the values of a column that are one of texts empty, and so null in every type.
+// emptyNulls empties the values of a column that equal one of texts, so that they are null in every type.
 func emptyNulls(b *value.Builder, k *block, column int, texts []string) {
 	for i := column; i < k.rows*k.stride; i += k.stride {
 		f := k.fields[i]
@@ -274,7 +275,7 @@ func emptyNulls(b *value.Builder, k *block, column int, texts []string) {
 	}
 }
 
-// addIdentities adds a fault for each row whose value is no identity.
+// addIdentities adds a fault for each row whose value is not an identity.
 func addIdentities(b *value.Builder, k *block, column int, c *tabular.Column, bad *value.Faults) {
 	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
 		if code, reason := value.NoIdentity(c, valueOf(b, k, k.fields[i])); code != "" {
@@ -290,7 +291,7 @@ func addLossy(b *value.Builder, k *block, column int, bad *value.Faults) {
 		return
 	}
 	for row, i := 0, column; row < k.rows; row, i = row+1, i+k.stride {
-		if whole && k.text[uint32(k.fields[i])]-'1' <= '9'-'1' { // most whole numbers, which hasMarks knows by their first digit
+		if whole && k.text[uint32(k.fields[i])]-'1' <= '9'-'1' { // most whole numbers, which the first digit shows to be kept
 			continue
 		}
 		if v := value.TrimSpaces(valueOf(b, k, k.fields[i])); len(v) > 0 && !bad.Bad[row] && !value.Keeps(b.Typ, v, false) {
@@ -299,7 +300,7 @@ func addLossy(b *value.Builder, k *block, column int, bad *value.Faults) {
 	}
 }
 
-// addCommaNumbers adds the rows of a block whose numbers are written with decimal commas.
+// addCommaNumbers adds the rows of a block whose numbers have decimal commas.
 func addCommaNumbers(b *value.Builder, k *block, column int, bad *value.Faults) {
 	first := b.Rows
 	b.AddNulls(k.rows)

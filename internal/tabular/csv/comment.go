@@ -10,9 +10,9 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// commentReader reads the text of a CSV file and makes its comment lines blank: each of their bytes becomes a carriage return,
-// which belongs to the end of the line, so that lines and offsets stay what they are. Where lines end with a carriage return alone,
-// this one becomes a line feed.
+// commentReader reads the text of a CSV file and blanks its comment lines: it replaces each of their bytes with a
+// carriage return, which belongs to the line end, so that lines and offsets stay the same. If lines end with a carriage
+// return alone, it replaces that one with a line feed.
 type commentReader struct {
 	r io.Reader
 	dialect
@@ -20,18 +20,18 @@ type commentReader struct {
 	mac     bool // lines end with a carriage return alone
 	skip    int  // bytes before the first record
 	state   commentState
-	lines   int64 // that were comments
+	lines   int64 // comment lines so far
 }
 
-// commentState is where in a record the next byte lies.
+// commentState is the position of the next byte within a record.
 type commentState uint8
 
 const (
 	atRecord commentState = iota
-	atField               // at its beginning, or behind blanks there
+	atField               // at its beginning, or after blanks there
 	inField
 	inQuotes
-	behindQuote // which closed a field, or is the first of two
+	behindQuote // after a quote that closed a field, or that is the first of two
 	behindEscape
 	inComment
 )
@@ -48,7 +48,7 @@ func (c *commentReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// blank makes the comments in the next bytes of the text blank.
+// blank blanks the comments in the next bytes of the text.
 func (c *commentReader) blank(text []byte) {
 	for i, b := range text {
 		c.state = c.next(b)
@@ -58,7 +58,7 @@ func (c *commentReader) blank(text []byte) {
 	}
 }
 
-// next returns the state behind a byte.
+// next returns the state after a byte.
 func (c *commentReader) next(b byte) commentState {
 	end := b == '\n'
 	switch c.state {
@@ -88,7 +88,7 @@ func (c *commentReader) next(b byte) commentState {
 		return atRecord
 	case b == c.delimiter:
 		return atField
-	case c.quote != 0 && b == c.quote && c.state != inField: // it opens a field, again when it is behind a quote
+	case c.quote != 0 && b == c.quote && c.state != inField: // opens a field, or reopens it directly after a closing quote
 		return inQuotes
 	case (b == ' ' || b == '\t') && c.state <= atField:
 		return atField
@@ -96,8 +96,8 @@ func (c *commentReader) next(b byte) commentState {
 	return inField
 }
 
-// blankComments makes the comments blank in a text whose dialect is not known yet, and reports whether its lines end with a
-// carriage return alone, which it makes a line feed.
+// blankComments blanks the comments in a text whose dialect is not known yet, and reports whether its lines end with a
+// carriage return alone, which it replaces with a line feed.
 func blankComments(text []byte, f audience.Format) (mac bool) {
 	c := commentReader{dialect: standard, comment: f.Comment[0]}
 	if mac = bytes.IndexByte(text, '\n') < 0; mac {
@@ -113,15 +113,15 @@ func blankComments(text []byte, f audience.Format) (mac bool) {
 	return mac
 }
 
-// titleLines returns how many bytes the first lines of a text take.
+// titleLines returns the number of bytes of the first lines of a text.
 func titleLines(text []byte, most int) (n int, err error) {
 	for line := range most {
 		end := bytes.IndexAny(text[n:], "\r\n")
 		if end < 0 {
 			if len(text) == input.WindowSize {
-				return 0, tabular.WrongFormat("the first %d lines of the file are longer than %d KiB together, and skipLines says to skip them; is the number right?", most, input.WindowSize>>10)
+				return 0, tabular.WrongFormat("the first %d lines of the file are longer than %d KiB together, and skipLines skips them; check the number", most, input.WindowSize>>10)
 			}
-			return 0, &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the file has no more than %d lines, and skipLines says to skip %d", line+1, most)}
+			return 0, &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the file has only %d lines, but skipLines skips %d", line+1, most)}
 		}
 		n += end + 1
 		if feed := len(text[n:]) - len(bytes.TrimLeft(text[n:], "\r")); text[n-1] == '\r' && n+feed < len(text) && text[n+feed] == '\n' {

@@ -15,9 +15,9 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// Read reads delimiter-separated values; the package comment says exactly which. One goroutine reads the file and cuts
-// it into chunks of whole records, Workers others parse them into Arrow columns. It holds about 2·Workers+2 chunks
-// at a time.
+// Read reads delimiter-separated values by the rules of the package comment. One goroutine reads the file and cuts it
+// into chunks of whole records; Workers others parse them into Arrow columns. Read holds about 2·Workers+2 chunks at a
+// time.
 func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabular.Options, emit tabular.Emit) (tabular.Header, error) {
 	opts = opts.WithDefaults()
 	patterns, err := value.NewDatePatterns(opts.Format.DateFormats)
@@ -78,7 +78,7 @@ func inOrder(columns int) []int {
 	return layout
 }
 
-// openCSV finds out how a file is written and opens it at its first row. Names are those of its header, if it has
+// openCSV detects how a file is written and opens it at its first row. The names are those of its header, if it has
 // one.
 func openCSV(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabular.Options) (c *chunker, names []string, f audience.Format, err error) {
 	head, r, err := input.Window(ctx, r)
@@ -99,7 +99,7 @@ func openCSV(ctx context.Context, r io.Reader, columns []tabular.Column, opts ta
 	}
 	opts.Format = f
 	if f.Escape == audience.Spreadsheet && f.Quote == "" {
-		f.Quote = `"` // apostrophes are before formulas
+		f.Quote = `"` // apostrophes stand before formulas
 	}
 	if f.Delimiter == "" && said != 0 {
 		f.Delimiter = string(rune(said))
@@ -110,7 +110,7 @@ func openCSV(ctx context.Context, r io.Reader, columns []tabular.Column, opts ta
 	}
 	skip += titles
 	if end := bytes.LastIndexAny(head, "\r\n"); len(head) == input.WindowSize && end >= skip {
-		head = head[:end+1] // whole lines
+		head = head[:end+1] // cut to whole lines
 	}
 	var comments *commentReader
 	text, mac := head[skip:], false
@@ -139,7 +139,7 @@ func openCSV(ctx context.Context, r io.Reader, columns []tabular.Column, opts ta
 	return c, names, f, err
 }
 
-// send sends all chunks. A file of a header alone has one chunk, which is empty and stands for the header's bytes.
+// send sends all chunks. A file with only a header has one empty chunk, which stands for the header's bytes.
 func (c *chunker) send(ctx context.Context, room *input.Room, to chan<- chunk) error {
 	for {
 		ch, err := c.next(ctx)

@@ -87,9 +87,9 @@ func TestRejectsSayWhat(t *testing.T) {
 		`2 1 COLUMN_COUNT "" the row has 3 columns, the header 2 | "1,2,3"`,
 		`3 1 TYPE "id" the value is not a whole number of 32 bits | "x,1"`,
 		`4 1 RANGE "id" the value is out of range for a whole number of 32 bits | "9999999999,1"`,
-		`5 2 TYPE "id" the value is not a whole number of 32 bits; the row takes in lines 5 to 6 | "\"a\nb\",1"`,
+		`5 2 TYPE "id" the value is not a whole number of 32 bits; the row extends from line 5 to line 6 | "\"a\nb\",1"`,
 		`7 1 QUOTE "" text follows the closing quote of a field | "1,\"2\"x"`,
-		`8 3 QUOTE "" a quote is opened and not closed before the end of the file; the row takes in lines 8 to 10 | "2,\"3\n4,5\n"`,
+		`8 3 QUOTE "" a quote is not closed before the end of the file; the row extends from line 8 to line 10 | "2,\"3\n4,5\n"`,
 	}
 	if a, b := strings.Join(got, "\n"), strings.Join(want, "\n"); a != b {
 		t.Errorf("got\n%s\nwant\n%s", a, b)
@@ -137,7 +137,7 @@ func TestFileErrors(t *testing.T) {
 		"only a bom of utf-16":   {"\xff\xfe", "EMPTY_FILE", "the file is empty"},
 		"blank":                  {"\n\r\n\n", "NO_HEADER", "empty lines"},
 		"blank header":           {" ,\"\"\na,b\n", "NO_HEADER", "names no column"},
-		"no header":              {"ann@example.com,Rome\nbob@example.com,Oslo\n", "NO_HEADER", "does the file have a header?"},
+		"no header":              {"ann@example.com,Rome\nbob@example.com,Oslo\n", "NO_HEADER", "if the file has no header, set"},
 		"one column":             {"mail.city\na.b\n", "NO_HEADER", "split into 1 column at each ','"},
 		"names of somebody else": {"id;town\n1;b\n", "NO_HEADER", "split into 2 columns at each ';'"},
 		"missing":                {"id,city\n1,2\n", "MISSING_COLUMN", `no column "mail"; its header names "id", "city"`},

@@ -2,17 +2,18 @@ package csv
 
 import "roster/internal/audience"
 
-// dialect is how the records of a file are written. Its marks are ASCII characters that differ and end no line.
+// dialect describes how the records of a file are written. Its marks are different ASCII characters, none of them a
+// line end.
 type dialect struct {
 	delimiter byte
-	quote     byte // 0 when no field is quoted
-	escape    byte // in quoted fields it takes the next byte literally; 0 when there is no such mark
+	quote     byte // 0 if no field is quoted
+	escape    byte // makes the next byte literal in quoted fields; 0 if there is no such mark
 }
 
 // standard is the dialect of RFC 4180.
 var standard = dialect{delimiter: ',', quote: '"'}
 
-// describe adds to a format how a file is read.
+// describe adds to a format how a file was read.
 func (d dialect) describe(f audience.Format, encoding string) audience.Format {
 	name := func(mark byte) string {
 		if mark == 0 {

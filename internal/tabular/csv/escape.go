@@ -5,14 +5,14 @@ import (
 	"math/bits"
 )
 
-// escapes follows the escapes of a text. It looks at them outside quoted fields too, where they are data: a byte
-// behind one is never a quote that opens a field there, and of other bytes nobody asks.
+// escapes tracks the escapes of a text. It also tracks them outside quoted fields, where they are data: a byte after
+// one is never a quote that opens a field there, and other bytes do not matter.
 type escapes struct {
-	next   uint64 // 1 when the next byte is escaped
-	before uint64 // next, before the last word
+	next   uint64 // 1 if the next byte is escaped
+	before uint64 // the value of next before the last word
 }
 
-// cut takes the escaped quotes out of the quotes that are marked in part.
+// cut removes the escaped quotes from the quotes that are marked in part.
 func (e *escapes) cut(quotes []uint64, part []byte, escape byte) (found bool) {
 	var words [segment]uint64
 	for i, marks := range markedWords(words[:], part, escape, escape, escape) {
@@ -22,10 +22,10 @@ func (e *escapes) cut(quotes []uint64, part []byte, escape byte) (found bool) {
 	return found
 }
 
-// back goes back to before the last word.
+// back returns to the state before the last word.
 func (e *escapes) back() { e.next = e.before }
 
-// escaped takes the next 64 bytes, given by their escapes. It returns which of them are escaped.
+// escaped processes the next 64 bytes, given by their escapes. It returns which of them are escaped.
 func (e *escapes) escaped(marks uint64) uint64 {
 	out := e.next
 	e.before, e.next = e.next, 0
@@ -41,7 +41,8 @@ func (e *escapes) escaped(marks uint64) uint64 {
 	return out
 }
 
-// unescape appends to dst the value of a quoted field with escapes: what they take literally, and two quotes as one.
+// unescape appends to dst the value of a quoted field with escapes: escaped bytes are literal, and two quotes become
+// one.
 func (d dialect) unescape(dst, v []byte) []byte {
 	for i := 0; i < len(v); i++ {
 		if c := v[i]; (c == d.quote || c == d.escape) && i+1 < len(v) {
@@ -52,8 +53,8 @@ func (d dialect) unescape(dst, v []byte) []byte {
 	return dst
 }
 
-// closing returns the offset of the quote that closes the quoted field whose text is v, and whether quotes or
-// escapes come before it; len(v) when there is none.
+// closing returns the offset of the quote that closes the quoted field with the text v, and whether quotes or escapes
+// come before it; len(v) if there is none.
 func (d dialect) closing(v []byte) (at int, marks bool) {
 	for at < len(v) {
 		n := bytes.IndexByte(v[at:], d.quote)

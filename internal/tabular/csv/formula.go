@@ -8,7 +8,8 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// unescapeFormulas takes the apostrophe that makes a formula a text for a spreadsheet out of the values of the block.
+// unescapeFormulas removes from the values of the block the apostrophe that makes a spreadsheet treat a formula as
+// text.
 func (b *block) unescapeFormulas() {
 	for i, f := range b.fields[:b.rows*b.stride] {
 		start, n := uint32(f), uint32(f&^escaped>>32)
@@ -20,9 +21,9 @@ func (b *block) unescapeFormulas() {
 	}
 }
 
-// saysEscaped reports whether a CSV file that begins with text says by a column of its header that its values are escaped
-// for spreadsheets. Such a file has double quotes and no other escape, whatever its audience's files have, and a delimiter
-// that a spreadsheet writes.
+// saysEscaped reports whether the header of a CSV file that begins with text has the column that marks its values as
+// escaped for spreadsheets. Such a file has double quotes, no other escape and a delimiter that spreadsheets write,
+// whatever the audience's format is.
 func saysEscaped(text []byte) bool {
 	if !bytes.Contains(text, []byte(audience.EscapedColumn)) {
 		return false

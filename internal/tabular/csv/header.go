@@ -19,8 +19,9 @@ func tooManyColumns(line int64, columns int) error {
 		Message: fmt.Sprintf("line %d has %d columns; at most %d are possible", line, columns, tabular.MaxColumns)}
 }
 
-// readHeader leaves out the preamble, of skip bytes, and reads the names in the first record that is not blank. It
-// leaves the chunker at the next one. A file without a header has no names; it is left at the first one.
+// readHeader skips the preamble of skip bytes and reads the names in the first record that is not blank. It leaves the
+// chunker at the next record. For a file without a header it returns no names and leaves the chunker at the first
+// record.
 func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names []string, err error) {
 	start, end, err := c.first(ctx, skip)
 	if err != nil {
@@ -31,7 +32,7 @@ func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names [
 	case end-start > tabular.MaxRecord:
 		return nil, input.TooLong(line)
 	case bytes.IndexByte(c.Buf[start:end], 0) >= 0:
-		return nil, &tabular.FileError{Code: "ENCODING", Message: fmt.Sprintf("line %d has zero bytes; if the file is UTF-16 without a byte order mark, its format must name the encoding; else save it as UTF-8", line)}
+		return nil, &tabular.FileError{Code: "ENCODING", Message: fmt.Sprintf("line %d has zero bytes; if the file is UTF-16 without a byte order mark, name the encoding in its format, or save it as UTF-8", line)}
 	case !header:
 		c.drop(start)
 		return nil, nil
@@ -45,8 +46,8 @@ func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names [
 	return names, nil
 }
 
-// first finds the first record that is not blank behind the preamble; it is empty at the end of a file without one.
-// It notices how the file's lines end.
+// first finds the first record after the preamble that is not blank; the record is empty at the end of a file without
+// one. It detects how the file's lines end.
 func (c *chunker) first(ctx context.Context, skip int) (start, end int, err error) {
 	for {
 		if err := c.Fill(ctx); err != nil {
@@ -72,8 +73,8 @@ func (c *chunker) first(ctx context.Context, skip int) (start, end int, err erro
 	}
 }
 
-// firstRecord finds the first record of a text that is not blank, and whether it ends with a carriage return alone.
-// ok is false when more of the text is needed, which has not ended.
+// firstRecord finds the first record of a text that is not blank, and whether it ends with a carriage return alone. ok
+// is false if the decision needs more of a text that has not ended.
 func (d dialect) firstRecord(text []byte, ended bool) (start, end int, mac, ok bool) {
 	for start < len(text) && (text[start] == '\n' || text[start] == '\r') {
 		start++
@@ -88,7 +89,7 @@ func (d dialect) firstRecord(text []byte, ended bool) (start, end int, mac, ok b
 	if line.first == 0 {
 		return start, len(text), false, ended
 	}
-	// The line ends with a line feed, perhaps behind carriage returns, or else with a carriage return alone.
+	// The line ends with a line feed, perhaps after carriage returns, or with a carriage return alone.
 	last := start + line.first - 1
 	for last < len(text) && text[last] == '\r' {
 		last++
@@ -102,14 +103,14 @@ func (d dialect) firstRecord(text []byte, ended bool) (start, end int, mac, ok b
 	return start, last + 1, false, true
 }
 
-// record is a record by itself.
+// record is a separate record.
 type record struct {
-	values []string // of its fields, at most maxColumns+1, without those from a quote on that is not closed
+	values []string // of its fields, at most maxColumns+1, without those after a quote that is not closed
 	kind   malformation
-	quoted bool // every field is, and well
+	quoted bool // every field is quoted correctly
 }
 
-// split splits the record on a line. A record that is too large is an error, and what has been split of it.
+// split splits the record on a line. A record that is too large is an error, returned with the fields before it.
 func (d dialect) split(text []byte, line int64) (record, error) {
 	ch := chunk{Chunk: input.Chunk{Buf: append(make([]byte, 0, len(text)+input.Spare), text...), Size: len(text), Line: line}, dialect: d, quotes: d.quote != 0, multi: true}
 	if !bytes.HasSuffix(text, input.LineFeed) {
@@ -146,7 +147,7 @@ func splitHeader(d dialect, text []byte, line int64) ([]string, error) {
 		return nil, err
 	}
 	if r.kind != wrongCount {
-		return nil, &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or have text behind them", line)}
+		return nil, &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the header on line %d has a name whose quotes are not closed or are followed by text", line)}
 	}
 	for i, v := range r.values {
 		r.values[i] = strings.TrimSpace(v)
@@ -157,15 +158,15 @@ func splitHeader(d dialect, text []byte, line int64) ([]string, error) {
 	return r.values, nil
 }
 
-// match finds the wanted columns in the header: layout says for each column of the file which wanted one it is,
-// -1 for none.
+// match finds the wanted columns in the header: layout has for each column of the file the index of the wanted one, or
+// -1.
 func match(d dialect, names []string, columns []tabular.Column) (layout []int, h tabular.Header, err error) {
 	layout = make([]int, len(names))
 	at := make(map[string]int, len(columns))
 	for i, c := range columns {
 		at[audience.NameKey(c.Name)] = i
 	}
-	found := make([]int, len(columns)) // column of the file, from 1
+	found := make([]int, len(columns)) // column of the file, counted from 1
 	text := true
 	for i, name := range names {
 		if !utf8.ValidString(name) {
@@ -196,20 +197,20 @@ func match(d dialect, names []string, columns []tabular.Column) (layout []int, h
 	return layout, h, nil
 }
 
-// usable says why a header cannot be used. Its names are told only when it is sure that it is a header, and not a
-// row of somebody's data.
+// usable explains why a header cannot be used. It shows the names only if they are certainly a header and not a row of
+// personal data.
 func usable(d dialect, h tabular.Header, columns []tabular.Column, found []int, text bool, raw []string) error {
 	if len(h.Missing) == 0 {
 		return nil
 	}
 	if !text {
-		return &tabular.FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and not all fields are found; " + encodingRemedy(raw)}
+		return &tabular.FileError{Code: "ENCODING", Message: "the header has a name that is not valid UTF-8, and some fields are missing; " + encodingRemedy(raw)}
 	}
 	if len(h.Missing) == len(columns) && firstPerson(h.Names, nil) {
-		return &tabular.FileError{Code: "NO_HEADER", Message: "the first line names none of the audience's fields and looks like a person's data; does the file have a header? If it has none, say so: " + noHeader}
+		return &tabular.FileError{Code: "NO_HEADER", Message: "the first line names none of the audience's fields and looks like a person's data; if the file has no header, set " + noHeader}
 	}
 	if len(h.Missing) == len(columns) {
-		return &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; does the file have a header? If it has none, say so: "+noHeader+". It was split into %s at each %q; a format with a delimiter splits it otherwise", count(len(h.Names), "column"), d.delimiter)}
+		return &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the first line names none of the audience's fields; if the file has no header, set "+noHeader+". The line was split into %s at each %q; if that is wrong, set the delimiter in the format", count(len(h.Names), "column"), d.delimiter)}
 	}
 	for i, c := range columns {
 		if c.Required && found[i] == 0 {

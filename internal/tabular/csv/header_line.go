@@ -9,7 +9,7 @@ import (
 	"roster/internal/tabular"
 )
 
-// FindHeader does so in a decoded text.
+// FindHeader looks for the header in a decoded text.
 func FindHeader(head []byte, f audience.Format, wanted []tabular.Column) (place tabular.HeaderPlace) {
 	const most = 30 // lines
 	skip, said := preamble(head)
@@ -39,7 +39,8 @@ func FindHeader(head []byte, f audience.Format, wanted []tabular.Column) (place 
 	return place
 }
 
-// headerElsewhere adds to the error about a header the line that names the wanted columns, if one of the first does.
+// headerElsewhere adds to the error about a header the number of a line that names the wanted columns, if one of the
+// first lines does.
 func headerElsewhere(err error, head []byte, f audience.Format, columns []tabular.Column) error {
 	var file *tabular.FileError
 	if !errors.As(err, &file) || file.Code != "NO_HEADER" && file.Code != "MISSING_COLUMN" {
@@ -55,10 +56,10 @@ func headerElsewhere(err error, head []byte, f audience.Format, columns []tabula
 	if !place.Found {
 		return err
 	}
-	why := "the header is not where it should be"
+	why := "the header is in another place"
 	if f.SkipLines == 0 {
-		why = "lines stand before the header"
+		why = "there are lines before the header"
 	}
-	return &tabular.FileError{Code: file.Code, Message: fmt.Sprintf("%s: line %d names the audience's identities. Say so: \"skipLines\": %d in sourceSpec.format, or --skip-lines %d for roster import",
+	return &tabular.FileError{Code: file.Code, Message: fmt.Sprintf("%s: line %d names the audience's identities. Set \"skipLines\": %d in sourceSpec.format, or --skip-lines %d for roster import",
 		why, place.Skip+1, place.Skip, place.Skip)}
 }

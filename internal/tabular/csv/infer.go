@@ -46,7 +46,7 @@ func Infer(ctx context.Context, r io.Reader, opts tabular.Options, wanted []tabu
 	}
 	out.Bytes = c.Offset
 	if len(wanted) == 0 && opts.Format.Header == nil && firstPerson(names, types) {
-		return out, &tabular.FileError{Code: "NO_HEADER", Message: "the first line looks like a person's data and not like the names of columns. If the file has no header, say so: " + noHeader}
+		return out, &tabular.FileError{Code: "NO_HEADER", Message: "the first line looks like a person's data, not like the names of columns. If the file has no header, set " + noHeader}
 	}
 	for i, name := range names {
 		if once[i] && utf8.ValidString(name) {
@@ -70,7 +70,7 @@ func (c *chunker) numbered() ([]string, error) {
 	return names, nil
 }
 
-// sample takes the first rows of a CSV file into account and returns how many there are, and whether there may be more.
+// sample takes the first rows of a CSV file into account and returns their number, and whether there may be more.
 func sample(ctx context.Context, c *chunker, types []value.Candidates, nulls []string, most tabular.Sample) (rows int, more bool, err error) {
 	s := splitter{block: newBlock(len(types))}
 	left := most.Rows
@@ -104,7 +104,7 @@ func sample(ctx context.Context, c *chunker, types []value.Candidates, nulls []s
 	return rows, true, nil
 }
 
-// areText refuses names that are not text.
+// areText returns an error for names that are not valid UTF-8.
 func areText(names []string) error {
 	for i, name := range names {
 		if !utf8.ValidString(name) {
@@ -114,7 +114,7 @@ func areText(names []string) error {
 	return nil
 }
 
-// encodingRemedy says what to do about a header that is not UTF-8.
+// encodingRemedy returns advice about a header that is not UTF-8.
 func encodingRemedy(names []string) string {
 	if likely := input.LikelyEncoding([]byte(strings.Join(names, "\n"))); likely != "" {
 		return fmt.Sprintf("it looks like %s: %s, or save the file as UTF-8", likely, audience.EncodingRemedy(likely))
@@ -122,7 +122,7 @@ func encodingRemedy(names []string) string {
 	return "save the file as UTF-8, or name its encoding in the format"
 }
 
-// places returns the columns, from 1, of each name that is there more than once.
+// places returns the columns, from 1, of each name that occurs more than once.
 func places(names []string) map[string][]int {
 	at := map[string][]int{}
 	for i, name := range names {
@@ -132,7 +132,7 @@ func places(names []string) map[string][]int {
 	return at
 }
 
-// narrow takes the first rows of a block into account, but for texts that are null.
+// narrow takes the first rows of a block into account, except for texts that are null.
 func narrow(types []value.Candidates, k *block, rows int, nulls []string) {
 	var b value.Builder
 	for i := range types {

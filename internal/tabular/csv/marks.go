@@ -6,10 +6,11 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// Files that are joined, and files of some systems, have marks between records that are no part of any: the byte order
-// mark of the next file, a Control-Z at the end of a file, and zero bytes that fill it up. Zero bytes before text are data.
+// Concatenated files, and files of some systems, have marks between records that belong to no record: the byte order
+// mark of the next file, a Control-Z at the end of a file, and zero bytes that fill it up. Zero bytes before text are
+// data.
 
-// fileMarks returns how many bytes of marks a text begins with.
+// fileMarks returns the number of bytes of marks at the beginning of a text.
 func fileMarks(text []byte) (n int) {
 	end := len(input.WithoutEndMarks(text))
 	for n < end {
@@ -25,8 +26,8 @@ func fileMarks(text []byte) (n int) {
 	return len(text)
 }
 
-// onlyBlanks reports whether a record of several columns has delimiters and blanks alone. Spreadsheets write such rows for
-// empty ones.
+// onlyBlanks reports whether a record of several columns consists of delimiters and blanks. Spreadsheets write such
+// records for empty rows.
 func onlyBlanks(record []byte, delimiter byte) bool {
 	if bytes.IndexByte(record, delimiter) < 0 {
 		return false
@@ -39,8 +40,8 @@ func onlyBlanks(record []byte, delimiter byte) bool {
 	return true
 }
 
-// behindMarks splits a record whose first field begins with marks again, as it is without them, when the field is quoted:
-// the quote behind the marks was taken for data. It returns what is wrong with the record, and its columns.
+// behindMarks splits a record again without the marks at its beginning, if its first field is quoted, because the first
+// split took the quote after the marks for data. It returns what is wrong with the record, and its columns.
 func (s *splitter) behindMarks(row []field, body, end int, kind malformation, columns int) (malformation, int) {
 	if s.quote == 0 || s.Buf[body] != s.quote {
 		was := row[0]

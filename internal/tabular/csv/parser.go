@@ -16,12 +16,12 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// parser parses chunks into batches: it splits a block of rows, then parses the block column by column. Each
-// goroutine has its own; a batch is valid until the next one.
+// parser parses chunks into batches: it splits a block of rows, then parses the block column by column. Each goroutine
+// has its own parser. A batch is valid until the next one.
 type parser struct {
 	columns  []tabular.Column
 	layout   []int    // for each column of the file, the wanted one, or -1
-	names    [][]byte // of the wanted columns, without white space around them
+	names    [][]byte // of the wanted columns, without surrounding white space
 	primary  int      // the column of the file that is the primary identity, or -1
 	missing  []int    // wanted columns that the file does not have
 	builders []*value.Builder
@@ -62,7 +62,7 @@ func newParser(columns []tabular.Column, layout []int, f audience.Format, patter
 	return p
 }
 
-// parse turns a chunk into batches, mostly one, and hands them to emit.
+// parse turns a chunk into batches, usually one, and passes them to emit.
 func (p *parser) parse(ch chunk, emit func(*tabular.Batch) error) error {
 	p.offset = ch.Offset
 	p.split.reset(ch)
@@ -112,7 +112,7 @@ func (p *parser) finish() *tabular.Batch {
 	return &p.batch
 }
 
-// rows takes the block that was split last.
+// rows processes the block that was split last.
 func (p *parser) rows() {
 	k := &p.split.block
 	first := len(p.batch.Lines)
@@ -135,7 +135,7 @@ func (p *parser) rows() {
 	}
 }
 
-// add takes a column of the block that was split last.
+// add processes a column of the block that was split last.
 func (p *parser) add(column, want int) {
 	k, b := &p.split.block, p.builders[want]
 	p.faults.Want = want
@@ -148,7 +148,7 @@ func (p *parser) add(column, want int) {
 	}
 }
 
-// addMissing takes a wanted column that the file does not have.
+// addMissing processes a wanted column that the file does not have.
 func (p *parser) addMissing(want int) {
 	rows := p.split.rows
 	p.faults.Want = want
@@ -160,7 +160,7 @@ func (p *parser) addMissing(want int) {
 	}
 }
 
-// rejects moves what does not fit from the rows, which begin at first, to the rejects, in the order of the file.
+// rejects moves the rows that do not fit, from first on, to the rejects, in the order of the file.
 func (p *parser) rejects(first int) {
 	k := &p.split.block
 	old := len(p.batch.Rejects)
@@ -169,7 +169,7 @@ func (p *parser) rejects(first int) {
 	}
 	if len(p.faults.List) > 0 {
 		for _, f := range p.faults.List {
-			r := tabular.Reject{Line: k.lines[f.Row], Code: f.Code, Reason: "the row repeats the names of the columns; it is a header"}
+			r := tabular.Reject{Line: k.lines[f.Row], Code: f.Code, Reason: "the row repeats the header"}
 			if f.Code != tabular.CodeHeader {
 				c := p.columns[f.Want]
 				r.Column, r.Reason = c.Name, cmp.Or(f.Reason, value.ReasonIn(p.format, f.Code, c.Type))
@@ -199,7 +199,7 @@ func (p *parser) reject(start, end int, r tabular.Reject) {
 	raw := bytes.TrimRight(bytes.TrimSuffix(p.split.Buf[start:end], input.LineFeed), "\r")
 	r.Lines = 1 + int64(bytes.Count(raw, input.LineFeed))
 	if r.Lines > 1 {
-		r.Reason += fmt.Sprintf("; the row takes in lines %d to %d", r.Line, r.Line+r.Lines-1)
+		r.Reason += fmt.Sprintf("; the row extends from line %d to line %d", r.Line, r.Line+r.Lines-1)
 	}
 	r.Offset = p.offset + int64(start)
 	r.Raw = append([]byte(nil), raw[:min(len(raw), tabular.MaxRaw)]...)
@@ -213,13 +213,13 @@ func (m malformed) code() string {
 	return tabular.CodeQuote
 }
 
-// reason says which rule the record breaks.
+// reason explains which rule the record breaks.
 func (p *parser) reason(m malformed) string {
 	switch m.kind {
 	case textAfterQuote:
 		return "text follows the closing quote of a field"
 	case notClosed:
-		return "a quote is opened and not closed before the end of the file"
+		return "a quote is not closed before the end of the file"
 	}
 	if !p.format.HasHeader() {
 		return fmt.Sprintf("the row has %s, the audience %s", count(m.columns, "column"), count(len(p.layout), "field"))

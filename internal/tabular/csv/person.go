@@ -8,7 +8,7 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// noHeader says how to tell that a file has no header.
+// noHeader tells how to declare that a file has no header.
 const noHeader = "\"header\": false in sourceSpec.format, or --no-header for roster import"
 
 var (
@@ -18,8 +18,9 @@ var (
 	numberPattern  = regexp.MustCompile(`^[0-9]{7,}$`)
 )
 
-// firstPerson reports whether names of columns are rather the first row of a file without a header: one is an e-mail address,
-// a phone number, a hash or a UUID, or the date of a column of dates, or all are long numbers. Types are those of the rows.
+// firstPerson reports whether the names of columns are probably the first row of a file without a header: one of them
+// is an e-mail address, a phone number, a hash or a UUID, or the date of a column of dates, or all are long numbers.
+// types are the types of the rows.
 func firstPerson(names []string, types []value.Candidates) bool {
 	numbers := 0
 	for i, name := range names {

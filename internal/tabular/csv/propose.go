@@ -12,10 +12,10 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// LayoutBytes is how much of a text is looked at for what stands before the header.
+// LayoutBytes is the amount of text in which lines before the header are looked for.
 const LayoutBytes = 16 << 10
 
-// Propose adds to out what the decoded text of a CSV file needs to be read by that asked leaves open.
+// Propose adds to out the options that the decoded text of a CSV file needs and that asked leaves open.
 func Propose(ctx context.Context, text []byte, asked audience.Format, wanted []tabular.Column, out *audience.Format) error {
 	p := proposer{ctx: ctx, text: text, wanted: wanted, asked: asked}
 	p.asked.Encoding, p.asked.Compression = "", ""
@@ -23,7 +23,7 @@ func Propose(ctx context.Context, text []byte, asked audience.Format, wanted []t
 	return p.proposeRows(out)
 }
 
-// proposer looks at the decoded text of a CSV file.
+// proposer inspects the decoded text of a CSV file.
 type proposer struct {
 	ctx    context.Context
 	text   []byte
@@ -64,8 +64,8 @@ func (p *proposer) proposeLayout(out *audience.Format) {
 	}
 }
 
-// comment returns the mark of the lines of a text that are comments, "" when there are none: lines that begin with it and have
-// another number of fields than the header or a blank behind the mark, and without which the text has a header.
+// comment returns the mark of comment lines in a text, "" if there are none. Comment lines begin with the mark and have
+// another number of fields than the header or a blank after the mark, and without them the text has a header.
 func (p *proposer) comment(head []byte, f audience.Format) string {
 	for _, mark := range "#%;" {
 		f.Comment = string(mark)
@@ -93,7 +93,7 @@ func (p *proposer) comment(head []byte, f audience.Format) string {
 	return ""
 }
 
-// commentLines returns the lines of a text that are blank in another.
+// commentLines returns the lines of a text that are blank in another version of it.
 func commentLines(text, blanked []byte) (list [][]byte) {
 	for i := 0; i < len(text); i++ {
 		if text[i] == blanked[i] {
@@ -109,7 +109,8 @@ func commentLines(text, blanked []byte) (list [][]byte) {
 	return list
 }
 
-// titles returns how many lines stand before the header: the first line is no header for the rows, and a later one is.
+// titles returns the number of lines before the header, if the first line is not a header for the rows, and a later one
+// is.
 func (p *proposer) titles(head []byte, f audience.Format) int {
 	const most = 30 // lines
 	named, fits := p.header(head, f)
@@ -133,9 +134,9 @@ func (p *proposer) titles(head []byte, f audience.Format) int {
 	return 0
 }
 
-// header reports how many of the wanted columns the first record of a text names, and whether it looks like the header of the rows
-// behind it: each column has another name, most rows have as many fields, and a name says what identity it is of, or rows have
-// values of a type that the name is not of.
+// header reports how many of the wanted columns the first record of a text names, and whether it looks like the header
+// of the rows after it: the columns have different names, most rows have the same number of fields, and a name shows an
+// identity, or rows have values of a type that the name does not have.
 func (p *proposer) header(text []byte, f audience.Format) (named int, fits bool) {
 	d := sniff(text, p.wanted, f)
 	padded := append(make([]byte, 0, len(text)+input.Spare), text...)
@@ -179,7 +180,7 @@ func (p *proposer) laterHeader(rest []byte) bool {
 	return false
 }
 
-// tells reports whether names are those of the columns of rows.
+// tells reports whether names are the names of the columns of rows.
 func (p *proposer) tells(d dialect, names []string, rest []byte) bool {
 	types := make([]value.Candidates, len(names))
 	d.eachBlock(append(make([]byte, 0, len(rest)+input.Spare), rest...), len(names), func(s *splitter) { narrow(types, &s.block, s.rows, nil) })

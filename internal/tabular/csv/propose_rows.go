@@ -19,7 +19,7 @@ func (p *proposer) proposeRows(out *audience.Format) error {
 		names, err = c.numbered()
 	}
 	if err != nil {
-		return p.ctx.Err() // the reader will tell
+		return p.ctx.Err() // the reader will report it
 	}
 	rows := rowSample{names: names, nulls: f.NullValues, types: make([]value.Candidates, len(names)), columns: make([]columnSample, len(names))}
 	for i := range rows.types {
@@ -42,20 +42,20 @@ func (p *proposer) proposeRows(out *audience.Format) error {
 	return p.ctx.Err()
 }
 
-// rowSample is what the first rows of a file show.
+// rowSample is the evidence from the first rows of a file.
 type rowSample struct {
 	names, nulls []string
-	types        []value.Candidates // of the rows that are whole
+	types        []value.Candidates // of complete rows
 	columns      []columnSample
 	whole        int
 	short        []shortRow // the first rows with too few fields
-	odd          bool       // rows are malformed
+	odd          bool       // some rows are malformed
 }
 
 type shortRow struct {
 	values []string
 	line   int64
-	// rest says that the row before it is short, too, and that the two may be parts of one that a line end broke.
+	// rest means that the row before it is short, too, and that the two may be parts of one row with a line end in it.
 	rest bool
 }
 
@@ -63,8 +63,8 @@ type shortRow struct {
 type columnSample struct {
 	values, addresses int
 	numbers           int // with a decimal comma, with a point, or whole
-	commas            int // numbers with a decimal comma that cannot part thousands
-	points            int // numbers with a point that cannot part thousands
+	commas            int // numbers with a decimal comma that cannot separate thousands
+	points            int // numbers with a point that cannot separate thousands
 }
 
 func (r *rowSample) add(s *splitter) {
@@ -121,9 +121,9 @@ func (c *columnSample) see(v []byte) {
 	}
 }
 
-// fillable reports whether there are short rows that lack their last values and nothing else: what they have is of the types of the
-// whole rows and can be their identities. A row of one value, such as a line of totals, and one that may be the rest of another say
-// so only by an identity.
+// fillable reports whether there are short rows that lack only their last values: their values have the types of the
+// complete rows, and may be identities of them. A row with one value, such as a line of totals, and a row that may be
+// the rest of another count only if they have an identity.
 func (r *rowSample) fillable() bool {
 	if len(r.short) == 0 || r.odd {
 		return false
@@ -154,7 +154,7 @@ func (r *rowSample) fillable() bool {
 	return true
 }
 
-// fits reports whether a value of a short row is like those of its column, and whether it is an identity.
+// fits reports whether a value of a short row is similar to those of its column, and whether it is an identity.
 func (r *rowSample) fits(column int, v []byte) (fits, identifies bool) {
 	c, name := r.columns[column], r.names[column]
 	ns := audience.ProposeNamespace(name)
@@ -170,7 +170,7 @@ func (r *rowSample) fits(column int, v []byte) (fits, identifies bool) {
 	return types.Narrowest(name) == was || was == audience.String || !r.types[column].Seen, ns != ""
 }
 
-// decimalComma reports whether a column has numbers with decimal commas, and none has numbers with points.
+// decimalComma reports whether a column has numbers with decimal commas, and no column has numbers with points.
 func (r *rowSample) decimalComma() bool {
 	found := false
 	for i, c := range r.columns {

@@ -9,19 +9,19 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// A field is where a value lies in a chunk: its offset in the low half, its length in the high one, without the
-// quotes around it. The highest bit says that it has quotes or escapes that are no part of the value.
+// A field is the position of a value in a chunk: its offset in the low half, its length in the high half, without
+// surrounding quotes. The highest bit means that it contains quotes or escapes that are not part of the value.
 type field uint64
 
 const escaped field = 1 << 63
 
 func fieldAt(start, end int) field { return field(end-start)<<32 | field(start) }
 
-// block is a run of records that were split, so short that they stay in the nearest cache while their columns
-// are parsed one after the other.
+// block is a sequence of split records, small enough to stay in the nearest cache while its columns are parsed one
+// after the other.
 type block struct {
 	marks  dialect // of the chunk
-	text   []byte  // the chunk and the slack behind it
+	text   []byte  // the chunk and the slack after it
 	fields []field // row by row
 	stride int     // fields of a row
 	rows   int
@@ -31,7 +31,7 @@ type block struct {
 	valid  bool     // the chunk is valid UTF-8
 }
 
-// blockFields is how many fields a block has at most, unless a few rows have more.
+// blockFields is the largest number of fields of a block, unless a few rows have more.
 const blockFields = 4096
 
 func newBlock(stride int) block {
@@ -39,12 +39,12 @@ func newBlock(stride int) block {
 	return block{fields: make([]field, rows*stride), stride: stride, starts: make([]uint32, rows), ends: make([]uint32, rows), lines: make([]int64, rows)}
 }
 
-// malformed is a record whose fields are no row.
+// malformed is a record that is not a row.
 type malformed struct {
 	start, end int
 	line       int64
 	kind       malformation
-	columns    int // of a record with another number of columns than the header
+	columns    int // for a record with another number of columns than the header
 }
 
 type malformation uint8
@@ -55,24 +55,24 @@ const (
 	notClosed
 )
 
-// splitter splits the records of a chunk into fields. What a record is, it shares with boundaries by way of
-// quoting; the package comment has it in words.
+// splitter splits the records of a chunk into fields. It shares the definition of a record with boundaries, through
+// quoting; the package comment describes it.
 type splitter struct {
 	chunk
 	block
 	malformed []malformed
-	blanks    int64 // rows of nothing but delimiters, of the chunk
-	filled    int64 // rows with too few fields that were filled, of the chunk
+	blanks    int64 // rows of the chunk with only delimiters
+	filled    int64 // filled rows of the chunk that had too few fields
 	pos       int   // where the next record begins
 
 	words   [segment]uint64 // ends of fields in a part of the chunk
-	used    []uint64        // of words, those not yet looked at
+	used    []uint64        // of words, those not processed yet
 	marked  int             // offset after that part
 	base    int             // offset of the bits in mask
-	mask    uint64          // of the word that is looked at, the bits that were not
+	mask    uint64          // the unprocessed bits of the current word
 	state   quoting
 	escapes escapes
-	checked bool // a quoted field may have other quotes than its first and last byte, or text behind them
+	checked bool // a quoted field may contain quotes besides its first and last byte, or be followed by text
 }
 
 // reset begins a chunk.
@@ -83,8 +83,8 @@ func (s *splitter) reset(ch chunk) {
 	s.state, s.escapes, s.checked = quoting{start: 1}, escapes{}, false
 }
 
-// next splits the next block; it returns false when the chunk has no more rows or malformed records. It ends
-// with an error at a record that is too large.
+// next splits the next block; it returns false if the chunk has no more rows or malformed records. A record that is too
+// large is an error.
 func (s *splitter) next() (more bool, err error) {
 	s.rows = 0
 	s.malformed = s.malformed[:0]
@@ -97,10 +97,10 @@ func (s *splitter) next() (more bool, err error) {
 	return s.rows > 0 || len(s.malformed) > 0, err
 }
 
-// noQuote is no byte.
+// noQuote is not a byte.
 const noQuote = uint(256)
 
-// records splits records up to the first that is no row, or until the block is full or the chunk ends.
+// records splits records up to the first that is not a row, or until the block is full or the chunk ends.
 func (s *splitter) records() error {
 	buf, quote := s.Buf, noQuote
 	if s.quotes {
@@ -114,7 +114,7 @@ func (s *splitter) records() error {
 		at, end, text, columns := start, 0, 0, 0
 		for ; ; columns++ {
 			for mask == 0 {
-				if !s.refill() { // the chunk ends with a line feed, so it must be in quotes
+				if !s.refill() { // the chunk ends with a line feed, so that one must be in quotes
 					return s.refuse(start, len(buf), notClosed, columns+1)
 				}
 				mask, base = s.mask, s.base
@@ -196,7 +196,7 @@ func (s *splitter) count(start, end int) {
 	}
 }
 
-// refuse takes a record that is no row. It ends the read when the record is too large.
+// refuse handles a record that is not a row. A record that is too large ends the read.
 func (s *splitter) refuse(start, end int, kind malformation, columns int) error {
 	s.pos = end
 	if min(end, s.Size)-start > tabular.MaxRecord {
@@ -229,7 +229,7 @@ func (s *splitter) refill() bool {
 	return true
 }
 
-// unquoted takes the marks of part that are in quoted fields out.
+// unquoted removes the marks of part that are in quoted fields.
 func (s *splitter) unquoted(part []byte) {
 	var words [segment]uint64
 	quotes := markedWords(words[:], part, s.quote, s.quote, s.quote)
@@ -251,11 +251,11 @@ func (s *splitter) unquoted(part []byte) {
 	s.checked = s.checked || s.state.odd
 }
 
-// unquoteSpaced takes the quotes off the fields of a record that have blanks before them.
+// unquoteSpaced removes the quotes of fields that have blanks before the quotes.
 func (s *splitter) unquoteSpaced(row []field) malformation {
 	for i, f := range row {
 		start, end := int(uint32(f)), int(uint32(f))+int(f&^escaped>>32)
-		if start > 0 && s.Buf[start-1] == s.quote { // it was quoted already
+		if start > 0 && s.Buf[start-1] == s.quote { // already unquoted
 			continue
 		}
 		at := start
@@ -273,7 +273,7 @@ func (s *splitter) unquoteSpaced(row []field) malformation {
 	return wrongCount
 }
 
-// unquote returns the value of a quoted field; ok is false when text other than blanks follows the closing quote.
+// unquote returns the value of a quoted field; ok is false if text other than blanks follows the closing quote.
 func (s *splitter) unquote(start, end int) (f field, ok bool) {
 	start++
 	if !s.checked {

@@ -8,12 +8,12 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// addHeaders adds a fault for each row of the block that was split last which repeats the header.
+// addHeaders adds a fault for each row of the last block that repeats the header.
 func (p *parser) addHeaders() {
 	k := &p.split.block
 	name := p.names[p.layout[p.primary]]
 	for row, i := 0, p.primary; row < k.rows; row, i = row+1, i+k.stride {
-		// Names differ from the field's in case and white space, so that their length is only about the same.
+		// Names may differ from the field in case and white space, so their length is only similar.
 		const about = 16
 		n := int(k.fields[i] &^ escaped >> 32)
 		if n <= len(name)+about && n+about >= len(name) && p.isHeader(row) {
@@ -22,7 +22,7 @@ func (p *parser) addHeaders() {
 	}
 }
 
-// isHeader reports whether a row has the name of each wanted column as its value.
+// isHeader reports whether the values of a row are the names of the wanted columns.
 func (p *parser) isHeader(row int) bool {
 	k, b := &p.split.block, &value.Builder{}
 	for i, want := range p.layout {
@@ -31,7 +31,7 @@ func (p *parser) isHeader(row int) bool {
 		}
 		v := valueOf(b, k, k.fields[row*k.stride+i])
 		if i == 0 && bytes.HasPrefix(v, input.Utf8Mark) {
-			v = bytes.Trim(v[len(input.Utf8Mark):], `"`) // no quote opens a field behind a byte order mark
+			v = bytes.Trim(v[len(input.Utf8Mark):], `"`) // after a byte order mark a quote does not open a field
 		}
 		if !bytes.EqualFold(bytes.TrimSpace(v), p.names[want]) {
 			return false

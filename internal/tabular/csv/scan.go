@@ -10,7 +10,7 @@ import (
 
 const lowBits = 0x7f7f7f7f7f7f7f7f
 
-// markWords sets bit j of dst[i] when byte 64·i+j of buf is a, b or c. It reads 64 bytes of buf for each word.
+// markWords sets bit j of dst[i] if byte 64·i+j of buf is a, b or c. It reads 64 bytes of buf for each word.
 func markWords(dst []uint64, buf []byte, a, b, c byte) {
 	wa, wb, wc := uint64(a)*value.EachByte, uint64(b)*value.EachByte, uint64(c)*value.EachByte
 	for i := range dst {
@@ -19,7 +19,7 @@ func markWords(dst []uint64, buf []byte, a, b, c byte) {
 		for j := 0; j < 64; j += 8 {
 			w := binary.LittleEndian.Uint64(block[j:])
 			x, y, z := w^wa, w^wb, w^wc
-			// A byte's high bit is clear where one of x, y and z is zero in that byte.
+			// The high bit of a byte is clear if x, y or z is zero in that byte.
 			other := ((x&lowBits + lowBits) | x) & ((y&lowBits + lowBits) | y) & ((z&lowBits + lowBits) | z)
 			word |= (^other & value.HighBits * 0x0002040810204081) >> 56 << j
 		}
@@ -27,8 +27,7 @@ func markWords(dst []uint64, buf []byte, a, b, c byte) {
 	}
 }
 
-// markedWords marks buf, and nothing behind its end, in dst; it returns the words used. Behind buf there must be
-// slack.
+// markedWords marks buf, without the bytes after its end, in dst and returns the words used. Slack must follow buf.
 func markedWords(dst []uint64, buf []byte, a, b, c byte) []uint64 {
 	n := (len(buf) + 63) / 64
 	dst = dst[:n]
@@ -39,23 +38,23 @@ func markedWords(dst []uint64, buf []byte, a, b, c byte) []uint64 {
 	return dst
 }
 
-// quoting follows the quoted fields of a text, 64 bytes at a time: it is the one place that says where a field is
-// quoted. A quote opens a quoted field when it is the first byte of a field, or has only blanks before it there; in one, it closes
-// the field; and directly after a quote that closed a field it opens the field again, so that two quotes are one and data. A
-// quote elsewhere is data.
+// quoting tracks the quoted fields of a text, 64 bytes at a time. It is the only definition of where a field is quoted.
+// A quote opens a quoted field if it is the first byte of a field, or follows only blanks there. In a quoted field, a
+// quote closes the field. A quote directly after a closing quote opens the field again, so that two quotes are one and
+// data. A quote elsewhere is data.
 type quoting struct {
 	inside uint64 // all ones within a quoted field
-	start  uint64 // 1 when the next byte is the first of a field
-	closed uint64 // 1 when the last byte was a quote that closed a field
-	odd    bool   // there was a quote that is data outside quoted fields
-	spaced bool   // there was a quoted field with blanks before it
+	start  uint64 // 1 if the next byte is the first of a field
+	closed uint64 // 1 if the last byte was a quote that closed a field
+	odd    bool   // a quote outside quoted fields was data
+	spaced bool   // a quoted field had blanks before it
 }
 
-// next takes the next 64 bytes, given by their delimiters and line ends and by their quotes. It returns which bytes
-// are outside quoted fields, and which follow a closing quote without being a delimiter or line end. When not every quote opens or
-// closes a field that it is next to, ok is false, and step must be called.
+// next processes the next 64 bytes, given by their delimiters and line ends and by their quotes. It returns which bytes
+// are outside quoted fields, and which follow a closing quote without being a delimiter or line end. ok is false if
+// some quote does not open or close a field next to it; then the caller must call step.
 func (q *quoting) next(structure, quotes uint64) (outside, behind uint64, ok bool) {
-	// As long as each quote opens or closes, a byte is inside when the number of quotes up to it is odd.
+	// If each quote opens or closes a field, a byte is inside if the number of quotes up to it is odd.
 	inside := quotes
 	inside ^= inside << 1
 	inside ^= inside << 2
@@ -76,9 +75,10 @@ func (q *quoting) next(structure, quotes uint64) (outside, behind uint64, ok boo
 	return ^inside, behind &^ structure, true
 }
 
-// step does what next does, quote by quote: some are data, or have blanks before them. The bytes are those of text from at on.
+// step does the work of next quote by quote: some quotes are data, or have blanks before them. The bytes are those of
+// text from at on.
 func (q *quoting) step(structure, quotes uint64, text []byte, at int, delimiter byte) (outside, behind uint64) {
-	starts := structure<<1 | q.start // outside quoted fields; within, nobody asks
+	starts := structure<<1 | q.start // valid outside quoted fields only
 	outside = ^q.inside
 	closes := uint64(0)
 	for rest := quotes; rest != 0; rest &= rest - 1 {
@@ -116,19 +116,19 @@ func behindBlanks(text []byte, delimiter byte) bool {
 // boundaries finds the ends of records in a buffer that begins with a record and grows from scan to scan.
 type boundaries struct {
 	dialect
-	scanned int // bytes looked at
+	scanned int // bytes scanned
 	state   quoting
 	escapes escapes
-	first   int  // offset after the first record end, 0 when there is none yet
-	last    int  // offset after the last record end, 0 when there is none yet
+	first   int  // offset after the first record end, 0 if there is none yet
+	last    int  // offset after the last record end, 0 if there is none yet
 	quotes  bool // there is a quote
 	multi   bool // there is a line end in a quoted field
 }
 
-// segment is how many words are marked at a time.
+// segment is the number of words that are marked at a time.
 const segment = 64
 
-// scan looks at the bytes that were added to buf. Records end at the bytes end1 and end2 outside quoted fields.
+// scan scans the bytes that were added to buf. Records end at the bytes end1 and end2 outside quoted fields.
 func (s *boundaries) scan(buf []byte, end1, end2 byte) {
 	fresh := buf[s.scanned:]
 	if !s.quotes && end1 == end2 && (s.quote == 0 || bytes.IndexByte(fresh, s.quote) < 0) {

@@ -15,21 +15,23 @@ import (
 
 var (
 	usualDelimiters = []byte(",;\t|")
-	// rareDelimiters also stand in names and values, and are believed only when they part two wanted names, or names of
-	// columns that nobody has asked for. Others are never found out: they stand in e-mail addresses, URLs and hashes.
+	// rareDelimiters also occur in names and values. They are accepted only if they separate two wanted names, or names
+	// of columns if no names are wanted. Other marks are never detected, because they occur in e-mail addresses, URLs
+	// and hashes.
 	rareDelimiters = []byte("^~: \x01\x1f\x02\x03\x04\x1c\x1d\x1e")
 )
 
-// sniffer finds out the dialect of a file.
+// sniffer detects the dialect of a file.
 type sniffer struct {
-	text    []byte // whole lines of the window, with slack behind them
+	text    []byte // whole lines of the window, followed by slack
 	columns []tabular.Column
 	format  audience.Format
-	single  bool // each line is one value, whatever marks it has
+	single  bool // each line is one value, whatever marks it contains
 }
 
-// sniff returns the dialect of a file that begins with text, behind its preamble: what the format says, and what of
-// the dialects it leaves open reads the text best. Wanted columns, if there are any, are looked for in the header.
+// sniff returns the dialect of a file that begins with text after its preamble. The format decides what it sets; of the
+// remaining dialects, the one that reads the text best wins. Wanted columns, if there are any, are looked for in the
+// header.
 func sniff(text []byte, columns []tabular.Column, f audience.Format) dialect {
 	s := sniffer{text: append(make([]byte, 0, len(text)+input.Spare), text...), columns: columns, format: f}
 	s.single = s.isList()
@@ -51,7 +53,7 @@ func sniff(text []byte, columns []tabular.Column, f audience.Format) dialect {
 	return best
 }
 
-// delimiters returns those that are possible, the likelier first.
+// delimiters returns the possible delimiters, the more likely first.
 func (s *sniffer) delimiters() []byte {
 	if s.format.Delimiter != "" {
 		return []byte(s.format.Delimiter)
@@ -71,7 +73,7 @@ func (s *sniffer) quotes() []byte {
 	return []byte(`"'`)
 }
 
-// escapes returns those that are possible with a quote.
+// escapes returns the possible escapes with a quote.
 func (s *sniffer) escapes(quote byte) []byte {
 	escape := markOf(s.format.Escape)
 	switch {
@@ -83,12 +85,12 @@ func (s *sniffer) escapes(quote byte) []byte {
 	return []byte{escape}
 }
 
-// score says how well a dialect reads a text; earlier fields weigh more.
+// score rates how well a dialect reads a text. Earlier fields have more weight.
 type score struct {
 	names  int // wanted columns found in the header
-	quoted int // 1 when every field of the first record is quoted
-	parted int // 1 when there are several columns
-	good   int // bytes of the records that have as many fields as there are columns
+	quoted int // 1 if every field of the first record is quoted
+	parted int // 1 if there are several columns
+	good   int // bytes of records with as many fields as there are columns
 	fields int // of the first record
 }
 
@@ -97,7 +99,7 @@ func (a score) beats(b score) bool {
 		cmp.Compare(a.good, b.good), cmp.Compare(a.fields, b.fields)) > 0
 }
 
-// try reads the text in a dialect; ok is false when that needs better evidence than the text has.
+// try reads the text in a dialect; ok is false if the dialect needs better evidence than the text has.
 func (s *sniffer) try(d dialect) (got score, ok bool) {
 	text := s.text
 	start, end, mac, _ := d.firstRecord(text, true)
@@ -105,7 +107,7 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 		text = append(make([]byte, 0, len(text)+input.Spare), text...)
 		input.ReadReturns(text)
 	}
-	first, _ := d.split(text[start:end], 1) // the error of a record that is too large comes when it is read
+	first, _ := d.split(text[start:end], 1) // a record that is too large is reported when it is read
 	got.fields = len(first.values)
 	if first.quoted {
 		got.quoted = 1
@@ -123,14 +125,15 @@ func (s *sniffer) try(d dialect) (got score, ok bool) {
 	if columns > 1 {
 		got.parted = 1
 	}
-	if columns > 1 || d.delimiter == s.delimiters()[0] { // one that parts nothing is no better than another
+	if columns > 1 || d.delimiter == s.delimiters()[0] { // delimiters that separate nothing are equal; accept only the first
 		got.good = d.measure(text[start:], columns)
 	}
 	return got, true
 }
 
-// believable reports whether a dialect that was not asked for may be taken. A rare delimiter must part two wanted
-// names or, when nothing is wanted, all records evenly. A comma that only stands in decimal numbers is none. Apostrophes are quotes only where no field begins with a double quote.
+// believable reports whether an undeclared dialect may be accepted. A rare delimiter must separate two wanted names or,
+// if no names are wanted, all records evenly. A comma that occurs only in decimal numbers is not a delimiter.
+// Apostrophes are quotes only if no field begins with a double quote.
 func (s *sniffer) believable(d dialect, got score, first record, text []byte) bool {
 	if s.format.Delimiter == "" && s.single && bytes.IndexByte(s.text, d.delimiter) >= 0 {
 		return false
@@ -146,9 +149,10 @@ func (s *sniffer) believable(d dialect, got score, first record, text []byte) bo
 	return s.format.Quote != "" || d.quote != '\'' || !d.mayBeginField(text, '"') || !d.beginsField(text, '"', max(got.fields, 1))
 }
 
-// partsEvenly reports whether a delimiter parts a first record that has none of the usual ones, and each of the records
-// behind it, of which there are some, into as many fields. A space and a colon, which stand in any text, never do. Another
-// mark that can be typed must part names: an e-mail address, a URL or a number in the first record is the value of a list.
+// partsEvenly reports whether a delimiter separates a first record without any of the usual delimiters, and each of the
+// following records, of which there must be some, into the same number of fields. A space and a colon, which occur in
+// any text, never do. Another mark that can be typed must separate names: an e-mail address, a URL or a number in the
+// first record is data.
 func (d dialect) partsEvenly(text []byte, first []string) bool {
 	header, _, _ := bytes.Cut(bytes.TrimLeft(text, "\r\n"), input.LineFeed)
 	if d.delimiter == ' ' || d.delimiter == ':' || len(first) < 2 || bytes.ContainsAny(header, string(usualDelimiters)) {
@@ -162,7 +166,7 @@ func (d dialect) partsEvenly(text []byte, first []string) bool {
 	return rows > 1 && odd == 0
 }
 
-// plainName reports whether a text is a name of a column as programs write them: words that begin with a letter.
+// plainName reports whether a text is a column name as programs write them: words that begin with a letter.
 func plainName(v string) bool {
 	v = strings.TrimSpace(v)
 	first, _ := utf8.DecodeRuneInString(v)
@@ -171,8 +175,8 @@ func plainName(v string) bool {
 	}) < 0
 }
 
-// decimalCommas reports whether all commas of a first record stand between digits, and another of the usual delimiters
-// parts it: 1,5;2,5 has two numbers.
+// decimalCommas reports whether all commas of a first record are between digits, and another usual delimiter separates
+// it: 1,5;2,5 has two numbers.
 func (s *sniffer) decimalCommas(text []byte, first []string) bool {
 	if len(first) < 2 {
 		return false
@@ -187,13 +191,13 @@ func (s *sniffer) decimalCommas(text []byte, first []string) bool {
 	return bytes.ContainsAny(line, string(usualDelimiters[1:]))
 }
 
-// mayBeginField reports whether a mark stands where a field begins, if no field has delimiters or line ends.
+// mayBeginField reports whether a mark is at the beginning of a field, if no field contains delimiters or line ends.
 func (d dialect) mayBeginField(text []byte, mark byte) bool {
 	return bytes.HasPrefix(text, []byte{mark}) || bytes.Contains(text, []byte{'\n', mark}) || bytes.Contains(text, []byte{d.delimiter, mark})
 }
 
-// beginsField reports whether a mark begins a field that is not quoted. Of records that have not the given number of
-// fields, or no well-formed quotes, nothing is believed. There must be slack behind the text.
+// beginsField reports whether a mark begins an unquoted field. It ignores records with another number of fields, or
+// with malformed quotes. Slack must follow the text.
 func (d dialect) beginsField(text []byte, mark byte, columns int) bool {
 	found := false
 	d.eachBlock(text, columns, func(s *splitter) {
@@ -222,8 +226,8 @@ func wantedIn(names []string, columns []tabular.Column) int {
 	return n
 }
 
-// measure returns the bytes of the records of a text that have the given number of fields, or have well-formed quotes
-// when it is 1: of a single column the number says nothing. There must be slack behind the text.
+// measure returns the bytes of the records of a text that have the given number of fields, or that have well-formed
+// quotes if the number is 1, because the number says nothing about a single column. Slack must follow the text.
 func (d dialect) measure(text []byte, columns int) (good int) {
 	d.eachBlock(text, columns, func(s *splitter) {
 		for row := range s.rows {
@@ -238,7 +242,7 @@ func (d dialect) measure(text []byte, columns int) (good int) {
 	return good
 }
 
-// eachBlock splits a text, with slack behind it, up to a record that is too large.
+// eachBlock splits a text, which slack must follow, up to a record that is too large.
 func (d dialect) eachBlock(text []byte, columns int, see func(*splitter)) {
 	if len(text) == 0 {
 		return
@@ -258,8 +262,8 @@ func (d dialect) eachBlock(text []byte, columns int, see func(*splitter)) {
 	}
 }
 
-// preamble returns the length of what lies before a file's first record, a byte order mark and the line by which
-// spreadsheets are told the delimiter, such as sep=; and that delimiter, 0 when there is no such line.
+// preamble returns the length of the text before a file's first record: a byte order mark and the line that names the
+// delimiter for spreadsheets, such as sep=;. It also returns that delimiter, 0 if there is no such line.
 func preamble(text []byte) (n int, delimiter byte) {
 	if bytes.HasPrefix(text, input.Utf8Mark) {
 		n = len(input.Utf8Mark)
@@ -279,7 +283,7 @@ func preamble(text []byte) (n int, delimiter byte) {
 	return n + end + 1, said[0]
 }
 
-// possibleDelimiter reports whether a spreadsheet would take a byte for a delimiter.
+// possibleDelimiter reports whether a spreadsheet would accept a byte as a delimiter.
 func possibleDelimiter(c byte) bool {
 	letter := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 	return c < 0x80 && c != 0 && c != '"' && !letter

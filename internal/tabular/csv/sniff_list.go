@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// singleValues are values that have commas or semicolons in them and are one value all the same, when each line of a file is one.
+// singleValues match values that contain commas or semicolons and are single values, if each line of a file is one.
 var singleValues = []*regexp.Regexp{
 	regexp.MustCompile(`^[-+(]?[ \x{a0}]?\p{Sc}?[ \x{a0}]?(\d{1,8}|\d{1,3}([.' \x{a0}\x{202f}]\d{3})+),\d+[ \x{a0}]?[%)\p{Sc}]?$`), // 12,5 and 1.234,56 €
 	regexp.MustCompile(`^[-+]?\d{1,3}(,\d{3}){2,}(\.\d+)?$`),                                                                       // 1,234,567
@@ -14,8 +14,8 @@ var singleValues = []*regexp.Regexp{
 	regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.-]*=[^,=;|\t]+(,[ ]?[A-Za-z][A-Za-z0-9.-]*=[^,=;|\t]+)+$`),                             // cn=Ada,dc=example,dc=org
 }
 
-// isList reports whether the file is a list of single values with commas or semicolons in them: it has one column at most as far as
-// is known, and each line with such a mark, of which there is one, is a single value.
+// isList reports whether the file is a list of single values with commas or semicolons in them: it has at most one
+// known column, and each line with such a mark (at least one) is a single value.
 func (s *sniffer) isList() bool {
 	text, found := s.text, false
 	if s.format.Delimiter != "" || len(s.columns) > 1 && !s.format.HasHeader() || bytes.IndexByte(text, ',') < 0 && bytes.IndexByte(text, ';') < 0 {

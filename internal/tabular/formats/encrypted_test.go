@@ -133,11 +133,11 @@ func TestEncryptedRefused(t *testing.T) {
 		file tabular.File
 		want string
 	}{
-		"none is expected":    {fileOf(good), "name the key that opens it in sourceSpec.encryption"},
-		"armoured, none is":   {fileOf(s.encrypted(text, "--armor")), "name the key that opens it in sourceSpec.encryption"},
+		"none is expected":    {fileOf(good), "name its key in sourceSpec.encryption"},
+		"armoured, none is":   {fileOf(s.encrypted(text, "--armor")), "name its key in sourceSpec.encryption"},
 		"a key":               {fileOf([]byte(signer)), "the file is a PGP key; upload the data itself"},
-		"one is demanded":     {s.file(t, text, true, ""), "the file is not encrypted by PGP, and sourceSpec.encryption demands"},
-		"gzip, one is":        {s.file(t, gzipped(t, text), true, ""), "the file is not encrypted by PGP, and sourceSpec.encryption demands"},
+		"one is demanded":     {s.file(t, text, true, ""), "the file is not encrypted by PGP, but sourceSpec.encryption requires"},
+		"gzip, one is":        {s.file(t, gzipped(t, text), true, ""), "the file is not encrypted by PGP, but sourceSpec.encryption requires"},
 		"signed alone":        {s.file(t, s.Run(text, "--sign", "--local-user", "Sender"), true, ""), "signed or compressed by PGP, but not encrypted"},
 		"altered at the end":  {s.file(t, altered, true, ""), "was altered or is damaged"},
 		"cut off":             {s.file(t, good[:len(good)-1], true, ""), "the PGP file"},
@@ -146,8 +146,8 @@ func TestEncryptedRefused(t *testing.T) {
 		"gzip, altered":       {s.file(t, changed(s.encrypted(gzipped(t, text))), true, ""), "the PGP file"},
 		"zip, altered":        {s.file(t, changed(s.encrypted(zipped(t, text))), true, ""), "the PGP file"},
 		"JSON, not signed":    {s.file(t, s.encrypted([]byte(`[{"v": "a@example.com"}]`)), true, signer), "is not signed, and must be signed"},
-		"twice":               {s.file(t, s.encrypted(good), true, ""), "encrypt the data once"},
-		"gzip twice":          {s.file(t, s.encrypted(gzipped(t, gzipped(t, text))), true, ""), "unpack it once"},
+		"twice":               {s.file(t, s.encrypted(good), true, ""), "encrypt the data only once"},
+		"gzip twice":          {s.file(t, s.encrypted(gzipped(t, gzipped(t, text))), true, ""), "decompress it once"},
 		"a large zip, a look": {s.file(t, s.encrypted(append(zipped(t, text), zeros...)), true, ""), "which only a run reads"},
 		"encrypted in gzip":   {s.file(t, gzipped(t, good), true, ""), "the file is not encrypted by PGP"},
 	} {

@@ -16,11 +16,11 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// proposeBytes is how much of a file's text Propose looks at.
+// proposeBytes is the amount of a file's text that Propose reads.
 const proposeBytes = 4 << 20
 
-// Propose looks at the beginning of a file and proposes options that its format leaves open. It proposes only what the text
-// shows. Of a file that cannot be opened nothing is proposed: whoever reads it gets the error.
+// Propose reads the beginning of a file and proposes options that its format leaves open, but only if the text shows
+// them. For a file that cannot be opened it proposes nothing; the later reader of the file gets the error.
 func Propose(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column) (out tabular.Proposal, err error) {
 	var g errgroup.Group
 	g.Go(background.Guard(func() (err error) {
@@ -57,13 +57,13 @@ func propose(ctx context.Context, f tabular.File, format audience.Format, wanted
 		return out, nil
 	}
 	if t := input.Decoder(encoding); t != nil {
-		raw, _, _ = transform.Bytes(t, raw) // what is cut off at the end does not matter
+		raw, _, _ = transform.Bytes(t, raw) // a character that is cut off at the end does not matter
 		raw = append([]byte(nil), raw...)
 	}
 	return out, csv.Propose(ctx, raw, format, wanted, &out.Format)
 }
 
-// FindHeader looks at the beginning of a file for the header that names the columns.
+// FindHeader looks for the header with the columns' names at the beginning of a file.
 func FindHeader(ctx context.Context, f tabular.File, format audience.Format, names []string) (tabular.HeaderPlace, error) {
 	c, err := openContent(ctx, f, format)
 	if err != nil {
@@ -78,7 +78,7 @@ func FindHeader(ctx context.Context, f tabular.File, format audience.Format, nam
 		return tabular.HeaderPlace{}, err
 	}
 	if t := input.Decoder(input.EncodingOf(head, format.Encoding)); t != nil {
-		head, _, _ = transform.Bytes(t, head) // what is cut off at the end does not matter
+		head, _, _ = transform.Bytes(t, head) // a character that is cut off at the end does not matter
 	}
 	var wanted []tabular.Column
 	for _, name := range names {

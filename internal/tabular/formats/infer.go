@@ -17,21 +17,22 @@ import (
 )
 
 // Infer proposes a column for each named column of a file: the narrowest type that fits the values of the sample, and
-// string when there are none. A header that looks like somebody's data is an error, unless the format says that it is one. It errs
-// on the side of string where another type would lose what somebody wrote, in the sample or, as far as that can be known, in the
-// next file:
+// string if there are none. A header that looks like data is an error, unless the format says that it is a header.
+// Infer prefers string if another type would lose information in the sample or, as far as can be known, in the next
+// file:
 //
 //   - whole numbers with leading zeros, a plus sign or more than 15 digits, and decimal numbers of more than 15
 //     significant digits, stay strings;
-//   - so do the digits of a column whose name says that they name something, such as zip, phone, id or code;
-//   - boolean is proposed for true and false; for yes and no, y and n, t and f, or 1 and 0 only when the sample has both;
+//   - so do the digits of a column whose name shows that they are identifiers, such as zip, phone, id or code;
+//   - boolean is proposed for true and false; for yes and no, y and n, t and f, or 1 and 0 only if the sample has both;
 //   - times with more than microseconds stay strings.
 //
-// Values that are all written by a date pattern of the format are dates, also when they are digits alone. Rows that are no
-// rows by the rules of the file's type count for the sample's size and say nothing. For a Parquet file the types are those of
-// its schema, again string where another one would lose digits. The columns of a file without a header are called
-// column1, column2, …, as many as its first record has. Names that several columns have, ignoring case, or that no field
-// can have, are none. What the format leaves open is found out as Read does for the wanted columns, if there are any.
+// Values that all match a date pattern of the format are dates, even if they consist of digits alone. Rows that the
+// file type's rules ignore count for the sample's size and nothing else. For a Parquet file the types are those of its
+// schema, and again string if another type would lose digits. The columns of a file without a header are named column1,
+// column2, …, as many as its first record has. Names that several columns have, ignoring case, and names that are not
+// valid for a field are left out. Infer detects options that the format leaves open as Read does for the wanted
+// columns, if there are any.
 func Infer(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column, most tabular.Sample) (out tabular.Inferred, err error) {
 	var g errgroup.Group
 	g.Go(background.Guard(func() (err error) {
@@ -42,8 +43,8 @@ func Infer(ctx context.Context, f tabular.File, format audience.Format, wanted [
 	return out, err
 }
 
-// verifiedAtOnce is the size up to which an encrypted file is read to its end for a sample, so that a wrong signature shows before
-// there is a run.
+// verifiedAtOnce is the size up to which a sample reads an encrypted file to its end, so that a wrong signature shows
+// before a run.
 const verifiedAtOnce = 4 << 20
 
 func infer(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column, most tabular.Sample) (tabular.Inferred, error) {
@@ -61,7 +62,7 @@ func infer(ctx context.Context, f tabular.File, format audience.Format, wanted [
 	case audience.JSON:
 		out, err = json.Infer(ctx, c.text, opts, most)
 		if len(wanted) > 0 && errors.Is(err, json.ErrNoRow) {
-			err = nil // there is nothing to propose, and nothing wrong
+			err = nil // nothing to propose, and no error
 		}
 		out.Format = format
 		out.Format.Type, out.Format.Encoding = audience.JSON, input.EncodingOf(c.head, format.Encoding)

@@ -20,9 +20,9 @@ import (
 	"roster/internal/unpack"
 )
 
-// Read reads a file of any type and compression. What opts.Format leaves open, the first bytes of the file say, and
-// never its name; the package comment says how. What opts.Format says wrongly is an error. The header's Format has the
-// type, the compression and what else was found out.
+// Read reads a file of any type and compression. The first bytes of the file, never its name, decide what opts.Format
+// leaves open; see the package comment. If opts.Format contradicts the content, Read returns an error. The header's
+// Format has the type, the compression and the other detected options.
 func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts tabular.Options, emit tabular.Emit) (tabular.Header, error) {
 	c, err := openContent(ctx, f, opts.Format)
 	if err != nil {
@@ -33,7 +33,7 @@ func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts ta
 	take := func(worker int, b *tabular.Batch) error {
 		err := emit(worker, b)
 		if err != nil {
-			c.cancel() // whoever waits for a source that says nothing
+			c.cancel() // ends reads that wait for a silent source
 		}
 		return err
 	}
@@ -53,7 +53,7 @@ func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts ta
 	return h, fileError(err)
 }
 
-// verify reads to the end of what is encrypted, where it turns out whether it may be believed.
+// verify reads encrypted content to its end, where its integrity is checked.
 func (c *content) verify() error {
 	if c.decrypted == nil {
 		return nil
@@ -62,16 +62,16 @@ func (c *content) verify() error {
 	return err
 }
 
-// content is a file whose compression and type are known.
+// content is a file with known compression and type.
 type content struct {
-	file      tabular.File // that is read, which of an encrypted file may be a scratch file
-	decrypted io.Reader    // of an encrypted file whose end was not read yet
+	file      tabular.File // the file to read; for an encrypted file it may be a scratch file
+	decrypted io.Reader    // of an encrypted file that is not read to its end yet
 	method    unpack.Method
 	typ       audience.FileType
-	skipped   []string           // names of the files of a zip file that are no data
+	skipped   []string           // files of a zip file that contain no data
 	head      []byte             // the first bytes of the text
-	text      io.Reader          // unpacked; of a Parquet file the stored bytes
-	cancel    context.CancelFunc // of what reads the stored bytes
+	text      io.Reader          // unpacked; for a Parquet file the stored bytes
+	cancel    context.CancelFunc // ends reads of the stored bytes
 	closes    []io.Closer
 }
 
@@ -82,7 +82,7 @@ func (c *content) close() {
 	}
 }
 
-// openContent finds out what a file is, as far as the format leaves it open, and opens it.
+// openContent detects what a file is, as far as the format leaves it open, and opens it.
 func openContent(ctx context.Context, f tabular.File, asked audience.Format) (c *content, err error) {
 	c = &content{}
 	ctx, c.cancel = context.WithCancel(ctx)
@@ -109,13 +109,13 @@ func openContent(ctx context.Context, f tabular.File, asked audience.Format) (c 
 		}
 	}
 	if kind := foreign(c.head); kind != "" {
-		return c, tabular.WrongFormat("the file is %s, which cannot be read; convert it to CSV, JSON or Parquet, plain or compressed by gzip, zstd, bzip2 or zip", kind)
+		return c, tabular.WrongFormat("the file is %s, which is not supported; convert it to CSV, JSON or Parquet, plain or compressed with gzip, zstd, bzip2 or zip", kind)
 	}
 	c.typ, err = typeOf(c.head, asked, isParquetFile)
 	return c, err
 }
 
-// open opens a file, finds out its compression and reads the first bytes of its text.
+// open opens a file, detects its compression and reads the first bytes of its text.
 func (c *content) open(ctx context.Context, f tabular.File, asked string) error {
 	stored, err := f.Open(ctx, 0, -1)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *content) open(ctx context.Context, f tabular.File, asked string) error 
 	}
 	c.method = unpack.Detect(c.head)
 	if len(c.head) > 0 && asked != "" && asked != string(c.method) {
-		return tabular.WrongFormat("sourceSpec.format.compression says %s, but the content of the file is %s; correct it or leave it out", asked, compression(c.method))
+		return tabular.WrongFormat("sourceSpec.format.compression says %s, but the content of the file is %s; correct or remove the setting", asked, compression(c.method))
 	}
 	var unpacked io.ReadCloser
 	switch c.method {
@@ -149,18 +149,19 @@ func (c *content) open(ctx context.Context, f tabular.File, asked string) error 
 	return err
 }
 
-// decrypt opens a file that is encrypted, and refuses one that is and must not be, or is not and must.
+// decrypt opens an encrypted file. It refuses a file that is encrypted against the audience's settings, or is not
+// encrypted although they require it.
 func (c *content) decrypt(ctx context.Context) error {
 	e, kind := c.file.Envelope, pgp.Detect(c.head)
 	switch {
 	case len(c.head) == 0 || kind == pgp.None && (e == nil || !e.Demanded):
 		return nil
 	case kind != pgp.Message && e != nil && e.Demanded:
-		return notPGP("the file is %s, and sourceSpec.encryption demands that each file is encrypted for its key; encrypt it (gpg --encrypt --recipient), or take sourceSpec.encryption out", kind)
+		return notPGP("the file is %s, but sourceSpec.encryption requires files that are encrypted for its key; encrypt the file (gpg --encrypt --recipient), or remove sourceSpec.encryption", kind)
 	case kind != pgp.Message:
-		return notPGP("the file is %s; upload the data itself, plain, or encrypted by PGP with sourceSpec.encryption", kind)
+		return notPGP("the file is %s; upload the data itself, either plain, or encrypted with PGP and with sourceSpec.encryption set", kind)
 	case e == nil:
-		return notPGP("the file is encrypted by PGP; name the key that opens it in sourceSpec.encryption (publicKeyId), or upload the file without encryption")
+		return notPGP("the file is encrypted with PGP; name its key in sourceSpec.encryption (publicKeyId), or upload the file without encryption")
 	}
 	decrypted, err := unpack.Decrypt(ctx, c.text, c.file.Size, e)
 	if err != nil {
@@ -173,7 +174,7 @@ func (c *content) decrypt(ctx context.Context) error {
 	}
 	switch {
 	case len(c.head) > 0 && pgp.Detect(c.head) != pgp.None:
-		return notPGP("the encrypted file holds a file that is %s; encrypt the data once", pgp.Detect(c.head))
+		return notPGP("the content of the encrypted file is %s; encrypt the data only once", pgp.Detect(c.head))
 	case unpack.Detect(c.head) != unpack.Zip && !bytes.HasPrefix(c.head, []byte(parquet.Magic)):
 		return nil
 	}
@@ -198,7 +199,7 @@ func compression(m unpack.Method) string {
 	return string(m)
 }
 
-// notPackedTwice refuses what lies in a compressed file and is no text.
+// notPackedTwice refuses a compressed file whose content is not text.
 func notPackedTwice(c *content) error {
 	inner := ""
 	switch {
@@ -211,16 +212,16 @@ func notPackedTwice(c *content) error {
 	default:
 		return nil
 	}
-	return &tabular.FileError{Code: "COMPRESSION", Message: fmt.Sprintf("the %s file holds %s; unpack it once", c.method, inner)}
+	return &tabular.FileError{Code: "COMPRESSION", Message: fmt.Sprintf("the %s file contains %s; decompress it once", c.method, inner)}
 }
 
-// isTar reports whether a file says, where a tar archive does so, that it is one.
+// isTar reports whether a file has the mark of a tar archive in its place.
 func isTar(head []byte) bool {
 	const mark = 257
 	return len(head) > mark && bytes.HasPrefix(head[mark:], []byte("ustar"))
 }
 
-// foreigners are the first bytes of types of files that people send and that are not read. No text begins with them.
+// foreigners are the first bytes of unsupported types of files that people send. No text begins with them.
 var foreigners = []struct{ bytes, name string }{
 	{"\xfd7zXZ\x00", "compressed by xz"},
 	{"7z\xbc\xaf\x27\x1c", "a 7z archive"},
@@ -238,7 +239,7 @@ var foreigners = []struct{ bytes, name string }{
 	{"SQLite format 3\x00", "an SQLite database"},
 }
 
-// foreign names the type of a file that is known and not read, "" for others.
+// foreign names the type of a known, unsupported file, "" for others.
 func foreign(head []byte) string {
 	if isTar(head) {
 		return "a tar archive"
@@ -251,8 +252,7 @@ func foreign(head []byte) string {
 	return ""
 }
 
-// typeOf returns the type of a file whose text begins with head: the one that is asked for, unless the content cannot
-// be of it.
+// typeOf returns the type of a file whose text begins with head: the requested one, unless the content contradicts it.
 func typeOf(head []byte, asked audience.Format, parquet bool) (audience.FileType, error) {
 	found := audience.CSV
 	switch {
@@ -265,18 +265,18 @@ func typeOf(head []byte, asked audience.Format, parquet bool) (audience.FileType
 	case asked.Type == "" || asked.Type == found:
 		return found, nil
 	case asked.Type == audience.Parquet || found == audience.Parquet:
-		return "", tabular.WrongFormat("sourceSpec.format.type says %s, but the content of the file is %s; correct it or leave it out", asked.Type, strings.ToLower(string(found)))
+		return "", tabular.WrongFormat("sourceSpec.format.type says %s, but the content of the file is %s; correct or remove the setting", asked.Type, strings.ToLower(string(found)))
 	}
 	return asked.Type, nil
 }
 
-// beginsAsJSON reports whether a text begins as JSON objects or an array do and the header of a CSV file does not:
-// with { before a quote or }, or with [ before {, [, a quote or ].
+// beginsAsJSON reports whether a text begins as JSON objects or an array do and a CSV header does not: with { before a
+// quote or }, or with [ before {, [, a quote or ].
 func beginsAsJSON(head []byte, encoding string) bool {
 	const enough = 4 << 10
 	head = head[:min(len(head), enough)]
 	if t := input.Decoder(input.EncodingOf(head, encoding)); t != nil {
-		head, _, _ = transform.Bytes(t, head) // the error of what is cut off does not matter
+		head, _, _ = transform.Bytes(t, head) // a character that is cut off at the end does not matter
 	}
 	head = bytes.TrimPrefix(head, input.Utf8Mark)
 	head = head[input.Spaces(head):]
@@ -294,7 +294,7 @@ func beginsAsJSON(head []byte, encoding string) bool {
 	return head[0] == '[' && strings.IndexByte(`{["]`, after[0]) >= 0
 }
 
-// notOpened is an error of opening a compressed file.
+// notOpened converts an error of opening a compressed file.
 func notOpened(err error) error {
 	var refused *unpack.Error
 	if errors.As(err, &refused) {
@@ -303,7 +303,7 @@ func notOpened(err error) error {
 	return tabular.Unreadable(err)
 }
 
-// fileError gives an error of unpacking, which the parsers take for the source's, its code.
+// fileError gives an error of decompression its own code, because the parsers would take it for an error of the source.
 func fileError(err error) error {
 	var refused *unpack.Error
 	if !errors.As(err, &refused) {

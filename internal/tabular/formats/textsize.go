@@ -9,11 +9,11 @@ import (
 	"roster/internal/unpack"
 )
 
-// TextSize estimates how many bytes a file would have as plain CSV, from what it says of itself and a few small reads.
-// It is meant for sizing what holds the rows, and rather too large than too small.
+// TextSize estimates the size of a file as plain CSV, from its metadata and a few small reads. It is used to size
+// buffers of rows, so it errs on the large side.
 func TextSize(ctx context.Context, f tabular.File, format audience.Format) (int64, error) {
 	if f.Envelope != nil && f.Envelope.Demanded {
-		return unpack.PackedSize(f.Size), nil // whatever is in it, it was compressed by some method
+		return unpack.PackedSize(f.Size), nil // the content is compressed in some way
 	}
 	c, err := openContent(ctx, f, format)
 	if err != nil {

@@ -11,24 +11,24 @@ import (
 	"roster/internal/tabular"
 )
 
-// Slack is how many bytes a chunk's buffer has behind its contents, so that words can be loaded without asking
-// whether they lie within.
+// Slack is the number of bytes after the contents of a chunk's buffer, so that words can be loaded without a check of
+// the bounds.
 const Slack = 64
 
-// Spare is what a chunk's buffer has room for behind the bytes that are read: slack, and the line feed that the
-// file's last line may lack.
+// Spare is the room in a chunk's buffer after the bytes that are read: slack, and the line feed that the file's last
+// line may lack.
 const Spare = Slack + 1
 
-// Chunk is a stretch of a file: whole records, the last of which may be cut off by the end of the file.
+// Chunk is a stretch of a file with whole records. The end of the file may cut off the last one.
 type Chunk struct {
-	Buf    []byte // ends with a line feed, added if need be; behind it lies slack
+	Buf    []byte // ends with a line feed, added if missing; slack follows
 	Size   int    // bytes of the file: len(buf), or one less
 	Line   int64  // of its first byte
 	Offset int64  // of its first byte
-	Extra  int64  // bytes before it that no chunk holds, such as the byte order mark and the header
+	Extra  int64  // bytes before it that are in no chunk, such as the byte order mark and the header
 }
 
-// Cutter reads a file into a buffer and cuts chunks off it. Where to cut is up to the caller.
+// Cutter reads a file into a buffer and cuts chunks off it. The caller decides where to cut.
 type Cutter struct {
 	r      io.Reader
 	size   int
@@ -37,7 +37,7 @@ type Cutter struct {
 	Offset int64  // of the first byte of buf
 	Extra  int64
 	EOF    bool
-	Mac    bool // lines end with a carriage return, which is read as a line feed
+	Mac    bool // lines end with a carriage return, which Cutter replaces with a line feed
 }
 
 func NewCutter(r io.Reader, size int) Cutter {
@@ -46,10 +46,10 @@ func NewCutter(r io.Reader, size int) Cutter {
 	return c
 }
 
-// buffers are the buffers of chunks that were parsed.
+// buffers are the buffers of parsed chunks.
 var buffers sync.Pool
 
-// buffer returns an empty buffer for n bytes, at least a chunk.
+// buffer returns an empty buffer for at least n bytes, and at least for a chunk.
 func (c *Cutter) buffer(n int) []byte {
 	if n <= c.size {
 		if b, ok := buffers.Get().(*[]byte); ok && cap(*b) == c.size+Spare {
@@ -59,14 +59,14 @@ func (c *Cutter) buffer(n int) []byte {
 	return make([]byte, 0, max(n, c.size)+Spare)
 }
 
-// Recycle gives a chunk's buffer back.
+// Recycle returns a chunk's buffer for reuse.
 func (c *Cutter) Recycle(b []byte) {
 	if cap(b) == c.size+Spare {
 		buffers.Put(&b)
 	}
 }
 
-// Fill reads until the buffer is full or the file ends. A buffer that is full already grows.
+// Fill reads until the buffer is full or the file ends. It enlarges a buffer that is already full.
 func (c *Cutter) Fill(ctx context.Context) error {
 	if room := cap(c.Buf) - Spare; len(c.Buf) == room && !c.EOF {
 		grown := c.buffer(max(min(2*room, tabular.MaxRecord+1), room+room/2))
@@ -88,7 +88,7 @@ func (c *Cutter) Fill(ctx context.Context) error {
 	return nil
 }
 
-// readSome reads once; before says how much was read before, for the error.
+// readSome reads once; before is the number of bytes read before, for the error.
 func readSome(ctx context.Context, r io.Reader, free []byte, before int64) (n int, eof bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, false, err
@@ -105,7 +105,7 @@ func readSome(ctx context.Context, r io.Reader, free []byte, before int64) (n in
 	return n, false, nil
 }
 
-// ReadReturns turns carriage returns into line feeds.
+// ReadReturns replaces carriage returns with line feeds.
 func ReadReturns(b []byte) {
 	for i, c := range b {
 		if c == '\r' {
@@ -131,13 +131,13 @@ func (c *Cutter) Cut(n int) Chunk {
 	return out
 }
 
-// Skip counts bytes that no chunk holds and that are not in the buffer any more.
+// Skip counts bytes that are in no chunk and no longer in the buffer.
 func (c *Cutter) Skip(n int) {
 	c.Offset += int64(n)
 	c.Extra += int64(n)
 }
 
-// Drop leaves out the first n bytes, which no chunk will hold.
+// Drop removes the first n bytes, which will be in no chunk.
 func (c *Cutter) Drop(n int) {
 	c.Line += int64(bytes.Count(c.Buf[:n], LineFeed))
 	c.Offset += int64(n)
@@ -145,7 +145,7 @@ func (c *Cutter) Drop(n int) {
 	c.Buf = c.Buf[:copy(c.Buf, c.Buf[n:])]
 }
 
-// Rest returns a chunk that is empty and stands for the bytes that no other chunk holds.
+// Rest returns an empty chunk that stands for the bytes in no other chunk.
 func (c *Cutter) Rest() Chunk {
 	ch := Chunk{Buf: make([]byte, 0, Spare), Offset: c.Offset, Line: c.Line, Extra: c.Extra}
 	c.Extra = 0
@@ -159,7 +159,7 @@ func TooLong(line int64) error {
 		Message: fmt.Sprintf("the row that begins on line %d is longer than %d MiB; is a quote not closed?", line, tabular.MaxRecord>>20)}
 }
 
-// WindowSize is how many of a file's first bytes tell its dialect.
+// WindowSize is the number of a file's first bytes from which its dialect is detected.
 const WindowSize = 64 << 10
 
 // Window reads the first bytes of a file and returns them and a reader of the whole file.

@@ -16,15 +16,15 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// byteOrderMarks say at the beginning of a file how it is encoded.
+// byteOrderMarks mark the encoding at the beginning of a file.
 var byteOrderMarks = []struct{ bytes, encoding string }{
 	{"\xef\xbb\xbf", "utf-8"},
 	{"\xff\xfe", "utf-16le"},
 	{"\xfe\xff", "utf-16be"},
 }
 
-// EncodingOf returns the encoding of a file that begins with head: the one of its byte order mark, else the one that
-// is asked for, else UTF-8.
+// EncodingOf returns the encoding of a file that begins with head: that of its byte order mark, or the requested one,
+// or UTF-8.
 func EncodingOf(head []byte, asked string) string {
 	for _, m := range byteOrderMarks {
 		if bytes.HasPrefix(head, []byte(m.bytes)) {
@@ -55,7 +55,7 @@ var CodePages = map[string]encoding.Encoding{
 	"gbk": simplifiedchinese.GBK, "gb18030": simplifiedchinese.GB18030, "big5": traditionalchinese.Big5, "euc-kr": korean.EUCKR,
 }
 
-// Decoder returns what turns an encoding into UTF-8, nil for UTF-8 itself. A byte order mark stays.
+// Decoder returns a decoder from an encoding to UTF-8, nil for UTF-8 itself. It keeps a byte order mark.
 func Decoder(encoding string) transform.Transformer {
 	switch encoding {
 	case "utf-16le":
@@ -79,9 +79,9 @@ func InAnyEncoding(text []byte, fn func([]byte) bool) bool {
 	return false
 }
 
-// pageDecoder decodes a code page. For bytes that are no character of it the library's decoder writes the replacement
-// character, which would make one identity of several; this one writes what is no valid UTF-8, so that the row it lies in is
-// a reject. Of these code pages only GB18030 has the replacement character itself, and text that has it was damaged before.
+// pageDecoder decodes a code page. For invalid bytes the library's decoder writes the replacement character, which
+// would make several identities equal. pageDecoder writes invalid UTF-8 instead, so that the row becomes a reject. Of
+// these code pages only GB18030 has the replacement character itself, and text that contains it was damaged before.
 type pageDecoder struct{ transform.Transformer }
 
 func (d pageDecoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
@@ -95,8 +95,8 @@ func (d pageDecoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err
 	}
 }
 
-// utf16Decoder decodes UTF-16. For what cannot be decoded the library's decoder writes the replacement character;
-// this one then writes a surrogate, which is as long and no valid UTF-8, so that the row it lies in is a reject.
+// utf16Decoder decodes UTF-16. For invalid input the library's decoder writes the replacement character. utf16Decoder
+// then writes a surrogate, which has the same length and is invalid UTF-8, so that the row becomes a reject.
 type utf16Decoder struct {
 	transform.Transformer
 	order binary.ByteOrder
@@ -115,8 +115,7 @@ func (d utf16Decoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, er
 	return nDst, nSrc, err
 }
 
-// mark goes through what was decoded and what it was decoded from, and overwrites the replacement characters that
-// the file does not have.
+// mark compares the decoded text with its source, and overwrites the replacement characters that are not in the source.
 func (d utf16Decoder) mark(dst, src []byte) {
 	unit := func(at int) rune {
 		if at+2 > len(src) {

@@ -1,3 +1,3 @@
-// Package input prepares text for the readers of CSV and JSON: it decodes text, guesses encodings, and cuts text into chunks whose memory
-// is bounded.
+// Package input prepares text for the readers of CSV and JSON: it decodes text, guesses encodings, and cuts text into
+// chunks within a memory limit.
 package input

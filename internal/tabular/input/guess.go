@@ -9,18 +9,17 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// EncodingGuess collects lines of text that is not valid UTF-8, and says which encoding they are probably in. It is for one
-// goroutine at a time.
+// EncodingGuess collects lines that are not valid UTF-8, and guesses their encoding. It is not safe for concurrent use.
 type EncodingGuess struct {
 	text   []byte // lines that are not valid UTF-8, up to guessBytes
-	broken int64  // lines that are not
-	wide   int64  // lines that are, and have more than ASCII
+	broken int64  // number of lines that are not valid UTF-8
+	wide   int64  // number of lines that are valid UTF-8 and not ASCII
 }
 
-// guessBytes is how much text a guess looks at. The line at which it ends is looked at whole, up to as much again.
+// guessBytes is the amount of text for a guess. The last line is used as a whole, up to twice this limit.
 const guessBytes = 32 << 10
 
-// Add takes lines into account.
+// Add adds lines to the guess.
 func (g *EncodingGuess) Add(text []byte) {
 	for line := range bytes.Lines(text) {
 		switch {
@@ -46,11 +45,11 @@ func ASCII(text []byte) bool {
 	return true
 }
 
-// Likely names the encoding by which the lines read best, "" when there is none that reads them well, or when lines are
-// UTF-8 besides: these would be read wrongly by any other.
+// Likely returns the encoding in which the lines read best. It returns "" if none reads them well, or if other lines
+// are valid UTF-8, which any other encoding would misread.
 func (g *EncodingGuess) Likely() string {
 	const often, good = 4, 0.65
-	const controls = "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19" // which no text has
+	const controls = "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19" // not in any text
 	if g.broken == 0 || often*g.wide > g.broken || bytes.ContainsAny(g.text, controls) {
 		return ""
 	}
@@ -72,22 +71,22 @@ func (g *EncodingGuess) Likely() string {
 	return best
 }
 
-// runesOf are the characters of decoded text; the replacement character stands for what is none.
+// runesOf returns the characters of decoded text; the replacement character stands for invalid input.
 func runesOf(text []byte) []rune {
 	return []rune(strings.ReplaceAll(string(text), undecodable, replacement))
 }
 
-// script is a way of writing, with the encodings that people use for it.
+// script is a writing system with its usual encodings.
 type script struct {
-	encodings []string // the likelier first
+	encodings []string // the more likely first
 	alphabets []alphabet
-	// cased says that words are written in capitals as a whole, at their beginning, or not at all.
+	// cased means that words are written in capitals as a whole, at their beginning, or not at all.
 	cased bool
-	// mixed says that its letters stand in words among ASCII letters.
+	// mixed means that its letters occur in words together with ASCII letters.
 	mixed bool
 }
 
-// alphabet are letters beyond ASCII, and what each counts.
+// alphabet has the letters beyond ASCII and the score of each.
 type alphabet struct {
 	usual, other       string // lower case, or without case
 	forUsual, forOther float64
@@ -105,7 +104,7 @@ func (a alphabet) weigh(r rune) float64 {
 	return 0
 }
 
-// score says how well a text reads, at most 1.
+// score rates how well a text reads, at most 1.
 func (s script) score(text []rune, a alphabet) float64 {
 	sum, n := 0.0, 0
 	for i, r := range text {
@@ -148,7 +147,8 @@ func (s script) scoreRune(r, before, after rune, a alphabet) float64 {
 
 func asciiLetter(r rune) bool { return r < utf8.RuneSelf && unicode.IsLetter(r) }
 
-// LikelyEncoding guesses the encoding of text that nothing is said of, "" when it is UTF-8 or nothing fits.
+// LikelyEncoding guesses the encoding of text without further information. It returns "" for UTF-8, and if nothing
+// fits.
 func LikelyEncoding(text []byte) string {
 	if utf16 := likelyUTF16(text); utf16 != "" {
 		return utf16
@@ -158,7 +158,8 @@ func LikelyEncoding(text []byte) string {
 	return g.Likely()
 }
 
-// likelyUTF16 notices UTF-16 without a byte order mark: every other byte of its delimiters, digits and line ends is zero.
+// likelyUTF16 detects UTF-16 without a byte order mark: every other byte of its delimiters, digits and line ends is
+// zero.
 func likelyUTF16(text []byte) string {
 	var zeros [2]int
 	text = text[:min(len(text), guessBytes)]
@@ -167,7 +168,7 @@ func likelyUTF16(text []byte) string {
 			zeros[i%2]++
 		}
 	}
-	const some = 20 // one of so many bytes
+	const some = 20 // one of this many bytes
 	switch {
 	case zeros[0] == 0 && zeros[1]*some > len(text) && bytes.Contains(text, []byte("\n\x00")):
 		return "utf-16le"

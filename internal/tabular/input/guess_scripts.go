@@ -5,17 +5,18 @@ import "unicode"
 // latin is an alphabet of letters beyond ASCII, in lower case.
 func latin(letters string) alphabet { return alphabet{usual: letters, forUsual: 1} }
 
-// western has the letters of all western languages, for lists of people of several countries. One language counts more.
+// western has the letters of all western languages, for lists of people from several countries. The letters of a single
+// language score higher.
 var western = alphabet{usual: "àáâãäåæçèéêëìíîïñòóôõöøùúûüÿœß", forUsual: 0.8}
 
-// westernAlphabets are those of German, French, Spanish, Portuguese, Italian, Catalan, Danish and Norwegian, Swedish and
-// Finnish, Dutch, and Icelandic.
+// westernAlphabets are those of German, French, Spanish, Portuguese, Italian, Catalan, Danish and Norwegian, Swedish
+// and Finnish, Dutch, and Icelandic.
 var westernAlphabets = []alphabet{latin("äöüß"), latin("éèêëàâçîïôûùüœæÿ"), latin("áéíóúñü"), latin("áâãàçéêíóôõú"), latin("àèéìòù"), latin("àçèéíïòóúü"),
 	latin("æøåéö"), latin("åäöéü"), latin("ëéïöüè"), latin("áðéíóúýþæö"), western}
 
 var centralAlphabets = []alphabet{latin("ąćęłńóśźż"), latin("áčďéěíňóřšťúůýž"), latin("áäčďéíĺľňóôŕšťúýž"), latin("áéíóöőúüű"), latin("ăâîşţ"), latin("čćđšž")}
 
-// scripts are tried in this order; of those that read a text equally well the first counts.
+// scripts are tried in this order. If several read a text equally well, the first one wins.
 var scripts = []script{
 	{encodings: []string{"windows-1252"}, alphabets: westernAlphabets, cased: true, mixed: true},
 	{encodings: []string{"windows-1254"}, alphabets: []alphabet{latin("çğıöşüâîi̇")}, cased: true, mixed: true},
@@ -37,7 +38,7 @@ var scripts = []script{
 	{encodings: []string{"euc-kr"}, alphabets: []alphabet{{usual: koreanUsual, forUsual: 1, ranges: []*unicode.RangeTable{hangulSyllables}, forOther: 0.8}}},
 }
 
-// japaneseAlphabet has kana and kanji; kanji that are not usual count so much.
+// japaneseAlphabet has kana and kanji; kanji is the score of an unusual kanji.
 func japaneseAlphabet(kanji float64) alphabet {
 	return alphabet{usual: kana + japaneseUsual, forUsual: 1, ranges: []*unicode.RangeTable{unicode.Han, halfWidthKana}, forOther: kanji}
 }

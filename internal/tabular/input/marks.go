@@ -7,10 +7,11 @@ var Utf8Mark = []byte("\xef\xbb\xbf")
 
 const ControlZ = 0x1a
 
-// WithoutEndMarks cuts off the marks at the end of a file.
+// WithoutEndMarks removes the marks at the end of a file.
 func WithoutEndMarks(text []byte) []byte { return bytes.TrimRight(text, "\x00\x1a") }
 
-// SpacesAndMarks returns how many bytes of white space and marks a JSON text begins with, in which zero bytes are no data.
+// SpacesAndMarks returns the number of bytes of white space and marks at the beginning of a JSON text, where zero bytes
+// are not data.
 func SpacesAndMarks(text []byte) (n int) {
 	for n < len(text) {
 		switch c := text[n]; {
@@ -25,7 +26,7 @@ func SpacesAndMarks(text []byte) (n int) {
 	return n
 }
 
-// Spaces returns how many bytes of white space text begins with.
+// Spaces returns the number of bytes of white space at the beginning of a text.
 func Spaces(text []byte) int {
 	for i, c := range text {
 		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {

@@ -10,7 +10,7 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// jsonChunk is a chunk of whole JSON values. Those of an array end with a comma or the array's closing bracket,
+// jsonChunk is a chunk of whole JSON values. A chunk of an array ends with a comma or the array's closing bracket,
 // unless the file is cut off.
 type jsonChunk struct {
 	input.Chunk
@@ -94,7 +94,7 @@ func (c *jsonChunker) nextLines(ctx context.Context) (jsonChunk, error) {
 	}
 }
 
-// nothing reads what follows an array, which may be white space only.
+// nothing reads the rest of the file after an array, which may be white space only.
 func (c *jsonChunker) nothing(ctx context.Context) (jsonChunk, error) {
 	for {
 		if err := c.Fill(ctx); err != nil {
@@ -102,7 +102,7 @@ func (c *jsonChunker) nothing(ctx context.Context) (jsonChunk, error) {
 		}
 		c.Drop(input.SpacesAndMarks(c.Buf))
 		if begun := bytes.HasPrefix(input.Utf8Mark, c.Buf) && !c.EOF; len(c.Buf) > 0 && !begun {
-			return jsonChunk{}, &tabular.FileError{Code: tabular.CodeJSON, Message: fmt.Sprintf("line %d has text behind the end of the file's array; a file holds one array of objects, or objects alone", c.Line)}
+			return jsonChunk{}, &tabular.FileError{Code: tabular.CodeJSON, Message: fmt.Sprintf("line %d has text after the end of the file's array; a file must contain one array of objects, or only objects", c.Line)}
 		}
 		if c.EOF {
 			return c.rest()
@@ -110,7 +110,7 @@ func (c *jsonChunker) nothing(ctx context.Context) (jsonChunk, error) {
 	}
 }
 
-// rest returns a chunk that is empty and stands for the bytes that no other chunk holds.
+// rest returns an empty chunk that stands for the bytes in no other chunk.
 func (c *jsonChunker) rest() (jsonChunk, error) {
 	if c.Extra == 0 {
 		return jsonChunk{}, io.EOF
@@ -118,7 +118,7 @@ func (c *jsonChunker) rest() (jsonChunk, error) {
 	return jsonChunk{Chunk: c.Cutter.Rest()}, nil
 }
 
-// firstLine returns the line of the first byte of text that is no white space; text begins where the buffer does.
+// firstLine returns the line of the first byte of text that is not white space; text begins where the buffer does.
 func (c *jsonChunker) firstLine(text []byte) int64 {
 	return c.Line + int64(bytes.Count(text[:input.Spaces(text)], input.LineFeed))
 }

@@ -14,10 +14,10 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// Infer proposes a column for each key of the objects of a JSON file, in the order in which they come first, by
-// the values of the first objects: what Infer does for CSV, with the text of strings and numbers. Keys with
-// an object or an array as a value are no columns but listed as nested. Lines and elements that are no object count for
-// the sample's size and say nothing, and so do the values of a key that an object has twice.
+// Infer proposes a column for each key of the objects of a JSON file, in the order of first appearance, from the values
+// of the first objects. It applies the rules of CSV to the text of strings and numbers. Keys with an object or an array
+// as a value are listed as nested, not as columns. Lines and elements that are not objects count for the sample's size
+// and nothing else, and so do the values of a key that an object has twice.
 func Infer(ctx context.Context, r io.Reader, opts tabular.Options, most tabular.Sample) (out tabular.Inferred, err error) {
 	patterns, err := value.NewDatePatterns(opts.Format.DateFormats)
 	if err != nil {
@@ -76,10 +76,10 @@ func Infer(ctx context.Context, r io.Reader, opts tabular.Options, most tabular.
 	return out, nil
 }
 
-// ErrNoRow says that a file without rows has no columns to propose.
+// ErrNoRow is the error of a file without rows, which has no columns to propose.
 var ErrNoRow = &tabular.FileError{Code: "NO_HEADER", Message: "the file has no rows, and so no columns; its format must be told by one that has some"}
 
-// jsonSample collects what the objects of a file have.
+// jsonSample collects the keys and values of a file's objects.
 type jsonSample struct {
 	nulls    []string
 	patterns value.DatePatterns
@@ -87,25 +87,25 @@ type jsonSample struct {
 	input    bytes.Buffer
 	keys     []*jsonKey
 	at       map[string]int // of keys, by folded name
-	looked   int            // at so many values
-	rows     int            // of them, those that are objects
+	looked   int            // number of values read
+	rows     int            // number of objects among them
 
 	whole   bool // the value is a well-formed object
 	members []jsonMember
 }
 
-// jsonKey is what is known of a key.
+// jsonKey is the knowledge about a key.
 type jsonKey struct {
 	name   string
-	once   bool // some object has it once
+	once   bool // some object has it exactly once
 	nested bool
 	types  value.Candidates
 }
 
-// jsonMember is a member of the object that is read.
+// jsonMember is a member of the current object.
 type jsonMember struct {
 	name  string
-	value jsontext.Value // empty when it is nested
+	value jsontext.Value // empty if it is nested
 }
 
 // read reads the value at the beginning of text.
@@ -142,10 +142,10 @@ func (s *jsonSample) object() error {
 	return err
 }
 
-// spoil leaves a line out.
+// spoil excludes a line.
 func (s *jsonSample) spoil(error) { s.whole = false }
 
-// settle takes the object that was read last, on a line, into account.
+// settle takes the last object, which is on the given line, into account.
 func (s *jsonSample) settle(line int64) error {
 	s.looked++
 	if !s.whole {

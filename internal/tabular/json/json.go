@@ -18,9 +18,9 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// Read reads JSON objects; the package comment says exactly which. One goroutine reads the file and cuts it into
-// chunks of whole values, Workers others parse them into Arrow columns. It holds about 2·Workers+2 chunks at a time.
-// What the header says is known only at the end, so that an error of it comes after all batches.
+// Read reads JSON objects by the rules of the package comment. One goroutine reads the file and cuts it into chunks of
+// whole values; Workers others parse them into Arrow columns. Read holds about 2·Workers+2 chunks at a time. The header
+// is known only at the end, so an error about it comes after all batches.
 func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabular.Options, emit tabular.Emit) (tabular.Header, error) {
 	opts = opts.WithDefaults()
 	patterns, err := value.NewDatePatterns(opts.Format.DateFormats)
@@ -73,7 +73,7 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 
 var _ tabular.Reader = Read
 
-// openJSON finds out how a file is written and opens it at its first value.
+// openJSON detects how a file is written and opens it at its first value.
 func openJSON(ctx context.Context, r io.Reader, opts tabular.Options) (*jsonChunker, audience.Format, error) {
 	f := opts.Format
 	head, r, err := input.Window(ctx, r)
@@ -84,14 +84,14 @@ func openJSON(ctx context.Context, r io.Reader, opts tabular.Options) (*jsonChun
 	if t := input.Decoder(f.Encoding); t != nil {
 		r = transform.NewReader(r, t)
 	} else if bytes.IndexByte(head[:min(len(head), 4)], 0) >= 0 {
-		return nil, f, &tabular.FileError{Code: "ENCODING", Message: "the file begins with zero bytes; if it is UTF-16 without a byte order mark, its format must name the encoding; else save it as UTF-8"}
+		return nil, f, &tabular.FileError{Code: "ENCODING", Message: "the file begins with zero bytes; if it is UTF-16 without a byte order mark, name the encoding in its format, or save it as UTF-8"}
 	}
 	c, err := newJSONChunker(ctx, r, opts.ChunkBytes)
 	return c, f, err
 }
 
-// verdict keeps of the errors of a file the one that comes first in it, so that which one is told does not depend on
-// chunks and workers.
+// verdict keeps the error of a file that comes first in the file, so that the reported error does not depend on chunks
+// and workers.
 type verdict struct {
 	mu     sync.Mutex
 	offset int64
@@ -106,7 +106,7 @@ func (v *verdict) add(offset int64, err error) {
 	}
 }
 
-// settled reports whether what lies at offset or behind it cannot change the verdict any more.
+// settled reports whether the text from offset on can no longer change the verdict.
 func (v *verdict) settled(offset int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -12,20 +12,20 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// jsonLayout is how a file holds its objects.
+// jsonLayout is the layout of a file's objects.
 type jsonLayout uint8
 
 const (
 	jsonLines  jsonLayout = iota // each line is an object
 	jsonArray                    // the elements of one array
-	jsonValues                   // one after the other, over lines as they like
+	jsonValues                   // one after the other, with any line breaks
 )
 
-// maxEmpty is how many empty objects, each a line of its own, make a file one of lines.
+// maxEmpty is the number of empty objects, each alone on a line, that makes a file one of lines.
 const maxEmpty = 100
 
-// findLayout finds out the layout and leaves the chunker at the first value: in an array, behind its bracket. It
-// decides by the first bytes that suffice, so that it does not matter how many it sees.
+// findLayout detects the layout and leaves the chunker at the first value: in an array, after its bracket. It decides
+// by the first bytes that suffice, so the number of bytes in the buffer does not matter.
 func (c *jsonChunker) findLayout(ctx context.Context) error {
 	for {
 		if err := c.Fill(ctx); err != nil {
@@ -52,7 +52,7 @@ func (c *jsonChunker) findLayout(ctx context.Context) error {
 	}
 }
 
-// openArray notices when an array has no element.
+// openArray detects an array without elements.
 func (c *jsonChunker) openArray(ctx context.Context) error {
 	for {
 		if err := c.Fill(ctx); err != nil {
@@ -73,9 +73,9 @@ func (c *jsonChunker) openArray(ctx context.Context) error {
 	}
 }
 
-// layoutOf finds out the layout of a file that begins with text, which is not all white space; ok is false when more
-// of it is needed. A file whose first object is a line of its own is JSON lines, also when that line is no valid
-// object but the next one is.
+// layoutOf detects the layout of a file that begins with text, which is not all white space; ok is false if it needs
+// more text. A file whose first object is alone on a line is JSON lines, also if that line is not a valid object but
+// the next one is.
 func layoutOf(text []byte, eof bool) (layout jsonLayout, ok bool) {
 	text = text[input.Spaces(text):]
 	if text[0] == '[' {
@@ -104,7 +104,7 @@ func layoutOf(text []byte, eof bool) (layout jsonLayout, ok bool) {
 	return jsonLines, true
 }
 
-// brokenLayout finds out the layout of a text whose first object has an error at offset n.
+// brokenLayout detects the layout of a text whose first object has an error at offset n.
 func brokenLayout(text []byte, n int, err error, eof bool) (layout jsonLayout, ok bool) {
 	cut := errors.Is(err, io.ErrUnexpectedEOF)
 	if cut && !eof {

@@ -12,13 +12,13 @@ import (
 	"roster/internal/tabular"
 )
 
-// Limits of what is remembered of names.
+// Limits of the names that are remembered.
 const (
 	maxNames = 10_000 // different spellings
 )
 
-// jsonNames finds the wanted column of a name and remembers the names that a file has. The objects of a file mostly
-// have the same names in the same order, so the one that followed last time is tried first.
+// jsonNames finds the wanted column of a name and remembers the names in a file. Most objects have the same names in
+// the same order, so it first tries the name that followed last time.
 type jsonNames struct {
 	wanted map[string]int // by folded name
 	known  map[string]*jsonName
@@ -26,14 +26,14 @@ type jsonNames struct {
 	fresh  []*jsonName
 }
 
-// jsonName is a name as it is written.
+// jsonName is a name as written.
 type jsonName struct {
-	raw    string    // with its quotes and escapes
-	text   string    // without them and the white space around it
+	raw    string    // including quotes and escapes
+	text   string    // without them and without surrounding white space
 	want   int       // the wanted column, or -1
-	offset int64     // where an object that is well-formed has it first; -1 when none has
-	at     int64     // where the object that is read has it first, while offset is -1
-	next   *jsonName // what followed last time
+	offset int64     // of the first occurrence in a well-formed object; -1 if there is none
+	at     int64     // of the first occurrence in the current object, while offset is -1
+	next   *jsonName // the name that followed last time
 }
 
 func newJSONNames(columns []tabular.Column) jsonNames {
@@ -50,7 +50,7 @@ func (n *jsonNames) begin() {
 	n.fresh = n.fresh[:0]
 }
 
-// find returns the wanted column that a name as it is written means, -1 for none. The name ends at offset at.
+// find returns the wanted column of a name as written, -1 for none. The name ends at offset at.
 func (n *jsonNames) find(raw []byte, at int64) int {
 	name := n.name(raw)
 	if name == nil {
@@ -67,7 +67,7 @@ func (n *jsonNames) find(raw []byte, at int64) int {
 	return name.want
 }
 
-// name returns a name that is known or becomes so, nil when there are too many or it is too long.
+// name returns a known or new name, nil if there are too many or it is too long.
 func (n *jsonNames) name(raw []byte) *jsonName {
 	if n.last != nil && n.last.next != nil && n.last.next.raw == string(raw) && n.last.next.offset >= 0 {
 		return n.last.next
@@ -88,14 +88,13 @@ func (n *jsonNames) lookUp(name string) int {
 	return -1
 }
 
-// trimName returns a name without its quotes, its escapes and the white space around it. What is not valid Unicode
-// in it is replaced.
+// trimName returns a name without its quotes, its escapes and the surrounding white space. It replaces invalid Unicode.
 func trimName(raw []byte) string {
 	text, _ := jsontext.AppendUnquote(nil, raw)
 	return strings.TrimSpace(string(text))
 }
 
-// keep remembers the names of an object that is well-formed.
+// keep keeps the new names of a well-formed object.
 func (n *jsonNames) keep() {
 	for _, name := range n.fresh {
 		name.offset = name.at
@@ -103,7 +102,7 @@ func (n *jsonNames) keep() {
 	n.fresh = n.fresh[:0]
 }
 
-// forget forgets the names that were new in an object that is not well-formed.
+// forget removes the names that were new in a malformed object.
 func (n *jsonNames) forget() {
 	for _, name := range n.fresh {
 		delete(n.known, name.raw)
@@ -111,7 +110,7 @@ func (n *jsonNames) forget() {
 	n.fresh = n.fresh[:0]
 }
 
-// jsonHeader says which names a file has, in the order in which they come first, from what its parsers saw.
+// jsonHeader returns the names in a file, in the order of first appearance, from those that its parsers saw.
 func jsonHeader(columns []tabular.Column, parsers []*jsonParser) (tabular.Header, error) {
 	rows, objects := int64(0), int64(0)
 	present := make([]bool, len(columns))
@@ -151,7 +150,7 @@ func jsonHeader(columns []tabular.Column, parsers []*jsonParser) (tabular.Header
 	return h, usableObjects(h, columns, objects)
 }
 
-// usableObjects says why objects cannot be used. Their names are told only when it is sure that they are names.
+// usableObjects explains why objects cannot be used. It shows their names only if they are certainly names.
 func usableObjects(h tabular.Header, columns []tabular.Column, objects int64) error {
 	switch {
 	case objects == 0:

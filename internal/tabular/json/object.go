@@ -13,13 +13,14 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// jsonOptions leave to the reader what it knows better: only names and strings that are wanted matter to it.
+// jsonOptions turn off checks of the decoder: the reader checks wanted names and strings itself, and ignores the
+// others.
 var jsonOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// maxDepth is how many objects and arrays may lie within each other.
+// maxDepth is the deepest nesting of objects and arrays.
 const maxDepth = 1000
 
-// Rules that a value breaks although it may be well-formed.
+// Rules that a well-formed value may break.
 var (
 	errNoObject    = errors.New("the value is not an object")
 	errTextBehind  = errors.New("text follows the object")
@@ -27,7 +28,7 @@ var (
 	errTooManyKeys = fmt.Errorf("an object has more than %d keys", tabular.MaxColumns)
 )
 
-// ruleOf returns the rule that an error is about, nil when it is about the syntax of JSON.
+// ruleOf returns the rule that an error is about, nil if it is about the syntax of JSON.
 func ruleOf(err error) error {
 	for _, rule := range []error{errNoObject, errTextBehind, errTooDeep, errTooManyKeys} {
 		if errors.Is(err, rule) {
@@ -51,7 +52,7 @@ type jsonObject struct {
 	rows    int     // accepted, of the batch
 	count   int64   // values read
 	objects int64   // of them, well-formed objects
-	present []bool  // by wanted column: a well-formed object has it
+	present []bool  // by wanted column: some well-formed object has it
 	seen    []int64 // by wanted column: the count of the last value that has it
 
 	whole  bool           // the value is a well-formed object
@@ -69,8 +70,8 @@ func newJSONObject(columns []tabular.Column, f audience.Format, patterns value.D
 	return o
 }
 
-// read reads the value at the beginning of text, which lies at offset of the file. It returns the value's length, or
-// an error and where it is. The value becomes a row, or a reject, by settle.
+// read reads the value at the beginning of text, which is at offset in the file. It returns the value's length, or an
+// error and its position. The method settle then makes the value a row or a reject.
 func (o *jsonObject) read(text []byte, offset int64) (n int, err error) {
 	o.input = *bytes.NewBuffer(text)
 	o.decoder.Reset(&o.input, jsonOptions...)
@@ -89,7 +90,7 @@ func (o *jsonObject) read(text []byte, offset int64) (n int, err error) {
 	return int(o.decoder.InputOffset()), nil
 }
 
-// syntaxOffset returns where an error of a decoder is.
+// syntaxOffset returns the position of a decoder's error.
 func syntaxOffset(d *jsontext.Decoder, err error) int {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return int(syntax.ByteOffset)
@@ -179,7 +180,7 @@ func (o *jsonObject) value(want int, v []byte) {
 	}
 }
 
-// unquote returns the text of a string; ok is false when it is not valid Unicode.
+// unquote returns the text of a string; ok is false if it is not valid Unicode.
 func (o *jsonObject) unquote(v []byte) (text []byte, ok bool) {
 	if bytes.IndexByte(v, '\\') < 0 {
 		text = v[1 : len(v)-1]
@@ -190,7 +191,7 @@ func (o *jsonObject) unquote(v []byte) (text []byte, ok bool) {
 	return o.scratch, err == nil
 }
 
-// skipValue reads over the next value of a decoder.
+// skipValue skips the next value of a decoder.
 func skipValue(d *jsontext.Decoder) error {
 	switch d.PeekKind() {
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
@@ -211,7 +212,7 @@ func skipValue(d *jsontext.Decoder) error {
 	}
 }
 
-// refuse makes the value a reject, unless it is one already; want is -1 when the value as a whole is wrong.
+// refuse makes the value a reject, unless it is one already; want is -1 if the value as a whole is wrong.
 func (o *jsonObject) refuse(want int, code, reason string) {
 	if o.bad {
 		return
@@ -223,7 +224,7 @@ func (o *jsonObject) refuse(want int, code, reason string) {
 	}
 }
 
-// spoil makes the value a reject because the line that it begins is no object.
+// spoil makes the value a reject because its line is not an object.
 func (o *jsonObject) spoil(err error) {
 	o.whole, o.bad = false, false
 	reason := "the line is not a JSON object"
@@ -233,7 +234,7 @@ func (o *jsonObject) spoil(err error) {
 	o.refuse(-1, tabular.CodeJSON, reason)
 }
 
-// settle ends a value; ok is false when it is a reject.
+// settle ends a value; ok is false if it is a reject.
 func (o *jsonObject) settle() (ok bool) {
 	if o.whole {
 		o.names.keep()
@@ -254,7 +255,7 @@ func (o *jsonObject) settle() (ok bool) {
 	return false
 }
 
-// complete makes null what the object does not have.
+// complete sets the columns to null that the object does not have.
 func (o *jsonObject) complete() {
 	for want, c := range o.columns {
 		switch {

@@ -30,8 +30,8 @@ func newJSONParser(object jsonObject, layout jsonLayout, bad *verdict) *jsonPars
 	return p
 }
 
-// parse turns a chunk into batches, mostly one, and hands them to emit. When the rest of the file cannot be trusted it
-// says so in its verdict.
+// parse turns a chunk into batches, usually one, and passes them to emit. If the rest of the file cannot be trusted, it
+// records that in its verdict.
 func (p *jsonParser) parse(ch jsonChunk, emit func(*tabular.Batch) error) error {
 	if p.bad.settled(ch.Offset) {
 		return nil

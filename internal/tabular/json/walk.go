@@ -10,22 +10,22 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// jsonWalker goes through the values of a chunk. What separates them it reads itself.
+// jsonWalker iterates over the values of a chunk. It reads the separators itself.
 type jsonWalker struct {
 	layout jsonLayout
 	values interface {
-		// read reads the value at the beginning of text, which lies at offset of the file. It returns the value's
-		// length, or an error and where it is.
+		// read reads the value at the beginning of text, which is at offset in the file. It returns the value's length,
+		// or an error and its position.
 		read(text []byte, offset int64) (n int, err error)
-		// spoil says that what was read last is on a line that is no object, for what reason.
+		// spoil reports that the last value is on a line that is not an object, with the reason.
 		spoil(err error)
 	}
 
 	chunk jsonChunk
 	text  []byte // of the chunk
-	pos   int    // behind the last value and what separates it from the next one
+	pos   int    // after the last value and its separator
 	line  int64  // of pos
-	row   int64  // line of the last value, as rows count
+	row   int64  // line of the last value, by the numbering of rows
 }
 
 // reset begins a chunk.
@@ -34,8 +34,8 @@ func (w *jsonWalker) reset(ch jsonChunk) {
 	w.pos, w.line, w.row = 0, ch.Line, ch.row
 }
 
-// next reads the next value and returns where in the chunk it is; nothing when there is none. Its error is one of the
-// file, at pos.
+// next reads the next value and returns its position in the chunk; both are 0 at the end. Its error is one of the file,
+// at pos.
 func (w *jsonWalker) next() (start, end int, err error) {
 	if w.layout == jsonLines {
 		return w.nextLine()
@@ -49,7 +49,7 @@ func (w *jsonWalker) next() (start, end int, err error) {
 	}
 	w.skipTo(start)
 	if start == len(w.text) {
-		if w.layout == jsonArray { // a chunk ends with what separates elements
+		if w.layout == jsonArray { // a chunk ends with the separator of elements
 			return 0, 0, cutOff(w.line)
 		}
 		return 0, 0, nil
@@ -99,7 +99,7 @@ func (w *jsonWalker) nextLine() (start, end int, err error) {
 	return 0, 0, nil
 }
 
-// separator takes what stands behind an element of an array: a comma, or the closing bracket and nothing else.
+// separator reads the text after an element of an array: a comma, or the closing bracket and nothing else.
 func (w *jsonWalker) separator() error {
 	w.skipTo(w.pos + input.Spaces(w.text[w.pos:]))
 	switch {
@@ -112,7 +112,7 @@ func (w *jsonWalker) separator() error {
 	return w.malformed(w.pos, nil)
 }
 
-// skipTo goes on to a place in the chunk.
+// skipTo moves to a position in the chunk.
 func (w *jsonWalker) skipTo(pos int) {
 	w.line += w.lines(w.pos, pos)
 	w.pos = pos
@@ -123,7 +123,7 @@ func (w *jsonWalker) lines(start, end int) int64 {
 	return int64(bytes.Count(w.text[start:end], input.LineFeed))
 }
 
-// malformed says that the file has an error at a place in the chunk, in what begins at pos.
+// malformed returns the error for malformed JSON at a position in the chunk, within the text that begins at pos.
 func (w *jsonWalker) malformed(at int, err error) error {
 	line := w.line + w.lines(w.pos, at)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -133,5 +133,5 @@ func (w *jsonWalker) malformed(at int, err error) error {
 	if rule := ruleOf(err); rule != nil {
 		what = rule.Error()
 	}
-	return &tabular.FileError{Code: tabular.CodeJSON, Message: fmt.Sprintf("line %d, byte %d of the file: %s; nothing behind it can be read", line, w.chunk.Offset+int64(at)+1, what)}
+	return &tabular.FileError{Code: tabular.CodeJSON, Message: fmt.Sprintf("line %d, byte %d of the file: %s; nothing after it can be read", line, w.chunk.Offset+int64(at)+1, what)}
 }

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// parquetRows is how many rows of a column are read at a time, fewer when they are long.
+	// parquetRows is the number of rows of a column that are read at a time. It is lower if rows are long.
 	parquetRows = 1024
-	// parquetText is how much text of a block of rows is aimed at, and maxParquetText how much of a column is possible.
+	// parquetText is the intended amount of text in a block of rows, maxParquetText the largest of a column.
 	parquetText    = 4 << 20
 	maxParquetText = 256 << 20
 )
 
-// parquetColumn is a wanted column of a row group and the block of its values that was read last.
+// parquetColumn is a wanted column of a row group, with its current block of values.
 type parquetColumn struct {
 	parquetType
 	name     string // in the file
@@ -33,19 +33,19 @@ type parquetColumn struct {
 	optional bool   // values may be null
 
 	at     []int32 // for each row the index of its value, -1 for null
-	ints   []int64 // values of booleans and of all that is stored in integers
+	ints   []int64 // values of booleans and of all types stored in integers
 	floats []float64
-	text   []byte // values of the others
+	text   []byte // values of the other types
 	ends   []int  // in text
 
-	next   func(rows int) error // reads so many rows of the row group
+	next   func(rows int) error // reads this number of rows of the row group
 	gate   *pageGate
 	reader file.ColumnChunkReader
 	defs   []int16
 	buf    []byte // a value as text
 }
 
-// close releases what the column holds of its row group.
+// close releases the column's resources of its row group.
 func (c *parquetColumn) close() {
 	if c.reader != nil {
 		c.reader.Close()
@@ -57,7 +57,7 @@ func (c *parquetColumn) close() {
 	}
 }
 
-// open begins a row group, in which it is the column of that number.
+// open begins a row group, in which the column has the given number.
 func (c *parquetColumn) open(group *file.RowGroupReader, number int) (err error) {
 	if c.reader, err = group.Column(number); err != nil {
 		return err
@@ -111,14 +111,14 @@ func (c *parquetColumn) open(group *file.RowGroupReader, number int) (err error)
 	return nil
 }
 
-// pageReader reads values within one page; they are valid until the next call.
+// pageReader reads values within one page. They are valid until the next call.
 type pageReader[T any] interface {
 	HasNext() bool
 	Err() error
 	ReadBatchInPage(n int64, values []T, defs, reps []int16) (rows int64, read int, err error)
 }
 
-// values returns what reads the next rows of a column and hands their values to add.
+// values returns a function that reads the next rows of a column and passes their values to add.
 func values[T any](c *parquetColumn, r pageReader[T], add func(T) error) func(rows int) error {
 	buf := make([]T, parquetRows)
 	if c.defs == nil {
@@ -149,7 +149,7 @@ func values[T any](c *parquetColumn, r pageReader[T], add func(T) error) func(ro
 				c.at = append(c.at, at)
 			}
 			if int(values-before) != read || c.kind == kindNull && read > 0 {
-				return fmt.Errorf("column %q has a page with another number of values than it says", c.name)
+				return fmt.Errorf("column %q has a page whose number of values differs from its header", c.name)
 			}
 			for _, v := range buf[:read] {
 				if err := add(v); err != nil {
@@ -166,7 +166,7 @@ func (c *parquetColumn) addBytes(v []byte) error {
 	switch c.kind {
 	case kindFloat:
 		if len(v) != arrow.Float16SizeBytes {
-			return errors.New("a half float has not 2 bytes")
+			return errors.New("a half float does not have 2 bytes")
 		}
 		c.floats = append(c.floats, float64(float16.FromLEBytes(v).Float32()))
 		return nil
@@ -192,10 +192,11 @@ func (c *parquetColumn) bytes(at int32) []byte {
 	return c.text[start:c.ends[at]]
 }
 
-// outOfRange is an instant beyond every year that is allowed, in any unit.
+// outOfRange is an instant after every allowed year, in any unit.
 const outOfRange = math.MaxInt64
 
-// microsOf returns the microseconds since 1970-01-01 of a timestamp of 96 bits, which has a Julian day and nanoseconds.
+// microsOf returns the microseconds since 1970-01-01 of a 96-bit timestamp, which consists of a Julian day and
+// nanoseconds.
 func microsOf(v parquet.Int96) int64 {
 	const epoch = 2_440_588 // the Julian day of 1970-01-01
 	const most = 10_000_000 // days, far beyond the year 9999

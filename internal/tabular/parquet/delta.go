@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// maxDeltaBlock is how many numbers a block of delta-packed ones may have. Writers make them of 128 to a few thousand.
+// maxDeltaBlock is the largest number of values in a block of delta-packed numbers. Writers use 128 to a few thousand.
 const maxDeltaBlock = 64 << 10
 
-var errDelta = errors.New("its delta-packed numbers are not what they say")
+var errDelta = errors.New("its delta-packed numbers contradict their header")
 
-// deltaHeader is the beginning of delta-packed numbers.
+// deltaHeader is the header of delta-packed numbers.
 type deltaHeader struct {
 	block, minis, count uint64
 	first               int64
@@ -24,7 +24,7 @@ type deltas struct {
 	rest []byte
 }
 
-// openDeltas reads the header of delta-packed numbers and refuses what no writer means.
+// openDeltas reads the header of delta-packed numbers and refuses headers that no writer produces.
 func openDeltas(data []byte) (d deltas, err error) {
 	d.rest = data
 	for _, v := range []*uint64{&d.block, &d.minis, &d.count} {
@@ -42,7 +42,7 @@ func openDeltas(data []byte) (d deltas, err error) {
 	return d, nil
 }
 
-// numbers returns the numbers, at most so many, and what lies behind them.
+// numbers returns at most most numbers, and the bytes after them.
 func (d *deltas) numbers(most int) (numbers []int32, rest []byte, err error) {
 	if d.count > uint64(most) {
 		return nil, nil, errDelta
@@ -61,7 +61,7 @@ func (d *deltas) numbers(most int) (numbers []int32, rest []byte, err error) {
 		d.rest = d.rest[n+int(d.minis):]
 		for _, width := range widths {
 			if uint64(len(numbers)) == d.count {
-				break // the widths of the miniblocks that do not exist mean nothing
+				break // the widths of miniblocks that do not exist have no meaning
 			}
 			size := int(d.block/d.minis) * int(width) / 8
 			if width > 32 || size > len(d.rest) {
@@ -81,7 +81,7 @@ func (d *deltas) numbers(most int) (numbers []int32, rest []byte, err error) {
 	return numbers, d.rest, nil
 }
 
-// bitsAt returns width bits from bit at on, at most 32.
+// bitsAt returns width bits starting at bit at; width is at most 32.
 func bitsAt(packed []byte, at, width int) uint64 {
 	if width == 0 {
 		return 0
@@ -91,19 +91,18 @@ func bitsAt(packed []byte, at, width int) uint64 {
 	return binary.LittleEndian.Uint64(window[:]) >> (at % 8) & (1<<width - 1)
 }
 
-// plainTexts turns texts that are written as what each shares with the one before it and the rest (DELTA_BYTE_ARRAY)
-// into plain ones. Only one of them is held at a time, since what is small so may be very large as plain text. It
-// implements io.Reader.
+// plainTexts decodes texts that are written as a prefix shared with the text before and a rest (DELTA_BYTE_ARRAY). It
+// keeps only one of them at a time, since their plain form may be very large. It implements io.Reader.
 type plainTexts struct {
 	prefixes, suffixes []int32
 	data               []byte
-	fixed              bool // plain texts have no length before them
+	fixed              bool // plain texts have no length prefix
 	last               []byte
-	out                []byte // of last, what is to be read, behind its length
+	out                []byte // of last, the bytes still to read, after the length
 }
 
-// openTexts reads the lengths of texts, at most so many, and returns that of the longest and how many bytes they have
-// when they are plain. length is the one that all have; 0 when they have different ones.
+// openTexts reads the lengths of at most most texts, and returns the length of the longest and the number of bytes in
+// plain form. length is the length of all texts; 0 if lengths differ.
 func openTexts(data []byte, most, length int) (t *plainTexts, longest, size int64, err error) {
 	t = &plainTexts{fixed: length > 0}
 	d, err := openDeltas(data)

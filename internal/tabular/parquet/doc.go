@@ -1,14 +1,13 @@
-// Package parquet reads Parquet files, and believes nothing that a file says of itself.
+// Package parquet reads Parquet files. It checks everything that a file claims about itself.
 //
 // # Rules
 //
-// Columns are found by their names as those of CSV. Structs, lists and maps are refused when they are wanted, and are
-// extra columns else. The number of a row is its line, from 1; there are no offsets. The raw text of a reject is a JSON
-// object of the wanted columns. Several faults of a row count in the order of the file's columns.
+// Columns are matched by name like those of CSV. Structs, lists and maps are refused if they are wanted, and are extra
+// columns otherwise. The number of a row is its line, from 1; there are no offsets. The raw text of a reject is a JSON
+// object of the wanted columns. If a row has several faults, the first in the order of the file's columns counts.
 //
-// Text columns, also bytes without a type, are values as those of CSV. Of the others, whole numbers, numbers, dates,
-// timestamps and booleans become values of the same kind as they are. Where the kinds differ, a value is the text that
-// says it exactly:
+// Text columns, including bytes without a type, are values like those of CSV. Whole numbers, numbers, dates, timestamps
+// and booleans become values of the same kind. If the kinds differ, the value is the text that represents it exactly:
 //
 //   - whole numbers and decimals in digits, without zeros at the end of a fraction: 12.50 is 12.5. A whole value fits
 //     integer and long whatever it is stored as; of a floating-point number these take all digits.
@@ -20,15 +19,16 @@
 //     has no Z, and is taken for UTC. Timestamps are cut to microseconds in a datetime column; those of 96 bits always.
 //     In a date column a timestamp must be a midnight of UTC.
 //
-// Null values of the format are compared with these texts. A logical type that is not known counts as none, and a group
-// without children is an extra column. Values of more than 16 MiB, and files of more than 1,000 times as many rows, bytes
-// of text or bytes without compression as bytes (from 1 Mi rows or 1 GiB on) end the read.
+// The format's null values are compared with these texts. An unknown logical type is ignored, and a group without
+// children is an extra column. The read ends with an error at values of more than 16 MiB, and for files with more than
+// 1,000 rows, bytes of text or uncompressed bytes per byte of the file (from 1 Mi rows or 1 GiB on).
 //
-// Only the wanted columns are looked at: what the others are, whether they are encrypted, damaged or unknown, does not
-// matter. What of a wanted column cannot be read (encryption, LZO, an encoding that its type cannot have) is named as
-// not supported; a checksum that a page has is compared.
+// Only the wanted columns are read: whether the others are encrypted, damaged or unknown does not matter. If a wanted
+// column cannot be read (encryption, LZO, an encoding that its type cannot have), the error says that this is not
+// supported. Checksums of pages are verified if present.
 //
-// Nothing that a file says of itself is believed before it is checked. The footer is read by a walk of its own, which
-// takes time and memory by its bytes (64 MiB at most) and not by the counts and the depths in it. Pages are checked and unpacked
-// before the library that decodes values sees them; what it takes memory for is drawn from Options.MaxMemory first.
+// Every claim of a file is checked before it is used. The footer is read by a separate parser, whose time and memory
+// depend on its bytes (64 MiB at most) and not on the counts and depths that it claims. Pages are checked and
+// decompressed before the library decodes their values, and the memory that the library needs is first taken from
+// Options.MaxMemory.
 package parquet

@@ -9,8 +9,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// fence bounds the memory that decoding a file holds at a time. What a file claims to need is taken from it before it
-// is allocated.
+// fence limits the memory that decoding a file uses at a time. The memory that a file claims to need is taken from it
+// before the allocation.
 type fence struct {
 	limit int64
 	used  atomic.Int64
@@ -26,8 +26,8 @@ func (f *fence) take(n int64) error {
 
 func (f *fence) give(n int64) { f.used.Add(-n) }
 
-// fenced is an allocator of Arrow's whose memory counts. The library does not expect that an allocation fails: it
-// panics with the error, which parquetFile.reading returns.
+// fenced is an Arrow allocator with a limit. The library does not expect allocations to fail, so fenced panics with the
+// error, which parquetFile.reading returns.
 type fenced struct {
 	fence *fence
 	held  atomic.Int64
@@ -56,7 +56,7 @@ func (a *fenced) Allocate(size int) []byte {
 // Reallocate implements memory.Allocator.
 func (a *fenced) Reallocate(size int, b []byte) []byte {
 	if size > len(b) {
-		a.take(int64(size)) // both are there while one is copied
+		a.take(int64(size)) // both buffers exist during the copy
 		defer a.give(int64(len(b)))
 	} else {
 		a.give(int64(len(b) - size))
@@ -70,16 +70,16 @@ func (a *fenced) Free(b []byte) {
 	memory.DefaultAllocator.Free(b)
 }
 
-// close gives back what the library did not.
+// close releases the memory that the library has not released.
 func (a *fenced) close() { a.give(a.held.Load()) }
 
-// pages is the memory of pages besides Arrow's: what was unpacked, and the values of a dictionary.
+// pages is the memory of pages besides Arrow's: decompressed pages, and the values of a dictionary.
 type pages struct {
 	fence *fence
 	held  int64
 }
 
-// grow returns a buffer of n bytes, b when it is large enough.
+// grow returns a buffer of n bytes, which is b if b is large enough.
 func (p *pages) grow(b []byte, n int64) ([]byte, error) {
 	if int64(cap(b)) >= n {
 		return b[:n], nil

@@ -24,8 +24,8 @@ const (
 	parquetEncrypted = "PARE"
 )
 
-// Is reports whether a file that begins with head is Parquet. One that only begins as Parquet and is no text was
-// cut off.
+// Is reports whether a file that begins with head is Parquet. A file that only begins as Parquet and is not text is cut
+// off, which is an error.
 func Is(ctx context.Context, f tabular.File, head []byte) (bool, error) {
 	if !bytes.HasPrefix(head, []byte(Magic)) && !bytes.HasPrefix(head, []byte(parquetEncrypted)) {
 		return false, nil
@@ -43,7 +43,7 @@ func Is(ctx context.Context, f tabular.File, head []byte) (bool, error) {
 	case string(tail[:]) == Magic:
 		return true, nil
 	case bytes.IndexByte(head, 0) >= 0 || len(head) == len(Magic):
-		return false, parquetError("the file begins as Parquet but has no footer at its end: it is cut off; upload it again, whole")
+		return false, parquetError("the file begins as Parquet but has no footer at its end: it is cut off; upload the complete file")
 	}
 	return false, nil
 }
@@ -57,14 +57,15 @@ type parquetFile struct {
 	source   *rangesAt
 	footer   parquetFooter
 	end      int64 // where the footer begins, and the columns end
-	buffer   int64 // bytes of a column that are read ahead
+	buffer   int64 // bytes of read-ahead per column
 	fence    fence
 	rows     int64        // of all row groups
 	text     atomic.Int64 // bytes of text that were read
-	unpacked atomic.Int64 // bytes that the pages that were read say to have without compression
+	unpacked atomic.Int64 // uncompressed bytes that the read pages claim
 }
 
-// A file is refused as a decompression bomb when it has so many rows or bytes of text, and so many times more than bytes.
+// A file is refused as a decompression bomb if it has this many rows or bytes of text, and this many times more than
+// bytes.
 const (
 	bombRows  = 1 << 20
 	bombText  = 1 << 30
@@ -75,7 +76,7 @@ func bomb(of string) error {
 	return parquetError("the Parquet file has more than %d times as many %s as bytes; it is refused as a decompression bomb", bombRatio, of)
 }
 
-// unpacks counts bytes that a page says to have without compression.
+// unpacks counts the uncompressed bytes that a page claims.
 func (p *parquetFile) unpacks(n int64) error {
 	if all := p.unpacked.Add(n); all > bombText && all/bombRatio > p.source.file.Size {
 		return bomb("bytes without compression")
@@ -89,8 +90,8 @@ const (
 	minStream, maxStream = 64 << 10, 1 << 20
 )
 
-// openParquet reads a file's footer; streams is how many columns are read at the same time, memory what decoding may
-// take.
+// openParquet reads a file's footer; streams is the number of columns that are read concurrently, memory the limit for
+// decoding.
 func openParquet(ctx context.Context, f tabular.File, streams int, memory int64) (*parquetFile, error) {
 	p := &parquetFile{source: &rangesAt{ctx: ctx, file: f}, buffer: min(max(streamMemory/int64(max(streams, 1)), minStream), maxStream)}
 	p.fence.limit = memory
@@ -101,21 +102,22 @@ func openParquet(ctx context.Context, f tabular.File, streams int, memory int64)
 	return p, err
 }
 
-// reading calls what reads the file and names its error, or the panic of the library, which is of a damaged file.
+// reading calls fn, which reads the file, and classifies its error. It also returns the library's panics, which damaged
+// files cause.
 func (p *parquetFile) reading(fn func() error) (err error) {
 	defer func() {
 		switch panicked := recover().(type) {
 		case nil:
 		case *tabular.FileError:
 			err = panicked
-		case runtime.Error: // what it says is of the library's code and not of the file
-			err = errors.New("its values are not what its description says")
+		case runtime.Error: // the text describes the library's code, not the file
+			err = errors.New("its values contradict their description")
 		default:
 			err = fmt.Errorf("%v", panicked)
 		}
 		_, known := err.(*tabular.FileError)
 		switch failed := p.source.err.Load(); {
-		case failed != nil: // also where the library has not come to it yet
+		case failed != nil: // also if the library has not reported it yet
 			err = &tabular.FileError{Code: "READ", Message: "reading the Parquet file failed", Err: *failed}
 		case err != nil && !known:
 			err = parquetError("the Parquet file is damaged (%.200s); write it again", err)
@@ -124,16 +126,17 @@ func (p *parquetFile) reading(fn func() error) (err error) {
 	return fn()
 }
 
-// parquetGates are the columns of a row group as the library reads them: a file in which each has a place of its own.
+// parquetGates are the columns of a row group as the library reads them: a virtual file in which each column has a
+// separate range of offsets.
 type parquetGates []*pageGate
 
-// gateBits is how many bits the size of a place has.
+// gateBits is the size of such a range in bits.
 const gateBits = 40
 
-// ReadAt reads on in a column.
+// ReadAt reads the next bytes of a column.
 func (g parquetGates) ReadAt(p []byte, at int64) (int, error) { return g[at>>gateBits-1].Read(p) }
 
-// Seek implements io.Seeker, which the library asks for and does not use where it is told the metadata.
+// Seek implements io.Seeker. The library requires it and does not call it if it receives the metadata.
 func (parquetGates) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
 // openGroup opens the wanted columns of a row group.
@@ -163,7 +166,7 @@ func (p *parquetFile) openGroup(g parquetGroup, columns []parquetColumn, flat *s
 	}
 	props := parquet.NewReaderProperties(mem)
 	props.BufferedStreamEnabled, props.PageStreamingEnabled = true, true
-	props.BufferSize = 4 << 10 // the gates have their own
+	props.BufferSize = 4 << 10 // the gates have their own buffers
 	props.MaxCompressedPageSize, props.MaxUncompressedPageSize = maxPage, maxPage
 	reader, err := file.NewParquetReader(gates, file.WithReadProps(props), file.WithMetadata(meta))
 	if err != nil {
@@ -179,8 +182,8 @@ type rangesAt struct {
 	err  atomic.Pointer[error]
 }
 
-// ReadAt implements io.ReaderAt. It reads each range to its end, where the source says whether the file is still the
-// same.
+// ReadAt implements io.ReaderAt. It reads each range to its end, where the source reports whether the file is still the
+// same version.
 func (r *rangesAt) ReadAt(p []byte, at int64) (n int, err error) {
 	if len(p) == 0 || at < 0 || at >= r.file.Size {
 		return 0, io.EOF

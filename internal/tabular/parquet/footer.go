@@ -11,25 +11,25 @@ import (
 	"roster/internal/tabular"
 )
 
-// Limits of a footer. It is read whole, and held while the file is read.
+// Limits of a footer, which is read as a whole and kept while the file is read.
 const (
 	maxFooter = 64 << 20
 	maxGroups = 100_000 // row groups with rows
 )
 
-// parquetFooter is what is used of a file's footer. Nothing in it is larger than the footer itself. What is nested, and
-// what no reader needs (statistics, indexes, bloom filters, key-value metadata), is read over.
+// parquetFooter is the used part of a file's footer. Nothing in it is larger than the footer itself. Nested columns,
+// and data that no reader needs (statistics, indexes, bloom filters, key-value metadata), are skipped.
 type parquetFooter struct {
 	fields []parquetField
 	leaves int // columns that the file stores
 	raw    []byte
-	groups []byte // from the list of row groups on
+	groups []byte // from the list of row groups to the end
 }
 
 // parquetElement is an element of the schema.
 type parquetElement struct {
 	name       string
-	typed      bool // it has a physical type
+	typed      bool // has a physical type
 	physical   parquet.Type
 	repetition parquet.Repetition
 	children   int64
@@ -40,7 +40,7 @@ type parquetElement struct {
 	logical    parquetLogical
 }
 
-// parquetLogical is a logical type: the number of its kind in the format, 0 for none, and what it says besides.
+// parquetLogical is a logical type: the number of its kind in the format, 0 for none, and its parameters.
 type parquetLogical struct {
 	kind          int16
 	digits, scale int32
@@ -62,7 +62,7 @@ func (p *parquetFile) readFooter() error {
 	n := int64(binary.LittleEndian.Uint32(end[:]))
 	switch {
 	case n > size-int64(tail+len(Magic)):
-		return fmt.Errorf("its footer says that it has %d bytes, more than the file", n)
+		return fmt.Errorf("its footer claims %d bytes, more than the file has", n)
 	case n > maxFooter:
 		return parquetError("the footer of the Parquet file has %d MiB; at most %d MiB are read; write the file with larger row groups or fewer columns", n>>20, maxFooter>>20)
 	}
@@ -80,7 +80,7 @@ func (p *parquetFile) readFooter() error {
 	return p.footer.parse()
 }
 
-// parse reads what is used of the footer but for the row groups, which wait until it is known which columns are wanted.
+// parse reads the used parts of the footer except the row groups, which are read when the wanted columns are known.
 func (f *parquetFooter) parse() error {
 	r := thriftReader{rest: f.raw}
 	f.leaves = -1
@@ -101,13 +101,12 @@ func (f *parquetFooter) parse() error {
 	return r.err
 }
 
-// schema reads the schema, which is a tree, its nodes in the order of a walk from the root. Only what lies directly
-// below the root can be a column of an audience; of what lies deeper the leaves are counted, since row groups have a
-// column chunk for each.
+// schema reads the schema, a tree whose nodes are in depth-first order. Only nodes directly below the root can be
+// columns of an audience. Of deeper nodes only the leaves are counted, since row groups have a column chunk for each.
 func (f *parquetFooter) schema(r *thriftReader, typ byte) {
 	f.fields, f.leaves = nil, 0
-	open := int64(0) // elements that are still to come below the field read last
-	left := int64(0) // fields that are still to come
+	open := int64(0) // elements still to come below the last field
+	left := int64(0) // fields still to come
 	root := true
 	var wrong error
 	r.structs(typ, func(int) {
@@ -124,11 +123,11 @@ func (f *parquetFooter) schema(r *thriftReader, typ byte) {
 		case left > 0:
 			left--
 			open = e.children
-			if len(f.fields) <= tabular.MaxColumns { // one more tells that there are too many
+			if len(f.fields) <= tabular.MaxColumns { // one more shows that there are too many
 				f.fields = append(f.fields, parquetField{name: e.shown(), leaf: f.leaves, nested: !leaf || e.repetition == parquet.Repetitions.Repeated, element: e})
 			}
 		default:
-			wrong = errors.New("its schema has more elements than its root says")
+			wrong = errors.New("its schema has more elements than its root claims")
 		}
 		if leaf {
 			f.leaves++
@@ -138,11 +137,11 @@ func (f *parquetFooter) schema(r *thriftReader, typ byte) {
 		}
 	})
 	if root || left > 0 || open > 0 {
-		r.fail(errors.New("its schema has fewer elements than it says"))
+		r.fail(errors.New("its schema has fewer elements than it claims"))
 	}
 }
 
-// shown returns the name of a field, cut where it is too long to be one.
+// shown returns the name of a field, shortened if it is too long for a name.
 func (e *parquetElement) shown() string {
 	name := e.name
 	if len(name) > tabular.MaxName {
@@ -209,20 +208,20 @@ func readLogical(r *thriftReader, typ byte) (l parquetLogical) {
 	return l
 }
 
-// parquetChunk is what is used of a column chunk.
+// parquetChunk is the used part of a column chunk's description.
 type parquetChunk struct {
 	known     bool // the row group has it
 	sealed    bool // it is encrypted
-	elsewhere bool // it lies in another file
+	elsewhere bool // it is in another file
 	physical  parquet.Type
 	codec     int32
 	data      int64 // where its pages begin
 	dict      int64 // where its dictionary begins; 0 for none
 	packed    int64 // bytes of its pages
-	plain     int64 // that they say to have without compression
+	plain     int64 // uncompressed bytes that the pages claim
 }
 
-// start returns where the first page lies.
+// start returns the offset of the first page.
 func (c *parquetChunk) start() int64 {
 	if c.dict > 0 && c.dict < c.data {
 		return c.dict
@@ -230,8 +229,8 @@ func (c *parquetChunk) start() int64 {
 	return c.data
 }
 
-// eachGroup calls fn for each row group: its number, where the footer describes it, its rows, the bytes that it says to
-// have without compression, and its chunks of the wanted columns, which are valid until the next call.
+// eachGroup calls fn for each row group: its number, the offset of its description in the footer, its rows, the
+// uncompressed bytes that it claims, and its chunks of the wanted columns, which are valid until the next call.
 func (f *parquetFooter) eachGroup(found []parquetColumn, fn func(i, at int, rows, plain int64, chunks []parquetChunk) error) error {
 	if f.groups == nil {
 		return nil
@@ -250,7 +249,7 @@ func (f *parquetFooter) eachGroup(found []parquetColumn, fn func(i, at int, rows
 	return r.err
 }
 
-// readGroup reads a row group and its chunks of the wanted columns, which are in the order of the file.
+// readGroup reads a row group and its chunks of the wanted columns, in the order of the file.
 func readGroup(r *thriftReader, found []parquetColumn, chunks []parquetChunk) (rows, plain int64) {
 	clear(chunks)
 	r.fields(func(id int16, typ byte) {
@@ -301,7 +300,7 @@ func readChunk(r *thriftReader, c *parquetChunk) {
 					c.dict = r.number(typ)
 				}
 			})
-		case 8, 9: // how it is encrypted, and its metadata if these are
+		case 8, 9: // the encryption, and the encrypted metadata
 			c.sealed = true
 		}
 	})

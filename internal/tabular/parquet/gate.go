@@ -17,35 +17,36 @@ import (
 	"roster/internal/unpack"
 )
 
-// pageGate stands between a column chunk and the library that decodes its values. It reads the pages, checks what
-// they claim against what is there, their checksums if they have any, and unpacks them; the library sees pages without
-// compression, of one version, whose headers are true. It implements io.Reader.
+// pageGate stands between a column chunk and the library that decodes its values. It reads the pages, checks their
+// claims and their optional checksums, and decompresses them. The library sees uncompressed pages of one version with
+// correct headers. It implements io.Reader.
 //
-// A page is unpacked whole, but a large one of plain texts goes through piece by piece.
+// A page is decompressed as a whole, except that a large page of plain texts is passed through piece by piece.
 type pageGate struct {
 	file   *parquetFile
 	name   string
 	typ    parquetType
 	codec  unpack.Codec
 	def    bool  // values may be null
-	rows   int64 // that no page was read for
+	rows   int64 // not covered by a page yet
 	size   int64 // of the chunk
 	memory pages
 
 	in    *bufio.Reader // the stored bytes of the chunk
-	dict  bool          // the dictionary was read
+	dict  bool          // the dictionary is read
 	held  int64         // memory of the page
 	plain []byte        // the page as the library reads it
 	space *pageSpace
 
-	head []byte // of the page, for the library
+	head []byte // header of the page, for the library
 	rest []byte // of head
 	body pageBody
-	err  error // the first one
+	err  error // the first error
 }
 
-// pageSpace is what the columns of a row group read compressed pages into, one after the other: such a page is unpacked before
-// another one is read. What it unpacks to is the column's own, since the library reads ahead and may stop in the middle of a page.
+// pageSpace is the buffer for the compressed pages of a row group's columns, one after the other: each page is
+// decompressed before the next one is read. The decompressed page belongs to its column, since the library reads ahead
+// and may stop in the middle of a page.
 type pageSpace struct {
 	pages  pages
 	packed []byte
@@ -56,18 +57,20 @@ func (s *pageSpace) close() {
 	s.packed = nil
 }
 
-// pageBody is what follows the header of a page.
+// pageBody is the content of a page after its header.
 type pageBody interface {
 	io.Reader
-	// finish reads what the library left, since only the end of a page tells whether its checksum is right.
+	// finish reads what the library left, since the checksum can be verified only at the end of a page.
 	finish() error
 	close()
 }
 
 const (
-	// streamed is how large a page of plain texts is that the library reads piece by piece. It is the library's own limit.
+	// streamed is the size from which the library reads a page of plain texts piece by piece. It is the library's own
+	// limit.
 	streamed = 1 << 20
-	// maxPage is how large a page may be, compressed or not. Some writers make one page of a column of a row group.
+	// maxPage is the largest size of a page, compressed or not. Some writers make one page for the column of a row
+	// group.
 	maxPage = 256 << 20
 )
 
@@ -77,7 +80,7 @@ var (
 )
 
 func newPageGate(p *parquetFile, c *parquetColumn, chunk *parquetChunk, rows int64, space *pageSpace) *pageGate {
-	const forgotten = 100 // bytes of the dictionary's header, which old writers leave out of the size
+	const forgotten = 100 // bytes of the dictionary's header, which old writers omit from the size
 	size := min(chunk.packed+forgotten, p.end-chunk.start())
 	in := bufio.NewReaderSize(io.NewSectionReader(p.source, chunk.start(), size), int(min(size, p.buffer)))
 	return &pageGate{file: p, name: c.name, typ: c.parquetType, codec: parquetCodecs[chunk.codec].codec, def: c.optional, rows: rows, size: size,
@@ -109,7 +112,7 @@ func (g *pageGate) Read(p []byte) (n int, err error) {
 	return 0, g.err
 }
 
-// finish ends the page that is read.
+// finish ends the current page.
 func (g *pageGate) finish() error {
 	if g.body == nil || g.err != nil {
 		return g.err
@@ -128,14 +131,14 @@ func (g *pageGate) closeBody() {
 	g.held = 0
 }
 
-// close gives back the memory of the pages.
+// close releases the memory of the pages.
 func (g *pageGate) close() {
 	g.closeBody()
 	g.memory.close()
 	g.plain = nil
 }
 
-// damaged names the column of an error of the file.
+// damaged adds the column's name to an error of the file.
 func (g *pageGate) damaged(err error) error {
 	if _, known := err.(*tabular.FileError); known || err == nil {
 		return err
@@ -143,7 +146,7 @@ func (g *pageGate) damaged(err error) error {
 	return parquetError("the Parquet file is damaged (column %q: %.200s); write it again", g.name, err)
 }
 
-// next reads pages up to the next one that the library has to see.
+// next reads pages up to the next one for the library.
 func (g *pageGate) next() error {
 	for {
 		h, err := g.header()
@@ -155,7 +158,7 @@ func (g *pageGate) next() error {
 		case (h.typ == pageData || h.typ == pageDataV2) && h.values > 0:
 			return g.data(h)
 		}
-		if _, err := g.in.Discard(int(h.packed)); err != nil { // indexes, and what the format may have one day
+		if _, err := g.in.Discard(int(h.packed)); err != nil { // indexes, and future kinds of pages
 			return err
 		}
 	}
@@ -174,7 +177,7 @@ func (g *pageGate) header() (h pageHeader, err error) {
 	case h.packed > maxPage || h.plain > maxPage:
 		return h, g.tooLarge(int64(max(h.packed, h.plain)))
 	case int64(h.packed) > g.size:
-		return h, errors.New("a page says that it has more bytes than its column")
+		return h, errors.New("a page claims more bytes than its column has")
 	}
 	return h, g.file.unpacks(int64(h.plain))
 }
@@ -191,7 +194,7 @@ func (g *pageGate) unsupported(encoding int32) error {
 	return parquetError("column %q is encoded by %s in %s, which is not supported; write the file with PLAIN or dictionary encoding", g.name, name, g.typ.physical)
 }
 
-// dictionary takes a dictionary in.
+// dictionary processes a dictionary page.
 func (g *pageGate) dictionary(h pageHeader) error {
 	least := g.typ.least()
 	switch {
@@ -202,10 +205,11 @@ func (g *pageGate) dictionary(h pageHeader) error {
 	case h.encoding != encodingPlain && h.encoding != encodingPlainDictionary:
 		return g.unsupported(h.encoding)
 	case int64(h.values)*least > int64(h.plain):
-		return errors.New("its dictionary says that it has more values than there are bytes")
+		return errors.New("its dictionary claims more values than it has bytes")
 	}
 	g.dict = true
-	// The library makes a list of the values, twice over while the list grows. It stays until the chunk ends.
+	// The library makes a list of the values, which takes twice the memory while it grows. The list stays until the
+	// chunk ends.
 	value := least
 	if g.typ.bytes() {
 		value = int64(unsafe.Sizeof(parquet.ByteArray{}))
@@ -221,7 +225,7 @@ func (g *pageGate) dictionary(h pageHeader) error {
 	return nil
 }
 
-// data takes a data page in.
+// data processes a data page.
 func (g *pageGate) data(h pageHeader) error {
 	if int64(h.values) > g.rows {
 		return errors.New("it has more values than its row group has rows")
@@ -236,7 +240,7 @@ func (g *pageGate) data(h pageHeader) error {
 			return errLevels
 		}
 	case !g.def:
-		h.defsEncoding = encodingRLE // there are none
+		h.defsEncoding = encodingRLE // there are no levels
 	}
 	if g.codec.Streams() && h.encoding == encodingPlain && int(h.plain)-levels > streamed && g.typ.bytes() && (h.typ == pageDataV2 || h.defsEncoding == encodingRLE) {
 		return g.stream(h, levels)
@@ -248,11 +252,11 @@ func (g *pageGate) data(h pageHeader) error {
 	return g.page(h, plain)
 }
 
-// whole reads a page and unpacks it behind its first bytes, which are never compressed.
+// whole reads a page and decompresses it after its first bytes, the levels, which are never compressed.
 func (g *pageGate) whole(h pageHeader, levels int) (plain []byte, err error) {
 	codec := g.codecOf(h)
 	if !codec.Plausible(int64(int(h.packed)-levels), int64(int(h.plain)-levels)) {
-		return nil, fmt.Errorf("a page of %d bytes says that it has %d without compression", h.packed, h.plain)
+		return nil, fmt.Errorf("a page of %d bytes claims %d bytes without compression", h.packed, h.plain)
 	}
 	var packed []byte
 	if codec == unpack.Stored {
@@ -279,7 +283,7 @@ func (g *pageGate) whole(h pageHeader, levels int) (plain []byte, err error) {
 	return plain, codec.Block(plain[levels:], packed[levels:])
 }
 
-// buffer returns the column's buffer for a page, or one of the page's own that goes with a large page.
+// buffer returns the column's buffer for a page, or for a large page a separate buffer that is released with it.
 func (g *pageGate) buffer(h pageHeader, size int32) (b []byte, err error) {
 	if h.typ != pageDictionary && g.typ.bytes() && (size > streamed || h.encoding == encodingDeltaTexts) {
 		if err := g.hold(int64(size)); err != nil {
@@ -298,12 +302,12 @@ func (g *pageGate) codecOf(h pageHeader) unpack.Codec {
 	return g.codec
 }
 
-// page hands on a data page that is unpacked. The library sees one of version 2, but for levels that only version 1 has.
+// page passes a decompressed data page on. The library sees version 2, except for levels that only version 1 has.
 func (g *pageGate) page(h pageHeader, plain []byte) error {
 	values := plain
 	switch {
 	case h.typ == pageDataV2:
-		plain = plain[h.reps:] // some writers write them where there can be none
+		plain = plain[h.reps:] // some writers write them although there are none
 		values = plain[h.defs:]
 	case !g.def:
 		h.typ, h.defs = pageDataV2, 0
@@ -333,12 +337,12 @@ func (g *pageGate) page(h pageHeader, plain []byte) error {
 	return nil
 }
 
-// values checks the values of a page by what the library takes memory for, and turns into plain ones those that it
-// cannot read.
+// values checks the values of a page for which the library allocates memory, and decodes those that the library cannot
+// read.
 func (g *pageGate) values(h *pageHeader, values []byte) (body io.Reader, size int64, err error) {
 	switch {
 	case len(values) == 0:
-		h.encoding = encodingPlain // whatever it is: there is no value
+		h.encoding = encodingPlain // there are no values, so any encoding works
 	case h.encoding == encodingDelta:
 		_, err = openDeltas(values)
 	case h.encoding == encodingDeltaLength:
@@ -355,7 +359,7 @@ func (g *pageGate) values(h *pageHeader, values []byte) (body io.Reader, size in
 	return bytes.NewReader(values), int64(len(values)), err
 }
 
-// hold takes memory until the page ends.
+// hold reserves memory until the page ends.
 func (g *pageGate) hold(n int64) error {
 	if err := g.memory.hold(n); err != nil {
 		return err
@@ -364,7 +368,7 @@ func (g *pageGate) hold(n int64) error {
 	return nil
 }
 
-// texts turns values that are written as what each shares with the one before it into plain ones.
+// texts decodes values that are written as a prefix shared with the value before and a rest.
 func (g *pageGate) texts(h *pageHeader, values []byte) (io.Reader, int64, error) {
 	if err := g.hold(8 * int64(h.values)); err != nil {
 		return nil, 0, err
@@ -385,7 +389,7 @@ func (g *pageGate) texts(h *pageHeader, values []byte) (io.Reader, int64, error)
 	return t, size, g.file.unpacks(size)
 }
 
-// stream hands on a large page of plain texts.
+// stream passes on a large page of plain texts.
 func (g *pageGate) stream(h pageHeader, levels int) error {
 	s := &streamedBody{header: h, sum: crc32.NewIEEE(), left: int64(h.plain) - int64(levels)}
 	s.stored = io.TeeReader(io.LimitReader(g.in, int64(h.packed)), s.sum)
@@ -400,7 +404,7 @@ func (g *pageGate) stream(h pageHeader, levels int) error {
 	if s.plain, s.end, err = g.codecOf(h).Stream(s.stored); err != nil {
 		return err
 	}
-	g.body = s // to be closed
+	g.body = s // for finish and close
 	if h.typ == pageDataV2 {
 		s.levels = before[h.reps:]
 	} else if h.typ, h.defs = pageDataV2, 0; g.def {
@@ -412,7 +416,7 @@ func (g *pageGate) stream(h pageHeader, levels int) error {
 		if s.left -= int64(len(size)); int64(n) > s.left {
 			return errLevels
 		}
-		h.defs = int32(n) // they come first
+		h.defs = int32(n) // the levels come first
 	}
 	h.plain = int32(int64(len(s.levels)) + s.left)
 	g.emit(h, s)
@@ -425,17 +429,17 @@ func (g *pageGate) emit(h pageHeader, body pageBody) {
 	g.rest, g.body = g.head, body
 }
 
-// wholeBody is a page that was checked before.
+// wholeBody is a page that was already checked.
 type wholeBody struct{ io.Reader }
 
 func (wholeBody) finish() error { return nil }
 func (wholeBody) close()        {}
 
-// streamedBody is a page that is unpacked while the library reads it.
+// streamedBody is a page that is decompressed while the library reads it.
 type streamedBody struct {
 	header pageHeader
-	levels []byte    // what is not compressed
-	plain  io.Reader // behind it
+	levels []byte    // uncompressed
+	plain  io.Reader // the values after the levels
 	left   int64     // of plain
 	stored io.Reader
 	sum    hash.Hash32
@@ -466,7 +470,7 @@ func (s *streamedBody) finish() error {
 		return err
 	}
 	if n, err := io.ReadFull(s.plain, make([]byte, 1)); n > 0 {
-		return errors.New("a page unpacks to more bytes than it says")
+		return errors.New("a page decompresses to more bytes than it claims")
 	} else if err != io.EOF {
 		return err
 	}

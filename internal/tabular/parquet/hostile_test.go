@@ -63,8 +63,8 @@ func TestParquetClaims(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"children of the root":       {children, "PARQUET the Parquet file is damaged (its metadata says that there are more elements than there are bytes)"},
-		"elements of the schema":     {withFooter([]byte(Magic), message(num(1, 1), many(1<<31-1))), "PARQUET the Parquet file is damaged (its metadata says"},
+		"children of the root":       {children, "PARQUET the Parquet file is damaged (its metadata claims more elements than it has bytes)"},
+		"elements of the schema":     {withFooter([]byte(Magic), message(num(1, 1), many(1<<31-1))), "PARQUET the Parquet file is damaged (its metadata claims"},
 		"nested structs":             {withFooter([]byte(Magic), append([]byte{9<<4 | thriftStruct}, deep...)), "PARQUET the Parquet file is damaged (its metadata is nested too deeply)"},
 		"nested lists":               {withFooter([]byte(Magic), append([]byte{9<<4 | thriftList}, lists...)), "PARQUET the Parquet file is damaged (its metadata is nested too deeply)"},
 		"a map":                      {withFooter([]byte(Magic), append([]byte{9<<4 | thriftMap}, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x88)), "PARQUET the Parquet file is damaged (its metadata"},

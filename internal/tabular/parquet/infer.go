@@ -10,7 +10,7 @@ import (
 	"roster/internal/tabular"
 )
 
-// Infer proposes columns by the schema of a Parquet file.
+// Infer proposes columns from the schema of a Parquet file.
 func Infer(ctx context.Context, f tabular.File) (out tabular.Inferred, err error) {
 	p, err := openParquet(ctx, f, 1, tabular.MaxMemory)
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"roster/internal/tabular"
 )
 
-// parquetKind is what the values of a column are.
+// parquetKind is the kind of a column's values.
 type parquetKind uint8
 
 const (
 	kindText parquetKind = iota
 	kindBoolean
-	kindWhole    // of at most 64 bits with a sign
-	kindUnsigned // of 64 bits
+	kindWhole    // signed, of at most 64 bits
+	kindUnsigned // unsigned, of 64 bits
 	kindFloat    // of 32 bits or fewer
 	kindDouble
 	kindDecimal
@@ -25,7 +25,7 @@ const (
 	kindTime
 	kindTimestamp
 	kindUUID
-	kindNull // no value at all
+	kindNull // the column has no values
 )
 
 // parquetType is the type of a column that is not nested.
@@ -33,17 +33,17 @@ type parquetType struct {
 	kind     parquetKind
 	physical parquet.Type
 	length   int   // of values of a fixed length
-	unsigned bool  // a whole number of 32 bits or fewer has no sign
-	perUnit  int64 // nanoseconds, of times and timestamps
-	utc      bool  // a timestamp is an instant, and not the time of some clock
+	unsigned bool  // an unsigned whole number of 32 bits or fewer
+	perUnit  int64 // nanoseconds per unit of times and timestamps
+	utc      bool  // a timestamp is an instant, not a local time
 	digits   int   // of a decimal
 	scale    int   // of a decimal
 }
 
-// maxDecimal is how many bytes a decimal may have.
+// maxDecimal is the largest number of bytes of a decimal.
 const maxDecimal = 32
 
-// storage says in which physical types a kind may lie.
+// storage lists the physical types in which a kind may be stored.
 var storage = map[parquetKind][]parquet.Type{
 	kindWhole:     {parquet.Types.Int32, parquet.Types.Int64},
 	kindUnsigned:  {parquet.Types.Int64},
@@ -74,7 +74,7 @@ const (
 	logicalGeography = 18
 )
 
-// converted are the types that older writers say instead, by their number in the format.
+// converted are the older type annotations, by their number in the format.
 var converted = []struct {
 	name    string
 	logical parquetLogical
@@ -100,17 +100,17 @@ var converted = []struct {
 	21: {"INTERVAL", parquetLogical{kind: logicalInterval}},
 }
 
-// logicalInterval stands for the one converted type that has no logical one.
+// logicalInterval stands for the only converted type without a logical type.
 const logicalInterval = -1
 
-// logicalNames name the logical types in errors.
+// logicalNames are the names of the logical types in errors.
 var logicalNames = map[int16]string{
 	logicalString: "STRING", logicalEnum: "ENUM", logicalDecimal: "DECIMAL", logicalDate: "DATE", logicalTime: "TIME", logicalTimestamp: "TIMESTAMP",
 	logicalInteger: "INTEGER", logicalNull: "NULL", logicalJSON: "JSON", logicalBSON: "BSON", logicalUUID: "UUID", logicalFloat16: "FLOAT16",
 	logicalGeometry: "GEOMETRY", logicalGeography: "GEOGRAPHY", logicalInterval: "INTERVAL",
 }
 
-// logicalOf returns the logical type of a column. One that is not known counts as none, as the format asks of readers.
+// logicalOf returns the logical type of a column. It ignores an unknown one, as the format requires of readers.
 func (e *parquetElement) logicalOf() parquetLogical {
 	if _, known := logicalNames[e.logical.kind]; known {
 		return e.logical
@@ -123,9 +123,10 @@ func (e *parquetElement) logicalOf() parquetLogical {
 	return l
 }
 
-// parquetTypeOf returns the type of a column that is not nested; an error when its values have no text.
+// parquetTypeOf returns the type of a column that is not nested, or an error if its values have no representation as
+// text.
 func parquetTypeOf(e *parquetElement) (parquetType, error) {
-	const mostDigits = 77 // that maxDecimal bytes hold
+	const mostDigits = 77 // that fit in maxDecimal bytes
 	t := parquetType{physical: e.physical, length: int(e.length)}
 	if e.physical < parquet.Types.Boolean || e.physical > parquet.Types.FixedLenByteArray {
 		return t, fmt.Errorf("number %d, which the format does not have", e.physical)
@@ -183,7 +184,7 @@ func (t parquetType) bytes() bool {
 	return t.physical == parquet.Types.ByteArray || t.physical == parquet.Types.FixedLenByteArray
 }
 
-// least returns how many bytes a plain value has at least; 0 for booleans, which have less than one.
+// least returns the smallest number of bytes of a plain value; 0 for booleans, which need less than one.
 func (t parquetType) least() int64 {
 	switch t.physical {
 	case parquet.Types.Boolean:
@@ -198,7 +199,7 @@ func (t parquetType) least() int64 {
 	return 4
 }
 
-// physicalType returns the type of a column of which only the storage is known.
+// physicalType returns the type of a column with known storage only.
 func physicalType(p parquet.Type) parquetType {
 	t := parquetType{physical: p}
 	switch p {
@@ -216,7 +217,7 @@ func physicalType(p parquet.Type) parquetType {
 	return t
 }
 
-// nanosPer returns the nanoseconds in a unit of time, by its number in the format; 0 for one that is not known.
+// nanosPer returns the nanoseconds in a unit of time, by its number in the format; 0 if it is unknown.
 func nanosPer(unit int16) int64 {
 	switch unit {
 	case 1:

@@ -36,7 +36,7 @@ var encodingNames = []string{
 	encodingDictionary: "RLE_DICTIONARY", encodingSplit: "BYTE_STREAM_SPLIT",
 }
 
-// decodable says which encodings the values of a physical type may have.
+// decodable reports whether the values of a physical type may have an encoding.
 func decodable(p parquet.Type, encoding int32) bool {
 	text := p == parquet.Types.ByteArray
 	fixed := p == parquet.Types.FixedLenByteArray
@@ -76,23 +76,24 @@ var parquetCodecs = []struct {
 	{"LZ4_RAW", unpack.LZ4Block, true},
 }
 
-// pageHeader is what is used of the header of a page.
+// pageHeader is the used part of a page's header.
 type pageHeader struct {
 	typ           int32
-	plain, packed int32 // bytes without and with compression
+	plain, packed int32 // uncompressed and compressed bytes
 	checked       bool  // it has a checksum
 	sum           uint32
 	values        int32
 	encoding      int32
 	defsEncoding  int32 // of the definition levels of a page of version 1
 	defs, reps    int32 // bytes of the levels of a page of version 2
-	compressed    bool  // the values of a page of version 2 are
+	compressed    bool  // the values of a page of version 2 are compressed
 }
 
-// maxPageHeader is how long the header of a page may be. Statistics in it may hold long texts.
+// maxPageHeader is the largest size of a page's header. Its statistics may contain long texts.
 const maxPageHeader = 16 << 20
 
-// readPageHeader reads the header of a page. It returns a reader of what follows, which is in, or in with a larger buffer.
+// readPageHeader reads the header of a page. It returns a reader of the bytes after it, which is in, or in with a
+// larger buffer.
 func readPageHeader(in *bufio.Reader) (h pageHeader, rest *bufio.Reader, err error) {
 	for size := 256; ; size *= 4 {
 		in = bufio.NewReaderSize(in, size)
@@ -154,7 +155,7 @@ func (h *pageHeader) field(r *thriftReader, of, id int16, typ byte) {
 	}
 }
 
-// append appends the header of a page that is not compressed, as the library reads it.
+// append appends the header of an uncompressed page, as the library reads it.
 func (h *pageHeader) append(dst []byte) []byte {
 	w := thriftWriter{b: dst}
 	w.begin(0)

@@ -12,8 +12,8 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// Read reads Parquet; the package comment says how its types become the audience's. Each worker reads a row group at
-// a time, of which it holds a few pages of each wanted column and a batch.
+// Read reads Parquet. The package comment describes how its types become the audience's. Each worker reads one row
+// group at a time, of which it holds a few pages of each wanted column and a batch.
 func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts tabular.Options, emit tabular.Emit) (tabular.Header, error) {
 	opts = opts.WithDefaults()
 	patterns, err := value.NewDatePatterns(opts.Format.DateFormats)

@@ -14,8 +14,8 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// parquetReader turns row groups into batches, block by block, of which each is read column by column. Each goroutine
-// has its own; a batch is valid until the next one.
+// parquetReader reads row groups into batches, block by block, and each block column by column. Each goroutine has its
+// own. A batch is valid until the next one.
 type parquetReader struct {
 	file     *parquetFile
 	memory   fenced
@@ -24,16 +24,16 @@ type parquetReader struct {
 	wanted   []tabular.Column
 	columns  []parquetColumn // in the order of the file
 	missing  []int           // wanted columns that the file does not have
-	nulls    []string        // texts that are null
+	nulls    []string        // texts that mean null
 	builders []*value.Builder
 	schema   *arrow.Schema
 	faults   value.Faults
-	block    int // how many rows are read at a time
+	block    int // number of rows that are read at a time
 	batch    tabular.Batch
 	arrays   []arrow.Array
 }
 
-// fewRows is how many rows are read before it is known how long they are.
+// fewRows is the number of rows that are read first, while the length of rows is unknown.
 const fewRows = 32
 
 func newParquetReader(p *parquetFile, flat *schema.Schema, found []parquetColumn, wanted []tabular.Column, f audience.Format, patterns value.DatePatterns) *parquetReader {
@@ -121,7 +121,7 @@ func (r *parquetReader) next(n int) (text int, err error) {
 			c := &r.columns[i]
 			err := c.next(n)
 			if c.gate.err != nil {
-				return c.gate.err // and not what the library made of it
+				return c.gate.err // instead of the library's error that follows from it
 			}
 			if err != nil {
 				return c.gate.damaged(err)
@@ -136,7 +136,7 @@ func (r *parquetReader) next(n int) (text int, err error) {
 	return text, err
 }
 
-// finishPages reads the pages that were begun to their ends, which say whether they are whole.
+// finishPages reads the current pages to their ends, where their integrity is checked.
 func (r *parquetReader) finishPages() error {
 	for i := range r.columns {
 		if err := r.columns[i].gate.finish(); err != nil {
@@ -146,7 +146,7 @@ func (r *parquetReader) finishPages() error {
 	return nil
 }
 
-// adapt makes blocks larger, but those of rows with much text smaller.
+// adapt makes blocks larger, or smaller if the rows have much text.
 func (r *parquetReader) adapt(rows, text int) {
 	r.block = min(2*r.block, parquetRows)
 	if most := parquetText * rows / max(text, 1); r.block > most {
@@ -154,7 +154,7 @@ func (r *parquetReader) adapt(rows, text int) {
 	}
 }
 
-// rows takes the block that was read last into the batch.
+// rows adds the current block to the batch.
 func (r *parquetReader) rows(line int64, n int) {
 	first := len(r.batch.Lines)
 	for i := range n {
@@ -179,7 +179,7 @@ func (r *parquetReader) rows(line int64, n int) {
 	}
 }
 
-// rejects moves the last n rows of the batch that do not fit to the rejects, in the order of the file.
+// rejects moves those of the last n rows of the batch that do not fit to the rejects, in the order of the file.
 func (r *parquetReader) rejects(first, n int) {
 	reasons := make([]value.Fault, n)
 	for _, f := range r.faults.List {
@@ -231,7 +231,7 @@ func (r *parquetReader) full() bool {
 	return n >= rows || n*len(r.builders) >= tabular.BatchValues || len(r.batch.Rejects) >= tabular.BatchRejects || text >= 2*parquetText
 }
 
-// bytes returns how many bytes of the file its first rows stand for.
+// bytes returns the number of bytes of the file that its first rows stand for.
 func (r *parquetReader) bytes(rows int64) int64 {
 	hi, lo := bits.Mul64(uint64(r.file.source.file.Size), uint64(rows))
 	n, _ := bits.Div64(hi, lo, uint64(r.file.rows))

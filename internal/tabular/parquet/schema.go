@@ -19,13 +19,13 @@ type parquetField struct {
 	element parquetElement
 }
 
-// match finds the wanted columns. Of the others it does not matter what they are.
+// match finds the wanted columns. It ignores the types of the others.
 func (p *parquetFile) match(columns []tabular.Column) (found []parquetColumn, h tabular.Header, err error) {
 	wanted := make(map[string]int, len(columns))
 	for i, c := range columns {
 		wanted[audience.NameKey(c.Name)] = i
 	}
-	have := make([]int, len(columns)) // field of the file, from 1
+	have := make([]int, len(columns)) // field of the file, counted from 1
 	for i := range p.footer.fields {
 		f := &p.footer.fields[i]
 		h.Names = append(h.Names, f.name)
@@ -54,7 +54,7 @@ func (p *parquetFile) match(columns []tabular.Column) (found []parquetColumn, h 
 	return found, h, p.complete(h, columns, have)
 }
 
-// complete refuses a file without a column that must be there.
+// complete refuses a file that lacks a required column.
 func (p *parquetFile) complete(h tabular.Header, columns []tabular.Column, have []int) error {
 	if len(h.Missing) == len(columns) {
 		return &tabular.FileError{Code: "NO_HEADER", Message: fmt.Sprintf("the file has none of the audience's fields; its columns are %s", tabular.NameList(h.Names))}
@@ -67,7 +67,7 @@ func (p *parquetFile) complete(h tabular.Header, columns []tabular.Column, have 
 	return nil
 }
 
-// flatSchema returns a schema of the wanted columns alone, for the library.
+// flatSchema returns a schema with only the wanted columns, for the library.
 func flatSchema(found []parquetColumn) (*schema.Schema, error) {
 	var nodes schema.FieldList
 	for i, c := range found {
@@ -90,16 +90,16 @@ func flatSchema(found []parquetColumn) (*schema.Schema, error) {
 
 // parquetGroup is a row group.
 type parquetGroup struct {
-	at    int   // where the footer describes it
+	at    int   // offset of its description in the footer
 	first int64 // the number of its first row in the file, from 1
 	rows  int64
 }
 
-// lineDigits is how many bits the number of a row may have.
+// lineDigits is the largest size of a row's number in bits.
 const lineDigits = 40
 
-// groups returns the row groups that have rows, and how much memory the wanted columns of one may need. It is an error
-// when one of these columns cannot be read.
+// groups returns the row groups with rows, and the memory that the wanted columns of one group may need. It returns an
+// error if one of these columns cannot be read.
 func (p *parquetFile) groups(found []parquetColumn) (groups []parquetGroup, need int64, err error) {
 	err = p.reading(func() error {
 		first, stored := int64(1), int64(0)
@@ -131,14 +131,14 @@ func (p *parquetFile) groups(found []parquetColumn) (groups []parquetGroup, need
 		case p.rows > bombRows && p.rows/bombRatio > p.source.file.Size:
 			return bomb("rows")
 		case stored > p.end:
-			return errors.New("its columns lie in each other")
+			return errors.New("its columns overlap")
 		}
 		return nil
 	})
 	return groups, need, err
 }
 
-// memory estimates what reading a column chunk takes.
+// memory estimates the memory for reading a column chunk.
 func (c *parquetChunk) memory() int64 {
 	const usual = 1 << 20 // bytes of a page, and of a dictionary
 	return 4*min(max(c.plain, 0), usual) + min(c.packed, usual)
@@ -150,17 +150,17 @@ func (p *parquetFile) readable(c *parquetColumn, chunk *parquetChunk, group int)
 	case chunk.sealed:
 		return parquetError("column %q is encrypted; write the file without encryption", c.name)
 	case chunk.elsewhere:
-		return parquetError("column %q lies in another file; name the files that hold the data, and not the one that only describes them", c.name)
+		return parquetError("column %q is in another file; name the files with the data, not the file that only describes them", c.name)
 	case !chunk.known:
 		return fmt.Errorf("row group %d has no column %q", group+1, c.name)
 	case chunk.codec < 0 || int(chunk.codec) >= len(parquetCodecs):
-		return parquetError("column %q is compressed by codec %d, which is not supported; write the file with zstd or snappy", c.name, chunk.codec)
+		return parquetError("column %q is compressed with codec %d, which is not supported; write the file with zstd or snappy", c.name, chunk.codec)
 	case !parquetCodecs[chunk.codec].known:
-		return parquetError("column %q is compressed by %s, which is not supported; write the file with zstd or snappy", c.name, parquetCodecs[chunk.codec].name)
+		return parquetError("column %q is compressed with %s, which is not supported; write the file with zstd or snappy", c.name, parquetCodecs[chunk.codec].name)
 	case chunk.physical != c.physical:
-		return fmt.Errorf("row group %d has column %q as %s and not as %s", group+1, c.name, chunk.physical, c.physical)
+		return fmt.Errorf("row group %d has column %q as %s, not as %s", group+1, c.name, chunk.physical, c.physical)
 	case chunk.start() < int64(len(Magic)) || chunk.packed <= 0 || chunk.packed > p.end || chunk.start() > p.end-chunk.packed:
-		return fmt.Errorf("row group %d has column %q at a place that is not in the file", group+1, c.name)
+		return fmt.Errorf("row group %d has column %q at an offset outside the file", group+1, c.name)
 	}
 	return nil
 }

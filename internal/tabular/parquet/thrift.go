@@ -22,19 +22,19 @@ const (
 	thriftStruct = 12
 )
 
-// maxThriftDepth is how deep structs and lists may lie in each other. Those of Parquet lie 8 deep at most.
+// maxThriftDepth is the deepest nesting of structs and lists. Those of Parquet are at most 8 deep.
 const maxThriftDepth = 24
 
 var (
 	errThriftShort = errors.New("its metadata ends in the middle")
-	errThriftType  = errors.New("its metadata has a value of another type than it must have")
+	errThriftType  = errors.New("its metadata has a value of the wrong type")
 	errThriftDeep  = errors.New("its metadata is nested too deeply")
-	errThriftCount = errors.New("its metadata says that there are more elements than there are bytes")
+	errThriftCount = errors.New("its metadata claims more elements than it has bytes")
 )
 
-// thriftReader walks through a message of Thrift's compact protocol without copying anything. It believes no count
-// and no length that is larger than what is left, so that it takes time and memory by the bytes that are there.
-// After an error it has nothing left, so that every loop over it ends.
+// thriftReader reads a message of Thrift's compact protocol without copying. It accepts no count and no length that is
+// larger than the remaining bytes, so its time and memory are limited by the size of the message. After an error
+// nothing remains, so every loop over it ends.
 type thriftReader struct {
 	rest  []byte
 	depth int
@@ -79,8 +79,8 @@ func (r *thriftReader) take(n uint64) []byte {
 	return b
 }
 
-// fields calls fn with the number and the type of each field of a struct. fn reads the value or leaves it, which skips
-// it: a field that is not known, or is of another type than it should be, does not matter.
+// fields calls fn with the number and the type of each field of a struct. fn reads the value, or leaves it, and then
+// fields skips it: unknown fields, and fields of another type than expected, do not matter.
 func (r *thriftReader) fields(fn func(id int16, typ byte)) {
 	if r.depth++; r.depth > maxThriftDepth {
 		r.fail(errThriftDeep)
@@ -105,7 +105,7 @@ func (r *thriftReader) fields(fn func(id int16, typ byte)) {
 	r.depth--
 }
 
-// list reads the head of a list: how many elements of which type it has. Each element takes a byte or more.
+// list reads the head of a list: the number and type of its elements. Each element takes at least one byte.
 func (r *thriftReader) list() (n int, elem byte) {
 	head := r.byte()
 	count := uint64(head >> 4)
@@ -155,7 +155,7 @@ func (r *thriftReader) number32(typ byte) int32 {
 	return int32(n)
 }
 
-// text reads a string, which lies in the message.
+// text reads a string, which shares the memory of the message.
 func (r *thriftReader) text(typ byte) []byte {
 	if typ != thriftBinary {
 		r.fail(errThriftType)
@@ -164,11 +164,11 @@ func (r *thriftReader) text(typ byte) []byte {
 	return r.take(r.varint())
 }
 
-// skip reads over a value.
+// skip skips a value.
 func (r *thriftReader) skip(typ byte) {
 	switch typ {
 	case thriftTrue, thriftFalse:
-		r.byte() // an element of a list; as a field it has no bytes
+		r.byte() // an element of a list; a field has no bytes
 	case thriftByte:
 		r.byte()
 	case thriftI16, thriftI32, thriftI64:
@@ -225,7 +225,7 @@ func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 // thriftWriter writes structs of numbers.
 type thriftWriter struct {
 	b    []byte
-	last []byte // numbers of the fields that were written last, of the structs that are open
+	last []byte // numbers of the last fields of the open structs
 }
 
 func (w *thriftWriter) head(id, typ byte) {
@@ -242,7 +242,7 @@ func (w *thriftWriter) number(id byte, v int32) {
 
 func (w *thriftWriter) no(id byte) { w.head(id, thriftFalse) }
 
-// begin begins a struct: the message itself when there is none yet, else a field of the one that is open.
+// begin begins a struct: the message itself if there is none yet, otherwise a field of the open struct.
 func (w *thriftWriter) begin(id byte) {
 	if len(w.last) > 0 {
 		w.head(id, thriftStruct)

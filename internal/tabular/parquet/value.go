@@ -16,8 +16,8 @@ import (
 	"roster/internal/tabular/value"
 )
 
-// appendTo appends the values of the block to the builder of the wanted column: as they are where the types
-// correspond, and else as the text that they would be in a CSV file. Values that do not fit are faults.
+// appendTo appends the values of the block to the builder of the wanted column: unchanged if the types correspond, and
+// otherwise as the text that they would have in a CSV file. Values that do not fit are faults.
 func (c *parquetColumn) appendTo(b *value.Builder, column tabular.Column, nulls []string, bad *value.Faults) {
 	if len(nulls) > 0 {
 		for row, at := range c.at {
@@ -44,7 +44,7 @@ func (c *parquetColumn) appendTo(b *value.Builder, column tabular.Column, nulls 
 	}
 }
 
-// setter returns what sets a row to a value without its text, nil when there is no such way.
+// setter returns a function that sets a row to a value without using its text, nil if that is impossible.
 func (c *parquetColumn) setter(b *value.Builder) func(row int, at int32) (code string) {
 	switch {
 	case b.Typ == audience.Boolean && c.kind == kindBoolean:
@@ -115,7 +115,7 @@ func (c *parquetColumn) setter(b *value.Builder) func(row int, at int32) (code s
 	return nil
 }
 
-// wholeOf returns the whole number that a floating-point number is, all of its digits.
+// wholeOf returns the whole number that equals a floating-point number.
 func wholeOf(v float64) (n int64, code string) {
 	switch {
 	case v != math.Trunc(v) || math.IsInf(v, 0): // also NaN
@@ -175,7 +175,7 @@ func (c *parquetColumn) appendTexts(b *value.Builder, bad *value.Faults) {
 	}
 }
 
-// addIdentities adds a fault for each row whose value is no identity.
+// addIdentities adds a fault for each row whose value is not an identity.
 func (c *parquetColumn) addIdentities(column *tabular.Column, bad *value.Faults) {
 	for row, at := range c.at {
 		var text []byte
@@ -201,7 +201,7 @@ func (c *parquetColumn) textOf(at int32) []byte {
 	return c.buf
 }
 
-// appendText appends a value that is no text as the text that says it exactly and shortly.
+// appendText appends a value that is not text, as the shortest exact text.
 func (c *parquetColumn) appendText(dst []byte, at int32) []byte {
 	switch c.kind {
 	case kindBoolean:
@@ -236,7 +236,7 @@ func (c *parquetColumn) appendText(dst []byte, at int32) []byte {
 	return dst
 }
 
-// appendTimestamp appends a timestamp as ISO 8601, with Z when it is an instant.
+// appendTimestamp appends a timestamp as ISO 8601, with Z if it is an instant.
 func (c *parquetColumn) appendTimestamp(dst []byte, at int32) []byte {
 	perSecond := int64(time.Second) / c.perUnit
 	seconds := floorDiv(c.ints[at], perSecond)
@@ -248,7 +248,7 @@ func (c *parquetColumn) appendTimestamp(dst []byte, at int32) []byte {
 	return dst
 }
 
-// appendFloat appends the shortest text that is the number exactly, without an exponent unless it is very large or
+// appendFloat appends the shortest exact text of a number, without an exponent unless the number is very large or
 // small.
 func appendFloat(dst []byte, v float64, bits int) []byte {
 	switch {
@@ -279,7 +279,7 @@ func (c *parquetColumn) unscaled(at int32) []byte {
 	return n.Append(nil, 10)
 }
 
-// appendDecimal appends a decimal number given by its digits, without zeros at its end that say nothing.
+// appendDecimal appends a decimal number given by its digits, without trailing zeros of the fraction.
 func appendDecimal(dst, unscaled []byte, scale int) []byte {
 	if unscaled[0] == '-' {
 		dst, unscaled = append(dst, '-'), unscaled[1:]
@@ -311,7 +311,7 @@ func (c *parquetColumn) appendJSON(dst []byte, row int) []byte {
 	return appendQuoted(dst, v)
 }
 
-// appendQuoted appends a text as a JSON string; bytes that are not UTF-8 become the replacement character.
+// appendQuoted appends a text as a JSON string. It replaces invalid UTF-8 with the replacement character.
 func appendQuoted[T ~string | ~[]byte](dst []byte, text T) []byte {
 	quoted, _ := jsontext.AppendQuote(dst, text)
 	return quoted

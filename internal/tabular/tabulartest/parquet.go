@@ -18,7 +18,7 @@ import (
 	"roster/internal/tabular"
 )
 
-// Stored is a stored file of the given bytes.
+// Stored returns a stored file with the given bytes.
 func Stored(b []byte) tabular.File {
 	return tabular.File{Size: int64(len(b)), Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 		if length < 0 {
@@ -31,7 +31,7 @@ func Stored(b []byte) tabular.File {
 	}}
 }
 
-// ParquetOf writes the rows of a JSON array by a schema.
+// ParquetOf writes the rows of a record to a Parquet file.
 func ParquetOf(t testing.TB, rec arrow.RecordBatch, rows int64, opts ...parquet.WriterProperty) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -43,7 +43,7 @@ func ParquetOf(t testing.TB, rec arrow.RecordBatch, rows int64, opts ...parquet.
 	return b.Bytes()
 }
 
-// Column makes a record of one column v from values of JSON.
+// Column makes a record with one column v from values in JSON.
 func Column(t testing.TB, typ arrow.DataType, values string) arrow.RecordBatch {
 	t.Helper()
 	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: typ, Nullable: true}}, nil)
@@ -54,7 +54,7 @@ func Column(t testing.TB, typ arrow.DataType, values string) arrow.RecordBatch {
 	return array.NewRecordBatch(schema, []arrow.Array{arr}, int64(arr.Len()))
 }
 
-// Values shows the values of a file's only column, in the order of its rows, and the codes of its rejects.
+// Values lists the values of a file's only column, in the order of its rows, and the codes of its rejects.
 func (r Result) Values() string {
 	if r.Err != "" {
 		return r.Err

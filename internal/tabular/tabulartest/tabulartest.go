@@ -1,4 +1,5 @@
-// Package tabulartest has what the tests of several readers share: files, models of values, and readings that are easy to compare.
+// Package tabulartest has the shared parts of the readers' tests: files, models of values, and results that are easy to
+// compare.
 package tabulartest
 
 import (
@@ -26,7 +27,7 @@ import (
 	"roster/internal/tabular"
 )
 
-// Result is what a read said, in the order of the file.
+// Result is the result of a read, in the order of the file.
 type Result struct {
 	Header  tabular.Header
 	Rows    []Row
@@ -38,7 +39,7 @@ type Result struct {
 
 type Row struct {
 	Line   int64
-	Values []string // as Arrow prints them, strings quoted, nulls as they are
+	Values []string // as Arrow prints them; strings are quoted, nulls are not
 }
 
 const Null = "(null)"
@@ -73,12 +74,11 @@ func (r *Result) take(b *tabular.Batch) {
 	}
 }
 
-// dribble returns one byte at a time.
 type dribble struct{ r io.Reader }
 
 func (d dribble) Read(p []byte) (int, error) { return d.r.Read(p[:min(len(p), 1)]) }
 
-// Dribble returns a reader of one byte at a time.
+// Dribble returns a reader that reads one byte at a time.
 func Dribble(r io.Reader) io.Reader { return dribble{r} }
 
 func Text(names ...string) []tabular.Column {
@@ -89,7 +89,7 @@ func Text(names ...string) []tabular.Column {
 	return columns
 }
 
-// Shown is a short text of rows and rejects, to compare with.
+// Shown is a short text of rows and rejects for comparisons.
 func (r Result) Shown() string {
 	var b bytes.Buffer
 	if r.Err != "" {
@@ -116,7 +116,7 @@ var BenchColumns = []tabular.Column{
 	{Name: "consent", Type: audience.Boolean},
 }
 
-// People returns a file of n rows with the columns of benchColumns. With quotes, every value is quoted.
+// People returns a file of n rows with the columns of BenchColumns. With quotes, every value is quoted.
 func People(n int, quotes bool) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	names := []string{"Ada", "Grace Hopper", "Alan", "Edsger W.", "Barbara", "Donald", "Tony", "Margaret Hamilton"}
@@ -144,12 +144,12 @@ func People(n int, quotes bool) []byte {
 	return b.Bytes()
 }
 
-// WholeSample is larger than most files of tests.
+// WholeSample is larger than most test files.
 var WholeSample = tabular.Sample{Rows: 10_000, Bytes: 64 << 20}
 
-var Update = flag.Bool("update", false, "write the golden files anew")
+var Update = flag.Bool("update", false, "write the golden files")
 
-// Collect reads a file and keeps what the read said.
+// Collect reads a file and keeps the result.
 func Collect(read func(emit tabular.Emit) (tabular.Header, error)) Result {
 	var out Result
 	var mu sync.Mutex
@@ -174,14 +174,14 @@ func Collect(read func(emit tabular.Emit) (tabular.Header, error)) Result {
 	return out
 }
 
-// CollectText reads a text by a reader with the given options.
+// CollectText reads a text with a reader and the given options.
 func CollectText(reader tabular.Reader, r io.Reader, columns []tabular.Column, opts tabular.Options) Result {
 	return Collect(func(emit tabular.Emit) (tabular.Header, error) {
 		return reader(context.Background(), r, columns, opts, emit)
 	})
 }
 
-// CollectAs reads a text in a format in several ways, which must agree.
+// CollectAs reads a text in several ways, which must agree.
 func CollectAs(t testing.TB, reader tabular.Reader, text string, columns []tabular.Column, f audience.Format) Result {
 	t.Helper()
 	want := CollectText(reader, strings.NewReader(text), columns, tabular.Options{Workers: 1, Format: f})
@@ -197,7 +197,7 @@ func CollectAs(t testing.TB, reader tabular.Reader, text string, columns []tabul
 	return want
 }
 
-// CheckInferred reads a text by the columns that were inferred for it: their types must fit all of its values.
+// CheckInferred reads a text with the columns that were inferred for it. All values must fit their types.
 func CheckInferred(t *testing.T, reader tabular.Reader, file string, columns []tabular.Column, err error) {
 	t.Helper()
 	if err != nil || len(columns) == 0 || strings.Count(file, "\n") > WholeSample.Rows {
@@ -216,7 +216,7 @@ func CheckInferred(t *testing.T, reader tabular.Reader, file string, columns []t
 	}
 }
 
-// JSONPeople are people as JSON objects: on lines, or in an array on one line.
+// JSONPeople returns people as JSON objects: on separate lines, or in an array on one line.
 func JSONPeople(tb testing.TB, n int, array bool) []byte {
 	records, err := csv.NewReader(bytes.NewReader(People(n, false))).ReadAll()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// Append adds a row with a value as text, null when it is empty. number says that it is a JSON number. When the
-// result is the code of a reject, the row is there and its value means nothing.
+// Append adds a row with a value given as text; empty text is null. number means that the text is a JSON number. If
+// Append returns the code of a reject, the row exists and its value has no meaning.
 func (b *Builder) Append(v []byte, number bool) (code string) {
 	if b.Typ != audience.String {
 		v = TrimSpaces(v)
@@ -53,7 +53,7 @@ func (b *Builder) Append(v []byte, number bool) (code string) {
 	return code
 }
 
-// parseWhole parses a whole number. As a JSON number it may be written with a point or an exponent.
+// parseWhole parses a whole number. A JSON number may have a point or an exponent.
 func parseWhole(v []byte, number bool) (n int64, code string) {
 	n, code = ParseLong(v)
 	if code == tabular.CodeType && number {
@@ -62,8 +62,8 @@ func parseWhole(v []byte, number bool) (n int64, code string) {
 	return n, code
 }
 
-// parseIntegral parses a number of JSON's grammar to the whole number that it is exactly: 1.0, 1e3 and 1.5e1 are
-// whole. A number with a fraction is TYPE.
+// parseIntegral parses a JSON number that is exactly a whole number: 1.0, 1e3 and 1.5e1 are whole. A number with a
+// fraction is TYPE.
 func parseIntegral(v []byte) (n int64, code string) {
 	mantissa, exponent := v, 0
 	if e := bytes.IndexAny(v, "eE"); e >= 0 {
@@ -104,7 +104,7 @@ func parseIntegral(v []byte) (n int64, code string) {
 	return ParseLong(text)
 }
 
-// parseExponent parses a sign and digits. Beyond a value that no row is long enough for it does not count on.
+// parseExponent parses a sign and digits. It stops counting at an exponent that no row is long enough to need.
 func parseExponent(v []byte) int {
 	const most = 1 << 30
 	n := 0

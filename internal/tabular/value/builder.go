@@ -11,8 +11,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// Builder collects the values of one column in Arrow's own layout. Its memory is reused from batch to batch, so
-// that a row costs no allocation.
+// Builder collects the values of one column in Arrow's own layout. It reuses its memory from batch to batch, so that a
+// row costs no allocation.
 type Builder struct {
 	Typ     audience.Type
 	data    arrow.DataType
@@ -25,11 +25,11 @@ type Builder struct {
 	I64     []int64
 	I32     []int32
 	Bits    []byte // of booleans
-	Scratch []byte // a value without its escapes
+	Scratch []byte // a value after its escapes are resolved
 
-	Patterns DatePatterns // beside ISO 8601
-	Proposed bool         // the type was not declared
-	Commas   bool         // numbers are written with decimal commas
+	Patterns DatePatterns // in addition to ISO 8601
+	Proposed bool         // the type was proposed, not declared
+	Commas   bool         // numbers have decimal commas
 }
 
 func ArrowType(t audience.Type) arrow.DataType {
@@ -54,7 +54,7 @@ func NewBuilder(c tabular.Column, patterns DatePatterns) *Builder {
 	return &Builder{Typ: c.Type, data: ArrowType(c.Type), Offsets: []int32{0}, Patterns: patterns, Proposed: c.Proposed}
 }
 
-// Extend adds n rows. They are valid, and false, or have a value left from before until they get one.
+// Extend adds n rows. They are valid, and false or with an old value until they get a new one.
 func (b *Builder) Extend(n int) {
 	b.Valid = extendBits(b.Valid, b.Rows, n, true)
 	switch b.Typ {
@@ -74,7 +74,7 @@ func (b *Builder) Extend(n int) {
 
 func extend[T any](s []T, n int) []T { return slices.Grow(s, n)[:len(s)+n] }
 
-// extendBits gives a bitmap of n bits m more.
+// extendBits extends a bitmap of n bits by m bits.
 func extendBits(bits []byte, n, m int, v bool) []byte {
 	old := len(bits)
 	bits = extend(bits, (n+m+7)/8-old)
@@ -92,7 +92,7 @@ func extendBits(bits []byte, n, m int, v bool) []byte {
 	return bits
 }
 
-// Null makes a row null; its value is up to the caller.
+// Null makes a row null. The caller sets its value.
 func (b *Builder) Null(row int) {
 	b.Valid[row/8] &^= 1 << (row % 8)
 	b.Nulls++
@@ -119,7 +119,7 @@ func (b *Builder) AddNulls(n int) {
 	}
 }
 
-// Remove takes out the rows, counted from first, that are bad.
+// Remove removes the bad rows, counted from first.
 func (b *Builder) Remove(first int, bad []bool) {
 	to := first
 	text := int(b.offset(first))
@@ -135,7 +135,7 @@ func (b *Builder) Remove(first int, bad []bool) {
 		SetBit(b.Valid, to, valid)
 		switch b.Typ {
 		case audience.String:
-			// Offsets are overwritten only up to the row that is read, where they stay what they were.
+			// The loop overwrites offsets only up to the row that it reads, where they keep their value.
 			text += copy(b.Text[text:], b.Text[b.Offsets[from]:b.Offsets[from+1]])
 			b.Offsets[to+1] = int32(text)
 		case audience.Number:
@@ -152,7 +152,7 @@ func (b *Builder) Remove(first int, bad []bool) {
 	b.truncate(to)
 }
 
-// offset returns where the text of a row begins, 0 for other types.
+// offset returns the beginning of a row's text, 0 for other types.
 func (b *Builder) offset(row int) int32 {
 	if b.Typ != audience.String {
 		return 0
@@ -168,7 +168,7 @@ func SetBit(bits []byte, n int, v bool) {
 	}
 }
 
-// truncate keeps the first n rows; the caller has accounted for the nulls among the others.
+// truncate keeps the first n rows. The caller accounts for the nulls among the others.
 func (b *Builder) truncate(n int) {
 	b.Rows = n
 	bytes := (n + 7) / 8
@@ -194,8 +194,8 @@ func (b *Builder) reset() {
 	b.Nulls = 0
 }
 
-// maxIdle is how much room for text the builders of a parser keep for the next batch: each of very many columns may have
-// had a long text once.
+// maxIdle limits the memory for text that the builders of a parser keep for the next batch, because each of very many
+// columns may once have had a long text.
 const maxIdle = 8 << 20
 
 // ResetAll empties builders for the next batch.
@@ -209,7 +209,7 @@ func ResetAll(builders []*Builder) {
 	}
 }
 
-// Array wraps the values without copying them; it is valid until the builder changes.
+// Array wraps the values without a copy. It is valid until the builder changes.
 func (b *Builder) Array() arrow.Array {
 	var valid *memory.Buffer
 	if b.Nulls > 0 {

@@ -8,19 +8,20 @@ import (
 	"roster/internal/tabular"
 )
 
-// Candidates are the types that a column may have, besides string.
+// Candidates are the possible types of a column, besides string.
 type Candidates struct {
 	Seen     bool
 	not      [len(inferred)]bool
 	words    booleanWords
-	Patterns DatePatterns // beside ISO 8601
-	// commas says that numbers are written with decimal commas; comma and groups that some value has one, or groups of digits.
+	Patterns DatePatterns // in addition to ISO 8601
+	// Commas means that numbers have decimal commas; comma and groups report that a value has a comma or groups of
+	// digits.
 	Commas, comma, groups bool
-	// otherwise says of Date and DateTime, in this order, that some value is not written by a pattern.
+	// otherwise reports for Date and DateTime, in this order, that a value does not match a pattern.
 	otherwise [2]bool
 }
 
-// inferred are the types that are tried, the narrower first. number says that the value is a number of JSON.
+// inferred are the types to try, the narrower first. number means that the value is a JSON number.
 var inferred = [...]struct {
 	typ  audience.Type
 	fits func(v []byte, number bool) bool
@@ -44,7 +45,7 @@ var inferred = [...]struct {
 	}},
 }
 
-// dated are the types that date patterns are of.
+// dated are the types that have date patterns.
 var dated = [...]audience.Type{audience.Date, audience.DateTime}
 
 // See takes a value into account.
@@ -67,7 +68,8 @@ func (c *Candidates) See(v []byte, number bool) {
 	}
 }
 
-// plain returns a number with a decimal comma as it is with a point and without groups; empty for other texts.
+// plain converts a number with a decimal comma to one with a point and without groups; it returns an empty result for
+// other texts.
 func (c *Candidates) plain(v []byte) []byte {
 	text, ok := WithPoint(nil, v)
 	if !ok {
@@ -78,7 +80,7 @@ func (c *Candidates) plain(v []byte) []byte {
 	return text
 }
 
-// fit reports whether a date or a time is written by one of the patterns.
+// fit reports whether a date or a time matches one of the patterns.
 func (list DatePatterns) fit(t audience.Type, v []byte) bool {
 	code := tabular.CodeType
 	switch t {
@@ -90,8 +92,8 @@ func (list DatePatterns) fit(t audience.Type, v []byte) bool {
 	return code == ""
 }
 
-// Narrowest returns the type to propose for a column of that name. Who says how dates are written means them, also when
-// they could be numbers.
+// Narrowest returns the type to propose for a column with that name. If date patterns are declared, matching values are
+// dates, even if they could be numbers.
 func (c *Candidates) Narrowest(name string) audience.Type {
 	if !c.Seen {
 		return audience.String
@@ -106,7 +108,7 @@ func (c *Candidates) Narrowest(name string) audience.Type {
 		return audience.Boolean
 	}
 	for i, not := range c.not {
-		// Points that part three digits each may be decimal points, too.
+		// Points between groups of three digits may also be decimal points.
 		if t := inferred[i].typ; !not && !(IsNumeric(t) && c.groups && !c.comma) && (digits || t == audience.Date || t == audience.DateTime) {
 			return t
 		}
@@ -114,17 +116,17 @@ func (c *Candidates) Narrowest(name string) audience.Type {
 	return audience.String
 }
 
-// booleanPairs are the words of booleans in lower case, each with its opposite. Only the first ones are sure to be booleans
-// when the other one is not there: no is Norway, t is a grade, and 1 a number.
+// booleanPairs are the lower-case words of booleans, each with its opposite. Only true and false are certain to be
+// booleans if the opposite is missing: no is Norway, t is a grade, and 1 a number.
 var booleanPairs = [...][2]string{{"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"}, {"1", "0"}}
 
-// booleanWords are the words that a column has, as long as they are of one pair.
+// booleanWords are the words that a column contains, while they belong to one pair.
 type booleanWords struct {
-	pair int     // its number in booleanPairs, from 1; 0 when there was no word yet, -1 when there is something else
+	pair int     // its number in booleanPairs, from 1; 0 before the first word, -1 if there is another value
 	has  [2]bool // of the pair
 }
 
-// see takes a value into account. A number of JSON is no boolean: JSON has its own.
+// see takes a value into account. A JSON number is not a boolean, because JSON has booleans.
 func (w *booleanWords) see(v []byte, number bool) {
 	if w.pair < 0 {
 		return
@@ -146,17 +148,17 @@ func (w *booleanWords) areBooleans() bool { return w.pair == 1 || w.pair > 1 && 
 // digits reports whether the words are digits.
 func (w *booleanWords) digits() bool { return w.pair == len(booleanPairs) }
 
-// exactDigits is how many significant digits of any decimal number a double keeps.
+// exactDigits is the number of significant digits of any decimal number that a double keeps.
 const exactDigits = 15
 
-// plainWhole reports whether digits, perhaps behind a minus sign, are how a program would write a number.
+// plainWhole reports whether a program would write the number with these digits, perhaps after a minus sign.
 func plainWhole(v []byte) bool {
 	digits := bytes.TrimPrefix(v, []byte{'-'})
 	return len(digits) > 0 && len(digits) <= exactDigits && digits[0]-'0' <= 9 && (digits[0] != '0' || len(v) == 1)
 }
 
-// plainNumber reports whether a double keeps what the text says. A text with neither point nor signed exponent, such as
-// 12E5, is rather a code, unless it is a number of JSON.
+// plainNumber reports whether a double keeps the text's value. A text with neither point nor signed exponent, such as
+// 12E5, is rather a code, unless it is a JSON number.
 func plainNumber(v []byte, number bool) bool {
 	x, code := ParseNumber(v)
 	if code != "" || v[0] == '+' {
@@ -172,12 +174,12 @@ func plainNumber(v []byte, number bool) bool {
 	}
 	zeros := len(digits) > 1 && digits[0] == '0' && digits[1]-'0' <= 9
 	significant := len(bytes.TrimLeft(bytes.Replace(digits, []byte{'.'}, nil, 1), "0"))
-	const smallest = 0x1p-1022 // below it doubles have fewer digits
+	const smallest = 0x1p-1022 // smaller doubles have fewer digits
 	kept := significant <= exactDigits && (significant == 0 || math.Abs(x) >= smallest)
 	return kept && !zeros && (number || bytes.IndexByte(mantissa, '.') >= 0 || bytes.ContainsAny(exponent, "+-"))
 }
 
-// microseconds reports whether a time has no digits below microseconds but zeros.
+// microseconds reports whether a time has only zeros below microseconds.
 func microseconds(v []byte) bool {
 	const most = 6
 	at := bytes.IndexByte(v, '.')

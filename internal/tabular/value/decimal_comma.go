@@ -11,11 +11,11 @@ func IsNumeric(t audience.Type) bool {
 	return t == audience.Number || t == audience.Long || t == audience.Integer
 }
 
-// groupMarks part groups of three digits in numbers with decimal commas.
+// groupMarks separate groups of three digits in numbers with decimal commas.
 var groupMarks = []string{".", "'", "\u2019", " ", "\u00a0", "\u202f"}
 
-// WithPoint appends to dst a number with a decimal comma as it is with a point and without groups; ok is false for other texts.
-// The text is not empty.
+// WithPoint appends to dst a number with a decimal comma, converted to a point and without groups; ok is false for
+// other texts. The text is not empty.
 func WithPoint(dst, v []byte) (out []byte, ok bool) {
 	if v[0] == '-' || v[0] == '+' {
 		dst, v = append(dst, v[0]), v[1:]
@@ -46,7 +46,7 @@ func WithPoint(dst, v []byte) (out []byte, ok bool) {
 	return append(dst, v...), len(v) == 0 || isExponent(v)
 }
 
-// digitsOf returns how many digits a text begins with.
+// digitsOf returns the number of digits at the beginning of a text.
 func digitsOf(v []byte) int {
 	if n := slices.IndexFunc(v, func(c byte) bool { return c-'0' > 9 }); n >= 0 {
 		return n
@@ -54,7 +54,7 @@ func digitsOf(v []byte) int {
 	return len(v)
 }
 
-// groupMark returns the mark between groups of digits that a text begins with, "" for none.
+// groupMark returns the separator of groups of digits at the beginning of a text, "" if there is none.
 func groupMark(v []byte) string {
 	for _, mark := range groupMarks {
 		if bytes.HasPrefix(v, []byte(mark)) {

@@ -1,13 +1,14 @@
-// Package value turns texts into the values of typed columns, tells what does not fit, and says which types the values of a column may
-// have.
+// Package value parses texts into the values of typed columns, reports values that do not fit, and infers the possible
+// types of a column.
 //
 // # Rules
 //
-// An empty value is null, quoted or not, for every type, and so is one that is exactly one of the format's null values
-// when quotes and escapes are gone. Strings are kept as they are; around other values spaces and tabs are cut off. A
-// row whose primary identity is null, or only white space, format and control characters, is a reject (IDENTITY), and one
-// with a value that cannot be an identity of its namespace (identity.Impossible) another (IDENTITY_FORM). A value that is not of its column's
-// type makes the row a reject. Of several faults of a row the first in the order of the file's columns counts:
+// An empty value, quoted or not, is null for every type. So is a value that equals one of the format's null values
+// after quotes and escapes are resolved. Strings are kept as they are; around other values spaces and tabs are removed.
+// A row is a reject (IDENTITY) if its primary identity is null or consists only of white space, format and control
+// characters. A row is a reject (IDENTITY_FORM) if a value cannot be an identity of its namespace
+// (identity.Impossible). A value that does not have its column's type makes the row a reject. If a row has several
+// faults, the first in the order of the file's columns counts:
 //
 //   - integer, long: an optional sign and decimal digits. Out of 32 or 64 bits is RANGE; 1.0 and 1e3 are TYPE.
 //   - With Format.DecimalComma numbers of CSV files are written with a comma for the point. Groups of three digits may be parted by
@@ -28,6 +29,7 @@
 //     written, and an offset does not matter.
 //   - string: any valid text, else ENCODING.
 //
-// Where the type of a column was only proposed, what these rules would drop makes the row a reject (PROPOSED_TYPE): leading
-// zeros and plus signs of whole numbers, digits that a double does not hold, and those below microseconds.
+// If the type of a column was only proposed, a row with information that these rules would drop is a reject
+// (PROPOSED_TYPE): leading zeros and plus signs of whole numbers, digits that a double does not hold, and digits below
+// microseconds.
 package value

@@ -9,7 +9,7 @@ import (
 
 // Faults are the values of a block that do not fit.
 type Faults struct {
-	Want int // the wanted column that is parsed
+	Want int // index of the wanted column that is parsed
 	List []Fault
 	Bad  []bool // by row
 }
@@ -17,13 +17,13 @@ type Faults struct {
 type Fault struct {
 	Row, Want int
 	Code      string
-	Reason    string // "" when the code and the column's type say it
+	Reason    string // "" if the code and the column's type explain it
 }
 
-// Add records a fault of the column that is parsed, unless the row has one in an earlier column.
+// Add records a fault of the current column, unless the row has one in an earlier column.
 func (f *Faults) Add(row int, code string) { f.Refuse(row, code, "") }
 
-// Refuse is add with a reason.
+// Refuse is Add with a reason.
 func (f *Faults) Refuse(row int, code, reason string) {
 	if !f.Bad[row] {
 		f.Bad[row] = true
@@ -31,7 +31,7 @@ func (f *Faults) Refuse(row int, code, reason string) {
 	}
 }
 
-// ReasonIn says which rule a value of a format breaks.
+// ReasonIn explains which rule a value of a format breaks.
 func ReasonIn(f audience.Format, code string, t audience.Type) string {
 	switch {
 	case code == tabular.CodeEncoding && f.Encoding != "":
@@ -42,7 +42,7 @@ func ReasonIn(f audience.Format, code string, t audience.Type) string {
 	return ReasonOf(code, t)
 }
 
-// ReasonOf says which rule of every format a value breaks.
+// ReasonOf explains which rule of every format a value breaks.
 func ReasonOf(code string, t audience.Type) string {
 	switch code {
 	case tabular.CodeIdentity:
@@ -50,15 +50,15 @@ func ReasonOf(code string, t audience.Type) string {
 	case tabular.CodeEncoding:
 		return "the value is not valid UTF-8"
 	case tabular.CodeProposed:
-		return lossOf(t) + ", which the type " + string(t) + " would drop; the type was proposed from other rows and not declared: declare the field as string, or as " +
-			string(t) + " to have them dropped"
+		return lossOf(t) + ", which the type " + string(t) + " would drop; the type was proposed from other rows, not declared: declare the field as string, or as " +
+			string(t) + " to drop them"
 	case tabular.CodeRange:
 		return "the value is out of range for " + Rule(t)
 	}
 	return "the value is not " + Rule(t)
 }
 
-// Rule says what a value of a type looks like.
+// Rule describes the form of a type's values.
 func Rule(t audience.Type) string {
 	switch t {
 	case audience.Integer:
@@ -77,7 +77,7 @@ func Rule(t audience.Type) string {
 	return "text"
 }
 
-// lossOf says what a value has that a proposed type does not keep.
+// lossOf describes what a proposed type would not keep of a value.
 func lossOf(t audience.Type) string {
 	switch t {
 	case audience.Number:

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Words of a column's name that say that its digits name something and count nothing: postal codes, phone numbers,
-// account numbers and other identifiers, in several languages, in lower case and without accents. Digits of such a column
-// can have leading zeros in the next file, so that they are text.
+// Words in a column's name that show that its digits are identifiers, not counts: postal codes, phone numbers, account
+// numbers and others, in several languages, in lower case and without accents. Digits of such a column may have leading
+// zeros in the next file, so the column is text.
 var (
 	codeWords = setOf(`
 		zip zipcode postal postalcode postcode plz postleitzahl postnummer postnr cep eircode pin pincode
@@ -21,17 +21,17 @@ var (
 		ssn sin nin nino tin ein vat nif nie dni cif cpf cnpj pesel nip bsn siret siren insee passport license licence
 		hash md sha checksum token serial imo
 		телефон индекс код счет инн номер τηλεφωνο κωδικος`)
-	// wholeWords say so only as the whole name: within another name they mean something else.
+	// wholeWords show it only as the whole name: within another name they mean something else.
 	wholeWords = setOf("cap cp nr no")
-	// numberWords say so as the last of several words, such as in customer number, and not in number of orders.
+	// numberWords show it as the last of several words, such as in customer number, but not in number of orders.
 	numberWords = setOf("number nummer nr no num numero numer nro")
-	// codeEndings end compounds, such as kundennummer.
+	// codeEndings are the ends of compounds, such as kundennummer.
 	codeEndings = []string{"code", "phone", "telefon", "nummer", "nr", "number"}
-	// idOwners are followed by id in one word, such as in userid. Other words that end so are not of identifiers: paid.
+	// idOwners form one word with id, such as userid. Other words that end in id are not identifiers, such as paid.
 	idOwners = setOf(`user customer cust client member person people profile contact lead crm order product item account device cookie visitor session
 		store shop campaign company employee student patient subscriber guest partner external audience segment household hh transaction invoice event msg
 		message list group national tax apple google advertising ad ads`)
-	// codeSigns are enough within a name that is written without spaces.
+	// codeSigns show it anywhere in a name that is written without spaces.
 	codeSigns = []string{"电话", "手机", "邮编", "编号", "身份证", "账号", "電話", "郵便番号", "番号", "コード", "전화", "우편번호"}
 )
 
@@ -43,9 +43,9 @@ func setOf(words string) map[string]bool {
 	return set
 }
 
-// NamesCode reports whether a column of that name holds identifiers, also when it holds digits alone.
+// NamesCode reports whether a column with that name contains identifiers, even if it contains only digits.
 func NamesCode(name string) bool {
-	const longest = 256 // bytes; what is longer is a text and no name
+	const longest = 256 // bytes; a longer text is not a name
 	if len(name) > longest {
 		return false
 	}
@@ -63,8 +63,8 @@ func NamesCode(name string) bool {
 	})
 }
 
-// wordsOf splits a name into its words, in lower case and without accents: at everything that is neither letter nor digit,
-// between letters and digits, and where camel case begins a word.
+// wordsOf splits a name into its words, in lower case and without accents: at every character that is neither letter
+// nor digit, between letters and digits, and at the words of camel case.
 func wordsOf(name string) (words []string) {
 	letters := []rune(norm.NFKD.String(name))
 	letters = slices.DeleteFunc(letters, func(r rune) bool { return unicode.Is(unicode.Mn, r) })

@@ -14,7 +14,8 @@ func IsOneOf(v []byte, texts []string) bool {
 	return false
 }
 
-// NoIdentity says why a value of the column is no identity: nothing when it may be one, or is empty and may be.
+// NoIdentity explains why a value of the column is not an identity. It returns "" if the value may be one, or may be
+// empty and is.
 func NoIdentity(c *tabular.Column, v []byte) (code, reason string) {
 	switch {
 	case identity.Blank(v):
@@ -27,16 +28,16 @@ func NoIdentity(c *tabular.Column, v []byte) (code, reason string) {
 	return "", ""
 }
 
-// IsIdentity reports whether the values of the column are to be looked at as identities.
+// IsIdentity reports whether the values of the column are checked as identities.
 func IsIdentity(c *tabular.Column) bool { return c.Primary || c.Supplemental || c.Namespace != "" }
 
-// Absent says why a row cannot lack a value of the column: nothing when it can.
+// Absent explains why a row needs a value of the column. It returns "" if the value may be missing.
 func Absent(c *tabular.Column) (code, reason string) {
 	switch {
 	case c.Primary:
 		return tabular.CodeIdentity, ReasonOf(tabular.CodeIdentity, c.Type)
 	case c.Supplemental:
-		return tabular.CodeIdentity, "the supplemental identity is empty; together with the primary one it says whose row it is"
+		return tabular.CodeIdentity, "the supplemental identity is empty; together with the primary one it identifies the member"
 	}
 	return "", ""
 }

@@ -2,7 +2,7 @@ package value
 
 import "roster/internal/tabular"
 
-// ParseBoolean parses the words of the contract, in any case of ASCII letters.
+// ParseBoolean parses the contract's words for booleans, in any case of ASCII letters.
 func ParseBoolean(b []byte) (v bool, code string) {
 	var word [len("false")]byte
 	if len(b) > len(word) {

@@ -10,11 +10,10 @@ import (
 	"roster/internal/tabular"
 )
 
-// The parsers of values take a value without spaces around it, never an empty one, and return "" or the code of
-// the reject.
+// The parsers accept a non-empty value without surrounding spaces, and return "" or the code of the reject.
 
-// EightDigits parses n decimal digits, 1 to 8, in the first bytes of w. It is written without a loop: bytes are
-// joined to pairs, pairs to fours, fours to eight.
+// EightDigits parses n decimal digits, 1 to 8, in the first bytes of w, without a loop: it combines bytes to pairs,
+// pairs to fours, fours to eight.
 func EightDigits(w uint64, n uint32) (v uint64, ok bool) {
 	shift := (64 - 8*n) & 63
 	w = w<<shift ^ 0x3030303030303030<<shift
@@ -64,17 +63,17 @@ func ParseInteger(b []byte) (v int32, code string) {
 	return int32(n), code
 }
 
-// powers of ten that are exact doubles.
+// powers are the powers of ten that are exact doubles.
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
 // ShortDecimal parses a decimal number of n bytes, 1 to 8, in the first bytes of w, without sign or exponent. The
-// digits are an exact double and so is the power of ten, so that one division rounds correctly.
+// digits and the power of ten are exact doubles, so one division rounds correctly.
 func ShortDecimal(w uint64, n uint32) (v float64, ok bool) {
 	fraction := uint32(0)
 	point := w ^ '.'*EachByte
 	point = (point - EachByte) & ^point & HighBits & (1<<(8*n-1)<<1 - 1)
 	if point != 0 {
-		at := uint32(bits.TrailingZeros64(point)) &^ 7 // the first one; a second one is no digit
+		at := uint32(bits.TrailingZeros64(point)) &^ 7 // the first point; a second one is not a digit
 		low := uint64(1)<<at - 1
 		w = w&low | w>>8&^low
 		n--
@@ -88,7 +87,7 @@ func ShortDecimal(w uint64, n uint32) (v float64, ok bool) {
 }
 
 // ParseNumber parses a decimal number, with or without an exponent, to the nearest double. Words such as NaN,
-// hexadecimal numbers and underscores are no numbers.
+// hexadecimal numbers and underscores are not numbers.
 func ParseNumber(b []byte) (v float64, code string) {
 	i, neg := 0, false
 	if b[0] == '-' || b[0] == '+' {
@@ -120,7 +119,7 @@ func ParseNumber(b []byte) (v float64, code string) {
 		return 0, tabular.CodeType
 	}
 	if i == len(b) && digits <= 15 && fraction < len(powers) {
-		v = float64(mantissa) / powers[fraction] // exact as in shortDecimal
+		v = float64(mantissa) / powers[fraction] // exact as in ShortDecimal
 		if neg {
 			v = -v
 		}
@@ -153,7 +152,7 @@ func isExponent(b []byte) bool {
 	return len(b) > 0
 }
 
-// TrimSpaces cuts spaces and tabs around a value.
+// TrimSpaces removes spaces and tabs around a value.
 func TrimSpaces(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
 		b = b[1:]

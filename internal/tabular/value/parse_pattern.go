@@ -5,7 +5,7 @@ import (
 	"roster/internal/tabular"
 )
 
-// DatePatterns are declared ways to write dates and times, in the order in which they are tried.
+// DatePatterns are declared patterns of dates and times, in the order in which they are tried.
 type DatePatterns [][]audience.DatePart
 
 func NewDatePatterns(formats []string) (DatePatterns, error) {
@@ -20,8 +20,8 @@ func NewDatePatterns(formats []string) (DatePatterns, error) {
 	return list, nil
 }
 
-// Date parses a value by the first pattern that it fits to days since 1970-01-01, as the value says them. A time of
-// day in it must be midnight.
+// Date parses a value with the first pattern that matches, to the local days since 1970-01-01. A time of day in it must
+// be midnight.
 func (list DatePatterns) Date(v []byte) (days int32, code string) {
 	for _, parts := range list {
 		if m, ok := momentOf(parts, v); ok && m.clock() == 0 {
@@ -31,8 +31,8 @@ func (list DatePatterns) Date(v []byte) (days int32, code string) {
 	return 0, tabular.CodeType
 }
 
-// DateTime parses a value by the first pattern that it fits to microseconds since 1970-01-01 UTC. Without an offset
-// it is UTC, without a time of day midnight.
+// DateTime parses a value with the first pattern that matches, to microseconds since 1970-01-01 UTC. Without an offset
+// the time is UTC; without a time of day it is midnight.
 func (list DatePatterns) DateTime(v []byte) (micros int64, code string) {
 	for _, parts := range list {
 		if m, ok := momentOf(parts, v); ok {
@@ -46,7 +46,7 @@ func (list DatePatterns) DateTime(v []byte) (micros int64, code string) {
 	return 0, tabular.CodeType
 }
 
-// moment is what a value says by a pattern.
+// moment is the result of parsing a value with a pattern.
 type moment struct {
 	year, month, day     int
 	hour, minute, second int
@@ -75,8 +75,8 @@ func (m *moment) clock() int64 {
 	return int64(hour*3600+m.minute*60+m.second)*1e6 + m.micros
 }
 
-// momentOf reads a value by a pattern; ok is false when it does not fit to the byte, or has a day or time that does not
-// exist.
+// momentOf parses a value with a pattern; ok is false if the value does not match to the last byte, or its day or time
+// does not exist.
 func momentOf(parts []audience.DatePart, v []byte) (m moment, ok bool) {
 	for i := range parts {
 		if v, ok = m.take(&parts[i], v); !ok {
@@ -90,7 +90,7 @@ func momentOf(parts []audience.DatePart, v []byte) (m moment, ok bool) {
 	return m, code != tabular.CodeType
 }
 
-// take reads one part of a pattern from the beginning of v and returns the rest.
+// take parses one part of a pattern at the beginning of v and returns the rest.
 func (m *moment) take(p *audience.DatePart, v []byte) (rest []byte, ok bool) {
 	switch p.Letter {
 	case 0:
@@ -137,7 +137,7 @@ func (m *moment) take(p *audience.DatePart, v []byte) (rest []byte, ok bool) {
 	return rest, ok
 }
 
-// digits reads a number of least to most digits, as many as there are.
+// digits parses a number of least to most digits, as many as there are.
 func digits(v []byte, least, most int) (n int, rest []byte, ok bool) {
 	i := 0
 	for ; i < len(v) && i < most && v[i]-'0' <= 9; i++ {
@@ -146,7 +146,7 @@ func digits(v []byte, least, most int) (n int, rest []byte, ok bool) {
 	return n, v[i:], i >= least
 }
 
-// fraction reads exactly n digits of a fraction of a second, cut to microseconds.
+// fraction parses exactly n digits of a fraction of a second, cut to microseconds.
 func fraction(v []byte, n int) (micros int64, rest []byte, ok bool) {
 	value, rest, ok := digits(v, n, n)
 	micros = int64(value)
@@ -161,7 +161,7 @@ func fraction(v []byte, n int) (micros int64, rest []byte, ok bool) {
 
 var monthNames = [...]string{"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"}
 
-// monthName reads a month's English name, or as many of its first letters as most says, in any case.
+// monthName parses a month's English name, or its first letters, at most most, in any case.
 func monthName(v []byte, most int) (month int, rest []byte, ok bool) {
 	for i, name := range monthNames {
 		name = name[:min(len(name), most)]
@@ -172,7 +172,7 @@ func monthName(v []byte, most int) (month int, rest []byte, ok bool) {
 	return 0, nil, false
 }
 
-// isLetters reports whether a text is the given lower-case letters, in any case.
+// isLetters reports whether a text equals the given lower-case letters, in any case.
 func isLetters(v []byte, lower string) bool {
 	for i, c := range v {
 		if c|0x20 != lower[i] {
@@ -182,7 +182,7 @@ func isLetters(v []byte, lower string) bool {
 	return true
 }
 
-// half reads AM or PM, in any case.
+// half parses AM or PM, in any case.
 func half(v []byte) (h halfDay, rest []byte, ok bool) {
 	if len(v) < 2 || v[1]|0x20 != 'm' {
 		return wholeDay, nil, false
@@ -196,7 +196,7 @@ func half(v []byte) (h halfDay, rest []byte, ok bool) {
 	return wholeDay, nil, false
 }
 
-// zone reads Z or an offset in microseconds: ±hh, ±hhmm and ±hh:mm for a count of 1, 2 and 3.
+// zone parses Z or an offset in microseconds: ±hh, ±hhmm and ±hh:mm for a count of 1, 2 and 3.
 func zone(v []byte, count int) (offset int64, rest []byte, ok bool) {
 	if len(v) > 0 && v[0] == 'Z' {
 		return 0, v[1:], true

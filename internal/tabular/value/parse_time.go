@@ -16,7 +16,7 @@ func ParseDate(b []byte) (days int32, code string) {
 	const pattern = 0x2d30302d30303030 // 0000-00-
 	w := binary.LittleEndian.Uint64(b) ^ pattern
 	tens, ones := b[8]-'0', b[9]-'0'
-	// Digits are at most 9 now, dashes 0.
+	// Digits are now at most 9, dashes are 0.
 	if (w+0x7f76767f76767676|w)&HighBits != 0 || tens > 9 || ones > 9 {
 		return 0, tabular.CodeType
 	}
@@ -37,15 +37,14 @@ func civil(year, month, day int) (days int32, code string) {
 	return years[year]>>1 + int32(months[month&15]) + int32(day-1), ""
 }
 
-// leapMonths are, for years without and with a leap day, how many days lie before each month. The month 0 has no
-// day.
+// leapMonths are the numbers of days before each month, for years without and with a leap day. The month 0 has no days.
 var leapMonths = [2][16]int16{
 	{0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365},
 	{0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366},
 }
 
-// years are, for each year of the Gregorian calendar, the days from 1970-01-01 to its first, doubled, and 1 more
-// when it is a leap year: a date is then parsed without a branch that depends on it.
+// years has, for each year of the Gregorian calendar, the days from 1970-01-01 to its first day, doubled, plus 1 in a
+// leap year. So a date is parsed without a branch for leap years.
 var years = func() (table [10_000]int32) {
 	days := int32(-719528) // 0000-01-01
 	for y := range int32(len(table)) {
@@ -61,9 +60,9 @@ var years = func() (table [10_000]int32) {
 
 const MicrosPerDay = int64(24 * time.Hour / time.Microsecond)
 
-// ParseDateTime parses an ISO 8601 date and time to microseconds since 1970-01-01 UTC. The date may be followed
-// by T, t or a space and hh:mm, seconds, a fraction of 1 to 9 digits (cut to microseconds) and Z or an offset;
-// without an offset the time is UTC, and a date alone is its midnight.
+// ParseDateTime parses an ISO 8601 date and time to microseconds since 1970-01-01 UTC. After the date there may be T, t
+// or a space, hh:mm, seconds, a fraction of 1 to 9 digits (cut to microseconds), and Z or an offset. Without an offset
+// the time is UTC. A date alone means its midnight.
 func ParseDateTime(b []byte) (micros int64, code string) {
 	const date = len("2006-01-02")
 	if len(b) < date {
@@ -91,7 +90,7 @@ func ParseDateTime(b []byte) (micros int64, code string) {
 	return InRange(micros + clock - offset)
 }
 
-// InRange returns an instant, or RANGE when its year in UTC is not 1 to 9999.
+// InRange returns an instant, or RANGE if its year in UTC is not 1 to 9999.
 func InRange(micros int64) (int64, string) {
 	const first, end = -719162, 2932897 // days of 0001-01-01 and 10000-01-01
 	if micros < first*MicrosPerDay || micros >= end*MicrosPerDay {
@@ -100,7 +99,7 @@ func InRange(micros int64) (int64, string) {
 	return micros, ""
 }
 
-// parseClock parses hh:mm, hh:mm:ss or hh:mm:ss and a fraction; it returns microseconds and what follows.
+// parseClock parses hh:mm, hh:mm:ss, or hh:mm:ss and a fraction. It returns microseconds and the rest.
 func parseClock(b []byte) (micros int64, rest []byte, ok bool) {
 	if len(b) >= len("15:04:05") {
 		const pattern = 0x30303a30303a3030 // 00:00:00
@@ -133,7 +132,7 @@ func twoDigits(b []byte) (v int, ok bool) {
 	return int(tens)*10 + int(ones), tens <= 9 && ones <= 9
 }
 
-// parseFraction parses a dot or comma and 1 to 9 digits, if there are; it returns microseconds and what follows.
+// parseFraction parses an optional dot or comma with 1 to 9 digits. It returns microseconds and the rest.
 func parseFraction(b []byte) (micros int64, rest []byte, ok bool) {
 	if len(b) == 0 || (b[0] != '.' && b[0] != ',') {
 		return 0, b, true
@@ -148,8 +147,8 @@ func parseFraction(b []byte) (micros int64, rest []byte, ok bool) {
 	return micros, b[n:], 1 <= n && n <= 9
 }
 
-// parseZone parses an offset, perhaps behind a space, and UTC or GMT, which databases and programs write alone or behind
-// the offset that it is: 00:00:00 UTC, 00:00:00 +0200, 00:00:00 +0000 UTC.
+// parseZone parses an offset, perhaps after a space, and UTC or GMT, which databases and programs write alone or after
+// the offset: 00:00:00 UTC, 00:00:00 +0200, 00:00:00 +0000 UTC.
 func parseZone(b []byte) (micros int64, ok bool) {
 	if len(b) == 0 {
 		return 0, true
@@ -169,7 +168,7 @@ func parseZone(b []byte) (micros int64, ok bool) {
 	return micros, ok && (name == 0 || micros == 0)
 }
 
-// parseOffset parses Z, ±hh, ±hhmm or ±hh:mm to microseconds east of UTC; nothing is UTC.
+// parseOffset parses Z, ±hh, ±hhmm or ±hh:mm to microseconds east of UTC; empty text is UTC.
 func parseOffset(b []byte) (micros int64, ok bool) {
 	if len(b) == 0 || len(b) == 1 && (b[0] == 'Z' || b[0] == 'z') {
 		return 0, true

@@ -6,8 +6,8 @@ import (
 	"roster/internal/audience"
 )
 
-// Keeps reports whether a value of a type that was only proposed is still what the text says once it is parsed. Nobody has
-// declared such a type, so that nothing may get lost by it. number says that the text is a number of JSON or of Parquet.
+// Keeps reports whether a value of a proposed type still equals the text after parsing. Nobody declared such a type, so
+// it must not lose information. number means that the text is a number of JSON or Parquet.
 func Keeps(t audience.Type, v []byte, number bool) bool {
 	switch t {
 	case audience.Integer, audience.Long:
@@ -26,21 +26,22 @@ func Keeps(t audience.Type, v []byte, number bool) bool {
 	return true
 }
 
-// hasMarks reports whether a whole number has what its value has not: a leading zero or a plus sign, or a minus before zero.
+// hasMarks reports whether a whole number has a leading zero, a plus sign, or a minus before zero, which its value does
+// not keep.
 func hasMarks(v []byte) bool {
 	digits := bytes.TrimPrefix(v, []byte{'-'})
 	return v[0] == '+' || digits[0] == '0' && len(v) > 1
 }
 
-// surelyKept reports whether a text is a number that a double surely keeps, as most numbers are: at most exactDigits digits, perhaps
-// with a minus before and a point between them, and no zero that leads.
+// surelyKept reports whether a double certainly keeps a number, as is true for most: at most exactDigits digits,
+// perhaps with a minus before and a point between them, and no leading zero.
 func surelyKept(v []byte) bool {
 	digits := bytes.TrimPrefix(v, []byte{'-'})
 	whole := 0
 	for whole < len(digits) && digits[whole]-'0' <= 9 {
 		whole++
 	}
-	if whole == 0 || digits[0] == '0' && (whole > 1 || whole == len(v)-1) { // "-0" among them
+	if whole == 0 || digits[0] == '0' && (whole > 1 || whole == len(v)-1) { // includes "-0"
 		return false
 	}
 	if whole == len(digits) {
@@ -55,7 +56,7 @@ func surelyKept(v []byte) bool {
 	return digits[whole] == '.' && len(fraction) > 0 && whole+len(fraction) <= exactDigits
 }
 
-// ExactDouble reports whether a double holds a whole number, and its neighbours.
+// ExactDouble reports whether a double holds a whole number and its neighbours.
 func ExactDouble(n int64) bool {
 	const most = 1 << 53
 	return -most <= n && n <= most
