@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -416,6 +417,11 @@ func TestToken(t *testing.T) {
 		}
 	}
 	ok[client.Token](t, w.do("POST", "/ims/token/v2?"+good, ""), 200)
+	basic := func(id, secret string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
+	}
+	ok[client.Token](t, w.do("POST", "/ims/token/v3", "grant_type=client_credentials", "Content-Type", form, "Authorization", basic(clientID, "open+sesame")), 200)
+	ok[client.TokenFailure](t, w.do("POST", "/ims/token/v3", "grant_type=client_credentials", "Content-Type", form, "Authorization", basic(clientID, "open+barley")), 401)
 	for _, c := range []struct {
 		form   string
 		status int

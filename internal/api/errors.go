@@ -82,11 +82,16 @@ func failure(e *audience.Error) *client.Failure {
 	return f
 }
 
-// fail answers an error. Errors of the server are logged with all they say; clients learn only what is meant
-// for them.
+// fail answers an error.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	id := web.RequestID(r.Context())
-	status, body := refusal(err, id)
+	status, body := refusal(err, web.RequestID(r.Context()))
+	s.refused(w, r, status, err)
+	s.write(w, r, status, problemType, body)
+}
+
+// refused sets the headers of the answer to an error, and logs errors of the server with all they say; clients learn only what is meant
+// for them.
+func (s *server) refused(w http.ResponseWriter, r *http.Request, status int, err error) {
 	switch {
 	case status == http.StatusServiceUnavailable: // what is wrong was logged when it was found
 		retryAfter(w.Header(), err)
@@ -102,7 +107,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case status == http.StatusTooManyRequests:
 		retryAfter(w.Header(), err)
 	}
-	s.write(w, r, status, problemType, body)
 }
 
 // retryAfter says when a request is possible that was one too many, or came while something was being repaired.

@@ -70,6 +70,7 @@ func New(cfg Config) http.Handler {
 			s.spelling = append(s.spelling, spelling{from: fixed(other), to: fixed(r.path)})
 		}
 	}
+	s.handleIceberg()
 	return s.shell.Handler(http.HandlerFunc(s.route))
 }
 

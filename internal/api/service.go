@@ -18,6 +18,7 @@ type Service interface {
 	Rejects
 	Receipts
 	Versions
+	Datasets
 	Connections
 	Stores
 	Keys
@@ -39,6 +40,8 @@ type Service interface {
 type Issuer interface {
 	Token(ctx context.Context, remote, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
 	Authenticate(ctx context.Context, h auth.Headers) (audience.Actor, error)
+	AuthenticateToken(ctx context.Context, h auth.Headers) (audience.Actor, error)
+	Actors(ctx context.Context, h auth.Headers) ([]audience.Actor, error)
 	SignReceipt(receipt []byte) (signature string, err error)
 	SignCertificate(certificate []byte) (signature string, err error)
 	Keys() []byte

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"roster/client"
 	"roster/internal/audience"
@@ -12,15 +13,15 @@ import (
 // maxForm bounds the body of a token request.
 const maxForm = 16 << 10
 
-// token issues a token to an API client. It takes its parameters from a form or from the URL, and refuses as
-// OAuth does. Neither is ever logged.
+// token issues a token to an API client. The parameters are in a form or in the URL, the client's id and secret there or in the header
+// Authorization (RFC 6749, 2.3.1). Refusals are those of OAuth. No parameter is logged.
 func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "the parameters are not a well-formed form of at most 16 KiB")
 		return
 	}
-	id, secret := r.Form.Get("client_id"), r.Form.Get("client_secret")
+	id, secret := clientCredentials(r)
 	switch {
 	case r.Form.Get("grant_type") == "":
 		s.refuseToken(w, r, http.StatusBadRequest, "invalid_request", "grant_type is missing; it must be client_credentials")
@@ -44,6 +45,20 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.write(w, r, http.StatusOK, "application/json", client.Token{AccessToken: token, TokenType: "bearer", ExpiresIn: int64(expiresIn.Seconds())})
 	}
+}
+
+// clientCredentials returns the id and the secret of a token request; "" for what is absent. Those in the header are form-encoded.
+func clientCredentials(r *http.Request) (id, secret string) {
+	user, password, ok := r.BasicAuth()
+	if !ok || r.Form.Has("client_secret") {
+		return r.Form.Get("client_id"), r.Form.Get("client_secret")
+	}
+	id, idErr := url.QueryUnescape(user)
+	secret, secretErr := url.QueryUnescape(password)
+	if idErr != nil || secretErr != nil {
+		return user, password
+	}
+	return id, secret
 }
 
 func (s *server) refuseToken(w http.ResponseWriter, r *http.Request, status int, code, description string) {

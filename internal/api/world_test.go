@@ -108,6 +108,10 @@ func (tenants) Sandbox(_ context.Context, scope audience.Scope) (audience.Sandbo
 	return audience.Sandbox{Name: scope.Sandbox}, nil
 }
 
+func (tenants) Sandboxes(context.Context, string) ([]audience.Sandbox, error) {
+	return []audience.Sandbox{{Name: "prod"}, {Name: "secret"}}, nil
+}
+
 // do sends a request with all headers but those that headers changes ("" takes one away). A body makes a JSON
 // request. The answer must fit openapi.yaml.
 func (w *world) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {

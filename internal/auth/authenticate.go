@@ -27,11 +27,7 @@ func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, e
 	if err := h.missing(); err != nil {
 		return audience.Actor{}, err
 	}
-	scheme, token, _ := strings.Cut(h.Authorization, " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return audience.Actor{}, audience.Errorf(audience.BadToken, `the header Authorization must be "Bearer" and a token`)
-	}
-	c, err := i.verify(strings.TrimSpace(token), h)
+	c, err := i.bearer(h)
 	if err != nil {
 		return audience.Actor{}, err
 	}
@@ -41,7 +37,54 @@ func (i *Issuer) Authenticate(ctx context.Context, h Headers) (audience.Actor, e
 	if h.Org != c.Org {
 		return audience.Actor{}, audience.Errorf(audience.WrongOrg, "the header x-gw-ims-org-id must be the organization that the token was issued for")
 	}
-	key := grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: h.Sandbox}, secret: c.Secret}
+	return i.actor(ctx, c, h.Sandbox)
+}
+
+// AuthenticateToken returns the caller that a token proves in a sandbox of the token's organization. Unlike Authenticate, it does not read
+// the headers of the API key and of the organization. Its errors are those of Authenticate.
+func (i *Issuer) AuthenticateToken(ctx context.Context, h Headers) (audience.Actor, error) {
+	c, err := i.bearer(h)
+	if err != nil {
+		return audience.Actor{}, err
+	}
+	return i.actor(ctx, c, h.Sandbox)
+}
+
+// Actors returns the caller that a token proves in each sandbox where the caller has a role, ordered by the names of the sandboxes. Its
+// errors are those of AuthenticateToken.
+func (i *Issuer) Actors(ctx context.Context, h Headers) ([]audience.Actor, error) {
+	c, err := i.bearer(h)
+	if err != nil {
+		return nil, err
+	}
+	sandboxes, err := i.store.Sandboxes(ctx, c.Org)
+	if err != nil {
+		return nil, fmt.Errorf("list the sandboxes: %w", err)
+	}
+	var actors []audience.Actor
+	for _, sb := range sandboxes {
+		switch a, err := i.actor(ctx, c, sb.Name); {
+		case err == nil:
+			actors = append(actors, a)
+		case audience.CodeOf(err) != audience.Forbidden && audience.CodeOf(err) != audience.Invalid: // no role there; being reset or deleted
+			return nil, err
+		}
+	}
+	return actors, nil
+}
+
+// bearer verifies the token of a call.
+func (i *Issuer) bearer(h Headers) (claims, error) {
+	scheme, token, _ := strings.Cut(h.Authorization, " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return claims{}, audience.Errorf(audience.BadToken, `the header Authorization must be "Bearer" and a token`)
+	}
+	return i.verify(strings.TrimSpace(token), h)
+}
+
+// actor returns the holder of a verified token in a sandbox.
+func (i *Issuer) actor(ctx context.Context, c claims, sandbox string) (audience.Actor, error) {
+	key := grantKey{client: c.Subject, scope: audience.Scope{Org: c.Org, Sandbox: sandbox}, secret: c.Secret}
 	if c.outside != nil {
 		key.token = c.outside.token
 	}

@@ -28,6 +28,7 @@ import (
 type Store interface {
 	Client(ctx context.Context, id string) (audience.Client, error)
 	Sandbox(ctx context.Context, scope audience.Scope) (audience.Sandbox, error)
+	Sandboxes(ctx context.Context, org string) ([]audience.Sandbox, error)
 }
 
 // ErrInvalidClient says that a client id or its secret is wrong, but not which of the two.

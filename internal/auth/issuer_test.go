@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,18 @@ func (s *tenants) Sandbox(_ context.Context, scope audience.Scope) (audience.San
 		return audience.Sandbox{Name: scope.Sandbox, State: s.state}, s.err
 	}
 	return audience.Sandbox{}, meta.ErrNotFound
+}
+
+func (s *tenants) Sandboxes(_ context.Context, org string) (list []audience.Sandbox, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for scope := range s.sandboxes {
+		if scope.Org == org {
+			list = append(list, audience.Sandbox{Name: scope.Sandbox, State: s.state})
+		}
+	}
+	slices.SortFunc(list, func(a, b audience.Sandbox) int { return strings.Compare(a.Name, b.Name) })
+	return list, s.err
 }
 
 type bundle struct {
@@ -393,6 +406,32 @@ func TestTokensOfATimeToCome(t *testing.T) {
 		b.now = b.now.Add(-back)
 		if _, err := b.issuer.verify(b.token, b.headers(b.token)); (err == nil) != valid {
 			t.Errorf("back by %v: %v", back, err)
+		}
+	}
+}
+
+// TestAuthenticateToken takes no more than the token: its organization counts, and sandboxes without a role are absent.
+func TestAuthenticateToken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	want := audience.Actor{ClientID: testClient, Scope: audience.Scope{Org: testOrg, Sandbox: "prod"}, Role: audience.Editor}
+	h := Headers{Authorization: "Bearer " + b.token, Sandbox: "prod"}
+	if got, err := b.issuer.AuthenticateToken(t.Context(), h); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v %v", got, err)
+	}
+	if got, err := b.issuer.Actors(t.Context(), h); err != nil || !reflect.DeepEqual(got, []audience.Actor{want}) {
+		t.Errorf("%+v %v", got, err)
+	}
+	h.Sandbox = "quiet"
+	if _, err := b.issuer.AuthenticateToken(t.Context(), h); audience.CodeOf(err) != audience.Forbidden {
+		t.Error(err)
+	}
+	for _, wrong := range []string{"", b.token, "Basic " + b.token, "Bearer x" + b.token} {
+		h.Authorization = wrong
+		_, err := b.issuer.AuthenticateToken(t.Context(), h)
+		_, listErr := b.issuer.Actors(t.Context(), h)
+		if audience.CodeOf(err) != audience.BadToken || audience.CodeOf(listErr) != audience.BadToken {
+			t.Errorf("%q: %v, %v", wrong, err, listErr)
 		}
 	}
 }
