@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
 	"os"
@@ -48,13 +49,11 @@ func (a *App) landingFiles(ctx context.Context) (blob.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--landing-url, ROSTER_LANDING_URL: %w", err)
 	}
-	if err := files.List(ctx, "", func(blob.Object) error { return errSeen }); err != nil && !errors.Is(err, errSeen) {
+	if err := files.List(ctx, "", func(blob.Object) error { return fs.SkipAll }); err != nil {
 		return nil, fmt.Errorf("--landing-url, ROSTER_LANDING_URL: the bucket cannot be listed: %w", err)
 	}
 	return files, nil
 }
-
-var errSeen = errors.New("app: seen enough")
 
 // landingBucket parses the address of a bucket. The credentials come from the environment. The operator names the
 // bucket, so any address is allowed.

@@ -59,6 +59,14 @@ type Object struct {
 	Link bool
 }
 
+// Stopped returns nil if fn stopped a listing with fs.SkipAll, and otherwise err.
+func Stopped(err error) error {
+	if errors.Is(err, fs.SkipAll) {
+		return nil
+	}
+	return err
+}
+
 // Store is a byte store. It is safe for concurrent use.
 //
 // Paths with "..", absolute paths and empty names in a path are ErrOutside, and nothing is read or written. A cancelled context ends any
@@ -67,7 +75,7 @@ type Object struct {
 type Store interface {
 	// List calls fn for every object below the folder, recursively, in ascending order of Path. An absent folder is ErrNotExist.
 	// A bucket may have keys that are no paths, which are listed and cannot be opened. An error of fn ends the listing and
-	// is returned. Symbolic links are neither followed nor listed. What a process was writing when it was killed may be listed, by
+	// is returned, except that List returns nil after fs.SkipAll. Symbolic links are neither followed nor listed. What a process was writing when it was killed may be listed, by
 	// a name that begins with a dot and ends in .part.
 	List(ctx context.Context, folder string, fn func(Object) error) error
 	// Browse calls fn for every object directly in the folder, and for every folder there, of which only the path is set, in any

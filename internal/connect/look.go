@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"roster/internal/audience"
@@ -13,22 +14,23 @@ import (
 // LookWithin is how long a look at a store may take.
 const LookWithin = 20 * time.Second
 
-// ErrSeen ends a listing that has seen enough.
-var ErrSeen = errors.New("connect: seen enough")
-
 // Exists looks whether the audience's path is there, without reading any object. A path that is not there is no error,
 // since files may come later (contract, section 5): absent says so. The store itself must be there and let itself be
 // listed. The errors are as OpenAudience's.
 func Exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (absent string, err error) {
 	if source.IsPattern(spec.Path) {
-		err = source.ListPath(ctx, src, spec.Path, spec.Type == audience.PathFolder, func(source.Object) error { return ErrSeen })
-		if err == nil {
+		found := false
+		err = source.ListPath(ctx, src, spec.Path, spec.Type == audience.PathFolder, func(source.Object) error {
+			found = true
+			return fs.SkipAll
+		})
+		if err == nil && !found {
 			return fmt.Sprintf("no file matches %q yet", spec.Path), nil
 		}
 	} else if spec.Type == audience.PathFile {
 		_, err = src.Stat(ctx, spec.Path)
 	} else {
-		err = src.List(ctx, spec.Path, func(source.Object) error { return ErrSeen })
+		err = src.List(ctx, spec.Path, func(source.Object) error { return fs.SkipAll })
 	}
 	wrong := PathError(ctx, src, err, "sourceSpec.path", spec.Type, spec.Path)
 	if !errors.Is(err, source.ErrNotExist) {
@@ -37,7 +39,7 @@ func Exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (ab
 	if other, is := otherType(ctx, src, spec); is {
 		return "", audience.InvalidField("sourceSpec.type", "%q is a %s; say so, or correct the path", spec.Path, other)
 	}
-	if err := src.List(ctx, "", func(source.Object) error { return ErrSeen }); err != nil && !errors.Is(err, ErrSeen) {
+	if err := src.List(ctx, "", func(source.Object) error { return fs.SkipAll }); err != nil {
 		return "", PathError(ctx, src, err, "sourceSpec.path", audience.PathFolder, "/")
 	}
 	return audience.AsError(wrong).Message, nil
@@ -46,18 +48,18 @@ func Exists(ctx context.Context, src source.Store, spec audience.SourceSpec) (ab
 // otherType reports whether there is a folder where a file was named, or a file where a folder was.
 func otherType(ctx context.Context, src source.Store, spec audience.SourceSpec) (audience.PathType, bool) {
 	if spec.Type == audience.PathFile {
-		err := src.List(ctx, spec.Path, func(source.Object) error { return ErrSeen })
-		return audience.PathFolder, err == nil || errors.Is(err, ErrSeen)
+		err := src.List(ctx, spec.Path, func(source.Object) error { return fs.SkipAll })
+		return audience.PathFolder, err == nil
 	}
 	_, err := src.Stat(ctx, spec.Path)
 	return audience.PathFile, err == nil
 }
 
 // PathError says what is wrong with a path of a store that cannot be looked at, which stands in a field of a request;
-// nil for nil and for ErrSeen.
+// nil for nil.
 func PathError(ctx context.Context, src source.Store, err error, field string, typ audience.PathType, path string) error {
 	switch {
-	case err == nil, errors.Is(err, ErrSeen):
+	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return err

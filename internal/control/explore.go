@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ func (s *Service) TestConnection(ctx context.Context, a audience.Actor, id audie
 		return conn, err
 	}
 	err = s.explore(ctx, a.Scope, &conn, func(ctx context.Context, src connect.Files) error {
-		err := src.Browse(ctx, "", func(source.Object, bool) error { return connect.ErrSeen })
+		err := src.Browse(ctx, "", func(source.Object, bool) error { return fs.SkipAll })
 		return connect.PathError(ctx, src, err, "auth.params", audience.PathFolder, "")
 	})
 	return conn, err
@@ -66,7 +67,7 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 		err := browse(ctx, src, folder, func(o source.Object, deeper bool) error {
 			entries = append(entries, Entry{Path: o.Path, Folder: deeper, Usable: deeper || o.Size > 0 && source.PassedOver(strings.TrimPrefix(o.Path, below)) == ""})
 			if len(entries) == maxBrowsed {
-				return connect.ErrSeen
+				return fs.SkipAll
 			}
 			return nil
 		})

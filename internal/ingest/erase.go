@@ -241,7 +241,7 @@ func eachRange(ctx context.Context, fn func(lo identity.Key, hi *identity.Key) e
 // keyRanges is how many ranges all keys are divided into.
 const keyRanges = 1 << 10
 
-// eachRangeOf calls fn with some of the ranges.
+// eachRangeOf calls fn with some of the ranges. fs.SkipAll ends the calls without an error.
 func eachRangeOf(ctx context.Context, part [2]int, fn func(lo identity.Key, hi *identity.Key) error) error {
 	for i := uint64(part[0]); i < uint64(part[1]); i++ {
 		if err := ctx.Err(); err != nil {
@@ -254,7 +254,9 @@ func eachRangeOf(ctx context.Context, part [2]int, fn func(lo identity.Key, hi *
 			hi = new(identity.Key)
 			binary.BigEndian.PutUint64(hi[:8], (i+1)<<54)
 		}
-		if err := fn(lo, hi); err != nil {
+		if err := fn(lo, hi); errors.Is(err, fs.SkipAll) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -124,11 +125,11 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duratio
 			soon = soon || !over && expiry.Over(seen, within)
 		}
 		if soon && (overdue || !expiry.Over(0, now)) {
-			return errEnough
+			return fs.SkipAll
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
+	if err != nil {
 		return false, false, err
 	}
 	return overdue, soon, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 	"strings"
@@ -139,11 +140,11 @@ func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error
 	var files []audience.PlannedFile
 	err := source.ListPath(ctx, s.Source, strings.Trim(s.path(), "/"), s.Audience.Source.Type == audience.PathFolder, func(o source.Object) error {
 		if files = append(files, planned(o)); len(files) == most {
-			return errEnough
+			return fs.SkipAll
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
+	if err != nil {
 		return nil, s.notListed(ctx, err)
 	}
 	return files, nil

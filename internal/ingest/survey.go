@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -139,9 +140,6 @@ type survey struct {
 	bytes    int64                 // of the text that it may still read
 }
 
-// errEnough ends a listing or a reading of which enough was seen.
-var errEnough = errors.New("ingest: seen enough")
-
 // list lists the files as a first run would.
 func (v *survey) list(ctx context.Context, p *Pipeline) error {
 	s := &Spec{Source: v.Source, Audience: audience.Audience{Source: v.Spec}, Run: audience.Run{Request: audience.RunRequest{WindowEnd: p.Clock()}}}
@@ -228,7 +226,7 @@ func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
 	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.format, MaxMemory: surveyMemory}
 	_, err := formats.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
-	if err == nil || errors.Is(err, errEnough) {
+	if err == nil {
 		return nil
 	}
 	f.Error, err = v.fileError(ctx, f.Path, err)
@@ -251,7 +249,7 @@ func (v *survey) preview(ctx context.Context) error {
 	take := func(b *tabular.Batch) error {
 		for row := range len(b.Lines) {
 			if full() {
-				return errEnough
+				return fs.SkipAll
 			}
 			values, n := texts(b.Record, row)
 			v.out.Preview = append(v.out.Preview, values)
@@ -259,7 +257,7 @@ func (v *survey) preview(ctx context.Context) error {
 		}
 		left -= len(b.Lines) + len(b.Rejects) // rows that are none are looked at, too
 		if read += b.Bytes; full() {
-			return errEnough
+			return fs.SkipAll
 		}
 		return nil
 	}
@@ -291,7 +289,7 @@ func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 		}
 	}
 	if v.bytes -= b.Bytes; v.left == 0 || v.bytes <= 0 {
-		return errEnough
+		return fs.SkipAll
 	}
 	return nil
 }

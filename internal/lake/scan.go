@@ -3,7 +3,9 @@ package lake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
@@ -29,7 +31,7 @@ const defaultBatchRows = 8 << 10
 // Scan calls fn with the live rows of the snapshot, each once, in an order that is the snapshot's own: file by
 // file, sorted by _roster_id within each. A later scan that begins at next goes on after rec. rec is released
 // after fn returns. The next batches are decoded meanwhile; memory holds two of them and what Reading says. An error of
-// fn ends the scan and is returned.
+// fn ends the scan and is returned, except that Scan returns nil after fs.SkipAll.
 func (d *Dataset) Scan(ctx context.Context, o ScanOptions, fn func(rec arrow.RecordBatch, next Position) error) error {
 	schema, err := columnsNamed(d.schema, o.Columns)
 	if err != nil {
@@ -58,7 +60,10 @@ func (d *Dataset) Scan(ctx context.Context, o ScanOptions, fn func(rec arrow.Rec
 		}
 		return nil
 	})
-	return g.Wait()
+	if err := g.Wait(); !errors.Is(err, fs.SkipAll) {
+		return err
+	}
+	return nil
 }
 
 // scanned is a batch and the position after it.

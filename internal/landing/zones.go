@@ -111,9 +111,6 @@ func (z *Zones) uploading() (sandboxes []string, err error) {
 	return sandboxes, nil
 }
 
-// errEnough ends a listing.
-var errEnough = errors.New("landing: seen enough")
-
 // List lists the files of a zone whose paths begin with prefix, in the order of their paths, beginning after the path
 // after. A limit of 0 is DefaultFiles. Those below hidden folders are Roster's own. more says that there are others.
 func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit int) (files []source.Object, more bool, err error) {
@@ -134,13 +131,13 @@ func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit i
 			return nil
 		case len(files) == limit:
 			more = true
-			return errEnough
+			return fs.SkipAll
 		}
 		files = append(files, o)
 		return nil
 	})
 	switch {
-	case errors.Is(err, errEnough), errors.Is(err, source.ErrNotExist):
+	case errors.Is(err, source.ErrNotExist):
 		err = nil
 	case errors.Is(err, source.ErrOutside):
 		err = audience.InvalidField("prefix", "%q leads behind a symbolic link", folder)

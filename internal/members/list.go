@@ -4,7 +4,7 @@ package members
 
 import (
 	"context"
-	"errors"
+	"io/fs"
 	"math"
 	"slices"
 	"time"
@@ -25,9 +25,6 @@ const (
 
 // systemColumns are the system columns that a member list reads after the fields.
 var systemColumns = []string{lake.ColSince, lake.ColSeen, lake.ColRun, lake.ColFile, lake.ColLine}
-
-// errEnough ends a scan.
-var errEnough = errors.New("members: enough")
 
 // Source is what members are read from.
 type Source struct {
@@ -131,14 +128,13 @@ func (l *List) findNext(ctx context.Context) error {
 			}
 			if count++; count > l.limit {
 				next.File, next.Row, next.Skip = first.File, first.Row, i
-				return errEnough
+				return fs.SkipAll
 			}
 		}
 		return nil
 	})
-	if errors.Is(err, errEnough) {
+	if err == nil && count > l.limit {
 		l.Next = &next
-		return nil
 	}
 	return err
 }
@@ -150,7 +146,7 @@ func (l *List) findFiltered(ctx context.Context) error {
 	err := l.scan(ctx, append([]string{lake.ColSeen}, l.where.columns()...), 0, func(rec arrow.RecordBatch, first Place, skip int) error {
 		end := func(row int) error {
 			l.Next = &Place{Snapshot: first.Snapshot, At: first.At, File: first.File, Row: first.Row, Skip: row}
-			return errEnough
+			return fs.SkipAll
 		}
 		if read >= filteredRows || read > 0 && time.Now().After(until) {
 			return end(first.Skip)
@@ -171,7 +167,7 @@ func (l *List) findFiltered(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
+	if err != nil {
 		return err
 	}
 	l.from, l.limit = begin, count
@@ -233,7 +229,7 @@ func (l *List) Each(ctx context.Context, fn func(*Batch) error) error {
 		left = l.limit
 	}
 	b := &Batch{terms: l.terms, runs: l.runs, where: l.where}
-	err := l.scan(ctx, columns, l.batch(), func(rec arrow.RecordBatch, _ Place, skip int) error {
+	return l.scan(ctx, columns, l.batch(), func(rec arrow.RecordBatch, _ Place, skip int) error {
 		b.Columns = appendColumns(b.Columns[:0], rec.Columns()[:len(l.Fields)])
 		b.take(rec, len(l.Fields), skip, left)
 		if left -= len(b.Rows); len(b.Rows) > 0 {
@@ -242,14 +238,10 @@ func (l *List) Each(ctx context.Context, fn func(*Batch) error) error {
 			}
 		}
 		if left == 0 {
-			return errEnough
+			return fs.SkipAll
 		}
 		return nil
 	})
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
 }
 
 // take makes the batch show at most so many members of a record, whose system columns follow as many others.

@@ -2,7 +2,7 @@ package source
 
 import (
 	"context"
-	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -50,14 +50,12 @@ type nearest struct {
 	endings []string // the same but for the ending
 }
 
-var errLooked = errors.New("source: looked enough")
-
 func (n *nearest) look(ctx context.Context, s Store, folder string) {
 	seen := 0
 	_ = s.List(ctx, folder, func(o Object) error {
 		n.consider(o.Path)
 		if seen++; seen == nearestLook || len(n.sameBut) == maxNearest {
-			return errLooked
+			return fs.SkipAll
 		}
 		return nil
 	})

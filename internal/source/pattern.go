@@ -5,6 +5,8 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+
+	"roster/internal/blob"
 )
 
 // IsPattern reports whether a path has a character of patterns: * is any text in a name, ? is any character of one, and ** any text
@@ -29,7 +31,7 @@ func ListPath(ctx context.Context, s Store, path string, folders bool, fn func(O
 	}
 	switch o, err := s.Stat(ctx, path); {
 	case err == nil:
-		return fn(o)
+		return blob.Stopped(fn(o))
 	case !errors.Is(err, ErrNotExist):
 		return err
 	}

@@ -30,7 +30,7 @@ type Object = blob.Object
 type Store interface {
 	// List calls fn for every regular object below the folder, recursively, in ascending order of Path. An
 	// absent folder is ErrNotExist. A bucket may have names that are no paths (see PassedOver), which can be listed but not opened.
-	// An error of fn ends the listing and is returned. "" is the root. Symbolic
+	// An error of fn ends the listing and is returned, except that List returns nil after fs.SkipAll. "" is the root. Symbolic
 	// links below the folder are not followed and not listed.
 	List(ctx context.Context, folder string, fn func(Object) error) error
 	// Browse calls fn for every regular object right in the folder, and for every folder there, of which it tells only the path, in

@@ -137,7 +137,7 @@ func (s *Store) list(ctx context.Context, folder string, deep bool, fn func(o bl
 		return ended
 	})
 	if ended != nil {
-		return ended
+		return blob.Stopped(ended)
 	}
 	if err != nil {
 		return s.failure(ctx, folder, err)

@@ -28,7 +28,7 @@ func (s *Store) ListLinks(ctx context.Context, folder string, fn func(blob.Objec
 	if there, err := s.isFolder(ctx, folder); err != nil || !there {
 		return err
 	}
-	return s.walk(ctx, folder, fn)
+	return blob.Stopped(s.walk(ctx, folder, fn))
 }
 
 // Browse implements blob.Store.
@@ -36,12 +36,12 @@ func (s *Store) Browse(ctx context.Context, folder string, fn func(o blob.Object
 	if there, err := s.isFolder(ctx, folder); err != nil || !there {
 		return err
 	}
-	return s.browse(ctx, folder, func(o blob.Object, deeper bool) error {
+	return blob.Stopped(s.browse(ctx, folder, func(o blob.Object, deeper bool) error {
 		if o.Link {
 			return nil
 		}
 		return fn(o, deeper)
-	})
+	}))
 }
 
 // isFolder reports whether a folder is there. Only the root needs not be.

@@ -249,7 +249,7 @@ func (s *Store) ListLinks(ctx context.Context, folder string, fn func(source.Obj
 	if err := s.isFolder(ctx, folder); err != nil {
 		return err
 	}
-	return s.walk(ctx, folder, fn)
+	return blob.Stopped(s.walk(ctx, folder, fn))
 }
 
 func (s *Store) isFolder(ctx context.Context, name string) error {
@@ -267,12 +267,12 @@ func (s *Store) Browse(ctx context.Context, folder string, fn func(o source.Obje
 	if err := s.isFolder(ctx, folder); err != nil {
 		return err
 	}
-	return s.browse(ctx, folder, func(o source.Object, deeper bool) error {
+	return blob.Stopped(s.browse(ctx, folder, func(o source.Object, deeper bool) error {
 		if o.Link {
 			return nil
 		}
 		return fn(o, deeper)
-	})
+	}))
 }
 
 // walk lists one folder and those below it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -90,14 +91,23 @@ func testList(t *testing.T, w World) {
 	for _, folder := range []string{"nowhere", "in/nowhere", "i"} {
 		wantErr(t, "list "+folder, w.Store.List(t.Context(), folder, none), source.ErrNotExist)
 	}
-	enough := errors.New("enough")
-	n := 0
-	err := w.Store.List(t.Context(), "", func(source.Object) error {
-		n++
-		return enough
-	})
-	if wantErr(t, "a listing that is ended", err, enough); n != 1 {
-		t.Errorf("it went on for %d objects", n)
+	failed := errors.New("failed")
+	for end, want := range map[error]error{failed: failed, fs.SkipAll: nil} {
+		listed, browsed := 0, 0
+		err := w.Store.List(t.Context(), "", func(source.Object) error {
+			listed++
+			return end
+		})
+		if wantErr(t, "a listing that is ended", err, want); listed != 1 {
+			t.Errorf("the listing went on for %d objects", listed)
+		}
+		err = w.Store.Browse(t.Context(), "", func(source.Object, bool) error {
+			browsed++
+			return end
+		})
+		if wantErr(t, "a look at a folder that is ended", err, want); browsed != 1 {
+			t.Errorf("the look at a folder went on for %d objects", browsed)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"golang.org/x/text/transform"
@@ -22,7 +23,8 @@ import (
 
 // Read reads a file of any type and compression. The first bytes of the file, never its name, decide what opts.Format
 // leaves open; see the package comment. If opts.Format contradicts the content, Read returns an error. The header's
-// Format has the type, the compression and the other detected options.
+// Format has the type, the compression and the other detected options. An error of emit ends the reading and is returned,
+// except that Read returns nil after fs.SkipAll.
 func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts tabular.Options, emit tabular.Emit) (tabular.Header, error) {
 	c, err := openContent(ctx, f, opts.Format)
 	if err != nil {
@@ -47,6 +49,9 @@ func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts ta
 		h, err = csv.Read(ctx, c.text, columns, opts, take)
 	}
 	h.Skipped = c.skipped
+	if errors.Is(err, fs.SkipAll) {
+		return h, nil
+	}
 	if err == nil {
 		err = c.verify()
 	}
