@@ -55,7 +55,8 @@ func serve(t *testing.T, dataDir string) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(strings.TrimPrefix(line, "Roster serves at "))
+	words := strings.Fields(line)
+	return words[len(words)-1]
 }
 
 // TestRESTCatalog opens audiences with three engines that know nothing but the server's address and an API client. A client without the
