@@ -102,7 +102,7 @@ func (m *workMetrics) Working(k job.Kind) (ended func()) {
 		m.running.Inc()
 		background.Working(1)
 		return func() { background.Working(-1); m.running.Dec() }
-	case job.Maintain, job.Erase:
+	case job.Maintain, job.Compact, job.Erase:
 		background.Working(1)
 		return func() { background.Working(-1) }
 	}

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -56,6 +57,28 @@ func TestMaintenanceIsDueOncePerDay(t *testing.T) {
 	w.clock.advance(25 * time.Hour)
 	if jobs := w.due(); len(jobs) != 2 {
 		t.Fatalf("%v", jobs)
+	}
+}
+
+// A run that leaves files worth folding has them folded, and nothing else does.
+func TestCompactionAfterRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("a"))
+	compact := job.Job{Kind: job.Compact, ID: strconv.Itoa(int(a.Num))}
+	for _, worn := range []bool{false, true} {
+		w.pipeline.worn = worn
+		w.jobs.take()
+		run := w.start(a.ID)
+		w.handle(job.Job{Kind: job.Run, ID: string(run.ID)})
+		if jobs := w.jobs.take(); slices.Contains(jobs, compact) != worn {
+			t.Errorf("worn %v: %v", worn, jobs)
+		}
+	}
+	w.handle(compact)
+	w.handle(job.Job{Kind: job.Compact, ID: "4711"}) // of a deleted audience
+	if w.pipeline.compactions != 1 {
+		t.Errorf("%d compactions", w.pipeline.compactions)
 	}
 }
 

@@ -367,6 +367,8 @@ type fakePipeline struct {
 	purges   []ingest.PurgeSpec
 	// surveyFails is the error of every Survey.
 	surveyFails error
+	worn        bool
+	compactions int
 }
 
 // Holds implements work.Pipeline: what every dataset has.
@@ -386,6 +388,21 @@ func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, erro
 		return 0, nil // no version is to be lost, so that a run in progress is in nobody's way
 	}
 	return 1, s.Runs.Idle(ctx)
+}
+
+// Worn implements work.Pipeline.
+func (p *fakePipeline) Worn(context.Context, lake.TableID) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.worn, nil
+}
+
+// Compact implements work.Pipeline.
+func (p *fakePipeline) Compact(context.Context, lake.TableID, func(context.Context) error) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.compactions++
+	return true, nil
 }
 
 func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error) {

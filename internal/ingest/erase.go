@@ -100,23 +100,26 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err err
 	return rejects, dataset.RemoveReplaced(ctx, s.Replaced)
 }
 
-// rewriteHolders writes the dataset anew when one of the holders is a file of it.
+// rewriteHolders writes those of the holders anew that are files of the dataset.
 func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lake.Dataset, holders map[string]bool) error {
 	state, err := dataset.OpenState(ctx, lake.StateOptions{})
 	if err != nil {
 		return fmt.Errorf("read the current members: %w", err)
 	}
+	fold := map[string]bool{}
 	for _, f := range state.Files() {
-		if !holders[f.Path] {
-			continue
+		if holders[f.Path] {
+			fold[f.Path] = true
 		}
-		done, err := p.rewrite(ctx, dataset, s.Runs.Idle)
-		if err == nil && !done {
-			err = ErrBusy
-		}
-		return err
 	}
-	return nil
+	if len(fold) == 0 {
+		return nil
+	}
+	done, err := p.rewrite(ctx, dataset, fold, s.Runs.Idle)
+	if err == nil && !done {
+		err = ErrBusy
+	}
+	return err
 }
 
 // expireReplaced takes all versions but the current one out of the history and returns the files that were theirs.

@@ -242,7 +242,8 @@ func (k *rekeying) write(ctx context.Context, w *lake.FileWriter, r keyedRow) er
 
 // commit makes the snapshot.
 func (k *rekeying) commit(ctx context.Context) error {
-	props := compactionProps(k.dataset)
+	snap, _ := k.dataset.Current()
+	props := compactionProps(snap)
 	props[propKeys] = keysOfNow
 	if sum, err := strconv.ParseUint(props[propContent], 10, 64); err == nil {
 		props[propContent] = strconv.FormatUint(sum-k.lost, 10)

@@ -16,6 +16,8 @@ const (
 	Sandbox Kind = "sandbox"
 	// Maintain is the maintenance of an audience; ID is its number.
 	Maintain Kind = "maintain"
+	// Compact folds the files of an audience's dataset; ID is the audience's number.
+	Compact Kind = "compact"
 	// Forget removes the memberships from the profile store that ended too long ago to be shown; ID is "all".
 	Forget Kind = "forget"
 	// Schedule looks at the schedule of an audience and starts its run if it is time; ID is its number.
@@ -31,7 +33,7 @@ const (
 )
 
 // Kinds are all kinds.
-var Kinds = []Kind{Task, Run, Sweep, Sandbox, Maintain, Forget, Schedule, Erase, Project, Verify, Webhook}
+var Kinds = []Kind{Task, Run, Sweep, Sandbox, Maintain, Compact, Forget, Schedule, Erase, Project, Verify, Webhook}
 
 // Job is one piece of work.
 type Job struct {

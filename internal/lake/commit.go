@@ -25,6 +25,11 @@ type Commit struct {
 	Add     []DataFile
 	// Deletes are the positions to retire, by the path of a live data file, in any order.
 	Deletes map[string][]int64
+	// Fold are the paths of live data files whose live rows are those of Add. Files of position deletes are written anew with it. For
+	// maintenance only.
+	Fold map[string]bool
+	// Carry returns the Props of a fold that follows a snapshot; nil if no fold may follow it.
+	Carry func(Snapshot) map[string]string
 	// Restore is a snapshot whose rows become the table's again; there is nothing to add, replace or delete then. 0
 	// for none.
 	Restore int64
@@ -40,12 +45,38 @@ type Commit struct {
 // Commit makes one snapshot of the changes, even when there are none, or returns an error and changes nothing:
 // ErrConflict when another snapshot was committed since the dataset was loaded, ErrNotExist when the table was
 // dropped or the snapshot to restore is not kept. Only ErrUncertain leaves it open whether the snapshot was made.
+//
+// Runs and folds do not wait for each other: a run whose files were folded meanwhile, and a fold that a run came before, find the rows in
+// their new files and commit.
 func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 	if d.past {
 		return Snapshot{}, errors.New("lake: a commit to an earlier snapshot")
 	}
+	snap, err := d.commit(ctx, c)
+	for range maxRebases {
+		if !errors.Is(err, ErrConflict) {
+			break
+		}
+		now, moved, ok, failed := d.rebased(ctx, c)
+		if failed != nil {
+			return Snapshot{}, fmt.Errorf("%w: %w", err, failed)
+		}
+		if !ok {
+			break
+		}
+		snap, err = now.commit(ctx, moved)
+	}
+	return snap, err
+}
+
+// maxRebases is how often a commit follows others that came first.
+const maxRebases = 5
+
+func (d *Dataset) commit(ctx context.Context, c Commit) (Snapshot, error) {
 	stage := d.stage
 	switch {
+	case c.Fold != nil:
+		stage = d.stageFold
 	case c.Restore != 0:
 		stage = d.stageRestore
 	case c.Anew:

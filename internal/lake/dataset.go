@@ -59,23 +59,26 @@ func (d *Dataset) Bytes() int64 {
 // Layout says how the rows of a snapshot lie in files.
 type Layout struct {
 	Files       int   // of data
-	SmallFiles  int   // of them
 	DeleteFiles int   // of position deletes
 	Rows        int64 // live and dead ones
+	Bytes       int64 // of all files
 }
 
-// Layout returns the layout of the snapshot; a file of fewer than small bytes is a small one.
-func (d *Dataset) Layout(ctx context.Context, small int64) (Layout, error) {
-	data, deletes, err := d.liveFiles(ctx)
+// Layout returns the layout of the snapshot as its summary says, or, if the summary does not say so, as its manifests do.
+func (d *Dataset) Layout(ctx context.Context) (Layout, error) {
+	files, ok := d.summary(propTotalFiles)
+	deletes, known := d.summary(propTotalDeleteFiles)
+	if rows, counted := d.summary(propTotalRecords); ok && known && counted {
+		return Layout{Files: int(files), DeleteFiles: int(deletes), Rows: rows, Bytes: d.Bytes()}, nil
+	}
+	data, positions, err := d.liveFiles(ctx)
 	if err != nil {
 		return Layout{}, err
 	}
-	l := Layout{Files: len(data), DeleteFiles: len(deletes)}
+	l := Layout{Files: len(data), DeleteFiles: len(positions)}
 	for _, f := range data {
 		l.Rows += f.Count()
-		if f.FileSizeBytes() < small {
-			l.SmallFiles++
-		}
+		l.Bytes += f.FileSizeBytes()
 	}
 	return l, nil
 }
@@ -91,32 +94,43 @@ func (d *Dataset) summary(name string) (int64, bool) {
 
 // liveFiles returns the data files and the position delete files of the snapshot.
 func (d *Dataset) liveFiles(ctx context.Context) (data, deletes []iceberg.DataFile, err error) {
+	entries, err := d.liveEntries(ctx)
+	for _, e := range entries {
+		if df := e.DataFile(); df.ContentType() == iceberg.EntryContentData {
+			data = append(data, df)
+		} else {
+			deletes = append(deletes, df)
+		}
+	}
+	return data, deletes, err
+}
+
+// liveEntries returns the entries of the snapshot's manifests, of data files and position delete files.
+func (d *Dataset) liveEntries(ctx context.Context) (entries []iceberg.ManifestEntry, err error) {
 	snap := d.snap
 	if snap == nil {
-		return nil, nil, nil
+		return nil, nil
 	}
 	fs, err := d.table.FS(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	manifests, err := snap.Manifests(fs)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
+		return nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
 	}
 	for _, m := range manifests {
 		for e, err := range m.Entries(fs, true) {
 			if err != nil {
-				return nil, nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
+				return nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
 			}
-			switch df := e.DataFile(); df.ContentType() {
-			case iceberg.EntryContentData:
-				data = append(data, df)
-			case iceberg.EntryContentPosDeletes:
-				deletes = append(deletes, df)
+			switch e.DataFile().ContentType() {
+			case iceberg.EntryContentData, iceberg.EntryContentPosDeletes:
+				entries = append(entries, e)
 			default:
-				return nil, nil, errors.New("the table has equality deletes, which another program wrote and Roster does not read: rewrite its data files with that program")
+				return nil, errors.New("the table has equality deletes, which another program wrote and Roster does not read: rewrite its data files with that program")
 			}
 		}
 	}
-	return data, deletes, nil
+	return entries, nil
 }

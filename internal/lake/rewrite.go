@@ -19,6 +19,8 @@ type RewriteOptions struct {
 	Dir      string // the attempt's directory
 	Memory   int64  // bytes it may use
 	FileSize int64  // bytes at which a data file ends
+	// Only are the paths of the data files whose rows are rewritten; nil for all.
+	Only map[string]bool
 }
 
 const (
@@ -33,12 +35,20 @@ const (
 )
 
 // Rewrite writes the live rows of the snapshot, unchanged and sorted by _roster_id, into new data files, whose keys
-// do not overlap, for a Commit with Replace. Of more files than the memory allows the smallest are merged first,
+// do not overlap, for a Commit with Replace, or with Fold if the rows are those of some files only. Of more files than the memory allows the smallest are merged first,
 // into files that are removed at the end.
 func (d *Dataset) Rewrite(ctx context.Context, o RewriteOptions) (files []DataFile, err error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
 		return nil, err
+	}
+	want := d.Rows()
+	if o.Only != nil {
+		state = state.only(func(f *stateFile) bool { return o.Only[f.Path] })
+		want = 0
+		for i, f := range state.files {
+			want += f.Rows - state.Dead(i)
+		}
 	}
 	interim := o.Dir + "-interim"
 	defer func() {
@@ -68,8 +78,8 @@ func (d *Dataset) Rewrite(ctx context.Context, o RewriteOptions) (files []DataFi
 	for _, f := range files {
 		rows += f.Rows
 	}
-	if rows != d.Rows() {
-		return nil, fmt.Errorf("lake: the data files of table %s.%s have %d live rows, the snapshot says %d", d.id.Namespace, d.id.Name, rows, d.Rows())
+	if rows != want {
+		return nil, fmt.Errorf("lake: the data files of table %s.%s have %d live rows, the snapshot says %d", d.id.Namespace, d.id.Name, rows, want)
 	}
 	return files, nil
 }

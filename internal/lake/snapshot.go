@@ -28,14 +28,17 @@ type Snapshot struct {
 
 // Summary entries of a snapshot: Roster's begin with propPrefix, the others are Iceberg's.
 const (
-	propPrefix        = "roster."
-	propRunID         = "roster.run-id"
-	propVersion       = "roster.version"   // of a snapshot of maintenance: the run whose members it has
-	PropDir           = "roster.dir"       // the directory of the attempt that committed
-	propLive          = "roster.live-rows" // rows of the table after the snapshot
-	propTotalRecords  = "total-records"
-	propTotalDeletes  = "total-position-deletes"
-	propTotalFileSize = "total-files-size"
+	propPrefix  = "roster."
+	propRunID   = "roster.run-id"
+	propVersion = "roster.version"   // of a snapshot of maintenance: the run whose members it has
+	PropDir     = "roster.dir"       // the directory of the attempt that committed
+	propLive    = "roster.live-rows" // rows of the table after the snapshot
+
+	propTotalRecords     = "total-records"
+	propTotalDeletes     = "total-position-deletes"
+	propTotalFiles       = "total-data-files"
+	propTotalDeleteFiles = "total-delete-files"
+	propTotalFileSize    = "total-files-size"
 )
 
 func snapshotOf(s *table.Snapshot) Snapshot {

@@ -33,18 +33,21 @@ func (s *Service) doRun(ctx context.Context, name string) error {
 	}
 	worksIn(ctx, spec.Run.Scope)
 	s.work.works(job.Job{Kind: job.Run, ID: name}, spec.Audience.ID)
-	ctx, stop := s.keepLease(ctx, id)
-	run, err := s.attempt(ctx, before, spec)
+	leased, stop := s.keepLease(ctx, id)
+	run, err := s.attempt(leased, before, spec)
 	if err == nil {
-		err = s.finish(ctx, run)
+		err = s.finish(leased, run)
 	}
 	stop()
-	if cause := context.Cause(ctx); notOurs(err) || notOurs(cause) || errors.Is(cause, errDeleted) {
+	if cause := context.Cause(leased); notOurs(err) || notOurs(cause) || errors.Is(cause, errDeleted) {
 		s.logOf(spec.Run.Scope).Info("run is not this worker's any more", "run", id)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
+	}
+	if run.Status == audience.Success && !run.Request.DryRun {
+		s.compactSoon(ctx, &spec.Audience)
 	}
 	return nil
 }

@@ -100,6 +100,37 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	return err
 }
 
+// compactSoon enqueues the compaction of an audience whose files are worth it after a run that has ended. If this fails, the next run of
+// the audience or its daily maintenance makes up for it.
+func (s *Service) compactSoon(ctx context.Context, aud *audience.Audience) {
+	worn, err := s.cfg.Pipeline.Worn(ctx, lake.TableOf(aud.Scope, aud.ID))
+	if err == nil && worn {
+		err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+			return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Compact, ID: strconv.FormatUint(uint64(aud.Num), 10)})
+		})
+	}
+	if err != nil && !errors.Is(err, lake.ErrNotExist) && ctx.Err() == nil {
+		s.logOf(aud.Scope).Warn("the compaction of an audience could not be started", "audience", aud.ID, "error", err)
+	}
+}
+
+// doCompact folds the files of an audience's dataset. Runs of the audience go on meanwhile.
+func (s *Service) doCompact(ctx context.Context, number string) error {
+	aud, err := s.numbered(ctx, number)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	worksIn(ctx, aud.Scope)
+	_, err = s.cfg.Pipeline.Compact(ctx, lake.TableOf(aud.Scope, aud.ID), func(ctx context.Context) error { return ctx.Err() })
+	if err != nil && !errors.Is(err, lake.ErrNotExist) {
+		return fmt.Errorf("compact audience %s: %w", aud.ID, err)
+	}
+	return nil
+}
+
 // startExpiry begins the run that takes out members whose time is over.
 func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audience, now time.Time) error {
 	run := launch.NewRun(&aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,

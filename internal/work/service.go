@@ -42,6 +42,8 @@ type Store interface {
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
+	Worn(ctx context.Context, table lake.TableID) (bool, error)
+	Compact(ctx context.Context, table lake.TableID, before func(ctx context.Context) error) (done bool, err error)
 	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)
 	Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (profile.Digest, bool, error)
 	Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key identity.Key) (ingest.Held, error)

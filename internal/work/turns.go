@@ -38,6 +38,7 @@ func (s *Service) allKinds() map[job.Kind]*kind {
 		job.Webhook:  {limits: fair.Limits{Places: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
 		job.Erase:    {limits: fair.Limits{Places: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
 		job.Maintain: {limits: one, whose: s.ownerOfAudience, do: s.doMaintain},
+		job.Compact:  {limits: one, whose: s.ownerOfAudience, do: s.doCompact},
 		job.Sweep:    {limits: one, do: s.doSweep},
 		job.Sandbox:  {limits: one, do: s.doSandbox},
 		job.Forget:   {limits: one, do: s.doForget},

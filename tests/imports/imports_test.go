@@ -81,6 +81,7 @@ var allowed = map[string][]string{
 	"bench/api":                    {"bench/server"},
 	"bench/server":                 {"client"},
 	"bench/source":                 {"bench/server", "client"},
+	"bench/years":                  {"bench/server", "client"},
 	"bench/gen":                    {},
 	"bench/run":                    {},
 	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local"}, // composes a pipeline as app does, on real engines

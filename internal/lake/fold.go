@@ -1,0 +1,430 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"roster/internal/identity"
+)
+
+// stageFold stages a snapshot of a Commit with Fold. Its manifests are written anew: one of data files and one of position deletes. So a
+// reader opens two manifests after each fold, however many runs came before.
+func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error) {
+	if c.Replace || c.Run != "" || d.snap == nil {
+		return nil, errors.New("a fold of a run, or of nothing")
+	}
+	entries, err := d.liveEntries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	deletes, err := d.deletesBut(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	f := newFoldManifests(d, c)
+	for _, e := range entries {
+		f.keep(e)
+	}
+	for _, added := range c.Add {
+		f.add(added.file)
+	}
+	if len(deletes) > 0 {
+		del, err := d.writeDeletes(c.Dir, deletes)
+		if err != nil {
+			return nil, fmt.Errorf("write the position deletes: %w", err)
+		}
+		f.add(del)
+	}
+	snap, err := f.write(d.summaryOf(c, d.Rows()))
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (table.Metadata, error) {
+		return d.update(ctx, []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID)}, []table.Update{
+			table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0),
+		})
+	}, nil
+}
+
+// deletesBut returns the positions that are deleted in the dataset after a fold, by the path of a data file.
+func (d *Dataset) deletesBut(ctx context.Context, c Commit) (map[string][]int64, error) {
+	state, err := d.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	deletes := map[string][]int64{}
+	for path, positions := range c.Deletes {
+		deletes[path] = slices.Sorted(slices.Values(positions))
+	}
+	folded := 0
+	for _, f := range state.data {
+		if c.Fold[f.Path] {
+			folded++
+		} else if positions := f.deleted.positions(); len(positions) > 0 {
+			deletes[f.Path] = positions
+		}
+	}
+	if folded != len(c.Fold) {
+		return nil, fmt.Errorf("%w: files that were folded are not the table's any more", ErrConflict)
+	}
+	return deletes, nil
+}
+
+// positions returns the members of the set in order.
+func (b bitmap) positions() (list []int64) {
+	for i, word := range b {
+		for ; word != 0; word &= word - 1 {
+			list = append(list, int64(i)<<6+int64(bits.TrailingZeros64(word)))
+		}
+	}
+	return list
+}
+
+// foldManifests are the manifests of a snapshot that is being made by hand.
+type foldManifests struct {
+	d         *Dataset
+	commit    Commit
+	id        int64
+	manifests [2][]iceberg.ManifestEntry // of data, of position deletes
+	totals    map[string]int64
+}
+
+func newFoldManifests(d *Dataset, c Commit) *foldManifests {
+	return &foldManifests{d: d, commit: c, id: rand.Int64(), totals: map[string]int64{}}
+}
+
+func manifestOf(df iceberg.DataFile) int {
+	if df.ContentType() == iceberg.EntryContentData {
+		return 0
+	}
+	return 1
+}
+
+// keep takes over an entry of the snapshot before: data files that were not folded stay, all others are recorded as deleted.
+func (f *foldManifests) keep(e iceberg.ManifestEntry) {
+	df, status := e.DataFile(), iceberg.EntryStatusEXISTING
+	id, seq := e.SnapshotID(), e.SequenceNum()
+	if manifestOf(df) == 1 || f.commit.Fold[df.FilePath()] {
+		status, id = iceberg.EntryStatusDELETED, f.id
+		f.count(df, [2]string{"deleted-data-files", "removed-delete-files"}, [2]string{"deleted-records", "removed-position-deletes"}, "removed-files-size")
+	} else {
+		f.countTotal(df)
+	}
+	n := manifestOf(df)
+	f.manifests[n] = append(f.manifests[n], iceberg.NewManifestEntry(status, &id, &seq, e.FileSequenceNum(), df))
+}
+
+// add adds a file.
+func (f *foldManifests) add(df iceberg.DataFile) {
+	n := manifestOf(df)
+	f.manifests[n] = append(f.manifests[n], iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &f.id, nil, nil, df))
+	f.count(df, [2]string{"added-data-files", "added-delete-files"}, [2]string{"added-records", "added-position-deletes"}, "added-files-size")
+	f.countTotal(df)
+}
+
+func (f *foldManifests) countTotal(df iceberg.DataFile) {
+	f.count(df, [2]string{propTotalFiles, propTotalDeleteFiles}, [2]string{propTotalRecords, propTotalDeletes}, propTotalFileSize)
+}
+
+func (f *foldManifests) count(df iceberg.DataFile, files, rows [2]string, size string) {
+	n := manifestOf(df)
+	f.totals[files[n]]++
+	f.totals[rows[n]] += df.Count()
+	f.totals[size] += df.FileSizeBytes()
+}
+
+// write writes the manifests and their list.
+func (f *foldManifests) write(summary iceberg.Properties) (*table.Snapshot, error) {
+	meta := f.d.table.Metadata()
+	schema := meta.CurrentSchema().ID
+	for _, name := range []string{propTotalFiles, propTotalDeleteFiles, propTotalRecords, propTotalDeletes, propTotalFileSize, "total-equality-deletes"} {
+		f.totals[name] += 0
+	}
+	for name, n := range f.totals {
+		summary[name] = strconv.FormatInt(n, 10)
+	}
+	snap := &table.Snapshot{
+		SnapshotID: f.id, ParentSnapshotID: &f.d.snap.SnapshotID, SequenceNumber: meta.LastSequenceNumber() + 1,
+		TimestampMs: max(time.Now().UnixMilli(), f.d.snap.TimestampMs), SchemaID: &schema,
+		Summary: &table.Summary{Operation: table.OpReplace, Properties: summary},
+	}
+	var list []iceberg.ManifestFile
+	for i, content := range []iceberg.ManifestContent{iceberg.ManifestContentData, iceberg.ManifestContentDeletes} {
+		if len(f.manifests[i]) == 0 {
+			continue
+		}
+		m, err := f.writeManifest(content, f.manifests[i])
+		if err != nil {
+			return nil, fmt.Errorf("write a manifest: %w", err)
+		}
+		list = append(list, m)
+	}
+	out, err := f.d.createManifestList(snap)
+	if err != nil {
+		return nil, err
+	}
+	err = iceberg.WriteManifestList(meta.Version(), out, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, list)
+	return snap, errors.Join(err, out.Close())
+}
+
+func (f *foldManifests) writeManifest(content iceberg.ManifestContent, entries []iceberg.ManifestEntry) (iceberg.ManifestFile, error) {
+	meta := f.d.table.Metadata()
+	file, err := f.d.lake.files.create(f.d.dir, path.Join("metadata", uuid.NewString()+"-m0.avro"))
+	if err != nil {
+		return nil, err
+	}
+	out := &countingWriter{w: file}
+	w, err := iceberg.NewManifestWriter(meta.Version(), out, f.d.table.Spec(), meta.CurrentSchema(), f.id, iceberg.WithManifestWriterContent(content))
+	if err != nil {
+		file.abandon()
+		return nil, err
+	}
+	for _, e := range entries {
+		if err := writeEntry(w, e); err != nil {
+			file.abandon()
+			return nil, err
+		}
+	}
+	if err := errors.Join(w.Close(), file.Close()); err != nil {
+		return nil, err
+	}
+	return w.ToManifestFile(file.location(), out.n, iceberg.WithManifestFileContent(content))
+}
+
+func writeEntry(w *iceberg.ManifestWriter, e iceberg.ManifestEntry) error {
+	switch e.Status() {
+	case iceberg.EntryStatusADDED:
+		return w.Add(e)
+	case iceberg.EntryStatusDELETED:
+		return w.Delete(e)
+	}
+	return w.Existing(e)
+}
+
+// errMoved means that the rows of a commit could not be found in the files of a later snapshot.
+var errMoved = errors.New("lake: rows are not where another commit has put them")
+
+// rebased returns the dataset as it is now and a commit to it that does what c does to d. It returns false if what was committed meanwhile
+// changes what c has to do. A run may follow maintenance, which moves rows to other files. A fold may follow runs, which add and delete rows.
+func (d *Dataset) rebased(ctx context.Context, c Commit) (*Dataset, Commit, bool, error) {
+	now, err := d.lake.Load(ctx, d.id)
+	if err != nil || d.snap == nil || now.snap == nil || now.table.Metadata().TableUUID() != d.table.Metadata().TableUUID() {
+		return nil, c, false, err
+	}
+	own := func(s Snapshot) bool { return s.Run == "" && s.Version == snapshotOf(d.snap).Version }
+	if c.Run == "" {
+		own = func(s Snapshot) bool { return s.Run != "" }
+	}
+	if c.Run == "" && c.Fold == nil || snapshotOf(d.snap).Version == "" || !now.descends(d.snap.SnapshotID, own) {
+		return nil, c, false, nil
+	}
+	if c.Fold != nil {
+		if c.Props = c.Carry(snapshotOf(now.snap)); c.Props == nil {
+			return nil, c, false, nil
+		}
+		c.Deletes, err = d.deletedSince(ctx, now, c)
+	} else if len(c.Deletes) > 0 {
+		c.Deletes, err = d.movedTo(ctx, now, c.Deletes)
+	}
+	if errors.Is(err, errMoved) {
+		return nil, c, false, nil
+	}
+	return now, c, err == nil, err
+}
+
+// descends reports whether all snapshots after one are as own says.
+func (d *Dataset) descends(from int64, own func(Snapshot) bool) bool {
+	for s, steps := d.snap, 0; s != nil && steps < 1000; steps++ {
+		if s.SnapshotID == from {
+			return true
+		}
+		if !own(snapshotOf(s)) || s.ParentSnapshotID == nil {
+			return false
+		}
+		s = d.table.SnapshotByID(*s.ParentSnapshotID)
+	}
+	return false
+}
+
+// movedTo returns the positions, in a later snapshot with the same rows, of the rows at some positions of d.
+func (d *Dataset) movedTo(ctx context.Context, now *Dataset, deletes map[string][]int64) (map[string][]int64, error) {
+	before, err := d.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	after, err := now.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, f := range before.data {
+		known[f.Path] = true
+	}
+	out, gone := map[string][]int64{}, map[string]bitmap{}
+	still := map[string]bool{}
+	for _, f := range after.data {
+		still[f.Path] = true
+	}
+	for _, f := range before.data {
+		if positions := deletes[f.Path]; len(positions) > 0 && still[f.Path] {
+			out[f.Path] = positions
+		} else if len(positions) > 0 {
+			gone[f.Path] = bitmapOf(positions, f.Rows)
+		}
+	}
+	keys, err := before.keysAt(ctx, gone)
+	if err != nil {
+		return nil, err
+	}
+	return out, after.only(func(f *stateFile) bool { return !known[f.Path] }).find(ctx, keys, out)
+}
+
+// deletedSince returns the positions in the files that a fold adds, of the rows that were deleted after d in the files that it replaces.
+func (d *Dataset) deletedSince(ctx context.Context, now *Dataset, c Commit) (map[string][]int64, error) {
+	before, err := d.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	after, err := now.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	then := map[string]bitmap{}
+	for _, f := range before.data {
+		then[f.Path] = f.deleted
+	}
+	gone := map[string]bitmap{}
+	for _, f := range after.data {
+		if !c.Fold[f.Path] {
+			continue
+		}
+		fresh := slices.Clone(f.deleted)
+		for i, word := range then[f.Path] {
+			if i < len(fresh) {
+				fresh[i] &^= word
+			}
+		}
+		if len(fresh) > 0 && fresh.any(0, f.Rows) {
+			gone[f.Path] = fresh
+		}
+	}
+	keys, err := before.keysAt(ctx, gone)
+	if err != nil {
+		return nil, err
+	}
+	added := &State{opts: StateOptions{}, in: d.lake.files}
+	for _, f := range c.Add {
+		s, err := d.newStateFile(f.file, StateOptions{})
+		if err != nil {
+			return nil, err
+		}
+		added.data, added.files = append(added.data, s), append(added.files, f)
+	}
+	out := map[string][]int64{}
+	return out, added.find(ctx, keys, out)
+}
+
+func bitmapOf(positions []int64, rows int64) bitmap {
+	b := make(bitmap, (rows+63)/64)
+	for _, pos := range positions {
+		if pos >= 0 && pos < rows {
+			b[pos>>6] |= 1 << (pos & 63)
+		}
+	}
+	return b
+}
+
+// only returns the state of some of the files.
+func (s *State) only(want func(*stateFile) bool) *State {
+	out := &State{opts: s.opts, in: s.in}
+	for i, f := range s.data {
+		if want(f) {
+			out.data, out.files = append(out.data, f), append(out.files, s.files[i])
+		}
+	}
+	return out
+}
+
+// keysAt returns the keys of the live rows at some positions of some files. errMoved if one of the rows is not there.
+func (s *State) keysAt(ctx context.Context, at map[string]bitmap) (map[identity.Key]bool, error) {
+	keys, want := map[identity.Key]bool{}, 0
+	for _, b := range at {
+		want += len(b.positions())
+	}
+	files := s.only(func(f *stateFile) bool { return at[f.Path] != nil })
+	err := files.each(ctx, func(rows *StateRows, i int) {
+		if at[files.files[rows.File[i]].Path].has(rows.Pos[i]) {
+			keys[rows.IDs[i]] = true
+		}
+	})
+	if err == nil && len(keys) != want {
+		err = errMoved
+	}
+	return keys, err
+}
+
+// find adds the positions of the rows with the keys. errMoved if one has no row.
+func (s *State) find(ctx context.Context, keys map[identity.Key]bool, to map[string][]int64) error {
+	found := 0
+	err := s.each(ctx, func(rows *StateRows, i int) {
+		if keys[rows.IDs[i]] {
+			at := s.files[rows.File[i]].Path
+			to[at] = append(to[at], rows.Pos[i])
+			found++
+		}
+	})
+	if err == nil && found != len(keys) {
+		err = errMoved
+	}
+	return err
+}
+
+// each calls fn with each live row.
+func (s *State) each(ctx context.Context, fn func(rows *StateRows, i int)) error {
+	if len(s.data) == 0 {
+		return nil
+	}
+	cursor := s.Cursor()
+	defer cursor.Close()
+	for b := range 256 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lo, hi := identity.Key{byte(b)}, &identity.Key{byte(b + 1)}
+		if b == 255 {
+			hi = nil
+		}
+		rows, err := cursor.Range(lo, hi)
+		if err != nil {
+			return err
+		}
+		for i := range rows.IDs {
+			fn(rows, i)
+		}
+	}
+	return nil
+}
+
+// Foldable reports whether a Commit with Fold can be made: not of a table that another program upgraded to format version 3, whose position
+// deletes are of another kind.
+func (d *Dataset) Foldable() bool { return d.table.Metadata().Version() == 2 }
+
+// Dead is the number of deleted rows of the i-th of the state's Files.
+func (s *State) Dead(i int) int64 {
+	n := 0
+	for _, word := range s.data[i].deleted {
+		n += bits.OnesCount64(word)
+	}
+	return int64(n)
+}
