@@ -36,6 +36,12 @@ func (im *Import) useExisting(ctx context.Context, a client.Audience) (client.Au
 		return a, &MismatchError{im.Name, differences}
 	}
 	im.Result.MissingColumns = im.missing(a)
+	return im.applySettings(ctx, a)
+}
+
+// applySettings gives an audience that exists the guards and the time of its members that the request names. A dry run
+// leaves the audience as it is.
+func (im *Import) applySettings(ctx context.Context, a client.Audience) (_ client.Audience, err error) {
 	if im.DryRun {
 		return a, nil
 	}

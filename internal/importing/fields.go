@@ -25,7 +25,9 @@ func (im *Import) look(ctx context.Context) error {
 	}
 	im.found, err = formats.Infer(ctx, im.file.stored(), im.format(), nil, firstRows)
 	if file := (*tabular.FileError)(nil); errors.As(err, &file) && file.Code == tabular.CodeEncryption {
-		return fmt.Errorf("%s: the file is encrypted or signed by PGP, and import reads it on this machine, which has no key: decrypt it first, or create its audience by the API with sourceSpec.encryption", im.file.Name)
+		im.encrypted = true
+		return fmt.Errorf("%s: the file is encrypted or signed by PGP, and import reads it on this machine, which has no key: decrypt it first, or create its audience by the API with sourceSpec.encryption "+
+			"and import the file into that audience", im.file.Name)
 	}
 	if err != nil {
 		return im.explain(ctx, fmt.Errorf("%s: %w", im.file.Name, err))

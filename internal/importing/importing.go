@@ -153,7 +153,9 @@ type Import struct {
 	// is UTF-8.
 	foundOut []string
 	utf8     bool
-	unread   error // why the file cannot be read by itself, as the audience perhaps can; nil when it can be
+	// encrypted says that the file is encrypted or signed by PGP.
+	encrypted bool
+	unread    error // why the file cannot be read by itself, as the audience perhaps can; nil when it can be
 	// audienceFormat is how the audience reads its files, and proposed what the file needs besides.
 	audienceFormat, proposed audience.Format
 	before                   []client.Field  // the fields of the audience that exists

@@ -121,6 +121,55 @@ func TestExistingAudience(t *testing.T) {
 }
 
 // TestNamespaces creates namespaces only when that was asked for.
+// TestEncryptedAudience takes an encrypted file as it is, and says what to do where that cannot be.
+func TestEncryptedAudience(t *testing.T) {
+	t.Parallel()
+	const message = "-----BEGIN PGP MESSAGE-----\n\nhF4D\n-----END PGP MESSAGE-----\n"
+	for name, c := range map[string]struct {
+		text    string
+		key     bool
+		change  func(*Request)
+		want    string // of the error, "" for none
+		uploads int
+	}{
+		"an encrypted file":              {message, true, func(*Request) {}, "", 1},
+		"with a time to live":            {message, true, func(r *Request) { r.TTLDays = new(9) }, "", 1},
+		"a plain file":                   {people(2, "x,q@example.com,1"), true, func(*Request) {}, "reads only files that are encrypted for its key k1", 0},
+		"a column that cannot be seen":   {message, true, func(r *Request) { r.Identities = byMail().Identities }, "cannot hold <identities> against its columns", 0},
+		"an option that cannot be tried": {message, true, func(r *Request) { r.Given = []string{"delimiter"} }, "<delimiter>", 0},
+		"no key":                         {message, false, func(*Request) {}, "PATCH /data/core/ais/external-audience/a0 with sourceSpec.encryption", 0},
+	} {
+		s, p := newServer(), &someone{full: true}
+		a := s.existing(t, false)
+		format := &client.Format{Delimiter: ";"}
+		a.SourceSpec.SourceParams.Format, a.SourceSpec.SourceParams.Path = format, "in/people.csv.gpg"
+		if c.key {
+			a.SourceSpec.SourceParams.Encryption = &client.Encryption{PublicKeyID: "k1"}
+		}
+		r := Request{Name: "people"}
+		c.change(&r)
+		im := New(t.Context(), r, file(c.text), p)
+		err := im.Into(t.Context(), s, false)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(s.uploads) != c.uploads || len(s.requests) != c.uploads {
+			t.Errorf("%s: uploads %q, runs %+v", name, s.uploads, s.requests)
+		}
+		if c.uploads == 0 {
+			continue
+		}
+		where := s.at(a.AudienceID).SourceSpec.Where()
+		if s.uploads[0] != "in/people.csv.gpg" || s.content != message || where.Format != format || len(s.sources) != 0 || im.Result.Run == nil || !slices.Contains(p.told,
+			"list.csv is encrypted: import does not look at its columns, and the audience \"people\" reads it by its own fields and format.") {
+			t.Errorf("%s: %q, %+v, told %q", name, s.uploads, where, p.told)
+		}
+		if ttl := s.at(a.AudienceID).TTLInDays; r.TTLDays != nil && ttl != 9 {
+			t.Errorf("%s: members live %d days", name, ttl)
+		}
+	}
+}
+
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

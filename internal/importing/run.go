@@ -21,8 +21,14 @@ func (im *Import) Into(ctx context.Context, api API, inPlace bool) error {
 	if len(alike) > 0 {
 		im.tell("There is an audience %q, too; upper and lower case make different names.", alike[0])
 	}
-	if !found && im.unread != nil {
+	switch {
+	case !found && im.unread != nil:
 		return im.unread
+	case found && a.SourceSpec.Where().Encryption != nil:
+		return im.intoEncrypted(ctx, a)
+	case found && im.encrypted:
+		return usagef("%s is encrypted or signed by PGP, and the audience %q names no key that opens its files. Decrypt the file first, or name the key of all of its files: "+
+			"PATCH /data/core/ais/external-audience/%s with sourceSpec.encryption", im.file.Name, im.Name, a.AudienceID)
 	}
 	if found {
 		if err := im.readAsBefore(ctx, a); err != nil {

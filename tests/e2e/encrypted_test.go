@@ -4,9 +4,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"roster/internal/app"
 	"roster/tests/servertest"
 )
 
@@ -99,6 +102,30 @@ func TestEncrypted(t *testing.T) {
 	s.stop()
 	s.holdsNo("secret-phrase")
 	s.holdsNo("PRIVATE KEY")
+}
+
+// TestImportEncrypted has the command bring files into an audience that demands encrypted ones.
+func TestImportEncrypted(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t)
+	s.land("in/a.csv.gpg", s.to(s.key, plainMails))
+	id := s.reading("sealed", "in/a.csv.gpg", "file", fmt.Sprintf(`{"publicKeyId": %q}`, s.key))
+	bring := func(name, content string) (int, imported) {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return runImport(t, file, "--name", "sealed", "--full", "--server", s.app.URL(), "--credentials", app.CredentialsPath(s.dir))
+	}
+	if code, v := bring("b.csv.gpg", s.to(s.key, "mail\nlin@example.com\n")); code != 0 || v.Run == nil || v.Run.Members.After != 1 {
+		t.Errorf("exit %d: %+v", code, v)
+	}
+	if s.lookup("email", "lin@example.com", id) == "" {
+		t.Error("the member of the encrypted file is absent")
+	}
+	if code, v := bring("b.csv", plainMails); code != 2 || v.Error == nil || !strings.Contains(v.Error.Message, "reads only files that are encrypted for its key "+s.key) {
+		t.Errorf("a plain file: exit %d: %+v", code, v)
+	}
 }
 
 // keysInUse looks at the keys that an audience names.
