@@ -14,7 +14,8 @@ type Guards struct {
 	// MaxRejectedPercent is how many of the rows read may be rejects. A reject that hides several lines counts as
 	// as many rows. Default 10.
 	MaxRejectedPercent *float64 `json:"maxRejectedPercent,omitempty"`
-	// MaxRemovedPercent is how many of the members may leave in a full run because it does not bring them. Default 50.
+	// MaxRemovedPercent is how many of the members may leave in a full run because it does not bring them, and expire in any run though
+	// earlier runs brought them within the TTL. Default 50.
 	MaxRemovedPercent *float64 `json:"maxRemovedPercent,omitempty"`
 	// MaxGrowthPercent is by how much a run may raise the number of members of an audience that has some. Default:
 	// any.
@@ -32,6 +33,7 @@ const (
 	GuardRemoved  = "removed"
 	GuardGrowth   = "growth"
 	GuardColumns  = "columns"
+	GuardExpired  = "expired"
 )
 
 // GuardResult is what a guard said of a run.

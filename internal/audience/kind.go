@@ -54,8 +54,8 @@ var traits = map[RunKind]Traits{
 	RunIngest:   {Input: FromFiles, Guarded: true},
 	RunResubmit: {Input: FromFile, Guarded: true},
 	RunRollback: {Input: FromVersion},
-	RunExpire:   {Input: FromMembers, Automatic: true},
-	RunExtend:   {Input: FromMembers, Renews: true},
+	RunExpire:   {Input: FromMembers, Guarded: true, Automatic: true},
+	RunExtend:   {Input: FromMembers, Guarded: true, Renews: true},
 	RunErase:    {Input: FromMembers, Erases: true, Urgent: true, Persistent: true},
 }
 

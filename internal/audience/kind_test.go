@@ -24,8 +24,8 @@ func TestTraits(t *testing.T) {
 		audience.RunResubmit: {traits: audience.Traits{Input: audience.FromFile, Guarded: true}, reads: true, brings: true,
 			full: request{ingests: true, stops: true}, merge: request{ingests: true, stops: true}},
 		audience.RunRollback: {traits: audience.Traits{Input: audience.FromVersion}, brings: true, renewedAt: "result", renewedByMerge: "result"},
-		audience.RunExpire:   {traits: audience.Traits{Input: audience.FromMembers, Automatic: true}},
-		audience.RunExtend: {traits: audience.Traits{Input: audience.FromMembers, Renews: true}, full: request{renews: true}, merge: request{renews: true},
+		audience.RunExpire:   {traits: audience.Traits{Input: audience.FromMembers, Guarded: true, Automatic: true}, full: request{stops: true}, merge: request{stops: true}},
+		audience.RunExtend: {traits: audience.Traits{Input: audience.FromMembers, Guarded: true, Renews: true}, full: request{renews: true, stops: true}, merge: request{renews: true, stops: true},
 			renewedAt: "result", renewedByMerge: "result"},
 		audience.RunErase: {traits: audience.Traits{Input: audience.FromMembers, Erases: true, Urgent: true, Persistent: true}},
 	} {

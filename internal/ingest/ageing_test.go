@@ -19,7 +19,7 @@ func TestAgeing(t *testing.T) {
 	w.now = first.Add(10 * 24 * time.Hour)
 	w.put("2.csv", "mail\nb@x.org\n")
 	w.mustRun(false)
-	keep := ingest.Upkeep{Table: w.table, TTL: ttl, Keep: 365 * 24 * time.Hour, Runs: allRuns}
+	keep := ingest.Upkeep{Table: w.table, Audience: &w.aud, Keep: 365 * 24 * time.Hour, Runs: allRuns}
 	want := func(what string, at time.Time, overdue, expiring bool) {
 		t.Helper()
 		w.now = at

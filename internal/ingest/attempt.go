@@ -203,7 +203,7 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	if a.spec.Run.Request.Traits().Renews && result.Members.After == 0 {
 		return nil, nil, audience.Errorf(audience.Impossible, "there is nobody whose time could be extended: all %d members have expired; start a run that brings them again", result.Members.Before)
 	}
-	return m, result, a.guardMembers(result)
+	return m, result, a.guardMembers(ctx, result)
 }
 
 // allRejected returns how many rows there were when none of them fits, otherwise 0: the fields do not describe the
@@ -228,7 +228,7 @@ func allRejectedBut(rows int64, result *audience.RunResult) string {
 
 // rehearseNothing is the impact of a run whose rows are all rejected: it fails, forced or not, and no member changes.
 func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
-	refreshed, err := RefreshedAt(a.dataset)
+	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
 	if err != nil {
 		return nil, nil, err
 	}

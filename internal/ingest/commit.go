@@ -292,20 +292,27 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	return c, nil
 }
 
-// RefreshedAt returns when a full run last contained every member of a dataset, or a run extended their TTL, in whole seconds. It returns
-// the zero time if no such run was. A run records the time in its snapshot; see lake.Dataset.Basis. The error is errRefreshLost if the
-// table has no snapshot of a run any more.
-func RefreshedAt(d *lake.Dataset) (time.Time, error) {
+// RefreshedAt returns when a full run last contained every member of a dataset of an audience, or a run extended their TTL, in whole
+// seconds. It returns the zero time if no such run was. A run records the time in its snapshot (see lake.Dataset.Basis) and in the metadata
+// store, which is where aud comes from. The snapshot decides while it is the current one. If another program committed later, it may have
+// removed the snapshots of the last runs: then the later time decides. The error is errRefreshLost if neither the table nor the metadata
+// store knows a run.
+func RefreshedAt(d *lake.Dataset, aud *audience.Audience) (time.Time, error) {
 	snap, known := d.Basis()
-	if _, ran := d.Current(); ran && !known {
+	now, ran := d.Current()
+	if ran && !known && aud.LastRun == "" {
 		return time.Time{}, errRefreshLost
 	}
-	return refreshedAt(snap)
+	at, err := refreshedAt(snap)
+	if ran && now.Version == "" && aud.RefreshedAt.After(at) {
+		at = aud.RefreshedAt.Truncate(time.Second)
+	}
+	return at, err
 }
 
-// errRefreshLost means that another program removed the snapshots of all runs from a table.
+// errRefreshLost means that another program removed the snapshots of all runs from a table, and the metadata store has no run either.
 var errRefreshLost = audience.Errorf(audience.Impossible, "another program changed the audience's dataset and removed the snapshots of all runs, "+
-	"so Roster cannot tell which members have expired; start a full run, which renews every member")
+	"and the metadata has no run of the audience, so Roster cannot tell which members have expired; start a full run, which renews every member")
 
 // refreshedAt reads the time of RefreshedAt from the snapshot of a run.
 func refreshedAt(snap lake.Snapshot) (time.Time, error) {

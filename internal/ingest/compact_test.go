@@ -108,7 +108,7 @@ func TestMaintainThenRollback(t *testing.T) {
 	w := newWorld(t, defaultFields)
 	last := wear(w)
 	rows := rowsOf(t, w.dataset())
-	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: 7 * 24 * time.Hour, Runs: noRuns}
+	keep := ingest.Upkeep{Table: w.table, Audience: &w.aud, Keep: 7 * 24 * time.Hour, Runs: noRuns}
 	maintain := func() ingest.Maintained {
 		t.Helper()
 		m, err := w.pipeline.Maintain(t.Context(), keep)
@@ -152,7 +152,7 @@ func TestRunAfterExpiry(t *testing.T) {
 	w.put("c.csv", "mail\nc@example.com\n")
 	withRejects := w.mustRun(false)
 	w.now = time.Now().Add(8 * 24 * time.Hour)
-	keep := ingest.Upkeep{Table: w.table, TTL: w.aud.TTL(), Keep: time.Hour, Runs: noRuns}
+	keep := ingest.Upkeep{Table: w.table, Audience: &w.aud, Keep: time.Hour, Runs: noRuns}
 	for range 2 {
 		if _, err := w.pipeline.Maintain(t.Context(), keep); err != nil {
 			t.Fatal(err)

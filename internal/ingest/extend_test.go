@@ -40,7 +40,7 @@ func TestExtend(t *testing.T) {
 		t.Errorf("%+v", r.Result)
 	}
 	snap, _ := w.dataset().Current()
-	if refreshed, err := ingest.RefreshedAt(w.dataset()); err != nil || !refreshed.Equal(at) || snap.Props["roster.mode"] != "extend" {
+	if refreshed, err := ingest.RefreshedAt(w.dataset(), &w.aud); err != nil || !refreshed.Equal(at) || snap.Props["roster.mode"] != "extend" {
 		t.Errorf("the snapshot says %v, %v, %v", refreshed, snap.Props, err)
 	}
 	want := func(when string, a, b string) {

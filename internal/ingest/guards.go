@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -70,11 +71,14 @@ func (a *attempt) guardColumns() error {
 }
 
 // guardMembers looks at what would become of the members.
-func (a *attempt) guardMembers(result *audience.RunResult) error {
+func (a *attempt) guardMembers(ctx context.Context, result *audience.RunResult) error {
 	defer func() { result.Guards = a.guards }()
 	m, g := result.Members, a.spec.Audience.Guards
 	if !a.spec.Run.Request.Traits().Guarded || m.Before == 0 {
 		return nil
+	}
+	if err := a.guardExpired(ctx, m); err != nil {
+		return err
 	}
 	m.Removed -= result.Unreadable // nobody knows who they were
 	if a.spec.Run.Request.Replaces() {
@@ -96,6 +100,26 @@ func (a *attempt) guardMembers(result *audience.RunResult) error {
 	detail := fmt.Sprintf("the audience would grow from %d to %d members", m.Before, m.After)
 	return a.guard(audience.GuardGrowth, max(percent(m.After-m.Before, m.Before), 0), *g.MaxGrowthPercent, detail,
 		"check the files; raise guards.maxGrowthPercent of the audience")
+}
+
+// guardExpired compares the members that would expire with the ledgers of earlier runs: by these, some members cannot have expired yet. If
+// they would expire nevertheless, their times, or the time at which all were renewed, are wrong in the dataset. Members whose time is over
+// by the ledgers, too, may expire, however many.
+func (a *attempt) guardExpired(ctx context.Context, m audience.Members) error {
+	if m.Expired == 0 {
+		return nil
+	}
+	fresh, err := a.spec.Host.Fresh(ctx, a.spec.Run.CreatedAt.Add(-a.spec.Audience.TTL()))
+	if err != nil {
+		return fmt.Errorf("read the ledgers of earlier runs: %w", err)
+	}
+	early := m.Expired - max(m.Before-fresh, 0)
+	if early <= 0 {
+		return nil
+	}
+	return a.guard(audience.GuardExpired, percent(early, m.Before), limitOf(a.spec.Audience.Guards.MaxRemovedPercent, audience.DefaultMaxRemovedPercent),
+		fmt.Sprintf("%d of %d members would expire, but runs within the last %d days brought at least %d members who have not left", m.Expired, m.Before, a.spec.Audience.TTLDays, fresh),
+		"find out whether another program changed the columns _roster_seen of the dataset; start a full run, which renews every member; raise guards.maxRemovedPercent of the audience")
 }
 
 // guard notes what a guard says and returns the error that ends the run when it trips.

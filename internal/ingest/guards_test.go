@@ -299,3 +299,46 @@ func (w *world) pointer() int64 {
 	}
 	return p.Seq
 }
+
+// TestGuardExpired has a run that would expire members. By the ledgers of earlier runs, fresh of them cannot have expired.
+func TestGuardExpired(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		fresh   int64
+		change  func(*audience.RunRequest)
+		stopped bool
+	}{
+		{"a differential run", 20, func(*audience.RunRequest) {}, true},
+		{"an expire run", 20, func(r *audience.RunRequest) { r.Kind = audience.RunExpire }, true},
+		{"forced", 20, func(r *audience.RunRequest) { r.Force = true }, false},
+		{"half of them", 10, func(*audience.RunRequest) {}, false},
+		{"their time is over", 0, func(r *audience.RunRequest) { r.Kind = audience.RunExpire }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, defaultFields)
+			w.aud.Guards = audience.Guards{}
+			w.put("1.csv", people(0, 20, 0))
+			w.mustRun(false)
+			w.now = w.now.Add(w.aud.TTL())
+			w.put("2.csv", people(20, 5, 0))
+			s := w.spec(false)
+			c.change(&s.Run.Request)
+			s.Host = testHost{w: w, fresh: c.fresh}
+			r, err := w.pipeline.Run(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.stopped {
+				if r.Status != audience.Failed || r.Error.Code != audience.Impossible || !strings.Contains(r.Error.Message, "20 of 20 members would expire") || w.rows() != 20 {
+					t.Errorf("ended %s: %+v", r.Status, r.Error)
+				}
+				return
+			}
+			if r.Status != audience.Success || r.Result.Members.Expired != 20 {
+				t.Errorf("ended %s: %+v %+v", r.Status, r.Error, r.Result.Members)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"time"
 
 	"roster/internal/audience"
 )
@@ -12,6 +13,9 @@ type Host interface {
 	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a set of
 	// path + "\x00" + version.
 	ReadBefore(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
+	// Fresh returns a number of members whom runs brought after a time and who are still members, according to the
+	// ledgers of these runs. The audience has at least so many.
+	Fresh(ctx context.Context, since time.Time) (int64, error)
 	// Gone returns the identities that were erased from the sandbox.
 	Gone(ctx context.Context) (Gone, error)
 	// Reading notes that a file is being read, until done is called.

@@ -24,9 +24,9 @@ const orphanAge = 24 * time.Hour
 
 // Upkeep says what to maintain.
 type Upkeep struct {
-	Table lake.TableID
-	TTL   time.Duration // of the audience's members
-	Keep  time.Duration // how long versions stay, beside the current one
+	Table    lake.TableID
+	Audience *audience.Audience
+	Keep     time.Duration // how long versions stay, beside the current one
 	// Runs must be idle before anything is changed that would make a run in progress start over.
 	Runs AudienceRuns
 }
@@ -61,7 +61,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	if m.Scrubbed, err = p.scrub(ctx, dataset); err != nil {
 		return m, err
 	}
-	if m.Overdue, m.Expiring, err = p.ageing(ctx, dataset, u.TTL); err != nil {
+	if m.Overdue, m.Expiring, err = p.ageing(ctx, dataset, u.Audience); err != nil {
 		return m, err
 	}
 	if m.Compacted, err = p.Compact(ctx, u.Table, u.Runs.Idle); err != nil {
@@ -95,15 +95,15 @@ func (p *Pipeline) scrub(ctx context.Context, d *lake.Dataset) (c lake.Checked, 
 
 // ageing reports whether the dataset has a member whose time is over, and one whose time is over soon. It reads until it
 // has found both, and nothing when the last run that renewed everybody says that there are none.
-func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, ttl time.Duration) (overdue, soon bool, err error) {
+func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, aud *audience.Audience) (overdue, soon bool, err error) {
 	if d.Rows() == 0 {
 		return false, false, nil
 	}
-	refreshed, err := RefreshedAt(d)
+	refreshed, err := RefreshedAt(d, aud)
 	if err != nil {
 		return false, false, err
 	}
-	expiry, start := audience.ExpiryOf(ttl, refreshed), p.Clock()
+	expiry, start := audience.ExpiryOf(aud.TTL(), refreshed), p.Clock()
 	now, within := start.UnixMicro(), start.Add(audience.ExpiringWithin).UnixMicro()
 	if !expiry.Over(0, within) {
 		return false, false, nil

@@ -128,11 +128,15 @@ func (w *world) spec(full bool) ingest.Spec {
 type testHost struct {
 	w    *world
 	save func(r audience.Run) error // nil accepts all
+
+	fresh int64 // what Fresh returns
 }
 
 func (h testHost) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bool, error) {
 	return h.w.read, nil
 }
+
+func (h testHost) Fresh(context.Context, time.Time) (int64, error) { return h.fresh, nil }
 
 func (testHost) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
 
@@ -176,6 +180,7 @@ func (w *world) run(full bool) audience.Run {
 		w.t.Fatal(err)
 	}
 	if r.Status == audience.Success {
+		w.finish(r)
 		for _, f := range r.Result.Files {
 			if f.Status == audience.FileRead {
 				w.read[f.Path+"\x00"+f.Version] = true
@@ -183,6 +188,17 @@ func (w *world) run(full bool) audience.Run {
 		}
 	}
 	return r
+}
+
+// finish has the audience know of a run that ended SUCCESS, as the metadata store does.
+func (w *world) finish(r audience.Run) {
+	w.aud.Members = r.Result.Members.After
+	if at, changed := r.RenewedAt(); changed {
+		w.aud.RefreshedAt = at
+	}
+	if r.Request.Traits().Brings() {
+		w.aud.LastRun, w.aud.LastIngestedAt = r.ID, r.CreatedAt
+	}
 }
 
 func (w *world) mustRun(full bool) audience.Run {

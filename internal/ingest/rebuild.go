@@ -149,7 +149,7 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 		return out, err
 	}
 	if !known {
-		if at, err := RefreshedAt(dataset); err != nil {
+		if at, err := RefreshedAt(dataset, pr.Audience); err != nil {
 			return out, err
 		} else if !at.IsZero() {
 			out.Pointer.RefreshedAt = at.Unix()

@@ -114,7 +114,7 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 // rules decides how the run treats the state. A full run that changes a good part of it rewrites the dataset;
 // one that changes little adds to it. Keys are hashes, so the first bucket tells which.
 func (a *attempt) rules(state *lake.State) (mergeRules, error) {
-	refreshed, err := RefreshedAt(a.dataset)
+	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
 	if err != nil && !(errors.Is(err, errRefreshLost) && a.spec.Run.Request.Replaces()) {
 		return mergeRules{}, err
 	}

@@ -15,7 +15,7 @@ type terms struct {
 }
 
 func termsOf(aud *audience.Audience, d *lake.Dataset, at time.Time) (terms, error) {
-	renewed, err := ingest.RefreshedAt(d)
+	renewed, err := ingest.RefreshedAt(d, aud)
 	return terms{audience.ExpiryOf(aud.TTL(), renewed), at.UnixMicro()}, err
 }
 

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"errors"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
@@ -21,6 +22,11 @@ var _ ingest.Host = runHost{}
 // ReadBefore implements ingest.Host.
 func (h runHost) ReadBefore(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error) {
 	return h.s.cfg.Store.ReadObjects(ctx, h.aud.ID, files)
+}
+
+// Fresh implements ingest.Host.
+func (h runHost) Fresh(ctx context.Context, since time.Time) (int64, error) {
+	return h.s.fresh(ctx, h.aud, since)
 }
 
 // Gone implements ingest.Host.

@@ -67,7 +67,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 		return nil
 	}
 	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
-		Table: lake.TableOf(aud.Scope, aud.ID), TTL: aud.TTL(), Keep: s.cfg.UndoWindow,
+		Table: lake.TableOf(aud.Scope, aud.ID), Audience: &aud, Keep: s.cfg.UndoWindow,
 		Runs: audienceRuns{s, &aud},
 	})
 	if errors.Is(err, ingest.ErrBusy) {

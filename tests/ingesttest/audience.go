@@ -67,6 +67,9 @@ func (h host) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bo
 	return h.a.read, nil
 }
 
+// Fresh implements ingest.Host.
+func (host) Fresh(context.Context, time.Time) (int64, error) { return 0, nil }
+
 // Gone implements ingest.Host.
 func (host) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
 
