@@ -51,7 +51,8 @@ type attempt struct {
 
 // repair ingests once more, beside what can be read of the members: a full run brings all of them.
 func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, cause error) (*committedRun, error) {
-	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: newRowCodec(&s.Audience).secondaryNames()})
+	columns := append(newRowCodec(&s.Audience).secondaryNames(), dataset.Added()...)
+	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: columns})
 	if err != nil {
 		return nil, err
 	}

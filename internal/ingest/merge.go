@@ -51,8 +51,8 @@ func (t *tally) rows() (sum audience.Rows) {
 type sink interface {
 	// bind begins a part of a bucket: buf has its records, st the current state of the same range of keys.
 	bind(buf []byte, st *lake.StateRows)
-	// put makes r the member's row; the member is one since then.
-	put(r row, since int64) error
+	// put makes r the member's row; the member is one since then. was is the row it replaces, -1 when none.
+	put(r row, since int64, was int) error
 	// retire takes the row out of the dataset; its person may stay a member by another row.
 	retire(i int) error
 	// enter says that r's person is a member and was seen now; was is the row it replaces, -1 when none.
@@ -154,7 +154,7 @@ func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t 
 		return rewrite(rules, r, st.Since[was], was, out)
 	case rules.replace:
 		// The run's refresh stamp renews the member; only a rewrite of the dataset has to carry the row over.
-		return out.put(r, st.Since[was])
+		return out.put(r, st.Since[was], was)
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func rewrite(rules mergeRules, r row, since int64, was int, out sink) error {
 }
 
 func write(r row, since int64, was int, out sink) error {
-	if err := out.put(r, since); err != nil {
+	if err := out.put(r, since, was); err != nil {
 		return err
 	}
 	return out.enter(r, since, was)
@@ -210,7 +210,7 @@ type rehearsal struct {
 
 func (h *rehearsal) bind(buf []byte, st *lake.StateRows) { h.buf, h.state = buf, st }
 
-func (h *rehearsal) put(r row, _ int64) error {
+func (h *rehearsal) put(r row, _ int64, _ int) error {
 	h.rows++
 	h.content += contentOf(h.buf[r.at:])
 	return nil

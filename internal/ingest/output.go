@@ -32,11 +32,12 @@ type output struct {
 	decoder decoder
 	system  systemColumns
 	builder *array.RecordBuilder
-	batch   int // rows of a full builder
-	pending int // rows in the builder
-	bytes   int // of the payloads in it
-	memory  int // bytes of a row group, four times those of a batch
-	group   int // rows in the open row group
+	carried *lake.Carried // what other programs added to the rows
+	batch   int           // rows of a full builder
+	pending int           // rows in the builder
+	bytes   int           // of the payloads in it
+	memory  int           // bytes of a row group, four times those of a batch
+	group   int           // rows in the open row group
 	file    *lake.FileWriter
 	written []lake.DataFile
 	retired [][]int64 // positions, by index in the state's files
@@ -64,6 +65,7 @@ type systemColumns struct {
 func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWriter) *output {
 	o := &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), changes: changes}
 	o.builder = array.NewRecordBuilder(memory.DefaultAllocator, run.dataset.Schema())
+	o.carried = run.dataset.Carried()
 	o.memory = max(run.perWorker(2), leastPart)
 	o.batch = min(batchRows, max(o.memory/4/rowWidth(o.builder), 1))
 	o.builder.Reserve(o.batch)
@@ -89,7 +91,7 @@ func rowWidth(b *array.RecordBuilder) int {
 
 func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st }
 
-func (o *output) put(r row, since int64) error {
+func (o *output) put(r row, since int64, was int) error {
 	head := o.buf[r.at:]
 	o.content += contentOf(head)
 	payload := payloadOf(head)
@@ -102,6 +104,7 @@ func (o *output) put(r row, since int64) error {
 	o.system.seq.UnsafeAppend(o.run.seq)
 	o.system.file.UnsafeAppend(int32(r.file()))
 	o.system.line.UnsafeAppend(r.line())
+	o.carried.AddRow(o.state, len(o.codec.secondary), was)
 	o.pending++
 	o.bytes += len(payload)
 	if o.pending == o.batch || o.bytes >= o.memory/4 {
@@ -211,7 +214,12 @@ func (o *output) flush() error {
 		}
 		o.file = f
 	}
-	rec := o.builder.NewRecordBatch()
+	own := o.builder.NewRecordBatch()
+	defer own.Release()
+	rec, err := o.carried.Join(own)
+	if err != nil {
+		return fmt.Errorf("write the dataset: %w", err)
+	}
 	defer rec.Release()
 	o.builder.Reserve(o.batch)
 	o.group += o.pending
@@ -263,6 +271,7 @@ func (o *output) abort() {
 	if o.file != nil {
 		o.file.Abort()
 	}
+	o.carried.Release()
 	o.builder.Release()
 }
 

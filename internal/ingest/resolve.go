@@ -54,12 +54,17 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	return m, nil
 }
 
+// stateColumns are the columns that the merge reads with the state: the secondary identities, and those that other programs added.
+func (a *attempt) stateColumns() []string {
+	return append(a.codec.secondaryNames(), a.dataset.Added()...)
+}
+
 // state opens the current members, or what is left of them.
 func (a *attempt) state(ctx context.Context) (*lake.State, error) {
 	if a.survivors != nil {
 		return a.survivors.State, nil
 	}
-	return a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.codec.secondaryNames(), Cache: max(a.perWorker(1), leastPart)})
+	return a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.stateColumns(), Cache: max(a.perWorker(1), leastPart)})
 }
 
 // mergeRanges merges the ranges of buckets, several at once, and writes the delta.

@@ -217,7 +217,7 @@ func (d *Dataset) fill(ctx context.Context, tx *table.Transaction, c Commit, dat
 
 // stageEmpty stages a snapshot with the files of its parent.
 func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props iceberg.Properties) error {
-	none, err := array.NewRecordReader(d.schema, nil)
+	none, err := array.NewRecordReader(d.columns.own, nil)
 	if err != nil {
 		return err
 	}

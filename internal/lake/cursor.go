@@ -36,11 +36,12 @@ func (r *StateRows) reset() {
 }
 
 // appendGroup appends the rows from to to of a row group, except those that are deleted.
-func (r *StateRows) appendGroup(fileIndex int, first int64, g *stateGroup, from, to int, deleted bitmap) {
+func (r *StateRows) appendGroup(fileIndex int, foot *footer, g *stateGroup, from, to int, hidden bitmap) {
+	first := foot.groups[g.index].first
 	for from < to {
 		end := to
-		if deleted != nil {
-			for end = from; end < to && !deleted.has(first+int64(end)); end++ {
+		if hidden != nil {
+			for end = from; end < to && !hidden.has(first+int64(end)); end++ {
 			}
 		}
 		r.IDs = append(r.IDs, g.ids[from:end]...)
@@ -49,7 +50,7 @@ func (r *StateRows) appendGroup(fileIndex int, first int64, g *stateGroup, from,
 		r.Seen = append(r.Seen, g.seen[from:end]...)
 		for i := from; i < end; i++ {
 			r.File = append(r.File, int32(fileIndex))
-			r.Pos = append(r.Pos, first+int64(i))
+			r.Pos = append(r.Pos, foot.position(first+int64(i)))
 		}
 		if g.identities != nil {
 			for i := from; i < end; i++ {
@@ -77,7 +78,8 @@ func (r *StateRows) appendRows(o *StateRows, from, to int) {
 type StateCursor struct {
 	state  *State
 	cache  groupCache
-	rows   StateRows // of one file after the other
+	hid    map[int]bitmap // what hidden returned for files with sorted copies
+	rows   StateRows      // of one file after the other
 	merged StateRows
 	sorted []segment // of rows
 }
@@ -107,6 +109,20 @@ func (c *StateCursor) Range(lo identity.Key, hi *identity.Key) (*StateRows, erro
 	return &c.merged, nil
 }
 
+// hidden returns the deleted rows of a file.
+func (c *StateCursor) hidden(i int, foot *footer) bitmap {
+	f := c.state.data[i]
+	if foot.order == nil || f.deleted == nil {
+		return f.deleted
+	}
+	rows, ok := c.hid[i]
+	if !ok {
+		rows = foot.hidden(f.deleted)
+		c.hid[i] = rows
+	}
+	return rows
+}
+
 // read appends the rows of one file.
 func (c *StateCursor) read(i int, lo identity.Key, hi *identity.Key) (err error) {
 	defer recovered(&err)
@@ -115,13 +131,14 @@ func (c *StateCursor) read(i int, lo identity.Key, hi *identity.Key) (err error)
 	if err != nil {
 		return err
 	}
+	hidden := c.hidden(i, foot)
 	for n, end := foot.groupsIn(lo, hi); n < end; n++ {
-		g, err := c.cache.get(i, n, f.Path, foot)
+		g, err := c.cache.get(i, n, foot)
 		if err != nil {
 			return err
 		}
 		from, to := g.find(lo, hi)
-		c.rows.appendGroup(i, foot.groups[n].first, g, from, to, f.deleted)
+		c.rows.appendGroup(i, foot, g, from, to, hidden)
 	}
 	return nil
 }

@@ -15,13 +15,14 @@ import (
 
 // Dataset is the state of a table at one moment; later commits do not change what it shows.
 type Dataset struct {
-	lake   *Lake
-	id     TableID
-	table  *table.Table
-	dir    string // path of the table's directory in the store
-	schema *arrow.Schema
-	snap   *table.Snapshot // the snapshot that is shown; nil when the table has none
-	past   bool            // snap was asked for by At
+	lake    *Lake
+	id      TableID
+	table   *table.Table
+	dir     string // path of the table's directory in the store
+	folder  string // of data files in it
+	columns *columns
+	snap    *table.Snapshot // the snapshot that is shown; nil when the table has none
+	past    bool            // snap was asked for by At
 }
 
 // store has what is below the table's directory.
@@ -34,7 +35,7 @@ func (d *Dataset) Location() string { return d.table.Location() }
 func (d *Dataset) MetadataLocation() string { return d.table.MetadataLocation() }
 
 // Schema is what FileWriter.Write takes: the audience's fields, then the system columns.
-func (d *Dataset) Schema() *arrow.Schema { return d.schema }
+func (d *Dataset) Schema() *arrow.Schema { return d.columns.own }
 
 // Rows is the number of live rows.
 func (d *Dataset) Rows() int64 {

@@ -23,6 +23,8 @@ import (
 // bitmap is a set of positions of a data file; nil is the empty one.
 type bitmap []uint64
 
+func (b bitmap) set(pos int64) { b[pos>>6] |= 1 << (pos & 63) }
+
 func (b bitmap) has(pos int64) bool { return b != nil && b[pos>>6]&(1<<(pos&63)) != 0 }
 
 // any reports whether a position from from up to to is in the set.
@@ -188,7 +190,7 @@ func (s *State) markDeleted(paths []parquet.ByteArray, positions []int64, at map
 		if f.deleted == nil {
 			f.deleted = make(bitmap, (f.Rows+63)/64)
 		}
-		f.deleted[pos>>6] |= 1 << (pos & 63)
+		f.deleted.set(pos)
 	}
 	return nil
 }

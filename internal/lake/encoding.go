@@ -7,6 +7,9 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/compress"
 )
 
+// createdBy says in a Parquet file that Roster wrote it: sorted, with bounds, and with the types of its own.
+const createdBy = "roster"
+
 const (
 	// maxRowGroup ends a row group even when the caller does not.
 	maxRowGroup = 1 << 17
@@ -36,7 +39,7 @@ func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterPr
 		parquet.WithCompression(compress.Codecs.Snappy),
 		parquet.WithDataPageSize(min(pageSize, open)), parquet.WithBatchSize(writeBatch), parquet.WithMaxRowGroupLength(maxRowGroup),
 		parquet.WithDictionaryPageSizeLimit(min(dictionaryLimit, open)), parquet.WithVersion(parquet.V2_LATEST),
-		parquet.WithCreatedBy("roster"),
+		parquet.WithCreatedBy(createdBy),
 		parquet.WithPageIndexEnabled(true), // who looks for one row reads the pages that it is in, and no others
 	}
 	for i, f := range rec.Schema().Fields() {

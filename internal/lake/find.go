@@ -17,13 +17,14 @@ import (
 // place is a row of a data file.
 type place struct {
 	file *stateFile
-	pos  int64
+	row  int64 // where it is read
+	pos  int64 // what position deletes call it
 }
 
 // findMemory is about how much memory the search of one row takes.
 const findMemory = 16 << 20
 
-// Find returns the row of a member as a batch of one row with all columns, which the caller releases; false when
+// Find returns the row of a member as a batch of one row with all columns, those that other programs added at the end, which the caller releases; false when
 // the snapshot has no such member. Of each data file whose bounds allow the key it reads the keys of one row
 // group, of position deletes those that name a row that it found, and one row of the other columns.
 func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch, bool, error) {
@@ -36,12 +37,12 @@ func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
 		}
-		pos, ok, err := f.find(key)
+		at, ok, err := f.find(key)
 		if err != nil {
 			return nil, false, fmt.Errorf("read %s: %w", f.Path, unreadable(ctx.Err(), f.Path, err))
 		}
 		if ok {
-			found[f.Path] = place{f, pos}
+			found[f.Path] = at
 		}
 	}
 	for _, del := range deletes {
@@ -53,7 +54,7 @@ func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch
 		}
 	}
 	for path, at := range found {
-		rec, err := at.read(ctx, d.schema)
+		rec, err := at.read(ctx, d.columns.all)
 		if err != nil {
 			return nil, false, fmt.Errorf("read %s: %w", path, unreadable(ctx.Err(), path, err))
 		}
@@ -75,24 +76,28 @@ func (f *stateFile) groupWith(key identity.Key) (foot *footer, g int, ok bool, e
 }
 
 // find returns the file's row with the key, deleted or not.
-func (f *stateFile) find(key identity.Key) (pos int64, ok bool, err error) {
+func (f *stateFile) find(key identity.Key) (at place, ok bool, err error) {
 	defer recovered(&err)
 	foot, g, ok, err := f.groupWith(key)
 	if err != nil || !ok {
-		return 0, false, err
+		return at, false, err
 	}
-	r, osFile, err := foot.in.openParquet(f.Path, foot)
+	r, osFile, err := foot.open()
 	if err != nil {
-		return 0, false, err
+		return at, false, err
 	}
 	defer osFile.Close()
 	rg := r.RowGroup(g)
 	keys, err := readKeys(rg, foot.id, make([]identity.Key, rg.NumRows()))
 	if err != nil {
-		return 0, false, err
+		return at, false, err
 	}
 	i := sort.Search(len(keys), func(i int) bool { return bytes.Compare(keys[i][:], key[:]) >= 0 })
-	return foot.groups[g].first + int64(i), i < len(keys) && keys[i] == key, nil
+	if i == len(keys) || keys[i] != key {
+		return at, false, nil
+	}
+	row := foot.groups[g].first + int64(i)
+	return place{f, row, foot.position(row)}, true, nil
 }
 
 // dropDeleted removes the places that a position delete file names.
@@ -144,7 +149,7 @@ func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i
 
 // read returns the row's columns.
 func (p place) read(ctx context.Context, schema *arrow.Schema) (arrow.RecordBatch, error) {
-	return readBatch(ctx, p.file, schema, rowOptions{from: p.pos, batch: 1, Reading: Reading{Memory: findMemory}})
+	return readBatch(ctx, p.file, schema, rowOptions{from: p.row, dead: true, batch: 1, Reading: Reading{Memory: findMemory}})
 }
 
 // readBatch reads the first batch of rows of a file.

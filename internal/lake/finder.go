@@ -135,7 +135,7 @@ func (f *finder) open(ctx context.Context, id TableID) (*view, error) {
 		v.bySize = append(v.bySize, i)
 		live[file.Path] = true
 		groups := max(file.Rows/maxRowGroup, file.Bytes/(defaultFileMemory/4)) + 1
-		size += groups*int64(d.schema.NumFields())*footerColumn + int64(8*len(file.deleted)) + file.Bytes/sumsBlock*8
+		size += groups*int64(d.columns.own.NumFields())*footerColumn + int64(8*len(file.deleted)) + file.Bytes/sumsBlock*8
 	}
 	slices.SortStableFunc(v.bySize, func(a, b int) int { return cmp.Compare(v.state.data[b].Rows, v.state.data[a].Rows) })
 	f.views.Put(id, v, size)
@@ -151,7 +151,7 @@ type spot struct {
 }
 
 func (f *finder) rows(ctx context.Context, v *view, keys []identity.Key, o FindOptions) (Found, error) {
-	schema, err := columnsNamed(v.dataset.schema, o.Columns)
+	schema, err := columnsNamed(v.dataset.columns.own, o.Columns)
 	if err != nil {
 		return Found{}, err
 	}
@@ -201,15 +201,24 @@ func (f *finder) locate(ctx context.Context, v *view, key identity.Key, reading 
 			return spot{}, false, err
 		}
 		file := v.state.data[i]
-		pos, ok, err := f.search(ctx, file, v.dataset.schema, key, reading)
+		pos, ok, err := f.search(ctx, file, v.dataset.columns.own, key, reading)
 		if err != nil {
 			return spot{}, false, err
 		}
-		if ok && !file.deleted.has(pos) {
+		if ok && !file.isDeleted(pos) {
 			return spot{file: i, pos: pos}, true, nil
 		}
 	}
 	return spot{}, false, nil
+}
+
+// isDeleted reports whether a row, which was found, is deleted.
+func (f *stateFile) isDeleted(row int64) bool {
+	if f.deleted == nil {
+		return false
+	}
+	foot, err := f.footer()
+	return err == nil && f.deleted.has(foot.position(row)) // no row is found in a file without a footer
 }
 
 // search finds the file's row with the key, deleted or not.
@@ -311,10 +320,8 @@ func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Sche
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	all := *file
-	all.deleted = nil
 	reading.Memory = math.MaxInt64 // the rows are few
-	rec, err := readBatch(ctx, &all, schema, rowOptions{from: first, batch: int(rows), few: true, Reading: reading})
+	rec, err := readBatch(ctx, file, schema, rowOptions{from: first, batch: int(rows), few: true, dead: true, Reading: reading})
 	if err != nil {
 		return nil, err
 	}

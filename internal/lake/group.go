@@ -50,7 +50,7 @@ type groupCache struct {
 }
 
 // get returns a row group of a file of the state.
-func (c *groupCache) get(fileIndex, index int, location string, foot *footer) (*stateGroup, error) {
+func (c *groupCache) get(fileIndex, index int, foot *footer) (*stateGroup, error) {
 	for i, g := range c.groups {
 		if g.file == fileIndex && g.index == index {
 			c.groups = append(slices.Delete(c.groups, i, i+1), g)
@@ -63,7 +63,7 @@ func (c *groupCache) get(fileIndex, index int, location string, foot *footer) (*
 		g = &stateGroup{}
 	}
 	g.file, g.index = fileIndex, index
-	if err := g.read(location, foot); err != nil {
+	if err := g.read(foot); err != nil {
 		return nil, fmt.Errorf("row group %d: %w", index, err)
 	}
 	c.groups = append(c.groups, g)
@@ -77,8 +77,8 @@ func (c *groupCache) get(fileIndex, index int, location string, foot *footer) (*
 }
 
 // read decodes the row group into g, whose slices it reuses.
-func (g *stateGroup) read(location string, foot *footer) error {
-	r, f, err := foot.in.openParquet(location, foot)
+func (g *stateGroup) read(foot *footer) error {
+	r, f, err := foot.open()
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,10 @@ func (g *stateGroup) readIdentities(r *file.Reader, foot *footer) error {
 	}
 	g.identities = make([]arrow.Array, len(foot.identities)) // rows of earlier ranges may still refer to the old one
 	for i, column := range foot.identities {
+		if column < 0 {
+			g.identities[i] = array.NewNull(len(g.ids)) // the column is younger than the file
+			continue
+		}
 		chunks, err := ar.RowGroup(g.index).Column(column).Read(context.Background())
 		if err != nil {
 			return err

@@ -97,6 +97,9 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 			continue
 		}
 		doomed = append(doomed, rel, rel+sumsSuffix)
+		if err := d.removeCopies(ctx, path.Join(d.dir, rel)); err != nil {
+			return err
+		}
 	}
 	if err := d.store().Remove(ctx, doomed...); err != nil {
 		return fmt.Errorf("remove files that no snapshot names: %w", err)

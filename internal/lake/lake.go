@@ -24,8 +24,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/apache/iceberg-go/table"
+	"sync"
 
 	"roster/internal/audience"
 	"roster/internal/blob"
@@ -57,6 +56,7 @@ type Lake struct {
 	files     files
 	warehouse string
 	finder    *finder
+	copying   sync.Mutex // held while a sorted copy is made
 }
 
 // Open opens the lake and creates the catalog's tables when they are absent.
@@ -110,7 +110,8 @@ func (l *Lake) Drop(ctx context.Context, id TableID) error {
 	if err := l.catalog.drop(ctx, id); err != nil {
 		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	if err := l.files.store.Below(l.directory(id)).RemoveAll(ctx, ""); err != nil {
+	dir := l.directory(id)
+	if err := errors.Join(l.files.store.Below(dir).RemoveAll(ctx, ""), l.files.store.Below(filesDir(dir)).RemoveAll(ctx, "")); err != nil {
 		return fmt.Errorf("remove the files of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
 	return nil
@@ -137,9 +138,9 @@ func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := table.SchemaToArrowSchema(t.Schema(), nil, true, false)
+	columns, err := columnsOf(t.Metadata())
 	if err != nil {
 		return nil, fmt.Errorf("table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	return &Dataset{lake: l, id: id, table: t, dir: dir, schema: schema, snap: t.CurrentSnapshot()}, nil
+	return &Dataset{lake: l, id: id, table: t, dir: dir, folder: "data", columns: columns, snap: t.CurrentSnapshot()}, nil
 }

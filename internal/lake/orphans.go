@@ -63,7 +63,7 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 		return 0, 0, err
 	}
 	err = s.remove(ctx, now, named)
-	return s.files, s.bytes, err
+	return s.files, s.bytes, errors.Join(err, now.removeOrphanCopies(ctx, named))
 }
 
 // sweep is one search for orphans.

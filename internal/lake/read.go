@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -14,6 +15,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"roster/internal/audience"
 )
 
 // rowReader reads columns of a data file as Arrow batches, row after row. It holds the file open.
@@ -21,8 +24,8 @@ type rowReader struct {
 	file    *stateFile
 	foot    *footer
 	schema  *arrow.Schema // what batches have
-	columns []int         // of the file, ascending
-	at      []int         // for each field of the schema, which of the columns it is
+	columns []int         // where the file has the values, ascending
+	at      []int         // for each field of the schema, which of the columns that are read it is; -1 if the file has none
 	o       rowOptions
 	f       *sumFile
 	reader  *file.Reader
@@ -30,6 +33,7 @@ type rowReader struct {
 	rows    pqarrow.RecordReader // of the one before; nil when it ended
 	release func()               // gives back what was reserved for that group; may be nil
 	next    int64                // the file's row that the next batch begins with
+	hidden  bitmap               // rows that are left out
 }
 
 // rowOptions say how a rowReader reads.
@@ -38,6 +42,7 @@ type rowOptions struct {
 	batch    int   // rows of a batch, at most
 	parallel bool  // decode the columns side by side
 	few      bool  // few rows are read: as little as can be of the file
+	dead     bool  // deleted rows are read, too
 	Reading
 }
 
@@ -67,11 +72,14 @@ func openRows(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOpti
 	if err := out.findColumns(); err != nil {
 		return nil, false, err
 	}
+	if !o.dead {
+		out.hidden = foot.hidden(f.deleted)
+	}
 	props, err := out.properties()
 	if err != nil {
 		return nil, false, err
 	}
-	if out.reader, out.f, err = foot.in.openParquet(f.Path, foot, file.WithReadProps(props)); err != nil {
+	if out.reader, out.f, err = foot.open(file.WithReadProps(props)); err != nil {
 		return nil, false, err
 	}
 	if err := out.openGroup(ctx); err != nil {
@@ -134,24 +142,52 @@ func (r *rowReader) sizes(group int) (stored, values int64, err error) {
 	return stored, values, nil
 }
 
-// findColumns finds the file's columns of the schema, and where each field's is among them.
+// findColumns finds the file's columns of the schema by their field ids, and where each field's is among them.
 func (r *rowReader) findColumns() error {
-	where := make(map[int]int, r.schema.NumFields()) // the file's column to the schema's
-	for i, f := range r.schema.Fields() {
-		c := r.foot.meta.Schema.ColumnIndexByName(f.Name)
-		if c < 0 {
-			return fmt.Errorf("it has no column %q", f.Name)
-		}
-		where[c] = i
+	type wanted struct {
+		fileColumn
+		field int
 	}
+	var found []wanted
 	r.at = make([]int, r.schema.NumFields())
-	for c := range r.foot.meta.Schema.NumColumns() {
-		if i, ok := where[c]; ok {
-			r.at[i] = len(r.columns)
-			r.columns = append(r.columns, c)
+	for i, f := range r.schema.Fields() {
+		r.at[i] = -1
+		c, ok := r.foot.columns[idOfField(f)]
+		if ok {
+			found = append(found, wanted{c, i})
+		} else if !f.Nullable {
+			return missingColumn(f.Name)
+		}
+	}
+	if len(found) == 0 { // the number of rows is that of any column
+		found = append(found, wanted{fileColumn{leaves: []int{r.foot.id}}, -1})
+	}
+	slices.SortFunc(found, func(a, b wanted) int { return a.leaves[0] - b.leaves[0] })
+	for n, w := range found {
+		r.columns = append(r.columns, w.leaves...)
+		if w.field >= 0 {
+			r.at[w.field] = n
 		}
 	}
 	return nil
+}
+
+// column returns a column of a batch in the type of the schema: another program may have promoted the type. A file that is older than
+// a column has no values of it.
+func (r *rowReader) column(ctx context.Context, all arrow.RecordBatch, i int, f arrow.Field) (arrow.Array, error) {
+	if r.at[i] < 0 {
+		return array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, int(all.NumRows())), nil
+	}
+	col := all.Column(r.at[i])
+	if arrow.TypeEqual(col.DataType(), f.Type) {
+		col.Retain()
+		return col, nil
+	}
+	cast, err := compute.CastArray(ctx, col, compute.SafeCastOptions(f.Type))
+	if err != nil {
+		return nil, audience.Errorf(audience.Impossible, "the column %q of the audience's table has values that are no %s, which another program wrote: they do not fit the audience's field; correct the values with that program", f.Name, f.Type)
+	}
+	return cast, nil
 }
 
 // read returns the next batch without the rows that are deleted, which may be none, and the file's row after it;
@@ -175,15 +211,15 @@ func (r *rowReader) read(ctx context.Context) (rec arrow.RecordBatch, next int64
 	all := r.rows.RecordBatch()
 	cols := make([]arrow.Array, len(r.at))
 	for i, f := range r.schema.Fields() {
-		cols[i] = all.Column(r.at[i])
-		if !arrow.TypeEqual(cols[i].DataType(), f.Type) {
-			return nil, 0, false, fmt.Errorf("its column %q is a %s, not a %s", f.Name, cols[i].DataType(), f.Type)
+		if cols[i], err = r.column(ctx, all, i, f); err != nil {
+			return nil, 0, false, err
 		}
+		defer cols[i].Release()
 	}
 	rec = array.NewRecordBatch(r.schema, cols, all.NumRows())
 	first := r.next
 	r.next += rec.NumRows()
-	rec, err = without(ctx, rec, r.file.deleted, first)
+	rec, err = without(ctx, rec, r.hidden, first)
 	return rec, r.next, err == nil, err
 }
 

@@ -54,7 +54,7 @@ func (d *Dataset) Rewrite(ctx context.Context, o RewriteOptions) (files []DataFi
 	defer func() {
 		err = errors.Join(err, d.store().RemoveAll(context.WithoutCancel(ctx), path.Join("data", interim)))
 	}()
-	fan := int(max(o.Memory/max(rewriteSource, int64(d.schema.NumFields())*rewriteColumn), 2))
+	fan := int(max(o.Memory/max(rewriteSource, int64(d.columns.all.NumFields())*rewriteColumn), 2))
 	data := state.data
 	for len(data) > fan {
 		slices.SortFunc(data, func(a, b *stateFile) int { return cmp.Compare(a.Bytes, b.Bytes) })
@@ -91,7 +91,7 @@ func (d *Dataset) rewrite(ctx context.Context, data []*stateFile, o RewriteOptio
 	for _, f := range data {
 		s := &mergeSource{file: f}
 		m.open = append(m.open, s)
-		if err := s.begin(ctx, d.schema); err != nil {
+		if err := s.begin(ctx, d.columns.all); err != nil {
 			return nil, fmt.Errorf("read %s: %w", f.Path, unreadable(ctx.Err(), f.Path, err))
 		}
 		if !s.ended() {

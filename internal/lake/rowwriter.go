@@ -12,17 +12,18 @@ import (
 type rowWriter struct {
 	dataset *Dataset
 	o       RewriteOptions
-	builder *array.RecordBuilder
-	memory  int // bytes of a row group, four times those of a batch
-	pending int // rows in the builder
-	bytes   int // of the values in it, about
-	group   int // rows of the row group
+	builder *array.RecordBuilder // of Roster's columns
+	carried *Carried             // values of the others
+	memory  int                  // bytes of a row group, four times those of a batch
+	pending int                  // rows in the builder
+	bytes   int                  // of the values in it, about
+	group   int                  // rows of the row group
 	file    *FileWriter
 	written []DataFile
 }
 
 func newRowWriter(d *Dataset, o RewriteOptions) *rowWriter {
-	return &rowWriter{dataset: d, o: o, memory: int(max(min(o.Memory/4, defaultFileMemory), 1<<20)), builder: array.NewRecordBuilder(memory.DefaultAllocator, d.schema)}
+	return &rowWriter{dataset: d, o: o, memory: int(max(min(o.Memory/4, defaultFileMemory), 1<<20)), builder: array.NewRecordBuilder(memory.DefaultAllocator, d.columns.own), carried: d.Carried()}
 }
 
 // write appends the rows from to to of a batch.
@@ -34,6 +35,9 @@ func (w *rowWriter) write(rec arrow.RecordBatch, from, to int) error {
 			if err := appendRows(b, rec.Column(i), from, from+n); err != nil {
 				return err
 			}
+		}
+		for i := range w.carried.pieces {
+			w.carried.add(i, rec.Column(len(w.builder.Fields())+i), from, from+n)
 		}
 		from += n
 		w.pending, w.bytes = w.pending+n, w.bytes+n*width
@@ -56,7 +60,12 @@ func (w *rowWriter) flush() (err error) {
 			return err
 		}
 	}
-	rec := w.builder.NewRecordBatch()
+	own := w.builder.NewRecordBatch()
+	defer own.Release()
+	rec, err := w.carried.Join(own)
+	if err != nil {
+		return err
+	}
 	defer rec.Release()
 	w.group += w.pending
 	w.pending, w.bytes = 0, 0
@@ -99,6 +108,7 @@ func (w *rowWriter) abort() {
 	if w.file != nil {
 		w.file.Abort()
 	}
+	w.carried.Release()
 	w.builder.Release()
 }
 

@@ -33,7 +33,7 @@ const defaultBatchRows = 8 << 10
 // after fn returns. The next batches are decoded meanwhile; memory holds two of them and what Reading says. An error of
 // fn ends the scan and is returned, except that Scan returns nil after fs.SkipAll.
 func (d *Dataset) Scan(ctx context.Context, o ScanOptions, fn func(rec arrow.RecordBatch, next Position) error) error {
-	schema, err := columnsNamed(d.schema, o.Columns)
+	schema, err := columnsNamed(d.columns.own, o.Columns)
 	if err != nil {
 		return err
 	}

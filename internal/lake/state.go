@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/iceberg-go"
 
+	"roster/internal/audience"
 	"roster/internal/identity"
 )
 
@@ -41,20 +42,47 @@ type State struct {
 type stateFile struct {
 	DataFile
 	in       files
+	columns  *columns
 	min, max identity.Key // its keys lie between them
 	deleted  bitmap
-	// footer reads what the file's footer says, once for all cursors.
+	// footer reads what the file's footer says, once for all cursors. Of a file of another program it is the footer of the sorted copy.
 	footer func() (*footer, error)
 }
 
-// footer is where things are in a data file.
+// footer is where things are in a data file, or in its sorted copy.
 type footer struct {
 	in                       files
+	location                 string
 	meta                     *metadata.FileMetaData
 	sums                     *sums // nil when the file had none
+	columns                  fileColumns
 	groups                   []groupBounds
 	id, content, since, seen int // columns
 	identities               []int
+	// order has the positions in the data file of the rows of a sorted copy; nil for the data file itself.
+	order []uint32
+}
+
+// position returns the position in the data file of a row.
+func (f *footer) position(row int64) int64 {
+	if f.order == nil {
+		return row
+	}
+	return int64(f.order[row])
+}
+
+// hidden returns the rows that a set of positions in the data file hides.
+func (f *footer) hidden(deleted bitmap) bitmap {
+	if f.order == nil || deleted == nil {
+		return deleted
+	}
+	rows := make(bitmap, len(deleted))
+	for row, pos := range f.order {
+		if deleted.has(int64(pos)) {
+			rows.set(int64(row))
+		}
+	}
+	return rows
 }
 
 // groupBounds are the keys of a row group and the position of its first row.
@@ -108,18 +136,18 @@ func (d *Dataset) openFiles(ctx context.Context, opts StateOptions) (*State, []i
 }
 
 func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFile, error) {
-	id, ok := d.table.Schema().FindFieldByName(ColID)
-	if !ok {
-		return nil, fmt.Errorf("table %s.%s has no column %s", d.id.Namespace, d.id.Name, ColID)
+	if df.FileFormat() != iceberg.ParquetFile {
+		return nil, audience.Errorf(audience.Impossible, "the audience's table has a data file in the format %s, which another program wrote; Roster reads Parquet: rewrite the table's data files with that program, with the table property write.format.default set to parquet", df.FileFormat())
 	}
-	f := &stateFile{DataFile: dataFileOf(df), in: d.lake.files}
+	id := idOfField(d.columns.field(ColID))
+	f := &stateFile{DataFile: dataFileOf(df), in: d.lake.files, columns: d.columns}
 	for i := range f.max {
 		f.max[i] = 0xff
 	}
-	if lower, upper := df.LowerBoundValues()[id.ID], df.UpperBoundValues()[id.ID]; len(lower) == 16 && len(upper) == 16 {
+	if lower, upper := df.LowerBoundValues()[id], df.UpperBoundValues()[id]; len(lower) == 16 && len(upper) == 16 {
 		f.min, f.max = identity.Key(lower), identity.Key(upper)
 	}
-	f.footer = sync.OnceValues(func() (*footer, error) { return f.in.readFooter(f.Path, opts) })
+	f.footer = sync.OnceValues(func() (*footer, error) { return d.openFooter(f, opts) })
 	return f, nil
 }
 
@@ -128,7 +156,7 @@ func (s *State) Files() []DataFile { return s.files }
 
 // Cursor returns a reader of the state. Each goroutine needs its own.
 func (s *State) Cursor() *StateCursor {
-	return &StateCursor{state: s, cache: groupCache{limit: cmp.Or(s.opts.Cache, defaultCache)}}
+	return &StateCursor{state: s, hid: map[int]bitmap{}, cache: groupCache{limit: cmp.Or(s.opts.Cache, defaultCache)}}
 }
 
 // overlaps reports whether keys between min and max may lie in lo <= key < hi.
@@ -141,47 +169,63 @@ func (f *footer) groupOf(pos int64) int {
 	return sort.Search(len(f.groups), func(g int) bool { return f.groups[g].first > pos }) - 1
 }
 
-func (fs files) readFooter(location string, opts StateOptions) (*footer, error) {
-	r, f, err := fs.openParquet(location, nil)
+// openFooter reads the footer of a data file; of one that another program wrote that of its sorted copy.
+func (d *Dataset) openFooter(f *stateFile, opts StateOptions) (*footer, error) {
+	r, file, err := f.in.openParquet(f.Path, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	out := &footer{in: fs, meta: r.MetaData(), sums: f.sums}
-	schema := out.meta.Schema
+	out := &footer{in: f.in, location: f.Path, meta: r.MetaData(), sums: file.sums}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	out.columns = fileColumnsOf(out.meta.Schema, d.columns.byName)
+	if out.meta.GetCreatedBy() != createdBy {
+		if out, err = d.sortedCopy(f, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, out.find(d.columns, opts)
+}
+
+// find finds the columns and the row groups of a state.
+func (f *footer) find(columns *columns, opts StateOptions) (err error) {
 	for _, c := range []struct {
 		name string
 		to   *int
-	}{{ColID, &out.id}, {ColContent, &out.content}, {ColSince, &out.since}, {ColSeen, &out.seen}} {
-		if *c.to = schema.ColumnIndexByName(c.name); *c.to < 0 {
-			return nil, fmt.Errorf("it has no column %s", c.name)
+	}{{ColID, &f.id}, {ColContent, &f.content}, {ColSince, &f.since}, {ColSeen, &f.seen}} {
+		if *c.to, err = f.columns.leaf(columns.field(c.name)); err != nil {
+			return err
 		}
 	}
 	for _, name := range opts.Identities {
-		i := schema.ColumnIndexByName(name)
-		if i < 0 {
-			return nil, fmt.Errorf("it has no column %q", name)
+		column := columns.field(name)
+		i := -1
+		if found, ok := f.columns[idOfField(column)]; ok {
+			i = found.root
+		} else if column.Name == "" {
+			return fmt.Errorf("the table has no column %q", name)
 		}
-		out.identities = append(out.identities, i)
+		f.identities = append(f.identities, i)
 	}
 	first := int64(0)
-	for g := range r.NumRowGroups() {
-		rg := out.meta.RowGroup(g)
-		b, err := boundsOf(rg, out.id)
+	for g := range f.meta.NumRowGroups() {
+		rg := f.meta.RowGroup(g)
+		b, err := boundsOf(rg, f.id)
 		if err != nil {
-			return nil, fmt.Errorf("row group %d: %w", g, err)
+			return fmt.Errorf("row group %d: %w", g, err)
 		}
 		b.first = first
-		if g > 0 && bytes.Compare(b.min[:], out.groups[g-1].max[:]) < 0 {
-			return nil, errNotSorted
+		if g > 0 && bytes.Compare(b.min[:], f.groups[g-1].max[:]) < 0 {
+			return errNotSorted
 		}
-		out.groups = append(out.groups, b)
+		f.groups = append(f.groups, b)
 		first += rg.NumRows()
 	}
-	return out, nil
+	return nil
 }
 
-var errNotSorted = fmt.Errorf("its rows are not sorted by %s; did another program rewrite it?", ColID)
+var errNotSorted = errors.New("its rows are not sorted by " + ColID)
 
 func boundsOf(rg *metadata.RowGroupMetaData, idColumn int) (b groupBounds, err error) {
 	chunk, err := rg.ColumnChunk(idColumn)
@@ -208,6 +252,11 @@ func (f *footer) groupsIn(lo identity.Key, hi *identity.Key) (from, to int) {
 		to = sort.Search(n, func(g int) bool { return bytes.Compare(f.groups[g].min[:], hi[:]) >= 0 })
 	}
 	return from, to
+}
+
+// open opens the file of the footer.
+func (f *footer) open(opts ...file.ReadOption) (*file.Reader, *sumFile, error) {
+	return f.in.openParquet(f.location, f, opts...)
 }
 
 // openParquet opens a file of the table; foot is its footer when that is known already. The file's checksums are checked.

@@ -78,21 +78,22 @@ func remedy(p string) string {
 	return "Restore this file from a backup"
 }
 
-// placeOf is a path below the directory of all tables: NAMESPACE/AUDIENCE/{metadata,data,roster}/...
+// placeOf is a path below the directory of all tables: NAMESPACE/AUDIENCE/{metadata,data,roster,sorted}/...
 func placeOf(p string) string {
 	parts := strings.Split(p, "/")
 	for i := len(parts) - 2; i > 1; i-- {
-		if slices.Contains([]string{"metadata", "data", "roster"}, parts[i]) {
+		if slices.Contains([]string{"metadata", "data", "roster", sortedFolder}, parts[i]) {
 			return "lake/" + strings.Join(parts[i-2:], "/")
 		}
 	}
 	return path.Base(p)
 }
 
-// unreadable turns what went wrong in reading a table's file into ErrDamaged, unless it was the system that failed.
+// unreadable turns what went wrong in reading a table's file into ErrDamaged, unless the system failed or the error says what another
+// program did to the table.
 func unreadable(canceled error, location string, err error) error {
 	var at *fs.PathError
-	if err == nil || canceled != nil || errors.Is(err, ErrDamaged) || errors.As(err, new(*systemError)) || errors.As(err, &at) {
+	if err == nil || canceled != nil || errors.Is(err, ErrDamaged) || errors.As(err, new(*systemError)) || errors.As(err, new(*audience.Error)) || errors.As(err, &at) {
 		return err
 	}
 	path, perr := pathOf(location)

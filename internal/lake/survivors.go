@@ -78,15 +78,15 @@ func (f *stateFile) verify(ctx context.Context) error {
 	foot, err := f.footer()
 	for g := 0; err == nil && g < len(foot.groups); g++ {
 		if err = ctx.Err(); err == nil {
-			err = decodeGroup(f.Path, g, foot)
+			err = decodeGroup(g, foot)
 		}
 	}
 	return unreadable(ctx.Err(), f.Path, err)
 }
 
-func decodeGroup(location string, index int, foot *footer) (err error) {
+func decodeGroup(index int, foot *footer) (err error) {
 	defer recovered(&err)
-	return (&stateGroup{index: index}).read(location, foot)
+	return (&stateGroup{index: index}).read(foot)
 }
 
 // verifyFile reads a file whole and checks it by its checksums.

@@ -62,7 +62,7 @@ func (c *countingWriter) Close() error { return c.w.Close() }
 
 // NewFile begins a data file in the attempt's directory. At most one set of options is looked at.
 func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) {
-	f, err := d.lake.files.create(d.dir, path.Join("data", dir, uuid.NewString()+".parquet"))
+	f, err := d.lake.files.create(d.dir, path.Join(d.folder, dir, uuid.NewString()+".parquet"))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) 
 	return w, nil
 }
 
-// Write appends the rows of rec, whose schema is the dataset's.
+// Write appends the rows of rec. Its schema is the dataset's, with the columns that other programs added or without.
 func (w *FileWriter) Write(rec arrow.RecordBatch) error {
 	if w.w == nil {
 		if err := w.begin(rec); err != nil {
@@ -112,9 +112,9 @@ func bytesOf(rec arrow.RecordBatch) int {
 
 // begin chooses the columns' encodings by the first rows.
 func (w *FileWriter) begin(rec arrow.RecordBatch) (err error) {
-	schema := w.dataset.schema
-	if !rec.Schema().Equal(schema) {
-		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", rec.Schema(), schema)
+	schema, columns := rec.Schema(), w.dataset.columns
+	if !schema.Equal(columns.own) && !schema.Equal(columns.all) {
+		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", schema, columns.all)
 	}
 	// The Arrow schema is not stored: the Iceberg schema says the same, and other readers do not need it.
 	w.w, err = pqarrow.NewFileWriter(schema, w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties())
@@ -163,8 +163,8 @@ func (w *FileWriter) finish() (DataFile, error) {
 	}
 	t := w.dataset.table
 	df, err := table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: t.Schema(), Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: w.file.location(),
-		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: 2,
+		Schema: w.dataset.columns.written, Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: w.file.location(),
+		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: t.Metadata().Version(),
 	})
 	if err != nil {
 		return DataFile{}, err

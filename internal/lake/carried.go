@@ -1,0 +1,130 @@
+package lake
+
+import (
+	"context"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// Carried gathers the values that rows have in the columns that other programs added, for rows that are written again.
+type Carried struct {
+	columns *columns
+	pieces  [][]piece // for each of these columns
+}
+
+// piece is a stretch of a column; without an array it has no values.
+type piece struct {
+	col      arrow.Array
+	from, to int
+}
+
+// Carried begins to gather values.
+func (d *Dataset) Carried() *Carried { return newCarried(d.columns) }
+
+func newCarried(c *columns) *Carried {
+	return &Carried{columns: c, pieces: make([][]piece, len(c.added()))}
+}
+
+// Added returns the names of the columns that other programs added, as StateOptions takes them.
+func (d *Dataset) Added() []string {
+	var names []string
+	for _, f := range d.columns.added() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// AddRow appends the values of row i of a state, which has the columns from its first-th further one on; i is -1 for a row without any.
+func (c *Carried) AddRow(st *StateRows, first, i int) {
+	for n := range c.pieces {
+		if i < 0 {
+			c.add(n, nil, 0, 1)
+			continue
+		}
+		col, row := st.Identity(first+n, i)
+		c.add(n, col, row, row+1)
+	}
+}
+
+// add appends values of a column.
+func (c *Carried) add(n int, col arrow.Array, from, to int) {
+	if col != nil && col.DataType().ID() == arrow.NULL {
+		col, from, to = nil, 0, to-from
+	}
+	if last := len(c.pieces[n]) - 1; last >= 0 {
+		p := &c.pieces[n][last]
+		if p.col == nil && col == nil {
+			p.to += to - from
+			return
+		}
+		if p.col == col && p.to == from {
+			p.to = to
+			return
+		}
+	}
+	if col != nil {
+		col.Retain()
+	}
+	c.pieces[n] = append(c.pieces[n], piece{col, from, to})
+}
+
+// Join returns a batch of Roster's columns with the values that were gathered since the last time. The caller releases both.
+func (c *Carried) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
+	if len(c.pieces) == 0 {
+		rec.Retain()
+		return rec, nil
+	}
+	cols := append([]arrow.Array(nil), rec.Columns()...)
+	for n, f := range c.columns.added() {
+		col, err := joined(c.pieces[n], f.Type)
+		if err != nil {
+			return nil, err
+		}
+		defer col.Release()
+		cols = append(cols, col)
+		c.drop(n)
+	}
+	return array.NewRecordBatch(c.columns.all, cols, rec.NumRows()), nil
+}
+
+// joined is an array of pieces.
+func joined(pieces []piece, t arrow.DataType) (arrow.Array, error) {
+	arrays := make([]arrow.Array, len(pieces))
+	for i, p := range pieces {
+		if p.col == nil {
+			arrays[i] = array.MakeArrayOfNull(memory.DefaultAllocator, t, p.to-p.from)
+		} else {
+			arrays[i] = array.NewSlice(p.col, int64(p.from), int64(p.to))
+		}
+		defer arrays[i].Release()
+		if arrow.TypeEqual(arrays[i].DataType(), t) {
+			continue
+		}
+		cast, err := compute.CastArray(context.Background(), arrays[i], compute.SafeCastOptions(t)) // of before the type was promoted
+		if err != nil {
+			return nil, err
+		}
+		defer cast.Release()
+		arrays[i] = cast
+	}
+	return array.Concatenate(arrays, memory.DefaultAllocator)
+}
+
+func (c *Carried) drop(n int) {
+	for _, p := range c.pieces[n] {
+		if p.col != nil {
+			p.col.Release()
+		}
+	}
+	c.pieces[n] = c.pieces[n][:0]
+}
+
+// Release gives up what was gathered.
+func (c *Carried) Release() {
+	for n := range c.pieces {
+		c.drop(n)
+	}
+}
