@@ -161,7 +161,7 @@ func TestRunsQuery(t *testing.T) {
 	wantCode(t, "no audience", err, audience.NotFound)
 }
 
-// TestRunWithoutSource starts a run whose connection cannot be opened any more.
+// TestRunWithoutSource starts a run whose connection cannot be opened any more. It fails, unless an earlier attempt had committed it.
 func TestRunWithoutSource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -181,8 +181,20 @@ func TestRunWithoutSource(t *testing.T) {
 	}
 	wantCode(t, "the run", stored.Error, audience.BadGateway, "files")
 	wantCode(t, "its first stage", stored.Stages[0].Error, audience.BadGateway)
-	if w.pipeline.calls() != 0 {
-		t.Error("the pipeline ran without a source")
+	if len(w.pipeline.specs) != 1 || w.pipeline.specs[0].Refused == nil {
+		t.Error("the pipeline was to read a source that there is not")
+	}
+
+	w.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
+		if s.Refused == nil {
+			t.Error("the pipeline was to read a source that there is not")
+		}
+		return succeed(ctx, s) // the snapshot of the run is there
+	})
+	run = w.start(a.ID)
+	w.handle(runJob(run))
+	if stored := w.run(a.ID, run.ID); stored.Status != audience.Success {
+		t.Errorf("a committed run ended as %+v", stored)
 	}
 }
 

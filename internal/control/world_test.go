@@ -437,6 +437,14 @@ func (p *fakePipeline) Run(ctx context.Context, s ingest.Spec) (audience.Run, er
 	if do != nil {
 		return do(ctx, s)
 	}
+	if s.Refused != nil {
+		s.Run.Status, s.Run.Error, s.Run.EndedAt = audience.Failed, s.Refused, s.Run.CreatedAt
+		for i := range s.Run.Stages {
+			s.Run.Stages[i].Status = audience.Failed
+		}
+		s.Run.Stages[0].Error = s.Refused
+		return s.Run, nil
+	}
 	return succeed(ctx, s)
 }
 

@@ -99,13 +99,14 @@ func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.
 	}
 	src, err := s.openRun(ctx, &spec)
 	var failure *audience.Error
-	if errors.As(err, &failure) && ctx.Err() == nil {
-		return s.failed(spec.Run, failure), nil
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &failure) && ctx.Err() == nil:
+		spec.Refused = failure // a run that was committed ends without its files
+	case err != nil:
 		return spec.Run, err
+	default:
+		defer src.Close()
 	}
-	defer src.Close()
 	spec.Source, spec.Settle = src.Store, spec.Settle.For(src.Store)
 	run, err := s.cfg.Pipeline.Run(ctx, spec)
 	if err == nil && !audience.RunLifecycle.CanMove(spec.Run.Status, run.Status) {
@@ -125,16 +126,6 @@ func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (connect.Files
 	}
 	spec.Keys = s.cfg.Sources.Keys(spec.Run.Scope, spec.Audience.Source.Encryption)
 	return s.cfg.Sources.OpenAudience(ctx, &spec.Audience)
-}
-
-// failed ends a run that could not begin.
-func (s *Service) failed(r audience.Run, failure *audience.Error) audience.Run {
-	r.Status, r.Error, r.EndedAt = audience.Failed, failure, s.now()
-	for i := range r.Stages {
-		r.Stages[i].Status, r.Stages[i].EndedAt = audience.Failed, r.EndedAt
-	}
-	r.Stages[0].Error = failure
-	return r
 }
 
 // finish records the end of a run, also when the process was told to stop meanwhile.
