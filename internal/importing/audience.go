@@ -13,11 +13,12 @@ import (
 	"roster/internal/tabular"
 )
 
-// byImport is the description of what an import creates beside the audience.
+// byImport is the description of connections and namespaces that an import creates.
 const byImport = "created by roster import"
 
-// useExisting brings the file and an audience that exists together. An audience that an import made and that never had a
-// member is made anew when the file says something else: what it is was a guess. Any other has to fit.
+// useExisting adapts the import to an existing audience. If an import made the audience and it never had a member, and
+// the file now suggests another definition, the audience is replaced, because its definition was a guess. Any other
+// audience must match the file.
 func (im *Import) useExisting(ctx context.Context, a client.Audience) (client.Audience, error) {
 	differences := im.differences(ctx, a)
 	guess, err := im.onlyGuessed(ctx, a)
@@ -29,7 +30,7 @@ func (im *Import) useExisting(ctx context.Context, a client.Audience) (client.Au
 	}
 	im.has = a.Fields
 	if place, err := im.findHeader(ctx); err == nil && !place.Looks && !im.headerless() && len(differences) > 0 {
-		return a, usagef("the file does not suit the audience %q: %s. The first line of %s does not look like a header. %s", im.Name, strings.Join(differences, "; "), im.file.Name, im.headerOptions())
+		return a, usagef("the file does not match the audience %q: %s. The first line of %s does not look like a header. %s", im.Name, strings.Join(differences, "; "), im.file.Name, im.headerOptions())
 	}
 	im.showColumns(ctx)
 	if len(differences) > 0 {
@@ -54,22 +55,22 @@ func (im *Import) applySettings(ctx context.Context, a client.Audience) (_ clien
 	if _, err := im.api.UpdateAudience(ctx, a.AudienceID, client.AudiencePatch{TTLInDays: im.TTLDays}); err != nil {
 		return a, err
 	}
-	im.tell("Members of %q now live %d days after the last run that brought them.", im.Name, *im.TTLDays)
+	im.tell("Members of %q now expire %d days after the last run that contained them.", im.Name, *im.TTLDays)
 	return a, nil
 }
 
-// differences says how the audience is another one than the file and the request describe.
+// differences lists how the audience differs from the file and the request.
 func (im *Import) differences(ctx context.Context, a client.Audience) (list []string) {
 	file := im.Result.Fields
 	express := a.ExpressActivation != nil && *a.ExpressActivation
 	if im.ExpressActivation && !express {
-		list = append(list, "each person has one row in it, without expressActivation")
+		list = append(list, "it has one row per person, without expressActivation")
 	}
 	for i, old := range a.Fields {
 		at := fieldNamed(file, old.Name)
 		if at < 0 {
 			if i == primary(a.Fields) {
-				why := fmt.Sprintf("the file has no column %s, which says who a member is (%s)", old.Name, old.IdentityNs)
+				why := fmt.Sprintf("the file has no column %s, which identifies a member (%s)", old.Name, old.IdentityNs)
 				if line := im.headerLine(ctx, old.Name); line != "" {
 					why = line
 				}
@@ -83,11 +84,11 @@ func (im *Import) differences(ctx context.Context, a client.Audience) (list []st
 		case im.headerless() && at != i:
 			list = append(list, fmt.Sprintf("%s is column %d of the file and field %d of the audience", old.Name, at+1, i+1))
 		case f.IdentityNs != "" && old.IdentityNs != f.IdentityNs:
-			list = append(list, fmt.Sprintf("%s is %s in it, not an identity of %s", old.Name, identityText(old), f.IdentityNs))
+			list = append(list, fmt.Sprintf("%s is %s there, not an identity of %s", old.Name, identityText(old), f.IdentityNs))
 		case im.typeGiven(f.Name) && old.Type != f.Type:
-			list = append(list, fmt.Sprintf("%s is of the type %s in it, not %s", old.Name, old.Type, f.Type))
+			list = append(list, fmt.Sprintf("%s has the type %s there, not %s", old.Name, old.Type, f.Type))
 		case f.Role != "" && old.Role != f.Role:
-			list = append(list, fmt.Sprintf("%s does not remove members in it", old.Name))
+			list = append(list, fmt.Sprintf("%s is not a delete flag there", old.Name))
 		}
 	}
 	for _, f := range file {
@@ -105,7 +106,7 @@ func identityText(f client.Field) string {
 	return "an identity of " + f.IdentityNs
 }
 
-// primary is the index of the field whose values make members.
+// primary returns the index of the field whose values identify members.
 func primary(fields []client.Field) int {
 	return slices.IndexFunc(fields, func(f client.Field) bool { return f.IdentityNs != "" })
 }
@@ -114,7 +115,7 @@ func fieldNamed(fields []client.Field, name string) int {
 	return slices.IndexFunc(fields, func(f client.Field) bool { return strings.EqualFold(f.Name, name) })
 }
 
-// missing are the fields of the audience that the file has no column for.
+// missing lists the fields of the audience for which the file has no column.
 func (im *Import) missing(a client.Audience) (names []string) {
 	for _, f := range a.Fields {
 		if fieldNamed(im.Result.Fields, f.Name) < 0 {
@@ -124,13 +125,13 @@ func (im *Import) missing(a client.Audience) (names []string) {
 	return names
 }
 
-// describesAnew reports whether an audience made of the file now would have other fields or read its files in another way.
+// describesAnew reports whether a new audience for the file would have other fields or another format.
 func (im *Import) describesAnew(a client.Audience) bool {
 	return !reflect.DeepEqual(im.Result.Fields, a.Fields) || !reflect.DeepEqual(im.submitted(), a.SourceSpec.Where().Format)
 }
 
-// onlyGuessed reports whether what the audience is was found out by an import, nothing was added to it since, and no run
-// ever made a member of it.
+// onlyGuessed reports whether an import inferred the audience's definition, nothing was added to it since, and no run
+// ever added a member.
 func (im *Import) onlyGuessed(ctx context.Context, a client.Audience) (bool, error) {
 	labelled := slices.ContainsFunc(a.Fields, func(f client.Field) bool { return len(f.Labels) > 0 })
 	if labelled || len(a.Labels) > 0 || len(a.Tags) > 0 || a.Description != "" || a.Schedule != nil || a.AudienceMeta == nil || a.AudienceMeta.Members > 0 {
@@ -149,7 +150,7 @@ func (im *Import) onlyGuessed(ctx context.Context, a client.Audience) (bool, err
 	return !had && list.Page.Next == "", nil
 }
 
-// readsOurPlace reports whether the audience reads its files where this command has put or found one.
+// readsOurPlace reports whether the audience reads its files from the place that this command uses.
 func (im *Import) readsOurPlace(ctx context.Context, a client.Audience) (bool, error) {
 	where := a.SourceSpec.Where()
 	if where.BaseConnectionID == "" {
@@ -159,12 +160,12 @@ func (im *Import) readsOurPlace(ctx context.Context, a client.Audience) (bool, e
 	return err == nil && conn.Description == byImport, err
 }
 
-// redefine makes an audience anew that never had a member.
+// redefine replaces an audience that never had a member.
 func (im *Import) redefine(ctx context.Context, a client.Audience) (client.Audience, error) {
 	if im.DryRun {
 		return a, errRehearse
 	}
-	im.tell("The audience %q never had a member; it is made anew by what this command says.", im.Name)
+	im.tell("The audience %q never had a member; it is created again from this file and command.", im.Name)
 	im.showColumns(ctx)
 	if im.TTLDays == nil {
 		im.TTLDays = &a.TTLInDays
@@ -179,11 +180,11 @@ func (im *Import) redefine(ctx context.Context, a client.Audience) (client.Audie
 	return im.create(ctx)
 }
 
-// errRehearse says that there is no audience that a dry run could be made of.
+// errRehearse means that there is no audience for a dry run.
 var errRehearse = errors.New("no audience like that yet")
 
-// deliver makes sure that the audience's next run reads the file: by an upload to the audience's place in the landing
-// zone, or because the audience reads the file where it lies. restore takes back what a dry run has changed for that.
+// deliver makes sure that the audience's next run reads the file: it uploads the file to the audience's place in the
+// landing zone, or the audience reads the file in place. restore undoes what a dry run has changed for that.
 func (im *Import) deliver(ctx context.Context, a client.Audience) (restore func() error, err error) {
 	restore = func() error { return nil }
 	if im.Result.Created {

@@ -12,12 +12,13 @@ import (
 	"roster/internal/tabular"
 )
 
-// readAsBefore reads the file as the audience reads its files, where the person does not say otherwise, and takes the identities from
-// the audience when the person names none. A file that is plainly written in another way is read in its own; showFormat tells.
+// readAsBefore reads the file with the audience's format where the person sets nothing else, and takes the identities
+// from the audience if the person names none. If the file clearly has another format, that one is used; showFormat
+// reports it.
 func (im *Import) readAsBefore(ctx context.Context, a client.Audience) error {
 	has, identified := formatOf(a), len(im.Identities) > 0
 	if identified && im.unread == nil && reflect.DeepEqual(has, audience.Format{}) {
-		return nil // it was read so
+		return nil // the file was already read so
 	}
 	im.before, im.hadFormat = a.Fields, has
 	names := im.unread == nil && im.hasColumn(a.Fields[primary(a.Fields)].Name)
@@ -27,7 +28,7 @@ func (im *Import) readAsBefore(ctx context.Context, a client.Audience) error {
 	if err := im.lookAsBefore(ctx, a, has); err != nil {
 		return err
 	}
-	if !identified { // a column that the file lacks is told as a difference
+	if !identified { // a missing column is reported as a difference
 		for _, f := range a.Fields {
 			if f.IdentityNs != "" && (im.headerless() || im.hasColumn(f.Name)) {
 				im.Identities = append(im.Identities, Identity{f.Name, f.IdentityNs})
@@ -37,7 +38,8 @@ func (im *Import) readAsBefore(ctx context.Context, a client.Audience) error {
 	return im.makeFields(ctx)
 }
 
-// lookAsBefore looks at the file by the options of the audience, as far as they let the column be found that makes its members.
+// lookAsBefore reads the file with the audience's format options, as long as the column that identifies members can be
+// found with them.
 func (im *Import) lookAsBefore(ctx context.Context, a client.Audience, has audience.Format) error {
 	im.audienceFormat = has
 	err := im.lookFor(ctx, a)
@@ -58,13 +60,13 @@ func (im *Import) lookAsBefore(ctx context.Context, a client.Audience, has audie
 	itself := im.audienceFormat
 	im.audienceFormat = has
 	if err := im.look(ctx); err == nil {
-		return nil // the missing column is told as a difference
+		return nil // the missing column is reported as a difference
 	}
 	im.audienceFormat = itself
 	return im.look(ctx)
 }
 
-// lookFor looks at the file, which must have the column that makes the audience's members.
+// lookFor reads the file, which must have the column that identifies the audience's members.
 func (im *Import) lookFor(ctx context.Context, a client.Audience) error {
 	err := im.look(ctx)
 	if name := a.Fields[primary(a.Fields)].Name; err == nil && !im.headerless() && !im.hasColumn(name) {
@@ -77,8 +79,9 @@ func (im *Import) hasColumn(name string) bool {
 	return slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, name) })
 }
 
-// showFormat shows by which options the file is read that the person did not say: those of the audience, and those that were found out. It tells
-// which options of the audience this file is read without; the audience reads its next files so, too.
+// showFormat shows the format options that the person did not set: those of the audience, and those that were detected.
+// It also shows the audience's options that do not apply to this file; the audience will not use them for its next
+// files either.
 func (im *Import) showFormat() {
 	name := im.file.base()
 	now, given := im.said(im.format()), im.said(im.Format)
@@ -95,9 +98,9 @@ func (im *Import) showFormat() {
 		im.tell("Read as the audience %q reads its files: %s.", im.Name, strings.Join(kept, ", "))
 	}
 	if len(left) > 0 {
-		im.tell("Read without %s, by which the audience %q read its files until now: it reads the next ones as this one.", strings.Join(left, ", "), im.Name)
+		im.tell("Read without %s, which the audience %q used until now: it will read the next files like this one.", strings.Join(left, ", "), im.Name)
 	}
 	for _, option := range im.foundOut {
-		im.tell("Found out from %s: %s.", name, option)
+		im.tell("Detected from %s: %s.", name, option)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"roster/internal/audience"
 )
 
-// resolveNamespaces brings the identities' namespaces into their canonical form and creates those that do not
-// exist, if that was asked for.
+// resolveNamespaces converts the identities' namespaces to their canonical form and creates missing ones if the person
+// asked for that.
 func (im *Import) resolveNamespaces(ctx context.Context) error {
 	known, err := im.api.Namespaces(ctx)
 	if err != nil {
@@ -51,17 +51,17 @@ func (im *Import) resolveNamespaces(ctx context.Context) error {
 	return nil
 }
 
-// checkPairs refuses an audience whose members would be pairs of identities when the fields have no second one.
+// checkPairs refuses express activation without a second identity field.
 func (im *Import) checkPairs() error {
 	first := primary(im.Result.Fields)
 	if !im.ExpressActivation || primary(im.Result.Fields[first+1:]) >= 0 {
 		return nil
 	}
-	return usagef("%s needs a second %s: it tells the rows of one person apart", im.option("expressActivation"), im.option("identities"))
+	return usagef("%s needs a second %s, which distinguishes the rows of one person", im.option("expressActivation"), im.option("identities"))
 }
 
-// create submits the audience and waits until it exists. When its name is taken already, an import that was
-// killed right after its submit, or another one, is creating it.
+// create submits the audience and waits until it exists. If its name is already taken, another import, or one that was
+// killed right after its submit, is creating it.
 func (im *Import) create(ctx context.Context) (client.Audience, error) {
 	if err := im.checkPairs(); err != nil {
 		return client.Audience{}, err
@@ -98,7 +98,7 @@ func (im *Import) create(ctx context.Context) (client.Audience, error) {
 	return im.api.Audience(ctx, task.AudienceID)
 }
 
-// awaitAudience waits for an audience whose name is taken by a submit in progress.
+// awaitAudience waits for an audience whose name a submit in progress has taken.
 func (im *Import) awaitAudience(ctx context.Context, taken error) (client.Audience, error) {
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		a, _, found, err := im.api.AudienceNamed(ctx, im.Name)
@@ -122,8 +122,8 @@ func (im *Import) awaitAudience(ctx context.Context, taken error) (client.Audien
 	}
 }
 
-// landingPath is the place in the landing zone of files for this audience: always the same, so that the next
-// file takes the place of the one before.
+// landingPath is the place of this audience's files in the landing zone. It is always the same, so that the next file
+// replaces the one before.
 func (im *Import) landingPath() string {
 	slug := strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
@@ -136,7 +136,7 @@ func (im *Import) landingPath() string {
 	return fmt.Sprintf("imports/%.80s-%08x.csv", slug, h.Sum32())
 }
 
-// folderConnection returns the connection to the file's folder, which it creates when there is none.
+// folderConnection returns the connection to the file's folder, and creates it if there is none.
 func (im *Import) folderConnection(ctx context.Context) (string, error) {
 	folder := filepath.Dir(im.file.Path)
 	h := fnv.New64a()

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// UsageError says that the import cannot be done as it was asked for.
+// UsageError reports that the request is wrong or does not match the file.
 type UsageError struct{ err error }
 
 func (e *UsageError) Error() string { return e.err.Error() }
@@ -13,7 +13,7 @@ func (e *UsageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }
 
-// RunError says that a run failed or was stopped, or that it would be.
+// RunError reports that a run failed or was stopped, or that a dry run predicts this.
 type RunError struct{ err error }
 
 func (e *RunError) Error() string { return e.err.Error() }
@@ -21,19 +21,19 @@ func (e *RunError) Unwrap() error { return e.err }
 
 func runErrorf(format string, args ...any) error { return &RunError{fmt.Errorf(format, args...)} }
 
-// MismatchError says that an audience is not what the file and the request describe. It is a usage error.
+// MismatchError reports that an audience differs from the file and the request. It is a usage error.
 type MismatchError struct {
 	Audience    string
 	Differences []string
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("the audience %q is not what the command says: %s.\nA field of an audience with members cannot change", e.Audience, strings.Join(e.Differences, "; "))
+	return fmt.Sprintf("the audience %q differs from the command: %s.\nA field of an audience with members cannot change", e.Audience, strings.Join(e.Differences, "; "))
 }
 
-// missingColumn is the error about a column that an option names and the file does not have.
+// missingColumn is the error for an option that names a column that is not in the file.
 type missingColumn struct {
-	option, name string // the option as the person knows it
+	option, name string // the option in the person's spelling
 	columns      []string
 }
 

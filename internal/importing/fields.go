@@ -14,10 +14,10 @@ import (
 	"roster/internal/wire"
 )
 
-// firstRows is what the types of the columns are found out from, before the whole file is read by them.
+// firstRows is the sample for inferring the types of columns, before the whole file is read with them.
 var firstRows = tabular.Sample{Rows: 10_000, Bytes: 64 << 20}
 
-// look finds out how the file is written and what columns it has.
+// look detects the file's format and its columns.
 func (im *Import) look(ctx context.Context) error {
 	err := im.propose(ctx, im.file.stored())
 	if err != nil {
@@ -26,7 +26,7 @@ func (im *Import) look(ctx context.Context) error {
 	im.found, err = formats.Infer(ctx, im.file.stored(), im.format(), nil, firstRows)
 	if file := (*tabular.FileError)(nil); errors.As(err, &file) && file.Code == tabular.CodeEncryption {
 		im.encrypted = true
-		return fmt.Errorf("%s: the file is encrypted or signed by PGP, and import reads it on this machine, which has no key: decrypt it first, or create its audience by the API with sourceSpec.encryption "+
+		return fmt.Errorf("%s: the file is encrypted or signed with PGP, but the import reads it on this machine, which has no key: decrypt the file first, or create its audience through the API with sourceSpec.encryption "+
 			"and import the file into that audience", im.file.Name)
 	}
 	if err != nil {
@@ -35,13 +35,13 @@ func (im *Import) look(ctx context.Context) error {
 	return nil
 }
 
-// headerless reports whether the first line of the file is people.
+// headerless reports whether the first line of the file is data.
 func (im *Import) headerless() bool {
 	f := im.format()
 	return !f.HasHeader()
 }
 
-// makeFields makes the fields of the audience of what look has found.
+// makeFields makes the audience's fields from the result of look.
 func (im *Import) makeFields(ctx context.Context) (err error) {
 	if im.Result.Fields, err = im.importFields(im.found.Columns); err != nil {
 		err = im.explain(ctx, err)
@@ -49,7 +49,7 @@ func (im *Import) makeFields(ctx context.Context) (err error) {
 	return err
 }
 
-// importFields makes the fields of the audience of the file's columns and the request.
+// importFields makes the audience's fields from the file's columns and the request.
 func (im *Import) importFields(columns []tabular.Column) ([]client.Field, error) {
 	fields := make([]client.Field, len(columns))
 	for i, c := range columns {
@@ -94,7 +94,7 @@ func (im *Import) importFields(columns []tabular.Column) ([]client.Field, error)
 	return fields, nil
 }
 
-// namedOnce refuses a request that names a column which the header has more than once.
+// namedOnce refuses a request that names a column which the header contains more than once.
 func (im *Import) namedOnce() error {
 	named := []string{im.DeleteColumn}
 	for _, i := range im.Identities {
@@ -111,13 +111,13 @@ func (im *Import) namedOnce() error {
 	return nil
 }
 
-// pick returns the fields that --columns names, all without it.
+// pick returns the fields that --columns names, or all without it.
 func (im *Import) pick(fields []client.Field) ([]client.Field, error) {
 	if len(im.Columns) == 0 {
 		return fields, nil
 	}
 	if im.headerless() {
-		return nil, usagef("%s needs a header, whose names it picks from; with %s the columns are taken in their order", im.option("columns"), im.option("header", "false"))
+		return nil, usagef("%s needs a header with the names; with %s the columns are used in their order", im.option("columns"), im.option("header", "false"))
 	}
 	picked := map[int]bool{}
 	for _, name := range im.Columns {
@@ -136,8 +136,8 @@ func (im *Import) pick(fields []client.Field) ([]client.Field, error) {
 	return left, nil
 }
 
-// nameColumns gives the columns of a file without a header the names of the audience's fields, or of Types, when there
-// is a name for each column. Names that name columns as they were found out name nothing new.
+// nameColumns gives the columns of a file without a header the names of the audience's fields, or of Types, if there is
+// a name for each column. It changes nothing if Types uses the generated names.
 func (im *Import) nameColumns(fields []client.Field) {
 	found := func(t ColumnType) bool { return fieldNamed(fields, t.Column) >= 0 }
 	if len(im.Types) != len(fields) || !slices.ContainsFunc(im.Types, func(t ColumnType) bool { return !found(t) }) {
@@ -151,7 +151,7 @@ func (im *Import) nameColumns(fields []client.Field) {
 	}
 }
 
-// identify gives the fields that are Identities their namespaces, and returns their places in the order of the request.
+// identify sets the namespaces of the fields in Identities, and returns their indexes in the order of the request.
 func (im *Import) identify(fields []client.Field) (places []int, err error) {
 	for _, id := range im.Identities {
 		i, err := im.columnOf(fields, "identities", id.Column)
@@ -171,8 +171,8 @@ func (im *Import) identify(fields []client.Field) (places []int, err error) {
 	return places, nil
 }
 
-// identitiesFirst puts the identities first, in the order of the request, since the first identity of an audience
-// makes a member.
+// identitiesFirst moves the identities to the front, in the order of the request, since the first identity of an
+// audience identifies a member.
 func identitiesFirst(fields []client.Field, places []int) []client.Field {
 	ordered := make([]client.Field, 0, len(fields))
 	for _, i := range places {
@@ -187,7 +187,7 @@ func identitiesFirst(fields []client.Field, places []int) []client.Field {
 }
 
 // identitiesInOrder refuses identities of a file without a header that are not in the order of its columns: the fields
-// stand for the columns in their order, and the first identity makes a member.
+// follow the columns, and the first identity identifies a member.
 func (im *Import) identitiesInOrder(fields []client.Field, places []int) error {
 	if slices.IsSorted(places) {
 		return nil
@@ -201,7 +201,7 @@ func (im *Import) typeGiven(column string) bool {
 	return slices.ContainsFunc(im.Types, func(t ColumnType) bool { return strings.EqualFold(t.Column, column) })
 }
 
-// columnOf finds a column that a member of the request names.
+// columnOf finds a column that the request names.
 func (im *Import) columnOf(fields []client.Field, option, name string) (int, error) {
 	if i := fieldNamed(fields, name); i >= 0 {
 		return i, nil
@@ -213,26 +213,26 @@ func (im *Import) columnOf(fields []client.Field, option, name string) (int, err
 	return 0, &UsageError{&missingColumn{im.option(option), name, names}}
 }
 
-// Columns is how a file is read and what becomes of its columns.
+// Columns describes how a file is read and which fields its columns become.
 type Columns struct {
 	File    string          // the file's name without a folder
 	Size    int64           // of the file, in bytes
 	Format  audience.Format // how the file is read
-	Rows    int             // that the types were found in
-	More    bool            // the file has perhaps more rows
-	Columns []ShownColumn   // those that become fields
-	LeftOut int             // columns that the person did not want
-	Nested  []string        // columns that have no single values
-	Unnamed []string        // names that no field can have, and those of several columns
+	Rows    int             // size of the sample for the types
+	More    bool            // the file may have more rows
+	Columns []ShownColumn   // the columns that become fields
+	LeftOut int             // number of columns that the person excluded
+	Nested  []string        // columns without single values
+	Unnamed []string        // names that are not valid for a field, and those of several columns
 }
 
 // ShownColumn is a column that becomes a field.
 type ShownColumn struct {
 	Name, Type string
-	Note       string // what the column is for, or how the audience differs; "" for nothing
+	Note       string // the purpose of the column, or a difference from the audience; "" for none
 }
 
-// showColumns shows how the file is read and what will become of each column.
+// showColumns shows how the file is read and which fields its columns become.
 func (im *Import) showColumns(ctx context.Context) {
 	im.showFormat()
 	found := im.found

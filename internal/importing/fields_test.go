@@ -35,7 +35,7 @@ func TestFields(t *testing.T) {
 		{"no such delete column", list, func(r *Request) { r.DeleteColumn = "left" }, nil, "<deleteColumn> left: there is no such column"},
 		{"an identity twice", list, func(r *Request) { r.Identities = append(r.Identities, Identity{"MAIL", "Phone"}) }, nil, "the column was named before, with the namespace email"},
 		{"a column of the header twice", "mail,x,mail\na@example.com,1,b@example.com\n", nil, nil, `the header names column "mail" twice (columns 1 and 3)`},
-		{"the header stands further down", "Report of May\n\n\nx,y\nmail,points\na@example.com,1\n", func(r *Request) { r.Format.SkipLines, r.Given = 3, []string{"skipLines"} }, nil, "line 5 of list.csv names it: say <skipLines 4>"},
+		{"the header stands further down", "Report of May\n\n\nx,y\nmail,points\na@example.com,1\n", func(r *Request) { r.Format.SkipLines, r.Given = 3, []string{"skipLines"} }, nil, "line 5 of list.csv names it: use <skipLines 4>"},
 		{"without a header", "ada@example.com,7\nbob@example.com,8\n", func(r *Request) {
 			r.Format.Header, r.Given = &no, []string{"header"}
 			r.Types = []ColumnType{{"mail", audience.String}, {"points", audience.Long}}
@@ -89,13 +89,13 @@ func TestSurvey(t *testing.T) {
 		{"a usual file", people(2, "gold,q@example.com,3"), nil, audience.Format{}, nil, "-"},
 		{"decimal commas", "mail;points\na@example.com;1,5\nb@example.com;2,25\n", nil, audience.Format{}, []string{"<decimalComma true> (numbers are written as 1.234,56)"}, "-"},
 		{"no decimal commas", "mail;points\na@example.com;1,5\nb@example.com;2,25\n", []string{"decimalComma"}, audience.Format{},
-			[]string{"points is text, and looks like numbers: <decimalComma true> reads them so"}, ""},
+			[]string{"points is text that looks like numbers: <decimalComma true> reads them as numbers"}, ""},
 		{"dates", "mail,points\na@example.com,01/02/2020\nb@example.com,03/04/2020\n", nil, audience.Format{},
-			[]string{`points is text, and looks like dates: <dateFormats> "dd/MM/yyyy" reads them so, or <dateFormats> "MM/dd/yyyy" where the month stands first`}, ""},
+			[]string{`points is text that looks like dates: <dateFormats> "dd/MM/yyyy" reads them as dates, or <dateFormats> "MM/dd/yyyy" if the month comes first`}, ""},
 		{"dates with the day first", "mail,points\na@example.com,31/02/2020\nb@example.com,31/01/2020\nc@example.com,13/04/2020\n", []string{"dateFormats"},
 			audience.Format{DateFormats: []string{"dd/MM/yyyy"}}, nil, ""},
-		{"lines before the header", "Report of May\n\nmail,points\na@example.com,1\n", nil, audience.Format{}, []string{"<skipLines 2> (the header stands behind these lines)"}, "-"},
-		{"comments", "mail,points\n# people of May\na@example.com,1\nb@example.com,2\n", nil, audience.Format{}, []string{"<comment #> (lines that begin with it are no rows)"}, "-"},
+		{"lines before the header", "Report of May\n\nmail,points\na@example.com,1\n", nil, audience.Format{}, []string{"<skipLines 2> (the header follows these lines)"}, "-"},
+		{"comments", "mail,points\n# people of May\na@example.com,1\nb@example.com,2\n", nil, audience.Format{}, []string{"<comment #> (lines that begin with it are comments)"}, "-"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

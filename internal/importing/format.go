@@ -50,7 +50,7 @@ func textOption(member string, field func(*audience.Format) *string) formatOptio
 	return formatOption{member, func(f *audience.Format) { *field(f) = "" }, func(f audience.Format) []string { return text(*field(&f)) }}
 }
 
-// text is a value of an option, none when it is empty.
+// text returns the values of a text option; none if it is empty.
 func text(v string) []string {
 	if v == "" {
 		return nil
@@ -58,7 +58,7 @@ func text(v string) []string {
 	return []string{v}
 }
 
-// truth is the value of an option that is false by default.
+// truth returns the values of an option that is false by default.
 func truth(set bool) []string {
 	if set {
 		return []string{"true"}
@@ -66,7 +66,7 @@ func truth(set bool) []string {
 	return nil
 }
 
-// said lists the options of a format as the person sets them.
+// said lists the options of a format in the person's spelling.
 func (im *Import) said(f audience.Format) (list []string) {
 	for _, o := range formatOptions {
 		for _, v := range o.values(f) {
@@ -76,7 +76,8 @@ func (im *Import) said(f audience.Format) (list []string) {
 	return list
 }
 
-// over is what the person says, and another format where the person says nothing. A person can also say that there is no value.
+// over returns the person's format, completed by another one for options that the person left open. The person can also
+// set an option to no value.
 func (im *Import) over(other audience.Format) audience.Format {
 	for _, o := range formatOptions {
 		if slices.Contains(im.Given, o.member) {
@@ -86,10 +87,10 @@ func (im *Import) over(other audience.Format) audience.Format {
 	return im.Format.With(other)
 }
 
-// format is how the file is read: as the person says, as the audience reads its files, and what was proposed.
+// format is the format for reading the file: the person's, completed by the audience's and by the proposed one.
 func (im *Import) format() audience.Format { return im.over(im.audienceFormat.With(im.proposed)) }
 
-// submitted is format for an audience of the file, nil when there is nothing to say.
+// submitted is the format for a new audience of the file, nil if it has no options.
 func (im *Import) submitted() *client.Format {
 	f := im.format()
 	if reflect.DeepEqual(f, audience.Format{}) {
@@ -98,12 +99,12 @@ func (im *Import) submitted() *client.Format {
 	return wire.Format(&f)
 }
 
-// formatOf is how an audience reads its files.
+// formatOf returns the format of an audience's files.
 func formatOf(a client.Audience) audience.Format {
 	return audience.SourceSpec{Format: wire.FormatOf(a.SourceSpec.Where().Format)}.FormatOf()
 }
 
-// propose finds out what the file needs to be read by that neither the person nor the audience says.
+// propose detects the options that the file needs and that neither the person nor the audience sets.
 func (im *Import) propose(ctx context.Context, file tabular.File) error {
 	im.proposed = audience.Format{}
 	base := im.format()
@@ -113,14 +114,14 @@ func (im *Import) propose(ctx context.Context, file tabular.File) error {
 	}
 	f := im.over(p.Format)
 	if f.SkipLines != p.Format.SkipLines && base.SkipLines == 0 || f.Comment != p.Format.Comment && base.Comment == "" {
-		p.Format.FillShortRows, p.Format.DecimalComma = false, false // they were found with lines left out that the person keeps
+		p.Format.FillShortRows, p.Format.DecimalComma = false, false // detected without lines that the person keeps
 	}
 	im.proposed, im.utf8 = p.Format, p.UTF8
 	why := map[string]string{
-		"encoding":      "it is not UTF-8, and reads well so",
-		"skipLines":     "the header stands behind these lines",
-		"comment":       "lines that begin with it are no rows",
-		"fillShortRows": "rows with too few columns have no value in the others",
+		"encoding":      "the file is not UTF-8, and reads well in this encoding",
+		"skipLines":     "the header follows these lines",
+		"comment":       "lines that begin with it are comments",
+		"fillShortRows": "rows with too few columns are null in the others",
 		"decimalComma":  "numbers are written as 1.234,56",
 	}
 	im.foundOut = nil

@@ -7,7 +7,7 @@ import (
 	"roster/client"
 )
 
-// guard gives an audience that exists the guards that the flags ask for.
+// guard updates the guards of an existing audience with those of the request.
 func (im *Import) guard(ctx context.Context, a client.Audience) (client.Audience, error) {
 	var p client.AudiencePatch
 	if g := im.guards(a.Guards); !reflect.DeepEqual(g, a.Guards) {
@@ -25,7 +25,7 @@ func (im *Import) guard(ctx context.Context, a client.Audience) (client.Audience
 	return im.api.Audience(ctx, a.AudienceID)
 }
 
-// guards returns the guards of an audience as the flags change them.
+// guards returns the guards of an audience with the changes of the request.
 func (im *Import) guards(g *client.Guards) *client.Guards {
 	if im.MaxRejectedPercent == nil && !im.AnyIdentity {
 		return g

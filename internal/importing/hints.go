@@ -12,11 +12,11 @@ import (
 	"roster/internal/tabular/formats"
 )
 
-// hintRows is what hints are found in.
+// hintRows is the sample for hints.
 var hintRows = tabular.Sample{Rows: 1000, Bytes: 1 << 20}
 
-// datePatterns are usual ways to write dates beside ISO 8601. Of those that differ only in which of day and month stands first, the
-// day does.
+// datePatterns are usual patterns of dates in addition to ISO 8601. If two differ only in whether the day or the month
+// comes first, the one with the day comes first.
 var datePatterns = func() (list []string) {
 	for _, date := range []string{"dd.MM.yyyy", "d.M.yyyy", "dd/MM/yyyy", "MM/dd/yyyy", "d/M/yyyy", "M/d/yyyy", "dd-MM-yyyy", "MM-dd-yyyy", "yyyy/MM/dd", "yyyy.MM.dd",
 		"dd.MM.yy", "dd/MM/yy", "MM/dd/yy", "d MMM yyyy", "dd-MMM-yyyy", "d MMMM yyyy", "MMM d, yyyy", "MMMM d, yyyy"} {
@@ -27,7 +27,7 @@ var datePatterns = func() (list []string) {
 	return list
 }()
 
-// hints says which columns of text may be numbers or dates, and which options read them so.
+// hints returns a sentence for each text column that may contain numbers or dates, with the option that reads them so.
 func (im *Import) hints(ctx context.Context) (list []string) {
 	texts := map[string]bool{}
 	for _, f := range im.Result.Fields {
@@ -42,7 +42,7 @@ func (im *Import) hints(ctx context.Context) (list []string) {
 	how := im.option("decimalComma", strconv.FormatBool(commas.DecimalComma))
 	for name, t := range im.retyped(ctx, commas, texts) {
 		if t == audience.Number {
-			list = append(list, fmt.Sprintf("%s is text, and looks like numbers: %s reads them so, for all columns", name, how))
+			list = append(list, fmt.Sprintf("%s is text that looks like numbers: %s reads them as numbers, in all columns", name, how))
 		}
 	}
 	dates.DateFormats = slices.Concat(base.DateFormats, datePatterns)
@@ -58,10 +58,10 @@ func (im *Import) hints(ctx context.Context) (list []string) {
 		}
 	}
 	for name, patterns := range ways {
-		hint := fmt.Sprintf("%s is text, and looks like dates: %s %q reads them so", name, im.option("dateFormats"), patterns[0])
+		hint := fmt.Sprintf("%s is text that looks like dates: %s %q reads them as dates", name, im.option("dateFormats"), patterns[0])
 		monthFirst := strings.NewReplacer("dd", "MM", "MM", "dd", "d", "M", "M", "d").Replace(patterns[0])
 		if slices.Contains(patterns[1:], monthFirst) {
-			hint += fmt.Sprintf(", or %s %q where the month stands first", im.option("dateFormats"), monthFirst)
+			hint += fmt.Sprintf(", or %s %q if the month comes first", im.option("dateFormats"), monthFirst)
 		}
 		list = append(list, hint)
 	}
@@ -69,10 +69,10 @@ func (im *Import) hints(ctx context.Context) (list []string) {
 	return list
 }
 
-// retyped returns those columns of text that have another type when the file is read in another way, with that type.
+// retyped returns the text columns that get another type when the file is read with another format, with that type.
 func (im *Import) retyped(ctx context.Context, format audience.Format, texts map[string]bool) map[string]audience.Type {
 	if len(texts) == 0 || im.headerless() {
-		return nil // whose columns have other names
+		return nil // the columns have other names
 	}
 	found, err := formats.Infer(ctx, im.file.stored(), format, nil, hintRows)
 	if err != nil {
@@ -87,7 +87,7 @@ func (im *Import) retyped(ctx context.Context, format audience.Format, texts map
 	return types
 }
 
-// showHints shows them below the columns.
+// showHints shows the hints below the columns.
 func (im *Import) showHints(ctx context.Context) {
 	for _, hint := range im.hints(ctx) {
 		im.tell("Column of %s: %s.", im.file.base(), hint)

@@ -1,6 +1,6 @@
-// Package importing is the workflow that brings a file of people into an audience: it surveys the file, makes fields of its columns, makes or
-// finds the audience, has a run read the file, and judges the run's ledger. The command line and the console share it: each implements Person
-// and works through the API.
+// Package importing is the workflow that imports a file of people into an audience: it surveys the file, makes fields
+// from its columns, creates or finds the audience, starts a run that reads the file, and judges the run's ledger. The
+// command line and the console share it: each implements Person and works through the API.
 package importing
 
 import (
@@ -16,24 +16,27 @@ import (
 	"roster/internal/tabular"
 )
 
-// Request is what a person asks for. Name is required, the rest is optional.
+// Request is the person's request. Name is required, the rest is optional.
 type Request struct {
 	Name string // of the audience
-	// Identities are the columns that identify people. The first one makes a member. An audience that exists has its own.
+	// Identities are the columns that identify people. The first one identifies a member. An existing audience has its
+	// own.
 	Identities []Identity
-	Columns    []string     // the columns that are wanted; all when there are none
-	Types      []ColumnType // of columns, instead of those that are found out
-	// DeleteColumn removes the member of its row when it is true or not 0.
+	Columns    []string     // the columns to import; empty means all
+	Types      []ColumnType // of columns, instead of the inferred types
+	// DeleteColumn is the column of delete flags: a row in which it is true, or a number other than 0, removes its
+	// member.
 	DeleteColumn string
-	// Format is how the file is written, as far as the person says so, and Given names the members of Format that the person has set, by
-	// their names in the API. What is not given is found out from the file.
+	// Format is the file's format as far as the person sets it. Given names the members of Format that the person has
+	// set, by their names in the API. The others are detected from the file.
 	Format audience.Format
 	Given  []string
-	// Full says that the file is the complete list, and Changes that it is not. Where neither is set the workflow asks if it has to know.
+	// Full means that the file is the complete list, and Changes that it is not. If neither is set, the workflow asks
+	// when it needs to know.
 	Full, Changes      bool
 	TTLDays            *int
 	MaxRejectedPercent *float64
-	CreateNamespace    bool // namespaces that do not exist
+	CreateNamespace    bool // create namespaces that do not exist
 	KeepRejectedRows   bool
 	AnyIdentity        bool
 	ExpressActivation  bool
@@ -53,14 +56,14 @@ type ColumnType struct {
 
 // File is the file to import.
 type File struct {
-	Name     string // as the person calls the file
-	Path     string // where the file lies: absolute, without symbolic links
+	Name     string // in the person's spelling
+	Path     string // absolute, without symbolic links
 	Size     int64  // in bytes
 	Modified time.Time
 	Content  io.ReaderAt
 }
 
-// stored is the file as package tabular reads files.
+// stored returns the file for package tabular.
 func (f File) stored() tabular.File {
 	return tabular.File{Size: f.Size, Open: func(_ context.Context, offset, length int64) (io.ReadCloser, error) {
 		if length < 0 {
@@ -72,7 +75,7 @@ func (f File) stored() tabular.File {
 
 func (f File) base() string { return filepath.Base(f.Path) }
 
-// API is what the workflow needs of the server; *client.Client has it.
+// API is the part of the client that the workflow needs; *client.Client implements it.
 type API interface {
 	AudienceNamed(ctx context.Context, name string) (a client.Audience, alike []string, found bool, err error)
 	Audience(ctx context.Context, id string) (client.Audience, error)
@@ -95,42 +98,45 @@ type API interface {
 
 var _ API = (*client.Client)(nil)
 
-// Person is whom the workflow tells what it does, and asks what it cannot know.
+// Person is the user interface: the workflow reports to it and asks it for decisions.
 type Person interface {
-	// Option spells a member of a Request, or of its Format, as the person sets it: by name alone, or with a value when value is not "". Names
-	// are those of the API where the API has the member. The values of members that are true or false are these words.
+	// Option spells a member of a Request, or of its Format, as the person sets it: only the name, or with a value if
+	// value is not "". Names are those of the API if the API has the member. The values of boolean members are true and
+	// false.
 	Option(name, value string) string
-	// Tell tells one sentence.
+	// Tell shows one sentence.
 	Tell(text string)
-	// Show shows how the file is read and what becomes of its columns.
+	// Show shows how the file is read and which fields its columns become.
 	Show(c Columns)
-	// AskWider shows columns whose types do not fit rows behind the sample, and returns whether to take the wider types. If not, such rows are
-	// rejects. Where nobody can be asked the answer is yes.
+	// AskWider shows columns whose types do not fit rows after the sample, and returns whether to use the wider types.
+	// If not, such rows are rejects. If nobody can be asked, the answer is yes.
 	AskWider(ctx context.Context, sample int, list []Widened) (bool, error)
-	// AskFull returns whether the file is the complete list of an audience that has members. Where nobody can be asked it returns an error.
+	// AskFull returns whether the file is the complete list of an audience that has members. If nobody can be asked, it
+	// returns an error.
 	AskFull(ctx context.Context, members int64) (bool, error)
-	// Progress shows how many bytes of a step are done: of the upload, whose name is Upload, or of a step of the run as the API names it.
+	// Progress shows how many bytes of a step are done. The step is Upload, or a step of the run with its name in the
+	// API.
 	Progress(step string, done, total, rows int64)
 }
 
 // Upload is the name of the step that uploads the file.
 const Upload = "upload"
 
-// Result is what an import did.
+// Result is the result of an import.
 type Result struct {
 	Audience        string         `json:"audience"`
 	AudienceID      string         `json:"audienceId,omitempty"`
 	Created         bool           `json:"created"`         // by this import
-	Resumed         bool           `json:"resumed"`         // waited for a run that was in progress
-	AlreadyImported bool           `json:"alreadyImported"` // a run had read this version of the file before
+	Resumed         bool           `json:"resumed"`         // the import waited for a run that was already in progress
+	AlreadyImported bool           `json:"alreadyImported"` // a run had already read this version of the file
 	Server          string         `json:"server,omitempty"`
 	Fields          []client.Field `json:"fields,omitempty"`
-	MissingColumns  []string       `json:"missingColumns,omitempty"` // fields of the audience that the file does not have
-	Widened         []Widened      `json:"widened,omitempty"`        // columns whose types the sample had not shown
-	Hints           []string       `json:"hints,omitempty"`          // columns of text that may be numbers or dates
+	MissingColumns  []string       `json:"missingColumns,omitempty"` // fields of the audience that are missing in the file
+	Widened         []Widened      `json:"widened,omitempty"`        // columns whose types the sample did not show
+	Hints           []string       `json:"hints,omitempty"`          // text columns that may contain numbers or dates
 	Seconds         float64        `json:"seconds"`
 	Run             *client.Run    `json:"run,omitempty"`
-	DryRun          *Rehearsal     `json:"dryRun,omitempty"` // of an audience that does not exist yet
+	DryRun          *Rehearsal     `json:"dryRun,omitempty"` // for an audience that does not exist yet
 }
 
 // Import is the import of one file.
@@ -145,25 +151,25 @@ type Import struct {
 	file   File
 	person Person
 	api    API // nil before Into
-	// inPlace says that the server can read the file where it lies.
+	// inPlace means that the server can read the file in place.
 	inPlace bool
 
-	found tabular.Inferred // what the file's first rows say
-	// foundOut are the options that the file needs beside what the person says. utf8 says that the file has characters beyond ASCII and
-	// is UTF-8.
+	found tabular.Inferred // the result of the survey of the file's first rows
+	// foundOut are the options that the file needs in addition to the person's. utf8 means that the file has characters
+	// beyond ASCII and is UTF-8.
 	foundOut []string
 	utf8     bool
-	// encrypted says that the file is encrypted or signed by PGP.
+	// encrypted means that the file is encrypted or signed with PGP.
 	encrypted bool
-	unread    error // why the file cannot be read by itself, as the audience perhaps can; nil when it can be
-	// audienceFormat is how the audience reads its files, and proposed what the file needs besides.
+	unread    error // why the file cannot be read with its own format; nil if it can
+	// audienceFormat is the format of the audience's files, and proposed the additional options that the file needs.
 	audienceFormat, proposed audience.Format
-	before                   []client.Field  // the fields of the audience that exists
-	hadFormat                audience.Format // how that audience read its files until now
-	has                      []client.Field  // the fields of the audience, nil when there is none yet
+	before                   []client.Field  // the fields of an existing audience
+	hadFormat                audience.Format // the format of an existing audience until now
+	has                      []client.Field  // the fields of the audience, nil before there is one
 }
 
-// New returns an import whose file has been surveyed.
+// New returns an import of a file that it has surveyed.
 func New(ctx context.Context, r Request, f File, p Person) *Import {
 	im := &Import{Request: r, Result: Result{Audience: r.Name}, file: f, person: p}
 	if im.unread = im.look(ctx); im.unread == nil {
@@ -172,7 +178,7 @@ func New(ctx context.Context, r Request, f File, p Person) *Import {
 	return im
 }
 
-// Creatable returns an error when the file and the request do not suffice to create an audience.
+// Creatable returns an error if the file and the request do not suffice to create an audience.
 func (im *Import) Creatable(ctx context.Context) error {
 	if im.unread != nil {
 		return im.unread
@@ -180,7 +186,7 @@ func (im *Import) Creatable(ctx context.Context) error {
 	return im.identified(ctx)
 }
 
-// identified refuses to create an audience of people whom nothing identifies.
+// identified refuses to create an audience without an identity.
 func (im *Import) identified(ctx context.Context) error {
 	if len(im.Identities) > 0 {
 		return nil

@@ -60,12 +60,12 @@ func TestExistingAudience(t *testing.T) {
 			return slices.Equal(im.Result.MissingColumns, []string{"tier"}) && *s.requests[0].AllowMissingColumns
 		}, ""},
 		{"a column that is left out", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Columns = []string{"mail", "points"} }, nil, nil, "<columns> leaves out tier"},
-		{"another identity", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Identities = []Identity{{"tier", "CRMID"}} }, nil, nil, "tier is no identity in it, not an identity of CRMID"},
-		{"another type", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Types = []ColumnType{{"points", audience.String}} }, nil, nil, "points is of the type"},
-		{"no identity column", false, "e-mail,points\nz@example.com,1\n", func(r *Request) { r.Identities = nil }, nil, nil, "the file has no column mail, which says who a member is (Email)"},
+		{"another identity", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Identities = []Identity{{"tier", "CRMID"}} }, nil, nil, "tier is no identity there, not an identity of CRMID"},
+		{"another type", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Types = []ColumnType{{"points", audience.String}} }, nil, nil, "points has the type"},
+		{"no identity column", false, "e-mail,points\nz@example.com,1\n", func(r *Request) { r.Identities = nil }, nil, nil, "the file has no column mail, which identifies a member (Email)"},
 		{"express activation", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.ExpressActivation = true }, nil, nil, "without expressActivation"},
 		{"time to live", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.TTLDays, r.Changes = &days, true }, nil, func(s *server, _ *Import, p *someone) bool {
-			return s.audiences[0].TTLInDays == 5 && slices.ContainsFunc(p.told, func(text string) bool { return strings.Contains(text, "now live 5 days") })
+			return s.audiences[0].TTLInDays == 5 && slices.ContainsFunc(p.told, func(text string) bool { return strings.Contains(text, "now expire 5 days") })
 		}, ""},
 		{"a limit of rejects", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.MaxRejectedPercent, r.Changes = new(7.5), true }, nil, func(s *server, _ *Import, _ *someone) bool {
 			return *s.audiences[0].Guards.MaxRejectedPercent == 7.5
@@ -239,7 +239,7 @@ func TestVerdict(t *testing.T) {
 		{"without a reason", client.Run{Status: "FAILED"}, false, "", "no reason was given"},
 		{"stopped", client.Run{Status: "FAILED", Guards: []client.Guard{rejected}}, false, "", "nothing has changed: 123 of 1000 rows are rejected (12.3 %, and at most 10 % may be)"},
 		{"both guards", client.Run{Status: "FAILED", Guards: []client.Guard{rejected, removed}}, false, "", "<maxRejectedPercent> 13, or <force>; 600 of 1000"},
-		{"forced", client.Run{Status: client.Success, Guards: []client.Guard{removed}}, true, "say <changes>", ""},
+		{"forced", client.Run{Status: client.Success, Guards: []client.Guard{removed}}, true, "use <changes>", ""},
 		{"dry run", client.Run{Status: client.Success, DryRun: true}, false, "", ""},
 		{"dry run that would be stopped", client.Run{Status: client.Success, DryRun: true, Guards: []client.Guard{removed}}, false, "", "the run would be stopped"},
 		{"dry run that would be forced", client.Run{Status: client.Success, DryRun: true, Guards: []client.Guard{removed}}, true, "<force>", ""},

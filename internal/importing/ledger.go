@@ -10,7 +10,7 @@ import (
 	"roster/internal/audience"
 )
 
-// RowsOf returns a run's ledger of rows; a run without one has counted nothing.
+// RowsOf returns a run's ledger of rows; zero counts if the run has none.
 func RowsOf(r client.Run) client.Rows {
 	if r.Rows == nil {
 		return client.Rows{}
@@ -18,7 +18,7 @@ func RowsOf(r client.Run) client.Rows {
 	return *r.Rows
 }
 
-// MembersOf returns a run's ledger of members; a run without one has counted none.
+// MembersOf returns a run's ledger of members; zero counts if the run has none.
 func MembersOf(r client.Run) client.Members {
 	if r.Members == nil {
 		return client.Members{}
@@ -26,7 +26,7 @@ func MembersOf(r client.Run) client.Members {
 	return *r.Members
 }
 
-// FailureText is why a task or a run failed, for people.
+// FailureText returns the reason why a task or a run failed, for people.
 func FailureText(f *client.Failure) string {
 	if f == nil {
 		return "no reason was given"
@@ -34,8 +34,8 @@ func FailureText(f *client.Failure) string {
 	return f.Code + ": " + f.Detail
 }
 
-// Verdict judges the run of the result. Its error is a RunError when the run failed or was stopped, or when it was a dry run and a run would
-// be. forced says which guards stop such a run without Force; "" when none does.
+// Verdict judges the run of the result. Its error is a RunError if the run failed or was stopped, or if a dry run
+// predicts this. forced describes the guards that would stop such a run without Force; "" if there are none.
 func (im *Import) Verdict() (forced string, err error) {
 	r := *im.Result.Run
 	rows, stopped := RowsOf(r), im.tripped(r)
@@ -52,7 +52,7 @@ func (im *Import) Verdict() (forced string, err error) {
 	return stopped, nil
 }
 
-// tripped says which guards stop the run and by which options it goes on; "" when none does.
+// tripped describes the guards that stop the run and the options to continue; "" if no guard stops it.
 func (im *Import) tripped(r client.Run) string {
 	var texts []string
 	for _, g := range r.Guards {
@@ -67,18 +67,18 @@ func (im *Import) tripped(r client.Run) string {
 			}
 			texts = append(texts, text)
 		case audience.GuardRemoved:
-			texts = append(texts, fmt.Sprintf("%s (%.4g %%, and at most %.4g %% may). If the file is not the complete list say %s; if they shall leave say %s",
+			texts = append(texts, fmt.Sprintf("%s (%.4g %%, and at most %.4g %% may). If the file is not the complete list, use %s; if these members shall leave, use %s",
 				g.Detail, g.Value, g.Limit, im.option("changes"), im.option("force")))
 		default:
-			texts = append(texts, fmt.Sprintf("%s. Correct the file, or say %s", g.Detail, im.option("force")))
+			texts = append(texts, fmt.Sprintf("%s. Correct the file, or use %s", g.Detail, im.option("force")))
 		}
 	}
 	return strings.Join(texts, "; ")
 }
 
-// rejectedText says that too many rows are rejects, and what to do.
+// rejectedText explains that too many rows are rejects, and what to do.
 func (im *Import) rejectedText(detail string, percent, limit float64) string {
-	return fmt.Sprintf("%s (%.4g %%, and at most %.4g %% may be). Correct them, or say how the file is written (%s, %s, %s, %s); to leave such rows out say %s %g, or %s",
+	return fmt.Sprintf("%s (%.4g %%, and at most %.4g %% may be). Correct them, or set the file's format (%s, %s, %s, %s); to leave such rows out, use %s %g, or %s",
 		detail, percent, limit, im.option("delimiter"), im.option("encoding"), im.option("dateFormats"), im.option("types"),
 		im.option("maxRejectedPercent"), math.Ceil(percent), im.option("force"))
 }

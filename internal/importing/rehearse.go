@@ -13,17 +13,17 @@ import (
 	"roster/internal/wire"
 )
 
-// Rehearsal is what typing the file's rows gives, when there is no audience yet that could run it.
+// Rehearsal is the result of reading the file with the proposed types, if there is no audience yet for a run.
 type Rehearsal struct {
 	RowsRead     int64           `json:"rowsRead"`
 	RowsRejected int64           `json:"rowsRejected"`
 	Rejects      []client.Reject `json:"rejects,omitempty"` // the first ones
 }
 
-// maxRehearsed is how many rejects a rehearsal shows.
+// maxRehearsed is the largest number of rejects of a rehearsal.
 const maxRehearsed = 20
 
-// rehearse reads the whole file by the fields that the audience would have.
+// rehearse reads the whole file with the fields that the audience would have.
 func (im *Import) rehearse(ctx context.Context) error {
 	if err := im.checkPairs(); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (im *Import) rehearse(ctx context.Context) error {
 	return im.rehearsed(r)
 }
 
-// rehearsed is the error that the run would end with.
+// rehearsed returns the error that the run would end with.
 func (im *Import) rehearsed(r *Rehearsal) error {
 	if r.RowsRejected == 0 || im.Force && r.RowsRejected < r.RowsRead {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"roster/client"
 )
 
-// Into brings the file into its audience on a server: it makes the audience when there is none, and waits for a run that reads the file. The
-// run may have failed; Verdict says so. inPlace says that the server can read the file where it lies.
+// Into imports the file into its audience on a server: it creates the audience if there is none, and waits for a run
+// that reads the file. The run may have failed; see Verdict. inPlace means that the server can read the file in place.
 func (im *Import) Into(ctx context.Context, api API, inPlace bool) error {
 	im.api, im.inPlace = api, inPlace
 	a, alike, found, err := im.api.AudienceNamed(ctx, im.Name)
@@ -19,7 +19,7 @@ func (im *Import) Into(ctx context.Context, api API, inPlace bool) error {
 		return err
 	}
 	if len(alike) > 0 {
-		im.tell("There is an audience %q, too; upper and lower case make different names.", alike[0])
+		im.tell("There is also an audience %q; names differ in upper and lower case.", alike[0])
 	}
 	switch {
 	case !found && im.unread != nil:
@@ -55,7 +55,7 @@ func (im *Import) Into(ctx context.Context, api API, inPlace bool) error {
 	return im.runAudience(ctx, a)
 }
 
-// fromNothing makes the audience, or only rehearses that.
+// fromNothing creates the audience, or only rehearses that.
 func (im *Import) fromNothing(ctx context.Context) (client.Audience, error) {
 	if err := im.identified(ctx); err != nil {
 		return client.Audience{}, err
@@ -70,8 +70,8 @@ func (im *Import) fromNothing(ctx context.Context) (client.Audience, error) {
 	return im.create(ctx)
 }
 
-// runAudience waits for the run in progress if there is one, and else starts one, unless the file has been
-// read already and nobody asked for another run.
+// runAudience waits for the run in progress if there is one. Otherwise it starts one, unless the file was already read
+// and nobody asked for another run.
 func (im *Import) runAudience(ctx context.Context, a client.Audience) error {
 	running, err := im.running(ctx, a.AudienceID)
 	if err != nil {
@@ -120,7 +120,7 @@ func (im *Import) watch(ctx context.Context, audienceID, runID string) error {
 	return nil
 }
 
-// Watch waits for the end of a run, and tells its progress as Person.Progress does.
+// Watch waits for the end of a run, and reports its progress as for Person.Progress.
 func Watch(ctx context.Context, api API, audienceID, runID string, progress func(step string, done, total, rows int64)) (client.Run, error) {
 	return api.WaitRun(ctx, audienceID, runID, func(r client.Run) {
 		if r.Progress != nil && r.Status == client.Processing {
@@ -129,7 +129,7 @@ func Watch(ctx context.Context, api API, audienceID, runID string, progress func
 	})
 }
 
-// running returns the run of the audience that is in progress, "" when there is none.
+// running returns the run of the audience that is in progress, "" if there is none.
 func (im *Import) running(ctx context.Context, audienceID string) (string, error) {
 	list, err := im.api.Runs(ctx, audienceID, nil) // newest first; one at a time can be in progress
 	if err != nil || len(list.Runs) == 0 || list.Runs[0].Status != client.Processing {
@@ -138,8 +138,8 @@ func (im *Import) running(ctx context.Context, audienceID string) (string, error
 	return list.Runs[0].RunID, nil
 }
 
-// alreadyImported finds out whether the last good run has read this very version of the file where it lies.
-// An import that was killed after its run had ended, and is started again, must not ask or fail.
+// alreadyImported reports whether the last successful run has read this version of the file in place. An import that
+// was killed after the end of its run, and is started again, must neither ask nor fail.
 func (im *Import) alreadyImported(ctx context.Context, a client.Audience) (bool, error) {
 	if !im.inPlace || a.AudienceMeta == nil || a.AudienceMeta.LastRunID == "" {
 		return false, nil
@@ -160,7 +160,7 @@ func (im *Import) alreadyImported(ctx context.Context, a client.Audience) (bool,
 	return false, nil
 }
 
-// readsThisFile reports whether the audience reads the file where it lies, as the flags say.
+// readsThisFile reports whether the audience reads the file in place, with the options of the request.
 func (im *Import) readsThisFile(ctx context.Context, a client.Audience) (bool, error) {
 	where := a.SourceSpec.Where()
 	if where.BaseConnectionID == "" || !reflect.DeepEqual(where.Format, im.submitted()) {
@@ -170,7 +170,7 @@ func (im *Import) readsThisFile(ctx context.Context, a client.Audience) (bool, e
 	return err == nil && filepath.Join(conn.Auth.Params.Text("root"), filepath.FromSlash(where.Path)) == im.file.Path, err
 }
 
-// mode decides whether the file is the complete list. For an audience without members both are the same.
+// mode decides whether the file is the complete list. For an audience without members there is no difference.
 func (im *Import) mode(ctx context.Context, a client.Audience) (full bool, err error) {
 	switch {
 	case im.Full || im.Changes:

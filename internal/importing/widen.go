@@ -13,7 +13,7 @@ import (
 	"roster/internal/tabular/formats"
 )
 
-// Widened is a column whose type does not fit rows behind the sample that it was found in.
+// Widened is a column whose inferred type does not fit rows after the sample.
 type Widened struct {
 	Column string `json:"column"`
 	From   string `json:"from"`
@@ -22,14 +22,14 @@ type Widened struct {
 	Reason string `json:"reason"`
 }
 
-// wider are the next wider types.
+// wider maps each type to the next wider one.
 var wider = map[audience.Type]audience.Type{
 	audience.Integer: audience.Number, audience.Long: audience.Number, audience.Number: audience.String,
 	audience.Date: audience.DateTime, audience.DateTime: audience.String, audience.Boolean: audience.String,
 }
 
-// widen reads the whole file by the types that were found in its first rows, and gives columns that have other values a
-// wider type, before an audience is made whose types stay. It asks first.
+// widen reads the whole file with the types that were inferred from its first rows, and gives columns with other values
+// a wider type, because the types of an audience cannot change later. It asks first.
 func (im *Import) widen(ctx context.Context) error {
 	if !im.found.More {
 		return nil // the sample was the whole file
@@ -66,7 +66,7 @@ func (im *Import) widen(ctx context.Context) error {
 	return nil
 }
 
-// noteWidened adds to what was widened; a column that was before goes on to a wider type yet.
+// noteWidened records a widened column; a column may be widened again.
 func (im *Import) noteWidened(w Widened) {
 	for i := range im.Result.Widened {
 		if old := &im.Result.Widened[i]; old.Column == w.Column {
@@ -77,11 +77,11 @@ func (im *Import) noteWidened(w Widened) {
 	im.Result.Widened = append(im.Result.Widened, w)
 }
 
-// errAllMisfit ends a reading that has nothing left to find.
+// errAllMisfit ends a reading that cannot find more.
 var errAllMisfit = errors.New("no proposed type fits")
 
-// misfits reads the whole file and returns the first reject of each column whose type was proposed. A row has one reject, so
-// that columns may be missing.
+// misfits reads the whole file and returns the first reject of each column with a proposed type. A row has only one
+// reject, so some columns may be missing.
 func (im *Import) misfits(ctx context.Context, fields []client.Field) (map[string]tabular.Reject, error) {
 	proposed := map[string]bool{}
 	var columns []tabular.Column
@@ -89,7 +89,7 @@ func (im *Import) misfits(ctx context.Context, fields []client.Field) (map[strin
 		if f.Proposed {
 			proposed[f.Name] = true
 		}
-		if f.Proposed || im.headerless() { // which finds columns by their places
+		if f.Proposed || im.headerless() { // a file without a header identifies columns by position
 			columns = append(columns, tabular.Column{Name: f.Name, Type: audience.Type(f.Type), Proposed: f.Proposed})
 		}
 	}

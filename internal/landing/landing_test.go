@@ -333,7 +333,7 @@ func TestQuota(t *testing.T) {
 	}
 	_, err := w.whole("b.csv", "12345")
 	wantCode(t, "too much", err, audience.Impossible)
-	if !strings.Contains(fmt.Sprint(err), "6 B of the 10 B") {
+	if !strings.Contains(fmt.Sprint(err), "6 B of its quota of 10 B") {
 		t.Error(err)
 	}
 	_, err = w.Put(t.Context(), "prod", "b.csv", Upload{Body: strings.NewReader("12345"), Length: -1})

@@ -10,21 +10,22 @@ import (
 	"roster/internal/source"
 )
 
-// A zone is measured while other uploads go on and end, since a bucket may take long to be listed. What they will have put there,
-// or have put there since the look began, is in their holds; a name counts once, whether it was seen already or not.
+// Other uploads start and end while a zone is measured, since listing a bucket may take long. Their holds count the
+// bytes that they will put into the zone, or have put there since the measurement began. A name counts once, whether
+// the measurement has seen it or not.
 
-// hold is the bytes that an upload may make of a name in a zone.
+// hold reserves the bytes that an upload may add to a zone under a name.
 type hold struct {
 	zones         *Zones
 	sandbox, name string
 	bytes         int64
-	begun, ended  uint64           // by the clock of the zones; ended is 0 as long as the upload goes on
-	sizes         map[string]int64 // what other names hold, or uploads by ranges will make of them; nil when it is not asked any more
-	total         int64            // of the sizes
+	begun, ended  uint64           // by the clock of the zones; ended is 0 while the upload is in progress
+	sizes         map[string]int64 // of the other names and uploads; nil when it is no longer needed
+	total         int64            // sum of the sizes
 }
 
-// room measures a zone and holds bytes of it for a file that takes the place of the one that is there. The caller ends the hold
-// when the file is there, or will not be. One that grows may ask for more until then.
+// room measures a zone and reserves bytes of it for a file that replaces the one of the same name. The caller ends the
+// hold when the file is in the zone, or will not be. With grows, the caller may reserve more until then.
 func (z *Zones) room(ctx context.Context, sandbox, name string, bytes int64, grows bool) (*hold, error) {
 	h := &hold{zones: z, sandbox: sandbox, name: name, sizes: map[string]int64{}}
 	if z.quota == 0 {
@@ -51,7 +52,7 @@ func (z *Zones) room(ctx context.Context, sandbox, name string, bytes int64, gro
 	return h, nil
 }
 
-// measure looks at the uploads first: one that ends in the meantime is then seen as a file.
+// measure reads the uploads first: an upload that ends in the meantime is then seen as a file.
 func (h *hold) measure(ctx context.Context) error {
 	err := h.zones.eachPart(h.sandbox, func(p *part) error {
 		if p.Name != h.name {
@@ -77,7 +78,7 @@ func (h *hold) measure(ctx context.Context) error {
 	return nil
 }
 
-// grow holds more bytes, if they fit.
+// grow reserves more bytes, if they fit.
 func (h *hold) grow(bytes int64) error {
 	z := h.zones
 	if z.quota == 0 {
@@ -86,18 +87,18 @@ func (h *hold) grow(bytes int64) error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if used := h.used(); bytes > z.quota-used-h.bytes {
-		return audience.Errorf(audience.Impossible, "the landing zone of sandbox %q holds %s of the %s that it may (--landing-quota), so the file does not fit; delete files from it",
+		return audience.Errorf(audience.Impossible, "the landing zone of sandbox %q contains %s of its quota of %s (--landing-quota), so the file does not fit; delete files from the zone",
 			h.sandbox, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(z.quota)))
 	}
 	h.bytes += bytes
 	return nil
 }
 
-// used is how many bytes others hold of the zone, or have taken of it since it was measured.
+// used returns the bytes that other uploads reserve, or have added to the zone since it was measured.
 func (h *hold) used() int64 {
 	others := map[string]int64{}
 	for o := range h.zones.holds {
-		since := o.ended == 0 || o.ended > h.begun && o.name != h.name // what is there of the same name will be replaced
+		since := o.ended == 0 || o.ended > h.begun && o.name != h.name // an existing file of the same name will be replaced
 		if o != h && o.sandbox == h.sandbox && since {
 			others[o.name] += o.bytes
 		}
@@ -109,7 +110,7 @@ func (h *hold) used() int64 {
 	return used
 }
 
-// end gives the bytes back: they are in the zone now, or will not be. It counts for those who began to measure before.
+// end releases the bytes: they are in the zone now, or will not be. Measurements that began earlier still count them.
 func (h *hold) end() {
 	z := h.zones
 	z.mu.Lock()

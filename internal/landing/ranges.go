@@ -19,19 +19,19 @@ import (
 	"roster/internal/source"
 )
 
-// An upload by ranges has two files in the folder of its sandbox: its bytes, and a part in JSON beside them that says how many of these
-// are on the disk. Bytes after those are of no account: a range that breaks off, or the process with it, loses nothing that was noted.
-// A note that is damaged is of no account either: the upload has to begin anew, and others go on.
+// An upload by ranges has two files in the folder of its sandbox: its bytes, and a record (part) in JSON that says how
+// many of these bytes are on the disk. Later bytes do not count. So an interrupted range, or a killed process, loses no
+// recorded bytes. A damaged record does not count either: that upload must start again, and others continue.
 
-// noteEvery is after how many bytes of a range those on the disk are noted.
+// noteEvery is the number of bytes of a range after which the progress is recorded.
 const noteEvery = 64 << 20
 
-// part is an upload by ranges that is not whole.
+// part is the record of an incomplete upload by ranges.
 type part struct {
 	Sandbox  string
 	Name     string
 	Size     int64
-	SHA256   []byte // nil when the client does not say
+	SHA256   []byte // nil if the client sent none
 	Received int64
 
 	id string
@@ -44,19 +44,19 @@ func partID(sandbox, name string) string {
 func (p *part) bytes() string { return p.id + ".bytes" }
 func (p *part) note() string  { return p.id + ".json" }
 
-// sound reports whether a note can be what writePart wrote.
+// sound reports whether a record can come from writePart.
 func (p *part) sound() bool {
 	return p.id == partID(p.Sandbox, p.Name) && p.Received >= 0 && p.Received <= p.Size && (p.SHA256 == nil || len(p.SHA256) == sha256.Size)
 }
 
-// putRange takes a range of a file.
+// putRange receives a range of a file.
 func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (State, error) {
 	if n := u.Range.Last + 1 - u.Range.First; u.Range.First >= 0 && u.Length != n {
-		return State{}, audience.InvalidField("Content-Range", "has %d bytes, and Content-Length must say so", n)
+		return State{}, audience.InvalidField("Content-Range", "has %d bytes, but Content-Length differs", n)
 	}
 	id := partID(sandbox, name)
 	if !z.begin(id) {
-		return State{}, audience.Errorf(audience.Stale, "another request is uploading %q; wait for its end and ask how far it came", name)
+		return State{}, audience.Errorf(audience.Stale, "another request is uploading %q; wait for its end and ask for the progress", name)
 	}
 	defer z.end(id)
 	p, err := readPart(root, id)
@@ -65,7 +65,7 @@ func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name strin
 	}
 	fits := p != nil && p.Size == u.Range.Size && (u.SHA256 == nil || bytes.Equal(p.SHA256, u.SHA256))
 	switch {
-	case u.Range.First < 0 && fits && p.Received == p.Size: // it was cut off at its very end
+	case u.Range.First < 0 && fits && p.Received == p.Size: // an earlier request was interrupted after its last byte
 		return z.finish(ctx, root, p)
 	case u.Range.First < 0 && fits && p.Received > 0:
 		return State{Received: p.Received, Size: p.Size}, nil
@@ -76,9 +76,9 @@ func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name strin
 			return State{}, err
 		}
 	case !fits:
-		return State{}, audience.Errorf(audience.Stale, "there is no upload of %q with this size and checksum to go on with; begin at byte 0", name)
+		return State{}, audience.Errorf(audience.Stale, "there is no upload of %q with this size and checksum to continue; begin at byte 0", name)
 	case u.Range.First != p.Received:
-		return State{}, audience.Errorf(audience.Stale, "the upload of %q has come to byte %d; go on from there", name, p.Received)
+		return State{}, audience.Errorf(audience.Stale, "the upload of %q has %d bytes; continue with that byte", name, p.Received)
 	}
 	if err := z.receiveRange(ctx, root, p, u); err != nil {
 		return State{}, err
@@ -89,7 +89,7 @@ func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name strin
 	return z.finish(ctx, root, p)
 }
 
-// begin has a request be the only one to send parts of an upload.
+// begin marks an upload as being sent by a request. It returns false if another request is sending it.
 func (z *Zones) begin(id string) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -106,7 +106,7 @@ func (z *Zones) end(id string) {
 	delete(z.sending, id)
 }
 
-// ended says of an upload that is not under way whether it has ended: then the file is there, with its checksum.
+// ended reports whether an upload that is not in progress has ended: then the file exists with its checksum.
 func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (State, error) {
 	state, zone := State{Size: u.Range.Size}, z.Open(sandbox)
 	o, err := zone.Stat(ctx, name)
@@ -128,34 +128,34 @@ func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (Stat
 	return state, err
 }
 
-// beginPart begins an upload, in the place of one that is under way.
+// beginPart begins an upload and replaces one in progress.
 func (z *Zones) beginPart(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (*part, error) {
 	room, err := z.room(ctx, sandbox, name, u.Range.Size, false)
 	if err != nil {
 		return nil, err
 	}
-	defer room.end() // what is noted counts by itself
+	defer room.end() // the record counts by itself
 	p := &part{Sandbox: sandbox, Name: name, Size: u.Range.Size, SHA256: u.SHA256, id: partID(sandbox, name)}
 	return p, writePart(root, p)
 }
 
-// receiveRange writes a range behind what is there, and notes what is on the disk, also when the range breaks off.
+// receiveRange appends a range and records the bytes on the disk, also when the range is interrupted.
 func (z *Zones) receiveRange(ctx context.Context, root *os.Root, p *part, u Upload) error {
 	f, err := root.OpenFile(p.bytes(), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
-		return diskError("go on with the upload", err)
+		return diskError("continue the upload", err)
 	}
 	defer f.Close()
 	if err := f.Truncate(p.Received); err != nil {
-		return diskError("go on with the upload", err)
+		return diskError("continue the upload", err)
 	}
 	if _, err := f.Seek(p.Received, io.SeekStart); err != nil {
-		return diskError("go on with the upload", err)
+		return diskError("continue the upload", err)
 	}
 	for want := u.Range.Last + 1 - p.Received; want > 0; {
 		n, err := copyBody(ctx, f, io.LimitReader(u.Body, min(want, noteEvery)))
 		if err == nil && n == 0 {
-			err = audience.Errorf(audience.Invalid, "the upload broke off %d bytes before the end of its range", want)
+			err = audience.Errorf(audience.Invalid, "the upload was interrupted %d bytes before the end of its range", want)
 		}
 		want -= n
 		if failed := errors.Join(f.Sync(), z.noted(root, p, n)); failed != nil {
@@ -176,7 +176,7 @@ func (z *Zones) noted(root *os.Root, p *part, n int64) error {
 	return writePart(root, p)
 }
 
-// finish puts an upload that is whole in its place; one with another checksum than the client said is dropped.
+// finish moves a complete upload to its place. It drops an upload whose checksum differs from the client's.
 func (z *Zones) finish(ctx context.Context, root *os.Root, p *part) (State, error) {
 	f, err := root.Open(p.bytes())
 	if err != nil {
@@ -202,7 +202,7 @@ func sumOf(ctx context.Context, f io.Reader) ([]byte, error) {
 	return sum.Sum(nil), nil
 }
 
-// writePart notes how far an upload has come, whole and durable or not at all.
+// writePart records the progress of an upload, durably, and either completely or not at all.
 func writePart(root *os.Root, p *part) error {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -210,19 +210,19 @@ func writePart(root *os.Root, p *part) error {
 	}
 	f, err := durable.Create(root, ".", false)
 	if err != nil {
-		return diskError("note the upload", err)
+		return diskError("record the upload", err)
 	}
 	defer f.Abort()
 	if _, err = f.Write(text); err == nil {
 		err = f.Commit(p.note(), false)
 	}
 	if err != nil {
-		return diskError("note the upload", err)
+		return diskError("record the upload", err)
 	}
 	return nil
 }
 
-// readPart reads what is noted of an upload; nil when there is none, or when the note is damaged.
+// readPart reads the record of an upload; nil if there is none, or if it is damaged.
 func readPart(root *os.Root, id string) (*part, error) {
 	p := &part{id: id}
 	text, err := root.ReadFile(p.note())
@@ -230,7 +230,7 @@ func readPart(root *os.Root, id string) (*part, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at an upload: %w", err)
+		return nil, fmt.Errorf("read an upload's record: %w", err)
 	}
 	if json.Unmarshal(text, p) != nil || !p.sound() {
 		return nil, nil
@@ -240,18 +240,18 @@ func readPart(root *os.Root, id string) (*part, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		p.Received = 0
 	case err != nil:
-		return nil, fmt.Errorf("look at an upload: %w", err)
+		return nil, fmt.Errorf("read an upload's record: %w", err)
 	default:
 		p.Received = min(p.Received, held.Size())
 	}
 	return p, nil
 }
 
-// readParts reads what is noted of all uploads.
+// readParts reads the records of all uploads.
 func readParts(root *os.Root) ([]part, error) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return nil, fmt.Errorf("look at the uploads: %w", err)
+		return nil, fmt.Errorf("list the uploads: %w", err)
 	}
 	var list []part
 	for _, e := range entries {
@@ -270,7 +270,7 @@ func readParts(root *os.Root) ([]part, error) {
 	return list, nil
 }
 
-// eachPart calls fn for what is noted of each upload of a sandbox.
+// eachPart calls fn for the record of each upload of a sandbox.
 func (z *Zones) eachPart(sandbox string, fn func(*part) error) error {
 	root, err := z.uploads(sandbox)
 	if err != nil {
@@ -284,15 +284,15 @@ func (z *Zones) eachPart(sandbox string, fn func(*part) error) error {
 	return err
 }
 
-// dropParts removes the uploads by ranges of a sandbox that nobody went on with since a time, unless a request is sending a part, and
-// what is left of damaged ones.
+// dropParts removes the uploads by ranges of a sandbox that were not continued since a time, unless a request is
+// sending a part, and the rests of damaged ones.
 func (z *Zones) dropParts(sandbox string, before time.Time) error {
 	root, err := z.uploads(sandbox)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	touched := map[string]time.Time{} // the uploads, by id
+	touched := map[string]time.Time{} // the latest change of each upload, by id
 	err = eachUpload(root, func(name string, info fs.FileInfo) error {
 		id, _, _ := strings.Cut(name, ".")
 		if _, seen := touched[id]; !isPiece(name) && (!seen || name == (&part{id: id}).note()) {
@@ -313,7 +313,7 @@ func (z *Zones) dropParts(sandbox string, before time.Time) error {
 func eachUpload(root *os.Root, fn func(name string, info fs.FileInfo) error) error {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return fmt.Errorf("look at the uploads: %w", err)
+		return fmt.Errorf("list the uploads: %w", err)
 	}
 	for _, e := range entries {
 		info, failed := e.Info()
@@ -328,7 +328,7 @@ func eachUpload(root *os.Root, fn func(name string, info fs.FileInfo) error) err
 	return err
 }
 
-// dropPart removes what there is of an upload. An earlier version wrote notes under the name .json.new first.
+// dropPart removes an upload. An earlier version wrote records under the name .json.new first.
 func dropPart(root *os.Root, p *part) error {
 	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()), removeIfThere(root, p.note()+".new"))
 }
@@ -340,12 +340,13 @@ func removeIfThere(root *os.Root, name string) error {
 	return nil
 }
 
-// isPiece reports whether a file is of no use to another process: an upload in one piece, or a note, that was not finished.
+// isPiece reports whether a file is useless to another process: an unfinished upload in one piece, or an unfinished
+// record.
 func isPiece(name string) bool {
 	return strings.HasPrefix(name, piece) || strings.HasSuffix(name, durable.Unfinished)
 }
 
-// clearPieces removes what an earlier process did not finish and nobody can go on with.
+// clearPieces removes the unfinished files of an earlier process that cannot be continued.
 func clearPieces(root *os.Root) error {
 	return eachUpload(root, func(name string, _ fs.FileInfo) error {
 		if !isPiece(name) {
@@ -355,8 +356,8 @@ func clearPieces(root *os.Root) error {
 	})
 }
 
-// sortUploads puts the uploads by ranges of an earlier version, which lie beside the folders of the sandboxes, into these. What has no
-// sound note goes: nobody can tell whose it is.
+// sortUploads moves the uploads by ranges of an earlier version, which are beside the folders of the sandboxes, into
+// these folders. It removes those without a sound record, because their sandbox is unknown.
 func sortUploads(root *os.Root) error {
 	return eachUpload(root, func(name string, _ fs.FileInfo) error {
 		id, _, _ := strings.Cut(name, ".")
@@ -364,7 +365,7 @@ func sortUploads(root *os.Root) error {
 		if err != nil || p == nil {
 			return errors.Join(err, removeIfThere(root, name))
 		}
-		if name != p.note() { // the note goes last, so that the bytes are found again
+		if name != p.note() { // the record goes last, so that the bytes can be found again
 			return nil
 		}
 		if err := root.MkdirAll(p.Sandbox, 0o700); err != nil {

@@ -19,38 +19,37 @@ import (
 	"roster/internal/source"
 )
 
-// piece begins the names of files that are uploaded in one piece and are not whole.
+// piece is the prefix of the names of incomplete uploads in one piece.
 const piece = "piece-"
 
-// Upload is what a client sends of a file.
+// Upload is a client's request to upload a file.
 type Upload struct {
 	Body   io.Reader
-	Length int64 // of the body in bytes; -1 when it is not known
-	// Range is which bytes of the file the body has; nil means all.
+	Length int64 // of the body in bytes; -1 if unknown
+	// Range is the range of the file's bytes in the body; nil means all.
 	Range *Range
-	// SHA256 is the checksum of the whole file, which it must have; nil when the client does not say.
+	// SHA256 is the required checksum of the whole file; nil if the client sent none.
 	SHA256 []byte
 }
 
 // Range is a range of the bytes of a file.
 type Range struct {
-	First, Last int64 // both are in the range; First is -1 when the client only asks what is there
+	First, Last int64 // both are in the range; First is -1 if the client only asks for the progress
 	Size        int64 // of the whole file
 }
 
-// State is how far an upload has come.
+// State is the progress of an upload.
 type State struct {
 	Received, Size int64 // bytes
-	// File is the file, once it is whole; SHA256 its checksum.
+	// File is the file, once it is complete; SHA256 is its checksum.
 	File   *source.Object
 	SHA256 []byte
-	// Placed says that it is this upload that put the file in its place, and not one before it.
+	// Placed means that this request put the file in its place, and not an earlier one.
 	Placed bool
 }
 
-// Put takes what a client sends of a file, and puts the file in its place in the zone, or in that of the one that is there,
-// when it is whole. name is a path that CheckName accepts, or one of Roster's own. Its errors are *audience.Error when
-// they are the client's to know.
+// Put receives a file or a part of it, and puts the complete file in its place in the zone, where it replaces a file of
+// that name. name is a path that CheckName accepts, or one of Roster's own. Errors for the client are *audience.Error.
 func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State, error) {
 	if d, ok := z.files.Below(sandbox).(disk); ok {
 		if err := placeError(d.Check(name)); err != nil {
@@ -86,7 +85,7 @@ func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State,
 	return State{Received: size, Size: size, File: file, SHA256: sum.Sum(nil), Placed: true}, err
 }
 
-// CheckName refuses paths that leave the landing zone and names that a run would pass over.
+// CheckName refuses paths outside the landing zone and names that a run would skip.
 func CheckName(name string) error {
 	if problem := audience.CheckPath(name); problem != "" {
 		return audience.InvalidField("path", "%s", problem)
@@ -97,20 +96,20 @@ func CheckName(name string) error {
 		}
 	}
 	if reason := source.NoData(name); reason != "" {
-		return audience.InvalidField("path", "is a place that runs pass over: %s", reason)
+		return audience.InvalidField("path", "is a name that runs skip: %s", reason)
 	}
 	return nil
 }
 
-// checkSum compares the checksum that a client said, if it said one, with that of what arrived.
+// checkSum compares the client's checksum, if there is one, with that of the received data.
 func checkSum(want, got []byte) error {
 	if want == nil || bytes.Equal(want, got) {
 		return nil
 	}
-	return audience.InvalidField("Repr-Digest", "is not that of what arrived, whose SHA-256 is %x; the file is not taken, upload it again", got)
+	return audience.InvalidField("Repr-Digest", "does not match the received data, whose SHA-256 is %x; the file was refused, upload it again", got)
 }
 
-// receive writes what the client sends in one piece to a new file and to the disk.
+// receive writes an upload in one piece to a new file and syncs it.
 func receive(ctx context.Context, root *os.Root, temp string, body io.Reader, sum hash.Hash) (int64, error) {
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -127,7 +126,7 @@ func receive(ctx context.Context, root *os.Root, temp string, body io.Reader, su
 	return n, f.Close()
 }
 
-// growing reads a body whose length is not known, as long as there is room for it.
+// growing reads a body of unknown length, as long as there is room for it.
 type growing struct {
 	io.Reader
 	room *hold
@@ -141,7 +140,7 @@ func (g growing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// place puts a file that is whole and on the disk in its place, and removes it from the uploads.
+// place moves a complete and durable file from the uploads to its place.
 func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (*source.Object, error) {
 	zone := z.files.Below(sandbox)
 	var err error
@@ -155,12 +154,12 @@ func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name st
 	}
 	o, err := zone.Stat(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("look at the uploaded file: %w", err)
+		return nil, fmt.Errorf("read the uploaded file: %w", err)
 	}
 	return &o, nil
 }
 
-// copyUpload copies a file to a store that is not on its disk.
+// copyUpload copies a file to a store that is not on the same disk.
 func copyUpload(ctx context.Context, zone blob.Store, name string, root *os.Root, temp string) error {
 	f, err := root.Open(temp)
 	if err != nil {
@@ -171,21 +170,21 @@ func copyUpload(ctx context.Context, zone blob.Store, name string, root *os.Root
 	return err
 }
 
-// placeError is an error of putting a file in its place.
+// placeError converts an error of putting a file in its place.
 func placeError(err error) error {
 	var way *blob.InTheWay
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &way) && way.At == way.Path:
-		return audience.InvalidField("path", "%q is there and is not a file", way.Path)
+		return audience.InvalidField("path", "%q exists and is not a file", way.Path)
 	case errors.As(err, &way):
 		return audience.InvalidField("path", "%q in it is not a folder", way.At)
 	}
 	return diskError("put the upload in its place", err)
 }
 
-// copyBody copies what a client sends. An error of the client's is told apart from one of the disk.
+// copyBody copies a request's body. It distinguishes errors of the client from errors of the disk.
 func copyBody(ctx context.Context, to io.Writer, body io.Reader) (int64, error) {
 	sent := &sender{ctx: ctx, r: body}
 	n, err := io.Copy(to, sent)
@@ -194,14 +193,14 @@ func copyBody(ctx context.Context, to io.Writer, body io.Reader) (int64, error) 
 	case errors.As(sent.err, &coded) && coded.Code != audience.Invalid:
 		return n, sent.err
 	case sent.err != nil:
-		return n, audience.Errorf(audience.Invalid, "the upload broke off after %d bytes: %w", n, sent.err)
+		return n, audience.Errorf(audience.Invalid, "the upload was interrupted after %d bytes: %w", n, sent.err)
 	case err != nil:
 		return n, diskError("write the upload", err)
 	}
 	return n, nil
 }
 
-// sender reads what a client sends and keeps its error apart from the disk's.
+// sender reads a request's body and keeps its error separate from the disk's.
 type sender struct {
 	ctx context.Context
 	r   io.Reader

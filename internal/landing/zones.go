@@ -1,6 +1,6 @@
-// Package landing keeps the landing zones of sandboxes: folders that clients upload files into. A file appears when it is whole and
-// durable; an upload that broke off goes on where it ended. A zone has a size quota and a retention period. The files lie in a byte
-// store, uploads that are not whole in a folder of the local disk.
+// Package landing implements the landing zones of sandboxes: folders into which clients upload files. A file appears
+// only when it is complete and durable; an interrupted upload continues where it stopped. A zone has a size quota and a
+// retention period. The files are in a byte store, incomplete uploads in a folder of the local disk.
 package landing
 
 import (
@@ -21,7 +21,7 @@ import (
 	"roster/internal/source"
 )
 
-// TTL is how long a file stays in a landing zone after it was written (contract, section 3: containerTTL).
+// TTL is the time for which a file stays in a landing zone after it was written (contract, section 3: containerTTL).
 const TTL = audience.LandingDays * 24 * time.Hour
 
 // Limits of a list of files.
@@ -30,32 +30,33 @@ const (
 	MaxFiles     = 1000
 )
 
-// unfinished holds, beside the zones, the uploads that are not whole.
+// unfinished is the folder of incomplete uploads, beside the zones.
 const unfinished = ".uploads"
 
-// Zones is the landing zones of all sandboxes. It is safe for concurrent use; no other process may use its folder.
+// Zones are the landing zones of all sandboxes. They are safe for concurrent use; no other process may use their
+// folder.
 type Zones struct {
 	files blob.Store
-	dir   string // of the unfinished uploads
+	dir   string // of the incomplete uploads
 	quota int64
 
 	mu      sync.Mutex
-	sending map[string]bool // the uploads by ranges that a request is sending a part of
-	holds   map[*hold]bool  // of uploads that go on, and of those that ended since another one began to measure
-	clock   uint64          // counts what begins and ends
+	sending map[string]bool // the uploads by ranges that a request is sending
+	holds   map[*hold]bool  // of uploads in progress, and of those that ended during another's measurement
+	clock   uint64          // counts beginnings and ends
 	cleared sync.Once
 }
 
-// disk is what a byte store on the disk of the unfinished uploads can do with them.
+// disk has the methods of a byte store on the disk of the incomplete uploads.
 type disk interface {
-	// Check returns what Create would say of a path.
+	// Check returns the error that Create would return for a path.
 	Check(path string) error
-	// Adopt makes a file of the disk an object, in the place of one that is there. The file is gone from its path then.
+	// Adopt makes a file of the disk an object, and replaces an existing one. The file is then no longer at its path.
 	Adopt(ctx context.Context, path, file string) error
 }
 
-// New returns the landing zones whose files lie in a byte store, each below the name of its sandbox. The folder, which is made when it
-// is needed, has the unfinished uploads. A zone has a quota in bytes; 0 means that there is no limit.
+// New returns the landing zones in a byte store, each below the name of its sandbox. The folder dir, which is created
+// when it is needed, contains the incomplete uploads. A zone has a quota in bytes; 0 means no limit.
 func New(dir string, files blob.Store, quota int64) *Zones {
 	return &Zones{files: files, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
 }
@@ -63,7 +64,7 @@ func New(dir string, files blob.Store, quota int64) *Zones {
 // Open returns a sandbox's landing zone as a store of sources.
 func (z *Zones) Open(sandbox string) source.Store { return z.files.Below(sandbox) }
 
-// uploads opens the folder of a sandbox's unfinished uploads.
+// uploads opens the folder of a sandbox's incomplete uploads.
 func (z *Zones) uploads(sandbox string) (*os.Root, error) {
 	z.cleared.Do(z.clear)
 	return openFolder(filepath.Join(z.dir, sandbox))
@@ -81,7 +82,7 @@ func openFolder(dir string) (*os.Root, error) {
 	return root, nil
 }
 
-// clear tidies up after an earlier process. What cannot be tidied lies until the next start, and keeps nobody from uploading.
+// clear removes the rests of an earlier process. A failure does not prevent uploads; the next start tries again.
 func (z *Zones) clear() {
 	root, err := openFolder(z.dir)
 	if err != nil {
@@ -97,11 +98,11 @@ func (z *Zones) clear() {
 	}
 }
 
-// uploading lists the sandboxes that have unfinished uploads.
+// uploading lists the sandboxes with incomplete uploads.
 func (z *Zones) uploading() (sandboxes []string, err error) {
 	entries, err := os.ReadDir(z.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look at the uploads: %w", err)
+		return nil, fmt.Errorf("list the uploads: %w", err)
 	}
 	for _, e := range entries {
 		if e.IsDir() {
@@ -111,8 +112,8 @@ func (z *Zones) uploading() (sandboxes []string, err error) {
 	return sandboxes, nil
 }
 
-// List lists the files of a zone whose paths begin with prefix, in the order of their paths, beginning after the path
-// after. A limit of 0 is DefaultFiles. Those below hidden folders are Roster's own. more says that there are others.
+// List lists the files of a zone whose paths begin with prefix, in the order of their paths, after the path after. A
+// limit of 0 is DefaultFiles. It omits hidden folders, which belong to Roster. more means that there are further files.
 func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit int) (files []source.Object, more bool, err error) {
 	if limit == 0 {
 		limit = DefaultFiles
@@ -140,7 +141,7 @@ func (z *Zones) List(ctx context.Context, sandbox, prefix, after string, limit i
 	case errors.Is(err, source.ErrNotExist):
 		err = nil
 	case errors.Is(err, source.ErrOutside):
-		err = audience.InvalidField("prefix", "%q leads behind a symbolic link", folder)
+		err = audience.InvalidField("prefix", "%q leads through a symbolic link", folder)
 	}
 	return files, more, err
 }
@@ -171,18 +172,18 @@ func (z *Zones) Remove(ctx context.Context, sandbox, name string) error {
 	return nil
 }
 
-// Clear removes all that a sandbox has.
+// Clear removes all data of a sandbox.
 func (z *Zones) Clear(ctx context.Context, sandbox string) error {
 	if err := z.files.Below(sandbox).RemoveAll(ctx, ""); err != nil {
 		return fmt.Errorf("empty the landing zone: %w", err)
 	}
 	err := z.dropParts(sandbox, time.Now().Add(time.Hour))
-	_ = os.Remove(filepath.Join(z.dir, sandbox)) // stays where an upload goes on
+	_ = os.Remove(filepath.Join(z.dir, sandbox)) // fails while an upload is in progress
 	return err
 }
 
-// Expire removes the files that were written before a time and the uploads that nobody went on with since then, but for
-// the sandboxes that keep says. It returns how many files there were.
+// Expire removes the files that were written before a time, and the uploads that were not continued since then, except
+// in the sandboxes for which keep returns true. It returns the number of files.
 func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox string) bool) (int, error) {
 	sandboxes, err := z.sandboxes(ctx)
 	expired := 0
@@ -213,7 +214,7 @@ func (z *Zones) sandboxes(ctx context.Context) (list []string, err error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look through the landing zones: %w", err)
+		return nil, fmt.Errorf("list the landing zones: %w", err)
 	}
 	return list, nil
 }
@@ -221,13 +222,13 @@ func (z *Zones) sandboxes(ctx context.Context) (list []string, err error) {
 func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (int, error) {
 	var old []string
 	err := z.Open(sandbox).List(ctx, "", func(o source.Object) error {
-		if o.Modified.Before(before) && fs.ValidPath(o.Path) { // whatever else is in the operator's bucket is not Roster's
+		if o.Modified.Before(before) && fs.ValidPath(o.Path) { // other objects in the operator's bucket do not belong to Roster
 			old = append(old, o.Path)
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("look through the landing zone of sandbox %s: %w", sandbox, err)
+		return 0, fmt.Errorf("list the landing zone of sandbox %s: %w", sandbox, err)
 	}
 	for i, name := range old {
 		if err := z.Remove(ctx, sandbox, name); err != nil && !errors.Is(err, source.ErrNotExist) {
@@ -237,7 +238,7 @@ func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (i
 	return len(old), nil
 }
 
-// diskError is an error of the disk that uploads go to. A full one is for whoever uploads to know of.
+// diskError converts an error of the disk of uploads. The client learns that the disk is full.
 func diskError(what string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return audience.Errorf(audience.BadGateway, "the disk of the landing zones is full; the server's operator has to make room")

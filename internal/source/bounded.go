@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// How long a store may take. What it sends of an object has a floor of its own: see package ahead.
+// Time limits of a store. Package ahead limits the throughput of an object's data.
 const (
-	// answerWithin is for an answer about one object.
+	// answerWithin is the limit for an answer about one object.
 	answerWithin = time.Minute
-	// A listing may take listWithin, and listEach more for every object that it brings, but no longer than listAtMost. The time that
-	// whoever lists takes for an object is its own.
+	// A listing may take listWithin, plus listEach for each object, but at most listAtMost. The time that the caller
+	// spends on an object does not count.
 	listWithin = 5 * time.Minute
 	listEach   = 100 * time.Millisecond
 	listAtMost = time.Hour
 )
 
-// Bounded returns the store with limits to the time that its answers and listings take: a store that goes on and on, a byte or an
-// object at a time, fails with ErrFailed.
+// Bounded returns the store with time limits for its answers and listings. A store that sends a byte or an object now
+// and then, without end, fails with ErrFailed.
 func Bounded(s Store) Store {
 	b := bounded{s}
 	linked, isLinked := s.(Linked)
@@ -44,7 +44,7 @@ func Bounded(s Store) Store {
 
 type bounded struct{ Store }
 
-// boundedLinked is a bounded store that may hold symbolic links.
+// boundedLinked is a bounded store that may contain symbolic links.
 type boundedLinked struct {
 	bounded
 	linked Linked
@@ -71,13 +71,13 @@ func (b bounded) Stat(ctx context.Context, path string) (o Object, err error) {
 	return o, w.end(err)
 }
 
-// Open implements Store. It bounds what is asked before the first byte.
+// Open implements Store. It limits the time until the first byte.
 func (b bounded) Open(ctx context.Context, obj Object, offset, length int64) (io.ReadCloser, error) {
 	w := watch(ctx, obj.Path, answerWithin, 0)
 	reading, stop := context.WithCancel(ctx) // the reader outlives the watch
 	release := context.AfterFunc(w.ctx, stop)
 	r, err := b.Store.Open(reading, obj, offset, length)
-	if !release() && err == nil { // it was ended while it came back
+	if !release() && err == nil { // the watch ended the call while it returned
 		err = errors.Join(w.ctx.Err(), r.Close())
 	}
 	if err = w.end(err); err != nil {
@@ -87,7 +87,7 @@ func (b bounded) Open(ctx context.Context, obj Object, offset, length int64) (io
 	return stopping{r, stop}, nil
 }
 
-// stopping is a reader that ends its context.
+// stopping is a reader whose Close ends its context.
 type stopping struct {
 	io.ReadCloser
 	stop context.CancelFunc
@@ -124,10 +124,10 @@ type watcher struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	path   string
-	more   time.Duration // for every object
+	more   time.Duration // per object
 
 	began  time.Time
-	within time.Duration // that the store has
+	within time.Duration // current limit of the store
 	timer  *time.Timer
 }
 
@@ -140,7 +140,7 @@ func watch(ctx context.Context, path string, within, more time.Duration) *watche
 	return w
 }
 
-// each gives the store time for every object, and does not count what fn takes.
+// each extends the limit for every object, and excludes the time of fn.
 func (w *watcher) each(fn func(Object) error) func(Object) error {
 	return func(o Object) error {
 		start := time.Now()
@@ -153,12 +153,12 @@ func (w *watcher) each(fn func(Object) error) func(Object) error {
 	}
 }
 
-// end ends the watch and says what the end of a call means.
+// end ends the watch and translates the error of the call.
 func (w *watcher) end(err error) error {
 	w.timer.Stop()
 	defer w.cancel(nil)
 	if err != nil && errors.Is(context.Cause(w.ctx), errTooSlow) {
-		return fmt.Errorf("%q: %w: it has not answered within %s", w.path, ErrFailed, w.within.Round(time.Second))
+		return fmt.Errorf("%q: %w: the store has not answered within %s", w.path, ErrFailed, w.within.Round(time.Second))
 	}
 	return err
 }

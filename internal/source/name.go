@@ -7,8 +7,8 @@ import (
 	"roster/internal/audience"
 )
 
-// PassedOver says why a run passes over an object of a folder by the names in its path: those of NoData, and what else lies
-// beside data (audience.Incidental); "" when it does not.
+// PassedOver returns the reason why a run skips an object of a folder because of the names in its path: the reasons of
+// NoData, and files that accompany data (audience.Incidental). It returns "" if the run reads the object.
 func PassedOver(path string) string {
 	if reason := NoData(path); reason != "" {
 		return reason
@@ -16,11 +16,11 @@ func PassedOver(path string) string {
 	return audience.Incidental(path)
 }
 
-// NoData says why no data is ever at a path: hidden files, markers, temporary and checksum files, and names that a bucket
-// can have but that are no paths; "" when there may be.
+// NoData returns the reason why there is never data at a path: hidden files, markers, temporary and checksum files, and
+// names in buckets that are not paths. It returns "" if there may be data.
 func NoData(path string) string {
 	if !fs.ValidPath(path) {
-		return "a name that is no path: a part of it is empty, . or .., or is not UTF-8"
+		return "a name that is not a path: a part of it is empty, . or .., or is not UTF-8"
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") {

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// nearestLook and nearestWithin bound the look for what somebody may have meant.
+	// nearestLook and nearestWithin limit the search for similar paths.
 	nearestLook   = 10_000
 	nearestWithin = 5 * time.Second
 	maxNearest    = 3
 )
 
-// Nearest says, as the end of an error's text, which paths somebody may have meant who wrote that of a file, or of a folder,
-// that is not there: up to three that differ in case, or in the endings of their names. It looks at 10,000 objects at most,
-// beginning with the folder that the path is in; "" when there is none, or the store cannot be looked at.
+// Nearest returns text for the end of an error message about an absent file or folder: up to three paths that differ
+// from the wanted one in case, or in the endings of their names. It reads at most 10,000 objects, beginning with the
+// folder of the path. It returns "" if there are none, or if the store cannot be listed.
 func Nearest(ctx context.Context, s Store, wanted string, folder bool) string {
 	ctx, cancel := context.WithTimeout(ctx, nearestWithin)
 	defer cancel()
@@ -41,13 +41,13 @@ func Nearest(ctx context.Context, s Store, wanted string, folder bool) string {
 	return "; the nearest there is " + strings.Join(quoted, ", ")
 }
 
-// nearest collects paths.
+// nearest collects similar paths.
 type nearest struct {
 	wanted  string // in lower case
-	depth   int    // names in it
+	depth   int    // number of names in it
 	folder  bool
-	sameBut []string // but for the case
-	endings []string // the same but for the ending
+	sameBut []string // that differ in case
+	endings []string // that differ in the ending
 }
 
 func (n *nearest) look(ctx context.Context, s Store, folder string) {
@@ -61,7 +61,7 @@ func (n *nearest) look(ctx context.Context, s Store, folder string) {
 	})
 }
 
-// consider looks at the path of an object, or at the folder that it is in.
+// consider compares the path of an object, or of its folder.
 func (n *nearest) consider(name string) {
 	parts := strings.Split(name, "/")
 	if n.folder && len(parts) <= n.depth || !n.folder && len(parts) != n.depth {
@@ -78,7 +78,7 @@ func (n *nearest) consider(name string) {
 	}
 }
 
-// stem is a path up to the first dot of its last name.
+// stem returns a path up to the first dot of its last name.
 func stem(p string) string {
 	dir, name := path.Split(p)
 	name, _, _ = strings.Cut(name, ".")

@@ -9,11 +9,11 @@ import (
 	"roster/internal/blob"
 )
 
-// IsPattern reports whether a path has a character of patterns: * is any text in a name, ? is any character of one, and ** any text
-// across folders.
+// IsPattern reports whether a path contains a wildcard: * matches any text in a name, ? any character of a name, and **
+// any text across folders.
 func IsPattern(path string) bool { return strings.ContainsAny(path, "*?") }
 
-// Base is the folder that all matches of a pattern lie in; any other path is its own base.
+// Base returns the folder of all matches of a pattern; any other path is its own base.
 func Base(path string) string {
 	if !IsPattern(path) {
 		return path
@@ -22,9 +22,9 @@ func Base(path string) string {
 	return fixed[:max(strings.LastIndexByte(fixed, '/'), 0)]
 }
 
-// ListPath lists, as ListAll does, what a path names: a folder, or what matches a pattern. folders says that a folder that
-// matches stands for what is in it. What is called like the pattern itself goes before matches. A pattern that nothing matches
-// lists nothing.
+// ListPath lists what a path names, as ListAll does: a folder, or the matches of a pattern. folders means that a
+// matching folder stands for its contents. An object whose name equals the pattern takes precedence over matches. A
+// pattern without matches lists nothing.
 func ListPath(ctx context.Context, s Store, path string, folders bool, fn func(Object) error) error {
 	if !IsPattern(path) {
 		return ListAll(ctx, s, path, fn)
@@ -53,7 +53,7 @@ func ListPath(ctx context.Context, s Store, path string, folders bool, fn func(O
 	return err
 }
 
-// matcher matches the paths that a pattern means.
+// matcher returns the expression for the paths that a pattern matches.
 func matcher(pattern string, folders bool) *regexp.Regexp {
 	var b strings.Builder
 	b.WriteString(`(?s)\A`)

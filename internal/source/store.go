@@ -1,5 +1,5 @@
-// Package source is the contract of the stores that files of people lie in: list, stat, open a range. An object is pinned by its
-// version: reading another version than the pinned one fails with ErrChanged. A byte store (package blob) is a source as it is.
+// Package source is the contract of the stores of users' files: list, stat, open a range. An object is pinned by its
+// version: reading another version fails with ErrChanged. Every byte store (package blob) is a source.
 package source
 
 import (
@@ -10,7 +10,7 @@ import (
 	"roster/internal/blob"
 )
 
-// Errors of a store: those of byte stores. Engines translate their drivers' errors to these by type.
+// Errors of a store are those of byte stores. Engines translate their drivers' errors to these by type.
 var (
 	ErrNotExist    = blob.ErrNotExist
 	ErrChanged     = blob.ErrChanged
@@ -25,27 +25,28 @@ var (
 // Object is a file in a store. Link is set only by a Linked store.
 type Object = blob.Object
 
-// Store reads objects in pinned versions: it is the part of a byte store that a source needs. Paths with "..", absolute paths and paths through a symbolic link are ErrOutside, and
-// nothing is read. A cancelled context ends any call with its error.
+// Store reads objects in pinned versions: it is the part of a byte store that a source needs. Paths with "..", absolute
+// paths and paths through a symbolic link return ErrOutside, and nothing is read. A cancelled context ends any call
+// with its error.
 type Store interface {
-	// List calls fn for every regular object below the folder, recursively, in ascending order of Path. An
-	// absent folder is ErrNotExist. A bucket may have names that are no paths (see PassedOver), which can be listed but not opened.
-	// An error of fn ends the listing and is returned, except that List returns nil after fs.SkipAll. "" is the root. Symbolic
-	// links below the folder are not followed and not listed.
+	// List calls fn for every regular object below the folder, recursively, in ascending order of Path. "" is the root.
+	// An absent folder is ErrNotExist. A bucket may have names that are not paths (see PassedOver), which can be listed
+	// but not opened. An error of fn ends the listing and is returned, except that List returns nil after fs.SkipAll.
+	// List omits symbolic links below the folder and does not follow them.
 	List(ctx context.Context, folder string, fn func(Object) error) error
-	// Browse calls fn for every regular object right in the folder, and for every folder there, of which it tells only the path, in
-	// any order. Otherwise it is like List, but that it does not look into the folders below.
+	// Browse calls fn for every regular object directly in the folder, and for every folder there, with only its path,
+	// in any order. Otherwise it is like List without the folders below.
 	Browse(ctx context.Context, folder string, fn func(o Object, folder bool) error) error
-	// Stat returns the object; ErrNotExist when it is absent or a folder.
+	// Stat returns the object; ErrNotExist if it is absent or a folder.
 	Stat(ctx context.Context, path string) (Object, error)
-	// Open reads length bytes from offset (length -1: to the end) of the pinned object. When the object at the
-	// path is not obj.Version any more, Open or a Read returns ErrChanged; a reader that reached io.EOF without
-	// error has returned the pinned version's bytes.
+	// Open reads length bytes from offset (length -1: to the end) of the pinned object. If the object at the path no
+	// longer has obj.Version, Open or a Read returns ErrChanged; a reader that reached io.EOF without an error has
+	// returned the pinned version's bytes.
 	Open(ctx context.Context, obj Object, offset, length int64) (io.ReadCloser, error)
 }
 
-// Linked is a Store that may hold symbolic links. They are never followed; whoever must say what a folder holds that is
-// not read asks for them.
+// Linked is a Store that may contain symbolic links, which are never followed. Callers that report the skipped contents
+// of a folder use it to list them.
 type Linked interface {
 	Store
 	// ListLinks is List with the links among the objects.
@@ -60,7 +61,7 @@ func ListAll(ctx context.Context, s Store, folder string, fn func(Object) error)
 	return s.List(ctx, folder, fn)
 }
 
-// WithoutLinks passes the objects on that are no links.
+// WithoutLinks passes on the objects that are not links.
 func WithoutLinks(fn func(Object) error) func(Object) error {
 	return func(o Object) error {
 		if o.Link {
@@ -70,13 +71,13 @@ func WithoutLinks(fn func(Object) error) func(Object) error {
 	}
 }
 
-// Atomic is a Store whose objects are there only once they are there whole, so that nobody has to wait for one.
+// Atomic is a Store whose objects appear only when they are complete, so that nobody has to wait for one.
 type Atomic interface {
 	Store
 	Atomic()
 }
 
-// Reason is what an error says of the reason that its kind gives, without the path before it.
+// Reason returns the part of an error after the text of its kind, without the path before it.
 func Reason(err, kind error) string {
 	text := err.Error()
 	if i := strings.Index(text, kind.Error()); i >= 0 {

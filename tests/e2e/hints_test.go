@@ -27,10 +27,10 @@ func TestHeaderHints(t *testing.T) {
 	quiet(1, "import persons.csv --name people --identity mail=Email", "--no-header")
 
 	n.file("titles.csv", "Report;x;\nof;2024;May\nmail;born;pay\nada@example.com;03.05.1988;1\n")
-	quiet(2, "import titles.csv --name people --identity mail=Email --skip-lines 0", "line 3 of titles.csv names it: say --skip-lines 2")
-	quiet(1, "import titles.csv --name people --identity mail=Email --skip-lines 3", "line 3 names the column mail: say --skip-lines 2")
+	quiet(2, "import titles.csv --name people --identity mail=Email --skip-lines 0", "line 3 of titles.csv names it: use --skip-lines 2")
+	quiet(1, "import titles.csv --name people --identity mail=Email --skip-lines 3", "line 3 names the column mail: use --skip-lines 2")
 	n.run(0, "import titles.csv --name people --identity mail=Email --skip-lines 2")
-	quiet(2, "import titles.csv --name people --changes --skip-lines 0", "line 3 names the column mail: say --skip-lines 2")
+	quiet(2, "import titles.csv --name people --changes --skip-lines 0", "line 3 names the column mail: use --skip-lines 2")
 	quiet(2, "import none.csv --name people --changes", "the file has no column mail")
 
 	n.file("one.csv", "mail,points\nbob@example.com,1\n")
@@ -44,15 +44,15 @@ func TestTypeHints(t *testing.T) {
 	n.file("list.csv", "mail;born;joined;seen;amount;price;code\n"+
 		"ada@example.com;03.05.1988;01/02/2020;3/14/2020 5:06 PM;1,5;1.5;1.2.3\nbob@example.com;14.05.1988;02/03/2020;3/15/2020 5:06 PM;2,5;2.5;1.2.4\n")
 	out := n.run(0, "import list.csv --name people --identity mail=Email --dry-run",
-		"amount is text, and looks like numbers: --decimal-comma",
-		`born is text, and looks like dates: --date-format "dd.MM.yyyy"`,
-		`joined is text, and looks like dates: --date-format "dd/MM/yyyy" reads them so, or --date-format "MM/dd/yyyy"`,
-		`seen is text, and looks like dates: --date-format "M/d/yyyy h:mm a"`)
+		"amount is text that looks like numbers: --decimal-comma",
+		`born is text that looks like dates: --date-format "dd.MM.yyyy"`,
+		`joined is text that looks like dates: --date-format "dd/MM/yyyy" reads them as dates, or --date-format "MM/dd/yyyy"`,
+		`seen is text that looks like dates: --date-format "M/d/yyyy h:mm a"`)
 	if strings.Contains(out, "code is text") || strings.Contains(out, "price is text") || strings.Contains(out, "mail is text") {
 		t.Errorf("hints for other columns:\n%s", out)
 	}
 	out = n.run(0, "import list.csv --name people --identity mail=Email --decimal-comma --date-format dd.MM.yyyy --field joined=string",
-		"price is text, and looks like numbers: --decimal-comma=false")
+		"price is text that looks like numbers: --decimal-comma=false")
 	if strings.Contains(out, "born is text") || strings.Contains(out, "joined is text") {
 		t.Errorf("hints for what was said:\n%s", out)
 	}

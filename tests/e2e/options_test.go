@@ -77,7 +77,7 @@ func TestEncodingStays(t *testing.T) {
 	n.file("wednesday.csv", "mail,city\neve@example.com,Malmö\n")
 	n.run(0, "import wednesday.csv --name people --changes", "Read without --encoding windows-1252")
 	n.file("thursday.csv", "mail,city\nfay@example.com,Malm\xf6\n")
-	n.run(0, "import thursday.csv --name people --changes", "Found out from thursday.csv: --encoding")
+	n.run(0, "import thursday.csv --name people --changes", "Detected from thursday.csv: --encoding")
 	out := n.run(0, "members people --format csv")
 	for _, row := range []string{"late@example.com,Malmö,", "eve@example.com,Malmö,", "fay@example.com,Malmö,"} {
 		if !strings.Contains(out, row) {

@@ -32,7 +32,7 @@ func TestTomorrowsFile(t *testing.T) {
 	n.run(0, "import monday.csv --name people --full", "2 members")
 	n.run(0, "import monday.csv --name people --changes", "Nothing was read of monday.csv")
 
-	n.run(2, "import monday.csv --name people --full --field points=string", "points is of the type long", "roster audience delete")
+	n.run(2, "import monday.csv --name people --full --field points=string", "points has the type long", "roster audience delete")
 	n.run(2, "import monday.csv --name people --full --identity tier=CORE", "tier is no identity")
 	n.run(2, "import monday.csv --name people --full --columns mail,points", "--columns leaves out tier")
 	n.file("other.csv", "name,points\nAda,1\n")

@@ -16,7 +16,7 @@ import (
 	"roster/internal/source"
 )
 
-// handshake is how long a server has to say who it is and to let us in.
+// handshake is the longest time until a server has identified itself and accepted the user.
 const handshake = 15 * time.Second
 
 func parseKey(text, passPhrase string) (ssh.Signer, error) {
@@ -36,12 +36,12 @@ func parseKey(text, passPhrase string) (ssh.Signer, error) {
 	case errors.As(err, &locked):
 		return nil, fmt.Errorf("%w: the private key has a pass phrase, which is missing", source.ErrCredentials)
 	case err != nil:
-		return nil, fmt.Errorf("%w: the private key cannot be read, or its pass phrase is another one", source.ErrCredentials)
+		return nil, fmt.Errorf("%w: the private key cannot be read, or the pass phrase is wrong", source.ErrCredentials)
 	}
 	return signer, nil
 }
 
-// answers gives the password to the questions whose answer is not shown, and nothing to others.
+// answers answers questions with hidden answers with the password, and others with nothing.
 func answers(password string, questions []string, shown []bool) []string {
 	list := make([]string, len(questions))
 	for i := range questions {
@@ -52,7 +52,7 @@ func answers(password string, questions []string, shown []bool) []string {
 	return list
 }
 
-// without are the algorithms but for those of a type of keys; nil are all.
+// without returns the algorithms except those of a type of keys; nil stands for all.
 func without(algorithms []string, keyType string) []string {
 	if algorithms == nil {
 		algorithms = ssh.SupportedAlgorithms().HostKeys
@@ -63,7 +63,7 @@ func without(algorithms []string, keyType string) []string {
 	})
 }
 
-// login makes the connection. It returns the server's key when that is not the pinned one.
+// login connects. It also returns the server's key if that is not the pinned one.
 func (s *Store) login(ctx context.Context, address string, algorithms []string) (shown ssh.PublicKey, err error) {
 	within, done := context.WithTimeout(ctx, handshake)
 	defer done()
@@ -87,9 +87,9 @@ func (s *Store) login(ctx context.Context, address string, algorithms []string) 
 		case wrong != nil:
 			return shown, wrong
 		case within.Err() != nil && ctx.Err() == nil:
-			return nil, fmt.Errorf("%w: it has not let the user in within %s", source.ErrFailed, handshake)
+			return nil, fmt.Errorf("%w: it has not accepted the user within %s", source.ErrFailed, handshake)
 		case strings.Contains(err.Error(), "unable to authenticate"), strings.Contains(err.Error(), noQuestion):
-			return nil, fmt.Errorf("%w: the server does not let the user in by this password or key", source.ErrCredentials)
+			return nil, fmt.Errorf("%w: the server does not accept this user with this password or key", source.ErrCredentials)
 		}
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (s *Store) login(ctx context.Context, address string, algorithms []string) 
 	files, err := sftp.NewClient(client)
 	if err != nil {
 		client.Close()
-		return nil, fmt.Errorf("%w: the server lets the user in, but does not speak SFTP with him", source.ErrFailed)
+		return nil, fmt.Errorf("%w: the server accepts the user, but does not start SFTP", source.ErrFailed)
 	}
 	if !stop() {
 		return nil, errors.Join(context.Cause(within), client.Close())
@@ -106,18 +106,18 @@ func (s *Store) login(ctx context.Context, address string, algorithms []string) 
 	return nil, nil
 }
 
-// noQuestion is what the library says of a server that refuses whoever would answer its questions, without one.
+// noQuestion is the library's error for a server that refuses the user without asking a question.
 const noQuestion = "unexpected message type 51 (expected 60)"
 
-// known checks the key that the server shows.
+// known checks the key of the server.
 func (s *Store) known(key ssh.PublicKey) error {
 	print := ssh.FingerprintSHA256(key)
 	pinned := strings.Fields(s.cfg.HostKey)
 	if len(pinned) == 0 {
-		return fmt.Errorf("%w: the server's key is not known; it shows %s: if that is right, give it as hostKey", source.ErrCredentials, print)
+		return fmt.Errorf("%w: the server's key is not known; it is %s: if that is right, set hostKey to it", source.ErrCredentials, print)
 	}
 	if slices.Contains(pinned, print) || slices.Contains(pinned, base64.StdEncoding.EncodeToString(key.Marshal())) {
 		return nil
 	}
-	return fmt.Errorf("%w: the server shows another key than hostKey says: %s; somebody may be between, or the key was changed", source.ErrCredentials, print)
+	return fmt.Errorf("%w: the server's key differs from hostKey: it is %s; either the key was changed, or somebody intercepts the connection", source.ErrCredentials, print)
 }

@@ -1,5 +1,5 @@
-// Package sftp reads folders of servers that speak SFTP. The server's key is pinned: one that is not known is refused,
-// with the fingerprint that would have to be accepted.
+// Package sftp reads folders of SFTP servers. The server's key is pinned: an unknown key is refused, with an error that
+// shows its fingerprint.
 package sftp
 
 import (
@@ -25,31 +25,31 @@ import (
 	"roster/internal/source"
 )
 
-// Config says where a server is, and who reads it: by a password, or by a private key.
+// Config is the address of a server and the credentials: a password or a private key.
 type Config struct {
 	Host       string
 	Port       int // 0 means 22
 	User       string
 	Password   string
-	PrivateKey string // PEM, or that in base64
+	PrivateKey string // PEM, or PEM in base64
 	PassPhrase string // of the private key
-	HostKey    string // the server's key: its fingerprint, SHA256:…, or a line of a file of known keys
-	Folder     string // below which everything is; "" is where the server puts the user
+	HostKey    string // the server's key: its fingerprint, SHA256:…, or a line of a known_hosts file
+	Folder     string // the root of all paths; "" is the user's initial folder
 	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Store is what is below a folder of a server.
+// Store is a folder of a server.
 type Store struct {
 	cfg    Config
 	auth   []ssh.AuthMethod
 	mu     sync.Mutex
-	client *sftp.Client // nil until it is needed, and after the connection was lost
+	client *sftp.Client // nil before the first use, and after the connection is lost
 	conn   *ssh.Client
 }
 
 var _ source.Linked = (*Store)(nil)
 
-// Open reads the credentials. Nothing is asked of the server yet.
+// Open parses the credentials. It does not contact the server.
 func Open(c Config) (*Store, error) {
 	s := &Store{cfg: c}
 	if c.PrivateKey != "" {
@@ -60,7 +60,7 @@ func Open(c Config) (*Store, error) {
 		s.auth = append(s.auth, ssh.PublicKeys(signer))
 	}
 	if c.Password != "" {
-		// Servers that ask for the password by questions of their own know no other way.
+		// Servers that ask for the password with their own questions accept it only in this way.
 		s.auth = append(s.auth, ssh.Password(c.Password), ssh.KeyboardInteractive(func(_, _ string, questions []string, shown []bool) ([]string, error) {
 			return answers(c.Password, questions, shown), nil
 		}))
@@ -82,12 +82,12 @@ func (s *Store) hangUp() error {
 	err := errors.Join(s.client.Close(), s.conn.Close())
 	s.client, s.conn = nil, nil
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
-		err = nil // the server was faster
+		err = nil // the server closed it first
 	}
 	return err
 }
 
-// connect returns the connection, a new one if there is none.
+// connect returns the connection, and makes a new one if there is none.
 func (s *Store) connect(ctx context.Context) (*sftp.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,13 +110,13 @@ func (s *Store) connect(ctx context.Context) (*sftp.Client, error) {
 		case shown == nil || s.cfg.HostKey == "":
 			return nil, err
 		}
-		// The server may have the pinned key beside the one that it prefers.
+		// The server may have the pinned key in addition to the one that it prefers.
 		refused = cmp.Or(refused, err)
 		asked = without(asked, shown.Type())
 	}
 }
 
-// do calls the server. A connection that was lost is made anew, once.
+// do calls the server. It replaces a lost connection once.
 func (s *Store) do(ctx context.Context, name string, fn func(*sftp.Client) error) error {
 	for again := true; ; again = false {
 		if err := ctx.Err(); err != nil {
@@ -129,7 +129,7 @@ func (s *Store) do(ctx context.Context, name string, fn func(*sftp.Client) error
 		if err != nil {
 			return failure(name, err)
 		}
-		stop := context.AfterFunc(ctx, func() { s.lost(c) }) // a call cannot be cancelled otherwise
+		stop := context.AfterFunc(ctx, func() { s.lost(c) }) // calls cannot be cancelled in another way
 		err = fn(c)
 		stop()
 		if ctx.Err() != nil {
@@ -143,13 +143,13 @@ func (s *Store) do(ctx context.Context, name string, fn func(*sftp.Client) error
 	}
 }
 
-// cutOff reports an error of a connection that is not there any more. The end of a file is another thing: see part.
+// cutOff reports whether an error means that the connection is lost. It does not include the end of a file: see part.
 func cutOff(err error) bool {
 	var inNet *net.OpError
 	return errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &inNet)
 }
 
-// lost closes a connection that is of no use any more.
+// lost closes a connection that is no longer usable.
 func (s *Store) lost(c *sftp.Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,12 +174,12 @@ func failure(name string, err error) error {
 	case errors.As(err, &status):
 		return fmt.Errorf("%q: %w: it answers with %s", name, source.ErrFailed, status.FxCode())
 	case errors.Is(err, sftp.ErrSSHFxConnectionLost):
-		return fmt.Errorf("%q: %w: the connection broke off", name, source.ErrFailed)
+		return fmt.Errorf("%q: %w: the connection was interrupted", name, source.ErrFailed)
 	}
 	return fmt.Errorf("%q: %w", name, blob.Unanswered(err))
 }
 
-// at returns where a path is on the server.
+// at returns the path on the server.
 func (s *Store) at(name string) string {
 	if at := path.Join(s.cfg.Folder, name); at != "" {
 		return at
@@ -187,7 +187,7 @@ func (s *Store) at(name string) string {
 	return "."
 }
 
-// clean checks a path and each of its components, as those of a local folder are; it returns what the path names.
+// clean checks a path and each of its components, as for a local folder, and returns the file or folder at the path.
 func (s *Store) clean(c *sftp.Client, name string) (fs.FileInfo, error) {
 	if name == "" {
 		return c.Stat(s.at(""))
@@ -218,8 +218,9 @@ func object(name string, info fs.FileInfo) source.Object {
 	return source.Object{Path: name, Size: info.Size(), Modified: info.ModTime(), Version: version(info), Link: info.Mode()&fs.ModeSymlink != 0}
 }
 
-// version is all that the protocol tells of a file's content: its size and the second of its last change. A file that
-// changes within the second and keeps its size has the same version; the settle age keeps runs from such files.
+// version consists of all that the protocol tells about a file's content: its size and the second of its last change. A
+// file that changes within that second and keeps its size has the same version; the settle age keeps runs from reading
+// such files.
 func version(info fs.FileInfo) string {
 	return fmt.Sprintf("%x-%x", info.Size(), info.ModTime().Unix())
 }
@@ -283,13 +284,13 @@ func (s *Store) walk(ctx context.Context, folder string, fn func(source.Object) 
 		}
 		err := s.walk(ctx, o.Path, fn)
 		if errors.Is(err, source.ErrNotExist) {
-			return nil // gone since its folder was listed
+			return nil // removed since its folder was listed
 		}
 		return err
 	})
 }
 
-// browse lists one folder. A folder sorts as its name with a slash, as the paths below it do.
+// browse lists one folder. A folder sorts as its name with a slash, like the paths below it.
 func (s *Store) browse(ctx context.Context, folder string, fn func(o source.Object, folder bool) error) error {
 	var entries []os.FileInfo
 	err := s.do(ctx, folder, func(c *sftp.Client) (err error) {
@@ -321,8 +322,8 @@ func (s *Store) browse(ctx context.Context, folder string, fn func(o source.Obje
 	return nil
 }
 
-// Open implements source.Store. Each part is read from a file of its own, which must be the pinned version before and
-// after.
+// Open implements source.Store. Each part opens the file anew, which must be the pinned version before and after the
+// read.
 func (s *Store) Open(ctx context.Context, obj source.Object, offset, length int64) (io.ReadCloser, error) {
 	end := obj.Size
 	if length >= 0 {
@@ -360,11 +361,11 @@ func (s *Store) part(c *sftp.Client, obj source.Object, offset int64, part []byt
 	switch {
 	case n == len(part):
 		err = same(f, obj)
-	case err == io.EOF: // as the server says it; a lost connection has it inside of another error
+	case err == io.EOF: // the end that the server reports; a lost connection wraps io.EOF in another error
 		err = source.ErrChanged
 	}
 	if err != nil {
-		n = 0 // what came may be of another version
+		n = 0 // the data may belong to another version
 	}
 	return n, err
 }

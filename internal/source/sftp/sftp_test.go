@@ -248,7 +248,7 @@ func TestHostKeys(t *testing.T) {
 		}
 	}
 	err := list(t, server.open(func(c *Config) { c.HostKey = "SHA256:0000000000000000000000000000000000000000000" }), "")
-	if !errors.Is(err, source.ErrCredentials) || !strings.Contains(err.Error(), "another key than hostKey says: SHA256:") {
+	if !errors.Is(err, source.ErrCredentials) || !strings.Contains(err.Error(), "differs from hostKey: it is SHA256:") {
 		t.Errorf("none of them: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package sourcetest is the conformance suite of stores of files: what source.Store promises, as tests that every engine
+// Package sourcetest is the conformance suite of file stores: the contract of source.Store, as tests that every engine
 // runs.
 package sourcetest
 
@@ -17,7 +17,7 @@ import (
 	"roster/internal/source"
 )
 
-// World is an empty store and the way to put files into it and to remove them.
+// World is an empty store with functions that add and remove files.
 type World struct {
 	Store  source.Store
 	Put    func(t *testing.T, path string, content []byte)
@@ -99,14 +99,14 @@ func testList(t *testing.T, w World) {
 			return end
 		})
 		if wantErr(t, "a listing that is ended", err, want); listed != 1 {
-			t.Errorf("the listing went on for %d objects", listed)
+			t.Errorf("the listing continued for %d objects", listed)
 		}
 		err = w.Store.Browse(t.Context(), "", func(source.Object, bool) error {
 			browsed++
 			return end
 		})
 		if wantErr(t, "a look at a folder that is ended", err, want); browsed != 1 {
-			t.Errorf("the look at a folder went on for %d objects", browsed)
+			t.Errorf("the look at a folder continued for %d objects", browsed)
 		}
 	}
 }
@@ -224,7 +224,7 @@ func testLarge(t *testing.T, w World) {
 	if got, err := read(t, w.Store, o, 1<<20-3, 9<<20); err != nil || !bytes.Equal(got, content[1<<20-3:10<<20-3]) {
 		t.Fatalf("a range: %d bytes, %v; they differ", len(got), err)
 	}
-	// Whoever closes early has nothing left behind.
+	// A reader that is closed early must leave nothing behind.
 	r, err := w.Store.Open(t.Context(), o, 0, -1)
 	if err != nil {
 		t.Fatal(err)
@@ -250,8 +250,8 @@ func testChanged(t *testing.T, w World) {
 		t.Fatal(err)
 	}
 	w.Put(t, "a", bytes.Repeat([]byte("x"), len(content)))
-	// What was on its way may still come; the end of the pinned version must not.
-	// A store that still has it may give all of it.
+	// Data on its way may still arrive; the end of the pinned version must not. A store that still has the pinned
+	// version may return all of it.
 	rest, err := io.ReadAll(r)
 	if err != nil || len(rest) != len(content)-10 {
 		wantErr(t, "the rest of an object that was replaced", err, source.ErrChanged)
@@ -307,7 +307,7 @@ func testCancelled(t *testing.T, w World) {
 	wantErr(t, "open", err, context.Canceled)
 }
 
-// testPatterns lists what patterns match, of files and of folders.
+// testPatterns lists the matches of patterns, for files and for folders.
 func testPatterns(t *testing.T, w World) {
 	for _, path := range []string{"p/a.csv", "p/b.csv", "p/c.txt", "p/d/e.csv", "p/d/f/g.csv", "q.csv", "other/a.csv"} {
 		w.Put(t, path, []byte("email\n"))
