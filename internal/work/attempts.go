@@ -9,22 +9,22 @@ import (
 	"roster/internal/meta"
 )
 
-// mostDeaths is how often a process may end by a fault of its own while it does a task or a run, until that is failed
-// and not tried again.
+// mostDeaths is how many times a process may crash while it works on a task or a run. After that the task or run fails
+// and is not tried again.
 const mostDeaths = 2
 
-// Death is the end of a process that nobody asked for.
+// Death is the unexpected end of a process.
 type Death struct {
 	Worker string              // Worker of the Service that ended with it
-	Cause  string              // in words; "" when the process was killed from outside, which is nobody's fault
-	Files  map[string][]string // that were being read, by run
+	Cause  string              // "" if the process was killed from outside, which is not a fault of its work
+	Files  map[string][]string // files in reading, by run
 }
 
 // Worker returns the name of this process in leases.
 func (s *Service) Worker() string { return s.cfg.Worker }
 
-// Mourn counts the death of the process before against the tasks and runs that it was doing, and returns how many these
-// were. It is called before work is taken up.
+// Mourn counts the death of the previous process against the tasks and runs that it worked on, and returns their
+// number. It must be called before work is resumed.
 func (s *Service) Mourn(ctx context.Context, d Death) (n int, err error) {
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
 		n, err = tx.CountDeath(ctx, d.Worker, d.Cause, d.Files)
@@ -33,7 +33,7 @@ func (s *Service) Mourn(ctx context.Context, d Death) (n int, err error) {
 	return n, err
 }
 
-// fatal is why a task or a run is not tried again, nil when it is.
+// fatal returns the error of a task or a run that is not tried again, nil if it is tried again.
 func fatal(a meta.Attempt) *audience.Error {
 	if a.Deaths < mostDeaths {
 		return nil
@@ -42,12 +42,12 @@ func fatal(a meta.Attempt) *audience.Error {
 	if len(a.Files) > 0 {
 		what = "it read " + strings.Join(a.Files, ", ")
 	}
-	return audience.Errorf(audience.Invalid, "the server's process ended %d times (last: %s) while %s; this is not tried again. Look whether the file is what it should be, and write it "+
-		"anew, in smaller parts, or give the server more memory; then start another run", a.Deaths, a.Cause, what)
+	return audience.Errorf(audience.Invalid, "the server's process ended %d times (last: %s) while %s; this is not tried again. Check the file, and write it "+
+		"again in smaller parts, or give the server more memory; then start another run", a.Deaths, a.Cause, what)
 }
 
-// suspect waits until no other task or run that a process died of is being done, and opens the attempt: when the
-// process dies again, it is known of which one.
+// suspect waits until no other task or run during which a process died is in progress, and opens the attempt. So if the
+// process dies again, the cause is known.
 func (s *Service) suspect(ctx context.Context, id string) (done func(), err error) {
 	select {
 	case s.suspects <- struct{}{}:
@@ -62,8 +62,8 @@ func (s *Service) suspect(ctx context.Context, id string) (done func(), err erro
 	return done, nil
 }
 
-// takeUp opens an attempt in the transaction that takes the lease, unless a process died of the work before: suspect
-// opens that one.
+// takeUp opens an attempt in the transaction that takes the lease, unless a process died during the work before. Then
+// suspect opens the attempt.
 func (s *Service) takeUp(ctx context.Context, tx meta.LeasesTx, id string) (meta.Attempt, error) {
 	a, err := tx.Attempt(ctx, id)
 	if err == nil && a.Deaths == 0 {

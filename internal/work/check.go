@@ -12,7 +12,7 @@ import (
 	"roster/internal/profile"
 )
 
-// Finding is something that does not agree.
+// Finding is an inconsistency.
 type Finding struct {
 	Part     string      `json:"part"` // metadata, catalog, lake, profile or landing
 	Org      string      `json:"organization,omitempty"`
@@ -21,11 +21,11 @@ type Finding struct {
 	What     string      `json:"what"`
 }
 
-// Checked is what Check looked at and found.
+// Checked is the result of Check.
 type Checked struct {
 	Audiences int       `json:"audiences"`
 	Files     int64     `json:"files"`     // of datasets
-	Bytes     int64     `json:"bytes"`     // of them
+	Bytes     int64     `json:"bytes"`     // of these files
 	Unchecked int64     `json:"unchecked"` // files without checksums, which were only read
 	Findings  []Finding `json:"findings"`
 }
@@ -34,8 +34,8 @@ func (c *Checked) add(part string, aud *audience.Audience, format string, args .
 	c.Findings = append(c.Findings, Finding{part, aud.Scope.Org, aud.Scope.Sandbox, aud.ID, fmt.Sprintf(format, args...)})
 }
 
-// Check holds everything against everything: the metadata, the catalog, each file of each dataset, and the profile
-// store. It changes nothing. withoutProfiles leaves the profile store out.
+// Check compares the metadata, the catalog, each file of each dataset, and the profile store. It changes nothing.
+// withoutProfiles omits the profile store.
 func (s *Service) Check(ctx context.Context, withoutProfiles bool) (Checked, error) {
 	c := Checked{Findings: []Finding{}}
 	var pointers map[profile.Ref]profile.Pointer
@@ -67,7 +67,7 @@ func (s *Service) Check(ctx context.Context, withoutProfiles bool) (Checked, err
 	return c, err
 }
 
-// checkPointer compares an audience's pointer as a start does.
+// checkPointer compares an audience's pointer as at a start.
 func (s *Service) checkPointer(ctx context.Context, c *Checked, aud *audience.Audience, have profile.Pointer, leaveOut bool) error {
 	if leaveOut || !aud.ProfileIngestion {
 		return nil
@@ -77,7 +77,7 @@ func (s *Service) checkPointer(ctx context.Context, c *Checked, aud *audience.Au
 		return err
 	}
 	if newest != nil && newest.Status == audience.Processing {
-		return nil // it moves
+		return nil // the pointer is moving
 	}
 	if why := s.differs(ctx, aud, newest, have); why != "" {
 		c.add("profile", aud, "%s", why)
@@ -93,7 +93,7 @@ func (s *Service) newestRun(ctx context.Context, aud *audience.Audience) (*audie
 	return &runs[0], nil
 }
 
-// checkAudience looks at the dataset of an audience.
+// checkAudience checks the dataset of an audience.
 func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.Audience) error {
 	c.Audiences++
 	newest, err := s.newestRun(ctx, aud)
@@ -106,7 +106,7 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 		return ctx.Err()
 	case errors.Is(err, lake.ErrNotExist):
 		if _, gone := s.cfg.Store.Audience(ctx, aud.Scope, aud.ID); !errors.Is(gone, meta.ErrNotFound) {
-			c.add("catalog", aud, "the catalog has no dataset of it")
+			c.add("catalog", aud, "the catalog has no dataset of the audience")
 		}
 		return nil
 	case err != nil:
@@ -115,9 +115,9 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 	}
 	if settled := newest != nil && newest.Committed(); settled {
 		if snap, ok := d.Current(); !ok || snap.Version != newest.ID {
-			c.add("metadata", aud, "the last run is %s, the dataset has the members of run %q", newest.ID, snap.Version)
+			c.add("metadata", aud, "the last run is %s, but the dataset has the members of run %q", newest.ID, snap.Version)
 		} else if aud.Members != d.Rows() {
-			c.add("metadata", aud, "it has %d members, the dataset %d", aud.Members, d.Rows())
+			c.add("metadata", aud, "the audience has %d members, the dataset %d", aud.Members, d.Rows())
 		}
 	}
 	found, err := ingest.CheckDataset(ctx, d)
@@ -128,7 +128,7 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 	return err
 }
 
-// RebuildProfiles projects the datasets of all audiences again, or of one, and returns how many.
+// RebuildProfiles projects the datasets of all audiences, or of one, again and returns their number.
 func (s *Service) RebuildProfiles(ctx context.Context, only audience.ID) (int, error) {
 	var all []ingest.Projection
 	err := s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {

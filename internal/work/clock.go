@@ -10,8 +10,8 @@ import (
 	"roster/internal/schedule"
 )
 
-// TurnBack is called when the clock was put back: what waits for a time that the clock had set while it was ahead is
-// due again, and schedules have their next time by the clock as it is now.
+// TurnBack is called when the clock was put back. Jobs that wait for a time from the wrong clock become due, and
+// schedules get their next time from the corrected clock.
 func (s *Service) TurnBack(ctx context.Context) error {
 	now := s.now()
 	if err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.TurnBack(ctx, now) }); err != nil {
@@ -40,7 +40,7 @@ func (s *Service) TurnBack(ctx context.Context) error {
 	return nil
 }
 
-// turnBack forgets times that lie ahead.
+// turnBack removes times in the future.
 func (w *worklist) turnBack(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

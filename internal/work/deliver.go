@@ -14,23 +14,22 @@ import (
 )
 
 const (
-	// firstRetry and longestRetry are how long after a failed attempt the next one is due: every time it is twice as
-	// long, up to the longest.
+	// firstRetry is the wait after the first failed attempt. Each further wait is twice as long, up to longestRetry.
 	firstRetry   = 5 * time.Second
 	longestRetry = 3 * time.Hour
 	// triedFor is how long after its event a delivery is tried, and how long a webhook may fail before it is disabled.
 	triedFor = 24 * time.Hour
 	// keepDeliveries is how long deliveries stay in the log.
 	keepDeliveries = 30 * 24 * time.Hour
-	// deliverAtOnce bounds what one job sends.
+	// deliverAtOnce limits the deliveries of one job.
 	deliverAtOnce = 100
 )
 
-// unsent returns the jobs of the webhooks to which something is to be sent.
+// unsent returns the jobs of the webhooks with deliveries that are due.
 func (s *Service) unsent(ctx context.Context, now time.Time) ([]job.Job, error) {
 	due, err := s.cfg.Store.DueWebhooks(ctx, now)
 	if err != nil {
-		return nil, fmt.Errorf("look for webhooks with something to send: %w", err)
+		return nil, fmt.Errorf("look for webhooks with deliveries: %w", err)
 	}
 	var jobs []job.Job
 	for _, id := range due {
@@ -39,8 +38,8 @@ func (s *Service) unsent(ctx context.Context, now time.Time) ([]job.Job, error) 
 	return jobs, nil
 }
 
-// doWebhook sends a webhook what is due, one message after the other. It ends at the first that fails, so that an
-// endpoint which does not answer holds nobody up; Recover has the rest sent. A message may arrive twice: when the
+// doWebhook sends the due deliveries of a webhook, one after the other. It ends at the first that fails, so that an
+// endpoint that does not answer delays nobody else; Recover enqueues the rest. A message may arrive twice, if the
 // process ends between the answer and its record.
 func (s *Service) doWebhook(ctx context.Context, name string) error {
 	id := audience.WebhookID(name)
@@ -50,7 +49,7 @@ func (s *Service) doWebhook(ctx context.Context, name string) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("look for what to send to webhook %s: %w", id, err)
+			return fmt.Errorf("look for deliveries to webhook %s: %w", id, err)
 		}
 		worksIn(ctx, h.Scope)
 		if done, err := s.deliver(ctx, &h, &d); err != nil || !done {
@@ -60,7 +59,7 @@ func (s *Service) doWebhook(ctx context.Context, name string) error {
 	return nil
 }
 
-// deliver makes an attempt at a delivery and records it. It is true unless the attempt failed.
+// deliver makes an attempt at a delivery and records it. It returns false if the attempt failed.
 func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.Delivery) (bool, error) {
 	may, err := events.MayHear(ctx, s.cfg.Store, h, d.Labels)
 	if err != nil {
@@ -92,7 +91,7 @@ func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.
 	return err == nil, s.attempted(ctx, h, d, a.Status)
 }
 
-// postpone says when a delivery that failed is tried again. After triedFor it is given up.
+// postpone sets the time of the next attempt at a failed delivery. After triedFor the delivery fails.
 func (s *Service) postpone(d *audience.Delivery) {
 	now := s.now()
 	if now.Sub(d.At) >= triedFor {
@@ -109,7 +108,7 @@ func (s *Service) postpone(d *audience.Delivery) {
 	}
 }
 
-// attempted records an attempt, also when the process was told to stop meanwhile, and what it says of the webhook.
+// attempted records an attempt, also if the process was told to stop meanwhile, and its consequence for the webhook.
 func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audience.Delivery, status int) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
@@ -155,8 +154,8 @@ func (s *Service) attempted(ctx context.Context, h *audience.Webhook, d *audienc
 	return nil
 }
 
-// judge says what a delivery that was attempted tells of its webhook. One whose attempts have all failed for triedFor
-// is disabled, and one that says that it is gone.
+// judge updates a webhook after an attempt. It disables a webhook whose attempts have all failed for triedFor, or whose
+// endpoint answered that it is gone.
 func (s *Service) judge(h *audience.Webhook, d *audience.Delivery, status int) {
 	now := s.now()
 	switch {

@@ -19,10 +19,10 @@ import (
 	"roster/internal/profile"
 )
 
-// erasedAtOnce is how many audiences an erasure looks at between two notes of how far it has come.
+// erasedAtOnce is the number of audiences that an erasure processes between two records of its progress.
 const erasedAtOnce = 100
 
-// erasing returns the jobs of the erasures that have not ended.
+// erasing returns the jobs of the unfinished erasures.
 func (s *Service) erasing(ctx context.Context) ([]job.Job, error) {
 	list, err := s.cfg.Store.UnfinishedErasures(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Service) erasing(ctx context.Context) ([]job.Job, error) {
 	return jobs, nil
 }
 
-// erasure is an erasure under way.
+// erasure is an erasure in progress.
 type erasure struct {
 	s       *Service
 	e       audience.Erasure
@@ -44,10 +44,10 @@ type erasure struct {
 	sandbox uint32
 }
 
-// errLater ends the work on an erasure that has to wait for something.
+// errLater ends a job of an erasure that has to wait.
 var errLater = errors.New("work: the erasure waits")
 
-// doErase does of an erasure what can be done now; Recover has the rest done.
+// doErase does the part of an erasure that is possible now; Recover enqueues the rest.
 func (s *Service) doErase(ctx context.Context, name string) error {
 	id := audience.ErasureID(name)
 	e, err := s.unfinishedErasure(ctx, id)
@@ -68,7 +68,7 @@ func (s *Service) doErase(ctx context.Context, name string) error {
 	return nil
 }
 
-// unfinishedErasure finds an erasure that has not ended.
+// unfinishedErasure returns an erasure that has not ended.
 func (s *Service) unfinishedErasure(ctx context.Context, id audience.ErasureID) (audience.Erasure, error) {
 	list, err := s.cfg.Store.UnfinishedErasures(ctx)
 	if err != nil {
@@ -105,8 +105,8 @@ func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
 	return w.end(ctx)
 }
 
-// forget takes the identity, and those whom it finds, out of the profile store. What a run in progress brings again is
-// in the dataset then, whose run takes it out.
+// forget removes the identity, and the members with it, from the profile store. If a run in progress writes them again,
+// they are in its dataset, from which the erase run removes them.
 func (w *erasure) forget(ctx context.Context) error {
 	if w.e.Progress.Forgotten {
 		return nil
@@ -143,7 +143,7 @@ func (w *erasure) save(ctx context.Context) error {
 	return err
 }
 
-// end ends the erasure; from here on nothing knows the identity any more.
+// end ends the erasure and removes the last record of the identity.
 func (w *erasure) end(ctx context.Context) error {
 	w.e.Status, w.e.Error = audience.Success, nil
 	w.e.Sealed, w.e.EndedAt = "", w.s.now()
@@ -155,8 +155,8 @@ func (w *erasure) end(ctx context.Context) error {
 	return nil
 }
 
-// audiences erases the identity from one audience after the other, in the order of their creation. Deleted ones must be
-// swept.
+// audiences erases the identity from one audience after the other, in the order of their creation. Deleted audiences
+// must be swept.
 func (w *erasure) audiences(ctx context.Context) error {
 	for {
 		q := audience.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
@@ -196,7 +196,7 @@ func (w *erasure) sweptAll(ctx context.Context) error {
 	return nil
 }
 
-// audience erases the identity from an audience. Whatever it has begun is in the progress, so that it goes on from
+// audience erases the identity from an audience. The progress records each step, so that the work can continue from
 // there.
 func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 	done := w.begun(aud.ID)
@@ -223,8 +223,8 @@ func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
 	return w.purge(ctx, aud)
 }
 
-// earlierRun returns errLater while a run is in progress that was started before the erasure: it may have read the
-// identity already, and brings it when it commits. A run that is started afterwards is a later import.
+// earlierRun returns errLater while a run is in progress that was started before the erasure, because that run may have
+// read the identity already and would commit it. A run that starts later is a later import.
 func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
 	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.InProgress)
 	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
@@ -233,7 +233,7 @@ func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error 
 	return err
 }
 
-// still returns nil when the audience is deleted, whose dataset is gone before its row is off the list.
+// still returns nil if the audience is deleted: its dataset is removed before its row.
 func (w *erasure) still(ctx context.Context, aud *audience.Audience) error {
 	_, err := w.s.cfg.Store.Audience(ctx, aud.Scope, aud.ID)
 	switch {
@@ -245,7 +245,7 @@ func (w *erasure) still(ctx context.Context, aud *audience.Audience) error {
 	return err
 }
 
-// begun returns what is noted of an audience, nil when nothing is.
+// begun returns the progress of an audience, nil if there is none.
 func (w *erasure) begun(id audience.ID) *audience.ErasedAudience {
 	list := w.e.Progress.Audiences
 	if n := len(list); n > 0 && list[n-1].ID == id {
@@ -264,11 +264,11 @@ func (w *erasure) note(aud *audience.Audience) *audience.ErasedAudience {
 // longestEraseWait is the longest wait between two attempts of an erasure.
 const longestEraseWait = time.Hour
 
-// startRun starts the run that takes the member out, as soon as no other is in progress. The run and the note of it are
-// one transaction.
+// startRun starts the run that removes the member, as soon as no other run is in progress. One transaction records the
+// run and the progress.
 func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	now := w.s.now()
-	if wait := w.e.Progress.RetryAt.Sub(now); wait > 0 && wait <= longestEraseWait { // more is of a clock that was ahead
+	if wait := w.e.Progress.RetryAt.Sub(now); wait > 0 && wait <= longestEraseWait { // longer: the clock was ahead
 		return errLater
 	}
 	run := launch.NewRun(aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
@@ -291,7 +291,7 @@ func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
 	return err
 }
 
-// runEnded takes what the run did into the note, once it has ended.
+// runEnded records the result of the run in the progress, once the run has ended.
 func (w *erasure) runEnded(ctx context.Context, aud *audience.Audience, done *audience.ErasedAudience) error {
 	run, err := w.s.cfg.Store.Run(ctx, aud.Scope, aud.ID, done.RunID)
 	switch {
@@ -308,12 +308,12 @@ func (w *erasure) runEnded(ctx context.Context, aud *audience.Audience, done *au
 	return nil
 }
 
-// runFailed has the next run start: at once after the first failure, then later and later, up to an hour.
+// runFailed makes another run start: at once after the first failure, then after growing waits of up to an hour.
 func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audience.ErasedAudience) error {
 	p := &w.e.Progress
 	p.RetryAt = w.s.now().Add(min(time.Duration(p.Failures)*time.Duration(p.Failures)*time.Minute, longestEraseWait))
 	p.Failures++
-	w.e.Error = audience.Errorf(audience.Impossible, "run %s of audience %s failed, which takes the member out: %v; another one is started", run.ID, run.AudienceID, run.Error)
+	w.e.Error = audience.Errorf(audience.Impossible, "run %s of audience %s, which removes the member, failed: %v; another one will be started", run.ID, run.AudienceID, run.Error)
 	done.RunID = ""
 	if err := w.save(ctx); err != nil {
 		return err
@@ -321,7 +321,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 	return errLater
 }
 
-// purge removes the files of the audience that hold the identity.
+// purge removes the files of the audience that contain the identity.
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
 		Table: lake.TableOf(aud.Scope, aud.ID), Audience: aud, Key: w.keys.Key, Values: [][]byte{w.who.Normal, w.who.Given},
@@ -345,33 +345,33 @@ func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	return err
 }
 
-// openIdentity returns whom an erasure is of. The normal form is that of now, whatever Roster began the erasure.
+// openIdentity returns the identity of an erasure, in the normal form of this version of Roster.
 func (s *Service) openIdentity(e *audience.Erasure) (who audience.ErasedIdentity, err error) {
 	text, err := s.cfg.Secrets.Open(e.Sealed, meta.SealedErasure.Place(string(e.ID)))
 	if err != nil {
 		return who, err
 	}
 	if err := json.Unmarshal(text, &who); err != nil {
-		return who, errors.New("its identity cannot be read")
+		return who, errors.New("the identity of the erasure cannot be decrypted")
 	}
 	who.Normal = identity.Normalise(e.Namespace, who.Given, nil)
 	return who, nil
 }
 
-// eraseKey returns whom the run of an erasure takes out.
+// eraseKey returns the key of the member that an erase run removes.
 func (s *Service) eraseKey(ctx context.Context, r meta.Erasures, run *audience.Run) (key identity.Key, err error) {
 	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
 	if err != nil {
 		return key, err
 	}
-	if e.Sealed == "" { // it has ended
+	if e.Sealed == "" { // the erasure has ended
 		return identity.ParseXID(e.XID)
 	}
 	who, err := s.openIdentity(&e)
 	return identity.KeyOf(e.Namespace, who.Normal), err
 }
 
-// suppressed returns the identities whose rows a run is to reject.
+// suppressed returns the identities whose rows a run rejects.
 func (s *Service) suppressed(ctx context.Context, r meta.Erasures, run *audience.Run) (map[identity.Key]bool, error) {
 	if !s.cfg.SuppressErased || !run.Request.Traits().ReadsFiles() {
 		return nil, nil
@@ -379,7 +379,7 @@ func (s *Service) suppressed(ctx context.Context, r meta.Erasures, run *audience
 	return erasedKeys(ctx, r, run.Scope)
 }
 
-// erasedKeys returns the identities that were erased from a sandbox, or are being erased.
+// erasedKeys returns the identities that were, or are being, erased from a sandbox.
 func erasedKeys(ctx context.Context, r meta.Erasures, scope audience.Scope) (map[identity.Key]bool, error) {
 	list, err := r.ErasedIdentities(ctx, scope)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"roster/internal/audience"
 )
 
-// freshRuns bounds how many runs fresh looks at.
+// freshRuns limits how many runs fresh reads.
 const freshRuns = 400
 
 // fresh returns a number of members of an audience whom runs brought after a time and who are still members, according to the ledgers of

@@ -15,13 +15,14 @@ import (
 	"roster/internal/meta"
 )
 
-// errDeleted ends the run of an audience that was deleted; errLeaseLost one that may be another worker's now.
+// errDeleted ends the run of an audience that was deleted. errLeaseLost ends a run that another worker may have taken
+// over.
 var (
 	errDeleted   = errors.New("work: the audience was deleted")
 	errLeaseLost = errors.New("work: the lease of the run could not be renewed")
 )
 
-// doRun brings a run to its end, from wherever an earlier attempt left it.
+// doRun completes a run, from wherever an earlier attempt left it.
 func (s *Service) doRun(ctx context.Context, name string) error {
 	id := audience.RunID(name)
 	spec, before, err := s.claim(ctx, id)
@@ -40,7 +41,7 @@ func (s *Service) doRun(ctx context.Context, name string) error {
 	}
 	stop()
 	if cause := context.Cause(leased); notOurs(err) || notOurs(cause) || errors.Is(cause, errDeleted) {
-		s.logOf(spec.Run.Scope).Info("run is not this worker's any more", "run", id)
+		s.logOf(spec.Run.Scope).Info("the run belongs to another worker now", "run", id)
 		return nil
 	}
 	if err != nil {
@@ -52,7 +53,7 @@ func (s *Service) doRun(ctx context.Context, name string) error {
 	return nil
 }
 
-// claim takes the run's lease and returns what the pipeline needs but for the source.
+// claim takes the run's lease and returns the pipeline's specification without the source.
 func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spec, before meta.Attempt, err error) {
 	now := s.now()
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
@@ -84,8 +85,8 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 	return spec, before, err
 }
 
-// attempt runs the pipeline and returns the ended run, or an error when the run cannot be ended now. A run that
-// processes died of before is done alone, and refused when too many did.
+// attempt executes the pipeline and returns the ended run, or an error if the run cannot end now. A run during which
+// processes died is executed alone, and refused after too many deaths.
 func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.Spec) (audience.Run, error) {
 	if before.Deaths > 0 {
 		done, err := s.suspect(ctx, string(spec.Run.ID))
@@ -94,7 +95,7 @@ func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.
 		}
 		defer done()
 	}
-	if !spec.Run.Request.Traits().Persistent { // who asked to be erased is, whatever it takes
+	if !spec.Run.Request.Traits().Persistent { // an erasure is done in any case
 		spec.Refused = fatal(before)
 	}
 	src, err := s.openRun(ctx, &spec)
@@ -115,8 +116,8 @@ func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.
 	return run, err
 }
 
-// openRun opens the store that a run reads: that of its audience, the landing zone for a corrected file, and none
-// when it reads no file. Its errors are as openAudience's.
+// openRun opens the store that a run reads: that of its audience, the landing zone for a corrected file, or none for a
+// run without files. Its errors are those of openAudience.
 func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (connect.Files, error) {
 	switch spec.Run.Request.Traits().Input {
 	case audience.FromMembers, audience.FromVersion:
@@ -128,7 +129,7 @@ func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (connect.Files
 	return s.cfg.Sources.OpenAudience(ctx, &spec.Audience)
 }
 
-// finish records the end of a run, also when the process was told to stop meanwhile.
+// finish records the end of a run, also if the process was told to stop meanwhile.
 func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
@@ -162,8 +163,8 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 	return err
 }
 
-// keepLease renews the run's lease until stop is called. The context ends when the run is not this worker's any
-// more, and when the store could not be asked for so long that it may not be.
+// keepLease renews the run's lease until stop is called. It cancels the context when the run belongs to another worker,
+// and when the store did not answer for so long that this is possible.
 func (s *Service) keepLease(ctx context.Context, id audience.RunID) (leased context.Context, stop func()) {
 	leased, cancel := context.WithCancelCause(ctx)
 	var renewing sync.WaitGroup

@@ -9,24 +9,24 @@ import (
 	"roster/internal/job"
 )
 
-// logOf is the log for lines about what is done in a sandbox.
+// logOf returns the log for lines about work in a sandbox.
 func (s *Service) logOf(scope audience.Scope) *slog.Logger {
 	return s.cfg.Log.With("organization", scope.Org, "sandbox", scope.Sandbox)
 }
 
-// ended is a log line about the end of work of a sandbox. cause is why the work failed; nil when it did not.
+// ended writes a log line about the end of work in a sandbox. cause is the reason for a failure; nil for success.
 func (s *Service) ended(scope audience.Scope, message string, took time.Duration, status audience.Status, cause *audience.Error, about ...any) {
 	level, about := slog.LevelInfo, append(about, "seconds", took.Round(time.Millisecond).Seconds(), "status", status)
 	if cause != nil {
 		level, about = slog.LevelWarn, append(about, "error", cause)
-		if cause.Code == audience.Internal { // the message hides what happened from clients
+		if cause.Code == audience.Internal { // clients see only a general message
 			level, about = slog.LevelError, append(about, "cause", cause.Unwrap())
 		}
 	}
 	s.logOf(scope).Log(context.Background(), level, message, about...)
 }
 
-// named is what a log line tells of an audience. Who reads the log holds no labels.
+// named returns the log attributes of an audience. Readers of the log hold no labels.
 func named(aud *audience.Audience) []any {
 	about := []any{"audience", aud.ID}
 	if len(aud.Labels) == 0 {
@@ -66,7 +66,7 @@ func (s *Service) logErasure(e *audience.Erasure) {
 		"members", sum.Members, "versions", sum.Versions, "files", sum.Files, "rejects", sum.Rejects)
 }
 
-// worksIn says in which sandbox the job of ctx is done, for log lines about the job.
+// worksIn records the sandbox of a job in its context, for log lines about the job.
 func worksIn(ctx context.Context, scope audience.Scope) {
 	job.SetLogAttributes(ctx, scope.Org, scope.Sandbox)
 }

@@ -18,18 +18,18 @@ import (
 )
 
 const (
-	// maintainEvery is how often an audience is maintained, and the profile store swept.
+	// maintainEvery is the interval of the maintenance of an audience, and of sweeps of the profile store.
 	maintainEvery = 24 * time.Hour
-	// firstForget is how long after its start a process first sweeps the profile store.
+	// firstForget is the time from the start of a process to its first sweep of the profile store.
 	firstForget = 10 * time.Minute
-	// maintainAtOnce bounds how many audiences a look for due ones finds.
+	// maintainAtOnce limits how many due audiences one query returns.
 	maintainAtOnce = 100
 )
 
 // maintenance returns the maintenance jobs that are due.
 func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, error) {
 	if !s.cfg.Settled() {
-		return nil, nil // what is old by a wrong clock stays
+		return nil, nil // do not remove data because of a wrong clock
 	}
 	due, err := s.cfg.Store.Unmaintained(ctx, now.Add(-maintainEvery), maintainAtOnce)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, er
 	}
 	var jobs []job.Job
 	for _, a := range due {
-		// An audience that has just had its first runs is not maintained at once.
+		// A new audience is not maintained right after its first runs.
 		if now.Sub(a.CreatedAt) >= maintainEvery {
 			jobs = append(jobs, job.Job{Kind: job.Maintain, ID: strconv.FormatUint(uint64(a.Num), 10)})
 		}
@@ -51,8 +51,8 @@ func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, er
 	return jobs, nil
 }
 
-// doMaintain maintains an audience, and begins a run that takes out the members whose time is over when there
-// are any. An audience with a run in progress is maintained later.
+// doMaintain maintains an audience, and starts an expire run if members have expired. An audience with a run in
+// progress is maintained later.
 func (s *Service) doMaintain(ctx context.Context, number string) error {
 	aud, err := s.numbered(ctx, number)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -114,7 +114,7 @@ func (s *Service) compactSoon(ctx context.Context, aud *audience.Audience) {
 	}
 }
 
-// doCompact folds the files of an audience's dataset. Runs of the audience go on meanwhile.
+// doCompact compacts the files of an audience's dataset. Runs of the audience may be in progress meanwhile.
 func (s *Service) doCompact(ctx context.Context, number string) error {
 	aud, err := s.numbered(ctx, number)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -131,7 +131,7 @@ func (s *Service) doCompact(ctx context.Context, number string) error {
 	return nil
 }
 
-// startExpiry begins the run that takes out members whose time is over.
+// startExpiry starts a run that removes expired members.
 func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audience, now time.Time) error {
 	run := launch.NewRun(&aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
 		Reason: "members whose time is over"}, now)
@@ -141,9 +141,8 @@ func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audi
 	return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
 }
 
-// doForget removes the memberships that ended too long ago to be shown, the answers that nobody may ask for again, the
-// old part of the log of deliveries, and what has been in landing zones for too long. It holds the profile store
-// against the datasets.
+// doForget removes old data: memberships that ended too long ago to be shown, stored answers, the log of deliveries,
+// and files in landing zones. It also schedules the comparison of the profile store with the datasets.
 func (s *Service) doForget(ctx context.Context, _ string) error {
 	if !s.cfg.Settled() {
 		return nil
@@ -179,8 +178,8 @@ func (s *Service) doForget(ctx context.Context, _ string) error {
 // farAhead is after the end of every lease.
 const farAhead = 1000 * time.Hour
 
-// expireFiles removes the files that have been in landing zones for too long. Those of a sandbox with a run in progress
-// stay until the next time: it may be reading them.
+// expireFiles removes the old files of landing zones. It skips sandboxes with a run in progress, because the run may be
+// reading them.
 func (s *Service) expireFiles(ctx context.Context, now time.Time) (int, error) {
 	_, runs, err := s.cfg.Store.Unfinished(ctx, now.Add(farAhead))
 	if err != nil {

@@ -16,7 +16,7 @@ type Observer interface {
 	// Attempted is called after each attempt at a webhook delivery with the state that the attempt left; a pending
 	// delivery is tried again.
 	Attempted(s audience.DeliveryState)
-	// Working is called for each job that begins, and what it returns when the job ends. A job that waits for its turn
+	// Working is called when a job begins, and the returned function when the job ends. A job that waits for its turn
 	// has not begun.
 	Working(k job.Kind) (ended func())
 }
@@ -31,10 +31,10 @@ func (unobserved) Working(job.Kind) func()          { return func() {} }
 // Waiting describes the jobs of a kind that wait for their turn in this process.
 type Waiting struct {
 	Jobs   int
-	Oldest time.Duration // how long the first of them has waited; 0 when there is none
+	Oldest time.Duration // wait of the oldest job; 0 if there is none
 }
 
-// waiting holds when each job that waits for its turn began to wait, by kind, the oldest first.
+// waiting has the times at which the waiting jobs began to wait, by kind, the oldest first.
 type waiting struct {
 	mu    sync.Mutex
 	since map[job.Kind]*list.List
@@ -48,7 +48,7 @@ func newWaiting() *waiting {
 	return w
 }
 
-// begin notes that a job waits, until the function that begin returns is called.
+// begin records that a job waits, until the returned function is called.
 func (w *waiting) begin(k job.Kind) (end func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +60,7 @@ func (w *waiting) begin(k job.Kind) (end func()) {
 	}
 }
 
-// Waiting returns what waits of a kind of job.
+// Waiting returns the waiting jobs of a kind.
 func (s *Service) Waiting(k job.Kind) (now Waiting) {
 	w := s.waiting
 	w.mu.Lock()

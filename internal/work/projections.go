@@ -17,13 +17,13 @@ import (
 	"roster/internal/profile"
 )
 
-// The profile store is held against what was committed: the pointers of all audiences with the last runs when a process
-// starts and when a damaged store was replaced, before anything is looked up; the memberships themselves with the
-// datasets right after the start and once a day. What differs is distrusted: look-ups in its sandbox are refused until
-// it is projected again.
+// The profile store is compared with the committed state. Before any look-up, when a process starts or has replaced a
+// damaged store, the pointers of all audiences are compared with their last runs. After the start and once a day the
+// memberships are compared with the datasets. An audience that differs is distrusted: look-ups in its sandbox are
+// refused until it is projected again.
 
-// CompareProjections compares the pointers of the profile store with the runs that were committed, and distrusts the
-// audiences whose pointer is elsewhere. Recover has them projected again.
+// CompareProjections compares the pointers of the profile store with the committed runs, and distrusts the audiences
+// that differ. Recover enqueues their projection.
 func (s *Service) CompareProjections(ctx context.Context) error {
 	pointers, err := s.cfg.Profile.Pointers(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	for _, d := range unswept {
 		delete(pointers, profile.Ref{Sandbox: d.SandboxNum, Audience: d.Num})
 	}
-	for ref := range pointers { // what nobody knows is dropped
+	for ref := range pointers { // drop audiences that do not exist
 		s.distrust(ref, audience.Scope{}, "", "there is no such audience")
 	}
 	s.work.wantVerified(true)
@@ -82,7 +82,7 @@ func (s *Service) eachAudience(ctx context.Context, fn func(sandbox audience.San
 	return nil
 }
 
-// comparePage compares the pointers of some audiences of a sandbox, and takes them off the list.
+// comparePage compares the pointers of a page of a sandbox's audiences, and removes these from the list.
 func (s *Service) comparePage(ctx context.Context, sandbox audience.Sandbox, page []audience.Audience, pointers map[profile.Ref]profile.Pointer) error {
 	ids := make([]audience.ID, len(page))
 	for i := range page {
@@ -111,7 +111,7 @@ func (s *Service) comparePage(ctx context.Context, sandbox audience.Sandbox, pag
 	return nil
 }
 
-// page0 is the scope of a page of audiences.
+// page0 returns the scope of a page of audiences.
 func page0(page []audience.Audience) (scope audience.Scope) {
 	if len(page) > 0 {
 		scope = page[0].Scope
@@ -119,15 +119,15 @@ func page0(page []audience.Audience) (scope audience.Scope) {
 	return scope
 }
 
-// distrust says that memberships are not to be believed. What the profile store has of an audience that does not exist
-// has no scope.
+// distrust marks the memberships of an audience as wrong. An audience that does not exist has no scope.
 func (s *Service) distrust(ref profile.Ref, scope audience.Scope, id audience.ID, why string) {
-	s.logOf(scope).Warn("memberships are not to be believed; they are projected again, and look-ups in their sandbox are refused meanwhile",
+	s.logOf(scope).Warn("the memberships of an audience are not trusted; they are projected again, and look-ups in the sandbox are refused meanwhile",
 		"audience", id, "sandbox-number", ref.Sandbox, "audience-number", ref.Audience, "why", why)
 	s.cfg.Profile.Distrust(ref)
 }
 
-// differs says why an audience's pointer is not where it has to be, "" when it is. newest is nil when it had no run.
+// differs returns the reason why an audience's pointer is wrong, "" if it is right. newest is nil if the audience had
+// no run.
 func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *audience.Run, have profile.Pointer) string {
 	if newest != nil && newest.Committed() && have.Same(profile.Pointer{Seq: newest.Seq, Run: newest.ID}) ||
 		newest == nil && have == (profile.Pointer{}) {
@@ -143,7 +143,7 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 	if err == nil {
 		return ingest.Behind(d, newest, have)
 	}
-	// The dataset cannot be read. The last run that succeeded tells as well.
+	// The dataset cannot be read. The last successful run shows the expected state, too.
 	last, _, rerr := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.RunQuery{Limit: 40, Descending: true,
 		Filters: []audience.RunFilter{{Property: "status", Op: "=", Value: string(audience.Success)}}})
 	if i := slices.IndexFunc(last, func(r audience.Run) bool { return r.Committed() }); rerr == nil && i >= 0 && have.Same(profile.Pointer{Seq: last[i].Seq, Run: last[i].ID}) {
@@ -152,7 +152,7 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 	return fmt.Sprintf("it is at run %d, and the dataset cannot be read: %v", have.Seq, errors.Join(err, rerr))
 }
 
-// projecting returns the jobs of the audiences that are to be projected again.
+// projecting returns the jobs of the audiences to project again.
 func (s *Service) projecting() (jobs []job.Job) {
 	for _, ref := range s.cfg.Profile.Distrusted() {
 		jobs = append(jobs, job.Job{Kind: job.Project, ID: fmt.Sprintf("%d-%d", ref.Sandbox, ref.Audience)})
@@ -160,7 +160,7 @@ func (s *Service) projecting() (jobs []job.Job) {
 	return jobs
 }
 
-// doProject projects an audience again; one that does not exist is dropped.
+// doProject projects an audience again. It drops an audience that does not exist.
 func (s *Service) doProject(ctx context.Context, id string) error {
 	sandbox, num, _ := strings.Cut(id, "-")
 	a, err := strconv.ParseUint(sandbox, 10, 32)
@@ -194,7 +194,7 @@ func (s *Service) projection(aud *audience.Audience, ref profile.Ref) ingest.Pro
 		Gone: runHost{s: s, aud: aud}.Gone}
 }
 
-// gone returns the identities that were erased from a sandbox, and of those the ones whose erasure has not ended.
+// gone returns the identities that were erased from a sandbox, and which of these erasures have not ended.
 func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone, err error) {
 	if g.Erased, err = erasedKeys(ctx, s.cfg.Store, scope); err != nil {
 		return g, err
@@ -210,14 +210,14 @@ func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone
 		}
 		key, err := identity.ParseXID(e.XID)
 		if err != nil {
-			return g, fmt.Errorf("an erased identity cannot be read: %w", err)
+			return g, fmt.Errorf("an erased identity cannot be decrypted: %w", err)
 		}
 		g.Leaving[key] = true
 	}
 	return g, nil
 }
 
-// doVerify holds the memberships of all audiences against the datasets, and distrusts those that differ.
+// doVerify compares the memberships of all audiences with the datasets, and distrusts those that differ.
 func (s *Service) doVerify(ctx context.Context, _ string) error {
 	wrong, err := s.verifyProjections(ctx)
 	if err != nil {
@@ -230,7 +230,7 @@ func (s *Service) doVerify(ctx context.Context, _ string) error {
 	return nil
 }
 
-// Disagreement is an audience whose memberships in the profile store are not those of its dataset.
+// Disagreement is an audience whose memberships in the profile store differ from its dataset.
 type Disagreement struct {
 	Ref   profile.Ref
 	Scope audience.Scope
@@ -238,8 +238,8 @@ type Disagreement struct {
 	Why   string
 }
 
-// verifyProjections sums up the memberships in the profile store and in the datasets. Audiences in the sandbox of an
-// erasure that has not ended are left out: there the store is ahead of the datasets.
+// verifyProjections compares checksums of the memberships in the profile store and in the datasets. It skips the
+// sandboxes of unfinished erasures, where the profile store is ahead of the datasets.
 func (s *Service) verifyProjections(ctx context.Context) (wrong []Disagreement, err error) {
 	digests, err := s.cfg.Profile.Digests(ctx)
 	if err != nil {
@@ -251,11 +251,11 @@ func (s *Service) verifyProjections(ctx context.Context) (wrong []Disagreement, 
 			ref := profile.Ref{Sandbox: sandbox.Num, Audience: aud.Num}
 			stored := digests[ref]
 			if !aud.ProfileIngestion || stored.Pointer == (profile.Pointer{}) {
-				continue // the pointers are compared elsewhere
+				continue // the comparison of pointers handles these
 			}
 			why, err := s.disagrees(ctx, aud, stored)
 			if err != nil {
-				s.logOf(aud.Scope).Warn("the dataset of an audience cannot be held against the profile store", "audience", aud.ID, "error", err)
+				s.logOf(aud.Scope).Warn("the dataset of an audience cannot be compared with the profile store", "audience", aud.ID, "error", err)
 			}
 			if why != "" {
 				wrong = append(wrong, Disagreement{ref, aud.Scope, aud.ID, why})
@@ -273,7 +273,7 @@ func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored 
 	}
 	want, ok, err := s.cfg.Pipeline.Digest(ctx, lake.TableOf(aud.Scope, aud.ID), aud, stored.Pointer)
 	if errors.Is(err, lake.ErrNotExist) || err == nil && !ok {
-		return "", nil // deleted, or maintained meanwhile
+		return "", nil // deleted or maintained meanwhile
 	}
 	if err != nil || stored == want {
 		return "", err

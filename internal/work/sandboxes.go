@@ -11,7 +11,7 @@ import (
 	"roster/internal/meta"
 )
 
-// leavingSandboxes returns the jobs of the sandboxes that are to be emptied.
+// leavingSandboxes returns the jobs of the sandboxes to empty.
 func (s *Service) leavingSandboxes(ctx context.Context) ([]job.Job, error) {
 	list, err := s.cfg.Store.LeavingSandboxes(ctx)
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *Service) leavingSandboxes(ctx context.Context) ([]job.Job, error) {
 	return jobs, nil
 }
 
-// doSandbox empties a sandbox as far as it can be now; Recover has the rest done.
+// doSandbox empties a sandbox as far as possible now; Recover enqueues the rest.
 func (s *Service) doSandbox(ctx context.Context, num string) error {
 	list, err := s.cfg.Store.LeavingSandboxes(ctx)
 	if err != nil {
@@ -58,14 +58,14 @@ func (s *Service) doSandbox(ctx context.Context, num string) error {
 	return err
 }
 
-// clearSandbox removes what is left of a closed sandbox without audiences, and then, in the same transaction, does what
-// then says for its state, unless that is nil. It is false, and nothing is removed, while there is more to wait for.
+// clearSandbox removes the remaining data of a closed sandbox without audiences, and calls then, unless it is nil, in
+// the same transaction. It returns false and removes nothing if something has to end first.
 func (s *Service) clearSandbox(ctx context.Context, scope audience.Scope, then func(meta.Tx, audience.SandboxState) error) (cleared bool, err error) {
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		cleared = false
 		sb, err := tx.Sandbox(ctx, scope)
 		if errors.Is(err, meta.ErrNotFound) || err == nil && !sb.State.Leaving() {
-			return nil // another worker has done it
+			return nil // another worker has emptied it
 		}
 		if err != nil {
 			return err

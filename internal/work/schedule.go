@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// lookAgain is when they are looked for after the source failed.
+	// lookAgain is the wait after a failure of the source.
 	lookAgain = 5 * time.Minute
-	// busyWait is when a schedule tries again that found a run in progress.
+	// busyWait is the wait after a schedule found a run in progress.
 	busyWait = 15 * time.Second
-	// scheduledAtOnce bounds how many schedules a look for due ones finds.
+	// scheduledAtOnce limits how many due schedules one query returns.
 	scheduledAtOnce = 100
 )
 
@@ -38,7 +38,7 @@ func (s *Service) scheduled(ctx context.Context, now time.Time) ([]job.Job, erro
 	return jobs, nil
 }
 
-// doSchedule looks at the schedule of an audience and starts its run if it is time.
+// doSchedule checks the schedule of an audience and starts its run if it is due.
 func (s *Service) doSchedule(ctx context.Context, number string) error {
 	aud, err := s.numbered(ctx, number)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -64,16 +64,16 @@ func (s *Service) doSchedule(ctx context.Context, number string) error {
 	return s.follow(ctx, aud, next, now)
 }
 
-// plan is what a schedule does now, and when it is looked at next.
+// plan is the action of a schedule now, and the time of its next check.
 type plan struct {
 	run   bool
 	at    time.Time
-	tried string // the new files that a run was started for last
-	note  string // why no run is started
+	tried string // fingerprint of the new files for which the last run was started
+	note  string // reason why no run is started
 }
 
-// waitForFiles has a schedule start no run while there is nothing at the audience's path: the run could only fail.
-// Whatever else is wrong with the source fails the run, which says so.
+// waitForFiles prevents a run while there is nothing at the audience's path, because that run could only fail. Other
+// problems of the source fail the run, whose error describes them.
 func (s *Service) waitForFiles(ctx context.Context, aud *audience.Audience, next *plan) error {
 	src, err := s.cfg.Sources.OpenAudience(ctx, aud)
 	if err != nil {
@@ -87,8 +87,8 @@ func (s *Service) waitForFiles(ctx context.Context, aud *audience.Audience, next
 	return ctx.Err()
 }
 
-// lookForFiles decides whether there are new files. A run is started once for the same ones: if it fails, another one
-// would as well.
+// lookForFiles decides whether there are new files. It starts only one run for the same files: if that fails, another
+// one would fail, too.
 func (s *Service) lookForFiles(ctx context.Context, aud *audience.Audience, next plan, now time.Time) (plan, error) {
 	found, err := s.pending(ctx, aud, now)
 	if ctx.Err() != nil {
@@ -106,7 +106,7 @@ func (s *Service) lookForFiles(ctx context.Context, aud *audience.Audience, next
 	return next, nil
 }
 
-// pending returns a fingerprint of the files that a run of the audience would read now and none has read.
+// pending returns a fingerprint of the files that a run of the audience would read now and no run has read.
 func (s *Service) pending(ctx context.Context, aud *audience.Audience, now time.Time) (string, error) {
 	src, err := s.cfg.Sources.OpenAudience(ctx, aud)
 	if err != nil {
@@ -119,8 +119,8 @@ func (s *Service) pending(ctx context.Context, aud *audience.Audience, now time.
 	})
 }
 
-// follow does what a schedule plans, unless the schedule was changed meanwhile. While a run is in progress, or a
-// guardrail is reached, it waits.
+// follow executes a schedule's plan, unless the schedule was changed meanwhile. It waits while a run is in progress or
+// a guardrail is reached.
 func (s *Service) follow(ctx context.Context, aud audience.Audience, next plan, now time.Time) error {
 	err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		current, err := tx.AudienceByNum(ctx, aud.Num)

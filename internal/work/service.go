@@ -1,6 +1,7 @@
-// Package work does the durable work that package control records: it makes submitted audiences, executes runs, starts
-// those of schedules, maintains datasets, erases people, and sends messages to webhooks. A job does what can be
-// repeated (dataset, profile store) before it records that it is done. The process may be killed between any two steps.
+// Package work does the durable work that package control records: it creates submitted audiences, executes runs,
+// starts scheduled runs, maintains datasets, erases people, and sends messages to webhooks. A job first does its
+// repeatable work (dataset, profile store) and then records that it is done, so the process may be killed between any
+// two steps.
 package work
 
 import (
@@ -24,7 +25,7 @@ import (
 	"roster/internal/webhook"
 )
 
-// Store is what a worker needs of the metadata store.
+// Store is the part of the metadata store that a worker needs.
 type Store interface {
 	meta.Updater
 	meta.Progress
@@ -34,11 +35,11 @@ type Store interface {
 	meta.Runs
 	meta.Leases
 	meta.Webhooks
-	meta.Clients // whose labels say what a webhook is told
+	meta.Clients // whose labels decide what a webhook may see
 	meta.Erasures
 }
 
-// Pipeline does runs and maintenance; see ingest.Pipeline.
+// Pipeline executes runs and maintenance; see ingest.Pipeline.
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
@@ -50,22 +51,22 @@ type Pipeline interface {
 	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects int, err error)
 }
 
-// Lake keeps the datasets; see lake.Lake.
+// Lake stores the datasets; see lake.Lake.
 type Lake interface {
 	Create(ctx context.Context, id lake.TableID, fields []audience.Field) error
 	Drop(ctx context.Context, id lake.TableID) error
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
 }
 
-// Courier sends messages to webhooks; see webhook.Sender. What its errors say can be shown to the tenant.
+// Courier sends messages to webhooks; see webhook.Sender. Its error texts may be shown to the tenant.
 type Courier interface {
 	Send(ctx context.Context, m webhook.Message) (status int, err error)
 }
 
-// Config is what a Service works with.
+// Config has the parts and settings of a Service.
 type Config struct {
 	Store    Store
-	Jobs     *job.Outbox // that of the use cases in the same process, if there are any
+	Jobs     *job.Outbox // shared with the use cases of the same process, if there are any
 	Pipeline Pipeline
 	Lake     Lake
 	Profile  profile.Store
@@ -74,23 +75,23 @@ type Config struct {
 	Secrets  connect.Secrets  // of webhooks and erasures
 	Courier  Courier          // to webhooks
 	Clock    func() time.Time // default time.Now
-	// Settled reports whether the clock may be believed; while it may not, nothing is removed for its age. nil is for a
-	// clock that always may.
+	// Settled reports whether the clock is trusted. While it is not, nothing is removed because of its age. Optional;
+	// without it the clock is always trusted.
 	Settled func() bool
 	Log     *slog.Logger // default none
-	// UndoWindow is how long a version of an audience can be brought back; default audience.DefaultUndoWindow.
+	// UndoWindow is the time during which a version of an audience can be restored; default audience.DefaultUndoWindow.
 	UndoWindow time.Duration
-	// Observer counts what the Service does; nil for nobody.
+	// Observer counts the work of the Service. Optional.
 	Observer Observer
-	// Reading notes which file is being read for a run, for whoever finds the process dead. Optional.
+	// Reading records that a file is being read for a run, for the process that follows a crash. Optional.
 	Reading func(run audience.RunID, path string) (done func())
 	// Changed is called after a change of audiences or sandboxes that this process may have cached. Optional.
 	Changed func()
-	// Guardrails makes the limits of Adobe Experience Platform hold for scheduled runs: see launch.WithinGuardrails.
+	// Guardrails enforces the limits of Adobe Experience Platform on scheduled runs: see launch.WithinGuardrails.
 	Guardrails bool
-	// SuppressErased has runs reject the rows of people who were erased from the sandbox.
+	// SuppressErased makes runs reject the rows of people who were erased from the sandbox.
 	SuppressErased bool
-	Worker         string // names this process in leases; default a random name
+	Worker         string // name of this process in leases; default a random name
 }
 
 func (c Config) withDefaults() Config {
@@ -126,13 +127,13 @@ type Service struct {
 	cfg      Config
 	events   events.Recorder
 	work     worklist
-	suspects chan struct{} // has the one task or run being done that a process died of
+	suspects chan struct{} // held during the only task or run in progress during which a process has died
 	kinds    map[job.Kind]*kind
-	sizes    *fair.Gate // has those who look how much a waiting run has to read
+	sizes    *fair.Gate // limits the measurements of waiting runs
 	waiting  *waiting
 }
 
-// New returns a Service that does the jobs of the parts in cfg.
+// New returns a Service with the parts in cfg.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{cfg: cfg, events: events.Recorder{Jobs: cfg.Jobs}, work: newWorklist(cfg.Clock()), suspects: make(chan struct{}, 1),
@@ -141,5 +142,5 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// now is the time that is recorded, as exact as the metadata store keeps it.
+// now returns the current time in the precision of the metadata store.
 func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Microsecond) }

@@ -11,9 +11,9 @@ import (
 	"roster/internal/profile"
 )
 
-// doSweep removes the data of a deleted audience. A worker of another process may be in the middle of a run of
-// it and write for as long as its lease lasts. So the data goes at once, and goes once more when any such lease
-// has ended; only then is the audience off the list.
+// doSweep removes the data of a deleted audience. A worker of another process may be in the middle of a run of the
+// audience, and may write until its lease ends. So doSweep removes the data at once, and again after any such lease has
+// ended. Only then is the audience removed from the list.
 func (s *Service) doSweep(ctx context.Context, name string) error {
 	id := audience.ID(name)
 	unswept, err := s.cfg.Store.Unswept(ctx)

@@ -11,7 +11,7 @@ import (
 	"roster/internal/meta"
 )
 
-// doTask makes a submitted audience: it checks that its files can be looked for and creates the dataset.
+// doTask creates a submitted audience: it checks that its files can be looked for and creates the dataset.
 func (s *Service) doTask(ctx context.Context, name string) error {
 	id := audience.TaskID(name)
 	now := s.now()
@@ -62,7 +62,7 @@ func (s *Service) doTask(ctx context.Context, name string) error {
 	return nil
 }
 
-// prepareAfter is prepare for a task that processes may have died of before.
+// prepareAfter is prepare for a task during which processes may have died.
 func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audience.TaskID, d audience.Audience) ([]audience.Warning, error) {
 	if failure := fatal(before); failure != nil {
 		return nil, failure
@@ -77,8 +77,8 @@ func (s *Service) prepareAfter(ctx context.Context, before meta.Attempt, id audi
 	return s.prepare(ctx, d)
 }
 
-// prepare makes what an audience needs. An *audience.Error fails the task; any other error leaves it for later.
-// The dataset comes last, so that a failed task leaves none.
+// prepare creates the parts of an audience. An *audience.Error fails the task; any other error leaves it for later. The
+// dataset comes last, so that a failed task leaves none.
 func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.Warning, error) {
 	absent, err := s.lookFor(ctx, &d)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.
 	return warnings, nil
 }
 
-// lookFor looks for the audience's path, for no longer than a look may take; see exists.
+// lookFor looks for the audience's path, within the time limit of a look; see exists.
 func (s *Service) lookFor(ctx context.Context, d *audience.Audience) (absent string, err error) {
 	within, done := context.WithTimeout(ctx, connect.LookWithin)
 	defer done()

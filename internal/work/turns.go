@@ -14,15 +14,15 @@ import (
 	"roster/internal/meta"
 )
 
-// kind says how the jobs of a kind are done.
+// kind describes how jobs of a kind are done.
 type kind struct {
-	// limits say how many jobs of the kind go on at a time, and how many of them one sandbox has at most. A run holds a
-	// budget of memory; so do maintenance and an erasure.
+	// limits are the numbers of concurrent jobs of the kind, in total and per sandbox. Runs, maintenance and erasures
+	// each use a memory budget.
 	limits fair.Limits
-	// whose says whose the job of an id is; meta.ErrNotFound that there is nothing to do any more. nil is for jobs that
-	// only Roster itself makes, which are nobody's.
+	// whose returns the owner of the job with an id; meta.ErrNotFound if there is nothing left to do. It is nil for
+	// jobs that only Roster itself creates, which have no owner.
 	whose func(ctx context.Context, id string) (fair.Work, error)
-	// do does the job of an id, as Service.Handle says.
+	// do does the job with an id; see Service.Handle.
 	do func(ctx context.Context, id string) error
 
 	gate *fair.Gate
@@ -51,24 +51,24 @@ func (s *Service) allKinds() map[job.Kind]*kind {
 	return all
 }
 
-// sizesAtOnce says how many runs that wait are looked at, to find those that are small; sizeWithin is how long a look
-// may take.
+// sizesAtOnce limits how many waiting runs are measured at a time, to find the small ones; sizeWithin limits the time
+// of a measurement.
 var sizesAtOnce = fair.Limits{Places: 8, Each: 2}
 
 const sizeWithin = 5 * time.Second
 
-// inTurn does a job when it is its sandbox's turn. One that had a place for small work, and is not small, is done again
-// from where it has come. The lease of a job that failed ends before its place is free.
+// inTurn does a job when it is its sandbox's turn. A job that took a slot for small work, and turns out not to be
+// small, is done again and continues from its progress. The lease of a failed job ends before its slot is free.
 func (s *Service) inTurn(ctx context.Context, k *kind, j job.Job) (err error) {
 	var w fair.Work
 	if k.whose != nil {
 		w, err = k.whose(ctx, j.ID)
 	}
 	if errors.Is(err, meta.ErrNotFound) {
-		return nil // it has ended or was deleted
+		return nil // the job has ended or was deleted
 	}
 	if err != nil {
-		return fmt.Errorf("find out whose %s %s is: %w", j.Kind, j.ID, err)
+		return fmt.Errorf("find the owner of %s %s: %w", j.Kind, j.ID, err)
 	}
 	for {
 		waited := s.waiting.begin(j.Kind)
@@ -103,7 +103,7 @@ func (s *Service) ownerOfRun(ctx context.Context, id string) (fair.Work, error) 
 	return fair.Work{Owner: ownerOf(r.Scope), Urgent: r.Request.Traits().Urgent, Small: func(ctx context.Context) bool { return s.small(ctx, r) }}, err
 }
 
-// ownerOfAudience says whose the audience of a number is.
+// ownerOfAudience returns the owner of the audience with a number.
 func (s *Service) ownerOfAudience(ctx context.Context, number string) (fair.Work, error) {
 	a, err := s.numbered(ctx, number)
 	return fair.Work{Owner: ownerOf(a.Scope)}, err
@@ -130,8 +130,7 @@ func (s *Service) ownerOfWebhook(ctx context.Context, id string) (fair.Work, err
 
 func ownerOf(s audience.Scope) fair.Owner { return fair.Owner{Org: s.Org, Sandbox: s.Sandbox} }
 
-// small reports whether a run that waits has little to read. Whatever keeps it from being found out makes it one that
-// is not small.
+// small reports whether a waiting run has little to read. If that cannot be determined, the run is not small.
 func (s *Service) small(ctx context.Context, r audience.Run) bool {
 	ctx, place, err := s.sizes.Enter(ctx, fair.Work{Owner: ownerOf(r.Scope)})
 	if err != nil {

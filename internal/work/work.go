@@ -19,19 +19,19 @@ const (
 	renewEvery = 8 * time.Second
 )
 
-// worklist is what this process knows of jobs: which it is doing, so that none is done twice at a time under one lease,
-// and when sweeps and checks are due.
+// worklist is this process's knowledge of jobs: those in progress, so that none is done twice at a time under one
+// lease, and the times at which sweeps and checks are due.
 type worklist struct {
 	mu     sync.Mutex
 	active map[job.Job]*activity
-	swept  map[audience.ID]time.Time // when a deleted audience was first swept
-	forget time.Time                 // when the profile store is to be swept next
-	verify bool                      // it is to be held against the datasets
+	swept  map[audience.ID]time.Time // first sweep of a deleted audience
+	forget time.Time                 // next sweep of the profile store
+	verify bool                      // a comparison with the datasets is due
 }
 
-// activity is a job that this process is doing.
+// activity is a job in progress in this process.
 type activity struct {
-	audience audience.ID // of a run, once that is known
+	audience audience.ID // of a run, once it is known
 	cancel   context.CancelCauseFunc
 	done     chan struct{}
 }
@@ -41,7 +41,7 @@ func newWorklist(now time.Time) worklist {
 		forget: now.Add(firstForget)}
 }
 
-// begin marks a job as being done; false when another goroutine does it.
+// begin marks a job as in progress; false if another goroutine does it.
 func (w *worklist) begin(ctx context.Context, j job.Job) (context.Context, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -53,7 +53,7 @@ func (w *worklist) begin(ctx context.Context, j job.Job) (context.Context, bool)
 	return ctx, true
 }
 
-// end marks a job as not being done any more.
+// end marks a job as no longer in progress.
 func (w *worklist) end(j job.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +62,7 @@ func (w *worklist) end(j job.Job) {
 	delete(w.active, j)
 }
 
-// works notes that the job being done is a run of the audience.
+// works records that the job in progress is a run of the audience.
 func (w *worklist) works(j job.Job, id audience.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (w *worklist) stop(ctx context.Context, id audience.ID) error {
 	return nil
 }
 
-// idle returns the jobs that are not being done here.
+// idle returns the jobs that are not in progress here.
 func (w *worklist) idle(jobs []job.Job) (idle []job.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +102,7 @@ func (w *worklist) idle(jobs []job.Job) (idle []job.Job) {
 	return idle
 }
 
-// firstSwept returns when the audience was first swept by this process, which is now when it never was.
+// firstSwept returns when this process first swept the audience, which is now if it never did.
 func (w *worklist) firstSwept(id audience.ID, now time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +112,7 @@ func (w *worklist) firstSwept(id audience.ID, now time.Time) time.Time {
 	return w.swept[id]
 }
 
-// sweepDue reports whether a deleted audience is to be swept: for the first time, or once more after leaseFor.
+// sweepDue reports whether to sweep a deleted audience: for the first time, or once more after leaseFor.
 func (w *worklist) sweepDue(id audience.ID, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,7 +120,7 @@ func (w *worklist) sweepDue(id audience.ID, now time.Time) bool {
 	return !ok || now.Sub(first) >= leaseFor
 }
 
-// forgetDue reports whether the profile store is to be swept.
+// forgetDue reports whether to sweep the profile store.
 func (w *worklist) forgetDue(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,7 +133,7 @@ func (w *worklist) forgot(at time.Time) {
 	w.forget = at.Add(maintainEvery)
 }
 
-// verifyDue reports whether the profile store is to be held against the datasets.
+// verifyDue reports whether to compare the profile store with the datasets.
 func (w *worklist) verifyDue() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,19 +152,19 @@ func (w *worklist) forgetSwept(id audience.ID) {
 	delete(w.swept, id)
 }
 
-// Handle does a job. It is idempotent: done again, in the middle of it or after its end, it finds what is left
-// to do. An error means that the job has to be done again later.
+// Handle does a job. It is idempotent: if the job was interrupted or has ended, it does what is left. After an error
+// the job has to be done again later.
 func (s *Service) Handle(ctx context.Context, j job.Job) error {
 	k := s.kinds[j.Kind]
 	if k == nil {
-		return fmt.Errorf("work: no job of kind %q", j.Kind)
+		return fmt.Errorf("work: there is no kind of job %q", j.Kind)
 	}
 	s.cfg.Jobs.Forget(j)
 	ctx, ok := s.work.begin(ctx, j)
 	if !ok {
 		return nil
 	}
-	failed := true // unless it returns
+	failed := true // unless the job returns
 	defer func() {
 		s.work.end(j)
 		if failed {
@@ -176,7 +176,7 @@ func (s *Service) Handle(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// release ends the lease of a job that has to be done again, so that nobody has to wait for its end.
+// release ends the lease of a job that has to be done again, so that the next attempt does not have to wait.
 func (s *Service) release(ctx context.Context, j job.Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
@@ -200,14 +200,14 @@ func (s *Service) release(ctx context.Context, j job.Job) {
 	}
 }
 
-// notOurs reports an error of the store that says: this work has ended, was deleted, or is another worker's.
+// notOurs reports whether an error of the store means that the work has ended, was deleted, or belongs to another
+// worker.
 func notOurs(err error) bool {
 	return errors.Is(err, meta.ErrStale) || errors.Is(err, meta.ErrLeaseHeld) || errors.Is(err, meta.ErrNotFound)
 }
 
-// Recover enqueues the tasks and runs that nobody works on, and the sweeps, the sandboxes to empty, the erasures, the
-// messages to webhooks and the maintenance that are due. It is called at the start, before anything is served, and
-// every few seconds.
+// Recover enqueues the tasks and runs without a worker, and the sweeps, emptied sandboxes, erasures, webhook deliveries
+// and maintenance that are due. It is called at the start, before the port opens, and every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
 	now := s.now()
 	tasks, runs, err := s.cfg.Store.Unfinished(ctx, now)
