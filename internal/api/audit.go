@@ -23,20 +23,10 @@ const (
 // auditPages are those of the audit log.
 var auditPages = pages{"start", []string{"sandbox", "clientId", "requestId", "object", "action", "outcome", "since", "until"}}
 
-// auditCursor is where a page of the audit log goes on.
-type auditCursor struct {
-	At int64  `json:"t"` // microseconds
-	ID string `json:"i"`
-}
-
 // audit answers a page of the audit log.
 func (s *server) audit(c *call) (answer, error) {
 	q := c.query()
-	var after *audience.AuditPlace
-	var from auditCursor
-	if auditPages.read(q, &from) {
-		after = &audience.AuditPlace{At: time.UnixMicro(from.At), ID: from.ID}
-	}
+	after := auditPages.after(q)
 	want := audience.AuditQuery{Sandbox: q.Get("sandbox"), ClientID: q.Get("clientId"), RequestID: q.Get("requestId"), Object: q.Get("object"),
 		Action: audience.Action(q.Get("action")), Outcome: q.outcome(), Since: q.instant("since"), Until: q.instant("until"), After: after}
 	limit := q.limit(defaultAudit, maxAudit)
@@ -52,9 +42,9 @@ func (s *server) audit(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.AuditLog{Entries: []client.AuditEntry{}, Page: client.CursorPage{Limit: limit}}
-	if len(list) > limit {
-		list = list[:limit]
-		body.Page.Next = auditPages.token(q, auditCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].ID})
+	list, last := page(list, limit)
+	if last != nil {
+		body.Page.Next = auditPages.next(q, last.At, last.ID)
 	}
 	for i := range list {
 		body.Entries = append(body.Entries, auditBody(&list[i]))

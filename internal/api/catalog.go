@@ -192,7 +192,7 @@ func (s *server) listBatches(c *call) (answer, error) {
 			break
 		}
 		next := &runs[maxCatalog]
-		want.From = &audience.RunPlace{At: next.CreatedAt, Seq: next.Seq, ID: next.ID}
+		want.From = &audience.Position{At: next.CreatedAt, Seq: next.Seq, ID: string(next.ID)}
 	}
 	return answer{http.StatusOK, body}, nil
 }

@@ -85,10 +85,10 @@ func (s *server) listConnections(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.ConnectionList{Items: []client.Connection{}}
-	for reads := 1; ; reads++ {
+	more, err := readOn(func() bool { return len(body.Items) == limit }, func() (bool, error) {
 		list, err := s.Service.Connections(c.Context(), c.actor, name, from.After, limit+1) // to see whether there is a page after this one
 		if err != nil {
-			return answer{}, err
+			return false, err
 		}
 		looked := 0
 		for ; looked < min(len(list), limit) && len(body.Items) < limit; looked++ {
@@ -97,14 +97,15 @@ func (s *server) listConnections(c *call) (answer, error) {
 				body.Items = append(body.Items, b)
 			}
 		}
-		switch {
-		case looked == len(list):
-			return answer{http.StatusOK, body}, nil
-		case len(body.Items) == limit || reads == maxFilterReads:
-			body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + connectionPages.token(q, connectionsFrom{from.After, limit})}
-			return answer{http.StatusOK, body}, nil
-		}
+		return looked < len(list), nil
+	})
+	if err != nil {
+		return answer{}, err
 	}
+	if more {
+		body.Links.Next = &client.Link{Href: "/connections?continuationToken=" + connectionPages.token(q, connectionsFrom{from.After, limit})}
+	}
+	return answer{http.StatusOK, body}, nil
 }
 
 // connectionsWanted reads the name of the connections that are asked for, "" for all, and what else must hold of them.

@@ -15,7 +15,7 @@ type Erasures interface {
 	Erase(ctx context.Context, a audience.Actor, who control.IdentityRef) (audience.Erasure, error)
 	Erasure(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Erasure, error)
 	Certificate(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Certificate, error)
-	Erasures(ctx context.Context, a audience.Actor, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error)
+	Erasures(ctx context.Context, a audience.Actor, after *audience.Position, limit int) ([]audience.Erasure, error)
 }
 
 // defaultErasures is the size of a page of erasures.
@@ -37,10 +37,7 @@ func (s *server) erase(c *call) (answer, error) {
 
 func (s *server) listErasures(c *call) (answer, error) {
 	q := c.query()
-	var after *audience.ErasurePlace
-	if at, id, ok := q.timePlace(); ok {
-		after = &audience.ErasurePlace{At: at, ID: audience.ErasureID(id)}
-	}
+	after := timePages.after(q)
 	limit := q.limit(defaultErasures, control.MaxErasures)
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
@@ -50,9 +47,9 @@ func (s *server) listErasures(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.ErasureList{Erasures: []client.Erasure{}, Page: client.CursorPage{Limit: limit}}
-	if len(list) > limit {
-		list = list[:limit]
-		body.Page.Next = timePages.token(q, timeCursor{At: list[limit-1].CreatedAt.UnixMicro(), ID: string(list[limit-1].ID)})
+	list, last := page(list, limit)
+	if last != nil {
+		body.Page.Next = timePages.next(q, last.CreatedAt, string(last.ID))
 	}
 	for i := range list {
 		body.Erasures = append(body.Erasures, erasureBody(&list[i]))

@@ -29,7 +29,7 @@ func TestErase(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	ok[client.ErasureList](t, w.do("GET", erasures+"?start="+list.Page.Next, ""), 200)
-	if got := last[*audience.ErasurePlace](t, w.service); got == nil || !got.At.Equal(testNow.Truncate(time.Microsecond)) || got.ID != otherID {
+	if got := last[*audience.Position](t, w.service); got == nil || !got.At.Equal(testNow.Truncate(time.Microsecond)) || got.ID != otherID {
 		t.Errorf("the second page begins at %+v", got)
 	}
 }

@@ -52,7 +52,7 @@ func (f *fake) Certificate(ctx context.Context, a audience.Actor, id audience.Er
 	return e.Certificate()
 }
 
-func (f *fake) Erasures(_ context.Context, _ audience.Actor, after *audience.ErasurePlace, limit int) (list []audience.Erasure, err error) {
+func (f *fake) Erasures(_ context.Context, _ audience.Actor, after *audience.Position, limit int) (list []audience.Erasure, err error) {
 	for range min(limit, 3) {
 		list = append(list, stagedErasure(otherID))
 	}

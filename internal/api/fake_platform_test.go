@@ -78,7 +78,7 @@ func (f *fake) Flow(_ context.Context, _ audience.Actor, id string) (control.Flo
 }
 
 // Flows has the fake's audience three times, each a day older than the one before.
-func (f *fake) Flows(_ context.Context, _ audience.Actor, name string, after *audience.AudiencePlace, limit int) (list []control.Flow, err error) {
+func (f *fake) Flows(_ context.Context, _ audience.Actor, name string, after *audience.Position, limit int) (list []control.Flow, err error) {
 	a := f.audience
 	for range 3 {
 		if len(list) < limit && (after == nil || a.CreatedAt.Before(after.At)) && (name == "" || name == a.Name) {

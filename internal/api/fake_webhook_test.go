@@ -58,7 +58,7 @@ func (f *fake) TestWebhook(ctx context.Context, a audience.Actor, id audience.We
 	return absentID, err
 }
 
-func (f *fake) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.DeliveryPlace, limit int) (list []audience.Delivery, err error) {
+func (f *fake) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.Position, limit int) (list []audience.Delivery, err error) {
 	if _, err := f.Webhook(ctx, a, id); err != nil {
 		return nil, err
 	}

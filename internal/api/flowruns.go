@@ -60,11 +60,7 @@ func (s *server) listFlowRuns(c *call) (answer, error) {
 	if from.ByID {
 		more, err = s.flowRunsByID(c, &from, &body)
 	} else {
-		for reads := 0; ; reads++ {
-			if more, err = s.readFlowRuns(c, &from, &body); err != nil || !more || len(body.Items) == from.Limit || reads == maxFilterReads {
-				break
-			}
-		}
+		more, err = readOn(func() bool { return len(body.Items) == from.Limit }, func() (bool, error) { return s.readFlowRuns(c, &from, &body) })
 	}
 	if err != nil {
 		return answer{}, err
@@ -79,7 +75,7 @@ func (s *server) listFlowRuns(c *call) (answer, error) {
 func (s *server) readFlowRuns(c *call, from *flowRunsFrom, body *client.FlowRunList) (more bool, err error) {
 	want := control.FlowRunQuery{Limit: from.Limit + 1, FlowID: from.Flow, Name: from.Name, Statuses: statusesWith(from.State)}
 	if from.Run != "" {
-		want.From = &audience.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq, ID: from.Run}
+		want.From = &audience.Position{At: time.UnixMicro(from.At), Seq: from.Seq, ID: string(from.Run)}
 	}
 	runs, err := s.Service.FlowRuns(c.Context(), c.actor, want)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // Flows shows audiences and their runs as flows.
 type Flows interface {
 	Flow(ctx context.Context, a audience.Actor, flowID string) (control.Flow, error)
-	Flows(ctx context.Context, a audience.Actor, name string, after *audience.AudiencePlace, limit int) ([]control.Flow, error)
+	Flows(ctx context.Context, a audience.Actor, name string, after *audience.Position, limit int) ([]control.Flow, error)
 	FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error)
 	FlowRuns(ctx context.Context, a audience.Actor, q control.FlowRunQuery) ([]audience.Run, error)
 }
@@ -63,19 +63,19 @@ func (s *server) listFlows(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.FlowList{Items: []client.Flow{}}
-	limit, more := from.Limit, true
-	for reads := 0; more && len(body.Items) < limit && reads < maxFilterReads; reads++ {
-		var list []control.Flow
-		var err error
+	limit := from.Limit
+	more, err := readOn(func() bool { return len(body.Items) == limit }, func() (bool, error) {
 		from.Limit = limit - len(body.Items)
-		if list, more, err = s.flowsOf(c, &from); err != nil {
-			return answer{}, err
-		}
+		list, more, err := s.flowsOf(c, &from)
 		for i := range list {
 			if b := flowBody(&list[i]); from.where.hold(&b) {
 				body.Items = append(body.Items, b)
 			}
 		}
+		return more, err
+	})
+	if err != nil {
+		return answer{}, err
 	}
 	from.Limit = limit
 	if more {
@@ -92,18 +92,16 @@ func (s *server) flowsOf(c *call, from *flowsFrom) (list []control.Flow, more bo
 	case from.ByID:
 		return s.flowsByID(c, from)
 	}
-	var after *audience.AudiencePlace
+	var after *audience.Position
 	if from.ID != "" {
-		after = &audience.AudiencePlace{At: time.UnixMicro(from.At), ID: from.ID}
+		after = &audience.Position{At: time.UnixMicro(from.At), ID: string(from.ID)}
 	}
 	list, err = s.Service.Flows(c.Context(), c.actor, from.Name, after, from.Limit+1)
-	if err != nil || len(list) <= from.Limit {
-		return list, false, err
+	list, last := page(list, from.Limit)
+	if last != nil {
+		from.At, from.ID = last.Audience.CreatedAt.UnixMicro(), last.Audience.ID
 	}
-	list = list[:from.Limit]
-	last := &list[from.Limit-1].Audience
-	from.At, from.ID = last.CreatedAt.UnixMicro(), last.ID
-	return list, true, nil
+	return list, last != nil, err
 }
 
 // flowsByID reads the flows that are asked for by their ids, in the order in which they are.

@@ -157,7 +157,7 @@ func (s *server) icebergTables(r *http.Request) (any, error) {
 			return body, nil
 		}
 		last := list[len(list)-1]
-		q.After = &audience.AudiencePlace{At: last.CreatedAt, ID: last.ID}
+		q.After = &audience.Position{At: last.CreatedAt, ID: string(last.ID)}
 		if paged {
 			body.Next = tableToken(q.After)
 			return body, nil
@@ -166,19 +166,19 @@ func (s *server) icebergTables(r *http.Request) (any, error) {
 }
 
 // tableToken is the token of the page after an audience, tableAfter is its inverse. An empty token begins the list.
-func tableToken(p *audience.AudiencePlace) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(p.At.Format(time.RFC3339Nano) + " " + string(p.ID)))
+func tableToken(p *audience.Position) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(p.At.Format(time.RFC3339Nano) + " " + p.ID))
 }
 
-func tableAfter(token string) (*audience.AudiencePlace, error) {
+func tableAfter(token string) (*audience.Position, error) {
 	if token == "" {
 		return nil, nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	at, id, ok := strings.Cut(string(text), " ")
-	p := &audience.AudiencePlace{}
+	p := &audience.Position{}
 	p.At, _ = time.Parse(time.RFC3339Nano, at)
-	p.ID, _ = audience.Canonical(audience.ID(id))
+	p.ID, _ = audience.Canonical(id)
 	if err != nil || !ok || p.At.IsZero() {
 		return nil, audience.InvalidField("pageToken", "is not a token that this catalog issued")
 	}

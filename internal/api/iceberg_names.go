@@ -75,6 +75,6 @@ func (s *server) audienceOfSafeName(ctx context.Context, a audience.Actor, name 
 			return "", noTable(name)
 		}
 		last := list[len(list)-1]
-		q.After = &audience.AudiencePlace{At: last.CreatedAt, ID: last.ID}
+		q.After = &audience.Position{At: last.CreatedAt, ID: string(last.ID)}
 	}
 }

@@ -121,15 +121,15 @@ func TestTableNames(t *testing.T) {
 		}
 	}
 	token := ""
-	var after *audience.AudiencePlace
+	var after *audience.Position
 	for _, aud := range service.list[:3] {
-		token = tableToken(&audience.AudiencePlace{At: aud.CreatedAt, ID: aud.ID})
+		token = tableToken(&audience.Position{At: aud.CreatedAt, ID: string(aud.ID)})
 		var err error
-		if after, err = tableAfter(token); err != nil || !after.At.Equal(aud.CreatedAt) || after.ID != aud.ID {
+		if after, err = tableAfter(token); err != nil || !after.At.Equal(aud.CreatedAt) || after.ID != string(aud.ID) {
 			t.Errorf("%q: %+v %v", token, after, err)
 		}
 	}
-	if !slices.ContainsFunc(service.list, func(aud audience.Audience) bool { return aud.ID == after.ID }) {
+	if !slices.ContainsFunc(service.list, func(aud audience.Audience) bool { return string(aud.ID) == after.ID }) {
 		t.Error(after)
 	}
 }

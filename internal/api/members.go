@@ -39,7 +39,7 @@ func (s *server) members(c *call) (answer, error) {
 	}
 	q := c.query()
 	want := control.MemberQuery{}
-	var from members.Place
+	var from members.Position
 	if memberPages.read(q, &from) {
 		want.From = &from
 	}

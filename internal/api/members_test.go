@@ -149,7 +149,7 @@ func TestMembersQuery(t *testing.T) {
 	if rec.Code != 200 || rec.Header().Get("Content-Type") != typeNDJSON || rec.Body.Len() != 0 || rec.Header().Values("x-next-cursor") != nil {
 		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
 	}
-	w.service.next = &members.Place{Snapshot: 7, Row: 3}
+	w.service.next = &members.Position{Snapshot: 7, Row: 3}
 	first := w.do("GET", membersPath+"?fields=ppid,list_id&asOf="+runID+"&limit=2", "")
 	rec = w.do("GET", membersPath+"?limit=2&cursor="+first.Header().Get("x-next-cursor"), "", "Accept", "text/csv")
 	want := control.MemberQuery{Fields: []string{"ppid", "list_id"}, AsOf: runID, Limit: 2, From: w.service.next}

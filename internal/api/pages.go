@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"time"
+
+	"roster/internal/audience"
 )
 
 // pages is how a list goes on from page to page: by a token that the server made. Only a token of this list is taken, for the
@@ -88,4 +91,47 @@ func (c *call) opened(text string) (t pageToken, ok bool) {
 		return t, false
 	}
 	return t, json.Unmarshal(data[sealSize:], &t) == nil
+}
+
+// timePages are those of lists that are ordered by time and have no filter.
+var timePages = pages{parameter: "start"}
+
+// timeCursor is where a page of a list goes on that is ordered by time, the newest first.
+type timeCursor struct {
+	At int64  `json:"t"` // microseconds
+	ID string `json:"i"`
+}
+
+// after reads where a page of a list that is ordered by time begins; nil for the first page.
+func (p pages) after(q *query) *audience.Position {
+	var from timeCursor
+	if !p.read(q, &from) {
+		return nil
+	}
+	return &audience.Position{At: time.UnixMicro(from.At), ID: from.ID}
+}
+
+// next returns the token of the page after the item with this time and id.
+func (p pages) next(q *query, at time.Time, id string) string {
+	return p.token(q, timeCursor{At: at.UnixMicro(), ID: id})
+}
+
+// page returns the page of a list that was read with one item more than the limit. last is the last item of the page if
+// another page follows, otherwise nil.
+func page[T any](list []T, limit int) (items []T, last *T) {
+	if len(list) <= limit {
+		return list, nil
+	}
+	return list[:limit], &list[limit-1]
+}
+
+// readOn reads parts of a list until the page is full, the list ends, or maxFilterReads parts were read: few items of a
+// part may pass the filters. more is what the last read returned.
+func readOn(full func() bool, read func() (more bool, err error)) (more bool, err error) {
+	for range maxFilterReads {
+		if more, err = read(); err != nil || !more || full() {
+			break
+		}
+	}
+	return more, err
 }

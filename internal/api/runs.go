@@ -166,7 +166,7 @@ func (q *query) runStart(want *audience.RunQuery) (seen int) {
 	}
 	var from runCursor
 	if runPages.read(q, &from) {
-		want.After = &audience.RunPlace{At: time.UnixMicro(from.At), Seq: from.Seq}
+		want.After = &audience.Position{At: time.UnixMicro(from.At), Seq: from.Seq}
 	}
 	return from.Seen
 }

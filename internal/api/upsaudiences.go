@@ -90,7 +90,7 @@ func (q *query) audiences() (want audience.AudienceQuery, total int) {
 		page, number = n, err == nil
 	}
 	if !number && audiencePages.read(q, &from) {
-		want.NoTotal, want.After = true, &audience.AudiencePlace{At: time.UnixMicro(from.At), Name: from.Name, ID: from.ID}
+		want.NoTotal, want.After = true, &audience.Position{At: time.UnixMicro(from.At), Name: from.Name, ID: string(from.ID)}
 	}
 	want.Limit, want.NameContains, want.DescriptionContains = q.limit(defaultAudiences, maxAudiences), q.Get("name"), q.Get("description")
 	want.Offset = int(page) * want.Limit

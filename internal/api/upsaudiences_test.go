@@ -84,7 +84,7 @@ func TestListUPSAudiences(t *testing.T) {
 // TestPagesOfUPSAudiences reads on as clients do: with next as the start of the same call, and along the link.
 func TestPagesOfUPSAudiences(t *testing.T) {
 	t.Parallel()
-	for sort, place := range map[string]audience.AudiencePlace{
+	for sort, place := range map[string]audience.Position{
 		"createEpoch:desc": {At: time.UnixMicro(1749324248000000), ID: audienceID},
 		"updateEpoch:asc":  {At: time.UnixMicro(1749624273000000), ID: audienceID},
 		"name:desc":        {At: time.UnixMicro(0), Name: "Sample external audience", ID: audienceID},

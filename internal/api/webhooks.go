@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"roster/client"
 	"roster/internal/audience"
@@ -18,7 +17,7 @@ type Webhooks interface {
 	UpdateWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID, p control.WebhookPatch) (audience.Webhook, error)
 	DeleteWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) error
 	TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error)
-	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error)
+	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.Position, limit int) ([]audience.Delivery, error)
 }
 
 // defaultDeliveries is the size of a page of a webhook's log.
@@ -112,12 +111,6 @@ func (s *server) testWebhook(c *call) (answer, error) {
 	return answer{http.StatusAccepted, client.WebhookTest{EventID: event}}, nil
 }
 
-// timeCursor is where a page of a list goes on that is ordered by time, the newest first.
-type timeCursor struct {
-	At int64  `json:"t"` // microseconds
-	ID string `json:"i"`
-}
-
 // listDeliveries answers a page of a webhook's log.
 func (s *server) listDeliveries(c *call) (answer, error) {
 	id, err := c.webhookID()
@@ -125,10 +118,7 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 		return answer{}, err
 	}
 	q := c.query()
-	var after *audience.DeliveryPlace
-	if at, id, ok := q.timePlace(); ok {
-		after = &audience.DeliveryPlace{At: at, EventID: id}
-	}
+	after := timePages.after(q)
 	limit := q.limit(defaultDeliveries, control.MaxDeliveries)
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
@@ -138,27 +128,15 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.DeliveryLog{Deliveries: []client.Delivery{}, Page: client.CursorPage{Limit: limit}}
-	if len(list) > limit {
-		list = list[:limit]
-		body.Page.Next = timePages.token(q, timeCursor{At: list[limit-1].At.UnixMicro(), ID: list[limit-1].EventID})
+	list, last := page(list, limit)
+	if last != nil {
+		body.Page.Next = timePages.next(q, last.At, last.EventID)
 	}
 	for i := range list {
 		body.Deliveries = append(body.Deliveries, deliveryBody(&list[i]))
 	}
 	body.Page.Count = len(list)
 	return answer{http.StatusOK, body}, nil
-}
-
-// timePages are those of lists that are ordered by time.
-var timePages = pages{parameter: "start"}
-
-// timePlace reads where a page starts; false for the first one.
-func (q *query) timePlace() (at time.Time, id string, ok bool) {
-	var from timeCursor
-	if !timePages.read(q, &from) {
-		return at, "", false
-	}
-	return time.UnixMicro(from.At), from.ID, true
 }
 
 func eventsOf(names []string) []audience.EventType {

@@ -63,7 +63,7 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("%s", rec.Body)
 	}
 	page = ok[client.DeliveryLog](t, w.do("GET", webhooks+"/"+otherID+"/deliveries?start="+page.Page.Next, ""), 200)
-	if after := last[*audience.DeliveryPlace](t, w.service); after == nil || after.EventID != runID || after.At.UnixMicro() != testNow.UnixMicro() {
+	if after := last[*audience.Position](t, w.service); after == nil || after.ID != runID || after.At.UnixMicro() != testNow.UnixMicro() {
 		t.Errorf("%+v", after)
 	}
 	if page.Page.Next != "" || page.Page.Count != 3 || page.Page.Limit != defaultDeliveries {

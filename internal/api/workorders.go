@@ -116,13 +116,13 @@ func (s *server) listWorkOrders(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.WorkOrderList{Results: []client.WorkOrder{}}
-	for after := (*audience.ErasurePlace)(nil); ; {
+	for after := (*audience.Position)(nil); ; {
 		list, err := s.Service.Erasures(c.Context(), c.actor, after, control.MaxErasures)
 		if err != nil {
 			return answer{}, err
 		}
 		for i := range list {
-			after = &audience.ErasurePlace{At: list[i].CreatedAt, ID: list[i].ID}
+			after = &audience.Position{At: list[i].CreatedAt, ID: string(list[i].ID)}
 			if list[i].Progress.Order == nil {
 				continue
 			}

@@ -243,8 +243,8 @@ type fake struct {
 	values    control.ValuesWanted
 	rejects   []audience.RejectedRow
 	member    control.Member
-	next      *members.Place // after a member list
-	err       error          // of every call
+	next      *members.Position // after a member list
+	err       error             // of every call
 	panics    any
 	answers   map[string]audience.Answer // by Idempotency-Key
 

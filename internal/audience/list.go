@@ -12,7 +12,7 @@ type AudienceQuery struct {
 	Descending bool
 	// After is the place that the list goes on after; nil begins it. A list that is read from place to place holds
 	// every audience that was there all the time exactly once, whatever is created and deleted meanwhile.
-	After *AudiencePlace
+	After *Position
 	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
 	NameContains, DescriptionContains string
 	Filters                           []AudienceFilter
@@ -29,11 +29,12 @@ const (
 	SortName    = "name" // ignoring case
 )
 
-// AudiencePlace is where an audience stands in a list: its ID and what the list is sorted by.
-type AudiencePlace struct {
-	At   time.Time // of SortCreated and SortUpdated
-	Name string    // of SortName
-	ID   ID
+// Position is the position of an item in a list. A page of the list begins after the last item of the page before.
+type Position struct {
+	At   time.Time // what the list is sorted by: for most lists the creation
+	Name string    // of an audience, for SortName
+	Seq  int64     // of a run
+	ID   string    // of the item
 }
 
 // AudienceFilter is a property that audiences must have: one of AudienceProperties, with that very value.
@@ -55,7 +56,7 @@ var InProgress = RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
 type RunQuery struct {
 	Limit  int // 1 to 40
 	Offset int
-	After  *RunPlace // of the run that the list goes on after; nil begins it
+	After  *Position // of the run that the list goes on after; nil begins it
 	// SortBy is "name" or "createdAt", which is the default. Ties are broken by Seq. Descending turns it all round.
 	SortBy     string
 	Descending bool
@@ -71,20 +72,13 @@ type RunFilter struct {
 	Value    string
 }
 
-// RunPlace is where a run stands in a list.
-type RunPlace struct {
-	At  time.Time // of its creation
-	Seq int64
-	ID  RunID
-}
-
 // FlowRunQuery selects runs of a sandbox.
 type FlowRunQuery struct {
 	Limit    int
 	Audience ID       // of the only one whose runs are wanted, or ""
 	Statuses []Status // that are wanted; all when there are none
 	// From is the place of the run that the list goes on at; nil begins it.
-	From *RunPlace
+	From *Position
 	// SeenBy leaves out the runs of audiences with a label that is not among the grants; nil leaves out none.
 	SeenBy *Grants
 }
@@ -97,23 +91,5 @@ type AuditQuery struct {
 	Outcome                              Outcome
 	Since, Until                         time.Time // from the one to before the other
 	// After is the entry that the list goes on after; nil begins it.
-	After *AuditPlace
-}
-
-// AuditPlace is where an entry stands in the audit log.
-type AuditPlace struct {
-	At time.Time
-	ID string
-}
-
-// DeliveryPlace is where a delivery stands in a list.
-type DeliveryPlace struct {
-	At      time.Time
-	EventID string
-}
-
-// ErasurePlace is where an erasure stands in a list.
-type ErasurePlace struct {
-	At time.Time // of its creation
-	ID ErasureID
+	After *Position
 }

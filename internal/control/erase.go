@@ -162,7 +162,7 @@ func (s *Service) Certificate(ctx context.Context, a audience.Actor, id audience
 }
 
 // Erasures lists the erasures of the actor's sandbox, the newest first, after a place in the list.
-func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error) {
+func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *audience.Position, limit int) ([]audience.Erasure, error) {
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err
 	}

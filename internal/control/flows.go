@@ -39,7 +39,7 @@ func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (Fl
 
 // Flows lists the flows of a sandbox by the creation of their audiences, the newest first: all, or that of the audience
 // named name; after is the place of the last one seen, nil for the first page.
-func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, after *audience.AudiencePlace, limit int) ([]Flow, error) {
+func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, after *audience.Position, limit int) ([]Flow, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ type FlowRunQuery struct {
 	// FlowID and Name are those of the only flow whose runs are wanted, or "".
 	FlowID, Name string
 	Statuses     []audience.Status  // of the runs that are wanted; all when there are none
-	From         *audience.RunPlace // of the run that the list goes on at; nil begins it
+	From         *audience.Position // of the run that the list goes on at; nil begins it
 }
 
 // FlowRuns lists the runs whose stages are runs of flows, the newest first. A flow that does not exist has none.

@@ -34,7 +34,7 @@ func TestFlows(t *testing.T) {
 		want []audience.RunID
 	}{
 		"a flow":                 {control.FlowRunQuery{FlowID: first.FlowID}, []audience.RunID{second.ID, first.ID}},
-		"from a run":             {control.FlowRunQuery{FlowID: first.FlowID, From: &audience.RunPlace{At: first.CreatedAt, Seq: first.Seq, ID: first.ID}}, []audience.RunID{first.ID}},
+		"from a run":             {control.FlowRunQuery{FlowID: first.FlowID, From: &audience.Position{At: first.CreatedAt, Seq: first.Seq, ID: string(first.ID)}}, []audience.RunID{first.ID}},
 		"a name":                 {control.FlowRunQuery{Name: "b"}, []audience.RunID{other.ID}},
 		"a flow and its name":    {control.FlowRunQuery{FlowID: other.FlowID, Name: "b"}, []audience.RunID{other.ID}},
 		"a flow of another name": {control.FlowRunQuery{FlowID: other.FlowID, Name: "a"}, nil},

@@ -15,10 +15,10 @@ const MaxMembers = 1_000_000
 
 // MemberQuery selects members of an audience.
 type MemberQuery struct {
-	Fields []string       // names, ignoring case, in the order wanted; all fields when empty
-	AsOf   audience.RunID // the members as of that run; "" for those of now; From goes before it
-	Limit  int            // most members of the page, 1 to MaxMembers; 0 for all
-	From   *members.Place // Next of the page before; nil for the first
+	Fields []string          // names, ignoring case, in the order wanted; all fields when empty
+	AsOf   audience.RunID    // the members as of that run; "" for those of now; From goes before it
+	Limit  int               // most members of the page, 1 to MaxMembers; 0 for all
+	From   *members.Position // Next of the page before; nil for the first
 	// Filters must all hold. A page of filtered members ends when as many rows were looked at, or for as long, as one
 	// request may: it may have few members or none, and yet a Next.
 	Filters []members.Filter
@@ -97,13 +97,13 @@ func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, erro
 
 // version returns the version of the dataset that the query wants, and where and for which time the page begins. A
 // run's members are those of its own time, whoever's time was over since.
-func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.Dataset, q MemberQuery) (_ *lake.Dataset, from members.Place, err error) {
+func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.Dataset, q MemberQuery) (_ *lake.Dataset, from members.Position, err error) {
 	if q.From != nil {
 		d, err = at(d, q.From.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")
 		return d, *q.From, err
 	}
 	if q.AsOf == "" {
-		return d, members.Place{At: s.now().UnixMicro()}, nil
+		return d, members.Position{At: s.now().UnixMicro()}, nil
 	}
 	key, ok := audience.Canonical(q.AsOf)
 	if !ok {
@@ -119,7 +119,7 @@ func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.D
 		return nil, from, audience.Errorf(audience.Impossible, gone, run.ID)
 	}
 	d, err = at(d, snap.ID, fmt.Sprintf(gone, run.ID))
-	return d, members.Place{At: run.CreatedAt.UnixMicro()}, err
+	return d, members.Position{At: run.CreatedAt.UnixMicro()}, err
 }
 
 // at returns the dataset as of a snapshot; the refusal when that is not kept.

@@ -125,7 +125,7 @@ func (l *listed) ended() audience.Run {
 }
 
 // list reads a page: each member's mail, origin, and days until it ends.
-func (l *listed) list(q control.MemberQuery) (lines []string, next *members.Place) {
+func (l *listed) list(q control.MemberQuery) (lines []string, next *members.Position) {
 	l.t.Helper()
 	page, err := l.Members(l.t.Context(), l.editor, l.aud.ID, q)
 	if err != nil {

@@ -226,7 +226,7 @@ func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience
 
 // Deliveries lists what was sent to a webhook and is to be sent, the newest event first, beginning after a place unless
 // that is nil. Events about what has labels that the actor does not hold are left out.
-func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error) {
+func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.Position, limit int) ([]audience.Delivery, error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, err
 	}
@@ -244,7 +244,7 @@ func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.
 			return nil, err
 		}
 		for _, d := range page {
-			after = &audience.DeliveryPlace{At: d.At, EventID: d.EventID}
+			after = &audience.Position{At: d.At, ID: d.EventID}
 			if !a.Grants.Covers(d.Labels) {
 				continue
 			}

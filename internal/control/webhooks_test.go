@@ -265,7 +265,7 @@ func TestDeliveriesOfWhatIsHidden(t *testing.T) {
 	plain := h.editor
 	plain.Grants = nil
 	var seen []string
-	var after *audience.DeliveryPlace
+	var after *audience.Position
 	for {
 		page, err := h.Deliveries(t.Context(), plain, hook.ID, after, 3)
 		if err != nil {
@@ -273,7 +273,7 @@ func TestDeliveriesOfWhatIsHidden(t *testing.T) {
 		}
 		for _, d := range page {
 			seen = append(seen, d.EventID)
-			after = &audience.DeliveryPlace{At: d.At, EventID: d.EventID}
+			after = &audience.Position{At: d.At, ID: d.EventID}
 		}
 		if len(page) < 3 {
 			break

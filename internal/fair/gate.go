@@ -15,18 +15,18 @@ import (
 // Owner is the owner of work: a sandbox of an organization.
 type Owner struct{ Org, Sandbox string }
 
-// Limits configures the number of slots, here called places.
+// Limits configures the number of slots.
 type Limits struct {
-	// Places is how many pieces of work run at a time, Each how many of them one owner may have; 0 means Places. With a
-	// smaller Each, a new owner usually finds a free place.
-	Places, Each int
-	// Small is the number of additional places for small work; an owner may have one of them. Work that is not done
-	// within SmallFor is not small: it moves to a normal place, or ends and waits for one.
+	// Slots is how many pieces of work run at a time, Each how many of them one owner may have; 0 means Slots. With a
+	// smaller Each, a new owner usually finds a free slot.
+	Slots, Each int
+	// Small is the number of additional slots for small work; an owner may have one of them. Work that is not done
+	// within SmallFor is not small: it moves to a normal slot, or ends and waits for one.
 	Small    int
 	SmallFor time.Duration
 }
 
-// Work is a piece of work that needs a place.
+// Work is a piece of work that needs a slot.
 type Work struct {
 	Owner
 	// Urgent work precedes other work of its owner.
@@ -35,10 +35,10 @@ type Work struct {
 	Small func(ctx context.Context) bool
 }
 
-// ErrOutgrown ends work that has occupied a small place for too long. The work starts again in a normal place.
+// ErrOutgrown ends work that has occupied a small slot for too long. The work starts again in a normal slot.
 var ErrOutgrown = errors.New("fair: the work is not small")
 
-// Gate assigns places to work.
+// Gate assigns slots to work.
 type Gate struct {
 	limits Limits
 
@@ -46,12 +46,12 @@ type Gate struct {
 	waiting []*waiter
 	large   held
 	small   held
-	orgs    map[string]int // places of both kinds by organization
-	served  map[any]uint64 // turn in which an Owner, or an organization as string, last got a place
-	turn    uint64         // number of places assigned so far
+	orgs    map[string]int // slots of both kinds by organization
+	served  map[any]uint64 // turn in which an Owner, or an organization as string, last got a slot
+	turn    uint64         // number of slots assigned so far
 }
 
-// held counts the places of an owner.
+// held counts the slots of an owner.
 type held struct {
 	all int
 	by  map[Owner]int
@@ -69,12 +69,12 @@ type waiter struct {
 	Work
 	arrived uint64
 	small   bool
-	place   *Place // set before ready is closed
+	slot    *Slot // set before ready is closed
 	ready   chan struct{}
 }
 
-// Place is an occupied place, until Leave.
-type Place struct {
+// Slot is an occupied slot, until Leave.
+type Slot struct {
 	gate   *Gate
 	owner  Owner
 	small  bool // guarded by the gate's mu
@@ -83,15 +83,15 @@ type Place struct {
 	timer  *time.Timer
 }
 
-// New returns a gate with free places.
+// New returns a gate with free slots.
 func New(l Limits) *Gate {
-	l.Each = cmp.Or(l.Each, l.Places)
+	l.Each = cmp.Or(l.Each, l.Slots)
 	return &Gate{limits: l, large: held{by: map[Owner]int{}}, small: held{by: map[Owner]int{}}, orgs: map[string]int{}, served: map[any]uint64{}}
 }
 
-// Enter waits for a place. The work must use the returned context: it ends with the cause ErrOutgrown if the work must
-// leave a small place. The caller must call Leave on the place.
-func (g *Gate) Enter(ctx context.Context, w Work) (context.Context, *Place, error) {
+// Enter waits for a slot. The work must use the returned context: it ends with the cause ErrOutgrown if the work must
+// leave a small slot. The caller must call Leave on the slot.
+func (g *Gate) Enter(ctx context.Context, w Work) (context.Context, *Slot, error) {
 	in := &waiter{Work: w, ready: make(chan struct{})}
 	g.mu.Lock()
 	g.turn++
@@ -108,7 +108,7 @@ func (g *Gate) Enter(ctx context.Context, w Work) (context.Context, *Place, erro
 			return nil, nil, ctx.Err()
 		}
 	}
-	return in.place.begin(ctx), in.place, nil
+	return in.slot.begin(ctx), in.slot, nil
 }
 
 // look determines in the background whether waiting work is small.
@@ -134,7 +134,7 @@ func (g *Gate) look(ctx context.Context, in *waiter) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// withdraw removes work from the queue; false if it has got a place meanwhile.
+// withdraw removes work from the queue; false if it has got a slot meanwhile.
 func (g *Gate) withdraw(in *waiter) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -145,7 +145,7 @@ func (g *Gate) withdraw(in *waiter) bool {
 	return i >= 0
 }
 
-// dispatch assigns the free places. The caller holds the lock.
+// dispatch assigns the free slots. The caller holds the lock.
 func (g *Gate) dispatch() {
 	for {
 		next := -1
@@ -159,8 +159,8 @@ func (g *Gate) dispatch() {
 		}
 		w := g.waiting[next]
 		g.waiting = slices.Delete(g.waiting, next, next+1)
-		w.place = &Place{gate: g, owner: w.Owner, small: !g.fits(w.Owner)}
-		g.of(w.place.small).add(w.Owner, 1)
+		w.slot = &Slot{gate: g, owner: w.Owner, small: !g.fits(w.Owner)}
+		g.of(w.slot.small).add(w.Owner, 1)
 		g.orgs[w.Org]++
 		g.turn++
 		g.served[w.Owner], g.served[w.Org] = g.turn, g.turn
@@ -176,12 +176,12 @@ func (g *Gate) of(small bool) *held {
 }
 
 func (g *Gate) fits(o Owner) bool {
-	return g.large.all < g.limits.Places && g.large.by[o] < g.limits.Each
+	return g.large.all < g.limits.Slots && g.large.by[o] < g.limits.Each
 }
 
 func (g *Gate) fitsSmall(o Owner) bool { return g.small.all < g.limits.Small && g.small.by[o] == 0 }
 
-// compare orders waiting work: by the organization with the fewest places, and of equal ones the one that got a place
+// compare orders waiting work: by the organization with the fewest slots, and of equal ones the one that got a slot
 // longest ago; then likewise by sandbox; then urgent work first, then the oldest.
 func (g *Gate) compare(a, b *waiter) int {
 	return cmp.Or(
@@ -197,50 +197,50 @@ func rank(w *waiter) int {
 	return 1
 }
 
-// begin starts the time limit of work in a small place.
-func (p *Place) begin(ctx context.Context) context.Context {
-	p.gate.mu.Lock()
-	defer p.gate.mu.Unlock()
-	ctx, p.cancel = context.WithCancelCause(ctx)
-	if p.small {
-		p.timer = time.AfterFunc(p.gate.limits.SmallFor, p.outgrow)
+// begin starts the time limit of work in a small slot.
+func (s *Slot) begin(ctx context.Context) context.Context {
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	if s.small {
+		s.timer = time.AfterFunc(s.gate.limits.SmallFor, s.outgrow)
 	}
 	return ctx
 }
 
-// outgrow moves work from a small place to a normal one, or ends it.
-func (p *Place) outgrow() {
-	g := p.gate
+// outgrow moves work from a small slot to a normal one, or ends it.
+func (s *Slot) outgrow() {
+	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case p.left:
-	case g.fits(p.owner):
-		p.small = false
-		g.small.add(p.owner, -1)
-		g.large.add(p.owner, 1)
+	case s.left:
+	case g.fits(s.owner):
+		s.small = false
+		g.small.add(s.owner, -1)
+		g.large.add(s.owner, 1)
 		g.dispatch()
 	default:
-		p.cancel(ErrOutgrown)
+		s.cancel(ErrOutgrown)
 	}
 }
 
-// Leave releases the place. It is safe to call twice.
-func (p *Place) Leave() {
-	g := p.gate
+// Leave releases the slot. It is safe to call twice.
+func (s *Slot) Leave() {
+	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if p.left {
+	if s.left {
 		return
 	}
-	p.left = true
-	if p.timer != nil {
-		p.timer.Stop()
+	s.left = true
+	if s.timer != nil {
+		s.timer.Stop()
 	}
-	p.cancel(nil)
-	g.of(p.small).add(p.owner, -1)
-	if g.orgs[p.owner.Org]--; g.orgs[p.owner.Org] == 0 {
-		delete(g.orgs, p.owner.Org)
+	s.cancel(nil)
+	g.of(s.small).add(s.owner, -1)
+	if g.orgs[s.owner.Org]--; g.orgs[s.owner.Org] == 0 {
+		delete(g.orgs, s.owner.Org)
 	}
 	g.dispatch()
 }

@@ -37,7 +37,7 @@ func (h *hall) comes(name string, w fair.Work) {
 	h.end[name] = end
 	h.wg.Go(func() {
 		for {
-			ctx, place, err := h.gate.Enter(h.t.Context(), w)
+			ctx, slot, err := h.gate.Enter(h.t.Context(), w)
 			if err != nil {
 				return
 			}
@@ -49,8 +49,8 @@ func (h *hall) comes(name string, w fair.Work) {
 			case <-ctx.Done():
 			}
 			outgrown := errors.Is(context.Cause(ctx), fair.ErrOutgrown)
-			place.Leave()
-			place.Leave()
+			slot.Leave()
+			slot.Leave()
 			if !outgrown {
 				return
 			}
@@ -85,7 +85,7 @@ func small(context.Context) bool { return true }
 func TestFewestFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, fair.Limits{Places: 3, Each: 2})
+		h := newHall(t, fair.Limits{Slots: 3, Each: 2})
 		for i := range 5 {
 			h.comes(fmt.Sprint("a", i), of("o", "a"))
 		}
@@ -106,11 +106,11 @@ func TestFewestFirst(t *testing.T) {
 	})
 }
 
-// TestTurns has one place only: who got it longest ago is next, however much the other asks for.
+// TestTurns has one slot only: who got it longest ago is next, however much the other asks for.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, fair.Limits{Places: 1})
+		h := newHall(t, fair.Limits{Slots: 1})
 		for i := range 3 {
 			h.comes(fmt.Sprint("a", i), of("o", "a"))
 		}
@@ -126,7 +126,7 @@ func TestTurns(t *testing.T) {
 func TestOrganizations(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, fair.Limits{Places: 2, Each: 1})
+		h := newHall(t, fair.Limits{Slots: 2, Each: 1})
 		for i := range 4 {
 			h.comes(fmt.Sprint("many", i), of("many", fmt.Sprint(i)))
 		}
@@ -145,7 +145,7 @@ func TestOrganizations(t *testing.T) {
 func TestUrgent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, fair.Limits{Places: 1})
+		h := newHall(t, fair.Limits{Slots: 1})
 		h.comes("a0", of("o", "a"))
 		h.comes("a1", of("o", "a"))
 		h.comes("b0", of("o", "b"))
@@ -158,11 +158,11 @@ func TestUrgent(t *testing.T) {
 	})
 }
 
-// TestSmall has long work in every place: small work goes on beside it, one of each sandbox at a time.
+// TestSmall has long work in every slot: small work goes on beside it, one of each sandbox at a time.
 func TestSmall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, fair.Limits{Places: 2, Each: 2, Small: 1, SmallFor: time.Minute})
+		h := newHall(t, fair.Limits{Slots: 2, Each: 2, Small: 1, SmallFor: time.Minute})
 		h.comes("a0", of("o", "a"))
 		h.comes("a1", of("o", "a"))
 		quick := of("o", "b")
@@ -185,11 +185,11 @@ func TestSmall(t *testing.T) {
 	})
 }
 
-// TestOutgrown has work that only looked small: it gives the place to others, and moves or begins again.
+// TestOutgrown has work that only looked small: it gives the slot to others, and moves or begins again.
 func TestOutgrown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, fair.Limits{Places: 1, Small: 1, SmallFor: time.Minute})
+		h := newHall(t, fair.Limits{Slots: 1, Small: 1, SmallFor: time.Minute})
 		h.comes("a0", of("o", "a"))
 		quick := of("o", "b")
 		quick.Small = small
@@ -199,11 +199,11 @@ func TestOutgrown(t *testing.T) {
 		h.comes("c0", other)
 		h.now("a0", "b0")
 		time.Sleep(time.Minute)
-		h.now("c0") // b0 waits for a usual place
+		h.now("c0") // b0 waits for a usual slot
 		h.ends("a0")
 		h.now("b0")
 		h.ends("b0")
-		time.Sleep(time.Minute) // c0 moves into the free place
+		time.Sleep(time.Minute) // c0 moves into the free slot
 		d := of("o", "d")
 		d.Small = small
 		h.comes("d0", d)
@@ -217,7 +217,7 @@ func TestOutgrown(t *testing.T) {
 func TestWithdrawn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		gate := fair.New(fair.Limits{Places: 1, Small: 1, SmallFor: time.Hour})
+		gate := fair.New(fair.Limits{Slots: 1, Small: 1, SmallFor: time.Hour})
 		_, first, err := gate.Enter(t.Context(), of("o", "a"))
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestWithdrawn(t *testing.T) {
 // TestNeverTooMany has many owners come and go at once.
 func TestNeverTooMany(t *testing.T) {
 	t.Parallel()
-	gate := fair.New(fair.Limits{Places: 3, Each: 2, Small: 1, SmallFor: time.Hour})
+	gate := fair.New(fair.Limits{Slots: 3, Each: 2, Small: 1, SmallFor: time.Hour})
 	var mu sync.Mutex
 	in, by := 0, map[string]int{}
 	var wg sync.WaitGroup
@@ -249,12 +249,12 @@ func TestNeverTooMany(t *testing.T) {
 		wg.Go(func() {
 			w := of(fmt.Sprint(i%2), fmt.Sprint(i%5))
 			w.Small = func(context.Context) bool { return i%3 == 0 }
-			_, place, err := gate.Enter(t.Context(), w)
+			_, slot, err := gate.Enter(t.Context(), w)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer place.Leave()
+			defer slot.Leave()
 			mu.Lock()
 			in++
 			by[w.Org+w.Sandbox]++

@@ -34,10 +34,10 @@ type Source struct {
 	Reading func(ctx context.Context, columns int) (r lake.Reading, done func(), err error)
 }
 
-// Place is a place in a list of members: in a snapshot of the dataset, the rows after a number of live
+// Position is a position in a list of members: in a snapshot of the dataset, the rows after a number of live
 // ones that a scan from a file's row brings. At is the time that decides who is a member, in epoch microseconds;
 // all pages of a list have the same.
-type Place struct {
+type Position struct {
 	Snapshot int64 `json:"s"`
 	At       int64 `json:"t"`
 	File     int   `json:"f"`
@@ -48,12 +48,12 @@ type Place struct {
 // List is one page of an audience's members. It shows the same however the audience changes meanwhile.
 type List struct {
 	Fields []audience.Field // columns of each batch
-	Next   *Place           // where the next page begins, nil when this one is the last
+	Next   *Position        // where the next page begins, nil when this one is the last
 
 	source Source // without a dataset when the page has no members
 	terms  terms
 	limit  int // most members of the page, 0 for all
-	from   Place
+	from   Position
 	where  Tests
 	runs   *runs
 }
@@ -96,7 +96,7 @@ func (b *Batch) Origin(ctx context.Context, row int) (run audience.RunID, file s
 
 // Open opens the page of a list that begins at a place, with the fields of the members that pass the tests. limit is
 // how many members the page has at most, 0 for no limit.
-func Open(ctx context.Context, src Source, aud *audience.Audience, fields []audience.Field, where Tests, from Place, limit int) (*List, error) {
+func Open(ctx context.Context, src Source, aud *audience.Audience, fields []audience.Field, where Tests, from Position, limit int) (*List, error) {
 	l := &List{Fields: fields, source: src, limit: limit, from: from, where: where, runs: newRuns(src.Runs, aud)}
 	snap, ok := src.Dataset.Current()
 	if !ok {
@@ -120,7 +120,7 @@ func (l *List) findNext(ctx context.Context) error {
 		return nil
 	}
 	next, count := l.from, 0
-	err := l.scan(ctx, []string{lake.ColSeen}, l.limit+1, func(rec arrow.RecordBatch, first Place, skip int) error {
+	err := l.scan(ctx, []string{lake.ColSeen}, l.limit+1, func(rec arrow.RecordBatch, first Position, skip int) error {
 		seen := rec.Column(0).(*array.Timestamp).TimestampValues()
 		for i := skip; i < len(seen); i++ {
 			if !l.terms.has(int64(seen[i])) {
@@ -143,9 +143,9 @@ func (l *List) findNext(ctx context.Context) error {
 // allows, or as the page looks at. It makes the page begin at the first and have as many as there are.
 func (l *List) findFiltered(ctx context.Context) error {
 	begin, count, read, until := l.from, 0, 0, time.Now().Add(filteredFor)
-	err := l.scan(ctx, append([]string{lake.ColSeen}, l.where.columns()...), 0, func(rec arrow.RecordBatch, first Place, skip int) error {
+	err := l.scan(ctx, append([]string{lake.ColSeen}, l.where.columns()...), 0, func(rec arrow.RecordBatch, first Position, skip int) error {
 		end := func(row int) error {
-			l.Next = &Place{Snapshot: first.Snapshot, At: first.At, File: first.File, Row: first.Row, Skip: row}
+			l.Next = &Position{Snapshot: first.Snapshot, At: first.At, File: first.File, Row: first.Row, Skip: row}
 			return fs.SkipAll
 		}
 		if read >= filteredRows || read > 0 && time.Now().After(until) {
@@ -187,7 +187,7 @@ func (l *List) batch() int {
 
 // scan calls fn with the batches of the dataset from where the page begins, with the place of each batch and how
 // many of its rows come before the page.
-func (l *List) scan(ctx context.Context, columns []string, limit int, fn func(rec arrow.RecordBatch, first Place, skip int) error) error {
+func (l *List) scan(ctx context.Context, columns []string, limit int, fn func(rec arrow.RecordBatch, first Position, skip int) error) error {
 	first := l.from
 	reading, done, err := l.source.Reading(ctx, len(columns))
 	if err != nil {
@@ -229,7 +229,7 @@ func (l *List) Each(ctx context.Context, fn func(*Batch) error) error {
 		left = l.limit
 	}
 	b := &Batch{terms: l.terms, runs: l.runs, where: l.where}
-	return l.scan(ctx, columns, l.batch(), func(rec arrow.RecordBatch, _ Place, skip int) error {
+	return l.scan(ctx, columns, l.batch(), func(rec arrow.RecordBatch, _ Position, skip int) error {
 		b.Columns = appendColumns(b.Columns[:0], rec.Columns()[:len(l.Fields)])
 		b.take(rec, len(l.Fields), skip, left)
 		if left -= len(b.Rows); len(b.Rows) > 0 {

@@ -10,7 +10,7 @@ import (
 type Erasures interface {
 	Erasure(ctx context.Context, scope audience.Scope, id audience.ErasureID) (audience.Erasure, error)
 	// Erasures lists by creation time, the newest first; after is the place that the list goes on after, nil begins it.
-	Erasures(ctx context.Context, scope audience.Scope, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error)
+	Erasures(ctx context.Context, scope audience.Scope, after *audience.Position, limit int) ([]audience.Erasure, error)
 	// ErasedIdentities lists the opaque ids of the identities that were erased from a sandbox, or are being erased, in no
 	// order, each once.
 	ErasedIdentities(ctx context.Context, scope audience.Scope) ([]string, error)

@@ -19,7 +19,7 @@ type Webhooks interface {
 	NextDelivery(ctx context.Context, id audience.WebhookID, now time.Time) (audience.Webhook, audience.Delivery, error)
 	// Deliveries lists a webhook's deliveries by the time of their events, the newest first; after is the place that the
 	// list goes on after, nil begins it.
-	Deliveries(ctx context.Context, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error)
+	Deliveries(ctx context.Context, id audience.WebhookID, after *audience.Position, limit int) ([]audience.Delivery, error)
 }
 
 // WebhooksTx changes webhooks and their deliveries in a transaction.

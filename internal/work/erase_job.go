@@ -161,7 +161,7 @@ func (w *erasure) audiences(ctx context.Context) error {
 	for {
 		q := audience.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
 		if w.e.Progress.After != "" {
-			q.After = &audience.AudiencePlace{At: w.e.Progress.AfterAt, ID: w.e.Progress.After}
+			q.After = &audience.Position{At: w.e.Progress.AfterAt, ID: string(w.e.Progress.After)}
 		}
 		list, _, err := w.s.cfg.Store.Audiences(ctx, w.e.Scope, q)
 		if err != nil {

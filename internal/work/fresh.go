@@ -34,7 +34,7 @@ func (s *Service) fresh(ctx context.Context, aud *audience.Audience, since time.
 		}
 		seen += len(runs)
 		last := &runs[len(runs)-1]
-		q.After = &audience.RunPlace{At: last.CreatedAt, Seq: last.Seq, ID: last.ID}
+		q.After = &audience.Position{At: last.CreatedAt, Seq: last.Seq, ID: string(last.ID)}
 	}
 	return f.members, nil
 }

@@ -75,7 +75,7 @@ func (s *Service) eachAudience(ctx context.Context, fn func(sandbox audience.San
 					break
 				}
 				last := list[len(list)-1]
-				q.After = &audience.AudiencePlace{At: last.CreatedAt, ID: last.ID}
+				q.After = &audience.Position{At: last.CreatedAt, ID: string(last.ID)}
 			}
 		}
 	}

@@ -30,13 +30,13 @@ type kind struct {
 
 // allKinds are all kinds of jobs.
 func (s *Service) allKinds() map[job.Kind]*kind {
-	one := fair.Limits{Places: 1}
+	one := fair.Limits{Slots: 1}
 	all := map[job.Kind]*kind{
-		job.Run:      {limits: fair.Limits{Places: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second}, whose: s.ownerOfRun, do: s.doRun},
-		job.Task:     {limits: fair.Limits{Places: 8, Each: 3}, whose: s.ownerOfTask, do: s.doTask},
-		job.Schedule: {limits: fair.Limits{Places: 6, Each: 2}, whose: s.ownerOfAudience, do: s.doSchedule},
-		job.Webhook:  {limits: fair.Limits{Places: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
-		job.Erase:    {limits: fair.Limits{Places: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
+		job.Run:      {limits: fair.Limits{Slots: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second}, whose: s.ownerOfRun, do: s.doRun},
+		job.Task:     {limits: fair.Limits{Slots: 8, Each: 3}, whose: s.ownerOfTask, do: s.doTask},
+		job.Schedule: {limits: fair.Limits{Slots: 6, Each: 2}, whose: s.ownerOfAudience, do: s.doSchedule},
+		job.Webhook:  {limits: fair.Limits{Slots: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
+		job.Erase:    {limits: fair.Limits{Slots: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
 		job.Maintain: {limits: one, whose: s.ownerOfAudience, do: s.doMaintain},
 		job.Compact:  {limits: one, whose: s.ownerOfAudience, do: s.doCompact},
 		job.Sweep:    {limits: one, do: s.doSweep},
@@ -53,7 +53,7 @@ func (s *Service) allKinds() map[job.Kind]*kind {
 
 // sizesAtOnce limits how many waiting runs are measured at a time, to find the small ones; sizeWithin limits the time
 // of a measurement.
-var sizesAtOnce = fair.Limits{Places: 8, Each: 2}
+var sizesAtOnce = fair.Limits{Slots: 8, Each: 2}
 
 const sizeWithin = 5 * time.Second
 
@@ -72,13 +72,13 @@ func (s *Service) inTurn(ctx context.Context, k *kind, j job.Job) (err error) {
 	}
 	for {
 		waited := s.waiting.begin(j.Kind)
-		inside, place, err := k.gate.Enter(ctx, w)
+		inside, slot, err := k.gate.Enter(ctx, w)
 		waited()
 		if err != nil {
 			return err
 		}
 		err = func() error {
-			defer place.Leave()
+			defer slot.Leave()
 			defer s.cfg.Observer.Working(j.Kind)()
 			err := k.do(inside, j.ID)
 			if err != nil {
@@ -132,11 +132,11 @@ func ownerOf(s audience.Scope) fair.Owner { return fair.Owner{Org: s.Org, Sandbo
 
 // small reports whether a waiting run has little to read. If that cannot be determined, the run is not small.
 func (s *Service) small(ctx context.Context, r audience.Run) bool {
-	ctx, place, err := s.sizes.Enter(ctx, fair.Work{Owner: ownerOf(r.Scope)})
+	ctx, slot, err := s.sizes.Enter(ctx, fair.Work{Owner: ownerOf(r.Scope)})
 	if err != nil {
 		return false
 	}
-	defer place.Leave()
+	defer slot.Leave()
 	ctx, done := context.WithTimeout(ctx, sizeWithin)
 	defer done()
 	spec := ingest.Spec{Run: r}

@@ -51,7 +51,7 @@ func testAudienceList(w *world) {
 		{"past the end", audience.AudienceQuery{Limit: 2, Offset: 5}, nil, 5},
 		{"no total", audience.AudienceQuery{Limit: 1, Descending: true, NoTotal: true}, all[:1], 0},
 		{"a page after a place", audience.AudienceQuery{Limit: 1, Offset: 1, Descending: true,
-			After: &audience.AudiencePlace{At: all[1].CreatedAt, ID: all[1].ID}}, all[3:4], 5},
+			After: &audience.Position{At: all[1].CreatedAt, ID: string(all[1].ID)}}, all[3:4], 5},
 	} {
 		got, total, err := w.s.Audiences(w.Context(), w.scope, c.query)
 		w.must(err)
@@ -112,7 +112,7 @@ func testAudiencePages(w *world) {
 				seen = append(seen, a.Name)
 			}
 			last := list[len(list)-1]
-			q.After = &audience.AudiencePlace{At: last.CreatedAt, Name: last.Name, ID: last.ID}
+			q.After = &audience.Position{At: last.CreatedAt, Name: last.Name, ID: string(last.ID)}
 			if q.SortBy == audience.SortUpdated {
 				q.After.At = last.UpdatedAt
 			}

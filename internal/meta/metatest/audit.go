@@ -88,7 +88,7 @@ func testAuditFilters(w *world) {
 		for _, e := range list {
 			paged = append(paged, e.ID)
 		}
-		q.After = &audience.AuditPlace{At: list[len(list)-1].At, ID: list[len(list)-1].ID}
+		q.After = &audience.Position{At: list[len(list)-1].At, ID: list[len(list)-1].ID}
 	}
 	equal(w, "all pages", paged, all)
 }

@@ -23,14 +23,14 @@ func testErasures(w *world) {
 	w.refused(meta.ErrDuplicate, func(tx meta.Tx) error { return tx.CreateErasure(w.Context(), first) })
 	_, err := w.s.Erasure(w.Context(), w.scope, elsewhere.ID)
 	w.want(err, meta.ErrNotFound)
-	list := func(after *audience.ErasurePlace, limit int) []audience.Erasure {
+	list := func(after *audience.Position, limit int) []audience.Erasure {
 		got, err := w.s.Erasures(w.Context(), w.scope, after, limit)
 		w.must(err)
 		return got
 	}
 	equal(w, "erasures", list(nil, 10), []audience.Erasure{second, first})
 	equal(w, "first page", list(nil, 1), []audience.Erasure{second})
-	equal(w, "second page", list(&audience.ErasurePlace{At: second.CreatedAt, ID: second.ID}, 1), []audience.Erasure{first})
+	equal(w, "second page", list(&audience.Position{At: second.CreatedAt, ID: string(second.ID)}, 1), []audience.Erasure{first})
 	erased, err := w.s.ErasedIdentities(w.Context(), w.scope)
 	w.must(err)
 	equal(w, "erased identities", erased, []string{"R00"})

@@ -72,7 +72,7 @@ func testFlowRuns(w *world) {
 	whole := list(audience.FlowRunQuery{Limit: 10})
 	equal(w, "how many", len(whole), 6)
 	for i, r := range whole {
-		equal(w, "from a place", list(audience.FlowRunQuery{Limit: 2, From: &audience.RunPlace{At: r.CreatedAt, Seq: r.Seq, ID: r.ID}}), whole[i:min(i+2, 6)])
+		equal(w, "from a place", list(audience.FlowRunQuery{Limit: 2, From: &audience.Position{At: r.CreatedAt, Seq: r.Seq, ID: string(r.ID)}}), whole[i:min(i+2, 6)])
 	}
 	equal(w, "an audience", list(audience.FlowRunQuery{Limit: 10, Audience: a.ID}), of(func(r audience.Run) bool { return r.AudienceID == a.ID }))
 	equal(w, "a status", list(audience.FlowRunQuery{Limit: 10, Statuses: []audience.Status{audience.Failed}}), of(func(r audience.Run) bool { return r.Status == audience.Failed }))

@@ -73,14 +73,14 @@ func testDeliveries(w *world) {
 		return tx.UpdateDelivery(w.Context(), audience.Delivery{WebhookID: h.ID, EventID: "no"})
 	})
 	var got []audience.Delivery
-	for after := (*audience.DeliveryPlace)(nil); ; {
+	for after := (*audience.Position)(nil); ; {
 		page, err := w.s.Deliveries(w.Context(), h.ID, after, 2)
 		w.must(err)
 		if len(page) == 0 {
 			break
 		}
 		got = append(got, page...)
-		after = &audience.DeliveryPlace{At: page[len(page)-1].At, EventID: page[len(page)-1].EventID}
+		after = &audience.Position{At: page[len(page)-1].At, ID: page[len(page)-1].EventID}
 	}
 	equal(w, "all pages", got, want)
 

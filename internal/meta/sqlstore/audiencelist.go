@@ -213,7 +213,7 @@ func (c *audienceConditions) page(query audience.AudienceQuery) (statement, erro
 	var after any
 	place := query.After
 	if place == nil {
-		place = &audience.AudiencePlace{}
+		place = &audience.Position{}
 	}
 	switch query.SortBy {
 	case "", audience.SortCreated:

@@ -20,7 +20,7 @@ func TestAudiencePlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	after := &audience.AudiencePlace{}
+	after := &audience.Position{}
 	some := &audience.Grants{"core/C1", "custom/a"}
 	is := func(property string) []audience.AudienceFilter {
 		return []audience.AudienceFilter{{Property: property, Value: "x"}}

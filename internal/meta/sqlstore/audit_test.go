@@ -18,7 +18,7 @@ func TestAuditPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	after := &audience.AuditPlace{}
+	after := &audience.Position{}
 	for _, c := range []struct {
 		query audience.AuditQuery
 		plan  string

@@ -22,7 +22,7 @@ func (q queries) Erasure(ctx context.Context, scope audience.Scope, id audience.
 }
 
 // Erasures implements meta.Reader.
-func (q queries) Erasures(ctx context.Context, scope audience.Scope, after *audience.ErasurePlace, limit int) ([]audience.Erasure, error) {
+func (q queries) Erasures(ctx context.Context, scope audience.Scope, after *audience.Position, limit int) ([]audience.Erasure, error) {
 	where, args := `org = $1 AND sandbox = $2`, []any{scope.Org, scope.Sandbox}
 	if after != nil {
 		where += ` AND (created_at, id) < ($3, $4)`

@@ -57,11 +57,11 @@ func (q queries) NextDelivery(ctx context.Context, id audience.WebhookID, now ti
 }
 
 // Deliveries implements meta.Reader.
-func (q queries) Deliveries(ctx context.Context, id audience.WebhookID, after *audience.DeliveryPlace, limit int) ([]audience.Delivery, error) {
+func (q queries) Deliveries(ctx context.Context, id audience.WebhookID, after *audience.Position, limit int) ([]audience.Delivery, error) {
 	where, args := `webhook_id = $1`, []any{id}
 	if after != nil {
 		where += ` AND (at, event_id) < ($2, $3)`
-		args = append(args, asTime(&after.At), after.EventID)
+		args = append(args, asTime(&after.At), after.ID)
 	}
 	args = append(args, max(limit, 0))
 	return list(ctx, q, "the deliveries", `SELECT `+deliveryColumns+` FROM deliveries WHERE `+where+
