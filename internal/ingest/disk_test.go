@@ -118,7 +118,8 @@ func (down) Apply(context.Context, profile.Ref, profile.Pointer, profile.Delta) 
 	return &os.PathError{Op: "write", Path: "/elsewhere", Err: syscall.ENOSPC}
 }
 
-// TestWhyARunHasNotEnded has the profile store refuse a committed run: its stage says so until it has taken it.
+// TestWhyARunHasNotEnded has the profile store refuse a committed run: its stage says so until it has taken it, without
+// another look at the files.
 func TestWhyARunHasNotEnded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -136,6 +137,7 @@ func TestWhyARunHasNotEnded(t *testing.T) {
 	}
 	w.pipeline.Profile = w.store
 	s.Run = *saved
+	s.Source, s.Refused = nil, audience.Errorf(audience.BadGateway, "the source cannot be opened") // which a committed run does not need
 	r, err := w.pipeline.Run(t.Context(), s)
 	if err != nil || r.Status != audience.Success || r.Stages[1].Error != nil {
 		t.Fatalf("%s %v, stages %+v", r.Status, err, r.Stages)
