@@ -78,7 +78,7 @@ func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name strin
 	case !fits:
 		return State{}, audience.Errorf(audience.Stale, "there is no upload of %q with this size and checksum to continue; begin at byte 0", name)
 	case u.Range.First != p.Received:
-		return State{}, audience.Errorf(audience.Stale, "the upload of %q has %d bytes; continue with that byte", name, p.Received)
+		return State{}, audience.Errorf(audience.Stale, "the upload of %q is complete up to byte %d; continue there", name, p.Received)
 	}
 	if err := z.receiveRange(ctx, root, p, u); err != nil {
 		return State{}, err

@@ -12,8 +12,8 @@ import (
 	"roster/internal/meta"
 )
 
-// How long a worker has a task or a run for itself, and how often it renews that. The worker of a run that was
-// deleted, or that another worker took over, knows of it after renewEvery at the latest.
+// The duration of a worker's lease on a task or a run, and the interval at which the worker renews it. The worker of a
+// run that was deleted, or that another worker took over, notices this within renewEvery.
 const (
 	leaseFor   = 30 * time.Second
 	renewEvery = 8 * time.Second
