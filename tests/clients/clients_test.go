@@ -42,16 +42,39 @@ type server struct {
 	t       *testing.T
 	dir     string // of the server
 	address string
-	ca      string // file with the certificate of the authority
+	ca      string // file with the certificate of the authority, when TLS is served
 }
 
-// serve starts a server and ends it with the test.
+// serve starts a server for Adobe's hosts, by TLS, and ends it with the test.
 func serve(t *testing.T) *server {
 	t.Helper()
 	dir := t.TempDir()
 	s := &server{t: t, dir: filepath.Join(dir, "data"), ca: filepath.Join(dir, "ca.pem")}
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	s.certify(cert, key)
+	pool := x509.NewCertPool()
+	text, err := os.ReadFile(s.ca)
+	if err != nil || !pool.AppendCertsFromPEM(text) {
+		t.Fatal("no authority", err)
+	}
+	s.start("--tls-cert", cert, "--tls-key", key)
+	s.wait("https", &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}})
+	return s
+}
+
+// servePlain starts a server without TLS and ends it with the test.
+func servePlain(t *testing.T) *server {
+	t.Helper()
+	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	s.start()
+	s.wait("http", &http.Client{})
+	return s
+}
+
+// start starts the command with more flags.
+func (s *server) start(flags ...string) {
+	t := s.t
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +83,7 @@ func serve(t *testing.T) *server {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), rostertest.Binary(t), "serve", "--data-dir", s.dir, "--listen", s.address, "--tls-cert", cert, "--tls-key", key, "--settle-age", "0s")
+	cmd := exec.CommandContext(t.Context(), rostertest.Binary(t), append([]string{"serve", "--data-dir", s.dir, "--listen", s.address, "--settle-age", "0s"}, flags...)...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -77,8 +100,6 @@ func serve(t *testing.T) *server {
 			t.Errorf("the server's log:\n%s", log.String())
 		}
 	})
-	s.wait()
-	return s
 }
 
 // certify makes an authority and a certificate for Adobe's hosts.
@@ -119,16 +140,10 @@ func (s *server) certify(certFile, keyFile string) {
 }
 
 // wait waits until the server takes requests.
-func (s *server) wait() {
+func (s *server) wait(scheme string, c *http.Client) {
 	s.t.Helper()
-	pool := x509.NewCertPool()
-	text, err := os.ReadFile(s.ca)
-	if err != nil || !pool.AppendCertsFromPEM(text) {
-		s.t.Fatal("no authority", err)
-	}
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	for deadline := time.Now().Add(time.Minute); ; {
-		resp, err := c.Get("https://" + s.address + "/readyz")
+		resp, err := c.Get(scheme + "://" + s.address + "/readyz")
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
