@@ -121,6 +121,9 @@ func NameKey(name string) string {
 	}, strings.TrimSpace(name))
 }
 
+// SameName reports whether two names have the same NameKey.
+func SameName(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
+
 func validateFields(p *Problems, fields []Field, custom []Namespace) {
 	switch n := len(fields); {
 	case n == 0:

@@ -248,3 +248,16 @@ func TestFieldNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestSameName holds SameName against NameKey.
+func TestSameName(t *testing.T) {
+	t.Parallel()
+	names := []string{"mail", "MAIL", " mail\t", "ma il", "k", "K", "\u212a", "\u017f", "s", "ς", "Σ", "σ", "ß", "ss", "\u00a0mail", ""}
+	for _, a := range names {
+		for _, b := range names {
+			if got, want := audience.SameName(a, b), audience.NameKey(a) == audience.NameKey(b); got != want {
+				t.Errorf("%q and %q: %t, and by their keys %t", a, b, got, want)
+			}
+		}
+	}
+}

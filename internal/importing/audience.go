@@ -75,7 +75,7 @@ func (im *Import) differences(ctx context.Context, a client.Audience) (list []st
 					why = line
 				}
 				list = append(list, why)
-			} else if slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, old.Name) }) {
+			} else if slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return audience.SameName(c.Name, old.Name) }) {
 				list = append(list, fmt.Sprintf("%s leaves out %s, which the audience has", im.option("columns"), old.Name))
 			}
 			continue
@@ -112,7 +112,7 @@ func primary(fields []client.Field) int {
 }
 
 func fieldNamed(fields []client.Field, name string) int {
-	return slices.IndexFunc(fields, func(f client.Field) bool { return strings.EqualFold(f.Name, name) })
+	return slices.IndexFunc(fields, func(f client.Field) bool { return audience.SameName(f.Name, name) })
 }
 
 // missing lists the fields of the audience for which the file has no column.

@@ -76,7 +76,7 @@ func (im *Import) lookFor(ctx context.Context, a client.Audience) error {
 }
 
 func (im *Import) hasColumn(name string) bool {
-	return slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return strings.EqualFold(c.Name, name) })
+	return slices.ContainsFunc(im.found.Columns, func(c tabular.Column) bool { return audience.SameName(c.Name, name) })
 }
 
 // showFormat shows the format options that the person did not set: those of the audience, and those that were detected.

@@ -198,7 +198,7 @@ func (im *Import) identitiesInOrder(fields []client.Field, places []int) error {
 }
 
 func (im *Import) typeGiven(column string) bool {
-	return slices.ContainsFunc(im.Types, func(t ColumnType) bool { return strings.EqualFold(t.Column, column) })
+	return slices.ContainsFunc(im.Types, func(t ColumnType) bool { return audience.SameName(t.Column, column) })
 }
 
 // columnOf finds a column that the request names.

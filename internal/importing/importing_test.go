@@ -56,6 +56,12 @@ func TestExistingAudience(t *testing.T) {
 		}, ""},
 		{"identities are the audience's", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Identities, r.Changes = nil, true }, nil,
 			func(_ *server, im *Import, _ *someone) bool { return im.Result.Fields[0].IdentityNs == "Email" }, ""},
+		{"a name with white space", false, people(3, "gold,z@example.com,1"), func(r *Request) { r.Changes = true }, func(_ *server, a *client.Audience) {
+			a.Fields = slices.Clone(a.Fields)
+			a.Fields[primary(a.Fields)].Name = "Mail "
+		}, func(s *server, im *Import, _ *someone) bool {
+			return len(im.Result.MissingColumns) == 0 && len(s.requests) == 1
+		}, ""},
 		{"a column less", false, "mail,points\nz@example.com,1\n", func(r *Request) { r.Changes = true }, nil, func(s *server, im *Import, _ *someone) bool {
 			return slices.Equal(im.Result.MissingColumns, []string{"tier"}) && *s.requests[0].AllowMissingColumns
 		}, ""},

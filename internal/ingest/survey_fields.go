@@ -22,7 +22,7 @@ func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) 
 	f.nested = names{}
 	f.nested.add(found.Nested...)
 	f.missing = names{}
-	if !named(found) {
+	if !found.Named() {
 		return
 	}
 	wanted := (&audience.Audience{Fields: fields}).FieldIndex()
@@ -51,17 +51,6 @@ func namesOf(columns []tabular.Column) []string {
 		list[i] = c.Name
 	}
 	return list
-}
-
-// named reports whether a file says the names of its columns. JSON without rows says none.
-func named(f tabular.Inferred) bool {
-	switch f.Format.Type {
-	case audience.CSV:
-		return f.Format.HasHeader()
-	case audience.JSON:
-		return f.Rows > 0
-	}
-	return true
 }
 
 // checkFields says which of the given fields no file that was looked at has a column for, and which ones name a column

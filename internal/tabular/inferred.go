@@ -23,6 +23,17 @@ type Inferred struct {
 	Places map[string][]int
 }
 
+// Named reports whether the file gives the names of its columns. JSON without rows gives none.
+func (f Inferred) Named() bool {
+	switch f.Format.Type {
+	case audience.CSV:
+		return f.Format.HasHeader()
+	case audience.JSON:
+		return f.Rows > 0
+	}
+	return true
+}
+
 // SampleChunk is the size of the chunks in which a sample is parsed.
 const SampleChunk = 256 << 10
 
