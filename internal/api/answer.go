@@ -8,25 +8,25 @@ import (
 	"sync"
 )
 
-// answer is what a route answers: a status and, unless it is nil, a body: a *web.Stream, a tagged body, a oneTimeSecret, rawJSON, or what is
-// written as JSON.
+// answer is a route's answer: a status and, unless it is nil, a body: a *web.Stream, a tagged body, a oneTimeSecret,
+// rawJSON, or a value to encode as JSON.
 type answer struct {
 	status int
 	body   any
 }
 
-// rawJSON is a body that is JSON already.
+// rawJSON is an encoded JSON body.
 type rawJSON []byte
 
-// written are rawJSON whose bytes have been written.
+// written are bodies that are sent and can be reused.
 var written = sync.Pool{New: func() any { return new(rawJSON) }}
 
 // newRawJSON returns an empty body to append to.
 func newRawJSON() rawJSON { return (*written.Get().(*rawJSON))[:0] }
 
-// recycle gives up a body that has been written, without an error: HTTP/2 may go on to send what it could not.
+// recycle releases a body after it was sent without an error. After an error HTTP/2 may still send it.
 func (j rawJSON) recycle() {
-	const most = 64 << 10 // larger ones are rare, and would be kept for the others
+	const most = 64 << 10 // larger ones are rare and would waste memory
 	if cap(j) <= most {
 		written.Put(&j)
 	}

@@ -24,7 +24,7 @@ type Audiences interface {
 	DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) error
 }
 
-// submit is the seed generation's creation of an audience.
+// submit creates an audience in the seed generation's form.
 func (s *server) submit(c *call) (answer, error) {
 	t, err := s.newTask(c)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *server) submit(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// create is the later generation's.
+// create creates an audience in the later generation's form.
 func (s *server) create(c *call) (answer, error) {
 	t, err := s.newTask(c)
 	if err != nil {
@@ -57,7 +57,8 @@ func (s *server) newTask(c *call) (audience.Task, error) {
 	return t, formed(err, &in.SourceSpec)
 }
 
-// draft makes the audience that a client describes, with the defaults of what it leaves out and the domain cannot tell from a value.
+// draft makes the audience that a client describes, with defaults for omitted properties that the domain cannot
+// distinguish from values.
 func draft(in *client.NewAudience) (control.Draft, error) {
 	var problems audience.Problems
 	checkForm(&problems, in.SourceSpec)
@@ -66,7 +67,7 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 		ttl = *in.TTLInDays
 	}
 	if in.Encryption != nil {
-		problems.Add("encryption", "stands in sourceSpec, or in its params, beside the path")
+		problems.Add("encryption", "belongs into sourceSpec, or into its params, next to the path")
 	}
 	if err := problems.Err(); err != nil {
 		return control.Draft{}, err
@@ -90,10 +91,10 @@ func draft(in *client.NewAudience) (control.Draft, error) {
 	return d, nil
 }
 
-// checkEncryption refuses two different keys in the two spellings of one property.
+// checkEncryption refuses different keys in the two spellings of one property.
 func checkEncryption(p *audience.Problems, e *client.Encryption) {
 	if e != nil && e.SignVerificationKeyID != "" && e.SignVerificationID != "" && e.SignVerificationKeyID != e.SignVerificationID {
-		p.Add("sourceSpec.encryption.signVerificationId", "is another key than signVerificationKeyId, which means the same; leave one out")
+		p.Add("sourceSpec.encryption.signVerificationId", "differs from signVerificationKeyId, which means the same; omit one of them")
 	}
 }
 
@@ -133,7 +134,7 @@ func (s *server) operation(c *call) (answer, error) {
 	}}, nil
 }
 
-// taskFailure is why a task failed, with the paths of the source's properties as the client wrote the source.
+// taskFailure is the reason why a task failed, with the paths of the source's properties as the client wrote them.
 func taskFailure(t *audience.Task) *client.Failure {
 	if t.Error == nil || !t.Draft.Source.OtherForm {
 		return failure(t.Error)
@@ -149,7 +150,7 @@ func warnings(t *audience.Task) (body []client.Warning) {
 	return body
 }
 
-// createdID is the id of the audience that a task created, "" as long as it did not.
+// createdID is the id of the audience that a task created, "" if it has created none.
 func createdID(t *audience.Task) string {
 	if t.Status != audience.Success {
 		return ""
@@ -210,7 +211,7 @@ func (s *server) updateAudience(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	// The documented request names no content type, so that curl says it were a form: any type is taken.
+	// curl sends a form content type by default, and the documented request sets none, so any content type is accepted.
 	var in client.AudiencePatch
 	if err := c.json(&in); err != nil {
 		return answer{}, err
@@ -244,7 +245,7 @@ func patch(in *client.AudiencePatch) (control.Patch, error) {
 			problems.Add(fmt.Sprintf("fields[%d].name", i), "is required")
 		}
 		if f == (client.FieldPatch{Name: f.Name}) {
-			problems.Add(fmt.Sprintf("fields[%d].labels", i), "is required; an empty array takes all labels off")
+			problems.Add(fmt.Sprintf("fields[%d].labels", i), "is required; an empty array removes all labels")
 		}
 		p.Fields = append(p.Fields, control.FieldPatch{Name: f.Name, Labels: f.Labels, Type: f.Type, IdentityNs: f.IdentityNs, Role: f.Role,
 			ConsentValues: f.ConsentValues, Proposed: f.Proposed})
@@ -257,7 +258,7 @@ func patchedEncryption(p *audience.Problems, in *client.SourceSpec) *audience.En
 	where := in.Where()
 	e := encryptionOf(where.Encryption)
 	if where.Encryption = nil; where != (client.SourceParams{}) || in.Params != nil && in.SourceParams != (client.SourceParams{}) {
-		p.Add("sourceSpec", "cannot change but for its encryption; leave the rest out")
+		p.Add("sourceSpec", "cannot change except its encryption; omit the rest")
 	}
 	checkEncryption(p, in.Where().Encryption)
 	if e == nil || e.PublicKeyID == "" {
@@ -277,7 +278,7 @@ func (s *server) deleteAudience(c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// audienceBody is an audience as it was submitted, without its id.
+// audienceBody is an audience as submitted, without its id.
 func audienceBody(a *audience.Audience) client.Audience {
 	b := client.Audience{
 		Name: a.Name, CustomAudienceID: a.CustomID, Description: a.Description, Fields: fieldsBody(a.Fields), SourceSpec: sourceSpec(a.Source),
@@ -325,7 +326,7 @@ func fieldsBody(fields []audience.Field) []client.Field {
 	return list
 }
 
-// sourceSpec has the form that the client gave it.
+// sourceSpec returns a source in the form that the client used.
 func sourceSpec(s audience.SourceSpec) client.SourceSpec {
 	p := client.SourceParams{Path: s.Path, Type: string(s.Type), SourceType: s.SourceType, CloudType: s.CloudType, BaseConnectionID: string(s.BaseConnectionID),
 		Format: wire.Format(s.Format)}
@@ -338,7 +339,7 @@ func sourceSpec(s audience.SourceSpec) client.SourceSpec {
 	return client.SourceSpec{SourceParams: p}
 }
 
-// namedAudience is an audience with its id, and its name by both of its properties.
+// namedAudience is an audience with its id, and with its name under both properties.
 func namedAudience(a *audience.Audience) client.Audience {
 	b := audienceBody(a)
 	b.AudienceID, b.AudienceName = string(a.ID), a.Name
@@ -355,7 +356,7 @@ func audienceMeta(a *audience.Audience) *client.AudienceMeta {
 	return &client.AudienceMeta{Members: a.Members, LastRunID: string(a.LastRun), ExpiresAt: epoch(a.ExpiresAt())}
 }
 
-// millis is a time in milliseconds, as the flow service and the catalog write it; 0 for none.
+// millis returns a time in milliseconds, as in the flow service and the catalog; 0 for no time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -363,7 +364,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// epoch is a time in seconds; 0 for none.
+// epoch returns a time in seconds; 0 for no time.
 func epoch(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

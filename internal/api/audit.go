@@ -20,7 +20,7 @@ const (
 	maxAudit     = 1000
 )
 
-// auditPages are those of the audit log.
+// auditPages are the pages of the audit log.
 var auditPages = pages{"start", []string{"sandbox", "clientId", "requestId", "object", "action", "outcome", "since", "until"}}
 
 // audit answers a page of the audit log.
@@ -36,7 +36,7 @@ func (s *server) audit(c *call) (answer, error) {
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	want.Limit = limit + 1 // to see whether there is a page after this one
+	want.Limit = limit + 1 // one more: is there another page?
 	list, err := s.Service.Audit(c.Context(), c.actor, want)
 	if err != nil {
 		return answer{}, err
@@ -61,7 +61,7 @@ func (q *query) outcome() audience.Outcome {
 	return o
 }
 
-// instant reads a time; the zero time when there is none.
+// instant reads a time; the zero time if the parameter is absent.
 func (q *query) instant(name string) time.Time {
 	if !q.Has(name) {
 		return time.Time{}

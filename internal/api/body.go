@@ -8,7 +8,7 @@ import (
 	"roster/internal/audience"
 )
 
-// maxBody bounds a body of JSON.
+// maxBody is the largest JSON body, in bytes.
 const maxBody = 1 << 20
 
 // body reads the call's body, which may be absent.
@@ -24,10 +24,10 @@ func (c *call) body() ([]byte, error) {
 }
 
 func brokenOff() error {
-	return audience.Errorf(audience.Invalid, "the body could not be read: it broke off, or came too slowly")
+	return audience.Errorf(audience.Invalid, "the body could not be read: the transfer was interrupted or too slow")
 }
 
-// json decodes the call's body, which must be there, into dst.
+// json decodes the call's required body into dst.
 func (c *call) json(dst any) error {
 	data, err := c.body()
 	if err != nil {
@@ -39,8 +39,8 @@ func (c *call) json(dst any) error {
 	return decode(data, dst)
 }
 
-// typedJSON is json for the calls whose documented form names the body's type. It must be JSON when it is named,
-// so that a form sent by mistake gets a clear answer.
+// typedJSON is json for the calls whose documented form has a content type. If the request has one, it must be JSON, so
+// that a form sent by mistake gets a clear answer.
 func (c *call) typedJSON(dst any) error {
 	if err := c.wantJSON(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (c *call) typedJSON(dst any) error {
 	return c.json(dst)
 }
 
-// parsed reads a body that must be JSON. what it must be is said when there is none.
+// parsed reads a required JSON body. what describes the body in the error for an absent one.
 func (c *call) parsed(what string) (node, error) {
 	if err := c.wantJSON(); err != nil {
 		return node{}, err
@@ -63,7 +63,7 @@ func (c *call) parsed(what string) (node, error) {
 	return parse(data)
 }
 
-// wantJSON refuses a body that is named as something else than JSON.
+// wantJSON refuses a body with another content type than JSON.
 func (c *call) wantJSON() error {
 	mediaType, _, _ := strings.Cut(c.Header.Get("Content-Type"), ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))

@@ -10,12 +10,12 @@ import (
 	"roster/internal/control"
 )
 
-// The catalog shows datasets and runs as AEP's catalog service does (contract, section 5): maps by id. It only reads.
+// The catalog shows datasets and runs like AEP's catalog service (contract, section 5): maps by id. It is read-only.
 
 const (
 	defaultCatalog = 20
 	maxCatalog     = 100
-	// maxCatalogStart is the furthest place that a list of batches can begin at: the runs before it are read, too.
+	// maxCatalogStart is the largest start of a list of batches, because the runs before it are read, too.
 	maxCatalogStart = 10_000
 )
 
@@ -48,7 +48,8 @@ type observableSchema struct {
 
 func (s *server) listDatasets(c *call) (answer, error) {
 	q := c.query()
-	// aepp counts from 1, others from 0. Whoever counts from 0 gets the last dataset of the page before once more.
+	// aepp counts from 1, other clients from 0. For clients that count from 0, the last dataset of a page appears again
+	// on the next page.
 	want := audience.AudienceQuery{Limit: q.limit(defaultCatalog, maxCatalog), Offset: max(0, q.start()-1), NoTotal: true, SortBy: audience.SortCreated}
 	if name := q.Get("name"); name != "" {
 		want.Filters = append(want.Filters, audience.AudienceFilter{Property: "name", Value: name})
@@ -105,7 +106,7 @@ func datasetBody(a *audience.Audience, sandbox *audience.Sandbox) dataset {
 	}
 }
 
-// batch is a run in the catalog. Its id is that of the flow run of the run's first stage. Times are in milliseconds.
+// batch is a run in the catalog. Its id is the flow run id of the run's first stage. Times are in milliseconds.
 type batch struct {
 	ID             string              `json:"id"`
 	Status         string              `json:"status"`
@@ -167,7 +168,7 @@ func (s *server) listBatches(c *call) (answer, error) {
 		nothing = len(want.Statuses) == 0
 	}
 	if order := q.Get("orderBy"); order != "" && order != "desc:created" {
-		q.problems.Add("orderBy", "%.64q is not supported; desc:created is", order)
+		q.problems.Add("orderBy", "%.64q is not supported; use desc:created", order)
 	}
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err

@@ -27,7 +27,7 @@ const (
 	maxClients     = 100
 )
 
-// clientPages are those of API clients.
+// clientPages are the pages of API clients.
 var clientPages = pages{parameter: "start"}
 
 func (s *server) listClients(c *call) (answer, error) {
@@ -38,7 +38,7 @@ func (s *server) listClients(c *call) (answer, error) {
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Clients(c.Context(), c.actor, after, limit+1) // to see whether there is a page after this one
+	list, err := s.Service.Clients(c.Context(), c.actor, after, limit+1) // one more: is there another page?
 	if err != nil {
 		return answer{}, err
 	}
@@ -143,10 +143,10 @@ func (s *server) newSecret(c *call) (answer, error) {
 	return answer{http.StatusCreated, secretBody(&changed, secret)}, nil
 }
 
-// oneTimeSecret is a body with a secret in it. What is kept for those who repeat the request has none.
+// oneTimeSecret is a body with a secret. The stored answer for repetitions of the request is kept, without the secret.
 type oneTimeSecret struct{ body, kept any }
 
-// secretBody tells a client's new secret.
+// secretBody returns the body with a client's new secret.
 func secretBody(c *audience.Client, secret string) oneTimeSecret {
 	kept := clientBody(c)
 	body := kept
@@ -166,7 +166,7 @@ func clientBody(c *audience.Client) client.APIClient {
 	return b
 }
 
-// rolesOf are the roles that a client names.
+// rolesOf converts the roles of a request.
 func rolesOf(in map[string]string) map[string]audience.ClientRole {
 	roles := map[string]audience.ClientRole{}
 	for sandbox, role := range in {
@@ -175,7 +175,7 @@ func rolesOf(in map[string]string) map[string]audience.ClientRole {
 	return roles
 }
 
-// rotateSecrets seals every secret by a new key.
+// rotateSecrets encrypts every secret with a new key.
 func (s *server) rotateSecrets(c *call) (answer, error) {
 	n, err := s.Service.RotateSecrets(c.Context(), c.actor)
 	if err != nil {

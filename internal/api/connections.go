@@ -36,7 +36,7 @@ func (s *server) createConnection(c *call) (answer, error) {
 	return answer{http.StatusCreated, client.ConnectionRef{ID: string(conn.ID), Etag: conn.Etag}}, nil
 }
 
-// newConnection is the connection that a body asks for. What it says is the use case's to check.
+// newConnection returns the connection that a body describes. The use case validates it.
 func newConnection(in *client.NewConnection) audience.Connection {
 	conn := audience.Connection{Name: in.Name, Description: in.Description,
 		SpecID: strings.ToLower(in.ConnectionSpec.ID), SpecVersion: in.ConnectionSpec.Version}
@@ -46,7 +46,7 @@ func newConnection(in *client.NewConnection) audience.Connection {
 	return conn
 }
 
-// paramTexts are parameters as they are kept. Those that only tune keep how they were written, since nothing reads them.
+// paramTexts converts parameters to texts. Parameters that only tune keep their spelling, because nothing reads them.
 func paramTexts(given client.ConnectionParams) map[string]string {
 	if given == nil {
 		return nil
@@ -66,13 +66,14 @@ const (
 	maxConnections     = 50
 )
 
-// connectionsFrom is where a page of connections begins. Some clients send nothing but the token back.
+// connectionsFrom is the start of a page of connections. It includes the query, because some clients send only the
+// token back.
 type connectionsFrom struct {
 	After audience.ConnectionID `json:"a"`
 	Limit int                   `json:"l"`
 }
 
-// connectionPages are those of connections.
+// connectionPages are the pages of connections.
 var connectionPages = pages{"continuationToken", []string{"property"}}
 
 func (s *server) listConnections(c *call) (answer, error) {
@@ -86,7 +87,7 @@ func (s *server) listConnections(c *call) (answer, error) {
 	}
 	body := client.ConnectionList{Items: []client.Connection{}}
 	more, err := readOn(func() bool { return len(body.Items) == limit }, func() (bool, error) {
-		list, err := s.Service.Connections(c.Context(), c.actor, name, from.After, limit+1) // to see whether there is a page after this one
+		list, err := s.Service.Connections(c.Context(), c.actor, name, from.After, limit+1) // one more: is there another page?
 		if err != nil {
 			return false, err
 		}
@@ -108,7 +109,7 @@ func (s *server) listConnections(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// connectionsWanted reads the name of the connections that are asked for, "" for all, and what else must hold of them.
+// connectionsWanted reads the name of the requested connections, "" for all, and the other conditions.
 func (q *query) connectionsWanted() (name string, where conditions) {
 	for _, p := range q.filters("property") {
 		property, comparator, value, _ := cutCondition(p)
@@ -133,14 +134,14 @@ func (s *server) connection(c *call) (answer, error) {
 	return answer{http.StatusOK, client.ConnectionList{Items: []client.Connection{connectionBody(&conn)}}}, nil
 }
 
-// updateConnection changes what a JSON Patch says. Clients send the etag of what they have read.
+// updateConnection applies a JSON Patch. Clients send the etag of the version that they have read.
 func (s *server) updateConnection(c *call) (answer, error) {
 	id, err := c.id("connectionId", "connection")
 	if err != nil {
 		return answer{}, err
 	}
 	if c.Header.Get("If-Match") == "" {
-		return answer{}, audience.InvalidField("If-Match", "is required: the etag of the connection that is to be changed")
+		return answer{}, audience.InvalidField("If-Match", "is required: the etag of the connection to change")
 	}
 	ops, err := c.jsonPatch()
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *server) updateConnection(c *call) (answer, error) {
 	return answer{http.StatusOK, client.ConnectionRef{ID: string(conn.ID), Etag: conn.Etag}}, nil
 }
 
-// connectionChange reads what a JSON Patch changes of a connection. Its operations are done in their order.
+// connectionChange reads the changes of a JSON Patch to a connection. The operations apply in their order.
 func connectionChange(ops []patchOp) (control.ConnectionChange, error) {
 	var d decoder
 	var changes []control.ConnectionChange
@@ -192,7 +193,7 @@ func connectionChange(ops []patchOp) (control.ConnectionChange, error) {
 	}, d.problems.Err()
 }
 
-// patched is the value that an operation sets, the zero value when it removes one.
+// patched returns the value that an operation sets, the zero value if it removes one.
 func patched[T any](d *decoder, o *patchOp) (v T) {
 	o.set(d, &v)
 	return v
@@ -212,7 +213,7 @@ func paramChange(name, value string, remove bool) control.ConnectionChange {
 	}
 }
 
-// testConnection says whether a connection leads to a store that can be read.
+// testConnection reports whether the store of a connection can be read.
 func (s *server) testConnection(c *call) (answer, error) {
 	id, err := c.id("connectionId", "connection")
 	if err != nil {

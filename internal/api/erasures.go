@@ -21,7 +21,7 @@ type Erasures interface {
 // defaultErasures is the size of a page of erasures.
 const defaultErasures = 20
 
-// erase begins to take an identity out of all audiences of the sandbox.
+// erase starts the removal of an identity from all audiences of the sandbox.
 func (s *server) erase(c *call) (answer, error) {
 	q := c.query()
 	who := q.identity()
@@ -42,7 +42,7 @@ func (s *server) listErasures(c *call) (answer, error) {
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Erasures(c.Context(), c.actor, after, limit+1) // to see whether there is a page after this one
+	list, err := s.Service.Erasures(c.Context(), c.actor, after, limit+1) // one more: is there another page?
 	if err != nil {
 		return answer{}, err
 	}

@@ -15,10 +15,10 @@ import (
 // problemType is the media type of every refusal.
 const problemType = "application/problem+json"
 
-// Codes of HTTP itself, which no use case returns.
+// methodNotAllowed is a code of HTTP itself, which no use case returns.
 const methodNotAllowed audience.Code = "100910-405"
 
-// errorTable is the one place where error codes become HTTP. A code that is not in it is an internal error.
+// errorTable is the only place where error codes become HTTP. A code that is not in it is an internal error.
 var errorTable = map[audience.Code]struct {
 	status  int
 	message string
@@ -39,7 +39,7 @@ var errorTable = map[audience.Code]struct {
 	audience.Unavailable:   {http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE"},
 }
 
-// refusal returns the status and the body that answer an error.
+// refusal returns the status and the body for an error.
 func refusal(err error, requestID string) (int, client.ErrorBody) {
 	e := audience.AsError(err)
 	row, ok := errorTable[e.Code]
@@ -70,7 +70,7 @@ func refusal(err error, requestID string) (int, client.ErrorBody) {
 	return row.status, body
 }
 
-// failure is the error of a task, a run or a stage as clients see it; nil for nil.
+// failure returns the error of a task, a run or a stage for clients; nil for nil.
 func failure(e *audience.Error) *client.Failure {
 	if e == nil {
 		return nil
@@ -82,18 +82,18 @@ func failure(e *audience.Error) *client.Failure {
 	return f
 }
 
-// fail answers an error.
+// fail answers with an error.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, body := refusal(err, web.RequestID(r.Context()))
 	s.refused(w, r, status, err)
 	s.write(w, r, status, problemType, body)
 }
 
-// refused sets the headers of the answer to an error, and logs errors of the server with all they say; clients learn only what is meant
-// for them.
+// refused sets the headers of an error's answer. It logs errors of the server in full; clients see only the part that
+// is meant for them.
 func (s *server) refused(w http.ResponseWriter, r *http.Request, status int, err error) {
 	switch {
-	case status == http.StatusServiceUnavailable: // what is wrong was logged when it was found
+	case status == http.StatusServiceUnavailable: // the reason is already logged
 		retryAfter(w.Header(), err)
 	case errors.Is(err, web.ErrPanic): // likewise
 	case status >= http.StatusInternalServerError && !errors.Is(r.Context().Err(), context.Canceled):
@@ -109,7 +109,7 @@ func (s *server) refused(w http.ResponseWriter, r *http.Request, status int, err
 	}
 }
 
-// retryAfter says when a request is possible that was one too many, or came while something was being repaired.
+// retryAfter tells the client when to repeat a request that exceeded a limit, or that came during a repair.
 func retryAfter(h http.Header, err error) {
 	wait := math.Ceil(audience.AsError(err).RetryAfter.Seconds())
 	h.Set("Retry-After", strconv.Itoa(max(int(wait), 1)))

@@ -11,33 +11,33 @@ import (
 	"roster/internal/control"
 )
 
-// Stores looks into the stores that connections lead to.
+// Stores reads the stores of connections.
 type Stores interface {
 	TestConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID) (audience.Connection, error)
 	ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) ([]control.Entry, error)
 	ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (control.ExploredFile, error)
 }
 
-// What a look at a store can be at.
+// The kinds of objects to explore.
 const (
 	exploreRoot   = "root"
 	exploreFolder = "folder"
 	exploreFile   = "file"
 )
 
-// fileTypes are the names that the flow service has for the types of files.
+// fileTypes are the flow service's names for the types of files.
 var fileTypes = map[string]audience.FileType{"delimited": audience.CSV, "json": audience.JSON, "parquet": audience.Parquet}
 
-// exploration is what a client wants to see of a store.
+// exploration is a request to explore a store.
 type exploration struct {
 	objectType string
 	object     string
-	fileType   audience.FileType // "" to find it out
+	fileType   audience.FileType // "" to detect it
 	preview    bool
 	properties bool
 }
 
-// exploreConnection looks at the store of a connection.
+// exploreConnection explores the store of a connection.
 func (s *server) exploreConnection(c *call) (answer, error) {
 	id, err := c.id("connectionId", "connection")
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *server) exploreConnection(c *call) (answer, error) {
 	return s.explore(c, conn.ID, conn.SpecID == audience.SpecLandingZone)
 }
 
-// exploreSpec looks at the store of a kind of connections that needs none: the landing zone.
+// exploreSpec explores the store of a kind of connection that needs no connection: the landing zone.
 func (s *server) exploreSpec(c *call) (answer, error) {
 	id, err := c.id("specId", "connection spec")
 	if err != nil {
@@ -61,12 +61,12 @@ func (s *server) exploreSpec(c *call) (answer, error) {
 	case !known:
 		return answer{}, audience.Errorf(audience.NotFound, "there is no connection spec %s", id)
 	case id != audience.SpecLandingZone:
-		return answer{}, audience.Errorf(audience.Impossible, "connections of the kind %s cannot be explored without one; explore /connections/{id}", kind.Name)
+		return answer{}, audience.Errorf(audience.Impossible, "the kind %s needs a connection to explore; use /connections/{id}", kind.Name)
 	}
 	return s.explore(c, "", true)
 }
 
-// explore answers what a folder holds, or how a file looks.
+// explore answers the contents of a folder, or the format and the schema of a file.
 func (s *server) explore(c *call, conn audience.ConnectionID, landing bool) (answer, error) {
 	q := c.query()
 	want := q.exploration()
@@ -91,7 +91,7 @@ func (s *server) explore(c *call, conn audience.ConnectionID, landing bool) (ans
 	return answer{http.StatusOK, body}, nil
 }
 
-// exploration reads what is to be looked at.
+// exploration reads the parameters of an exploration.
 func (q *query) exploration() exploration {
 	e := exploration{objectType: exploreRoot, object: q.Get("object"), preview: q.flag("preview"), properties: q.flag("determineProperties")}
 	if t := q.Get("objectType"); q.Has("objectType") {
@@ -111,7 +111,7 @@ func (q *query) exploration() exploration {
 	default:
 		q.problems.Add("objectType", "must be %s, %s or %s", exploreRoot, exploreFolder, exploreFile)
 	}
-	for _, name := range []string{"fileType", "FileType", "FILE_TYPE"} { // as AEP's pages, its description and its clients write it
+	for _, name := range []string{"fileType", "FileType", "FILE_TYPE"} { // spellings of AEP's documents, its API description and its clients
 		if t := q.Get(name); q.Has(name) {
 			if e.fileType = fileTypes[strings.ToLower(t)]; e.fileType == "" {
 				q.problems.Add(name, "must be delimited, json or parquet")
@@ -121,7 +121,7 @@ func (q *query) exploration() exploration {
 	return e
 }
 
-// flag reads a parameter that is true or false, as JSON, Python or a shell write it; absent is false.
+// flag reads a boolean parameter in the spellings of JSON, Python or a shell; absent is false.
 func (q *query) flag(name string) bool {
 	switch q.Get(name) {
 	case "true", "True", "TRUE":
@@ -133,7 +133,7 @@ func (q *query) flag(name string) bool {
 	return false
 }
 
-// exploredEntry is an entry of a folder. In the landing zone its path begins with the container.
+// exploredEntry is an entry of a folder. A path in the landing zone begins with the container.
 func exploredEntry(e control.Entry, landing bool) client.ExploredEntry {
 	b := client.ExploredEntry{Type: exploreFile, Name: e.Path[strings.LastIndexByte(e.Path, '/')+1:], Path: e.Path}
 	if landing {
@@ -173,7 +173,7 @@ var xdmTypes = map[audience.Type]string{
 	audience.Date: "date", audience.DateTime: "date-time", audience.Boolean: "boolean",
 }
 
-// exploredValue is a value as JSON: a number or a boolean as such, whatever else as text.
+// exploredValue returns a value for JSON: a number or a boolean as such, everything else as text.
 func exploredValue(t audience.Type, text string) any {
 	switch t {
 	case audience.Number, audience.Long, audience.Integer, audience.Boolean:
@@ -184,7 +184,7 @@ func exploredValue(t audience.Type, text string) any {
 	return text
 }
 
-// exploredProperties says how a file is written, in the words of the flow service.
+// exploredProperties describes the format of a file in the flow service's words.
 func exploredProperties(f *audience.Format) *client.ExploredProperties {
 	p := &client.ExploredProperties{FileType: string(f.Type), ColumnDelimiter: f.Delimiter}
 	switch f.Compression {

@@ -7,7 +7,7 @@ import (
 	"roster/internal/audience"
 )
 
-// extendTTL starts a run that gives the members of an audience their whole time again.
+// extendTTL starts a run that restarts the time to live of an audience's members.
 func (s *server) extendTTL(c *call) (answer, error) {
 	id, err := c.audienceID()
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *server) extendTTL(c *call) (answer, error) {
 			return answer{}, err
 		}
 		if body.kind != kindObject || len(body.nodes) > 0 {
-			return answer{}, audience.InvalidField("", "the body must be empty: the members live another ttlInDays of the audience")
+			return answer{}, audience.InvalidField("", "the body must be empty: the new time to live is the audience's ttlInDays")
 		}
 	}
 	r, err := s.Service.ExtendTTL(c.Context(), c.actor, id)

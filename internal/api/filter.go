@@ -11,11 +11,11 @@ import (
 	"roster/internal/audience"
 )
 
-// All filters of lists have a name, a comparator and a value. Lists of the flow service are filtered by the properties of their entries as they are answered (contract, section 5): a name
-// with dots for what is inside, a comparator, and a value.
+// A filter of a list consists of a name, a comparator and a value. Lists of the flow service are filtered by the
+// properties of their entries in the answer (contract, section 5). A name with dots names a nested property.
 
-// maxFilterReads is how often a page reads on for entries that few are like. A page may have fewer entries than asked for, or
-// none, and yet one after it.
+// maxFilterReads limits how often a page reads on when few entries match. So a page may have fewer entries than its
+// limit, even none, although another page follows.
 const maxFilterReads = 10
 
 // condition is one filter of a list.
@@ -25,12 +25,12 @@ type condition struct {
 	value      string
 }
 
-// conditions must all hold.
+// conditions are filters that must all match.
 type conditions []condition
 
-// cutFilter takes a filter of a list apart: a name, one of the comparators and a value. Of the comparators those come
-// first that begin with others. A name with characters of comparators in it stands in quotation marks, and a quotation
-// mark of its own is there twice.
+// cutFilter splits a filter of a list into a name, one of the comparators and a value. Comparators that begin with
+// another comparator must come before it in the list. A name that contains characters of comparators is in quotation
+// marks, with quotation marks inside doubled.
 func cutFilter(text string, comparators []audience.Comparator) (name string, comparator audience.Comparator, value string, ok bool) {
 	rest, quoted := strings.CutPrefix(text, `"`)
 	if !quoted {
@@ -56,7 +56,7 @@ func cutFilter(text string, comparators []audience.Comparator) (name string, com
 	return "", "", "", false
 }
 
-// unquoted is a value without the quotation marks that it stands in.
+// unquoted returns a value without surrounding quotation marks.
 func unquoted(value string) (_ string, quoted bool) {
 	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
 		return value, false
@@ -64,7 +64,7 @@ func unquoted(value string) (_ string, quoted bool) {
 	return value[1 : len(value)-1], true
 }
 
-// cutCondition takes a filter of the flow service apart. A value may stand in quotation marks.
+// cutCondition splits a filter of the flow service. Its value may be in quotation marks.
 func cutCondition(text string) (name string, comparator audience.Comparator, value string, ok bool) {
 	name, comparator, value, ok = cutFilter(text, audience.Orders)
 	if !ok || value == "" {
@@ -76,7 +76,7 @@ func cutCondition(text string) (name string, comparator audience.Comparator, val
 	return name, comparator, value, true
 }
 
-// condition reads a filter of a list whose entries are of a type.
+// condition reads a filter of a list whose entries have the given type.
 func (q *query) condition(text string, entry reflect.Type) conditions {
 	name, comparator, value, ok := cutCondition(text)
 	if !ok {
@@ -86,20 +86,20 @@ func (q *query) condition(text string, entry reflect.Type) conditions {
 	c := condition{strings.Split(strings.ReplaceAll(name, "[]", ""), "."), comparator, value}
 	switch kind, known := leaf(entry, c.path); {
 	case !known:
-		q.problems.Add("property", "%.100q is no property of these entries; the properties are %s", name, strings.Join(leaves(entry, ""), ", "))
+		q.problems.Add("property", "%.100q is not a property of these entries; the properties are %s", name, strings.Join(leaves(entry, ""), ", "))
 	case kind == reflect.Int64 || kind == reflect.Int:
 		if _, err := wholeNumber(value); err != nil {
 			q.problems.Add("property", "%.100q must have a number as its value; times are in milliseconds", text)
 		}
 	case comparator != audience.Equal && comparator != audience.NotEqual:
-		q.problems.Add("property", "%.100q compares what is no number; == and != do", text)
+		q.problems.Add("property", "%.100q compares a property that is not a number; use == or !=", text)
 	case kind == reflect.Bool && value != "true" && value != "false":
 		q.problems.Add("property", "%.100q must have true or false as its value", text)
 	}
 	return conditions{c}
 }
 
-// leaf is the kind of the property that a path leads to.
+// leaf returns the kind of the property at a path.
 func leaf(t reflect.Type, path []string) (reflect.Kind, bool) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -120,7 +120,7 @@ func leaf(t reflect.Type, path []string) (reflect.Kind, bool) {
 	return 0, false
 }
 
-// leaves are the properties of a type that filters can name.
+// leaves lists the properties of a type that filters can name.
 func leaves(t reflect.Type, at string) (names []string) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		if t.Kind() == reflect.Slice {
@@ -140,18 +140,18 @@ func leaves(t reflect.Type, at string) (names []string) {
 	return []string{at}
 }
 
-// hold reports whether an entry is as all conditions want it.
+// hold reports whether an entry matches all conditions.
 func (list conditions) hold(entry any) bool {
 	return !slices.ContainsFunc(list, func(c condition) bool {
 		values := reach(reflect.ValueOf(entry), c.path)
-		if c.comparator.Negates() { // what is absent differs from everything
+		if c.comparator.Negates() { // an absent value differs from everything
 			return slices.ContainsFunc(values, func(v reflect.Value) bool { return c.compare(v) == 0 })
 		}
 		return !slices.ContainsFunc(values, func(v reflect.Value) bool { return c.comparator.Holds(c.compare(v)) })
 	})
 }
 
-// reach returns the values that a path leads to: several behind a list, none where something is absent.
+// reach returns the values at a path: several behind a list, none if something is absent.
 func reach(v reflect.Value, path []string) (values []reflect.Value) {
 	if raw, is := v.Interface().(json.RawMessage); is {
 		return []reflect.Value{reflect.ValueOf(strings.Trim(string(raw), `"`))}
@@ -186,10 +186,10 @@ func reach(v reflect.Value, path []string) (values []reflect.Value) {
 	return nil
 }
 
-// compare compares a value with the condition's, by cmp.Compare's rules. Texts are equal or not.
+// compare compares a value with that of the condition, like cmp.Compare. Texts are equal or not.
 func (c *condition) compare(v reflect.Value) int {
 	if v.CanInt() {
-		want, _ := wholeNumber(c.value) // it was checked
+		want, _ := wholeNumber(c.value) // already validated
 		return cmp.Compare(v.Int(), want)
 	}
 	if v.Kind() == reflect.Bool {

@@ -45,7 +45,7 @@ func TestConditions(t *testing.T) {
 		}
 	}
 	rec := w.do("GET", flowservice+"/flows?property=nonsense==1", "")
-	if !strings.Contains(rec.Body.String(), `\"nonsense\" is no property`) || !strings.Contains(rec.Body.String(), "lastRunDetails.startedAtUTC") {
+	if !strings.Contains(rec.Body.String(), `\"nonsense\" is not a property`) || !strings.Contains(rec.Body.String(), "lastRunDetails.startedAtUTC") {
 		t.Errorf("the unknown property is not named: %s", rec.Body)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"roster/internal/control"
 )
 
-// flowRun answers one run of a flow, as a list of one.
+// flowRun answers a run of a flow, as a list with one entry.
 func (s *server) flowRun(c *call) (answer, error) {
 	id, err := c.id("flowRunId", "flow run")
 	if err != nil {
@@ -31,10 +31,10 @@ const (
 	maxFlowRuns     = 100
 )
 
-// flowRunPages are those of runs of flows.
+// flowRunPages are the pages of runs of flows.
 var flowRunPages = pages{"continuationToken", []string{"property"}}
 
-// flowRunsFrom is where a page of runs of flows begins, at a stage of a run, and what it is a page of.
+// flowRunsFrom is the start of a page of runs of flows, at a stage of a run, with the query of the list.
 type flowRunsFrom struct {
 	At    int64          `json:"a,omitempty"` // microseconds; the place of the run, none on the first page
 	Seq   int64          `json:"s,omitempty"`
@@ -43,7 +43,7 @@ type flowRunsFrom struct {
 	Flow  string         `json:"f,omitempty"`
 	Name  string         `json:"n,omitempty"`
 	State string         `json:"t,omitempty"`
-	IDs   []string       `json:"i,omitempty"` // of the only runs that are wanted and are still to come
+	IDs   []string       `json:"i,omitempty"` // remaining ids, if the query names runs by id
 	ByID  bool           `json:"b,omitempty"`
 	Limit int            `json:"l"`
 	where conditions
@@ -71,7 +71,7 @@ func (s *server) listFlowRuns(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// readFlowRuns reads on from a place, which it moves on, and says whether there is more.
+// readFlowRuns reads entries from a position, which it advances, and reports whether there are more.
 func (s *server) readFlowRuns(c *call, from *flowRunsFrom, body *client.FlowRunList) (more bool, err error) {
 	want := control.FlowRunQuery{Limit: from.Limit + 1, FlowID: from.Flow, Name: from.Name, Statuses: statusesWith(from.State)}
 	if from.Run != "" {
@@ -102,12 +102,12 @@ func (s *server) readFlowRuns(c *call, from *flowRunsFrom, body *client.FlowRunL
 	return true, nil
 }
 
-// goOn moves the place to a stage of a run.
+// goOn advances the position to a stage of a run.
 func (f *flowRunsFrom) goOn(run *audience.Run, stage int) {
 	f.At, f.Seq, f.Run, f.Stage = run.CreatedAt.UnixMicro(), run.Seq, run.ID, stage
 }
 
-// has says whether a stage of a run is one that is asked for.
+// has reports whether a stage of a run matches the query.
 func (f *flowRunsFrom) has(run *audience.Run, stage int) bool {
 	if f.State != "" && f.State != flowStatus(run.Stages[stage].Status) {
 		return false
@@ -119,7 +119,7 @@ func (f *flowRunsFrom) has(run *audience.Run, stage int) bool {
 	return f.where.hold(&b)
 }
 
-// statusesWith are the statuses of the runs which may have a stage in a state.
+// statusesWith returns the statuses of runs that may have a stage in a state.
 func statusesWith(state string) []audience.Status {
 	switch state {
 	case "failed":
@@ -130,7 +130,7 @@ func statusesWith(state string) []audience.Status {
 	return nil
 }
 
-// flowRunsByID reads the runs that are asked for by their ids, in the order in which they are.
+// flowRunsByID reads the runs that the query names by id, in the order of the query.
 func (s *server) flowRunsByID(c *call, from *flowRunsFrom, body *client.FlowRunList) (more bool, err error) {
 	for len(from.IDs) > 0 && len(body.Items) < from.Limit {
 		id := from.IDs[0]
@@ -147,13 +147,13 @@ func (s *server) flowRunsByID(c *call, from *flowRunsFrom, body *client.FlowRunL
 	return len(from.IDs) > 0, nil
 }
 
-// flowStates are the states of a run of a flow, and what the API has called them.
+// flowStates maps the spellings of states in queries to the states of runs of flows.
 var flowStates = map[string]string{"success": "success", "completed": "success", "failed": "failed", "inprogress": "inProgress", "in_progress": "inProgress"}
 
-// flowRunStatus is the property by whose value runs of flows are mostly asked for.
+// flowRunStatus is the property that most filters of runs of flows use.
 const flowRunStatus = "metrics.statusSummary.status"
 
-// flowRuns reads which page of which runs is asked for.
+// flowRuns reads the query and the position of a page.
 func (q *query) flowRuns() flowRunsFrom {
 	from := flowRunsFrom{Limit: defaultFlowRuns}
 	goesOn := flowRunPages.read(q, &from)
@@ -166,7 +166,7 @@ func (q *query) flowRuns() flowRunsFrom {
 			continue
 		}
 		if before, twice := given[name]; twice && (before != value || name == "id") {
-			q.problems.Add("property", "%s== is there twice; ids of runs have commas between them", name)
+			q.problems.Add("property", "%s== is given twice; separate ids of runs by commas", name)
 		}
 		given[name] = value
 		switch name {
@@ -207,7 +207,7 @@ func flowRunBody(r *audience.Run, stage int) client.FlowRun {
 	return b
 }
 
-// flowStatus is a status as the flow service writes it.
+// flowStatus returns a status in the flow service's spelling.
 func flowStatus(s audience.Status) string {
 	switch s {
 	case audience.Success:

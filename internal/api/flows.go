@@ -24,11 +24,11 @@ type Flows interface {
 const (
 	defaultFlows = 20
 	maxFlows     = 100
-	// maxFlowIDs is how many flows or runs can be asked for by their ids.
+	// maxFlowIDs is the largest number of flows or runs that a query may name by id.
 	maxFlowIDs = 100
 )
 
-// flow answers the flow of an audience, as a list of one.
+// flow answers the flow of an audience, as a list with one entry.
 func (s *server) flow(c *call) (answer, error) {
 	id, err := c.id("flowId", "flow")
 	if err != nil {
@@ -41,17 +41,17 @@ func (s *server) flow(c *call) (answer, error) {
 	return answer{http.StatusOK, client.FlowList{Items: []client.Flow{flowBody(&f)}}}, nil
 }
 
-// flowPages are those of flows.
+// flowPages are the pages of flows.
 var flowPages = pages{"continuationToken", []string{"property"}}
 
-// flowsFrom is where a page of flows begins, and what it is a page of.
+// flowsFrom is the start of a page of flows, with the query of the list.
 type flowsFrom struct {
 	At    int64       `json:"a,omitempty"` // microseconds; the place of the audience before, none on the first page
 	ID    audience.ID `json:"i,omitempty"`
 	Name  string      `json:"n,omitempty"`
-	IDs   []string    `json:"f,omitempty"` // of the only flows that are wanted and are still to come
+	IDs   []string    `json:"f,omitempty"` // remaining ids, if the query names flows by id
 	ByID  bool        `json:"b,omitempty"`
-	None  bool        `json:"x,omitempty"` // no flow is like that
+	None  bool        `json:"x,omitempty"` // no flow matches
 	Limit int         `json:"l"`
 	where conditions
 }
@@ -84,7 +84,7 @@ func (s *server) listFlows(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// flowsOf reads a page of flows and says whether there is one after it, which begins at from then.
+// flowsOf reads a page of flows and reports whether another one follows, which then begins at from.
 func (s *server) flowsOf(c *call, from *flowsFrom) (list []control.Flow, more bool, err error) {
 	switch {
 	case from.None:
@@ -104,7 +104,7 @@ func (s *server) flowsOf(c *call, from *flowsFrom) (list []control.Flow, more bo
 	return list, last != nil, err
 }
 
-// flowsByID reads the flows that are asked for by their ids, in the order in which they are.
+// flowsByID reads the flows that the query names by id, in the order of the query.
 func (s *server) flowsByID(c *call, from *flowsFrom) (list []control.Flow, more bool, err error) {
 	for len(from.IDs) > 0 && len(list) < from.Limit {
 		id := from.IDs[0]
@@ -121,13 +121,13 @@ func (s *server) flowsByID(c *call, from *flowsFrom) (list []control.Flow, more 
 	return list, len(from.IDs) > 0, nil
 }
 
-// What properties of lists of flows select by.
+// Properties by which lists of flows are filtered.
 const (
 	sourceFlows      = "inheritedAttributes.properties.isSourceFlow"
 	destinationFlows = "inheritedAttributes.properties.isDestinationFlow"
 )
 
-// flows reads which page of which flows is asked for. Every flow is one from a source.
+// flows reads the query and the position of a page. Every flow is a source flow.
 func (q *query) flows() flowsFrom {
 	from := flowsFrom{Limit: defaultFlows}
 	goesOn := flowPages.read(q, &from)
@@ -143,7 +143,7 @@ func (q *query) flows() flowsFrom {
 				from.ByID, from.IDs = true, q.ids(value)
 			}
 		case equals && (name == "name" || name == "id"):
-			q.problems.Add("property", "%s== is there twice; ids have commas between them", name)
+			q.problems.Add("property", "%s== is given twice; separate ids by commas", name)
 		case equals && name == sourceFlows && (value == "true" || value == "false"):
 			from.None = from.None || value == "false"
 		case equals && name == destinationFlows && (value == "true" || value == "false"):
@@ -155,7 +155,7 @@ func (q *query) flows() flowsFrom {
 	return from
 }
 
-// ids reads ids with commas between them. A text that is no id is one that nothing has.
+// ids reads ids separated by commas. A text that is not an id matches nothing.
 func (q *query) ids(text string) []string {
 	list := strings.Split(text, ",")
 	if len(list) > maxFlowIDs {

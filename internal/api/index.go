@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// indexBody says what answers here.
+// indexBody is the answer of /.
 type indexBody struct {
 	Name        string     `json:"name"`
 	Description string     `json:"description"`
 	Version     string     `json:"version"`
 	Links       indexLinks `json:"links"`
-	// Documentation is where people read more: the server has no pages of it.
+	// Documentation tells where the documentation is: the server has no pages of it.
 	Documentation string `json:"documentation"`
 }
 
@@ -32,7 +32,8 @@ type indexLinks struct {
 	Keys      string `json:"keys"`
 }
 
-// page is the body for people. It is no template: a program that can run one keeps every exported method of its libraries, 30 MB of them.
+// page returns the body as HTML. It does not use html/template, because a program that can run templates keeps every
+// exported method of its libraries, 30 MB of them.
 func (b indexBody) page() string {
 	l := b.Links
 	values := []any{b.Name, b.Version, b.Description, l.API, l.Audiences, l.Tokens, l.OpenAPI, l.Health, l.Readiness, l.Metrics, l.Keys, b.Documentation}
@@ -61,7 +62,7 @@ const indexPage = `<!DOCTYPE html>
 </html>
 `
 
-// index answers / to everybody: as JSON, or as a page to who accepts HTML and does not prefer JSON.
+// index answers / without credentials: as JSON, or as HTML for clients that accept it and do not prefer JSON.
 func (s *server) index(w http.ResponseWriter, r *http.Request) {
 	body := indexBody{
 		Name: "Roster", Version: s.Version,
@@ -82,7 +83,8 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, page)
 }
 
-// prefersHTML reports whether a client accepts HTML by name and prefers it to JSON or accepts both alike (RFC 9110, section 12.5.1).
+// prefersHTML reports whether a client accepts HTML by name and prefers it to JSON, or accepts both equally (RFC 9110,
+// section 12.5.1).
 func prefersHTML(accept []string) bool {
 	quality := map[string]float64{}
 	for text := range strings.SplitSeq(strings.Join(accept, ","), ",") {

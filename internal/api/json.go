@@ -17,10 +17,10 @@ import (
 	"roster/internal/audience"
 )
 
-// The decoding of bodies is stricter than encoding/json: an unknown property, a property twice and a wrong type are refused,
-// each by its path. A property that is null is absent. Whole numbers may be given as numeric strings, since clients send
-// them so. What is decoded are the wire types of package client; a time among them, which has the tag epoch, loses the fraction of its
-// second.
+// The decoding of bodies is stricter than encoding/json: an unknown property, a duplicate property and a wrong type are
+// refused, each with its path. A property that is null is absent. Whole numbers may be numeric strings, since clients
+// send them so. The targets are the wire types of package client; a time among them, which has the tag epoch, loses the
+// fraction of its second.
 
 const maxDepth = 32
 
@@ -39,7 +39,7 @@ func decode(body []byte, dst any) error {
 	return d.problems.Err()
 }
 
-// kind is a JSON type; its text is how people are told of it.
+// kind is a JSON type; its text is the name in errors.
 type kind string
 
 const (
@@ -51,7 +51,7 @@ const (
 	kindNull   kind = "null"
 )
 
-// called is how people are told that a value of the kind is there, rather than wanted.
+// called returns the name of the kind of a given value, as opposed to that of a wanted one.
 func (k kind) called() string {
 	if k == kindBool {
 		return "a boolean"
@@ -68,8 +68,8 @@ type node struct {
 	nodes []node   // of an object or an array
 }
 
-// parse parses a document and refuses what is not one: other text, more after it, invalid UTF-8, half a character by
-// \u, a property twice, too much depth.
+// parse parses a document. It refuses text that is not JSON, text after the document, invalid UTF-8, half a character
+// as \u, a duplicate property, and too much depth.
 func parse(body []byte) (node, error) {
 	if !utf8.Valid(body) {
 		return node{}, audience.InvalidField("", "the body is not JSON: it is not UTF-8")
@@ -92,8 +92,8 @@ func parse(body []byte) (node, error) {
 	return p.value("", 0)
 }
 
-// loneSurrogate returns an escape in a document that stands for half of a UTF-16 pair without the other one, "" when there
-// is none. encoding/json would put another character in its place.
+// loneSurrogate returns an escape in a document that stands for half of a UTF-16 pair without the other half, "" if
+// there is none. encoding/json would replace it with another character.
 func loneSurrogate(doc []byte) string {
 	for i := 0; i+5 < len(doc); i++ {
 		if doc[i] != '\\' {
@@ -101,7 +101,7 @@ func loneSurrogate(doc []byte) string {
 		}
 		first, ok := escaped(doc[i:])
 		if !ok || !utf16.IsSurrogate(first) {
-			i++ // what is escaped may be a backslash
+			i++ // the escaped character may be a backslash
 			continue
 		}
 		second, _ := escaped(doc[i+6:])
@@ -113,7 +113,7 @@ func loneSurrogate(doc []byte) string {
 	return ""
 }
 
-// escaped reads the \u and four digits that a text begins with.
+// escaped reads \u and four digits at the beginning of a text.
 func escaped(text []byte) (rune, bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false
@@ -172,7 +172,7 @@ func (p parser) object(path string, depth int) (node, error) {
 		name, _ := token.(string)
 		at := join(path, name)
 		if seen[name] {
-			return n, audience.InvalidField(at, "the property is there twice")
+			return n, audience.InvalidField(at, "the property is given twice")
 		}
 		seen[name] = true
 		v, err := p.value(at, depth+1)
@@ -185,7 +185,7 @@ func (p parser) object(path string, depth int) (node, error) {
 	return n, err
 }
 
-// join adds a property's name to a path. A very long name is cut: it is only shown.
+// join adds a property's name to a path. It shortens a very long name, because the path is only shown.
 func join(path, name string) string {
 	if len(name) > 100 {
 		name = strings.ToValidUTF8(name[:100], "") + "…"
@@ -196,7 +196,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// decoder assigns nodes to Go values and collects what does not fit.
+// decoder assigns nodes to Go values and collects the problems.
 type decoder struct{ problems audience.Problems }
 
 func (d *decoder) assign(path string, n node, v reflect.Value) {
@@ -236,7 +236,7 @@ func (d *decoder) assign(path string, n node, v reflect.Value) {
 	}
 }
 
-// expect reports whether n is of the kind, and if not says so.
+// expect reports whether n has the kind, and records a problem if not.
 func (d *decoder) expect(path string, n node, want kind) bool {
 	if n.kind == want {
 		return true
@@ -245,7 +245,7 @@ func (d *decoder) expect(path string, n node, want kind) bool {
 	return false
 }
 
-// integer takes a whole number, or a string that holds one. One that is no whole number may be floored.
+// integer reads a whole number, or a string that contains one. With floored, it drops a fraction.
 func (d *decoder) integer(path string, n node, v reflect.Value, floored bool) {
 	if n.kind != kindNumber && n.kind != kindString {
 		d.expect(path, n, "a whole number")
@@ -253,7 +253,7 @@ func (d *decoder) integer(path string, n node, v reflect.Value, floored bool) {
 	}
 	number, err := strconv.ParseInt(strings.TrimSpace(n.text), 10, 64)
 	if err != nil {
-		// 30.0 and 3e1 are whole numbers too.
+		// 30.0 and 3e1 are whole numbers, too.
 		text := strings.TrimSpace(n.text)
 		f, floatErr := strconv.ParseFloat(text, 64)
 		whole := n.kind == kindNumber
@@ -268,7 +268,7 @@ func (d *decoder) integer(path string, n node, v reflect.Value, floored bool) {
 	v.SetInt(number)
 }
 
-// number takes a number that a double holds.
+// number reads a number in the range of a double.
 func (d *decoder) number(path string, n node, v reflect.Value) {
 	if !d.expect(path, n, kindNumber) {
 		return
@@ -305,7 +305,7 @@ func (d *decoder) stringMap(path string, n node, v reflect.Value) {
 	v.Set(reflect.ValueOf(m))
 }
 
-// scalars takes an object of texts, numbers and booleans.
+// scalars reads an object of texts, numbers and booleans.
 func (d *decoder) scalars(path string, n node, v reflect.Value) {
 	if !d.expect(path, n, kindObject) {
 		return
@@ -317,7 +317,7 @@ func (d *decoder) scalars(path string, n node, v reflect.Value) {
 	v.Set(reflect.ValueOf(m).Convert(v.Type()))
 }
 
-// scalar puts a text, a number or a boolean under a name; a null is absent.
+// scalar stores a text, a number or a boolean under a name; a null is absent.
 func (d *decoder) scalar(path string, n node, name string, m map[string]any) {
 	switch n.kind {
 	case kindNull:
@@ -360,14 +360,14 @@ type property struct {
 	name  string
 	index []int
 	epoch bool // a pointer to a time, in epoch seconds or milliseconds
-	// optional says that a zero value is left out of answers.
+	// optional means that a zero value is omitted from answers.
 	optional bool
 }
 
-// propertyLists are the properties of the structs that were asked for, by their types.
+// propertyLists caches the properties of structs, by their types.
 var propertyLists sync.Map
 
-// propertiesOf lists the properties of a struct, those of embedded structs among them, in order.
+// propertiesOf lists the properties of a struct, including those of embedded structs, in order.
 func propertiesOf(t reflect.Type) []property {
 	if list, ok := propertyLists.Load(t); ok {
 		return list.([]property)
@@ -384,8 +384,8 @@ func propertiesOf(t reflect.Type) []property {
 	return list
 }
 
-// plain is the node as encoding/json would decode it into an any, but that null is an empty struct: there is
-// something.
+// plain returns the node as encoding/json would decode it into an any, except that null becomes an empty struct, to
+// show that there is a value.
 func plain(n node) any {
 	switch n.kind {
 	case kindString:

@@ -9,13 +9,13 @@ import (
 	"roster/internal/audience"
 )
 
-// A JSON Patch (RFC 6902) is decoded as strictly as every other body. The calls that take one allow its operations
-// add, replace and remove on a few properties; add and replace both set a property, whether it is there or not.
+// A JSON Patch (RFC 6902) is decoded as strictly as every other body. The calls with a patch allow the operations add,
+// replace and remove on a few properties; add and replace both set a property, whether it exists or not.
 
-// maxPatch bounds the operations of a JSON Patch.
+// maxPatch is the largest number of operations of a JSON Patch.
 const maxPatch = 100
 
-// The operations that are taken.
+// The supported operations.
 const (
 	patchAdd     = "add"
 	patchReplace = "replace"
@@ -24,14 +24,14 @@ const (
 
 // patchOp is one operation of a JSON Patch.
 type patchOp struct {
-	at    string   // where it stands in the body, such as "[0]"
+	at    string   // its position in the body, such as "[0]"
 	op    string   // patchAdd, patchReplace or patchRemove
-	path  []string // the names that its JSON Pointer leads along, at least one
+	path  []string // the names in its JSON Pointer, at least one
 	value node     // of patchAdd and patchReplace
 }
 
-// jsonPatch decodes the call's body, a JSON Patch of 1 to maxPatch operations. Whatever is wrong with them is
-// refused by its place in the body.
+// jsonPatch decodes the call's body, a JSON Patch of 1 to maxPatch operations. It reports problems with their positions
+// in the body.
 func (c *call) jsonPatch() ([]patchOp, error) {
 	root, err := c.parsed("a JSON Patch")
 	if err != nil {
@@ -53,12 +53,12 @@ func (c *call) jsonPatch() ([]patchOp, error) {
 	return ops, d.problems.Err()
 }
 
-// patchOp decodes the operation that stands at a place of the body.
+// patchOp decodes the operation at a position of the body.
 func (d *decoder) patchOp(at string, n node) patchOp {
 	var in struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
-		From  string `json:"from"` // of operations that are refused by their names
+		From  string `json:"from"` // of operations that are not supported
 		Value any    `json:"value"`
 	}
 	before := len(d.problems)
@@ -68,9 +68,9 @@ func (d *decoder) patchOp(at string, n node) patchOp {
 	o := patchOp{at: at, op: in.Op}
 	switch {
 	case !slices.Contains([]string{patchAdd, patchReplace, patchRemove}, in.Op):
-		d.problems.Add(join(at, "op"), "%.64q is not supported; %s, %s and %s are", in.Op, patchAdd, patchReplace, patchRemove)
+		d.problems.Add(join(at, "op"), "%.64q is not supported; use %s, %s or %s", in.Op, patchAdd, patchReplace, patchRemove)
 	case slices.Contains(n.names, "value"):
-		if o.value = n.nodes[slices.Index(n.names, "value")]; o.value.kind == kindNull { // which is absence
+		if o.value = n.nodes[slices.Index(n.names, "value")]; o.value.kind == kindNull { // which counts as absent
 			o.op = patchRemove
 		}
 	case in.Op != patchRemove:
@@ -83,8 +83,8 @@ func (d *decoder) patchOp(at string, n node) patchOp {
 	return o
 }
 
-// pointer returns the names that a JSON Pointer (RFC 6901) leads along; false for a text that is none and for the
-// pointer to the whole document.
+// pointer returns the names in a JSON Pointer (RFC 6901); false for other text and for the pointer to the whole
+// document.
 func pointer(text string) (path []string, ok bool) {
 	if !strings.HasPrefix(text, "/") {
 		return nil, false
@@ -99,21 +99,21 @@ func pointer(text string) (path []string, ok bool) {
 	return path, true
 }
 
-// is reports whether the operation is on the property that the names lead to.
+// is reports whether the operation changes the property at path.
 func (o *patchOp) is(path ...string) bool { return slices.Equal(o.path, path) }
 
-// adds reports whether the operation puts a value behind the others of the list that the name leads to.
+// adds reports whether the operation appends a value to the list with that name.
 func (o *patchOp) adds(list string) bool { return o.op == patchAdd && o.is(list, "-") }
 
-// add appends the operation's value to the ones that are added to a list.
+// add appends the operation's value to the values that are added to a list.
 func (o *patchOp) add(d *decoder, values *[]string) {
 	var value string
 	o.set(d, &value)
 	*values = append(*values, value)
 }
 
-// set puts the operation's value into dst, a pointer to what a body may hold, or its zero value for patchRemove.
-// d collects what does not fit.
+// set stores the operation's value in dst, a pointer to a type of bodies, or the zero value for patchRemove. d collects
+// the problems.
 func (o *patchOp) set(d *decoder, dst any) {
 	v := reflect.ValueOf(dst).Elem()
 	v.SetZero()
@@ -122,7 +122,7 @@ func (o *patchOp) set(d *decoder, dst any) {
 	}
 }
 
-// refuse says that the operation's path is none of those that can be changed, which are written as JSON Pointers.
+// refuse reports that the operation's path cannot be changed, and lists those that can, as JSON Pointers.
 func (o *patchOp) refuse(d *decoder, known ...string) {
 	d.problems.Add(join(o.at, "path"), "cannot be changed; %s can", strings.Join(known, ", "))
 }

@@ -56,12 +56,12 @@ func TestJSONPatchRefused(t *testing.T) {
 		op:   "the body must be a JSON Patch, which is an array of operations, not an object",
 		"[]": "the JSON Patch has no operation",
 		"[1, " + op + `, {"op": "add", "path": 5}]`: "[0]: must be an object, not a number; [2].path: must be a string, not a number",
-		`[{"op": "add", "op": "add"}]`:              "[0].op: the property is there twice",
+		`[{"op": "add", "op": "add"}]`:              "[0].op: the property is given twice",
 		`[{"op": "add", "path": "/a", "valeu": 1}]`: "[0].valeu: unknown property; the known ones here are op, path, from, value",
 		`[{"op": "add", "path": "/a"}]`:             `[0].value: is required with "add"`,
-		`[{"path": "/a", "value": 1}]`:              `[0].op: "" is not supported; add, replace and remove are`,
-		`[{"op": "move", "path": "/a", "from": "/b"}, {"op": "test", "path": "", "value": 1}]`: `[0].op: "move" is not supported; add, replace and remove are; ` +
-			`[1].op: "test" is not supported; add, replace and remove are; [1].path: "" does not name a property; write it as a JSON Pointer, such as /description`,
+		`[{"path": "/a", "value": 1}]`:              `[0].op: "" is not supported; use add, replace or remove`,
+		`[{"op": "move", "path": "/a", "from": "/b"}, {"op": "test", "path": "", "value": 1}]`: `[0].op: "move" is not supported; use add, replace or remove; ` +
+			`[1].op: "test" is not supported; use add, replace or remove; [1].path: "" does not name a property; write it as a JSON Pointer, such as /description`,
 		`[{"op": "remove", "path": "a"}]`:                 `[0].path: "a" does not name a property; write it as a JSON Pointer, such as /description`,
 		`[{"op": "remove", "path": "/a~2"}]`:              `[0].path: "/a~2" does not name a property; write it as a JSON Pointer, such as /description`,
 		"[" + strings.Repeat(op+",", maxPatch) + op + "]": "the JSON Patch has 101 operations; at most 100 are allowed",

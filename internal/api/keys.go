@@ -44,7 +44,7 @@ func (s *server) addCustomerKey(c *call) (answer, error) {
 	return answer{http.StatusCreated, client.EncryptionKey{PublicKeyID: string(k.ID)}}, nil
 }
 
-// Keys of both kinds are listed, read and deleted alike.
+// Keys of both kinds are listed, read and deleted in the same way.
 
 func (s *server) listKeys(kind audience.KeyKind) func(*call) (answer, error) {
 	return func(c *call) (answer, error) {
@@ -70,7 +70,7 @@ func (s *server) key(kind audience.KeyKind) func(*call) (answer, error) {
 	}
 }
 
-// validateKey says whether a key pair has expired.
+// validateKey reports whether a key pair has expired.
 func (s *server) validateKey(c *call) (answer, error) {
 	k, expired, err := s.keyOf(c, audience.OwnKey)
 	if err != nil {

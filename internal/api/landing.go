@@ -16,7 +16,7 @@ import (
 	"roster/internal/landing"
 )
 
-// Files keeps the files of landing zones.
+// Files stores the files of landing zones.
 type Files interface {
 	Upload(ctx context.Context, a audience.Actor, path string, u landing.Upload) (landing.State, error)
 	Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []control.File, more bool, err error)
@@ -32,7 +32,7 @@ func (s *server) landingZone(c *call) (answer, error) {
 	return answer{http.StatusOK, client.LandingZone{ContainerName: audience.LandingContainer, ContainerTTL: strconv.Itoa(audience.LandingDays)}}, nil
 }
 
-// upload takes a file of the sandbox's landing zone, or a range of its bytes.
+// upload receives a file for the sandbox's landing zone, or a range of its bytes.
 func (s *server) upload(c *call) (answer, error) {
 	path, err := c.landingPath()
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *server) upload(c *call) (answer, error) {
 	return answer{http.StatusOK, client.Upload{Path: state.File.Path, Size: state.File.Size, Version: state.File.Version, SHA256: hex.EncodeToString(state.SHA256)}}, nil
 }
 
-// landingPath is the path of a file in the landing zone.
+// landingPath returns the path of a file in the landing zone.
 func (c *call) landingPath() (string, error) {
 	path := c.PathValue("path")
 	if problem := audience.CheckPath(path); problem != "" {
@@ -66,7 +66,7 @@ func (c *call) landingPath() (string, error) {
 
 var rangeForm = regexp.MustCompile(`^bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15})$`)
 
-// contentRange reads which bytes of a file a request has; nil means all.
+// contentRange reads which bytes of a file a request contains; nil means all.
 func contentRange(h http.Header) (*landing.Range, error) {
 	values := h.Values("Content-Range")
 	if values == nil {
@@ -74,17 +74,17 @@ func contentRange(h http.Header) (*landing.Range, error) {
 	}
 	m := rangeForm.FindStringSubmatch(strings.Join(values, ", "))
 	if m == nil {
-		return nil, audience.InvalidField("Content-Range", "must be such as bytes 0-1048575/5000000, or bytes */5000000 to ask how far the upload came")
+		return nil, audience.InvalidField("Content-Range", "must have the form bytes 0-1048575/5000000, or bytes */5000000 to ask for the progress of the upload")
 	}
 	number := func(digits string) int64 {
-		n, _ := strconv.ParseInt(digits, 10, 64) // the form has it fit
+		n, _ := strconv.ParseInt(digits, 10, 64) // the pattern limits the digits
 		return n
 	}
 	r := &landing.Range{First: -1, Last: -1, Size: number(m[3])}
 	if m[1] != "" {
 		r.First, r.Last = number(m[1]), number(m[2])
 		if r.First > r.Last || r.Last >= r.Size {
-			return nil, audience.InvalidField("Content-Range", "must have its first byte before its last one, and that within the size of the file")
+			return nil, audience.InvalidField("Content-Range", "must have the first byte before the last one, and the last one within the file")
 		}
 	}
 	return r, nil
@@ -92,8 +92,8 @@ func contentRange(h http.Header) (*landing.Range, error) {
 
 var digestForm = regexp.MustCompile(`(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?:,|$)`)
 
-// digest reads the SHA-256 that a file must have (RFC 9530), nil when the client does not say. The digest of the content
-// says the same of a request that has the whole file.
+// digest reads the required SHA-256 of a file (RFC 9530), nil if there is none. For a request with the whole file the
+// digest of the content is the same.
 func (c *call) digest() ([]byte, error) {
 	for _, name := range []string{"Repr-Digest", "Content-Digest"} {
 		values := c.Header.Values(name)
@@ -101,7 +101,7 @@ func (c *call) digest() ([]byte, error) {
 			continue
 		}
 		if name == "Content-Digest" && c.Header.Get("Content-Range") != "" {
-			return nil, audience.InvalidField(name, "is not checked of a range; say that of the whole file in Repr-Digest")
+			return nil, audience.InvalidField(name, "is not checked for a range; send the digest of the whole file in Repr-Digest")
 		}
 		m := digestForm.FindStringSubmatch(strings.Join(values, ", "))
 		if m == nil {
@@ -109,25 +109,25 @@ func (c *call) digest() ([]byte, error) {
 		}
 		sum, err := base64.StdEncoding.DecodeString(m[1])
 		if err != nil || len(sum) != 32 {
-			return nil, audience.InvalidField(name, "has no SHA-256: it must be 32 bytes in base64")
+			return nil, audience.InvalidField(name, "does not contain a SHA-256, which is 32 bytes in base64")
 		}
 		return sum, nil
 	}
 	return nil, nil
 }
 
-// uploadBody is a body whose end before its time is the client's doing.
+// uploadBody is a body whose unexpected end is an error of the client.
 type uploadBody struct{ io.Reader }
 
 func (b uploadBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err != nil && err != io.EOF {
-		err = audience.Errorf(audience.Invalid, "the upload broke off")
+		err = audience.Errorf(audience.Invalid, "the upload was interrupted")
 	}
 	return n, err
 }
 
-// filePages are those of the files of a landing zone.
+// filePages are the pages of the files of a landing zone.
 var filePages = pages{"start", []string{"prefix"}}
 
 // listFiles lists the files of the landing zone.

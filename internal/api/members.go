@@ -13,7 +13,7 @@ import (
 	"roster/internal/web"
 )
 
-// Members lists members and finds them.
+// Members lists and finds members.
 type Members interface {
 	Members(ctx context.Context, a audience.Actor, id audience.ID, q control.MemberQuery) (*members.List, error)
 	Member(ctx context.Context, a audience.Actor, id audience.ID, who control.IdentityRef) (control.Member, error)
@@ -25,13 +25,13 @@ const (
 	typeCSV    = "text/csv; charset=utf-8"
 )
 
-// maxIdentity bounds the identity in a path, in bytes.
+// maxIdentity is the longest identity in a path, in bytes.
 const maxIdentity = 4 << 10
 
-// memberPages are those of the members of an audience.
+// memberPages are the pages of the members of an audience.
 var memberPages = pages{"cursor", []string{"asOf", "fields", "filter"}}
 
-// members answers the members of an audience, one a line.
+// members answers the members of an audience, one per line.
 func (s *server) members(c *call) (answer, error) {
 	id, err := c.audienceID()
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *server) members(c *call) (answer, error) {
 	return answer{status: http.StatusOK, body: st}, nil
 }
 
-// memberFilters reads the filters of a member list. What is wrong with one is told without its value, which may be a person's.
+// memberFilters reads the filters of a member list. Its errors omit the values, which may be personal data.
 func (q *query) memberFilters() (list []members.Filter) {
 	for i, text := range q.filters("filter") {
 		name, comparator, value, ok := cutFilter(text, audience.Comparators)
@@ -87,10 +87,10 @@ func (q *query) memberFilters() (list []members.Filter) {
 	return list
 }
 
-// flushBytes is how much of an answer is gathered before it is sent.
+// flushBytes is the amount of an answer that is collected before it is sent.
 const flushBytes = 64 << 10
 
-// writeMembers writes a list.
+// writeMembers writes a list of members.
 func writeMembers(ctx context.Context, w io.Writer, list *members.List, form listForm) error {
 	e := newMemberEncoder(list.Fields, form)
 	err := list.Each(ctx, func(b *members.Batch) error {

@@ -14,36 +14,36 @@ import (
 	"roster/internal/members"
 )
 
-// Columns of a member list after the audience's fields, whose names cannot begin so.
+// Columns of a member list after the audience's fields. Names of fields cannot have this prefix.
 const (
-	colSince   = "_roster_since"     // when the member became one
-	colSeen    = "_roster_seen"      // time of the run that last brought the row
-	colExpires = "_roster_expiresAt" // when the membership ends
+	colSince   = "_roster_since"     // start of the membership
+	colSeen    = "_roster_seen"      // time of the last run that contained the row
+	colExpires = "_roster_expiresAt" // end of the membership
 	colRunID   = "_roster_runId"     // run that wrote the row
-	colFile    = "_roster_file"      // file that the row comes from
-	colLine    = "_roster_line"      // and its line
+	colFile    = "_roster_file"      // file of the row
+	colLine    = "_roster_line"      // line of the row in the file
 )
 
-// listForm is the form of a list.
+// listForm is the format of a list.
 type listForm struct {
 	csv         bool
-	spreadsheet bool // CSV whose formulas are escaped, which its last column says
+	spreadsheet bool // CSV with escaped formulas and a last column that says so
 }
 
 var memberColumns = []string{colSince, colSeen, colExpires, colRunID, colFile, colLine}
 
-// memberEncoder appends members to a buffer, one a line, straight from columns.
+// memberEncoder appends members to a buffer, one per line, directly from columns.
 type memberEncoder struct {
 	buf []byte
 	listForm
-	before [][]byte // what comes before each value: `{"mail":`, `,"points":`, …; commas in CSV
-	// columns are those of the batch, append what appends their values.
+	before [][]byte // text before each value: `{"mail":`, `,"points":`, …; commas in CSV
+	// columns are the columns of the batch; append are the functions that append their values.
 	columns []members.Column
 	append  []appender
 	times   [3]timeText // texts of the time columns
 }
 
-// appender appends a value of a column, which is not null.
+// appender appends a non-null value of a column.
 type appender func(dst []byte, row int) []byte
 
 func newMemberEncoder(fields []audience.Field, form listForm) *memberEncoder {
@@ -78,7 +78,7 @@ func newMemberEncoder(fields []audience.Field, form listForm) *memberEncoder {
 	return e
 }
 
-// begin makes the encoder read a batch's columns.
+// begin sets the columns of the next batch.
 func (e *memberEncoder) begin(columns []members.Column) {
 	e.columns, e.append = columns, e.append[:0]
 	for i := range columns {
@@ -86,7 +86,7 @@ func (e *memberEncoder) begin(columns []members.Column) {
 	}
 }
 
-// provenance says of the rows of a batch since and until when they are members and where they come from; see
+// provenance returns for each row of a batch the start and end of the membership and the origin of the row; see
 // members.Batch.
 type provenance interface {
 	Since(row int) int64
@@ -143,7 +143,7 @@ func (e *memberEncoder) known(dst []byte, text string) []byte {
 	return e.appendText(dst, text)
 }
 
-// appendText appends a text in the list's form.
+// appendText appends a text in the list's format.
 func (f listForm) appendText(dst []byte, s string) []byte {
 	switch {
 	case !f.csv:
@@ -154,7 +154,7 @@ func (f listForm) appendText(dst []byte, s string) []byte {
 	return appendCSV(dst, s)
 }
 
-// appender returns what appends the values of a column.
+// appender returns the function that appends the values of a column.
 func (e *memberEncoder) appender(c *members.Column) appender {
 	switch c.Kind {
 	case members.Number:
@@ -179,7 +179,7 @@ func (e *memberEncoder) appender(c *members.Column) appender {
 	return func(dst []byte, row int) []byte { return appendJSON(dst, c.Text(row)) }
 }
 
-// number escapes negative numbers for a spreadsheet, too: the rule is one for all values.
+// number also escapes negative numbers for a spreadsheet, so that one rule applies to all values.
 func (e *memberEncoder) number(value appender) appender {
 	if !e.spreadsheet {
 		return value
@@ -194,7 +194,7 @@ func (e *memberEncoder) number(value appender) appender {
 	}
 }
 
-// quoted puts values into quotation marks in JSON.
+// quoted puts values in quotation marks in JSON.
 func (e *memberEncoder) quoted(value appender) appender {
 	if e.csv {
 		return value
@@ -202,7 +202,7 @@ func (e *memberEncoder) quoted(value appender) appender {
 	return func(dst []byte, row int) []byte { return append(value(append(dst, '"'), row), '"') }
 }
 
-// timeText remembers the text of a column's last time: all members of a run have the same.
+// timeText caches the text of a column's last time, because all members of a run have the same.
 type timeText struct {
 	at   int64
 	text []byte
@@ -227,7 +227,7 @@ func appendInstant(dst []byte, micros int64) []byte {
 	return time.UnixMicro(micros).UTC().AppendFormat(dst, time.RFC3339Nano)
 }
 
-// appendNumber appends a number as encoding/json does: in the fewest digits that tell it from others.
+// appendNumber appends a number as encoding/json does: with the fewest digits that identify it.
 func appendNumber(dst []byte, f float64) []byte {
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return strconv.AppendFloat(dst, f, 'e', -1, 64)
@@ -235,7 +235,7 @@ func appendNumber(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, 'f', -1, 64)
 }
 
-// appendJSON appends a text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
+// appendJSON appends a text as a JSON string. It replaces invalid UTF-8 with U+FFFD.
 func appendJSON(dst []byte, s string) []byte {
 	if plainJSON(s) {
 		dst = append(dst, '"')
@@ -264,7 +264,7 @@ func plainJSON(s string) bool {
 	return ascii || utf8.ValidString(s)
 }
 
-// appendSpreadsheet appends a text as a CSV value that no spreadsheet computes.
+// appendSpreadsheet appends a text as a CSV value that spreadsheets do not compute.
 func appendSpreadsheet(dst []byte, s string) []byte {
 	if escaped := audience.EscapeFormula(s); escaped != s {
 		return appendQuoted(dst, escaped)
@@ -272,7 +272,7 @@ func appendSpreadsheet(dst []byte, s string) []byte {
 	return appendCSV(dst, s)
 }
 
-// appendCSV appends a text as a CSV value (RFC 4180). An empty text has quotation marks, which null has not.
+// appendCSV appends a text as a CSV value (RFC 4180). An empty text is quoted; null is not.
 func appendCSV(dst []byte, s string) []byte {
 	if s != "" && strings.IndexByte(s, ',') < 0 && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
 		return append(dst, s...)

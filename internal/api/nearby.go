@@ -15,10 +15,10 @@ type Labels interface {
 	Labels(ctx context.Context, a audience.Actor) ([]string, error)
 }
 
-// Clients of AEP read lists of services beside this one as they start. Those that Roster has nothing for are answered as lists
-// without entries, each in the form of its service (contract, section 5). The forms differ in how they say that no page follows.
+// Clients of AEP read lists of other services when they start. For services that Roster does not have, it answers empty
+// lists, each in the form of its service (contract, section 5). The forms differ in how they show the last page.
 
-// children is a list of a service that calls its entries children.
+// children is a list in the form of a service whose lists have the property children.
 type children struct {
 	Children []any          `json:"children"`
 	Page     map[string]int `json:"_page"`
@@ -29,7 +29,7 @@ type children struct {
 var emptyLists = map[string]any{
 	"/core/ups/segment/definitions": map[string]any{"segments": []any{}, "page": map[string]int{"totalCount": 0, "totalPages": 0, "pageSize": 0}, "link": map[string]any{}},
 	"/core/ups/segment/jobs":        map[string]any{"children": []any{}, "_page": map[string]int{"totalCount": 0, "pageSize": 0}, "_links": map[string]any{}},
-	// aepp reads on for as long as next has an href.
+	// aepp reads further pages while next has an href.
 	"/core/ups/config/mergePolicies":             children{Children: []any{}, Page: map[string]int{"totalCount": 0, "pageSize": 0}, Links: map[string]any{"next": map[string]any{}}},
 	"/foundation/schemaregistry/tenant/schemas":  schemas,
 	"/foundation/schemaregistry/global/schemas":  schemas,
@@ -45,12 +45,13 @@ var ofEmpty = ignored("limit", "start", "page", "sort", "sortBy", "sortOrder", "
 
 var schemas = map[string]any{"results": []any{}, "_page": map[string]any{"orderby": "updated", "next": nil, "count": 0}, "_links": map[string]any{"next": nil}}
 
-// policyList is a list of the policy service. Its link is a template without an address: clients read on while there is one.
+// policyList is a list of the policy service. Its link is a template without an address, because clients read further
+// pages while there is an address.
 func policyList(entries []any) children {
 	return children{Children: entries, Page: map[string]int{"count": len(entries)}, Links: map[string]any{"page": map[string]any{"href": "", "templated": false}}}
 }
 
-// nearby are the routes of the lists that are always empty.
+// nearby returns the routes of the lists that are always empty.
 func nearby() (list []route) {
 	for path, body := range emptyLists {
 		list = append(list, route{method: "GET", path: path, takes: ofEmpty, do: func(*call) (answer, error) { return answer{http.StatusOK, body}, nil }})
@@ -66,7 +67,7 @@ type label struct {
 	Description  string `json:"description"`
 }
 
-// labelCategory is the family of a label's name in AEP's glossary.
+// labelCategory returns the category of a label's name in AEP's glossary.
 func labelCategory(of, name string) string {
 	if of == "core" {
 		for prefix, category := range map[string]string{"C": "Contract", "I": "Identity", "S": "Sensitive"} {
@@ -78,7 +79,8 @@ func labelCategory(of, name string) string {
 	return "Custom"
 }
 
-// listLabels answers those labels of a family, core or custom, that audiences of the organization have and the caller holds.
+// listLabels answers the labels of a family, core or custom, that audiences of the organization have and the caller
+// holds.
 func (s *server) listLabels(c *call) (answer, error) {
 	used, err := s.Service.Labels(c.Context(), c.actor)
 	if err != nil {
@@ -86,7 +88,7 @@ func (s *server) listLabels(c *call) (answer, error) {
 	}
 	family := c.PathValue("family")
 	if family != "core" && family != "custom" {
-		return answer{}, audience.Errorf(audience.NotFound, "there is no family of labels %.64q; core and custom are", family)
+		return answer{}, audience.Errorf(audience.NotFound, "there is no family of labels %.64q; the families are core and custom", family)
 	}
 	entries := []any{}
 	for _, l := range used {
@@ -120,7 +122,7 @@ type authForm struct {
 	Required   []string                  `json:"required"`
 }
 
-// specNames are AEP's names of the kinds, by the first of their ids.
+// specNames are AEP's names of the kinds, by their first ids.
 var specNames = map[string]string{
 	audience.SpecS3: "amazon-s3", audience.SpecGCS: "google-cloud", audience.SpecAzureBlob: "azure-blob", audience.SpecLandingZone: "landing-zone", audience.SpecLocal: "local-files",
 	"b3ba5556-48be-44b7-8b85-ff2b69b46dc4": "adls-gen2", "b7bf2577-4520-42c9-bae9-cad01560f7bc": "sftp",
@@ -137,7 +139,7 @@ func (s *server) listConnectionSpecs(c *call) (answer, error) {
 	}
 	items := []connectionSpec{}
 	for _, kind := range audience.ConnectionKinds() {
-		id := kind.SpecIDs[0] // clients find it by the name, which the others have as well
+		id := kind.SpecIDs[0] // clients find the id by the name, which all ids of a kind share
 		if property == "id" && slices.Contains(kind.SpecIDs, want) {
 			id = want
 		}
@@ -157,7 +159,7 @@ func (s *server) connectionSpec(c *call) (answer, error) {
 	return answer{http.StatusOK, map[string]any{"items": []connectionSpec{connectionSpecBody(id, &kind)}}}, nil
 }
 
-// connectionConfigs says as whom connections of S3 read that name no keys: as the server itself.
+// connectionConfigs describes the credentials of S3 connections without keys: those of the server itself.
 func (s *server) connectionConfigs(c *call) (answer, error) {
 	if id := c.PathValue("specId"); strings.ToLower(id) != audience.SpecS3 {
 		return answer{}, audience.Errorf(audience.NotFound, "the connection spec %.64q has no configs; that of S3 has, %s", id, audience.SpecS3)
@@ -188,7 +190,7 @@ func connectionSpecBody(id string, kind *audience.ConnectionKind) connectionSpec
 	return body
 }
 
-// listFlowSpecs answers the one specification that flows here have.
+// listFlowSpecs answers the only flow specification.
 func (s *server) listFlowSpecs(c *call) (answer, error) {
 	var sources []string
 	for _, kind := range audience.ConnectionKinds() {
@@ -204,8 +206,8 @@ func (s *server) listFlowSpecs(c *call) (answer, error) {
 	return answer{http.StatusOK, map[string]any{"items": items, "_links": map[string]any{}}}, q.problems.Err()
 }
 
-// landingCredentials says how files get into the landing zone: by uploads with the credentials of the API. No key of the store behind it
-// is handed out.
+// landingCredentials describes how to upload files to the landing zone: with the credentials of the API. The keys of
+// the store are never sent.
 func (s *server) landingCredentials(c *call) (answer, error) {
 	if _, err := s.landingZone(c); err != nil {
 		return answer{}, err

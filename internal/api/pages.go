@@ -13,15 +13,15 @@ import (
 	"roster/internal/audience"
 )
 
-// pages is how a list goes on from page to page: by a token that the server made. Only a token of this list is taken, for the
-// same organization, sandbox and query.
+// pages describes how a list continues from page to page: with a token that the server created. A token is valid only
+// for this list in the same organization and sandbox, with the same query.
 type pages struct {
-	parameter string   // of the query, which has the token
-	of        []string // parameters that decide what is in the list
+	parameter string   // the query parameter with the token
+	of        []string // parameters that select the list's entries
 }
 
-// pageToken is what a token carries: where the list goes on, and the parameters of the list, since some clients send nothing
-// but the token back.
+// pageToken is the content of a token: the position in the list, and the parameters of the list, since some clients
+// send only the token back.
 type pageToken struct {
 	Query url.Values      `json:"q,omitempty"`
 	Place json.RawMessage `json:"p"`
@@ -30,7 +30,7 @@ type pageToken struct {
 // sealSize is the length of a token's seal, in bytes.
 const sealSize = 16
 
-// seal authenticates data as one of this server's for the caller's sandbox and the call's path.
+// seal authenticates data as created by this server for the caller's sandbox and the call's path.
 func (c *call) seal(data []byte) []byte {
 	h := hmac.New(sha256.New, c.pageKey)
 	for _, part := range []string{c.actor.Scope.Org, c.actor.Scope.Sandbox, c.URL.Path, string(data)} {
@@ -40,11 +40,11 @@ func (c *call) seal(data []byte) []byte {
 	return h.Sum(nil)[:sealSize]
 }
 
-// token is where the list of a query goes on. It has no "=", at which clients split.
+// token returns the token for the position after a page. It contains no "=", because clients split at it.
 func (p pages) token(q *query, place any) string {
 	at, err := json.Marshal(place)
 	if err != nil {
-		panic(err) // it holds nothing but texts and numbers
+		panic(err) // it contains only texts and numbers
 	}
 	t := pageToken{Query: url.Values{}, Place: at}
 	for _, name := range p.of {
@@ -59,8 +59,8 @@ func (p pages) token(q *query, place any) string {
 	return base64.RawURLEncoding.EncodeToString(append(q.call.seal(data), data...))
 }
 
-// read reads where a page begins into place, a pointer; false for the first page. What the query leaves out of the list's
-// parameters it gets from the token.
+// read decodes the position of a page into place, a pointer; false for the first page. Parameters of the list that the
+// query omits come from the token.
 func (p pages) read(q *query, place any) bool {
 	text := q.Get(p.parameter)
 	if text == "" {
@@ -68,12 +68,12 @@ func (p pages) read(q *query, place any) bool {
 	}
 	t, ok := q.call.opened(text)
 	if !ok || json.Unmarshal(t.Place, place) != nil {
-		q.problems.Add(p.parameter, "must be the one that the page before had, of the same list in the same sandbox")
+		q.problems.Add(p.parameter, "must be the token of the page before, of the same list in the same sandbox")
 		return false
 	}
 	for _, name := range p.of {
 		if q.Has(name) && !slices.Equal(q.Values[name], t.Query[name]) {
-			q.problems.Add(p.parameter, "is of a list with another %s; repeat what the first page was asked for, or leave it out", name)
+			q.problems.Add(p.parameter, "belongs to a list with another %s; repeat the value of the first page, or omit it", name)
 		}
 	}
 	for name, values := range t.Query {
@@ -84,7 +84,7 @@ func (p pages) read(q *query, place any) bool {
 	return true
 }
 
-// opened is what a token carries; false for a text that is no token of this server's for the call.
+// opened returns the content of a token; false for a text that is not a token of this server for the call.
 func (c *call) opened(text string) (t pageToken, ok bool) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(data) < sealSize || !hmac.Equal(data[:sealSize], c.seal(data[sealSize:])) {
@@ -93,10 +93,10 @@ func (c *call) opened(text string) (t pageToken, ok bool) {
 	return t, json.Unmarshal(data[sealSize:], &t) == nil
 }
 
-// timePages are those of lists that are ordered by time and have no filter.
+// timePages are the pages of lists that are ordered by time and have no filter.
 var timePages = pages{parameter: "start"}
 
-// timeCursor is where a page of a list goes on that is ordered by time, the newest first.
+// timeCursor is the position after a page of a list that is ordered by time, the newest first.
 type timeCursor struct {
 	At int64  `json:"t"` // microseconds
 	ID string `json:"i"`

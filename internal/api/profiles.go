@@ -22,7 +22,7 @@ type Profiles interface {
 }
 
 const (
-	// maxIdentities bounds one look-up.
+	// maxIdentities is the largest number of identities in one look-up.
 	maxIdentities = 2000
 	// membershipVersion is the version of every membership's definition: an external audience has only one.
 	membershipVersion = "1"
@@ -50,7 +50,7 @@ func (s *server) lookup(c *call) (answer, error) {
 	return answer{http.StatusOK, appendProfiles(newRawJSON(), found, parts)}, nil
 }
 
-// payload reads whether values are wanted: nil when the query does not say.
+// payload reads whether values are wanted; nil if the query does not say.
 func (q *query) payload() *bool {
 	switch text := q.Get("payload"); text {
 	case "true", "false":
@@ -62,14 +62,14 @@ func (q *query) payload() *bool {
 	return nil
 }
 
-// checkSchema checks the class of what a call is about.
+// checkSchema checks the class of a call.
 func checkSchema(p *audience.Problems, name string) {
 	if name != audience.EntityPeople && name != audience.EntityAccounts {
 		p.Add("schema.name", "must be %s, or %s for accounts", audience.EntityPeople, audience.EntityAccounts)
 	}
 }
 
-// identity reads which identity a call is about.
+// identity reads the identity of a call.
 func (q *query) identity() control.IdentityRef {
 	if q.Has("schema.name") {
 		checkSchema(&q.problems, q.Get("schema.name"))
@@ -123,17 +123,17 @@ func identityRefs(in *client.LookupRequest) ([]control.IdentityRef, error) {
 	return refs, problems.Err()
 }
 
-// profileParts are the parts of a profile that are answered.
+// profileParts are the parts of a profile in an answer.
 type profileParts struct {
 	identities, memberships bool
 	values                  control.ValuesWanted // nil for none
 }
 
-// enrichment is the part of a profile that has the values of rows.
+// enrichment is the part of a profile with the values of rows.
 const enrichment = "audienceEnrichment"
 
-// partsOf returns the parts that a look-up names by fields. One that names none gets all but the values, which take longer
-// to read: these are there when fields names them, or when payload, which may be nil, is true.
+// partsOf returns the parts that a look-up names by fields. Without fields it returns everything except the values,
+// which take longer to read. Values are included if fields names them, or if payload, which may be nil, is true.
 func partsOf(fields []string, payload *bool) profileParts {
 	parts := profileParts{identities: wants(fields, "identities", "identityMap"), memberships: wants(fields, "segmentMembership")}
 	if payload != nil && !*payload {
@@ -157,14 +157,14 @@ func partsOf(fields []string, payload *bool) profileParts {
 	return parts
 }
 
-// appendProfiles appends the profiles, which it sorts, by their opaque ids, as client.Profiles is in JSON. It is written by
-// hand since look-ups are most of what a server does.
+// appendProfiles sorts profiles by their opaque ids and appends them in the JSON form of client.Profiles. It does not
+// use encoding/json, since look-ups are most of a server's work.
 func appendProfiles(dst rawJSON, found []control.Profile, parts profileParts) rawJSON {
 	slices.SortStableFunc(found, func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })
 	dst = append(dst, '{')
 	for i, p := range found {
 		if i > 0 && p.XID == found[i-1].XID {
-			continue // somebody who was asked for twice
+			continue // requested twice
 		}
 		if i > 0 {
 			dst = append(dst, ',')
@@ -175,7 +175,7 @@ func appendProfiles(dst rawJSON, found []control.Profile, parts profileParts) ra
 	return append(dst, '}', '\n')
 }
 
-// wants reports whether one of the parts of a profile is among the fields; none of these stand for all.
+// wants reports whether one of the parts of a profile is among the fields; no fields means all parts.
 func wants(fields []string, parts ...string) bool {
 	return len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool {
 		f, _, _ = strings.Cut(strings.TrimSpace(f), ".")
@@ -216,7 +216,7 @@ func appendProfile(dst []byte, p *control.Profile, parts profileParts) []byte {
 	return append(appendTime(dst, p.ModifiedAt), '}')
 }
 
-// sources are the datasets that a profile comes from, which have the ids of their audiences.
+// sources returns the datasets of a profile, which have the ids of their audiences.
 func sources(list []control.Membership) []string {
 	ids := make([]string, len(list))
 	for i, m := range list {
@@ -226,8 +226,8 @@ func sources(list []control.Membership) []string {
 	return slices.Compact(ids)
 }
 
-// appendMemberships appends memberships in the order of their namespaces and audiences, by these. Of several in one
-// audience, by several identities, the last one counts.
+// appendMemberships appends memberships, grouped by their namespaces and audiences, in this order. If there are several
+// in one audience, through several identities, the last one counts.
 func appendMemberships(dst []byte, list []control.Membership) []byte {
 	open := false
 	for i, m := range list {
@@ -255,7 +255,7 @@ func appendMemberships(dst []byte, list []control.Membership) []byte {
 	return dst
 }
 
-// appendTime appends a time as RFC 3339 in quotation marks, between which there is nothing for none.
+// appendTime appends a time as RFC 3339 in quotation marks; an empty text for no time.
 func appendTime(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(dst, `""`...)

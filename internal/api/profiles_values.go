@@ -4,13 +4,13 @@ import (
 	"roster/internal/control"
 )
 
-// appendValues appends the values of memberships, as client.Entity has them, and a comma; nothing when there are none.
-// The memberships are in the order of their namespaces and audiences.
+// appendValues appends the values of memberships in the form of client.Entity, and a comma; nothing if there are none.
+// The memberships must be in the order of their namespaces and audiences.
 func appendValues(dst []byte, list []control.Membership) []byte {
 	begun := len(dst)
 	dst = append(dst, `"audienceEnrichment":{`...)
 	none := len(dst)
-	namespace := -1 // of the list, which has the namespace that is open
+	namespace := -1 // index of the membership whose namespace is open
 	for i, m := range list {
 		if m.Values == nil || i+1 < len(list) && list[i+1].Namespace == m.Namespace && list[i+1].Audience == m.Audience {
 			continue
@@ -32,7 +32,7 @@ func appendValues(dst []byte, list []control.Membership) []byte {
 	return append(dst, `}},`...)
 }
 
-// appendRows appends the values of the row as an object; an array of objects when there may be several.
+// appendRows appends the values of the row as an object; as an array of objects if there may be several rows.
 func appendRows(dst []byte, v *control.Values) []byte {
 	if !v.List {
 		return appendRow(dst, v, v.Rows[0])

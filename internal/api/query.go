@@ -15,17 +15,17 @@ import (
 	"roster/internal/audience"
 )
 
-// parameters are those that the query of a call may have, by their names, and what each may be. openapi.yaml describes them, and
-// a test compares the two.
+// parameters are the allowed query parameters of a call, with the allowed values of each. openapi.yaml describes them,
+// and a test compares the two.
 type parameters map[string]parameter
 
-// parameter is what a parameter of a query may be.
+// parameter describes the allowed values of a query parameter.
 type parameter int
 
 const (
-	exact  parameter = iota + 1 // a number, a word of a list, a condition: anything but an empty text
+	exact  parameter = iota + 1 // a number, a word of a list, a condition: anything except an empty text
 	text                        // any text; an empty one selects nothing
-	unused                      // it is AEP's, and has no effect here
+	unused                      // a parameter of AEP without effect here
 )
 
 // ignored are parameters without effect.
@@ -44,7 +44,7 @@ func (p parameters) and(more parameters) parameters {
 	return all
 }
 
-// ignoredHeader names the parameters of a query that had no effect.
+// ignoredHeader is the header that names parameters without effect.
 const ignoredHeader = "X-Roster-Ignored"
 
 // query is the query of a call's URL, with the problems found in it.
@@ -54,14 +54,14 @@ type query struct {
 	problems audience.Problems
 }
 
-// Bounds of a query.
+// Limits of a query.
 const (
 	maxParameters = 200
 	maxFilters    = 20
 )
 
-// parseQuery reads the query of the call's URL. It refuses a parameter that the call does not take, and an empty one that must
-// not be, and names in the answer's header those that have no effect.
+// parseQuery reads the query of the call's URL. It refuses a parameter that the call does not have, and an empty value
+// where it is not allowed. It names parameters without effect in a header of the answer.
 func (c *call) parseQuery(h http.Header, takes parameters) error {
 	c.values = url.Values{}
 	if c.URL.RawQuery == "" {
@@ -85,16 +85,16 @@ func (c *call) parseQuery(h http.Header, takes parameters) error {
 			delete(values, name)
 			h.Add(ignoredHeader, name)
 		case kind == exact && slices.Contains(values[name], ""):
-			problems.Add(name, "is empty; give it a value, or leave it out")
+			problems.Add(name, "is empty; give it a value, or omit it")
 		case kind == 0:
-			problems.Add(shown(name), "is no parameter of this call; %s", takes)
+			problems.Add(shown(name), "is not a parameter of this call; %s", takes)
 		}
 	}
 	c.values = values
 	return problems.Err()
 }
 
-// shown is the name of a parameter that nobody knows, cut to be shown.
+// shown returns the name of an unknown parameter, shortened for an error.
 func shown(name string) string {
 	return fmt.Sprintf("%.64s", strings.ToValidUTF8(name, "?"))
 }
@@ -106,10 +106,10 @@ func (p parameters) String() string {
 	return "it has " + strings.Join(slices.Sorted(maps.Keys(p)), ", ")
 }
 
-// query is what the call is asked for by its URL.
+// query returns the parameters of the call's URL.
 func (c *call) query() *query { return &query{Values: maps.Clone(c.values), call: c} }
 
-// Get returns a parameter, "" when it is not there. One that is there several times leaves open what is meant.
+// Get returns a parameter, "" if it is absent. A parameter that is given several times is a problem.
 func (q *query) Get(name string) string {
 	if len(q.Values[name]) > 1 && !slices.ContainsFunc(q.problems, func(p audience.Problem) bool { return p.Path == name }) {
 		q.problems.Add(name, "is given more than once")
@@ -131,7 +131,7 @@ func (q *query) limit(byDefault, most int) int {
 	return n
 }
 
-// start reads where a page starts: the next of the page before.
+// start reads the start of a page: the next of the page before.
 func (q *query) start() int {
 	text := q.Get("start")
 	if text == "" {
@@ -139,13 +139,13 @@ func (q *query) start() int {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < 0 {
-		q.problems.Add("start", "must be the next of the page before")
+		q.problems.Add("start", "must be the value of next in the page before")
 		return 0
 	}
 	return int(n)
 }
 
-// wholeNumber reads a number; a fraction, as times may have, is dropped.
+// wholeNumber reads a number. It drops a fraction, which times may have.
 func wholeNumber(text string) (int64, error) {
 	whole, fraction, _ := strings.Cut(text, ".")
 	if strings.Trim(fraction, "0123456789") != "" {
@@ -154,7 +154,7 @@ func wholeNumber(text string) (int64, error) {
 	return strconv.ParseInt(whole, 10, 64)
 }
 
-// filters reads the filters of a list, which follow each other in one parameter that is repeated.
+// filters reads the filters of a list, which are the values of one repeated parameter.
 func (q *query) filters(parameter string) []string {
 	list := q.Values[parameter]
 	if len(list) > maxFilters {
@@ -164,7 +164,7 @@ func (q *query) filters(parameter string) []string {
 	return list
 }
 
-// pageOf describes a page. The last one has no next.
+// pageOf describes a page. The last page has no next.
 func pageOf(limit, offset, count, total int) client.Page {
 	p := client.Page{Limit: limit, Count: count, TotalCount: total}
 	if count > 0 && offset+count < total {
@@ -173,7 +173,7 @@ func pageOf(limit, offset, count, total int) client.Page {
 	return p
 }
 
-// id reads an id in the path. What is no id names nothing: 404.
+// id reads an id in the path. A text that is not an id is answered 404.
 func (c *call) id(name, noun string) (string, error) {
 	text := c.PathValue(name)
 	if id, err := uuid.Parse(text); err == nil && len(text) == len(id.String()) {

@@ -10,7 +10,7 @@ import (
 	"roster/internal/audience"
 )
 
-// Receipts has the receipts of runs.
+// Receipts reads the receipts of runs.
 type Receipts interface {
 	Receipt(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (audience.Receipt, error)
 }

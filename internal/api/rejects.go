@@ -16,7 +16,7 @@ import (
 	"roster/internal/web"
 )
 
-// Rejects reads rejected rows, and takes them corrected.
+// Rejects reads rejected rows, and accepts corrected ones.
 type Rejects interface {
 	Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (int64, error)
 	Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, escaped bool, content io.Reader) (audience.Run, error)
@@ -57,7 +57,7 @@ func (s *server) rejects(c *call) (answer, error) {
 		Write: func(w io.Writer) error { return s.rejectsPage(c, w, id, run, limit, start) }}}, nil
 }
 
-// rejectsPage streams a client.RejectList: a thousand rejects may have the text of 64 MiB.
+// rejectsPage streams a client.RejectList, because a thousand rejects may have 64 MiB of text.
 func (s *server) rejectsPage(c *call, w io.Writer, id audience.ID, run audience.RunID, limit, start int) error {
 	out := bufio.NewWriterSize(w, flushBytes)
 	enc := json.NewEncoder(out)
@@ -93,7 +93,7 @@ func rejectBody(r audience.RejectedRow) client.RejectedRow {
 	return b
 }
 
-// rejectsCSV streams all rejects. The column raw holds the row byte for byte as it was in its file, unless the list is
+// rejectsCSV streams all rejects. The column raw contains the exact bytes of the row in its file, unless the list is
 // escaped for a spreadsheet.
 func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.RunID, escaped bool) error {
 	var record []byte
@@ -131,12 +131,12 @@ func (s *server) rejectsCSV(c *call, w io.Writer, id audience.ID, run audience.R
 		return write(values...)
 	})
 	if err != nil {
-		return err // the header alone is still in the writer's buffer
+		return err // the writer's buffer still contains the header
 	}
 	return out.Flush()
 }
 
-// rejectsNDJSON streams all rejects, one a line.
+// rejectsNDJSON streams all rejects, one per line.
 func (s *server) rejectsNDJSON(c *call, w io.Writer, id audience.ID, run audience.RunID) error {
 	out := bufio.NewWriterSize(w, flushBytes)
 	enc := json.NewEncoder(out)
@@ -147,7 +147,7 @@ func (s *server) rejectsNDJSON(c *call, w io.Writer, id audience.ID, run audienc
 	return out.Flush()
 }
 
-// resubmit takes a corrected file and starts a run that reads only it.
+// resubmit receives a corrected file and starts a run that reads only this file.
 func (s *server) resubmit(c *call) (answer, error) {
 	id, run, err := c.runID()
 	if err != nil {
@@ -175,8 +175,8 @@ func (c *call) runID() (audience.ID, audience.RunID, error) {
 	return id, audience.RunID(run), err
 }
 
-// format reads which of the forms an answer has: the parameter format, or else the header Accept; the first one is
-// the default.
+// format reads the format of the answer from the parameter format, or else from the header Accept; the first of forms
+// is the default.
 func (q *query) format(c *call, forms ...string) string {
 	accepts := map[string]string{"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
 	want := q.Get("format")
@@ -191,7 +191,7 @@ func (q *query) format(c *call, forms ...string) string {
 	return forms[0]
 }
 
-// spreadsheet reads whether the values of a CSV file are, or are to be, escaped for a spreadsheet: the parameter escape.
+// spreadsheet reads the parameter escape, which says whether values of CSV are escaped for a spreadsheet.
 func (q *query) spreadsheet(csv bool) bool {
 	switch want := q.Get("escape"); {
 	case want == "" && !q.Has("escape"), want == audience.None:
@@ -199,7 +199,7 @@ func (q *query) spreadsheet(csv bool) bool {
 	case want != audience.Spreadsheet:
 		q.problems.Add("escape", "must be %s or %s", audience.None, audience.Spreadsheet)
 	case !csv:
-		q.problems.Add("escape", "%s goes with CSV only; add format=csv", audience.Spreadsheet)
+		q.problems.Add("escape", "%s works only with CSV; add format=csv", audience.Spreadsheet)
 	}
 	return true
 }

@@ -15,7 +15,7 @@ import (
 	"roster/internal/control"
 )
 
-// Repeats keeps the answers of requests with an Idempotency-Key.
+// Repeats stores the answers of requests with an Idempotency-Key.
 type Repeats interface {
 	Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (audience.Answer, bool, error)
 	Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error
@@ -24,13 +24,13 @@ type Repeats interface {
 
 const (
 	repeatHeader   = "Idempotency-Key"
-	repeatedHeader = "Idempotent-Replayed" // of an answer that was given before
+	repeatedHeader = "Idempotent-Replayed" // marks an answer that was stored before
 	maxRepeatKey   = 255
 )
 
-// once does a call. A POST with an Idempotency-Key is done once in 24 hours: whoever repeats it gets the first
-// answer again. An error has changed nothing, so that it is not kept. A POST that only reads is done each time: its answer
-// may hold personal data, which is kept nowhere else, and is that of a moment and of what the client may see then.
+// once performs a call. A POST with an Idempotency-Key is performed once in 24 hours; repetitions get the first answer
+// again. Errors are not stored, because they changed nothing. A POST that only reads is performed each time, because
+// its answer may contain personal data, which must not be stored, and depends on the time and on the client's rights.
 func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) {
 	key := c.Header.Get(repeatHeader)
 	if c.Method != http.MethodPost || key == "" {
@@ -46,7 +46,7 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 	if err != nil {
 		return answer{}, err
 	}
-	about, _ := c.audienceID() // a path without one is about no audience
+	about, _ := c.audienceID() // "" for a path without an audience
 	kept, done, err := s.Service.Repeated(c.Context(), c.actor, key, request.begin, about)
 	if err != nil {
 		return answer{}, err
@@ -55,7 +55,7 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 		if whole, err := request.whole(); err != nil {
 			return answer{}, err
 		} else if whole != kept.Request {
-			return answer{}, audience.InvalidField(repeatHeader, "was the key of a request with another body in the last 24 hours; a new request needs a new key")
+			return answer{}, audience.InvalidField(repeatHeader, "was used for a request with another body in the last 24 hours; use a new key for a new request")
 		}
 		w.Header().Set(repeatedHeader, "true")
 		a := answer{status: kept.Status}
@@ -65,9 +65,9 @@ func (s *server) once(w http.ResponseWriter, rt route, c *call) (answer, error) 
 		return a, nil
 	}
 	a, err := rt.do(c)
-	// The caller may be gone; what was done is kept all the same.
+	// Even if the caller is gone, the result is stored.
 	if end := s.endOnce(context.WithoutCancel(c.Context()), c.actor, key, request, a, err); end != nil {
-		s.shell.LogOf(c.Context()).Warn("the answer of a request was not kept: repeated soon, it is refused", "error", end)
+		s.shell.LogOf(c.Context()).Warn("the answer of a request could not be stored: a repetition within a short time is refused", "error", end)
 	}
 	return a, err
 }
@@ -90,16 +90,16 @@ func (s *server) endOnce(ctx context.Context, actor audience.Actor, key string, 
 	return s.Service.Answered(ctx, actor, key, whole, a.status, string(body))
 }
 
-// fingerprint tells a request from others.
+// fingerprint identifies a request.
 type fingerprint struct {
-	// begin is the sum of the request with its body, or with the beginning of one that is larger than those of JSON, such as
-	// a file. It is known before the request is done.
+	// begin is the sum of the request and its body, or of the beginning of a body larger than those of JSON, such as a
+	// file. It is known before the call is performed.
 	begin string
 	sum   hash.Hash
-	rest  io.Reader // of a larger body; what is read of it is summed
+	rest  io.Reader // of a larger body; reading it updates the sum
 }
 
-// fingerprint begins the fingerprint of the call, whose body goes on to be read as if it had not been.
+// fingerprint starts the fingerprint of the call. The body can still be read from its beginning.
 func (c *call) fingerprint() (*fingerprint, error) {
 	begin, err := io.ReadAll(io.LimitReader(c.Body, maxBody+1))
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *call) fingerprint() (*fingerprint, error) {
 	return f, nil
 }
 
-// whole is the fingerprint with all of the body, of which it reads what has not been read. It begins with f.begin.
+// whole returns the fingerprint of the whole body, and reads the unread rest for that. It begins with f.begin.
 func (f *fingerprint) whole() (string, error) {
 	if f.rest == nil {
 		return f.begin, nil
@@ -129,7 +129,7 @@ func (f *fingerprint) whole() (string, error) {
 	return f.begin + control.WholeRequest + hex.EncodeToString(f.sum.Sum(nil)), nil
 }
 
-// rejoined is a body whose beginning has been read.
+// rejoined is a body whose beginning was already read.
 type rejoined struct {
 	io.Reader
 	io.Closer

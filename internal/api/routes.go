@@ -11,19 +11,19 @@ import (
 	"roster/internal/audience"
 )
 
-// route is a call of the API. openapi.yaml describes each, and a test compares the two.
+// route is a call of the API. openapi.yaml describes each route, and a test compares the two.
 type route struct {
 	method string
 	path   string
-	// also are other spellings of the path. They differ from it before the first wildcard.
+	// also are other spellings of the path. They differ before the first wildcard.
 	also []string
-	// do answers an authenticated call.
+	// do performs an authenticated call.
 	do func(*call) (answer, error)
-	// takes are the parameters of the query; do sees no others.
+	// takes are the allowed query parameters; do sees no others.
 	takes parameters
-	// open answers a call that needs no credentials, instead of do.
+	// open answers a call without credentials, instead of do.
 	open http.Handler
-	// reads says that a POST changes nothing.
+	// reads means that a POST changes nothing.
 	reads bool
 }
 
@@ -48,7 +48,7 @@ const (
 	workOrders   = "/core/hygiene/workorder"
 )
 
-// Parameters of calls that have many, or have them in common. Those without effect are all that AEP describes beside.
+// Parameters that several calls share, or that are many. Those without effect are the other ones that AEP describes.
 var (
 	explored = parameters{"objectType": exact, "object": text, "fileType": exact, "FileType": exact, "FILE_TYPE": exact,
 		"preview": exact, "determineProperties": exact}.and(ignored("columnDelimiter", "compressionType", "CompressionType", "encoding"))
@@ -65,10 +65,9 @@ var (
 		"sandbox": text, "action": text, "object": text, "outcome": exact}
 )
 
-// routes is the table of all calls. The mux cannot hold a path such as /external-audience/task/{taskId} beside
-// /external-audience/{audienceId}/runs, since one request matches both; so tasks, operations and
-// extensions are registered in their plural spelling, which the seed's own text uses, and the singular is another
-// spelling of it.
+// routes is the table of all calls. The mux cannot have both /external-audience/task/{taskId} and
+// /external-audience/{audienceId}/runs, since one request matches both. So tasks, operations and extensions are
+// registered in their plural spelling, which the seed's own text uses, and the singular is another spelling.
 func (s *server) routes() []route {
 	return append(nearby(), []route{
 		{method: "POST", path: "/ims/token/v3", open: http.HandlerFunc(s.token)},
@@ -190,22 +189,21 @@ func (s *server) routes() []route {
 	}...)
 }
 
-// spelling replaces the beginning of a path by that of its route.
+// spelling replaces the beginning of a path with that of its route.
 type spelling struct{ from, to string }
 
-// fixed is the part of a path before its first wildcard.
+// fixed returns the part of a path before its first wildcard.
 func fixed(path string) string {
 	before, _, _ := strings.Cut(path, "{")
 	return before
 }
 
-// services are the beginnings of the paths that are served under /data as well: those of AEP, and Roster's own beside
-// them.
+// services are the beginnings of the paths that are also served under /data: those of AEP and Roster's own.
 var services = []string{"/core/", "/foundation/", "/flowservice/", "/unifiedtags/", "/roster/"}
 
-// canonical returns the one spelling of an escaped path that the mux knows: without /data before a path of a service,
-// without a slash at the end, and with the first spelling of a route that has several. ok is false for a path
-// that is no route's, such as one with "..", an empty segment, or a folder's.
+// canonical returns the spelling of an escaped path that the mux knows: without /data before a path of a service,
+// without a slash at the end, and with the first spelling of a route that has several. ok is false for a path of no
+// route, such as one with "..", with an empty segment, or of a folder.
 func (s *server) canonical(path string) (_ string, ok bool) {
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 		return "", false // "*", which the mux would answer itself, or an empty segment
@@ -231,7 +229,7 @@ func (s *server) canonical(path string) (_ string, ok bool) {
 	return path, true
 }
 
-// setPath gives the request an escaped path.
+// setPath sets an escaped path in the request.
 func setPath(r *http.Request, escaped string) error {
 	path, err := url.PathUnescape(escaped)
 	if err != nil {
@@ -247,7 +245,8 @@ func (s *server) healthz(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusOK, "application/json", map[string]string{"status": "ok"})
 }
 
-// readyz says whether the process takes requests. Why not is for the log alone: the path needs no credentials.
+// readyz reports whether the process accepts requests. Only the log has the reason if not, because the path needs no
+// credentials.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := s.Ready(); err != nil {
 		s.Log.Warn("not ready", "error", err)

@@ -22,7 +22,7 @@ type Runs interface {
 	ExtendTTL(ctx context.Context, a audience.Actor, id audience.ID) (audience.Run, error)
 }
 
-// startRun is the seed generation's start of a run.
+// startRun starts a run in the seed generation's form.
 func (s *server) startRun(c *call) (answer, error) {
 	r, err := s.newRun(c)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *server) startRun(c *call) (answer, error) {
 	return answer{http.StatusOK, startedRun(&r)}, nil
 }
 
-// startLaterRun is the later generation's, which answers more.
+// startLaterRun starts a run in the later generation's form, which has a larger answer.
 func (s *server) startLaterRun(c *call) (answer, error) {
 	r, err := s.newRun(c)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *server) newRun(c *call) (audience.Run, error) {
 	if err != nil {
 		return audience.Run{}, err
 	}
-	// The documented request names no content type, so that curl says it were a form: any type is taken.
+	// curl sends a form content type by default, and the documented request sets none, so any content type is accepted.
 	data, err := c.body()
 	if err != nil {
 		return audience.Run{}, err
@@ -65,8 +65,8 @@ func (s *server) newRun(c *call) (audience.Run, error) {
 	return s.Service.StartRun(c.Context(), c.actor, id, req)
 }
 
-// runRequest is what the client asks of a run. A window without an end has a zero WindowEnd: it ends when the
-// run is created, which the use case knows.
+// runRequest converts the client's request for a run. A window without an end has a zero WindowEnd: it ends when the
+// use case creates the run.
 func runRequest(in *client.RunRequest) (audience.RunRequest, error) {
 	req := audience.RunRequest{Differential: in.DifferentialIngestion == nil || *in.DifferentialIngestion, Reason: in.Reason}
 	var problems audience.Problems
@@ -88,7 +88,7 @@ func runRequest(in *client.RunRequest) (audience.RunRequest, error) {
 		*bound.out = t
 	}
 	if in.DataFilterStartTime != nil && *in.DataFilterStartTime == 0 {
-		req.WindowStart = time.Time{} // from the beginning
+		req.WindowStart = time.Time{} // no start
 	}
 	if err := problems.Err(); err != nil {
 		return req, err
@@ -104,7 +104,7 @@ const (
 	maxMillis  = maxSeconds * 1000
 )
 
-// instant reads an epoch in seconds or milliseconds.
+// instant converts an epoch in seconds or milliseconds.
 func instant(epoch int64) (time.Time, bool) {
 	switch {
 	case epoch < 0 || epoch > maxMillis:
@@ -145,18 +145,18 @@ const (
 	maxRuns     = 40
 )
 
-// runPages goes on behind a run, which runs that begin meanwhile do not move.
+// runPages continues after a run, so that new runs do not shift the pages.
 var runPages = pages{"start", []string{"sortBy", "property"}}
 
-// runCursor is the place of a run in a list.
+// runCursor is the position of a run in a list.
 type runCursor struct {
 	At   int64 `json:"a"` // microseconds
 	Seq  int64 `json:"s"`
-	Seen int   `json:"n"` // runs up to it
+	Seen int   `json:"n"` // number of runs up to it
 }
 
-// runStart reads where a page of runs begins: behind the page before or, as older clients have it, at an offset. It returns how
-// many runs come before.
+// runStart reads the start of a page of runs: after the page before or, for older clients, an offset. It returns the
+// number of runs before the page.
 func (q *query) runStart(want *audience.RunQuery) (seen int) {
 	if list := q.Values["start"]; len(list) == 1 {
 		if _, err := strconv.ParseInt(list[0], 10, 32); err == nil {
@@ -194,7 +194,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 		return answer{}, err
 	}
 	body := client.RunList{Runs: []client.Run{}, Page: client.Page{Limit: want.Limit, Count: len(list), TotalCount: total}}
-	if seen += len(list); len(list) > 0 && seen < total { // runs that began meanwhile may leave the last page empty
+	if seen += len(list); len(list) > 0 && seen < total { // new runs may leave the last page empty
 		last := &list[len(list)-1]
 		body.Page.Next = runPages.token(q, runCursor{last.CreatedAt.UnixMicro(), last.Seq, seen})
 	}
@@ -204,7 +204,7 @@ func (s *server) listRuns(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// sortBy reads the property to sort by, with "-" before it for descending.
+// sortBy reads the property to sort by; "-" before it means descending.
 func sortBy(q *query, by string) (property string, descending bool) {
 	by, descending = strings.CutPrefix(by, "-")
 	switch by {
@@ -237,7 +237,7 @@ func runFilter(q *query, text string) audience.RunFilter {
 	if property == "ingestionTime" || property == "createdAt" {
 		f.Property, operators = "createdAt", runTimes
 	} else if property != "name" && property != "status" {
-		q.problems.Add("property", "the filter must be on name, status, ingestionTime or createdAt")
+		q.problems.Add("property", "the property must be name, status, ingestionTime or createdAt")
 		return f
 	}
 	if !slices.Contains(operators, op) {
@@ -281,8 +281,8 @@ func runBody(r *audience.Run) client.Run {
 	return b
 }
 
-// ledger adds what an ended run did. A run that failed before it read anything has no ledger, and one that
-// failed before it counted members has none of them.
+// ledger adds the result of an ended run. A run that failed before it read anything has no ledger; one that failed
+// before it counted members has only counts of rows.
 func ledger(b *client.Run, r *audience.Run) {
 	if r.Status == audience.Failed && len(r.Result.Files) == 0 {
 		return

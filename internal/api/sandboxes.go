@@ -50,14 +50,14 @@ func (s *server) createSandbox(c *call) (answer, error) {
 	return answer{http.StatusAccepted, sandboxBody(&sb)}, nil
 }
 
-// actOnSandbox does what its body names, which can be a reset only.
+// actOnSandbox performs the action in its body, which can only be a reset.
 func (s *server) actOnSandbox(c *call) (answer, error) {
 	var in client.SandboxAction
 	if err := c.typedJSON(&in); err != nil {
 		return answer{}, err
 	}
 	if in.Action != "reset" {
-		return answer{}, audience.InvalidField("action", "%.64q is not possible, only reset", in.Action)
+		return answer{}, audience.InvalidField("action", "%.64q is not supported; use reset", in.Action)
 	}
 	sb, err := s.Service.ResetSandbox(c.Context(), c.actor, c.PathValue("name"))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package api serves the REST API: it decodes requests strictly, hands them to the use cases and writes their
-// answers in the form of the contract. It is one of the two packages that know HTTP statuses.
+// Package api serves the REST API: it decodes requests strictly, passes them to the use cases and writes their answers
+// in the form of the contract. It is one of the two packages that know HTTP statuses.
 package api
 
 import (
@@ -17,26 +17,27 @@ import (
 	"roster/internal/web"
 )
 
-// Config is what the API is made of.
+// Config has the parts and settings of the API.
 type Config struct {
 	Service Service
 	Issuer  Issuer
 	Log     *slog.Logger
-	// Ready says why the process takes no requests now; nil when it does. It always does without a Ready.
+	// Ready returns the reason why the process accepts no requests now, nil if it does. Optional; without it the
+	// process always accepts requests.
 	Ready func() error
-	// Version is the version of the server, as / tells it.
+	// Version is the version of the server in the answer of /.
 	Version string
-	// Metrics answers /metrics, which is empty when it is nil.
+	// Metrics answers /metrics. Optional; without it /metrics is empty.
 	Metrics http.Handler
-	// Served is told the status of each request whose caller is known; nil tells nobody.
+	// Served is called with the status of each authenticated request. Optional.
 	Served func(s audience.Scope, status int)
-	// Known is called with the context of each request whose caller is known; nil tells nobody.
+	// Known is called with the context of each authenticated request. Optional.
 	Known func(ctx context.Context)
-	// Registerer takes the metrics of the requests; none are kept when it is nil.
+	// Registerer receives the metrics of requests. Optional.
 	Registerer prometheus.Registerer
-	// PageKey seals the tokens of pages; a random one when it is nil.
+	// PageKey authenticates the tokens of pages; a random key if nil.
 	PageKey []byte
-	// RateLimit is how many requests a second an API client may send; 0 means that there is no limit.
+	// RateLimit is how many requests per second an API client may send; 0 means no limit.
 	RateLimit float64
 }
 
@@ -63,7 +64,7 @@ func New(cfg Config) http.Handler {
 	s := &server{Config: cfg, spelling: []spelling{{"/flowservice/", flowservice + "/"}}, mux: http.NewServeMux()}
 	s.shell = web.New(web.Config{Name: "api", Log: cfg.Log, Fail: s.fail, Served: cfg.Served, Known: cfg.Known, Registerer: cfg.Registerer, RateLimit: cfg.RateLimit})
 	s.mux.HandleFunc("/", s.nowhere)
-	s.mux.HandleFunc(strings.TrimSuffix(inLanding, "/"), s.nowhere) // which the mux would redirect to the folder
+	s.mux.HandleFunc(strings.TrimSuffix(inLanding, "/"), s.nowhere) // the mux would redirect it to the folder
 	for _, r := range s.routes() {
 		s.mux.Handle(r.method+" "+r.path, s.handler(r))
 		for _, other := range r.also {
@@ -74,18 +75,18 @@ func New(cfg Config) http.Handler {
 	return s.shell.Handler(http.HandlerFunc(s.route))
 }
 
-// call is one request to a route, and its caller.
+// call is one request to a route, with its caller.
 type call struct {
 	*http.Request
 	actor   audience.Actor
 	pageKey []byte     // Config.PageKey
-	values  url.Values // of the query: what the route takes
+	values  url.Values // the query parameters that the route has
 }
 
-// Crowded answers a request that there is no room for beside others from its address.
+// Crowded answers a request that exceeds the limit of its address.
 func Crowded(w http.ResponseWriter, _ *http.Request) {
 	id := web.Begin(w.Header())
-	err := audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when others have ended")
+	err := audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when another one has ended")
 	status, body := refusal(err, id)
 	retryAfter(w.Header(), err)
 	w.Header().Set("Content-Type", problemType)
@@ -93,8 +94,8 @@ func Crowded(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(encode(body))
 }
 
-// route hands the request to its route. The mux itself would redirect paths that are spelled otherwise, which
-// turns a POST into a GET, so it only ever sees the one spelling that it knows.
+// route passes the request to its route. The mux itself would redirect other spellings of a path, which turns a POST
+// into a GET, so it only receives the spelling that it knows.
 func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	if path, ok := s.canonical(r.URL.EscapedPath()); ok {
 		if err := setPath(r, path); err == nil {
@@ -106,24 +107,24 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 }
 
 func errNoRoute() error {
-	return audience.Errorf(audience.NotFound, "there is nothing at this path; /openapi.yaml describes all that there is")
+	return audience.Errorf(audience.NotFound, "there is nothing at this path; /openapi.yaml describes all paths")
 }
 
-// nowhere answers a request to a path, or with a method, that there is no route for.
+// nowhere answers a request whose path, or method, has no route.
 func (s *server) nowhere(w http.ResponseWriter, r *http.Request) {
 	if allowed := s.allowed(r); len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		s.fail(w, r, audience.Errorf(methodNotAllowed, "%.20s is not possible here, only %s", r.Method, strings.Join(allowed, ", ")))
+		s.fail(w, r, audience.Errorf(methodNotAllowed, "%.20s is not supported here; use %s", r.Method, strings.Join(allowed, ", ")))
 		return
 	}
 	s.fail(w, r, errNoRoute())
 }
 
-// allowed lists the methods that the request's path has a route for.
+// allowed lists the methods with a route for the request's path.
 func (s *server) allowed(r *http.Request) []string {
 	var list []string
 	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		// The pattern of a route has its method in it.
+		// The pattern of a route contains its method.
 		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); strings.Contains(pattern, " ") {
 			list = append(list, m)
 		}
@@ -131,7 +132,7 @@ func (s *server) allowed(r *http.Request) []string {
 	return list
 }
 
-// handler makes the handler of a route: it authenticates the caller and writes the answer.
+// handler returns the handler of a route, which authenticates the caller and writes the answer.
 func (s *server) handler(rt route) http.Handler {
 	if rt.open != nil {
 		return rt.open
@@ -175,13 +176,13 @@ func (s *server) handler(rt route) http.Handler {
 	})
 }
 
-// credentials are the headers that tell the caller, as people write their names and by the keys of http.Header.
+// credentials are the headers that identify the caller, in their usual spelling and as keys of http.Header.
 var credentials = [...]struct{ name, key string }{
 	{"Authorization", "Authorization"}, {"x-api-key", "X-Api-Key"}, {"x-gw-ims-org-id", "X-Gw-Ims-Org-Id"}, {"x-sandbox-name", "X-Sandbox-Name"},
 }
 
-// authenticate returns the caller of a request. A header that is there twice with different values is refused: a proxy in
-// front may have gone by the other one.
+// authenticate returns the caller of a request. It refuses a header that occurs twice with different values, because a
+// proxy in front may have used the other value.
 func (s *server) authenticate(r *http.Request) (audience.Actor, error) {
 	values := [len(credentials)]string{}
 	for i, header := range credentials {

@@ -9,7 +9,8 @@ import (
 	"roster/internal/control"
 )
 
-// Service is what the handlers need of the use cases; *control.Service has it. Its parts stand beside their handlers.
+// Service has the use cases that the handlers need; *control.Service implements it. Its parts are next to their
+// handlers.
 type Service interface {
 	Audiences
 	Drafts
@@ -36,7 +37,7 @@ type Service interface {
 	Repeats
 }
 
-// Issuer is what the handlers need of the credentials; *auth.Issuer has it.
+// Issuer checks credentials and issues tokens; *auth.Issuer implements it.
 type Issuer interface {
 	Token(ctx context.Context, remote, clientID, clientSecret string) (token string, expiresIn time.Duration, err error)
 	Authenticate(ctx context.Context, h auth.Headers) (audience.Actor, error)

@@ -11,7 +11,7 @@ import (
 	"roster/internal/wire"
 )
 
-// changeSource has an audience read its files elsewhere.
+// changeSource changes the location of an audience's files.
 func (s *server) changeSource(c *call) (answer, error) {
 	id, err := c.audienceID()
 	if err != nil {
@@ -32,15 +32,15 @@ func (s *server) changeSource(c *call) (answer, error) {
 	return answer{http.StatusOK, namedAudience(&a)}, nil
 }
 
-// checkForm checks that a source is said in one of its forms, and a key of it in one of its spellings.
+// checkForm checks that a source has one of its two forms, and a key of it one of its spellings.
 func checkForm(problems *audience.Problems, s client.SourceSpec) {
 	if s.Params != nil && s.SourceParams != (client.SourceParams{}) {
-		problems.Add("sourceSpec", "its properties stand either in it or in its params, not in both")
+		problems.Add("sourceSpec", "its properties must be either in it or in its params, not in both")
 	}
 	checkEncryption(problems, s.Where().Encryption)
 }
 
-// formed returns an error about a request with the paths of the source's properties as the client wrote the source.
+// formed returns an error about a request with the paths of the source's properties as the client wrote them.
 func formed(err error, s *client.SourceSpec) error {
 	var e *audience.Error
 	if s == nil || s.Params == nil || !errors.As(err, &e) {
@@ -49,7 +49,8 @@ func formed(err error, s *client.SourceSpec) error {
 	return e.WithPaths(inParams)
 }
 
-// noteBody returns a text about a source, which may begin with the path of a property, as the client wrote the source.
+// noteBody returns a text about a source, which may begin with the path of a property, with the path as the client
+// wrote it.
 func noteBody(s audience.SourceSpec, text string) string {
 	if s.OtherForm {
 		return inParams(text)
@@ -57,8 +58,8 @@ func noteBody(s audience.SourceSpec, text string) string {
 	return text
 }
 
-// inParams returns the path of a property of a source, or a text that begins with it, for a source that is written in
-// params. The domain names the properties as if they stood in sourceSpec itself.
+// inParams returns the path of a source's property, or a text that begins with it, for a source in the form with
+// params. The domain uses the paths of the form without params.
 func inParams(path string) string {
 	property, of := strings.CutPrefix(path, "sourceSpec.")
 	if !of || strings.HasPrefix(property, "params.") {
@@ -67,7 +68,7 @@ func inParams(path string) string {
 	return "sourceSpec.params." + property
 }
 
-// sourceOf is where a client says that files are.
+// sourceOf converts the location of files in a request.
 func sourceOf(s client.SourceSpec) audience.SourceSpec {
 	where := s.Where()
 	return audience.SourceSpec{

@@ -10,11 +10,11 @@ import (
 	"roster/internal/auth"
 )
 
-// maxForm bounds the body of a token request.
+// maxForm is the largest body of a token request, in bytes.
 const maxForm = 16 << 10
 
-// token issues a token to an API client. The parameters are in a form or in the URL, the client's id and secret there or in the header
-// Authorization (RFC 6749, 2.3.1). Refusals are those of OAuth. No parameter is logged.
+// token issues a token to an API client. The parameters are in a form or in the URL; the client's id and secret may
+// also be in the header Authorization (RFC 6749, 2.3.1). Refusals have the form of OAuth. No parameter is logged.
 func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -47,7 +47,8 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clientCredentials returns the id and the secret of a token request; "" for what is absent. Those in the header are form-encoded.
+// clientCredentials returns the id and the secret of a token request; "" if absent. In the header they are
+// form-encoded.
 func clientCredentials(r *http.Request) (id, secret string) {
 	user, password, ok := r.BasicAuth()
 	if !ok || r.Form.Has("client_secret") {

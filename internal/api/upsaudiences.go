@@ -15,18 +15,18 @@ import (
 	"roster/internal/web"
 )
 
-// audienceSorts are the attributes that /core/ups/audiences can be sorted by.
+// audienceSorts are the attributes by which /core/ups/audiences can be sorted.
 var audienceSorts = []struct{ attribute, by string }{
 	{"name", audience.SortName},
 	{"createEpoch", audience.SortCreated}, {"creationTime", audience.SortCreated},
 	{"updateEpoch", audience.SortUpdated}, {"updateTime", audience.SortUpdated},
 }
 
-// audiencePages are those of /core/ups/audiences.
+// audiencePages are the pages of /core/ups/audiences.
 var audiencePages = pages{"start", []string{"entityType", "sort", "name", "description", "property"}}
 
-// audienceCursor is where a page of audiences goes on: after an audience. It carries the list's length, which is counted for
-// the first page only.
+// audienceCursor is the position after an audience. It contains the list's length, which is counted only for the first
+// page.
 type audienceCursor struct {
 	Total int         `json:"t"`
 	At    int64       `json:"a,omitempty"` // microseconds
@@ -34,7 +34,7 @@ type audienceCursor struct {
 	ID    audience.ID `json:"i"`
 }
 
-// cursorAfter is the cursor of the page after one that ends with an audience.
+// cursorAfter returns the cursor of the page after an audience.
 func cursorAfter(a *audience.Audience, q audience.AudienceQuery, total int) audienceCursor {
 	c := audienceCursor{Total: total, ID: a.ID}
 	switch q.SortBy {
@@ -60,7 +60,7 @@ func (s *server) listUPSAudiences(c *call) (answer, error) {
 	}
 	body := client.UPSAudienceList{Children: []client.UPSAudience{}}
 	limit := want.Limit
-	want.Limit++ // to see whether there is a page after this one
+	want.Limit++ // one more: is there another page?
 	list, counted, err := s.Service.Audiences(c.Context(), c.actor, want)
 	if err != nil {
 		return answer{}, err
@@ -80,7 +80,7 @@ func (s *server) listUPSAudiences(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// audiences reads which audiences are asked for. total is how many there are when NoTotal of the query is set.
+// audiences reads the query of the list. total is the length of the list if NoTotal of the query is set.
 func (q *query) audiences() (want audience.AudienceQuery, total int) {
 	start, page := q.Values["start"], uint64(0)
 	var from audienceCursor
@@ -109,7 +109,7 @@ func (q *query) audiences() (want audience.AudienceQuery, total int) {
 	return want, from.Total
 }
 
-// audienceSort reads the order of a list; by default the newest come first.
+// audienceSort reads the order of a list; the default is newest first.
 func (q *query) audienceSort() (by string, descending bool) {
 	text := q.Get("sort")
 	if text == "" {
@@ -126,7 +126,7 @@ func (q *query) audienceSort() (by string, descending bool) {
 	return audience.SortCreated, true
 }
 
-// onward is the query of the page that begins at start.
+// onward returns the query of the page that begins at start.
 func (q *query) onward(start string) string {
 	rest := url.Values{}
 	for _, name := range []string{"entityType", "limit", "sort", "name", "description", "property"} {
@@ -184,7 +184,7 @@ func (s *server) updateUPSAudience(c *call) (answer, error) {
 	return s.taggedAudience(c, &a)
 }
 
-// upsPatch is what a JSON Patch of an audience changes. Of two operations on one attribute the later one counts.
+// upsPatch reads the changes of a JSON Patch to an audience. The later of two operations on one attribute counts.
 func upsPatch(ops []patchOp) (control.Patch, error) {
 	var p control.Patch
 	var d decoder
@@ -229,7 +229,7 @@ func (s *server) deleteUPSAudience(c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// bulkUPSAudiences answers many audiences. One that is not there is answered as if it had been asked for alone.
+// bulkUPSAudiences answers many audiences. An absent audience has the same error as in a single request.
 func (s *server) bulkUPSAudiences(c *call) (answer, error) {
 	var in client.UPSBulkGet
 	if err := c.typedJSON(&in); err != nil {
@@ -264,7 +264,7 @@ func (s *server) bulkUPSAudiences(c *call) (answer, error) {
 	return answer{http.StatusMultiStatus, body}, nil
 }
 
-// upsAudience is an audience beside those of other services.
+// upsAudience is an audience in the form of the service of all audiences.
 func upsAudience(a *audience.Audience, sandbox *audience.Sandbox) client.UPSAudience {
 	body := client.UPSAudience{
 		ID: string(a.ID), AudienceID: cmp.Or(a.CustomID, string(a.ID)), Name: a.Name, Description: a.Description,

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// createWithin is how long the creation of an audience is waited for. It takes a second at most, but for slow stores.
+	// createWithin is the longest wait for the creation of an audience, which usually takes less than a second.
 	createWithin = 20 * time.Second
-	// createLook is how often its task is looked at.
+	// createLook is the interval at which the task is checked.
 	createLook = 50 * time.Millisecond
 )
 
-// createUPSAudience creates an audience and answers it. One that takes too long is answered as an operation.
+// createUPSAudience creates an audience and answers with it. If this takes too long, it answers with an operation.
 func (s *server) createUPSAudience(c *call) (answer, error) {
 	var in client.NewUPSAudience
 	if err := c.typedJSON(&in); err != nil {
@@ -29,7 +29,7 @@ func (s *server) createUPSAudience(c *call) (answer, error) {
 	}
 	var problems audience.Problems
 	if in.Type != "" && in.Type != audience.TypeExternal {
-		problems.Add("type", "%.64q is not supported; only %s is", in.Type, audience.TypeExternal)
+		problems.Add("type", "%.64q is not supported; use %s", in.Type, audience.TypeExternal)
 	}
 	switch {
 	case in.AudienceID == "":
@@ -74,10 +74,10 @@ func (s *server) createUPSAudience(c *call) (answer, error) {
 	return s.taggedAudience(c, &a)
 }
 
-// computed are the properties of an audience that a PUT may have in any form: they change by themselves.
+// computed are the properties of an audience that the server computes. A PUT may contain them with any value.
 var computed = []string{"updateTime", "updateEpoch", "_etag", "dependents", "dependencies", "audienceMeta", "metrics", "recordMetrics"}
 
-// putUPSAudience changes an audience to what the body describes. Properties that the body does not have stay as they are.
+// putUPSAudience changes an audience to the one in the body. Properties that the body omits do not change.
 func (s *server) putUPSAudience(c *call) (answer, error) {
 	id, err := c.audienceID()
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *server) putUPSAudience(c *call) (answer, error) {
 		return answer{}, audience.InvalidField("", "the body must be an audience, which is an object, not %s", root.kind.called())
 	}
 	a, err := s.Service.Audience(c.Context(), c.actor, id)
-	if err != nil { // the change is refused likewise, and the audit log has the refusal
+	if err != nil { // the change is refused, so the audit log has the refusal
 		_, err = s.Service.UpdateAudience(c.Context(), c.actor, id, control.Patch{})
 		return answer{}, err
 	}
@@ -112,8 +112,8 @@ func (s *server) putUPSAudience(c *call) (answer, error) {
 	return s.taggedAudience(c, &a)
 }
 
-// upsPut is what a whole audience changes of the one that there is. What cannot be changed must be as it is: as this API or that of
-// external audiences shows it.
+// upsPut returns the changes of a whole audience to the existing one. Properties that cannot change must have their
+// current values, as this API or that of external audiences shows them.
 func upsPut(root node, is client.UPSAudience, external client.Audience) (control.Patch, error) {
 	var p control.Patch
 	var d decoder

@@ -11,12 +11,12 @@ import (
 	"roster/internal/wire"
 )
 
-// Drafts looks at the files of audiences that do not exist yet.
+// Drafts reads the files of audiences that do not exist yet.
 type Drafts interface {
 	Validate(ctx context.Context, a audience.Actor, d control.Draft, rows int, preview bool) (control.Validation, error)
 }
 
-// validate looks at the files that an audience would read, and proposes its fields.
+// validate surveys the files that an audience would read, and proposes its fields.
 func (s *server) validate(c *call) (answer, error) {
 	var in client.ValidationRequest
 	if err := c.typedJSON(&in); err != nil {

@@ -10,13 +10,13 @@ import (
 	"roster/internal/control"
 )
 
-// Versions lists the versions of audiences and brings them back.
+// Versions lists and restores versions of audiences.
 type Versions interface {
 	Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]control.Version, int, error)
 	Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, r audience.RunRequest) (audience.Run, error)
 }
 
-// versions lists the versions of an audience that can be brought back.
+// versions lists the versions of an audience that can be restored.
 func (s *server) versions(c *call) (answer, error) {
 	id, err := c.audienceID()
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *server) versions(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// rollback starts a run that brings an audience back to what it was after an earlier one.
+// rollback starts a run that restores an audience to the state after an earlier run.
 func (s *server) rollback(c *call) (answer, error) {
 	id, run, err := c.runID()
 	if err != nil {

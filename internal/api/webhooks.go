@@ -20,7 +20,7 @@ type Webhooks interface {
 	Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.Position, limit int) ([]audience.Delivery, error)
 }
 
-// defaultDeliveries is the size of a page of a webhook's log.
+// defaultDeliveries is the default size of a page of a webhook's log.
 const defaultDeliveries = 20
 
 func (s *server) listWebhooks(c *call) (answer, error) {
@@ -98,7 +98,7 @@ func (s *server) deleteWebhook(c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// testWebhook has an event sent that says nothing; the log tells what became of it.
+// testWebhook enqueues a test event; the log shows the result.
 func (s *server) testWebhook(c *call) (answer, error) {
 	id, err := c.webhookID()
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *server) listDeliveries(c *call) (answer, error) {
 	if err := q.problems.Err(); err != nil {
 		return answer{}, err
 	}
-	list, err := s.Service.Deliveries(c.Context(), c.actor, id, after, limit+1) // to see whether there is a page after this one
+	list, err := s.Service.Deliveries(c.Context(), c.actor, id, after, limit+1) // one more: is there another page?
 	if err != nil {
 		return answer{}, err
 	}

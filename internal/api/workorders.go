@@ -17,15 +17,16 @@ type Orders interface {
 	Order(ctx context.Context, a audience.Actor, who []control.IdentityRef, order audience.WorkOrder) (audience.Erasure, error)
 }
 
-// A work order of AEP's Data Hygiene is one erasure for each of its identities. The first of them knows of the order, and its id is
-// the order's.
+// A work order of AEP's Data Hygiene is one erasure for each of its identities. The first erasure refers to the order
+// and has the order's id.
 
 const (
-	// orderPrefix is before the ids of work orders.
+	// orderPrefix is the prefix of the ids of work orders.
 	orderPrefix = "DI-"
-	// allDatasets is the only dataset that a work order may name: an erasure leaves nothing of an identity in any.
+	// allDatasets is the only dataset that a work order may name, because an erasure removes an identity from every
+	// dataset.
 	allDatasets = "ALL"
-	// defaultOrders and maxOrders are the sizes of a page of work orders.
+	// defaultOrders and maxOrders are the default and the largest size of a page of work orders.
 	defaultOrders = 25
 	maxOrders     = 100
 	maxOrderPage  = 1000
@@ -41,8 +42,8 @@ func (s *server) createWorkOrder(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if in.DatasetID != allDatasets {
-		return answer{}, audience.Errorf(audience.Impossible, "datasetId: must be %s: an erasure takes an identity out of every audience of the sandbox, "+
-			"which is more than one dataset", allDatasets)
+		return answer{}, audience.Errorf(audience.Impossible, "datasetId: must be %s: an erasure removes an identity from every audience of the sandbox, "+
+			"not from a single dataset", allDatasets)
 	}
 	e, err := s.Service.Order(c.Context(), c.actor, who, audience.WorkOrder{Name: in.DisplayName, Description: in.Description})
 	if err != nil {
@@ -51,18 +52,18 @@ func (s *server) createWorkOrder(c *call) (answer, error) {
 	return answer{http.StatusOK, orderBody(&e, "received")}, nil
 }
 
-// orderedIdentities are whom a work order is about, each once.
+// orderedIdentities returns the identities of a work order, each once.
 func orderedIdentities(in *client.NewWorkOrder) (who []control.IdentityRef, err error) {
 	var p audience.Problems
 	if in.Action != "delete_identity" {
-		p.Add("action", "%.64q is not supported; delete_identity is", in.Action)
+		p.Add("action", "%.64q is not supported; use delete_identity", in.Action)
 	}
 	p.OptionalText("displayName", in.DisplayName)
 	p.OptionalText("description", in.Description)
 	seen := map[control.IdentityRef]bool{}
 	add := func(path, namespace, id string) {
 		if id == "" || namespace == "" {
-			p.Add(path, "must have a namespace's code and an identity that is not empty")
+			p.Add(path, "must have the code of a namespace and a non-empty identity")
 		}
 		if ref := (control.IdentityRef{ID: id, Namespace: namespace}); !seen[ref] {
 			seen[ref] = true
@@ -78,7 +79,7 @@ func orderedIdentities(in *client.NewWorkOrder) (who []control.IdentityRef, err 
 		add(fmt.Sprintf("identities[%d]", i), one.Namespace.Code, one.ID)
 	}
 	if n := len(who); n == 0 || n > control.MaxOrdered {
-		p.Add("namespacesIdentities", "has %d identities; a work order has 1 to %d", n, control.MaxOrdered)
+		p.Add("namespacesIdentities", "has %d identities; a work order must have 1 to %d", n, control.MaxOrdered)
 	}
 	return who, p.Err()
 }
@@ -145,7 +146,7 @@ func (s *server) listWorkOrders(c *call) (answer, error) {
 	return answer{http.StatusOK, body}, nil
 }
 
-// orderNow is a work order as it stands: it is completed once all of its erasures are.
+// orderNow returns the current state of a work order: it is completed when all of its erasures are.
 func (s *server) orderNow(c *call, first *audience.Erasure) (client.WorkOrder, error) {
 	status, updated := "completed", first.UpdatedAt
 	for _, id := range first.Progress.Order.Erasures {

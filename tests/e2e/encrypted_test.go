@@ -82,7 +82,7 @@ func TestEncrypted(t *testing.T) {
 	if run = s.ingest(id, "{}"); run["status"] != "FAILED" || !strings.Contains(compact(run["error"]), "in/c.csv.gpg: the PGP file is encrypted for the PGP keys") {
 		t.Error(compact(run))
 	}
-	s.call("PATCH", ais+"/"+id, `{"sourceSpec": {"path": "elsewhere"}}`).refused(400, "100910-400", "cannot change but for its encryption")
+	s.call("PATCH", ais+"/"+id, `{"sourceSpec": {"path": "elsewhere"}}`).refused(400, "100910-400", "cannot change except its encryption")
 	s.call("PATCH", ais+"/"+id, fmt.Sprintf(`{"sourceSpec": {"params": {"encryption": {"publicKeyId": %q, "signVerificationKeyId": %q}}}}`, next, s.customer)).ok(200)
 	if run = s.ingest(id, "{}"); run["status"] != "SUCCESS" || run["members"].(map[string]any)["after"].(float64) != 4 {
 		t.Error(compact(run))
@@ -201,7 +201,7 @@ func TestEncryptedRefused(t *testing.T) {
 		`{"publicKeyId": "8f3f4f0a-0e5f-4b0c-9a51-2f8f4a1c9d10"}`:                                                           "does not exist in sandbox",
 		fmt.Sprintf(`{"publicKeyId": %q}`, s.customer):                                                                      "does not exist in sandbox",
 		fmt.Sprintf(`{"publicKeyId": %q, "signVerificationKeyId": %q}`, s.key, s.key):                                       "does not exist in sandbox",
-		fmt.Sprintf(`{"publicKeyId": %q, "signVerificationKeyId": %q, "signVerificationId": %q}`, s.key, s.customer, s.key): "is another key than signVerificationKeyId",
+		fmt.Sprintf(`{"publicKeyId": %q, "signVerificationKeyId": %q, "signVerificationId": %q}`, s.key, s.customer, s.key): "differs from signVerificationKeyId",
 		`{"signVerificationKeyId": "x"}`:                                                                                    "encryption.publicKeyId: is required",
 	} {
 		s.call("POST", ais+"/submit", fmt.Sprintf(`{"name": "x", "fields": [{"name": "mail", "type": "string", "identityNs": "Email"}], "originName": "CUSTOM_UPLOAD",
