@@ -129,6 +129,13 @@ func (c *Client) StartRun(ctx context.Context, audienceID string, r RunRequest) 
 	return out, err
 }
 
+// Rollback starts a run that brings an audience back to what it was after an earlier run.
+func (c *Client) Rollback(ctx context.Context, audienceID, runID string, r Rollback) (StartedRun, error) {
+	var out StartedRun
+	err := c.call(ctx, request{method: http.MethodPost, path: audiencePath(audienceID) + "/runs/" + url.PathEscape(runID) + "/rollback", body: r}, &out)
+	return out, err
+}
+
 // Run reads the state of a run.
 func (c *Client) Run(ctx context.Context, audienceID, runID string) (Run, error) {
 	var out Run

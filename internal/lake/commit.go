@@ -79,7 +79,7 @@ func (d *Dataset) commit(ctx context.Context, c Commit) (Snapshot, error) {
 		stage = d.stageFold
 	case c.Restore != 0:
 		stage = d.stageRestore
-	case c.Anew:
+	case c.Anew, c.Replace && d.table.Metadata().Version() >= 3: // iceberg-go replaces files of format version 3 only if it gave their rows ids
 		stage = d.stageAnew
 	}
 	staged, err := stage(ctx, c)
@@ -206,11 +206,17 @@ func (d *Dataset) fill(ctx context.Context, tx *table.Transaction, c Commit, dat
 	}
 	delta := tx.NewRowDelta(props).AddRows(add...)
 	if len(c.Deletes) > 0 {
-		del, err := d.writeDeletes(c.Dir, c.Deletes)
+		var written, replaced []iceberg.DataFile
+		var err error
+		if d.table.Metadata().Version() >= 3 {
+			written, replaced, err = d.writeVectors(ctx, c.Dir, c.Deletes, deletes)
+		} else {
+			written, err = d.writeDeletes(c.Dir, c.Deletes)
+		}
 		if err != nil {
 			return fmt.Errorf("write the position deletes: %w", err)
 		}
-		delta.AddDeletes(del)
+		delta.AddDeletes(written...).RemoveDeletes(replaced...)
 	}
 	return delta.Commit(ctx)
 }

@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
+	"roster/internal/audience"
 	"roster/internal/blob"
 )
 
@@ -129,7 +129,7 @@ func (d *Dataset) liveEntries(ctx context.Context) (entries []iceberg.ManifestEn
 			case iceberg.EntryContentData, iceberg.EntryContentPosDeletes:
 				entries = append(entries, e)
 			default:
-				return nil, errors.New("the table has equality deletes, which another program wrote and Roster does not read: rewrite its data files with that program")
+				return nil, audience.Errorf(audience.Impossible, "the audience's table has equality deletes, which another program wrote and Roster does not read: rewrite the table's data files with that program (in Spark: CALL system.rewrite_data_files with the option delete-file-threshold set to 1)")
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/apache/iceberg-go/table/dv"
 	"github.com/google/uuid"
 )
 
@@ -50,8 +52,21 @@ func (b bitmap) any(from, to int64) bool {
 // deleteGroup is how many position deletes make a row group: little, so that whoever looks for one row reads little.
 const deleteGroup = 1 << 16
 
-// writeDeletes writes one position delete file for all data files that lose rows. The positions are sorted.
-func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.DataFile, error) {
+// writeDeletes writes the position deletes of each data file that loses rows into a file of its own, whose bounds name the data file: readers
+// then find the deletes of a data file without reading those of others. The positions are sorted.
+func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (written []iceberg.DataFile, err error) {
+	for _, of := range slices.Sorted(maps.Keys(deletes)) {
+		df, err := d.writeDeletesOf(dir, of, deletes[of])
+		if err != nil {
+			return nil, err
+		}
+		written = append(written, df)
+	}
+	return written, nil
+}
+
+// writeDeletesOf writes the position deletes of one data file.
+func (d *Dataset) writeDeletesOf(dir, of string, positions []int64) (iceberg.DataFile, error) {
 	f, err := d.lake.files.create(d.dir, path.Join("data", dir, "deletes-"+uuid.NewString()+".parquet"))
 	if err != nil {
 		return nil, err
@@ -65,11 +80,10 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 		parquet.WithMaxRowGroupLength(deleteGroup), parquet.WithDictionaryFor(pos, false),
 		parquet.WithEncodingFor(pos, parquet.Encodings.DeltaBinaryPacked),
 	), pqarrow.NewArrowWriterProperties())
-	if err != nil {
-		f.abandon()
-		return nil, err
+	if err == nil {
+		err = appendDeletes(w, of, positions)
 	}
-	if err := appendDeletes(w, deletes); err != nil {
+	if err != nil {
 		f.abandon()
 		return nil, err
 	}
@@ -81,46 +95,94 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (iceberg.
 		return nil, err
 	}
 	return table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta,
-		FilePath: f.location(), FileSize: out.n, Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: 2,
+		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: f.location(), FileSize: out.n,
+		Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: d.table.Metadata().Version(), ReferencedDataFile: &of,
 	})
 }
 
-// appendDeletes writes the deletes in the order that Iceberg asks for: by file and position.
-func appendDeletes(w *pqarrow.FileWriter, deletes map[string][]int64) error {
+// appendDeletes writes the deletes of a data file in the order of the positions.
+func appendDeletes(w *pqarrow.FileWriter, of string, positions []int64) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, table.PositionalDeleteArrowSchema)
 	defer b.Release()
-	paths, positions := b.Field(0).(*array.StringBuilder), b.Field(1).(*array.Int64Builder)
-	flush := func() error {
+	for some := range slices.Chunk(positions, 1<<16) {
+		for _, pos := range some {
+			b.Field(0).(*array.StringBuilder).Append(of)
+			b.Field(1).(*array.Int64Builder).Append(pos)
+		}
 		rec := b.NewRecordBatch()
-		defer rec.Release()
-		return w.WriteBuffered(rec)
-	}
-	for _, path := range slices.Sorted(maps.Keys(deletes)) {
-		for _, pos := range deletes[path] {
-			paths.Append(path)
-			positions.Append(pos)
-			if positions.Len() == 1<<16 {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
+		err := w.WriteBuffered(rec)
+		rec.Release()
+		if err != nil {
+			return err
 		}
 	}
-	return flush()
+	return nil
 }
 
-// readDeletes marks the rows that a position delete file names; at are the indexes of the state's files by path.
-func (s *State) readDeletes(location string, at map[string]int) error {
-	return s.in.eachDelete(location, nil, func(paths []parquet.ByteArray, positions []int64) error {
+// writeVectors writes the deletes as a table of format version 3 has them: one deletion vector for each data file, in the place of all
+// deletes that the data file had before. It returns the vectors that these replace, too.
+func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[string][]int64, live []iceberg.DataFile) (written, replaced []iceberg.DataFile, err error) {
+	state, err := d.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	spec := d.table.Spec()
+	w := dv.NewDVWriter(d.lake.files, func(int32) *iceberg.PartitionSpec { return &spec })
+	for _, f := range state.data {
+		now, ok := deletes[f.Path]
+		if !ok {
+			continue
+		}
+		if err := w.Add(f.Path, append(f.deleted.positions(), now...), int32(spec.ID()), nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, del := range live {
+		if of := del.ReferencedDataFile(); table.IsDeletionVector(del) && of != nil && len(deletes[*of]) > 0 {
+			replaced = append(replaced, del)
+		}
+	}
+	written, err = w.Flush(ctx, locationOf(path.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".puffin")))
+	return written, replaced, err
+}
+
+// readDeletes marks the rows that a file of deletes names; at are the indexes of the state's files by path.
+func (s *State) readDeletes(del iceberg.DataFile, at map[string]int) error {
+	return s.in.eachDelete(del, nil, func(paths []parquet.ByteArray, positions []int64) error {
 		return s.markDeleted(paths, positions, at)
 	})
 }
 
-// eachDelete calls fn with the position deletes of a file, those of row groups that want refuses left out.
-func (fs files) eachDelete(location string, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) (err error) {
+// eachInVector calls fn with the positions of a deletion vector.
+func (fs files) eachInVector(del iceberg.DataFile, fn func(paths []parquet.ByteArray, positions []int64) error) error {
+	of := del.ReferencedDataFile()
+	if of == nil {
+		return errors.New("it names no data file")
+	}
+	rows, err := dv.ReadDV(fs, del)
+	if err != nil {
+		return err
+	}
+	path, one := []parquet.ByteArray{parquet.ByteArray(*of)}, make([]int64, 1)
+	for pos := range rows.Positions() {
+		one[0] = int64(pos)
+		if err := fn(path, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachDelete calls fn with the deletes of a file, those of row groups that want refuses left out.
+func (fs files) eachDelete(del iceberg.DataFile, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) (err error) {
 	defer recovered(&err)
-	r, f, err := fs.openParquet(location, nil)
+	switch {
+	case table.IsDeletionVector(del):
+		return fs.eachInVector(del, fn)
+	case del.FileFormat() != iceberg.ParquetFile:
+		return foreignFormat("position deletes", del)
+	}
+	r, f, err := fs.openParquet(del.FilePath(), nil)
 	if err != nil {
 		return err
 	}

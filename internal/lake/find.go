@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
+	"github.com/apache/iceberg-go"
 
 	"roster/internal/identity"
 )
@@ -49,7 +50,7 @@ func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch
 		if len(found) == 0 {
 			break
 		}
-		if err := state.in.dropDeleted(del.FilePath(), found); err != nil {
+		if err := state.in.dropDeleted(del, found); err != nil {
 			return nil, false, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), unreadable(ctx.Err(), del.FilePath(), err))
 		}
 	}
@@ -101,8 +102,8 @@ func (f *stateFile) find(key identity.Key) (at place, ok bool, err error) {
 }
 
 // dropDeleted removes the places that a position delete file names.
-func (fs files) dropDeleted(location string, found map[string]place) error {
-	return fs.eachDelete(location, func(rg *metadata.RowGroupMetaData, path, pos int) bool { return mayName(rg, path, pos, found) },
+func (fs files) dropDeleted(del iceberg.DataFile, found map[string]place) error {
+	return fs.eachDelete(del, func(rg *metadata.RowGroupMetaData, path, pos int) bool { return mayName(rg, path, pos, found) },
 		func(paths []parquet.ByteArray, positions []int64) error {
 			for i, p := range paths {
 				if at, ok := found[string(p)]; ok && at.pos == positions[i] {

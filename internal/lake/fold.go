@@ -40,11 +40,13 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 		f.add(added.file)
 	}
 	if len(deletes) > 0 {
-		del, err := d.writeDeletes(c.Dir, deletes)
+		written, err := d.writeDeletes(c.Dir, deletes)
 		if err != nil {
 			return nil, fmt.Errorf("write the position deletes: %w", err)
 		}
-		f.add(del)
+		for _, del := range written {
+			f.add(del)
+		}
 	}
 	snap, err := f.write(d.summaryOf(c, d.Rows()))
 	if err != nil {

@@ -37,8 +37,10 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	}
 	meta := d.table.Metadata()
 	schema := meta.CurrentSchema().ID
+	// Its parent is the version that it restores. If the snapshots in between were its ancestors, the Java API would take the data files that
+	// these record as removed for dead when they expire, and delete them although the restored version has them.
 	snap := &table.Snapshot{
-		SnapshotID: rand.Int64(), ParentSnapshotID: &d.snap.SnapshotID, SequenceNumber: meta.LastSequenceNumber() + 1,
+		SnapshotID: rand.Int64(), ParentSnapshotID: &then.snap.SnapshotID, SequenceNumber: meta.LastSequenceNumber() + 1,
 		TimestampMs: time.Now().UnixMilli(), SchemaID: &schema,
 		Summary: &table.Summary{Operation: table.OpOverwrite, Properties: props},
 	}
@@ -47,7 +49,7 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	}
 	return func(ctx context.Context) (table.Metadata, error) {
 		return d.update(ctx, []table.Requirement{
-			table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID), requireSnapshot(c.Restore),
+			table.AssertRefSnapshotID(table.MainBranch, &d.snap.SnapshotID), requireSnapshot(c.Restore),
 		}, []table.Update{
 			table.NewAddSnapshotUpdate(snap),
 			table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0),
@@ -69,7 +71,23 @@ func (d *Dataset) writeManifestList(ctx context.Context, snap, then *table.Snaps
 	if err != nil {
 		return err
 	}
-	err = iceberg.WriteManifestList(d.table.Metadata().Version(), f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, manifests)
+	return d.writeList(f, snap, manifests)
+}
+
+// writeList writes a manifest list and closes its file.
+func (d *Dataset) writeList(f *newFile, snap *table.Snapshot, manifests []iceberg.ManifestFile) error {
+	meta := d.table.Metadata()
+	first := meta.NextRowID()
+	err := iceberg.WriteManifestList(meta.Version(), f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, first, manifests)
+	if meta.Version() >= 3 { // each row has an id there, which the list gives to rows that are added
+		added := int64(0)
+		for _, m := range manifests {
+			if m.SnapshotID() == snap.SnapshotID && m.ManifestContent() == iceberg.ManifestContentData {
+				added += m.AddedRows() + m.ExistingRows()
+			}
+		}
+		snap.FirstRowID, snap.AddedRows = &first, &added
+	}
 	return errors.Join(err, f.Close())
 }
 

@@ -28,8 +28,8 @@ func TestClockThatWasAhead(t *testing.T) {
 		three := commit(t, d, lake.Commit{Run: "r3", Dir: "r3-a", Add: []lake.DataFile{write(t, d, "r3-a", 2, named(30, "Cynthia"))}})
 		d = w.load(t)
 		back := commit(t, d, lake.Commit{Run: "r4", Dir: "r4-a", Restore: one.ID})
-		if three.ParentID != two.ID || back.ParentID != three.ID {
-			t.Errorf("snapshots %+v and %+v follow %d", three, back, two.ID)
+		if three.ParentID != two.ID || back.ParentID != one.ID {
+			t.Errorf("snapshot %+v follows not %d, or %+v not %d, which it restores", three, two.ID, back, one.ID)
 		}
 		if got := names(t, w.load(t)); got != "Ada" {
 			t.Errorf("the restored table holds %s", got)

@@ -105,7 +105,7 @@ func (d *Dataset) OpenState(ctx context.Context, opts StateOptions) (*State, err
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := s.readDeletes(del.FilePath(), at); err != nil {
+		if err := s.readDeletes(del, at); err != nil {
 			return nil, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), unreadable(ctx.Err(), del.FilePath(), err))
 		}
 	}
@@ -137,7 +137,7 @@ func (d *Dataset) openFiles(ctx context.Context, opts StateOptions) (*State, []i
 
 func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFile, error) {
 	if df.FileFormat() != iceberg.ParquetFile {
-		return nil, audience.Errorf(audience.Impossible, "the audience's table has a data file in the format %s, which another program wrote; Roster reads Parquet: rewrite the table's data files with that program, with the table property write.format.default set to parquet", df.FileFormat())
+		return nil, foreignFormat("rows", df)
 	}
 	id := idOfField(d.columns.field(ColID))
 	f := &stateFile{DataFile: dataFileOf(df), in: d.lake.files, columns: d.columns}
@@ -149,6 +149,11 @@ func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFi
 	}
 	f.footer = sync.OnceValues(func() (*footer, error) { return d.openFooter(f, opts) })
 	return f, nil
+}
+
+// foreignFormat is the error of a file in a format that Roster does not read.
+func foreignFormat(what string, df iceberg.DataFile) error {
+	return audience.Errorf(audience.Impossible, "the audience's table has %s in a file of the format %s, which another program wrote; Roster reads Parquet: rewrite the table's data files with that program, with the table property write.format.default set to parquet", what, df.FileFormat())
 }
 
 // Files are the data files of the state; StateRows.File is an index in them.

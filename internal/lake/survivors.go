@@ -165,6 +165,5 @@ func (d *Dataset) writeAnew(snap *table.Snapshot, add []DataFile) error {
 	if err != nil {
 		return err
 	}
-	err = iceberg.WriteManifestList(version, f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, manifests)
-	return errors.Join(err, f.Close())
+	return d.writeList(f, snap, manifests)
 }

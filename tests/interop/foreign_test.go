@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"roster/client"
 	"roster/tests/rostertest"
 )
 
@@ -77,6 +78,25 @@ func stderrOf(err error) []byte {
 	return nil
 }
 
+// rollback has a server restore the audience as it was after a run.
+func (a *audienceBesideSpark) rollback(run string) {
+	a.t.Helper()
+	url, stop := serveUntil(a.t, a.data)
+	defer stop()
+	admin, err := client.LoadCredentials(filepath.Join(a.data, "credentials.json"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	admin.BaseURL = url
+	started, err := admin.Rollback(a.t.Context(), a.im.AudienceID, run, client.Rollback{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if ended, err := admin.WaitRun(a.t.Context(), a.im.AudienceID, started.RunID, nil); err != nil || ended.Status != "SUCCESS" {
+		a.t.Fatal(ended.Status, err)
+	}
+}
+
 // check compares what Roster and Spark see.
 func (a *audienceBesideSpark) check(what string, want int) {
 	a.t.Helper()
@@ -137,4 +157,41 @@ func TestSparkChangesColumns(t *testing.T) {
 	a.run("--full", a.people(0, 1100, 3))
 	a.check("a full run", 1100)
 	tiers("a full run", 1000, 100)
+}
+
+// TestSparkExpiresAfterRollback has Spark expire the snapshots of a table after a rollback over a rewrite: the files of the restored version
+// must stay.
+func TestSparkExpiresAfterRollback(t *testing.T) {
+	t.Parallel()
+	a := besideSpark(t, 1000)
+	first := a.im.Run.RunID
+	a.run("--full", a.people(500, 2000, 2))
+	a.rollback(first)
+	for range 2 {
+		a.sql("CALL roster.system.expire_snapshots(table => '{name}', older_than => TIMESTAMP '2100-01-01 00:00:00', retain_last => 1)")
+	}
+	if got := len(a.members()); got != 1000 {
+		t.Errorf("Roster lists %d members", got)
+	}
+	if row := a.sql("SELECT count(*) AS n, count(DISTINCT mail) AS people FROM {table}")[0]; row["n"] != 1000.0 || row["people"] != 1000.0 {
+		t.Errorf("Spark reads %v", row)
+	}
+	a.run("--changes", a.people(900, 1100, 3))
+	a.check("changes", 1100)
+}
+
+// TestSparkUpgrades has Spark upgrade a table to format version 3 and delete rows there.
+func TestSparkUpgrades(t *testing.T) {
+	t.Parallel()
+	a := besideSpark(t, 1000)
+	a.run("--changes", a.people(950, 1000, 4))
+	a.sql("ALTER TABLE {table} SET TBLPROPERTIES ('format-version'='3', 'write.update.mode'='merge-on-read')")
+	a.sql("UPDATE {table} SET points = points + 1 WHERE mail LIKE 'person1%'")
+	if got := len(a.members()); got != 1000 {
+		t.Errorf("Roster lists %d members", got)
+	}
+	a.run("--changes", a.people(900, 1100, 3))
+	a.check("changes", 1100)
+	a.run("--full", a.people(0, 1090, 3))
+	a.check("a full run", 1090)
 }

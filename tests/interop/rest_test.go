@@ -42,6 +42,14 @@ func restCatalog(t *testing.T, python, url, id, secret, engine string, tables ..
 // serve starts a server on a data directory and ends it with the test.
 func serve(t *testing.T, dataDir string) (url string) {
 	t.Helper()
+	url, stop := serveUntil(t, dataDir)
+	t.Cleanup(stop)
+	return url
+}
+
+// serveUntil starts a server on a data directory, which stop ends.
+func serveUntil(t *testing.T, dataDir string) (url string, stop func()) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), rostertest.Binary(t), "serve", "--data-dir", dataDir, "--listen", "127.0.0.1:0", "--settle-age", "0s")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -50,13 +58,14 @@ func serve(t *testing.T, dataDir string) (url string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
+		stop()
 		t.Fatal(err)
 	}
 	words := strings.Fields(line)
-	return words[len(words)-1]
+	return words[len(words)-1], stop
 }
 
 // TestRESTCatalog opens audiences with three engines that know nothing but the server's address and an API client. A client without the
