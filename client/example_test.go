@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -94,4 +95,22 @@ func ExampleClient_Rejects() {
 	if err := c.Rejects(context.Background(), "AUDIENCE-ID", "RUN-ID", client.RejectsCSV, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// A run is undone. Rollback has no method of its own, so Do makes the call.
+func ExampleClient_Do() {
+	c, err := client.LoadCredentials("roster-data/credentials.json")
+	if err != nil {
+		log.Fatal(err)
+	}
+	path := "/core/ais/external-audience/" + url.PathEscape("AUDIENCE-ID") + "/runs/" + url.PathEscape("RUN-ID") + "/rollback"
+	var started client.StartedRun
+	if err := c.Do(context.Background(), http.MethodPost, path, nil, client.Rollback{Reason: "wrong file"}, &started); err != nil {
+		log.Fatal(err)
+	}
+	run, err := c.WaitRun(context.Background(), "AUDIENCE-ID", started.RunID, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.Status)
 }
