@@ -54,7 +54,7 @@ type App struct {
 	control *control.Service
 	worker  *work.Service
 	queue   *queue.Queue
-	clock   *clockGuard
+	clock   *clockWatch
 	metrics *prometheus.Registry
 	tenants *tenantMetrics
 	work    *workMetrics
@@ -180,12 +180,12 @@ func (a *App) wire(ctx context.Context) error {
 	if a.cfg.Private {
 		background.Alone()
 	}
-	if a.clock, err = newClockGuard(a.path("clock"), a.cfg.Clock, a.log); err != nil {
+	if a.clock, err = newClockWatch(a.path("clock"), a.cfg.Clock, a.log); err != nil {
 		return err
 	}
 	a.outside = a.cfg.guard().Client()
 	budget := memory.New(a.cfg.Memory)
-	pipeline := &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log}
+	pipeline := &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log}
 	jobs := job.NewOutbox(a.queue, a.cfg.Clock)
 	sources := connect.New(connect.Config{Store: a.meta, Open: a.openSource, Secrets: ring, Landing: a.landing, SettleAge: a.cfg.SettleAge, Clock: a.cfg.Clock, Log: a.log})
 	a.control = control.New(control.Config{
@@ -195,7 +195,7 @@ func (a *App) wire(ctx context.Context) error {
 	})
 	a.worker = work.New(work.Config{
 		Store: a.meta, Jobs: jobs, Sources: sources, Pipeline: pipeline, Lake: a.lake, Profile: a.profile, Landing: a.landing, Secrets: ring,
-		Courier: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, Settled: a.clock.settled, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
+		Courier: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
 		Reading: a.words.note, Changed: a.control.ClearCaches, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
 		Worker: workerName(),
 	})
@@ -211,7 +211,7 @@ func (a *App) wire(ctx context.Context) error {
 	limits := a.cfg.connections()
 	limits.Registerer = a.metrics
 	a.gate = edge.New(limits)
-	a.gate.Guard(a.server, http.HandlerFunc(api.Crowded))
+	a.gate.Limit(a.server, http.HandlerFunc(api.Crowded))
 	a.tracker = admit(a.server, &a.draining)
 	return nil
 }

@@ -35,8 +35,8 @@ type clockMark struct {
 	DoubtedSeen  time.Time `json:"doubtedSeen,omitzero"`
 }
 
-// clockGuard watches the clock. It is safe for concurrent use.
-type clockGuard struct {
+// clockWatch watches the clock. It is safe for concurrent use.
+type clockWatch struct {
 	path string
 	now  func() time.Time
 	log  *slog.Logger
@@ -47,9 +47,9 @@ type clockGuard struct {
 	saved time.Time
 }
 
-// newClockGuard reads the time that earlier processes saved; a new data directory has none.
-func newClockGuard(path string, now func() time.Time, log *slog.Logger) (*clockGuard, error) {
-	g := &clockGuard{path: path, now: now, log: log}
+// newClockWatch reads the time that earlier processes saved; a new data directory has none.
+func newClockWatch(path string, now func() time.Time, log *slog.Logger) (*clockWatch, error) {
+	g := &clockWatch{path: path, now: now, log: log}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return g, nil
@@ -68,7 +68,7 @@ func newClockGuard(path string, now func() time.Time, log *slog.Logger) (*clockG
 }
 
 // look records the time. back reports that the clock was put back since the last call.
-func (g *clockGuard) look() (back bool, err error) {
+func (g *clockWatch) look() (back bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now().UTC().Round(0) // without the monotonic clock, which does not show jumps
@@ -104,7 +104,7 @@ func (g *clockGuard) look() (back bool, err error) {
 
 // save writes the file, either completely or not at all. It does not sync: after a loss of power an older time is good
 // enough.
-func (g *clockGuard) save() error {
+func (g *clockWatch) save() error {
 	text, err := json.Marshal(g.mark)
 	if err == nil {
 		err = os.WriteFile(g.path+".tmp", append(text, '\n'), 0o600)
@@ -118,9 +118,9 @@ func (g *clockGuard) save() error {
 	return nil
 }
 
-// settled reports whether the clock is trusted. It looks at the clock again, because the clock may have jumped just
+// trusted reports whether the clock is trusted. It looks at the clock again, because the clock may have jumped just
 // before something is removed.
-func (g *clockGuard) settled() bool {
+func (g *clockWatch) trusted() bool {
 	if _, err := g.look(); err != nil {
 		g.log.Error("watch the clock", "error", err)
 	}

@@ -217,8 +217,8 @@ func isSetting(name string) bool {
 }
 
 // guard checks the addresses of stores and webhooks outside.
-func (c Config) guard() netguard.Guard {
-	return netguard.Guard{Allowed: c.AllowNetworks, Denied: c.DenyNetworks}
+func (c Config) guard() netguard.Policy {
+	return netguard.Policy{Allowed: c.AllowNetworks, Denied: c.DenyNetworks}
 }
 
 func (c Config) checkTLS() error {

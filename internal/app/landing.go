@@ -62,7 +62,7 @@ func landingBucket(text string) (open func(context.Context) (*bucket.Store, erro
 	if err != nil || u.Scheme != "s3" && u.Scheme != "gs" && u.Scheme != "azblob" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, errors.New("it must be s3://BUCKET/FOLDER (optionally with ?region=, &endpoint= and &pathStyle=), gs://BUCKET/FOLDER (optionally with ?endpoint=) or azblob://CONTAINER/FOLDER")
 	}
-	everywhere := netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
+	everywhere := netguard.Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
 	client, query := everywhere.Client(), u.Query()
 	known := map[string][]string{"s3": {"region", "endpoint", "pathStyle"}, "gs": {"endpoint"}}[u.Scheme]
 	for name := range query {

@@ -85,7 +85,7 @@ func (a *App) listen() error {
 	}
 	a.debug = newServer(profiles(), a.log)
 	gate := edge.New(edge.Limits{Total: minConnections})
-	gate.Guard(a.debug, http.NotFoundHandler())
+	gate.Limit(a.debug, http.NotFoundHandler())
 	a.background.Go(func() { a.ended(a.debug.Serve(gate.Listen(l))) })
 	a.log.Info("serving profiles", "url", "http://"+l.Addr().String()+"/debug/pprof/")
 	return nil

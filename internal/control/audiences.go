@@ -292,7 +292,7 @@ func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audie
 		if err := tx.DeleteAudience(ctx, a.Scope, found.ID); err != nil {
 			return absent(err, "audience", id)
 		}
-		return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Sweep, ID: string(found.ID)})
+		return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Cleanup, ID: string(found.ID)})
 	})
 	s.audiences.Clear()
 	return err

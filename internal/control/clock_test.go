@@ -12,9 +12,9 @@ import (
 func TestDoubtedClock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	settled := true
+	trusted := true
 	cfg := w.config("worker-1")
-	cfg.Settled = func() bool { return settled }
+	cfg.ClockTrusted = func() bool { return trusted }
 	w.use(cfg)
 	a := w.submit(draft("a"))
 	w.handle(job.Job{Kind: job.Run, ID: string(w.start(a.ID).ID)})
@@ -23,14 +23,14 @@ func TestDoubtedClock(t *testing.T) {
 	if len(jobs) == 0 {
 		t.Fatal("nothing is due a year later")
 	}
-	settled = false
+	trusted = false
 	for _, j := range jobs { // were enqueued just before the clock was looked at
 		w.handle(j)
 	}
 	if again := w.due(); len(again) != 0 || len(w.pipeline.upkeeps) != 0 || len(w.profile.sweeps) != 0 {
 		t.Errorf("by a doubted clock %v are due, and were done %v, %v", again, w.pipeline.upkeeps, w.profile.sweeps)
 	}
-	settled = true
+	trusted = true
 	for _, j := range jobs {
 		w.handle(j)
 	}

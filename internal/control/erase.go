@@ -78,7 +78,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 	}
 	for i := range keys {
 		for _, key := range keys[i].All() {
-			if err := s.cfg.Profile.Forget(ctx, sandbox.Num, key); err != nil {
+			if err := s.cfg.Profile.RemoveIdentity(ctx, sandbox.Num, key); err != nil {
 				return list[0], err
 			}
 		}

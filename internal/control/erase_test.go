@@ -186,7 +186,7 @@ func TestEraseGoesOn(t *testing.T) {
 		t.Errorf("it ended %s before the data of a deleted audience was removed", now.Status)
 	}
 	for range 2 {
-		w.handle(job.Job{Kind: job.Sweep, ID: string(aud.ID)})
+		w.handle(job.Job{Kind: job.Cleanup, ID: string(aud.ID)})
 		w.clock.advance(time.Minute)
 	}
 	if err := w.Recover(t.Context()); err != nil {

@@ -38,7 +38,7 @@ func TestMaintenanceIsDueOncePerDay(t *testing.T) {
 	w.clock.advance(25 * time.Hour)
 	j := maintenanceOf(a)
 	jobs := w.due()
-	if len(jobs) != 2 || jobs[0] != j || jobs[1].Kind != job.Forget {
+	if len(jobs) != 2 || jobs[0] != j || jobs[1].Kind != job.Retention {
 		t.Fatalf("%v", jobs)
 	}
 	for _, j := range jobs {

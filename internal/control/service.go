@@ -53,7 +53,7 @@ type Lake interface {
 type Profiles interface {
 	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]profile.Membership, error)
 	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error
-	Forget(ctx context.Context, sandbox uint32, key identity.Key) error
+	RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error
 }
 
 // Config is what a Service works with.

@@ -116,12 +116,12 @@ func TestFilesExpire(t *testing.T) {
 	written("sub/old.csv", w.clock.now().Add(-landing.TTL-time.Minute))
 	written("in.csv", w.clock.now().Add(-landing.TTL+time.Minute))
 	run := w.start(aud.ID)
-	w.handle(job.Job{Kind: job.Forget, ID: "all"})
+	w.handle(job.Job{Kind: job.Retention, ID: "all"})
 	if _, err := os.Stat(w.landing("sub/old.csv")); err != nil {
 		t.Errorf("while a run is in progress: %v", err)
 	}
 	w.handle(job.Job{Kind: job.Run, ID: string(run.ID)})
-	w.handle(job.Job{Kind: job.Forget, ID: "all"})
+	w.handle(job.Job{Kind: job.Retention, ID: "all"})
 	if files := w.landed(); len(files) != 1 || files["prod/in.csv"] == "" {
 		t.Errorf("%v", files)
 	}

@@ -387,7 +387,7 @@ func TestWebhookLimitsAndLog(t *testing.T) {
 	h.submit(draft("a"))
 	h.send()
 	h.clock.advance(31 * 24 * time.Hour)
-	h.handle(job.Job{Kind: job.Forget, ID: "all"})
+	h.handle(job.Job{Kind: job.Retention, ID: "all"})
 	if log := h.log(hook.ID); len(log) != 0 {
 		t.Errorf("the log has %+v", log)
 	}

@@ -15,7 +15,7 @@ import (
 	"roster/internal/profile"
 )
 
-func sweepJob(id audience.ID) job.Job { return job.Job{Kind: job.Sweep, ID: string(id)} }
+func cleanupJob(id audience.ID) job.Job { return job.Job{Kind: job.Cleanup, ID: string(id)} }
 
 // recover looks for unfinished work, which must be these jobs.
 func (w *world) recover(what string, want ...job.Job) {
@@ -28,7 +28,7 @@ func (w *world) recover(what string, want ...job.Job) {
 
 func (w *world) unswept() int {
 	w.t.Helper()
-	list, err := w.store.Unswept(w.t.Context())
+	list, err := w.store.AwaitingCleanup(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -49,14 +49,14 @@ func TestRecover(t *testing.T) {
 	if err := w.DeleteAudience(t.Context(), w.editor, b.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.jobs.want("the use cases", runJob(run), taskJob(task), sweepJob(b.ID))
+	w.jobs.want("the use cases", runJob(run), taskJob(task), cleanupJob(b.ID))
 	w.recover("what is in the queue")
 
 	w.use(w.config("after a restart"))
-	w.recover("after a restart", taskJob(task), runJob(run), sweepJob(b.ID))
+	w.recover("after a restart", taskJob(task), runJob(run), cleanupJob(b.ID))
 	w.recover("again")
 	w.clock.advance(11 * time.Minute)
-	w.recover("after a long time", taskJob(task), runJob(run), sweepJob(b.ID), job.Job{Kind: job.Forget, ID: "all"})
+	w.recover("after a long time", taskJob(task), runJob(run), cleanupJob(b.ID), job.Job{Kind: job.Retention, ID: "all"})
 
 	w.store.failing(func() error { return errDown })
 	if err := w.Handle(t.Context(), runJob(run)); !errors.Is(err, errDown) {
@@ -66,7 +66,7 @@ func TestRecover(t *testing.T) {
 	w.recover("what the queue retries")
 	w.handle(runJob(run))
 	w.handle(taskJob(task))
-	w.handle(sweepJob(b.ID))
+	w.handle(cleanupJob(b.ID))
 	w.recover("when all is done")
 }
 
@@ -95,7 +95,7 @@ func TestDelete(t *testing.T) {
 	if err := w.DeleteAudience(t.Context(), w.editor, a.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.jobs.want("delete", sweepJob(a.ID))
+	w.jobs.want("delete", cleanupJob(a.ID))
 	_, err := w.Audience(t.Context(), w.editor, a.ID)
 	wantCode(t, "audience", err, audience.NotFound)
 	_, err = w.Run(t.Context(), w.editor, a.ID, run.ID)
@@ -106,11 +106,11 @@ func TestDelete(t *testing.T) {
 	w.submit(draft("list")) // the name is free
 
 	w.lake.down(errDown)
-	if err := w.Handle(t.Context(), sweepJob(a.ID)); !errors.Is(err, errDown) {
+	if err := w.Handle(t.Context(), cleanupJob(a.ID)); !errors.Is(err, errDown) {
 		t.Error(err)
 	}
 	w.lake.down(nil)
-	w.handle(sweepJob(a.ID))
+	w.handle(cleanupJob(a.ID))
 	if w.lake.count() != 1 || w.profile.drops[0] != (profile.Ref{Sandbox: w.sandbox.Num, Audience: a.Num}) {
 		t.Errorf("tables %v, drops %v", w.lake.tables, w.profile.drops)
 	}
@@ -122,12 +122,12 @@ func TestDelete(t *testing.T) {
 	w.clock.advance(29 * time.Second)
 	w.recover("before a lease can have ended")
 	w.clock.advance(time.Second)
-	w.recover("after any lease", sweepJob(a.ID))
-	w.handle(sweepJob(a.ID))
+	w.recover("after any lease", cleanupJob(a.ID))
+	w.handle(cleanupJob(a.ID))
 	if w.unswept() != 0 || w.lake.count() != 1 {
 		t.Errorf("%d unswept, tables %v", w.unswept(), w.lake.tables)
 	}
-	w.handle(sweepJob(a.ID))
+	w.handle(cleanupJob(a.ID))
 	w.recover("after the sweep")
 }
 
@@ -151,7 +151,7 @@ func TestDeleteDuringRun(t *testing.T) {
 		if err := w.DeleteAudience(t.Context(), w.editor, a.ID); err != nil {
 			t.Error(err)
 		}
-		swept <- w.Handle(t.Context(), sweepJob(a.ID))
+		swept <- w.Handle(t.Context(), cleanupJob(a.ID))
 	}()
 	w.handle(runJob(run))
 	if err := <-swept; err != nil || w.lake.count() != 0 {

@@ -69,8 +69,8 @@ type config struct {
 		control.Observer
 		work.Observer
 	}
-	Settled func() bool
-	Worker  string
+	ClockTrusted func() bool
+	Worker       string
 }
 
 // zones are the landing zones in the data directory.
@@ -99,7 +99,7 @@ func (c config) start(jobs job.Queue) (*control.Service, *work.Service) {
 	cases.Surveyor, cases.Lake, cases.Profile, cases.Observer = c.Pipeline, c.Lake, c.Profile, c.Observer
 	s := control.New(cases)
 	return s, work.New(work.Config{Store: c.Store, Jobs: c.Jobs, Pipeline: c.Pipeline, Lake: c.Lake, Profile: c.Profile, Sources: c.Sources, Landing: c.Landing,
-		Secrets: c.Sealer, Courier: c.Courier, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, Settled: c.Settled, Observer: c.Observer, Changed: s.ClearCaches, Guardrails: c.Guardrails, Worker: c.Worker})
+		Secrets: c.Sealer, Courier: c.Courier, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, ClockTrusted: c.ClockTrusted, Observer: c.Observer, Changed: s.ClearCaches, Guardrails: c.Guardrails, Worker: c.Worker})
 }
 
 // use replaces the process by another one.
@@ -528,7 +528,7 @@ type fakeProfile struct {
 	members map[identity.Key][]profile.Membership
 	drops   []profile.Ref
 	sweeps  []int64
-	// forgotten are the calls of ForgetMembers, the identity itself last.
+	// forgotten are the calls of RemoveMembers, the identity itself last.
 	forgotten [][]profile.Member
 }
 
@@ -546,7 +546,7 @@ func (p *fakeProfile) Digests(context.Context) (map[profile.Ref]profile.Digest, 
 	return nil, nil
 }
 
-func (p *fakeProfile) Sweep(_ context.Context, before int64) (int64, error) {
+func (p *fakeProfile) RemoveExited(_ context.Context, before int64) (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweeps = append(p.sweeps, before)
@@ -575,21 +575,21 @@ func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []identity.
 	return out, nil
 }
 
-func (p *fakeProfile) Forget(_ context.Context, _ uint32, key identity.Key) error {
+func (p *fakeProfile) RemoveIdentity(_ context.Context, _ uint32, key identity.Key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.members, key)
 	return nil
 }
 
-func (p *fakeProfile) ForgetMembers(_ context.Context, _ uint32, key identity.Key, others []profile.Member) error {
+func (p *fakeProfile) RemoveMembers(_ context.Context, _ uint32, key identity.Key, others []profile.Member) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forgotten = append(p.forgotten, append(others, profile.Member{Key: key}))
 	return nil
 }
 
-func (p *fakeProfile) Drop(_ context.Context, ref profile.Ref) error {
+func (p *fakeProfile) RemoveAudience(_ context.Context, ref profile.Ref) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drops = append(p.drops, ref)

@@ -45,7 +45,7 @@ func newWorld(t *testing.T, l Limits) *world {
 		}
 		fmt.Fprint(rw, r.RemoteAddr)
 	})}
-	w.Guard(s, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "crowded", http.StatusTooManyRequests) }))
+	w.Limit(s, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "crowded", http.StatusTooManyRequests) }))
 	port, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

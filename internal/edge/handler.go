@@ -26,8 +26,8 @@ type handler struct {
 	refuse http.Handler
 }
 
-// Guard makes a server use the gate: requests go to its handler, or to refuse if a limit is reached.
-func (g *Gate) Guard(s *http.Server, refuse http.Handler) {
+// Limit makes a server use the gate: requests go to its handler, or to refuse if a limit is reached.
+func (g *Gate) Limit(s *http.Server, refuse http.Handler) {
 	s.Handler = &handler{gate: g, next: s.Handler, refuse: refuse}
 	s.ConnContext = connContext
 	s.TLSConfig = &tls.Config{GetConfigForClient: clientHello}

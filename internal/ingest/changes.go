@@ -108,7 +108,7 @@ func (c *changes) spillMoved() error {
 func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, r := range ranges {
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			w, err := c.openPart(i)
 			if err != nil {
 				return err

@@ -118,7 +118,7 @@ func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, fold map[
 	}
 	defer share.End()
 	var g errgroup.Group
-	g.Go(background.Guard(func() (err error) {
+	g.Go(background.Recovering(func() (err error) {
 		commit.Add, err = dataset.Rewrite(ctx, lake.RewriteOptions{Dir: dir, Memory: share.Base, FileSize: dataFileSize, Only: commit.Fold})
 		return err
 	}))

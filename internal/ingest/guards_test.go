@@ -261,7 +261,7 @@ func TestDoubtedClockTakesNobodyOut(t *testing.T) {
 	w.mustRun(false)
 	w.now = w.now.Add(365 * 24 * time.Hour)
 	doubted := true
-	w.pipeline.Settled = func() bool { return !doubted }
+	w.pipeline.ClockTrusted = func() bool { return !doubted }
 	for _, kind := range []audience.RunKind{audience.RunExpire, audience.RunIngest} {
 		w.put("b.csv", people(0, 1, 0))
 		if r := w.runAs(func(q *audience.RunRequest) { q.Kind, q.Differential = kind, true }); r.Status != audience.Success || r.Result.Members.After != 3 || r.Result.Members.Expired != 0 {

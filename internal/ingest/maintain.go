@@ -83,7 +83,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 // scrub reads some of the dataset's files.
 func (p *Pipeline) scrub(ctx context.Context, d *lake.Dataset) (c lake.Checked, err error) {
 	var g errgroup.Group
-	g.Go(background.Guard(func() error {
+	g.Go(background.Recovering(func() error {
 		c, err = d.Scrub(ctx, scrubBytes)
 		return err
 	}))

@@ -32,8 +32,8 @@ type Pipeline struct {
 	Memory  *memory.Budget // of all runs together; nil means DefaultMemory for each
 	Workers int            // goroutines of one run; 0 means one per processor
 	Clock   func() time.Time
-	// Settled reports whether the clock may be believed. While it may not, nobody's time is over; nil is for a clock that always may.
-	Settled func() bool
+	// ClockTrusted reports whether the clock may be believed. While it may not, nobody's time is over; nil is for a clock that always may.
+	ClockTrusted func() bool
 	// Sleep waits for as long as the clock takes to advance by d; nil is for a clock that is the machine's.
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger

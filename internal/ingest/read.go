@@ -81,7 +81,7 @@ func (a *attempt) readSmall(ctx context.Context, small []int, free chan *router,
 	fetching := a.prefetch(ctx, files)
 	defer fetching.wait()
 	for n, f := range fetching.files {
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			r := <-free
 			defer func() { free <- r }()
 			defer fetching.done(f)

@@ -142,7 +142,7 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 	}
 	snap, ok := dataset.Current()
 	if !ok {
-		return out, p.Profile.Drop(ctx, pr.Ref)
+		return out, p.Profile.RemoveAudience(ctx, pr.Ref)
 	}
 	known := false
 	if out.Pointer, known, err = PointerOf(snap); err != nil {
@@ -230,7 +230,7 @@ func (r *rebuild) members(ctx context.Context) error {
 func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers int, leaving map[identity.Key]bool, begin func() (each func(profile.Change) error, end func() error)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range splitRanges(keyRanges, workers) {
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			write, end := begin()
 			cursor := state.Cursor()
 			defer cursor.Close()

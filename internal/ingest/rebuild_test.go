@@ -64,7 +64,7 @@ func TestProjectWithoutDelta(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(w *world){
 		"the store lost the audience": func(w *world) {
-			if err := w.store.Drop(w.t.Context(), w.projection().Ref); err != nil {
+			if err := w.store.RemoveAudience(w.t.Context(), w.projection().Ref); err != nil {
 				w.t.Fatal(err)
 			}
 		},

@@ -84,7 +84,7 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 		if dry {
 			tallies[i].samples = newSamples()
 		}
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			if dry {
 				outs[i] = &rehearsal{}
 				return a.mergeRange(gctx, r, state, m.rules, tallies[i], outs[i])
@@ -124,7 +124,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 		return mergeRules{}, err
 	}
 	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
-	if a.p.Settled != nil && !a.p.Settled() {
+	if a.p.ClockTrusted != nil && !a.p.ClockTrusted() {
 		rules.expiry = rules.expiry.Suspended()
 	}
 	if a.spec.Run.Request.Traits().Erases {

@@ -133,7 +133,7 @@ func (c *comparison) run(ctx context.Context, m *merged) error {
 		if a.spec.Run.Request.DryRun {
 			tallies[i].samples = newSamples()
 		}
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			w, err := changes.open(i)
 			if err != nil {
 				return err

@@ -7,19 +7,22 @@ import "strconv"
 // Kind names a kind of work.
 type Kind string
 
-// The kinds. A job's handler must be idempotent: a job may run more than once.
+// The kinds. A job's handler must be idempotent: a job may run more than once. The queue stores the texts, and metrics
+// show them, so they never change.
 const (
-	Task  Kind = "task"  // ID is a task id
-	Run   Kind = "run"   // ID is a run id
-	Sweep Kind = "sweep" // ID is a deleted audience's id
+	Task Kind = "task" // ID is a task id
+	Run  Kind = "run"  // ID is a run id
+	// Cleanup removes the data of a deleted audience; ID is its id.
+	Cleanup Kind = "sweep"
 	// Sandbox empties a sandbox that is being reset or deleted; ID is its number.
 	Sandbox Kind = "sandbox"
 	// Maintain is the maintenance of an audience; ID is its number.
 	Maintain Kind = "maintain"
 	// Compact folds the files of an audience's dataset; ID is the audience's number.
 	Compact Kind = "compact"
-	// Forget removes the memberships from the profile store that ended too long ago to be shown; ID is "all".
-	Forget Kind = "forget"
+	// Retention removes data whose retention period has ended: exited memberships, stored answers, the log of deliveries
+	// and files of landing zones; ID is "all".
+	Retention Kind = "forget"
 	// Schedule looks at the schedule of an audience and starts its run if it is time; ID is its number.
 	Schedule Kind = "schedule"
 	// Erase goes on with an erasure; ID is its id.
@@ -33,7 +36,7 @@ const (
 )
 
 // Kinds are all kinds.
-var Kinds = []Kind{Task, Run, Sweep, Sandbox, Maintain, Compact, Forget, Schedule, Erase, Project, Verify, Webhook}
+var Kinds = []Kind{Task, Run, Cleanup, Sandbox, Maintain, Compact, Retention, Schedule, Erase, Project, Verify, Webhook}
 
 // Job is one piece of work.
 type Job struct {

@@ -39,13 +39,13 @@ func NewOutbox(q Queue, clock func() time.Time) *Outbox {
 // Enqueue records a job in the transaction that records its work. The job is taken up once the transaction has
 // committed.
 func (o *Outbox) Enqueue(ctx context.Context, tx meta.Transaction, j Job) error {
-	o.Note(j)
+	o.Queued(j)
 	tx.Committed(func() { o.queue.Wake(j.Kind) })
 	return o.queue.Enqueue(ctx, tx.SQL(), j)
 }
 
-// Note notes that jobs are in the queue.
-func (o *Outbox) Note(jobs ...Job) {
+// Queued records that jobs are in the queue.
+func (o *Outbox) Queued(jobs ...Job) {
 	now := o.clock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,8 +54,8 @@ func (o *Outbox) Note(jobs ...Job) {
 	}
 }
 
-// Forget notes that jobs are not in the queue: they are being done, or could not be enqueued.
-func (o *Outbox) Forget(jobs ...Job) {
+// Dequeued records that jobs are not in the queue: they are being done, or could not be enqueued.
+func (o *Outbox) Dequeued(jobs ...Job) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, j := range jobs {

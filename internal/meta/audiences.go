@@ -41,8 +41,8 @@ type Upkeep interface {
 	Unmaintained(ctx context.Context, before time.Time, limit int) ([]audience.Audience, error)
 	// Scheduled lists the numbers of the audiences whose NextRunAt is set and has come, the oldest first.
 	Scheduled(ctx context.Context, now time.Time, limit int) ([]uint32, error)
-	// Unswept lists deleted audiences whose data still has to be removed.
-	Unswept(ctx context.Context) ([]DeletedAudience, error)
+	// AwaitingCleanup lists deleted audiences whose data still has to be removed.
+	AwaitingCleanup(ctx context.Context) ([]DeletedAudience, error)
 }
 
 // UpkeepTx records what was done for audiences that were due in a transaction.
@@ -52,8 +52,8 @@ type UpkeepTx interface {
 	MarkScheduled(ctx context.Context, id audience.ID, next time.Time, tried, note string) error
 	// MarkMaintained stores MaintainedAt.
 	MarkMaintained(ctx context.Context, id audience.ID, at time.Time) error
-	// MarkSwept records that the data of a deleted audience is removed (ErrNotFound if the audience is not deleted).
-	MarkSwept(ctx context.Context, id audience.ID) error
+	// MarkCleanedUp records that the data of a deleted audience is removed (ErrNotFound if the audience is not deleted).
+	MarkCleanedUp(ctx context.Context, id audience.ID) error
 }
 
 // DeletedAudience is a deleted audience whose data a sweep removes.

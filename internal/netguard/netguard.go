@@ -20,15 +20,15 @@ var ErrForbidden = errors.New("the address is not a public one, and the operator
 // silence is how long the peer may neither send nor receive data before the connection fails.
 const silence = time.Minute
 
-// Guard decides which addresses may be reached: public ones and allowed networks, except denied networks.
-type Guard struct {
+// Policy decides which addresses may be reached: public ones and allowed networks, except denied networks.
+type Policy struct {
 	Allowed, Denied []netip.Prefix
 	// Silence is how long the peer may neither send nor receive data; 0 means a minute.
 	Silence time.Duration
 }
 
 // control checks each address before a connection is made, after name resolution and for each redirect.
-func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+func (g Policy) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ var shared = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
 }
 
-func (g Guard) permits(a netip.Addr) bool {
+func (g Policy) permits(a netip.Addr) bool {
 	// An address with a zone (its interface) would match no network.
 	a = a.WithZone("").Unmap()
 	for _, p := range g.Denied {
@@ -76,7 +76,7 @@ func (g Guard) permits(a netip.Addr) bool {
 }
 
 // Dial connects to an address that the guard permits. The connection fails if the peer is silent for too long.
-func (g Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (g Policy) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second, ControlContext: g.control}
 	c, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
@@ -107,7 +107,7 @@ func (m *moving) Write(p []byte) (int, error) {
 }
 
 // Client is an HTTP client that connects only to addresses that the guard permits, and uses no proxy.
-func (g Guard) Client() *http.Client {
+func (g Policy) Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: g.Dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second,
 		ResponseHeaderTimeout: time.Minute, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 16, DisableCompression: true}}
 }

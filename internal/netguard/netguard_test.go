@@ -13,7 +13,7 @@ import (
 
 func TestPermits(t *testing.T) {
 	t.Parallel()
-	inside := Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")},
+	inside := Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")},
 		Denied: []netip.Prefix{netip.MustParsePrefix("10.1.7.0/24"), netip.MustParsePrefix("1.2.3.0/24"), netip.MustParsePrefix("2a00:1::/32")}}
 	for address, want := range map[string]bool{
 		"8.8.8.8": true, "1.2.3.4": false, "::ffff:1.2.3.4": false, "10.1.7.1": false, "2606:4700::1111": true, "127.0.0.1": false, "127.8.8.8": false, "::1": false, "::ffff:127.0.0.1": false, "0.0.0.0": false, "::": false,
@@ -33,7 +33,7 @@ func TestForms(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	for _, host := range []string{"2130706433", "0177.0.0.1", "0x7f.1", "127.1", "0", "[::ffff:7f00:1]", "[::1]", "localhost.", "169.254.169.254"} {
-		resp, err := (Guard{}).Client().Get("http://" + host + ":1/")
+		resp, err := (Policy{}).Client().Get("http://" + host + ":1/")
 		if err == nil {
 			resp.Body.Close()
 			t.Errorf("%s answers", host)
@@ -46,7 +46,7 @@ func TestForms(t *testing.T) {
 	}
 	redirects := httptest.NewServer(http.RedirectHandler("http://[::1]:1/", http.StatusTemporaryRedirect))
 	defer redirects.Close()
-	if _, err := (Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}).Client().Get(redirects.URL); !errors.Is(err, ErrForbidden) {
+	if _, err := (Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}).Client().Get(redirects.URL); !errors.Is(err, ErrForbidden) {
 		t.Errorf("a redirect: %v", err)
 	}
 }
@@ -54,7 +54,7 @@ func TestForms(t *testing.T) {
 // TestSilence gives up a connection whose other side stops in the middle of an answer, and none that goes on.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	guard := Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Silence: 200 * time.Millisecond}
+	guard := Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Silence: 200 * time.Millisecond}
 	for name, stops := range map[string]bool{"stops": true, "goes on": false} {
 		release := make(chan struct{})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,16 +91,16 @@ func TestClient(t *testing.T) {
 	reached := false
 	secret := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
 	defer secret.Close()
-	if _, err := (Guard{}).Client().Get(secret.URL); !errors.Is(err, ErrForbidden) {
+	if _, err := (Policy{}).Client().Get(secret.URL); !errors.Is(err, ErrForbidden) {
 		t.Errorf("loopback: %v", err)
 	}
-	if _, err := (Guard{}).Client().Get("http://localhost:1/"); !errors.Is(err, ErrForbidden) {
+	if _, err := (Policy{}).Client().Get("http://localhost:1/"); !errors.Is(err, ErrForbidden) {
 		t.Errorf("a name of loopback: %v", err)
 	}
 	if reached {
 		t.Error("it was reached")
 	}
-	resp, err := (Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}).Client().Get(secret.URL)
+	resp, err := (Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}).Client().Get(secret.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

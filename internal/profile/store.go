@@ -125,7 +125,7 @@ type Store interface {
 	Pointer(ctx context.Context, ref Ref) (Pointer, error)
 	// Pointers returns the pointers of all audiences.
 	Pointers(ctx context.Context) (map[Ref]Pointer, error)
-	// Distrust refuses look-ups in the audience's sandbox until Replace or Drop of the audience has succeeded. It
+	// Distrust refuses look-ups in the audience's sandbox until Replace or RemoveAudience of the audience has succeeded. It
 	// returns after the look-ups in progress have ended.
 	Distrust(ref Ref)
 	// Distrusted lists the distrusted audiences.
@@ -142,17 +142,17 @@ type Store interface {
 	// Sharing calls fn with all memberships of a key in the sandbox. Unlike Lookup, it returns one for each member with
 	// the identity. An error of fn ends the iteration and is returned unchanged.
 	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(Membership) error) error
-	// Drop removes all data of an audience. It may take long, and can be repeated after a crash.
-	Drop(ctx context.Context, ref Ref) error
-	// Forget removes the memberships of an identity in all audiences of the sandbox, so that no look-up finds them. The
+	// RemoveAudience removes all data of an audience. It may take long, and can be repeated after a crash.
+	RemoveAudience(ctx context.Context, ref Ref) error
+	// RemoveIdentity removes the memberships of an identity in all audiences of the sandbox, so that no look-up finds them. The
 	// removal survives a crash of the machine.
-	Forget(ctx context.Context, sandbox uint32, key identity.Key) error
-	// ForgetMembers removes, under all of their identities, the members whose key is key in all audiences of the
+	RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error
+	// RemoveMembers removes, under all of their identities, the members whose key is key in all audiences of the
 	// sandbox, and the given other members. It may take long, and can be repeated after a crash.
-	ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []Member) error
-	// Sweep removes the memberships that exited before a time, in epoch seconds, and returns their number. It is safe
+	RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []Member) error
+	// RemoveExited removes the memberships that exited before a time, in epoch seconds, and returns their number. It is safe
 	// for concurrent use with all other methods.
-	Sweep(ctx context.Context, before int64) (removed int64, err error)
+	RemoveExited(ctx context.Context, before int64) (removed int64, err error)
 	// Close releases the store. It is safe to call twice.
 	Close() error
 }

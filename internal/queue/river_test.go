@@ -148,7 +148,7 @@ func TestJobsOfCommittedTransactionsRun(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *sql.DB, d queue.Dialect) {
 		q := newQueue(t, db, d)
 		enqueue(t, db, q, false, job.Job{Kind: job.Run, ID: "rolled back"})
-		want := map[job.Job]bool{{Kind: job.Task, ID: "t"}: true, {Kind: job.Run, ID: "r"}: true, {Kind: job.Sweep, ID: "s"}: true}
+		want := map[job.Job]bool{{Kind: job.Task, ID: "t"}: true, {Kind: job.Run, ID: "r"}: true, {Kind: job.Cleanup, ID: "s"}: true}
 		for j := range want {
 			enqueue(t, db, q, true, j)
 		}

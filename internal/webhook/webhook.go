@@ -77,7 +77,7 @@ type Sender struct {
 	client http.Client
 }
 
-// NewSender returns a Sender over a transport, such as that of a netguard.Guard.
+// NewSender returns a Sender over a transport, such as that of a netguard.Policy.
 func NewSender(t http.RoundTripper) *Sender {
 	return &Sender{client: http.Client{Transport: t, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}

@@ -16,7 +16,7 @@ import (
 	"roster/internal/webhook"
 )
 
-var loopback = netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}
+var loopback = netguard.Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}
 
 // TestSign has the example of the Standard Webhooks specification's libraries.
 func TestSign(t *testing.T) {
@@ -121,7 +121,7 @@ func TestForbiddenAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := webhook.NewSender(netguard.Guard{}.Client().Transport)
+	s := webhook.NewSender(netguard.Policy{}.Client().Transport)
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "[fe80::1]", "[fd00::1]", "0.0.0.0", "[::]"} {
 		status, err := s.Send(t.Context(), webhook.Message{URL: "http://" + host + ":" + u.Port(), Secret: webhook.NewSecret(), ID: "e", At: time.Now()})
 		if status != 0 || err == nil || !strings.Contains(err.Error(), "not a public one") {

@@ -119,11 +119,11 @@ func (w *erasure) forget(ctx context.Context) error {
 		}
 	}
 	for _, key := range w.keys.All() {
-		if err := w.s.cfg.Profile.Forget(ctx, w.sandbox, key); err != nil {
+		if err := w.s.cfg.Profile.RemoveIdentity(ctx, w.sandbox, key); err != nil {
 			return err
 		}
 	}
-	if err := w.s.cfg.Profile.ForgetMembers(ctx, w.sandbox, w.keys.Key, others); err != nil {
+	if err := w.s.cfg.Profile.RemoveMembers(ctx, w.sandbox, w.keys.Key, others); err != nil {
 		return err
 	}
 	w.e.Progress.Forgotten, w.e.Progress.Members = true, nil
@@ -168,7 +168,7 @@ func (w *erasure) audiences(ctx context.Context) error {
 			return err
 		}
 		if len(list) == 0 {
-			return w.sweptAll(ctx)
+			return w.cleanedUpAll(ctx)
 		}
 		for i := range list {
 			if err := w.audience(ctx, &list[i]); err != nil {
@@ -183,12 +183,12 @@ func (w *erasure) audiences(ctx context.Context) error {
 	}
 }
 
-func (w *erasure) sweptAll(ctx context.Context) error {
-	unswept, err := w.s.cfg.Store.Unswept(ctx)
+func (w *erasure) cleanedUpAll(ctx context.Context) error {
+	uncleaned, err := w.s.cfg.Store.AwaitingCleanup(ctx)
 	if err != nil {
 		return err
 	}
-	for _, d := range unswept {
+	for _, d := range uncleaned {
 		if d.Scope == w.e.Scope {
 			return errLater
 		}

@@ -20,15 +20,15 @@ import (
 const (
 	// maintainEvery is the interval of the maintenance of an audience, and of sweeps of the profile store.
 	maintainEvery = 24 * time.Hour
-	// firstForget is the time from the start of a process to its first sweep of the profile store.
-	firstForget = 10 * time.Minute
+	// firstRetention is the time from the start of a process to its first sweep of the profile store.
+	firstRetention = 10 * time.Minute
 	// maintainAtOnce limits how many due audiences one query returns.
 	maintainAtOnce = 100
 )
 
 // maintenance returns the maintenance jobs that are due.
 func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, error) {
-	if !s.cfg.Settled() {
+	if !s.cfg.ClockTrusted() {
 		return nil, nil // do not remove data because of a wrong clock
 	}
 	due, err := s.cfg.Store.Unmaintained(ctx, now.Add(-maintainEvery), maintainAtOnce)
@@ -42,8 +42,8 @@ func (s *Service) maintenance(ctx context.Context, now time.Time) ([]job.Job, er
 			jobs = append(jobs, job.Job{Kind: job.Maintain, ID: strconv.FormatUint(uint64(a.Num), 10)})
 		}
 	}
-	if s.work.forgetDue(now) {
-		jobs = append(jobs, job.Job{Kind: job.Forget, ID: "all"})
+	if s.work.retentionDue(now) {
+		jobs = append(jobs, job.Job{Kind: job.Retention, ID: "all"})
 	}
 	if s.work.verifyDue() {
 		jobs = append(jobs, job.Job{Kind: job.Verify, ID: "all"})
@@ -63,7 +63,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	}
 	worksIn(ctx, aud.Scope)
 	start := s.now()
-	if start.Sub(aud.MaintainedAt) < maintainEvery || !s.cfg.Settled() {
+	if start.Sub(aud.MaintainedAt) < maintainEvery || !s.cfg.ClockTrusted() {
 		return nil
 	}
 	done, err := s.cfg.Pipeline.Maintain(ctx, ingest.Upkeep{
@@ -141,14 +141,14 @@ func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audi
 	return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
 }
 
-// doForget removes old data: memberships that ended too long ago to be shown, stored answers, the log of deliveries,
+// doRetention removes old data: memberships that ended too long ago to be shown, stored answers, the log of deliveries,
 // and files in landing zones. It also schedules the comparison of the profile store with the datasets.
-func (s *Service) doForget(ctx context.Context, _ string) error {
-	if !s.cfg.Settled() {
+func (s *Service) doRetention(ctx context.Context, _ string) error {
+	if !s.cfg.ClockTrusted() {
 		return nil
 	}
 	start := s.now()
-	removed, err := s.cfg.Profile.Sweep(ctx, start.Add(-audience.ExitedFor).Unix())
+	removed, err := s.cfg.Profile.RemoveExited(ctx, start.Add(-audience.ExitedFor).Unix())
 	if err != nil {
 		return err
 	}

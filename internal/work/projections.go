@@ -35,11 +35,11 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	unswept, err := s.cfg.Store.Unswept(ctx)
+	uncleaned, err := s.cfg.Store.AwaitingCleanup(ctx)
 	if err != nil {
 		return fmt.Errorf("look for deleted audiences: %w", err)
 	}
-	for _, d := range unswept {
+	for _, d := range uncleaned {
 		delete(pointers, profile.Ref{Sandbox: d.SandboxNum, Audience: d.Num})
 	}
 	for ref := range pointers { // drop audiences that do not exist
@@ -178,7 +178,7 @@ func (s *Service) doProject(ctx context.Context, id string) error {
 		}
 	}
 	if errors.Is(err, meta.ErrNotFound) {
-		return s.cfg.Profile.Drop(ctx, ref)
+		return s.cfg.Profile.RemoveAudience(ctx, ref)
 	}
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func (s *Service) deleteAudiences(ctx context.Context, scope audience.Scope) err
 				if err != nil {
 					return err
 				}
-				if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Sweep, ID: string(a.ID)}); err != nil {
+				if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Cleanup, ID: string(a.ID)}); err != nil {
 					return err
 				}
 			}

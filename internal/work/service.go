@@ -75,10 +75,10 @@ type Config struct {
 	Secrets  connect.Secrets  // of webhooks and erasures
 	Courier  Courier          // to webhooks
 	Clock    func() time.Time // default time.Now
-	// Settled reports whether the clock is trusted. While it is not, nothing is removed because of its age. Optional;
+	// ClockTrusted reports whether the clock is trusted. While it is not, nothing is removed because of its age. Optional;
 	// without it the clock is always trusted.
-	Settled func() bool
-	Log     *slog.Logger // default none
+	ClockTrusted func() bool
+	Log          *slog.Logger // default none
 	// UndoWindow is the time during which a version of an audience can be restored; default audience.DefaultUndoWindow.
 	UndoWindow time.Duration
 	// Observer counts the work of the Service. Optional.
@@ -98,8 +98,8 @@ func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	if c.Settled == nil {
-		c.Settled = func() bool { return true }
+	if c.ClockTrusted == nil {
+		c.ClockTrusted = func() bool { return true }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -32,18 +32,18 @@ type kind struct {
 func (s *Service) allKinds() map[job.Kind]*kind {
 	one := fair.Limits{Slots: 1}
 	all := map[job.Kind]*kind{
-		job.Run:      {limits: fair.Limits{Slots: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second}, whose: s.ownerOfRun, do: s.doRun},
-		job.Task:     {limits: fair.Limits{Slots: 8, Each: 3}, whose: s.ownerOfTask, do: s.doTask},
-		job.Schedule: {limits: fair.Limits{Slots: 6, Each: 2}, whose: s.ownerOfAudience, do: s.doSchedule},
-		job.Webhook:  {limits: fair.Limits{Slots: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
-		job.Erase:    {limits: fair.Limits{Slots: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
-		job.Maintain: {limits: one, whose: s.ownerOfAudience, do: s.doMaintain},
-		job.Compact:  {limits: one, whose: s.ownerOfAudience, do: s.doCompact},
-		job.Sweep:    {limits: one, do: s.doSweep},
-		job.Sandbox:  {limits: one, do: s.doSandbox},
-		job.Forget:   {limits: one, do: s.doForget},
-		job.Project:  {limits: one, do: s.doProject},
-		job.Verify:   {limits: one, do: s.doVerify},
+		job.Run:       {limits: fair.Limits{Slots: 3, Each: 2, Small: 1, SmallFor: 10 * time.Second}, whose: s.ownerOfRun, do: s.doRun},
+		job.Task:      {limits: fair.Limits{Slots: 8, Each: 3}, whose: s.ownerOfTask, do: s.doTask},
+		job.Schedule:  {limits: fair.Limits{Slots: 6, Each: 2}, whose: s.ownerOfAudience, do: s.doSchedule},
+		job.Webhook:   {limits: fair.Limits{Slots: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
+		job.Erase:     {limits: fair.Limits{Slots: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
+		job.Maintain:  {limits: one, whose: s.ownerOfAudience, do: s.doMaintain},
+		job.Compact:   {limits: one, whose: s.ownerOfAudience, do: s.doCompact},
+		job.Cleanup:   {limits: one, do: s.doCleanup},
+		job.Sandbox:   {limits: one, do: s.doSandbox},
+		job.Retention: {limits: one, do: s.doRetention},
+		job.Project:   {limits: one, do: s.doProject},
+		job.Verify:    {limits: one, do: s.doVerify},
 	}
 	for _, k := range all {
 		k.gate = fair.New(k.limits)

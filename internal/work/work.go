@@ -38,7 +38,7 @@ type activity struct {
 
 func newWorklist(now time.Time) worklist {
 	return worklist{active: map[job.Job]*activity{}, swept: map[audience.ID]time.Time{},
-		forget: now.Add(firstForget)}
+		forget: now.Add(firstRetention)}
 }
 
 // begin marks a job as in progress; false if another goroutine does it.
@@ -102,8 +102,8 @@ func (w *worklist) idle(jobs []job.Job) (idle []job.Job) {
 	return idle
 }
 
-// firstSwept returns when this process first swept the audience, which is now if it never did.
-func (w *worklist) firstSwept(id audience.ID, now time.Time) time.Time {
+// firstCleanup returns when this process first swept the audience, which is now if it never did.
+func (w *worklist) firstCleanup(id audience.ID, now time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, ok := w.swept[id]; !ok {
@@ -112,16 +112,16 @@ func (w *worklist) firstSwept(id audience.ID, now time.Time) time.Time {
 	return w.swept[id]
 }
 
-// sweepDue reports whether to sweep a deleted audience: for the first time, or once more after leaseFor.
-func (w *worklist) sweepDue(id audience.ID, now time.Time) bool {
+// cleanupDue reports whether to sweep a deleted audience: for the first time, or once more after leaseFor.
+func (w *worklist) cleanupDue(id audience.ID, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first, ok := w.swept[id]
 	return !ok || now.Sub(first) >= leaseFor
 }
 
-// forgetDue reports whether to sweep the profile store.
-func (w *worklist) forgetDue(now time.Time) bool {
+// retentionDue reports whether to sweep the profile store.
+func (w *worklist) retentionDue(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !now.Before(w.forget)
@@ -146,7 +146,7 @@ func (w *worklist) wantVerified(want bool) {
 	w.verify = want
 }
 
-func (w *worklist) forgetSwept(id audience.ID) {
+func (w *worklist) cleanedUp(id audience.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.swept, id)
@@ -159,7 +159,7 @@ func (s *Service) Handle(ctx context.Context, j job.Job) error {
 	if k == nil {
 		return fmt.Errorf("work: there is no kind of job %q", j.Kind)
 	}
-	s.cfg.Jobs.Forget(j)
+	s.cfg.Jobs.Dequeued(j)
 	ctx, ok := s.work.begin(ctx, j)
 	if !ok {
 		return nil
@@ -168,7 +168,7 @@ func (s *Service) Handle(ctx context.Context, j job.Job) error {
 	defer func() {
 		s.work.end(j)
 		if failed {
-			s.cfg.Jobs.Note(j) // the queue retries it
+			s.cfg.Jobs.Queued(j) // the queue retries it
 		}
 	}()
 	err := s.inTurn(ctx, k, j)
@@ -214,7 +214,7 @@ func (s *Service) Recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for unfinished work: %w", err)
 	}
-	unswept, err := s.cfg.Store.Unswept(ctx)
+	uncleaned, err := s.cfg.Store.AwaitingCleanup(ctx)
 	if err != nil {
 		return fmt.Errorf("look for deleted audiences: %w", err)
 	}
@@ -225,9 +225,9 @@ func (s *Service) Recover(ctx context.Context) error {
 	for _, r := range runs {
 		jobs = append(jobs, job.Job{Kind: job.Run, ID: string(r.ID)})
 	}
-	for _, d := range unswept {
-		if s.work.sweepDue(d.ID, now) {
-			jobs = append(jobs, job.Job{Kind: job.Sweep, ID: string(d.ID)})
+	for _, d := range uncleaned {
+		if s.work.cleanupDue(d.ID, now) {
+			jobs = append(jobs, job.Job{Kind: job.Cleanup, ID: string(d.ID)})
 		}
 	}
 	leaving, err := s.leavingSandboxes(ctx)
@@ -267,7 +267,7 @@ func (s *Service) Recover(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		s.cfg.Jobs.Forget(jobs...)
+		s.cfg.Jobs.Dequeued(jobs...)
 		return fmt.Errorf("enqueue unfinished work: %w", err)
 	}
 	return nil

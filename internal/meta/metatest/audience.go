@@ -150,15 +150,15 @@ func testSweep(w *world) {
 		r.Result.Files = []audience.FileResult{fileResult("f", "1", audience.FileRead)}
 	})
 	w.end(run, audience.Success)
-	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkSwept(w.Context(), a.ID) })
+	w.refused(meta.ErrNotFound, func(tx meta.Tx) error { return tx.MarkCleanedUp(w.Context(), a.ID) })
 	w.update(func(tx meta.Tx) error { return tx.DeleteAudience(w.Context(), w.scope, a.ID) })
 
-	got, err := w.s.Unswept(w.Context())
+	got, err := w.s.AwaitingCleanup(w.Context())
 	w.must(err)
 	equal(w, "unswept", got, []meta.DeletedAudience{{ID: a.ID, Num: a.Num, SandboxNum: sandbox.Num, Scope: w.scope}})
 	for range 2 { // a sweep may run twice
-		w.update(func(tx meta.Tx) error { return tx.MarkSwept(w.Context(), a.ID) })
-		got, err = w.s.Unswept(w.Context())
+		w.update(func(tx meta.Tx) error { return tx.MarkCleanedUp(w.Context(), a.ID) })
+		got, err = w.s.AwaitingCleanup(w.Context())
 		w.must(err)
 		equal(w, "unswept after the sweep", got, nil)
 	}

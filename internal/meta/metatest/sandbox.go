@@ -91,7 +91,7 @@ func testClearSandbox(w *world) {
 	cleared("beside an unswept audience", false)
 	_, err := w.s.Connection(w.Context(), w.scope, conn.ID)
 	w.must(err)
-	w.update(func(tx meta.Tx) error { return tx.MarkSwept(w.Context(), task.AudienceID) })
+	w.update(func(tx meta.Tx) error { return tx.MarkCleanedUp(w.Context(), task.AudienceID) })
 	cleared("an empty one", true)
 	_, err = w.s.Connection(w.Context(), w.scope, conn.ID)
 	w.want(err, meta.ErrNotFound)

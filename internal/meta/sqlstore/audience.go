@@ -148,8 +148,8 @@ func (t *tx) DeleteAudience(ctx context.Context, scope audience.Scope, id audien
 	return t.freeNames(ctx, id)
 }
 
-// Unswept implements meta.Reader.
-func (q queries) Unswept(ctx context.Context) ([]meta.DeletedAudience, error) {
+// AwaitingCleanup implements meta.Reader.
+func (q queries) AwaitingCleanup(ctx context.Context) ([]meta.DeletedAudience, error) {
 	return list(ctx, q, "the deleted audiences", `SELECT a.id, a.num, a.org, a.sandbox, s.num FROM audiences a
 		JOIN sandboxes s ON s.org = a.org AND s.name = a.sandbox WHERE a.deleted AND NOT a.swept ORDER BY a.num`, nil,
 		func(r row) (d meta.DeletedAudience, err error) {
@@ -157,9 +157,9 @@ func (q queries) Unswept(ctx context.Context) ([]meta.DeletedAudience, error) {
 		})
 }
 
-// MarkSwept also removes rows that only a live audience needs. The rows of the audience and its runs stay: their
+// MarkCleanedUp also removes rows that only a live audience needs. The rows of the audience and its runs stay: their
 // numbers and ids are never reused, and a late update of a run finds that it has ended.
-func (t *tx) MarkSwept(ctx context.Context, id audience.ID) error {
+func (t *tx) MarkCleanedUp(ctx context.Context, id audience.ID) error {
 	err := t.must(ctx, meta.ErrNotFound, "the deleted audience", `UPDATE audiences SET swept = TRUE WHERE id = $1 AND deleted`, id)
 	if err != nil {
 		return err

@@ -357,7 +357,7 @@ func (s *engine) Replace(ctx context.Context, ref profile.Ref, p profile.Pointer
 		if err := s.db.Delete(pointerKey(ref), pebble.Sync); err != nil {
 			return err
 		}
-		if err := s.Drop(ctx, ref); err != nil {
+		if err := s.RemoveAudience(ctx, ref); err != nil {
 			return err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"roster/internal/profile"
 )
 
-// Drop implements profile.Store. It reads all memberships of the sandbox.
-func (s *engine) Drop(ctx context.Context, ref profile.Ref) error {
+// RemoveAudience implements profile.Store. It reads all memberships of the sandbox.
+func (s *engine) RemoveAudience(ctx context.Context, ref profile.Ref) error {
 	var want [4]byte
 	binary.BigEndian.PutUint32(want[:], ref.Audience)
 	batch, err := s.removeAll(ctx, ref.Sandbox, func(key []byte) bool { return bytes.Equal(key[prefixSize:shortKey], want[:]) })
@@ -31,8 +31,8 @@ func (s *engine) Drop(ctx context.Context, ref profile.Ref) error {
 	return nil
 }
 
-// Forget implements profile.Store.
-func (s *engine) Forget(_ context.Context, sandbox uint32, key identity.Key) error {
+// RemoveIdentity implements profile.Store.
+func (s *engine) RemoveIdentity(_ context.Context, sandbox uint32, key identity.Key) error {
 	lower := appendPrefix(nil, sandbox, key)
 	if err := s.db.DeleteRange(lower, comparer.ImmediateSuccessor(nil, lower), pebble.Sync); err != nil {
 		return fmt.Errorf("forget an identity: %w", err)
@@ -40,8 +40,8 @@ func (s *engine) Forget(_ context.Context, sandbox uint32, key identity.Key) err
 	return nil
 }
 
-// ForgetMembers implements profile.Store. It reads all memberships of the sandbox.
-func (s *engine) ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
+// RemoveMembers implements profile.Store. It reads all memberships of the sandbox.
+func (s *engine) RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
 	removed := make(map[profile.Member]bool, len(others))
 	for _, m := range others {
 		removed[m] = true

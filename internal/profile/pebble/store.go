@@ -295,27 +295,27 @@ func (s *Store) trusted(sandbox uint32, fn func(e *engine) error) error {
 	})
 }
 
-// Drop implements profile.Store.
-func (s *Store) Drop(ctx context.Context, ref profile.Ref) error {
-	err := s.use(func(e *engine) error { return e.Drop(ctx, ref) })
+// RemoveAudience implements profile.Store.
+func (s *Store) RemoveAudience(ctx context.Context, ref profile.Ref) error {
+	err := s.use(func(e *engine) error { return e.RemoveAudience(ctx, ref) })
 	if err == nil {
 		s.believe(ref)
 	}
 	return err
 }
 
-// Forget implements profile.Store.
-func (s *Store) Forget(ctx context.Context, sandbox uint32, key identity.Key) error {
-	return s.use(func(e *engine) error { return e.Forget(ctx, sandbox, key) })
+// RemoveIdentity implements profile.Store.
+func (s *Store) RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error {
+	return s.use(func(e *engine) error { return e.RemoveIdentity(ctx, sandbox, key) })
 }
 
-// ForgetMembers implements profile.Store.
-func (s *Store) ForgetMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
-	return s.use(func(e *engine) error { return e.ForgetMembers(ctx, sandbox, key, others) })
+// RemoveMembers implements profile.Store.
+func (s *Store) RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
+	return s.use(func(e *engine) error { return e.RemoveMembers(ctx, sandbox, key, others) })
 }
 
-// Sweep implements profile.Store.
-func (s *Store) Sweep(ctx context.Context, before int64) (removed int64, err error) {
-	err = s.use(func(e *engine) error { removed, err = e.Sweep(ctx, before); return err })
+// RemoveExited implements profile.Store.
+func (s *Store) RemoveExited(ctx context.Context, before int64) (removed int64, err error) {
+	err = s.use(func(e *engine) error { removed, err = e.RemoveExited(ctx, before); return err })
 	return removed, err
 }

@@ -12,8 +12,8 @@ import (
 // sweepStep is how many records a sweep looks at while it keeps runs from being applied.
 const sweepStep = 50_000
 
-// Sweep implements profile.Store. It reads all memberships of all sandboxes.
-func (s *engine) Sweep(ctx context.Context, before int64) (removed int64, err error) {
+// RemoveExited implements profile.Store. It reads all memberships of all sandboxes.
+func (s *engine) RemoveExited(ctx context.Context, before int64) (removed int64, err error) {
 	from := []byte{tagMembership}
 	for from != nil {
 		if err := ctx.Err(); err != nil {

@@ -85,7 +85,7 @@ func testReplace(t *testing.T, s profile.Store) {
 		t.Errorf("%+v %v", digests, err)
 	}
 	s.Distrust(other)
-	if err := s.Drop(t.Context(), other); err != nil {
+	if err := s.RemoveAudience(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
 	if got := found(t, s, 1, Key(1)); got[0] != 0 {

@@ -294,7 +294,7 @@ func testDrop(t *testing.T, s profile.Store) {
 	apply(t, s, gone, 3, 9, NewDelta(1, changes...))
 	apply(t, s, stays, 1, 0, NewDelta(1, changes...))
 	for range 2 {
-		if err := s.Drop(t.Context(), gone); err != nil {
+		if err := s.RemoveAudience(t.Context(), gone); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -309,7 +309,7 @@ func testDrop(t *testing.T, s profile.Store) {
 }
 
 func testSweep(t *testing.T, s profile.Store) {
-	if n, err := s.Sweep(t.Context(), 1000); n != 0 || err != nil {
+	if n, err := s.RemoveExited(t.Context(), 1000); n != 0 || err != nil {
 		t.Fatalf("an empty store: %d %v", n, err)
 	}
 	for sandbox := uint32(1); sandbox <= 2; sandbox++ {
@@ -318,7 +318,7 @@ func testSweep(t *testing.T, s profile.Store) {
 			apply(t, s, ref, 1, 0, NewDelta(2, enter(1, 100), exit(2, 100, 199), exit(3, 100, 200)))
 		}
 	}
-	if n, err := s.Sweep(t.Context(), 200); n != 4 || err != nil {
+	if n, err := s.RemoveExited(t.Context(), 200); n != 4 || err != nil {
 		t.Fatalf("%d %v", n, err)
 	}
 	for sandbox := uint32(1); sandbox <= 2; sandbox++ {
@@ -345,7 +345,7 @@ func testSweepBeside(t *testing.T, s profile.Store) {
 	for round := range int64(rounds) {
 		apply(t, s, ref, 2*round+1, 0, NewDelta(1, out...))
 		go func() {
-			_, err := s.Sweep(t.Context(), 200)
+			_, err := s.RemoveExited(t.Context(), 200)
 			done <- err
 		}()
 		apply(t, s, ref, 2*round+2, 0, NewDelta(1, in...))

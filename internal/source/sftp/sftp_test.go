@@ -160,7 +160,7 @@ func TestRefused(t *testing.T) {
 		"another key of the user":   {func(c *Config) { c.PrivateKey, c.PassPhrase = other, "" }, source.ErrCredentials},
 		"a password":                {func(c *Config) { c.PrivateKey, c.Password = "", "wrong" }, source.ErrCredentials},
 		"nobody listens":            {func(c *Config) { c.Port = 1 }, source.ErrUnreachable},
-		"an inner network":          {func(c *Config) { c.Dial = netguard.Guard{}.Dial }, source.ErrUnreachable},
+		"an inner network":          {func(c *Config) { c.Dial = netguard.Policy{}.Dial }, source.ErrUnreachable},
 	} {
 		if err := list(t, server.open(c.change), ""); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

@@ -40,12 +40,12 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 	chunks := make(chan chunk, opts.Workers)
 	room := input.NewRoom(opts.ChunkMemory)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(background.Guard(func() error {
+	g.Go(background.Recovering(func() error {
 		defer close(chunks)
 		return c.send(ctx, room, chunks)
 	}))
 	for worker := range opts.Workers {
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			p := newParser(columns, layout, format, patterns)
 			for ch := range chunks {
 				if err := ctx.Err(); err != nil {

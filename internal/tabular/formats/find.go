@@ -23,7 +23,7 @@ const proposeBytes = 4 << 20
 // them. For a file that cannot be opened it proposes nothing; the later reader of the file gets the error.
 func Propose(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column) (out tabular.Proposal, err error) {
 	var g errgroup.Group
-	g.Go(background.Guard(func() (err error) {
+	g.Go(background.Recovering(func() (err error) {
 		out, err = propose(ctx, f, format, wanted)
 		return err
 	}))

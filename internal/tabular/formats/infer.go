@@ -35,7 +35,7 @@ import (
 // columns, if there are any.
 func Infer(ctx context.Context, f tabular.File, format audience.Format, wanted []tabular.Column, most tabular.Sample) (out tabular.Inferred, err error) {
 	var g errgroup.Group
-	g.Go(background.Guard(func() (err error) {
+	g.Go(background.Recovering(func() (err error) {
 		out, err = infer(ctx, f, format, wanted, most)
 		return err
 	}))

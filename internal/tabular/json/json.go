@@ -35,7 +35,7 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 	room := input.NewRoom(opts.ChunkMemory)
 	g, ctx := errgroup.WithContext(ctx)
 	bad := verdict{offset: math.MaxInt64}
-	g.Go(background.Guard(func() error {
+	g.Go(background.Recovering(func() error {
 		defer close(chunks)
 		return c.send(ctx, room, chunks, &bad)
 	}))
@@ -43,7 +43,7 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 	for worker := range parsers {
 		p := newJSONParser(newJSONObject(columns, format, patterns), c.layout, &bad)
 		parsers[worker] = p
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			for ch := range chunks {
 				if err := ctx.Err(); err != nil {
 					return err

@@ -44,7 +44,7 @@ func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts ta
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for worker := range int(workers) {
-		g.Go(background.Guard(func() error {
+		g.Go(background.Recovering(func() error {
 			r := newParquetReader(p, flat, found, columns, opts.Format, patterns)
 			for i := next.Add(1) - 1; i < int64(len(groups)); i = next.Add(1) - 1 {
 				if err := r.read(ctx, groups[i], func(b *tabular.Batch) error { return emit(worker, b) }); err != nil {

@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// Guard returns a function that runs fn on a thread of its own, as Thread does, and returns a panic of fn as an error: a damaged file
+// Recovering returns a function that runs fn on a thread of its own, as Thread does, and returns a panic of fn as an error: a damaged file
 // must never end the process.
-func Guard(fn func() error) func() error {
+func Recovering(fn func() error) func() error {
 	return func() (err error) {
 		defer Thread()()
 		defer func() {
