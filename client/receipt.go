@@ -13,30 +13,31 @@ import (
 // Receipt proves what a run did: the files that it read, the outcome of every row, and the resulting dataset. Times are
 // epoch seconds.
 type Receipt struct {
-	Version               int            `json:"version"` // ReceiptVersion
-	Issuer                string         `json:"issuer"`
-	Organization          string         `json:"organization"`
-	Sandbox               string         `json:"sandbox"`
-	AudienceID            string         `json:"audienceId"`
-	AudienceName          string         `json:"audienceName"`
-	RunID                 string         `json:"runId"`
-	Seq                   int64          `json:"seq"`            // sequence number of the run in the audience
-	Kind                  string         `json:"kind,omitempty"` // as in Run
-	Of                    string         `json:"of,omitempty"`   // as in Run
-	DifferentialIngestion bool           `json:"differentialIngestion"`
-	DataFilterStartTime   int64          `json:"dataFilterStartTime"`
-	DataFilterEndTime     int64          `json:"dataFilterEndTime"`
-	Force                 bool           `json:"force,omitempty"`
-	CreatedAt             int64          `json:"createdAt"`
-	CreatedBy             string         `json:"createdBy"`
-	EndedAt               int64          `json:"endedAt"`
-	Rows                  Rows           `json:"rows"`
-	Members               Members        `json:"members"`
-	Files                 []RunFile      `json:"files"`
-	Dataset               ReceiptDataset `json:"dataset"`
-	ReplacedFiles         []string       `json:"replacedFiles,omitempty"`     // as in Run
-	UnreadableMembers     int64          `json:"unreadableMembers,omitempty"` // as in Run
-	ContentSum            ContentSum     `json:"contentSum"`
+	Version               int               `json:"version"` // ReceiptVersion
+	Issuer                string            `json:"issuer"`
+	Organization          string            `json:"organization"`
+	Sandbox               string            `json:"sandbox"`
+	AudienceID            string            `json:"audienceId"`
+	AudienceName          string            `json:"audienceName"`
+	RunID                 string            `json:"runId"`
+	Seq                   int64             `json:"seq"`            // sequence number of the run in the audience
+	Kind                  string            `json:"kind,omitempty"` // as in Run
+	Of                    string            `json:"of,omitempty"`   // as in Run
+	DifferentialIngestion bool              `json:"differentialIngestion"`
+	DataFilterStartTime   int64             `json:"dataFilterStartTime"`
+	DataFilterEndTime     int64             `json:"dataFilterEndTime"`
+	Force                 bool              `json:"force,omitempty"`
+	CreatedAt             int64             `json:"createdAt"`
+	CreatedBy             string            `json:"createdBy"`
+	EndedAt               int64             `json:"endedAt"`
+	Rows                  Rows              `json:"rows"`
+	Members               Members           `json:"members"`
+	Files                 []RunFile         `json:"files"`
+	Dataset               ReceiptDataset    `json:"dataset"`
+	ReplacedFiles         []string          `json:"replacedFiles,omitempty"`     // as in Run
+	UnreadableMembers     int64             `json:"unreadableMembers,omitempty"` // as in Run
+	Outside               []OutsideSnapshot `json:"outside,omitempty"`           // as in Run
+	ContentSum            ContentSum        `json:"contentSum"`
 }
 
 // ReceiptVersion is the version of receipts that this package supports.

@@ -30,35 +30,44 @@ type StartedRun struct {
 
 // Run is the state of a run, with its ledger after its end.
 type Run struct {
-	Name                  string       `json:"name"`
-	AudienceName          string       `json:"audienceName"`
-	AudienceID            string       `json:"audienceId"`
-	RunID                 string       `json:"runId"`
-	Status                string       `json:"status"`
-	DifferentialIngestion bool         `json:"differentialIngestion"`
-	DataFilterStartTime   int64        `json:"dataFilterStartTime"`
-	DataFilterEndTime     int64        `json:"dataFilterEndTime"`
-	IngestionTime         int64        `json:"ingestionTime"`
-	CreatedAt             int64        `json:"createdAt"`
-	CreatedBy             string       `json:"createdBy"`
-	Reason                string       `json:"reason,omitempty"`
-	Kind                  string       `json:"kind,omitempty"` // rollback, resubmit, expire or extend; absent for a run that reads the audience's files
-	Of                    string       `json:"of,omitempty"`   // the earlier run of a rollback or resubmit
-	DryRun                bool         `json:"dryRun,omitempty"`
-	Force                 bool         `json:"force,omitempty"`
-	Details               []RunDetail  `json:"details"`
-	Rows                  *Rows        `json:"rows,omitempty"`
-	Members               *Members     `json:"members,omitempty"`
-	Files                 []RunFile    `json:"files,omitempty"`
-	Rejects               []Reject     `json:"rejects,omitempty"`           // the first ones
-	Guards                []Guard      `json:"guards,omitempty"`            // the evaluated guards
-	Changes               []Change     `json:"changes,omitempty"`           // of a dry run, the first of each kind
-	ReplacedFiles         []string     `json:"replacedFiles,omitempty"`     // damaged files of the dataset, which a full run replaced
-	UnreadableMembers     int64        `json:"unreadableMembers,omitempty"` // members in these files; they count as removed, and as added if the run contains them
-	ContentSum            string       `json:"contentSum,omitempty"`        // of _roster_row over all members, modulo 2^64, decimal
-	SnapshotID            string       `json:"snapshotId,omitempty"`        // of the dataset
-	Progress              *RunProgress `json:"progress,omitempty"`          // while it is PROCESSING
-	Error                 *Failure     `json:"error,omitempty"`
+	Name                  string            `json:"name"`
+	AudienceName          string            `json:"audienceName"`
+	AudienceID            string            `json:"audienceId"`
+	RunID                 string            `json:"runId"`
+	Status                string            `json:"status"`
+	DifferentialIngestion bool              `json:"differentialIngestion"`
+	DataFilterStartTime   int64             `json:"dataFilterStartTime"`
+	DataFilterEndTime     int64             `json:"dataFilterEndTime"`
+	IngestionTime         int64             `json:"ingestionTime"`
+	CreatedAt             int64             `json:"createdAt"`
+	CreatedBy             string            `json:"createdBy"`
+	Reason                string            `json:"reason,omitempty"`
+	Kind                  string            `json:"kind,omitempty"` // rollback, resubmit, expire, extend, erase or adopt; absent for a run that reads the audience's files
+	Of                    string            `json:"of,omitempty"`   // the earlier run of a rollback or resubmit
+	DryRun                bool              `json:"dryRun,omitempty"`
+	Force                 bool              `json:"force,omitempty"`
+	Details               []RunDetail       `json:"details"`
+	Rows                  *Rows             `json:"rows,omitempty"`
+	Members               *Members          `json:"members,omitempty"`
+	Files                 []RunFile         `json:"files,omitempty"`
+	Rejects               []Reject          `json:"rejects,omitempty"`           // the first ones
+	Guards                []Guard           `json:"guards,omitempty"`            // the evaluated guards
+	Changes               []Change          `json:"changes,omitempty"`           // of a dry run, the first of each kind
+	ReplacedFiles         []string          `json:"replacedFiles,omitempty"`     // damaged files of the dataset, which a full run replaced
+	UnreadableMembers     int64             `json:"unreadableMembers,omitempty"` // members in these files; they count as removed, and as added if the run contains them
+	Outside               []OutsideSnapshot `json:"outside,omitempty"`           // what other programs did to the dataset before the run, which Roster adopted
+	ContentSum            string            `json:"contentSum,omitempty"`        // of _roster_row over all members, modulo 2^64, decimal
+	SnapshotID            string            `json:"snapshotId,omitempty"`        // of the dataset
+	Progress              *RunProgress      `json:"progress,omitempty"`          // while it is PROCESSING
+	Error                 *Failure          `json:"error,omitempty"`
+}
+
+// OutsideSnapshot is a snapshot of the dataset that another program committed.
+type OutsideSnapshot struct {
+	SnapshotID  string `json:"snapshotId"`
+	Operation   string `json:"operation"`        // of the snapshot, or rollback if the program made an earlier snapshot the current one
+	Engine      string `json:"engine,omitempty"` // the program, if the snapshot names it
+	CommittedAt int64  `json:"committedAt"`
 }
 
 // RunDetail is a stage of a run.

@@ -28,7 +28,7 @@ var flagGroups = []struct {
 	{"Server", []string{"server", "credentials", "data-dir", "listen", "tls-cert", "tls-key", "database-url", "lake-url", "catalog-url", "profile-url", "role", "memory", "debug-listen", "config"}},
 	{"Limits", []string{"sandbox-runs", "sandbox-submits", "sandbox-uploads", "sandbox-looks", "guardrails", "rate-limit", "max-connections", "max-connections-per-address", "trusted-proxies"}},
 	{"Sources", []string{"local-roots", "settle-age", "landing-url", "landing-quota", "allow-networks", "deny-networks", "s3-environment", "s3-environment-endpoints"}},
-	{"Audiences", []string{"undo-window", "suppress-erased", "account-audience-type"}},
+	{"Audiences", []string{"undo-window", "foreign-writes", "suppress-erased", "account-audience-type"}},
 	{"Callers", []string{"oidc-issuer", "oidc-audience", "oidc-client-claim", "oidc-org-claim", "oidc-roles-claim", "oidc-role-prefix", "oidc-labels-claim"}},
 	{"Secrets", []string{"master-key-file", "master-key-url", "to-master-key-file", "to-master-key-url"}},
 	{"Log and metrics", []string{"log-level", "log-format", "metrics-token-file"}},

@@ -42,7 +42,7 @@ func receiptBody(r *audience.Receipt) client.Receipt {
 		CreatedAt: epoch(r.CreatedAt), CreatedBy: r.CreatedBy, EndedAt: epoch(r.EndedAt),
 		Rows: client.Rows(r.Rows), Members: client.Members(r.Members), Files: append([]client.RunFile{}, runFiles(r.Files)...),
 		Dataset:       client.ReceiptDataset{Location: r.Location, SnapshotID: strconv.FormatInt(r.SnapshotID, 10)},
-		ReplacedFiles: r.Replaced, UnreadableMembers: r.Unreadable,
+		ReplacedFiles: r.Replaced, UnreadableMembers: r.Unreadable, Outside: outside(r.Outside),
 		ContentSum: client.ContentSum{Algorithm: client.ContentSumAlgorithm, Value: strconv.FormatUint(r.ContentSum, 10)},
 	}
 }

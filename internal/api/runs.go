@@ -298,7 +298,7 @@ func ledger(b *client.Run, r *audience.Run) {
 	for _, c := range r.Result.Changes {
 		b.Changes = append(b.Changes, client.Change(c))
 	}
-	b.ReplacedFiles, b.UnreadableMembers = r.Result.Replaced, r.Result.Unreadable
+	b.ReplacedFiles, b.UnreadableMembers, b.Outside = r.Result.Replaced, r.Result.Unreadable, outside(r.Result.Outside)
 	if r.Status == audience.Success {
 		b.ContentSum = strconv.FormatUint(r.Result.ContentSum, 10)
 	}
@@ -308,6 +308,14 @@ func ledger(b *client.Run, r *audience.Run) {
 	if r.Result.SnapshotID != 0 {
 		b.SnapshotID = strconv.FormatInt(r.Result.SnapshotID, 10)
 	}
+}
+
+// outside are the snapshots of other programs that Roster adopted.
+func outside(list []audience.OutsideSnapshot) (out []client.OutsideSnapshot) {
+	for _, s := range list {
+		out = append(out, client.OutsideSnapshot{SnapshotID: strconv.FormatInt(s.ID, 10), Operation: s.Operation, Engine: s.Engine, CommittedAt: epoch(s.At)})
+	}
+	return out
 }
 
 func runFiles(list []audience.FileResult) (files []client.RunFile) {

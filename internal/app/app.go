@@ -185,7 +185,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.outside = a.cfg.guard().Client()
 	budget := memory.New(a.cfg.Memory)
-	pipeline := &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log}
+	pipeline := &ingest.Pipeline{Lake: a.lake, Profile: a.profile, Scratch: a.path("scratch"), Memory: budget, Workers: background.Cores(), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log, RefuseForeign: a.cfg.RefuseForeign}
 	jobs := job.NewOutbox(a.queue, a.cfg.Clock)
 	sources := connect.New(connect.Config{Store: a.meta, Open: a.openSource, Secrets: ring, Landing: a.landing, SettleAge: a.cfg.SettleAge, Clock: a.cfg.Clock, Log: a.log})
 	a.control = control.New(control.Config{

@@ -41,6 +41,8 @@ type Config struct {
 	LandingQuota int64
 	// UndoWindow is the time during which a run can be undone.
 	UndoWindow time.Duration
+	// RefuseForeign has runs fail when another program changed the dataset. Otherwise they adopt the changes.
+	RefuseForeign bool
 	// MasterKey is the key that encrypts the keys of secrets. At most one of its fields is set; none means a file in
 	// the data directory.
 	MasterKey MasterKey

@@ -41,6 +41,7 @@ func (a *App) facts() []any {
 	add("landing", withoutQuery(c.LandingURL), c.LandingURL != "")
 	add("memory", humanize.IBytes(uint64(c.Memory)), true)
 	add("undoWindow", cmp.Or(c.UndoWindow, audience.DefaultUndoWindow), true)
+	add("foreignWrites", map[bool]string{true: "refuse", false: "adopt"}[c.RefuseForeign], true)
 	add("tls", a.secure(), true)
 	add("oidcIssuer", withoutQuery(c.OIDC.Issuer), c.OIDC.Issuer != "")
 	add("masterKey", c.MasterKey.where(), true)

@@ -53,6 +53,7 @@ func Settings() []Setting {
 		{"landing-url", "bucket of the landing zones, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, with the role or the keys of the environment (default: the data directory)", "", setLandingURL},
 		{"landing-quota", "size quota of a sandbox's landing zone, such as 100GiB (default: no limit)", "", setLandingQuota},
 		{"undo-window", "time for which a run can be undone and the versions of an audience are kept", "168h", setUndoWindow},
+		{"foreign-writes", "what a run does if another program changed the dataset of its audience: adopt the change as a run of its own, or refuse it and fail", "adopt", setForeignWrites},
 		{"settle-age", "age from which a file in a folder counts as completely written; 0s accepts every file at once", "2s", setSettleAge},
 		{"master-key-file", "file with the master key, which protects the secrets, 32 bytes in base64 (default: one in the data directory)", "", text(func(c *Config) *string { return &c.MasterKey.File })},
 		{"master-key-url", "key service that holds the master key, instead of a file, such as awskms://KEY-ID?region=eu-west-1", "", text(func(c *Config) *string { return &c.MasterKey.URL })},
@@ -234,6 +235,14 @@ func setLandingQuota(c *Config, v string) error {
 		return fmt.Errorf("%q is not a size, such as 100GiB", v)
 	}
 	c.LandingQuota = int64(n)
+	return nil
+}
+
+func setForeignWrites(c *Config, v string) error {
+	if v != "adopt" && v != "refuse" {
+		return fmt.Errorf("%q is neither adopt nor refuse", v)
+	}
+	c.RefuseForeign = v == "refuse"
 	return nil
 }
 

@@ -16,10 +16,11 @@ const (
 	RunExpire   RunKind = "expire"   // takes out the members whose time is over
 	RunExtend   RunKind = "extend"   // gives the members their whole time again, as if a full run had brought them
 	RunErase    RunKind = "erase"    // takes out one person without a trace, as an Erasure asks
+	RunAdopt    RunKind = "adopt"    // takes over what another program changed in the dataset
 )
 
 // RunKinds are all kinds.
-var RunKinds = []RunKind{RunIngest, RunResubmit, RunRollback, RunExpire, RunExtend, RunErase}
+var RunKinds = []RunKind{RunIngest, RunResubmit, RunRollback, RunExpire, RunExtend, RunErase, RunAdopt}
 
 // Input is what the runs of a kind make the members of.
 type Input string
@@ -30,6 +31,7 @@ const (
 	FromFiles   Input = "files"   // the files under the audience's path
 	FromFile    Input = "file"    // the file that RunRequest.File names, in the landing zone
 	FromVersion Input = "version" // the dataset as the run that RunRequest.Of names left it
+	FromOutside Input = "outside" // the dataset as another program left it
 )
 
 // Traits are what the runs of a kind do to their audience, and how they are treated.
@@ -57,6 +59,7 @@ var traits = map[RunKind]Traits{
 	RunExpire:   {Input: FromMembers, Guarded: true, Automatic: true},
 	RunExtend:   {Input: FromMembers, Guarded: true, Renews: true},
 	RunErase:    {Input: FromMembers, Erases: true, Urgent: true, Persistent: true},
+	RunAdopt:    {Input: FromOutside, Automatic: true},
 }
 
 // Traits returns what the runs of the kind do.
@@ -107,7 +110,7 @@ func (r *Run) RenewedAt() (at time.Time, changed bool) {
 	switch t := r.Request.Traits(); {
 	case r.Request.Replaces():
 		return r.CreatedAt, true
-	case t.Renews, t.Input == FromVersion:
+	case t.Renews, t.Input == FromVersion, t.Input == FromOutside:
 		return r.Result.RefreshedAt, true
 	}
 	return time.Time{}, false

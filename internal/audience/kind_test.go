@@ -27,6 +27,7 @@ func TestTraits(t *testing.T) {
 		audience.RunExpire:   {traits: audience.Traits{Input: audience.FromMembers, Guarded: true, Automatic: true}, full: request{stops: true}, merge: request{stops: true}},
 		audience.RunExtend: {traits: audience.Traits{Input: audience.FromMembers, Guarded: true, Renews: true}, full: request{renews: true, stops: true}, merge: request{renews: true, stops: true},
 			renewedAt: "result", renewedByMerge: "result"},
+		audience.RunAdopt: {traits: audience.Traits{Input: audience.FromOutside, Automatic: true}, brings: true, renewedAt: "result", renewedByMerge: "result"},
 		audience.RunErase: {traits: audience.Traits{Input: audience.FromMembers, Erases: true, Urgent: true, Persistent: true}},
 	} {
 		if !slices.Contains(audience.RunKinds, kind) {

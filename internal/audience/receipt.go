@@ -27,9 +27,10 @@ type Receipt struct {
 	Files        []FileResult
 	Location     string // of the dataset; Receipt leaves it empty, because a run does not know it
 	SnapshotID   int64
-	Replaced     []string // as in RunResult
-	Unreadable   int64    // as in RunResult
-	ContentSum   uint64   // as in RunResult
+	Replaced     []string          // as in RunResult
+	Unreadable   int64             // as in RunResult
+	Outside      []OutsideSnapshot // as in RunResult
+	ContentSum   uint64            // as in RunResult
 }
 
 // Receipt returns the receipt of a run. Only a run that ended SUCCESS and changed the audience has one; for any other run
@@ -44,7 +45,7 @@ func (r *Run) Receipt() (Receipt, error) {
 		WindowStart: r.Request.WindowStart, WindowEnd: r.Request.WindowEnd, Force: r.Request.Force,
 		CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, EndedAt: r.EndedAt,
 		Rows: r.Result.Rows, Members: r.Result.Members, Files: r.Result.Files, SnapshotID: r.Result.SnapshotID,
-		Replaced: r.Result.Replaced, Unreadable: r.Result.Unreadable, ContentSum: r.Result.ContentSum,
+		Replaced: r.Result.Replaced, Unreadable: r.Result.Unreadable, Outside: r.Result.Outside, ContentSum: r.Result.ContentSum,
 	}, nil
 }
 

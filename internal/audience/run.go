@@ -204,9 +204,19 @@ type RunResult struct {
 	// ContentSum is the sum modulo 2^64 of the column _roster_row over all members: whoever reads the dataset can
 	// compute it again.
 	ContentSum uint64 `json:"contentSum,omitempty"`
+	// Outside are the snapshots of other programs that the run adopted, or that were adopted right before it.
+	Outside []OutsideSnapshot `json:"outside,omitempty"`
 	// RefreshedAt is when a full run last brought every member, or their time was extended, as of this run; zero when
 	// neither was.
 	RefreshedAt time.Time `json:"refreshedAt,omitzero"`
+}
+
+// OutsideSnapshot is a snapshot of a dataset that another program committed, or made the current one again (Operation is "rollback" then).
+type OutsideSnapshot struct {
+	ID        int64     `json:"snapshotId"`
+	Operation string    `json:"operation"`
+	Engine    string    `json:"engine,omitempty"` // "" if the snapshot does not name it
+	At        time.Time `json:"committedAt"`
 }
 
 // ChangeSample is one change that a dry run found: which row of which file would do what to a member. Members who

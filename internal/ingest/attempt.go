@@ -41,6 +41,7 @@ type attempt struct {
 
 	// survivors are what can be read of the members when files of the dataset are damaged, which the run replaces; nil otherwise.
 	survivors *lake.Survivors
+	adoption  *adoption // nil unless the run adopts what other programs did
 
 	step      atomic.Pointer[string]
 	bytesRead atomic.Int64
@@ -104,7 +105,8 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 // plan pins the manifest, unless an earlier attempt did, and saves it before anything is read.
 func (a *attempt) plan(ctx context.Context) error {
 	run, save := &a.spec.Run, a.spec.save
-	if run.Planned == nil {
+	outside := run.Request.Traits().Input == audience.FromOutside // that may be more than an earlier attempt found
+	if run.Planned == nil || outside {
 		files, err := a.manifest(ctx)
 		if err != nil {
 			return err
@@ -123,8 +125,11 @@ func (a *attempt) plan(ctx context.Context) error {
 
 // manifest finds what the run reads.
 func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) {
-	if a.spec.Run.Request.Traits().Input == audience.FromVersion {
+	switch a.spec.Run.Request.Traits().Input {
+	case audience.FromVersion:
 		return a.planRollback()
+	case audience.FromOutside:
+		return a.planOutside(ctx)
 	}
 	return a.p.plan(ctx, a.spec)
 }
@@ -171,8 +176,11 @@ func (a *attempt) wholeBucket() int { return max(a.perWorker(2), leastPart) }
 
 // readAndMerge reads the files and merges their rows with the members, up to the guards. A rollback takes a version instead.
 func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResult, error) {
-	if a.spec.Run.Request.Traits().Input == audience.FromVersion {
+	switch a.spec.Run.Request.Traits().Input {
+	case audience.FromVersion:
 		return a.rollBack(ctx)
+	case audience.FromOutside:
+		return a.adopt(ctx)
 	}
 	if err := a.timed("read", func() error { return a.read(ctx) }); err != nil {
 		return nil, nil, err

@@ -69,7 +69,7 @@ func (a *attempt) rehearse(m *merged, result *audience.RunResult) (*committedRun
 // commit makes the run's snapshot.
 func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunResult) (*committedRun, error) {
 	start := time.Now()
-	base, err := baseOf(a.dataset)
+	base, err := a.base()
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +85,11 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 	if err := a.spec.saveProgress(ctx); err != nil {
 		return nil, err
 	}
+	if m.silent {
+		return done, a.commitSilently(ctx, m)
+	}
 	snap, err := a.dataset.Commit(ctx, lake.Commit{
-		Run: a.spec.Run.ID, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Anew: a.survivors != nil, Dir: a.dir, Props: props,
+		Run: a.spec.Run.ID, Live: m.live, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Anew: a.survivors != nil, Dir: a.dir, Props: props,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit the dataset: %w", err)
@@ -129,6 +132,12 @@ func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 		}
 		result.Files = append(result.Files, fr)
 		result.Rows = result.Rows.Plus(fr.Rows)
+	}
+	if a.adoption == nil {
+		var err error
+		if result.Outside, err = adoptedBefore(a.dataset); err != nil {
+			return err
+		}
 	}
 	result.Guards, result.Changes, result.ContentSum = a.guards, m.samples, m.content
 	if a.survivors != nil {
@@ -180,6 +189,8 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 	}
 	mode := "differential"
 	switch {
+	case a.adoption != nil:
+		mode = modeAdopt
 	case m.restore != 0:
 		mode = "rollback"
 	case m.rules.full:
@@ -206,6 +217,13 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 	if at := m.refreshedAt(); at > 0 {
 		props[propRefreshed] = strconv.FormatInt(at, 10)
 	}
+	if a.adoption != nil {
+		text, err := json.Marshal(done.result.Outside)
+		if err != nil {
+			return nil, fmt.Errorf("write the snapshot's summary: %w", err)
+		}
+		props[propOutside] = string(text)
+	}
 	for name, v := range map[string]any{propRows: done.result.Rows, propMembers: done.result.Members,
 		propDelta: m.delta, propStage: done.stage, propManifest: done.result.Files} {
 		text, err := json.Marshal(v)
@@ -220,8 +238,12 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 	return props, nil
 }
 
-// keysAfter returns the rule of the keys of the dataset after the run; a rollback brings those of its version back.
+// keysAfter returns the rule of the keys of the dataset after the run; a rollback brings those of its version back, and an adoption keeps
+// those of the members that Roster left.
 func (a *attempt) keysAfter(m *merged) (string, error) {
+	if a.adoption != nil && !a.adoption.lost {
+		return a.adoption.last.Props[propKeys], nil
+	}
 	if m.restore == 0 {
 		return keysOfNow, nil
 	}

@@ -57,7 +57,7 @@ func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(
 		return false, err
 	}
 	worn, err := worn(ctx, dataset)
-	if err != nil || !worn {
+	if err != nil || !worn || len(dataset.Foreign()) > 0 { // a run adopts what others did first
 		return false, err
 	}
 	state, err := dataset.OpenState(ctx, lake.StateOptions{})

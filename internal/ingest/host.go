@@ -20,6 +20,9 @@ type Host interface {
 	Gone(ctx context.Context) (Gone, error)
 	// Reading notes that a file is being read, until done is called.
 	Reading(path string) (done func())
+	// Adopted records a run of kind RunAdopt that ended SUCCESS before the run in progress, unless it is recorded. It returns the sequence
+	// number of the run in progress, which follows. Its errors are those of Save.
+	Adopted(ctx context.Context, adoption audience.Run) (seq int64, err error)
 	// Save is a checkpoint between steps: it stores the manifest unless the manifest is nil, the stages and the
 	// progress. An error means that another worker has the run; ErrNotSaved, that this is unknown.
 	Save(ctx context.Context, r audience.Run) error

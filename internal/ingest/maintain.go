@@ -44,7 +44,10 @@ type Maintained struct {
 	Orphans   int  // files that nothing named
 	Overdue   bool // there are members whose time is over: an expire run would take them out
 	Scrubbed  lake.Checked
-	Expiring  bool // there are members whose time is over within audience.ExpiringWithin, and is not yet
+	// Outside are the snapshots of other programs after Roster's last commit. Until a run has adopted them, files are only checked.
+	Outside  []audience.OutsideSnapshot
+	Adopt    bool // a run of kind RunAdopt is to begin
+	Expiring bool // there are members whose time is over within audience.ExpiringWithin, and is not yet
 }
 
 // Maintain folds an audience's small files and dead rows, removes versions that are kept no longer and the files
@@ -60,6 +63,10 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	}
 	if m.Scrubbed, err = p.scrub(ctx, dataset); err != nil {
 		return m, err
+	}
+	if m.Outside = outsideOf(dataset); len(m.Outside) > 0 {
+		m.Adopt = !p.RefuseForeign
+		return m, nil
 	}
 	if m.Overdue, m.Expiring, err = p.ageing(ctx, dataset, u.Audience); err != nil {
 		return m, err

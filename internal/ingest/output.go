@@ -91,7 +91,10 @@ func rowWidth(b *array.RecordBuilder) int {
 
 func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st }
 
-func (o *output) put(r row, since int64, was int) error {
+func (o *output) put(r row, since int64, was int) error { return o.putSeen(r, since, o.rules.now, was) }
+
+// putSeen is put for a member who was last seen at seen.
+func (o *output) putSeen(r row, since, seen int64, was int) error {
 	head := o.buf[r.at:]
 	o.content += contentOf(head)
 	payload := payloadOf(head)
@@ -100,7 +103,7 @@ func (o *output) put(r row, since int64, was int) error {
 	o.system.id.Append(key[:])
 	o.system.content.UnsafeAppend(int64(contentOf(head)))
 	o.system.since.UnsafeAppend(arrow.Timestamp(since))
-	o.system.seen.UnsafeAppend(arrow.Timestamp(o.rules.now))
+	o.system.seen.UnsafeAppend(arrow.Timestamp(seen))
 	o.system.seq.UnsafeAppend(o.run.seq)
 	o.system.file.UnsafeAppend(int32(r.file()))
 	o.system.line.UnsafeAppend(r.line())
@@ -128,8 +131,13 @@ func (o *output) retire(i int) error {
 }
 
 func (o *output) enter(r row, since int64, was int) error {
+	return o.enterSeen(r, since, o.rules.now, was)
+}
+
+// enterSeen is enter for a member who was last seen at seen.
+func (o *output) enterSeen(r row, since, seen int64, was int) error {
 	key := r.key()
-	c := profile.Change{Member: key, Since: since / 1e6, Seen: o.rules.now / 1e6}
+	c := profile.Change{Member: key, Since: since / 1e6, Seen: seen / 1e6}
 	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews it
 	if renew {
 		c.Key = key

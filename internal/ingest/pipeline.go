@@ -37,6 +37,8 @@ type Pipeline struct {
 	// Sleep waits for as long as the clock takes to advance by d; nil is for a clock that is the machine's.
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger
+	// RefuseForeign has a run fail when another program changed the dataset since the last run. Otherwise the run adopts the changes first.
+	RefuseForeign bool
 
 	projecting sync.Map // profile.Ref → *sync.Mutex, held while an audience is projected
 
@@ -87,6 +89,10 @@ type Spec struct {
 	Suppressed map[identity.Key]bool
 	// Refused is why the run is not to be tried again, unless it was committed before. Optional.
 	Refused *audience.Error
+	// aside says that the run is a part of another one, which has the lease.
+	aside bool
+	// renewed says that a run follows at once that renews every member.
+	renewed bool
 	Host    Host
 }
 
@@ -139,10 +145,16 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 		done.apply(&s.Run)
 		p.cleanUp(dataset, &s.Run, snap.Props[lake.PropDir])
 	} else {
+		if err := p.recordAdoption(ctx, dataset, &s); err != nil {
+			return s.Run, err
+		}
 		if s.Refused != nil {
 			return p.failed(s.Run, s.Refused), nil
 		}
-		if dataset, err = p.rekey(ctx, dataset, &s); err == nil {
+		if dataset, err = p.adoptOutside(ctx, dataset, &s); err == nil {
+			dataset, err = p.rekey(ctx, dataset, &s)
+		}
+		if err == nil {
 			done, err = p.ingest(ctx, dataset, &s, nil)
 		}
 		if err != nil {

@@ -42,6 +42,7 @@ type world struct {
 	now      time.Time
 	seq      int64
 	read     map[string]bool
+	adopted  []audience.Run
 }
 
 var defaultFields = []audience.Field{
@@ -129,7 +130,8 @@ type testHost struct {
 	w    *world
 	save func(r audience.Run) error // nil accepts all
 
-	fresh int64 // what Fresh returns
+	fresh      int64 // what Fresh returns
+	unrecorded error // what Adopted returns; nil has the adoption recorded
 }
 
 func (h testHost) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bool, error) {
@@ -137,6 +139,16 @@ func (h testHost) ReadBefore(context.Context, []audience.PlannedFile) (map[strin
 }
 
 func (h testHost) Fresh(context.Context, time.Time) (int64, error) { return h.fresh, nil }
+
+func (h testHost) Adopted(_ context.Context, adoption audience.Run) (int64, error) {
+	if h.unrecorded != nil {
+		return 0, h.unrecorded
+	}
+	h.w.finish(adoption)
+	h.w.adopted = append(h.w.adopted, adoption)
+	h.w.seq++
+	return h.w.seq, nil
+}
 
 func (testHost) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
 

@@ -74,7 +74,7 @@ func PointerOf(snap lake.Snapshot) (p profile.Pointer, known bool, err error) {
 // Behind says why a pointer of the profile store is not where the dataset is, "" when it is, or when the newest run, which has not
 // ended, is about to lead it there.
 func Behind(d *lake.Dataset, newest *audience.Run, have profile.Pointer) string {
-	snap, ok := d.Current()
+	snap, ok := lastOwn(d)
 	if !ok {
 		if have == (profile.Pointer{}) {
 			return ""
@@ -97,6 +97,17 @@ func Behind(d *lake.Dataset, newest *audience.Run, have profile.Pointer) string 
 		}
 	}
 	return fmt.Sprintf("it is at run %d, the dataset at run %d", have.Seq, want.Seq)
+}
+
+// lastOwn returns the snapshot that the profile store follows: Roster's last one, also if another program committed later, or the current
+// one if the table has none of Roster.
+func lastOwn(d *lake.Dataset) (lake.Snapshot, bool) {
+	if len(d.Foreign()) > 0 {
+		if last, known := d.LastOwn(); known {
+			return last, true
+		}
+	}
+	return d.Current()
 }
 
 // baseOf returns what the next delta of a dataset follows; nil when that is not known.
@@ -140,9 +151,14 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 	if err != nil {
 		return out, err
 	}
-	snap, ok := dataset.Current()
+	snap, ok := lastOwn(dataset)
 	if !ok {
 		return out, p.Profile.RemoveAudience(ctx, pr.Ref)
+	}
+	if now, _ := dataset.Current(); now.ID != snap.ID {
+		if dataset, err = dataset.At(snap.ID); err != nil {
+			return out, err
+		}
 	}
 	known := false
 	if out.Pointer, known, err = PointerOf(snap); err != nil {

@@ -24,6 +24,8 @@ type merged struct {
 	stateRows int64
 	content   uint64 // the sum of the content hashes of the members afterwards, modulo 2^64
 	restore   int64  // the snapshot that a rollback brings back
+	live      *int64 // rows of the dataset before, as an adoption read them; nil if the dataset's summary says it
+	silent    bool   // an adoption changes no member
 	samples   []audience.ChangeSample
 }
 
@@ -61,8 +63,11 @@ func (a *attempt) stateColumns() []string {
 
 // state opens the current members, or what is left of them.
 func (a *attempt) state(ctx context.Context) (*lake.State, error) {
-	if a.survivors != nil {
+	switch {
+	case a.survivors != nil:
 		return a.survivors.State, nil
+	case a.adoption != nil:
+		return a.adoption.Before, nil
 	}
 	return a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.stateColumns(), Cache: max(a.perWorker(1), leastPart)})
 }
@@ -120,7 +125,7 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 // one that changes little adds to it. Keys are hashes, so the first bucket tells which.
 func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
-	if err != nil && !(errors.Is(err, errRefreshLost) && a.spec.Run.Request.Replaces()) {
+	if err != nil && !(errors.Is(err, errRefreshLost) && (a.spec.Run.Request.Replaces() || a.spec.renewed)) {
 		return mergeRules{}, err
 	}
 	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
@@ -178,7 +183,12 @@ func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers
 		for _, content := range st.Row {
 			t.state += uint64(content)
 		}
-		if err := mergeBucket(rules, p.buf, p.rows, st, t, out); err != nil {
+		if a.adoption != nil {
+			err = a.adoption.mergeBucket(rules, p, st, t, out.(*output))
+		} else {
+			err = mergeBucket(rules, p.buf, p.rows, st, t, out)
+		}
+		if err != nil {
 			return err
 		}
 		return out.endPart()

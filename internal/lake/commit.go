@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,10 @@ type Commit struct {
 	// Restore is a snapshot whose rows become the table's again; there is nothing to add, replace or delete then. 0
 	// for none.
 	Restore int64
+	// Live is the number of rows of the table before, for a snapshot of another program, whose summary may be wrong; nil otherwise.
+	Live *int64
+	// Version is the run whose members a snapshot of maintenance has; "" stands for that of the current snapshot.
+	Version audience.RunID
 	// Anew has the snapshot made without a look at the files of the current one, some of which are damaged. With Replace only.
 	Anew bool
 	// Dir is the attempt's directory, for the position delete file. Its files beside the data are kept as long as
@@ -142,8 +147,8 @@ func (d *Dataset) summaryOf(c Commit, rows int64) iceberg.Properties {
 	delete(props, propVersion)
 	if parent, _ := d.Current(); c.Run != "" {
 		props[propRunID] = string(c.Run)
-	} else if parent.Version != "" {
-		props[propVersion] = string(parent.Version)
+	} else if version := cmp.Or(c.Version, parent.Version); version != "" {
+		props[propVersion] = string(version)
 	}
 	if c.Dir != "" {
 		props[PropDir] = c.Dir
@@ -160,7 +165,11 @@ func (d *Dataset) rowsAfter(c Commit) int64 {
 	if c.Replace {
 		return n
 	}
-	n += d.Rows()
+	if c.Live != nil {
+		n += *c.Live
+	} else {
+		n += d.Rows()
+	}
 	for _, positions := range c.Deletes {
 		n -= int64(len(positions))
 	}

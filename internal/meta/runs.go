@@ -55,6 +55,10 @@ type RunsTx interface {
 	// to Result.RefreshedAt after a rollback and an extension. Unless it only expired, extended or erased members, it
 	// sets LastRun and LastIngestedAt, too.
 	FinishRun(ctx context.Context, r audience.Run, worker string) error
+	// InsertRun records a run that ended SUCCESS before a PROCESSING run, whose lease the worker has (ErrStale otherwise): it gets
+	// the Seq of that run, which gets the next one, which InsertRun returns. The audience changes as by FinishRun. ErrDuplicate if
+	// the run exists.
+	InsertRun(ctx context.Context, r audience.Run, before audience.RunID, worker string) (seq int64, err error)
 }
 
 // RunStart is the beginning of a run.

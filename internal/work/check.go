@@ -113,7 +113,11 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 		c.add("lake", aud, "%v", err)
 		return nil
 	}
-	if settled := newest != nil && newest.Committed(); settled {
+	foreign := d.Foreign()
+	for _, f := range foreign {
+		c.add("lake", aud, "another program changed the dataset after the last run: snapshot %d, operation %q, program %q; look-ups do not show the change until a run has adopted it", f.ID, f.Operation, f.Engine)
+	}
+	if settled := newest != nil && newest.Committed() && len(foreign) == 0; settled {
 		if snap, ok := d.Current(); !ok || snap.Version != newest.ID {
 			c.add("metadata", aud, "the last run is %s, but the dataset has the members of run %q", newest.ID, snap.Version)
 		} else if aud.Members != d.Rows() {

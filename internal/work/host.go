@@ -29,6 +29,37 @@ func (h runHost) Fresh(ctx context.Context, since time.Time) (int64, error) {
 	return h.s.fresh(ctx, h.aud, since)
 }
 
+// Adopted implements ingest.Host.
+func (h runHost) Adopted(ctx context.Context, adoption audience.Run) (seq int64, err error) {
+	adoption.UpdatedAt = h.s.now()
+	var aud audience.Audience
+	recorded := false
+	err = h.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		_, err := tx.Run(ctx, h.aud.Scope, h.aud.ID, adoption.ID)
+		if recorded = err == nil; recorded {
+			run, err := tx.Run(ctx, h.aud.Scope, h.aud.ID, h.run)
+			seq = run.Seq
+			return err
+		}
+		if !errors.Is(err, meta.ErrNotFound) {
+			return err
+		}
+		if seq, err = tx.InsertRun(ctx, adoption, h.run, h.s.cfg.Worker); err != nil {
+			return err
+		}
+		if aud, err = tx.Audience(ctx, h.aud.Scope, h.aud.ID); err != nil {
+			return err
+		}
+		return h.s.events.RunEnded(ctx, tx, &aud, &adoption)
+	})
+	if err == nil && !recorded {
+		h.s.cfg.Changed()
+		h.s.cfg.Observer.RunEnded(&adoption)
+		h.s.logRun(&aud, &adoption)
+	}
+	return seq, notSaved(err)
+}
+
 // Gone implements ingest.Host.
 func (h runHost) Gone(ctx context.Context) (ingest.Gone, error) { return h.s.gone(ctx, h.aud.Scope) }
 

@@ -120,7 +120,7 @@ func (s *Service) attempt(ctx context.Context, before meta.Attempt, spec ingest.
 // run without files. Its errors are those of openAudience.
 func (s *Service) openRun(ctx context.Context, spec *ingest.Spec) (connect.Files, error) {
 	switch spec.Run.Request.Traits().Input {
-	case audience.FromMembers, audience.FromVersion:
+	case audience.FromMembers, audience.FromVersion, audience.FromOutside:
 		return connect.Files{}, nil
 	case audience.FromFile:
 		return s.cfg.Sources.Open(ctx, spec.Run.Scope, nil)

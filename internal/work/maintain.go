@@ -79,11 +79,20 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	if err != nil {
 		return fmt.Errorf("maintain audience %s: %w", aud.ID, err)
 	}
+	for _, f := range done.Outside {
+		s.logOf(aud.Scope).Warn("another program changed the dataset of an audience; its maintenance waits until a run has adopted the change", "audience", aud.ID,
+			"snapshot", f.ID, "operation", f.Operation, "engine", f.Engine)
+	}
 	s.logOf(aud.Scope).Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
 		"orphans", done.Orphans, "scrubbed-files", done.Scrubbed.Files, "scrubbed-bytes", done.Scrubbed.Bytes, "overdue", done.Overdue, "expiring", done.Expiring)
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		if done.Overdue {
-			if err := s.startExpiry(ctx, tx, aud, start); err != nil {
+		switch {
+		case done.Adopt:
+			if err := s.startRun(ctx, tx, aud, audience.RunAdopt, "another program changed the dataset", start); err != nil {
+				return err
+			}
+		case done.Overdue:
+			if err := s.startRun(ctx, tx, aud, audience.RunExpire, "members whose time is over", start); err != nil {
 				return err
 			}
 		}
@@ -131,10 +140,9 @@ func (s *Service) doCompact(ctx context.Context, number string) error {
 	return nil
 }
 
-// startExpiry starts a run that removes expired members.
-func (s *Service) startExpiry(ctx context.Context, tx meta.Tx, aud audience.Audience, now time.Time) error {
-	run := launch.NewRun(&aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunExpire, Differential: true, WindowEnd: now,
-		Reason: "members whose time is over"}, now)
+// startRun starts a run of a kind that Roster starts by itself.
+func (s *Service) startRun(ctx context.Context, tx meta.Tx, aud audience.Audience, kind audience.RunKind, reason string, now time.Time) error {
+	run := launch.NewRun(&aud, audience.SystemUser, audience.RunRequest{Kind: kind, Differential: true, WindowEnd: now, Reason: reason}, now)
 	if err := tx.CreateRun(ctx, &run); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package ingesttest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -69,6 +70,11 @@ func (h host) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bo
 
 // Fresh implements ingest.Host.
 func (host) Fresh(context.Context, time.Time) (int64, error) { return 0, nil }
+
+// Adopted implements ingest.Host. No other program changes the datasets of these tests.
+func (host) Adopted(_ context.Context, r audience.Run) (int64, error) {
+	return 0, fmt.Errorf("run %s adopted changes of another program", r.ID)
+}
 
 // Gone implements ingest.Host.
 func (host) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }

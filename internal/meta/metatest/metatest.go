@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"Maintenance":           testMaintenance,
 		"Schedules":             testSchedules,
 		"Runs":                  testRuns,
+		"RunInsert":             testRunInsert,
 		"RunOneAtATime":         testRunOneAtATime,
 		"RunConcurrentCreation": testRunConcurrentCreation,
 		"RunLease":              testRunLease,

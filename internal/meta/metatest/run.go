@@ -252,6 +252,48 @@ func testRunFinish(w *world) {
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.FinishRun(w.Context(), r, "one") }) // twice
 }
 
+// testRunInsert records a run that ended before a run in progress.
+func testRunInsert(w *world) {
+	a := w.audience("a")
+	run := w.acquire(w.start(a, at(1)), "one")
+	adopted := run
+	adopted.ID, adopted.CreatedAt, adopted.EndedAt, adopted.UpdatedAt = "adopted", at(1), at(2), at(2)
+	adopted.Request = audience.RunRequest{Kind: audience.RunAdopt, Differential: true}
+	adopted.Stages = []audience.StageResult{{Stage: audience.StageDataset, Status: audience.Success, FlowRunID: "flow-of-adopted"}}
+	adopted.Result.Members.After, adopted.Result.RefreshedAt = 5, at(0)
+	adopted.Result.Files = []audience.FileResult{fileResult("f", "v", audience.FileRead)}
+	insert := func(worker string, to *int64) func(tx meta.Tx) error {
+		return func(tx meta.Tx) (err error) {
+			*to, err = tx.InsertRun(w.Context(), adopted, run.ID, worker)
+			return err
+		}
+	}
+	var seq int64
+	w.refusedAny(insert("one", &seq)) // still PROCESSING
+	adopted.Status = audience.Success
+	w.refused(meta.ErrStale, insert("two", &seq))
+	w.update(insert("one", &seq))
+	equal(w, "adopted run", w.run(adopted), adopted)
+	if seq != run.Seq+1 {
+		w.Errorf("the run in progress has number %d, not %d", seq, run.Seq+1)
+	}
+	run.Seq = seq
+	equal(w, "run in progress", w.run(run), run)
+	read, err := w.s.ReadObjects(w.Context(), a.ID, []audience.PlannedFile{adopted.Result.Files[0].PlannedFile})
+	w.must(err)
+	equal(w, "files of the dataset are no objects that were read", len(read), 0)
+	a.LastRun, a.Members, a.LastIngestedAt, a.RefreshedAt = adopted.ID, 5, adopted.CreatedAt, at(0)
+	got, err := w.s.Audience(w.Context(), w.scope, a.ID)
+	w.must(err)
+	equal(w, "audience", got, a)
+
+	run.Status = audience.Success
+	w.update(func(tx meta.Tx) error { return tx.FinishRun(w.Context(), run, "one") })
+	if next := w.start(a, at(3)); next.Seq != seq+1 {
+		w.Errorf("the next run has number %d, not %d", next.Seq, seq+1)
+	}
+}
+
 func testRunFinishFailed(w *world) {
 	a := w.audience("a")
 	r := w.acquire(w.start(a, at(1)), "one")

@@ -61,11 +61,8 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 	if err != nil {
 		return err
 	}
-	seq, result := a.seq+1, withoutFiles(r)
-	err = t.insert(ctx, "the run", "runs", `id, audience_id, seq, request, status, created_by, created_at, updated_at, ended_at, flow_id,
-		stages, result, error`,
-		r.ID, r.AudienceID, seq, asJSON(&r.Request), audience.Processing, r.CreatedBy, asTime(&r.CreatedAt), asTime(&r.UpdatedAt),
-		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&result), asJSON(&r.Error))
+	seq := a.seq + 1
+	err = t.insertRun(ctx, r, seq, audience.Processing)
 	if errors.Is(err, meta.ErrDuplicate) {
 		return t.whyNoRun(ctx, r.ID)
 	}
@@ -76,6 +73,20 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 		return err
 	}
 	r.Seq, r.AudienceName, r.Status = seq, a.name, audience.Processing
+	return t.saveParts(ctx, r)
+}
+
+// insertRun writes the row of a run.
+func (t *tx) insertRun(ctx context.Context, r *audience.Run, seq int64, status audience.Status) error {
+	result := withoutFiles(r)
+	return t.insert(ctx, "the run", "runs", `id, audience_id, seq, request, status, created_by, created_at, updated_at, ended_at, flow_id,
+		stages, result, error`,
+		r.ID, r.AudienceID, seq, asJSON(&r.Request), status, r.CreatedBy, asTime(&r.CreatedAt), asTime(&r.UpdatedAt),
+		asTime(&r.EndedAt), r.FlowID, asJSON(&r.Stages), asJSON(&result), asJSON(&r.Error))
+}
+
+// saveParts writes what lies beside the row of a new run.
+func (t *tx) saveParts(ctx context.Context, r *audience.Run) error {
 	for _, stage := range r.Stages {
 		if err := t.insert(ctx, "the flow run", "run_flows", "flow_run_id, run_id", stage.FlowRunID, r.ID); err != nil {
 			return err
@@ -85,6 +96,36 @@ func (t *tx) CreateRun(ctx context.Context, r *audience.Run) error {
 		return err
 	}
 	return t.saveFiles(ctx, r)
+}
+
+// InsertRun implements meta.RunsTx.
+func (t *tx) InsertRun(ctx context.Context, r audience.Run, before audience.RunID, worker string) (seq int64, err error) {
+	if !r.Committed() {
+		return 0, fmt.Errorf("insert run %s: it is %s", r.ID, r.Status)
+	}
+	next, err := t.runByID(ctx, before)
+	if err != nil {
+		return 0, err
+	}
+	last, err := one(ctx, t.queries, "the audience", `SELECT last_seq FROM audiences WHERE id = $1 AND NOT deleted`, []any{r.AudienceID}, value[int64])
+	if err != nil {
+		return 0, err
+	}
+	seq = last + 1
+	err = t.must(ctx, meta.ErrStale, "the run", `UPDATE runs SET seq = $1 WHERE id = $2 AND audience_id = $3 AND status = 'PROCESSING' AND lease_owner = $4`,
+		seq, before, r.AudienceID, worker)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.insertRun(ctx, &r, next.Seq, r.Status); err != nil {
+		return 0, err
+	}
+	if err := t.saveParts(ctx, &r); err != nil {
+		return 0, err
+	}
+	set, args := finished(r)
+	args = append(args, seq)
+	return seq, t.must(ctx, meta.ErrStale, "the audience", fmt.Sprintf(`UPDATE audiences SET %s, last_seq = $%d WHERE id = $1 AND NOT deleted`, set, len(args)), args...)
 }
 
 // whyNoRun returns the error for the unique constraint that a new run violated.
@@ -195,8 +236,10 @@ func (t *tx) FinishRun(ctx context.Context, r audience.Run, worker string) error
 	if err := t.saveFiles(ctx, &r); err != nil || !r.Committed() {
 		return err
 	}
-	if err := t.recordObjects(ctx, r); err != nil {
-		return err
+	if r.Request.Traits().Input != audience.FromOutside { // its files are those of the dataset
+		if err := t.recordObjects(ctx, r); err != nil {
+			return err
+		}
 	}
 	set, args := finished(r)
 	return t.must(ctx, meta.ErrStale, "the audience", `UPDATE audiences SET `+set+` WHERE id = $1 AND NOT deleted`, args...)

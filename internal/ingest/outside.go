@@ -1,0 +1,383 @@
+package ingest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"golang.org/x/sync/errgroup"
+
+	"roster/internal/audience"
+	"roster/internal/background"
+	"roster/internal/identity"
+	"roster/internal/lake"
+	"roster/internal/tabular"
+)
+
+// An adoption is a run whose input is what other programs did to the dataset after Roster's last commit. It reads the rows that are there
+// now and were not before, and computes their keys and content hashes from their values: the system columns of rows that others wrote are
+// not trusted. Each row then is a change of the members that Roster left: added, updated, or unchanged if only the place of a row is another
+// one. Members whose rows are gone leave. A row without a valid identity is a reject, and of several rows of one person one stays.
+//
+// Members whom others changed keep their times. Members whom others added were brought now, unless the row lies in a file that Roster
+// wrote: then an earlier version is back, with the times of that version. If the snapshots of all runs are gone, rows with the right key and
+// hash count as unchanged.
+
+// modeAdopt is the mode of the snapshot of an adoption.
+const modeAdopt = "adopt"
+
+// propOutside lists the snapshots of other programs that a snapshot follows, JSON.
+const propOutside = "roster.outside"
+
+// Flags of records of rows that others wrote. Their payload ends with the row's times, 16 bytes.
+const (
+	flagSameKey = 1 << 1 // the row has the key of its values
+	flagIntact  = 1 << 2 // and their hash, and times that can be
+	timesSize   = 16
+)
+
+// adoption is what an attempt adopts.
+type adoption struct {
+	*lake.Outside
+	attempt *attempt
+	last    lake.Snapshot // of Roster's last commit
+	lost    bool          // no snapshot of Roster is kept
+	// doomed are the new rows that do not stay where they are, by file and position.
+	doomed  [][]atomic.Uint64
+	fresh   atomic.Int64 // new rows
+	members atomic.Int64 // that Roster left
+	kept    atomic.Int64 // of their rows
+}
+
+// planOutside returns the manifest of an adoption: the data files with rows of others.
+func (a *attempt) planOutside(ctx context.Context) ([]audience.PlannedFile, error) {
+	ad := &adoption{attempt: a}
+	var before *lake.Dataset
+	var known bool
+	var err error
+	if ad.last, known = a.dataset.LastOwn(); known {
+		if before, err = a.dataset.At(ad.last.ID); err != nil {
+			return nil, err
+		}
+	}
+	_, ran := a.dataset.Current()
+	ad.lost = ran && !known
+	opts := lake.StateOptions{Identities: a.stateColumns(), Cache: leastPart}
+	if ad.Outside, err = a.dataset.OpenOutside(ctx, before, opts); err != nil {
+		return nil, fmt.Errorf("compare the dataset with what the last run left: %w", err)
+	}
+	snap, _ := a.dataset.Current()
+	files := make([]audience.PlannedFile, len(ad.Files))
+	ad.doomed = make([][]atomic.Uint64, len(ad.Files))
+	for i, f := range ad.Files {
+		files[i] = audience.PlannedFile{Path: strings.TrimPrefix(f.Path, a.dataset.Location()+"/"), Size: f.Bytes, ModifiedAt: snap.Time.UTC(),
+			Version: strconv.FormatInt(snap.ID, 10), Status: audience.FileRead}
+		ad.doomed[i] = make([]atomic.Uint64, (f.Rows+63)/64)
+	}
+	a.adoption = ad
+	return files, nil
+}
+
+// adopt reads the rows of others and merges them with the members that Roster left.
+func (a *attempt) adopt(ctx context.Context) (*merged, *audience.RunResult, error) {
+	ad := a.adoption
+	a.reads = make([]fileRead, len(a.files))
+	if err := a.timed("read", func() error { return ad.read(ctx) }); err != nil {
+		return nil, nil, err
+	}
+	result := &audience.RunResult{Outside: outsideOf(a.dataset)}
+	if err := a.rejects.close(result); err != nil {
+		return nil, nil, err
+	}
+	var m *merged
+	err := a.timed(stepMerge, func() (err error) {
+		m, err = a.merge(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	ad.count(m)
+	if err := a.settle(m, result); err != nil {
+		return nil, nil, err
+	}
+	rows, members := result.Rows, result.Members
+	moved := rows == (audience.Rows{Read: rows.Read, Unchanged: rows.Unchanged}) && members == (audience.Members{Before: members.Before, After: members.Before})
+	m.silent = moved && !ad.lost && a.spec.aside
+	return m, result, nil
+}
+
+// count corrects what the merge counted by what was read: the dataset's own totals may be wrong.
+func (ad *adoption) count(m *merged) {
+	before, live := ad.members.Load(), ad.kept.Load()+ad.fresh.Load()
+	if ad.lost {
+		known := m.tally.rows()
+		there := known.Unchanged + known.Updated + known.Deleted
+		before = max(ad.attempt.spec.Audience.Members, there)
+		m.tally.removed = before - there
+	}
+	for i, f := range ad.Files {
+		for w := range ad.doomed[i] {
+			for word := ad.doomed[i][w].Load(); word != 0; word &= word - 1 {
+				m.retired[f.Path] = append(m.retired[f.Path], int64(w*64+bits.TrailingZeros64(word)))
+				m.nRetired++
+			}
+		}
+	}
+	m.stateRows, m.live = before, &live
+	m.nRetired += before - live
+	now, _ := ad.attempt.dataset.Current()
+	// The changes do not tell what became of the times of all members when an earlier version is back.
+	m.delta.Incomplete = ad.lost || now.Version != "" && now.ID != ad.last.ID
+}
+
+// read spills the new rows of all files, several at once.
+func (ad *adoption) read(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(ad.attempt.p.workers())
+	for i := range ad.Files {
+		g.Go(background.Recovering(func() error { return ad.readFile(ctx, i) }))
+	}
+	return g.Wait()
+}
+
+func (ad *adoption) readFile(ctx context.Context, i int) error {
+	a := ad.attempt
+	defer a.spec.Host.Reading(a.files[i].Path)()
+	var names []string
+	for _, f := range a.codec.fields {
+		names = append(names, f.Name)
+	}
+	fields := len(names)
+	names = append(names, lake.ColID, lake.ColContent, lake.ColSince, lake.ColSeen)
+	rt := router{attempt: a, index: i, encoder: encoder{codec: a.codec}, out: a.spill.writer()}
+	err := ad.Scan(ctx, i, lake.Reading{Memory: int64(a.perWorker(4))}, names, func(rec arrow.RecordBatch, first int64, isNew func(int) bool) error {
+		columns := arrow.NewSchema(rec.Schema().Fields()[:fields], nil)
+		values := array.NewRecordBatch(columns, rec.Columns()[:fields], rec.NumRows())
+		defer values.Release()
+		rt.encoder.bind(values)
+		stored := storedColumns{rec.Column(fields).(*array.FixedSizeBinary), rec.Column(fields + 1).(*array.Int64),
+			rec.Column(fields + 2).(*array.Timestamp), rec.Column(fields + 3).(*array.Timestamp)}
+		var rejects []tabular.Reject
+		rows := int64(0)
+		for row := range int(rec.NumRows()) {
+			if !isNew(row) {
+				continue
+			}
+			rows++
+			reject, err := ad.route(&rt, &stored, row, first+int64(row))
+			if err != nil {
+				return err
+			}
+			if reject != nil {
+				rejects = append(rejects, *reject)
+			}
+		}
+		ad.fresh.Add(rows)
+		a.reads[i].rows.Add(rows)
+		a.reads[i].rejected.Add(int64(len(rejects)))
+		a.rowsRead.Add(rows)
+		a.p.rowsRead.Add(rows)
+		return a.rejects.add(i, rejects)
+	})
+	return errors.Join(err, rt.out.flush())
+}
+
+// storedColumns are system columns of a batch.
+type storedColumns struct {
+	id          *array.FixedSizeBinary
+	content     *array.Int64
+	since, seen *array.Timestamp
+}
+
+// route spills a row of a file of others, or says why it is a reject. No new row stays in its place before the merge says so.
+func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64) (*tabular.Reject, error) {
+	ad.doomed[rt.index][pos>>6].Or(1 << (pos & 63))
+	rec, key, ok := rt.encoder.encode(row, uint64(rt.index)<<lineBits|uint64(pos)&lineMask)
+	reject := tabular.Reject{Line: pos, Lines: 1, Offset: -1}
+	if reject.Column, reject.Code, reject.Reason = rt.noIdentity(); reject.Code != "" {
+		return &reject, nil
+	}
+	if !ok {
+		return nil, fmt.Errorf("ingest: %s, row %d: a row without a primary identity was not rejected", ad.attempt.files[rt.index].Path, pos)
+	}
+	if rt.suppressed(key, rec) {
+		reject.Code, reject.Reason = codeSuppressed, "the row names a person who was erased, and whom the server's settings keep out"
+		return &reject, nil
+	}
+	since, seen := int64(0), int64(0)
+	if stored.id.IsValid(row) && identity.Key(stored.id.Value(row)) == key {
+		rec[offFlags] |= flagSameKey
+		if stored.content.IsValid(row) && stored.since.IsValid(row) && stored.seen.IsValid(row) {
+			since, seen = int64(stored.since.Value(row)), int64(stored.seen.Value(row))
+			if stored.content.Value(row) == int64(binary.LittleEndian.Uint64(rec[offContent:])) && since <= seen {
+				rec[offFlags] |= flagIntact
+			}
+		}
+	}
+	rec = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(rec, uint64(since)), uint64(seen))
+	binary.LittleEndian.PutUint32(rec[offLength:], uint32(len(rec)-headSize))
+	return nil, rt.out.write(&key, rec)
+}
+
+// noIdentity says why the row that was encoded last cannot be a member's: nothing if it can.
+func (rt *router) noIdentity() (column, code, reason string) {
+	for i := range rt.attempt.columns {
+		c := &rt.attempt.columns[i]
+		var text []byte
+		if rt.encoder.at[i] >= 0 && (c.Primary || c.Supplemental || c.Namespace != "") {
+			text = rt.encoder.textOf(i)
+		}
+		switch {
+		case identity.Blank(text):
+			if c.Primary || c.Supplemental {
+				return c.Name, tabular.CodeIdentity, "another program wrote the row without an identity"
+			}
+		case c.Namespace != "":
+			if reason := identity.Impossible(c.Namespace, text); reason != "" {
+				return c.Name, tabular.CodeIdentityForm, reason
+			}
+		}
+	}
+	return "", "", ""
+}
+
+// mergeBucket decides for each new row of a part, and for each member that Roster left, what becomes of them.
+func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t *tally, out *output) error {
+	ad.members.Add(int64(len(st.IDs)))
+	i := 0
+	for _, r := range p.rows {
+		key := r.key()
+		for ; i < len(st.IDs) && compareKeys(st.IDs[i], key) < 0; i++ {
+			if err := ad.absent(rules, st, i, t, out); err != nil {
+				return err
+			}
+		}
+		was := -1
+		if i < len(st.IDs) && st.IDs[i] == key {
+			was = i
+			i++
+		}
+		if err := ad.decide(rules, p.buf, r, st, was, t, out); err != nil {
+			return err
+		}
+	}
+	for ; i < len(st.IDs); i++ {
+		if err := ad.absent(rules, st, i, t, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent deals with a member of whom there is no new row.
+func (ad *adoption) absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out *output) error {
+	if ad.Kept(st.File[i], st.Pos[i]) {
+		ad.kept.Add(1)
+		return nil
+	}
+	out.content -= uint64(st.Row[i])
+	if rules.expiry.Over(st.Seen[i], rules.now) {
+		t.expired++
+		return out.exit(i, rules.expiry.At(st.Seen[i]))
+	}
+	t.removed++
+	return out.exit(i, rules.now)
+}
+
+// decide deals with a new row. was is the row of the same person that Roster left, -1 if there is none.
+func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t *tally, out *output) error {
+	head := buf[r.at:]
+	counts := &t.files[r.file()]
+	content := int64(binary.LittleEndian.Uint64(head[offContent:]))
+	kept := was >= 0 && ad.Kept(st.File[was], st.Pos[was])
+	switch {
+	case kept:
+		ad.kept.Add(1)
+	case was >= 0:
+		out.content -= uint64(st.Row[was])
+	}
+	same := was >= 0 && st.Row[was] == content
+	switch {
+	case head[offFlags]&flagLeaves != 0 && was < 0:
+		counts.DeletedNotMember++
+		return nil
+	case head[offFlags]&flagLeaves != 0:
+		counts.Deleted++
+		if kept {
+			if err := out.retire(was); err != nil {
+				return err
+			}
+		}
+		return out.exit(was, rules.now)
+	case same && kept:
+		counts.Duplicates++
+		return nil
+	case same, ad.lost && head[offFlags]&flagIntact != 0:
+		counts.Unchanged++
+	case was >= 0, ad.lost && head[offFlags]&flagSameKey != 0:
+		counts.Updated++
+	default:
+		counts.Added++
+	}
+	if kept {
+		if err := out.retire(was); err != nil {
+			return err
+		}
+	}
+	since, seen, stays := ad.times(rules, head, r.file(), st, was)
+	if stays {
+		ad.doomed[r.file()][r.line()>>6].And(^(uint64(1) << (r.line() & 63)))
+		out.content += uint64(content)
+	} else if err := out.putSeen(r, since, seen, was); err != nil {
+		return err
+	}
+	if same && since == st.Since[was] && seen == st.Seen[was] {
+		return nil
+	}
+	return out.enterSeen(r, since, seen, was)
+}
+
+// times returns the times of the member of a new row, and whether the row has them, and the right key and hash, so that it can stay.
+func (ad *adoption) times(rules mergeRules, head []byte, file int, st *lake.StateRows, was int) (since, seen int64, stays bool) {
+	payload := payloadOf(head)
+	at := payload[len(payload)-timesSize:]
+	hasSince, hasSeen := int64(binary.LittleEndian.Uint64(at)), int64(binary.LittleEndian.Uint64(at[8:]))
+	intact := head[offFlags]&flagIntact != 0
+	switch {
+	case intact && (ad.Own(file) || ad.lost && hasSeen <= rules.now):
+		since, seen = hasSince, hasSeen
+	case was >= 0:
+		since, seen = st.Since[was], st.Seen[was]
+	default:
+		since, seen = rules.now, rules.now
+	}
+	return since, seen, intact && since == hasSince && seen == hasSeen
+}
+
+// outsideOf returns what other programs did to a dataset, as the ledger of a run says it.
+func outsideOf(d *lake.Dataset) (list []audience.OutsideSnapshot) {
+	for _, f := range d.Foreign() {
+		list = append(list, audience.OutsideSnapshot{ID: f.ID, Operation: f.Operation, Engine: f.Engine, At: f.Time.UTC()})
+	}
+	return list
+}
+
+// adoptedBefore returns the snapshots of other programs that Roster took over since the last run of files.
+func adoptedBefore(d *lake.Dataset) (list []audience.OutsideSnapshot, err error) {
+	snap, ok := d.Current()
+	if text := snap.Props[propOutside]; ok && text != "" {
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			return nil, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propOutside, err)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,260 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/iceberg-go"
+	icebergio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"roster/internal/audience"
+	"roster/internal/ingest"
+)
+
+// engine is another program with iceberg-go, which knows nothing of Roster. It implements table.CatalogIO.
+type engine struct{ w *world }
+
+var _ table.CatalogIO = engine{}
+
+func (e engine) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
+	var place string
+	if err := e.w.catalog.QueryRowContext(ctx, `SELECT metadata_location FROM iceberg_tables`).Scan(&place); err != nil {
+		return nil, err
+	}
+	return table.NewFromLocation(ctx, ident, place, icebergio.LoadFSFunc(nil, place), e)
+}
+
+func (e engine) CommitTable(ctx context.Context, ident table.Identifier, _ []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
+	current, err := e.LoadTable(ctx, ident)
+	if err != nil {
+		return nil, "", err
+	}
+	next, err := table.UpdateTableMetadata(current.Metadata(), updates, current.MetadataLocation())
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := json.Marshal(next)
+	if err != nil {
+		return nil, "", err
+	}
+	place := path.Dir(strings.TrimPrefix(current.MetadataLocation(), "file://")) + "/00099-" + uuid.NewString() + ".metadata.json"
+	if err := os.WriteFile(place, text, 0o600); err != nil {
+		return nil, "", err
+	}
+	_, err = e.w.catalog.ExecContext(ctx, `UPDATE iceberg_tables SET metadata_location = ?`, "file://"+place)
+	return next, "file://" + place, err
+}
+
+// table loads the table as the engine sees it.
+func (e engine) table() *table.Table {
+	e.w.t.Helper()
+	t, err := e.LoadTable(e.w.t.Context(), table.Identifier{e.w.table.Namespace, e.w.table.Name})
+	if err != nil {
+		e.w.t.Fatal(err)
+	}
+	return t
+}
+
+// rewrite replaces all rows of the table by what change makes of them, by one snapshot.
+func (e engine) rewrite(change func(rows []map[string]any) []map[string]any) {
+	e.w.t.Helper()
+	ctx := e.w.t.Context()
+	must := func(err error) {
+		e.w.t.Helper()
+		if err != nil {
+			e.w.t.Fatal(err)
+		}
+	}
+	d := e.w.dataset()
+	var rows []map[string]any
+	t := e.table()
+	found, err := t.Scan().ToArrowTable(ctx)
+	must(err)
+	defer found.Release()
+	text := array.NewTableReader(found, 0)
+	defer text.Release()
+	for text.Next() {
+		list, err := text.RecordBatch().MarshalJSON()
+		must(err)
+		var part []map[string]any
+		dec := json.NewDecoder(strings.NewReader(string(list)))
+		dec.UseNumber()
+		must(dec.Decode(&part))
+		rows = append(rows, part...)
+	}
+	list, err := json.Marshal(change(rows))
+	must(err)
+	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, d.Schema(), strings.NewReader(string(list)))
+	must(err)
+	defer rec.Release()
+	rdr, err := array.NewRecordReader(d.Schema(), []arrow.RecordBatch{rec})
+	must(err)
+	defer rdr.Release()
+	_, err = t.Overwrite(ctx, rdr, iceberg.Properties{"engine-name": "other", "engine-version": "1"})
+	must(err)
+}
+
+// rollback makes an earlier snapshot the current one.
+func (e engine) rollback(id int64) {
+	e.w.t.Helper()
+	t := e.table()
+	if _, _, err := e.CommitTable(e.w.t.Context(), t.Identifier(), nil,
+		[]table.Update{table.NewSetSnapshotRefUpdate(table.MainBranch, id, table.BranchRef, 0, 0, 0)}); err != nil {
+		e.w.t.Fatal(err)
+	}
+}
+
+// changed returns a row with other values of some columns.
+func changed(row map[string]any, values map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, v := range row {
+		out[name] = v
+	}
+	for name, v := range values {
+		out[name] = v
+	}
+	return out
+}
+
+// wantStatus compares look-ups.
+func (w *world) wantStatus(want map[string]string) {
+	w.t.Helper()
+	for id, status := range want {
+		if got := w.status("Email", id); got != status {
+			w.t.Errorf("%s is %q, want %q", id, got, status)
+		}
+	}
+}
+
+// TestAdoption has another program update, insert and delete rows without a change of the columns of Roster.
+func TestAdoption(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\nc@x.org,C\n")
+	w.mustRun(true)
+	w.now = w.now.Add(time.Hour)
+	engine{w}.rewrite(func(rows []map[string]any) []map[string]any {
+		var out []map[string]any
+		for _, r := range rows {
+			switch r["mail"] {
+			case "a@x.org":
+				out = append(out, changed(r, map[string]any{"city": "Ulm", "_roster_seen": "2001-01-01T00:00:00Z"}),
+					changed(r, map[string]any{"mail": "d@x.org"}), changed(r, map[string]any{"mail": nil}), changed(r, map[string]any{"mail": "e@x.org", "gone": true}))
+			case "c@x.org":
+				out = append(out, r, r)
+			}
+		}
+		return out
+	})
+	keep := ingest.Upkeep{Table: w.table, Audience: &w.aud, Keep: time.Hour, Runs: noRuns}
+	if m, err := w.pipeline.Maintain(t.Context(), keep); err != nil || len(m.Outside) != 1 || !m.Adopt {
+		t.Errorf("maintenance: %+v %v", m, err)
+	}
+	w.put("2.csv", "mail\nf@x.org\n")
+	s := w.spec(false)
+	lost := errors.New("the connection is lost")
+	s.Host = testHost{w: w, unrecorded: lost}
+	if _, err := w.pipeline.Run(t.Context(), s); !errors.Is(err, lost) {
+		t.Fatalf("an adoption that could not be recorded: %v", err)
+	}
+	s.Host = testHost{w: w}
+	r, err := w.pipeline.Run(t.Context(), s)
+	if err != nil || r.Status != audience.Success {
+		t.Fatalf("%v %+v", err, r.Error)
+	}
+	if len(w.adopted) != 1 {
+		t.Fatalf("%d adoptions", len(w.adopted))
+	}
+	x := w.adopted[0]
+	if want := (audience.Rows{Read: 6, Rejected: 1, Duplicates: 1, Added: 1, Updated: 1, Unchanged: 1, DeletedNotMember: 1}); x.Result.Rows != want || x.Status != audience.Success ||
+		x.Result.Members != (audience.Members{Before: 3, After: 3, Removed: 1}) || x.Seq != 2 || r.Seq != 3 {
+		t.Errorf("adopted %s as run %d before %d: %+v %+v", x.Status, x.Seq, r.Seq, x.Result.Rows, x.Result.Members)
+	}
+	if o := x.Result.Outside; len(o) != 1 || o[0].Engine != "other 1" || o[0].Operation == "" || len(r.Result.Outside) != 1 {
+		t.Errorf("outside: %+v and %+v", o, r.Result.Outside)
+	}
+	if len(x.Result.Rejects) != 1 || x.Result.Rejects[0].Code != "IDENTITY" {
+		t.Errorf("rejects: %+v", x.Result.Rejects)
+	}
+	if w.rows() != 4 || r.Result.Members != (audience.Members{Before: 3, After: 4}) || r.Result.ContentSum != w.contentSum() {
+		t.Errorf("%d rows, %+v", w.rows(), r.Result.Members)
+	}
+	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "exited", "c@x.org": "realized", "d@x.org": "realized", "e@x.org": "", "f@x.org": "realized"})
+
+	w.now = w.now.Add(time.Hour) // what was adopted is like any member
+	w.put("3.csv", "mail,city\na@x.org,Ulm\nd@x.org,A\n")
+	if r := w.mustRun(false); r.Result.Rows.Unchanged != 3 || r.Result.Outside != nil || len(w.adopted) != 1 {
+		t.Errorf("afterwards: %+v %+v", r.Result.Rows, r.Result.Outside)
+	}
+}
+
+// TestRewriteElsewhere has another program rewrite all rows without a change: no member changes, and no run is recorded.
+func TestRewriteElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\nc@x.org,C\n")
+	w.mustRun(true)
+	engine{w}.rewrite(func(rows []map[string]any) []map[string]any { return rows })
+	w.put("2.csv", "mail\nf@x.org\n")
+	r := w.mustRun(false)
+	if len(w.adopted) != 0 || len(r.Result.Outside) != 1 || r.Result.Members != (audience.Members{Before: 3, After: 4}) || r.Result.ContentSum != w.contentSum() {
+		t.Errorf("%d adoptions, %+v %+v", len(w.adopted), r.Result.Outside, r.Result.Members)
+	}
+	w.wantStatus(map[string]string{"a@x.org": "realized", "f@x.org": "realized"})
+}
+
+// TestRollbackElsewhere has another program bring an earlier version back.
+func TestRollbackElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\n")
+	first := w.mustRun(true)
+	w.now = w.now.Add(time.Hour)
+	w.put("1.csv", "mail,city\nb@x.org,Ulm\nc@x.org,C\n")
+	w.mustRun(true)
+	w.wantStatus(map[string]string{"a@x.org": "exited", "c@x.org": "realized"})
+	w.now = w.now.Add(time.Hour)
+	engine{w}.rollback(first.Result.SnapshotID)
+	w.put("2.csv", "mail\nd@x.org\n")
+	r := w.mustRun(false)
+	if len(w.adopted) != 1 {
+		t.Fatalf("%d adoptions", len(w.adopted))
+	}
+	x := w.adopted[0].Result
+	if x.Rows != (audience.Rows{Read: 2, Added: 1, Updated: 1}) || x.Members != (audience.Members{Before: 2, After: 2, Removed: 1}) || x.Outside[0].Operation != "rollback" ||
+		!x.RefreshedAt.Equal(first.CreatedAt) {
+		t.Errorf("%+v %+v %+v %s", x.Rows, x.Members, x.Outside, x.RefreshedAt)
+	}
+	if r.Result.Members != (audience.Members{Before: 2, After: 3}) || r.Result.ContentSum != w.contentSum() {
+		t.Errorf("%+v", r.Result.Members)
+	}
+	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized", "c@x.org": "exited", "d@x.org": "realized"})
+}
+
+// TestRefusedWrites has a server that refuses what other programs write.
+func TestRefusedWrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.pipeline.RefuseForeign = true
+	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\n")
+	w.mustRun(true)
+	engine{w}.rewrite(func(rows []map[string]any) []map[string]any { return rows[:1] })
+	for _, full := range []bool{true, false} {
+		w.put("2.csv", "mail\nd@x.org\n")
+		if r := w.run(full); r.Status != audience.Failed || !strings.Contains(r.Error.Message, `by other 1`) || !strings.Contains(r.Error.Message, "--foreign-writes") {
+			t.Errorf("ended %s: %+v", r.Status, r.Error)
+		}
+	}
+	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized"})
+}

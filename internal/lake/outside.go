@@ -1,0 +1,209 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// Foreign is a snapshot that another program committed, or made the current one.
+type Foreign struct {
+	ID        int64
+	Time      time.Time
+	Operation string // of the snapshot; "rollback" if an earlier snapshot of Roster became the current one again
+	Engine    string // the program, "" if the snapshot does not name it
+}
+
+// LastOwn returns the newest snapshot of the table that Roster committed; false if the table has none.
+func (d *Dataset) LastOwn() (last Snapshot, ok bool) {
+	for _, s := range d.Snapshots() {
+		if s.Version != "" {
+			last, ok = s, true
+		}
+	}
+	return last, ok
+}
+
+// Foreign returns what other programs did to the table after Roster's last commit, oldest first: nothing if the current snapshot is
+// Roster's last one.
+func (d *Dataset) Foreign() []Foreign {
+	now, ok := d.Current()
+	last, known := d.LastOwn()
+	if !ok || known && last.ID == now.ID {
+		return nil
+	}
+	if now.Version != "" {
+		return []Foreign{{ID: now.ID, Time: now.Time, Operation: "rollback"}}
+	}
+	var list []Foreign
+	for id := now.ID; ; {
+		s := d.table.SnapshotByID(id)
+		if s == nil || snapshotOf(s).Version != "" || len(list) == len(d.table.Metadata().Snapshots()) {
+			break
+		}
+		f := Foreign{ID: s.SnapshotID, Time: time.UnixMilli(s.TimestampMs)}
+		if s.Summary != nil {
+			f.Operation, f.Engine = string(s.Summary.Operation), engineOf(s.Summary.Properties)
+		}
+		list = append(list, f)
+		if s.ParentSnapshotID == nil {
+			break
+		}
+		id = *s.ParentSnapshotID
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// engineOf returns the name of the program that wrote a snapshot's summary, as far as the summary tells.
+func engineOf(summary map[string]string) string {
+	if name := summary["engine-name"]; name != "" {
+		return strings.TrimSpace(name + " " + summary["engine-version"])
+	}
+	for _, c := range [][2]string{{"spark.app.id", "spark"}, {"trino_query_id", "trino"}, {"flink.job-id", "flink"}} {
+		if summary[c[0]] != "" {
+			return c[1]
+		}
+	}
+	return summary["app-name"]
+}
+
+// Outside is the difference between two states of a table: what Roster left, and what other programs made of it.
+type Outside struct {
+	Before  *State     // what Roster left; empty if its snapshot is not kept
+	Files   []DataFile // with the rows that are there now, and were not before at the same place
+	fresh   []*stateFile
+	was     []bitmap // of the fresh files: the rows that were live before; nil for none
+	whole   []bool   // of the fresh files: all rows were live before, but those of was
+	kept    []*stateFile
+	columns *columns
+	own     []bool
+}
+
+// OpenOutside compares the dataset with an earlier one of the same table; nil stands for a table without rows.
+func (d *Dataset) OpenOutside(ctx context.Context, before *Dataset, opts StateOptions) (*Outside, error) {
+	now, err := d.OpenState(ctx, StateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	o := &Outside{Before: &State{opts: opts, in: d.lake.files}, columns: d.columns}
+	if before != nil {
+		if o.Before, err = before.OpenState(ctx, opts); err != nil {
+			return nil, fmt.Errorf("read the members that Roster left: %w", err)
+		}
+	}
+	o.kept = make([]*stateFile, len(o.Before.data))
+	at := make(map[string]int, len(o.Before.data))
+	for i, f := range o.Before.data {
+		at[f.Path] = i
+	}
+	for _, f := range now.data {
+		i, ok := at[f.Path]
+		if ok {
+			o.kept[i] = f
+		}
+		if ok && !freed(o.Before.data[i].deleted, f.deleted) {
+			continue
+		}
+		o.Files, o.fresh = append(o.Files, f.DataFile), append(o.fresh, f)
+		o.own = append(o.own, d.wrote(f.Path))
+		o.whole = append(o.whole, ok)
+		if ok {
+			o.was = append(o.was, o.Before.data[i].deleted)
+		} else {
+			o.was = append(o.was, nil)
+		}
+	}
+	return o, nil
+}
+
+// freed reports whether a row that was deleted is not deleted any more.
+func freed(before, now bitmap) bool {
+	for i, word := range before {
+		if now == nil && word != 0 || now != nil && word&^now[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// wrote reports whether Roster wrote a data file: it lies in the directory of an attempt.
+func (d *Dataset) wrote(location string) bool {
+	p, err := pathOf(location)
+	rel, ok := strings.CutPrefix(p, path.Join(d.dir, "data")+"/")
+	dir, name, below := strings.Cut(rel, "/")
+	return err == nil && ok && below && !strings.Contains(name, "/") && !strings.Contains(dir, "=")
+}
+
+// Kept reports whether a row of Before is still there.
+func (o *Outside) Kept(file int32, pos int64) bool {
+	f := o.kept[file]
+	return f != nil && !f.deleted.has(pos)
+}
+
+// Own reports whether Roster wrote the i-th of Files.
+func (o *Outside) Own(i int) bool { return o.own[i] }
+
+// isNew reports whether a row of the i-th of Files is there now and was not before.
+func (o *Outside) isNew(i int, pos int64) bool {
+	if o.fresh[i].deleted.has(pos) {
+		return false
+	}
+	return !o.whole[i] || o.was[i].has(pos)
+}
+
+// Scan calls fn with the rows of the i-th of Files: of a batch, whose first row is the file's row first, only the rows for which isNew is
+// true are there now and were not before. The batch has the named columns and is released after fn returns.
+func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn func(rec arrow.RecordBatch, first int64, isNew func(row int) bool) error) (err error) {
+	schema, err := columnsNamed(o.columns.own, names)
+	if err != nil {
+		return err
+	}
+	defer recovered(&err)
+	f := *o.fresh[i]
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read %s: %w", f.Path, unreadable(ctx.Err(), f.Path, err))
+		}
+	}()
+	f.footer = func() (*footer, error) { return o.plain(&f) }
+	rows, ok, err := openRows(ctx, &f, schema, rowOptions{batch: defaultBatchRows, dead: true, Reading: Reading{Memory: cmp.Or(r.Memory, defaultReading), Large: r.Large}})
+	if err != nil || !ok {
+		return err
+	}
+	defer rows.close()
+	for first := int64(0); ; {
+		rec, next, ok, err := rows.read(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		at := first
+		err = fn(rec, at, func(row int) bool { return o.isNew(i, at+int64(row)) })
+		rec.Release()
+		if err != nil {
+			return err
+		}
+		first = next
+	}
+}
+
+// plain reads the footer of a data file whose rows are read in their order, whatever their keys are.
+func (o *Outside) plain(f *stateFile) (*footer, error) {
+	r, file, err := f.in.openParquet(f.Path, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &footer{in: f.in, location: f.Path, meta: r.MetaData(), sums: file.sums, columns: fileColumnsOf(r.MetaData().Schema, o.columns.byName)}
+	first := int64(0)
+	for g := range out.meta.NumRowGroups() {
+		out.groups = append(out.groups, groupBounds{first: first})
+		first += out.meta.RowGroup(g).NumRows()
+	}
+	return out, file.Close()
+}
