@@ -1,6 +1,6 @@
 // Command years measures how an audience ages: a first full run, then many differential runs of few rows, one right after the other. At some
 // of the runs it prints what a run takes, how large the table's metadata is, how many files readers open, and how long pyiceberg and
-// DuckDB read the table. Their sums of the points are compared.
+// DuckDB read the table. At the end it erases one person. Their sums of the points are compared.
 package main
 
 import (
@@ -108,7 +108,7 @@ func run(ctx context.Context, s settings) (err error) {
 			}
 		}
 	}
-	return nil
+	return y.erase(ctx)
 }
 
 // years is the audience that ages.
@@ -169,6 +169,32 @@ func (y *years) run(ctx context.Context, n int) error {
 	y.times = append(y.times, time.Since(start))
 	y.cpu = append(y.cpu, server.CPU(y.srv.Pid())-before)
 	return nil
+}
+
+// erase erases the first person and prints the time from the request to the certificate.
+func (y *years) erase(ctx context.Context) error {
+	text, err := os.ReadFile(filepath.Join(y.people, "first.csv"))
+	if err != nil {
+		return err
+	}
+	_, rows, _ := strings.Cut(string(text), "\n")
+	person, _, _ := strings.Cut(rows, ",")
+	start := time.Now()
+	started, err := y.srv.Client.Erase(ctx, "Email", person)
+	if err != nil {
+		return err
+	}
+	for {
+		e, err := y.srv.Client.Erasure(ctx, started.JobID)
+		if err != nil {
+			return err
+		}
+		if e.Status != client.Processing {
+			fmt.Printf("erasure of one person: %s after %.2f s\n", e.Status, time.Since(start).Seconds())
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // report prints a line.

@@ -99,7 +99,7 @@ func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, erro
 // run's members are those of its own time, whoever's time was over since.
 func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.Dataset, q MemberQuery) (_ *lake.Dataset, from members.Position, err error) {
 	if q.From != nil {
-		d, err = at(d, q.From.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")
+		d, err = at(ctx, d, q.From.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")
 		return d, *q.From, err
 	}
 	if q.AsOf == "" {
@@ -114,16 +114,23 @@ func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.D
 		return nil, from, absent(err, "run", q.AsOf)
 	}
 	const gone = "the members as of run %s are not there: it did not end SUCCESS, was a dry run, or its version is not kept any more"
+	if d, err = d.WithHistory(ctx); err != nil {
+		return nil, from, err
+	}
 	snap, ok := d.FindVersion(run.ID)
 	if !ok {
 		return nil, from, audience.Errorf(audience.Impossible, gone, run.ID)
 	}
-	d, err = at(d, snap.ID, fmt.Sprintf(gone, run.ID))
+	d, err = at(ctx, d, snap.ID, fmt.Sprintf(gone, run.ID))
 	return d, members.Position{At: run.CreatedAt.UnixMicro()}, err
 }
 
 // at returns the dataset as of a snapshot; the refusal when that is not kept.
-func at(d *lake.Dataset, snapshot int64, refusal string) (*lake.Dataset, error) {
+func at(ctx context.Context, d *lake.Dataset, snapshot int64, refusal string) (*lake.Dataset, error) {
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
 	then, err := d.At(snapshot)
 	if errors.Is(err, lake.ErrNotExist) {
 		return nil, audience.Errorf(audience.Impossible, "%s", refusal)

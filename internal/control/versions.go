@@ -31,6 +31,9 @@ func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID
 	if err != nil {
 		return nil, 0, err
 	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
+		return nil, 0, err
+	}
 	all := dataset.Versions()
 	slices.Reverse(all)
 	var list []Version
@@ -68,6 +71,9 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 	}
 	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
 	if err != nil {
+		return audience.Run{}, err
+	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
 		return audience.Run{}, err
 	}
 	snap, ok := dataset.FindVersion(r.ID)

@@ -75,6 +75,12 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 	if s.Audience.Guards.AllowAnyIdentity {
 		a.columns = tabular.AnyIdentity(a.columns)
 	}
+	if s.Run.Request.Traits().Input == audience.FromVersion {
+		var err error
+		if a.dataset, err = dataset.WithHistory(ctx); err != nil {
+			return nil, err
+		}
+	}
 	stage := s.stage(audience.StageDataset)
 	stage.StartedAt = p.Clock()
 	if err := a.plan(ctx); err != nil {

@@ -25,15 +25,18 @@ const (
 	propRefreshed = "roster.refreshed-at" // epoch seconds at which every member was last renewed (RefreshedAt); absent when never
 	propRows      = "roster.rows"         // the ledger of rows, JSON
 	propMembers   = "roster.members"      // the ledger of members, JSON
-	propManifest  = "roster.manifest"     // the files, JSON; absent when longer than maxManifest: then only in the result
+	propManifest  = "roster.manifest"     // the files, JSON; of snapshots of earlier versions of Roster only
 	propContent   = "roster.content-sum"  // RunResult.ContentSum, decimal
-	propResult    = "roster.result"       // where the whole result lies, JSON
+	propResult    = "roster.result"       // where the whole result lies, a storedResult in JSON
 	propDelta     = "roster.delta"        // where the delta lies, JSON
-	propStage     = "roster.stage"        // the stage's counts, JSON
+	propStage     = "roster.stage"        // the stage's counts, JSON; of snapshots of earlier versions of Roster only
 )
 
-// maxManifest bounds what every later version of the table's metadata repeats.
-const maxManifest = 4 << 10
+// storedResult is what the file of a run's result has. It is not in the summary, which every later version of the table's metadata repeats.
+type storedResult struct {
+	audience.RunResult
+	Stage audience.StageMetrics `json:"datasetStage"`
+}
 
 // committedRun is a run whose snapshot stands.
 type committedRun struct {
@@ -183,7 +186,7 @@ func (a *attempt) stageMetrics(m *merged, result *audience.RunResult) audience.S
 
 // summary writes the run's result beside the dataset and returns the entries of the snapshot.
 func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, error) {
-	location, err := a.writeResult(done.result)
+	location, err := a.writeResult(storedResult{done.result, done.stage})
 	if err != nil {
 		return nil, err
 	}
@@ -225,13 +228,10 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		props[propOutside] = string(text)
 	}
 	for name, v := range map[string]any{propRows: done.result.Rows, propMembers: done.result.Members,
-		propDelta: m.delta, propStage: done.stage, propManifest: done.result.Files} {
+		propDelta: m.delta} {
 		text, err := json.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("write the snapshot's summary: %w", err)
-		}
-		if name == propManifest && len(text) > maxManifest {
-			continue
 		}
 		props[name] = string(text)
 	}
@@ -255,7 +255,7 @@ func (a *attempt) keysAfter(m *merged) (string, error) {
 	return snap.Props[propKeys], nil
 }
 
-func (a *attempt) writeResult(r audience.RunResult) (location string, err error) {
+func (a *attempt) writeResult(r storedResult) (location string, err error) {
 	w, location, err := a.dataset.CreateFile(a.dir, "result.json")
 	if err != nil {
 		return "", fmt.Errorf("write the run's result: %w", err)
@@ -271,7 +271,7 @@ func (a *attempt) writeResult(r audience.RunResult) (location string, err error)
 }
 
 // readResult reads the result of a run, or makes it of what the snapshot says when its file is damaged or gone: that has the ledger,
-// but no rejects and no more files than maxManifest.
+// but neither rejects nor files.
 func readResult(d *lake.Dataset, snap lake.Snapshot) ([]byte, error) {
 	f, err := d.OpenFile(snap.Props[propResult])
 	var text []byte
@@ -297,14 +297,16 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the result of a committed run: %w", err)
 	}
+	var stored storedResult
 	for _, part := range []struct {
 		text []byte
 		to   any
-	}{{text, &c.result}, {[]byte(snap.Props[propDelta]), &c.delta.files}, {[]byte(snap.Props[propStage]), &c.stage}} {
+	}{{text, &stored}, {[]byte(snap.Props[propDelta]), &c.delta.files}, {[]byte(cmp.Or(snap.Props[propStage], "{}")), &stored.Stage}} {
 		if err := json.Unmarshal(part.text, part.to); err != nil {
 			return nil, fmt.Errorf("read the result of a committed run: %w", err)
 		}
 	}
+	c.result, c.stage = stored.RunResult, stored.Stage
 	c.result.SnapshotID = snap.ID
 	if v := snap.Props[propRefreshed]; v != "" {
 		if c.refreshedAt, err = strconv.ParseInt(v, 10, 64); err != nil {

@@ -42,20 +42,35 @@ func (p *Pipeline) Worn(ctx context.Context, table lake.TableID) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return worn(ctx, dataset)
+	worn, err := worn(ctx, dataset)
+	return worn || dataset.Crowded(), err
 }
 
 // Compact folds small files of an audience's dataset, and those with more than 20 % dead rows, into files sorted by key, and the position
 // deletes of the other files into few files. It does so if the dataset has more than 8 data files beside those of 64 MiB or more, more than
 // 16 files of position deletes beside one for each data file, or more than 20 % dead rows. The rows stay what they are: the snapshot that
-// Compact makes has no run, and the entries of its parent that describe the members. Compact is safe beside runs: neither waits for the
-// other. before is called right before the commit; its error stops the compaction and is returned. done is false if there was nothing to do,
+// Compact makes has no run, and the entries of its parent that describe the members. If the metadata names many
+// snapshots, Compact moves the older ones to the table's history file. Compact is safe beside runs: neither waits for the other. before is called right before the commit; its error stops the compaction and is returned. done is false if there was nothing to do,
 // or if a run replaced the files meanwhile.
 func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(ctx context.Context) error) (done bool, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
 		return false, err
 	}
+	if done, err = p.fold(ctx, dataset, before); err != nil {
+		return done, err
+	}
+	if dataset, err = p.Lake.Load(ctx, table); err != nil {
+		return done, err
+	}
+	if err := dataset.Archive(ctx); err != nil && !errors.Is(err, lake.ErrConflict) {
+		return done, fmt.Errorf("move earlier versions out of the metadata: %w", err)
+	}
+	return done, nil
+}
+
+// fold does the part of Compact that concerns files.
+func (p *Pipeline) fold(ctx context.Context, dataset *lake.Dataset, before func(ctx context.Context) error) (done bool, err error) {
 	worn, err := worn(ctx, dataset)
 	if err != nil || !worn || len(dataset.Foreign()) > 0 { // a run adopts what others did first
 		return false, err

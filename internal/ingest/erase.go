@@ -30,6 +30,9 @@ func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.
 	if err != nil {
 		return h, err
 	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
+		return h, err
+	}
 	e := newEraser(dataset, aud, key)
 	history, err := dataset.OpenHistory(ctx, e.options())
 	if err != nil {
@@ -72,6 +75,9 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err err
 		return 0, err
 	}
 	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.Values, s.Audience.Source.Format)); err != nil {
+		return rejects, err
+	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
 		return rejects, err
 	}
 	e := newEraser(dataset, s.Audience, s.Key)
@@ -126,6 +132,9 @@ func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lak
 func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []string, err error) {
 	dataset, err := p.Lake.Load(ctx, s.Table)
 	if err != nil {
+		return nil, err
+	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
 		return nil, err
 	}
 	if replaced, err = dataset.Replaced(ctx, rejectsName); err != nil {

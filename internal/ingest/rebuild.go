@@ -280,7 +280,11 @@ func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers
 func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 	w := &changeSpill{spill: r.spill, w: r.spill.writer()}
 	after := r.p.Clock().Add(-audience.ExitedFor).Unix()
-	snapshots := r.dataset.Snapshots()
+	full, err := r.dataset.WithHistory(ctx)
+	if err != nil {
+		return err
+	}
+	snapshots := full.Snapshots()
 	if first := snapshots[0]; first.Seq > 1 && first.Time.Unix() > after {
 		out.Since = first.Time
 	}
@@ -455,6 +459,9 @@ func (r *rebuildReader) Close() error { return nil }
 func (p *Pipeline) Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (d profile.Digest, ok bool, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
+		return d, false, err
+	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
 		return d, false, err
 	}
 	then, ok, err := versionAt(dataset, at)

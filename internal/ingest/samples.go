@@ -106,10 +106,24 @@ func originOf(ctx context.Context, version *lake.Dataset, key identity.Key, read
 // filesOf are the files that the run with a number read; nil when its snapshot is gone or does not name them.
 func filesOf(d *lake.Dataset, run int64) (files []audience.FileResult, err error) {
 	number := strconv.FormatInt(run, 10)
+	if d, err = d.WithHistory(context.Background()); err != nil {
+		return nil, err
+	}
 	for _, snap := range d.Snapshots() {
-		if text := snap.Props[propManifest]; text != "" && snap.Props[propSeq] == number {
+		if snap.Props[propSeq] != number {
+			continue
+		}
+		if text := snap.Props[propManifest]; text != "" {
 			err = json.Unmarshal([]byte(text), &files)
 			return files, err
+		}
+		if snap.Props[propResult] != "" { // a snapshot of maintenance has none
+			var stored storedResult
+			text, err := readResult(d, snap)
+			if err == nil {
+				err = json.Unmarshal(text, &stored)
+			}
+			return stored.Files, err
 		}
 	}
 	return nil, nil

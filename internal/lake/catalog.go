@@ -184,7 +184,7 @@ func newMetadata(schema *iceberg.Schema, location string) (table.Metadata, error
 	return table.NewMetadata(schema, nil, table.UnsortedSortOrder, location, iceberg.Properties{
 		table.PropertyFormatVersion:               "2",
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
-		table.MetadataPreviousVersionsMaxKey:      "20",
+		table.MetadataPreviousVersionsMaxKey:      previousMetadata,
 		// A run that lost a race starts over: its files were made for the snapshot that it saw.
 		table.CommitNumRetriesKey: "0",
 	})

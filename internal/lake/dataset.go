@@ -21,8 +21,9 @@ type Dataset struct {
 	dir     string // path of the table's directory in the store
 	folder  string // of data files in it
 	columns *columns
-	snap    *table.Snapshot // the snapshot that is shown; nil when the table has none
-	past    bool            // snap was asked for by At
+	snap    *table.Snapshot  // the snapshot that is shown; nil when the table has none
+	past    bool             // snap was asked for by At
+	older   []table.Snapshot // of the history file; see WithHistory
 }
 
 // store has what is below the table's directory.

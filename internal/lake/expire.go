@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -14,24 +15,31 @@ import (
 // RemoveOrphans. ErrConflict when the table changed at the same moment: nothing was expired then. A run that is in
 // progress goes on; one that would restore an expired snapshot fails.
 func (d *Dataset) Expire(ctx context.Context, before time.Time) (int, error) {
-	var ids []int64
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return 0, err
+	}
+	over := map[int64]bool{}
 	all := d.Snapshots()
 	for i, s := range all[:max(len(all)-1, 0)] {
 		if current := d.table.CurrentSnapshot(); s.ID != current.SnapshotID && all[i+1].Time.Before(before) {
-			ids = append(ids, s.ID)
+			over[s.ID] = true
 		}
 	}
-	if len(ids) == 0 {
+	if len(over) == 0 {
 		return 0, nil
 	}
-	_, err := atCommit(ctx, func(ctx context.Context) (table.Metadata, error) {
-		return d.update(ctx, nil, []table.Update{table.NewRemoveSnapshotsUpdate(ids, false)})
-	})
-	if errors.Is(err, table.ErrCommitFailed) {
-		return 0, fmt.Errorf("%w: %w", ErrConflict, err)
+	var recent []int64
+	for _, s := range d.table.Metadata().Snapshots() {
+		if over[s.SnapshotID] {
+			recent = append(recent, s.SnapshotID)
+		}
 	}
-	if err != nil {
+	older := slices.DeleteFunc(slices.Clone(d.older), func(s table.Snapshot) bool { return over[s.SnapshotID] })
+	if err := d.setHistory(ctx, recent, older); errors.Is(err, ErrConflict) {
+		return 0, err
+	} else if err != nil {
 		return 0, fmt.Errorf("expire snapshots of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
-	return len(ids), nil
+	return len(over), nil
 }

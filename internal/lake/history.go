@@ -17,6 +17,10 @@ import (
 // OpenHistory opens, as OpenState does, all rows of all data files that any snapshot of the table names, deleted or
 // not: what is there to be read by whoever has the files. A row has as many rows there as files hold it.
 func (d *Dataset) OpenHistory(ctx context.Context, opts StateOptions) (*State, error) {
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := &State{opts: opts, in: d.lake.files}
 	seen := map[string]bool{}
 	for _, snap := range d.Snapshots() {
@@ -45,8 +49,12 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 	if now == nil {
 		return nil, nil
 	}
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
 	live, all := names{paths: map[string]bool{}}, names{paths: map[string]bool{}}
-	for _, s := range d.table.Metadata().Snapshots() {
+	for _, s := range d.snapshots() {
 		n := &all
 		if s.SnapshotID == now.SnapshotID {
 			n = &live

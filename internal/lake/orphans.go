@@ -144,9 +144,16 @@ func (s *sweep) remove(ctx context.Context, d *Dataset, named map[string]bool) e
 // named returns the paths of all files that the table's metadata names, and the names of the directories of
 // attempts that snapshots keep.
 func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
 	n := names{paths: map[string]bool{}}
 	meta := d.table.Metadata()
 	n.add(d.MetadataLocation())
+	if history := meta.Properties()[propHistory]; history != "" {
+		n.add(history)
+	}
 	for old := range meta.PreviousFiles() {
 		n.add(old.MetadataFile)
 	}
@@ -156,7 +163,7 @@ func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 	for s := range meta.PartitionStatistics() {
 		n.add(s.StatisticsPath)
 	}
-	err := d.addSnapshots(ctx, &n, meta.Snapshots())
+	err = d.addSnapshots(ctx, &n, d.snapshots())
 	return n.paths, errors.Join(err, n.err)
 }
 

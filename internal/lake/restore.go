@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,11 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	if c.Replace || len(c.Add)+len(c.Deletes) > 0 {
 		return nil, errors.New("a restored snapshot with changes")
 	}
-	then, err := d.At(c.Restore)
+	full, err := d.WithHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	then, err := full.At(c.Restore)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	}
 	return func(ctx context.Context) (table.Metadata, error) {
 		return d.update(ctx, []table.Requirement{
-			table.AssertRefSnapshotID(table.MainBranch, &d.snap.SnapshotID), requireSnapshot(c.Restore),
+			table.AssertRefSnapshotID(table.MainBranch, &d.snap.SnapshotID), requireSnapshot{d.lake.files, c.Restore},
 		}, []table.Update{
 			table.NewAddSnapshotUpdate(snap),
 			table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0),
@@ -101,22 +106,48 @@ func (d *Dataset) createManifestList(snap *table.Snapshot) (*newFile, error) {
 }
 
 // requireSnapshot refuses a commit when the table has that snapshot no longer: its files may be gone.
-type requireSnapshot int64
+type requireSnapshot struct {
+	in files
+	id int64
+}
 
 func (r requireSnapshot) GetType() string {
-	return "assert-snapshot-" + strconv.FormatInt(int64(r), 10)
+	return "assert-snapshot-" + strconv.FormatInt(r.id, 10)
 }
 
 func (r requireSnapshot) Validate(m table.Metadata) error {
-	if m == nil || m.SnapshotByID(int64(r)) == nil {
-		return fmt.Errorf("%w: snapshot %d expired", ErrNotExist, int64(r))
+	if m != nil && m.SnapshotByID(r.id) != nil {
+		return nil
 	}
-	return nil
+	if m != nil && m.Properties()[propHistory] != "" {
+		older, err := r.in.readHistory(m.Properties()[propHistory])
+		if err != nil || slices.ContainsFunc(older, func(s table.Snapshot) bool { return s.SnapshotID == r.id }) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: snapshot %d expired", ErrNotExist, r.id)
+}
+
+// removeMetadata removes the earlier metadata files that a new metadata file names no longer. One that cannot be removed is an orphan.
+func (d *Dataset) removeMetadata(now table.Metadata) {
+	named := map[string]bool{}
+	for e := range now.PreviousFiles() {
+		named[e.MetadataFile] = true
+	}
+	for e := range d.table.Metadata().PreviousFiles() {
+		if !named[e.MetadataFile] {
+			_ = d.lake.files.Remove(e.MetadataFile)
+		}
+	}
 }
 
 // update changes the table's metadata when it still is the same table and the requirements hold.
 func (d *Dataset) update(ctx context.Context, reqs []table.Requirement, updates []table.Update) (table.Metadata, error) {
 	reqs = append(reqs, table.AssertTableUUID(d.table.Metadata().TableUUID()))
 	meta, _, err := d.lake.catalog.CommitTable(ctx, d.id.ident(), reqs, updates)
-	return meta, err
+	if err != nil {
+		return nil, err
+	}
+	d.removeMetadata(meta)
+	return meta, nil
 }

@@ -94,7 +94,7 @@ func (d *Dataset) Basis() (Snapshot, bool) {
 	return Snapshot{}, false
 }
 
-// Versions returns the versions of the table that are kept, oldest first: of each run whose members are kept the
+// Versions returns the newest versions of the table, of a dataset WithHistory all that are kept, oldest first: of each run whose members are kept the
 // newest snapshot that has them.
 func (d *Dataset) Versions() []Snapshot {
 	var out []Snapshot
@@ -119,13 +119,12 @@ func (d *Dataset) FindVersion(run audience.RunID) (Snapshot, bool) {
 	return Snapshot{}, false
 }
 
-// Snapshots returns all snapshots that are kept, oldest first.
+// Snapshots returns the newest snapshots, oldest first; of a dataset WithHistory all snapshots that are kept.
 func (d *Dataset) Snapshots() []Snapshot {
 	var out []Snapshot
-	for _, s := range d.table.Metadata().Snapshots() {
+	for _, s := range d.snapshots() {
 		out = append(out, snapshotOf(&s))
 	}
-	slices.SortFunc(out, func(a, b Snapshot) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out
 }
 
@@ -133,6 +132,9 @@ func (d *Dataset) Snapshots() []Snapshot {
 // has no such snapshot, or has it no longer.
 func (d *Dataset) At(id int64) (*Dataset, error) {
 	s := d.table.SnapshotByID(id)
+	if i := slices.IndexFunc(d.older, func(s table.Snapshot) bool { return s.SnapshotID == id }); s == nil && i >= 0 {
+		s = &d.older[i]
+	}
 	if s == nil {
 		return nil, fmt.Errorf("%w: snapshot %d of %s.%s", ErrNotExist, id, d.id.Namespace, d.id.Name)
 	}

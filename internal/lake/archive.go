@@ -1,0 +1,165 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// A table's metadata names its newest snapshots only, because each run and each reader parses all of it. Older snapshots that can still be
+// brought back are in a history file, which a property of the table names.
+
+// propHistory is the property of a table with the location of its history file.
+const propHistory = "roster.history"
+
+// recentSnapshots is how many snapshots stay in the metadata when older ones are moved. Other engines see these.
+const recentSnapshots = 16
+
+// previousMetadata is how many earlier metadata files of a table are kept.
+const previousMetadata = "5"
+
+// WithHistory returns the dataset with the snapshots of its history file: Snapshots, Versions, FindVersion and At then have all snapshots that
+// are kept. If another program removed the file, its snapshots are kept no longer.
+func (d *Dataset) WithHistory(ctx context.Context) (*Dataset, error) {
+	location := d.table.Properties()[propHistory]
+	if location == "" || d.older != nil {
+		return d, nil
+	}
+	older, err := d.lake.files.readHistory(location)
+	if err != nil {
+		return nil, err
+	}
+	full := *d
+	full.older = older
+	return &full, nil
+}
+
+func (fs files) readHistory(location string) ([]table.Snapshot, error) {
+	list := []table.Snapshot{}
+	text, err := fs.readIfPresent(location)
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the table's earlier versions from %s: %w; remove the file to give these versions up", location, err)
+	}
+	return list, nil
+}
+
+func (files files) readIfPresent(location string) ([]byte, error) {
+	p, err := pathOf(location)
+	if err != nil {
+		return nil, err
+	}
+	f, err := files.openSums(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, opened(p, err)
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// snapshots returns the snapshots of the metadata and, of a dataset WithHistory, those of the history file, oldest first.
+func (d *Dataset) snapshots() []table.Snapshot {
+	all := slices.Concat(d.older, d.table.Metadata().Snapshots())
+	slices.SortFunc(all, func(a, b table.Snapshot) int {
+		return cmp.Or(cmp.Compare(a.SequenceNumber, b.SequenceNumber), cmp.Compare(a.SnapshotID, b.SnapshotID))
+	})
+	return slices.CompactFunc(all, func(a, b table.Snapshot) bool { return a.SnapshotID == b.SnapshotID })
+}
+
+// Crowded reports whether Archive has something to do.
+func (d *Dataset) Crowded() bool { return len(d.table.Metadata().Snapshots()) >= 2*recentSnapshots }
+
+// Archive moves older snapshots from the metadata into the history file if there are many. The current snapshot, the last one of a run and
+// those that a branch or a tag names stay. Nothing else changes: the snapshots are kept as long as before. ErrConflict if the history
+// changed meanwhile.
+func (d *Dataset) Archive(ctx context.Context) error {
+	if !d.Crowded() {
+		return nil
+	}
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return err
+	}
+	stay := map[int64]bool{d.snap.SnapshotID: true}
+	for _, ref := range d.table.Metadata().Refs() {
+		stay[ref.SnapshotID] = true
+	}
+	recent := d.table.Metadata().Snapshots()
+	slices.SortFunc(recent, func(a, b table.Snapshot) int { return cmp.Compare(b.SequenceNumber, a.SequenceNumber) })
+	if i := slices.IndexFunc(recent, func(s table.Snapshot) bool { return snapshotOf(&s).Run != "" }); i >= 0 {
+		stay[recent[i].SnapshotID] = true
+	}
+	var ids []int64
+	older := slices.Clone(d.older)
+	for _, s := range recent[recentSnapshots:] {
+		if !stay[s.SnapshotID] {
+			ids = append(ids, s.SnapshotID)
+			older = append(older, s)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return d.setHistory(ctx, ids, older)
+}
+
+// setHistory removes snapshots from the metadata and makes older the content of the history file.
+func (d *Dataset) setHistory(ctx context.Context, remove []int64, older []table.Snapshot) error {
+	was := d.table.Properties()[propHistory]
+	var updates []table.Update
+	if len(remove) > 0 {
+		updates = append(updates, table.NewRemoveSnapshotsUpdate(remove, false))
+	}
+	location := ""
+	switch {
+	case len(older) > 0:
+		text, err := json.Marshal(older)
+		if err != nil {
+			return err
+		}
+		location = locationOf(path.Join(d.dir, "metadata", "history-"+uuid.NewString()+".json"))
+		if err := d.lake.files.WriteFile(location, text); err != nil {
+			return fmt.Errorf("write the table's earlier versions: %w", err)
+		}
+		updates = append(updates, table.NewSetPropertiesUpdate(iceberg.Properties{propHistory: location, table.MetadataPreviousVersionsMaxKey: previousMetadata}))
+	case was != "":
+		updates = append(updates, table.NewRemovePropertiesUpdate([]string{propHistory}))
+	}
+	_, err := atCommit(ctx, func(ctx context.Context) (table.Metadata, error) {
+		return d.update(ctx, []table.Requirement{requireHistory(was)}, updates)
+	})
+	if errors.Is(err, table.ErrCommitFailed) {
+		err = fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	if errors.Is(err, ErrConflict) && location != "" {
+		err = errors.Join(err, d.lake.files.Remove(location))
+	}
+	return err
+}
+
+// requireHistory refuses a commit if the table's history file is another one.
+type requireHistory string
+
+func (r requireHistory) GetType() string { return "assert-history-" + string(r) }
+
+func (r requireHistory) Validate(m table.Metadata) error {
+	if m.Properties()[propHistory] != string(r) {
+		return fmt.Errorf("%w: the table's history file was replaced", ErrConflict)
+	}
+	return nil
+}
