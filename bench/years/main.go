@@ -179,7 +179,7 @@ func (y *years) erase(ctx context.Context) error {
 	}
 	_, rows, _ := strings.Cut(string(text), "\n")
 	person, _, _ := strings.Cut(rows, ",")
-	start := time.Now()
+	before, start := server.CPU(y.srv.Pid()), time.Now()
 	started, err := y.srv.Client.Erase(ctx, "Email", person)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (y *years) erase(ctx context.Context) error {
 			return err
 		}
 		if e.Status != client.Processing {
-			fmt.Printf("erasure of one person: %s after %.2f s\n", e.Status, time.Since(start).Seconds())
+			fmt.Printf("erasure of one person: %s after %.2f s, processor %.2f s\n", e.Status, time.Since(start).Seconds(), (server.CPU(y.srv.Pid()) - before).Seconds())
 			return nil
 		}
 		time.Sleep(5 * time.Millisecond)

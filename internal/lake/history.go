@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/blob"
@@ -22,24 +23,49 @@ func (d *Dataset) OpenHistory(ctx context.Context, opts StateOptions) (*State, e
 		return nil, err
 	}
 	all := &State{opts: opts, in: d.lake.files}
+	found, err := d.historyFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, df := range found {
+		f, err := d.newStateFile(df, opts)
+		if err != nil {
+			return nil, err
+		}
+		all.data, all.files = append(all.data, f), append(all.files, f.DataFile)
+	}
+	return all, nil
+}
+
+// historyFiles returns the data files that any snapshot names, each once. Snapshots share most of their manifests.
+func (d *Dataset) historyFiles(ctx context.Context) (found []iceberg.DataFile, err error) {
+	fsys, err := d.table.FS(ctx)
+	if err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
-	for _, snap := range d.Snapshots() {
-		then, err := d.At(snap.ID)
+	for _, snap := range d.snapshots() {
+		manifests, err := snap.Manifests(fsys)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
 		}
-		s, _, err := then.openFiles(ctx, opts)
-		if err != nil {
-			return nil, err
-		}
-		for i, f := range s.data {
-			if !seen[f.Path] {
-				seen[f.Path] = true
-				all.data, all.files = append(all.data, f), append(all.files, s.files[i])
+		for _, m := range manifests {
+			if seen[m.FilePath()] || m.ManifestContent() != iceberg.ManifestContentData {
+				continue
+			}
+			seen[m.FilePath()] = true
+			for e, err := range m.Entries(fsys, true) {
+				if err != nil {
+					return nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
+				}
+				if df := e.DataFile(); !seen[df.FilePath()] {
+					seen[df.FilePath()] = true
+					found = append(found, df)
+				}
 			}
 		}
 	}
-	return all, nil
+	return found, nil
 }
 
 // Replaced returns the files that only snapshots before the current one name, as paths below the table's directory:
@@ -54,14 +80,14 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 		return nil, err
 	}
 	live, all := names{paths: map[string]bool{}}, names{paths: map[string]bool{}}
+	var others []table.Snapshot
 	for _, s := range d.snapshots() {
-		n := &all
-		if s.SnapshotID == now.SnapshotID {
-			n = &live
+		if s.SnapshotID != now.SnapshotID {
+			others = append(others, s)
 		}
-		if err := d.addSnapshots(ctx, n, []table.Snapshot{s}); err != nil {
-			return nil, err
-		}
+	}
+	if err := errors.Join(d.addSnapshots(ctx, &live, []table.Snapshot{*now}), d.addSnapshots(ctx, &all, others)); err != nil {
+		return nil, err
 	}
 	if err := errors.Join(live.err, all.err); err != nil {
 		return nil, err

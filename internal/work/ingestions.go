@@ -47,7 +47,8 @@ func (s *Service) doRun(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
 	}
-	if run.Status == audience.Success && !run.Request.DryRun {
+	// The erasure rewrites files itself after its run, and would have to wait for a compaction.
+	if run.Status == audience.Success && !run.Request.DryRun && !run.Request.Traits().Erases {
 		s.compactSoon(ctx, &spec.Audience)
 	}
 	return nil
