@@ -53,7 +53,7 @@ func paramTexts(given client.ConnectionParams) map[string]string {
 	}
 	texts := map[string]string{}
 	for name, value := range given {
-		if texts[name] = fmt.Sprint(value); audience.Tunes(name) {
+		if texts[name] = fmt.Sprint(value); audience.IsTuning(name) {
 			texts[name] = strings.TrimSpace(string(encode(value)))
 		}
 	}
@@ -250,7 +250,7 @@ func connectionBody(c *audience.Connection) client.Connection {
 		p, known := auth.Param(name)
 		switch {
 		case !known || p.Secret:
-		case audience.Tunes(name) && json.Valid([]byte(v)):
+		case audience.IsTuning(name) && json.Valid([]byte(v)):
 			b.Auth.Params[name] = json.RawMessage(v)
 		default:
 			b.Auth.Params[name] = v

@@ -83,8 +83,8 @@ type call struct {
 	values  url.Values // the query parameters that the route has
 }
 
-// Crowded answers a request that exceeds the limit of its address.
-func Crowded(w http.ResponseWriter, _ *http.Request) {
+// TooManyConnections answers a request that exceeds the limit of its address.
+func TooManyConnections(w http.ResponseWriter, _ *http.Request) {
 	id := web.Begin(w.Header())
 	err := audience.Errorf(audience.TooMany, "too many requests from this address are in progress; repeat the request when another one has ended")
 	status, body := refusal(err, id)

@@ -195,7 +195,7 @@ func (a *App) wire(ctx context.Context) error {
 	})
 	a.worker = work.New(work.Config{
 		Store: a.meta, Jobs: jobs, Sources: sources, Pipeline: pipeline, Lake: a.lake, Profile: a.profile, Landing: a.landing, Secrets: ring,
-		Courier: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
+		WebhookSender: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
 		Reading: a.words.note, Changed: a.control.ClearCaches, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
 		Worker: workerName(),
 	})
@@ -206,12 +206,12 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
-		Version: Version(), Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.Proved})
+		Version: Version(), Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.MarkAuthenticated})
 	a.server = newServer(handler, a.log)
 	limits := a.cfg.connections()
 	limits.Registerer = a.metrics
 	a.gate = edge.New(limits)
-	a.gate.Limit(a.server, http.HandlerFunc(api.Crowded))
+	a.gate.Limit(a.server, http.HandlerFunc(api.TooManyConnections))
 	a.tracker = admit(a.server, &a.draining)
 	return nil
 }
@@ -299,7 +299,7 @@ func (a *App) mourn(ctx context.Context) error {
 		return err
 	}
 	if death.Cause != "" {
-		n, err := a.worker.Mourn(ctx, death)
+		n, err := a.worker.RecordDeath(ctx, death)
 		if err != nil {
 			return err
 		}
@@ -353,10 +353,10 @@ func (a *App) watchClock(ctx context.Context) error {
 	if err != nil || !back {
 		return err
 	}
-	if err := a.worker.TurnBack(ctx); err != nil {
+	if err := a.worker.ResetFutureTimes(ctx); err != nil {
 		return fmt.Errorf("after the clock was put back: %w", err)
 	}
-	return a.queue.TurnBack(ctx)
+	return a.queue.ResetFutureTimes(ctx)
 }
 
 // URL is the address of the API, without a slash at the end; "" before Start.

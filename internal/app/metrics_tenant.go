@@ -82,7 +82,7 @@ func (a *App) metricsHandler() (http.Handler, error) {
 	}
 	want := sha256.Sum256(token)
 	all := promhttp.HandlerFor(prometheus.Gatherers{a.metrics, a.tenants.registry}, promhttp.HandlerOpts{})
-	tried := auth.NewBrake(time.Now)
+	tried := auth.NewAttemptLimiter(time.Now)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		sum := sha256.Sum256([]byte(strings.TrimSpace(given)))

@@ -53,8 +53,8 @@ func (a ConnectionAuth) called(name string) bool {
 // tuning are the parameters by which AEP's connections are tuned. They are kept, and have no effect here.
 var tuning = []string{"maxConcurrentConnections", "disableChunking", "chunking", "maxConnections", "connectionTimeout", "requestTimeout", "timeout", "retryCount", "retryInterval"}
 
-// Tunes reports whether a parameter is one by which AEP's connections are tuned.
-func Tunes(param string) bool { return slices.Contains(tuning, param) }
+// IsTuning reports whether a parameter is one by which AEP's connections are tuned.
+func IsTuning(param string) bool { return slices.Contains(tuning, param) }
 
 // ConnectionParam is a parameter. A secret one is sealed when it is stored, and never answered.
 type ConnectionParam struct {
@@ -130,7 +130,7 @@ func (a ConnectionAuth) Param(name string) (ConnectionParam, bool) {
 	switch {
 	case i >= 0:
 		return a.Params[i], true
-	case len(a.Params) > 1 && Tunes(name): // a store elsewhere, which has more to say than a folder
+	case len(a.Params) > 1 && IsTuning(name): // a store elsewhere, which has more to say than a folder
 		return ConnectionParam{Name: name, Change: Stays}, true
 	}
 	return ConnectionParam{}, false

@@ -71,8 +71,8 @@ func (k RunKind) Name() string { return cmp.Or(string(k), "ingest") }
 // ReadsFiles reports whether the runs read files of people.
 func (t Traits) ReadsFiles() bool { return t.Input == FromFiles || t.Input == FromFile }
 
-// Brings reports whether the runs bring members. The newest of them is the audience's LastRun.
-func (t Traits) Brings() bool { return t.Input != FromMembers }
+// BringsMembers reports whether the runs bring members. The newest of them is the audience's LastRun.
+func (t Traits) BringsMembers() bool { return t.Input != FromMembers }
 
 // Traits returns what the runs of the request's kind do.
 func (r RunRequest) Traits() Traits { return r.Kind.Traits() }

@@ -33,8 +33,8 @@ func TestTraits(t *testing.T) {
 		if !slices.Contains(audience.RunKinds, kind) {
 			t.Errorf("%s is not among the kinds", kind.Name())
 		}
-		if got := kind.Traits(); got != want.traits || got.ReadsFiles() != want.reads || got.Brings() != want.brings {
-			t.Errorf("%s: traits %+v, reads %v, brings %v", kind.Name(), got, got.ReadsFiles(), got.Brings())
+		if got := kind.Traits(); got != want.traits || got.ReadsFiles() != want.reads || got.BringsMembers() != want.brings {
+			t.Errorf("%s: traits %+v, reads %v, brings %v", kind.Name(), got, got.ReadsFiles(), got.BringsMembers())
 		}
 		of := func(r audience.RunRequest) request {
 			return request{r.Replaces(), r.OnlyNew(), r.Renews(), r.Ingests(), r.StopsAtGuards()}

@@ -58,7 +58,7 @@ type Issuer struct {
 	verified     *cache.Cache[[sha256.Size]byte, claims]
 	grants       *cache.Timed[grantKey, audience.Actor]
 	// Rate limits for wrong secrets and wrong tokens.
-	secretsTried, tokensTried *Brake
+	secretsTried, tokensTried *AttemptLimiter
 }
 
 // NewIssuer opens the signing key in keyFile. If the file is absent, NewIssuer creates it with mode 0600.
@@ -81,7 +81,7 @@ func NewIssuer(keyFile string, store Store, clock func() time.Time) (*Issuer, er
 	}
 	return &Issuer{store: store, clock: clock, key: key, tokens: tokens, receipts: receipts, certificates: certificates,
 		verified: cache.New[[sha256.Size]byte, claims](cacheSize), grants: cache.NewTimed[grantKey, audience.Actor](cacheSize, grantLife, clock),
-		secretsTried: NewBrake(clock), tokensTried: newBrake(clock, ofTokens)}, nil
+		secretsTried: NewAttemptLimiter(clock), tokensTried: newAttemptLimiter(clock, ofTokens)}, nil
 }
 
 // claims is the content of a token.

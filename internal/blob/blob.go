@@ -137,14 +137,14 @@ type Renamer interface {
 	Rename(path string)
 }
 
-// InTheWay is the error of a path that no object can have: a folder is there, or an object or a link is where a folder would have to
+// PathConflictError is the error of a path that no object can have: a folder is there, or an object or a link is where a folder would have to
 // be. A bucket has none of it.
-type InTheWay struct {
+type PathConflictError struct {
 	Path string
 	At   string // the path of what is in the way
 }
 
-func (e *InTheWay) Error() string {
+func (e *PathConflictError) Error() string {
 	if e.At == e.Path {
 		return fmt.Sprintf("%q is there and is not a file", e.At)
 	}

@@ -49,7 +49,7 @@ func TestSchedulesAfterTheClockWasAhead(t *testing.T) {
 	w.clock.advance(year)
 	a := w.submit(d)
 	w.clock.advance(-year)
-	if err := w.TurnBack(t.Context()); err != nil {
+	if err := w.ResetFutureTimes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	now, err := w.Audience(t.Context(), w.editor, a.ID)

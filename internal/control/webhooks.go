@@ -68,7 +68,7 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 // hears refuses what would make an enabled webhook one that is told nothing. What it is told is what the client that last
 // changed it may see at that time, which this server knows of its own clients only.
 func hears(ctx context.Context, r meta.Clients, w *audience.Webhook) error {
-	may, err := events.MayHear(ctx, r, w, nil)
+	may, err := events.MayReceive(ctx, r, w, nil)
 	if err == nil && !may && w.Enabled {
 		return audience.Errorf(audience.Impossible, "the webhook would be told nothing: %.100q is no API client of this server that is %s in sandbox %q; make it by one", w.UpdatedBy, toWrite, w.Scope.Sandbox)
 	}
@@ -209,7 +209,7 @@ func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience
 		if !w.Enabled {
 			return audience.Errorf(audience.Impossible, "webhook %s is disabled; enable it first", w.ID)
 		}
-		if may, err := events.MayHear(ctx, tx, &w, nil); err != nil {
+		if may, err := events.MayReceive(ctx, tx, &w, nil); err != nil {
 			return err
 		} else if !may {
 			return audience.Errorf(audience.Impossible, "webhook %s is told nothing, since the API client that last changed it is no %s of the sandbox any more; change it to be told what you may see", w.ID, toWrite)

@@ -77,7 +77,7 @@ func newHooked(t *testing.T) *hooked {
 	w := newWorld(t)
 	h := &hooked{world: w, endpoint: newReceiver(t), cfg: w.config("worker-1")}
 	h.cfg.Sealer = sealer(t, w.dir)
-	h.cfg.Courier = webhook.NewSender(netguard.Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Client().Transport)
+	h.cfg.WebhookSender = webhook.NewSender(netguard.Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Client().Transport)
 	h.restart()
 	h.client(audience.Client{ID: w.editor.ClientID, Roles: map[string]audience.ClientRole{"prod": audience.Editor}, Grants: audience.Grants{audience.AllLabels}})
 	return h

@@ -62,10 +62,10 @@ type config struct {
 		control.Lake
 		work.Lake
 	}
-	Profile  profile.Store
-	Open     connect.SourceOpener
-	Courier  work.Courier
-	Observer interface {
+	Profile       profile.Store
+	Open          connect.SourceOpener
+	WebhookSender work.WebhookSender
+	Observer      interface {
 		control.Observer
 		work.Observer
 	}
@@ -99,7 +99,7 @@ func (c config) start(jobs job.Queue) (*control.Service, *work.Service) {
 	cases.Surveyor, cases.Lake, cases.Profile, cases.Observer = c.Pipeline, c.Lake, c.Profile, c.Observer
 	s := control.New(cases)
 	return s, work.New(work.Config{Store: c.Store, Jobs: c.Jobs, Pipeline: c.Pipeline, Lake: c.Lake, Profile: c.Profile, Sources: c.Sources, Landing: c.Landing,
-		Secrets: c.Sealer, Courier: c.Courier, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, ClockTrusted: c.ClockTrusted, Observer: c.Observer, Changed: s.ClearCaches, Guardrails: c.Guardrails, Worker: c.Worker})
+		Secrets: c.Sealer, WebhookSender: c.WebhookSender, Clock: c.Clock, Log: c.Log, UndoWindow: c.UndoWindow, ClockTrusted: c.ClockTrusted, Observer: c.Observer, Changed: s.ClearCaches, Guardrails: c.Guardrails, Worker: c.Worker})
 }
 
 // use replaces the process by another one.
@@ -390,8 +390,8 @@ func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, erro
 	return 1, s.Runs.Idle(ctx)
 }
 
-// Worn implements work.Pipeline.
-func (p *fakePipeline) Worn(context.Context, lake.TableID) (bool, error) {
+// NeedsCompaction implements work.Pipeline.
+func (p *fakePipeline) NeedsCompaction(context.Context, lake.TableID) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.worn, nil

@@ -207,8 +207,8 @@ func connOf(ctx context.Context) *Conn {
 	return c
 }
 
-// Proved records that the request with this context has valid credentials.
-func Proved(ctx context.Context) {
+// MarkAuthenticated records that the request with this context has valid credentials.
+func MarkAuthenticated(ctx context.Context) {
 	c := connOf(ctx)
 	if c == nil || c.known.Load() {
 		return

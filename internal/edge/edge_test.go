@@ -31,12 +31,12 @@ func newWorld(t *testing.T, l Limits) *world {
 	s := &http.Server{Protocols: &protocols, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/known":
-			Proved(r.Context())
+			MarkAuthenticated(r.Context())
 		case "/wait":
 			w.waiting <- struct{}{}
 			<-w.release
 		case "/known/wait":
-			Proved(r.Context())
+			MarkAuthenticated(r.Context())
 			w.waiting <- struct{}{}
 			<-w.release
 		case "/large":

@@ -151,7 +151,7 @@ func (r Recorder) tell(ctx context.Context, tx Tx, e audience.Event, data any) e
 
 // Record records an event for one webhook, if that may be told.
 func (r Recorder) Record(ctx context.Context, tx Tx, h *audience.Webhook, e audience.Event, data any) error {
-	may, err := MayHear(ctx, tx, h, e.Labels)
+	may, err := MayReceive(ctx, tx, h, e.Labels)
 	if err != nil || !may {
 		return err
 	}
@@ -170,9 +170,9 @@ func (r Recorder) Record(ctx context.Context, tx Tx, h *audience.Webhook, e audi
 	return r.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Webhook, ID: string(h.ID)})
 }
 
-// MayHear reports whether the API client that last changed a webhook could read what has these labels, and may keep
+// MayReceive reports whether the API client that last changed a webhook could read what has these labels, and may keep
 // webhooks.
-func MayHear(ctx context.Context, r meta.Clients, h *audience.Webhook, labels []string) (bool, error) {
+func MayReceive(ctx context.Context, r meta.Clients, h *audience.Webhook, labels []string) (bool, error) {
 	c, err := r.Client(ctx, h.UpdatedBy)
 	if errors.Is(err, meta.ErrNotFound) {
 		return false, nil

@@ -36,8 +36,8 @@ var propsOfRun = []string{propRows, propMembers, propManifest, propResult, propD
 // modeCompaction is the mode of a snapshot that maintenance made.
 const modeCompaction = "compaction"
 
-// Worn reports whether Compact has something to do. It reads the table's metadata only.
-func (p *Pipeline) Worn(ctx context.Context, table lake.TableID) (bool, error) {
+// NeedsCompaction reports whether Compact has something to do. It reads the table's metadata only.
+func (p *Pipeline) NeedsCompaction(ctx context.Context, table lake.TableID) (bool, error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
 		return false, err

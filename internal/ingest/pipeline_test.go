@@ -208,7 +208,7 @@ func (w *world) finish(r audience.Run) {
 	if at, changed := r.RenewedAt(); changed {
 		w.aud.RefreshedAt = at
 	}
-	if r.Request.Traits().Brings() {
+	if r.Request.Traits().BringsMembers() {
 		w.aud.LastRun, w.aud.LastIngestedAt = r.ID, r.CreatedAt
 	}
 }

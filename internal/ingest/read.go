@@ -104,7 +104,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 	progress := &fileProgress{size: f.Size, counted: a.hasRead}
 	part := func(bytes int64) int64 { return bytes * int64(len(routers)) / int64(a.p.workers()) } // for this file
 	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(),
-		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Book}
+		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Reserve}
 	stored := stored(f, open, progress)
 	stored.Envelope = a.envelope()
 	header, err := formats.Read(ctx, stored, a.columns, opts,

@@ -172,7 +172,7 @@ func copyUpload(ctx context.Context, zone blob.Store, name string, root *os.Root
 
 // placeError converts an error of putting a file in its place.
 func placeError(err error) error {
-	var way *blob.InTheWay
+	var way *blob.PathConflictError
 	switch {
 	case err == nil:
 		return nil

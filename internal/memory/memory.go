@@ -97,7 +97,7 @@ func acquire(ctx context.Context, s *semaphore.Weighted, n int64) (release func(
 
 // Share is the part of a budget that one run uses.
 type Share struct {
-	// Base is how many bytes the run may always use, and Most the maximum, which includes bytes that it takes or books.
+	// Base is how many bytes the run may always use, and Most the maximum, which includes bytes that it takes or reserves.
 	Base, Most int64
 
 	budget *Budget
@@ -118,9 +118,9 @@ func (s *Share) Take(bytes int64) bool {
 	return true
 }
 
-// Book allocates bytes even if the budget is used up, so that others get less. It returns a function that releases
+// Reserve allocates bytes even if the budget is used up, so that others get less. It returns a function that releases
 // them.
-func (s *Share) Book(bytes int64) (release func()) {
+func (s *Share) Reserve(bytes int64) (release func()) {
 	s.Give(-bytes)
 	return func() { s.Give(bytes) }
 }

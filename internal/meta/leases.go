@@ -31,9 +31,9 @@ type LeasesTx interface {
 	AcquireRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) (audience.Run, error)
 	// RenewRun is AcquireRun for a worker that has read the run.
 	RenewRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) error
-	// TurnBack sets times to now that are later than any wait can be, because a clock that was ahead has set them: ends
+	// ResetFutureTimes sets times to now that are later than any wait can be, because a clock that was ahead has set them: ends
 	// of leases, deliveries, beginnings of requests, and maintenance times of audiences.
-	TurnBack(ctx context.Context, now time.Time) error
+	ResetFutureTimes(ctx context.Context, now time.Time) error
 	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
 	DropLeases(ctx context.Context) error
 	// OpenAttempt records that the worker starts to work on a task or a run.

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TurnBack makes jobs due whose waiting time was set by a clock that was ahead, and ends a River leadership that would
+// ResetFutureTimes makes jobs due whose waiting time was set by a clock that was ahead, and ends a River leadership that would
 // last until such a time.
-func (q *Queue) TurnBack(ctx context.Context) error {
+func (q *Queue) ResetFutureTimes(ctx context.Context) error {
 	now := time.Now().UTC()
 	ahead := now.Add(2 * longestWait)
 	var at, end any = now, ahead

@@ -397,7 +397,7 @@ func TestClockPutBack(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := q.TurnBack(t.Context()); err != nil {
+		if err := q.ResetFutureTimes(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		got := make(chan job.Job, 2)

@@ -23,9 +23,9 @@ type Death struct {
 // Worker returns the name of this process in leases.
 func (s *Service) Worker() string { return s.cfg.Worker }
 
-// Mourn counts the death of the previous process against the tasks and runs that it worked on, and returns their
+// RecordDeath counts the death of the previous process against the tasks and runs that it worked on, and returns their
 // number. It must be called before work is resumed.
-func (s *Service) Mourn(ctx context.Context, d Death) (n int, err error) {
+func (s *Service) RecordDeath(ctx context.Context, d Death) (n int, err error) {
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) (err error) {
 		n, err = tx.CountDeath(ctx, d.Worker, d.Cause, d.Files)
 		return err

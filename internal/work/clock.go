@@ -10,11 +10,11 @@ import (
 	"roster/internal/schedule"
 )
 
-// TurnBack is called when the clock was put back. Jobs that wait for a time from the wrong clock become due, and
+// ResetFutureTimes is called when the clock was put back. Jobs that wait for a time from the wrong clock become due, and
 // schedules get their next time from the corrected clock.
-func (s *Service) TurnBack(ctx context.Context) error {
+func (s *Service) ResetFutureTimes(ctx context.Context) error {
 	now := s.now()
-	if err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.TurnBack(ctx, now) }); err != nil {
+	if err := s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.ResetFutureTimes(ctx, now) }); err != nil {
 		return err
 	}
 	s.work.turnBack(now)

@@ -61,7 +61,7 @@ func (s *Service) doWebhook(ctx context.Context, name string) error {
 
 // deliver makes an attempt at a delivery and records it. It returns false if the attempt failed.
 func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.Delivery) (bool, error) {
-	may, err := events.MayHear(ctx, s.cfg.Store, h, d.Labels)
+	may, err := events.MayReceive(ctx, s.cfg.Store, h, d.Labels)
 	if err != nil {
 		return false, err
 	}
@@ -74,7 +74,7 @@ func (s *Service) deliver(ctx context.Context, h *audience.Webhook, d *audience.
 		return false, fmt.Errorf("webhook %s: %w", h.ID, err)
 	}
 	a := audience.DeliveryAttempt{At: s.now()}
-	a.Status, err = s.cfg.Courier.Send(ctx, webhook.Message{URL: h.URL, Secret: string(secret), ID: d.EventID, At: a.At, Body: []byte(d.Body)})
+	a.Status, err = s.cfg.WebhookSender.Send(ctx, webhook.Message{URL: h.URL, Secret: string(secret), ID: d.EventID, At: a.At, Body: []byte(d.Body)})
 	if ctx.Err() != nil && a.Status == 0 {
 		return false, ctx.Err()
 	}

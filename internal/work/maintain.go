@@ -112,7 +112,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 // compactSoon enqueues the compaction of an audience whose files are worth it after a run that has ended. If this fails, the next run of
 // the audience or its daily maintenance makes up for it.
 func (s *Service) compactSoon(ctx context.Context, aud *audience.Audience) {
-	worn, err := s.cfg.Pipeline.Worn(ctx, lake.TableOf(aud.Scope, aud.ID))
+	worn, err := s.cfg.Pipeline.NeedsCompaction(ctx, lake.TableOf(aud.Scope, aud.ID))
 	if err == nil && worn {
 		err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 			return s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Compact, ID: strconv.FormatUint(uint64(aud.Num), 10)})

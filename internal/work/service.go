@@ -43,7 +43,7 @@ type Store interface {
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
-	Worn(ctx context.Context, table lake.TableID) (bool, error)
+	NeedsCompaction(ctx context.Context, table lake.TableID) (bool, error)
 	Compact(ctx context.Context, table lake.TableID, before func(ctx context.Context) error) (done bool, err error)
 	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)
 	Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (profile.Digest, bool, error)
@@ -58,23 +58,23 @@ type Lake interface {
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
 }
 
-// Courier sends messages to webhooks; see webhook.Sender. Its error texts may be shown to the tenant.
-type Courier interface {
+// WebhookSender sends messages to webhooks; see webhook.Sender. Its error texts may be shown to the tenant.
+type WebhookSender interface {
 	Send(ctx context.Context, m webhook.Message) (status int, err error)
 }
 
 // Config has the parts and settings of a Service.
 type Config struct {
-	Store    Store
-	Jobs     *job.Outbox // shared with the use cases of the same process, if there are any
-	Pipeline Pipeline
-	Lake     Lake
-	Profile  profile.Store
-	Sources  *connect.Opener
-	Landing  *landing.Zones
-	Secrets  connect.Secrets  // of webhooks and erasures
-	Courier  Courier          // to webhooks
-	Clock    func() time.Time // default time.Now
+	Store         Store
+	Jobs          *job.Outbox // shared with the use cases of the same process, if there are any
+	Pipeline      Pipeline
+	Lake          Lake
+	Profile       profile.Store
+	Sources       *connect.Opener
+	Landing       *landing.Zones
+	Secrets       connect.Secrets  // of webhooks and erasures
+	WebhookSender WebhookSender    // to webhooks
+	Clock         func() time.Time // default time.Now
 	// ClockTrusted reports whether the clock is trusted. While it is not, nothing is removed because of its age. Optional;
 	// without it the clock is always trusted.
 	ClockTrusted func() bool

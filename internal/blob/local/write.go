@@ -93,7 +93,7 @@ func (s *Store) free(p string, absent bool) error {
 	case absent && info.Mode().IsRegular():
 		return fmt.Errorf("%q: %w", p, blob.ErrExist)
 	case info.IsDir(), s.root != nil && !info.Mode().IsRegular():
-		return &blob.InTheWay{Path: p, At: p}
+		return &blob.PathConflictError{Path: p, At: p}
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (s *Store) folder(p, name string, create bool) error {
 	case err != nil:
 		return failed(p, err)
 	case !info.IsDir():
-		return &blob.InTheWay{Path: p, At: strings.TrimPrefix(name, s.below+"/")}
+		return &blob.PathConflictError{Path: p, At: strings.TrimPrefix(name, s.below+"/")}
 	}
 	// A folder of the store that is there may be of a process that was killed before its name was on the disk.
 	if !create || s.made.has(name) || err == nil && !s.inside(name) {

@@ -81,7 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"WebhooksOfSandbox":     testClearWebhooks,
 		"DropLeases":            testDropLeases,
 		"Attempts":              testAttempts,
-		"TurnBack":              testTurnBack,
+		"ResetFutureTimes":      testResetFutureTimes,
 		"Rollback":              testRollback,
 		"DuplicateKeepsTx":      testDuplicateKeepsTx,
 		"ConcurrentUpdates":     testConcurrentUpdates,

@@ -231,8 +231,8 @@ func testDropLeases(w *world) {
 	w.acquire(run, "alive")
 }
 
-// testTurnBack has a worker that died while the clock was a year ahead, and one that lives.
-func testTurnBack(w *world) {
+// testResetFutureTimes has a worker that died while the clock was a year ahead, and one that lives.
+func testResetFutureTimes(w *world) {
 	w.tenant()
 	const year = 365 * 24 * 3600
 	dead := w.start(w.audience("a"), at(0))
@@ -245,7 +245,7 @@ func testTurnBack(w *world) {
 		_, err := tx.AcquireRun(w.Context(), living.ID, "living", at(year), at(year+30))
 		return err
 	})
-	w.update(func(tx meta.Tx) error { return tx.TurnBack(w.Context(), at(10)) })
+	w.update(func(tx meta.Tx) error { return tx.ResetFutureTimes(w.Context(), at(10)) })
 	w.refused(meta.ErrLeaseHeld, func(tx meta.Tx) error {
 		_, err := tx.AcquireRun(w.Context(), living.ID, "other", at(11), at(41))
 		return err

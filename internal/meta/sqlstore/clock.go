@@ -11,8 +11,8 @@ const (
 	longestDelivery = 4 * time.Hour
 )
 
-// TurnBack implements meta.Tx. A worker that lives renews its lease before the end that it is given here.
-func (t *tx) TurnBack(ctx context.Context, now time.Time) error {
+// ResetFutureTimes implements meta.Tx. A worker that lives renews its lease before the end that it is given here.
+func (t *tx) ResetFutureTimes(ctx context.Context, now time.Time) error {
 	lease, delivery := now.Add(longestLease), now.Add(longestDelivery)
 	for _, u := range []struct {
 		text string

@@ -255,7 +255,7 @@ func finished(r audience.Run) (set string, args []any) {
 	if at, changed := r.RenewedAt(); changed {
 		add("refreshed_at", asTime(&at))
 	}
-	if r.Request.Traits().Brings() {
+	if r.Request.Traits().BringsMembers() {
 		add("last_run", r.ID)
 		add("last_ingested_at", asTime(&r.CreatedAt))
 	}

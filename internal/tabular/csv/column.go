@@ -294,7 +294,7 @@ func addLossy(b *value.Builder, k *block, column int, bad *value.Faults) {
 		if whole && k.text[uint32(k.fields[i])]-'1' <= '9'-'1' { // most whole numbers, which the first digit shows to be kept
 			continue
 		}
-		if v := value.TrimSpaces(valueOf(b, k, k.fields[i])); len(v) > 0 && !bad.Bad[row] && !value.Keeps(b.Typ, v, false) {
+		if v := value.TrimSpaces(valueOf(b, k, k.fields[i])); len(v) > 0 && !bad.Bad[row] && !value.IsLossless(b.Typ, v, false) {
 			bad.Add(row, tabular.CodeProposed)
 		}
 	}
@@ -326,7 +326,7 @@ func addCommaNumbers(b *value.Builder, k *block, column int, bad *value.Faults) 
 		case audience.Integer:
 			b.I32[first+row], code = value.ParseInteger(plain)
 		}
-		if code == "" && b.Proposed && !value.Keeps(b.Typ, plain, false) {
+		if code == "" && b.Proposed && !value.IsLossless(b.Typ, plain, false) {
 			code = tabular.CodeProposed
 		}
 		if code != "" {

@@ -47,7 +47,7 @@ func (b *Builder) Append(v []byte, number bool) (code string) {
 		SetBit(b.Bits, row, yes)
 		code = not
 	}
-	if code == "" && b.Proposed && !Keeps(b.Typ, v, number) {
+	if code == "" && b.Proposed && !IsLossless(b.Typ, v, number) {
 		return tabular.CodeProposed
 	}
 	return code

@@ -6,9 +6,9 @@ import (
 	"roster/internal/audience"
 )
 
-// Keeps reports whether a value of a proposed type still equals the text after parsing. Nobody declared such a type, so
+// IsLossless reports whether a value of a proposed type still equals the text after parsing. Nobody declared such a type, so
 // it must not lose information. number means that the text is a number of JSON or Parquet.
-func Keeps(t audience.Type, v []byte, number bool) bool {
+func IsLossless(t audience.Type, v []byte, number bool) bool {
 	switch t {
 	case audience.Integer, audience.Long:
 		return number || !hasMarks(v)

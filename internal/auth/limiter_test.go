@@ -33,7 +33,7 @@ func (b *bundle) tried(remote, client, secret string) string {
 	}
 }
 
-func TestBrakeOfSecrets(t *testing.T) {
+func TestAttemptLimiterOfSecrets(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	counts := map[string]int{}
@@ -63,8 +63,8 @@ func TestBrakeOfSecrets(t *testing.T) {
 	}
 }
 
-// TestBrakeOfAnAddress tries clients that do not exist: the address has to wait, but not a client that was right there before.
-func TestBrakeOfAnAddress(t *testing.T) {
+// TestAttemptLimiterOfAnAddress tries clients that do not exist: the address has to wait, but not a client that was right there before.
+func TestAttemptLimiterOfAnAddress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if got := b.tried(here, testClient, secret); got != "right" {
@@ -88,7 +88,7 @@ func TestBrakeOfAnAddress(t *testing.T) {
 	}
 }
 
-func TestBrakeOfTokens(t *testing.T) {
+func TestAttemptLimiterOfTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	good := Headers{Authorization: "Bearer " + b.token, APIKey: testClient, Org: testOrg, Sandbox: "prod", Remote: here}
@@ -118,11 +118,11 @@ func TestBrakeOfTokens(t *testing.T) {
 	}
 }
 
-// TestBrakeForgets has a brake meet more places than it remembers.
-func TestBrakeForgets(t *testing.T) {
+// TestAttemptLimiterForgets has a limiter meet more places than it remembers.
+func TestAttemptLimiterForgets(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1749624273, 0)
-	b := NewBrake(func() time.Time { return now })
+	b := NewAttemptLimiter(func() time.Time { return now })
 	for i := range 3 * maxPlaces {
 		_ = b.Wrong(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255), "client")
 	}

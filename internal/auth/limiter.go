@@ -12,10 +12,10 @@ import (
 	"roster/internal/edge"
 )
 
-// Brake limits the rate of wrong credentials. It counts them by address, and by address and client together, so that an
+// AttemptLimiter limits the rate of wrong credentials. It counts them by address, and by address and client together, so that an
 // attacker cannot lock out a client that calls from another address. A client that has presented the right secret from
 // an address before is not limited by attempts of others from there.
-type Brake struct {
+type AttemptLimiter struct {
 	clock           func() time.Time
 	client, address pace
 	seed            maphash.Seed
@@ -44,33 +44,35 @@ var (
 	ofTokens  = [2]pace{{100, time.Second}, {400, 100 * time.Millisecond}}
 )
 
-// maxPlaces limits the memory of a brake.
+// maxPlaces limits the memory of a limiter.
 const maxPlaces = 20_000
 
-// NewBrake returns a brake for secrets.
-func NewBrake(clock func() time.Time) *Brake { return newBrake(clock, ofSecrets) }
+// NewAttemptLimiter returns a limiter for secrets.
+func NewAttemptLimiter(clock func() time.Time) *AttemptLimiter {
+	return newAttemptLimiter(clock, ofSecrets)
+}
 
-func newBrake(clock func() time.Time, paces [2]pace) *Brake {
-	return &Brake{clock: clock, client: paces[0], address: paces[1], seed: maphash.MakeSeed(), spent: map[place]time.Time{}, right: cache.New[place, struct{}](maxPlaces)}
+func newAttemptLimiter(clock func() time.Time, paces [2]pace) *AttemptLimiter {
+	return &AttemptLimiter{clock: clock, client: paces[0], address: paces[1], seed: maphash.MakeSeed(), spent: map[place]time.Time{}, right: cache.New[place, struct{}](maxPlaces)}
 }
 
 // Check refuses an attempt from an address, in the form of http.Request.RemoteAddr, after too many wrong ones.
-func (b *Brake) Check(remote, client string) error { return b.count(remote, client, false) }
+func (b *AttemptLimiter) Check(remote, client string) error { return b.count(remote, client, false) }
 
 // Wrong counts a wrong attempt. Like Check, it returns an error if there are now too many.
-func (b *Brake) Wrong(remote, client string) error { return b.count(remote, client, true) }
+func (b *AttemptLimiter) Wrong(remote, client string) error { return b.count(remote, client, true) }
 
 // Right records a successful attempt.
-func (b *Brake) Right(remote, client string) {
+func (b *AttemptLimiter) Right(remote, client string) {
 	b.right.Put(b.place(remote, client), struct{}{}, 1)
 }
 
-func (b *Brake) place(remote, client string) place {
+func (b *AttemptLimiter) place(remote, client string) place {
 	from, _ := netip.ParseAddrPort(remote) // requests without an address share one place
 	return place{edge.Counted(from.Addr()), max(maphash.String(b.seed, client), 1)}
 }
 
-func (b *Brake) count(remote, client string, wrong bool) error {
+func (b *AttemptLimiter) count(remote, client string, wrong bool) error {
 	p := b.place(remote, client)
 	_, known := b.right.Get(p)
 	all := place{address: p.address}
@@ -110,7 +112,7 @@ func (p pace) spend(spent, now time.Time) time.Time {
 }
 
 // makeRoom removes places when there are too many: expired ones, or else any.
-func (b *Brake) makeRoom(now time.Time) {
+func (b *AttemptLimiter) makeRoom(now time.Time) {
 	if len(b.spent) < maxPlaces {
 		return
 	}
