@@ -36,14 +36,14 @@ const (
 	OriginUpload     = "CUSTOM_UPLOAD"
 	TypePeople       = "people"
 	SourceTypeCloud  = "Cloud Storage"
-	// EntityPeople and EntityAccounts are the classes of what audiences are of, as other services name them.
+	// EntityPeople and EntityAccounts are the classes of audiences' members, with the names of other services.
 	EntityPeople   = "_xdm.context.profile"
 	EntityAccounts = "_xdm.context.account"
 	// TypeExternal is the type of every audience among those of other services (contract, section 3, Audiences).
 	TypeExternal = "ExternalSegment"
 	// LandingContainer is the name of a landing zone's container; a path may begin with it.
 	LandingContainer = "dlz-user-container"
-	// LandingDays is for how many days a file stays in a landing zone.
+	// LandingDays is the number of days for which a file stays in a landing zone.
 	LandingDays = 7
 )
 
@@ -64,15 +64,15 @@ const (
 // Types lists the field types in the order of the contract.
 var Types = []Type{String, Number, Long, Integer, Date, DateTime, Boolean}
 
-// Role is what a field does to the membership of its row, beyond carrying data.
+// Role is the effect of a field on the membership of its row, in addition to carrying data.
 type Role string
 
 const (
 	// RoleNone marks a data field.
 	RoleNone Role = ""
-	// RoleDelete removes the member when the value is true or non-zero.
+	// RoleDelete removes the member if the value is true or non-zero.
 	RoleDelete Role = "delete"
-	// RoleConsent removes the member when the value is not in ConsentValues.
+	// RoleConsent removes the member if the value is not in ConsentValues.
 	RoleConsent Role = "consent"
 )
 
@@ -80,10 +80,11 @@ const (
 type Field struct {
 	Name string `json:"name"`
 	Type Type   `json:"type"`
-	// Proposed says that nobody has declared the type: it was found out from a sample. A row with a value that the type would
+	// Proposed means that the type was inferred from a sample and nobody declared it. A row with a value that the type
+	// would change, such as by dropping a leading zero, is a reject.
 	// change, such as by dropping a leading zero, is a reject.
 	Proposed      bool     `json:"proposed,omitempty"`
-	IdentityNs    string   `json:"identityNs,omitempty"` // canonical namespace code, "" when not an identity
+	IdentityNs    string   `json:"identityNs,omitempty"` // canonical namespace code, "" if the field is not an identity
 	Labels        []string `json:"labels,omitempty"`
 	Role          Role     `json:"role,omitempty"`
 	ConsentValues []string `json:"consentValues,omitempty"`
@@ -98,20 +99,21 @@ const (
 	PathFolder PathType = "folder"
 )
 
-// SourceSpec says where an audience's files lie.
+// SourceSpec is the location of an audience's files.
 type SourceSpec struct {
 	Path             string       `json:"path"`
 	Type             PathType     `json:"type"`
 	SourceType       string       `json:"sourceType"`
-	CloudType        string       `json:"cloudType,omitempty"` // as the client gave it; "" when it follows from the connection
+	CloudType        string       `json:"cloudType,omitempty"` // "" if it follows from the connection
 	BaseConnectionID ConnectionID `json:"baseConnectionId,omitempty"`
-	Format           *Format      `json:"format,omitempty"`     // nil: found out from each file
+	Format           *Format      `json:"format,omitempty"`     // nil: detected for each file
 	Encryption       *Encryption  `json:"encryption,omitempty"` // nil: no file may be encrypted
-	// OtherForm says that the client wrote the source in the second of the API's two forms, which answers repeat. No rule depends on it.
+	// OtherForm means that the client wrote the source in the second of the API's two forms, which answers repeat. No
+	// rule depends on it.
 	OtherForm bool `json:"nested,omitempty"`
 }
 
-// FormatOf returns the format of the files, the zero value when nothing of it is given.
+// FormatOf returns the format of the files, the zero value if none is given.
 func (s SourceSpec) FormatOf() Format {
 	if s.Format == nil {
 		return Format{}
@@ -124,13 +126,13 @@ type Audience struct {
 	ID    ID
 	Num   uint32 // small number, unique in the installation, used in the profile store's keys; given by the metadata store
 	Scope Scope
-	// TaskID is the submit task that created it.
+	// TaskID is the submit task that created the audience.
 	TaskID      TaskID
-	CustomID    string // customAudienceId, "" when none
+	CustomID    string // customAudienceId, "" if there is none
 	Name        string
 	Description string
 	Fields      []Field
-	// PrimaryHidden says that SeenBy left out the field of the primary identity.
+	// PrimaryHidden means that SeenBy omitted the field of the primary identity.
 	PrimaryHidden    bool `json:"-"`
 	Source           SourceSpec
 	TTLDays          int
@@ -140,36 +142,36 @@ type Audience struct {
 	OriginName       string
 	Namespace        string
 	ProfileIngestion bool
-	// ExpressActivation says that the rows of one person stay separate members that differ in the supplemental identity, the second
-	// identity field (contract, section 5). It is set at creation and never changes.
+	// ExpressActivation means that rows of one person with different supplemental identities (the second identity
+	// field) are separate members (contract, section 5). It is set at creation and never changes.
 	ExpressActivation bool
 	Guards            Guards
-	// State is StatePublished at first and its clients' to set.
+	// State is StatePublished at first. Clients can change it.
 	State State
-	// KeepRejectedRows says that the raw text of rejected rows is kept with the rejects, for as long as they are.
+	// KeepRejectedRows means that the raw text of rejected rows is kept with the rejects, for the same time.
 	KeepRejectedRows bool
-	// NoPayload says that look-ups do not answer the values of its rows.
+	// NoPayload means that look-ups omit the values of the audience's rows.
 	NoPayload bool
 	CreatedBy string
 	CreatedAt time.Time
 	UpdatedBy string
 	UpdatedAt time.Time
-	// LastRun is the last run that ended SUCCESS and brought members, "" when there was none.
+	// LastRun is the last run that ended SUCCESS and brought members, "" if there was none.
 	LastRun RunID
 	// Members is the number of members after LastRun.
 	Members int64
-	// RefreshedAt is when a full run last brought every member, or their time was extended; zero when neither was.
+	// RefreshedAt is when a full run or an extension last renewed every member; zero if none did.
 	RefreshedAt time.Time
 	// LastIngestedAt is the time stamp of LastRun.
 	LastIngestedAt time.Time
 	Schedule       Schedule
-	// NextRunAt is when Schedule is looked at next; zero when it starts no runs.
+	// NextRunAt is when Schedule is checked next; zero if it starts no runs.
 	NextRunAt time.Time
-	// ScheduleTried is which new files Schedule started a run for last.
+	// ScheduleTried is the fingerprint of the new files for which Schedule last started a run.
 	ScheduleTried string
-	// ScheduleNote is why the schedule started no run when it was due last, "" when it did.
+	// ScheduleNote is the reason why the schedule started no run when it was last due, "" if it started one.
 	ScheduleNote string
-	// MaintainedAt is when its maintenance last ended; zero when it never did.
+	// MaintainedAt is when the last maintenance ended; zero if there was none.
 	MaintainedAt time.Time
 }
 
@@ -183,7 +185,7 @@ func (a *Audience) PrimaryIdentity() int {
 	return -1
 }
 
-// SupplementalIdentity returns the index of the second identity field; -1 when there is none.
+// SupplementalIdentity returns the index of the second identity field; -1 if there is none.
 func (a *Audience) SupplementalIdentity() int {
 	primary := a.PrimaryIdentity()
 	if primary < 0 {
@@ -196,10 +198,10 @@ func (a *Audience) SupplementalIdentity() int {
 	return primary + 1 + i
 }
 
-// TTL is the time a member lives after the run that last brought it.
+// TTL is the time that a membership lasts after the last run that brought the member.
 func (a *Audience) TTL() time.Duration { return time.Duration(a.TTLDays) * 24 * time.Hour }
 
-// ExpiresAt is when the time of the last member is over; the zero time when no run has brought any.
+// ExpiresAt is when the last member expires; the zero time if no run has brought any.
 func (a *Audience) ExpiresAt() time.Time {
 	if a.LastRun == "" {
 		return time.Time{}
@@ -210,7 +212,7 @@ func (a *Audience) ExpiresAt() time.Time {
 // Status is the state of a task, a run or a run's stage.
 type Status string
 
-// The states. PROCESSING is the only one that can be left.
+// The states. PROCESSING is the only one that can change.
 const (
 	Processing Status = "PROCESSING"
 	Success    Status = "SUCCESS"
@@ -222,15 +224,15 @@ type Task struct {
 	ID         TaskID
 	Scope      Scope
 	Status     Status
-	AudienceID ID       // given at submit time, shown to clients only when Status is Success
+	AudienceID ID       // assigned at submit time, shown to clients only if Status is Success
 	Draft      Audience // the submitted audience, validated and normalised
-	Error      *Error   // why it failed
+	Error      *Error   // reason of a failure
 	Warnings   []Warning
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
 
-// Warning is what a task says of an audience that it created nevertheless.
+// Warning is a problem of an audience that a task created nevertheless.
 type Warning struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
@@ -243,7 +245,7 @@ const (
 	WarnConsentRole = "CONSENT_WITHOUT_ROLE"
 )
 
-// Connection is a base connection: where files lie and how to reach them.
+// Connection is a base connection: the address and credentials of a store of files.
 type Connection struct {
 	ID          ConnectionID
 	Scope       Scope
@@ -252,8 +254,8 @@ type Connection struct {
 	SpecID      string // connectionSpec.id, the kind (contract, section 3)
 	SpecVersion string
 	AuthSpec    string            // auth.specName
-	Params      map[string]string // auth.params, without secrets as they are stored and answered
-	Sealed      string            // the secrets among them, sealed; "" when there are none
+	Params      map[string]string // auth.params without secrets, as stored and answered
+	Sealed      string            // the secrets among them, sealed; "" if there are none
 	Etag        string
 	Version     int
 	State       string // "enabled"

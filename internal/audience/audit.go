@@ -7,27 +7,28 @@ import (
 	"time"
 )
 
-// AuditEntry says that somebody changed something, or was refused to. It holds no personal data and no secrets, and
-// is never changed.
+// AuditEntry records a change, or the refusal of a change. It contains no personal data and no secrets, and never
+// changes.
 type AuditEntry struct {
-	ID        string // a UUID; entries are ordered by their time, then by it
+	ID        string // a UUID; entries are ordered by time, then by ID
 	Org       string
-	Sandbox   string // "" of what concerns the whole organization
+	Sandbox   string // "" for the whole organization
 	At        time.Time
 	ClientID  string
 	RequestID string
 	Action    Action
-	Object    string // what the action is about: an id, or a name
+	Object    string // the object of the action: an id, or a name
 	Outcome   Outcome
-	Code      Code     // why it was refused
+	Code      Code     // reason of a refusal
 	Missing   []string // labels that the client would have needed
-	// Labels are those of the object and of its parts. Whoever does not hold them sees neither Before nor After.
+	// Labels are those of the object and of its parts. Clients that do not hold them see neither Before nor After.
 	Labels []string
-	// Before and After are the properties that changed; nil of what was not there before, or is not after.
+	// Before and After are the properties that changed; nil if the object did not exist before, or does not exist
+	// after.
 	Before, After map[string]any
 }
 
-// Action is what an AuditEntry is about: a kind of object and what is done to it.
+// Action is the action of an AuditEntry: a kind of object and an operation.
 type Action string
 
 // The actions.
@@ -60,16 +61,16 @@ const (
 	WebhookTest      Action = "webhook.test"
 	ErasureCreate    Action = "erasure.create"
 	SecretRotate     Action = "secret.rotate"
-	RequestRepeat    Action = "request.repeat" // which is recorded when it is refused
+	RequestRepeat    Action = "request.repeat" // recorded only if refused
 )
 
-// OrgWide reports whether the action is about something that is not a sandbox's.
+// OrgWide reports whether the action concerns the whole organization.
 func (a Action) OrgWide() bool {
 	kind, _, _ := strings.Cut(string(a), ".")
 	return kind == "client" || kind == "namespace" || kind == "sandbox" || kind == "secret"
 }
 
-// Outcome is how an action ended.
+// Outcome is the outcome of an action.
 type Outcome string
 
 // The outcomes.
@@ -78,8 +79,7 @@ const (
 	Refused Outcome = "refused"
 )
 
-// NewAuditEntry begins the entry of something that an actor asks for. The object is what it is about, as far as that is
-// known.
+// NewAuditEntry starts the entry of an actor's request. The object is its subject, as far as known.
 func NewAuditEntry(a Actor, action Action, object string) AuditEntry {
 	sandbox := a.Scope.Sandbox
 	if action.OrgWide() {
@@ -88,10 +88,10 @@ func NewAuditEntry(a Actor, action Action, object string) AuditEntry {
 	return AuditEntry{Org: a.Scope.Org, Sandbox: sandbox, ClientID: a.ClientID, RequestID: a.RequestID, Action: action, Object: storable(object)}
 }
 
-// maxObject bounds what a client named, in characters.
+// maxObject is the longest name from a client, in characters.
 const maxObject = 1024
 
-// storable is what a client named, as every store can keep it.
+// storable converts a name from a client to text that every store can keep.
 func storable(object string) string {
 	object = strings.ReplaceAll(strings.ToValidUTF8(object, "\uFFFD"), "\x00", "\uFFFD")
 	if runes := []rune(object); len(runes) > maxObject {
@@ -100,15 +100,15 @@ func storable(object string) string {
 	return object
 }
 
-// Label lets only those see what changes who hold the labels of an audience, before and after.
+// Label restricts the changes in the entry to clients that hold the labels of an audience, before and after.
 func (e *AuditEntry) Label(a *Audience) {
 	all := append(slices.Clone(e.Labels), a.EveryLabel()...)
 	slices.Sort(all)
 	e.Labels = slices.Compact(all)
 }
 
-// Changes says what the object was and is; nil when it was not there before, or is not after. What stays as it is
-// is left out.
+// Changes records the object before and after; nil if it did not exist before, or does not exist after. It omits
+// properties that stay the same.
 func (e *AuditEntry) Changes(before, after map[string]any) {
 	differing := func(of, other map[string]any) map[string]any {
 		if other == nil || of == nil {
@@ -125,7 +125,7 @@ func (e *AuditEntry) Changes(before, after map[string]any) {
 	e.Before, e.After = differing(before, after), differing(after, before)
 }
 
-// RunFacts are those of a run that is started.
+// RunFacts returns the properties of a started run for the audit log.
 func RunFacts(r *Run) map[string]any {
 	return map[string]any{"runId": r.ID, "kind": r.Request.Kind, "of": r.Request.Of, "differentialIngestion": r.Request.Differential,
 		"dryRun": r.Request.DryRun, "force": r.Request.Force}

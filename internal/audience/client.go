@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// SystemUser stands in the audit log, and as who created something, for what the server does by itself. No client has this name.
+// SystemUser is the user name in the audit log, and in createdBy, for actions of the server itself. No client has this
+// name.
 const SystemUser = "roster"
 
-// ClientRole is what an API client may do in a sandbox.
+// ClientRole is a role of an API client in a sandbox.
 type ClientRole string
 
 // The roles, each including the ones before it.
@@ -26,7 +27,7 @@ type Client struct {
 	Org        string
 	Name       string
 	SecretHash []byte
-	// OldSecrets are those that SecretHash replaced and whose time is not over.
+	// OldSecrets are the secrets before SecretHash that are still valid.
 	OldSecrets []OldSecret
 	Roles      map[string]ClientRole // by sandbox name; AnySandbox for every sandbox of the organization
 	Grants     Grants
@@ -35,8 +36,8 @@ type Client struct {
 	UpdatedAt  time.Time
 }
 
-// RoleIn is the client's role in a sandbox of its organization: the one given for that sandbox, or else the one for all
-// of them; "" when it has neither.
+// RoleIn returns the client's role in a sandbox of its organization: the one for that sandbox, or else the one for all
+// sandboxes; "" if it has neither.
 func (c *Client) RoleIn(sandbox string) ClientRole {
 	if role, ok := c.Roles[sandbox]; ok {
 		return role
@@ -50,16 +51,16 @@ type OldSecret struct {
 	ValidUntil time.Time `json:"validUntil"`
 }
 
-// AnySandbox stands in the roles of a client for every sandbox of its organization that gives it no other role.
+// AnySandbox in the roles of a client stands for every sandbox of its organization without an own entry.
 const AnySandbox = "*"
 
-// maxRoles and maxGrants bound what one client may have.
+// maxRoles and maxGrants are the largest numbers of roles and labels of one client.
 const (
 	maxRoles  = 1000
 	maxGrants = 1000
 )
 
-// ValidateClient checks a client's name, roles and grants, and brings the grants into their order.
+// ValidateClient checks a client's name, roles and grants, and sorts the grants.
 func ValidateClient(c *Client) error {
 	var wrong Problems
 	wrong.Text("name", c.Name)
@@ -91,25 +92,25 @@ type Actor struct {
 	ClientID string
 	Scope    Scope
 	Role     ClientRole
-	// OrgRole is the role in every sandbox of the organization that gives no other, "" when there is none.
+	// OrgRole is the role in every sandbox of the organization without an own entry, "" if there is none.
 	OrgRole ClientRole
 	// Grants are the labels that the caller holds.
 	Grants Grants
-	// RequestID names the request that the actor makes, for the audit log.
+	// RequestID is the id of the actor's request, for the audit log.
 	RequestID string
 }
 
-// Rights is what an actor may do in its sandbox. The zero Rights is nothing.
+// Rights are the rights of an actor in its sandbox. The zero Rights allows nothing.
 type Rights struct {
 	Role    ClientRole `json:"role,omitempty"`
 	OrgRole ClientRole `json:"orgRole,omitempty"`
 	Grants  Grants     `json:"grants,omitempty"`
 }
 
-// Rights are what the actor may do.
+// Rights returns the actor's rights.
 func (a Actor) Rights() Rights { return Rights{a.Role, a.OrgRole, a.Grants} }
 
-// Holds reports whether the actor may do all that these rights allow.
+// Holds reports whether the actor's rights include the given rights.
 func (a Actor) Holds(r Rights) bool {
 	return rank(a.Role) >= rank(r.Role) && rank(a.OrgRole) >= rank(r.OrgRole) && a.Grants.Covers(r.Grants)
 }

@@ -1,9 +1,9 @@
 package audience
 
-// Comparator is how a filter of a list compares a value with its own (contract, section 5).
+// Comparator is the comparison of a filter of a list (contract, section 5).
 type Comparator string
 
-// The comparators. Those of texts say that the text contains the filter's, or does not.
+// The comparators. Contains and ContainsNot test whether a text contains that of the filter.
 const (
 	Equal       Comparator = "=="
 	NotEqual    Comparator = "!="
@@ -18,11 +18,11 @@ const (
 // Orders are the comparators of values that have an order.
 var Orders = []Comparator{Equal, NotEqual, AtLeast, AtMost, Above, Below}
 
-// Comparators are all of them, each before those that it begins with.
+// Comparators are all comparators, each before those that it begins with.
 var Comparators = append([]Comparator{Contains, ContainsNot}, Orders...)
 
-// Holds reports whether a value is as the filter wants it. order is that of the value and the filter's, by the rules of
-// cmp.Compare.
+// Holds reports whether a value matches the filter. order is the result of cmp.Compare of the value and the filter's
+// value.
 func (c Comparator) Holds(order int) bool {
 	switch c {
 	case AtLeast:
@@ -39,5 +39,5 @@ func (c Comparator) Holds(order int) bool {
 	return order == 0
 }
 
-// Negates reports whether what is absent is as the filter wants it: it differs from everything.
+// Negates reports whether an absent value matches the filter, because it differs from everything.
 func (c Comparator) Negates() bool { return c == NotEqual || c == ContainsNot }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Connection spec ids of kinds that are treated apart (contract, section 3).
+// Connection spec ids of kinds with special rules (contract, section 3).
 const (
 	SpecLandingZone = "26f526f2-58f4-4712-961d-e41bf1ccc0e8"
 	SpecLocal       = "6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10"
@@ -33,8 +33,8 @@ const (
 type ConnectionKind struct {
 	Name      string
 	SpecIDs   []string
-	CloudType string // that sourceSpec.cloudType says; "" for a kind that stands in for any
-	// Auths are the ways to authenticate. A kind without any is one that connections cannot be made of.
+	CloudType string // the sourceSpec.cloudType; "" for a kind that can stand for any
+	// Auths are the ways to authenticate. A kind without any has no connections.
 	Auths []ConnectionAuth
 }
 
@@ -50,29 +50,30 @@ func (a ConnectionAuth) called(name string) bool {
 	return a.Name == name || slices.Contains(a.Also, name)
 }
 
-// tuning are the parameters by which AEP's connections are tuned. They are kept, and have no effect here.
+// tuning are the parameters that tune AEP's connections. They are stored and have no effect here.
 var tuning = []string{"maxConcurrentConnections", "disableChunking", "chunking", "maxConnections", "connectionTimeout", "requestTimeout", "timeout", "retryCount", "retryInterval"}
 
-// IsTuning reports whether a parameter is one by which AEP's connections are tuned.
+// IsTuning reports whether a parameter tunes AEP's connections.
 func IsTuning(param string) bool { return slices.Contains(tuning, param) }
 
-// ConnectionParam is a parameter. A secret one is sealed when it is stored, and never answered.
+// ConnectionParam is a parameter. A secret one is sealed in the store, and never answered.
 type ConnectionParam struct {
 	Name             string
 	Required, Secret bool
 	Change           ParamChange
 }
 
-// ParamChange says what a new value of a parameter means for the secrets of its connection.
+// ParamChange is the effect of a parameter's new value on the secrets of its connection.
 type ParamChange int
 
-// The zero value guards: a parameter keeps the secrets only where the table of kinds says so.
+// The zero value is the safe one: the secrets survive a change only of a parameter that the table of kinds marks so.
 const (
-	// Moves is of a parameter that may say where the secrets are sent, or for whom.
+	// Moves marks a parameter that may decide where the secrets are sent, or for whom.
 	Moves ParamChange = iota
-	// Stays is of a parameter that names something inside the same store, or that never leaves the server.
+	// Stays marks a parameter that names something inside the same store, or that never leaves the server.
 	Stays
-	// Pins is of a parameter that narrows where the secrets are sent: the first value stays, another one moves.
+	// Pins marks a parameter that restricts where the secrets are sent: the first value keeps them, another one moves
+	// them.
 	Pins
 )
 
@@ -115,7 +116,7 @@ func KindOf(specID string) (ConnectionKind, bool) {
 	return connectionKinds[i], true
 }
 
-// Auth returns the way to authenticate of that name; the first one for "".
+// Auth returns the way to authenticate with that name; the first one for "".
 func (k ConnectionKind) Auth(name string) (ConnectionAuth, bool) {
 	i := slices.IndexFunc(k.Auths, func(a ConnectionAuth) bool { return name == "" || a.called(name) })
 	if i < 0 {
@@ -124,27 +125,27 @@ func (k ConnectionKind) Auth(name string) (ConnectionAuth, bool) {
 	return k.Auths[i], true
 }
 
-// Param returns the parameter of that name.
+// Param returns the parameter with that name.
 func (a ConnectionAuth) Param(name string) (ConnectionParam, bool) {
 	i := slices.IndexFunc(a.Params, func(p ConnectionParam) bool { return p.Name == name })
 	switch {
 	case i >= 0:
 		return a.Params[i], true
-	case len(a.Params) > 1 && IsTuning(name): // a store elsewhere, which has more to say than a folder
+	case len(a.Params) > 1 && IsTuning(name): // only remote stores have tuning parameters
 		return ConnectionParam{Name: name, Change: Stays}, true
 	}
 	return ConnectionParam{}, false
 }
 
-// Kind is the connection's kind and its way to authenticate, the zero values when it has none.
+// Kind returns the connection's kind and its way to authenticate, the zero values if it has none.
 func (c *Connection) Kind() (ConnectionKind, ConnectionAuth) {
 	kind, _ := KindOf(c.SpecID)
 	auth, _ := kind.Auth(c.AuthSpec)
 	return kind, auth
 }
 
-// Moved returns the first property, as errors name it, by which the edited connection may send its secrets elsewhere; "" when there
-// is none. A parameter that no table knows counts as one.
+// Moved returns the first property, with the name for errors, through which the edited connection may send its secrets
+// elsewhere; "" if there is none. An unknown parameter counts as one.
 func (c *Connection) Moved(edited *Connection) string {
 	_, was := c.Kind()
 	_, auth := edited.Kind()

@@ -5,30 +5,30 @@ import (
 	"strings"
 )
 
-// DatePart is one part of a date pattern: a letter of the pattern with how often it stands there, or a literal.
+// DatePart is a part of a date pattern: a letter with its number of repetitions, or a literal.
 type DatePart struct {
 	Letter byte   // y, M, d, H, h, m, s, S, a or X; 0 for a literal
 	Count  int    // of the letter
 	Text   string // of a literal
 }
 
-// dateLetters are the letters of a pattern and how often each may stand.
+// dateLetters are the letters of a pattern and their allowed numbers of repetitions.
 var dateLetters = map[byte][]int{
-	'y': {2, 4},                      // year of exactly so many digits; yy is 1970 to 2069
+	'y': {2, 4},                      // year of exactly this number of digits; yy is 1970 to 2069
 	'M': {1, 2, 3, 4},                // month: M of one or two digits, MM of two, MMM is Jan … Dec, MMMM January … December, in any case
-	'd': {1, 2},                      // day of the month: d of one or two digits, dd of two; so it is down to seconds
+	'd': {1, 2},                      // day of the month: d of one or two digits, dd of two; the same for hours to seconds
 	'H': {1, 2},                      // hour 0-23
 	'h': {1, 2},                      // hour 1-12
 	'm': {1, 2},                      // minute
 	's': {1, 2},                      // second 0-59
-	'S': {1, 2, 3, 4, 5, 6, 7, 8, 9}, // fraction of a second, exactly so many digits
+	'S': {1, 2, 3, 4, 5, 6, 7, 8, 9}, // fraction of a second, exactly this number of digits
 	'a': {1},                         // AM or PM in any case
 	'X': {1, 2, 3},                   // Z, or an offset: X is ±hh, XX ±hhmm, XXX ±hh:mm
 }
 
-// ParseDatePattern reads a pattern such as dd/MM/yyyy HH:mm: letters stand for parts of a date and a time, what
-// is between single quotes and every character that is no letter stands for itself; two single quotes are one. A
-// pattern has a year, a month and a day, and no part of a time without the larger ones.
+// ParseDatePattern parses a pattern such as dd/MM/yyyy HH:mm. Letters stand for parts of a date and a time. Text
+// between single quotes, and every character that is not a letter, stands for itself; two single quotes stand for one.
+// A pattern has a year, a month and a day, and no part of a time without the larger ones.
 func ParseDatePattern(pattern string) ([]DatePart, error) {
 	var parts []DatePart
 	literal := func(s string) {
@@ -59,7 +59,7 @@ func ParseDatePattern(pattern string) ([]DatePart, error) {
 				n++
 			}
 			if !allowedCount(c, n) {
-				return nil, fmt.Errorf("%.64q has %s, which no pattern knows; known are yyyy yy MM M MMM MMMM dd d HH H hh h mm m ss s S… a X XX XXX and text in single quotes", pattern, pattern[i:i+n])
+				return nil, fmt.Errorf("%.64q has %s, which is not supported; use yyyy yy MM M MMM MMMM dd d HH H hh h mm m ss s S… a X XX XXX and text in single quotes", pattern, pattern[i:i+n])
 			}
 			if seen[c] {
 				return nil, fmt.Errorf("%.64q has %c twice", pattern, c)

@@ -50,7 +50,7 @@ func TestParseDatePatternErrors(t *testing.T) {
 		"HH:mm":                 "must have a year",
 		"dd/yyyy":               "must have a year",
 		"MM/yyyy":               "must have a year",
-		"DD/MM/yyyy":            "has DD, which no pattern knows",
+		"DD/MM/yyyy":            "has DD, which is not supported",
 		"dd/MMMMM/yyyy":         "has MMMMM",
 		"dd/MM/yyy":             "has yyy",
 		"dd/MM/yyyy SSSSSSSSSS": "has SSSSSSSSSS",

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Encodings are the encodings that a Format may name. "" always means: find it out.
+// Encodings are the encodings that a Format may name. "" always means detection.
 var Encodings = []string{
 	"utf-8", "utf-16le", "utf-16be",
 	"windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257", "windows-1258", "windows-874",
@@ -15,7 +15,7 @@ var Encodings = []string{
 	"shift_jis", "euc-jp", "iso-2022-jp", "gbk", "gb18030", "big5", "euc-kr",
 }
 
-// spellings are other names of encodings that people and programs use, without the marks that encodingKey drops.
+// spellings are other names of encodings that people and programs use, without the characters that encodingKey drops.
 var spellings = map[string]string{
 	"utf8sig": "utf-8", "utf8bom": "utf-8", "ascii": "utf-8", "usascii": "utf-8", "cp65001": "utf-8",
 	"utf16": "utf-16le", "ucs2": "utf-16le", "ucs2le": "utf-16le", "unicode": "utf-16le", "cp1200": "utf-16le", "ucs2be": "utf-16be", "cp1201": "utf-16be",
@@ -32,7 +32,7 @@ var spellings = map[string]string{
 	"ksc56011987": "euc-kr", "ksc5601": "euc-kr", "ksx1001": "euc-kr", "korean": "euc-kr", "uhc": "euc-kr", "cp949": "euc-kr", "windows949": "euc-kr", "ms949": "euc-kr", "cp51949": "euc-kr",
 }
 
-// encodingKeys are the canonical names by their keys and by those of their spellings.
+// encodingKeys maps the keys of the canonical names and of their spellings to the canonical names.
 var encodingKeys = func() map[string]string {
 	keys := map[string]string{}
 	for _, name := range Encodings {
@@ -52,7 +52,7 @@ var encodingKeys = func() map[string]string {
 	return keys
 }()
 
-// encodingKey is equal for spellings of a name that differ by case and marks.
+// encodingKey is equal for spellings of a name that differ in case and punctuation.
 func encodingKey(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -62,13 +62,13 @@ func encodingKey(name string) string {
 	}, strings.ToLower(name))
 }
 
-// ResolveEncoding returns the name in Encodings of an encoding that may be spelled in another usual way.
+// ResolveEncoding returns the name in Encodings of an encoding with another usual spelling.
 func ResolveEncoding(name string) (canonical string, ok bool) {
 	canonical, ok = encodingKeys[encodingKey(name)]
 	return canonical, ok
 }
 
-// EncodingRemedy says how to name an encoding of files.
+// EncodingRemedy tells how to set an encoding of files.
 func EncodingRemedy(name string) string {
 	return fmt.Sprintf("set \"encoding\": %q in sourceSpec.format, or --encoding %s for roster import", name, name)
 }

@@ -19,27 +19,27 @@ const (
 	Forbidden     Code = "100922-401"
 	NotFound      Code = "100940-404"
 	Duplicate     Code = "100950-409"
-	Stale         Code = "100910-412" // a change of what has changed since it was read
+	Stale         Code = "100910-412" // a change of something that has changed since it was read
 	Impossible    Code = "100960-422" // well-formed but impossible now
-	TooMany       Code = "100910-429" // more than a limit allows in a time
+	TooMany       Code = "100910-429" // more than a limit allows
 	Internal      Code = "100970-500"
 	BadGateway    Code = "100970-502" // a source or a store is down
-	Unavailable   Code = "100970-503" // what is asked for is being repaired
+	Unavailable   Code = "100970-503" // the requested data is being repaired
 )
 
-// Problem is one thing wrong with a request. Path names the field, such as "fields[1].type", or is "".
+// Problem is one problem of a request. Path names the field, such as "fields[1].type", or is "".
 type Problem struct {
 	Path    string `json:"path,omitempty"`
 	Message string `json:"message"`
 }
 
-// Error is an error with a code of the contract. Message and the problems are shown to people: they
-// never hold personal data or secrets.
+// Error is an error with a code of the contract. Message and the problems are shown to people: they never contain
+// personal data or secrets.
 type Error struct {
 	Code     Code      `json:"code"`
 	Message  string    `json:"message"`
 	Problems []Problem `json:"problems,omitempty"`
-	// RetryAfter is how long to wait before asking again; only of TooMany and Unavailable.
+	// RetryAfter is the time to wait before the next request; only for TooMany and Unavailable.
 	RetryAfter time.Duration `json:"-"`
 	cause      error
 }
@@ -49,7 +49,7 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 // Unwrap returns the cause, which is for logs and never for clients.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Errorf returns an Error with a code. A %w verb's operand becomes its hidden cause as well as text.
+// Errorf returns an Error with a code. The operand of a %w verb becomes its hidden cause and part of its text.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
@@ -65,7 +65,7 @@ func InvalidField(path, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Message: text, Problems: []Problem{{Path: path, Message: msg}}}
 }
 
-// WithPaths returns the error with other paths of its problems, in the message as well.
+// WithPaths returns the error with other paths of its problems, also in the message.
 func (e *Error) WithPaths(path func(string) string) *Error {
 	other := *e
 	other.Problems = slices.Clone(e.Problems)
@@ -75,7 +75,7 @@ func (e *Error) WithPaths(path func(string) string) *Error {
 	if before := Problems(e.Problems).text(); before != "" && e.Message == before {
 		other.Message = Problems(other.Problems).text()
 	} else {
-		other.Message = path(e.Message) // which may begin with the path of a property
+		other.Message = path(e.Message) // the message may begin with the path of a property
 	}
 	return &other
 }

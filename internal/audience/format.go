@@ -17,42 +17,43 @@ const (
 	Parquet FileType = "parquet"
 )
 
-// None says in a Format that there is no such thing: no quote, no escape, no compression.
+// None in a Format means that there is no quote, no escape or no compression.
 const None = "none"
 
-// Types and compressions that a Format may name. "" always means: find it out.
+// Types and compressions that a Format may name. "" always means detection.
 var (
 	FileTypes    = []FileType{CSV, JSON, Parquet}
 	Compressions = []string{None, "gzip", "zstd", "bzip2", "zip"}
 )
 
-// Format says how an audience's files are written. What is empty is found out from each file's content.
+// Format describes how an audience's files are written. Empty options are detected from each file's content.
 type Format struct {
 	Type      FileType `json:"type,omitempty"`
 	Delimiter string   `json:"delimiter,omitempty"` // of CSV: one ASCII character
 	Quote     string   `json:"quote,omitempty"`     // of CSV: one ASCII character, or None
 	Escape    string   `json:"escape,omitempty"`    // of CSV: one ASCII character that takes the next one literally inside quotes; None: two quotes are one; Spreadsheet
-	// Header says whether the first record of a CSV file names the columns. Without a header the columns are the
-	// audience's fields in their order. Nil means that there is one.
+	// Header tells whether the first record of a CSV file names the columns. Without a header the columns are the
+	// audience's fields in their order. Nil means true.
 	Header      *bool    `json:"header,omitempty"`
 	Encoding    string   `json:"encoding,omitempty"`    // one of Encodings
-	NullValues  []string `json:"nullValues,omitempty"`  // texts that are null, beside the empty one
-	DateFormats []string `json:"dateFormats,omitempty"` // patterns beside ISO 8601, such as dd/MM/yyyy HH:mm
+	NullValues  []string `json:"nullValues,omitempty"`  // texts that mean null, in addition to the empty text
+	DateFormats []string `json:"dateFormats,omitempty"` // patterns in addition to ISO 8601, such as dd/MM/yyyy HH:mm
 	Compression string   `json:"compression,omitempty"` // one of Compressions
-	// SkipLines is how many lines of a CSV file stand before its header, or before its first row, such as titles.
+	// SkipLines is the number of lines of a CSV file before its header, or before its first row, such as titles.
 	SkipLines int `json:"skipLines,omitempty"`
 	// Comment is an ASCII character; a line of a CSV file that begins with it, and is not within quotes, is skipped.
 	Comment string `json:"comment,omitempty"`
-	// FillShortRows says that a row of a CSV file with too few columns has null in the others; else it is a reject.
+	// FillShortRows means that a row of a CSV file with too few columns has null in the others; otherwise it is a
+	// reject.
 	FillShortRows bool `json:"fillShortRows,omitempty"`
-	// DecimalComma says that numbers of a CSV file are written as 1.234,56 and not as 1,234.56.
+	// DecimalComma means that numbers of a CSV file are written as 1.234,56 and not as 1,234.56.
 	DecimalComma bool `json:"decimalComma,omitempty"`
 }
 
-// MaxSkipLines bounds SkipLines.
+// MaxSkipLines is the largest value of SkipLines.
 const MaxSkipLines = 1000
 
-// With returns the format with the options of another one where it has none.
+// With returns the format, completed with the options of another one.
 func (f Format) With(other Format) Format {
 	f.Type, f.Compression = cmp.Or(f.Type, other.Type), cmp.Or(f.Compression, other.Compression)
 	f.Delimiter, f.Quote, f.Escape = cmp.Or(f.Delimiter, other.Delimiter), cmp.Or(f.Quote, other.Quote), cmp.Or(f.Escape, other.Escape)
@@ -71,7 +72,7 @@ func (f Format) With(other Format) Format {
 // HasHeader reports whether a CSV file's first record names its columns.
 func (f Format) HasHeader() bool { return f.Header == nil || *f.Header }
 
-// maxPatterns bounds the lists of a format.
+// maxPatterns is the largest length of the lists of a format.
 const maxPatterns = 50
 
 // CheckFormat checks a format and puts its names in their canonical form.
@@ -81,7 +82,7 @@ func CheckFormat(f *Format) error {
 	return p.Err()
 }
 
-// validateFormat checks a format and puts its names in their canonical form; path is where it stands in the request.
+// validateFormat checks a format and puts its names in their canonical form; path is its path in the request.
 func validateFormat(p *Problems, path string, f *Format) {
 	f.Type = FileType(strings.ToLower(string(f.Type)))
 	f.Compression = strings.ToLower(f.Compression)
@@ -91,7 +92,7 @@ func validateFormat(p *Problems, path string, f *Format) {
 	if canonical, ok := ResolveEncoding(f.Encoding); ok {
 		f.Encoding = canonical
 	} else if f.Encoding != "" {
-		p.Add(path+".encoding", "%.64q is not supported; these encodings are: %s", f.Encoding, strings.Join(Encodings, ", "))
+		p.Add(path+".encoding", "%.64q is not supported; use one of %s", f.Encoding, strings.Join(Encodings, ", "))
 	}
 	if f.Compression != "" && !slices.Contains(Compressions, f.Compression) {
 		p.Add(path+".compression", "%.64q is not one of %s", f.Compression, strings.Join(Compressions, ", "))

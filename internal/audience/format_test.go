@@ -43,7 +43,7 @@ func TestFormatProblems(t *testing.T) {
 		"escape is the quote":    {audience.Format{Quote: `"`, Escape: `"`}, ""},
 		"options of any file":    {audience.Format{Type: audience.Parquet, NullValues: []string{"-"}, DateFormats: []string{"yyyyMMdd"}, Compression: "zip"}, ""},
 		"type":                   {audience.Format{Type: "xls"}, `format.type: "xls" is not one of csv, json, parquet`},
-		"encoding":               {audience.Format{Encoding: "utf-7"}, `format.encoding: "utf-7" is not supported; these encodings are: utf-8, utf-16le`},
+		"encoding":               {audience.Format{Encoding: "utf-7"}, `format.encoding: "utf-7" is not supported; use one of utf-8, utf-16le`},
 		"compression":            {audience.Format{Compression: "rar"}, `format.compression: "rar" is not one of none, gzip`},
 		"long delimiter":         {audience.Format{Delimiter: "||"}, "format.delimiter: must be one ASCII character"},
 		"no delimiter":           {audience.Format{Delimiter: "none"}, "format.delimiter: must be one ASCII character"},

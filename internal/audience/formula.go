@@ -5,15 +5,15 @@ import (
 	"unicode"
 )
 
-// Spreadsheet is the escape of CSV that people open in a spreadsheet, as OWASP describes it: a value that a
-// spreadsheet would compute as a formula has an apostrophe before it.
+// Spreadsheet is the escape of CSV for spreadsheets that OWASP describes: a value that a spreadsheet would compute as a
+// formula gets an apostrophe before it.
 const Spreadsheet = "spreadsheet"
 
-// EscapedColumn is the column by which a CSV file says that its values are escaped for spreadsheets. Its values are
-// empty. No field can have its name.
+// EscapedColumn is the column that marks a CSV file whose values are escaped for spreadsheets. Its values are empty. No
+// field can have its name.
 const EscapedColumn = reservedPrefix + "escaped"
 
-// EscapeFormula returns a value as a spreadsheet takes it for text: with an apostrophe before it when it would be a
+// EscapeFormula returns a value that a spreadsheet treats as text: with an apostrophe before it if it would be a
 // formula. A value that is already escaped gets another apostrophe, so that UnescapeFormula(EscapeFormula(v)) is v for
 // every v.
 func EscapeFormula(v string) string {
@@ -23,7 +23,7 @@ func EscapeFormula(v string) string {
 	return v
 }
 
-// UnescapeFormula returns the value that EscapeFormula made v of.
+// UnescapeFormula returns the value from which EscapeFormula made v.
 func UnescapeFormula(v string) string {
 	if strings.HasPrefix(v, "'") && isFormula(v) {
 		return v[1:]
@@ -32,8 +32,8 @@ func UnescapeFormula(v string) string {
 }
 
 // isFormula reports whether a spreadsheet may compute a value, or would without the apostrophes before it: the value
-// begins with a tab, a line end or one of = + - @, also behind white space and invisible characters. East Asian systems
-// take the characters of other widths for the same.
+// begins with a tab, a line end or one of = + - @, perhaps after white space and invisible characters. East Asian
+// systems treat the full-width forms of these characters the same.
 func isFormula(v string) bool {
 	for _, r := range strings.TrimLeft(v, "'") {
 		switch {

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Grants are the labels that an API client holds, as NewGrants makes them. Without any the client sees only what has no
-// labels.
+// Grants are the labels that an API client holds, as NewGrants makes them. Without any the client sees only objects
+// without labels.
 type Grants []string
 
-// AllLabels among grants stands for every label. It comes before all labels in their order.
+// AllLabels among grants stands for every label. It sorts before all labels.
 const AllLabels = "*"
 
-// NewGrants returns grants of these labels: in order, each once, and AllLabels alone if it is among them.
+// NewGrants returns grants of these labels: sorted, without duplicates, and AllLabels alone if it is among them.
 func NewGrants(labels []string) Grants {
 	g := slices.Sorted(slices.Values(labels))
 	g = slices.Compact(g)
@@ -40,7 +40,7 @@ func (g Grants) Covers(labels []string) bool {
 	return true
 }
 
-// Missing returns those of the labels that are not held, each once.
+// Missing returns the labels that are not held, without duplicates.
 func (g Grants) Missing(labels []string) (missing []string) {
 	if g.All() {
 		return nil
@@ -66,7 +66,7 @@ var CoreLabels = []string{
 	"S1", "S2", "PSPD", "RHD",
 }
 
-// labelForm says which labels there are.
+// labelForm describes the valid labels.
 const labelForm = "must be core/ followed by C1 to C12, I1, I2, S1, S2, PSPD or RHD, or custom/ followed by a name of the organization's own"
 
 func validLabel(l string) bool {

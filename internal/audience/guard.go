@@ -8,22 +8,20 @@ const (
 	DefaultMaxRemovedPercent  = 50
 )
 
-// Guards stop a run before it commits. Percentages are from 0 to 100, of growth from 0 up; nil means the
-// default.
+// Guards stop a run before it commits. Percentages are from 0 to 100, of growth from 0 up; nil means the default.
 type Guards struct {
-	// MaxRejectedPercent is how many of the rows read may be rejects. A reject that hides several lines counts as
-	// as many rows. Default 10.
+	// MaxRejectedPercent is the largest share of rejects among the rows read. A reject that hides several lines counts
+	// as that number of rows. Default 10.
 	MaxRejectedPercent *float64 `json:"maxRejectedPercent,omitempty"`
-	// MaxRemovedPercent is how many of the members may leave in a full run because it does not bring them, and expire in any run though
-	// earlier runs brought them within the TTL. Default 50.
+	// MaxRemovedPercent is the largest share of members that may leave in a full run because the files do not contain
+	// them, or that may expire in any run although earlier runs brought them within the TTL. Default 50.
 	MaxRemovedPercent *float64 `json:"maxRemovedPercent,omitempty"`
-	// MaxGrowthPercent is by how much a run may raise the number of members of an audience that has some. Default:
-	// any.
+	// MaxGrowthPercent is the largest growth by a run of an audience that has members. Default: no limit.
 	MaxGrowthPercent *float64 `json:"maxGrowthPercent,omitempty"`
-	// AllowMissingColumns lets a file without a column for each field pass; its values are null then. The first run of
-	// an audience passes in any case.
+	// AllowMissingColumns accepts a file without a column for each field; the missing values are null. The first run of
+	// an audience is always accepted.
 	AllowMissingColumns bool `json:"allowMissingColumns,omitempty"`
-	// AllowAnyIdentity takes values for identities that cannot be one of their namespace.
+	// AllowAnyIdentity accepts values that cannot be identities of their namespace.
 	AllowAnyIdentity bool `json:"allowAnyIdentity,omitempty"`
 }
 
@@ -36,16 +34,16 @@ const (
 	GuardExpired  = "expired"
 )
 
-// GuardResult is what a guard said of a run.
+// GuardResult is the result of a guard for a run.
 type GuardResult struct {
 	Guard   string  `json:"guard"`
-	Value   float64 `json:"value"` // percent; of GuardColumns the number of missing columns
+	Value   float64 `json:"value"` // percent; for GuardColumns the number of missing columns
 	Limit   float64 `json:"limit"`
 	Tripped bool    `json:"tripped"`
 	Detail  string  `json:"detail,omitempty"` // the numbers, in words
 }
 
-// Guards checks guards that stand at a path of a request.
+// Guards checks guards at a path of a request.
 func (p *Problems) Guards(path string, g Guards) {
 	for _, v := range []struct {
 		name  string

@@ -2,8 +2,8 @@ package audience
 
 import "strings"
 
-// Canonical returns an id as it is stored: a UUID in lower case. It is false for a text that is no id, which nothing
-// has.
+// Canonical returns an id as it is stored: a UUID in lower case. It returns false for a text that is not an id, which
+// no object has.
 func Canonical[T ~string](id T) (T, bool) {
 	lower := strings.ToLower(string(id))
 	if len(lower) != 36 {

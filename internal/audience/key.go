@@ -2,10 +2,10 @@ package audience
 
 import "time"
 
-// KeyID names a PGP key. It is a UUID, as other ids are.
+// KeyID names a PGP key. It is a UUID like other ids.
 type KeyID string
 
-// KeyKind is whose a PGP key is.
+// KeyKind tells who owns a PGP key.
 type KeyKind string
 
 // The kinds of keys.
@@ -19,26 +19,26 @@ type Key struct {
 	ID        KeyID
 	Scope     Scope
 	Kind      KeyKind
-	Name      string    // "" when it was given none
-	Algorithm string    // one of KeyAlgorithms, as it was given
+	Name      string    // "" if none was given
+	Algorithm string    // one of KeyAlgorithms, as given
 	Public    string    // armoured
-	Sealed    string    // the private part, sealed; "" of a customer's key
+	Sealed    string    // the private part, sealed; "" for a customer's key
 	ExpiresAt time.Time // zero for never
 	CreatedBy string
 	CreatedAt time.Time
 }
 
-// KeyAlgorithms are the names that the API has for OpenPGP.
+// KeyAlgorithms are the API's names for OpenPGP.
 var KeyAlgorithms = []string{"PGP", "GPG"}
 
-// KeyLife is how long a key pair of the server is used to encrypt.
+// KeyLife is how long a key pair of the server is used for encryption.
 const KeyLife = 180 * 24 * time.Hour
 
-// Expired reports whether a key is not to be used any more for new files. What was encrypted for it can still be opened.
+// Expired reports whether a key must not be used for new files. Earlier files can still be decrypted.
 func (k *Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
 
-// Encryption says by which keys the files of an audience are opened and verified.
+// Encryption names the keys that decrypt and verify the files of an audience.
 type Encryption struct {
 	PublicKeyID           KeyID `json:"publicKeyId"`
-	SignVerificationKeyID KeyID `json:"signVerificationKeyId,omitempty"` // whose signature each file must have; "" for none
+	SignVerificationKeyID KeyID `json:"signVerificationKeyId,omitempty"` // the key that must have signed each file; "" for none
 }

@@ -5,24 +5,25 @@ import "time"
 // AudienceQuery selects and orders the audiences of a sandbox.
 type AudienceQuery struct {
 	Limit  int
-	Offset int // of the first one wanted, counted from After
-	// SortBy is SortCreated, which is the default, SortUpdated or SortName. Ties are broken by ID. Descending turns it
-	// all round.
+	Offset int // of the first one, counted from After
+	// SortBy is SortCreated (default), SortUpdated or SortName. Ties are broken by ID. Descending reverses the whole
+	// order.
 	SortBy     string
 	Descending bool
-	// After is the place that the list goes on after; nil begins it. A list that is read from place to place holds
-	// every audience that was there all the time exactly once, whatever is created and deleted meanwhile.
+	// After is the position after which the list continues; nil starts it. A list that is read from position to
+	// position contains every audience that existed all the time exactly once, whatever is created and deleted
+	// meanwhile.
 	After *Position
-	// NameContains and DescriptionContains are texts that the name and the description hold, ignoring case.
+	// NameContains and DescriptionContains are texts in the name and in the description, ignoring case.
 	NameContains, DescriptionContains string
 	Filters                           []AudienceFilter
-	// SeenBy leaves out the audiences with a label that is not among the grants; nil leaves out none.
+	// SeenBy omits the audiences with a label that is not among the grants; nil omits none.
 	SeenBy *Grants
-	// NoTotal leaves the counting out; the total is 0 then.
+	// NoTotal skips the count; the total is then 0.
 	NoTotal bool
 }
 
-// What audiences can be sorted by.
+// Properties by which audiences can be sorted.
 const (
 	SortCreated = "createdAt"
 	SortUpdated = "updatedAt"
@@ -31,24 +32,24 @@ const (
 
 // Position is the position of an item in a list. A page of the list begins after the last item of the page before.
 type Position struct {
-	At   time.Time // what the list is sorted by: for most lists the creation
+	At   time.Time // the sort key: for most lists the creation
 	Name string    // of an audience, for SortName
 	Seq  int64     // of a run
 	ID   string    // of the item
 }
 
-// AudienceFilter is a property that audiences must have: one of AudienceProperties, with that very value.
+// AudienceFilter selects audiences by the exact value of a property, one of AudienceProperties.
 type AudienceFilter struct {
 	Property string
 	Value    string
 }
 
-// AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, and the ID of an audience
-// without one; type is TypeExternal of all audiences; entityType is the class of the members, EntityPeople or
-// EntityAccounts; labels and tags ask for one label or tag among others.
+// AudienceProperties are the properties of AudienceFilter. audienceId is the custom id, or the ID of an audience
+// without one; type is TypeExternal for all audiences; entityType is the class of the members, EntityPeople or
+// EntityAccounts; labels and tags select one label or tag among others.
 var AudienceProperties = []string{"id", "audienceId", "name", "namespace", "originName", "type", "audienceType", "entityType", "lifecycleState", "createdBy", "labels", "tags"}
 
-// InProgress finds the run of an audience that is in progress.
+// InProgress selects the run of an audience that is in progress.
 var InProgress = RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
 	Filters: []RunFilter{{Property: "status", Op: "=", Value: string(Processing)}}}
 
@@ -56,16 +57,16 @@ var InProgress = RunQuery{Limit: 1, SortBy: "createdAt", Descending: true,
 type RunQuery struct {
 	Limit  int // 1 to 40
 	Offset int
-	After  *Position // of the run that the list goes on after; nil begins it
-	// SortBy is "name" or "createdAt", which is the default. Ties are broken by Seq. Descending turns it all round.
+	After  *Position // position after which the list continues; nil starts it
+	// SortBy is "name" or "createdAt" (default). Ties are broken by Seq. Descending reverses the whole order.
 	SortBy     string
 	Descending bool
 	Filters    []RunFilter
 }
 
-// RunFilter is one condition. Property is "name", "status" or "createdAt"; Op is "=", "!=", "=contains",
-// "!=contains" (all minding case) for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch
-// seconds, compared with the whole seconds of the run's time.
+// RunFilter is one condition. Property is "name", "status" or "createdAt"; Op is "=", "!=", "=contains", "!=contains"
+// (all case-sensitive) for the first two and ">=", "<=", ">", "<" for the last, whose Value is epoch seconds, compared
+// with the whole seconds of the run's time.
 type RunFilter struct {
 	Property string
 	Op       string
@@ -75,21 +76,21 @@ type RunFilter struct {
 // FlowRunQuery selects runs of a sandbox.
 type FlowRunQuery struct {
 	Limit    int
-	Audience ID       // of the only one whose runs are wanted, or ""
-	Statuses []Status // that are wanted; all when there are none
-	// From is the place of the run that the list goes on at; nil begins it.
+	Audience ID       // the only audience whose runs are selected, or ""
+	Statuses []Status // selected statuses; all if empty
+	// From is the position of the run at which the list continues; nil starts it.
 	From *Position
-	// SeenBy leaves out the runs of audiences with a label that is not among the grants; nil leaves out none.
+	// SeenBy omits the runs of audiences with a label that is not among the grants; nil omits none.
 	SeenBy *Grants
 }
 
-// AuditQuery selects entries of an audit log. What is empty selects nothing.
+// AuditQuery selects entries of an audit log. Empty properties select everything.
 type AuditQuery struct {
 	Limit                                int
 	Sandbox, ClientID, RequestID, Object string
 	Action                               Action
 	Outcome                              Outcome
-	Since, Until                         time.Time // from the one to before the other
-	// After is the entry that the list goes on after; nil begins it.
+	Since, Until                         time.Time // Since is inclusive, Until exclusive
+	// After is the entry after which the list continues; nil starts it.
 	After *Position
 }

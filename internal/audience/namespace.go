@@ -37,15 +37,15 @@ var IDTypes = []string{idCookie, idCrossDevice, idDevice, idEmail, idMobile, idN
 // accountIDTypes are the types of namespaces that may identify accounts.
 var accountIDTypes = []string{idAccount, idNonPeople}
 
-// IdentifiesAccounts reports whether a namespace, be it standard or one of the given custom ones, may identify accounts.
+// IdentifiesAccounts reports whether a namespace, standard or one of the given custom ones, may identify accounts.
 func IdentifiesAccounts(code string, custom []Namespace) bool {
 	return slices.ContainsFunc(AllNamespaces(custom), func(n Namespace) bool {
 		return strings.EqualFold(n.Code, code) && slices.Contains(accountIDTypes, n.IDType)
 	})
 }
 
-// standard lists the namespaces that every organization has. The numbers up to 411 and from 20914 are AEP's;
-// AEP's documents give none for the others, which have numbers of ours between those.
+// standard lists the namespaces that every organization has. The numbers up to 411 and from 20914 are AEP's. AEP's
+// documents give no numbers for the others, whose numbers are Roster's own.
 var standard = []Namespace{
 	{ID: 0, Code: "CORE", Name: "CORE", Description: "Audience Manager UUID", IDType: idCookie},
 	{ID: 4, Code: "ECID", Name: "ECID", Description: "Experience Cloud ID", IDType: idCookie},
@@ -65,8 +65,8 @@ var standard = []Namespace{
 	{ID: 20915, Code: "IDFA", Name: "Apple IDFA (ID for Apple)", Description: "Apple ID for advertisers", IDType: idDevice},
 }
 
-// AllNamespaces returns the namespaces of an organization, given its custom ones: the standard ones come first. A custom one
-// takes the place of a standard one that has its code since.
+// AllNamespaces returns the namespaces of an organization, given its custom ones: the standard ones come first. A
+// custom one replaces a standard one that was added later with the same code.
 func AllNamespaces(custom []Namespace) []Namespace {
 	own := func(n Namespace) bool {
 		return slices.ContainsFunc(custom, func(c Namespace) bool { return strings.EqualFold(c.Code, n.Code) })
@@ -74,7 +74,7 @@ func AllNamespaces(custom []Namespace) []Namespace {
 	return append(slices.DeleteFunc(slices.Clone(standard), own), custom...)
 }
 
-// suggestive are names of columns, in letters and digits alone, that suggest a namespace.
+// suggestive are names of columns, reduced to letters and digits, that suggest a namespace.
 var suggestive = map[string]string{
 	"email": "Email", "mail": "Email", "emailaddress": "Email", "emailaddr": "Email", "useremail": "Email", "customeremail": "Email",
 	"emailsha256": "Email_LC_SHA256", "emaillcsha256": "Email_LC_SHA256", "sha256email": "Email_LC_SHA256", "hashedemail": "Email_LC_SHA256", "emailhash": "Email_LC_SHA256",
@@ -83,11 +83,11 @@ var suggestive = map[string]string{
 	"ecid": "ECID", "mcid": "ECID", "idfa": "IDFA", "waid": "WAID", "gaid": "GAID", "aaid": "GAID", "tntid": "TNTID",
 }
 
-// ProposeNamespace returns the namespace of the identities that a column of that name probably holds, "" when the name
-// suggests none.
+// ProposeNamespace returns the namespace of the identities that a column with that name probably contains, "" if the
+// name suggests none.
 func ProposeNamespace(column string) string { return suggestive[bareName(column)] }
 
-// bareName is a column's name in lower-case letters and digits alone.
+// bareName returns a column's name reduced to lower-case letters and digits.
 func bareName(column string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -97,10 +97,10 @@ func bareName(column string) string {
 	}, column)
 }
 
-// Resolve finds the canonical form of a namespace code among the standard and the given custom namespaces,
-// ignoring case. When there is none it returns the nearest known codes, best first.
+// Resolve returns the canonical form of a namespace code among the standard and the given custom namespaces, ignoring
+// case. If there is none it returns the nearest known codes, best first.
 func Resolve(code string, custom []Namespace) (canonical string, ok bool, nearest []string) {
-	for _, known := range [][]Namespace{custom, standard} { // identities may have the custom one, as AllNamespaces says
+	for _, known := range [][]Namespace{custom, standard} { // custom ones take precedence, as in AllNamespaces
 		for _, n := range known {
 			if strings.EqualFold(n.Code, code) {
 				return n.Code, true, nil
@@ -114,13 +114,13 @@ func Resolve(code string, custom []Namespace) (canonical string, ok bool, neares
 	return "", false, Nearest(code, codes)
 }
 
-// Bounds of the search for the nearest names: what is longer than a code is near to none.
+// Limits of the search for the nearest names: a text longer than a code is near to none.
 const (
 	maxCodeLength = 255
 	nearestCount  = 3
 )
 
-// Nearest returns those of the known names that a name is most like, ignoring case: three at most, best first.
+// Nearest returns the known names that are most similar to a name, ignoring case: at most three, best first.
 func Nearest(name string, known []string) []string {
 	if len(name) > maxCodeLength {
 		return nil
@@ -141,7 +141,7 @@ func Nearest(name string, known []string) []string {
 	return nearest
 }
 
-// EditDistance is the number of bytes to insert, delete or replace to turn a into b.
+// EditDistance returns the number of bytes to insert, delete or replace to turn a into b.
 func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -162,8 +162,8 @@ func EditDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// ValidateNamespace checks a custom namespace and puts its type into the canonical spelling. Whether its code
-// is taken is the caller's to find out.
+// ValidateNamespace checks a custom namespace and puts its type into the canonical spelling. It does not check whether
+// the code is in use.
 func ValidateNamespace(n *Namespace) error {
 	var p Problems
 	p.Text("name", n.Name)
@@ -190,7 +190,7 @@ func notInCode(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_')
 }
 
-// idType finds a type as it is spelled in AEP's API (CROSS_DEVICE, Cross_device) or its console (Cross-Device).
+// idType returns a type from its spelling in AEP's API (CROSS_DEVICE, Cross_device) or its console (Cross-Device).
 func idType(name string) (string, bool) {
 	name = strings.NewReplacer("-", "_", " ", "_").Replace(name)
 	for _, t := range IDTypes {

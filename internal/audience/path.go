@@ -7,10 +7,10 @@ import (
 	"unicode"
 )
 
-// maxPath is the longest path in bytes; object stores take no longer keys.
+// maxPath is the longest path in bytes, the limit of keys in object stores.
 const maxPath = 1024
 
-// LandingPath drops the name of the landing zone's container from the beginning of a path in it.
+// LandingPath removes the name of the landing zone's container from the beginning of a path in it.
 func LandingPath(path string) string {
 	if path == LandingContainer {
 		return ""
@@ -18,7 +18,8 @@ func LandingPath(path string) string {
 	return strings.TrimPrefix(path, LandingContainer+"/")
 }
 
-// RelativePath drops a slash at the beginning of a path, as AEP's clients write it; "." is the root of the store, too.
+// RelativePath removes a slash at the beginning of a path, which AEP's clients write; "." is the root of the store,
+// too.
 func RelativePath(path string) string {
 	if path == "." {
 		return ""
@@ -26,8 +27,8 @@ func RelativePath(path string) string {
 	return strings.TrimPrefix(path, "/")
 }
 
-// CheckPath says what keeps a path from being one below the root of its store, "" when nothing does: it is
-// relative, with forward slashes, and each of its parts names something inside of the one before it.
+// CheckPath returns the reason why a path is not valid below the root of its store, "" if it is valid: relative, with
+// forward slashes, and each of its parts names something inside the one before.
 func CheckPath(path string) string {
 	switch {
 	case len(path) > maxPath:
@@ -50,8 +51,8 @@ func CheckPath(path string) string {
 	return ""
 }
 
-// Incidental says why a file beside data is none itself, by its name; "" when it may be data. Runs of folders and of zip
-// files skip it.
+// Incidental returns the reason, from its name, why a file beside data is not data itself; "" if it may be data. Runs
+// of folders and of zip files skip such files.
 func Incidental(path string) string {
 	path = strings.ToLower(path)
 	name := path[strings.LastIndexByte(path, '/')+1:]

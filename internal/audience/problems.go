@@ -11,13 +11,13 @@ import (
 // MaxText is the longest name, label or tag, in characters.
 const MaxText = 255
 
-// Problems collects what is wrong with a request, one entry for each offending field. The zero value is empty.
+// Problems collects the problems of a request, one entry for each wrong field. The zero value is empty.
 type Problems []Problem
 
-// maxProblems is how many problems are kept: whoever has more mends the first and tries again.
+// maxProblems is the largest number of problems that are kept; a client can correct the first ones and try again.
 const maxProblems = 100
 
-// Add records a problem with the field at path, unless there are too many to be read already.
+// Add records a problem with the field at path, unless there are already maxProblems.
 func (p *Problems) Add(path, format string, args ...any) {
 	if len(*p) == maxProblems {
 		return
@@ -37,7 +37,7 @@ func (p *Problems) Text(path, s string) {
 	}
 }
 
-// OptionalText checks a text that may be anything that every store can keep.
+// OptionalText checks an optional text that every store can keep.
 func (p *Problems) OptionalText(path, s string) {
 	switch {
 	case strings.ContainsRune(s, 0):
@@ -54,10 +54,10 @@ func (p *Problems) TTL(days int) {
 	}
 }
 
-// maxEntries bounds the lists of texts of a request: labels, tags and the values of a consent.
+// maxEntries is the largest length of the lists of texts in a request: labels, tags and the values of a consent.
 const maxEntries = 1000
 
-// few reports whether a list of texts is not too long, and if it is says so.
+// few reports whether a list of texts is short enough, and records a problem if not.
 func (p *Problems) few(path string, list []string) bool {
 	if len(list) > maxEntries {
 		p.Add(path, "has %d entries; at most %d are allowed", len(list), maxEntries)
@@ -95,7 +95,7 @@ func (p *Problems) State(path string, s State) {
 	}
 }
 
-// shownProblems is how many problems an error's message spells out; the others are in its Problems alone.
+// shownProblems is the number of problems in an error's message; its Problems contain all.
 const shownProblems = 5
 
 // Err returns the problems as one *Error of the code Invalid, nil when there are none.

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Names of columns, in letters and digits alone, that suggest a role.
+// Names of columns, reduced to letters and digits, that suggest a role.
 var (
 	deleteNames  = []string{"delete", "deleted", "isdelete", "isdeleted", "deleteflag", "todelete", "processdelete"}
 	consentNames = []string{"consent", "consented", "hasconsent", "processconsent", "consentgiven", "consentgranted", "optin", "optedin"}
 )
 
-// agreeing are the values that a proposed consent field takes for consent.
+// agreeing are the values that mean consent in a proposed consent field.
 var agreeing = []string{"y", "yes", "true", "1"}
 
-// ProposeRole gives a field whose name suggests a role that role, unless it has one or is an identity. A field that removes
-// members has to be a boolean or a whole number.
+// ProposeRole sets the role that the field's name suggests, unless the field has a role or is an identity. A field with
+// the role delete must be a boolean or a whole number.
 func (f *Field) ProposeRole() {
 	switch role := f.suggestedRole(); role {
 	case RoleDelete:
@@ -25,7 +25,7 @@ func (f *Field) ProposeRole() {
 	}
 }
 
-// suggestedRole is the role that the name of a field suggests and the field does not have.
+// suggestedRole returns the role that the name of a field without a role suggests.
 func (f *Field) suggestedRole() Role {
 	name := bareName(f.Name)
 	switch {
@@ -38,17 +38,17 @@ func (f *Field) suggestedRole() Role {
 	return RoleNone
 }
 
-// RoleWarnings says which fields look as if they decided on memberships and are data alone, since they have no role (contract,
-// section 2: without a role a column is data).
+// RoleWarnings lists the fields whose names suggest a role but that have none, and so are only data (contract, section
+// 2).
 func (a *Audience) RoleWarnings() (list []Warning) {
 	for i := range a.Fields {
 		switch f := &a.Fields[i]; f.suggestedRole() {
 		case RoleDelete:
-			list = append(list, Warning{WarnDeleteRole, fmt.Sprintf("the field %q has no role, so that its values are kept as data and remove nobody; "+
-				"to remove members by it, create the audience with \"role\": \"delete\" on the field", f.Name)})
+			list = append(list, Warning{WarnDeleteRole, fmt.Sprintf("the field %q has no role, so its values are only data and remove nobody; "+
+				"to remove members with it, create the audience with \"role\": \"delete\" on the field", f.Name)})
 		case RoleConsent:
-			list = append(list, Warning{WarnConsentRole, fmt.Sprintf("the field %q has no role, so that its values are kept as data and keep nobody out; "+
-				"to keep people out by it, create the audience with \"role\": \"consent\" and \"consentValues\" on the field", f.Name)})
+			list = append(list, Warning{WarnConsentRole, fmt.Sprintf("the field %q has no role, so its values are only data and exclude nobody; "+
+				"to exclude people with it, create the audience with \"role\": \"consent\" and \"consentValues\" on the field", f.Name)})
 		}
 	}
 	return list

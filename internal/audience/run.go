@@ -2,25 +2,25 @@ package audience
 
 import "time"
 
-// DefaultUndoWindow is how long a version of an audience can be brought back.
+// DefaultUndoWindow is the default time during which a version of an audience can be restored.
 const DefaultUndoWindow = 7 * 24 * time.Hour
 
-// RunRequest is what a client asks of a run (contract, section 2, Run body).
+// RunRequest is a client's request for a run (contract, section 2, Run body).
 type RunRequest struct {
 	Kind RunKind
-	// Of is the earlier run that a resubmit corrects, or whose version a rollback brings back.
+	// Of is the earlier run that a resubmit corrects, or whose version a rollback restores.
 	Of RunID
-	// Erasure is what a run of kind RunErase is a part of.
+	// Erasure is the erasure that a run of kind RunErase belongs to.
 	Erasure ErasureID
 	// File is the corrected file of a resubmit: a path in the landing zone of the sandbox.
 	File string
-	// Escaped says that the values of File are escaped for spreadsheets.
+	// Escaped means that the values of File are escaped for spreadsheets.
 	Escaped bool `json:",omitempty"`
 	// DryRun stops the run before its commit: it reports and changes nothing.
 	DryRun bool
 	// Force lets the run pass tripped guards.
 	Force bool
-	// AllowMissingColumns is as Guards have it, for this run.
+	// AllowMissingColumns is that of Guards, for this run.
 	AllowMissingColumns bool `json:",omitempty"`
 
 	Differential bool      // true: merge new or changed objects in; false: the window's objects are the audience
@@ -36,7 +36,7 @@ type Run struct {
 	AudienceID ID
 	// AudienceName is the audience's name when the run was read.
 	AudienceName string
-	// Seq orders the runs of one audience: 1, 2, 3, … A later run has a higher number.
+	// Seq numbers the runs of one audience: 1, 2, 3, … A later run has a higher number.
 	Seq       int64
 	Request   RunRequest
 	Status    Status
@@ -44,14 +44,14 @@ type Run struct {
 	CreatedAt time.Time // ingestionTime; also the time stamp its members get
 	UpdatedAt time.Time
 	EndedAt   time.Time // zero while PROCESSING
-	// FlowID is the audience's flow; one for all of its runs.
+	// FlowID is the audience's flow, the same for all of its runs.
 	FlowID string
 	Stages []StageResult
 	Result RunResult
 	Error  *Error
-	// Planned is the manifest: the objects this run reads, pinned by the first attempt. Nil until then.
+	// Planned is the manifest: the objects that this run reads, pinned by the first attempt. Nil until then.
 	Planned []PlannedFile
-	// Progress is what a running run has done so far, for people watching; it is not durable history.
+	// Progress is the progress of a run for display; it is not durable history.
 	Progress Progress
 }
 
@@ -89,7 +89,7 @@ type StageMetrics struct {
 	RowsPerSecond map[string]float64 `json:"rowsPerSecond,omitempty"`
 }
 
-// Progress is how far a run has come.
+// Progress is the progress of a run.
 type Progress struct {
 	Step       string `json:"step"` // "plan", "read", "merge", "commit", "project"
 	BytesDone  int64  `json:"bytesDone"`
@@ -127,15 +127,15 @@ type Members struct {
 	Before  int64 `json:"before"`
 	After   int64 `json:"after"`
 	Removed int64 `json:"removed"` // left because a full run did not bring them, or erased
-	Expired int64 `json:"expired"` // left because their time was over when the run began
+	Expired int64 `json:"expired"` // left because they had expired when the run began
 }
 
-// Balanced reports whether invariant 2 holds beside rows.
+// Balanced reports whether invariant 2 holds with the ledger rows.
 func (m Members) Balanced(rows Rows) bool {
 	return m.After == m.Before+rows.Added-rows.Deleted-m.Removed-m.Expired
 }
 
-// FileStatus is what a run did with an object.
+// FileStatus is how a run treated an object.
 type FileStatus string
 
 // The file states.
@@ -159,23 +159,23 @@ type PlannedFile struct {
 type FileResult struct {
 	PlannedFile
 	Rows Rows `json:"rows"`
-	// BlankRows are rows of nothing but delimiters, which count as no rows.
+	// BlankRows is the number of rows with only delimiters, which are not counted as rows.
 	BlankRows int64 `json:"blankRows,omitempty"`
-	// FilledRows had too few columns and got null in the others, as Format.FillShortRows says; CommentLines are no rows.
+	// FilledRows had too few columns and have null in the others, see Format.FillShortRows; CommentLines are not rows.
 	FilledRows   int64 `json:"filledRows,omitempty"`
 	CommentLines int64 `json:"commentLines,omitempty"`
-	// LikelyEncoding is the encoding that the file is probably in, when most of its rejects are not UTF-8.
+	// LikelyEncoding is the probable encoding of the file, if most of its rejects are not UTF-8.
 	LikelyEncoding string   `json:"likelyEncoding,omitempty"`
 	ExtraColumns   []string `json:"extraColumns,omitempty"` // columns of the file that no field names
-	// SkippedFiles are files of a zip file that lie beside the data and are none.
+	// SkippedFiles are files of a zip file next to the data that are not data.
 	SkippedFiles []string `json:"skippedFiles,omitempty"`
-	// MissingColumns are fields that the file has no column for; their values are null.
+	// MissingColumns are fields without a column in the file; their values are null.
 	MissingColumns []string `json:"missingColumns,omitempty"`
-	// Format is how the file was read, as found out from its content where the audience does not say.
+	// Format is how the file was read: the audience's format, completed by detection.
 	Format *Format `json:"format,omitempty"`
 }
 
-// RejectSample is one of a run's first rejects, shown with the run. It never holds the row itself.
+// RejectSample is one of a run's first rejects, shown with the run. It never contains the row itself.
 type RejectSample struct {
 	File   string `json:"file"`
 	Line   int64  `json:"line"`
@@ -184,34 +184,35 @@ type RejectSample struct {
 	Reason string `json:"reason"`
 }
 
-// RunResult is what a run did; it is also kept in the snapshot that the run committed.
+// RunResult is the result of a run; the snapshot that the run committed contains it, too.
 type RunResult struct {
 	Rows       Rows           `json:"rows"`
 	Members    Members        `json:"members"`
 	Files      []FileResult   `json:"files"`
 	SnapshotID int64          `json:"snapshotId,omitempty"`
 	Rejects    []RejectSample `json:"rejects,omitempty"`
-	// RejectsPath is the file of all rejects in the lake, "" when there were none. A run that failed keeps it, too.
+	// RejectsPath is the file of all rejects in the lake, "" if there were none. A failed run has it, too.
 	RejectsPath string `json:"rejectsPath,omitempty"`
-	// Guards are the guards that were looked at; of a run that failed by one, that one is Tripped.
+	// Guards are the evaluated guards; if one of them stopped the run, it is Tripped.
 	Guards []GuardResult `json:"guards,omitempty"`
 	// Changes are the first changes of each kind of a dry run, without personal data.
 	Changes []ChangeSample `json:"changes,omitempty"`
-	// Replaced are the files of the dataset, below the lake, that were damaged and that the run replaced; Unreadable is how many members
-	// were in them. These count as removed, and as added when the run brings them: who they were and since when is not known.
+	// Replaced are the damaged files of the dataset, below the lake, that the run replaced; Unreadable is the number of
+	// members in them. These count as removed, and as added if the run brings them, because their identities and times
+	// are unknown.
 	Replaced   []string `json:"replaced,omitempty"`
 	Unreadable int64    `json:"unreadable,omitempty"`
-	// ContentSum is the sum modulo 2^64 of the column _roster_row over all members: whoever reads the dataset can
-	// compute it again.
+	// ContentSum is the sum modulo 2^64 of the column _roster_row over all members. Any reader of the dataset can
+	// recompute it.
 	ContentSum uint64 `json:"contentSum,omitempty"`
 	// Outside are the snapshots of other programs that the run adopted, or that were adopted right before it.
 	Outside []OutsideSnapshot `json:"outside,omitempty"`
-	// RefreshedAt is when a full run last brought every member, or their time was extended, as of this run; zero when
-	// neither was.
+	// RefreshedAt is when a full run or an extension last renewed every member, as of this run; zero if none did.
 	RefreshedAt time.Time `json:"refreshedAt,omitzero"`
 }
 
-// OutsideSnapshot is a snapshot of a dataset that another program committed, or made the current one again (Operation is "rollback" then).
+// OutsideSnapshot is a snapshot of a dataset that another program committed, or restored (then Operation is
+// "rollback").
 type OutsideSnapshot struct {
 	ID        int64     `json:"snapshotId"`
 	Operation string    `json:"operation"`
@@ -219,8 +220,8 @@ type OutsideSnapshot struct {
 	At        time.Time `json:"committedAt"`
 }
 
-// ChangeSample is one change that a dry run found: which row of which file would do what to a member. Members who
-// leave without being named by a row have none.
+// ChangeSample is one change of a member that a dry run found, with its row and file. Members who leave without a row
+// have no sample.
 type ChangeSample struct {
 	Change string `json:"change"` // added, updated or deleted
 	File   string `json:"file"`
@@ -232,9 +233,9 @@ type RejectedRow struct {
 	File    string
 	Version string
 	Line    int64
-	Lines   int64  // physical lines that the row takes in
-	Offset  int64  // byte offset of the row in the decoded file, -1 when there is none
-	Column  string // "" when the row as a whole is wrong
+	Lines   int64  // physical lines of the row
+	Offset  int64  // byte offset of the row in the decoded file, -1 if there is none
+	Column  string // "" if the row as a whole is wrong
 	Code    string
 	Reason  string
 	Raw     []byte // nil unless the audience keeps rejected rows

@@ -2,8 +2,8 @@ package audience
 
 import "regexp"
 
-// SandboxState is the state of a sandbox. It is active, or on its way to being empty: then nobody can use it until it
-// is active again or gone.
+// SandboxState is the state of a sandbox. While a sandbox is being emptied, nobody can use it until it is active again
+// or gone.
 type SandboxState string
 
 // The states.
@@ -13,7 +13,7 @@ const (
 	SandboxDeleting  SandboxState = "deleting"
 )
 
-// Leaving reports whether what the sandbox holds is being removed.
+// Leaving reports whether the content of the sandbox is being removed.
 func (s SandboxState) Leaving() bool { return s == SandboxResetting || s == SandboxDeleting }
 
 // The types of sandboxes.
@@ -22,10 +22,10 @@ const (
 	SandboxDevelopment = "development"
 )
 
-// sandboxName is the form of a sandbox's name, which is a folder's as well.
+// sandboxName is the form of a sandbox's name, which is also the name of a folder.
 var sandboxName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
 
-// ValidateSandbox checks a new sandbox and fills its defaults in.
+// ValidateSandbox checks a new sandbox and sets its defaults.
 func ValidateSandbox(s *Sandbox) error {
 	var wrong Problems
 	switch {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// EveryLabel returns the labels of the audience and of its fields, in order and each once.
+// EveryLabel returns the labels of the audience and of its fields, sorted and without duplicates.
 func (a *Audience) EveryLabel() []string {
 	all := slices.Clone(a.Labels)
 	for _, f := range a.Fields {
@@ -15,8 +15,8 @@ func (a *Audience) EveryLabel() []string {
 	return slices.Compact(all)
 }
 
-// SeenBy returns the audience as a caller with these grants sees it: without the fields that have other labels.
-// Whether the caller sees the audience at all is told by Labels.
+// SeenBy returns the audience as a caller with these grants sees it: without the fields that have other labels. Labels
+// decides whether the caller sees the audience at all.
 func (a Audience) SeenBy(g Grants) Audience {
 	if i := a.PrimaryIdentity(); i >= 0 {
 		a.PrimaryHidden = !g.Covers(a.Fields[i].Labels)
@@ -35,9 +35,9 @@ func (a *Audience) Hidden(g Grants) (names Hidden) {
 	return names
 }
 
-// FoundBy reports whether somebody with these grants may find members by identities of the namespace, given by its
-// canonical code: that needs a field with such identities that they see. Otherwise they could try values of a field that
-// they must not see.
+// FoundBy reports whether a caller with these grants may find members by identities of the namespace, given by its
+// canonical code. That requires a visible field with such identities. Otherwise callers could guess values of a field
+// that they must not see.
 func (a *Audience) FoundBy(g Grants, namespace string) bool {
 	if g.All() {
 		return true
@@ -50,17 +50,17 @@ func (a *Audience) FoundBy(g Grants, namespace string) bool {
 	return false
 }
 
-// Hidden are names of fields that somebody must not see, as names are compared. What is told of a run to them leaves
-// these fields out.
+// Hidden are the normalized names of fields that a caller must not see. Its methods remove these fields from
+// descriptions of runs.
 type Hidden []string
 
-// unseen is told instead of a text that names a hidden field.
+// unseen replaces a text that names a hidden field.
 const unseen = "this is about a field that has labels which the API client does not hold"
 
 // has reports whether the name is hidden.
 func (h Hidden) has(name string) bool { return slices.Contains(h, NameKey(name)) }
 
-// text returns a text, or another one when it may name a hidden field.
+// text returns a text, or unseen if it may name a hidden field.
 func (h Hidden) text(s string) string {
 	key := NameKey(s)
 	if slices.ContainsFunc(h, func(name string) bool { return strings.Contains(key, name) }) {
@@ -77,7 +77,7 @@ func (h Hidden) Fields(fields []Field) []Field {
 	return slices.DeleteFunc(slices.Clone(fields), func(f Field) bool { return h.has(f.Name) })
 }
 
-// Rejected returns a rejected row without what it tells of the hidden fields. Its raw text has all fields in it.
+// Rejected returns a rejected row without information about hidden fields. Its raw text contains all fields.
 func (h Hidden) Rejected(r RejectedRow) RejectedRow {
 	if len(h) == 0 {
 		return r
@@ -87,7 +87,7 @@ func (h Hidden) Rejected(r RejectedRow) RejectedRow {
 	return r
 }
 
-// place returns a column and what is wrong in it.
+// place returns a column and the reason of a problem in it.
 func (h Hidden) place(column, reason string) (string, string) {
 	if column != "" && h.has(column) {
 		return "", unseen
@@ -95,7 +95,7 @@ func (h Hidden) place(column, reason string) (string, string) {
 	return column, h.text(reason)
 }
 
-// Run returns a run without what it tells of the hidden fields.
+// Run returns a run without information about hidden fields.
 func (h Hidden) Run(r Run) Run {
 	if len(h) == 0 {
 		return r
@@ -122,7 +122,7 @@ func (h Hidden) Run(r Run) Run {
 	return r
 }
 
-// Runs returns runs without what they tell of the hidden fields.
+// Runs returns runs without information about hidden fields.
 func (h Hidden) Runs(list []Run) []Run {
 	for i := range list {
 		list[i] = h.Run(list[i])
@@ -130,7 +130,7 @@ func (h Hidden) Runs(list []Run) []Run {
 	return list
 }
 
-// Failure returns an error without what it tells of the hidden fields.
+// Failure returns an error without information about hidden fields.
 func (h Hidden) Failure(e *Error) *Error {
 	if e == nil {
 		return nil

@@ -2,20 +2,20 @@ package audience
 
 import "slices"
 
-// Lifecycle is a table of allowed transitions: for each state those that may follow it.
+// Lifecycle is a table of allowed transitions: the states that may follow each state.
 type Lifecycle map[Status][]Status
 
-// The life cycles. A state without an entry is an end. A run's stages move as runs do.
+// The life cycles. A state without an entry is final. A run's stages have the life cycle of runs.
 var (
 	TaskLifecycle = Lifecycle{Processing: {Success, Failed}}
 	RunLifecycle  = Lifecycle{Processing: {Success, Failed}}
 )
 
-// CanMove reports whether to may follow from. Staying in a state is no move.
+// CanMove reports whether to may follow from. Staying in a state is not a move.
 func (l Lifecycle) CanMove(from, to Status) bool { return slices.Contains(l[from], to) }
 
-// State is what an audience is good for. Its clients set it, but a draft it is only until it is published first
-// (contract, section 5); a deleted audience has none, since it is not there. Its members are kept, and expire, in every state.
+// State is the life cycle state of an audience. Clients set it, but an audience can be a draft only before it is first
+// published (contract, section 5). A deleted audience has none. Members are kept, and expire, in every state.
 type State string
 
 // The states.

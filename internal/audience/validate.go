@@ -9,13 +9,13 @@ import (
 	"unicode"
 )
 
-// maxFieldName bounds the name of a field, in bytes.
+// maxFieldName is the longest name of a field, in bytes.
 const maxFieldName = 1024
 
-// reservedPrefix begins the names of the columns that the lake adds.
+// reservedPrefix is the prefix of the names of the columns that the lake adds.
 const reservedPrefix = "_roster_"
 
-// CloudTypes lists what sourceSpec.cloudType may be; CloudLanding is the landing zone.
+// CloudTypes lists the values of sourceSpec.cloudType; CloudLanding is the landing zone.
 var CloudTypes = []string{"S3", CloudLanding, "GCS", "Azure", "SFTP"}
 
 // CloudLanding is the cloudType of the landing zone, the only one that needs no connection.
@@ -23,17 +23,18 @@ const CloudLanding = "DLZ"
 
 var customIDPattern = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
 
-// Rules are what Validate goes by beside the contract.
+// Rules are parameters of Validate in addition to the contract.
 type Rules struct {
 	Namespaces []Namespace // the organization's own
-	// AccountType is the audienceType of audiences of accounts; "" when the server has none of those (contract, section 5).
+	// AccountType is the audienceType of audiences of accounts; "" if the server has none of those (contract, section
+	// 5).
 	AccountType string
 }
 
-// Validate checks a submitted audience by the contract's section 2 and normalises it in place: defaults are
-// filled in, namespace codes become canonical, and the path becomes relative to the root of its store. Its
-// error is an *Error with one Problem for each offending field. TTLDays and ProfileIngestion have no value that means absent:
-// whoever decodes a request puts in their defaults.
+// Validate checks a submitted audience by the contract's section 2 and normalises it in place: it sets defaults, makes
+// namespace codes canonical, and makes the path relative to the root of its store. Its error is an *Error with one
+// Problem for each wrong field. TTLDays and ProfileIngestion have no value that means absent, so the decoder of a
+// request sets their defaults.
 func Validate(d *Audience, r Rules) error {
 	var p Problems
 	p.Text("name", d.Name)
@@ -54,7 +55,7 @@ func Validate(d *Audience, r Rules) error {
 		p.Add("originName", "%.64q is not supported; only %q is", d.OriginName, OriginUpload)
 	}
 	if d.State != "" && d.State != StateDraft && d.State != StatePublished {
-		p.Add("lifecycleState", "%.64q is not a state that an audience can begin with; %s and %s are", d.State, StateDraft, StatePublished)
+		p.Add("lifecycleState", "%.64q is not a state of a new audience; use %s or %s", d.State, StateDraft, StatePublished)
 	}
 	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
 	p.Text("namespace", d.Namespace)
@@ -72,7 +73,8 @@ func Validate(d *Audience, r Rules) error {
 	return nil
 }
 
-// validateAudienceType checks whom the audience is of. The members of one of accounts are accounts: its primary identity is one.
+// validateAudienceType checks the kind of members. The members of an audience of accounts are accounts, so its primary
+// identity must identify accounts.
 func validateAudienceType(p *Problems, d *Audience, r Rules) {
 	switch d.AudienceType = cmp.Or(d.AudienceType, TypePeople); {
 	case d.AudienceType == TypePeople:
@@ -84,7 +86,7 @@ func validateAudienceType(p *Problems, d *Audience, r Rules) {
 	default:
 		i := d.PrimaryIdentity()
 		if i < 0 {
-			return // which the fields' own check says
+			return // which the check of the fields reports
 		}
 		if _, known, _ := Resolve(d.Fields[i].IdentityNs, r.Namespaces); known && !IdentifiesAccounts(d.Fields[i].IdentityNs, r.Namespaces) {
 			p.Add(fmt.Sprintf("fields[%d].identityNs", i), "%s is no namespace of accounts, and the first identity of an audience of accounts must be an account's: "+
@@ -93,14 +95,14 @@ func validateAudienceType(p *Problems, d *Audience, r Rules) {
 	}
 }
 
-// FieldNamed returns the index of the field with that name, ignoring case and the white space around it; -1
-// when there is none.
+// FieldNamed returns the index of the field with that name, ignoring case and surrounding white space; -1 if there is
+// none.
 func (a *Audience) FieldNamed(name string) int {
 	key := NameKey(name)
 	return slices.IndexFunc(a.Fields, func(f Field) bool { return NameKey(f.Name) == key })
 }
 
-// FieldIndex returns the index of each field by its NameKey, for whoever looks for many names.
+// FieldIndex returns the index of each field by its NameKey, for look-ups of many names.
 func (a *Audience) FieldIndex() map[string]int {
 	index := make(map[string]int, len(a.Fields))
 	for i, f := range a.Fields {
@@ -109,8 +111,8 @@ func (a *Audience) FieldIndex() map[string]int {
 	return index
 }
 
-// NameKey is equal for names that a file's header cannot tell apart: a header is read ignoring case and the white
-// space around a name. Each rune stands for all runes that differ from it by case alone.
+// NameKey is equal for names that a file's header cannot distinguish: a header is read ignoring case and white space
+// around a name. Each rune stands for all runes that differ from it only in case.
 func NameKey(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r
@@ -161,10 +163,10 @@ func validateFieldName(p *Problems, path, name string, seen map[string]int, i in
 	}
 }
 
-// CanNameField reports whether a field can have a name, if no other field has it.
+// CanNameField reports whether a name is valid for a field, if no other field has it.
 func CanNameField(name string) bool { return wrongName(name) == "" }
 
-// wrongName says why no field can have a name, "" when one can.
+// wrongName returns the reason why a name is not valid for a field, "" if it is valid.
 func wrongName(name string) string {
 	switch key := NameKey(name); {
 	case key == "":
@@ -186,7 +188,7 @@ func validateField(p *Problems, path string, f *Field, custom []Namespace) {
 	case !slices.Contains(Types, f.Type):
 		p.Add(path+".type", "%.64q is not one of %s", f.Type, joinTypes())
 	}
-	f.Proposed = f.Proposed && f.Type != String // which keeps everything
+	f.Proposed = f.Proposed && f.Type != String // a string keeps every value
 	if f.IdentityNs != "" {
 		canonical, ok, nearest := Resolve(f.IdentityNs, custom)
 		if ok {
@@ -229,7 +231,7 @@ func UnknownNamespace(code string, nearest []string) string {
 	return fmt.Sprintf("unknown identity namespace %.64q%s (custom ones are created by POST /data/core/idnamespace/identities)", code, near)
 }
 
-// Source checks where an audience reads its files, and fills in what follows from what is said.
+// Source checks the location of an audience's files, and sets properties that follow from others.
 func (p *Problems) Source(s *SourceSpec) {
 	validatePath(p, s)
 	if s.Format != nil {

@@ -11,8 +11,8 @@ import (
 // WebhookID names a webhook.
 type WebhookID string
 
-// Webhook is an endpoint of a tenant's own that is told of events in a sandbox. It is told what the API client may see
-// that last changed it.
+// Webhook is a tenant's endpoint that receives the events in a sandbox. It receives what the API client that last
+// changed it may see.
 type Webhook struct {
 	ID          WebhookID
 	Scope       Scope
@@ -20,10 +20,10 @@ type Webhook struct {
 	Description string
 	Events      []EventType
 	Sealed      string // the secret that messages are signed with, sealed
-	// Enabled is false of a webhook to which nothing is sent. Note says why when Roster has disabled it.
+	// Enabled is false for a webhook that receives nothing. Note is the reason if Roster has disabled it.
 	Enabled bool
 	Note    string
-	// FailingSince is when the first of the attempts failed since which none succeeded; zero when the last one succeeded.
+	// FailingSince is the time of the first failed attempt since the last success; zero if the last attempt succeeded.
 	FailingSince time.Time
 	CreatedBy    string
 	CreatedAt    time.Time
@@ -31,7 +31,7 @@ type Webhook struct {
 	UpdatedAt    time.Time
 }
 
-// Wants reports whether the webhook is to be told of events of the type. A test is for every one.
+// Wants reports whether the webhook receives events of the type. Every webhook receives a test.
 func (w *Webhook) Wants(t EventType) bool {
 	return w.Enabled && (t == EventTest || slices.Contains(w.Events, t))
 }
@@ -44,24 +44,24 @@ const (
 	EventTaskEnded       EventType = "roster.task.ended"       // a submitted audience exists, or its task failed
 	EventRunEnded        EventType = "roster.run.ended"        // a run ended, SUCCESS or FAILED
 	EventGuardTripped    EventType = "roster.guard.tripped"    // a run passed a limit: it failed by that, was forced, or was a dry run
-	EventMembersExpiring EventType = "roster.members.expiring" // members leave within ExpiringWithin unless a run renews them
+	EventMembersExpiring EventType = "roster.members.expiring" // members expire within ExpiringWithin unless a run renews them
 	EventTest            EventType = "roster.test"             // somebody asked for it
 )
 
-// EventTypes are those that a webhook can ask for.
+// EventTypes are the types that a webhook can request.
 var EventTypes = []EventType{EventTaskEnded, EventRunEnded, EventGuardTripped, EventMembersExpiring}
 
-// ExpiringWithin is how long before their time is over members count as expiring.
+// ExpiringWithin is how long before their expiry members count as expiring.
 const ExpiringWithin = 3 * 24 * time.Hour
 
-// Event is something that happened in a sandbox. It holds no personal data.
+// Event is an event in a sandbox. It contains no personal data.
 type Event struct {
 	ID      string // a UUID
 	Scope   Scope
 	Type    EventType
 	At      time.Time
-	Subject ID       // the audience that it is about, "" of none
-	Labels  []string // of the audience: who does not hold them is not told
+	Subject ID       // the audience of the event, "" if none
+	Labels  []string // of the audience; clients that do not hold them do not receive the event
 }
 
 // Delivery is the sending of an event to a webhook.
@@ -71,23 +71,23 @@ type Delivery struct {
 	Type      EventType
 	At        time.Time // of the event
 	Labels    []string  // as of the event
-	Body      string    // what is sent
+	Body      string    // the message
 	State     DeliveryState
 	Attempts  []DeliveryAttempt // the oldest first
-	NextAt    time.Time         // when the next attempt is due; zero when there is none
+	NextAt    time.Time         // when the next attempt is due; zero if there is none
 }
 
 // DeliveryAttempt is one request.
 type DeliveryAttempt struct {
 	At     time.Time `json:"at"`
-	Status int       `json:"status,omitempty"` // of the answer; 0 when there was none
-	Error  string    `json:"error,omitempty"`  // why it failed
+	Status int       `json:"status,omitempty"` // of the answer; 0 if there was none
+	Error  string    `json:"error,omitempty"`  // reason of a failure
 }
 
-// DeliveryState is how far a delivery has come.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
-// The states. A delivery is withheld when the webhook's client may not see any more what the event is about.
+// The states. A delivery is withheld if the webhook's client may no longer see the subject of the event.
 const (
 	DeliveryPending   DeliveryState = "pending"
 	DeliveryDelivered DeliveryState = "delivered"
@@ -95,10 +95,10 @@ const (
 	DeliveryWithheld  DeliveryState = "withheld"
 )
 
-// maxURL bounds the address of a webhook, in bytes.
+// maxURL is the longest address of a webhook, in bytes.
 const maxURL = 2048
 
-// ValidateWebhook checks a webhook's address, description and events, and brings the events into their order, each once.
+// ValidateWebhook checks a webhook's address, description and events, and sorts the events without duplicates.
 func ValidateWebhook(w *Webhook) error {
 	var wrong Problems
 	wrong.OptionalText("description", w.Description)

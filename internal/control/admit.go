@@ -10,16 +10,16 @@ import (
 	"roster/internal/audience"
 )
 
-// Limits bound what one sandbox has going on at a time; more is refused as TooMany. Zero means the default. What Roster starts by
-// itself (scheduled runs, expiry, erasures) is not counted against them when it starts.
+// Limits limit the concurrent work of one sandbox; more is refused as TooMany. Zero means the default. Work that Roster
+// starts itself (scheduled runs, expiry, erasures) is not limited when it starts.
 type Limits struct {
-	Runs    int // that wait or go on
-	Submits int // whose tasks wait or go on
+	Runs    int // waiting or in progress
+	Submits int // whose tasks wait or are in progress
 	Uploads int // requests that send a file
 	Looks   int // requests that test or explore a connection, or validate a draft
 }
 
-// DefaultLimits are the limits unless others are set.
+// DefaultLimits are the default limits.
 var DefaultLimits = Limits{Runs: 100, Submits: 100, Uploads: 32, Looks: 16}
 
 func (l Limits) withDefaults() Limits {
@@ -27,20 +27,20 @@ func (l Limits) withDefaults() Limits {
 		Uploads: cmp.Or(l.Uploads, DefaultLimits.Uploads), Looks: cmp.Or(l.Looks, DefaultLimits.Looks)}
 }
 
-// retryAfter is when who was refused may ask again.
+// retryAfter is the time after which a refused client may try again.
 const retryAfter = 5 * time.Second
 
-// what can be limited.
+// limited is a kind of limited work.
 type limited string
 
 const (
-	limitedRuns    limited = "runs that wait or go on"
-	limitedSubmits limited = "submits that wait or go on"
+	limitedRuns    limited = "runs that wait or are in progress"
+	limitedSubmits limited = "submits that wait or are in progress"
 	limitedUploads limited = "uploads in progress"
 	limitedLooks   limited = "looks at sources in progress"
 )
 
-// requests counts the requests in progress that are limited.
+// requests counts the limited requests in progress.
 type requests struct {
 	mu sync.Mutex
 	n  map[request]int
@@ -51,7 +51,7 @@ type request struct {
 	what  limited
 }
 
-// admit lets a request in unless its sandbox has as many in progress as it may. Whoever is let in calls done.
+// admit admits a request unless its sandbox has reached the limit. An admitted caller must call done.
 func (r *requests) admit(scope audience.Scope, what limited, most int) (done func(), err error) {
 	before, done := r.reserve(scope, what)
 	if before >= most {
@@ -61,7 +61,7 @@ func (r *requests) admit(scope audience.Scope, what limited, most int) (done fun
 	return done, nil
 }
 
-// reserve counts a request, and says how many were there before it.
+// reserve counts a request, and returns the number of requests before it.
 func (r *requests) reserve(scope audience.Scope, what limited) (before int, done func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,14 +81,14 @@ func (r *requests) reserve(scope audience.Scope, what limited) (before int, done
 }
 
 func tooMany(scope audience.Scope, what limited, n int) error {
-	e := audience.Errorf(audience.TooMany, "sandbox %q has %d %s, the most that one sandbox may have at a time; repeat the request when some have ended",
+	e := audience.Errorf(audience.TooMany, "sandbox %q has %d %s, which is the limit of a sandbox; repeat the request when some have ended",
 		scope.Sandbox, n, what)
 	e.RetryAfter = retryAfter
 	return e
 }
 
-// admitWork is admit for a run or a submit, of which the store knows how many wait or go on. It reserves before it counts: a request
-// that was there before is in one of the two numbers at least, so that requests at once do not pass the limit.
+// admitWork is admit for a run or a submit, which the store counts. It reserves before it counts, so that every earlier
+// request is in at least one of the two numbers and concurrent requests cannot exceed the limit.
 func (s *Service) admitWork(ctx context.Context, scope audience.Scope, what limited) (done func(), err error) {
 	before, done := s.requests.reserve(scope, what)
 	tasks, runs, err := s.cfg.Store.UnfinishedIn(ctx, scope)

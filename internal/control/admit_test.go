@@ -33,7 +33,7 @@ func newLimited(t *testing.T) (w *world, elsewhere audience.Actor) {
 // tooMany requires a refusal with a time to come back.
 func tooMany(t *testing.T, what string, err error) {
 	t.Helper()
-	wantCode(t, what, err, audience.TooMany, "at a time")
+	wantCode(t, what, err, audience.TooMany, "the limit of a sandbox")
 	var e *audience.Error
 	if errors.As(err, &e) && e.RetryAfter <= 0 {
 		t.Errorf("%s: no time to come back", what)

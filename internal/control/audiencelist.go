@@ -12,13 +12,13 @@ import (
 const (
 	defaultAudiences = 20
 	maxAudiences     = 200
-	// maxFilter is the longest text that audiences are searched for, in bytes.
+	// maxFilter is the longest text of a search for audiences, in bytes.
 	maxFilter = 4 * audience.MaxText
-	// MaxAudiencesByID is how many audiences can be asked for at once.
+	// MaxAudiencesByID is the largest number of audiences in one request by id.
 	MaxAudiencesByID = 100
 )
 
-// Audiences lists audiences and says how many the query finds in all. The zero query is the newest 20.
+// Audiences lists audiences and returns the total number that the query matches. The zero query selects the newest 20.
 func (s *Service) Audiences(ctx context.Context, a audience.Actor, q audience.AudienceQuery) ([]audience.Audience, int, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, 0, err
@@ -34,7 +34,7 @@ func (s *Service) Audiences(ctx context.Context, a audience.Actor, q audience.Au
 	return list, total, err
 }
 
-// checkAudienceQuery checks a query and fills in its defaults.
+// checkAudienceQuery checks a query and sets its defaults.
 func checkAudienceQuery(q *audience.AudienceQuery) error {
 	if q.Limit == 0 {
 		q.Limit = defaultAudiences
@@ -70,7 +70,7 @@ func checkFilter(wrong *audience.Problems, path, text string) {
 	wrong.OptionalText(path, text)
 }
 
-// AudiencesByID returns those of the audiences that exist, by the ids that they are asked for with.
+// AudiencesByID returns the existing audiences among the given ids.
 func (s *Service) AudiencesByID(ctx context.Context, a audience.Actor, ids []audience.ID) (map[audience.ID]audience.Audience, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err

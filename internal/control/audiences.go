@@ -14,7 +14,7 @@ import (
 	"roster/internal/schedule"
 )
 
-// Patch changes an audience; what is nil stays as it is, what is named is replaced whole.
+// Patch changes an audience. Nil properties do not change; others are replaced as a whole.
 type Patch struct {
 	Name        *string
 	Description *string
@@ -25,32 +25,33 @@ type Patch struct {
 	Tags        *[]string
 	State       *audience.State
 	Schedule    *audience.Schedule
-	// Source is where the audience reads its files from now on. It does not change while a run is in progress.
+	// Source is the new location of the audience's files. It does not change while a run is in progress.
 	Source *audience.SourceSpec
-	// Encryption replaces that of the source.
+	// Encryption replaces the encryption of the source.
 	Encryption *audience.Encryption
 
 	KeepRejectedRows *bool
 	Payload          *bool
-	// ExpressActivation may be said, as it is.
+	// ExpressActivation may be given with its current value.
 	ExpressActivation *bool
-	// AddLabels and AddTags come behind those that are there, or that replace them. One that is there already stays where it is.
+	// AddLabels and AddTags are appended to the existing ones, or to those that replace them. Existing ones keep their
+	// position.
 	AddLabels, AddTags []string
-	// IfMatch are etags, of which the audience must have one unless there are none.
+	// IfMatch are etags. The audience must have one of them; none means that any is accepted.
 	IfMatch []string
 }
 
 // FieldPatch replaces the labels of the field with that name.
 type FieldPatch struct {
 	Name   string
-	Labels *[]string // nil leaves them
-	// The rest may be said, as it is.
+	Labels *[]string // nil: no change
+	// The other properties may be given with their current values.
 	Type, IdentityNs, Role *string
 	ConsentValues          *[]string
 	Proposed               *bool
 }
 
-// differs adds what is said of a field and is not so.
+// differs adds a problem for each given property that differs from the field's.
 func (p *FieldPatch) differs(wrong *audience.Problems, path string, f *audience.Field) {
 	for _, text := range []struct {
 		name     string
@@ -83,7 +84,7 @@ func (s *Service) Audience(ctx context.Context, a audience.Actor, id audience.ID
 	return found.SeenBy(a.Grants), err
 }
 
-// audience returns an audience that the actor sees, with the fields that it does not see.
+// audience returns an audience that the actor sees, including the fields that the actor does not see.
 func (s *Service) audience(ctx context.Context, r meta.Audiences, a audience.Actor, id audience.ID) (audience.Audience, error) {
 	key, ok := audience.Canonical(id)
 	if !ok {
@@ -99,8 +100,8 @@ func (s *Service) audience(ctx context.Context, r meta.Audiences, a audience.Act
 	return found, nil
 }
 
-// UpdateAudience changes an audience. Current members expire by a new TTL at once, counted from the run that
-// last brought them.
+// UpdateAudience changes an audience. A new TTL applies to current members at once, counted from the run that last
+// brought them.
 func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audience.ID, p Patch) (changed audience.Audience, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceUpdate, string(id))
 	if err != nil {
@@ -148,7 +149,7 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 	return changed.SeenBy(a.Grants), nil
 }
 
-// adding returns the list that comes from adding values to the one that replaces the current one, or else to that.
+// adding returns the list that results from adding values to replacing, or to current if replacing is nil.
 func adding(values []string, replacing *[]string, current []string) *[]string {
 	if len(values) == 0 {
 		return replacing
@@ -165,7 +166,7 @@ func adding(values []string, replacing *[]string, current []string) *[]string {
 	return &all
 }
 
-// apply checks the patch and changes the audience by it, now, as far as the actor sees it.
+// apply checks the patch and applies it to the audience, as far as the actor sees it.
 func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) error {
 	var wrong audience.Problems
 	labels := []string{}
@@ -194,7 +195,7 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 		first, again := named[n]
 		switch {
 		case known && again:
-			wrong.Add(path+".name", "is the field of fields[%d], whose labels are to be set once", first)
+			wrong.Add(path+".name", "is already the field of fields[%d]; give each field once", first)
 		case known && actor.Grants.Covers(a.Fields[n].Labels):
 			named[n] = i
 			f.differs(&wrong, path, &a.Fields[n])
@@ -247,7 +248,7 @@ func (p Patch) apply(actor audience.Actor, a *audience.Audience, now time.Time) 
 	return holds(actor, labels)
 }
 
-// checkNewSource checks that the source of an audience may become that one.
+// checkNewSource checks that the audience's source may change to the new one.
 func (s *Service) checkNewSource(ctx context.Context, tx meta.Tx, a *audience.Audience) error {
 	running, _, err := tx.Runs(ctx, a.Scope, a.ID, audience.InProgress)
 	if err != nil {
@@ -259,7 +260,8 @@ func (s *Service) checkNewSource(ctx context.Context, tx meta.Tx, a *audience.Au
 	return checkConnection(ctx, tx, a)
 }
 
-// unchanged refuses a change of an audience that has none of the etags, as the actor sees it, unless there are none.
+// unchanged refuses a change if the audience, as the actor sees it, has none of the etags. No etags accept every
+// version.
 func unchanged(actor audience.Actor, a *audience.Audience, etags []string) error {
 	if len(etags) == 0 {
 		return nil
@@ -271,8 +273,7 @@ func unchanged(actor audience.Actor, a *audience.Audience, etags []string) error
 	return audience.Errorf(audience.Stale, "audience %s has changed since it was read; read it again", a.ID)
 }
 
-// DeleteAudience hides an audience and its runs from everybody and enqueues the removal of its data. ifMatch is as in
-// a Patch.
+// DeleteAudience hides an audience and its runs and enqueues the removal of its data. ifMatch is as in a Patch.
 func (s *Service) DeleteAudience(ctx context.Context, a audience.Actor, id audience.ID, ifMatch ...string) (err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.AudienceDelete, string(id))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"roster/internal/audience"
 )
 
-// audienceFacts are the properties of an audience in the audit log. Texts that people write may hold personal data;
-// only the name is told.
+// audienceFacts returns the properties of an audience for the audit log. Of the texts that people write, which may
+// contain personal data, it includes only the name.
 func audienceFacts(a *audience.Audience) map[string]any {
 	fields := map[string]any{}
 	for _, f := range a.Fields {
@@ -23,12 +23,12 @@ func audienceFacts(a *audience.Audience) map[string]any {
 	}
 }
 
-// listed is a copy of the texts in order; no list and an empty one are alike.
+// listed returns a sorted copy of the texts; nil and an empty list give the same result.
 func listed(texts []string) []string {
 	return append([]string{}, slices.Sorted(slices.Values(texts))...)
 }
 
-// digest tells texts from others without telling what they say; "" of nothing.
+// digest identifies texts without revealing them; "" for no text.
 func digest(texts ...string) string {
 	if len(texts) == 0 || len(texts) == 1 && texts[0] == "" {
 		return ""
@@ -41,19 +41,19 @@ func digest(texts ...string) string {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// connectionFacts are those of a stored connection. Of its parameters only the names are told, and of its secrets
-// whether there are any.
+// connectionFacts returns the properties of a stored connection: of its parameters only the names, and of its secrets
+// only whether there are any.
 func connectionFacts(c *audience.Connection) map[string]any {
 	return map[string]any{"name": c.Name, "description": digest(c.Description), "connectionSpec": c.SpecID, "auth": c.AuthSpec,
 		"params": slices.Sorted(maps.Keys(c.Params)), "secrets": c.Sealed != ""}
 }
 
-// keyFacts are those of a PGP key.
+// keyFacts returns the properties of a PGP key.
 func keyFacts(k *audience.Key) map[string]any {
 	return map[string]any{"kind": k.Kind, "name": k.Name, "encryptionAlgorithm": k.Algorithm, "publicKey": digest(k.Public), "expiresAt": k.ExpiresAt}
 }
 
-// clientFacts are the properties of an API client in the audit log.
+// clientFacts returns the properties of an API client for the audit log.
 func clientFacts(c *audience.Client) map[string]any {
 	roles := map[string]audience.ClientRole{}
 	maps.Copy(roles, c.Roles)

@@ -7,9 +7,9 @@ import (
 	"roster/internal/audience"
 )
 
-// redact takes names and what changed out of the entries about what the actor does not see: by the labels that it had when it
-// was changed, and of an audience by those that it has now, or had when it was deleted. That there is an entry, and the
-// id in it, stays.
+// redact removes names and changes from the entries about objects that the actor does not see. The labels at the time
+// of the change decide, and for an audience also its current labels, or those at its deletion. The entry itself and the
+// id in it stay.
 func (s *Service) redact(ctx context.Context, a audience.Actor, list []audience.AuditEntry) error {
 	if a.Grants.All() {
 		return nil
@@ -24,14 +24,14 @@ func (s *Service) redact(ctx context.Context, a audience.Actor, list []audience.
 			continue
 		}
 		e.Before, e.After = nil, nil
-		if _, id := audience.Canonical(e.Object); !id { // the name of what could not be created
+		if _, id := audience.Canonical(e.Object); !id { // the name of an object that could not be created
 			e.Object = ""
 		}
 	}
 	return nil
 }
 
-// labelsNow returns the labels of the audiences that entries are about, by their ids.
+// labelsNow returns the current labels of the audiences in entries, by their ids.
 func (s *Service) labelsNow(ctx context.Context, list []audience.AuditEntry) (map[string][]string, error) {
 	asked := map[audience.Scope]map[audience.ID]bool{}
 	for i := range list {
@@ -56,7 +56,7 @@ func (s *Service) labelsNow(ctx context.Context, list []audience.AuditEntry) (ma
 	return labels, nil
 }
 
-// labelsOf adds the labels of audiences to those of others. What is deleted had those that the entry of its deletion has.
+// labelsOf adds the labels of audiences to labels. A deleted audience has the labels in the entry of its deletion.
 func (s *Service) labelsOf(ctx context.Context, scope audience.Scope, ids map[audience.ID]bool, labels map[string][]string) error {
 	wanted := make([]audience.ID, 0, len(ids))
 	for id := range ids {

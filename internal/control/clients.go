@@ -22,25 +22,24 @@ type Credentials interface {
 }
 
 const (
-	// maxClients is how many API clients can be asked for at once.
+	// maxClients is the largest number of API clients in one request.
 	maxClients = 1000
-	// defaultOverlap is how long a client's secret stays valid beside the one that replaces it, and maxOverlap how long it
-	// may.
+	// defaultOverlap is how long a replaced secret stays valid by default, and maxOverlap the longest allowed time.
 	defaultOverlap = 24 * time.Hour
 	maxOverlap     = 30 * 24 * time.Hour
-	// maxOldSecrets is how many secrets a client may have beside its newest one.
+	// maxOldSecrets is the largest number of valid secrets of a client in addition to its newest one.
 	maxOldSecrets = 10
 )
 
-// ClientPatch changes an API client; what is nil stays as it is, what is named is replaced whole.
+// ClientPatch changes an API client. Nil properties do not change; others are replaced as a whole.
 type ClientPatch struct {
 	Name   *string
 	Roles  map[string]audience.ClientRole
 	Grants *[]string
 }
 
-// Clients lists the API clients of the actor's organization by id, those after the one with the id after, or from the
-// first one when it is "".
+// Clients lists the API clients of the actor's organization by id, after the given id, or from the first one if it is
+// "".
 func (s *Service) Clients(ctx context.Context, a audience.Actor, after string, limit int) ([]audience.Client, error) {
 	if err := administers(a); err != nil {
 		return nil, err
@@ -70,8 +69,8 @@ func client(ctx context.Context, r meta.Clients, a audience.Actor, id string) (a
 	return c, nil
 }
 
-// CreateClient adds an API client to the actor's organization, with the labels that the actor holds at most. Only
-// Name, Roles and Grants of it count. Its secret is told only here.
+// CreateClient adds an API client to the actor's organization, with at most the labels that the actor holds. It uses
+// only Name, Roles and Grants of c. It returns the secret, which is not shown again.
 func (s *Service) CreateClient(ctx context.Context, a audience.Actor, c audience.Client) (created audience.Client, secret string, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.ClientCreate, c.Name)
 	if err != nil {
@@ -101,7 +100,7 @@ func (s *Service) CreateClient(ctx context.Context, a audience.Actor, c audience
 	return c, secret, nil
 }
 
-// UpdateClient changes an API client. Labels that it does not have yet must be the actor's, too.
+// UpdateClient changes an API client. The actor must hold the labels that it adds.
 func (s *Service) UpdateClient(ctx context.Context, a audience.Actor, id string, p ClientPatch) (changed audience.Client, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.ClientUpdate, id)
 	if err != nil {
@@ -150,7 +149,7 @@ func (p ClientPatch) apply(c *audience.Client) error {
 	return audience.ValidateClient(c)
 }
 
-// DeleteClient removes an API client. Its tokens are not accepted any more.
+// DeleteClient removes an API client. Its tokens become invalid.
 func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string) (err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.ClientDelete, id)
 	if err != nil {
@@ -172,10 +171,10 @@ func (s *Service) DeleteClient(ctx context.Context, a audience.Actor, id string)
 	return err
 }
 
-// NewClientSecret gives an API client a new secret, which is told only here. The secrets that it had are valid until
-// the given time, at most maxOverlap from now, or for defaultOverlap when it is zero. They end at once if it has passed,
-// and with them the tokens that were issued for them. Who gets to know a secret gets all that the client holds, so that
-// the actor must hold its labels.
+// NewClientSecret gives an API client a new secret and returns it; the secret is not shown again. The earlier secrets
+// stay valid until the given time, at most maxOverlap from now; the zero time means defaultOverlap from now. If the
+// time has passed, they end at once together with the tokens issued for them. The actor must hold the labels of the
+// client, because the secret gives access to all of them.
 func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id string, oldUntil time.Time) (c audience.Client, secret string, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.ClientNewSecret, id)
 	if err != nil {
@@ -199,7 +198,7 @@ func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id stri
 		}
 		c.OldSecrets = replacedSecrets(c, oldUntil, now)
 		if len(c.OldSecrets) > maxOldSecrets {
-			return audience.Errorf(audience.Impossible, "API client %s has %d secrets whose time is not over; wait, or let them end at once", c.ID, len(c.OldSecrets))
+			return audience.Errorf(audience.Impossible, "API client %s has %d valid secrets; wait until one expires, or end them at once", c.ID, len(c.OldSecrets))
 		}
 		c.SecretHash, c.UpdatedAt = hash, now
 		d.entry.Changes(nil, map[string]any{"oldSecretsValidUntil": oldUntil.UTC().Format(time.RFC3339)})
@@ -212,7 +211,7 @@ func (s *Service) NewClientSecret(ctx context.Context, a audience.Actor, id stri
 	return c, secret, nil
 }
 
-// replacedSecrets are the secrets of a client that stay valid beside a new one, none for longer than until.
+// replacedSecrets returns the earlier secrets that stay valid, none for longer than until.
 func replacedSecrets(c audience.Client, until, now time.Time) (old []audience.OldSecret) {
 	for _, o := range append(slices.Clone(c.OldSecrets), audience.OldSecret{Hash: c.SecretHash, ValidUntil: until}) {
 		if o.ValidUntil.After(until) {
@@ -225,7 +224,7 @@ func replacedSecrets(c audience.Client, until, now time.Time) (old []audience.Ol
 	return old
 }
 
-// rolesExist checks that the sandboxes exist that a client has roles in, so that nobody gets into a later one.
+// rolesExist checks that the sandboxes of a client's roles exist, so that no role applies to a later sandbox.
 func rolesExist(ctx context.Context, r meta.Tenants, c *audience.Client) error {
 	var wrong audience.Problems
 	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
@@ -250,7 +249,7 @@ func administered(ctx context.Context, r meta.Clients, org string) error {
 			return err
 		}
 		if len(list) == 0 {
-			return audience.Errorf(audience.Impossible, "this is the organization's last administrator who holds all labels (%s); make another one first", audience.AllLabels)
+			return audience.Errorf(audience.Impossible, "this is the organization's last administrator who holds all labels (%s); create another one first", audience.AllLabels)
 		}
 		for _, c := range list {
 			if c.Roles[audience.AnySandbox] == audience.Admin && c.Grants.All() {

@@ -21,7 +21,7 @@ const (
 	maxConnections     = 100
 )
 
-// CreateConnection records a connection whose store could be opened.
+// CreateConnection records a connection whose store can be opened.
 func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audience.Connection) (created audience.Connection, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.ConnectionCreate, c.Name)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Service) CreateConnection(ctx context.Context, a audience.Actor, c audi
 	return c, connectionTaken(err, &c)
 }
 
-// leadsSomewhere checks that the store of a connection can be opened as its parameters say.
+// leadsSomewhere checks that the store of a connection can be opened with its parameters.
 func (s *Service) leadsSomewhere(ctx context.Context, c *audience.Connection) error {
 	src, err := s.cfg.Sources.Open(ctx, c.Scope, c)
 	if c.SpecID == audience.SpecLocal && audience.CodeOf(err) == audience.BadGateway {
@@ -69,7 +69,7 @@ func (s *Service) leadsSomewhere(ctx context.Context, c *audience.Connection) er
 	return nil
 }
 
-// connectionTaken turns the store's ErrDuplicate into the contract's error about a name.
+// connectionTaken converts the store's ErrDuplicate into the contract's error about a name.
 func connectionTaken(err error, c *audience.Connection) error {
 	if errors.Is(err, meta.ErrDuplicate) {
 		return audience.Errorf(audience.Duplicate, "a connection named %q already exists in sandbox %q", c.Name, c.Scope.Sandbox)
@@ -77,11 +77,11 @@ func connectionTaken(err error, c *audience.Connection) error {
 	return err
 }
 
-// ConnectionChange changes a connection that it is given. Only Name, Description, AuthSpec and Params count.
+// ConnectionChange changes a connection. Only Name, Description, AuthSpec and Params may change.
 type ConnectionChange func(c *audience.Connection)
 
-// UpdateConnection changes a connection that has one of the etags, or any when there are none. It must lead to a store
-// that can be opened, as a new one must; runs that begin later read from there.
+// UpdateConnection changes a connection that has one of the etags, or any if there are none. Its store must be one that
+// can be opened, as for a new connection. Later runs read from it.
 func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id audience.ConnectionID, ifMatch []string, change ConnectionChange) (changed audience.Connection, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.ConnectionUpdate, string(id))
 	if err != nil {
@@ -138,8 +138,8 @@ func (s *Service) UpdateConnection(ctx context.Context, a audience.Actor, id aud
 	return c, nil
 }
 
-// givenAgain refuses to send a secret elsewhere than it was given for, unless the change gives it again: whoever may change a
-// connection need not know its secrets.
+// givenAgain refuses to send a secret to another place than the one for which it was entered, unless the change
+// contains the secret: a client that may change a connection need not know its secrets.
 func givenAgain(was, edited audience.Connection, change ConnectionChange) error {
 	moved := was.Moved(&edited)
 	if moved == "" {
@@ -159,7 +159,7 @@ func givenAgain(was, edited audience.Connection, change ConnectionChange) error 
 	var wrong audience.Problems
 	for _, name := range slices.Sorted(maps.Keys(edited.Params)) {
 		if secret(name) && edited.Params[name] != "" && bare.Params[name] == "" {
-			wrong.Add("auth.params."+name, "must be given again, because %s changes, which may say where this secret is sent", moved)
+			wrong.Add("auth.params."+name, "must be given again, because %s changes, which may decide where this secret is sent", moved)
 		}
 	}
 	return wrong.Err()
@@ -167,7 +167,7 @@ func givenAgain(was, edited audience.Connection, change ConnectionChange) error 
 
 func newEtag() string { return `"` + uuid.NewString() + `"` }
 
-// checkConnectionForm checks a connection's form. Whether its parameters lead anywhere is found out by opening it.
+// checkConnectionForm checks a connection's form. Opening the store checks its parameters.
 func checkConnectionForm(c audience.Connection) error {
 	var wrong audience.Problems
 	wrong.Text("name", c.Name)
@@ -181,7 +181,7 @@ func checkConnectionForm(c audience.Connection) error {
 	case !known:
 		wrong.Add("connectionSpec.id", "%.64q is not a kind of connection; local files are %s, S3 is %s", c.SpecID, audience.SpecLocal, audience.SpecS3)
 	case !fits:
-		wrong.Add("auth.specName", "%.64q does not go with this kind of connection, which has %s", c.AuthSpec, authNames(kind))
+		wrong.Add("auth.specName", "%.64q is not valid for this kind of connection; use %s", c.AuthSpec, authNames(kind))
 	}
 	if !known || !fits {
 		return wrong.Err()
@@ -233,8 +233,8 @@ func (s *Service) Connection(ctx context.Context, a audience.Actor, id audience.
 	return c, absent(err, "connection", id)
 }
 
-// Connections lists connections by creation time: all, or the one named name, beginning after the one with
-// the id after. A limit of 0 is 20.
+// Connections lists connections by creation time: all, or the one with the name, after the one with the id after. A
+// limit of 0 is 20.
 func (s *Service) Connections(ctx context.Context, a audience.Actor, name string, after audience.ConnectionID, limit int) ([]audience.Connection, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func (s *Service) Connections(ctx context.Context, a audience.Actor, name string
 	if limit < 1 || limit > maxConnections {
 		return nil, audience.InvalidField("limit", "must be from 1 to %d", maxConnections)
 	}
-	unknown := audience.InvalidField("continuationToken", "names no connection that is there")
+	unknown := audience.InvalidField("continuationToken", "names a connection that does not exist")
 	if after != "" {
 		key, ok := audience.Canonical(after)
 		if !ok {

@@ -15,8 +15,8 @@ type DatasetMetadata struct {
 	Location string
 }
 
-// DatasetMetadata returns the current metadata of an audience's dataset. It protects nothing from an actor who can read the dataset's
-// files: these have all columns.
+// DatasetMetadata returns the current metadata of an audience's dataset. It hides columns only in the metadata: an
+// actor who can read the dataset's files can read all columns.
 func (s *Service) DatasetMetadata(ctx context.Context, a audience.Actor, id audience.ID) (DatasetMetadata, error) {
 	if err := allow(a, toRead); err != nil {
 		return DatasetMetadata{}, err

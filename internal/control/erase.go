@@ -15,19 +15,19 @@ import (
 	"roster/internal/profile"
 )
 
-// MaxErasures is how many erasures can be asked for at once.
+// MaxErasures is the largest number of erasures in one request.
 const MaxErasures = 100
 
-// MaxOrdered is how many identities a work order may have.
+// MaxOrdered is the largest number of identities of a work order.
 const MaxOrdered = 100
 
-// Erase begins to take an identity out of all audiences of the actor's sandbox. A look-up of it finds nothing when this
-// returns; a job does the rest.
+// Erase begins to erase an identity from all audiences of the actor's sandbox. When it returns, look-ups no longer find
+// the identity; a job does the rest.
 func (s *Service) Erase(ctx context.Context, a audience.Actor, who IdentityRef) (audience.Erasure, error) {
 	return s.eraseAll(ctx, a, []IdentityRef{who}, nil)
 }
 
-// Order begins to take the identities of a work order out, and returns the first erasure, which knows of the order.
+// Order begins to erase the identities of a work order, and returns the first erasure, which refers to the order.
 func (s *Service) Order(ctx context.Context, a audience.Actor, who []IdentityRef, order audience.WorkOrder) (audience.Erasure, error) {
 	return s.eraseAll(ctx, a, who, &order)
 }
@@ -86,7 +86,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 	return list[0], nil
 }
 
-// newErasure is the erasure of an identity that was found.
+// newErasure returns the erasure of a resolved identity.
 func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint32, found *Profile, keys identity.Keys, who IdentityRef) (audience.Erasure, error) {
 	now := s.now()
 	e := audience.Erasure{ID: audience.ErasureID(uuid.NewString()), Scope: a.Scope, Namespace: found.Identity.Namespace, XID: found.XID,
@@ -99,7 +99,7 @@ func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint
 	return e, err
 }
 
-// erasureFacts are what the audit log tells of new erasures.
+// erasureFacts returns the properties of new erasures for the audit log.
 func erasureFacts(list []audience.Erasure) map[string]any {
 	if len(list) == 1 {
 		return map[string]any{"namespace": list[0].Namespace, "xid": list[0].XID}
@@ -111,7 +111,7 @@ func erasureFacts(list []audience.Erasure) map[string]any {
 	return map[string]any{"xids": xids}
 }
 
-// membersFound returns the members whom an identity finds that is not their primary one.
+// membersFound returns the members that an identity finds although it is not their primary one.
 func (s *Service) membersFound(ctx context.Context, sandbox uint32, id identity.Keys) (members []audience.ErasedMember, err error) {
 	for _, k := range id.All() {
 		err := s.cfg.Profile.Sharing(ctx, sandbox, k, func(m profile.Membership) error {
@@ -161,7 +161,7 @@ func (s *Service) Certificate(ctx context.Context, a audience.Actor, id audience
 	return e.Certificate()
 }
 
-// Erasures lists the erasures of the actor's sandbox, the newest first, after a place in the list.
+// Erasures lists the erasures of the actor's sandbox, the newest first, after a position in the list.
 func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *audience.Position, limit int) ([]audience.Erasure, error) {
 	if err := allow(a, toAdminister); err != nil {
 		return nil, err

@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// maxEntries is how many entries of a folder are listed.
+	// maxEntries is the largest number of listed entries of a folder.
 	maxEntries = 1000
-	// maxBrowsed is how many are looked at, since a store tells them in any order.
+	// maxBrowsed is the largest number of entries that are read, since stores return them in any order.
 	maxBrowsed = 10 * maxEntries
-	// previewRows is how many rows of a file are looked at.
+	// previewRows is the number of rows of a file that are read.
 	previewRows = 100
 )
 
-// Entry is what a folder of a store holds: a file, or a folder.
+// Entry is a file or folder in a folder of a store.
 type Entry struct {
 	Path   string // below the root of the connection
 	Folder bool
-	Usable bool // it is a folder, or a file that runs do not pass over
+	Usable bool // a folder, or a file that runs do not skip
 }
 
-// ExploredFile is how a file of a store looks.
+// ExploredFile describes a file of a store.
 type ExploredFile struct {
-	Fields []audience.Field // with the types that its values suggest
-	Rows   [][]*string      // the first ones, as texts, a value for each field; nil for null
-	Format *audience.Format // how it is written
+	Fields []audience.Field // with inferred types
+	Rows   [][]*string      // the first rows, as texts, a value for each field; nil for null
+	Format *audience.Format // the format of the file
 }
 
 // TestConnection checks that the store of a connection can be opened and listed.
@@ -49,8 +49,8 @@ func (s *Service) TestConnection(ctx context.Context, a audience.Actor, id audie
 	return conn, err
 }
 
-// ExploreFolder lists what a folder of a connection, or of the landing zone when id is "", holds: at most 1,000 entries
-// in the order of their paths. "" is the root.
+// ExploreFolder lists the content of a folder of a connection, or of the landing zone if id is "": at most 1,000
+// entries in the order of their paths. "" is the root.
 func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audience.ConnectionID, folder string) (entries []Entry, err error) {
 	conn, err := s.explored(ctx, a, id)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 		return nil, err
 	}
 	err = s.explore(ctx, a.Scope, conn, func(ctx context.Context, src connect.Files) error {
-		below := "" // what the folder itself is called hides nothing
+		below := "" // the name of the folder itself hides nothing
 		if base := source.Base(folder); base != "" {
 			below = base + "/"
 		}
@@ -77,7 +77,7 @@ func (s *Service) ExploreFolder(ctx context.Context, a audience.Actor, id audien
 	return entries[:min(len(entries), maxEntries)], err
 }
 
-// browse lists what is right in a folder, or the files that match a pattern.
+// browse lists the direct entries of a folder, or the files that match a pattern.
 func browse(ctx context.Context, src connect.Files, folder string, fn func(source.Object, bool) error) error {
 	if source.IsPattern(folder) {
 		return source.ListPath(ctx, src.Store, folder, false, source.WithoutLinks(func(o source.Object) error { return fn(o, false) }))
@@ -85,9 +85,9 @@ func browse(ctx context.Context, src connect.Files, folder string, fn func(sourc
 	return src.Browse(ctx, folder, fn)
 }
 
-// ExploreFile looks at a file of a connection, or of the landing zone when id is "", the first one that matches when it is a
-// pattern: which columns it has, how it is written, and its first rows when preview is set. typ is what it is, "" when that is to
-// be found out.
+// ExploreFile describes a file of a connection, or of the landing zone if id is "": its columns, its format, and with
+// preview its first rows. If file is a pattern, it describes the first match. typ is the type of the file, "" to detect
+// it.
 func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience.ConnectionID, file string, typ audience.FileType, preview bool) (found ExploredFile, err error) {
 	conn, err := s.explored(ctx, a, id)
 	if err != nil {
@@ -121,8 +121,8 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 	return found, err
 }
 
-// explored returns the connection to look at, nil for the landing zone. Files are raw: only who may create audiences
-// of them may look.
+// explored returns the connection to explore, nil for the landing zone. Files are raw data, so only clients that may
+// create audiences of them may explore them.
 func (s *Service) explored(ctx context.Context, a audience.Actor, id audience.ConnectionID) (*audience.Connection, error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func exploredPath(conn *audience.Connection, path string) (string, error) {
 	return path, nil
 }
 
-// explore opens the store of a connection, or the landing zone, for a look that may take only so long.
+// explore opens the store of a connection, or the landing zone, for an exploration with a time limit.
 func (s *Service) explore(ctx context.Context, scope audience.Scope, conn *audience.Connection, look func(context.Context, connect.Files) error) error {
 	admitted, err := s.requests.admit(scope, limitedLooks, s.cfg.Limits.Looks)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"roster/internal/meta"
 )
 
-// An audience is a flow, and each stage of each of its runs is a run of that flow (contract, section 3, Flows). Whoever
-// sees the audience sees its flow.
+// An audience is a flow, and each stage of each of its runs is a run of that flow (contract, section 3, Flows). Callers
+// that see the audience see its flow.
 
 // Limits of lists of flows and of their runs.
 const (
@@ -18,7 +18,7 @@ const (
 	maxFlowRuns = 101
 )
 
-// Flow is an audience and its newest run, nil when there is none.
+// Flow is an audience and its newest run, nil if there is none.
 type Flow struct {
 	Audience audience.Audience
 	Newest   *audience.Run
@@ -38,7 +38,7 @@ func (s *Service) Flow(ctx context.Context, a audience.Actor, flowID string) (Fl
 }
 
 // Flows lists the flows of a sandbox by the creation of their audiences, the newest first: all, or that of the audience
-// named name; after is the place of the last one seen, nil for the first page.
+// with the name; after is the position of the last one seen, nil for the first page.
 func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, after *audience.Position, limit int) ([]Flow, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (s *Service) Flows(ctx context.Context, a audience.Actor, name string, afte
 	return s.flows(ctx, a, list)
 }
 
-// flows makes flows of audiences, as the actor sees them.
+// flows converts audiences to flows, as the actor sees them.
 func (s *Service) flows(ctx context.Context, a audience.Actor, list []audience.Audience) ([]Flow, error) {
 	ids := make([]audience.ID, len(list))
 	for i := range list {
@@ -77,7 +77,7 @@ func (s *Service) flows(ctx context.Context, a audience.Actor, list []audience.A
 	return flows, nil
 }
 
-// audienceOfFlow returns the audience of a flow; meta.ErrNotFound when there is none.
+// audienceOfFlow returns the audience of a flow; meta.ErrNotFound if there is none.
 func (s *Service) audienceOfFlow(ctx context.Context, a audience.Actor, flowID string) (audience.Audience, error) {
 	if err := allow(a, toRead); err != nil {
 		return audience.Audience{}, err
@@ -92,7 +92,7 @@ func (s *Service) audienceOfFlow(ctx context.Context, a audience.Actor, flowID s
 	return found, nil
 }
 
-// FlowRun returns the run that one of whose stages is the run of a flow with that id, and which stage that is.
+// FlowRun returns the run with the stage that is the run of a flow with the given id, and the index of that stage.
 func (s *Service) FlowRun(ctx context.Context, a audience.Actor, flowRunID string) (run audience.Run, stage int, err error) {
 	if err := allow(a, toRead); err != nil {
 		return audience.Run{}, 0, err
@@ -102,7 +102,7 @@ func (s *Service) FlowRun(ctx context.Context, a audience.Actor, flowRunID strin
 		return audience.Run{}, 0, absent(err, "flow run", flowRunID)
 	}
 	stage = slices.IndexFunc(run.Stages, func(st audience.StageResult) bool { return st.FlowRunID == flowRunID })
-	if stage < 0 { // it is the id of a flow
+	if stage < 0 { // the id is that of a flow
 		return audience.Run{}, 0, notFound("flow run", flowRunID)
 	}
 	aud, err := s.cfg.Store.Audience(ctx, a.Scope, run.AudienceID)
@@ -118,9 +118,9 @@ func (s *Service) FlowRun(ctx context.Context, a audience.Actor, flowRunID strin
 // FlowRunQuery selects the runs whose stages are runs of flows.
 type FlowRunQuery struct {
 	Limit int
-	// FlowID and Name are those of the only flow whose runs are wanted, or "".
+	// FlowID and Name select the only flow whose runs are listed, or are "".
 	FlowID, Name string
-	Statuses     []audience.Status  // of the runs that are wanted; all when there are none
+	Statuses     []audience.Status  // of the selected runs; all if empty
 	From         *audience.Position // of the run that the list goes on at; nil begins it
 }
 
@@ -147,7 +147,7 @@ func (s *Service) FlowRuns(ctx context.Context, a audience.Actor, q FlowRunQuery
 	return s.runsAsSeen(ctx, a, list)
 }
 
-// flowWanted is the audience of the flow that a query names; nil when there is none that the actor sees.
+// flowWanted returns the audience of the flow in a query; nil if there is none that the actor sees.
 func (s *Service) flowWanted(ctx context.Context, a audience.Actor, q FlowRunQuery) (*audience.Audience, error) {
 	if q.FlowID == "" {
 		named, err := s.Flows(ctx, a, q.Name, nil, 1)
@@ -163,7 +163,7 @@ func (s *Service) flowWanted(ctx context.Context, a audience.Actor, q FlowRunQue
 	return &aud, err
 }
 
-// runsAsSeen leaves out of runs what the actor does not see.
+// runsAsSeen removes from runs what the actor does not see.
 func (s *Service) runsAsSeen(ctx context.Context, a audience.Actor, list []audience.Run) ([]audience.Run, error) {
 	var ids []audience.ID
 	for i := range list {

@@ -14,10 +14,11 @@ import (
 	"roster/internal/pgp"
 )
 
-// maxKeys is how many PGP keys of a kind a sandbox can have.
+// maxKeys is the largest number of PGP keys of a kind in a sandbox.
 const maxKeys = 100
 
-// CreateKey makes a key pair of the server. Only Name and Algorithm of it count. The private part is sealed, and never answered.
+// CreateKey creates a key pair of the server. It uses only Name and Algorithm of k. The private part is sealed, and
+// never answered.
 func (s *Service) CreateKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error) {
 	return s.addKey(ctx, a, audience.OwnKey, k, func(k *audience.Key) error {
 		public, private, err := pgp.Generate(string(k.ID), k.CreatedAt, audience.KeyLife)
@@ -32,7 +33,7 @@ func (s *Service) CreateKey(ctx context.Context, a audience.Actor, k audience.Ke
 	})
 }
 
-// AddCustomerKey records a public key by which signatures are verified. Only Name, Algorithm and Public of it count.
+// AddCustomerKey records a public key for the verification of signatures. It uses only Name, Algorithm and Public of k.
 func (s *Service) AddCustomerKey(ctx context.Context, a audience.Actor, k audience.Key) (audience.Key, error) {
 	return s.addKey(ctx, a, audience.CustomerKey, k, func(k *audience.Key) error {
 		if k.Public == "" {
@@ -80,7 +81,7 @@ func (s *Service) addKey(ctx context.Context, a audience.Actor, kind audience.Ke
 			return err
 		}
 		if len(all) >= maxKeys {
-			return audience.Errorf(audience.Impossible, "sandbox %q has %d keys of this kind, which is the most that it can have; delete one first", k.Scope.Sandbox, len(all))
+			return audience.Errorf(audience.Impossible, "sandbox %q has %d keys of this kind, which is the limit; delete one first", k.Scope.Sandbox, len(all))
 		}
 		return tx.CreateKey(ctx, k)
 	})
@@ -108,7 +109,8 @@ func (s *Service) Key(ctx context.Context, a audience.Actor, kind audience.KeyKi
 	return k, k.Expired(s.now()), absent(err, "key", id)
 }
 
-// DeleteKey removes a PGP key that no audience uses. What is encrypted for a key pair cannot be opened any more then.
+// DeleteKey removes a PGP key that no audience uses. Files that are encrypted for a deleted key pair can no longer be
+// decrypted.
 func (s *Service) DeleteKey(ctx context.Context, a audience.Actor, kind audience.KeyKind, id audience.KeyID) (err error) {
 	d, err := s.begin(ctx, a, allow(a, toAdminister), audience.KeyDelete, string(id))
 	if err != nil {
@@ -136,7 +138,7 @@ func (s *Service) DeleteKey(ctx context.Context, a audience.Actor, kind audience
 	})
 }
 
-// checkEncryption checks that the keys exist that an audience names, and are of use for new files. It makes their ids canonical.
+// checkEncryption checks that the keys of an audience exist and are valid for new files. It makes their ids canonical.
 func (s *Service) checkEncryption(ctx context.Context, r meta.Keys, scope audience.Scope, source *audience.SourceSpec) error {
 	if source.Encryption == nil {
 		return nil
@@ -162,7 +164,7 @@ func (s *Service) checkEncryption(ctx context.Context, r meta.Keys, scope audien
 		}
 		switch {
 		case errors.Is(err, meta.ErrNotFound):
-			return audience.InvalidField(named.property, "key %.64q does not exist in sandbox %q; make it by POST /data/foundation/connectors/encryption/%s", *named.id, scope.Sandbox, named.made)
+			return audience.InvalidField(named.property, "key %.64q does not exist in sandbox %q; create it with POST /data/foundation/connectors/encryption/%s", *named.id, scope.Sandbox, named.made)
 		case err != nil:
 			return err
 		case k.Expired(s.now()):

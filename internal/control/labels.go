@@ -8,7 +8,8 @@ import (
 	"roster/internal/audience"
 )
 
-// lacking is a refusal for want of labels. Clients see the error in it, which may be that there is nothing.
+// lacking is a refusal because of missing labels. Clients see the error in it, which may be that the object does not
+// exist.
 type lacking struct {
 	error
 	labels []string
@@ -16,7 +17,7 @@ type lacking struct {
 
 func (e *lacking) Unwrap() error { return e.error }
 
-// seen refuses a thing with labels that the actor does not hold as if it did not exist.
+// seen refuses an object with labels that the actor does not hold, as if the object did not exist.
 func seen[ID ~string](a audience.Actor, labels []string, what string, id ID) error {
 	if a.Grants.Covers(labels) {
 		return nil
@@ -30,10 +31,10 @@ func holds(a audience.Actor, labels []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return &lacking{audience.Errorf(audience.Forbidden, "the API client does not hold %.500s, and whoever does not hold a label cannot give it to anything; an administrator who holds it can grant it", strings.Join(missing, ", ")), missing}
+	return &lacking{audience.Errorf(audience.Forbidden, "the API client does not hold %.500s, and can only set labels that it holds; an administrator who holds the label can grant it", strings.Join(missing, ", ")), missing}
 }
 
-// Labels returns the labels that audiences of the sandbox have, in order, as far as the actor holds them.
+// Labels returns the labels of the sandbox's audiences that the actor holds, sorted.
 func (s *Service) Labels(ctx context.Context, a audience.Actor) ([]string, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ import (
 	"roster/internal/ingest"
 )
 
-// Looks at files parse what a tenant wrote, so that few go on at a time, and one sandbox cannot have all of them.
+// Looks at files parse data from tenants. So only few may be in progress at a time, and one sandbox cannot use all of
+// them.
 const (
 	sandboxLooks = 2
 	processLooks = 8
@@ -20,7 +21,7 @@ const (
 	lookPatience = 2 * time.Second
 )
 
-// looks bounds how many looks at files go on.
+// looks limits the concurrent looks at files.
 type looks struct {
 	process   *semaphore.Weighted
 	sandboxes sync.Map // of audience.Scope, *semaphore.Weighted
@@ -41,7 +42,7 @@ func (l *looks) do(ctx context.Context, scope audience.Scope, fn func() error) e
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			e := audience.Errorf(audience.TooMany, "%d looks at files go on in this sandbox already, or %d in all; repeat the request in a moment", sandboxLooks, processLooks)
+			e := audience.Errorf(audience.TooMany, "%d looks at files are in progress in this sandbox, or %d in all; repeat the request in a moment", sandboxLooks, processLooks)
 			e.RetryAfter = lookPatience
 			return e
 		}
@@ -52,10 +53,10 @@ func (l *looks) do(ctx context.Context, scope audience.Scope, fn func() error) e
 	return fn()
 }
 
-// lookMemory is about how much memory a look at files takes.
+// lookMemory is the approximate memory of a look at files.
 const lookMemory = 16 << 20
 
-// look looks at files when it is the sandbox's turn, and when there is memory for it.
+// look surveys files when it is the sandbox's turn and there is memory for it.
 func (s *Service) look(ctx context.Context, scope audience.Scope, req ingest.SurveyRequest) (v ingest.Survey, err error) {
 	err = s.looks.do(ctx, scope, func() error {
 		_, done, err := s.cfg.Memory.Answer(ctx, lookMemory, lookMemory)

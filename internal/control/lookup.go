@@ -13,7 +13,7 @@ import (
 	"roster/internal/profile"
 )
 
-// MaxLookup is how many identities one look-up may name (contract, section 3, Profiles).
+// MaxLookup is the largest number of identities in one look-up (contract, section 3, Profiles).
 const MaxLookup = 2000
 
 // Statuses of a membership.
@@ -25,15 +25,15 @@ const (
 // IdentityRef names an identity.
 type IdentityRef struct{ ID, Namespace string }
 
-// Profile is what is known of an identity.
+// Profile is the knowledge about an identity.
 type Profile struct {
 	XID         string      // stable and opaque
 	Identity    IdentityRef // with the namespace's canonical code and the normalised id
 	Primary     bool        // the identity is the primary one of a member
 	Memberships []Membership
-	ModifiedAt  time.Time            // zero when nothing was found
+	ModifiedAt  time.Time            // zero if nothing was found
 	Found       bool                 // it has a membership to show
-	stored      []profile.Membership // Memberships as they are stored
+	stored      []profile.Membership // Memberships as stored
 }
 
 // Membership is one audience of a profile.
@@ -43,17 +43,17 @@ type Membership struct {
 	Status            string // Realized or Exited
 	LastQualification time.Time
 	ValidUntil        time.Time // when it ends, or ended
-	// Values are those of the member's row, nil unless they are wanted, to be seen, and there.
+	// Values are those of the member's row, nil unless they are requested, visible, and present.
 	Values *Values
 }
 
-// LookupOptions say what of profiles is wanted.
+// LookupOptions select the parts of profiles.
 type LookupOptions struct {
 	Values   ValuesWanted // nil for none
-	Accounts bool         // memberships of audiences of accounts alone
+	Accounts bool         // only memberships of audiences of accounts
 }
 
-// Lookup returns the profiles of identities, in their order; an unknown one has Found false.
+// Lookup returns the profiles of identities, in their order. An unknown identity has Found false.
 func (s *Service) Lookup(ctx context.Context, a audience.Actor, ids []IdentityRef, o LookupOptions) ([]Profile, error) {
 	profiles, err := s.lookUp(ctx, a, ids, o)
 	s.observeLookup(ctx, len(ids), profiles, err)
@@ -114,7 +114,7 @@ func (s *Service) identify(ctx context.Context, org string, ids []IdentityRef) (
 	return profiles, keys, wrong.Err()
 }
 
-// memberships looks identities up by all of their keys. An audience is there once for each.
+// memberships looks identities up by all of their keys. An audience appears once per identity.
 func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []identity.Keys) ([][]profile.Membership, error) {
 	keys := make([]identity.Key, len(ids))
 	for i, id := range ids {
@@ -139,8 +139,8 @@ func (s *Service) memberships(ctx context.Context, sandbox uint32, ids []identit
 	return found[:len(ids)], nil
 }
 
-// unite returns the memberships of the same identity under two keys: of those of one audience the current one, of two
-// current ones the first.
+// unite merges the memberships of one identity under two keys. In each audience a current membership wins; of two
+// current ones the first wins.
 func unite(now, former []profile.Membership) []profile.Membership {
 	for _, f := range former {
 		at := slices.IndexFunc(now, func(m profile.Membership) bool { return m.Audience == f.Audience })
@@ -154,7 +154,7 @@ func unite(now, former []profile.Membership) []profile.Membership {
 	return now
 }
 
-// resolve finds the canonical code of a namespace of the organization; see audience.Resolve.
+// resolve returns the canonical code of a namespace of the organization; see audience.Resolve.
 func (s *Service) resolve(ctx context.Context, org, namespace string) (code string, ok bool, nearest []string, err error) {
 	if code, ok, _ := audience.Resolve(namespace, nil); ok {
 		return code, true, nil, nil
@@ -167,7 +167,7 @@ func (s *Service) resolve(ctx context.Context, org, namespace string) (code stri
 	return code, ok, nearest, nil
 }
 
-// show puts the memberships that can be shown to the actor into the profile, of accounts alone if so wanted.
+// show adds the memberships that the actor may see to the profile, with accounts only those of accounts.
 func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored []profile.Membership, accounts bool) error {
 	now := s.cfg.Clock()
 	for _, m := range stored {
@@ -177,7 +177,7 @@ func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored
 		}
 		if aud == nil || aud.Scope != a.Scope || !aud.ProfileIngestion || !aud.State.Shown() || !a.Grants.Covers(aud.Labels) || !aud.FoundBy(a.Grants, p.Identity.Namespace) ||
 			accounts && aud.AudienceType == audience.TypePeople {
-			continue // deleted and not swept yet, or not to be shown
+			continue // deleted and not swept yet, or not visible
 		}
 		shown, modified, ok := membership(aud, m, now)
 		if !ok {
@@ -193,9 +193,9 @@ func (s *Service) show(ctx context.Context, a audience.Actor, p *Profile, stored
 	return nil
 }
 
-// membership decides what is shown of a stored membership at a time, and when that began; false when it ended
-// too long ago. A member stays for the audience's TTL after the run that last brought it, be it by name or by
-// refreshing everybody. A refresh at or after the exit was not a refresh of this member.
+// membership decides what is shown of a stored membership at a time, and when that began; shown is false if it ended
+// too long ago. A member stays for the audience's TTL after the last run that brought it, by name or by renewing
+// everybody. A renewal at or after the exit did not renew this member.
 func membership(aud *audience.Audience, m profile.Membership, now time.Time) (shown Membership, since time.Time, ok bool) {
 	last := m.Seen
 	if !m.Exited || m.RefreshedAt < m.At {
@@ -214,7 +214,7 @@ func membership(aud *audience.Audience, m profile.Membership, now time.Time) (sh
 	return shown, shown.ValidUntil, audience.StillShown(shown.ValidUntil, now)
 }
 
-// loadAudience returns the audience with the number, nil when there is none.
+// loadAudience returns the audience with the number, nil if there is none.
 func (s *Service) loadAudience(ctx context.Context, num uint32) (*audience.Audience, error) {
 	a, err := s.cfg.Store.AudienceByNum(ctx, num)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -226,10 +226,10 @@ func (s *Service) loadAudience(ctx context.Context, num uint32) (*audience.Audie
 	return &a, nil
 }
 
-// rebuildingFor is how long a refused look-up is told to wait.
+// rebuildingFor is the wait that a refused look-up recommends.
 const rebuildingFor = 5 * time.Second
 
-// lookedUp turns the profile store's refusal into the contract's error.
+// lookedUp converts the profile store's refusal into the contract's error.
 func lookedUp(err error) error {
 	if errors.Is(err, profile.ErrRebuilding) {
 		e := audience.Errorf(audience.Unavailable, "memberships of this sandbox are being rebuilt from the datasets; ask again in some seconds")

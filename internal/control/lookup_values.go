@@ -12,38 +12,39 @@ import (
 	"roster/internal/profile"
 )
 
-// maxValues is how many bytes of text one look-up answers.
+// maxValues is the largest number of bytes of text in the answer to one look-up.
 const maxValues = 16 << 20
 
-// ValuesWanted reports whether a look-up answers the values of a field of an audience.
+// ValuesWanted reports whether a look-up requests the values of an audience's field.
 type ValuesWanted func(namespace string, id audience.ID, field string) bool
 
-// maxRows is how many rows one look-up answers of members that share their primary identity.
+// maxRows is the largest number of rows, of members that share an identity, in the answer to one look-up.
 const maxRows = 10_000
 
-// Values are those of a member's row, or of the rows of all members that have the identity.
+// Values are those of a member's row, or of the rows of all members with the identity.
 type Values struct {
 	Fields  []audience.Field
 	Columns []members.Column // of the fields
-	Rows    []int            // of the columns
+	Rows    []int            // there may be several rows: the audience has expressActivation
 	List    bool             // there may be several rows: the audience has expressActivation
 }
 
-// valued is a membership whose values are wanted.
+// valued is a membership whose values are requested.
 type valued struct {
 	of *Membership
-	// keys are those that the member's row may have, the likeliest first; with expressActivation those of the members.
+	// keys are the possible keys of the member's row, the most likely first; with expressActivation those of the
+	// members.
 	keys []identity.Key
 }
 
-// valuedAudience has the memberships of an audience whose values are wanted.
+// valuedAudience has the memberships of an audience whose values are requested.
 type valuedAudience struct {
 	aud     *audience.Audience
 	members []valued
 }
 
-// addValues adds to profiles the values that the actor may see: those of the current snapshot of each audience's dataset, of
-// realized memberships. keys are those of the identities.
+// addValues adds to profiles the values that the actor may see: those of realized memberships in the current snapshot
+// of each audience's dataset. keys are those of the identities.
 func (s *Service) addValues(ctx context.Context, a audience.Actor, profiles []Profile, keys []identity.Keys, want ValuesWanted) error {
 	var order []*valuedAudience
 	left, rows := maxValues, maxRows
@@ -90,7 +91,7 @@ func tooManyValues(most, instead string) error {
 	return audience.Errorf(audience.Impossible, "the values of these identities are more than %s; %s", most, instead)
 }
 
-// sharing returns the keys of the current members of an audience that have an identity. More than most are refused.
+// sharing returns the keys of the current members of an audience with an identity. It refuses more than most.
 func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key identity.Key, most int) (keys []identity.Key, err error) {
 	sandbox, err := s.sandboxes.Get(ctx, aud.Scope, s.cfg.Store.Sandbox)
 	if err != nil {
@@ -113,8 +114,8 @@ func (s *Service) sharing(ctx context.Context, aud *audience.Audience, key ident
 	return keys, lookedUp(err)
 }
 
-// memberKeys returns the keys that a member's row may have. A dataset gets new keys a moment before the profile store
-// does: then the identity tells that of a member whose primary one it is.
+// memberKeys returns the possible keys of a member's row. A dataset gets new keys a moment before the profile store.
+// During that time the identity leads to the row of the member whose primary one it is.
 func memberKeys(m *profile.Membership, id identity.Keys) []identity.Key {
 	keys := []identity.Key{m.Member}
 	if m.Primary {
@@ -127,7 +128,7 @@ func memberKeys(m *profile.Membership, id identity.Keys) []identity.Key {
 	return keys
 }
 
-// valuesOf reads the values of an audience's members. left is how many bytes of text they may have.
+// valuesOf reads the values of an audience's members. left is the remaining number of bytes of text.
 func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudience, want ValuesWanted, left *int) error {
 	var fields []audience.Field
 	o := lake.FindOptions{Most: *left}
@@ -150,7 +151,7 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 	case errors.Is(err, lake.ErrNotExist):
 		return nil // deleted at this moment
 	case errors.Is(err, lake.ErrTooMuch):
-		return tooManyValues(fmt.Sprintf("%d MiB of text", maxValues>>20), "name the wanted ones by fields, or ask for fewer identities")
+		return tooManyValues(fmt.Sprintf("%d MiB of text", maxValues>>20), "select fields, or ask for fewer identities")
 	case err != nil:
 		return fmt.Errorf("read values of audience %s: %w", v.aud.ID, err)
 	}

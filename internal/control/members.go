@@ -10,21 +10,21 @@ import (
 	"roster/internal/members"
 )
 
-// MaxMembers is how many members one page of a member list may have.
+// MaxMembers is the largest number of members on one page of a member list.
 const MaxMembers = 1_000_000
 
 // MemberQuery selects members of an audience.
 type MemberQuery struct {
-	Fields []string          // names, ignoring case, in the order wanted; all fields when empty
-	AsOf   audience.RunID    // the members as of that run; "" for those of now; From goes before it
-	Limit  int               // most members of the page, 1 to MaxMembers; 0 for all
+	Fields []string          // names, ignoring case, in the order of the answer; all fields if empty
+	AsOf   audience.RunID    // the members as of that run; "" for the current ones; From takes precedence
+	Limit  int               // largest number of members of the page, 1 to MaxMembers; 0 for all
 	From   *members.Position // Next of the page before; nil for the first
-	// Filters must all hold. A page of filtered members ends when as many rows were looked at, or for as long, as one
-	// request may: it may have few members or none, and yet a Next.
+	// Filters must all match. A page of filtered members ends at a limit of rows and time for one request: it may have
+	// few members or none, although Next is set.
 	Filters []members.Filter
 }
 
-// Members opens a list of an audience's members: who is one now, or was one as of a run.
+// Members opens a list of an audience's members, now or as of a run.
 func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID, q MemberQuery) (*members.List, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (s *Service) Members(ctx context.Context, a audience.Actor, id audience.ID,
 	return members.Open(ctx, s.membersOf(d), &aud, fields, where, from, q.Limit)
 }
 
-// membersOf is the source of the members of a dataset.
+// membersOf returns the source of the members of a dataset.
 func (s *Service) membersOf(d *lake.Dataset) members.Source {
 	return members.Source{Dataset: d, Runs: s.cfg.Store, Reading: s.reading}
 }
@@ -73,7 +73,7 @@ func (s *Service) dataset(ctx context.Context, aud *audience.Audience) (*lake.Da
 	return d, nil
 }
 
-// fieldsNamed returns the audience's fields of these names.
+// fieldsNamed returns the audience's fields with these names.
 func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, error) {
 	if len(names) == 0 {
 		return aud.Fields, nil
@@ -95,11 +95,11 @@ func fieldsNamed(aud *audience.Audience, names []string) ([]audience.Field, erro
 	return fields, wrong.Err()
 }
 
-// version returns the version of the dataset that the query wants, and where and for which time the page begins. A
-// run's members are those of its own time, whoever's time was over since.
+// version returns the version of the dataset that the query selects, and the position and the time of the page. A run's
+// members are those at the time of the run, even if they have expired since.
 func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.Dataset, q MemberQuery) (_ *lake.Dataset, from members.Position, err error) {
 	if q.From != nil {
-		d, err = at(ctx, d, q.From.Snapshot, "the version of the audience that this cursor goes through is not kept any more; begin again without cursor")
+		d, err = at(ctx, d, q.From.Snapshot, "the version of the audience that this cursor belongs to is no longer kept; start again without cursor")
 		return d, *q.From, err
 	}
 	if q.AsOf == "" {
@@ -113,7 +113,7 @@ func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.D
 	if err != nil {
 		return nil, from, absent(err, "run", q.AsOf)
 	}
-	const gone = "the members as of run %s are not there: it did not end SUCCESS, was a dry run, or its version is not kept any more"
+	const gone = "there are no members as of run %s: the run did not end SUCCESS, was a dry run, or its version is no longer kept"
 	if d, err = d.WithHistory(ctx); err != nil {
 		return nil, from, err
 	}
@@ -125,7 +125,7 @@ func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.D
 	return d, members.Position{At: run.CreatedAt.UnixMicro()}, err
 }
 
-// at returns the dataset as of a snapshot; the refusal when that is not kept.
+// at returns the dataset as of a snapshot, or an error with the text refusal if the snapshot is no longer kept.
 func at(ctx context.Context, d *lake.Dataset, snapshot int64, refusal string) (*lake.Dataset, error) {
 	d, err := d.WithHistory(ctx)
 	if err != nil {

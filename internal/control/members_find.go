@@ -13,30 +13,31 @@ import (
 	"roster/internal/profile"
 )
 
-// Member is one identity's membership of an audience, and where it comes from.
+// Member is one identity's membership of an audience, with its origin.
 type Member struct {
 	Audience          audience.ID
 	Identity          IdentityRef // with the namespace's canonical code and the normalised id
 	Status            string      // Realized or Exited
-	Since             time.Time   // when it began
-	LastQualification time.Time   // when it was last brought, by name or by a full run
+	Since             time.Time   // start of the membership
+	LastQualification time.Time   // last run that brought the member, by name or as a full run
 	ValidUntil        time.Time   // when it ends, or ended
-	// Origin is the row that the member has; nil when it is Exited.
+	// Origin is the origin of the member's row; nil if the member is Exited.
 	Origin *MemberOrigin
 }
 
-// MemberOrigin is where the row of a member comes from.
+// MemberOrigin is the origin of a member's row.
 type MemberOrigin struct {
-	Run          audience.RunID // "" when it is not known any more
+	Run          audience.RunID // "" if it is no longer known
 	RunCreatedAt time.Time
-	File         audience.PlannedFile // the zero value when it is not known any more
+	File         audience.PlannedFile // the zero value if it is no longer known
 	Line         int64
 }
 
-// Member returns the membership of one identity. In an audience with profile ingestion any identity of a member
-// finds it, and whoever left or expired is found for audience.ExitedFor. In one without, only the primary identity
-// finds a member, and whoever expired only until a run has removed the row. Everybody else is NotFound. Of the members of an audience
-// with expressActivation who share the identity the one is returned that a run brought last; without profile ingestion that is Impossible.
+// Member returns the membership of one identity. In an audience with profile ingestion any identity of a member finds
+// it, and members that left or expired are found for audience.ExitedFor. In an audience without, only the primary
+// identity finds a member, and an expired member is found only until a run has removed the row. Other identities are
+// NotFound. If several members of an audience with expressActivation share the identity, the one that a run last
+// brought is returned; without profile ingestion that is Impossible.
 func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, who IdentityRef) (Member, error) {
 	if err := allow(a, toRead); err != nil {
 		return Member{}, err
@@ -52,7 +53,7 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	if err != nil {
 		return Member{}, err
 	}
-	// The profile store first: the dataset, whose commit comes before, is never behind what it said.
+	// Read the profile store first: the dataset, which is committed earlier, is never behind it.
 	stored, known, err := s.stored(ctx, &aud, keys)
 	if err != nil {
 		return Member{}, err
@@ -73,7 +74,7 @@ func (s *Service) Member(ctx context.Context, a audience.Actor, id audience.ID, 
 	return m, nil
 }
 
-// memberOf finds a member by its own key, then by the one that the profile store knows for the key.
+// memberOf finds a member by its own key, then by the key that the profile store has for it.
 func (s *Service) memberOf(ctx context.Context, aud *audience.Audience, d *lake.Dataset, id identity.Keys, stored profile.Membership, known bool) (Member, bool, error) {
 	snap, ok := d.Current()
 	if !ok {
@@ -117,7 +118,7 @@ func (s *Service) identity(ctx context.Context, org string, who IdentityRef) (Id
 	return IdentityRef{ID: string(normal), Namespace: code}, identity.KeysOf(code, []byte(who.ID), normal), nil
 }
 
-// stored returns what the profile store has of a key in the audience; false when it has nothing.
+// stored returns the profile store's membership of a key in the audience; false if there is none.
 func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys identity.Keys) (profile.Membership, bool, error) {
 	if !aud.ProfileIngestion {
 		return profile.Membership{}, false, nil
@@ -138,7 +139,7 @@ func (s *Service) stored(ctx context.Context, aud *audience.Audience, keys ident
 	return profile.Membership{}, false, nil
 }
 
-// present is a member that the dataset has; false when it expired too long ago to be shown.
+// present describes a member that is in the dataset; shown is false if it expired too long ago.
 func present(row *members.Member, now time.Time) (m Member, shown bool) {
 	m = Member{Status: Exited, Since: row.Since, LastQualification: row.Qualified, ValidUntil: row.Expires}
 	if !now.Before(row.Expires) {
@@ -149,8 +150,8 @@ func present(row *members.Member, now time.Time) (m Member, shown bool) {
 	return m, true
 }
 
-// left is who is not in the dataset; false when it ended too long ago to be shown. The profile store learns of it
-// a moment after the dataset, whose time stands in until then.
+// left describes a member that is not in the dataset; it returns false if the membership ended too long ago. The
+// profile store learns of the end a moment after the dataset, whose time is used until then.
 func left(aud *audience.Audience, stored profile.Membership, since, now time.Time) (Member, bool) {
 	shown, _, ok := membership(aud, stored, now)
 	if shown.Status == Realized {

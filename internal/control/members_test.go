@@ -201,7 +201,7 @@ func TestMembers(t *testing.T) {
 	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{AsOf: first.ID})
 	wantCode(t, "as of a version that is gone", err, audience.Impossible, string(first.ID))
 	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{From: cursor})
-	wantCode(t, "a cursor of a version that is gone", err, audience.Impossible, "begin again")
+	wantCode(t, "a cursor of a version that is gone", err, audience.Impossible, "start again")
 	_, err = l.Members(t.Context(), l.editor, l.aud.ID, control.MemberQuery{Limit: control.MaxMembers + 1})
 	wantCode(t, "limit", err, audience.Invalid, "limit")
 	nobody := l.editor

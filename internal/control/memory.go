@@ -10,14 +10,14 @@ import (
 	"roster/internal/memory"
 )
 
-// Memory of an answer that reads a dataset: what it has when there is plenty, otherwise, and for each column beyond some.
+// Memory of an answer that reads a dataset: if there is plenty, otherwise, and for each additional column.
 const (
 	roomyAnswer  = 8 << 20
 	leastAnswer  = 2 << 20
 	answerColumn = 64 << 10
 )
 
-// reading reserves the memory for an answer that reads so many columns of a dataset; done gives it back.
+// reading reserves the memory for an answer that reads this number of columns of a dataset; done releases it.
 func (s *Service) reading(ctx context.Context, columns int) (r lake.Reading, done func(), err error) {
 	least := max(leastAnswer, int64(columns)*answerColumn)
 	r.Memory, done, err = s.cfg.Memory.Answer(ctx, max(roomyAnswer, 2*least), least)
@@ -25,13 +25,13 @@ func (s *Service) reading(ctx context.Context, columns int) (r lake.Reading, don
 	return r, done, busy(err)
 }
 
-// large waits until an answer may read rows of very many bytes; see lake.Reading.
+// large waits until an answer may read rows with very many bytes; see lake.Reading.
 func (s *Service) large(ctx context.Context) (release func(), err error) {
 	release, err = s.cfg.Memory.Large(ctx)
 	return release, busy(err)
 }
 
-// busy is the refusal of an answer that did not get its turn.
+// busy returns the refusal of an answer that did not get its turn.
 func busy(err error) error {
 	if !errors.Is(err, memory.ErrBusy) {
 		return err

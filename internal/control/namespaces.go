@@ -20,7 +20,7 @@ func (s *Service) Namespaces(ctx context.Context, a audience.Actor) ([]audience.
 	return audience.AllNamespaces(custom), nil
 }
 
-// CreateNamespace adds a namespace to the actor's organization. It cannot be removed: identities may have it.
+// CreateNamespace adds a namespace to the actor's organization. It cannot be removed, because identities may use it.
 func (s *Service) CreateNamespace(ctx context.Context, a audience.Actor, n audience.Namespace) (created audience.Namespace, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.NamespaceCreate, n.Code)
 	if err != nil {

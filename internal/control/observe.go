@@ -32,7 +32,7 @@ type unobserved struct{}
 
 func (unobserved) LookedUp(LookupOutcome, int) {}
 
-// observeLookup counts a look-up of so many identities. A client that went away counts nothing.
+// observeLookup counts a look-up of this number of identities. It ignores a client that went away.
 func (s *Service) observeLookup(ctx context.Context, identities int, profiles []Profile, err error) {
 	if err == nil {
 		found := 0

@@ -28,8 +28,8 @@ func (s *Service) Receipt(ctx context.Context, a audience.Actor, id audience.ID,
 	return receipt, nil
 }
 
-// wholeManifest refuses an actor that does not see the whole manifest of a run, since a run has one receipt: it names
-// fields that files have no columns for.
+// wholeManifest refuses an actor that does not see the whole manifest of a run. A run has only one receipt, which names
+// fields without columns in the files.
 func (s *Service) wholeManifest(ctx context.Context, a audience.Actor, aud *audience.Audience, seen audience.Run) error {
 	if len(aud.Hidden(a.Grants)) == 0 {
 		return nil
@@ -39,5 +39,5 @@ func (s *Service) wholeManifest(ctx context.Context, a audience.Actor, aud *audi
 		return absent(err, "run", seen.ID)
 	}
 	missing := a.Grants.Missing(aud.EveryLabel())
-	return &lacking{audience.Errorf(audience.Forbidden, "the receipt of run %s tells of fields that have labels which the API client does not hold", seen.ID), missing}
+	return &lacking{audience.Errorf(audience.Forbidden, "the receipt of run %s contains fields with labels that the API client does not hold", seen.ID), missing}
 }

@@ -15,23 +15,23 @@ import (
 	"roster/internal/landing"
 )
 
-// rejectsAnswer is the memory that reading rejects takes: a batch of them, with the pages that it lies in.
+// rejectsAnswer is the memory for reading rejects: a batch of them, with its pages.
 const rejectsAnswer = 6 << 20
 
-// Rejects calls fn for each rejected row of a run from the n-th on, counted from 0, in the order in which they are
-// kept, and says how many there are. An error of fn ends the reading and is returned.
+// Rejects calls fn for each rejected row of a run from the n-th on, counted from 0, in the stored order, and returns
+// the total number. An error of fn ends the reading and is returned.
 func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
 	aud, r, err := s.runOf(ctx, a, id, run)
 	if err != nil {
 		return 0, err
 	}
 	if r.Status == audience.Processing {
-		return 0, audience.Errorf(audience.Impossible, "run %s is in progress; its rejects are there when it has ended", r.ID)
+		return 0, audience.Errorf(audience.Impossible, "run %s is in progress; its rejects are available when it has ended", r.ID)
 	}
 	if r.Result.RejectsPath == "" {
 		return 0, nil
 	}
-	gone := audience.Errorf(audience.NotFound, "the rejects of run %s are kept no longer: they are kept for 30 days", r.ID)
+	gone := audience.Errorf(audience.NotFound, "the rejects of run %s no longer exist: rejects are kept for 30 days", r.ID)
 	if s.now().Sub(r.CreatedAt) > ingest.KeepRejects {
 		return 0, gone
 	}
@@ -52,9 +52,9 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 	return total, err
 }
 
-// Resubmit takes a corrected file with rejected rows of a run and starts a run that reads only it. The run is
-// differential: nobody leaves but by a delete flag. escaped says that the file's values are escaped for spreadsheets,
-// which a file can also say itself.
+// Resubmit receives a corrected file with rejected rows of a run and starts a run that reads only this file. The run is
+// differential: members leave only by a delete flag. escaped means that the file's values are escaped for spreadsheets,
+// which a file can also mark itself.
 func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, name string, escaped bool, content io.Reader) (started audience.Run, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunResubmitRows, string(id))
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	}
 	target := path.Join(connect.CorrectedFolder, string(r.ID), uuid.NewString()+"-"+name)
 	if problem := audience.CheckPath(target); problem != "" || len(path.Base(target)) > 255 {
-		return audience.Run{}, audience.InvalidField("name", "is no name of a file: %.64q", name)
+		return audience.Run{}, audience.InvalidField("name", "is not a valid file name: %.64q", name)
 	}
 	if _, err := s.put(ctx, a.Scope, target, landing.Upload{Body: content, Length: -1}); err != nil {
 		return audience.Run{}, err
@@ -89,7 +89,7 @@ func (s *Service) Resubmit(ctx context.Context, a audience.Actor, id audience.ID
 	return started, err
 }
 
-// noRun refuses what cannot be done while a run of the same audience is in progress.
+// noRun refuses an action that is impossible while a run of the same audience is in progress.
 func (s *Service) noRun(ctx context.Context, r audience.Run) error {
 	_, busy, err := s.cfg.Store.Runs(ctx, r.Scope, r.AudienceID, audience.InProgress)
 	if err == nil && busy > 0 {

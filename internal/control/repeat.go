@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// answerWithin is how long a request is taken to be in progress that has no answer: the process that began it
-	// may be gone.
+	// answerWithin is how long a request without an answer counts as in progress. After that the process that began it
+	// is assumed to be gone.
 	answerWithin = 2 * time.Minute
 )
 
-// WholeRequest stands in the text of a request that was answered after what was known of it when it began.
+// WholeRequest in the fingerprint of a request marks the part that was known only after the request began.
 const WholeRequest = " "
 
-// Repeated begins a request that carries an Idempotency-Key. The answer of the first request with that key is
-// returned when there is one; false means that the request has to be done, and ended by Answered or Refused.
-// Invalid is a key that another request had, Duplicate a request that is still in progress. Of a request whose body is
-// large only the beginning is known yet: the caller compares the rest with the answer's Request. Forbidden is a client that may do less
-// now than when it was answered. NotFound is an audience, the one that the request is about unless about is "", which is deleted by now
-// or hidden from the client.
+// Repeated begins a request with an Idempotency-Key. It returns the stored answer of the first request with that key if
+// there is one; false means that the caller has to perform the request and end it with Answered or Refused. Errors:
+// Invalid if another request used the key; Duplicate if the first request is still in progress; Forbidden if the client
+// has fewer rights now than at the time of the answer; NotFound if the audience of the request, unless about is "", is
+// deleted by now or hidden from the client. Of a request with a large body only the beginning is known yet: the caller
+// compares the rest with the answer's Request.
 func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request string, about audience.ID) (answer audience.Answer, done bool, err error) {
 	k := requestKey(a, key)
 	var fewer error
@@ -36,7 +36,7 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 		case err != nil && !errors.Is(err, meta.ErrNotFound):
 			return err
 		case known && begun(answer.Request) != request:
-			return audience.InvalidField("Idempotency-Key", "was the key of another request in the last 24 hours; a new request needs a new key")
+			return audience.InvalidField("Idempotency-Key", "was used for another request in the last 24 hours; use a new key for a new request")
 		case known && answer.Status != 0:
 			done = true
 			if !a.Holds(answer.Rights) {
@@ -58,20 +58,20 @@ func (s *Service) Repeated(ctx context.Context, a audience.Actor, key, request s
 	return answer, done, err
 }
 
-// begun is what was known of a request when it began.
+// begun returns the part of a fingerprint that was known when the request began.
 func begun(request string) string {
 	begin, _, _ := strings.Cut(request, WholeRequest)
 	return begin
 }
 
-// Answered keeps the answer of a request that Repeated began.
+// Answered stores the answer of a request that Repeated began.
 func (s *Service) Answered(ctx context.Context, a audience.Actor, key, request string, status int, body string) error {
 	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		return tx.KeepAnswer(ctx, audience.Answer{RequestKey: requestKey(a, key), Request: request, Status: status, Body: body, BegunAt: s.now(), Rights: a.Rights()})
 	})
 }
 
-// Refused ends a request that Repeated began and that changed nothing: its key is as if it had never been used.
+// Refused ends a request that Repeated began and that changed nothing, as if its key had never been used.
 func (s *Service) Refused(ctx context.Context, a audience.Actor, key string) error {
 	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.DropAnswer(ctx, requestKey(a, key)) })
 }

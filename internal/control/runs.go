@@ -19,7 +19,7 @@ const (
 	maxRuns     = 40
 )
 
-// StartRun records a run of an audience and enqueues it. One run of an audience is in progress at a time.
+// StartRun records a run of an audience and enqueues it. Only one run of an audience can be in progress at a time.
 func (s *Service) StartRun(ctx context.Context, a audience.Actor, id audience.ID, req audience.RunRequest) (run audience.Run, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunStart, string(id))
 	if err != nil {
@@ -59,20 +59,20 @@ func (s *Service) startRun(ctx context.Context, d *auditedChange, id audience.ID
 	return run, nil
 }
 
-// How long the start of a run waits for a run that Roster began by itself, and how often it looks.
+// The start of a run waits for a run that Roster began itself: the longest wait, and the interval of checks.
 const (
 	expiryWait = 20 * time.Second
 	expiryPoll = 100 * time.Millisecond
 )
 
-// expiring reports whether the run in progress is one that takes out members whose time is over. It is short, and
-// nobody asked for it: whoever starts another one need not know of it.
+// expiring reports whether the run in progress removes expired members. Such a run is short, and no client started it,
+// so a client that starts another run does not need to know about it.
 func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audience.ID) bool {
 	running, _, err := s.cfg.Store.Runs(ctx, scope, id, audience.InProgress)
 	return err == nil && (len(running) == 0 || running[0].Request.Traits().Automatic)
 }
 
-// createRun records a run and enqueues it. The run is told also beside meta.ErrRunInProgress.
+// createRun records a run and enqueues it. It also returns the run with meta.ErrRunInProgress.
 func (s *Service) createRun(ctx context.Context, d *auditedChange, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
 	err = d.update(ctx, func(tx meta.Tx) error {
 		aud, err := s.audience(ctx, tx, d.actor, id)
@@ -98,14 +98,14 @@ func (s *Service) createRun(ctx context.Context, d *auditedChange, id audience.I
 	return run, err
 }
 
-// checkRequest checks what a client asks of a run. A window without an end reaches to now.
+// checkRequest checks a client's request for a run. A window without an end extends to now.
 func checkRequest(req *audience.RunRequest, now time.Time) error {
 	var wrong audience.Problems
 	wrong.OptionalText("reason", req.Reason)
 	if req.WindowEnd.IsZero() {
 		req.WindowEnd = now
 		if now.Before(req.WindowStart) {
-			wrong.Add("dataFilterStartTime", "lies in the future, and there is no dataFilterEndTime")
+			wrong.Add("dataFilterStartTime", "is in the future, but there is no dataFilterEndTime")
 		}
 	} else if req.WindowEnd.Before(req.WindowStart) {
 		wrong.Add("dataFilterEndTime", "must not be before dataFilterStartTime")
@@ -113,7 +113,7 @@ func checkRequest(req *audience.RunRequest, now time.Time) error {
 	return wrong.Err()
 }
 
-// runInProgress is the error about a second run; it names the first when that is still there to be found.
+// runInProgress returns the error about a second run; it names the first if that can be found.
 func (s *Service) runInProgress(ctx context.Context, scope audience.Scope, refused audience.Run) error {
 	running, _, err := s.cfg.Store.Runs(ctx, scope, refused.AudienceID, audience.InProgress)
 	if err != nil || len(running) == 0 {
@@ -128,7 +128,7 @@ func (s *Service) Run(ctx context.Context, a audience.Actor, id audience.ID, run
 	return r, err
 }
 
-// runOf returns a run as the actor sees it, and its audience with the fields that the actor does not see.
+// runOf returns a run as the actor sees it, and its audience including the fields that the actor does not see.
 func (s *Service) runOf(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID) (aud audience.Audience, r audience.Run, err error) {
 	if err := allow(a, toRead); err != nil {
 		return aud, r, err
@@ -144,7 +144,8 @@ func (s *Service) runOf(ctx context.Context, a audience.Actor, id audience.ID, r
 	return aud, aud.Hidden(a.Grants).Run(r), absent(err, "run", run)
 }
 
-// Runs lists runs of an audience and says how many the query finds in all. The zero query is the newest 20.
+// Runs lists runs of an audience and returns the total number that the query matches. The zero query selects the newest
+// 20.
 func (s *Service) Runs(ctx context.Context, a audience.Actor, id audience.ID, q audience.RunQuery) ([]audience.Run, int, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, 0, err
@@ -160,13 +161,13 @@ func (s *Service) Runs(ctx context.Context, a audience.Actor, id audience.ID, q 
 	return aud.Hidden(a.Grants).Runs(list), total, err
 }
 
-// textOps and timeOps are the conditions that a filter may state.
+// textOps and timeOps are the operators of filters.
 var (
 	textOps = []string{"=", "!=", "=contains", "!=contains"}
 	timeOps = []string{">=", "<=", ">", "<"}
 )
 
-// checkQuery checks a query and fills in its defaults.
+// checkQuery checks a query and sets its defaults.
 func checkQuery(q *audience.RunQuery) error {
 	if q.Limit == 0 {
 		q.Limit = defaultRuns
@@ -188,12 +189,12 @@ func checkQuery(q *audience.RunQuery) error {
 		switch f.Property {
 		case "name", "status":
 			if !slices.Contains(textOps, f.Op) {
-				wrong.Add("property", "%s takes =, !=, =contains or !=contains", f.Property)
+				wrong.Add("property", "%s allows the operators =, !=, =contains and !=contains", f.Property)
 			}
 			wrong.OptionalText("property", f.Value)
 		case "createdAt":
 			if _, err := strconv.ParseInt(f.Value, 10, 64); err != nil || !slices.Contains(timeOps, f.Op) {
-				wrong.Add("property", "createdAt takes >=, <=, > or < and epoch seconds")
+				wrong.Add("property", "createdAt allows the operators >=, <=, > and < with epoch seconds")
 			}
 		default:
 			wrong.Add("property", "%.64q is not one of name, status, createdAt, ingestionTime", f.Property)

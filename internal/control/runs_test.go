@@ -145,10 +145,10 @@ func TestRunsQuery(t *testing.T) {
 	}
 	for mention, q := range map[string]audience.RunQuery{
 		"limit": {Limit: 41}, "limit: must": {Limit: -1}, "start": {Offset: -1}, "sortBy": {SortBy: "status"},
-		"name takes":      {Filters: []audience.RunFilter{ok("name", ">", "a")}},
-		"createdAt takes": {Filters: []audience.RunFilter{ok("createdAt", ">", "soon")}},
-		"seconds":         {Filters: []audience.RunFilter{ok("createdAt", "=", "1")}},
-		"\"rows\"":        {Filters: []audience.RunFilter{ok("rows", "=", "1")}},
+		"name allows":      {Filters: []audience.RunFilter{ok("name", ">", "a")}},
+		"createdAt allows": {Filters: []audience.RunFilter{ok("createdAt", ">", "soon")}},
+		"seconds":          {Filters: []audience.RunFilter{ok("createdAt", "=", "1")}},
+		"\"rows\"":         {Filters: []audience.RunFilter{ok("rows", "=", "1")}},
 	} {
 		_, _, err := w.Runs(t.Context(), w.editor, a.ID, q)
 		wantCode(t, mention, err, audience.Invalid, mention)

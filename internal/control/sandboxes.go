@@ -11,9 +11,9 @@ import (
 	"roster/internal/meta"
 )
 
-// A sandbox that is reset or deleted is closed first: from the transaction that says so nobody gets into it. Its job
-// deletes the audiences, each as DeleteAudience does, and waits until the last of them is swept and the last submit
-// has ended. Then the rest goes at once (connections, tasks, the landing zone), and the sandbox is open again or gone.
+// A sandbox that is reset or deleted is closed first: after that transaction nobody can use it. Its job deletes the
+// audiences, each like DeleteAudience does, and waits until the last one is swept and the last submit has ended. Then
+// it removes the rest at once (connections, tasks, the landing zone), and the sandbox is open again or gone.
 
 // Sandboxes lists the sandboxes of the actor's organization by name.
 func (s *Service) Sandboxes(ctx context.Context, a audience.Actor) ([]audience.Sandbox, error) {
@@ -32,7 +32,7 @@ func (s *Service) Sandbox(ctx context.Context, a audience.Actor, name string) (a
 	return sb, absent(err, "sandbox", name)
 }
 
-// ActorSandbox returns the sandbox that the actor works in, as it was at most a second ago.
+// ActorSandbox returns the actor's sandbox. The result may be up to a second old.
 func (s *Service) ActorSandbox(ctx context.Context, a audience.Actor) (audience.Sandbox, error) {
 	if err := allow(a, toRead); err != nil {
 		return audience.Sandbox{}, err
@@ -40,7 +40,7 @@ func (s *Service) ActorSandbox(ctx context.Context, a audience.Actor) (audience.
 	return s.sandboxes.Get(ctx, a.Scope, s.cfg.Store.Sandbox)
 }
 
-// CreateSandbox adds a sandbox to the actor's organization. Only Name, Title and Type of it count.
+// CreateSandbox adds a sandbox to the actor's organization. It uses only Name, Title and Type of sb.
 func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audience.Sandbox) (created audience.Sandbox, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.SandboxCreate, sb.Name)
 	if err != nil {
@@ -62,19 +62,18 @@ func (s *Service) CreateSandbox(ctx context.Context, a audience.Actor, sb audien
 	return sb, err
 }
 
-// ResetSandbox removes all that a sandbox of the actor's organization holds. The sandbox stays as it is.
+// ResetSandbox removes all content of a sandbox of the actor's organization. The sandbox itself stays.
 func (s *Service) ResetSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
 	return s.leave(ctx, a, name, audience.SandboxReset, audience.SandboxResetting)
 }
 
-// DeleteSandbox removes a sandbox of the actor's organization and all that it holds. The organization's default sandbox
+// DeleteSandbox removes a sandbox of the actor's organization with all its content. The organization's default sandbox
 // cannot be deleted.
 func (s *Service) DeleteSandbox(ctx context.Context, a audience.Actor, name string) (audience.Sandbox, error) {
 	return s.leave(ctx, a, name, audience.SandboxDelete, audience.SandboxDeleting)
 }
 
-// administers refuses everybody who does not administer the actor's organization: the role in one sandbox is none in
-// others.
+// administers refuses actors that do not administer the whole organization. A role in one sandbox does not suffice.
 func administers(a audience.Actor) error {
 	if a.OrgRole == audience.Admin {
 		return nil
@@ -82,7 +81,7 @@ func administers(a audience.Actor) error {
 	return audience.Errorf(audience.Forbidden, "this needs the role %s in every sandbox of the organization, which the API client does not have", audience.Admin)
 }
 
-// leave closes a sandbox and enqueues the job that empties it. One that is being reset can be deleted as well.
+// leave closes a sandbox and enqueues the job that empties it. A sandbox that is being reset can also be deleted.
 func (s *Service) leave(ctx context.Context, a audience.Actor, name string, action audience.Action, state audience.SandboxState) (sb audience.Sandbox, err error) {
 	d, err := s.begin(ctx, a, administers(a), action, name)
 	if err != nil {
@@ -96,7 +95,7 @@ func (s *Service) leave(ctx context.Context, a audience.Actor, name string, acti
 		}
 		switch {
 		case sb.State == state || sb.State == audience.SandboxDeleting:
-			return audience.Errorf(audience.Impossible, "sandbox %q is %s already", name, sb.State)
+			return audience.Errorf(audience.Impossible, "sandbox %q is already %s", name, sb.State)
 		case sb.Default && state == audience.SandboxDeleting:
 			return audience.Errorf(audience.Impossible, "sandbox %q is the organization's default sandbox, which cannot be deleted; it can be reset", name)
 		}
@@ -114,7 +113,7 @@ func (s *Service) leave(ctx context.Context, a audience.Actor, name string, acti
 	return sb, nil
 }
 
-// openSandbox refuses a change in a sandbox that was closed since its caller was let in.
+// openSandbox refuses a change in a sandbox that was closed after its caller was authenticated.
 func openSandbox(ctx context.Context, r meta.Tenants, scope audience.Scope) error {
 	sb, err := r.Sandbox(ctx, scope)
 	if err == nil && sb.State.Leaving() {

@@ -9,16 +9,17 @@ import (
 	"roster/internal/meta"
 )
 
-// Sealer seals the secrets of connections and webhooks, and PGP keys; see secret.Ring. What was sealed for a place opens there
+// Sealer seals the secrets of connections and webhooks, and PGP keys; see secret.Ring. A sealed text can be opened only
+// for the place for which it was sealed.
 // only.
 type Sealer interface {
 	Seal(secret []byte, place string) (string, error)
 	Open(sealed, place string) ([]byte, error)
-	// Rotate makes a new key, by which everything is sealed from now on. What older keys have sealed can still be opened.
+	// Rotate creates a new key for sealing. Texts that older keys sealed can still be opened.
 	Rotate() error
 }
 
-// RotateSecrets makes a new key and seals every secret of every organization by it. It returns how many there were.
+// RotateSecrets creates a new key, seals every secret of every organization with it, and returns their number.
 func (s *Service) RotateSecrets(ctx context.Context, a audience.Actor) (resealed int, err error) {
 	d, err := s.begin(ctx, a, administers(a), audience.SecretRotate, "all")
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *Service) RotateSecrets(ctx context.Context, a audience.Actor) (resealed
 	return resealed, err
 }
 
-// sealed returns the connection as it is stored and answered: its secrets are sealed and not among its parameters.
+// sealed returns the connection as it is stored and answered: with its secrets sealed and removed from its parameters.
 func (s *Service) sealed(c audience.Connection) (audience.Connection, error) {
 	_, auth := c.Kind()
 	public, secrets := map[string]string{}, map[string]string{}

@@ -1,5 +1,5 @@
-// Package control holds Roster's use cases: what the API, the console and the commands ask for. A use case records work
-// and enqueues the job that does it in one transaction; package work does it.
+// Package control contains Roster's use cases: what the API, the console and the commands ask for. A use case records
+// work and enqueues its job in one transaction; package work does the job.
 package control
 
 import (
@@ -22,7 +22,7 @@ import (
 	"roster/internal/profile"
 )
 
-// Store is what the use cases need of the metadata store.
+// Store is the part of the metadata store that the use cases need.
 type Store interface {
 	meta.Updater
 	meta.Tenants
@@ -33,33 +33,33 @@ type Store interface {
 	meta.Audiences
 	meta.Tasks
 	meta.Runs
-	meta.Leases // how much of a sandbox waits or goes on
+	meta.Leases // to count the work of a sandbox
 	meta.Webhooks
 	meta.Erasures
 }
 
-// Surveyor looks at files; see ingest.Pipeline.
+// Surveyor surveys files; see ingest.Pipeline.
 type Surveyor interface {
 	Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error)
 }
 
-// Lake has the datasets; see lake.Lake.
+// Lake reads the datasets; see lake.Lake.
 type Lake interface {
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
 	Find(ctx context.Context, id lake.TableID, keys []identity.Key, o lake.FindOptions) (lake.Found, error)
 }
 
-// Profiles has the memberships; see profile.Store.
+// Profiles reads the memberships; see profile.Store.
 type Profiles interface {
 	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]profile.Membership, error)
 	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error
 	RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error
 }
 
-// Config is what a Service works with.
+// Config has the parts and settings of a Service.
 type Config struct {
 	Store    Store
-	Jobs     *job.Outbox // takes the work of use cases
+	Jobs     *job.Outbox // receives the jobs of use cases
 	Sources  *connect.Opener
 	Surveyor Surveyor
 	Lake     Lake
@@ -69,18 +69,18 @@ type Config struct {
 	Landing     *landing.Zones
 	Clock       func() time.Time // default time.Now
 	Log         *slog.Logger     // default none
-	// UndoWindow is how long a version of an audience can be brought back; default audience.DefaultUndoWindow.
+	// UndoWindow is the time during which a version of an audience can be restored; default audience.DefaultUndoWindow.
 	UndoWindow time.Duration
 	Sealer     Sealer // of the secrets of connections and webhooks
-	// Observer counts look-ups; nil for nobody.
+	// Observer counts look-ups. Optional.
 	Observer Observer
-	// Limits bound what one sandbox has going on at a time.
+	// Limits limit the concurrent work of one sandbox.
 	Limits Limits
-	// Guardrails makes the limits of Adobe Experience Platform hold: see launch.WithinGuardrails.
+	// Guardrails enforces the limits of Adobe Experience Platform: see launch.WithinGuardrails.
 	Guardrails bool
-	// Memory is that of large answers; nil means a budget of its own.
+	// Memory is the memory budget of large answers; nil means a separate budget.
 	Memory *memory.Budget
-	// AccountType is the audienceType of audiences of accounts; "" when there are none.
+	// AccountType is the audienceType of audiences of accounts; "" if there are none.
 	AccountType string
 }
 
@@ -112,11 +112,11 @@ const (
 	cacheSize = 10_000
 )
 
-// Service is the use cases. It is safe for concurrent use.
+// Service has the use cases. It is safe for concurrent use.
 type Service struct {
 	cfg        Config
 	events     events.Recorder
-	audiences  *cache.Timed[uint32, *audience.Audience] // by number, nil when there is none
+	audiences  *cache.Timed[uint32, *audience.Audience] // by number, nil if there is none
 	sandboxes  *cache.Timed[audience.Scope, audience.Sandbox]
 	namespaces *cache.Timed[string, []audience.Namespace] // custom ones by organization
 	looks      *looks
@@ -133,22 +133,22 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// ClearCaches is called after a worker of this process changed audiences or sandboxes, so that the next answers show the
-// change at once. Without the call they show it a second later.
+// ClearCaches is called after a worker of this process changed audiences or sandboxes, so that the next answers show
+// the change at once. Without the call they show it within a second.
 func (s *Service) ClearCaches() {
 	s.audiences.Clear()
 	s.sandboxes.Clear()
 }
 
-// Who may do what (contract, section 4). Each role includes the ones above it.
+// Permissions (contract, section 4). Each role includes the ones above it.
 //
 //	viewer  read everything, look profiles up
 //	editor  submit, change and delete audiences with their labels; start runs; upload files;
-//	        create connections and namespaces; keep webhooks
-//	admin   delete connections; erase people; read the audit log of the sandbox; in every sandbox of the organization: read all of the
-//	        audit log, administer API clients, and create, reset and delete sandboxes
+//	        create connections and namespaces; administer webhooks
+//	admin   delete connections; erase people; read the audit log of the sandbox; in every sandbox of the organization:
+//	        read the whole audit log, administer API clients, and create, reset and delete sandboxes
 //
-// Beside its role an actor needs the labels of what it reads or changes: see labels.go.
+// In addition to its role an actor needs the labels of the objects that it reads or changes: see labels.go.
 const (
 	toRead       = audience.Viewer
 	toWrite      = audience.Editor
@@ -162,10 +162,10 @@ func allow(a audience.Actor, needed audience.ClientRole) error {
 	return audience.Errorf(audience.Forbidden, "this needs the role %s in sandbox %q, which the API client does not have", needed, a.Scope.Sandbox)
 }
 
-// now is the time that is recorded, as exact as the metadata store keeps it.
+// now returns the current time in the precision of the metadata store.
 func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Microsecond) }
 
-// absent turns the store's ErrNotFound into the contract's error about a thing that a client named.
+// absent converts the store's ErrNotFound into the contract's error about an object that a client named.
 func absent[ID ~string](err error, what string, id ID) error {
 	if errors.Is(err, meta.ErrNotFound) {
 		return notFound(what, id)
@@ -177,7 +177,7 @@ func notFound[ID ~string](what string, id ID) error {
 	return audience.Errorf(audience.NotFound, "%s %.64q does not exist", what, string(id))
 }
 
-// logOf is the log for lines about what is done in a sandbox.
+// logOf returns the log for lines about work in a sandbox.
 func (s *Service) logOf(scope audience.Scope) *slog.Logger {
 	return s.cfg.Log.With("organization", scope.Org, "sandbox", scope.Sandbox)
 }

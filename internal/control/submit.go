@@ -78,7 +78,7 @@ func (s *Service) Submit(ctx context.Context, a audience.Actor, d Draft) (t audi
 	return t, err
 }
 
-// nameTaken is the error about a name or customAudienceId that another audience has.
+// nameTaken returns the error about a name or customAudienceId of another audience.
 func nameTaken(d Draft, field string) error {
 	value := d.Name
 	if field == meta.FieldCustomID {
@@ -89,8 +89,8 @@ func nameTaken(d Draft, field string) error {
 	return err
 }
 
-// checkConnection checks that the audience's connection exists and is of the cloud type that the client named.
-// A connection of the local kind stands in for any type but the landing zone.
+// checkConnection checks that the audience's connection exists and has the cloud type that the client named. A
+// connection of the local kind can stand for any type except the landing zone.
 func checkConnection(ctx context.Context, r meta.Connections, d *Draft) error {
 	if d.Source.BaseConnectionID == "" {
 		return nil
@@ -129,7 +129,7 @@ func (s *Service) Task(ctx context.Context, a audience.Actor, id audience.TaskID
 	return s.taskSeen(ctx, a, t)
 }
 
-// taskSeen returns a task as the actor sees it: by the labels that its audience has now, or had at last.
+// taskSeen returns a task as the actor sees it, according to the current or last labels of its audience.
 func (s *Service) taskSeen(ctx context.Context, a audience.Actor, t audience.Task) (audience.Task, error) {
 	labelled := t.Draft
 	if t.Status == audience.Success {

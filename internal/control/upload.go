@@ -11,8 +11,8 @@ import (
 	"roster/internal/source"
 )
 
-// Upload takes what a client sends of a file of the landing zone of the actor's sandbox. Nobody sees the file before it
-// is whole and on the disk; then it is in the place of one that was there. The path may begin with the landing zone's
+// Upload receives a file, or a part of one, for the landing zone of the actor's sandbox. The file is not visible before
+// it is complete and durable; then it replaces a file of that name. The path may begin with the landing zone's
 // container.
 func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u landing.Upload) (state landing.State, err error) {
 	name = audience.LandingPath(name)
@@ -40,7 +40,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 	return state, nil
 }
 
-// put takes what there is of a file of a sandbox's landing zone.
+// put receives a file, or a part of one, for a sandbox's landing zone.
 func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u landing.Upload) (landing.State, error) {
 	state, err := s.cfg.Landing.Put(ctx, scope.Sandbox, name, u)
 	if err == nil && state.Placed {
@@ -55,12 +55,12 @@ type File struct {
 	Size     int64 // bytes
 	Version  string
 	Modified time.Time
-	Expires  time.Time // when it is removed
+	Expires  time.Time // when it will be removed
 }
 
-// Files lists the files of the actor's landing zone whose paths begin with prefix, in the order of their paths,
-// beginning after the path after. A limit of 0 is landing.DefaultFiles. more says that there are others. As who
-// explores it, only who may create audiences of the files may look.
+// Files lists the files of the actor's landing zone whose paths begin with prefix, in the order of their paths, after
+// the path after. A limit of 0 is landing.DefaultFiles. more means that there are further files. As for an exploration,
+// only clients that may create audiences of the files may list them.
 func (s *Service) Files(ctx context.Context, a audience.Actor, prefix, after string, limit int) (files []File, more bool, err error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, false, err
@@ -89,7 +89,7 @@ func (s *Service) DeleteFile(ctx context.Context, a audience.Actor, name string)
 		return audience.Errorf(audience.NotFound, "there is no file %q in the landing zone of sandbox %q", name, a.Scope.Sandbox)
 	}
 	if errors.Is(err, source.ErrOutside) {
-		return audience.InvalidField("path", "leads behind a symbolic link")
+		return audience.InvalidField("path", "leads through a symbolic link")
 	}
 	return err
 }

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// MaxSampleRows is how many rows a validation may look at, and DefaultSampleRows how many it does.
+	// MaxSampleRows is the largest number of rows of a validation, and DefaultSampleRows the default.
 	MaxSampleRows     = 10_000
 	DefaultSampleRows = 1_000
-	// validateWithin is how long a validation may take.
+	// validateWithin is the time limit of a validation.
 	validateWithin = 20 * time.Second
 )
 
-// Validation is what Roster makes of the files that an audience would read. Its Problems are what would keep the
-// audience from being created or run.
+// Validation describes the files that an audience would read. Its Problems would prevent the audience from being
+// created or run.
 type Validation = ingest.Survey
 
-// Validate looks at the files of an audience before it is created: how they are written, which fields they suggest, and
-// what the draft's fields make of a sample of so many rows. Of the draft Source and Fields count; while something is
-// wrong with the fields themselves, the sample is typed by the suggested ones. It changes nothing. Whoever may create
-// an audience may see the values of the first rows, as preview asks.
+// Validate surveys the files of an audience before it is created: their format, the fields that they suggest, and the
+// result of the draft's fields for a sample of rows. It uses only Source and Fields of the draft; if the fields have
+// problems, the sample is read with the suggested ones. It changes nothing. A client that may create an audience may
+// see the values of the first rows, which preview requests.
 func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows int, preview bool) (Validation, error) {
 	if err := allow(a, toWrite); err != nil {
 		return Validation{}, err
@@ -59,7 +59,7 @@ func (s *Service) Validate(ctx context.Context, a audience.Actor, d Draft, rows 
 	return v, nil
 }
 
-// survey looks at the files of a draft, by its fields or without them.
+// survey surveys the files of a draft, with its fields or without them.
 func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFields bool) (Validation, error) {
 	src, err := s.cfg.Sources.OpenAudience(ctx, &d)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 	return v, readable(v.Files)
 }
 
-// readable refuses files of which none can be read.
+// readable refuses files if none of them can be read.
 func readable(list []ingest.SurveyedFile) error {
 	first := ""
 	for _, f := range list {
@@ -95,7 +95,7 @@ func readable(list []ingest.SurveyedFile) error {
 	return audience.Errorf(audience.Impossible, "%s", first)
 }
 
-// checkDraft checks what a draft says of its source, and returns what is wrong with its fields.
+// checkDraft checks the source of a draft, and returns the problems of its fields.
 func (s *Service) checkDraft(ctx context.Context, d *Draft) ([]audience.Problem, error) {
 	custom, err := s.cfg.Store.Namespaces(ctx, d.Scope.Org)
 	if err != nil {

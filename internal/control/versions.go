@@ -10,7 +10,7 @@ import (
 	"roster/internal/meta"
 )
 
-// Version is the audience as it was after a run. It can be brought back until it expires.
+// Version is the audience as it was after a run. It can be restored until it expires.
 type Version struct {
 	Run        audience.Run
 	SnapshotID int64 // of the dataset
@@ -18,7 +18,7 @@ type Version struct {
 	ExpiresAt  time.Time // zero for the current one
 }
 
-// Versions lists the versions of an audience, newest first, and says how many there are.
+// Versions lists the versions of an audience, newest first, and returns their number.
 func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]Version, int, error) {
 	if err := allow(a, toRead); err != nil {
 		return nil, 0, err
@@ -54,8 +54,8 @@ func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID
 	return list, len(all), nil
 }
 
-// Rollback starts a run that brings the audience back to what it was after an earlier run. Of req only DryRun and
-// Reason count.
+// Rollback starts a run that restores the audience to the state after an earlier run. It uses only DryRun and Reason of
+// req.
 func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, req audience.RunRequest) (started audience.Run, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.RunRollBack, string(id))
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 		return audience.Run{}, err
 	}
 	if !r.Committed() {
-		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s left no version to go back to: it is %s", r.ID, r.Outcome())
+		return audience.Run{}, audience.Errorf(audience.Impossible, "run %s left no version to restore: it is %s", r.ID, r.Outcome())
 	}
 	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 	}
 	snap, ok := dataset.FindVersion(r.ID)
 	if !ok {
-		return audience.Run{}, audience.Errorf(audience.Impossible, "the version of run %s is kept no longer: versions are kept for %s after they were replaced", r.ID, s.cfg.UndoWindow)
+		return audience.Run{}, audience.Errorf(audience.Impossible, "the version of run %s no longer exists: versions are kept for %s after they are replaced", r.ID, s.cfg.UndoWindow)
 	}
 	if now, _ := dataset.Current(); now.ID == snap.ID {
 		return audience.Run{}, audience.Errorf(audience.Impossible, "the audience is as it was after run %s; there is nothing to undo", r.ID)

@@ -15,16 +15,16 @@ import (
 	"roster/internal/webhook"
 )
 
-// maxWebhooks is how many webhooks a sandbox can have.
+// maxWebhooks is the largest number of webhooks of a sandbox.
 const maxWebhooks = 20
 
-// MaxDeliveries is how many deliveries can be asked for at once.
+// MaxDeliveries is the largest number of deliveries in one request.
 const MaxDeliveries = 100
 
-// Webhooks are for those who write: an address may hold what others must not know.
+// Webhooks are visible only to clients that may write, because an address may contain a secret.
 
-// CreateWebhook records a webhook of the actor's sandbox. Only URL, Description and Events of it count. Its secret is
-// told here and never again.
+// CreateWebhook records a webhook of the actor's sandbox. It uses only URL, Description and Events of w. It returns the
+// secret, which is not shown again.
 func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audience.Webhook) (created audience.Webhook, secret string, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookCreate, hostOf(w.URL))
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 			return err
 		}
 		if len(all) >= maxWebhooks {
-			return audience.Errorf(audience.Impossible, "sandbox %q has %d webhooks, which is the most that it can have; delete one first", w.Scope.Sandbox, len(all))
+			return audience.Errorf(audience.Impossible, "sandbox %q has %d webhooks, which is the limit; delete one first", w.Scope.Sandbox, len(all))
 		}
 		if err := hears(ctx, tx, &w); err != nil {
 			return err
@@ -65,12 +65,12 @@ func (s *Service) CreateWebhook(ctx context.Context, a audience.Actor, w audienc
 	return w, secret, nil
 }
 
-// hears refuses what would make an enabled webhook one that is told nothing. What it is told is what the client that last
-// changed it may see at that time, which this server knows of its own clients only.
+// hears refuses to enable a webhook that would receive nothing. A webhook receives what the client that last changed it
+// may see at that time, and this server knows only its own clients.
 func hears(ctx context.Context, r meta.Clients, w *audience.Webhook) error {
 	may, err := events.MayReceive(ctx, r, w, nil)
 	if err == nil && !may && w.Enabled {
-		return audience.Errorf(audience.Impossible, "the webhook would be told nothing: %.100q is no API client of this server that is %s in sandbox %q; make it by one", w.UpdatedBy, toWrite, w.Scope.Sandbox)
+		return audience.Errorf(audience.Impossible, "the webhook would receive nothing: %.100q is not an API client of this server with the role %s in sandbox %q; create the webhook with such a client", w.UpdatedBy, toWrite, w.Scope.Sandbox)
 	}
 	return err
 }
@@ -100,8 +100,8 @@ func webhookOf(ctx context.Context, r meta.Webhooks, a audience.Actor, id audien
 	return w, absent(err, "webhook", id)
 }
 
-// WebhookPatch changes a webhook; nil leaves a property as it is. A new URL needs the webhook's Secret: whoever answers there gets
-// messages that are signed by it, and could pass them on to those who trust the signature.
+// WebhookPatch changes a webhook. Nil properties do not change. A new URL needs the webhook's Secret: the new endpoint
+// receives messages signed with it, and could pass them on to systems that trust the signature.
 type WebhookPatch struct {
 	URL, Description *string
 	Secret           string
@@ -109,8 +109,8 @@ type WebhookPatch struct {
 	Enabled          *bool
 }
 
-// UpdateWebhook changes a webhook. From then on it is told what the actor may see. A new address, and being enabled, give
-// it another day before it is disabled for its failures.
+// UpdateWebhook changes a webhook. From then on it receives what the actor may see. After a new address, or after it is
+// enabled, a day passes before failures disable it again.
 func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID, p WebhookPatch) (w audience.Webhook, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookUpdate, string(id))
 	if err != nil {
@@ -143,12 +143,12 @@ func (s *Service) UpdateWebhook(ctx context.Context, a audience.Actor, id audien
 	return w, nil
 }
 
-// knowsSecret refuses a new address without the secret, and a secret that is another one than the webhook's.
+// knowsSecret refuses a new address without the secret, and a wrong secret.
 func (s *Service) knowsSecret(was, now *audience.Webhook, given string) error {
 	if given == "" {
 		if now.URL != was.URL {
-			return audience.InvalidField("secret", "is required with another url: the secret that the webhook was created with, by which messages are signed; "+
-				"who does not have it creates another webhook")
+			return audience.InvalidField("secret", "is required with another url: the secret that the webhook was created with, which signs its messages; "+
+				"if you do not have it, create another webhook")
 		}
 		return nil
 	}
@@ -177,7 +177,7 @@ func (p WebhookPatch) apply(w *audience.Webhook) {
 	}
 }
 
-// DeleteWebhook removes a webhook and its log. What is not sent yet is not sent any more.
+// DeleteWebhook removes a webhook and its log. Pending deliveries are dropped.
 func (s *Service) DeleteWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookDelete, string(id))
 	if err != nil {
@@ -194,7 +194,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, a audience.Actor, id audien
 	})
 }
 
-// TestWebhook sends a webhook an event that says nothing, and returns the event's id, by which it is found in the log.
+// TestWebhook enqueues a test event for a webhook, and returns the event's id, which identifies it in the log.
 func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience.WebhookID) (event string, err error) {
 	d, err := s.begin(ctx, a, allow(a, toWrite), audience.WebhookTest, string(id))
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience
 		if may, err := events.MayReceive(ctx, tx, &w, nil); err != nil {
 			return err
 		} else if !may {
-			return audience.Errorf(audience.Impossible, "webhook %s is told nothing, since the API client that last changed it is no %s of the sandbox any more; change it to be told what you may see", w.ID, toWrite)
+			return audience.Errorf(audience.Impossible, "webhook %s receives nothing, because the API client that last changed it is no longer %s of the sandbox; change the webhook, so that it receives what you may see", w.ID, toWrite)
 		}
 		e := audience.Event{ID: uuid.NewString(), Scope: w.Scope, Type: audience.EventTest, At: s.now()}
 		event = e.ID
@@ -224,8 +224,8 @@ func (s *Service) TestWebhook(ctx context.Context, a audience.Actor, id audience
 	return event, nil
 }
 
-// Deliveries lists what was sent to a webhook and is to be sent, the newest event first, beginning after a place unless
-// that is nil. Events about what has labels that the actor does not hold are left out.
+// Deliveries lists the deliveries to a webhook, sent and pending, the newest event first, after a position unless that
+// is nil. It omits events about objects with labels that the actor does not hold.
 func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.WebhookID, after *audience.Position, limit int) ([]audience.Delivery, error) {
 	if err := allow(a, toWrite); err != nil {
 		return nil, err
@@ -258,13 +258,13 @@ func (s *Service) Deliveries(ctx context.Context, a audience.Actor, id audience.
 	}
 }
 
-// webhookFacts are the properties of a webhook in the audit log. Of its address only the host is told: the rest may be
-// a secret.
+// webhookFacts returns the properties of a webhook for the audit log. Of its address it includes only the host, because
+// the rest may be secret.
 func webhookFacts(w *audience.Webhook) map[string]any {
 	return map[string]any{"host": hostOf(w.URL), "url": digest(w.URL), "description": digest(w.Description), "events": w.Events, "enabled": w.Enabled}
 }
 
-// hostOf is the host of an address, with its port; "-" when there is none.
+// hostOf returns the host of an address, with its port; "-" if there is none.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

@@ -141,7 +141,7 @@ func (s *server) pagesStay(id, first string) {
 	}
 	s.land("in.csv", "mail,phone,points,day\n,,,\n")
 	failed := s.ingest(id, fullRun)
-	s.call("GET", list+"?asOf="+failed["runId"].(string), "").refused(422, "100960-422", "not there")
+	s.call("GET", list+"?asOf="+failed["runId"].(string), "").refused(422, "100960-422", "there are no members")
 }
 
 // inRounds makes an audience in three runs, so that its members are in several data files with deleted rows. The first run has so many
