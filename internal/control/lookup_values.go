@@ -25,7 +25,7 @@ const maxRows = 10_000
 type Values struct {
 	Fields  []audience.Field
 	Columns []members.Column // of the fields
-	Rows    []int            // there may be several rows: the audience has expressActivation
+	Rows    []int            // of the columns
 	List    bool             // there may be several rows: the audience has expressActivation
 }
 
