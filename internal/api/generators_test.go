@@ -31,6 +31,11 @@ func TestGenerators(t *testing.T) {
 	if d.root["webhooks"] != nil {
 		t.Error("webhooks: openapi-generator takes it for operations of this API; describe a callback")
 	}
+	for path, item := range d.root["paths"].(map[string]any) {
+		if child(item, "servers") != nil {
+			d.t.Errorf("%s has servers: clients of openapi-generator call them, and not the host that they are given", path)
+		}
+	}
 	d.texts(d.root, "")
 	d.schemas(d.root, "")
 	d.names()

@@ -163,6 +163,9 @@ func (w *world) described(r *http.Request, rec *httptest.ResponseRecorder) {
 	}
 	find := r.Clone(r.Context())
 	find.URL.Path = cmp.Or(strings.TrimSuffix(find.URL.Path, "/"), "/")
+	if rest, found := strings.CutPrefix(find.URL.Path, "/data"); found && slices.ContainsFunc(services, func(s string) bool { return strings.HasPrefix(rest, s) }) {
+		find.URL.Path = rest
+	}
 	if strings.HasPrefix(r.URL.EscapedPath(), inLanding) {
 		find.URL.Path, find.URL.RawPath = inLanding+"file", "" // OpenAPI has no parameter with slashes in it
 	}
