@@ -279,7 +279,7 @@ func (w *world) attemptFiles(id audience.RunID) (names []string) {
 	w.t.Helper()
 	root := filepath.Join(filepath.Dir(w.root), "lake", w.table.Namespace, w.table.Name)
 	for _, kind := range []string{"data", "roster"} {
-		found, err := filepath.Glob(filepath.Join(root, kind, string(id)+"-*", "*"))
+		found, err := filepath.Glob(filepath.Join(root+"*", kind, string(id)+"-*", "*"))
 		if err != nil {
 			w.t.Fatal(err)
 		}

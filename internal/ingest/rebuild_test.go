@@ -114,7 +114,7 @@ func (f *harmed) Apply(ctx context.Context, ref profile.Ref, p profile.Pointer, 
 }
 
 func (w *world) eachDelta(fn func(path string)) {
-	paths, err := filepath.Glob(filepath.Join(w.pipeline.Lake.Warehouse(), "*", "*", "roster", "*", "delta-*"))
+	paths, err := filepath.Glob(filepath.Join(w.pipeline.Lake.Warehouse(), "*", "*-files", "roster", "*", "delta-*"))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -12,10 +12,20 @@ import (
 	"roster/internal/blob"
 )
 
+// besideFolder has what runs keep beside the data. It lies in filesDir: engines that remove the orphan files of a table remove what lies in the
+// table's own directory and is not named by its metadata. Earlier versions of Roster kept it there, and it is still looked for there.
+const besideFolder = "roster"
+
+// outside has what is below filesDir.
+func (d *Dataset) outside() blob.Store { return d.lake.files.store.Below(filesDir(d.dir)) }
+
+// places are the directories that have a besideFolder.
+func (d *Dataset) places() []string { return []string{filesDir(d.dir), d.dir} }
+
 // CreateFile creates a file beside the data, in the attempt's directory, and returns its location. Closing it
 // makes it durable.
 func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
-	f, err := d.lake.files.create(d.dir, path.Join("roster", dir, name))
+	f, err := d.lake.files.create(filesDir(d.dir), path.Join(besideFolder, dir, name))
 	if err != nil {
 		return nil, "", err
 	}
@@ -46,32 +56,36 @@ func (d *Dataset) OpenFile(location string) (File, error) {
 // keep has nothing left but the files of these names that CreateFile created. The caller knows that no snapshot names
 // what is removed.
 func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep string, only ...string) error {
-	var errs []error
-	for _, kind := range []string{"data", "roster"} {
-		attempts, err := d.attempts(ctx, kind)
-		if err != nil {
-			errs = append(errs, err)
+	errs := []error{removeAttempts(ctx, d.store(), "data", run, keep, only)}
+	for _, place := range d.places() {
+		errs = append(errs, removeAttempts(ctx, d.lake.files.store.Below(place), besideFolder, run, keep, only))
+	}
+	return errors.Join(errs...)
+}
+
+// removeAttempts removes the directories of a run's attempts in a folder, as RemoveAttempts does.
+func removeAttempts(ctx context.Context, store blob.Store, folder string, run audience.RunID, keep string, only []string) error {
+	attempts, err := attempts(ctx, store, folder)
+	errs := []error{err}
+	for _, name := range attempts {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(errs, err)...)
 		}
-		for _, name := range attempts {
-			if err := ctx.Err(); err != nil {
-				return errors.Join(append(errs, err)...)
-			}
-			dir := path.Join(kind, name)
-			switch {
-			case !strings.HasPrefix(name, string(run)+"-"), name == keep && len(only) == 0:
-			case name == keep && kind == "roster":
-				errs = append(errs, d.removeBut(ctx, dir, only))
-			default:
-				errs = append(errs, d.store().RemoveAll(ctx, dir))
-			}
+		dir := path.Join(folder, name)
+		switch {
+		case !strings.HasPrefix(name, string(run)+"-"), name == keep && len(only) == 0:
+		case name == keep && folder == besideFolder:
+			errs = append(errs, removeBut(ctx, store, dir, only))
+		default:
+			errs = append(errs, store.RemoveAll(ctx, dir))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// attempts lists the attempts that have a directory with data, or beside the data.
-func (d *Dataset) attempts(ctx context.Context, kind string) (names []string, err error) {
-	err = d.store().Browse(ctx, kind, func(o blob.Object, folder bool) error {
+// attempts lists the attempts that have a directory in a folder.
+func attempts(ctx context.Context, store blob.Store, folder string) (names []string, err error) {
+	err = store.Browse(ctx, folder, func(o blob.Object, folder bool) error {
 		if folder {
 			names = append(names, path.Base(o.Path))
 		}
@@ -88,28 +102,38 @@ func unlessAbsent(err error) error {
 	return err
 }
 
-// beside lists the files that an attempt keeps beside the data, by their paths below the table's directory. Checksums are left out.
+// beside lists the paths of the files that an attempt keeps beside the data. Checksums are left out.
 func (d *Dataset) beside(ctx context.Context, attempt string) (paths []string, err error) {
-	err = d.store().List(ctx, path.Join("roster", attempt), func(o blob.Object) error {
-		if path.Ext(o.Path) != sumsSuffix {
-			paths = append(paths, o.Path)
+	for _, place := range d.places() {
+		err := d.lake.files.store.Below(place).List(ctx, path.Join(besideFolder, attempt), func(o blob.Object) error {
+			if path.Ext(o.Path) != sumsSuffix {
+				paths = append(paths, path.Join(place, o.Path))
+			}
+			return nil
+		})
+		if err := unlessAbsent(err); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return paths, unlessAbsent(err)
+	}
+	return paths, nil
 }
 
 // RemoveDir removes the directories of an attempt. The caller knows that no snapshot names their files.
 func (d *Dataset) RemoveDir(dir string) error {
 	ctx := context.Background()
-	return errors.Join(d.store().RemoveAll(ctx, path.Join("data", dir)), d.store().RemoveAll(ctx, path.Join("roster", dir)))
+	return errors.Join(d.store().RemoveAll(ctx, path.Join("data", dir)), d.removeBeside(ctx, path.Join(besideFolder, dir)))
+}
+
+// removeBeside removes what is at a path in a besideFolder.
+func (d *Dataset) removeBeside(ctx context.Context, p string) error {
+	return errors.Join(d.outside().RemoveAll(ctx, p), d.store().RemoveAll(ctx, p))
 }
 
 // removeBut removes the files of a directory, except those of the names, and the directory when nothing is left.
-func (d *Dataset) removeBut(ctx context.Context, dir string, names []string) error {
+func removeBut(ctx context.Context, store blob.Store, dir string, names []string) error {
 	var doomed []string
 	kept := 0
-	err := d.store().List(ctx, dir, func(o blob.Object) error {
+	err := store.List(ctx, dir, func(o blob.Object) error {
 		if slices.Contains(names, strings.TrimSuffix(path.Base(o.Path), sumsSuffix)) {
 			kept++
 		} else {
@@ -121,7 +145,7 @@ func (d *Dataset) removeBut(ctx context.Context, dir string, names []string) err
 		return err
 	}
 	if kept == 0 {
-		return d.store().RemoveAll(ctx, dir)
+		return store.RemoveAll(ctx, dir)
 	}
-	return d.store().Remove(ctx, doomed...)
+	return store.Remove(ctx, doomed...)
 }

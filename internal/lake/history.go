@@ -109,7 +109,7 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 			}
 			for _, p := range beside {
 				if !slices.Contains(keep, path.Base(p)) {
-					paths = append(paths, p)
+					paths = append(paths, path.Join(besideFolder, name, path.Base(p)))
 				}
 			}
 		}
@@ -127,7 +127,7 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 	}
 	var doomed []string
 	for _, rel := range paths {
-		if !fs.ValidPath(rel) || named[path.Join(d.dir, rel)] || strings.HasPrefix(rel, "roster/") && named[path.Base(path.Dir(rel))] {
+		if !fs.ValidPath(rel) || named[path.Join(d.dir, rel)] || strings.HasPrefix(rel, besideFolder+"/") && named[path.Base(path.Dir(rel))] {
 			continue
 		}
 		doomed = append(doomed, rel, rel+sumsSuffix)
@@ -135,7 +135,7 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 			return err
 		}
 	}
-	if err := d.store().Remove(ctx, doomed...); err != nil {
+	if err := errors.Join(d.store().Remove(ctx, doomed...), d.outside().Remove(ctx, doomed...)); err != nil {
 		return fmt.Errorf("remove files that no snapshot names: %w", err)
 	}
 	return nil
@@ -145,19 +145,21 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 // them or not.
 func (d *Dataset) FilesBeside(name string) ([]string, error) {
 	ctx := context.Background()
-	attempts, err := d.attempts(ctx, "roster")
-	if err != nil {
-		return nil, err
-	}
 	var locations []string
-	for _, attempt := range attempts {
-		p := path.Join("roster", attempt, name)
-		_, err := d.store().Stat(ctx, p)
-		switch {
-		case err == nil:
-			locations = append(locations, locationOf(path.Join(d.dir, p)))
-		case !errors.Is(err, blob.ErrNotExist):
+	for _, place := range d.places() {
+		attempts, err := attempts(ctx, d.lake.files.store.Below(place), besideFolder)
+		if err != nil {
 			return nil, err
+		}
+		for _, attempt := range attempts {
+			p := path.Join(place, besideFolder, attempt, name)
+			_, err := d.lake.files.store.Stat(ctx, p)
+			switch {
+			case err == nil:
+				locations = append(locations, locationOf(p))
+			case !errors.Is(err, blob.ErrNotExist):
+				return nil, err
+			}
 		}
 	}
 	return locations, nil
@@ -169,6 +171,10 @@ func (d *Dataset) RemoveFile(location string) error {
 	if err != nil {
 		return err
 	}
-	rel := strings.TrimPrefix(p, d.dir+"/")
-	return d.store().Remove(context.Background(), rel, rel+sumsSuffix)
+	for _, place := range d.places() {
+		if rel, ok := strings.CutPrefix(p, place+"/"); ok {
+			return d.lake.files.store.Below(place).Remove(context.Background(), rel, rel+sumsSuffix)
+		}
+	}
+	return fmt.Errorf("lake: the file %s does not belong to table %s.%s", p, d.id.Namespace, d.id.Name)
 }

@@ -3,8 +3,8 @@
 // run's id; readers see the whole change or nothing of it.
 //
 // A table lies in <warehouse>/<namespace>/<name>: Iceberg's own files in metadata/, the data files and position
-// deletes of an attempt of a run in data/<run>-<attempt>/, and what else the attempt keeps (delta, rejects,
-// result) in roster/<run>-<attempt>/. Every file is on disk, and so is its name, before the catalog's row names
+// deletes of an attempt of a run in data/<run>-<attempt>/. What else the attempt keeps (delta, rejects, result) lies outside, where
+// engines that remove a table's orphan files do not look: in <warehouse>/<namespace>/<name>-files/roster/<run>-<attempt>/. Every file is on disk, and so is its name, before the catalog's row names
 // it: see files.go. Rows of a data file are sorted by _roster_id, which the merge of the next run relies on.
 //
 // The snapshot of each run is a version of the table: it can be read (At, Scan, Find) and be brought back (a Commit

@@ -38,16 +38,18 @@ type OrphanOptions struct {
 func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int, bytes int64, err error) {
 	s := sweep{OrphanOptions: o, ended: map[audience.RunID]bool{}}
 	// The files are listed before the table is loaded: the table named each listed file at that time, or never.
-	for _, kind := range []string{"metadata", "data", "roster"} {
-		err = errors.Join(err, unlessAbsent(d.store().List(ctx, kind, func(o blob.Object) error {
-			s.look(o, kind)
+	for _, folder := range []struct{ place, kind string }{
+		{d.dir, "metadata"}, {d.dir, "data"}, {d.dir, besideFolder}, {filesDir(d.dir), besideFolder},
+	} {
+		err = errors.Join(err, unlessAbsent(d.lake.files.store.Below(folder.place).List(ctx, folder.kind, func(o blob.Object) error {
+			s.look(o, folder.place, folder.kind)
 			return nil
 		})))
 	}
 	// The table's folder itself has the state of the daily check (scrub.go). A killed process may have left an unfinished copy there.
 	err = errors.Join(err, unlessAbsent(d.store().Browse(ctx, "", func(o blob.Object, folder bool) error {
 		if !folder && blob.Unfinished(o.Path) {
-			s.look(o, "")
+			s.look(o, d.dir, "")
 		}
 		return nil
 	})))
@@ -77,21 +79,22 @@ type sweep struct {
 
 // candidate is a file that may be removed unless it is named.
 type candidate struct {
-	path string // below the table's directory
-	dir  string // the directory of an attempt beside the data, which snapshots name instead of its files
-	size int64
-	kept bool // it is one of OrphanOptions.Keep whose time is over
+	place string // the directory that path is below
+	path  string
+	dir   string // the directory of an attempt beside the data, which snapshots name instead of its files
+	size  int64
+	kept  bool // it is one of OrphanOptions.Keep whose time is over
 }
 
 // look notes a file that is old enough and not of a run in progress.
-func (s *sweep) look(o blob.Object, kind string) {
+func (s *sweep) look(o blob.Object, place, kind string) {
 	attempt, _, inAttempt := strings.Cut(strings.TrimPrefix(o.Path, kind+"/"), "/")
 	if kind != "metadata" && inAttempt && s.inUse(attempt) {
 		return
 	}
-	c := candidate{path: o.Path, size: o.Size}
+	c := candidate{place: place, path: o.Path, size: o.Size}
 	before := s.Before
-	if kind == "roster" && !blob.Unfinished(o.Path) {
+	if kind == besideFolder && !blob.Unfinished(o.Path) {
 		c.dir = attempt
 		if at, ok := s.Keep[strings.TrimSuffix(path.Base(o.Path), sumsSuffix)]; ok {
 			before, c.kept = at, true
@@ -121,15 +124,17 @@ func (s *sweep) inUse(attempt string) bool {
 func (s *sweep) remove(ctx context.Context, d *Dataset, named map[string]bool) error {
 	s.found = slices.DeleteFunc(s.found, func(c candidate) bool {
 		of := strings.TrimSuffix(c.path, sumsSuffix) // checksums stay as long as their file
-		return named[path.Join(d.dir, of)] || named[c.dir] && !c.kept
+		return named[path.Join(c.place, of)] || named[c.dir] && !c.kept
 	})
 	for some := range slices.Chunk(s.found, 100) {
-		paths := make([]string, len(some))
-		for i, c := range some {
-			paths[i] = c.path
+		paths := map[string][]string{}
+		for _, c := range some {
+			paths[c.place] = append(paths[c.place], c.path)
 		}
-		if err := d.store().Remove(ctx, paths...); err != nil {
-			return fmt.Errorf("remove orphans: %w", err)
+		for place, below := range paths {
+			if err := d.lake.files.store.Below(place).Remove(ctx, below...); err != nil {
+				return fmt.Errorf("remove orphans: %w", err)
+			}
 		}
 		for _, c := range some {
 			if !strings.HasSuffix(c.path, sumsSuffix) {

@@ -1,6 +1,7 @@
 package lake_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,20 +14,36 @@ import (
 	"roster/internal/lake"
 )
 
-// files returns the paths of all files of the world's table, below its directory.
-func (w *world) files(t *testing.T) []string {
+// walk calls fn with all files and directories of the world's table, and with their paths below the directory that they are in: the table's,
+// or that of what is beside it.
+func (w *world) walk(t *testing.T, fn func(path, rel string, e fs.DirEntry) error) {
 	t.Helper()
-	var out []string
-	err := filepath.WalkDir(w.dir(), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && !strings.HasSuffix(path, ".sum") { // checksums go with their files
-			rel, _ := filepath.Rel(w.dir(), path)
-			out = append(out, filepath.ToSlash(rel))
+	for _, dir := range []string{w.dir(), w.dir() + "-files"} {
+		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) && path == dir {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			rel, _ := filepath.Rel(dir, path)
+			return fn(path, filepath.ToSlash(rel), e)
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+}
+
+// files returns the paths of all files of the world's table.
+func (w *world) files(t *testing.T) (out []string) {
+	t.Helper()
+	w.walk(t, func(path, rel string, e fs.DirEntry) error {
+		if !e.IsDir() && !strings.HasSuffix(path, ".sum") { // checksums go with their files
+			out = append(out, rel)
+		}
+		return nil
+	})
 	return out
 }
 
@@ -34,15 +51,7 @@ func (w *world) files(t *testing.T) []string {
 func (w *world) age(t *testing.T, by time.Duration) {
 	t.Helper()
 	at := time.Now().Add(-by)
-	err := filepath.WalkDir(w.dir(), func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Chtimes(path, at, at)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.walk(t, func(path, _ string, _ fs.DirEntry) error { return os.Chtimes(path, at, at) })
 }
 
 // leave writes a file beside the data.
@@ -152,5 +161,45 @@ func TestExpiredFiles(t *testing.T) {
 	commit(t, w.load(t), lake.Commit{Run: "r5", Dir: "r5-a", Add: []lake.DataFile{write(t, w.load(t), "r5-a", 9, named(8, "Hal"))}})
 	if n := len(scan(t, w.load(t))); n != 4 {
 		t.Errorf("%d rows", n)
+	}
+}
+
+// TestFilesInsideTheTable has what runs keep beside the data in the table's own directory, as earlier versions did.
+func TestFilesInsideTheTable(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	d := w.load(t)
+	leave(t, d, "r1-a", "delta")
+	leave(t, d, "r2-a", "delta")
+	leave(t, d, "r3-a", "delta")
+	commit(t, d, lake.Commit{Run: "r1", Dir: "r1-a"})
+	if err := os.Mkdir(w.dir()+"/roster", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, attempt := range []string{"r1-a", "r2-a", "r3-a"} {
+		if err := os.Rename(w.dir()+"-files/roster/"+attempt, w.dir()+"/roster/"+attempt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d = w.load(t)
+	leave(t, d, "r4-a", "delta")
+	locations, err := d.FilesBeside("delta")
+	if err != nil || len(locations) != 4 {
+		t.Fatal(locations, err)
+	}
+	for _, location := range locations {
+		f, err := d.OpenFile(location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if err := d.RemoveAttempts(t.Context(), "r3", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.age(t, 48*time.Hour)
+	n, _, err := d.RemoveOrphans(t.Context(), lake.OrphanOptions{Before: time.Now().Add(-time.Hour), InUse: func(audience.RunID) bool { return false }})
+	if got := w.files(t); n != 2 || err != nil || !hasAny(got, "roster/r1-a/delta") || hasAny(got, "roster/r2-a") || hasAny(got, "roster/r3-a") || hasAny(got, "roster/r4-a") {
+		t.Errorf("%d orphans, left: %q, %v", n, got, err)
 	}
 }

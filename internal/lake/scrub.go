@@ -35,7 +35,7 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 	if text, err := blob.Get(ctx, d.store(), scrubName); err == nil {
 		_ = json.Unmarshal(text, &last) // from the beginning when it is not whole
 	}
-	at, found := slices.BinarySearch(paths, path.Join(d.dir, last))
+	at, found := slices.BinarySearch(paths, path.Join(path.Dir(d.dir), last))
 	if found {
 		at++
 	}
@@ -48,7 +48,7 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 		if err := c.check(ctx, d.lake.files, next, true); err != nil {
 			return c, err
 		}
-		last = strings.TrimPrefix(next, d.dir+"/")
+		last = strings.TrimPrefix(next, path.Dir(d.dir)+"/")
 		at++
 	}
 	text, err := json.Marshal(last)
@@ -142,9 +142,7 @@ func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range beside {
-			paths = append(paths, path.Join(d.dir, p))
-		}
+		paths = append(paths, beside...)
 	}
 	slices.Sort(paths)
 	return paths, nil
