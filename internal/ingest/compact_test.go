@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -23,16 +22,6 @@ func wear(w *world) (last audience.Run) {
 		last = w.mustRun(false)
 	}
 	return last
-}
-
-// maintenanceFiles returns the directories of maintenance in the lake.
-func (w *world) maintenanceFiles() []string {
-	w.t.Helper()
-	found, err := filepath.Glob(filepath.Join(filepath.Dir(w.root), "lake", w.table.Namespace, w.table.Name, "*", "maintenance-*"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return found
 }
 
 func idle(context.Context) error { return nil }

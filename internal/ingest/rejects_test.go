@@ -41,7 +41,7 @@ func TestRejectsAreKept(t *testing.T) {
 	}
 	first := audience.RejectedRow{File: "a.csv", Version: r.Result.Files[0].Version, Line: 2, Lines: 2, Offset: 22, Column: "points", Code: "TYPE",
 		Reason: rows[0].Reason, Raw: []byte("a@example.com,\"x\ny\",many,")}
-	if fmt.Sprint(rows[0]) != fmt.Sprint(first) || !strings.Contains(rows[0].Reason, "lines 2 to 3") {
+	if fmt.Sprint(rows[0]) != fmt.Sprint(first) || !strings.Contains(rows[0].Reason, "from line 2 to line 3") {
 		t.Errorf("%+v", rows[0])
 	}
 	if rows[1].Code != "IDENTITY" || rows[1].Line != 5 || rows[1].Column != "mail" || rows[2].File != "b.csv" || rows[2].Column != "" || rows[2].Code != "COLUMN_COUNT" {

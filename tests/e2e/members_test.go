@@ -166,12 +166,14 @@ func (s *server) inRounds(people int, points func(round, person int) int) (id st
 }
 
 // TestMembersPages turns pages of many sizes over several data files with deleted rows.
+// TestMembersPages compares pages with the whole list. A compaction may reorder the members between two lists.
 func TestMembersPages(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	id := s.inRounds(60, func(round, _ int) int { return round })
 	list := ais + "/" + id + "/members?fields=mail"
-	whole := string(s.call("GET", list, "").body)
+	members := func(list string) []string { return slices.Sorted(strings.Lines(list)) }
+	whole := members(string(s.call("GET", list, "").body))
 	for _, limit := range []int{1, 2, 7, 59, 60, 61, 10_000} {
 		var pages strings.Builder
 		for cursor := ""; ; {
@@ -184,7 +186,7 @@ func TestMembersPages(t *testing.T) {
 				t.Fatalf("a page of %d has %d members", limit, n)
 			}
 		}
-		if pages.String() != whole {
+		if !slices.Equal(members(pages.String()), whole) {
 			t.Errorf("pages of %d differ from the list", limit)
 		}
 	}
@@ -194,7 +196,7 @@ func TestMembersPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	if _, err := text.ReadFrom(in); err != nil || text.String() != whole {
+	if _, err := text.ReadFrom(in); err != nil || !slices.Equal(members(text.String()), whole) {
 		t.Errorf("by gzip: %d bytes, %v", text.Len(), err)
 	}
 }

@@ -49,6 +49,7 @@ def answer(request):
     s = session(request["database"])
     if "sql" in request:
         return [row.asDict() for row in s.sql(request["sql"]).collect()]
+    s._jvm.org.apache.spark.sql.SparkSession.setActiveSession(s._jsparkSession)
     names = {"spark": s, "jvm": s._jvm, "result": None}
     exec(request["python"], names)
     return names["result"]
