@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,20 +71,16 @@ eve@y.org,+5,"g""old ",10,4,0,2026-02-03,2027-01-01T00:00:00Z,false,y
 	}
 }
 
-// TestMemberFilterPages turns the pages of a filtered list over several data files with deleted rows.
+// TestMemberFilterPages turns the pages of a filtered list over several data files with deleted rows. A compaction may reorder the members
+// between two lists.
 func TestMemberFilterPages(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	id := s.inRounds(90, func(_, person int) int { return person % 3 })
 	list := ais + "/" + id + "/members?fields=mail,points"
-	want := strings.Builder{}
-	for line := range strings.Lines(string(s.call("GET", list, "").body)) {
-		if strings.Contains(line, `"points":1,`) {
-			want.WriteString(line)
-		}
-	}
+	want := slices.DeleteFunc(linesOf(s.call("GET", list, "").body), func(line string) bool { return !strings.Contains(line, `"points":1,`) })
 	for _, limit := range []int{0, 1, 2, 7, 29, 30, 31, 32, 10_000} {
-		var pages strings.Builder
+		var pages []byte
 		for cursor := ""; ; {
 			query := list + "&cursor=" + url.QueryEscape(cursor)
 			if cursor == "" {
@@ -93,17 +90,20 @@ func TestMemberFilterPages(t *testing.T) {
 				query += fmt.Sprint("&limit=", limit)
 			}
 			page := s.call("GET", query, "")
-			pages.Write(page.body)
+			pages = append(pages, page.body...)
 			if cursor = page.header.Get("x-next-cursor"); cursor == "" {
 				break
 			}
 			s.call("GET", list+"&filter=points==2&cursor="+url.QueryEscape(cursor), "").refused(400, "100910-400", "another filter")
 		}
-		if pages.String() != want.String() || want.Len() == 0 {
-			t.Errorf("pages of %d differ from the list:\n%s\n%s", limit, pages.String(), want.String())
+		if got := linesOf(pages); !slices.Equal(got, want) || len(want) == 0 {
+			t.Errorf("pages of %d differ from the list:\n%q\n%q", limit, got, want)
 		}
 	}
 }
+
+// linesOf returns the lines of a list of members in an order of their own.
+func linesOf(list []byte) []string { return slices.Sorted(strings.Lines(string(list))) }
 
 // TestFilterOfHiddenField filters by a field with a label as if it did not exist.
 func TestFilterOfHiddenField(t *testing.T) {

@@ -293,7 +293,7 @@ func TestLogOfWork(t *testing.T) {
 		},
 		"erasure ended": {"level=INFO.*" + whose + " erasure=" + job + " audiences=1 members=1 versions=[0-9]+ files=[0-9]+ rejects=[0-9]+ seconds=[0-9.]+ status=SUCCESS"},
 		"serving": {"level=INFO.* version=.+ url=" + regexp.QuoteMeta(s.app.URL()) + " data=" + regexp.QuoteMeta(s.dir) +
-			` database=sqlite memory="64 MiB" undoWindow=168h0m0s tls=false masterKey=environment metricsToken=false localRoots=`},
+			` database=sqlite memory="64 MiB" undoWindow=168h0m0s foreignWrites=adopt tls=false masterKey=environment metricsToken=false localRoots=`},
 		"stopped": {"level=INFO.* url=" + regexp.QuoteMeta(s.app.URL()) + " data=" + regexp.QuoteMeta(s.dir) + " seconds=[0-9.]+"},
 	} {
 		lines := log.lines(message)
