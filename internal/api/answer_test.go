@@ -12,7 +12,7 @@ import (
 	"roster/internal/audience"
 )
 
-// TestTooMany tells a client when to come back.
+// TestTooMany checks that a refusal has a time to retry.
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -25,7 +25,7 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// TestCompressedAnswer compresses long answers for clients that take that, and short ones never.
+// TestCompressedAnswer checks that long responses are compressed for clients that accept it, and short ones never.
 func TestCompressedAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

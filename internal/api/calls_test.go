@@ -18,7 +18,7 @@ import (
 	"roster/internal/control"
 )
 
-// sample is the seed's audience as it is answered, without what tells one answer from another.
+// sample is the seed's audience in a response, without the parts that differ between responses.
 const sample = `"description":"A sample version of an external audience","fields":[{"name":"ppid","type":"string","identityNs":"Email"},` +
 	`{"name":"list_id","type":"string","labels":["core/C2","custom/deep"]},{"name":"delete","type":"number"},{"name":"process_consent","type":"string"}],` +
 	`"sourceSpec":{"path":"activation/sample-source/example.csv","type":"file","sourceType":"Cloud Storage","baseConnectionId":"1d1d4bc5-b527-46a3-9863-530246a61b2b"},` +
@@ -58,7 +58,8 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-// TestSourceInParams has errors and notes about a source that was written in params name its properties as the client wrote them.
+// TestSourceInParams checks that errors and warnings about a source inside params use the property names of the
+// request.
 func TestSourceInParams(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -111,7 +112,7 @@ func TestTask(t *testing.T) {
 func TestUpdateAudience(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	// curl without a content type says that the body were a form.
+	// curl sends a form content type by default.
 	rec := w.do("PATCH", external+"/"+audienceID, `{"description": "New sample description"}`, "Content-Type", "application/x-www-form-urlencoded")
 	a := ok[client.Audience](t, rec, 200)
 	if a.AudienceID != audienceID || a.Name != a.AudienceName || a.Description != "New sample description" || a.AudienceMeta != nil {

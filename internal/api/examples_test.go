@@ -17,14 +17,14 @@ import (
 	"roster/internal/control"
 )
 
-// pathValues puts the ids of the world into the path of a route.
+// pathValues replaces the parameters in the path of a route by the ids of the world.
 var pathValues = strings.NewReplacer("{audienceId}", audienceID, "{taskId}", taskID, "{operationId}", taskID, "{runId}", runID, "{connectionId}", connID, "{publicKeyId}", string(keyID),
 	"{namespace}", "email", "{identity}", "ada@example.com", "{flowId}", flowID, "{flowRunId}", flowRunID, "{name}", "dev",
 	"{specId}/configs", audience.SpecS3+"/configs", "{specId}", audience.SpecLandingZone, "{workOrderId}", "DI-"+otherID, "{clientId}", otherID, "{webhookId}", otherID, "{erasureId}", otherID,
 	"{family}", "core", "{datasetId}", audienceID, "{batchId}", flowRunID)
 
-// TestExamples sends every call of openapi.yaml with its examples: each must be taken, and be answered as is described. A
-// call that takes JSON has one.
+// TestExamples sends every call of openapi.yaml with its examples. Each must be accepted, and the response must conform
+// to openapi.yaml. Every call with a JSON body has an example.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	doc, err := openapi3.NewLoader().LoadFromData(contract.OpenAPI)
@@ -36,7 +36,7 @@ func TestExamples(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			if strings.HasPrefix(path, inLanding) || strings.HasPrefix(path, "/ims/") || strings.HasSuffix(path, "/resubmit") || path == "/metrics" {
-				continue // bodies that are files and forms, and what this world has none of
+				continue // bodies that are files or forms, and calls for objects that this world lacks
 			}
 			bodies := exampleBodies(t, method+" "+path, op)
 			for _, name := range slices.Sorted(maps.Keys(bodies)) {
@@ -55,7 +55,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// exampleBodies are the bodies that a call is described with, by their names; one of "" for a call without a body.
+// exampleBodies returns the example bodies of a call by their names; one with the name "" for a call without a body.
 func exampleBodies(t *testing.T, call string, op *openapi3.Operation) map[string]string {
 	t.Helper()
 	bodies := map[string]string{}
@@ -88,8 +88,8 @@ func exampleBodies(t *testing.T, call string, op *openapi3.Operation) map[string
 	return bodies
 }
 
-// exampleQueries are the queries of a call: one of the examples of its parameters, and that with each of the named
-// examples that a parameter has.
+// exampleQueries returns the queries of a call: one with an example of each parameter, and one for each further named
+// example of a parameter.
 func exampleQueries(item *openapi3.PathItem, op *openapi3.Operation) []string {
 	all := []url.Values{{}}
 	for _, ref := range slices.Concat(item.Parameters, op.Parameters) {

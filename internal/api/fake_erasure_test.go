@@ -7,7 +7,7 @@ import (
 	"roster/internal/control"
 )
 
-// What the fake of the use cases knows of erasures. otherID is one that ended, taskID one that has not.
+// The erasures of the fake. otherID has ended, taskID has not.
 
 func stagedErasure(id audience.ErasureID) audience.Erasure {
 	e := audience.Erasure{ID: id, Scope: testScope, Namespace: "Email", XID: "x1", Status: audience.Success, CreatedBy: clientID, CreatedAt: testNow, UpdatedAt: testNow, EndedAt: testNow,

@@ -8,7 +8,7 @@ import (
 	"roster/internal/control"
 )
 
-// What the fake of the use cases knows of API clients and of the audit log.
+// The API clients and the audit log of the fake.
 
 func (f *fake) stagedClient() audience.Client {
 	return audience.Client{ID: otherID, Org: org, Name: "loader", Roles: map[string]audience.ClientRole{"prod": audience.Editor}, Grants: audience.Grants{"core/C1"},

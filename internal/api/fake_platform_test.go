@@ -10,14 +10,14 @@ import (
 	"roster/internal/control"
 )
 
-// The use cases of connections, flows and sandboxes, as the fake has them.
+// The connections, flows and sandboxes of the fake.
 
 const (
 	flowRunID  = "7c1f3f0e-0e3c-4d0a-9c07-5f7c0d1e2a01"
 	profileRun = "7c1f3f0e-0e3c-4d0a-9c07-5f7c0d1e2a02"
 )
 
-// staged is the fake's run with its two stages, of which the first has ended.
+// staged is the fake's run with two stages, of which the first has ended.
 func (f *fake) staged() audience.Run {
 	r := f.run
 	r.Stages = []audience.StageResult{
@@ -77,7 +77,7 @@ func (f *fake) Flow(_ context.Context, _ audience.Actor, id string) (control.Flo
 	return control.Flow{Audience: f.audience, Newest: &r}, absent("flow", id)
 }
 
-// Flows has the fake's audience three times, each a day older than the one before.
+// Flows returns the fake's audience three times, each a day older than the one before.
 func (f *fake) Flows(_ context.Context, _ audience.Actor, name string, after *audience.Position, limit int) (list []control.Flow, err error) {
 	a := f.audience
 	for range 3 {
@@ -98,7 +98,7 @@ func (f *fake) FlowRun(_ context.Context, _ audience.Actor, id string) (audience
 	return r, stage, f.called(id)
 }
 
-// FlowRuns has the fake's run three times.
+// FlowRuns returns the fake's run three times.
 func (f *fake) FlowRuns(_ context.Context, _ audience.Actor, q control.FlowRunQuery) (runs []audience.Run, err error) {
 	r := f.staged()
 	for r.Seq = 3; r.Seq > 0 && len(runs) < q.Limit; r.Seq-- {

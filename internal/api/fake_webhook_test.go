@@ -7,7 +7,7 @@ import (
 	"roster/internal/control"
 )
 
-// What the fake of the use cases knows of webhooks.
+// The webhooks of the fake.
 
 func (f *fake) stagedWebhook() audience.Webhook {
 	return audience.Webhook{ID: otherID, Scope: testScope, URL: "https://example.com/hook", Events: []audience.EventType{audience.EventRunEnded}, Sealed: "sealed text",

@@ -10,7 +10,8 @@ import (
 	"roster/internal/audience"
 )
 
-// TestConditions filters by properties as AEP describes it. Unknown ones and comparisons that mean nothing are refused by name.
+// TestConditions filters by properties in the syntax of AEP. Unknown properties and meaningless comparisons are refused
+// by name.
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

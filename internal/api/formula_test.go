@@ -23,8 +23,8 @@ import (
 
 var formulaFields = []audience.Field{{Name: "mail", Type: audience.String}, {Name: "=name", Type: audience.String}, {Name: "points", Type: audience.Integer}}
 
-// TestSpreadsheetComesBack writes a list for spreadsheets and reads it as an import does: every value comes back, also
-// when a spreadsheet has saved the list with other quotes and another delimiter. No cell begins as a formula.
+// TestSpreadsheetComesBack writes a spreadsheet list and reads it as an import does. Every value comes back, also after
+// a spreadsheet saved the list with other quotes and another delimiter. No cell begins like a formula.
 func TestSpreadsheetComesBack(t *testing.T) {
 	t.Parallel()
 	want, columns := formulas(500)
@@ -72,7 +72,7 @@ func TestSpreadsheetComesBack(t *testing.T) {
 	}
 }
 
-// formulas are rows of formulaFields whose texts are made of what matters, and the same rows as columns.
+// formulas returns rows of formulaFields whose texts combine the relevant characters, and the same rows as columns.
 func formulas(n int) (want [][]string, columns []arrow.Array) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("'=+-@＝ \t\u200b\u00a0x9,;\"é\\|")

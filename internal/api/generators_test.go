@@ -13,15 +13,15 @@ import (
 	contract "roster/api"
 )
 
-// description is openapi.yaml as plain values, and what is wrong with it.
+// description is openapi.yaml as plain values. Its methods report faults.
 type description struct {
 	t          *testing.T
 	root       map[string]any
-	components map[string]string // where they are, by their names in code
+	components map[string]string // paths of components, by their names in code
 }
 
-// TestGenerators keeps openapi.yaml free of what is valid and breaks generators of clients. tests/clients generates clients and uses
-// them; this test names the place of the fault, and needs no generator.
+// TestGenerators checks that openapi.yaml has nothing that is valid but breaks generators of clients. tests/clients
+// generates clients and uses them; this test names the location of the fault and needs no generator.
 func TestGenerators(t *testing.T) {
 	t.Parallel()
 	d := &description{t: t, components: map[string]string{}}
@@ -42,7 +42,7 @@ func TestGenerators(t *testing.T) {
 	d.operations()
 }
 
-// child is a value by its keys, nil when it is not there.
+// child returns the value at a path of keys, nil if it does not exist.
 func child(value any, keys ...string) any {
 	for _, key := range keys {
 		object, _ := value.(map[string]any)
@@ -51,7 +51,7 @@ func child(value any, keys ...string) any {
 	return value
 }
 
-// each calls for each member of an object or an array.
+// each calls a function for each member of an object or an array.
 func each(value any, do func(key string, member any)) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -65,7 +65,7 @@ func each(value any, do func(key string, member any)) {
 	}
 }
 
-// texts refuses what ends a comment in the generated code.
+// texts refuses text that would end a comment in generated code.
 func (d *description) texts(value any, path string) {
 	if text, is := value.(string); is && strings.Contains(text, "*/") {
 		d.t.Errorf("%s: */ ends a comment in generated code", path)
@@ -78,7 +78,7 @@ func (d *description) texts(value any, path string) {
 	})
 }
 
-// schemas checks everything below a value that is, or may be, a schema. Examples are no schemas.
+// schemas checks every schema in a value. It skips examples.
 func (d *description) schemas(value any, path string) {
 	if strings.HasSuffix(path, "/example") || strings.HasSuffix(path, "/examples") {
 		return
@@ -135,7 +135,7 @@ func (d *description) schema(schema map[string]any, path string) {
 	}
 }
 
-// kind is the type of a schema without null.
+// kind returns the type of a schema without null.
 func (d *description) kind(schema map[string]any, path string) string {
 	switch kind := schema["type"].(type) {
 	case string:
@@ -153,7 +153,7 @@ func (d *description) kind(schema map[string]any, path string) string {
 	return ""
 }
 
-// target is what a schema or a parameter refers to, or itself.
+// target returns the value that a schema or a parameter refers to, or the value itself.
 func (d *description) target(value any, path string) any {
 	ref, is := child(value, "$ref").(string)
 	if !is {
@@ -166,7 +166,7 @@ func (d *description) target(value any, path string) any {
 	return found
 }
 
-// inCode is a name as generators compare it: without case and signs.
+// inCode returns a name in the form in which generators compare it: without case and signs.
 func inCode(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("_-. $", r) {
@@ -176,7 +176,7 @@ func inCode(name string) string {
 	}, strings.ToLower(name))
 }
 
-// unlike requires that values stay different as names in code.
+// unlike requires that values have different names in code.
 func unlike(t *testing.T, path string, values []any) {
 	seen := map[string]any{}
 	for _, value := range values {
@@ -191,14 +191,15 @@ func unlike(t *testing.T, path string, values []any) {
 	}
 }
 
-// taken are names that generated code has already: types of its runtime, and words of the languages.
+// taken are names that generated code already has: types of its runtime, and words of the languages.
 var taken = []string{"apiclient", "apierror", "apiexception", "apiresponse", "client", "clientinterface", "clientoption", "clientwithresponses", "configuration", "date", "default", "error", "field",
 	"file", "format", "list", "map", "model", "object", "pair", "property", "request", "requesteditorfn", "response", "serverconfiguration", "set", "string", "type", "types", "unset", "warning"}
 
-// prefixes stand before the name of a schema in generated code.
+// prefixes are put before the name of a schema in generated code.
 var prefixes = []string{"new", "nullable", "api", "model", "inline"}
 
-// names checks that no two components, and no component and a type that is made for a part of another, have one name.
+// names checks that no two components have the same name, and that no component has the name of a type that is
+// generated for a part of another one.
 func (d *description) names() {
 	var constants []any
 	each(d.root["components"], func(section string, all any) {
@@ -212,7 +213,7 @@ func (d *description) names() {
 			}
 		})
 	})
-	// In Go the values of the enums that are components are constants of one package.
+	// In Go, the values of all component enums are constants of one package.
 	unlike(d.t, "components/schemas", constants)
 	each(child(d.root, "components", "schemas"), func(name string, schema any) {
 		if slices.Contains(taken, inCode(name)) {

@@ -62,7 +62,7 @@ func TestClientPages(t *testing.T) {
 	}
 }
 
-// TestSecretsAreToldOnce repeats requests that make secrets.
+// TestSecretsAreToldOnce repeats requests that create secrets.
 func TestSecretsAreToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestHeadersTwice sends each of the four headers twice: what a proxy goes by and what the server goes by must not differ.
+// TestHeadersTwice sends each of the four headers twice, because a proxy and the server could otherwise use different
+// values.
 func TestHeadersTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

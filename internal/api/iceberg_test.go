@@ -19,7 +19,7 @@ func (f *fake) DatasetMetadata(_ context.Context, _ audience.Actor, id audience.
 	return control.DatasetMetadata{JSON: []byte(`{"format-version": 2}`), Location: "file:///lake/" + string(id)}, f.called(id)
 }
 
-// iceberg sends a request with nothing but a token.
+// iceberg sends a request with only a token.
 func (w *world) iceberg(method, path string) (status int, body string) {
 	w.t.Helper()
 	r := httptest.NewRequest(method, icebergBase+path, nil)
@@ -69,7 +69,7 @@ func TestIceberg(t *testing.T) {
 	}
 }
 
-// manyAudiences is a sandbox with many audiences, which are listed and found as the store does.
+// manyAudiences is a sandbox with many audiences, which lists and finds them as the store does.
 type manyAudiences struct {
 	*fake
 	list []audience.Audience
@@ -89,7 +89,7 @@ func (m *manyAudiences) AudiencesByID(context.Context, audience.Actor, []audienc
 	return nil, nil
 }
 
-// TestTableNames lists many audiences, by pages and as a whole, and finds each by the name that the list has.
+// TestTableNames lists many audiences, by pages and in one list, and finds each by its listed name.
 func TestTableNames(t *testing.T) {
 	t.Parallel()
 	service := &manyAudiences{fake: newFake()}

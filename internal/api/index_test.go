@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestIndex asks without credentials what answers here, and finds everything that the answer names.
+// TestIndex reads the index without credentials and follows every address in it.
 func TestIndex(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -56,7 +56,7 @@ func TestIndex(t *testing.T) {
 			t.Errorf("the page does not name %s", path)
 		}
 		switch code := ask("GET", path, "").Code; {
-		case name == "API": // what other paths begin with
+		case name == "API": // a prefix of other paths
 		case name == "Audiences" && code == http.StatusUnauthorized, name == "Tokens" && code == http.StatusMethodNotAllowed, code == http.StatusOK:
 		default:
 			t.Errorf("%s, %s: %d", name, path, code)

@@ -82,7 +82,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// FuzzDecode checks that what is decoded is what encoding/json decodes, and that every refusal is the client's.
+// FuzzDecode checks that decoding has the same result as encoding/json, and that every refusal is an error of the
+// client.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{validSubmit, `{}`, `{"ttlInDays": "40", "fields": [{"name": "a", "labels": []}]}`, `{"sourceSpec": {"params": {"path": "a"}}}`,
 		`{"encryption": {"a": [1, null, "x"]}}`, `[{}]`, `{"name": "\ud800"}`, `{"a": {"a": {"a": 1}}}`, `{"ttlInDays": -0}`} {
@@ -114,7 +115,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestDecodeTimes floors times, which may be texts, and no other number.
+// TestDecodeTimes rounds times down, also times that are texts, and no other numbers.
 func TestDecodeTimes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{"1749324248": 1749324248, "1749324248.999": 1749324248, `"1749324248.5"`: 1749324248, "1749324248123.7": 1749324248123,

@@ -51,7 +51,7 @@ func (f *fake) DeleteFile(_ context.Context, _ audience.Actor, path string) erro
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	content := strings.Repeat("x", 3<<20) // more than a JSON body may have
+	content := strings.Repeat("x", 3<<20) // longer than a JSON body may be
 	u := ok[client.Upload](t, w.do("PUT", "/landing/lists/new%20one.csv", content, "Content-Type", "text/csv"), 200)
 	if u != (client.Upload{Path: "lists/new one.csv", Size: 3 << 20, Version: "v1", SHA256: "ab"}) {
 		t.Errorf("%+v", u)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestRequestLinesHaveTenant checks that the line of a request says in which organization and sandbox it was, once its caller is
-// known, and never by what an unknown caller says.
+// TestRequestLinesHaveTenant checks that the log line of a request has the organization and the sandbox if the caller
+// is known, and never values from an unknown caller.
 func TestRequestLinesHaveTenant(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {

@@ -21,7 +21,7 @@ import (
 	"roster/internal/members"
 )
 
-// rows are the provenance of rows that all come from one file.
+// rows returns the provenance of rows that all come from one file.
 type rows struct {
 	run  audience.RunID
 	file string
@@ -119,7 +119,7 @@ func TestMemberCSV(t *testing.T) {
 	}
 }
 
-// TestMemberTexts compares texts with what encoding/json and encoding/csv read back.
+// TestMemberTexts compares texts with the values that encoding/json and encoding/csv decode.
 func TestMemberTexts(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "a", `"`, `\`, "\x00", "\x1f", "\x7f", "é", "\u2028", "\xff", "a\xc3", "<&>", " a ", ",", "\r", "\n", `""`, "'"} {

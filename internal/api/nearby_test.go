@@ -9,7 +9,7 @@ import (
 	"roster/internal/control"
 )
 
-// TestNearby reads the lists of services beside this one as clients do: to the end that each form has.
+// TestNearby reads the lists of other AEP services as clients do, to the end in each form of paging.
 func TestNearby(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,7 +10,7 @@ import (
 	"roster/client"
 )
 
-// TestPageTokens takes a token back for the list that it belongs to, and no other.
+// TestPageTokens checks that a token is accepted only by the list that it belongs to.
 func TestPageTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -56,7 +56,7 @@ func TestPageTokens(t *testing.T) {
 	}
 }
 
-// TestManyParameters refuses queries with more than anybody needs.
+// TestManyParameters refuses queries with too many parameters.
 func TestManyParameters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -74,7 +74,7 @@ func TestManyParameters(t *testing.T) {
 	}
 }
 
-// FuzzPageToken: nobody but the server makes a token of a page.
+// FuzzPageToken checks that only the server can create a page token.
 func FuzzPageToken(f *testing.F) {
 	f.Add("")
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("s", sealSize) + `{"q":{"a":["b"]},"p":1}`)))

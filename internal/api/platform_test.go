@@ -185,7 +185,7 @@ func TestFlows(t *testing.T) {
 	}
 }
 
-// TestFlowServiceSpelling calls the flow service as the documents write it.
+// TestFlowServiceSpelling calls the flow service by the paths in AEP's documents.
 func TestFlowServiceSpelling(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

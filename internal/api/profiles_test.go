@@ -18,7 +18,7 @@ import (
 	"roster/internal/members"
 )
 
-// TestProfilesEncoded compares what is written by hand with what encoding/json makes of the client's types.
+// TestProfilesEncoded compares the hand-written encoding with that of encoding/json for the client's types.
 func TestProfilesEncoded(t *testing.T) {
 	t.Parallel()
 	g := rand.New(rand.NewPCG(1, 2))
@@ -49,7 +49,7 @@ func TestProfilesEncoded(t *testing.T) {
 	}
 }
 
-// asClient are the profiles as the client reads them.
+// asClient returns the profiles in the types of the client.
 func asClient(found []control.Profile, fields []string) client.Profiles {
 	instant := func(t time.Time) string {
 		if t.IsZero() {
@@ -84,7 +84,8 @@ func asClient(found []control.Profile, fields []string) client.Profiles {
 	return all
 }
 
-// TestValuesEncoded writes values of every type, beside memberships without any and audiences of several namespaces.
+// TestValuesEncoded encodes values of every type, together with memberships without values and audiences of several
+// namespaces.
 func TestValuesEncoded(t *testing.T) {
 	t.Parallel()
 	schema := arrow.NewSchema([]arrow.Field{{Name: "s", Type: arrow.BinaryTypes.String}, {Name: "n", Type: arrow.PrimitiveTypes.Float64}, {Name: "l", Type: arrow.PrimitiveTypes.Int64},

@@ -13,7 +13,7 @@ import (
 	contract "roster/api"
 )
 
-// described are the parameters of the query of a call as openapi.yaml has them, in each spelling.
+// described returns the query parameters of a call in openapi.yaml, in each spelling.
 func described(t *testing.T, doc *openapi3.T, rt route) map[string]*openapi3.Parameter {
 	t.Helper()
 	item := doc.Paths.Value(strings.ReplaceAll(rt.path, "...", ""))
@@ -34,7 +34,7 @@ func described(t *testing.T, doc *openapi3.T, rt route) map[string]*openapi3.Par
 	return found
 }
 
-// kindOf is what a parameter may be by its description.
+// kindOf returns the kind of a parameter in openapi.yaml.
 func kindOf(p *openapi3.Parameter) parameter {
 	if p.Extensions["x-roster-ignored"] == true {
 		return unused
@@ -49,8 +49,9 @@ func kindOf(p *openapi3.Parameter) parameter {
 	return exact
 }
 
-// TestParameters compares the parameters of every call with openapi.yaml, and sends each: one that the call does not take is
-// refused by name, an empty one where its description allows no empty text, and text where it is a number or a word of a list.
+// TestParameters compares the parameters of every call with openapi.yaml, and sends each. The server refuses by name a
+// parameter that the call does not have, an empty one that must not be empty, and a text where a number or a word of a
+// list is required.
 func TestParameters(t *testing.T) {
 	t.Parallel()
 	doc, err := openapi3.NewLoader().LoadFromData(contract.OpenAPI)

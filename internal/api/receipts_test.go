@@ -10,7 +10,7 @@ import (
 	"roster/internal/auth"
 )
 
-// TestReceipt signs what the run did, the same each time, and nothing else passes for it.
+// TestReceipt signs what the run did. The receipt is always the same, and a modified one is refused.
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -55,7 +55,7 @@ func TestReceipt(t *testing.T) {
 		t.Errorf("the receipt is\n%s\nwant\n%s", payload, want)
 	}
 
-	// A receipt is no token, and a token is no receipt.
+	// A receipt is not accepted as a token, nor a token as a receipt.
 	if rec := w.do("GET", external, "", "Authorization", "Bearer "+signed.Signature); rec.Code != 400 {
 		t.Errorf("a receipt as a token answers %d %s", rec.Code, rec.Body)
 	}

@@ -15,7 +15,7 @@ import (
 	"roster/internal/audience"
 )
 
-// validSubmit is the seed document's own request.
+// validSubmit is the request of the seed document.
 const validSubmit = `{
   "name": "Sample external audience",
   "description": "A sample version of an external audience",
@@ -35,7 +35,7 @@ const validSubmit = `{
   "originName": "CUSTOM_UPLOAD"
 }`
 
-// submitWith is validSubmit with a text in it replaced.
+// submitWith returns validSubmit with one text replaced.
 func submitWith(old, new string) string {
 	if !strings.Contains(validSubmit, old) {
 		panic("the valid submit does not hold " + old)
@@ -43,7 +43,7 @@ func submitWith(old, new string) string {
 	return strings.Replace(validSubmit, old, new, 1)
 }
 
-// TestRefused sends bad requests. Their answers are in testdata/refused.txt, whole.
+// TestRefused sends bad requests. testdata/refused.txt has the complete responses.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -197,7 +197,7 @@ func TestRefused(t *testing.T) {
 	golden(t, "refused.txt", out.String())
 }
 
-// forgedToken is like a real one, but signed with somebody else's key.
+// forgedToken is like a real token, but signed with another key.
 func forgedToken(t *testing.T) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: bytes.Repeat([]byte{1}, 32)}, nil)
@@ -211,7 +211,7 @@ func forgedToken(t *testing.T) string {
 	return token
 }
 
-// TestInternalErrors checks that errors without a code, and panics, are hidden from the client and logged.
+// TestInternalErrors checks that errors without a code, and panics, are logged and hidden from the client.
 func TestInternalErrors(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*fake){

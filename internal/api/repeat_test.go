@@ -8,7 +8,7 @@ import (
 	"roster/internal/audience"
 )
 
-// TestIdempotencyKey repeats a POST whose first answer was lost.
+// TestIdempotencyKey repeats a POST whose first response was lost.
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -32,7 +32,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfAnotherRequest tells requests by method, path, query and body.
+// TestIdempotencyKeyOfAnotherRequest distinguishes requests by method, path, query and body.
 func TestIdempotencyKeyOfAnotherRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -45,7 +45,7 @@ func TestIdempotencyKeyOfAnotherRequest(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfARefusal does a refused request again when it is repeated.
+// TestIdempotencyKeyOfARefusal repeats a refused request, which is executed again.
 func TestIdempotencyKeyOfARefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -60,7 +60,7 @@ func TestIdempotencyKeyOfARefusal(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfReads repeats POSTs that only read: they are answered anew, and what they told is not kept.
+// TestIdempotencyKeyOfReads repeats POSTs that only read. They are executed again, and their responses are not stored.
 func TestIdempotencyKeyOfReads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,7 +83,7 @@ var readBody = map[string]string{
 	external + "/validate":  `{"sourceSpec": {"path": "a.csv", "type": "file", "cloudType": "DLZ"}}`,
 }
 
-// TestIdempotencyKeyOfLargeBodies tells bodies apart that differ behind their first MiB alone.
+// TestIdempotencyKeyOfLargeBodies distinguishes bodies that differ only after the first MiB.
 func TestIdempotencyKeyOfLargeBodies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

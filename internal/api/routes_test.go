@@ -12,7 +12,7 @@ import (
 	contract "roster/api"
 )
 
-// TestDescription compares the routes with openapi.yaml, both ways.
+// TestDescription compares the routes with openapi.yaml in both directions.
 func TestDescription(t *testing.T) {
 	t.Parallel()
 	if _, err := specification(); err != nil {
@@ -108,7 +108,7 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// TestPathsThatAreNone checks that nothing is redirected and that every refusal has the contract's body.
+// TestPathsThatAreNone checks that the server never redirects and that every refusal has the contract's body.
 func TestPathsThatAreNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

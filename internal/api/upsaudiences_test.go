@@ -14,7 +14,7 @@ import (
 	"roster/internal/control"
 )
 
-// sampleUPSAudience is the world's audience, as it is told.
+// sampleUPSAudience is the world's audience in a response.
 const sampleUPSAudience = `{"id":"` + audienceID + `","audienceId":"` + audienceID + `","name":"Sample external audience",` +
 	`"description":"A sample version of an external audience","namespace":"CustomerAudienceUpload","type":"ExternalSegment","originName":"CUSTOM_UPLOAD",` +
 	`"lifecycleState":"published","imsOrgId":"` + org + `","sandbox":{"sandboxId":"` + absentID + `","sandboxName":"prod","type":"production","default":true},` +
@@ -24,7 +24,7 @@ const sampleUPSAudience = `{"id":"` + audienceID + `","audienceId":"` + audience
 	`"metrics":{"type":"export","jobId":"` + runID + `","id":"` + audienceID + `","data":{"totalProfiles":3,"totalProfilesByNamespace":{"email":3},` +
 	`"totalProfilesByStatus":{"realized":3}},"createEpoch":1749624273,"updateEpoch":1749624273},"recordMetrics":{"data":{"recordCount":3}}}`
 
-// told is sampleUPSAudience with what is computed.
+// told is sampleUPSAudience with the computed properties.
 func (w *world) told() string {
 	etag, _ := json.Marshal(w.service.audience.Etag())
 	return strings.NewReplacer("FLOW", audience.FlowID(audienceID), "ETAG", string(etag)).Replace(sampleUPSAudience)
@@ -58,7 +58,7 @@ func TestReadUPSAudience(t *testing.T) {
 func TestListUPSAudiences(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	rec := w.do("GET", "/data"+audiences+"?limit=60&entityType=_xdm.context.profile", "") // as aepp asks
+	rec := w.do("GET", "/data"+audiences+"?limit=60&entityType=_xdm.context.profile", "") // as the client aepp does
 	if want := `{"children":[` + w.told() + `],"_page":{"totalCount":3,"pageSize":1},"_links":{}}` + "\n"; rec.Code != 200 || rec.Body.String() != want {
 		t.Errorf("%d\n got %s\nwant %s", rec.Code, rec.Body, want)
 	}
@@ -81,7 +81,8 @@ func TestListUPSAudiences(t *testing.T) {
 	}
 }
 
-// TestPagesOfUPSAudiences reads on as clients do: with next as the start of the same call, and along the link.
+// TestPagesOfUPSAudiences reads the next pages as clients do: with next as the start of the same call, and through the
+// link.
 func TestPagesOfUPSAudiences(t *testing.T) {
 	t.Parallel()
 	for sort, place := range map[string]audience.Position{

@@ -51,7 +51,7 @@ func TestPutUPSAudience(t *testing.T) {
 	path := audiences + "/" + audienceID
 	whole := w.do("GET", path, "").Body.String()
 
-	// What GET answered changes nothing, and neither do newer numbers.
+	// A body that GET returned changes nothing, and neither do newer numbers.
 	for _, body := range []string{whole, strings.Replace(whole, `"members":3`, `"members":2`, 1), `{}`} {
 		ok[client.UPSAudience](t, w.do("PUT", path, body), 200)
 	}
@@ -80,7 +80,7 @@ func TestPutUPSAudience(t *testing.T) {
 	refused(t, w.do("PUT", audiences+"/"+absentID, whole), 404, "100940-404", absentID)
 }
 
-// refused requires an error of the contract that mentions a text.
+// refused requires an error of the contract that contains a text.
 func refused(t *testing.T, rec *httptest.ResponseRecorder, status int, code, mentions string) {
 	t.Helper()
 	if text := rec.Body.String(); rec.Code != status || !strings.Contains(text, `"errorCode":"`+code+`"`) || !strings.Contains(text, mentions) {

@@ -18,7 +18,7 @@ import (
 
 const validate = external + "/validate"
 
-// TestValidate sends the description's example and must get the description's answer.
+// TestValidate sends the example request of openapi.yaml and must get the example response.
 func TestValidate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -53,7 +53,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestValidateAnswer has everything that an answer may hold.
+// TestValidateAnswer checks a response with every property.
 func TestValidateAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -81,7 +81,7 @@ func TestValidateAnswer(t *testing.T) {
 	}
 }
 
-// TestValidateRefused passes the refusals of the use case on.
+// TestValidateRefused checks that refusals of the use case are returned.
 func TestValidateRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -10,7 +10,8 @@ import (
 	"roster/internal/control"
 )
 
-// TestWorkOrders orders erasures in AEP's words, reads the order and lists it. What would take out more than is asked for is refused.
+// TestWorkOrders creates erasures with a work order, reads the order and lists it. An order that would erase more than
+// it names is refused.
 func TestWorkOrders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -65,7 +66,7 @@ func manyIDs(n int) string {
 	return strings.Join(list, ", ")
 }
 
-// TestConnectionConfigs says as whom S3 is read without keys; other kinds have no such thing.
+// TestConnectionConfigs reads the role for S3 without keys. Other kinds of connections have no such role.
 func TestConnectionConfigs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

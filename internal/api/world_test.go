@@ -35,7 +35,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Ids of the world that tests live in.
+// Ids in the world of the tests.
 const (
 	clientID   = "8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11"
 	otherID    = "11111111-2222-4333-8444-555566667777"
@@ -54,7 +54,7 @@ var (
 	testNow   = time.Unix(1749624273, 500).UTC()
 )
 
-// world is a handler over a fake of the use cases, with the real issuer.
+// world is a handler over a fake of the use cases, with the real token issuer.
 type world struct {
 	t       *testing.T
 	service *fake
@@ -90,8 +90,7 @@ func (s *syncWriter) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// tenants has one organization with the sandboxes prod and secret, and two clients, of which none has a role
-// in secret.
+// tenants has one organization with the sandboxes prod and secret, and two clients without a role in secret.
 type tenants struct{}
 
 func (tenants) Client(_ context.Context, id string) (audience.Client, error) {
@@ -112,8 +111,8 @@ func (tenants) Sandboxes(context.Context, string) ([]audience.Sandbox, error) {
 	return []audience.Sandbox{{Name: "prod"}, {Name: "secret"}}, nil
 }
 
-// do sends a request with all headers but those that headers changes ("" takes one away). A body makes a JSON
-// request. The answer must fit openapi.yaml.
+// do sends a request with all headers, changed by headers ("" removes one). A request with a body is a JSON request.
+// The response must conform to openapi.yaml.
 func (w *world) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	var reader io.Reader
@@ -137,7 +136,7 @@ func (w *world) do(method, path, body string, headers ...string) *httptest.Respo
 	return rec
 }
 
-// specification is openapi.yaml, checked.
+// specification is openapi.yaml after validation.
 var specification = sync.OnceValues(func() (routers.Router, error) {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 		text, err := io.ReadAll(body)
@@ -154,7 +153,7 @@ var specification = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(doc)
 })
 
-// described checks an answer against openapi.yaml.
+// described checks a response against openapi.yaml.
 func (w *world) described(r *http.Request, rec *httptest.ResponseRecorder) {
 	w.t.Helper()
 	router, err := specification()
@@ -167,7 +166,7 @@ func (w *world) described(r *http.Request, rec *httptest.ResponseRecorder) {
 		find.URL.Path = rest
 	}
 	if strings.HasPrefix(r.URL.EscapedPath(), inLanding) {
-		find.URL.Path, find.URL.RawPath = inLanding+"file", "" // OpenAPI has no parameter with slashes in it
+		find.URL.Path, find.URL.RawPath = inLanding+"file", "" // OpenAPI has no parameters that contain slashes
 	}
 	find.URL.Scheme, find.URL.Host = "", ""
 	rt, params, err := router.FindRoute(find)
@@ -200,7 +199,7 @@ func ok[T any](t *testing.T, rec *httptest.ResponseRecorder, status int) T {
 	return v
 }
 
-// golden compares text with a file of testdata.
+// golden compares a text with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -232,13 +231,13 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// fake stands in for the use cases: it validates as they do and answers what the tests put in.
+// fake replaces the use cases. It validates as they do and returns the values that tests set.
 type fake struct {
 	mu       sync.Mutex
 	calls    []any // arguments of the calls
 	task     audience.Task
 	audience audience.Audience
-	// audiences are those of a list; the audience is the first of them.
+	// audiences are the audiences of a list. The first one is the audience.
 	audiences []audience.Audience
 	run       audience.Run
 	conns     []audience.Connection
@@ -246,7 +245,7 @@ type fake struct {
 	values    control.ValuesWanted
 	rejects   []audience.RejectedRow
 	member    control.Member
-	next      *members.Position // after a member list
+	next      *members.Position // after a list of members
 	err       error             // of every call
 	panics    any
 	answers   map[string]audience.Answer // by Idempotency-Key
@@ -290,7 +289,7 @@ func (f *fake) called(args ...any) error {
 	return f.err
 }
 
-// last is the argument of the last call.
+// last returns the argument of the last call.
 func last[T any](t *testing.T, f *fake) T {
 	t.Helper()
 	f.mu.Lock()
@@ -496,7 +495,7 @@ func (f *fake) DeleteKey(_ context.Context, _ audience.Actor, kind audience.KeyK
 	return absent("key", id)
 }
 
-// keyID is the id of the keys that there are.
+// keyID is the id of the existing keys.
 const keyID = audience.KeyID("8f3f4f0a-0e5f-4b0c-9a51-2f8f4a1c9d10")
 
 func (f *fake) Namespaces(context.Context, audience.Actor) ([]audience.Namespace, error) {

@@ -30,7 +30,7 @@ func newLimited(t *testing.T) (w *world, elsewhere audience.Actor) {
 	return w, elsewhere
 }
 
-// tooMany requires a refusal with a time to come back.
+// tooMany requires a refusal with a time to retry.
 func tooMany(t *testing.T, what string, err error) {
 	t.Helper()
 	wantCode(t, what, err, audience.TooMany, "the limit of a sandbox")
@@ -40,7 +40,8 @@ func tooMany(t *testing.T, what string, err error) {
 	}
 }
 
-// TestLimitsOfWork has a sandbox with as many submits and runs as it may: another one has its own, and an end makes room.
+// TestLimitsOfWork fills a sandbox with the maximum number of submits and runs. Another sandbox has its own limits, and
+// the end of a submit or run makes room.
 func TestLimitsOfWork(t *testing.T) {
 	t.Parallel()
 	w, elsewhere := newLimited(t)
@@ -71,7 +72,7 @@ func TestLimitsOfWork(t *testing.T) {
 	w.start(third.ID)
 }
 
-// TestLimitsAtOnce has many requests at the same time: no more get in than may.
+// TestLimitsAtOnce sends many requests in parallel. No more than the limit are accepted.
 func TestLimitsAtOnce(t *testing.T) {
 	t.Parallel()
 	w, _ := newLimited(t)
@@ -120,7 +121,7 @@ func TestLimitOfUploads(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLimitOfLooks has a source that does not answer.
+// TestLimitOfLooks has a source that does not respond.
 func TestLimitOfLooks(t *testing.T) {
 	t.Parallel()
 	w, _ := newLimited(t)

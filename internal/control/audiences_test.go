@@ -121,7 +121,7 @@ func TestUpdateGuards(t *testing.T) {
 	}
 }
 
-// TestStates sets the life cycle state and looks at what runs and look-ups make of it.
+// TestStates sets the life cycle state and checks its effect on runs and look-ups.
 func TestStates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -170,7 +170,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestRename gives an audience another name, which nobody else has then.
+// TestRename renames an audience. The new name is then taken.
 func TestRename(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -191,10 +191,10 @@ func TestRename(t *testing.T) {
 	if got := w.stored(b.ID).Name; got != "b" {
 		t.Errorf("b is called %q", got)
 	}
-	w.submit(draft("a")) // its former name is free
+	w.submit(draft("a")) // the former name can be used again
 }
 
-// TestAddLabelsAndTags puts values behind those that an audience has.
+// TestAddLabelsAndTags appends values to the labels and tags of an audience.
 func TestAddLabelsAndTags(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -223,7 +223,7 @@ func TestAddLabelsAndTags(t *testing.T) {
 	wantCode(t, "a label that is not held", err, audience.Forbidden)
 }
 
-// TestIfMatch changes and deletes an audience by its etag.
+// TestIfMatch changes and deletes an audience with its etag.
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -245,13 +245,13 @@ func TestIfMatch(t *testing.T) {
 	wantCode(t, "deletion as before the run", w.DeleteAudience(t.Context(), w.editor, a.ID, changed.Etag()), audience.Stale)
 	w.update(func(tx meta.Tx) error { return tx.MarkMaintained(t.Context(), a.ID, w.clock.now()) })
 	current := w.stored(a.ID)
-	current.MaintainedAt = time.Time{} // nobody sees that
+	current.MaintainedAt = time.Time{} // no caller sees it
 	if err := w.DeleteAudience(t.Context(), w.editor, a.ID, current.Etag()); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestUpdateFieldsAsTheyAre sends whole fields back, of which the labels change.
+// TestUpdateFieldsAsTheyAre sends complete fields back with changed labels.
 func TestUpdateFieldsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -112,7 +112,7 @@ func TestAuditOfRefusals(t *testing.T) {
 	}
 }
 
-// TestAuditByHiddenName looks for entries about a name that is hidden: that there are some would confirm it.
+// TestAuditByHiddenName searches for entries about a hidden name. The result must not show that such entries exist.
 func TestAuditByHiddenName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -134,7 +134,8 @@ func TestAuditByHiddenName(t *testing.T) {
 	}
 }
 
-// TestAuditWithTheChange lets the store fail: there is no change without its entry, and no entry without its change.
+// TestAuditWithTheChange lets the store fail. A change without its entry is not stored, nor an entry without its
+// change.
 func TestAuditWithTheChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -147,12 +148,12 @@ func TestAuditWithTheChange(t *testing.T) {
 	if now, err := w.Audience(t.Context(), w.editor, a.ID); err != nil || now.TTLDays != 30 || len(w.log()) != before {
 		t.Errorf("%d days, %d entries, %v", now.TTLDays, len(w.log()), err)
 	}
-	// A change without a transaction of its own is not taken for done when its entry cannot be written.
+	// A change without its own transaction does not count as done if its entry cannot be written.
 	w.store.failAfter(0)
 	if _, err := w.Upload(t.Context(), w.editor, "b.csv", whole(strings.NewReader("mail\n"))); !errors.Is(err, errDown) {
 		t.Errorf("an upload without an entry: %v", err)
 	}
-	// A refusal stays what it is.
+	// A refusal keeps its error.
 	viewer := w.editor
 	viewer.Role = audience.Viewer
 	w.store.failAfter(0)
@@ -214,8 +215,8 @@ func TestAuditIsForAdministrators(t *testing.T) {
 	}
 }
 
-// TestAuditOfLaterLabels gives an audience, which had none when it was made, a label: its older entries are hidden as well,
-// and stay so when it is deleted.
+// TestAuditOfLaterLabels adds a label to an existing audience. Its older entries are hidden too, also after the
+// audience is deleted.
 func TestAuditOfLaterLabels(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// undone are the functions that write to the store for an actor and change nothing that the audit log is about: they
-// keep the answers of repeated requests, whose changes have their entries.
+// undone are the functions that write to the store for an actor without a change that needs an audit entry. They store
+// the answers of repeated requests, whose changes have their own entries.
 var undone = []string{"Repeated", "Answered", "Refused"}
 
-// TestChangesAreAudited finds use cases that write to the metadata store past the audit log: whatever an actor asks for
-// is written by a change.
+// TestChangesAreAudited finds use cases that write to the metadata store without an audit entry: every write for an
+// actor must be part of a change.
 func TestChangesAreAudited(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")

@@ -8,7 +8,7 @@ import (
 	"roster/internal/job"
 )
 
-// TestDoubtedClock has maintenance become due by a clock that is not believed.
+// TestDoubtedClock makes maintenance due by a clock that is not trusted.
 func TestDoubtedClock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -24,7 +24,7 @@ func TestDoubtedClock(t *testing.T) {
 		t.Fatal("nothing is due a year later")
 	}
 	trusted = false
-	for _, j := range jobs { // were enqueued just before the clock was looked at
+	for _, j := range jobs { // enqueued just before the clock was checked
 		w.handle(j)
 	}
 	if again := w.due(); len(again) != 0 || len(w.pipeline.upkeeps) != 0 || len(w.profile.sweeps) != 0 {
@@ -39,7 +39,8 @@ func TestDoubtedClock(t *testing.T) {
 	}
 }
 
-// TestSchedulesAfterTheClockWasAhead sets a schedule while the clock is a year ahead. Put back, the clock starts its run in time.
+// TestSchedulesAfterTheClockWasAhead sets a schedule while the clock is a year ahead. When the clock is right again,
+// the schedule starts its run on time.
 func TestSchedulesAfterTheClockWasAhead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

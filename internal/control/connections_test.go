@@ -10,7 +10,7 @@ import (
 	"roster/internal/landing"
 )
 
-// connect makes a local connection to the folder, which it makes too.
+// connect creates the folder and a local connection to it.
 func (w *world) connect(name, root string) audience.Connection {
 	w.t.Helper()
 	if err := os.MkdirAll(root, 0o700); err != nil {

@@ -14,7 +14,7 @@ import (
 	"roster/internal/profile"
 )
 
-// newErasing is a world that can seal, with an administrator and an audience.
+// newErasing is a world that can encrypt secrets, with an administrator and an audience.
 func newErasing(t *testing.T) (w *world, admin audience.Actor, aud audience.Audience) {
 	t.Helper()
 	w = newWorld(t)
@@ -26,7 +26,7 @@ func newErasing(t *testing.T) (w *world, admin audience.Actor, aud audience.Audi
 	return w, admin, w.submit(draft("list"))
 }
 
-// erasure returns the erasure as it is.
+// erasure returns the current state of the erasure.
 func (w *world) erasure(id audience.ErasureID) audience.Erasure {
 	w.t.Helper()
 	e, err := w.store.Erasure(w.t.Context(), w.editor.Scope, id)
@@ -36,7 +36,7 @@ func (w *world) erasure(id audience.ErasureID) audience.Erasure {
 	return e
 }
 
-// failWith ends runs FAILED.
+// failWith makes runs end FAILED.
 func failWith(reason string) func(context.Context, ingest.Spec) (audience.Run, error) {
 	return func(_ context.Context, s ingest.Spec) (audience.Run, error) {
 		s.Run.Status, s.Run.Error, s.Run.EndedAt = audience.Failed, audience.Errorf(audience.Impossible, "%s", reason), s.Run.CreatedAt
@@ -44,7 +44,7 @@ func failWith(reason string) func(context.Context, ingest.Spec) (audience.Run, e
 	}
 }
 
-// newestRun is the audience's.
+// newestRun returns the newest run of the audience.
 func (w *world) newestRun(id audience.ID) audience.Run {
 	w.t.Helper()
 	list, _, err := w.Runs(w.t.Context(), w.editor, id, audience.RunQuery{Limit: 1})
@@ -54,7 +54,7 @@ func (w *world) newestRun(id audience.ID) audience.Run {
 	return list[0]
 }
 
-// TestEraseNeedsAnAdministrator and an identity of a namespace that exists.
+// TestEraseNeedsAnAdministrator checks that an erasure requires an administrator and an existing namespace.
 func TestEraseNeedsAnAdministrator(t *testing.T) {
 	t.Parallel()
 	w, admin, _ := newErasing(t)
@@ -68,8 +68,8 @@ func TestEraseNeedsAnAdministrator(t *testing.T) {
 	wantCode(t, "an unknown erasure", err, audience.NotFound)
 }
 
-// TestEraseWaitsItsTurn behind a run in progress, and then takes the member out by a run of its own, again when that one
-// fails.
+// TestEraseWaitsItsTurn checks that an erasure waits for a run in progress. Then it removes the member with its own
+// run, and starts another one if that run fails.
 func TestEraseWaitsItsTurn(t *testing.T) {
 	t.Parallel()
 	w, admin, aud := newErasing(t)
@@ -102,11 +102,11 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	w.pipeline.do = failWith("the disk is full")
 	w.handle(job.Job{Kind: job.Run, ID: string(failing.ID)})
 	w.pipeline.do = nil
-	w.handle(erasing) // notes the failure
+	w.handle(erasing) // records the failure
 	if now := w.erasure(e.ID); now.Status != audience.Processing || now.Error == nil || !strings.Contains(now.Error.Error(), string(failing.ID)) {
 		t.Fatalf("after a run that failed: %+v", now)
 	}
-	w.handle(erasing) // starts the next one, at once
+	w.handle(erasing) // starts the next run at once
 	second := w.newestRun(aud.ID)
 	w.pipeline.do = failWith("the disk is full")
 	w.handle(job.Job{Kind: job.Run, ID: string(second.ID)})
@@ -138,7 +138,8 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	}
 }
 
-// TestEraseAwaitsEarlierRuns that may have read the person: what such a run commits is taken out as well.
+// TestEraseAwaitsEarlierRuns checks that an erasure waits for runs that may have read the person. What such a run
+// commits is removed too.
 func TestEraseAwaitsEarlierRuns(t *testing.T) {
 	t.Parallel()
 	w, admin, aud := newErasing(t)
@@ -153,7 +154,7 @@ func TestEraseAwaitsEarlierRuns(t *testing.T) {
 		t.Fatalf("it ended %s before run %s, which was started before it", now.Status, earlier.ID)
 	}
 	w.handle(job.Job{Kind: job.Run, ID: string(earlier.ID)})
-	w.pipeline.held = ingest.Held{Live: true, Kept: true} // what that run has committed
+	w.pipeline.held = ingest.Held{Live: true, Kept: true} // the data that the run has committed
 	w.handle(erasing)
 	out := w.newestRun(aud.ID)
 	if out.Request.Kind != audience.RunErase {
@@ -162,14 +163,14 @@ func TestEraseAwaitsEarlierRuns(t *testing.T) {
 	w.handle(job.Job{Kind: job.Run, ID: string(out.ID)})
 	w.pipeline.held = ingest.Held{}
 	w.clock.advance(time.Second)
-	w.start(aud.ID) // a later one holds nothing up
+	w.start(aud.ID) // later runs do not delay the erasure
 	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Success {
 		t.Errorf("it is %s beside a run that was started after it", now.Status)
 	}
 }
 
-// TestEraseGoesOn after a process was killed, and after every audience is gone.
+// TestEraseGoesOn continues an erasure after its process was killed, and after all audiences are deleted.
 func TestEraseGoesOn(t *testing.T) {
 	t.Parallel()
 	w, admin, aud := newErasing(t)
@@ -198,7 +199,7 @@ func TestEraseGoesOn(t *testing.T) {
 	}
 }
 
-// TestOrder begins an erasure of each identity of a work order, or of none when one of them is wrong.
+// TestOrder begins an erasure for each identity of a work order, or none if one of the identities is invalid.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	w, admin, _ := newErasing(t)
@@ -215,7 +216,7 @@ func TestOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range first.Progress.Order.Erasures {
-		w.handle(job.Job{Kind: job.Erase, ID: string(id)}) // which saves how far it has come
+		w.handle(job.Job{Kind: job.Erase, ID: string(id)}) // stores the progress
 	}
 	list, err := w.Erasures(t.Context(), admin, nil, 10)
 	if err != nil || len(list) != 2 {

@@ -13,10 +13,10 @@ import (
 	"roster/internal/ingest"
 )
 
-// looking is the use cases over a pipeline that looks at files.
+// looking returns use cases with a pipeline that inspects files.
 func (w *world) looking() *control.Service {
 	cfg := w.config("looking")
-	cfg.Pipeline = &ingest.Pipeline{Clock: time.Now} // that of the files
+	cfg.Pipeline = &ingest.Pipeline{Clock: time.Now} // the clock of the files
 	s, _ := cfg.start(w.jobs)
 	return s
 }
@@ -149,7 +149,7 @@ func TestUpdateConnection(t *testing.T) {
 		t.Errorf("a refused change left %+v, %v", stored, err)
 	}
 
-	// Of two changes of the same version one wins, also when both have looked at it before either is stored.
+	// Only one of two changes of the same version succeeds, even if both have read the version before either is stored.
 	_, err = update(changed.Etag, func(c *audience.Connection) {
 		if _, err := update(changed.Etag, rename("first")); err != nil {
 			t.Error(err)

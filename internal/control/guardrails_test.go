@@ -8,7 +8,7 @@ import (
 	"roster/internal/audience"
 )
 
-// runs does n runs of an audience, one a minute.
+// runs starts n runs of an audience and completes each, one per minute.
 func (w *world) runs(id audience.ID, n int, req audience.RunRequest) error {
 	w.t.Helper()
 	for range n {

@@ -9,7 +9,8 @@ import (
 	"roster/internal/profile"
 )
 
-// TestLabelsHide reads and changes an audience as somebody who does not hold its label: it is not there.
+// TestLabelsHide reads and changes an audience as a caller who does not hold its label. For this caller the audience
+// does not exist.
 func TestLabelsHide(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -80,7 +81,7 @@ func TestLabelsHide(t *testing.T) {
 	}
 }
 
-// TestTaskOfALaterLabel labels an audience after its task.
+// TestTaskOfALaterLabel gives an audience a label after its task has ended.
 func TestTaskOfALaterLabel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

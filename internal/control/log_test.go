@@ -8,10 +8,11 @@ import (
 	"testing"
 )
 
-// ofNobody are the log lines that concern no sandbox, and where the log itself is set.
+// ofNobody are the log lines that concern no sandbox, and the places where the log itself is set up.
 var ofNobody = regexp.MustCompile(`"swept the profile store"|job\.LogAttributes\(ctx\)|cfg\.Log\.With\("organization"`)
 
-// TestLogLinesHaveTenant checks that whatever the use cases and the worker log says in which organization and sandbox it happened.
+// TestLogLinesHaveTenant checks that every log line of the use cases and of the worker has the organization and the
+// sandbox.
 func TestLogLinesHaveTenant(t *testing.T) {
 	t.Parallel()
 	var files []string

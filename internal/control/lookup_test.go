@@ -12,7 +12,7 @@ import (
 	"roster/internal/profile"
 )
 
-// member makes an identity a member as a run would have.
+// member makes an identity a member, as a run does.
 func (p *fakeProfile) member(namespace, id string, m profile.Membership) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +121,8 @@ func TestLookupStatus(t *testing.T) {
 	}
 }
 
-// TestLookupSeesChanges checks that this process's changes show at once and another's within a second.
+// TestLookupSeesChanges checks that look-ups show changes of the same process at once, and changes of another process
+// within a second.
 func TestLookupSeesChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -50,7 +50,7 @@ func TestMaintenanceIsDueOncePerDay(t *testing.T) {
 	if want := w.clock.now().Add(-audience.ExitedFor).Unix(); len(w.profile.sweeps) != 1 || w.profile.sweeps[0] != want {
 		t.Fatalf("swept %v, want %d", w.profile.sweeps, want)
 	}
-	w.handle(j) // done twice
+	w.handle(j) // repeated
 	if jobs := w.due(); len(jobs) != 0 || len(w.pipeline.upkeeps) != 1 {
 		t.Fatalf("maintained twice a day: %v", jobs)
 	}
@@ -60,7 +60,7 @@ func TestMaintenanceIsDueOncePerDay(t *testing.T) {
 	}
 }
 
-// A run that leaves files worth folding has them folded, and nothing else does.
+// Only a run that leaves files worth compacting enqueues a compaction.
 func TestCompactionAfterRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -76,7 +76,7 @@ func TestCompactionAfterRuns(t *testing.T) {
 		}
 	}
 	w.handle(compact)
-	w.handle(job.Job{Kind: job.Compact, ID: "4711"}) // of a deleted audience
+	w.handle(job.Job{Kind: job.Compact, ID: "4711"}) // an audience that was deleted
 	if w.pipeline.compactions != 1 {
 		t.Errorf("%d compactions", w.pipeline.compactions)
 	}

@@ -24,7 +24,7 @@ import (
 	"roster/internal/profile"
 )
 
-// listed is a world whose audience has a dataset of its own.
+// listed is a world whose audience has its own dataset.
 type listed struct {
 	*world
 	aud      audience.Audience
@@ -66,7 +66,7 @@ type row struct {
 	line int64
 }
 
-// commit makes these rows the dataset, as the run.
+// commit replaces the dataset by these rows, as the run does.
 func (l *listed) commit(run audience.Run, refreshed time.Time, rows ...row) {
 	l.t.Helper()
 	d, err := l.datasets.Load(l.t.Context(), l.table)
@@ -116,7 +116,7 @@ func (l *listed) commit(run audience.Run, refreshed time.Time, rows ...row) {
 	}
 }
 
-// ended starts a run and ends it well, with the world's manifest.
+// ended starts a run and ends it SUCCESS with the world's manifest.
 func (l *listed) ended() audience.Run {
 	l.t.Helper()
 	r := l.start(l.aud.ID)
@@ -124,7 +124,7 @@ func (l *listed) ended() audience.Run {
 	return l.run(l.aud.ID, r.ID)
 }
 
-// list reads a page: each member's mail, origin, and days until it ends.
+// list reads a page: the mail, the origin and the days until the end of each member.
 func (l *listed) list(q control.MemberQuery) (lines []string, next *members.Position) {
 	l.t.Helper()
 	page, err := l.Members(l.t.Context(), l.editor, l.aud.ID, q)
@@ -149,7 +149,7 @@ func (l *listed) list(q control.MemberQuery) (lines []string, next *members.Posi
 	return lines, page.Next
 }
 
-// shown is the value of a row as text.
+// shown returns the value of a row as text.
 func shown(c *members.Column, row int) string {
 	if c.Null(row) {
 		return "(null)"
@@ -210,7 +210,7 @@ func TestMembers(t *testing.T) {
 	wantCode(t, "without a role", err, audience.Forbidden)
 }
 
-// TestMembersBreak ends a list by an error.
+// TestMembersBreak ends a list with an error.
 func TestMembersBreak(t *testing.T) {
 	t.Parallel()
 	l := newListed(t)
@@ -224,7 +224,7 @@ func TestMembersBreak(t *testing.T) {
 	}
 }
 
-// TestMember finds members whom the dataset and the profile store know, or only one of them.
+// TestMember finds members that are in the dataset and the profile store, or in only one of them.
 func TestMember(t *testing.T) {
 	t.Parallel()
 	l := newListed(t)

@@ -13,12 +13,12 @@ import (
 	"roster/internal/source"
 )
 
-// stays are the parameters whose change keeps the secrets, of every kind. Whoever adds a parameter and wants it here has to say why a
-// secret cannot be sent elsewhere by it.
+// stays are the parameters, of every kind of connection, whose change keeps the secrets. Whoever adds a parameter here
+// must explain why it cannot redirect a secret.
 var stays = []string{"folderPath", "bucketName", "container", "passPhrase"}
 
-// TestSecretsStay changes, adds and removes each parameter of each kind of connection: the secrets do not go along unless they are
-// given again.
+// TestSecretsStay changes, adds and removes each parameter of each kind of connection. The new target does not get the
+// secrets unless they are given again.
 func TestSecretsStay(t *testing.T) {
 	t.Parallel()
 	w := newSealing(t)
@@ -38,7 +38,7 @@ func TestSecretsStay(t *testing.T) {
 	}
 }
 
-// newSealing is a world that seals secrets, in which connections of every kind lead to a folder.
+// newSealing is a world that encrypts secrets, in which connections of every kind lead to a folder.
 func newSealing(t *testing.T) *world {
 	w := newWorld(t)
 	cfg := w.config("worker-1")
@@ -50,7 +50,7 @@ func newSealing(t *testing.T) *world {
 	return w
 }
 
-// full is a connection with all parameters of its kind.
+// full returns a connection with all parameters of its kind.
 func (w *world) full(spec string, auth audience.ConnectionAuth, name string) audience.Connection {
 	w.t.Helper()
 	params := map[string]string{}
@@ -64,12 +64,12 @@ func (w *world) full(spec string, auth audience.ConnectionAuth, name string) aud
 	return c
 }
 
-// moves tries a parameter that says where secrets are sent.
+// moves changes a parameter that decides where secrets are sent.
 func (w *world) moves(spec string, auth audience.ConnectionAuth, p audience.ConnectionParam) {
 	w.t.Helper()
 	name := fmt.Sprintf("%s %s %s", spec, auth.Name, p.Name)
 	conn := w.full(spec, auth, name)
-	others := func(c *audience.Connection) []string { // secrets that are not given
+	others := func(c *audience.Connection) []string { // the secrets that the patch does not contain
 		var list []string
 		for _, o := range auth.Params {
 			if o.Secret && o.Name != p.Name && (c == nil || c.Params[o.Name] == "") {
@@ -92,7 +92,7 @@ func (w *world) moves(spec string, auth audience.ConnectionAuth, p audience.Conn
 			if err := patch(func(c *audience.Connection) { remove(c); give(c, auth) }); err != nil {
 				w.t.Errorf("%s removed, with the secrets: %v", name, err)
 			}
-			if p.Name != "hostKey" { // the first one narrows where the secrets are sent
+			if p.Name != "hostKey" { // a first hostKey only narrows where the secrets are sent
 				wantCode(w.t, name+" added", patch(set), audience.Invalid, wanted...)
 			} else if err := patch(set); err != nil {
 				w.t.Errorf("%s added: %v", name, err)
@@ -117,7 +117,7 @@ func give(c *audience.Connection, auth audience.ConnectionAuth) {
 	}
 }
 
-// TestSecretsOfAnotherWayIn changes how a connection authenticates: a secret of the same name does not go along.
+// TestSecretsOfAnotherWayIn changes the authentication of a connection. A secret of the same name does not stay.
 func TestSecretsOfAnotherWayIn(t *testing.T) {
 	t.Parallel()
 	w := newSealing(t)
@@ -135,7 +135,8 @@ func TestSecretsOfAnotherWayIn(t *testing.T) {
 	}
 }
 
-// TestSecretsInside moves about inside of a store, and pins a server for the first time: nobody has to give the secrets again.
+// TestSecretsInside moves a connection within its store, and pins the server's key for the first time. The secrets need
+// not be given again.
 func TestSecretsInside(t *testing.T) {
 	t.Parallel()
 	w := newSealing(t)

@@ -19,7 +19,7 @@ import (
 	"roster/internal/work"
 )
 
-// observed is an Observer that keeps what it was told.
+// observed is an Observer that stores all observations.
 type observed struct {
 	mu       sync.Mutex
 	runs     []*audience.Run
@@ -95,7 +95,7 @@ func TestObservedLookups(t *testing.T) {
 	}
 }
 
-// TestWaiting has more runs than a sandbox has places: each waits or goes on, and in the end none waits.
+// TestWaiting starts more runs than a sandbox has slots. Each one waits or continues, and in the end none waits.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,7 +9,7 @@ import (
 	"roster/internal/ingest"
 )
 
-// TestReceipt asks for the receipts of runs in every state, and for one with the rights of others.
+// TestReceipt requests the receipts of runs in every state, and one with the rights of other callers.
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	l := newListed(t)

@@ -8,7 +8,7 @@ import (
 	"roster/internal/control"
 )
 
-// repeated wants no error and returns whether the request was done before, and its answer.
+// repeated requires no error. It returns whether the request is a repetition, and the stored answer.
 func (w *world) repeated(key, request string) (audience.Answer, bool) {
 	w.t.Helper()
 	answer, done, err := w.Repeated(w.t.Context(), w.editor, key, request, "")
@@ -58,7 +58,7 @@ func TestRepeatedAfterRefusal(t *testing.T) {
 	}
 }
 
-// A process that is killed leaves requests without an answer. They can be repeated a little later.
+// A killed process leaves requests without an answer. A client can repeat them a little later.
 func TestRepeatedAfterKill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -69,7 +69,8 @@ func TestRepeatedAfterKill(t *testing.T) {
 	}
 }
 
-// TestRepeatedLargeRequest knows the beginning of a request before it is done, and all of it with its answer.
+// TestRepeatedLargeRequest compares the beginning of a request before the request is executed, and the whole request
+// when it has an answer.
 func TestRepeatedLargeRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -84,7 +85,7 @@ func TestRepeatedLargeRequest(t *testing.T) {
 	wantCode(t, "another request", err, audience.Invalid, "Idempotency-Key")
 }
 
-// TestRepeatedWithFewerRights takes rights away from a client between a request and its repetition.
+// TestRepeatedWithFewerRights removes rights of a client between a request and its repetition.
 func TestRepeatedWithFewerRights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -128,7 +129,7 @@ func TestRepeatedWithFewerRights(t *testing.T) {
 	}
 }
 
-// TestRepeatedAboutHidden labels the audience that a request was about.
+// TestRepeatedAboutHidden labels the audience of a request before the repetition.
 func TestRepeatedAboutHidden(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -99,7 +99,7 @@ func TestRun(t *testing.T) {
 		}
 		return r, err
 	})
-	for range 2 { // the second time there is nothing left to do
+	for range 2 { // the second time the run has already ended
 		w.handle(runJob(run))
 	}
 	if w.pipeline.calls() != 1 {
@@ -161,7 +161,8 @@ func TestRunsQuery(t *testing.T) {
 	wantCode(t, "no audience", err, audience.NotFound)
 }
 
-// TestRunWithoutSource starts a run whose connection cannot be opened any more. It fails, unless an earlier attempt had committed it.
+// TestRunWithoutSource starts a run whose connection can no longer be opened. The run fails, unless an earlier attempt
+// had committed it.
 func TestRunWithoutSource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -189,7 +190,7 @@ func TestRunWithoutSource(t *testing.T) {
 		if s.Refused == nil {
 			t.Error("the pipeline was to read a source that there is not")
 		}
-		return succeed(ctx, s) // the snapshot of the run is there
+		return succeed(ctx, s) // the snapshot of the run exists
 	})
 	run = w.start(a.ID)
 	w.handle(runJob(run))
@@ -216,15 +217,15 @@ func TestRunFails(t *testing.T) {
 	w.start(a.ID)
 }
 
-// TestRunCrashes breaks a run off at each of its steps; done again, also by another process, it ends as if
-// nothing had happened.
+// TestRunCrashes stops a run at each of its steps. When the job is repeated, also by another process, the run ends as
+// if nothing had happened.
 func TestRunCrashes(t *testing.T) {
 	t.Parallel()
 	broken := func(_ context.Context, s ingest.Spec) (audience.Run, error) { return s.Run, errDown }
 	open := func(_ context.Context, s ingest.Spec) (audience.Run, error) { return s.Run, nil }
 	for name, c := range map[string]struct {
 		fail     func(w *world)
-		pipeline int // calls in all
+		pipeline int // number of calls
 	}{
 		"before the lease":  {func(w *world) { w.store.failAfter(0) }, 1},
 		"in the pipeline":   {func(w *world) { w.pipeline.set(broken) }, 2},
@@ -259,7 +260,7 @@ func TestRunCrashes(t *testing.T) {
 	}
 }
 
-// TestRunResumes checks that the manifest that a first attempt pinned reaches the next.
+// TestRunResumes checks that the next attempt gets the manifest that the first attempt pinned.
 func TestRunResumes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -279,8 +280,8 @@ func TestRunResumes(t *testing.T) {
 	}
 }
 
-// TestRunTakenOver lets another worker take a run whose lease has ended. The first one's checkpoint is refused,
-// and it leaves the run alone.
+// TestRunTakenOver gives a run with an expired lease to another worker. The checkpoint of the first worker is refused,
+// and the first worker stops.
 func TestRunTakenOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -298,11 +299,11 @@ func TestRunTakenOver(t *testing.T) {
 	if stored := w.run(a.ID, run.ID); stored.Status != audience.Processing {
 		t.Errorf("%+v", stored)
 	}
-	w.handle(runJob(run)) // the lease is held
+	w.handle(runJob(run)) // another worker holds the lease
 	if w.pipeline.calls() != 1 {
 		t.Errorf("%d calls of the pipeline", w.pipeline.calls())
 	}
-	// The end of a run that was taken over is refused too.
+	// The first worker cannot end the run either.
 	w.clock.advance(31 * time.Second)
 	w.pipeline.set(func(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 		r, err := succeed(ctx, s)
@@ -330,7 +331,7 @@ func (w *world) takeOver(id audience.RunID) {
 	}
 }
 
-// TestOneAtATime does a job while it is being done by the same process, under the same lease.
+// TestOneAtATime handles a job while the same process already handles it with the same lease.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -346,8 +347,8 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestStopped cancels the context of a job, as a stopping process does. The run is left for the next process,
-// which need not wait for the end of the lease.
+// TestStopped cancels the context of a job, as a stopping process does. The next process continues the run without
+// waiting for the end of the lease.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -371,7 +372,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// closer notes that it was closed.
+// closer records that it was closed.
 type closer struct {
 	source.Store
 	closed *int

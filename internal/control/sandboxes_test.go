@@ -14,7 +14,7 @@ import (
 	"roster/internal/meta"
 )
 
-// administrator is one of the whole organization.
+// administrator is an administrator of the whole organization.
 func (w *world) administrator() audience.Actor {
 	a := w.admin()
 	a.OrgRole = audience.Admin
@@ -25,7 +25,7 @@ func sandboxJob(sb audience.Sandbox) job.Job {
 	return job.Job{Kind: job.Sandbox, ID: strconv.Itoa(int(sb.Num))}
 }
 
-// settle does all that is to be done, and what that makes necessary, as time goes by.
+// settle does all due work, and the work that follows from it, as time passes.
 func (w *world) settle() {
 	w.t.Helper()
 	for range 20 {
@@ -102,7 +102,7 @@ func (w *world) fill(a audience.Actor) (audience.Audience, audience.Connection, 
 	return aud, conn, open
 }
 
-// uploaded is a draft of the file that fill uploads.
+// uploaded is the draft of an audience of the file that fill uploads.
 func uploaded(name string) control.Draft {
 	d := draft(name)
 	d.Source.Path = "more.csv"
@@ -136,7 +136,7 @@ func TestDeleteSandbox(t *testing.T) {
 	_, err = w.ResetSandbox(t.Context(), w.administrator(), "dev")
 	wantCode(t, "a reset while it is deleted", err, audience.Impossible, "deleting")
 
-	w.handle(sandboxJob(sb)) // it cannot end yet: there is a submit, and data to sweep
+	w.handle(sandboxJob(sb)) // cannot end yet: a submit is unfinished, and data must be removed
 	if sb, err := w.Sandbox(t.Context(), w.editor, "dev"); err != nil || sb.State != audience.SandboxDeleting {
 		t.Errorf("%+v, %v", sb, err)
 	}
@@ -149,7 +149,7 @@ func TestDeleteSandbox(t *testing.T) {
 	if _, err := os.Stat(w.landing("../dev")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its landing zone: %v", err)
 	}
-	if n := w.lake.count(); n != 2 { // of prod: the audience, and the submit that has ended meanwhile
+	if n := w.lake.count(); n != 2 { // of prod: the audience, and the submit, which has ended meanwhile
 		t.Errorf("%d datasets are left, want 2", n)
 	}
 	w.profile.mu.Lock()
@@ -168,7 +168,7 @@ func TestDeleteSandbox(t *testing.T) {
 	if _, err := w.Connection(t.Context(), w.editor, keptConn.ID); err != nil {
 		t.Error(err)
 	}
-	w.handle(sandboxJob(sb)) // done twice
+	w.handle(sandboxJob(sb)) // repeated
 
 	again, err := w.CreateSandbox(t.Context(), w.administrator(), audience.Sandbox{Name: "dev", Title: "Development"})
 	if err != nil || again.Num == sb.Num {
@@ -202,5 +202,5 @@ func TestResetSandbox(t *testing.T) {
 	if files := w.landed(); len(files) != 0 || w.lake.count() != 0 {
 		t.Errorf("left: %v, %d datasets", files, w.lake.count())
 	}
-	w.fill(w.editor) // it can be used as before
+	w.fill(w.editor) // the sandbox can be used as before
 }

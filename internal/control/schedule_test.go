@@ -13,12 +13,13 @@ import (
 	"roster/internal/job"
 )
 
-// scheduleJob is the job that looks at an audience's schedule.
+// scheduleJob is the job that checks an audience's schedule.
 func scheduleJob(a audience.Audience) job.Job {
 	return job.Job{Kind: job.Schedule, ID: strconv.FormatUint(uint64(a.Num), 10)}
 }
 
-// look looks at the schedule of an audience and does what it starts. It returns how many runs the audience has had.
+// look checks the schedule of an audience and handles the jobs that it enqueues. It returns the number of runs of the
+// audience.
 func (w *world) lookAt(id audience.ID) int {
 	w.t.Helper()
 	w.handle(scheduleJob(w.audience(id)))
@@ -40,13 +41,13 @@ func (w *world) schedule(id audience.ID, s audience.Schedule) {
 	}
 }
 
-// newest asks for the newest run.
+// newest returns the newest run.
 var newest = audience.RunQuery{Limit: 1, SortBy: "createdAt", Descending: true}
 
 // set moves the clock to a time.
 func (c *clock) set(at time.Time) { c.advance(at.Sub(c.now())) }
 
-// land puts a file into the landing zone that was modified then.
+// land writes a file with a modification time to the landing zone.
 func (w *world) land(name string, modified time.Time) {
 	w.t.Helper()
 	w.write(w.landing(name), "mail\nada@example.com\n")
@@ -57,7 +58,7 @@ func (w *world) land(name string, modified time.Time) {
 
 func TestScheduleByTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t) // it is 2026-05-13 20:19 UTC
+	w := newWorld(t) // the time is 2026-05-13 20:19 UTC
 	d := draft("a")
 	d.Schedule = audience.Schedule{Cron: "30 3 * * *", TimeZone: "Europe/Berlin", Full: true}
 	aud := w.submit(d)
@@ -102,7 +103,7 @@ func TestScheduleByTime(t *testing.T) {
 	}
 }
 
-// TestScheduleWaits has a schedule wait for a file that is not there yet, and say so.
+// TestScheduleWaits has a schedule that waits for a file and reports the reason.
 func TestScheduleWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -127,7 +128,7 @@ func TestScheduleWaits(t *testing.T) {
 	}
 }
 
-// TestScheduleBusy waits for a run that is in progress.
+// TestScheduleBusy has a schedule that waits for a run in progress.
 func TestScheduleBusy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -148,7 +149,7 @@ func TestScheduleBusy(t *testing.T) {
 	}
 }
 
-// TestScheduleByFiles starts a run for new files that have settled, and one only for the same ones.
+// TestScheduleByFiles starts a run for new files that have settled, and only one run for the same files.
 func TestScheduleByFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

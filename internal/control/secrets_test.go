@@ -13,7 +13,7 @@ import (
 	"roster/internal/source"
 )
 
-// sealer opens the ring of a directory, and creates it when there is none.
+// sealer opens the key ring of a directory, and creates it if it does not exist.
 func sealer(t *testing.T, dir string) *secret.Ring {
 	t.Helper()
 	master, err := secret.KeyFile(filepath.Join(dir, "master.key"), true)
@@ -27,7 +27,8 @@ func sealer(t *testing.T, dir string) *secret.Ring {
 	return ring
 }
 
-// TestRotateSecrets seals all anew: another process that has the keys opens it, one that has only the earlier ones does not.
+// TestRotateSecrets encrypts all secrets again. Another process with the new key can decrypt them; a process with only
+// the earlier keys cannot.
 func TestRotateSecrets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -68,7 +69,8 @@ func TestRotateSecrets(t *testing.T) {
 	}
 }
 
-// TestSecretsOfConnections are sealed in the store, never answered, and there when the store of files is opened.
+// TestSecretsOfConnections checks that secrets are encrypted in the store, never returned, and available when the store
+// of files is opened.
 func TestSecretsOfConnections(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -112,7 +114,7 @@ func TestSecretsOfConnections(t *testing.T) {
 		t.Errorf("%v; tested with %v", err, opened)
 	}
 
-	// A sealed secret opens for its own connection only.
+	// A connection's encrypted secret can be decrypted only for that connection.
 	stolen := stored
 	stolen.ID, stolen.Name = "0b6f3a57-1111-4222-8333-444455556666", "thief"
 	w.update(func(tx meta.Tx) error { return tx.CreateConnection(t.Context(), stolen) })

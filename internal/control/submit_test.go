@@ -52,7 +52,7 @@ func TestSubmit(t *testing.T) {
 	_, err = w.Audience(t.Context(), w.editor, task.AudienceID)
 	wantCode(t, "an audience whose task has not ended", err, audience.NotFound)
 
-	for range 2 { // the second time there is nothing left to do
+	for range 2 { // the second time the task has already ended
 		w.handle(taskJob(task))
 		if stored := w.task(task.ID); stored.Status != audience.Success || stored.Error != nil {
 			t.Fatalf("%+v", stored)
@@ -109,7 +109,7 @@ func TestSubmitRefused(t *testing.T) {
 	w.jobs.want("refused submits")
 }
 
-// from puts the audience's files into a connection.
+// from sets the connection of the audience's source.
 func from(id audience.ConnectionID, cloud string) func(d *control.Draft) {
 	return func(d *control.Draft) { d.Source.BaseConnectionID, d.Source.CloudType = id, cloud }
 }
@@ -155,7 +155,7 @@ func TestSubmitCustomNamespace(t *testing.T) {
 	}
 }
 
-// TestTaskFails checks that a task whose path cannot be used fails and frees its name.
+// TestTaskFails checks that a task with an unusable path fails and frees its name.
 func TestTaskFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -201,7 +201,8 @@ func TestTaskFails(t *testing.T) {
 	w.submit(draft("list"))
 }
 
-// TestSubmitBeforeFiles creates audiences whose files come later, and others whose columns look as if they had a role.
+// TestSubmitBeforeFiles creates audiences before their files exist, and audiences with columns that look as if they
+// should have a role.
 func TestSubmitBeforeFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -230,7 +231,8 @@ func TestSubmitBeforeFiles(t *testing.T) {
 	}
 }
 
-// TestTaskCrashes breaks a task off at each of its steps; done again it ends as if nothing had happened.
+// TestTaskCrashes stops a task at each of its steps. When the job is repeated, the task ends as if nothing had
+// happened.
 func TestTaskCrashes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -256,7 +258,7 @@ func TestTaskCrashes(t *testing.T) {
 			if stored := w.task(task.ID); stored.Status != audience.Processing {
 				t.Errorf("%+v", stored)
 			}
-			// The lease was given back: another process need not wait for its end.
+			// The lease was released: another process need not wait for its end.
 			if err := w.other().Handle(t.Context(), taskJob(task)); err != nil {
 				t.Error(err)
 			}
@@ -267,7 +269,7 @@ func TestTaskCrashes(t *testing.T) {
 	}
 }
 
-// TestTaskOfDeadWorker leaves a task to a process that died while it had the lease.
+// TestTaskOfDeadWorker continues a task whose process died while it held the lease.
 func TestTaskOfDeadWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

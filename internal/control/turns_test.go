@@ -7,7 +7,7 @@ import (
 	"roster/internal/job"
 )
 
-// TestEveryKindHasItsTurn has each kind of job come to its end: none is without places.
+// TestEveryKindHasItsTurn checks that each kind of job has slots and a handler.
 func TestEveryKindHasItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

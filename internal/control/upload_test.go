@@ -13,7 +13,7 @@ import (
 	"roster/internal/landing"
 )
 
-// landed lists the landing zone's files, with what they hold.
+// landed returns the files of the landing zone with their contents.
 func (w *world) landed() map[string]string {
 	w.t.Helper()
 	files := map[string]string{}
@@ -42,7 +42,7 @@ func half(first bool) landing.Upload {
 	return landing.Upload{Body: strings.NewReader("next\n"), Length: 5, Range: &landing.Range{First: 5, Last: 9, Size: 10}}
 }
 
-// TestUpload uploads by ranges, and reads in the audit log that there was one upload.
+// TestUpload uploads in ranges. The audit log has one entry for the upload.
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,7 +101,7 @@ func TestFiles(t *testing.T) {
 	wantCode(t, "a path that leads out", w.DeleteFile(t.Context(), w.editor, "../x"), audience.Invalid, "path")
 }
 
-// TestFilesExpire has files removed 7 days after they were written, but not while a run may be reading them.
+// TestFilesExpire removes files 7 days after they were written, except while a run may be reading them.
 func TestFilesExpire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

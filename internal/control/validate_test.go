@@ -12,7 +12,7 @@ import (
 	"roster/internal/meta"
 )
 
-// validate looks at a file of a connection, or of the landing zone when it is nil, for the fields of draft.
+// validate inspects a file of a connection, or of the landing zone if the connection is nil, for the fields of draft.
 func (w *world) validate(a audience.Actor, path string, conn *audience.Connection) (control.Validation, error) {
 	d := draft("")
 	d.Source.Path = path
@@ -31,7 +31,7 @@ func (w *world) settled(path, text string) {
 	}
 }
 
-// TestValidateTenancy shows files of the caller's own sandbox only.
+// TestValidateTenancy checks that callers see only files of their own sandbox.
 func TestValidateTenancy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -68,7 +68,7 @@ func TestValidateTenancy(t *testing.T) {
 	wantCode(t, "a viewer", err, audience.Forbidden)
 }
 
-// TestValidateUnreadable says which file cannot be read.
+// TestValidateUnreadable checks that an error names the file that cannot be read.
 func TestValidateUnreadable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

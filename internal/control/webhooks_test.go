@@ -23,7 +23,7 @@ import (
 	"roster/internal/webhook"
 )
 
-// TestEventsArrive has a task, a run that trips a guard, and members that expire.
+// TestEventsArrive has a task, a run that trips a guard, and members that expire soon.
 func TestEventsArrive(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -88,7 +88,8 @@ func TestEventsArrive(t *testing.T) {
 	}
 }
 
-// TestFailedDelivery is tried again, later each time, by another process too, under the same id and until it arrives.
+// TestFailedDelivery repeats a delivery with growing delays, also in another process, with the same id, until it
+// succeeds.
 func TestFailedDelivery(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -96,7 +97,7 @@ func TestFailedDelivery(t *testing.T) {
 	h.endpoint.answers(http.StatusInternalServerError)
 	h.submit(draft("people"))
 	h.send()
-	h.send() // it is not time yet
+	h.send() // the next attempt is not due
 	for n, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
 		d := h.log(hook.ID)[0]
 		if len(d.Attempts) != n+1 || d.State != audience.DeliveryPending || d.NextAt.Sub(h.clock.now()) != wait {
@@ -126,7 +127,7 @@ func TestFailedDelivery(t *testing.T) {
 	}
 }
 
-// TestAttemptAndItsRecord sends once more what was sent when its record could not be written.
+// TestAttemptAndItsRecord repeats an attempt whose record could not be written.
 func TestAttemptAndItsRecord(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -149,7 +150,8 @@ func TestAttemptAndItsRecord(t *testing.T) {
 	}
 }
 
-// TestWebhookIsDisabled after a day without success. What happens until it is enabled again is not kept for it.
+// TestWebhookIsDisabled disables a webhook after a day without success. Events that occur until it is enabled again are
+// not kept for it.
 func TestWebhookIsDisabled(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -205,7 +207,7 @@ func TestWebhookIsDisabled(t *testing.T) {
 	}
 }
 
-// TestGone disables a webhook at once whose endpoint says that it is gone.
+// TestGone disables a webhook at once if its endpoint responds with 410.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -220,7 +222,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestOneFailureEndsAJob has two messages due: while the endpoint fails it is sent one at a time.
+// TestOneFailureEndsAJob has two due messages. While the endpoint fails, each job sends only one.
 func TestOneFailureEndsAJob(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -241,14 +243,14 @@ func TestOneFailureEndsAJob(t *testing.T) {
 	}
 }
 
-// TestDeliveriesOfWhatIsHidden leaves the events of audiences out of a log that its reader does not see.
+// TestDeliveriesOfWhatIsHidden omits the events of hidden audiences from the log of a webhook.
 func TestDeliveriesOfWhatIsHidden(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
 	hook, _ := h.hook(h.editor, audience.EventTaskEnded)
 	at := h.clock.now()
 	h.update(func(tx meta.Tx) error {
-		for i := range 2 * control.MaxDeliveries { // every 50th can be seen
+		for i := range 2 * control.MaxDeliveries { // the caller can see every 50th
 			d := audience.Delivery{WebhookID: hook.ID, EventID: fmt.Sprint("event-", 1000-i), Type: audience.EventTaskEnded, At: at, Labels: []string{"core/C1"}, State: audience.DeliveryDelivered}
 			if i%50 == 49 {
 				d.Labels = nil
@@ -284,7 +286,7 @@ func TestDeliveriesOfWhatIsHidden(t *testing.T) {
 	}
 }
 
-// TestWhoMayHear tells a webhook what the client may see that changed it last.
+// TestWhoMayHear sends a webhook only the events that the client that last changed it may see.
 func TestWhoMayHear(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -327,7 +329,7 @@ func TestWhoMayHear(t *testing.T) {
 	}
 }
 
-// TestWebhookTenancy has callers of other sandboxes and organizations, and one who only reads.
+// TestWebhookTenancy uses callers of other sandboxes and organizations, and a viewer.
 func TestWebhookTenancy(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -366,7 +368,8 @@ func TestWebhookTenancy(t *testing.T) {
 	}
 }
 
-// TestWebhookLimitsAndLog has the most webhooks of a sandbox, a log that is cut, and what a deletion leaves.
+// TestWebhookLimitsAndLog creates the maximum number of webhooks of a sandbox, truncates a log, and checks what remains
+// after a deletion.
 func TestWebhookLimitsAndLog(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)
@@ -411,7 +414,7 @@ func TestWebhookLimitsAndLog(t *testing.T) {
 	}
 }
 
-// TestWebhookMoves sends a webhook to another address: only who has its secret may, since the messages are signed by it.
+// TestWebhookMoves changes the address of a webhook. This requires its secret, because messages are signed with it.
 func TestWebhookMoves(t *testing.T) {
 	t.Parallel()
 	h := newHooked(t)

@@ -20,7 +20,7 @@ import (
 	"roster/internal/webhook"
 )
 
-// receiver is an endpoint that answers as it is told and keeps what it was sent.
+// receiver is an endpoint that returns the status that the test sets, and stores what it receives.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -56,7 +56,7 @@ func (r *receiver) answers(status int) {
 	r.status = status
 }
 
-// take returns what arrived since the last take.
+// take returns the messages since the last take.
 func (r *receiver) take() []received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,7 +83,7 @@ func newHooked(t *testing.T) *hooked {
 	return h
 }
 
-// restart replaces the process by one that knows nothing but what is stored.
+// restart replaces the process by a new one on the same stores.
 func (h *hooked) restart() { h.use(h.cfg) }
 
 // client stores an API client of the organization.
@@ -93,7 +93,7 @@ func (h *hooked) client(c audience.Client) {
 	h.update(func(tx meta.Tx) error { return tx.CreateClient(h.t.Context(), c) })
 }
 
-// hook makes a webhook of the endpoint by an actor.
+// hook creates a webhook to the endpoint as an actor.
 func (h *hooked) hook(by audience.Actor, events ...audience.EventType) (audience.Webhook, string) {
 	h.t.Helper()
 	w, secret, err := h.CreateWebhook(h.t.Context(), by, audience.Webhook{URL: h.endpoint.URL + "/hook?token=mine", Events: events})
@@ -103,7 +103,7 @@ func (h *hooked) hook(by audience.Actor, events ...audience.EventType) (audience
 	return w, secret
 }
 
-// send does the jobs of webhooks that are due.
+// send handles the due jobs of webhooks.
 func (h *hooked) send() {
 	h.t.Helper()
 	if err := h.Recover(h.t.Context()); err != nil {
@@ -116,7 +116,7 @@ func (h *hooked) send() {
 	}
 }
 
-// log is the log of a webhook.
+// log returns the log of a webhook.
 func (h *hooked) log(id audience.WebhookID) []audience.Delivery {
 	h.t.Helper()
 	list, err := h.Deliveries(h.t.Context(), h.editor, id, nil, control.MaxDeliveries)
@@ -135,7 +135,7 @@ func (h *hooked) read(id audience.WebhookID) audience.Webhook {
 	return w
 }
 
-// event reads a message, whose signature it verifies.
+// event decodes a message and verifies its signature.
 func (h *hooked) event(r received, secret string) (e struct {
 	SpecVersion, ID, Source, Type, Subject, DataContentType string
 	Time                                                    time.Time

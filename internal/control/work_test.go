@@ -17,7 +17,7 @@ import (
 
 func cleanupJob(id audience.ID) job.Job { return job.Job{Kind: job.Cleanup, ID: string(id)} }
 
-// recover looks for unfinished work, which must be these jobs.
+// recover finds unfinished work, which must be exactly these jobs.
 func (w *world) recover(what string, want ...job.Job) {
 	w.t.Helper()
 	if err := w.Recover(w.t.Context()); err != nil {
@@ -70,7 +70,7 @@ func TestRecover(t *testing.T) {
 	w.recover("when all is done")
 }
 
-// TestRecoverRefused lets the transaction of Recover fail: the next one enqueues.
+// TestRecoverRefused lets the transaction of Recover fail. The next Recover enqueues the jobs.
 func TestRecoverRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -103,7 +103,7 @@ func TestDelete(t *testing.T) {
 	_, err = w.StartRun(t.Context(), w.editor, a.ID, audience.RunRequest{})
 	wantCode(t, "new run", err, audience.NotFound)
 	wantCode(t, "delete again", w.DeleteAudience(t.Context(), w.editor, a.ID), audience.NotFound)
-	w.submit(draft("list")) // the name is free
+	w.submit(draft("list")) // the name can be used again
 
 	w.lake.down(errDown)
 	if err := w.Handle(t.Context(), cleanupJob(a.ID)); !errors.Is(err, errDown) {
@@ -114,7 +114,7 @@ func TestDelete(t *testing.T) {
 	if w.lake.count() != 1 || w.profile.drops[0] != (profile.Ref{Sandbox: w.sandbox.Num, Audience: a.Num}) {
 		t.Errorf("tables %v, drops %v", w.lake.tables, w.profile.drops)
 	}
-	// Another process may still write under its lease; what it writes goes with the second sweep.
+	// Another process may still write while it holds its lease. The second sweep removes what it writes.
 	if err := w.lake.Create(t.Context(), lake.TableID{Namespace: "ABC_40RosterOrg__prod", Name: string(a.ID)}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestDelete(t *testing.T) {
 	w.recover("after the sweep")
 }
 
-// TestDeleteDuringRun deletes an audience while this process runs it.
+// TestDeleteDuringRun deletes an audience during a run of this process.
 func TestDeleteDuringRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -157,13 +157,13 @@ func TestDeleteDuringRun(t *testing.T) {
 	if err := <-swept; err != nil || w.lake.count() != 0 {
 		t.Errorf("sweep: %v, tables %v", err, w.lake.tables)
 	}
-	w.handle(runJob(run)) // nothing is left to do
+	w.handle(runJob(run)) // the run has already ended
 	if w.pipeline.calls() != 1 {
 		t.Errorf("%d calls of the pipeline", w.pipeline.calls())
 	}
 }
 
-// TestDeleteElsewhere deletes an audience in another process: the run's next checkpoint is refused.
+// TestDeleteElsewhere deletes an audience in another process. The next checkpoint of the run is refused.
 func TestDeleteElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -182,13 +182,13 @@ func TestDeleteElsewhere(t *testing.T) {
 	w.handle(runJob(run))
 }
 
-// waiting is a pipeline that works until its context ends.
+// waiting is a pipeline that runs until its context ends.
 func waiting(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 	<-ctx.Done()
 	return s.Run, ctx.Err()
 }
 
-// bubble makes a world whose time passes by itself as soon as everybody waits.
+// bubble makes a world whose time advances when every goroutine waits.
 func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,7 +200,7 @@ func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-// TestLeaseIsRenewed runs for much longer than a lease lasts while another worker tries to take the run.
+// TestLeaseIsRenewed runs much longer than a lease while another worker tries to take the run.
 func TestLeaseIsRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		run := w.start(w.submit(draft("list")).ID)
@@ -224,7 +224,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	})
 }
 
-// TestLeaseIsLost gives the run to another worker: this one's context ends with the next renewal.
+// TestLeaseIsLost gives the run to another worker. The context of the first worker ends at its next renewal.
 func TestLeaseIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		run := w.start(w.submit(draft("list")).ID)
@@ -244,7 +244,8 @@ func TestLeaseIsLost(t *testing.T) {
 	})
 }
 
-// TestStoreGoesDown lets the store fail: a short while does no harm, and before the lease ends the run stops.
+// TestStoreGoesDown lets the store fail. A short failure does no harm. In a long one the run stops before its lease
+// ends.
 func TestStoreGoesDown(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		run := w.start(w.submit(draft("list")).ID)

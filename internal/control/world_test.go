@@ -30,10 +30,11 @@ import (
 	"roster/internal/work"
 )
 
-// worker does the jobs of a world.
+// worker handles the jobs of a world.
 type worker = work.Service
 
-// world is the use cases and the worker of a process on a real metadata store, with doubles for everything else.
+// world has the use cases and the worker of one process on a real metadata store, with test doubles for everything
+// else.
 type world struct {
 	*control.Service
 	*worker
@@ -50,7 +51,7 @@ type world struct {
 	editor   audience.Actor
 }
 
-// config is the configuration of a process. What the use cases have of it is in control.Config.
+// config is the configuration of a process. The part for the use cases is control.Config.
 type config struct {
 	control.Config
 	Store    meta.Store
@@ -84,7 +85,7 @@ func (w *world) zones() *landing.Zones {
 	return landing.New(dir, files, 0)
 }
 
-// config is that of a process of the world.
+// config returns the configuration of a process of the world.
 func (w *world) config(worker string) config {
 	return config{Store: w.store, Config: control.Config{Landing: w.zones(), Clock: w.clock.now},
 		Pipeline: w.pipeline, Lake: w.lake, Profile: w.profile, Open: w.open, Worker: worker}
@@ -168,7 +169,7 @@ func (w *world) open(_ context.Context, scope audience.Scope, conn *audience.Con
 		return local.OpenConfined(dir, nil)
 	}
 	if conn.SpecID != audience.SpecLocal {
-		return local.OpenConfined(w.root, nil) // nothing outside is asked
+		return local.OpenConfined(w.root, nil) // checks nothing outside the root
 	}
 	root := conn.Params["root"]
 	if root != w.root && !strings.HasPrefix(root, w.root+"/") {
@@ -186,7 +187,7 @@ func draft(name string) control.Draft {
 	}
 }
 
-// submit makes an audience.
+// submit creates an audience.
 func (w *world) submit(d control.Draft) audience.Audience {
 	w.t.Helper()
 	task, err := w.Submit(w.t.Context(), w.editor, d)
@@ -212,7 +213,7 @@ func (w *world) start(id audience.ID) audience.Run {
 
 func runJob(r audience.Run) job.Job { return job.Job{Kind: job.Run, ID: string(r.ID)} }
 
-// handle does a job that must not fail.
+// handle handles a job, which must not fail.
 func (w *world) handle(j job.Job) {
 	w.t.Helper()
 	if err := w.Handle(w.t.Context(), j); err != nil {
@@ -236,7 +237,7 @@ func (w *world) update(fn func(tx meta.Tx) error) {
 	}
 }
 
-// wantCode requires an *audience.Error with the code, whose text mentions the rest.
+// wantCode requires an *audience.Error with the code, whose text contains the other texts.
 func wantCode(t *testing.T, what string, err error, code audience.Code, mention ...string) {
 	t.Helper()
 	var e *audience.Error
@@ -251,7 +252,7 @@ func wantCode(t *testing.T, what string, err error, code audience.Code, mention 
 	}
 }
 
-// clock is a time that tests move.
+// clock is a time that tests can move.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -269,7 +270,7 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// jobTable is a queue in a table of the metadata database, so that a job is there when its transaction is.
+// jobTable is a queue in a table of the metadata database: a job exists when its transaction has committed.
 type jobTable struct {
 	t  *testing.T
 	db *sql.DB
@@ -316,7 +317,7 @@ func (q *jobTable) want(what string, want ...job.Job) {
 	}
 }
 
-// faultyStore fails its updates while it is told to.
+// faultyStore makes chosen updates fail.
 type faultyStore struct {
 	meta.Store
 	mu   sync.Mutex
@@ -325,14 +326,14 @@ type faultyStore struct {
 
 var errDown = errors.New("test: the store is down")
 
-// failing sets what decides whether an update fails; nil is never.
+// failing sets the function that decides whether an update fails; nil for never.
 func (s *faultyStore) failing(fail func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = fail
 }
 
-// failAfter lets n updates pass and fails one.
+// failAfter lets n updates succeed and the next one fail.
 func (s *faultyStore) failAfter(n int) {
 	s.failing(func() error {
 		if n--; n == -1 {
@@ -355,15 +356,15 @@ func (s *faultyStore) Update(ctx context.Context, fn func(meta.Tx) error) error 
 	return s.Store.Update(ctx, fn)
 }
 
-// fakePipeline does what it is told; by default it pins a manifest, saves and ends SUCCESS.
+// fakePipeline calls the functions that the test sets. By default it pins a manifest, saves it and ends SUCCESS.
 type fakePipeline struct {
 	mu    sync.Mutex
 	do    func(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	specs []ingest.Spec
-	// maintain answers Maintain; nil maintains nothing.
+	// maintain implements Maintain; with nil, Maintain does nothing.
 	maintain func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	upkeeps  []ingest.Upkeep
-	held     ingest.Held // what Holds answers
+	held     ingest.Held // the result of Holds
 	purges   []ingest.PurgeSpec
 	// surveyFails is the error of every Survey.
 	surveyFails error
@@ -371,7 +372,7 @@ type fakePipeline struct {
 	compactions int
 }
 
-// Holds implements work.Pipeline: what every dataset has.
+// Holds implements work.Pipeline. It returns the same for every dataset.
 func (p *fakePipeline) Holds(context.Context, lake.TableID, *audience.Audience, identity.Key) (ingest.Held, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -385,7 +386,7 @@ func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, erro
 	held := p.held
 	p.mu.Unlock()
 	if held == (ingest.Held{}) {
-		return 0, nil // no version is to be lost, so that a run in progress is in nobody's way
+		return 0, nil // no version is removed, so that no run in progress is in the way
 	}
 	return 1, s.Runs.Idle(ctx)
 }
@@ -416,7 +417,7 @@ func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Ma
 	return ingest.Maintained{}, u.Runs.Idle(ctx)
 }
 
-// Survey fails as it is told, and is the real one otherwise.
+// Survey returns the error that the test set, or calls the real Survey.
 func (p *fakePipeline) Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error) {
 	p.mu.Lock()
 	err := p.surveyFails
@@ -476,7 +477,7 @@ func succeed(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 	return r, nil
 }
 
-// fakeLake keeps the names of tables.
+// fakeLake stores the names of tables.
 type fakeLake struct {
 	mu     sync.Mutex
 	tables map[lake.TableID][]audience.Field
@@ -521,14 +522,14 @@ func (l *fakeLake) count() int {
 	return len(l.tables)
 }
 
-// fakeProfile is a profile store that is filled by hand.
+// fakeProfile is a profile store that the test fills.
 type fakeProfile struct {
 	profile.Store
 	mu      sync.Mutex
 	members map[identity.Key][]profile.Membership
 	drops   []profile.Ref
 	sweeps  []int64
-	// forgotten are the calls of RemoveMembers, the identity itself last.
+	// forgotten are the calls of RemoveMembers, each with the identity itself at the end.
 	forgotten [][]profile.Member
 }
 

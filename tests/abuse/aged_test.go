@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAgedMetadata restores an older copy of the metadata and the catalog beside a newer lake and a newer profile store: the server is as it
-// was then, and goes on from there.
+// TestAgedMetadata restores an older copy of the metadata and the catalog, while the lake and the profile store are
+// newer. The server returns to the older state and works from there.
 func TestAgedMetadata(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
@@ -36,7 +36,7 @@ func TestAgedPostgres(t *testing.T) {
 	c.ages(func() { p.copy(p.name, p.name+"_aged") }, func() { p.copy(p.name+"_aged", p.name) })
 }
 
-// ages has one more run between a copy of the metadata and its restoring.
+// ages copies the metadata, has one more run, and restores the copy.
 func (c *crowd) ages(save, restore func()) {
 	t := c.t
 	c.stop()

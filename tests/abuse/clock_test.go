@@ -12,7 +12,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// clockFile writes the last time that the server has seen.
+// clockFile writes the last time that the server has recorded.
 func (s *server) clockFile(at time.Time) {
 	s.t.Helper()
 	text, err := json.Marshal(map[string]time.Time{"seen": at})
@@ -24,8 +24,8 @@ func (s *server) clockFile(at time.Time) {
 	}
 }
 
-// TestClockPutBackByAYear leaves what a server leaves whose clock was a year ahead, and which was killed then: work, waits and
-// schedules of that time. By the right clock everything goes on at once.
+// TestClockPutBackByAYear starts on the data of a server whose clock was a year ahead and which was killed then: work,
+// waits and schedules of that time. With the right clock everything continues at once.
 func TestClockPutBackByAYear(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -79,7 +79,8 @@ func TestClockPutBackByAYear(t *testing.T) {
 	}
 }
 
-// TestClockAhead starts a server whose clock is a year ahead of the last time that it saw: it works, says so, and removes nothing.
+// TestClockAhead starts a server whose clock is a year ahead of the last recorded time. The server works, reports the
+// difference, and removes nothing.
 func TestClockAhead(t *testing.T) {
 	t.Parallel()
 	s := used(t)

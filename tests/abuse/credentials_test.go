@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// from is a client of HTTP at a loopback address.
+// from returns an HTTP client at a loopback address.
 func from(address string) *http.Client {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	return &http.Client{Transport: &http.Transport{DialContext: d.DialContext, MaxIdleConnsPerHost: 8}, Timeout: 30 * time.Second}
 }
 
-// token asks for a token and returns the status.
+// token requests a token and returns the status.
 func (s *server) askToken(h *http.Client, id, secret string) answer {
 	s.t.Helper()
 	resp, err := h.PostForm(s.c.TokenURL, url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}})
@@ -34,7 +34,7 @@ func (s *server) askToken(h *http.Client, id, secret string) answer {
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
-// TestGuessing tries secrets and tokens from one address, in parallel: nobody else notices.
+// TestGuessing tries secrets and tokens from one address in parallel. Other clients do not notice.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -84,7 +84,7 @@ func TestGuessing(t *testing.T) {
 	if counts[400] < 100 || counts[429] < 100 || counts[400]+counts[429] != 600 {
 		t.Errorf("answers to forged tokens: %v", counts)
 	}
-	for _, h := range []*http.Client{attacker, other} { // the token is known
+	for _, h := range []*http.Client{attacker, other} { // the token is valid
 		if a, err := s.try(h, "GET", ais, http.NoBody); err != nil || a.status != 200 {
 			t.Errorf("the right token: %d, %v", a.status, err)
 		}
@@ -92,7 +92,7 @@ func TestGuessing(t *testing.T) {
 	end()
 }
 
-// TestReplayAfterDemotion repeats requests by clients that have lost what they needed for them.
+// TestReplayAfterDemotion repeats requests of clients that have lost the rights for them.
 func TestReplayAfterDemotion(t *testing.T) {
 	t.Parallel()
 	s := start(t)

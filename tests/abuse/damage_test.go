@@ -18,7 +18,7 @@ import (
 	"roster/tests/rostertest"
 )
 
-// crowd is an audience that has had runs, and what a look-up of some people answers.
+// crowd is an audience after several runs, with the result of a look-up of some people.
 type crowd struct {
 	*server
 	audience string
@@ -27,7 +27,7 @@ type crowd struct {
 	old      string // a copy of the profile store after the first run
 }
 
-// newCrowd makes an audience: people join, join later, and leave.
+// newCrowd creates an audience: some people join, some join later, and some leave.
 func newCrowd(t *testing.T, flags ...string) *crowd {
 	c := &crowd{server: start(t, flags...), want: map[string]answer{}}
 	people := func(from, to int) []byte {
@@ -75,12 +75,14 @@ func (c *crowd) lookUp(who string) answer {
 	return c.call("GET", "/data/core/ups/access/entities?schema.name=_xdm.context.profile&entityId="+url.QueryEscape(who)+"&entityIdNS=email", "")
 }
 
-// same says whether an answer is the one from before the damage, but for what names the request.
+// same reports whether a response equals the one from before the damage. It ignores the body of a 404, which names the
+// request.
 func same(a, b answer) bool {
 	return a.status == b.status && (a.status == http.StatusNotFound || a.body == b.body)
 }
 
-// wantHealed looks everybody up until nobody is refused any more: a refusal says when to ask again, and no answer is wrong.
+// wantHealed looks everybody up until no look-up is refused. A refusal must have a time to retry, and no response may
+// be wrong.
 func (c *crowd) wantHealed(what string) {
 	c.t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
@@ -124,7 +126,8 @@ func flip(b []byte) []byte {
 	return b
 }
 
-// TestProfileStoreHeals damages the profile store of a stopped server in every way: it answers right, or refuses until it is healed.
+// TestProfileStoreHeals damages the profile store of a stopped server in every way. Look-ups are right, or refused
+// until the store is healed.
 func TestProfileStoreHeals(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
@@ -168,7 +171,7 @@ func TestProfileStoreHeals(t *testing.T) {
 	}
 }
 
-// roster runs a command on the server's data directory and returns its exit code and what it printed.
+// roster runs a command on the server's data directory and returns its exit code and output.
 func (s *server) roster(args ...string) (code int, out string) {
 	s.t.Helper()
 	text, err := exec.Command(rostertest.Binary(s.t), append(append(args, "--data-dir", s.dir), s.database()...)...).CombinedOutput()
@@ -181,8 +184,8 @@ func (s *server) roster(args ...string) (code int, out string) {
 	return 0, string(text)
 }
 
-// TestDamagedLake flips bits in every kind of file of a dataset: no list of members is wrong, an error names the file, roster check
-// finds it, and a full run mends it.
+// TestDamagedLake flips bits in every kind of file of a dataset. No list of members is wrong, an error names the file,
+// roster check finds it, and a full run repairs it.
 func TestDamagedLake(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)

@@ -22,7 +22,7 @@ func (s *server) host() string {
 	return u.Host
 }
 
-// raw connects from a loopback address and sends text.
+// raw connects from a loopback address and sends a text.
 func (s *server) raw(from, text string) (net.Conn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
 	c, err := d.Dial("tcp", s.host())
@@ -34,7 +34,7 @@ func (s *server) raw(from, text string) (net.Conn, error) {
 	return c, err
 }
 
-// healthy asks for health over a new connection, which must be answered.
+// healthy requests the health over a new connection. The server must respond.
 func (s *server) healthy(from string) {
 	s.t.Helper()
 	for _, path := range []string{"/healthz", "/readyz"} {
@@ -51,13 +51,14 @@ func (s *server) healthy(from string) {
 	}
 }
 
-// headers are those of a caller, as text.
+// headers returns the headers of a caller as text.
 func (s *server) headers() string {
 	return fmt.Sprintf("Host: roster\r\nAuthorization: Bearer %s\r\nx-api-key: %s\r\nx-gw-ims-org-id: %s\r\nx-sandbox-name: %s\r\nContent-Type: application/json\r\n",
 		s.token, s.c.ClientID, s.c.Org, s.c.Sandbox)
 }
 
-// TestStalled opens far more connections than the server has room for, each in another way to send a request that never ends.
+// TestStalled opens far more connections than the server accepts. Each sends a request that never ends, in various
+// ways.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -74,7 +75,7 @@ func TestStalled(t *testing.T) {
 		"PUT /landing/a.csv" + post + "Content-Length: 100000\r\n\r\nemail",
 		"OPTIONS *" + post + "Content-Length: 100\r\n\r\n.",
 		"PATCH /nowhere" + post + "Content-Length: 100\r\n\r\n.",
-		"GET /healthz" + post + "\r\n", // answered, and idle after that
+		"GET /healthz" + post + "\r\n", // gets a response, then the connection is idle
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	}
 	conns := make([]net.Conn, 1200)
@@ -92,7 +93,7 @@ func TestStalled(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, c := range conns {
 		if i%len(ways) == 9 {
-			continue // it may stay as long as it is idle
+			continue // the server may keep it while it is idle
 		}
 		wg.Go(func() {
 			c.SetDeadline(time.Now().Add(90 * time.Second))
@@ -106,7 +107,7 @@ func TestStalled(t *testing.T) {
 	end()
 }
 
-// TestStalledByTenant sends bodies that stop although their sender is known: they are cut off, and others are answered.
+// TestStalledByTenant sends bodies of a known caller that stop. The server cuts them off, and serves others.
 func TestStalledByTenant(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -135,7 +136,7 @@ func TestStalledByTenant(t *testing.T) {
 	end()
 }
 
-// TestSlowReader asks for much and reads none of it.
+// TestSlowReader requests much data and reads none of it.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -147,14 +148,14 @@ func TestSlowReader(t *testing.T) {
 	}
 	for range 100 {
 		if _, err := s.raw("127.0.0.1", ask.String()); err != nil {
-			break // the server does not take more before it is read
+			break // the server accepts no more until the response is read
 		}
 	}
 	s.healthy("127.0.0.1")
 	end()
 }
 
-// TestFloodsOfFrames sends what HTTP/2 has to keep a server busy, over several connections.
+// TestFloodsOfFrames sends the HTTP/2 frames that keep a server busiest, over several connections.
 func TestFloodsOfFrames(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// trickle is a server of S3's protocol that lets everybody in. Of its listings, or else of its objects, it sends a byte every so often
-// and never ends; whatever else it is asked it answers at once.
+// trickle is an S3 server that accepts every caller. It sends either its listings or its objects byte by byte, at
+// intervals, without end, and responds at once to all other requests.
 type trickle struct {
 	*httptest.Server
 	listings bool
-	held     atomic.Int64 // answers that have begun and do not end
+	held     atomic.Int64 // responses that have begun and do not end
 }
 
 const trickledSize = 64 << 20
@@ -60,7 +60,7 @@ func (s *trickle) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// drip sends a beginning, and then a byte at a time until the other side hangs up.
+// drip sends a beginning and then single bytes until the other side closes the connection.
 func (s *trickle) drip(w http.ResponseWriter, r *http.Request, beginning string) {
 	s.held.Add(1)
 	fmt.Fprint(w, beginning)
@@ -77,7 +77,7 @@ func (s *trickle) drip(w http.ResponseWriter, r *http.Request, beginning string)
 	}
 }
 
-// holds waits until so many answers have begun.
+// holds waits until a number of responses have begun.
 func (s *trickle) holds(t *testing.T, n int64) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); s.held.Load() < n; <-time.After(20 * time.Millisecond) {
@@ -87,7 +87,7 @@ func (s *trickle) holds(t *testing.T, n int64) {
 	}
 }
 
-// sandbox makes a sandbox and returns the header that names it.
+// sandbox creates a sandbox and returns the header that names it.
 func (s *server) sandbox(name string) (header []string) {
 	s.t.Helper()
 	a := s.call("POST", "/data/foundation/sandbox-management/sandboxes", fmt.Sprintf(`{"name": %q, "title": %q}`, name, name))
@@ -97,7 +97,7 @@ func (s *server) sandbox(name string) (header []string) {
 	return []string{"x-sandbox-name", name}
 }
 
-// bucket makes a connection of a sandbox to a server that trickles.
+// bucket creates a connection of a sandbox to a trickling server.
 func (s *server) bucket(to *trickle, in []string) string {
 	s.t.Helper()
 	body := fmt.Sprintf(`{"name": "bucket %d", "connectionSpec": {"id": "ecadc60c-7455-4d87-84dc-2a0e293d997b", "version": "1.0"}, "auth": {"specName": "Access Key",
@@ -105,7 +105,7 @@ func (s *server) bucket(to *trickle, in []string) string {
 	return s.call("POST", flow, body, in...).json(s.t, 201)["id"].(string)
 }
 
-// ask submits an audience in a sandbox, and does not wait for it.
+// ask submits an audience in a sandbox and does not wait for it.
 func (s *server) ask(connection, name, path, kind string, in []string) answer {
 	s.t.Helper()
 	body, err := json.Marshal(map[string]any{"name": name, "originName": "CUSTOM_UPLOAD", "fields": json.RawMessage(mailOnly),
@@ -140,7 +140,7 @@ func (s *server) pollIn(path string, in []string) map[string]any {
 	}
 }
 
-// beside has the first sandbox submit and run one row while another one attacks, and logs how long that takes.
+// beside submits and runs one row in the first sandbox while another sandbox attacks, and logs how long this takes.
 func (s *server) beside(attack string) {
 	s.t.Helper()
 	began := time.Now()
@@ -151,7 +151,8 @@ func (s *server) beside(attack string) {
 	s.t.Logf("a submit and a run of one row took %s beside %s", time.Since(began), attack)
 }
 
-// TestTricklingObjects has one sandbox start runs that never get on: another one's goes on beside them, and look-ups do.
+// TestTricklingObjects starts runs in one sandbox that never end. A run of another sandbox still succeeds, and so do
+// look-ups.
 func TestTricklingObjects(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -168,7 +169,8 @@ func TestTricklingObjects(t *testing.T) {
 	end()
 }
 
-// TestTricklingListings has one sandbox submit folders whose listings never end: another one's submit goes on beside them, and they fail.
+// TestTricklingListings submits folders in one sandbox whose listings never end. A submit of another sandbox still
+// succeeds, and those of the first one fail.
 func TestTricklingListings(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -188,7 +190,8 @@ func TestTricklingListings(t *testing.T) {
 	}
 }
 
-// TestFloods has a sandbox ask for more than it may: it is told when to come back, and others are served.
+// TestFloods sends too many requests from one sandbox. The sandbox gets refusals with a time to retry, and other
+// sandboxes are served.
 func TestFloods(t *testing.T) {
 	t.Parallel()
 	s := start(t, "--sandbox-submits", "5", "--sandbox-runs", "2")

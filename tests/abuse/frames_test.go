@@ -19,13 +19,14 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// attackers are what TestMain runs in place of the tests when elsewhereEnv names one. The argument is the server's address.
+// attackers are the functions that TestMain calls instead of the tests if elsewhereEnv names one. The argument is the
+// server's address.
 var attackers = map[string]func(host string) error{"frames": floodWithFrames}
 
 const elsewhereEnv = "ROSTER_ABUSE_ATTACKER"
 
-// elsewhere runs an attacker as a process of its own at the lowest priority: those who attack a server bring their own processors, so
-// theirs must not count as the server's or as those of the look-ups. The returned function waits for the attacker to end.
+// elsewhere runs an attacker as a separate process with the lowest priority, because real attackers use their own
+// processors: the attack must not slow the server or the look-ups. The returned function waits for the attacker to end.
 func elsewhere(t *testing.T, attacker, host string) (wait func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -48,7 +49,7 @@ func elsewhere(t *testing.T, attacker, host string) (wait func()) {
 	}
 }
 
-// attack is the attacker that elsewhere started this process for, if it did.
+// attack runs the attacker that elsewhere started this process for, if any.
 func attack() (status int, attacks bool) {
 	name, host, ok := strings.Cut(os.Getenv(elsewhereEnv), " ")
 	if !ok {
@@ -61,7 +62,7 @@ func attack() (status int, attacks bool) {
 	return 0, true
 }
 
-// floodWithFrames floods a server over two connections of each kind. It fails when a connection is not ended.
+// floodWithFrames floods a server over two connections of each kind. It fails if a connection stays open.
 func floodWithFrames(host string) error {
 	fields := func(extra ...string) []byte {
 		var b bytes.Buffer
@@ -126,7 +127,7 @@ func floodWithFrames(host string) error {
 	return failed
 }
 
-// floodConnection sends frames until the server ends the connection, which it has to.
+// floodConnection sends frames until the server closes the connection, as it must.
 func floodConnection(c net.Conn, flood func(f *http2.Framer, i uint32) error) error {
 	if _, err := io.WriteString(c, http2.ClientPreface); err != nil {
 		return nil

@@ -11,8 +11,8 @@ import (
 
 const flowService = "/data/foundation/flowservice"
 
-// TestListsAreBounded asks lists for more than they give: each answers with a refusal that says what is too much, and no
-// list fails within.
+// TestListsAreBounded requests more than lists return. Each refusal names the limit, and no list fails with an internal
+// error.
 func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -72,19 +72,19 @@ func unknown(n int) string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// TestTokensOfPagesAreSealed sends the tokens of pages back changed, to other lists and from another sandbox: none is taken.
+// TestTokensOfPagesAreSealed sends page tokens back modified, to other lists and from another sandbox. All are refused.
 func TestTokensOfPagesAreSealed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.members(10)
 	first := s.connect()
 	s.submit(first, "second", "bystanders.csv", "file", mailOnly)
-	<-time.After(time.Millisecond) // names of connections are of their time
+	<-time.After(time.Millisecond) // names of connections contain the time
 	s.connect()
 	s.call("POST", "/data/foundation/sandbox-management/sandboxes", `{"name":"other","title":"Other","type":"development"}`)
 	audienceID := s.call("GET", "/core/ups/audiences?sort=name:asc&limit=1", "").json(t, 200)["children"].([]any)[0].(map[string]any)["id"].(string)
 	members := ais + "/" + audienceID + "/members"
-	tokens := map[string]string{ // by what takes them
+	tokens := map[string]string{ // by the list that accepts them
 		"/core/ups/audiences?start=":                    s.call("GET", "/core/ups/audiences?limit=1", "").json(t, 200)["_page"].(map[string]any)["next"].(string),
 		flowService + "/connections?continuationToken=": continuation(s.call("GET", flowService+"/connections?limit=1", "").json(t, 200)),
 		flowService + "/flows?continuationToken=":       continuation(s.call("GET", flowService+"/flows?limit=1", "").json(t, 200)),
@@ -134,7 +134,7 @@ func TestTokensOfPagesAreSealed(t *testing.T) {
 	}
 }
 
-// continuation is the token of a list's next page.
+// continuation returns the token of a list's next page.
 func continuation(list map[string]any) string {
 	links, _ := list["_links"].(map[string]any)
 	next, _ := links["next"].(map[string]any)

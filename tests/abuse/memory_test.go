@@ -12,10 +12,11 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// mostBeyond is how much a server may hold beside its budget and what it holds when it is idle.
+// mostBeyond is the memory that a server may use in addition to its budget and to its use when idle.
 const mostBeyond = 128 << 20
 
-// bounded runs what must not take more memory than the server's budget and mostBeyond. Others look people up meanwhile.
+// bounded calls do, which must not use more memory than the server's budget and mostBeyond. Look-ups continue
+// meanwhile.
 func (s *server) bounded(what string, do func()) {
 	s.t.Helper()
 	budget, err := humanize.ParseBytes(memory)
@@ -34,7 +35,7 @@ func (s *server) bounded(what string, do func()) {
 	}
 }
 
-// ingest makes an audience of a file and runs it, in memory that is bounded; it returns the audience and the run.
+// ingest creates and runs an audience of a file with bounded memory. It returns the audience and the run.
 func (s *server) ingest(name string, content []byte, fields string) (audience string, run map[string]any) {
 	s.t.Helper()
 	s.put(name, content)
@@ -48,7 +49,7 @@ func (s *server) ingest(name string, content []byte, fields string) (audience st
 
 const mailAndText = `[{"name":"email","type":"string","identityNs":"email"},{"name":"v","type":"string"}]`
 
-// longRows is a file of rows whose text has so many bytes.
+// longRows is a file of rows with texts of a number of bytes.
 func longRows(rows, size int) []byte {
 	var b bytes.Buffer
 	text := strings.Repeat("abcdefghijklmnopqrstuvwxyz-0123456789 ", size/38+2)
@@ -59,7 +60,7 @@ func longRows(rows, size int) []byte {
 	return b.Bytes()
 }
 
-// TestOneIdentity: very many rows of one identity, in few bytes of gzip.
+// TestOneIdentity imports very many rows of one identity from a small gzip file.
 func TestOneIdentity(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -78,8 +79,8 @@ func TestOneIdentity(t *testing.T) {
 	}
 }
 
-// TestWideRows: rows of 10 MB and of 100 kB, each with its long text in another column, and a thousand columns. Then
-// members are read.
+// TestWideRows imports rows of 10 MB and of 100 kB, each with its long text in another column, and a thousand columns.
+// Then it reads members.
 func TestWideRows(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -107,7 +108,7 @@ func TestWideRows(t *testing.T) {
 	s.ingest("thousand.csv", b.Bytes(), `[{"name":"email","type":"string","identityNs":"email"}`+fields.String()+`]`)
 }
 
-// each sends a request several times at once and looks at each answer.
+// each sends a request several times in parallel and checks each response.
 func (s *server) each(n int, path string, check func(answer) error) {
 	s.t.Helper()
 	var wg sync.WaitGroup
@@ -128,7 +129,7 @@ func (s *server) each(n int, path string, check func(answer) error) {
 	wg.Wait()
 }
 
-// TestLongRejects: thousands of long rejects, and eight of their pages at once.
+// TestLongRejects imports thousands of long rejects and reads eight of their pages in parallel.
 func TestLongRejects(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -159,7 +160,7 @@ func TestLongRejects(t *testing.T) {
 	})
 }
 
-// TestTwoRuns: two runs share the budget.
+// TestTwoRuns imports with two runs that share the budget.
 func TestTwoRuns(t *testing.T) {
 	t.Parallel()
 	s := start(t)

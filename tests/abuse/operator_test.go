@@ -16,7 +16,8 @@ import (
 	"roster/tests/rostertest"
 )
 
-// once starts the binary on a data directory and returns what it prints, and whether it ended by itself. A server that serves is ended.
+// once starts the binary on a data directory. It returns the output, and whether the binary ended by itself. It stops a
+// server that has started to serve.
 func once(t *testing.T, dir string, flags ...string) (output string, ended bool) {
 	t.Helper()
 	cmd := exec.Command(rostertest.Binary(t), append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0"}, flags...)...)
@@ -41,7 +42,7 @@ func once(t *testing.T, dir string, flags ...string) (output string, ended bool)
 	}
 }
 
-// refused requires that the binary ends by itself with one line that has each of the words.
+// refused requires that the binary ends by itself with one line that contains each of the words.
 func refused(t *testing.T, dir string, flags []string, words ...string) {
 	t.Helper()
 	out, ended := once(t, dir, flags...)
@@ -65,7 +66,7 @@ func refused(t *testing.T, dir string, flags []string, words ...string) {
 	}
 }
 
-// used returns a data directory with an audience that has had a run. Its server has stopped.
+// used returns a data directory with an audience after a run. Its server has stopped.
 func used(t *testing.T) *server {
 	t.Helper()
 	s := start(t)
@@ -74,8 +75,8 @@ func used(t *testing.T) *server {
 	return s
 }
 
-// kept returns the names, modes and contents of the files of a folder but for the lock, which every start writes, and SQLite's
-// journals.
+// kept returns the names, modes and contents of the files of a folder, except the lock, which every start writes, and
+// the journals of SQLite.
 func kept(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -93,8 +94,8 @@ func kept(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestLostParts takes one part after the other from a data directory that has been in use: nothing is made in place of what
-// cannot be made again, and the same directory works when the part is back.
+// TestLostParts removes one part after the other from a used data directory. Roster does not replace a part that cannot
+// be rebuilt. The same directory works when the part is back.
 func TestLostParts(t *testing.T) {
 	t.Parallel()
 	s := used(t)
@@ -117,7 +118,7 @@ func TestLostParts(t *testing.T) {
 			}
 			before := kept(t, s.dir)
 			refused(t, s.dir, nil, c.words...)
-			if !info.IsDir() { // cut off to nothing is as bad
+			if !info.IsDir() { // an empty file is as bad as a lost one
 				if err := os.WriteFile(path, nil, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -135,7 +136,7 @@ func TestLostParts(t *testing.T) {
 			}
 		})
 	}
-	// What can be made again is.
+	// Parts that can be rebuilt are rebuilt.
 	for _, part := range []string{"landing", "scratch", "lock", "credentials.json"} {
 		if err := os.RemoveAll(filepath.Join(s.dir, part)); err != nil {
 			t.Fatal(err)
@@ -146,7 +147,7 @@ func TestLostParts(t *testing.T) {
 	}
 }
 
-// TestLostKeysReplaced loses the keys for good.
+// TestLostKeysReplaced loses the keys permanently.
 func TestLostKeysReplaced(t *testing.T) {
 	t.Parallel()
 	s := used(t)
@@ -174,7 +175,7 @@ func TestLostKeysReplaced(t *testing.T) {
 	}
 }
 
-// TestCopiedDirectory starts a copy: its datasets would be those of the original.
+// TestCopiedDirectory starts a copy, whose datasets would be those of the original.
 func TestCopiedDirectory(t *testing.T) {
 	t.Parallel()
 	s := used(t)
@@ -192,7 +193,7 @@ func TestCopiedDirectory(t *testing.T) {
 	if err := os.Rename(s.dir+".away", s.dir); err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(t.TempDir(), "link") // another name of the same folder is no copy
+	link := filepath.Join(t.TempDir(), "link") // a link to the same folder is not a copy
 	if err := os.Symlink(s.dir, link); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,7 @@ func TestCopiedDirectory(t *testing.T) {
 	}
 }
 
-// TestOpenDirectory takes a data directory that every user can read.
+// TestOpenDirectory starts on a data directory that every user can read.
 func TestOpenDirectory(t *testing.T) {
 	t.Parallel()
 	s := used(t)
@@ -243,10 +244,10 @@ func TestOpenDirectory(t *testing.T) {
 	}
 }
 
-// TestForeignDirectory names folders that are not Roster's: they stay as they are.
+// TestForeignDirectory starts on folders that do not belong to Roster. They stay unchanged.
 func TestForeignDirectory(t *testing.T) {
 	t.Parallel()
-	start(t).stop() // unless attacks are off
+	start(t).stop() // skips the test if attacks are off
 	home := t.TempDir()
 	os.Chmod(home, 0o755)
 	write := func(name string) string {
@@ -279,7 +280,7 @@ func TestForeignDirectory(t *testing.T) {
 	}
 }
 
-// TestRootsOfTheServersOwn names local roots that hand over the server, by every way that leads there.
+// TestRootsOfTheServersOwn uses local roots that would expose the server's own files, by every possible path.
 func TestRootsOfTheServersOwn(t *testing.T) {
 	t.Parallel()
 	s := used(t)
@@ -315,7 +316,7 @@ func TestRootsOfTheServersOwn(t *testing.T) {
 	}
 }
 
-// TestRootsLaterOn changes an allowed root while the server runs, so that it leads to the server's own files.
+// TestRootsLaterOn changes an allowed root during operation so that it leads to the server's own files.
 func TestRootsLaterOn(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -389,7 +390,7 @@ func mountCases(t *testing.T, s *server, explore, validate func(string) answer) 
 	}
 }
 
-// TestSmallDisks starts on disks that are full, read-only, or run out of inodes, new and with data on them.
+// TestSmallDisks starts on disks that are full, read-only, or out of inodes, both empty and with data.
 func TestSmallDisks(t *testing.T) {
 	t.Parallel()
 	s := used(t)
@@ -411,7 +412,7 @@ func TestSmallDisks(t *testing.T) {
 		refused(t, filepath.Join(mount("nr_inodes="+inodes, 0), "data"), nil, "inodes")
 	}
 	refused(t, filepath.Join(mount("", syscall.MS_RDONLY), "data"), nil, "read-only")
-	// A disk that is full below data.
+	// A full disk below data.
 	at := mount("size=64m", 0)
 	if err := os.Rename(s.dir, s.dir+".away"); err != nil {
 		t.Fatal(err)
@@ -423,7 +424,7 @@ func TestSmallDisks(t *testing.T) {
 		os.Chmod(filepath.Join(at, "data", "keys", key), 0o600)
 	}
 	fill := filepath.Join(at, "fill")
-	os.WriteFile(fill, make([]byte, 80<<20), 0o600) // as much as there is room for
+	os.WriteFile(fill, make([]byte, 80<<20), 0o600) // fills the disk
 	for _, left := range []int64{0, 8 << 10, 64 << 10, 256 << 10, 2 << 20} {
 		info, err := os.Stat(fill)
 		if err == nil {
@@ -444,7 +445,7 @@ func TestSmallDisks(t *testing.T) {
 	refused(t, s.dir, nil, "read-only")
 }
 
-// TestFileInPlaceOfFolder has files where folders have to be, and the other way round.
+// TestFileInPlaceOfFolder replaces folders by files, and files by folders.
 func TestFileInPlaceOfFolder(t *testing.T) {
 	t.Parallel()
 	s := used(t)

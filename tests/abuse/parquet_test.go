@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// thrift appends a field of Thrift's compact protocol: its type, its number and its value.
+// thrift appends a field of Thrift's compact protocol: its type, number and value.
 func thrift(b []byte, typ byte, id int64, value ...byte) []byte {
 	return append(append(append(b, typ), number(id)...), value...)
 }
@@ -24,7 +24,7 @@ const (
 	i64, binaryType, listType, structType = 6, 8, 9, 12
 )
 
-// element is an element of a schema: a group of so many children, or a text column when there are none.
+// element is an element of a schema: a group with a number of children, or a text column if there are none.
 func element(name string, children int64) []byte {
 	b := thrift(nil, binaryType, 4, words(name)...)
 	if children == 0 {
@@ -35,15 +35,15 @@ func element(name string, children int64) []byte {
 	return append(b, 0)
 }
 
-// pagesOf is a column of one page.
+// pagesOf returns a column of one page.
 type pagesOf struct {
 	encoding, values, plain int64
 	codec                   int64
 	body                    []byte
 }
 
-// parquetFile is a file of text columns, each a page. more are so many elements of the schema besides, below one, that no column
-// chunk is there for.
+// parquetFile returns a file of text columns with one page each. more are n additional elements of the schema, below a
+// group, without column chunks.
 func parquetFile(rows int64, names []string, columns []pagesOf, more []byte, n int) []byte {
 	file := []byte("PAR1")
 	var chunks []byte
@@ -76,8 +76,8 @@ func plain(text string) pagesOf {
 	return pagesOf{values: 1, plain: int64(len(body)), body: body}
 }
 
-// TestParquetClaims has a server read files that claim much more than there is. Each is refused in words, by a run and by a look at
-// the file, or read; the server goes on, and so do look-ups.
+// TestParquetClaims reads files that claim much more than they contain, with a run and with a look at the file. Each is
+// read, or refused with a readable error. The server and look-ups continue.
 func TestParquetClaims(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -131,7 +131,7 @@ func TestParquetClaims(t *testing.T) {
 	}
 }
 
-// TestArchiveClaims has a server read archives that claim much more than there is.
+// TestArchiveClaims reads archives that claim much more than they contain.
 func TestArchiveClaims(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -20,12 +20,12 @@ import (
 	"roster/internal/meta/metatest"
 )
 
-// postgres is a database of PostgreSQL that belongs to one test, behind a wire that the test can cut.
+// postgres is a PostgreSQL database that belongs to one test, behind a connection that the test can cut.
 type postgres struct {
 	t     *testing.T
 	admin *sql.DB
 	name  string
-	url   string // over the wire
+	url   string // through the connection that can be cut
 	to    string // the server's address
 
 	mu    sync.Mutex
@@ -82,14 +82,14 @@ func (p *postgres) do(statement string) {
 	}
 }
 
-// copy makes one database a copy of another.
+// copy copies one database to another.
 func (p *postgres) copy(from, to string) {
 	p.t.Helper()
 	p.do("DROP DATABASE IF EXISTS " + to + " WITH (FORCE)")
 	p.do("CREATE DATABASE " + to + " TEMPLATE " + from)
 }
 
-// carry carries a connection to the server.
+// carry forwards a connection to the server.
 func (p *postgres) carry(c net.Conn) {
 	defer c.Close()
 	p.mu.Lock()
@@ -111,7 +111,7 @@ func (p *postgres) carry(c net.Conn) {
 	io.Copy(c, s)
 }
 
-// set cuts the wire, or mends it.
+// set cuts or restores the connection.
 func (p *postgres) set(cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +122,7 @@ func (p *postgres) set(cut bool) {
 	p.conns = nil
 }
 
-// database is the part of the server's flags that says where its metadata is.
+// database returns the server's flags for the metadata database.
 func (s *server) database() []string {
 	if i := slices.Index(s.flags, "--database-url"); i >= 0 {
 		return s.flags[i : i+2]
@@ -130,8 +130,8 @@ func (s *server) database() []string {
 	return nil
 }
 
-// TestLostPostgres takes PostgreSQL away from a server: no answer is wrong meanwhile, runs that were taken end, and a server that starts
-// without it says so.
+// TestLostPostgres disconnects PostgreSQL from a server. No response is wrong meanwhile, accepted runs end, and a
+// server that starts without PostgreSQL reports it.
 func TestLostPostgres(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t)

@@ -19,7 +19,7 @@ import (
 
 const flow = "/data/foundation/flowservice/connections"
 
-// attacker is a host that takes whatever it is sent and gives tokens to everybody.
+// attacker is a host that accepts every request and gives tokens to every caller.
 type attacker struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -40,14 +40,14 @@ func newAttacker(t *testing.T) *attacker {
 	return a
 }
 
-// got is how many requests have come.
+// got returns the number of requests.
 func (a *attacker) got() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.seen)
 }
 
-// serviceAccount is the key file of one whose tokens come from an address.
+// serviceAccount is the key file of a service account whose tokens come from an address.
 func serviceAccount(t *testing.T, tokens string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -66,12 +66,12 @@ func serviceAccount(t *testing.T, tokens string) string {
 	return string(text)
 }
 
-// victim is a connection with secrets, and where an editor would have to lead it to get at them.
+// victim is a connection with secrets, and the changes by which an editor would lead it to a host of the editor.
 type victim struct {
 	spec, auth string
 	params     map[string]any
 	secrets    []string
-	where      map[string]string // the attacker's value of each parameter that says where
+	where      map[string]string // the attacker's value of each parameter that decides where secrets are sent
 }
 
 func victims(t *testing.T, to *attacker) map[string]victim {
@@ -108,8 +108,8 @@ func victims(t *testing.T, to *attacker) map[string]victim {
 	}
 }
 
-// TestSecretsAreNotStolen has an editor, who does not know the secrets of connections, lead these to a host of his own by every
-// parameter and every form of JSON Patch. The host sees nothing.
+// TestSecretsAreNotStolen redirects connections to a host of an editor who does not know their secrets, with every
+// parameter and every form of JSON Patch. The host gets nothing.
 func TestSecretsAreNotStolen(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -160,7 +160,7 @@ func TestSecretsAreNotStolen(t *testing.T) {
 			} {
 				if a := patch(ops...); a.status != http.StatusBadRequest {
 					t.Errorf("%s, %s by %s: status %d: %.300s", name, p, how, a.status, a.body)
-					s.call("POST", flow+"/"+conn+"/test", "") // whose secrets go where it leads
+					s.call("POST", flow+"/"+conn+"/test", "") // its secrets go to its current address
 				}
 			}
 		}
@@ -170,7 +170,8 @@ func TestSecretsAreNotStolen(t *testing.T) {
 	}
 }
 
-// TestSignedMessagesStay has an editor lead somebody's webhook to a host of his own: without its secret he gets nothing signed.
+// TestSignedMessagesStay redirects another user's webhook to a host of the editor. Without the secret of the webhook
+// the host gets no signed message.
 func TestSignedMessagesStay(t *testing.T) {
 	t.Parallel()
 	s := start(t)

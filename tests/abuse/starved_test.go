@@ -2,7 +2,7 @@ package abuse
 
 import "testing"
 
-// TestStarts has a server of the least resources do a run and answer look-ups: the ground that every attack stands on.
+// TestStarts runs an import and look-ups on a server with minimal resources. Every attack depends on that.
 func TestStarts(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// cpu is the processor time that the process has used.
+// cpu returns the processor time that the process has used.
 func (s *server) cpu() time.Duration {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
 	_, rest, _ := strings.Cut(string(data), ") ")
@@ -29,12 +29,12 @@ func (s *server) cpu() time.Duration {
 	return time.Duration(user+system) * tick
 }
 
-// validation is the body that asks for a look at a file.
+// validation is the request body of a look at a file.
 func validation(connection, path, kind, fields, more string) string {
 	return fmt.Sprintf(`{"rows":10000,"preview":true,"fields":%s,"sourceSpec":{"path":%q,"type":%q,"sourceType":"Cloud Storage","baseConnectionId":%q%s}}`, fields, path, kind, connection, more)
 }
 
-// header is so many names of columns, each of about so many bytes.
+// header returns a number of column names, each of a number of bytes.
 func header(columns, size int, parted string) string {
 	names := make([]string, columns)
 	for i := range names {
@@ -43,7 +43,7 @@ func header(columns, size int, parted string) string {
 	return "email" + parted + strings.Join(names, parted) + "\n"
 }
 
-// hostileFiles are files that cost a look at them as much as it lets them.
+// hostileFiles are files that make a look at them as expensive as possible.
 func hostileFiles() map[string]string {
 	wide := "a@example.com" + strings.Repeat(",2025-05-13T10:00:00", 9999) + "\n"
 	numbers := "a@example.com" + strings.Repeat(",1", 9999) + "\n"
@@ -93,8 +93,8 @@ func manyKeys() string {
 	return b.String()
 }
 
-// TestValidateIsBounded looks at files that try to keep it busy. Each look answers, takes a bounded amount of processor time
-// and memory, and look-ups beside it stay right.
+// TestValidateIsBounded looks at files that try to keep the server busy. Each look ends with a response and uses
+// limited processor time and memory. Look-ups stay right meanwhile.
 func TestValidateIsBounded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -108,7 +108,7 @@ func TestValidateIsBounded(t *testing.T) {
 	}
 	thousand[0] = `{"name":"email","type":"string","identityNs":"Email"}`
 	patterns := strings.Repeat(`"dd/MM/yyyy HH:mm:ss",`, 49) + `"yyyyMMdd"`
-	const most = 5 * time.Second // of processor time; a header of 1 MiB took 54
+	const most = 5 * time.Second // of processor time; without a limit, a header of 1 MiB took 54 seconds
 	for name, content := range hostileFiles() {
 		s.put(name, []byte(content))
 		for what, body := range map[string]string{
@@ -137,7 +137,7 @@ func TestValidateIsBounded(t *testing.T) {
 	}
 }
 
-// TestValidateEndsWithItsClient sends looks and hangs up: the work ends with them.
+// TestValidateEndsWithItsClient sends requests and closes the connections. The work for them ends.
 func TestValidateEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -186,8 +186,8 @@ func (s *server) idle() {
 	}
 }
 
-// TestValidateTakesTurns sends many looks at once: some are answered, the others are told to come back, and look-ups
-// beside them stay right.
+// TestValidateTakesTurns sends many requests in parallel. Some succeed, the others are told to retry later. Look-ups
+// stay right meanwhile.
 func TestValidateTakesTurns(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -1,6 +1,6 @@
-// Package abuse attacks Roster as a hostile tenant, a hostile author of files, a hostile peer or a careless operator would. Each
-// attack meets the built binary, which has a limited address space, while somebody else looks people up. The attack must change no
-// answer of a look-up; how long look-ups took is logged and not asserted, since the machines of tests are noisy.
+// Package abuse attacks Roster as a hostile tenant, a hostile author of files, a hostile peer or a careless operator.
+// Each attack targets the built binary with a limited address space, during look-ups. The attack must not change the
+// result of a look-up. The duration of look-ups is logged and not asserted, because the machines of tests are noisy.
 package abuse
 
 import (
@@ -75,7 +75,7 @@ func start(t *testing.T, flags ...string) *server {
 	return s
 }
 
-// open starts the process on its data directory, which may hold something already, and waits until it answers.
+// open starts the process on its data directory, which may contain data, and waits until it responds.
 func (s *server) open() {
 	s.t.Helper()
 	if err := s.launch(); err != nil {
@@ -88,7 +88,7 @@ func (s *server) open() {
 	s.token = token
 }
 
-// launch starts the process. Its error says that the process ended by itself or does not answer.
+// launch starts the process. Its error states that the process has ended or does not respond.
 func (s *server) launch() error {
 	args := append([]string{"serve", "--data-dir", s.dir, "--listen", "127.0.0.1:0", "--local-roots", s.root, "--memory", memory,
 		"--settle-age", "0s", "--allow-networks", "127.0.0.0/8"}, s.flags...)
@@ -131,10 +131,10 @@ func (s *server) running() bool {
 	return s.cmd != nil && s.cmd.Process.Signal(syscall.Signal(0)) == nil
 }
 
-// stop asks the process to end and waits until it has.
+// stop asks the process to end and waits for the end.
 func (s *server) stop() { s.end(os.Interrupt) }
 
-// kill ends the process at once.
+// kill kills the process.
 func (s *server) kill() { s.end(syscall.SIGKILL) }
 
 func (s *server) end(sig os.Signal) {
@@ -166,7 +166,7 @@ func (s *server) newToken() (string, error) {
 	return t.AccessToken, json.NewDecoder(resp.Body).Decode(&t)
 }
 
-// answer is what a call got.
+// answer is the response to a call.
 type answer struct {
 	status int
 	header http.Header
@@ -183,7 +183,7 @@ func (s *server) call(method, path, body string, headers ...string) answer {
 	return a
 }
 
-// try is call with a client and a body of the caller's, and an error in place of the end of the test.
+// try is call with a given client and body. It returns an error instead of failing the test.
 func (s *server) try(h *http.Client, method, path string, body io.Reader, headers ...string) (answer, error) {
 	req, err := http.NewRequest(method, s.c.BaseURL+path, body)
 	if err != nil {
@@ -221,7 +221,7 @@ func (a answer) json(t *testing.T, status int) map[string]any {
 
 const ais = "/data/core/ais/external-audience"
 
-// put writes a file into the folder that local connections may use.
+// put writes a file to the folder that local connections may use.
 func (s *server) put(name string, content []byte) {
 	s.t.Helper()
 	path := filepath.Join(s.root, name)
@@ -230,7 +230,7 @@ func (s *server) put(name string, content []byte) {
 	}
 }
 
-// connect makes a connection to that folder and returns its id.
+// connect creates a connection to that folder and returns its id.
 func (s *server) connect() string {
 	s.t.Helper()
 	body := fmt.Sprintf(`{"name":"files %d","connectionSpec":{"id":"6c1f0c0e-5d0a-4f0e-9a57-0d6f7c1b2a10","version":"1.0"},"auth":{"specName":"none","params":{"root":%q}}}`,
@@ -238,7 +238,7 @@ func (s *server) connect() string {
 	return s.call("POST", "/data/foundation/flowservice/connections", body).json(s.t, 201)["id"].(string)
 }
 
-// submit makes an audience of a file or folder of the connection, whose fields are JSON, and returns its id.
+// submit creates an audience from a file or folder of the connection, with fields as JSON, and returns its id.
 func (s *server) submit(connection, name, path, kind, fields string) string {
 	s.t.Helper()
 	body := fmt.Sprintf(`{"name":%q,"originName":"CUSTOM_UPLOAD","fields":%s,"sourceSpec":{"path":%q,"type":%q,"sourceType":"Cloud Storage","baseConnectionId":%q}}`,
@@ -275,7 +275,7 @@ func (s *server) poll(path string) map[string]any {
 
 const mailOnly = `[{"name":"email","type":"string","identityNs":"email"}]`
 
-// members makes an audience of n people, member0@example.com and so on, for look-ups beside an attack.
+// members creates an audience of n people, member0@example.com and so on, for look-ups during an attack.
 func (s *server) members(n int) {
 	s.t.Helper()
 	var b bytes.Buffer
@@ -289,8 +289,8 @@ func (s *server) members(n int) {
 	}
 }
 
-// lookUps looks people up at 500 a second, members and strangers in turn, until the function that it returns is called. That function
-// fails the test when an answer was wrong or missing, and logs how long the answers took.
+// lookUps looks people up at 500 a second, members and strangers in turn, until the returned function is called. That
+// function fails the test if a response was wrong or missing, and logs how long the responses took.
 func (s *server) lookUps(members int) (end func()) {
 	s.t.Helper()
 	const perSecond, callers, atLeast = 500, 8, 100
@@ -355,13 +355,13 @@ func (s *server) lookUps(members int) (end func()) {
 	}
 }
 
-// peak is the most memory that the process had, in bytes; 0 when it has ended.
+// peak returns the maximum memory of the process so far in bytes, 0 if the process has ended.
 func (s *server) peak() int64 { return s.status("VmHWM:") }
 
-// resident is the memory that the process has now, in bytes.
+// resident returns the current memory of the process in bytes.
 func (s *server) resident() int64 { return s.status("VmRSS:") }
 
-// forgetPeak makes peak begin anew.
+// forgetPeak resets peak.
 func (s *server) forgetPeak() {
 	s.t.Helper()
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0o600); err != nil {
@@ -380,11 +380,11 @@ func (s *server) status(key string) int64 {
 	return 0
 }
 
-// lockedBuffer keeps what a process prints.
+// lockedBuffer keeps the output of a process.
 type lockedBuffer struct {
 	mu   sync.Mutex
 	text []byte
-	from int // where the present process begins
+	from int // where the output of the current process begins
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
@@ -406,7 +406,7 @@ func (b *lockedBuffer) forgetAddress() {
 	b.from = len(b.text)
 }
 
-// address is the URL that the present process said it serves at.
+// address returns the URL that the current process printed.
 func (b *lockedBuffer) address() (string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

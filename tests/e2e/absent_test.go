@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// TestNoDataDir calls every command where there is no data directory: only those that begin something make one.
+// TestNoDataDir runs every command without a data directory. Only commands that begin something create one.
 func TestNoDataDir(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("people.csv", "mail,points\nada@example.com,1\n")
 	n.file("new.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
 	dir := filepath.Join(n.dir, "roster-data")
 	absent := "no data directory at " + dir + "; name one with --data-dir"
-	reads := map[string]string{ // by their arguments; they refuse
+	reads := map[string]string{ // the arguments of each; all are refused
 		"audience delete": "people", "audience list": "", "check": "", "client delete": "x", "client grant": "x --access prod=viewer",
 		"client list": "", "client revoke": "x --access prod=viewer", "client rotate": "x", "members": "people", "profile rebuild": "",
 		"rejects": "people", "secrets replace-lost": "", "secrets rewrap": "--to-master-key-file new.key", "secrets rotate": "", "verify": "people.csv",
@@ -35,7 +35,7 @@ func TestNoDataDir(t *testing.T) {
 	n.run(0, "import people.csv --name people --identity mail=Email --dry-run", "dry run")
 	n.run(2, "import absent.csv --name people --identity mail=Email")
 	n.run(2, "import people.csv --name people --identity mail=Nobody", "--create-namespace")
-	if err := os.RemoveAll(dir); err != nil { // that the namespace was looked for in
+	if err := os.RemoveAll(dir); err != nil { // which the search for the namespace created
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(n.dir); err != nil || len(left) != 2 {
@@ -52,7 +52,7 @@ func TestNoDataDir(t *testing.T) {
 	n.run(2, "members people", absent)
 }
 
-// TestMistakes types commands, flags and addresses wrongly.
+// TestMistakes runs commands with wrong names, flags and addresses.
 func TestMistakes(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("people.csv", "mail,points\nada@example.com,1\n")
@@ -84,7 +84,7 @@ func TestMistakes(t *testing.T) {
 		{"client list --server http://host --credentials creds.json", "not a credentials file"},
 		{"import people.csv --name people --identity mail=Email --server http://host --credentials creds.json", "not a credentials file"},
 
-		// A file that is not there.
+		// A file that does not exist.
 		{"import absent.csv --name people", "absent.csv: no such file"},
 		{"import . --name people", ". is a folder"},
 		{"upload absent.csv", "absent.csv: no such file"},
@@ -108,7 +108,7 @@ func TestMistakes(t *testing.T) {
 	n.run(0, "help audience list", "roster audience list")
 }
 
-// TestAudienceNames finds audiences by names that are parts of others, and that differ in upper and lower case.
+// TestAudienceNames finds audiences whose names contain each other or differ only in letter case.
 func TestAudienceNames(t *testing.T) {
 	n := newNewcomer(t)
 	for i, name := range []string{"people", "People", "peopl", "people of Oslo %", "PEOPLE"} {

@@ -13,52 +13,53 @@ import (
 	contract "roster/api"
 )
 
-// operation says how a call of the API is made in the matrix, and with which status each caller is answered.
+// operation is a call of the matrix: how to send it, and the status that each caller gets.
 type operation struct {
 	query, body string
-	// fresh makes what the call is about, once for each caller; by default it is what all calls share.
+	// fresh creates the object of the call, once for each caller. By default all calls share one object.
 	fresh func(m *matrix) map[string]string
-	// reads says that the call changes nothing although it is no GET.
+	// reads means that the call changes nothing although it is not a GET.
 	reads bool
-	// orgWide says that an administrator is told of all sandboxes, whichever he is in.
+	// orgWide means that an administrator sees all sandboxes, whatever the sandbox of the call is.
 	orgWide bool
-	// The callers: a viewer, an editor and an administrator of the sandbox prod who hold the label; an administrator who
-	// holds none; the administrator in another sandbox of the organization; one of another organization.
+	// The callers: a viewer, an editor and an administrator of the sandbox prod who hold the label; an administrator
+	// without labels; the administrator in another sandbox of the organization; an administrator of another
+	// organization.
 	viewer, editor, admin, unlabelled, elsewhere, foreign int
 }
 
-// Kinds of calls by who may make them. Statuses are those of who may.
-func reading(status int) operation { // what has the label
+// Kinds of calls by the callers who are allowed. The status is the one that allowed callers get.
+func reading(status int) operation { // an object with the label
 	return operation{viewer: status, editor: status, admin: status, unlabelled: 404, elsewhere: 404, foreign: 404}
 }
 
-func listing(status int) operation { // which everybody may, and sees his own
+func listing(status int) operation { // allowed for everybody; each caller sees the own objects
 	return operation{viewer: status, editor: status, admin: status, unlabelled: status, elsewhere: status, foreign: status}
 }
 
-func writing(status int) operation { // what has the label
+func writing(status int) operation { // an object with the label
 	return operation{viewer: 401, editor: status, admin: status, unlabelled: 404, elsewhere: 404, foreign: 404}
 }
 
-func creating(status int) operation { // something in the caller's sandbox
+func creating(status int) operation { // an object in the caller's sandbox
 	return operation{viewer: 401, editor: status, admin: status, unlabelled: status, elsewhere: status, foreign: status}
 }
 
-func labelling(status int) operation { // something with the label
+func labelling(status int) operation { // an object with the label
 	o := creating(status)
 	o.unlabelled = 401
 	return o
 }
 
-func administering(status int) operation { // something of the organization
+func administering(status int) operation { // an object of the organization
 	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: 404}
 }
 
-func managing(status int) operation { // something in the sandbox, as its administrator
+func managing(status int) operation { // an object in the sandbox, as its administrator
 	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: status}
 }
 
-func erasing(status int) operation { // somebody from the caller's sandbox, with whatever labels
+func erasing(status int) operation { // a person in the caller's sandbox, whatever the labels are
 	return operation{viewer: 401, editor: 401, admin: status, unlabelled: status, elsewhere: status, foreign: status}
 }
 
@@ -76,7 +77,7 @@ func (o operation) on(fresh func(m *matrix) map[string]string) operation {
 }
 func (o operation) readOnly() operation { return o.with(func(o *operation) { o.reads = true }) }
 
-// sandboxOnly is about something without labels that belongs to a sandbox.
+// sandboxOnly is a call on an object without labels that belongs to a sandbox.
 func (o operation) sandboxOnly() operation {
 	return o.with(func(o *operation) { o.unlabelled = o.admin })
 }
@@ -84,10 +85,10 @@ func (o operation) sandboxOnly() operation {
 const newAudience = `{"name": "{new}", "fields": [{"name": "mail", "type": "string", "identityNs": "email"}], "originName": "CUSTOM_UPLOAD", "labels": ["custom/matrix"],
 	"sourceSpec": {"path": "matrix.csv", "type": "file", "cloudType": "DLZ"}}`
 
-// newWebhook is about an address that Roster never calls.
+// newWebhook creates a webhook with an address that Roster never calls.
 const newWebhook = `{"url": "http://127.0.0.1:9/hook", "events": ["roster.run.ended"]}`
 
-// operations is the access matrix. Whoever adds a call to the API adds it here.
+// operations is the access matrix. A new call of the API needs an entry here.
 var operations = map[string]operation{
 	"POST /core/ais/external-audience/submit": labelling(200).sends(newAudience),
 	"POST /core/ais/external-audience":        labelling(202).sends(newAudience),
@@ -202,8 +203,8 @@ var operations = map[string]operation{
 	"PUT /core/ais/external-audience/{audienceId}/source":                  writing(200).sends(`{"sourceSpec": {"path": "matrix.csv", "type": "file", "cloudType": "DLZ"}}`),
 }
 
-// TestAccess makes every call of the API as every kind of caller. Each is answered as the matrix says; nothing of what
-// a caller may not see is in any answer; and every change, done or refused, has one entry in the audit log.
+// TestAccess sends every call of the API as every kind of caller. Each gets the status in the matrix. No response
+// contains anything that its caller may not see. Every change, made or refused, has one entry in the audit log.
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(t)
@@ -231,7 +232,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// matrixKey is the call by its first spelling.
+// matrixKey returns the call in its first spelling.
 func matrixKey(call string) string {
 	return strings.Replace(call, "/external-audiences/", "/external-audience/", 1)
 }
@@ -265,7 +266,7 @@ func (m *matrix) described() (calls []string) {
 	return calls
 }
 
-// anonymous makes a call as nobody who is known: it is refused alike whatever it is.
+// anonymous sends a call without valid credentials. The response is the same for every call.
 func (m *matrix) anonymous(call string, o operation) {
 	m.t.Helper()
 	o.fresh = nil
@@ -280,7 +281,7 @@ func (m *matrix) anonymous(call string, o operation) {
 	}
 }
 
-// try makes a call as a caller.
+// try sends a call as a caller.
 func (m *matrix) try(call string, o operation, as *caller, status int) {
 	m.t.Helper()
 	a := m.send(call, o, as)
@@ -294,7 +295,7 @@ func (m *matrix) try(call string, o operation, as *caller, status int) {
 	m.audited(call, o, as, a)
 }
 
-// audited requires the entry of a change in the audit log, and none of a call that changes nothing.
+// audited requires an entry in the audit log for a change, and none for a call that changes nothing.
 func (m *matrix) audited(call string, o operation, as *caller, a answer) {
 	m.t.Helper()
 	id := a.header.Get("x-request-id")

@@ -19,23 +19,23 @@ import (
 	"roster/internal/meta/sqlite"
 )
 
-// marker is in every text of the sandbox prod that the matrix keeps from some callers.
+// marker is part of every text of the sandbox prod that the matrix hides from some callers.
 const marker = "unseen"
 
-// caller is who makes a call.
+// caller is the sender of a call.
 type caller struct {
 	name    string
 	id      string
 	headers map[string]string
-	blind   bool // must not be told anything with the marker
+	blind   bool // must not get anything with the marker
 }
 
-// matrix is the world of the access matrix: a server with two organizations, and one of every kind of caller.
+// matrix is the world of the access matrix: a server with two organizations and one caller of every kind.
 type matrix struct {
 	*server
 	nobody, expired, wrongOrg, roleless                   *caller
 	viewer, editor, admin, unlabelled, elsewhere, foreign *caller
-	shared                                                map[string]string // what most calls are about
+	shared                                                map[string]string // the objects of most calls
 	count                                                 int
 }
 
@@ -63,7 +63,7 @@ func newMatrix(t *testing.T) *matrix {
 	return m
 }
 
-// but is the caller with another header.
+// but returns the caller with another header.
 func (c *caller) but(name, header, value string) *caller {
 	changed := *c
 	changed.name, changed.headers = name, map[string]string{}
@@ -91,20 +91,20 @@ func (m *matrix) caller(name, id, secret, org, sandbox string) *caller {
 	return &caller{name: name, id: id, headers: map[string]string{"Authorization": "Bearer " + tok.AccessToken, "x-api-key": id, "x-gw-ims-org-id": org, "x-sandbox-name": sandbox}}
 }
 
-// newClient makes an API client of the organization that works in prod.
+// newClient creates an API client of the organization, with a role in prod.
 func (m *matrix) newClient(name, roles, labels string) *caller {
 	m.t.Helper()
 	return m.newClientBy(m.admin, name, roles, labels)
 }
 
-// newClientBy is newClient by another administrator.
+// newClientBy is newClient with another administrator.
 func (m *matrix) newClientBy(admin *caller, name, roles, labels string) *caller {
 	m.t.Helper()
 	made := m.as(admin, "POST", "/roster/clients", fmt.Sprintf(`{"name": %q, "roles": %s, "labels": %s}`, name, roles, labels)).ok(201)
 	return m.caller(name, made["clientId"].(string), made["clientSecret"].(string), m.creds.OrgID, "prod")
 }
 
-// abroad makes another organization with a sandbox and an administrator, which no call can.
+// abroad creates another organization with a sandbox and an administrator. No call of the API can do that.
 func (m *matrix) abroad() *caller {
 	m.t.Helper()
 	db, err := sqlite.Open(m.t.Context(), filepath.Join(m.dir, "roster.db"))
@@ -126,12 +126,12 @@ func (m *matrix) abroad() *caller {
 	return m.caller("admin of another organization", client.ID, "secret", org, "abroad")
 }
 
-// share makes what most calls are about: an audience with the label that has had a run, and what is around it.
+// share creates the objects of most calls: an audience with the label that has had a run, and related objects.
 func (m *matrix) share() {
 	m.t.Helper()
 	m.land("plain.csv", "mail\nada@example.com\n")
 	m.land("matrix.csv", "mail,"+marker+"\nada@example.com,x\n")
-	for _, sandbox := range []string{m.elsewhere.headers["x-sandbox-name"], m.foreign.headers["x-sandbox-name"]} { // a file of theirs
+	for _, sandbox := range []string{m.elsewhere.headers["x-sandbox-name"], m.foreign.headers["x-sandbox-name"]} { // one file of each
 		writeFile(m.t, filepath.Join(m.dir, "landing", sandbox, "matrix.csv"), "mail\nada@example.com\n")
 	}
 	body := fmt.Sprintf(`{"name": "%[1]s", "description": "%[1]s", "tags": ["%[1]s"], "fields": [{"name": "mail", "type": "string", "identityNs": "email"}, {"name": "%[1]s", "type": "string"}],
@@ -163,10 +163,10 @@ func (m *matrix) share() {
 	erasure := m.as(m.admin, "DELETE", "/core/ups/access/entities?entityId=nobody@example.com&entityIdNS=email", "").ok(202)["jobId"].(string)
 	m.poll("/roster/erasures/"+erasure, ended)
 	m.shared["erasureId"] = erasure
-	m.shared["workOrderId"] = "DI-" + erasure // which is none: the erasure was not ordered
+	m.shared["workOrderId"] = "DI-" + erasure // no such work order: the erasure has none
 }
 
-// unique is a name that nothing has.
+// unique is a name that no object has.
 func (m *matrix) unique() string {
 	m.count++
 	return fmt.Sprint("new", m.count)
@@ -223,13 +223,13 @@ func (m *matrix) file() map[string]string {
 	return map[string]string{"path": name}
 }
 
-// as makes a call as a caller.
+// as sends a call as a caller.
 func (m *matrix) as(c *caller, method, path, body string) answer {
 	m.t.Helper()
 	return m.callWith(method, path, body, c.headers)
 }
 
-// send makes a call of the matrix.
+// send sends a call of the matrix.
 func (m *matrix) send(call string, o operation, as *caller) answer {
 	m.t.Helper()
 	ids := m.shared

@@ -15,7 +15,8 @@ func accountBody(name, audienceType, fields string) string {
 		"sourceSpec": {"path": "in.csv", "type": "file", "cloudType": "DLZ"}}`, name, audienceType, fields)
 }
 
-// TestAccountAudiences has audiences of accounts where the operator names their type, looked up and listed beside those of people.
+// TestAccountAudiences creates audiences of accounts, whose type name the operator sets, and looks them up and lists
+// them together with audiences of people.
 func TestAccountAudiences(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *app.Config) { c.AccountType = "account" })
@@ -28,7 +29,7 @@ func TestAccountAudiences(t *testing.T) {
 	s.land("in.csv", "account,mail,tier\nA-1,ada@example.com,gold\nA-2,,\n")
 	accounts := s.submit(accountBody("accounts", "account", accountFields))
 	plants := s.submit(accountBody("plants", "account", strings.Replace(accountFields, "erp", "plant", 1)))
-	people := s.submit(accountBody("people", "people", accountFields)) // as before, whatever the namespaces are
+	people := s.submit(accountBody("people", "people", accountFields)) // same as without accounts, whatever the namespaces are
 	for _, id := range []string{accounts, people} {
 		if run := s.ingest(id, ""); run["status"] != "SUCCESS" {
 			t.Fatalf("%v", run)
@@ -79,7 +80,7 @@ func TestAccountAudiences(t *testing.T) {
 	s.call("POST", ais+"/submit", accountBody("other", "Account", accountFields)).refused(400, "100910-400", "audienceType", "for accounts")
 	s.call("POST", ais+"/submit", accountBody("none", "account", `[{"name": "a", "type": "string"}]`)).refused(400, "100910-400", "fields")
 
-	// Without the setting those that there are go on, and there are no new ones.
+	// Without the setting, existing audiences of accounts still work, and new ones are refused.
 	s.stop()
 	s.tune = nil
 	s.open()
@@ -89,7 +90,7 @@ func TestAccountAudiences(t *testing.T) {
 	}
 }
 
-// namesOf are the names of a list's audiences, in order.
+// namesOf returns the names of the audiences in a list, in order.
 func namesOf(list map[string]any) string {
 	audiences, ok := list["audiences"].([]any)
 	if !ok {

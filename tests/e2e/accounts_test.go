@@ -10,8 +10,8 @@ import (
 	"roster/client"
 )
 
-// TestAccounts reads by connections as AEP's samples describe them, with no bucket, container or folder: the root lists the buckets,
-// the first part of a path names one, and a pattern chooses files in it.
+// TestAccounts reads through connections like those in AEP's samples, without bucket, container or folder. The root
+// lists the buckets, the first part of a path is the bucket, and a pattern selects files in it.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) cloud{

@@ -12,7 +12,7 @@ import (
 
 const upsAudiences = "/data/core/ups/audiences"
 
-// TestAudiencesOfAllServices lives through the life of an audience at /core/ups/audiences.
+// TestAudiencesOfAllServices takes an audience through its life cycle at /core/ups/audiences.
 func TestAudiencesOfAllServices(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -68,7 +68,7 @@ func TestAudiencesOfAllServices(t *testing.T) {
 	if bulk[id].(map[string]any)["name"] != "Spring sale" || bulk["0b6f3a57-1111-4222-8333-444455556666"].(map[string]any)["errorCode"] != "100940-404" {
 		t.Errorf("%v", bulk)
 	}
-	// A draft is not shown before it is published; whoever searches by tag or label finds it.
+	// Profiles do not show a draft before it is published; a search by tag or label finds it.
 	early := s.call("POST", upsAudiences, submitBody("Early", "in.csv", `"ttlInDays"`, `"lifecycleState": "draft", "tags": ["Soon"], "labels": ["core/C1"], "ttlInDays"`)).ok(200)["id"].(string)
 	s.ingest(early, "")
 	if got := s.lookup("email", "cyd@example.com", early); got != "" {
@@ -79,7 +79,7 @@ func TestAudiencesOfAllServices(t *testing.T) {
 			t.Errorf("%s: %s", found, text)
 		}
 	}
-	// As many labels and tags as a query has room for are looked at, the last one too; more are refused.
+	// A query may have as many labels and tags as fit, and the last one counts too. More are refused.
 	for _, by := range []string{"&tag=Soon", "&label=core/C1"} {
 		if text := string(s.call("GET", ais+"?"+strings.Repeat(by, 200), "").body); !strings.Contains(text, early) {
 			t.Errorf("by %q, 200 times: %s", by, text)
@@ -104,12 +104,12 @@ func TestAudiencesOfAllServices(t *testing.T) {
 	sameJSON(t, "the list", s.call("GET", upsAudiences, "").ok(200), `{"children": [], "_page": {"totalCount": 0, "pageSize": 0}, "_links": {}}`)
 }
 
-// flowOf is the flow of a run.
+// flowOf returns the flow of a run.
 func flowOf(run map[string]any) string {
 	return run["details"].([]any)[0].(map[string]any)["flowId"].(string)
 }
 
-// TestAudiencePages reads lists by the page while audiences are created.
+// TestAudiencePages reads lists by page while audiences are created.
 func TestAudiencePages(t *testing.T) {
 	t.Parallel()
 	s := start(t)

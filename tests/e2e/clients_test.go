@@ -13,7 +13,7 @@ import (
 	"roster/internal/app"
 )
 
-// tokenStatus is how a token request is answered.
+// tokenStatus returns the status of a token request.
 func (m *matrix) tokenStatus(id, secret string) int {
 	m.t.Helper()
 	resp, err := http.PostForm(m.creds.TokenURL, url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}})
@@ -53,7 +53,7 @@ func TestSecretsWithOverlap(t *testing.T) {
 	valid(map[string]int{second: 401, third: 401, last: 200})
 	m.call("POST", "/roster/clients/"+id+"/secrets", fmt.Sprintf(`{"oldSecretsValidUntil": %d}`, m.clock.now().Add(31*24*time.Hour).Unix())).refused(400, "100910-400", "30 days")
 
-	// Whoever repeats the request is not told the secret again.
+	// A repeated request does not get the secret again.
 	repeat := map[string]string{"Idempotency-Key": "k"}
 	if got := m.callWith("POST", "/roster/clients", `{"name": "once"}`, repeat).ok(201); got["clientSecret"] == nil {
 		t.Error("no secret")
@@ -63,7 +63,7 @@ func TestSecretsWithOverlap(t *testing.T) {
 	}
 }
 
-// TestClientsThatGo changes and deletes clients that are at work.
+// TestClientsThatGo changes and deletes clients that are in use.
 func TestClientsThatGo(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -78,8 +78,8 @@ func TestClientsThatGo(t *testing.T) {
 	m.call("GET", "/roster/clients/"+c.id, "").refused(404, "100940-404")
 }
 
-// TestGrantsOfWhatOneHolds checks that nobody gets or gives more labels than he holds, and that somebody always holds
-// all of them.
+// TestGrantsOfWhatOneHolds checks that callers can get and grant only labels that they hold, and that there is always
+// an administrator with all labels.
 func TestGrantsOfWhatOneHolds(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -96,7 +96,7 @@ func TestGrantsOfWhatOneHolds(t *testing.T) {
 	m.call("DELETE", "/roster/clients/"+m.creds.ClientID, "").refused(422, "100960-422", "last administrator")
 	heir := m.newClient("heir", `{"*": "admin"}`, `["*"]`)
 	m.as(heir, "PATCH", "/roster/clients/"+m.creds.ClientID, `{"labels": []}`).ok(200)
-	// Who administers a sandbox alone administers no clients, and reads the log of that sandbox.
+	// An administrator of only one sandbox cannot administer clients, and reads the log of that sandbox.
 	local := m.newClientBy(heir, "local", `{"prod": "admin"}`, `["*"]`)
 	m.as(local, "GET", "/roster/clients", "").refused(401, "100922-401")
 	m.as(local, "GET", "/roster/audit?sandbox=other", "").refused(401, "100922-401")
@@ -108,7 +108,7 @@ func TestGrantsOfWhatOneHolds(t *testing.T) {
 	}
 }
 
-// TestClientCommand administers a client by the command, and works with the credentials that it writes.
+// TestClientCommand administers a client with the command, and uses the credentials that it writes.
 func TestClientCommand(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -139,7 +139,7 @@ func TestClientCommand(t *testing.T) {
 			t.Errorf("exit %d, want %d: %s", code, want, log)
 		}
 	}
-	works(2) // there is no such audience, which it may know
+	works(2) // no such audience: the client has the right to know that
 	if keep(run("rotate", id, "--overlap", "0")) != id {
 		t.Error("the secret of another client was replaced")
 	}

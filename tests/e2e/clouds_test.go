@@ -15,21 +15,21 @@ import (
 	"roster/tests/servertest"
 )
 
-// place is where a test puts files, and how Roster is connected to it.
+// place is a store where a test writes files, with a connection of Roster to it.
 type place struct {
 	put     func(name, content string)
 	connect func() (connection string)
 }
 
-// cloud is a store of a cloud: a server, who puts files into it, and the connection that leads there by an address, which is
-// the server's or that of a proxy before it.
+// cloud is a store of a cloud: a server, a way to write files to it, and a connection by an address. The address is
+// that of the server or of a proxy in front of it.
 type cloud struct {
 	address string
 	put     func(name, content string)
 	body    func(address string) map[string]any // connectionSpec and auth
 }
 
-// connected makes a connection to a cloud.
+// connected creates a connection to a cloud.
 func (c cloud) connected(s *server, address string) string {
 	s.t.Helper()
 	body := c.body(address)
@@ -37,7 +37,7 @@ func (c cloud) connected(s *server, address string) string {
 	return s.call("POST", flow, compact(body)).ok(201)["id"].(string)
 }
 
-// of is how a connection of a kind is described.
+// of describes a connection of a kind.
 func of(spec, auth string, params map[string]any) map[string]any {
 	return map[string]any{"connectionSpec": map[string]any{"id": spec, "version": "1.0"}, "auth": map[string]any{"specName": auth, "params": params}}
 }
@@ -47,13 +47,13 @@ func s3Cloud(t *testing.T) cloud {
 	return s3CloudOf(startS3(t))
 }
 
-// motoCloud is a bucket of a second server that speaks the protocol of S3.
+// motoCloud is a bucket of a second server with the protocol of S3.
 func motoCloud(t *testing.T) cloud {
 	t.Helper()
 	return s3CloudOf(s3At(t, servertest.Moto(t)))
 }
 
-// hmacCloud is a bucket by HMAC keys of Google Cloud Storage, which speaks the protocol of S3 with them.
+// hmacCloud is a bucket with HMAC keys of Google Cloud Storage, which accepts them with the protocol of S3.
 func hmacCloud(t *testing.T) cloud {
 	t.Helper()
 	c := motoCloud(t)
@@ -72,7 +72,7 @@ func s3CloudOf(store *s3Server) cloud {
 		}}
 }
 
-// azuriteAccount and azuriteKey are those of every Azurite.
+// azuriteAccount and azuriteKey are the fixed credentials of Azurite.
 const (
 	azuriteAccount = "devstoreaccount1"
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -143,7 +143,7 @@ func gcsCloud(t *testing.T) cloud {
 	}}
 }
 
-// sftpPlace is a folder behind OpenSSH's server.
+// sftpPlace is a folder of an OpenSSH server.
 func sftpPlace(t *testing.T, s *server) place {
 	t.Helper()
 	sshd := servertest.SSHD(t, "")
@@ -159,7 +159,7 @@ func sftpPlace(t *testing.T, s *server) place {
 	}}
 }
 
-// passwordPlace is a folder behind another SFTP server, which lets in by a password.
+// passwordPlace is a folder of another SFTP server, with password login.
 func passwordPlace(t *testing.T, s *server) place {
 	t.Helper()
 	host, port, err := net.SplitHostPort(servertest.PasswordSFTP(t, s.root, "open sesame"))

@@ -24,8 +24,7 @@ import (
 	"roster/tests/rostertest"
 )
 
-// command prepares a call of the binary in a directory of its own, with an environment without ROSTER_ variables
-// but one.
+// command prepares a call of the binary in its own directory, in an environment with only one ROSTER_ variable.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), rostertest.Binary(t), args...)
@@ -35,11 +34,11 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "ROSTER_SETTLE_AGE=0s") // the tests write their files whole
+	cmd.Env = append(cmd.Env, "ROSTER_SETTLE_AGE=0s") // the files of the tests are complete at once
 	return cmd
 }
 
-// finish runs a command to its end and returns its exit code.
+// finish runs a command and returns its exit code.
 func finish(t *testing.T, cmd *exec.Cmd) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
@@ -95,7 +94,7 @@ func TestCommandUsage(t *testing.T) {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	for range 2 { // a second demonstration on the same data finds another name
+	for range 2 { // a second demonstration on the same data chooses another name
 		code, stdout, stderr := finish(t, command(t, "demo", "--exit", "--data-dir", dir))
 		if code != 0 || !regexp.MustCompile(`All \d+ checks`).MatchString(stdout) {
 			t.Fatalf("exit %d: %s%s", code, stdout, stderr)
@@ -103,7 +102,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// imported is the part of import's JSON document that the tests look at.
+// imported is the part of import's JSON document that the tests check.
 type imported struct {
 	AudienceID      string
 	Created         bool
@@ -118,7 +117,7 @@ type imported struct {
 	}
 }
 
-// runImport imports with --json.
+// runImport runs import with --json.
 func runImport(t *testing.T, args ...string) (int, imported) {
 	t.Helper()
 	code, stdout, stderr := finish(t, command(t, append([]string{"import", "--json"}, args...)...))
@@ -183,8 +182,8 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportCutOff ends an import in its run, by SIGKILL and by Ctrl-C. The same command, started again, ends
-// the run.
+// TestImportCutOff stops an import during its run, with SIGKILL and with Ctrl-C. The same command then completes the
+// run.
 func TestImportCutOff(t *testing.T) {
 	t.Parallel()
 	const people = 300_000
@@ -251,8 +250,8 @@ func serve(t *testing.T) *serving {
 	return &serving{Cmd: cmd, url: strings.TrimSpace(strings.TrimPrefix(line, "Roster runs at ")), data: data}
 }
 
-// TestDrain ends a server while an upload is in flight: new connections are refused, the upload is finished,
-// and the process ends by itself with exit code 0.
+// TestDrain stops a server during an upload. The server refuses new connections, completes the upload, and exits with
+// code 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -266,7 +265,7 @@ func TestDrain(t *testing.T) {
 		_, err := c.Upload(t.Context(), "people.csv", body)
 		uploaded <- err
 	}()
-	if _, err := feed.Write([]byte("mail\n")); err != nil { // returns once the request is under way
+	if _, err := feed.Write([]byte("mail\n")); err != nil { // returns when the request has begun
 		t.Fatal(err)
 	}
 	waitUntil(t, "the upload has begun", func() bool {
@@ -299,7 +298,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestImportThroughServer imports into the data directory of a running server, and by its address.
+// TestImportThroughServer imports into the data directory of a running server, and through the server's address.
 func TestImportThroughServer(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -323,7 +322,7 @@ func TestImportThroughServer(t *testing.T) {
 	}
 }
 
-// TestReady asks a server about itself.
+// TestReady reads the endpoints about the server itself.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestSeedByCurl runs the seed document's own lines by curl, which testdata has as they are there. Only the host, the
-// credentials and the ids of its samples are put in; and the backslash that the document forgets at the end of a line.
+// TestSeedByCurl runs the command lines of the seed document with curl, as testdata has them. It replaces only the
+// host, the credentials and the sample ids, and adds a backslash that the document lacks at the end of a line.
 func TestSeedByCurl(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"bash", "curl"} {
@@ -37,7 +37,7 @@ func TestSeedByCurl(t *testing.T) {
 			call = strings.ReplaceAll(call, text, value)
 		}
 		cmd := exec.CommandContext(t.Context(), "bash", "-c", call)
-		home := t.TempDir() // what curl prints beside the answer is set here, so that the lines stay as they are
+		home := t.TempDir() // its curl configuration sets the output, so that the command lines stay unchanged
 		writeFile(t, filepath.Join(home, ".curlrc"), "silent\nshow-error\nwrite-out = \"\\n%{http_code}\"\n")
 		cmd.Env = append(os.Environ(), "CURL_HOME="+home)
 		out, err := cmd.CombinedOutput()

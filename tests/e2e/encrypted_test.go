@@ -13,12 +13,12 @@ import (
 	"roster/tests/servertest"
 )
 
-// sealed is a server that reads encrypted files, and somebody who sends them.
+// sealed is a server that reads encrypted files, with a sender of such files.
 type sealed struct {
 	*server
 	gpg      *servertest.GPG
 	key      string // the id of the key pair
-	customer string // and of the sender's key
+	customer string // the id of the sender's key
 }
 
 func newSealed(t *testing.T) *sealed {
@@ -31,7 +31,7 @@ func newSealed(t *testing.T) *sealed {
 	return s
 }
 
-// newKey makes a key pair, whose public part the sender takes.
+// newKey creates a key pair and gives its public key to the sender.
 func (s *sealed) newKey() string {
 	s.t.Helper()
 	made := s.call("POST", encryption+"keys", `{"name": "Acme", "encryptionAlgorithm": "PGP", "params": {"passPhrase": "secret-phrase"}}`).ok(201)
@@ -43,12 +43,12 @@ func (s *sealed) newKey() string {
 	return made["publicKeyId"].(string)
 }
 
-// to encrypts a text for a key of the server.
+// to encrypts a text with a key of the server.
 func (s *sealed) to(key, text string, args ...string) string {
 	return string(s.gpg.Run([]byte(text), append(args, "--encrypt", "--recipient", key)...))
 }
 
-// reading submits an audience of a path of the landing zone that is encrypted as the text says.
+// reading submits an audience that reads an encrypted path of the landing zone. The text is the JSON of the encryption.
 func (s *sealed) reading(name, path, typ, encryption string) string {
 	s.t.Helper()
 	return s.submit(fmt.Sprintf(`{"name": %q, "fields": [{"name": "mail", "type": "string", "identityNs": "Email"}], "originName": "CUSTOM_UPLOAD",
@@ -57,7 +57,7 @@ func (s *sealed) reading(name, path, typ, encryption string) string {
 
 const plainMails = "mail\nada@example.com\ngrace@example.com\n"
 
-// TestEncrypted brings encrypted files into audiences, and rotates the key.
+// TestEncrypted imports encrypted files into audiences, and rotates the key.
 func TestEncrypted(t *testing.T) {
 	t.Parallel()
 	s := newSealed(t)
@@ -104,7 +104,7 @@ func TestEncrypted(t *testing.T) {
 	s.holdsNo("PRIVATE KEY")
 }
 
-// TestImportEncrypted has the command bring files into an audience that demands encrypted ones.
+// TestImportEncrypted imports files with the command into an audience that requires encryption.
 func TestImportEncrypted(t *testing.T) {
 	t.Parallel()
 	s := newSealed(t)
@@ -128,7 +128,7 @@ func TestImportEncrypted(t *testing.T) {
 	}
 }
 
-// keysInUse looks at the keys that an audience names.
+// keysInUse checks the keys that an audience names.
 func (s *sealed) keysInUse(id string) {
 	s.t.Helper()
 	for _, path := range []string{"keys/" + s.key, "customer-keys/" + s.customer} {
@@ -151,7 +151,8 @@ func (s *sealed) keysInUse(id string) {
 	s.call("GET", encryption+"customer-keys/"+s.key, "").refused(404, "100940-404")
 }
 
-// TestEncryptedRefused publishes nothing of files that are not what was agreed, and names each.
+// TestEncryptedRefused sends files that violate the encryption of the audience. Nothing of them is published, and the
+// error names each.
 func TestEncryptedRefused(t *testing.T) {
 	t.Parallel()
 	s := newSealed(t)

@@ -14,7 +14,7 @@ import (
 	"roster/internal/app"
 )
 
-// holders are the files of the data directory, without the landing zone, that hold a text.
+// holders returns the files of the data directory that contain a text, without the landing zone.
 func (s *server) holders(text string) (paths []string) {
 	s.t.Helper()
 	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
@@ -36,7 +36,7 @@ func (s *server) holders(text string) (paths []string) {
 	return paths
 }
 
-// erase asks for an erasure and returns it ended.
+// erase requests an erasure and returns it when it has ended.
 func (s *server) erase(namespace, identity string) map[string]any {
 	s.t.Helper()
 	job := s.call("DELETE", "/data/core/ups/access/entities?"+url.Values{"entityId": {identity}, "entityIdNS": {namespace}}.Encode(), "").ok(202)["jobId"].(string)
@@ -61,8 +61,8 @@ func (s *server) profile(namespace, identity string) (body string, found bool) {
 	return string(a.body), true
 }
 
-// TestErase erases somebody by a further identity: nothing of the person is found by any identity, nor in any file that
-// is Roster's, and everybody else is what they were. A certificate says so, and a later run brings the person again.
+// TestErase erases a person by a further identity. No identity finds the person, and no file of Roster contains the
+// person. All other members stay unchanged. A certificate states this. A later run adds the person again.
 func TestErase(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -121,8 +121,8 @@ func TestErase(t *testing.T) {
 	}
 }
 
-// TestEraseLabelled erases somebody from an audience with a label, as an administrator who does not hold it: the person is
-// gone from it, and nothing tells the administrator that there is such an audience or who was in it.
+// TestEraseLabelled erases a person from an audience with a label, as an administrator who does not hold the label. The
+// person is removed, and the administrator sees neither the audience nor its members.
 func TestEraseLabelled(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -144,7 +144,7 @@ func TestEraseLabelled(t *testing.T) {
 	}
 }
 
-// TestSuppress keeps out who was erased, by any identity.
+// TestSuppress keeps erased people out, by any of their identities.
 func TestSuppress(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *app.Config) { c.SuppressErased = true })
@@ -167,7 +167,7 @@ func TestSuppress(t *testing.T) {
 	}
 }
 
-// certified verifies the certificate of an erasure, and one that was changed.
+// certified verifies the certificate of an erasure, and a modified one.
 func (s *server) certified(e map[string]any) {
 	s.t.Helper()
 	a := s.call("GET", "/roster/erasures/"+e["id"].(string)+"/certificate", "")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// pairsBody submits an audience with expressActivation: a member is a mail with a booking.
+// pairsBody is the submit of an audience with expressActivation: a member is a mail with a booking.
 func pairsBody(name, more string) string {
 	return fmt.Sprintf(`{"name": %q, "fields": [{"name": "mail", "type": "string", "identityNs": "email"}, {"name": "tier", "type": "string"},
 		{"name": "booking", "type": "long", "identityNs": "booking"}, {"name": "phone", "type": "string", "identityNs": "phone"},
@@ -19,7 +19,7 @@ func pairsBody(name, more string) string {
 		"sourceSpec": {"path": %q, "type": "folder", "cloudType": "DLZ"}%s}`, name, name, more)
 }
 
-// startWithBookings starts a server with a namespace of bookings.
+// startWithBookings starts a server with a namespace for bookings.
 func startWithBookings(t *testing.T) *server {
 	t.Helper()
 	s := start(t)
@@ -27,7 +27,7 @@ func startWithBookings(t *testing.T) *server {
 	return s
 }
 
-// pairs are the members of an audience as a list has them: mail, booking and tier.
+// pairs lists the members of an audience: mail, booking and tier.
 func (s *server) pairs(id, query string) string {
 	s.t.Helper()
 	var list []string
@@ -40,7 +40,7 @@ func (s *server) pairs(id, query string) string {
 	return strings.Join(list, " ")
 }
 
-// tiers are the tiers of the rows that a look-up answers in an audience, sorted; "-" when it answers no rows.
+// tiers returns the tiers of the rows that a look-up returns in an audience, sorted; "-" if it returns no rows.
 func (s *server) tiers(namespace, identity, audience string) string {
 	s.t.Helper()
 	a := s.call("GET", entities+"?"+url.Values{"entityId": {identity}, "entityIdNS": {namespace}}.Encode()+asked, "")
@@ -64,7 +64,7 @@ func (s *server) tiers(namespace, identity, audience string) string {
 	return ""
 }
 
-// ledger is a run's ledger in short.
+// ledger returns a short form of a run's ledger.
 func ledger(run map[string]any) string {
 	r, m := run["rows"].(map[string]any), run["members"].(map[string]any)
 	return fmt.Sprint(run["status"], " read ", r["rowsRead"], " rejected ", r["rowsRejected"], " duplicates ", r["duplicates"], " added ", r["added"], " updated ", r["updated"],
@@ -73,7 +73,8 @@ func ledger(run map[string]any) string {
 
 const pairHeader = "mail,tier,booking,phone,gone\n"
 
-// TestExpressActivation keeps rows of one person as members through every kind of run, and a projection of the dataset.
+// TestExpressActivation keeps several rows of one person as members through every kind of run and after a rebuild of
+// the profile store.
 func TestExpressActivation(t *testing.T) {
 	t.Parallel()
 	s := startWithBookings(t)
@@ -120,7 +121,7 @@ func TestExpressActivation(t *testing.T) {
 		t.Errorf("the member is %v", member)
 	}
 
-	// A change of a pair, a new one, one that leaves and one that nobody had.
+	// One pair changes, one is new, one leaves, and one to delete does not exist.
 	s.land("trips/2.csv", pairHeader+"ada@x.org,platinum,2,+441,\nada@x.org,new,3,+442,\nbob@x.org,iron,1,,true\nada@x.org,x,9,,true\nada@x.org,x,,,yes\n")
 	second := s.ingest(id, `{}`)
 	if got := ledger(second); got != "SUCCESS read 5 rejected 1 duplicates 0 added 1 updated 1 unchanged 0 deleted 1 1 members 3 3 removed 0" {
@@ -132,7 +133,7 @@ func TestExpressActivation(t *testing.T) {
 		t.Errorf("as of the first run the members were %q", got)
 	}
 
-	// A person stays for as long as one of the pairs does.
+	// A person stays a member while one of the pairs does.
 	if err := os.Remove(filepath.Join(s.dir, "landing", s.creds.Sandbox, "trips/1.csv")); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestExpressActivation(t *testing.T) {
 	}
 	same("after a rollback", "ADA@x.org:1:silver ada@x.org:2:platinum ada@x.org:3:new", changed)
 
-	// Without the profile store everything is found again from the dataset.
+	// Without the profile store, look-ups find everything again from the dataset.
 	s.stop()
 	if err := os.RemoveAll(filepath.Join(s.dir, "profile")); err != nil {
 		t.Fatal(err)
@@ -163,7 +164,7 @@ func TestExpressActivation(t *testing.T) {
 	same("later", "", map[string]string{"email ada@x.org": "-", "booking 3": "-"})
 }
 
-// TestExpressProperty creates audiences with expressActivation and without, and tries to change it.
+// TestExpressProperty creates audiences with and without expressActivation, and tries to change it.
 func TestExpressProperty(t *testing.T) {
 	t.Parallel()
 	s := startWithBookings(t)
@@ -190,7 +191,8 @@ func TestExpressProperty(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 
-	// The rows of one person are duplicates without it, a row without a booking is a row, and values are those of one row.
+	// Without expressActivation, rows of one person are duplicates, a row needs no booking, and the values are those of
+	// one row.
 	const rows = pairHeader + "ada@x.org,old,1,,\nada@x.org,gold,2,,\nbob@x.org,iron,,,\n"
 	s.land("plain/in.csv", rows)
 	if got := ledger(s.ingest(plain, fullRun)); !strings.HasPrefix(got, "SUCCESS read 3 rejected 0 duplicates 1 added 2") {
@@ -200,7 +202,7 @@ func TestExpressProperty(t *testing.T) {
 		t.Errorf("without it the tier is %v", got)
 	}
 
-	// The supplemental identity must be a column of each file.
+	// Each file must have a column for the supplemental identity.
 	s.land("pairs/in.csv", "mail,tier\nada@x.org,old\n")
 	if run := s.ingest(id, fullRun); run["status"] != "FAILED" || !strings.Contains(compact(run["error"]), "booking") {
 		t.Errorf("a file without bookings: %v", run)
@@ -216,7 +218,7 @@ func TestExpressProperty(t *testing.T) {
 	s.call("GET", ais+"/"+quiet+"/members/email/ada@x.org", "").refused(422, "100960-422", "expressActivation")
 }
 
-// TestEraseExpress erases a person with all pairs, and whatever has a supplemental identity.
+// TestEraseExpress erases a person with all pairs, and every row with a given supplemental identity.
 func TestEraseExpress(t *testing.T) {
 	t.Parallel()
 	s := startWithBookings(t)
@@ -265,7 +267,7 @@ func TestEraseExpress(t *testing.T) {
 	}
 }
 
-// TestImportExpress imports rows of one person as members.
+// TestImportExpress imports several rows of one person as members.
 func TestImportExpress(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("trips.csv", "tier,mail,booking\nold,ada@x.org,B1\ngold,ada@x.org,B2\niron,bob@x.org,\n")
@@ -280,7 +282,7 @@ func TestImportExpress(t *testing.T) {
 	n.run(0, "check")
 }
 
-// TestExpressManyRows has a look-up answer 10,000 rows of one person, and refuse one row more.
+// TestExpressManyRows looks up 10,000 rows of one person. One more row is refused.
 func TestExpressManyRows(t *testing.T) {
 	t.Parallel()
 	s := startWithBookings(t)

@@ -10,7 +10,7 @@ import (
 	"roster/internal/app"
 )
 
-// TestMemberFilters lists members by the values of their fields, of every type, and refuses what means nothing.
+// TestMemberFilters lists members by the values of fields of every type. Meaningless filters are refused.
 func TestMemberFilters(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -71,8 +71,8 @@ eve@y.org,+5,"g""old ",10,4,0,2026-02-03,2027-01-01T00:00:00Z,false,y
 	}
 }
 
-// TestMemberFilterPages turns the pages of a filtered list over several data files with deleted rows. A compaction may reorder the members
-// between two lists.
+// TestMemberFilterPages reads the pages of a filtered list over several data files with deleted rows. A compaction may
+// reorder the members between two lists.
 func TestMemberFilterPages(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -102,10 +102,11 @@ func TestMemberFilterPages(t *testing.T) {
 	}
 }
 
-// linesOf returns the lines of a list of members in an order of their own.
+// linesOf returns the lines of a list of members, sorted.
 func linesOf(list []byte) []string { return slices.Sorted(strings.Lines(string(list))) }
 
-// TestFilterOfHiddenField filters by a field with a label as if it did not exist.
+// TestFilterOfHiddenField filters by a field with a label that the caller does not hold. The error is that of an
+// unknown field.
 func TestFilterOfHiddenField(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -129,7 +130,8 @@ func TestFilterOfHiddenField(t *testing.T) {
 	}
 }
 
-// TestMemberFilterOfMany looks for few members among many: an answer ends before it has looked at all, and says where to go on.
+// TestMemberFilterOfMany searches for few members among many. A response ends before it has read all rows, and returns
+// the position of the next page.
 func TestMemberFilterOfMany(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -9,7 +9,7 @@ import (
 	"roster/client"
 )
 
-// TestImportWithoutHeader imports files whose columns have no names.
+// TestImportWithoutHeader imports files without column names.
 func TestImportWithoutHeader(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestHeaderHints imports files whose header is not where it is looked for: the error says where it is, and shows no row.
+// TestHeaderHints imports files whose header is not in the expected line. The error names the line of the header and
+// shows no row.
 func TestHeaderHints(t *testing.T) {
 	n := newNewcomer(t)
 	quiet := func(code int, line string, mentions ...string) {
@@ -38,7 +39,8 @@ func TestHeaderHints(t *testing.T) {
 	n.run(2, "import one.csv --name wrong --identity nope=Email", "the columns are mail, points")
 }
 
-// TestTypeHints names the option for columns that are text and could be more, and says nothing of others.
+// TestTypeHints checks that a hint names the option for text columns that could have another type, and no other
+// columns.
 func TestTypeHints(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("list.csv", "mail;born;joined;seen;amount;price;code\n"+

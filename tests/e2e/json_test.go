@@ -12,9 +12,8 @@ import (
 
 var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// is requires the answer's body to be the JSON text want, key for key. In want the strings "<uuid>",
-// "<epoch>" (now, in seconds) and "<any>" stand for values that cannot be known; a key that ends in "?" may
-// be absent.
+// is requires the body of the response to be the JSON text want, key for key. In want the strings "<uuid>", "<epoch>"
+// (now, in seconds) and "<any>" are placeholders for unpredictable values. A key that ends in "?" may be absent.
 func (a answer) is(status int, want string) map[string]any {
 	a.t.Helper()
 	got := a.ok(status)
@@ -33,7 +32,7 @@ func sameJSON(t *testing.T, what string, got any, want string) {
 	}
 }
 
-// normal brings a value to the types of decoded JSON.
+// normal converts a value to the types of decoded JSON.
 func normal(v any) any {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// governed is a server with an administrator, for tests that make API clients.
+// governed is a server with an administrator, for tests that create API clients.
 func governed(t *testing.T) *matrix {
 	t.Helper()
 	m := &matrix{server: start(t)}
@@ -15,8 +15,8 @@ func governed(t *testing.T) *matrix {
 	return m
 }
 
-// scored submits an audience whose field score has a label, with a member and a reject, and returns the ids of its
-// task, of itself and of its run.
+// scored submits an audience whose field score has a label, with a member and a reject. It returns the ids of the task,
+// the audience and the run.
 func (m *matrix) scored() (task, id, run string) {
 	m.t.Helper()
 	m.land("people.csv", "mail,tier,score\nada@example.com,gold,75318642\nbob@example.com,tin,seven\n")
@@ -32,7 +32,7 @@ func (m *matrix) scored() (task, id, run string) {
 	return task, id, v["runId"].(string)
 }
 
-// TestLabelledFields reads an audience as somebody who does not hold the label of one of its fields.
+// TestLabelledFields reads an audience as a caller who does not hold the label of one of its fields.
 func TestLabelledFields(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -66,7 +66,7 @@ func TestLabelledFields(t *testing.T) {
 	m.as(plain, "PATCH", one, `{"fields": [{"name": "score", "labels": []}]}`).refused(400, "100910-400", "no field")
 	m.as(plain, "PATCH", one, `{"fields": [{"name": "tier", "labels": ["core/C1"]}]}`).refused(401, "100922-401", "core/C1")
 
-	// A run has one receipt. Who may not see all that is in it gets none.
+	// A run has one receipt. A caller who may not see all of its content does not get it.
 	m.land("people.csv", "mail,tier\nada@example.com,gold\n")
 	second := m.ingest(id, `{"force": true}`)["runId"].(string)
 	m.as(full, "GET", one+"/runs/"+second+"/receipt", "").ok(200)
@@ -75,7 +75,7 @@ func TestLabelledFields(t *testing.T) {
 		t.Errorf("%s", told.body)
 	}
 
-	// A change by who does not see the field leaves it as it is.
+	// A change by a caller who does not see the field leaves the field unchanged.
 	etag := m.as(plain, "GET", "/data/core/ups/audiences/"+id, "").header.Get("ETag")
 	m.as(plain.but("plain", "If-Match", etag), "PATCH", "/data/core/ups/audiences/"+id, `[{"op": "add", "path": "/description", "value": "new"}]`).ok(200)
 	fields := m.as(full, "GET", one, "").ok(200)["fields"].([]any)
@@ -84,8 +84,8 @@ func TestLabelledFields(t *testing.T) {
 	}
 }
 
-// TestLabelledIdentities looks members up by identities in a field with a label: who does not hold it cannot find out that
-// somebody has a value in it.
+// TestLabelledIdentities looks members up by identities in a field with a label. A caller who does not hold the label
+// cannot find out who has a value in the field.
 func TestLabelledIdentities(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -111,13 +111,13 @@ func TestLabelledIdentities(t *testing.T) {
 	}
 }
 
-// flow is the id of an audience's flow.
+// flow returns the id of an audience's flow.
 func (m *matrix) flow(id string) string {
 	m.t.Helper()
 	return m.call("GET", "/data/core/ups/audiences/"+id, "").ok(200)["linkedAudienceRef"].(map[string]any)["flowId"].(string)
 }
 
-// TestLabelsAtOnce checks that a label on an audience, and a client's grant of it, work with the next request.
+// TestLabelsAtOnce checks that a label on an audience, and its grant to a client, take effect with the next request.
 func TestLabelsAtOnce(t *testing.T) {
 	t.Parallel()
 	m := governed(t)
@@ -158,7 +158,7 @@ func TestLabelsAtOnce(t *testing.T) {
 	m.call("PATCH", ais+"/"+id, `{"labels": []}`).ok(200)
 	sees(true)
 
-	// The log tells who changed which labels, and nothing of people.
+	// The log shows who changed which labels, and no personal data.
 	log := m.as(m.admin, "GET", "/roster/audit?action=audience.update&object="+id, "")
 	var page struct {
 		Entries []struct{ Before, After map[string]any }

@@ -10,12 +10,12 @@ import (
 	"roster/internal/app"
 )
 
-// param is one of the parameters of a connection to a cloud.
+// param is a parameter of a connection to a cloud.
 func (c cloud) param(name string) string {
 	return c.body(c.address)["auth"].(map[string]any)["params"].(map[string]any)[name].(string)
 }
 
-// TestLandingInOtherClouds has the landing zones in a bucket of Google's, and in a container of Azure's.
+// TestLandingInOtherClouds keeps the landing zones in a bucket of Google Cloud Storage and in a container of Azure.
 func TestLandingInOtherClouds(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (address string){
 		"GCS": func(t *testing.T) string {
@@ -38,7 +38,7 @@ func TestLandingInOtherClouds(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := rowsOf(0, 50_000)
-			for range 2 { // the second time it is there
+			for range 2 { // the second time the file exists
 				up, err := c.UploadFile(t.Context(), "lists/people.csv", strings.NewReader(text), int64(len(text)), nil)
 				if err != nil || up.Size != int64(len(text)) {
 					t.Fatal(up, err)

@@ -19,7 +19,7 @@ import (
 	"roster/internal/app"
 )
 
-// cutting forwards connections to an address, and cuts each of the first ones off when that many bytes went there.
+// cutting forwards connections to an address. It cuts each of the first connections after a number of bytes.
 func cutting(t *testing.T, to string, connections int32, after int64) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -59,10 +59,10 @@ func cutting(t *testing.T, to string, connections int32, after int64) (address s
 	return l.Addr().String()
 }
 
-// TestUploadOverBrokenConnections uploads a file of which every connection carries a part, and makes an audience of it.
+// TestUploadOverBrokenConnections uploads a file in parts, one per broken connection, and creates an audience from it.
 func TestUploadOverBrokenConnections(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *app.Config) { c.SettleAge = new(time.Hour) }) // uploads are whole at once
+	s := start(t, func(c *app.Config) { c.SettleAge = new(time.Hour) }) // uploads are complete at once
 	const people = 60_000
 	var text bytes.Buffer
 	text.WriteString("mail,points\n")
@@ -107,7 +107,7 @@ func TestUploadOverBrokenConnections(t *testing.T) {
 	}
 }
 
-// TestUploadGoesOnAfterARestart cuts an upload off with the server that takes it.
+// TestUploadGoesOnAfterARestart stops the server during an upload and resumes the upload after the restart.
 func TestUploadGoesOnAfterARestart(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -146,7 +146,7 @@ func TestUploadGoesOnAfterARestart(t *testing.T) {
 	}
 }
 
-// readUntil cannot be read once its context has ended: a client that is cancelled may send what it can read till it notices.
+// readUntil fails when its context has ended. Without it, a cancelled client sends what it can read until it notices.
 type readUntil struct {
 	ctx context.Context
 	io.ReaderAt
@@ -159,7 +159,7 @@ func (r readUntil) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReaderAt.ReadAt(p, off)
 }
 
-// TestUploadCommand uploads by the command line.
+// TestUploadCommand uploads with the command.
 func TestUploadCommand(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -193,7 +193,8 @@ func TestUploadCommand(t *testing.T) {
 	}
 }
 
-// TestLandingBucket has the landing zones in a bucket: uploads, runs, lists and deletes, and a sandbox that is deleted.
+// TestLandingBucket keeps the landing zones in a bucket: uploads, runs, lists, deletions, and the deletion of a
+// sandbox.
 func TestLandingBucket(t *testing.T) {
 	store := startS3(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3Key)
@@ -206,7 +207,7 @@ func TestLandingBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := rowsOf(0, 50_000)
-	for range 2 { // the second time it is there
+	for range 2 { // the second time the file exists
 		up, err := c.UploadFile(t.Context(), "lists/people.csv", strings.NewReader(text), int64(len(text)), nil)
 		if err != nil || up.Path != "lists/people.csv" || up.Size != int64(len(text)) {
 			t.Fatal(up, err)

@@ -24,7 +24,7 @@ import (
 	"roster/internal/app"
 )
 
-// TestFirstStart checks what an empty data directory becomes.
+// TestFirstStart checks the content that the first start gives an empty data directory.
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -71,7 +71,7 @@ func TestRestart(t *testing.T) {
 	if s.creds != before {
 		t.Errorf("the credentials changed")
 	}
-	s.token = token // tokens outlive a restart
+	s.token = token // tokens survive a restart
 	if after := s.call("GET", ais+"/"+id, ""); string(after.body) != string(audience) {
 		t.Errorf("the audience is %s, was %s", after.body, audience)
 	}
@@ -91,7 +91,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestStoppedRun stops the server in the middle of a run. The next start ends it, with the same result.
+// TestStoppedRun stops the server during a run. After the next start the run ends with the same result.
 func TestStoppedRun(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -108,7 +108,7 @@ func TestStoppedRun(t *testing.T) {
 	}
 }
 
-// TestExpiry lets members grow old.
+// TestExpiry lets memberships expire.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -119,7 +119,7 @@ func TestExpiry(t *testing.T) {
 	for _, step := range []struct {
 		wait      time.Duration
 		ada, bob  string
-		more, run string // a new file and a run over it
+		more, run string // a new file, and a run that reads it
 	}{
 		{29 * day, "realized", "realized", "mail,points\nada@example.com,5\n", "{}"},
 		{2 * day, "realized", "exited", "", ""},
@@ -213,7 +213,7 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestStopTwice stops a server twice, and one that never started.
+// TestStopTwice stops a server twice, and stops a server that never started.
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	a, err := app.New(t.Context(), app.Config{DataDir: t.TempDir(), Listen: "127.0.0.1:0"})
@@ -227,7 +227,7 @@ func TestStopTwice(t *testing.T) {
 	}
 }
 
-// TestTLS serves with a certificate. Handshakes that stop are ended.
+// TestTLS serves with a certificate. The server ends handshakes that stall.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

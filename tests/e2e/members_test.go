@@ -27,7 +27,7 @@ func membersBody(name, file string, profileIngestion bool) string {
 	})
 }
 
-// lines decodes NDJSON by the members' mails.
+// lines decodes NDJSON into members by mail.
 func (a answer) lines() map[string]map[string]any {
 	a.t.Helper()
 	if a.status != 200 || a.header.Get("Content-Type") != "application/x-ndjson" {
@@ -89,7 +89,7 @@ func TestMembers(t *testing.T) {
 	s.pagesStay(id, first["runId"].(string))
 }
 
-// membersRefused asks for lists that cannot be.
+// membersRefused requests invalid lists.
 func (s *server) membersRefused(id string) {
 	s.t.Helper()
 	list := ais + "/" + id + "/members"
@@ -105,7 +105,7 @@ func (s *server) membersRefused(id string) {
 	s.call("GET", list+"/email/%20", "").refused(400, "100910-400", "identity")
 }
 
-// pagesStay turns pages while the audience changes.
+// pagesStay reads pages while the audience changes.
 func (s *server) pagesStay(id, first string) {
 	t := s.t
 	t.Helper()
@@ -144,8 +144,9 @@ func (s *server) pagesStay(id, first string) {
 	s.call("GET", list+"?asOf="+failed["runId"].(string), "").refused(422, "100960-422", "there are no members")
 }
 
-// inRounds makes an audience in three runs, so that its members are in several data files with deleted rows. The first run has so many
-// people, the others each have every seventh. points are those of a person in a run.
+// inRounds creates an audience by three runs, so that its members are in several data files with deleted rows. The
+// first run imports a number of people; each of the others imports every seventh of them. points returns the points of
+// a person in a run.
 func (s *server) inRounds(people int, points func(round, person int) int) (id string) {
 	s.t.Helper()
 	for round := range 3 {
@@ -165,8 +166,8 @@ func (s *server) inRounds(people int, points func(round, person int) int) (id st
 	return id
 }
 
-// TestMembersPages turns pages of many sizes over several data files with deleted rows.
-// TestMembersPages compares pages with the whole list. A compaction may reorder the members between two lists.
+// TestMembersPages reads pages of many sizes over several data files with deleted rows, and compares them with the
+// whole list. A compaction may reorder the members between two lists.
 func TestMembersPages(t *testing.T) {
 	t.Parallel()
 	s := start(t)

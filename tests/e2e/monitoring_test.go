@@ -40,7 +40,8 @@ func (s *server) scrape(token string) map[string]*dto.MetricFamily {
 	return families
 }
 
-// valueOf is the value of a counter or gauge with labels such as `kind="run"`, in order; false where there is none.
+// valueOf returns the value of a counter or gauge with labels such as `kind="run"`, in this order; false if there is
+// none.
 func valueOf(families map[string]*dto.MetricFamily, series string) (float64, bool) {
 	name, labels, _ := strings.Cut(strings.TrimSuffix(series, "}"), "{")
 	for _, m := range families[name].GetMetric() {
@@ -58,7 +59,7 @@ func valueOf(families map[string]*dto.MetricFamily, series string) (float64, boo
 const loyalty = `{"name": "loyalty-club", "fields": [{"name": "mail", "type": "string", "identityNs": "email"}, {"name": "points", "type": "long"}],
 	"originName": "CUSTOM_UPLOAD", "sourceSpec": {"path": "people.csv", "type": "file", "cloudType": "DLZ"}}`
 
-// TestMetrics compares what the metrics say with what a server was asked to do.
+// TestMetrics compares the metrics with the requests that a server got.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
@@ -101,7 +102,7 @@ func TestMetrics(t *testing.T) {
 		return len(list) > 0 && len(list[0].(map[string]any)["attempts"].([]any)) > 0
 	})
 
-	// What has ended is counted a moment after its end can be read.
+	// A metric counts an end shortly after the API shows it.
 	after := s.scrape("")
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); after = s.scrape("") {
 		running, _ := valueOf(after, "roster_runs_in_progress")
@@ -147,7 +148,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestDiskMetrics waits for the first look at the disk.
+// TestDiskMetrics waits for the first measurement of the disk.
 func TestDiskMetrics(t *testing.T) {
 	t.Parallel()
 	elsewhere := t.TempDir()
@@ -180,7 +181,7 @@ func TestDiskMetrics(t *testing.T) {
 // documentedMetric is a row of the table in docs/MONITORING.md.
 var documentedMetric = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\| (.+) \\|$")
 
-// TestMetricsAreDocumented compares the metrics of a server that has worked with the table, both ways.
+// TestMetricsAreDocumented compares the metrics of a server after some work with the table, in both directions.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	token := filepath.Join(t.TempDir(), "token")
@@ -203,7 +204,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	for _, m := range documentedMetric.FindAllStringSubmatch(string(document), -1) {
 		documented[m[1]] = fmt.Sprintf("| `%s` | %s | %s | %s |", m[1], m[2], strings.TrimSpace(m[3]), m[4])
 	}
-	// These have no series before a connection was ended, or the disk was looked at.
+	// These metrics have no series until a connection has ended or the disk has been measured.
 	late := map[string]bool{"roster_connections_ended_total": true, "roster_disk_used_bytes": true, "roster_disk_measured_timestamp_seconds": true}
 	served := map[string]bool{}
 	for name, f := range s.scrape("a token of the operator's") {
@@ -231,7 +232,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// lines are those with a message.
+// lines returns the log lines with a message.
 func (e *everything) lines(message string) (found []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -243,8 +244,8 @@ func (e *everything) lines(message string) (found []string) {
 	return found
 }
 
-// TestLogOfWork reads the log of a server as its operator does: one line for whatever ended, and nothing that is not
-// for the operator.
+// TestLogOfWork reads the log of a server as its operator: one line for each ended piece of work, and nothing
+// irrelevant to the operator.
 func TestLogOfWork(t *testing.T) {
 	t.Parallel()
 	log := &everything{}
@@ -314,5 +315,5 @@ func TestLogOfWork(t *testing.T) {
 	if err := os.Mkdir(s.root, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.open() // for the end of the test
+	s.open() // so that the test can stop it
 }

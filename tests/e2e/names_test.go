@@ -9,8 +9,8 @@ import (
 	"roster/tests/servertest"
 )
 
-// TestNamesThatAreNoPaths has files in a folder whose names are no paths: the run reads the others and tells of each that it
-// passed over.
+// TestNamesThatAreNoPaths puts files with names that are not valid paths into a folder. The run reads the other files
+// and reports each skipped one.
 func TestNamesThatAreNoPaths(t *testing.T) {
 	t.Parallel()
 	store := s3At(t, servertest.Moto(t))
@@ -32,7 +32,7 @@ func TestNamesThatAreNoPaths(t *testing.T) {
 	}
 }
 
-// TestNameOfBytes has a local file whose name is no text.
+// TestNameOfBytes has a local file whose name is not valid text.
 func TestNameOfBytes(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -14,11 +14,11 @@ import (
 	"roster/internal/app"
 )
 
-// newcomer is somebody in an empty folder, with an empty home, who says nothing of where anything is.
+// newcomer is a new user in an empty folder with an empty home directory, who gives no paths or addresses.
 type newcomer struct {
 	*testing.T
 	dir, home string
-	called    map[string]bool // the commands that were called
+	called    map[string]bool // the commands that ran
 }
 
 func newNewcomer(t *testing.T) *newcomer {
@@ -52,13 +52,13 @@ func (n *newcomer) run(code int, line string, mentions ...string) string {
 	return stdout
 }
 
-// file writes a file into the folder.
+// file writes a file to the folder.
 func (n *newcomer) file(name, content string) {
 	n.Helper()
 	writeFile(n.T, filepath.Join(n.dir, name), content)
 }
 
-// commands lists every command that the help shows, below the named one.
+// commands returns every command that the help lists, below the named one.
 func (n *newcomer) commands(parents ...string) (list []string) {
 	n.Helper()
 	code, help, _ := finish(n.T, command(n.T, append(slices.Clone(parents), "--help")...))
@@ -72,14 +72,14 @@ func (n *newcomer) commands(parents ...string) (list []string) {
 			break
 		}
 		if name[0] == ' ' {
-			continue // the line before goes on
+			continue // continues the previous line
 		}
 		list = append(list, n.commands(append(slices.Clone(parents), strings.Fields(name)[0])...)...)
 	}
 	return list
 }
 
-// TestEveryCommandHere calls every command without --data-dir, in an empty folder.
+// TestEveryCommandHere runs every command without --data-dir in an empty folder.
 func TestEveryCommandHere(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("people.csv", "mail,points\nada@example.com,1\nbob@example.com,2\n")
@@ -134,7 +134,7 @@ func TestEveryCommandHere(t *testing.T) {
 	}
 }
 
-// TestRotateOwnSecret gives the client that the commands of a data directory work as a new secret, and they go on working.
+// TestRotateOwnSecret replaces the secret of the client that commands of a data directory use. The commands still work.
 func TestRotateOwnSecret(t *testing.T) {
 	n := newNewcomer(t)
 	n.run(0, "client create other --access prod=viewer")
@@ -148,7 +148,8 @@ func TestRotateOwnSecret(t *testing.T) {
 	n.run(0, "client list", "administrator")
 }
 
-// TestSecretIsNotLost creates a client where its secret cannot be written: no client stays whose secret nobody has.
+// TestSecretIsNotLost creates a client whose secret cannot be written to the file. The client must not exist
+// afterwards, because nobody has its secret.
 func TestSecretIsNotLost(t *testing.T) {
 	n := newNewcomer(t)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

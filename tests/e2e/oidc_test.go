@@ -17,7 +17,8 @@ import (
 	"roster/internal/auth"
 )
 
-// TestOIDC checks that people of a company's own identity provider work as its groups say, beside the clients of the server.
+// TestOIDC checks that users of a company's identity provider have the rights of their groups, in addition to the API
+// clients of the server.
 func TestOIDC(t *testing.T) {
 	t.Parallel()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -65,12 +66,12 @@ func TestOIDC(t *testing.T) {
 	task := m.as(editor, "POST", ais+"/submit", submission).ok(200)["taskId"].(string)
 	id := s.poll(ais+"/task/"+task, ended)["audienceId"].(string)
 	m.as(editor, "GET", ais+"/"+id, "").ok(200)
-	m.as(viewer, "GET", ais+"/"+id, "").refused(404, "100940-404") // he does not hold the label
+	m.as(viewer, "GET", ais+"/"+id, "").refused(404, "100940-404") // this user does not hold the label
 	m.as(viewer, "GET", ais, "").ok(200)
 	m.as(none, "GET", ais, "").refused(401, "100922-401")
 	m.as(editor, "POST", "/roster/clients", `{"name": "no", "roles": {"*": "admin"}, "labels": []}`).refused(401, "100922-401")
 	m.as(editor, "POST", "/roster/webhooks", `{"url": "https://hooks.example.com", "events": ["roster.run.ended"]}`).refused(422, "100960-422", "grace@example.com")
-	m.as(other, "GET", ais, "").refused(400, "100910-400", "x-sandbox-name") // an organization that is not of this server
+	m.as(other, "GET", ais, "").refused(400, "100910-400", "x-sandbox-name") // an organization that this server does not have
 	m.as(other.but("", "x-gw-ims-org-id", s.creds.OrgID), "GET", ais, "").refused(401, "100921-401")
 
 	if run := s.ingest(id, ""); run["status"] != "SUCCESS" || s.lookup("email", "ann@example.com", id) != "realized" {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestFormatOptions says how a file is written, for each option on both sides: it is found out, given, and denied.
+// TestFormatOptions tests each option of the format three times: detected, given, and given wrongly.
 func TestFormatOptions(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("list.csv", "List of members\nmail;points;tier\nada@example.com;1,5;gold\nbob@example.com;2,25;gold\ncleo@example.com;3,5\n")
@@ -29,14 +29,14 @@ func TestFormatOptions(t *testing.T) {
 	}
 }
 
-// TestOptionsStay imports tomorrow's file, whose beginning does not need the options of the audience. They are kept, or the change
-// is told.
+// TestOptionsStay imports the next file, whose beginning does not need the options of the audience. The options stay,
+// or import reports the change.
 func TestOptionsStay(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("monday.csv", "# of Monday\nmail;points;born;tier\nada@example.com;1,5;03.05.1988;NIL\nbob@example.com;2,5;04.05.1988\n")
 	n.run(0, "import monday.csv --name people --identity mail=Email --field born=date --date-format dd.MM.yyyy --null NIL --delimiter ;", "2 members")
 
-	// Their use begins behind the part that proposals are made of.
+	// The rows that need the options come after the part that import samples.
 	var long strings.Builder
 	long.WriteString("mail;points;born;tier\n")
 	for i := range 100_000 {
@@ -52,7 +52,7 @@ func TestOptionsStay(t *testing.T) {
 		}
 	}
 
-	// What the file shows otherwise is told, and the rest is kept.
+	// Import reports an option that the file contradicts, and keeps the others.
 	n.file("wednesday.csv", "Members\n\nmail,points,born,tier\neve@example.com,\"8,5\",06.05.1988,NIL\n")
 	n.run(0, "import wednesday.csv --name people --changes", "Read without --delimiter", "--skip-lines 2 (", "--decimal-comma, --null NIL, --date-format dd.MM.yyyy")
 	n.run(0, "import tuesday.csv --name people --changes --dry-run", "Read without --skip-lines 2")
@@ -62,7 +62,7 @@ func TestOptionsStay(t *testing.T) {
 	}
 }
 
-// TestEncodingStays imports files of other encodings for an audience with one.
+// TestEncodingStays imports files of other encodings into an audience with a set encoding.
 func TestEncodingStays(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("monday.csv", "mail,city\nada@example.com,Malm\xf6\n")
@@ -86,7 +86,7 @@ func TestEncodingStays(t *testing.T) {
 	}
 }
 
-// TestHeaderStays imports tomorrow's file for an audience whose files have no header.
+// TestHeaderStays imports the next file into an audience whose files have no header.
 func TestHeaderStays(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("monday.csv", "ada@example.com^1\nbob@example.com^2\n")

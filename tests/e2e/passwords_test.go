@@ -8,7 +8,8 @@ import (
 	"roster/tests/servertest"
 )
 
-// TestPasswordStays changes where a connection with a password leads: the password does not go along, unless it is given again.
+// TestPasswordStays changes the target of a connection with a password. The new target does not get the password unless
+// it is given again.
 func TestPasswordStays(t *testing.T) {
 	t.Parallel()
 	const password = "planted password"
@@ -36,7 +37,7 @@ func TestPasswordStays(t *testing.T) {
 	}
 }
 
-// TestSessionTokenStays is the same for the token that an S3 server is told with each request.
+// TestSessionTokenStays does the same with the session token, which an S3 server gets with each request.
 func TestSessionTokenStays(t *testing.T) {
 	t.Parallel()
 	s := start(t, loopback)

@@ -11,7 +11,7 @@ import (
 	"roster/internal/app"
 )
 
-// runOf reads the run until it has ended well.
+// runOf polls the run until it has ended SUCCESS.
 func (s *server) runOf(audience, run string) map[string]any {
 	s.t.Helper()
 	v := s.poll(ais+"/"+audience+"/runs/"+run, ended)
@@ -21,7 +21,7 @@ func (s *server) runOf(audience, run string) map[string]any {
 	return v
 }
 
-// TestExtendTTL extends the members' time shortly before its end. It holds after a restart, and ends in its turn.
+// TestExtendTTL extends the memberships shortly before they end. The extension survives a restart, and ends later.
 func TestExtendTTL(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -120,7 +120,7 @@ func TestConnectionStory(t *testing.T) {
 	}
 }
 
-// TestSandboxes makes a sandbox, uses it, and deletes it with all that it holds.
+// TestSandboxes creates a sandbox, uses it, and deletes it with everything in it.
 func TestSandboxes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -142,7 +142,7 @@ func TestSandboxes(t *testing.T) {
 	if v := s.call("DELETE", sandboxes+"/dev", "").ok(202); v["state"] != "deleting" {
 		t.Errorf("%v", v)
 	}
-	s.stop() // what is left to do is done after a restart
+	s.stop() // the rest is done after a restart
 	s.open()
 	s.callWith("GET", ais+"/"+gone, "", map[string]string{"x-sandbox-name": "dev"}).refused(400, "100910-400", "deleting")
 	for deadline := time.Now().Add(time.Minute); s.call("GET", sandboxes+"/dev", "").status != http.StatusNotFound; {

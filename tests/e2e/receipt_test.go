@@ -18,8 +18,8 @@ import (
 	"roster/internal/auth"
 )
 
-// TestReceipt imports a file, and verifies the receipt of the run with the data directory's key, with a file of keys
-// and with those of a server; then it changes the receipt in every way that somebody might.
+// TestReceipt imports a file and verifies the receipt of the run with three sources of keys: the data directory, a file
+// of keys, and a server. Then it modifies every part of the receipt.
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -97,7 +97,7 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
-// TestReceipts reads the receipts of runs of every kind, and those that there are not.
+// TestReceipts reads the receipts of runs of every kind, and of runs that have none.
 func TestReceipts(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -148,7 +148,7 @@ func TestReceipts(t *testing.T) {
 	s.callWith("GET", runs+firstID+"/receipt", "", map[string]string{"Authorization": ""}).refused(401, "100920-401")
 
 	s.stop()
-	s.clock.advance(31 * 24 * time.Hour) // the members' time is over
+	s.clock.advance(31 * 24 * time.Hour) // the memberships have ended
 	s.open()
 	s.believe()
 	if again := s.call("GET", runs+firstID+"/receipt", ""); string(again.body) != receipt {
@@ -162,8 +162,8 @@ func TestReceipts(t *testing.T) {
 	want(expire, "expire", client.Rows{}, client.Members{Before: 2, Expired: 2})
 }
 
-// signedByServer checks a signature by RFC 7515 and the standard library alone, with the key that the server gives to
-// everybody, and returns what is signed.
+// signedByServer checks a signature with RFC 7515 and the standard library alone, with the server's published key, and
+// returns the signed content.
 func (s *server) signedByServer(signature string) string {
 	s.t.Helper()
 	resp, err := http.Get(s.app.URL() + "/.well-known/jwks.json")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// state is everything that a refused call must leave as it was.
+// state is everything that a refused call must leave unchanged.
 func (s *server) state() string {
 	s.t.Helper()
 	var all []string
@@ -20,7 +20,7 @@ func (s *server) state() string {
 	return strings.Join(all, "\n")
 }
 
-// anyJSON is the decoded body of a call that must have succeeded, whatever its JSON type.
+// anyJSON returns the decoded body of a successful call, whatever its JSON type is.
 func (a answer) anyJSON() any {
 	a.t.Helper()
 	if a.status != http.StatusOK {
@@ -29,7 +29,7 @@ func (a answer) anyJSON() any {
 	return string(a.body)
 }
 
-// submitBody is a valid submit of a file in the landing zone, with something in it replaced.
+// submitBody is a valid submit of a file in the landing zone, with one text replaced.
 func submitBody(name, path string, replace ...string) string {
 	body := fmt.Sprintf(`{"name": %q, "fields": [{"name": "mail", "type": "string", "identityNs": "Email"}, {"name": "points", "type": "long"}],
 	  "sourceSpec": {"path": %q, "type": "file", "sourceType": "Cloud Storage", "cloudType": "DLZ"}, "ttlInDays": 30, "originName": "CUSTOM_UPLOAD"}`, name, path)
@@ -97,7 +97,7 @@ func TestRefusedSubmits(t *testing.T) {
 	}
 }
 
-// TestCreatedBeforeItsFile creates an audience, starts a run in vain, and brings the file.
+// TestCreatedBeforeItsFile creates an audience, starts a run that fails, and then uploads the file.
 func TestCreatedBeforeItsFile(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -120,7 +120,8 @@ func TestCreatedBeforeItsFile(t *testing.T) {
 	}
 }
 
-// unusable requires a submit to be refused, or accepted as a task that fails, with a message that names why.
+// unusable requires that a submit is refused, or accepted with a task that fails, with a message that states the
+// reason.
 func (s *server) unusable(body, mention string) {
 	s.t.Helper()
 	a := s.call("POST", ais+"/submit", body)
@@ -139,7 +140,7 @@ func (s *server) unusable(body, mention string) {
 	}
 }
 
-// TestEscapes tries to read a file outside of a connection's root and of the landing zone.
+// TestEscapes tries to read a file outside of a connection's root and outside of the landing zone.
 func TestEscapes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -169,7 +170,7 @@ func TestEscapes(t *testing.T) {
 				s.unusable(body, "path")
 				continue
 			}
-			// A leading slash is the root of the connection, where there is nothing of that name.
+			// A leading slash is the root of the connection, which contains no such name.
 			task := s.poll(ais+"/task/"+s.call("POST", ais+"/submit", body).ok(200)["taskId"].(string), ended)
 			if !strings.Contains(compact(task["warnings"]), fmt.Sprintf("file \\\"%s\\\" does not exist", below)) {
 				t.Errorf("%s: %s", path, compact(task))
@@ -183,7 +184,7 @@ func TestEscapes(t *testing.T) {
 			"ROOT", compact(root))
 		s.call("POST", "/data/foundation/flowservice/connections", body).refused(400, "100910-400", "root")
 	}
-	// A link that takes a file's place after the audience was made is not followed either.
+	// A link that replaces a file after the audience was created is not followed either.
 	id := s.submit(submitBody("swapped", "folder/in.csv", `"cloudType": "DLZ"`, fmt.Sprintf(`"baseConnectionId": %q`, conn)))
 	inside := filepath.Join(s.root, "folder", "in.csv")
 	if err := os.Remove(inside); err != nil {
@@ -208,8 +209,8 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-// TestFailedRuns starts runs over files that cannot be imported. Each fails with a code and a message that
-// names the file, and the audience stays as it was.
+// TestFailedRuns runs over files that cannot be imported. Each run fails with a code and a message that names the file,
+// and the audience does not change.
 func TestFailedRuns(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -250,7 +251,7 @@ func TestFailedRuns(t *testing.T) {
 	}
 }
 
-// TestRunInProgress starts a second run while one is in progress.
+// TestRunInProgress starts a second run during a run.
 func TestRunInProgress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -267,7 +268,7 @@ func TestRunInProgress(t *testing.T) {
 	}
 }
 
-// TestRefusedChanges sends changes and runs that are refused.
+// TestRefusedChanges sends changes and runs that must be refused.
 func TestRefusedChanges(t *testing.T) {
 	t.Parallel()
 	s := start(t)

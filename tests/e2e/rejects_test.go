@@ -51,7 +51,7 @@ func TestRejectsCommand(t *testing.T) {
 	if got := strings.Join(codes, " "); got != "2TYPE 4IDENTITY 5TYPE" {
 		t.Errorf("as JSON: %s", got)
 	}
-	// The last run that read files is the second one, without rejects; the rollback behind it read none.
+	// The last run that read files is the second one, without rejects. The later rollback read none.
 	for _, args := range [][]string{{"--data-dir", s.dir}, {"--data-dir", s.dir, "--run", "2", "--csv"}} {
 		if got := list(args...); strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "file,") {
 			t.Errorf("%v: %s", args, got)
@@ -60,7 +60,7 @@ func TestRejectsCommand(t *testing.T) {
 	s.rejectsRefused()
 }
 
-// rejectsRefused asks for rejects that cannot be.
+// rejectsRefused requests invalid lists of rejects.
 func (s *server) rejectsRefused() {
 	t := s.t
 	t.Helper()

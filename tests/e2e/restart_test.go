@@ -14,7 +14,7 @@ import (
 	"roster/internal/app"
 )
 
-// TestServerRestarts kills the server under an import that follows a run, and starts it again at the same address.
+// TestServerRestarts kills the server during an import that follows a run, and starts it again at the same address.
 func TestServerRestarts(t *testing.T) {
 	n := newNewcomer(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,7 +72,7 @@ func TestServerRestarts(t *testing.T) {
 	n.run(1, "members people --server http://127.0.0.1:1 --credentials "+app.CredentialsPath(data), "Check that a server runs there")
 }
 
-// refuse closes that many connections to an address: a server may be started again sooner than its client asks twice.
+// refuse closes a number of connections to an address, because a server may restart before its client retries.
 func refuse(t *testing.T, address string, times int) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)

@@ -41,7 +41,7 @@ func startS3(t *testing.T) *s3Server {
 	return s3At(t, servertest.VersityGW(t, s3Key, s3Secret))
 }
 
-// s3At is the server at an address, with the bucket.
+// s3At is the server with the bucket, at an address.
 func s3At(t *testing.T, address string) *s3Server {
 	t.Helper()
 	s := &s3Server{t: t, url: "http://" + address, admin: s3.New(s3.Options{Region: "us-east-1", UsePathStyle: true, BaseEndpoint: aws.String("http://" + address),
@@ -59,7 +59,7 @@ func (s *s3Server) put(key, content string) {
 	}
 }
 
-// keys lists what the bucket has.
+// keys lists the keys of the bucket.
 func (s *s3Server) keys() (list []string) {
 	s.t.Helper()
 	out, err := s.admin.ListObjectsV2(s.t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("people")})
@@ -72,23 +72,23 @@ func (s *s3Server) keys() (list []string) {
 	return list
 }
 
-// connectionBody describes the server to Roster.
+// connectionBody is the connection to the server.
 func (s *s3Server) connectionBody(name, secret string) string {
 	return compact(map[string]any{"name": name, "connectionSpec": map[string]any{"id": "ecadc60c-7455-4d87-84dc-2a0e293d997b", "version": "1.0"},
 		"auth": map[string]any{"specName": "Access Key", "params": map[string]any{
 			"s3AccessKey": s3Key, "s3SecretKey": secret, "serviceUrl": s.url, "bucketName": "people", "folderPath": "exports"}}})
 }
 
-// loopback lets connections lead to servers of the test.
+// loopback allows connections to servers of the test.
 func loopback(c *app.Config) { c.AllowNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 
 const flow = "/data/foundation/flowservice/connections"
 
-// TestS3 goes from a bucket to an audience, and finds the secret nowhere.
+// TestS3 imports from a bucket into an audience. The secret must not appear anywhere.
 func TestS3(t *testing.T) {
 	t.Parallel()
 	store := startS3(t)
-	s := start(t, loopback, func(c *app.Config) { c.SettleAge = new(time.Hour) }) // objects of a bucket are whole at once
+	s := start(t, loopback, func(c *app.Config) { c.SettleAge = new(time.Hour) }) // objects of a bucket are complete at once
 	store.put("exports/loyal/1.csv", "mail,points\nada@example.com,1\nbob@example.com,2\n")
 	store.put("exports/loyal/2.csv", "mail,points\nbob@example.com,3\ncleo@example.com,many\n")
 	store.put("elsewhere/secret.csv", "mail\nnobody@example.com\n")
@@ -136,7 +136,7 @@ func TestS3(t *testing.T) {
 	}
 }
 
-// TestForbiddenNetwork refuses to reach the inside of a network.
+// TestForbiddenNetwork checks that connections to internal networks are refused.
 func TestForbiddenNetwork(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -151,7 +151,7 @@ func TestForbiddenNetwork(t *testing.T) {
 	s.call("POST", flow, strings.Replace(inside.connectionBody("x", s3Secret), "http://", "file://", 1)).refused(400, "100910-400", "auth.params.serviceUrl")
 }
 
-// holdsNo looks for a text in every file of the data directory.
+// holdsNo searches for a text in every file of the data directory.
 func (s *server) holdsNo(text string) {
 	s.t.Helper()
 	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
@@ -169,7 +169,7 @@ func (s *server) holdsNo(text string) {
 	}
 }
 
-// TestRoleFromEnvironment reads a bucket as the server itself, where the operator lets connections do so.
+// TestRoleFromEnvironment reads a bucket with the server's own role, where the operator allows that.
 func TestRoleFromEnvironment(t *testing.T) {
 	store := startS3(t)
 	store.put("exports/a.csv", rowsOf(0, 10))
@@ -187,10 +187,10 @@ func TestRoleFromEnvironment(t *testing.T) {
 	if run := s.ingest(s.audienceOf(conn, "a.csv", "file"), "{}"); run["status"] != "SUCCESS" {
 		t.Errorf("%v", run)
 	}
-	// A tenant's own store is not told who the server is.
+	// A tenant's own store does not get the server's credentials.
 	s.callWith("PATCH", flow+"/"+conn, compact([]any{map[string]any{"op": "replace", "path": "/auth/params/serviceUrl", "value": elsewhere.URL}}), map[string]string{"If-Match": "*"}).
 		refused(400, "100910-400", "auth.params.serviceUrl", "--s3-environment-endpoints")
-	// Nor is one that was made while the operator allowed its address.
+	// Nor does a store whose connection was created while the operator allowed its address.
 	s.stop()
 	allowed = nil
 	s.open()

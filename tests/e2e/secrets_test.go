@@ -20,7 +20,7 @@ import (
 	"roster/tests/servertest"
 )
 
-// everything collects what a process writes.
+// everything collects the output of a process.
 type everything struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -32,8 +32,8 @@ func (e *everything) Write(p []byte) (int, error) {
 	return e.text.Write(p)
 }
 
-// TestPlantedSecrets plants secrets in connections of every kind, right ones and wrong ones, has all that can go wrong go
-// wrong, and looks for them in everything that the process ever wrote: answers, logs, metrics, files.
+// TestPlantedSecrets puts secrets, valid and invalid, into connections of every kind and provokes every kind of error.
+// The secrets must not appear in any output of the process: responses, logs, metrics, files.
 func TestPlantedSecrets(t *testing.T) {
 	t.Parallel()
 	written := &everything{}
@@ -141,7 +141,7 @@ func TestPlantedSecrets(t *testing.T) {
 	s.open()
 }
 
-// TestMasterKeys starts servers whose master key is elsewhere, and moves it.
+// TestMasterKeys starts servers whose master key is outside the data directory, and moves the key.
 func TestMasterKeys(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -161,12 +161,12 @@ func TestMasterKeys(t *testing.T) {
 		}
 		return string(out)
 	}
-	run(2, "ROSTER_MASTER_KEY="+first, "secrets", "rotate") // there is no data directory yet
+	run(2, "ROSTER_MASTER_KEY="+first, "secrets", "rotate") // no data directory exists yet
 	run(0, "ROSTER_MASTER_KEY="+first, "client", "create", "reader", "--access", "prod=viewer")
 	if out := run(0, "ROSTER_MASTER_KEY="+first, "secrets", "rotate"); !strings.Contains(out, "0 secrets") {
 		t.Error(out)
 	}
-	run(1, "", "secrets", "rotate") // the key in the data directory is another one
+	run(1, "", "secrets", "rotate") // the data directory has another key
 	run(2, "ROSTER_MASTER_KEY="+first, "secrets", "rewrap")
 	run(0, "ROSTER_MASTER_KEY="+first, "secrets", "rewrap", "--to-master-key-file", second)
 	run(1, "ROSTER_MASTER_KEY="+first, "secrets", "rotate")

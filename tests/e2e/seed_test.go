@@ -9,7 +9,7 @@ import (
 	"roster/internal/meta/metatest"
 )
 
-// seedSubmit is the seed document's own request, with the id of a connection put in.
+// seedSubmit is the request of the seed document with the id of a connection.
 const seedSubmit = `{
   "name": "Sample external audience",
   "description": "A sample version of an external audience",
@@ -28,8 +28,8 @@ const seedSubmit = `{
   "originName": "CUSTOM_UPLOAD"
 }`
 
-// seedAudience is what every answer about that audience holds; profileIngestion and namespace are named by the
-// seed's table of properties, though not by its sample.
+// seedAudience is the part of every response about that audience. profileIngestion and namespace are in the seed
+// document's table of properties, but not in its sample.
 const seedAudience = `
   "name": "Sample external audience",
   "description": %q,
@@ -56,7 +56,7 @@ const seedFile = "ppid,list_id,delete,process_consent\r\n" +
 	" Grace@Example.com ,l-2,,n\r\n" +
 	"\"alan@example.com\",\"l, \"\"3\"\"\",1,y\r\n"
 
-// TestSeed walks through the seed document call by call, on both engines of the metadata store.
+// TestSeed runs the seed document call by call, on both engines of the metadata store.
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
@@ -70,10 +70,10 @@ func TestSeed(t *testing.T) {
 	})
 }
 
-// local is a folder of the server's machine as a source of files.
+// local is a source of files in a folder of the server's machine.
 func local(_ *testing.T, s *server) place { return place{put: s.put, connect: s.connect} }
 
-// walkThroughSeed walks through the seed document with a file in a place.
+// walkThroughSeed runs the calls of the seed document with a file in a place.
 func walkThroughSeed(t *testing.T, s *server, where func(*testing.T, *server) place) {
 	p := where(t, s)
 	p.put("activation/sample-source/example.csv", seedFile)
@@ -150,7 +150,7 @@ func walkThroughSeed(t *testing.T, s *server, where func(*testing.T, *server) pl
 	}
 }
 
-// TestLaterGeneration creates the same audience by the later generation's calls.
+// TestLaterGeneration creates the same audience with the calls of the later generation.
 func TestLaterGeneration(t *testing.T) {
 	t.Parallel()
 	s := start(t)

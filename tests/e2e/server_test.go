@@ -1,4 +1,4 @@
-// Package e2e tests Roster from the outside: over HTTP as a client sees it, and by the built binary.
+// Package e2e tests Roster from the outside: over HTTP, as clients do, and with the built binary.
 package e2e
 
 import (
@@ -19,8 +19,8 @@ import (
 	"roster/internal/app"
 )
 
-// server is a Roster that belongs to one test, with a client's credentials and a folder that local
-// connections may use.
+// server is a Roster that belongs to one test, with the credentials of a client and a folder that local connections may
+// use.
 type server struct {
 	t     *testing.T
 	app   *app.App
@@ -32,7 +32,7 @@ type server struct {
 	tune  []func(*app.Config)
 }
 
-// clock is a time that tests move.
+// clock is a time that tests can move.
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration
@@ -50,11 +50,11 @@ func (c *clock) advance(d time.Duration) {
 	c.offset += d
 }
 
-// believe has the server take a clock that the test put far ahead for right: it doubts such a clock for a day.
+// believe makes the server trust a clock that the test moved far ahead. The server distrusts such a clock for a day.
 func (s *server) believe() {
 	s.t.Helper()
 	s.stop()
-	s.open() // it sees the clock
+	s.open() // the server reads the clock
 	s.clock.advance(25 * time.Hour)
 	s.token = s.newToken()
 }
@@ -68,7 +68,7 @@ func start(t *testing.T, tune ...func(*app.Config)) *server {
 	return s
 }
 
-// open starts the server on its data directory, which may hold something already.
+// open starts the server on its data directory, which may contain data.
 func (s *server) open() {
 	s.t.Helper()
 	cfg := app.Config{
@@ -98,7 +98,7 @@ func (s *server) stop() {
 	}
 }
 
-// testLog writes a server's log into the test's.
+// testLog writes a server's log to the test's log.
 type testLog struct{ t *testing.T }
 
 func (l testLog) Write(p []byte) (int, error) {
@@ -129,7 +129,7 @@ func (s *server) newToken() string {
 	return tok.AccessToken
 }
 
-// answer is what a call got.
+// answer is the response to a call.
 type answer struct {
 	t      *testing.T
 	call   string
@@ -138,13 +138,13 @@ type answer struct {
 	body   []byte
 }
 
-// call sends a request with all the headers. body is JSON text, or "" for none.
+// call sends a request with all headers. body is JSON text, or "" for none.
 func (s *server) call(method, path, body string) answer {
 	s.t.Helper()
 	return s.callWith(method, path, body, nil)
 }
 
-// callWith is call with some headers changed; an empty value leaves a header out.
+// callWith is call with some headers changed. An empty value removes a header.
 func (s *server) callWith(method, path, body string, headers map[string]string) answer {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.creds.BaseURL+path, strings.NewReader(body))
@@ -194,7 +194,7 @@ func (a answer) ok(status int) map[string]any {
 	return v
 }
 
-// refused requires an error of the contract: its status, code and shape, and texts that its message holds.
+// refused requires an error of the contract: its status, code and shape, and texts that its message contains.
 func (a answer) refused(status int, code string, mentions ...string) {
 	a.t.Helper()
 	if a.status != status {
@@ -231,7 +231,7 @@ func (a answer) refused(status int, code string, mentions ...string) {
 	}
 }
 
-// poll calls until done says so. It gives up with the test's patience.
+// poll repeats a call until done returns true. It fails when the patience of the test ends.
 func (s *server) poll(path string, done func(map[string]any) bool) map[string]any {
 	s.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -282,7 +282,7 @@ func (s *server) connect() string {
 
 const ais = "/data/core/ais/external-audience"
 
-// submit submits an audience and returns its id once its task has ended well.
+// submit submits an audience and returns its id when the task has ended SUCCESS.
 func (s *server) submit(body string) string {
 	s.t.Helper()
 	task := s.call("POST", ais+"/submit", body).ok(200)["taskId"].(string)
@@ -293,14 +293,14 @@ func (s *server) submit(body string) string {
 	return v["audienceId"].(string)
 }
 
-// ingest runs an audience and returns the ended run.
+// ingest runs an audience and returns the run when it has ended.
 func (s *server) ingest(audience, body string) map[string]any {
 	s.t.Helper()
 	run := s.call("POST", ais+"/"+audience+"/run", body).ok(200)["runId"].(string)
 	return s.poll(ais+"/"+audience+"/run/"+run, ended)
 }
 
-// lookup returns the status of an identity's membership in an audience, "" when it has none.
+// lookup returns the status of an identity's membership in an audience, "" if there is none.
 func (s *server) lookup(ns, id, audience string) string {
 	s.t.Helper()
 	a := s.call("GET", "/data/core/ups/access/entities?schema.name=_xdm.context.profile&entityId="+url.QueryEscape(id)+"&entityIdNS="+ns, "")

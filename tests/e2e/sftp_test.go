@@ -10,7 +10,7 @@ import (
 	"roster/tests/servertest"
 )
 
-// TestSFTP asks for the server's key, pins it, and imports a file.
+// TestSFTP learns the server's key from the error, pins it, and imports a file.
 func TestSFTP(t *testing.T) {
 	t.Parallel()
 	sshd := servertest.SSHD(t, "")

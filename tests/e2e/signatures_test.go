@@ -11,7 +11,8 @@ import (
 	"roster/tests/servertest"
 )
 
-// TestSignatureInAddress has a store break off every answer: the signature that its address holds is in no answer and no file.
+// TestSignatureInAddress reads from a store that breaks off every response. The signature in the store's address must
+// not appear in any response or file.
 func TestSignatureInAddress(t *testing.T) {
 	t.Parallel()
 	c := azureBySignature(t)
@@ -49,7 +50,7 @@ func TestSignatureInAddress(t *testing.T) {
 	s.holdsNo(url.QueryEscape(signature))
 }
 
-// TestExploreBesideMany explores a folder that has one with more files than a look may take in.
+// TestExploreBesideMany explores a folder with a subfolder that has more files than a look may list.
 func TestExploreBesideMany(t *testing.T) {
 	t.Parallel()
 	c := s3Cloud(t)

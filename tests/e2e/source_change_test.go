@@ -2,7 +2,7 @@ package e2e
 
 import "testing"
 
-// TestChangeSource has an audience read another file. Its members stay, and a source that cannot be one changes nothing.
+// TestChangeSource makes an audience read another file. Its members stay. An invalid source changes nothing.
 func TestChangeSource(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -14,7 +14,7 @@ import (
 	"roster/tests/servertest"
 )
 
-// TestSeedOfEveryKind walks through the seed document with a file in each kind of store.
+// TestSeedOfEveryKind runs the calls of the seed document with a file in each kind of store.
 func TestSeedOfEveryKind(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]func(*testing.T, *server) place{"SFTP": sftpPlace, "SFTP by a password": passwordPlace, "landing zone": landingPlace}
@@ -34,10 +34,10 @@ func TestSeedOfEveryKind(t *testing.T) {
 	}
 }
 
-// clouds are the stores that are read over HTTP, with a proxy of the test between.
+// clouds are the stores that are read over HTTP, through a proxy of the test.
 var clouds = map[string]func(*testing.T) cloud{"S3": s3Cloud, "Azure": azureByString, "GCS": gcsCloud}
 
-// reads reports whether a request is for bytes of a file: a part of the object, however the protocol says so.
+// reads reports whether a request reads bytes of a file: a part of the object, in the way of its protocol.
 func reads(r *http.Request, name string) bool {
 	return r.Method == http.MethodGet && (strings.HasSuffix(r.URL.Path, name) || strings.HasSuffix(r.URL.EscapedPath(), name)) &&
 		(r.Header.Get("Range") != "" || r.Header.Get("x-ms-range") != "")
@@ -45,14 +45,14 @@ func reads(r *http.Request, name string) bool {
 
 const peopleFields = `[{"name": "mail", "type": "string", "identityNs": "email"}, {"name": "points", "type": "long"}]`
 
-// audienceOf submits an audience of a path of a connection.
+// audienceOf submits an audience that reads a path of a connection.
 func (s *server) audienceOf(conn, path, typ string) string {
 	s.t.Helper()
 	return s.submit(fmt.Sprintf(`{"name": "people", "originName": "CUSTOM_UPLOAD", "fields": %s,
 		"sourceSpec": {"path": %q, "type": %q, "sourceType": "Cloud Storage", "baseConnectionId": %q}}`, peopleFields, path, typ, conn))
 }
 
-// rowsOf is a file of so many people.
+// rowsOf returns a file with a number of people.
 func rowsOf(from, to int) string {
 	var b strings.Builder
 	b.WriteString("mail,points\n")
@@ -62,14 +62,14 @@ func rowsOf(from, to int) string {
 	return b.String()
 }
 
-// TestFaultyStores reads through connections that are reset, cut off, slow and turned away: the ledger is exact all the same.
+// TestFaultyStores reads over connections that are reset, cut off, slow or refused. The ledger must be exact.
 func TestFaultyStores(t *testing.T) {
 	t.Parallel()
 	for name, open := range clouds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := open(t)
-			c.put("lists/a.csv", rowsOf(0, 400_000)) // parts enough for several requests
+			c.put("lists/a.csv", rowsOf(0, 400_000)) // large enough for several requests
 			c.put("lists/b.csv", rowsOf(400_000, 401_000))
 			var requests, faults atomic.Int64
 			proxy := servertest.Proxy(t, c.address, func(r *http.Request) servertest.Fault {
@@ -105,7 +105,8 @@ func TestFaultyStores(t *testing.T) {
 	}
 }
 
-// TestReplacedObject replaces an object while it is read: the run fails by its name, and nobody is a member.
+// TestReplacedObject replaces an object while it is read. The run fails, the error names the object, and nobody becomes
+// a member.
 func TestReplacedObject(t *testing.T) {
 	t.Parallel()
 	for name, open := range clouds {
@@ -135,7 +136,7 @@ func TestReplacedObject(t *testing.T) {
 	}
 }
 
-// TestUnansweredStore gives up on a store that answers nothing but 503, and says so.
+// TestUnansweredStore reads from a store that always responds with 503. The run fails with an error that says so.
 func TestUnansweredStore(t *testing.T) {
 	t.Parallel()
 	c := s3Cloud(t)
@@ -160,7 +161,7 @@ func TestUnansweredStore(t *testing.T) {
 	}
 }
 
-// TestFreshObjectMissed has a listing that misses an object: the next run reads it.
+// TestFreshObjectMissed omits an object from a listing. The next run reads it.
 func TestFreshObjectMissed(t *testing.T) {
 	t.Parallel()
 	c := s3Cloud(t)
@@ -197,7 +198,8 @@ func TestFreshObjectMissed(t *testing.T) {
 	}
 }
 
-// TestNoRightToList reads a file by its path where the store lets nobody list, and says what is missing for a folder.
+// TestNoRightToList reads from a store without the right to list. A file is read by its path; for a folder the error
+// names the missing right.
 func TestNoRightToList(t *testing.T) {
 	t.Parallel()
 	c := s3Cloud(t)
@@ -221,7 +223,7 @@ func TestNoRightToList(t *testing.T) {
 	}
 }
 
-// TestNearestNames suggests what the client may have meant.
+// TestNearestNames checks that errors suggest similar names.
 func TestNearestNames(t *testing.T) {
 	t.Parallel()
 	s := start(t)

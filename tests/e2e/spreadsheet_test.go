@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestSpreadsheet takes lists for spreadsheets out of one audience and imports one into another: the exact values come
-// back, by a run of a file and by a resubmit.
+// TestSpreadsheet exports spreadsheet lists from one audience and imports them into another, by a run of a file and by
+// a resubmit. The exact values come back.
 func TestSpreadsheet(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -29,7 +29,7 @@ func TestSpreadsheet(t *testing.T) {
 	s.land("saved.csv", list)
 	again := s.submit(membersBody("again", "saved.csv", true))
 	s.ingest(again, fullRun)
-	people := func(list string) string { // without times and places
+	people := func(list string) string { // without times and positions
 		var all []string
 		rows, err := csv.NewReader(strings.NewReader(list)).ReadAll()
 		if err != nil {
@@ -62,7 +62,7 @@ func TestSpreadsheet(t *testing.T) {
 	}
 }
 
-// resubmitEscaped corrects rejects in a list for spreadsheets.
+// resubmitEscaped corrects rejects in a spreadsheet list.
 func (s *server) resubmitEscaped() {
 	t := s.t
 	t.Helper()

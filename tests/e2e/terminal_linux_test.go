@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTerminal runs a command on a terminal of so many columns and returns what it shows.
+// onTerminal runs a command on a terminal with a number of columns and returns what the terminal shows.
 func (n *newcomer) onTerminal(columns uint16, env, line string) string {
 	n.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -47,7 +47,7 @@ func (n *newcomer) onTerminal(columns uint16, env, line string) string {
 	}
 	slave.Close()
 	var shown bytes.Buffer
-	_, _ = io.Copy(&shown, master) // ends with an error when the command has closed the terminal
+	_, _ = io.Copy(&shown, master) // returns an error when the command has closed the terminal
 	if err := cmd.Wait(); err != nil {
 		n.Fatalf("roster %s: %v\n%s", line, err, shown.String())
 	}
@@ -56,7 +56,8 @@ func (n *newcomer) onTerminal(columns uint16, env, line string) string {
 
 var percent = regexp.MustCompile(`(\d+)%`)
 
-// TestProgress imports a file through a server, on terminals of several kinds: one bar goes from the upload to the end of the run.
+// TestProgress imports a file through a server on several kinds of terminal. A single bar shows the progress from the
+// upload to the end of the run.
 func TestProgress(t *testing.T) {
 	n := newNewcomer(t)
 	s := serve(t)
@@ -86,7 +87,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestHelp reads the help of every command on a narrow terminal.
+// TestHelp checks the help of every command on a narrow terminal.
 func TestHelp(t *testing.T) {
 	n := newNewcomer(t)
 	for _, width := range []int{50, 100} {

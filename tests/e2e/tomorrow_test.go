@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTomorrowsFile brings an audience up to date by files of other names, places, columns and forms.
+// TestTomorrowsFile updates an audience from files with other names, locations, columns and formats.
 func TestTomorrowsFile(t *testing.T) {
 	n := newNewcomer(t)
 	n.run(2, "import absent.csv --name people", "absent.csv")
@@ -44,7 +44,7 @@ func TestTomorrowsFile(t *testing.T) {
 	n.run(2, "import monday.csv --name mails --identity mail=Email --columns points", "--identity mail")
 }
 
-// TestWrongFirstGuess imports by a wrong guess, and then by the right one under the same name.
+// TestWrongFirstGuess imports with a wrong guess, and then with the right one under the same name.
 func TestWrongFirstGuess(t *testing.T) {
 	n := newNewcomer(t)
 	n.file("list.csv", "ref;mail;born\n1;ada@example.com;03.05.1988\n2;bob@example.com;04.05.1988\n")

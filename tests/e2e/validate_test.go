@@ -124,7 +124,7 @@ func TestValidateFields(t *testing.T) {
 	}
 }
 
-// TestValidatePreview shows rows as they are in the file, rejected ones too.
+// TestValidatePreview shows rows as they are in the file, also rejected ones.
 func TestValidatePreview(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -147,7 +147,7 @@ func TestValidatePreview(t *testing.T) {
 	}
 }
 
-// TestValidateWithoutHeader names columns by their places.
+// TestValidateWithoutHeader names columns by their positions.
 func TestValidateWithoutHeader(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -163,7 +163,7 @@ func TestValidateWithoutHeader(t *testing.T) {
 	}
 }
 
-// TestValidateBounded looks at the beginning of files only, and says the same each time.
+// TestValidateBounded checks that only the beginning of files is read, with the same result each time.
 func TestValidateBounded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -180,7 +180,7 @@ func TestValidateBounded(t *testing.T) {
 	}
 }
 
-// TestValidateUnsettled does not look at a file that may still be being written.
+// TestValidateUnsettled checks that a file that may still be being written is not read.
 func TestValidateUnsettled(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(cfg *app.Config) { *cfg.SettleAge = time.Hour })
@@ -230,7 +230,7 @@ func TestValidateRefused(t *testing.T) {
 	}
 }
 
-// decoded requires a status and decodes the body into the client's type.
+// decoded requires a status and decodes the body to the type of the client.
 func decoded[T any](a answer, status int) (v T) {
 	a.t.Helper()
 	if err := json.Unmarshal(a.body, &v); err != nil || a.status != status {

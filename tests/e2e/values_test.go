@@ -10,7 +10,7 @@ import (
 
 const entities = "/data/core/ups/access/entities"
 
-// values looks an identity up and returns the values that it has in an audience; nil when the answer has none.
+// values looks an identity up and returns its values in an audience, nil if the response has none.
 func (s *server) values(namespace, identity, audience, query string) map[string]any {
 	s.t.Helper()
 	a := s.call("GET", entities+"?"+url.Values{"entityId": {identity}, "entityIdNS": {namespace}}.Encode()+query, "")
@@ -20,7 +20,7 @@ func (s *server) values(namespace, identity, audience, query string) map[string]
 	return enriched(a.ok(200), audience)
 }
 
-// enriched returns the values of the one profile in an answer.
+// enriched returns the values of the only profile in a response.
 func enriched(profiles map[string]any, audience string) map[string]any {
 	for _, p := range profiles {
 		by, _ := p.(map[string]any)["entity"].(map[string]any)["audienceEnrichment"].(map[string]any)
@@ -33,7 +33,7 @@ func enriched(profiles map[string]any, audience string) map[string]any {
 
 const asked = "&fields=audienceEnrichment"
 
-// TestValues follows the values that look-ups answer through what happens to an audience.
+// TestValues checks the values that look-ups return after each kind of change of an audience.
 func TestValues(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -73,7 +73,7 @@ func TestValues(t *testing.T) {
 	many := s.call("POST", entities, `{"payload": true, "identities": [{"entityId": "ada@example.com", "entityIdNS": {"code": "email"}}]}`)
 	sameJSON(t, "many", enriched(many.ok(200), id), whole)
 
-	// A differential run changes only whom it names; a rollback brings the values back, too.
+	// A differential run changes only the people in its files. A rollback also restores the values.
 	tier := func(what, mail, want string) {
 		t.Helper()
 		if got, _ := s.values("email", mail, id, asked)["tier"].(string); got != want {
@@ -113,7 +113,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestLabelledValues looks values up as somebody who does not hold the label of a field.
+// TestLabelledValues looks values up as a caller who does not hold the label of a field.
 func TestLabelledValues(t *testing.T) {
 	t.Parallel()
 	m := governed(t)

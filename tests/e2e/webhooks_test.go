@@ -17,13 +17,13 @@ import (
 	"roster/internal/app"
 )
 
-// allowLoopback lets connections and webhooks lead to this machine.
+// allowLoopback allows connections and webhooks to this machine.
 func allowLoopback(c *app.Config) {
 	c.AllowNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
-// TestWebhook has an endpoint that is down when an audience is made and run, a server that is restarted meanwhile, and
-// the events arriving after that.
+// TestWebhook creates and runs an audience while the endpoint is down, and restarts the server. The events arrive when
+// the endpoint is up.
 func TestWebhook(t *testing.T) {
 	t.Parallel()
 	var up atomic.Bool
@@ -101,7 +101,8 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhookInside has endpoints inside the network, by their numbers and by a name, which the operator has not allowed.
+// TestWebhookInside creates endpoints in an internal network, by IP address and by name, that the operator has not
+// allowed.
 func TestWebhookInside(t *testing.T) {
 	t.Parallel()
 	endpoint := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the endpoint was reached") }))

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestImportWidens reads the whole file by the types that its first rows suggest, before the audience is created, and takes a
-// wider type where a row behind them would lose something. The next file's rows that do are rejects.
+// TestImportWidens imports a file whose later rows do not fit the types that the first rows suggest. Before the command
+// creates the audience, it reads the whole file and chooses wider types. In later files such rows are rejects.
 func TestImportWidens(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -56,8 +56,8 @@ func failing(k int, do func() error) (where string, err error) {
 	return where, err
 }
 
-// template is a directory before something is done in it. The test keeps a copy and restores it, because datasets know
-// their absolute path.
+// template is a directory before an operation. The test keeps a copy and restores it at the same path, because datasets
+// contain their absolute path.
 type template struct {
 	dir, saved    string
 	runs          int      // number of runs before

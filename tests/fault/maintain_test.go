@@ -31,7 +31,7 @@ func (w *world) wear() {
 	}
 }
 
-// maintain maintains the audience some time from now.
+// maintain maintains the audience at a later time.
 func (w *world) maintain(later time.Duration) error {
 	w.later = later
 	defer func() { w.later = 0 }()

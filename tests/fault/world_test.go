@@ -74,7 +74,7 @@ type world struct {
 	*worker
 }
 
-// worker is the other half of the process.
+// worker processes jobs.
 type worker = work.Service
 
 // jobs keeps the last jobs that were enqueued, committed or not. A job whose transaction did not commit finds nothing

@@ -6,11 +6,11 @@ import (
 	"roster/internal/audience"
 )
 
-// audit compares the result of a run with what it left: the ledger (invariants 1 and 2 of docs/INVARIANTS.md), the
+// audit compares the result of a run with the stored data: the ledger (invariants 1 and 2 of docs/INVARIANTS.md), the
 // dataset, the rejects file and the profile store. before are the dataset's rows before the run.
 func (a *Audience) audit(run audience.Run, before []Row) {
 	a.t.Helper()
-	if run.Status == audience.Success || len(run.Result.Guards) > 0 { // otherwise the run ended before it counted
+	if run.Status == audience.Success || len(run.Result.Guards) > 0 { // a run that ended before has no counts
 		a.auditRejects(run)
 	}
 	if run.Status != audience.Success {

@@ -36,7 +36,7 @@ type variant struct {
 	workers     int
 	memory      int64
 	mode        mode
-	undo        bool // roll a round back and do it again
+	undo        bool // roll a round back and import it again
 }
 
 // mode says which runs import the rounds.
@@ -114,7 +114,7 @@ func newWorld(t *testing.T, engines *ingesttest.Engines, v variant, rnd *rand.Ra
 	return &world{Audience: a, t: t, rnd: rnd, variant: v, folder: t.TempDir(), model: newModel(pairs)}
 }
 
-// bring imports everybody in the variant's way.
+// bring imports everybody by the variant.
 func (w *world) bring(arriving [][]row) {
 	w.t.Helper()
 	if err := os.Mkdir(filepath.Join(w.folder, "in"), 0o700); err != nil {

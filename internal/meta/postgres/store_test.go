@@ -21,7 +21,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// TestConcurrentOpen starts several processes' stores on one empty schema.
+// TestConcurrentOpen opens the stores of several processes on one empty schema at the same time.
 func TestConcurrentOpen(t *testing.T) {
 	t.Parallel()
 	url := metatest.PostgresURL(t)

@@ -26,7 +26,7 @@ func open(t *testing.T, path string) *sqlite.Store {
 	return s
 }
 
-// TestReopen also has a path that a URL would take apart.
+// TestReopen also uses a path with characters that have a meaning in a URL.
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a b%41?c#d.db")

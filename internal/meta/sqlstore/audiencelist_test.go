@@ -11,8 +11,8 @@ import (
 	"roster/internal/meta/sqlstore"
 )
 
-// TestAudiencePlans checks that no list of audiences is sorted, and that none is read from its beginning or looked at
-// row by row, which would take long with many audiences.
+// TestAudiencePlans checks that lists of audiences are never sorted, read from the beginning or filtered row by row,
+// which would be slow with many audiences.
 func TestAudiencePlans(t *testing.T) {
 	t.Parallel()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "roster.db"))
@@ -63,7 +63,7 @@ func TestAudiencePlans(t *testing.T) {
 	}
 }
 
-// planOf returns how SQLite does a statement, step by step.
+// planOf returns SQLite's plan of a statement, step by step.
 func planOf(t *testing.T, db *sql.DB, statement string, args []any) []string {
 	t.Helper()
 	statement = strings.NewReplacer("$", "?", ` COLLATE "C"`, "").Replace(statement)

@@ -10,7 +10,7 @@ import (
 	"roster/internal/meta/sqlstore"
 )
 
-// TestAuditPlans checks that a page of the audit log is found in an index that is in its order, by what narrows it most.
+// TestAuditPlans checks that a page of the audit log is read in order from the index of the most selective filter.
 func TestAuditPlans(t *testing.T) {
 	t.Parallel()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "roster.db"))

@@ -20,7 +20,7 @@ func AuditPage(org string, q audience.AuditQuery) (string, []any) {
 	return s.sql, s.args
 }
 
-// AudienceCount returns the statement that counts the audiences that filters let through, and its arguments.
+// AudienceCount returns the statement that counts the audiences that match filters, and its arguments.
 func AudienceCount(scope audience.Scope, q audience.AudienceQuery) (string, []any, error) {
 	where, err := audiencesLike(scope, q)
 	if err != nil {
@@ -29,7 +29,7 @@ func AudienceCount(scope audience.Scope, q audience.AudienceQuery) (string, []an
 	return where.count(), where.args, nil
 }
 
-// AudienceByFlow is the statement that finds the audience of a flow.
+// AudienceByFlow returns the statement that finds the audience of a flow.
 const AudienceByFlow = selectAudienceByFlow
 
 // AccountCount returns the statement that counts the audiences of accounts, and its arguments.

@@ -11,7 +11,7 @@ import (
 	"roster/internal/meta/sqlite"
 )
 
-// older makes a database as it was before the migration of that name.
+// older creates a database in the state before the migration of that name.
 func older(t *testing.T, before string) (path string, db *sql.DB) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "roster.db")
@@ -44,7 +44,7 @@ func older(t *testing.T, before string) (path string, db *sql.DB) {
 	return path, db
 }
 
-// TestOlderAudiences opens a database with audiences that have no states and cannot be searched.
+// TestOlderAudiences opens a database whose audiences have no states and no search columns.
 func TestOlderAudiences(t *testing.T) {
 	t.Parallel()
 	path, db := older(t, "0004_audiences.sql")
@@ -74,7 +74,7 @@ func TestOlderAudiences(t *testing.T) {
 	}
 }
 
-// TestOlderLabels opens a database whose clients hold no labels and whose audiences cannot be found by theirs.
+// TestOlderLabels opens a database whose clients have no labels and whose audiences have no searchable labels.
 func TestOlderLabels(t *testing.T) {
 	t.Parallel()
 	path, db := older(t, "0005_governance.sql")

@@ -9,7 +9,7 @@ import (
 	"roster/internal/meta/sqlstore"
 )
 
-// TestOlderFlows opens a database whose audiences cannot be found by their flows and whose sandboxes have no states.
+// TestOlderFlows opens a database whose audiences have no flow ids and whose sandboxes have no states.
 func TestOlderFlows(t *testing.T) {
 	t.Parallel()
 	path, db := older(t, "0003_platform.sql")
@@ -41,7 +41,7 @@ func TestOlderFlows(t *testing.T) {
 	}
 }
 
-// TestFlowPlan checks that the audience of a flow is found at once.
+// TestFlowPlan checks that an index finds the audience of a flow.
 func TestFlowPlan(t *testing.T) {
 	t.Parallel()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "roster.db"))

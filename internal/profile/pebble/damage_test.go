@@ -16,7 +16,7 @@ import (
 	"roster/internal/profile/profiletest"
 )
 
-// content is what look-ups see of the keys up to n, by audience, and the pointers.
+// content is the result of look-ups of the keys up to n, by audience, and the pointers.
 type content struct {
 	pointers map[profile.Ref]profile.Pointer
 	members  map[uint32]string
@@ -50,7 +50,7 @@ func contentOf(t *testing.T, s *Store, n int) (c content, err error) {
 	return c, nil
 }
 
-// damagedStore fills a store: by tables, by batches, with several files of each kind.
+// damagedStore fills a store with tables and with batches, so that it has several files of each kind.
 func damagedStore(t *testing.T, dir string) (want content, n int) {
 	t.Helper()
 	n = smallDelta + 1000
@@ -84,7 +84,7 @@ func damagedStore(t *testing.T, dir string) (want content, n int) {
 	return want, n
 }
 
-// Whatever happens to whichever file: what is looked up is right, or refused, or the pointer tells.
+// Whatever the damage to any file is, a look-up is right or refused, or the pointer shows the damage.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	top := t.TempDir()
@@ -164,7 +164,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// awaitLost waits until the damaged engine was replaced by an empty one; look-ups are refused until somebody compared.
+// awaitLost waits until an empty engine has replaced the damaged one. Look-ups are refused until the pointers have been
+// compared.
 func awaitLost(t *testing.T, s *Store, what string) {
 	t.Helper()
 	select {
@@ -191,7 +192,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A store that somebody else has open is not damaged.
+// A store that another process has open is not damaged.
 func TestLocked(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "p")

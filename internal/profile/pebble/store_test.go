@@ -37,7 +37,7 @@ func changes(n int) []profile.Change {
 	return list
 }
 
-// TestCrash loses everything that was not synced, after Apply returned.
+// TestCrash drops everything that is not synced when Apply has returned. The applied changes survive.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]int{"a batch": 100, "sorted tables": smallDelta + 1000} {
