@@ -16,20 +16,22 @@ import (
 	"github.com/google/uuid"
 )
 
-// A table's metadata names its newest snapshots only, because each run and each reader parses all of it. Older snapshots that can still be
-// brought back are in a history file, which a property of the table names.
+// The metadata of a table lists only its newest snapshots, because each run and each reader parses the whole metadata.
+// Older snapshots that can still be restored are in a history file. A property of the table names the history file.
 
-// propHistory is the property of a table with the location of its history file.
+// propHistory is the table property that contains the location of the history file.
 const propHistory = "roster.history"
 
-// recentSnapshots is how many snapshots stay in the metadata when older ones are moved. Other engines see these.
+// recentSnapshots is the number of snapshots that stay in the metadata when older ones are moved. Other engines see
+// only these.
 const recentSnapshots = 16
 
-// previousMetadata is how many earlier metadata files of a table are kept.
+// previousMetadata is the number of earlier metadata files of a table that are kept.
 const previousMetadata = "5"
 
-// WithHistory returns the dataset with the snapshots of its history file: Snapshots, Versions, FindVersion and At then have all snapshots that
-// are kept. If another program removed the file, its snapshots are kept no longer.
+// WithHistory returns the dataset with the snapshots of its history file. Snapshots, Versions, FindVersion and At of
+// that dataset include all snapshots that are kept. If another program removed the history file, its snapshots are
+// lost.
 func (d *Dataset) WithHistory(ctx context.Context) (*Dataset, error) {
 	location := d.table.Properties()[propHistory]
 	if location == "" || d.older != nil {
@@ -72,7 +74,8 @@ func (files files) readIfPresent(location string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// snapshots returns the snapshots of the metadata and, of a dataset WithHistory, those of the history file, oldest first.
+// snapshots returns the snapshots of the metadata, oldest first. A dataset returned by WithHistory includes those of
+// the history file.
 func (d *Dataset) snapshots() []table.Snapshot {
 	all := slices.Concat(d.older, d.table.Metadata().Snapshots())
 	slices.SortFunc(all, func(a, b table.Snapshot) int {
@@ -84,9 +87,9 @@ func (d *Dataset) snapshots() []table.Snapshot {
 // Crowded reports whether Archive has something to do.
 func (d *Dataset) Crowded() bool { return len(d.table.Metadata().Snapshots()) >= 2*recentSnapshots }
 
-// Archive moves older snapshots from the metadata into the history file if there are many. The current snapshot, the last one of a run and
-// those that a branch or a tag names stay. Nothing else changes: the snapshots are kept as long as before. ErrConflict if the history
-// changed meanwhile.
+// Archive moves older snapshots from the metadata into the history file if there are many. The current snapshot, the
+// last snapshot of a run, and the snapshots of branches and tags stay in the metadata. The snapshots are kept as long
+// as before. The error is ErrConflict if the history changed at the same time.
 func (d *Dataset) Archive(ctx context.Context) error {
 	if !d.Crowded() {
 		return nil
@@ -118,7 +121,7 @@ func (d *Dataset) Archive(ctx context.Context) error {
 	return d.setHistory(ctx, ids, older)
 }
 
-// setHistory removes snapshots from the metadata and makes older the content of the history file.
+// setHistory removes snapshots from the metadata and writes older as the content of the history file.
 func (d *Dataset) setHistory(ctx context.Context, remove []int64, older []table.Snapshot) error {
 	was := d.table.Properties()[propHistory]
 	var updates []table.Update
@@ -152,7 +155,7 @@ func (d *Dataset) setHistory(ctx context.Context, remove []int64, older []table.
 	return err
 }
 
-// requireHistory refuses a commit if the table's history file is another one.
+// requireHistory rejects a commit if the table has a different history file.
 type requireHistory string
 
 func (r requireHistory) GetType() string { return "assert-history-" + string(r) }

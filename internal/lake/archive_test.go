@@ -13,7 +13,7 @@ import (
 	"roster/internal/lake"
 )
 
-// The metadata stays small, and every version that is kept can be read, brought back and expired.
+// TestArchive checks that the metadata stays small, and that every kept version can be read, restored and expired.
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -74,7 +74,7 @@ func TestArchive(t *testing.T) {
 	if err != nil || len(found) == 0 {
 		t.Fatal(found, err)
 	}
-	for _, name := range found { // as another program does that removes orphans
+	for _, name := range found { // like a program that removes orphans
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}

@@ -12,18 +12,19 @@ import (
 	"roster/internal/blob"
 )
 
-// besideFolder has what runs keep beside the data. It lies in filesDir: engines that remove the orphan files of a table remove what lies in the
-// table's own directory and is not named by its metadata. Earlier versions of Roster kept it there, and it is still looked for there.
+// besideFolder contains the files that runs keep beside the data. The folder lies in filesDir, because other engines
+// remove orphan files: files in the table's own directory that its metadata does not name. Earlier versions of Roster
+// kept the folder in the table's directory, so both places are read.
 const besideFolder = "roster"
 
-// outside has what is below filesDir.
+// outside is the part of the store below filesDir.
 func (d *Dataset) outside() blob.Store { return d.lake.files.store.Below(filesDir(d.dir)) }
 
-// places are the directories that have a besideFolder.
+// places returns the directories that may contain a besideFolder.
 func (d *Dataset) places() []string { return []string{filesDir(d.dir), d.dir} }
 
-// CreateFile creates a file beside the data, in the attempt's directory, and returns its location. Closing it
-// makes it durable.
+// CreateFile creates a file beside the data, in the attempt's directory, and returns the location of the file. Close
+// makes the file durable.
 func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
 	f, err := d.lake.files.create(filesDir(d.dir), path.Join(besideFolder, dir, name))
 	if err != nil {
@@ -32,14 +33,14 @@ func (d *Dataset) CreateFile(dir, name string) (io.WriteCloser, string, error) {
 	return f, f.location(), nil
 }
 
-// File is a file that is read.
+// File is a file that is open for reading.
 type File interface {
 	io.ReadSeekCloser
 	io.ReaderAt
 }
 
-// OpenFile opens a file that CreateFile created; fs.ErrNotExist when it is gone. ErrDamaged, then or when it is read, when it is
-// not what was written.
+// OpenFile opens a file that CreateFile created. The error is fs.ErrNotExist if the file is gone. OpenFile, or a later
+// read, returns ErrDamaged if the content is not what was written.
 func (d *Dataset) OpenFile(location string) (File, error) {
 	p, err := pathOf(location)
 	if err != nil {
@@ -52,9 +53,9 @@ func (d *Dataset) OpenFile(location string) (File, error) {
 	return f, nil
 }
 
-// RemoveAttempts removes the directories of all attempts of a run except keep; "" keeps none. Where only is given,
-// keep has nothing left but the files of these names that CreateFile created. The caller knows that no snapshot names
-// what is removed.
+// RemoveAttempts removes the directories of all attempts of a run except keep. If keep is "", all attempts are removed.
+// If only is given, the attempt keep loses its data files, too, and keeps only the files with these names that
+// CreateFile created. The caller must know that no snapshot names the removed files.
 func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep string, only ...string) error {
 	errs := []error{removeAttempts(ctx, d.store(), "data", run, keep, only)}
 	for _, place := range d.places() {
@@ -63,7 +64,7 @@ func (d *Dataset) RemoveAttempts(ctx context.Context, run audience.RunID, keep s
 	return errors.Join(errs...)
 }
 
-// removeAttempts removes the directories of a run's attempts in a folder, as RemoveAttempts does.
+// removeAttempts removes the directories of a run's attempts in one folder. See RemoveAttempts.
 func removeAttempts(ctx context.Context, store blob.Store, folder string, run audience.RunID, keep string, only []string) error {
 	attempts, err := attempts(ctx, store, folder)
 	errs := []error{err}
@@ -83,7 +84,7 @@ func removeAttempts(ctx context.Context, store blob.Store, folder string, run au
 	return errors.Join(errs...)
 }
 
-// attempts lists the attempts that have a directory in a folder.
+// attempts lists the attempts that have a directory in the folder.
 func attempts(ctx context.Context, store blob.Store, folder string) (names []string, err error) {
 	err = store.Browse(ctx, folder, func(o blob.Object, folder bool) error {
 		if folder {
@@ -94,7 +95,7 @@ func attempts(ctx context.Context, store blob.Store, folder string) (names []str
 	return names, unlessAbsent(err)
 }
 
-// unlessAbsent turns the error of listing an absent folder into nil: the folder has no files.
+// unlessAbsent returns nil for the error of listing an absent folder, which has no files.
 func unlessAbsent(err error) error {
 	if errors.Is(err, blob.ErrNotExist) {
 		return nil
@@ -102,7 +103,7 @@ func unlessAbsent(err error) error {
 	return err
 }
 
-// beside lists the paths of the files that an attempt keeps beside the data. Checksums are left out.
+// beside lists the paths of the files that an attempt keeps beside the data, without the files of checksums.
 func (d *Dataset) beside(ctx context.Context, attempt string) (paths []string, err error) {
 	for _, place := range d.places() {
 		err := d.lake.files.store.Below(place).List(ctx, path.Join(besideFolder, attempt), func(o blob.Object) error {
@@ -118,18 +119,19 @@ func (d *Dataset) beside(ctx context.Context, attempt string) (paths []string, e
 	return paths, nil
 }
 
-// RemoveDir removes the directories of an attempt. The caller knows that no snapshot names their files.
+// RemoveDir removes the directories of an attempt. The caller must know that no snapshot names their files.
 func (d *Dataset) RemoveDir(dir string) error {
 	ctx := context.Background()
 	return errors.Join(d.store().RemoveAll(ctx, path.Join("data", dir)), d.removeBeside(ctx, path.Join(besideFolder, dir)))
 }
 
-// removeBeside removes what is at a path in a besideFolder.
+// removeBeside removes the file or folder at a path below filesDir and below the table's directory.
 func (d *Dataset) removeBeside(ctx context.Context, p string) error {
 	return errors.Join(d.outside().RemoveAll(ctx, p), d.store().RemoveAll(ctx, p))
 }
 
-// removeBut removes the files of a directory, except those of the names, and the directory when nothing is left.
+// removeBut removes the files of a directory except those with the given names. If none of these exists, the directory
+// is removed, too.
 func removeBut(ctx context.Context, store blob.Store, dir string, names []string) error {
 	var doomed []string
 	kept := 0

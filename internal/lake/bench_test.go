@@ -24,7 +24,7 @@ var peopleFields = []audience.Field{
 
 const benchBatch = 16 << 10
 
-// people returns batches of typical people in the order of their keys, as a run writes them.
+// people returns batches of typical people in key order, like those that a run writes.
 func people(schema *arrow.Schema, batches int) []arrow.RecordBatch {
 	r := rand.New(rand.NewPCG(1, 2))
 	first := []string{"Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Niklaus", "Margaret", "Tony", "Radia"}
@@ -67,20 +67,20 @@ func people(schema *arrow.Schema, batches int) []arrow.RecordBatch {
 	return out
 }
 
-// benchKey returns the least key that row n may have.
+// benchKey returns the smallest possible key of row n.
 func benchKey(n int) (k identity.Key) {
 	binary.BigEndian.PutUint64(k[:], uint64(n)<<40)
 	return k
 }
 
-// cpu returns the seconds of processor time that the process used.
+// cpu returns the processor time of the process in seconds.
 func cpu() float64 {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// BenchmarkWrite writes 1 Mi people of 8 columns into one data file.
+// BenchmarkWrite writes 1 Mi people with 8 columns to one data file.
 func BenchmarkWrite(b *testing.B) {
 	w := setup(b, peopleFields)
 	d := w.load(b)
@@ -124,8 +124,8 @@ func writeFile(tb testing.TB, d *lake.Dataset, dir string, batches []arrow.Recor
 	return f
 }
 
-// BenchmarkRange reads the state of 1 Mi people in 256 ascending ranges, as a merge does, with the row versions
-// that eight differential runs left.
+// BenchmarkRange reads the state of 1 Mi people in 256 ascending ranges, like a merge. Eight differential runs have
+// left several versions of rows.
 func BenchmarkRange(b *testing.B) {
 	for _, runs := range []int{0, 8} {
 		b.Run(fmt.Sprintf("after %d runs", runs), func(b *testing.B) {
@@ -192,7 +192,7 @@ func concatenate(b *testing.B, records []arrow.RecordBatch) arrow.RecordBatch {
 	return array.NewRecordBatch(schema, columns, -1)
 }
 
-// million is a table of about a million people in eight files, 3 % of whose rows are dead.
+// million returns a table of about a million people in eight files, with 3 % deleted rows.
 func million(b *testing.B) *lake.Dataset {
 	b.Helper()
 	w := setup(b, peopleFields)

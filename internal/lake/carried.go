@@ -9,26 +9,26 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// Carried gathers the values that rows have in the columns that other programs added, for rows that are written again.
+// Carried collects the values of the columns that other programs added, for rows that are rewritten.
 type Carried struct {
 	columns *columns
 	pieces  [][]piece // for each of these columns
 }
 
-// piece is a stretch of a column; without an array it has no values.
+// piece is a range of a column. Without an array, the values of the range are null.
 type piece struct {
 	col      arrow.Array
 	from, to int
 }
 
-// Carried begins to gather values.
+// Carried returns an empty collector of values.
 func (d *Dataset) Carried() *Carried { return newCarried(d.columns) }
 
 func newCarried(c *columns) *Carried {
 	return &Carried{columns: c, pieces: make([][]piece, len(c.added()))}
 }
 
-// Added returns the names of the columns that other programs added, as StateOptions takes them.
+// Added returns the names of the columns that other programs added, for use in StateOptions.
 func (d *Dataset) Added() []string {
 	var names []string
 	for _, f := range d.columns.added() {
@@ -37,7 +37,8 @@ func (d *Dataset) Added() []string {
 	return names
 }
 
-// AddRow appends the values of row i of a state, which has the columns from its first-th further one on; i is -1 for a row without any.
+// AddRow appends the values of row i of a state. The added columns begin at the first-th further column of the state.
+// If i is -1, the values are null.
 func (c *Carried) AddRow(st *StateRows, first, i int) {
 	for n := range c.pieces {
 		if i < 0 {
@@ -49,7 +50,7 @@ func (c *Carried) AddRow(st *StateRows, first, i int) {
 	}
 }
 
-// add appends values of a column.
+// add appends a range of values of a column.
 func (c *Carried) add(n int, col arrow.Array, from, to int) {
 	if col != nil && col.DataType().ID() == arrow.NULL {
 		col, from, to = nil, 0, to-from
@@ -71,7 +72,7 @@ func (c *Carried) add(n int, col arrow.Array, from, to int) {
 	c.pieces[n] = append(c.pieces[n], piece{col, from, to})
 }
 
-// Join returns a batch of Roster's columns with the values that were gathered since the last time. The caller releases both.
+// Join appends the collected values as columns to rec and begins a new collection. The caller releases both batches.
 func (c *Carried) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	if len(c.pieces) == 0 {
 		rec.Retain()
@@ -90,7 +91,7 @@ func (c *Carried) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return array.NewRecordBatch(c.columns.all, cols, rec.NumRows()), nil
 }
 
-// joined is an array of pieces.
+// joined concatenates pieces into one array.
 func joined(pieces []piece, t arrow.DataType) (arrow.Array, error) {
 	arrays := make([]arrow.Array, len(pieces))
 	for i, p := range pieces {
@@ -103,7 +104,8 @@ func joined(pieces []piece, t arrow.DataType) (arrow.Array, error) {
 		if arrow.TypeEqual(arrays[i].DataType(), t) {
 			continue
 		}
-		cast, err := compute.CastArray(context.Background(), arrays[i], compute.SafeCastOptions(t)) // of before the type was promoted
+		// Values from before the type was promoted.
+		cast, err := compute.CastArray(context.Background(), arrays[i], compute.SafeCastOptions(t))
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +124,7 @@ func (c *Carried) drop(n int) {
 	c.pieces[n] = c.pieces[n][:0]
 }
 
-// Release gives up what was gathered.
+// Release releases the collected values.
 func (c *Carried) Release() {
 	for n := range c.pieces {
 		c.drop(n)

@@ -14,8 +14,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// catalog is Iceberg's SQL catalog, as far as Roster uses it: the row of a table names the file of its current metadata. The tables and their
-// columns are those of the Java, Python and Go libraries, so that these find Roster's tables by themselves.
+// catalog implements the part of Iceberg's SQL catalog that Roster uses: the row of a table names the file of its
+// current metadata. The tables and their columns are those of the Java, Python and Go libraries, so these libraries can
+// open Roster's tables.
 type catalog struct {
 	db      *sql.DB
 	dialect string // "sqlite" or "postgres"
@@ -24,10 +25,10 @@ type catalog struct {
 
 var _ table.CatalogIO = (*catalog)(nil)
 
-// catalogName is what Roster's tables are registered under in the catalog's database.
+// catalogName is the name of Roster's catalog in the catalog's database.
 const catalogName = "roster"
 
-// catalogTables are as the libraries of Iceberg create them.
+// catalogTables are the statements with which Iceberg's libraries create these tables.
 var catalogTables = []string{
 	`CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR NOT NULL, table_namespace VARCHAR NOT NULL, table_name VARCHAR NOT NULL,
 		iceberg_type VARCHAR, metadata_location VARCHAR, previous_metadata_location VARCHAR, PRIMARY KEY (catalog_name, table_namespace, table_name))`,
@@ -35,7 +36,7 @@ var catalogTables = []string{
 		property_value VARCHAR, PRIMARY KEY (catalog_name, namespace, property_key))`,
 }
 
-// exec runs a statement with the parameters $1, $2, … and returns how many rows it changed.
+// exec runs a statement with the parameters $1, $2, … and returns the number of rows that changed.
 func (c *catalog) exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	r, err := c.db.ExecContext(ctx, c.spelled(statement), args...)
 	if err != nil {
@@ -44,7 +45,7 @@ func (c *catalog) exec(ctx context.Context, statement string, args ...any) (int6
 	return r.RowsAffected()
 }
 
-// spelled is a statement with its parameters as the dialect writes them.
+// spelled returns the statement with its parameters in the syntax of the dialect.
 func (c *catalog) spelled(statement string) string {
 	if c.dialect == "sqlite" {
 		return strings.ReplaceAll(statement, "$", "?")
@@ -62,7 +63,7 @@ func (c *catalog) init(ctx context.Context) error {
 	return nil
 }
 
-// create registers a table by its first metadata. A table that exists stays as it is.
+// create registers a table with its first metadata. An existing table does not change.
 func (c *catalog) create(ctx context.Context, id TableID, first table.Metadata) error {
 	if _, err := c.exec(ctx, `INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value)
 		VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING`, catalogName, id.Namespace); err != nil {
@@ -77,16 +78,17 @@ func (c *catalog) create(ctx context.Context, id TableID, first table.Metadata) 
 	if err != nil || n == 1 {
 		return err
 	}
-	return c.files.Remove(location) // another table was created meanwhile
+	return c.files.Remove(location) // another process created the table at the same time
 }
 
-// drop takes a table out of the catalog. An absent one is no error.
+// drop removes a table from the catalog. An absent table is not an error.
 func (c *catalog) drop(ctx context.Context, id TableID) error {
 	_, err := c.exec(ctx, `DELETE FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`, catalogName, id.Namespace, id.Name)
 	return err
 }
 
-// location returns the location of a table's current metadata, which every change of the table changes. ErrNotExist when there is no table.
+// location returns the location of a table's current metadata. Every change of the table changes the location. The
+// error is ErrNotExist if there is no table.
 func (c *catalog) location(ctx context.Context, id TableID) (location string, err error) {
 	query := `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`
 	err = c.db.QueryRowContext(ctx, c.spelled(query), catalogName, id.Namespace, id.Name).Scan(&location)
@@ -99,14 +101,15 @@ func (c *catalog) location(ctx context.Context, id TableID) (location string, er
 	return location, nil
 }
 
-// replace sets the location of a table's metadata if it still is the one that was read, and reports whether it was.
+// replace changes the location of a table's metadata from was to is. False means that the location is no longer was,
+// and nothing changed.
 func (c *catalog) replace(ctx context.Context, id TableID, was, is string) (bool, error) {
 	n, err := c.exec(ctx, `UPDATE iceberg_tables SET metadata_location = $1, previous_metadata_location = $2
 		WHERE catalog_name = $3 AND table_namespace = $4 AND table_name = $5 AND metadata_location = $2`, is, was, catalogName, id.Namespace, id.Name)
 	return n == 1, err
 }
 
-// LoadTable implements table.CatalogIO. ErrNotExist when there is no table.
+// LoadTable implements table.CatalogIO. The error is ErrNotExist if there is no table.
 func (c *catalog) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
 	location, err := c.location(ctx, idOf(ident))
 	if err != nil {
@@ -115,8 +118,9 @@ func (c *catalog) LoadTable(ctx context.Context, ident table.Identifier) (*table
 	return table.NewFromLocation(ctx, ident, location, c.files.open, c)
 }
 
-// CommitTable implements table.CatalogIO. The error is table.ErrCommitFailed if another commit came between reading the table and changing
-// it, ErrNotExist if the table was dropped before, and that of a requirement which does not hold.
+// CommitTable implements table.CatalogIO. The error is table.ErrCommitFailed if another commit changed the table after
+// it was read, and ErrNotExist if the table was dropped. If a requirement fails, CommitTable returns the error of the
+// requirement.
 func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
 	current, err := c.LoadTable(ctx, ident)
 	if err != nil {
@@ -156,12 +160,12 @@ func idOf(ident table.Identifier) TableID { return TableID{Namespace: ident[0], 
 
 func (id TableID) ident() table.Identifier { return table.Identifier{id.Namespace, id.Name} }
 
-// metadataLocation is a new location of a table's metadata in a directory.
+// metadataLocation returns a new location in the directory for a table's metadata.
 func metadataLocation(dir string, version int) string {
 	return fmt.Sprintf("%s/%05d-%s.metadata.json", dir, version, uuid.NewString())
 }
 
-// nextLocation is a location of the metadata that follows one.
+// nextLocation returns a location for the metadata that follows the metadata at was.
 func nextLocation(was string) (string, error) {
 	var version int
 	if _, err := fmt.Sscanf(path.Base(was), "%d-", &version); err != nil {
@@ -170,7 +174,7 @@ func nextLocation(was string) (string, error) {
 	return metadataLocation(strings.TrimSuffix(was, "/"+path.Base(was)), version+1), nil
 }
 
-// writeMetadata writes the metadata of a table to a location where nothing is.
+// writeMetadata writes the metadata of a table to a location that has no file yet.
 func (fs files) writeMetadata(location string, content any) error {
 	text, err := json.Marshal(content)
 	if err != nil {
@@ -179,13 +183,13 @@ func (fs files) writeMetadata(location string, content any) error {
 	return fs.WriteFile(location, text)
 }
 
-// newMetadata is the metadata of a table without rows.
+// newMetadata returns the metadata of a table without rows.
 func newMetadata(schema *iceberg.Schema, location string) (table.Metadata, error) {
 	return table.NewMetadata(schema, nil, table.UnsortedSortOrder, location, iceberg.Properties{
 		table.PropertyFormatVersion:               "2",
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		table.MetadataPreviousVersionsMaxKey:      previousMetadata,
-		// A run that lost a race starts over: its files were made for the snapshot that it saw.
+		// A run that lost a race starts again, because its files were made for the snapshot that it read.
 		table.CommitNumRetriesKey: "0",
 	})
 }

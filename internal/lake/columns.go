@@ -15,17 +15,17 @@ import (
 	"roster/internal/audience"
 )
 
-// columns are the columns of a table. Roster made the table with its own columns, and knows them by their field ids: another
-// program may rename them, drop them or add others, which is a new schema of the table.
+// columns describes the columns of a table. Roster created the table with its own columns and identifies them by their
+// field ids, because another program may rename, drop or add columns, which gives the table a new schema.
 type columns struct {
-	own *arrow.Schema // the audience's fields and the system columns, by the names that Roster gave them
+	own *arrow.Schema // the audience's fields and the system columns, with the names that Roster gave them
 	all *arrow.Schema // own, then the columns that other programs added
-	// written has the columns of all, for what is recorded of a file. The table's schema may name them otherwise.
+	// written has the columns of all, for the metadata of data files. The table's schema may have other names for them.
 	written *iceberg.Schema
-	byName  map[string]int // the field ids of files that have none
+	byName  map[string]int // field ids by name, for files without field ids
 }
 
-// fieldID is the key of an Arrow field's id in its metadata.
+// fieldID is the metadata key of the field id of an Arrow field.
 const fieldID = "PARQUET:field_id"
 
 // columnsOf returns the columns of a table.
@@ -40,12 +40,12 @@ func columnsOf(meta table.Metadata) (*columns, error) {
 			continue
 		}
 		if slices.ContainsFunc(fields, func(o iceberg.NestedField) bool { return o.Name == f.Name }) {
-			f.Name = fmt.Sprintf("%s (field %d)", f.Name, f.ID) // Roster has a column of this name
+			f.Name = fmt.Sprintf("%s (field %d)", f.Name, f.ID) // Roster has its own column with this name
 		}
 		if f.InitialDefault != nil {
 			return nil, audience.Errorf(audience.Impossible, "the column %q, which another program added to the audience's table, has a default for rows that are older than the column; Roster cannot carry that along: drop the column", f.Name)
 		}
-		f.Required = false // files of before have no value
+		f.Required = false // older files have no value
 		fields = append(fields, f)
 	}
 	c := &columns{written: iceberg.NewSchema(0, fields...)}
@@ -57,14 +57,15 @@ func columnsOf(meta table.Metadata) (*columns, error) {
 	return c, err
 }
 
-// firstSchema returns the schema that the table was made with.
+// firstSchema returns the schema with which the table was created.
 func firstSchema(meta table.Metadata) (*iceberg.Schema, error) {
 	for _, s := range meta.Schemas() {
 		if s.ID == 0 {
 			return s, nil
 		}
 	}
-	// Another program has removed the schemas that no snapshot has. Fields that it added have ids beyond those of Roster.
+	// Another program has removed the schemas that no snapshot uses. Fields that it added have higher ids than those of
+	// Roster.
 	now := meta.CurrentSchema()
 	last, ok := now.FindFieldByName(ColLine)
 	if !ok {
@@ -78,8 +79,8 @@ func firstSchema(meta table.Metadata) (*iceberg.Schema, error) {
 	return iceberg.NewSchema(0, fields...), nil
 }
 
-// nameMapping returns the field ids of the names that columns have in files without ids: as the table's property says, else by
-// the names of the columns.
+// nameMapping returns the field ids by column name, for files without field ids. They come from the table's property,
+// or else from the names of the columns.
 func nameMapping(meta table.Metadata, fields []iceberg.NestedField) (map[string]int, error) {
 	ids := map[string]int{}
 	text, ok := meta.Properties()[table.DefaultNameMappingKey]
@@ -121,18 +122,18 @@ type fileColumns map[int]fileColumn
 
 // fileColumn is a column of a data file.
 type fileColumn struct {
-	root   int   // which of the file's columns it is
-	leaves []int // where its values are; several if it is nested
+	root   int   // index in the file's columns
+	leaves []int // indexes of the file's leaf columns with the values; several for a nested column
 }
 
-// fileColumnsOf finds the columns of a data file. byName has the ids for files without.
+// fileColumnsOf finds the columns of a data file. byName contains the ids for files without field ids.
 func fileColumnsOf(s *schema.Schema, byName map[string]int) fileColumns {
 	root := s.Root()
-	named := true // no column has an id
+	named := true // true while no column has an id
 	for i := range root.NumFields() {
 		named = named && root.Field(i).FieldID() < 0
 	}
-	at := map[string]int{} // the roots by name
+	at := map[string]int{} // index of each root by its name
 	out, ids := fileColumns{}, make([]int, root.NumFields())
 	for i := range root.NumFields() {
 		f := root.Field(i)
@@ -158,7 +159,7 @@ func fileColumnsOf(s *schema.Schema, byName map[string]int) fileColumns {
 	return out
 }
 
-// leaf returns where the values of a column that is not nested are in a file.
+// leaf returns the index of the file's leaf column for a column that is not nested.
 func (c fileColumns) leaf(f arrow.Field) (int, error) {
 	found, ok := c[idOfField(f)]
 	switch {
@@ -170,13 +171,13 @@ func (c fileColumns) leaf(f arrow.Field) (int, error) {
 	return found.leaves[0], nil
 }
 
-// missingColumn is the error of a system column that another program took away.
+// missingColumn returns the error for a system column that another program removed.
 func missingColumn(name string) error {
 	return audience.Errorf(audience.Impossible,
 		"a file of the audience's table has no column %s, which Roster needs: another program dropped it and rewrote the table; roll the table back to a snapshot before that with the same program", name)
 }
 
-// field returns a column by the name that files of Roster have for it; one without a name if there is none.
+// field returns the column with the name that Roster's files use. If there is none, the result has no name.
 func (c *columns) field(name string) arrow.Field {
 	if found, ok := c.all.FieldsByName(name); ok {
 		return found[0]

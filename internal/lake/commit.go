@@ -18,41 +18,45 @@ import (
 	"roster/internal/fault"
 )
 
-// Commit is what a run, or maintenance, does to a table.
+// Commit describes a change of a table by a run or by maintenance.
 type Commit struct {
-	Run audience.RunID // "" for maintenance, which changes files and no rows
-	// Replace makes Add the whole table; Deletes must be empty then.
+	Run audience.RunID // "" for maintenance, which changes files but no rows
+	// Replace makes Add the whole content of the table. Deletes must be empty.
 	Replace bool
 	Add     []DataFile
-	// Deletes are the positions to retire, by the path of a live data file, in any order.
+	// Deletes are the positions of the rows to delete, in any order, by the path of a live data file.
 	Deletes map[string][]int64
-	// Fold are the paths of live data files whose live rows are those of Add. Files of position deletes are written anew with it. For
-	// maintenance only.
+	// Fold contains the paths of live data files. Add contains their live rows. The files of position deletes are
+	// rewritten in the same commit. Only maintenance uses Fold.
 	Fold map[string]bool
-	// Carry returns the Props of a fold that follows a snapshot; nil if no fold may follow it.
+	// Carry returns the Props of a fold whose parent is the given snapshot. Nil means that the fold cannot have that
+	// parent.
 	Carry func(Snapshot) map[string]string
-	// Restore is a snapshot whose rows become the table's again; there is nothing to add, replace or delete then. 0
-	// for none.
+	// Restore is the snapshot whose rows become the rows of the table again. Then Add, Replace and Deletes must be
+	// empty. 0 means none.
 	Restore int64
-	// Live is the number of rows of the table before, for a snapshot of another program, whose summary may be wrong; nil otherwise.
+	// Live is the number of rows of the table before this commit. Live is set only after a snapshot of another program,
+	// because its summary may be wrong.
 	Live *int64
-	// Version is the run whose members a snapshot of maintenance has; "" stands for that of the current snapshot.
+	// Version is the run whose members a snapshot of maintenance contains. If Version is "", the version of the current
+	// snapshot applies.
 	Version audience.RunID
-	// Anew has the snapshot made without a look at the files of the current one, some of which are damaged. With Replace only.
+	// Anew makes the snapshot without reading the files of the current one, some of which are damaged. Only valid with
+	// Replace.
 	Anew bool
-	// Dir is the attempt's directory, for the position delete file. Its files beside the data are kept as long as
-	// the snapshot is.
+	// Dir is the attempt's directory, to which the position delete files are written. The attempt's files beside the
+	// data are kept as long as the snapshot.
 	Dir string
-	// Props go into the snapshot's summary. Their names begin with "roster.".
+	// Props are added to the snapshot's summary. Their names begin with "roster.".
 	Props map[string]string
 }
 
-// Commit makes one snapshot of the changes, even when there are none, or returns an error and changes nothing:
-// ErrConflict when another snapshot was committed since the dataset was loaded, ErrNotExist when the table was
-// dropped or the snapshot to restore is not kept. Only ErrUncertain leaves it open whether the snapshot was made.
+// Commit makes one snapshot of the changes, even if there are none. If Commit returns an error, nothing changed, except
+// with ErrUncertain: then the snapshot may have been made. The error is ErrConflict if another snapshot was committed
+// after the dataset was loaded, and ErrNotExist if the table was dropped or the snapshot to restore is not kept.
 //
-// Runs and folds do not wait for each other: a run whose files were folded meanwhile, and a fold that a run came before, find the rows in
-// their new files and commit.
+// Runs and folds do not wait for each other. If a fold commits before a run, the run finds its rows in the new files
+// and then commits. If a run commits before a fold, the fold does the same.
 func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 	if d.past {
 		return Snapshot{}, errors.New("lake: a commit to an earlier snapshot")
@@ -74,7 +78,7 @@ func (d *Dataset) Commit(ctx context.Context, c Commit) (Snapshot, error) {
 	return snap, err
 }
 
-// maxRebases is how often a commit follows others that came first.
+// maxRebases is the maximum number of times that a commit is repeated after others that came first.
 const maxRebases = 5
 
 func (d *Dataset) commit(ctx context.Context, c Commit) (Snapshot, error) {
@@ -84,7 +88,8 @@ func (d *Dataset) commit(ctx context.Context, c Commit) (Snapshot, error) {
 		stage = d.stageFold
 	case c.Restore != 0:
 		stage = d.stageRestore
-	case c.Anew, c.Replace && d.table.Metadata().Version() >= 3: // iceberg-go replaces files of format version 3 only if it gave their rows ids
+	// iceberg-go replaces files of format version 3 only if they have row ids that it assigned.
+	case c.Anew, c.Replace && d.table.Metadata().Version() >= 3:
 		stage = d.stageAnew
 	}
 	staged, err := stage(ctx, c)
@@ -98,7 +103,7 @@ func (d *Dataset) commit(ctx context.Context, c Commit) (Snapshot, error) {
 	return snapshotOf(meta.CurrentSnapshot()), nil
 }
 
-// stagedCommit is all of a commit but the catalog's part, which it does.
+// stagedCommit executes a commit except for the change of the catalog.
 type stagedCommit func(ctx context.Context) (table.Metadata, error)
 
 func atCommit(ctx context.Context, staged stagedCommit) (table.Metadata, error) {
@@ -112,7 +117,7 @@ func atCommit(ctx context.Context, staged stagedCommit) (table.Metadata, error) 
 	return meta, err
 }
 
-// sortedDeletes returns the positions of each file in order and once, and an error for one that cannot be.
+// sortedDeletes returns the positions of each file sorted and without duplicates. An invalid position is an error.
 func sortedDeletes(deletes map[string][]int64, live []iceberg.DataFile) (map[string][]int64, error) {
 	rows := make(map[string]int64, len(live))
 	for _, f := range live {
@@ -138,11 +143,11 @@ func sortedDeletes(deletes map[string][]int64, live []iceberg.DataFile) (map[str
 	return out, nil
 }
 
-// summaryOf returns the entries of the summary of a snapshot with that many rows.
+// summaryOf returns the summary of a snapshot with the given number of rows.
 func (d *Dataset) summaryOf(c Commit, rows int64) iceberg.Properties {
 	props := iceberg.Properties{}
 	maps.Copy(props, c.Props)
-	// Maintenance passes its parent's entries on.
+	// Maintenance copies the entries of its parent.
 	delete(props, propRunID)
 	delete(props, propVersion)
 	if parent, _ := d.Current(); c.Run != "" {
@@ -200,7 +205,8 @@ func (d *Dataset) stage(ctx context.Context, c Commit) (stagedCommit, error) {
 	}, nil
 }
 
-// fill puts a commit into a transaction; data and deletes are the files of the current snapshot.
+// fill adds the changes of a commit to a transaction. The parameters data and deletes are the files of the current
+// snapshot.
 func (d *Dataset) fill(ctx context.Context, tx *table.Transaction, c Commit, data, deletes []iceberg.DataFile) error {
 	props := d.summaryOf(c, d.rowsAfter(c))
 	add := make([]iceberg.DataFile, len(c.Add))
@@ -240,8 +246,8 @@ func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props i
 	return tx.Append(ctx, none, props)
 }
 
-// outcome says what became of a commit that iceberg-go reports as failed. Requirements that do not hold have no type, and a database that
-// fails while it commits may have committed: the table itself tells.
+// outcome finds out what happened to a commit that iceberg-go reports as failed. The errors of failed requirements have
+// no type, and a database that fails during a commit may have committed. So outcome reads the table.
 func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot, error) {
 	switch {
 	case errors.Is(cause, ErrNotExist):
@@ -269,9 +275,10 @@ func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot,
 		return snap, nil
 	}
 	if was, is := d.table.CurrentSnapshot(), now.table.CurrentSnapshot(); is != nil && (was == nil || was.SnapshotID != is.SnapshotID) {
-		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause) // the catalog replaces only the snapshot that was loaded
+		// The catalog replaces only the snapshot that was loaded.
+		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause)
 	}
-	if errors.Is(cause, errUnwritten) { // files are written before the catalog is asked
+	if errors.Is(cause, errUnwritten) { // files are written before the catalog changes
 		return Snapshot{}, fmt.Errorf("write the metadata of the snapshot: %w", cause)
 	}
 	return Snapshot{}, fmt.Errorf("%w: %w", ErrUncertain, cause)

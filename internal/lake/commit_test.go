@@ -86,7 +86,7 @@ func TestCommits(t *testing.T) {
 	})
 }
 
-// The first snapshot of a table may be one without rows, of every kind.
+// The first snapshot of a table may have no rows, for every kind of commit.
 func TestFirstCommitEmpty(t *testing.T) {
 	t.Parallel()
 	for _, replace := range []bool{false, true} {
@@ -139,7 +139,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// Of commits that race from one snapshot exactly one wins, and the others say so.
+// If several commits race from one snapshot, exactly one succeeds. The others return an error.
 func TestRace(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
@@ -169,7 +169,7 @@ func TestRace(t *testing.T) {
 	})
 }
 
-// A catalog that does not answer leaves it open whether the commit stands; nothing says that it does not.
+// If the catalog does not answer, it is unknown whether the commit succeeded, and the error says so.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -180,7 +180,7 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// A database may fail to say that it committed: the run is found in the table all the same.
+// A database may commit and still return an error. The run is found in the table nevertheless.
 func TestCommittedWithAnError(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -214,7 +214,7 @@ func TestWrongDeletes(t *testing.T) {
 	}
 }
 
-// The history of metadata files does not grow without end.
+// The number of metadata files is limited.
 func TestMetadataFilesAreBounded(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -232,7 +232,7 @@ func TestMetadataFilesAreBounded(t *testing.T) {
 	}
 }
 
-// A directory of a lake is its owner's alone: it holds personal data.
+// Only the owner can read the directories of a lake, because they contain personal data.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -257,7 +257,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// Another program may commit to the table: its rows are counted by what Iceberg says of its snapshot.
+// Another program may commit to the table. The number of its rows comes from the snapshot's Iceberg totals.
 func TestSnapshotOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

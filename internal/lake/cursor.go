@@ -9,15 +9,15 @@ import (
 	"roster/internal/identity"
 )
 
-// StateRows are rows of the state, sorted by key. Times are epoch microseconds.
+// StateRows are rows of the state, sorted by key. Times are in microseconds since the epoch.
 type StateRows struct {
 	IDs        []identity.Key
 	Row        []int64
 	Since      []int64
 	Seen       []int64
-	File       []int32 // index in State.Files
+	File       []int32 // index into State.Files
 	Pos        []int64
-	identities []identityAt // only when identities are read
+	identities []identityAt // set only when identities are read
 }
 
 type identityAt struct {
@@ -25,7 +25,7 @@ type identityAt struct {
 	row     int32
 }
 
-// Identity returns the n-th further identity of row i as an element of an array.
+// Identity returns the n-th further identity of row i, as an array and an index into it.
 func (r *StateRows) Identity(n, i int) (col arrow.Array, row int) {
 	at := r.identities[i]
 	return at.columns[n], int(at.row)
@@ -35,7 +35,7 @@ func (r *StateRows) reset() {
 	*r = StateRows{r.IDs[:0], r.Row[:0], r.Since[:0], r.Seen[:0], r.File[:0], r.Pos[:0], r.identities[:0]}
 }
 
-// appendGroup appends the rows from to to of a row group, except those that are deleted.
+// appendGroup appends the rows in [from, to) of a row group, except deleted rows.
 func (r *StateRows) appendGroup(fileIndex int, foot *footer, g *stateGroup, from, to int, hidden bitmap) {
 	first := foot.groups[g.index].first
 	for from < to {
@@ -61,7 +61,7 @@ func (r *StateRows) appendGroup(fileIndex int, foot *footer, g *stateGroup, from
 	}
 }
 
-// appendRows appends the rows from to to of other rows.
+// appendRows appends the rows in [from, to) of other rows.
 func (r *StateRows) appendRows(o *StateRows, from, to int) {
 	r.IDs = append(r.IDs, o.IDs[from:to]...)
 	r.Row = append(r.Row, o.Row[from:to]...)
@@ -74,21 +74,22 @@ func (r *StateRows) appendRows(o *StateRows, from, to int) {
 	}
 }
 
-// StateCursor reads ranges of the state, best in ascending order. It is not safe for concurrent use.
+// StateCursor reads ranges of the state. Ascending ranges are the fastest. A StateCursor is not safe for concurrent
+// use.
 type StateCursor struct {
 	state  *State
 	cache  groupCache
-	hid    map[int]bitmap // what hidden returned for files with sorted copies
-	rows   StateRows      // of one file after the other
+	hid    map[int]bitmap // results of hidden for files with sorted copies
+	rows   StateRows      // of all files, one file after the other
 	merged StateRows
-	sorted []segment // of rows
+	sorted []segment // the sorted segments of rows
 }
 
-// segment is a stretch of rows that is sorted.
+// segment is a sorted range of rows.
 type segment struct{ at, end int }
 
-// Range returns the live rows with lo <= key < hi; a nil hi means to the end. The result is valid until the
-// next call.
+// Range returns the live rows with lo <= key < hi. A nil hi means no upper limit. The result is valid until the next
+// call.
 func (c *StateCursor) Range(lo identity.Key, hi *identity.Key) (*StateRows, error) {
 	c.rows.reset()
 	c.sorted = c.sorted[:0]
@@ -143,7 +144,8 @@ func (c *StateCursor) read(i int, lo identity.Key, hi *identity.Key) (err error)
 	return nil
 }
 
-// endSegment makes the rows from at on a segment, or a part of the one before when they follow it in order.
+// endSegment makes a segment of the rows from at on. If they continue the order of the previous segment, they extend
+// that segment.
 func (c *StateCursor) endSegment(at int) {
 	end := len(c.rows.IDs)
 	if at == end {
@@ -156,8 +158,8 @@ func (c *StateCursor) endSegment(at int) {
 	c.sorted = append(c.sorted, segment{at, end})
 }
 
-// merge merges the segments. They are a heap by their first keys; what is taken from the top is everything
-// before the first key of the others.
+// merge merges the segments. They form a heap ordered by their first keys. Each step takes all rows of the top segment
+// that come before the first keys of the others.
 func (c *StateCursor) merge() {
 	c.merged.reset()
 	for i := len(c.sorted)/2 - 1; i >= 0; i-- {
@@ -187,7 +189,7 @@ func (c *StateCursor) less(i, j int) bool {
 	return bytes.Compare(c.rows.IDs[c.sorted[i].at][:], c.rows.IDs[c.sorted[j].at][:]) < 0
 }
 
-// second returns the segment that comes after the top one, -1 when there is none.
+// second returns the segment that comes after the top one, or -1 if there is none.
 func (c *StateCursor) second() int {
 	switch len(c.sorted) {
 	case 0, 1:
@@ -201,7 +203,7 @@ func (c *StateCursor) second() int {
 	return 1
 }
 
-// sink moves segment i down to its place in the heap.
+// sink moves segment i down to its position in the heap.
 func (c *StateCursor) sink(i int) {
 	for {
 		child := 2*i + 1
@@ -219,5 +221,5 @@ func (c *StateCursor) sink(i int) {
 	}
 }
 
-// Close lets go of what the cursor keeps; the cursor is not used any more.
+// Close releases the memory of the cursor, which must not be used afterwards.
 func (c *StateCursor) Close() { *c = StateCursor{} }

@@ -17,7 +17,7 @@ import (
 	"roster/internal/lake"
 )
 
-// seen is all that can be read of a table.
+// seen returns everything that can be read of a table.
 func seen(t *testing.T, w *world, beside string) (rows []string, err error) {
 	d, err := w.Load(t.Context(), w.table)
 	if err != nil {
@@ -64,7 +64,7 @@ func seen(t *testing.T, w *world, beside string) (rows []string, err error) {
 	return rows, nil
 }
 
-// damagedTable is a table with data, position deletes and a file beside them.
+// damagedTable returns a table with data, position deletes and a file beside the data.
 func damagedTable(t *testing.T) (w *world, beside string) {
 	w = setup(t, nameField)
 	versions(t, w)
@@ -86,7 +86,7 @@ func damagedTable(t *testing.T) (w *world, beside string) {
 	return w, beside
 }
 
-// Whatever happens to whichever file: what is read is right, or an error names the file.
+// After any damage to any file, either the rows are right, or an error names the file.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	w, beside := damagedTable(t)
@@ -130,7 +130,8 @@ func TestDamage(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := seen(t, w, beside); err != nil || strings.HasSuffix(path, ".sum") { // the others are of versions that nobody reads
+		// The other files belong to versions that are not read.
+		if _, err := seen(t, w, beside); err != nil || strings.HasSuffix(path, ".sum") {
 			for what, damage := range damages {
 				overwrite(t, path, damage(slices.Clone(content)))
 				look(what)
@@ -180,7 +181,7 @@ func kindOf(path string) string {
 func allFiles(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	for _, pattern := range []string{"metadata/*", "data/*/*", "roster/*/*"} {
-		found, err := filepath.Glob(filepath.Join(dir+"*", pattern)) // what is beside the table, too
+		found, err := filepath.Glob(filepath.Join(dir+"*", pattern)) // including the files beside the table
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +190,7 @@ func allFiles(t *testing.T, dir string) (paths []string) {
 	return paths
 }
 
-// Files of before checksums are read.
+// Files from versions without checksums can be read.
 func TestNoSums(t *testing.T) {
 	t.Parallel()
 	w, beside := damagedTable(t)
@@ -209,12 +210,12 @@ func TestNoSums(t *testing.T) {
 	}
 }
 
-// A scrub goes on where the last one ended, finds every damaged file, and makes checksums where there are none.
+// A scrub continues after the last file of the previous scrub, finds every damaged file, and creates missing checksums.
 func TestScrub(t *testing.T) {
 	t.Parallel()
 	w, _ := damagedTable(t)
 	paths := allFiles(t, w.dir())
-	for _, path := range paths { // the hash in its name restores those of a Parquet file
+	for _, path := range paths { // the hash in the name of a Parquet file restores its checksums
 		if strings.HasSuffix(path, ".avro.sum") || strings.HasSuffix(path, ".json.sum") {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)

@@ -13,32 +13,32 @@ import (
 	"roster/internal/blob"
 )
 
-// Dataset is the state of a table at one moment; later commits do not change what it shows.
+// Dataset is a table at one moment. Later commits do not change a Dataset.
 type Dataset struct {
 	lake    *Lake
 	id      TableID
 	table   *table.Table
 	dir     string // path of the table's directory in the store
-	folder  string // of data files in it
+	folder  string // folder of the data files, in dir
 	columns *columns
-	snap    *table.Snapshot  // the snapshot that is shown; nil when the table has none
-	past    bool             // snap was asked for by At
-	older   []table.Snapshot // of the history file; see WithHistory
+	snap    *table.Snapshot  // the snapshot of this dataset; nil if the table has none
+	past    bool             // snap was selected by At
+	older   []table.Snapshot // snapshots of the history file; see WithHistory
 }
 
-// store has what is below the table's directory.
+// store is the part of the store below the table's directory.
 func (d *Dataset) store() blob.Store { return d.lake.files.store.Below(d.dir) }
 
-// Location is the table's directory as a URI; its newest metadata file is MetadataLocation.
+// Location returns the URI of the table's directory. See MetadataLocation for the newest metadata file.
 func (d *Dataset) Location() string { return d.table.Location() }
 
-// MetadataLocation is the URI of the table's current metadata file, which any Iceberg reader can open.
+// MetadataLocation returns the URI of the table's current metadata file. Any Iceberg reader can open it.
 func (d *Dataset) MetadataLocation() string { return d.table.MetadataLocation() }
 
-// Schema is what FileWriter.Write takes: the audience's fields, then the system columns.
+// Schema returns the schema that FileWriter.Write expects: the audience's fields, then the system columns.
 func (d *Dataset) Schema() *arrow.Schema { return d.columns.own }
 
-// Rows is the number of live rows.
+// Rows returns the number of live rows.
 func (d *Dataset) Rows() int64 {
 	if d.snap == nil {
 		return 0
@@ -46,27 +46,27 @@ func (d *Dataset) Rows() int64 {
 	if n, ok := d.summary(propLive); ok {
 		return n
 	}
-	// Another program made the snapshot: Iceberg's totals count a position that is deleted twice twice.
+	// Another program made the snapshot. In Iceberg's totals, a position that was deleted twice counts twice.
 	rows, _ := d.summary(propTotalRecords)
 	deleted, _ := d.summary(propTotalDeletes)
 	return rows - deleted
 }
 
-// Bytes is the size of the live files, those of position deletes among them.
+// Bytes returns the size of the live files, including files of position deletes.
 func (d *Dataset) Bytes() int64 {
 	n, _ := d.summary(propTotalFileSize)
 	return n
 }
 
-// Layout says how the rows of a snapshot lie in files.
+// Layout describes the files of a snapshot.
 type Layout struct {
-	Files       int   // of data
-	DeleteFiles int   // of position deletes
-	Rows        int64 // live and dead ones
-	Bytes       int64 // of all files
+	Files       int   // data files
+	DeleteFiles int   // files of position deletes
+	Rows        int64 // live and deleted rows
+	Bytes       int64 // size of all files
 }
 
-// Layout returns the layout of the snapshot as its summary says, or, if the summary does not say so, as its manifests do.
+// Layout returns the layout of the snapshot from its summary, or else from its manifests.
 func (d *Dataset) Layout(ctx context.Context) (Layout, error) {
 	files, ok := d.summary(propTotalFiles)
 	deletes, known := d.summary(propTotalDeleteFiles)
@@ -85,7 +85,7 @@ func (d *Dataset) Layout(ctx context.Context) (Layout, error) {
 	return l, nil
 }
 
-// summary returns a number of the snapshot's summary.
+// summary returns a number from the snapshot's summary.
 func (d *Dataset) summary(name string) (int64, bool) {
 	if d.snap == nil || d.snap.Summary == nil {
 		return 0, false
@@ -107,7 +107,7 @@ func (d *Dataset) liveFiles(ctx context.Context) (data, deletes []iceberg.DataFi
 	return data, deletes, err
 }
 
-// liveEntries returns the entries of the snapshot's manifests, of data files and position delete files.
+// liveEntries returns the entries of the snapshot's manifests, for data files and position delete files.
 func (d *Dataset) liveEntries(ctx context.Context) (entries []iceberg.ManifestEntry, err error) {
 	snap := d.snap
 	if snap == nil {

@@ -22,14 +22,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// bitmap is a set of positions of a data file; nil is the empty one.
+// bitmap is a set of positions of a data file. A nil bitmap is empty.
 type bitmap []uint64
 
 func (b bitmap) set(pos int64) { b[pos>>6] |= 1 << (pos & 63) }
 
 func (b bitmap) has(pos int64) bool { return b != nil && b[pos>>6]&(1<<(pos&63)) != 0 }
 
-// any reports whether a position from from up to to is in the set.
+// any reports whether a position in [from, to) is in the set.
 func (b bitmap) any(from, to int64) bool {
 	for ; from < to && from&63 != 0; from++ {
 		if b.has(from) {
@@ -49,11 +49,13 @@ func (b bitmap) any(from, to int64) bool {
 	return false
 }
 
-// deleteGroup is how many position deletes make a row group: little, so that whoever looks for one row reads little.
+// deleteGroup is the number of position deletes in a row group. Row groups are small, so that the search for one row
+// reads little.
 const deleteGroup = 1 << 16
 
-// writeDeletes writes the position deletes of each data file that loses rows into a file of its own, whose bounds name the data file: readers
-// then find the deletes of a data file without reading those of others. The positions are sorted.
+// writeDeletes writes a separate file of position deletes for each data file that loses rows. The bounds of each file
+// name its data file. So readers find the deletes of a data file without reading those of others. The positions must be
+// sorted.
 func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (written []iceberg.DataFile, err error) {
 	for _, of := range slices.Sorted(maps.Keys(deletes)) {
 		df, err := d.writeDeletesOf(dir, of, deletes[of])
@@ -100,7 +102,7 @@ func (d *Dataset) writeDeletesOf(dir, of string, positions []int64) (iceberg.Dat
 	})
 }
 
-// appendDeletes writes the deletes of a data file in the order of the positions.
+// appendDeletes writes the deletes of a data file in the order of their positions.
 func appendDeletes(w *pqarrow.FileWriter, of string, positions []int64) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, table.PositionalDeleteArrowSchema)
 	defer b.Release()
@@ -119,8 +121,8 @@ func appendDeletes(w *pqarrow.FileWriter, of string, positions []int64) error {
 	return nil
 }
 
-// writeVectors writes the deletes as a table of format version 3 has them: one deletion vector for each data file, in the place of all
-// deletes that the data file had before. It returns the vectors that these replace, too.
+// writeVectors writes the deletes in the form of format version 3: one deletion vector for each data file, which
+// replaces all earlier deletes of the data file. The function also returns the vectors that were replaced.
 func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[string][]int64, live []iceberg.DataFile) (written, replaced []iceberg.DataFile, err error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
@@ -146,7 +148,7 @@ func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[stri
 	return written, replaced, err
 }
 
-// readDeletes marks the rows that a file of deletes names; at are the indexes of the state's files by path.
+// readDeletes marks the rows that a file of deletes names. The map at has the indexes of the state's files by path.
 func (s *State) readDeletes(del iceberg.DataFile, at map[string]int) error {
 	return s.in.eachDelete(del, nil, func(paths []parquet.ByteArray, positions []int64) error {
 		return s.markDeleted(paths, positions, at)
@@ -173,7 +175,7 @@ func (fs files) eachInVector(del iceberg.DataFile, fn func(paths []parquet.ByteA
 	return nil
 }
 
-// eachDelete calls fn with the deletes of a file, those of row groups that want refuses left out.
+// eachDelete calls fn with the deletes of a file. Row groups for which want returns false are skipped.
 func (fs files) eachDelete(del iceberg.DataFile, want func(rg *metadata.RowGroupMetaData, path, pos int) bool, fn func(paths []parquet.ByteArray, positions []int64) error) (err error) {
 	defer recovered(&err)
 	switch {
@@ -243,7 +245,7 @@ func (s *State) markDeleted(paths []parquet.ByteArray, positions []int64, at map
 			}
 		}
 		if f == nil {
-			continue // a file that is no longer part of the table
+			continue // the table no longer contains this file
 		}
 		pos := positions[i]
 		if pos < 0 || pos >= f.Rows {

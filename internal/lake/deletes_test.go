@@ -34,7 +34,7 @@ func deleteFiles(t *testing.T, w *world) (out []iceberg.DataFile) {
 	return out
 }
 
-// twoFiles fills the table with two data files.
+// twoFiles writes two data files to the table.
 func twoFiles(t *testing.T, w *world, all []member) (a, b lake.DataFile) {
 	t.Helper()
 	d := w.load(t)
@@ -44,7 +44,8 @@ func twoFiles(t *testing.T, w *world, all []member) (a, b lake.DataFile) {
 	return a, b
 }
 
-// TestDeleteFileOfOneDataFile: each file of position deletes is of one data file, and its bounds say which.
+// TestDeleteFileOfOneDataFile checks that each file of position deletes belongs to one data file, which its bounds
+// name.
 func TestDeleteFileOfOneDataFile(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -64,7 +65,8 @@ func TestDeleteFileOfOneDataFile(t *testing.T) {
 	checkRows(t, w, slices.Concat(all[:1], all[2:3], all[4:20], all[21:]))
 }
 
-// TestUpgradedElsewhere has another program upgrade the table to format version 3, where deletes are deletion vectors.
+// TestUpgradedElsewhere lets another program upgrade the table to format version 3, in which deletes are deletion
+// vectors.
 func TestUpgradedElsewhere(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

@@ -9,8 +9,8 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// Metadata returns Iceberg's metadata of the table as JSON, without the columns that have, or once had, one of the hidden names. A column
-// keeps its id when another engine renames it, so all columns with the id are left out.
+// Metadata returns Iceberg's metadata of the table as JSON, without the columns that have, or once had, one of the
+// hidden names. A column keeps its id when another engine renames it, so all columns with that id are removed.
 func (d *Dataset) Metadata(hidden []string) ([]byte, error) {
 	text, err := json.Marshal(d.table.Metadata())
 	if err != nil || len(hidden) == 0 {
@@ -25,12 +25,12 @@ func (d *Dataset) Metadata(hidden []string) ([]byte, error) {
 		}
 	}
 	numbers := json.NewDecoder(bytes.NewReader(text))
-	numbers.UseNumber() // ids of snapshots have more digits than a float64
+	numbers.UseNumber() // snapshot ids have more digits than a float64
 	var m map[string]any
 	if err := numbers.Decode(&m); err != nil {
 		return nil, err
 	}
-	// without removes the entries of the list "fields" that name a hidden column by the property.
+	// without removes those entries of the list "fields" whose property names a hidden column.
 	without := func(in any, property string) (left []any, hides bool) {
 		fields := in.(map[string]any)["fields"].([]any)
 		left = slices.DeleteFunc(slices.Clone(fields), func(f any) bool { return ids[number(f.(map[string]any)[property])] })
@@ -55,13 +55,13 @@ func (d *Dataset) Metadata(hidden []string) ([]byte, error) {
 		}
 	}
 	if p, ok := m["properties"].(map[string]any); ok {
-		delete(p, table.DefaultNameMappingKey) // which names the columns
+		delete(p, table.DefaultNameMappingKey) // contains the names of columns
 	}
-	delete(m, "statistics") // of columns
+	delete(m, "statistics") // describes columns
 	return json.Marshal(m)
 }
 
-// number is a whole number of JSON, 0 for anything else.
+// number converts a JSON number to an integer; 0 for any other value.
 func number(v any) int {
 	n, _ := v.(json.Number)
 	i, _ := n.Int64()

@@ -8,7 +8,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// TestMetadata hides a column that another engine has renamed and sorted the table by.
+// TestMetadata hides a column that another engine has renamed and used to sort the table.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

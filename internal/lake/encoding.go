@@ -7,32 +7,30 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/compress"
 )
 
-// createdBy says in a Parquet file that Roster wrote it: sorted, with bounds, and with the types of its own.
+// createdBy marks Parquet files that Roster wrote. They are sorted, have bounds, and use Roster's types.
 const createdBy = "roster"
 
 const (
-	// maxRowGroup ends a row group even when the caller does not.
+	// maxRowGroup is the maximum number of rows in a row group, even if the caller does not end it.
 	maxRowGroup = 1 << 17
-	// pageSize and writeBatch are where arrow-go's writer was fastest (BenchmarkWrite); larger pages cost memory
-	// and compress no better.
+	// With pageSize and writeBatch, arrow-go's writer was fastest (BenchmarkWrite). Larger pages need more memory and
+	// do not compress better.
 	pageSize   = 32 << 10
 	writeBatch = 4 << 10
-	// leastPage is how small pages are, when there are very many columns.
+	// leastPage is the minimum size of a page, used when there are very many columns.
 	leastPage = 8 << 10
-	// dictionaryLimit makes a column whose first rows misled go back to plain values before the dictionary
-	// outgrows the processor's cache.
+	// dictionaryLimit is the size at which a column goes back to plain values, before its dictionary outgrows the
+	// processor's cache. The limit matters if the first rows of a column are not typical.
 	dictionaryLimit = 256 << 10
-	// sampleRows of the first batch say whether a dictionary pays: it does when no more than one in
-	// sampleDistinct of their values are different. Rows lie in the order of a hash, so that the first are as
-	// good a sample as any.
+	// The first sampleRows of the first batch decide whether a column gets a dictionary: at most one in sampleDistinct
+	// of their values may be different. Rows are ordered by a hash, so the first rows are a random sample.
 	sampleRows     = 4 << 10
 	sampleDistinct = 4
 )
 
-// writerProperties are those of a data file that begins with rec. The system columns are known: keys and hashes
-// do not compress, line numbers are small, the others are the same in nearly all rows. Whole numbers and times
-// without a dictionary are packed by their differences, which takes less room than compressing them, and less
-// time.
+// writerProperties returns the properties for a data file that begins with rec. The encodings of the system columns are
+// fixed: keys and hashes do not compress, line numbers are small, and the other columns have the same value in nearly
+// all rows. Integers and times without a dictionary are delta-encoded, which is smaller and faster than compression.
 func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterProperties {
 	open := int64(max(opts.Memory/int(rec.NumCols()), leastPage)) // bytes of the open page of a column
 	props := []parquet.WriterProperty{
@@ -40,7 +38,7 @@ func writerProperties(rec arrow.RecordBatch, opts FileOptions) *parquet.WriterPr
 		parquet.WithDataPageSize(min(pageSize, open)), parquet.WithBatchSize(writeBatch), parquet.WithMaxRowGroupLength(maxRowGroup),
 		parquet.WithDictionaryPageSizeLimit(min(dictionaryLimit, open)), parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy(createdBy),
-		parquet.WithPageIndexEnabled(true), // who looks for one row reads the pages that it is in, and no others
+		parquet.WithPageIndexEnabled(true), // to look up one row, only its pages are read
 	}
 	for i, f := range rec.Schema().Fields() {
 		if wantsDictionary(f.Name, rec.Column(i), opts) {
@@ -73,7 +71,7 @@ func wantsDictionary(name string, col arrow.Array, opts FileOptions) bool {
 	return distinct(col, sampleRows)*sampleDistinct <= min(col.Len(), sampleRows)
 }
 
-// distinct returns how many different values the first rows have.
+// distinct returns the number of different values in the first rows.
 func distinct(col arrow.Array, rows int) int {
 	rows = min(rows, col.Len())
 	switch c := col.(type) {
@@ -90,7 +88,7 @@ func distinct(col arrow.Array, rows int) int {
 	case *array.Float64:
 		return countDistinct(c, rows, c.Value)
 	}
-	return rows // a boolean has no dictionary
+	return rows // booleans get no dictionary
 }
 
 func countDistinct[T comparable](col arrow.Array, rows int, value func(int) T) int {

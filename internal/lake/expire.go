@@ -10,10 +10,11 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// Expire takes the snapshots that another one replaced before a time out of the table's history, and says how many
-// they were: what was current until a day ago is kept that day, however long ago it was made. Their files stay until
-// RemoveOrphans. ErrConflict when the table changed at the same moment: nothing was expired then. A run that is in
-// progress goes on; one that would restore an expired snapshot fails.
+// Expire removes the snapshots that another one replaced before the given time from the table's history, and returns
+// their number. The age of a snapshot counts from its replacement: a snapshot that was current until yesterday counts
+// as one day old, whenever it was made. The files of expired snapshots stay until RemoveOrphans. If the table changes
+// at the same time, the error is ErrConflict and nothing expires. A run in progress continues, but a run that restores
+// an expired snapshot fails.
 func (d *Dataset) Expire(ctx context.Context, before time.Time) (int, error) {
 	d, err := d.WithHistory(ctx)
 	if err != nil {

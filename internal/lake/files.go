@@ -14,12 +14,13 @@ import (
 	"roster/internal/blob"
 )
 
-// files are the files of all tables, in a byte store: the path of a location is the path of an object. A file is whole and durable before
-// Close of its writer returns, which iceberg-go's own local files are not: a catalog row that survives a crash of the machine must not
-// name a file that did not. Each file is read and written with checksums (sums.go).
+// files implements file access for all tables on a byte store. The path of a location is the path of an object. When
+// Close of a writer returns, the file is complete and durable. The local files of iceberg-go are not durable: after a
+// crash of the machine, a catalog row could name a file that is lost. Each file is read and written with checksums
+// (sums.go).
 type files struct {
 	store blob.Store
-	root  string // the directory that new tables lie in
+	root  string // directory of new tables
 }
 
 var (
@@ -27,7 +28,7 @@ var (
 	_ icebergio.WriteFileIO = files{}
 )
 
-// locationOf returns the location under which a file is recorded in the table.
+// locationOf returns the location of a path, as the table's metadata records it.
 func locationOf(p string) string {
 	return (&url.URL{Scheme: "file", Path: "/" + p}).String()
 }
@@ -41,7 +42,7 @@ func pathOf(location string) (string, error) {
 	return strings.TrimPrefix(path.Clean(u.Path), "/"), nil
 }
 
-// errUnwritten is what a file is that iceberg-go could not write.
+// errUnwritten is the error for a file that iceberg-go could not write.
 var errUnwritten = errors.New("lake: a file of the table could not be written")
 
 func unwritten(err error) error {
@@ -51,10 +52,10 @@ func unwritten(err error) error {
 	return fmt.Errorf("%w: %w", errUnwritten, err)
 }
 
-// open returns the files, as iceberg-go asks for them.
+// open returns the files in the form that iceberg-go expects.
 func (fs files) open(context.Context) (icebergio.IO, error) { return fs, nil }
 
-// Open implements icebergio.IO: it opens a file whose checksums are checked.
+// Open implements icebergio.IO. Reads of the file check its checksums.
 func (fs files) Open(location string) (icebergio.File, error) {
 	p, err := pathOf(location)
 	if err != nil {
@@ -86,7 +87,7 @@ func (fs files) Create(location string) (icebergio.FileWriter, error) {
 	dir := fs.root
 	rel, ok := strings.CutPrefix(p, dir+"/")
 	if !ok {
-		dir = path.Dir(path.Dir(p)) // of a table elsewhere
+		dir = path.Dir(path.Dir(p)) // the file of a table elsewhere
 		rel = strings.TrimPrefix(p, dir+"/")
 	}
 	f, err := fs.create(dir, rel)
@@ -115,7 +116,7 @@ func (fs files) Remove(location string) error {
 	return fs.store.Below(path.Dir(p)).Remove(context.Background(), path.Base(p), path.Base(p)+sumsSuffix)
 }
 
-// tableFile is a file that iceberg-go writes; its errors are errUnwritten.
+// tableFile is a file that iceberg-go writes. Its errors wrap errUnwritten.
 type tableFile struct{ *newFile }
 
 func (f tableFile) Write(p []byte) (int, error) {
@@ -131,18 +132,18 @@ func (f tableFile) ReadFrom(r io.Reader) (int64, error) {
 
 func (f tableFile) Close() error { return unwritten(f.newFile.Close()) }
 
-// newFile is a file that is written, in order, with its checksums.
+// newFile is a file that is being written sequentially, with its checksums.
 type newFile struct {
-	store  blob.Store // of a directory
+	store  blob.Store // store of the directory
 	dir    string     // the directory
-	path   string     // in the directory
+	path   string     // path in the directory
 	w      blob.Writer
 	sums   *summer
-	named  bool // closing it puts the hash of the content into its name, where the store can rename
+	named  bool // Close adds the hash of the content to the name, if the store can rename
 	closed bool
 }
 
-// create begins a file at a path below a directory, which is there or is the table's own.
+// create begins a file at a path below a directory. The directory must exist, or be the table's own directory.
 func (fs files) create(dir, p string) (*newFile, error) {
 	store := fs.store.Below(dir)
 	w, err := store.Create(context.Background(), p, blob.CreateOptions{IfAbsent: true})
@@ -152,7 +153,7 @@ func (fs files) create(dir, p string) (*newFile, error) {
 	return &newFile{store: store, dir: dir, path: p, w: w, sums: newSummer()}, nil
 }
 
-// location is where the file is, or will be.
+// location returns the present or future location of the file.
 func (f *newFile) location() string { return locationOf(path.Join(f.dir, f.path)) }
 
 func (f *newFile) Write(p []byte) (int, error) {
@@ -183,17 +184,17 @@ func (f *newFile) Close() error {
 	return nil
 }
 
-// abandon removes a file that is not wanted.
+// abandon removes a file that is not needed, whether it is finished or not.
 func (f *newFile) abandon() {
 	if f.closed {
-		_ = f.store.Remove(context.Background(), f.path) // an orphan otherwise
+		_ = f.store.Remove(context.Background(), f.path) // otherwise the file is an orphan
 	}
 	f.closed = true
 	f.remove()
 }
 
-// remove gives up what is not committed, and the checksums.
+// remove closes the file without commit, and removes the file and its checksums.
 func (f *newFile) remove() {
 	f.w.Abort()
-	_ = f.store.Remove(context.Background(), f.path+sumsSuffix) // an orphan otherwise
+	_ = f.store.Remove(context.Background(), f.path+sumsSuffix) // otherwise the file is an orphan
 }

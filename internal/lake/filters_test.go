@@ -14,7 +14,8 @@ import (
 	"roster/internal/lake"
 )
 
-// TestFilters reads a table with every filter that iceberg-go has: their definitions are in third_party/substrait.
+// TestFilters reads a table with every filter of iceberg-go. The definitions of the filters are in
+// third_party/substrait.
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	w := setup(t, []audience.Field{{Name: "name", Type: audience.String}, {Name: "score", Type: audience.Number}})
@@ -31,7 +32,7 @@ func TestFilters(t *testing.T) {
 	name, score := iceberg.Reference("name"), iceberg.Reference("score")
 	for i, c := range []struct {
 		filter iceberg.BooleanExpression
-		want   string // the rows
+		want   string // the expected rows
 	}{
 		{iceberg.EqualTo(name, "Ada"), "1"},
 		{iceberg.NotEqualTo(name, "Ada"), "2 4"},

@@ -15,25 +15,26 @@ import (
 	"roster/internal/identity"
 )
 
-// place is a row of a data file.
+// place is the place of a row in a data file.
 type place struct {
 	file *stateFile
-	row  int64 // where it is read
-	pos  int64 // what position deletes call it
+	row  int64 // index for reading
+	pos  int64 // position in position deletes
 }
 
-// findMemory is about how much memory the search of one row takes.
+// findMemory is the approximate memory for the search of one row, in bytes.
 const findMemory = 16 << 20
 
-// Find returns the row of a member as a batch of one row with all columns, those that other programs added at the end, which the caller releases; false when
-// the snapshot has no such member. Of each data file whose bounds allow the key it reads the keys of one row
-// group, of position deletes those that name a row that it found, and one row of the other columns.
+// Find returns the row of a member as a batch of one row with all columns. Columns that other programs added come last.
+// The caller releases the batch. False means that the snapshot has no such member. Find reads the keys of one row group
+// of each data file whose bounds include the key, the position deletes of the rows found, and one row of the other
+// columns.
 func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch, bool, error) {
 	state, deletes, err := d.openFiles(ctx, StateOptions{})
 	if err != nil {
 		return nil, false, err
 	}
-	found := map[string]place{} // by path: a file has a key once
+	found := map[string]place{} // by path; a file contains a key at most once
 	for _, f := range state.data {
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
@@ -64,7 +65,7 @@ func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch
 	return nil, false, nil
 }
 
-// groupWith returns the only row group that may have a key; false when none may.
+// groupWith returns the only row group that may contain the key; false if there is none.
 func (f *stateFile) groupWith(key identity.Key) (foot *footer, g int, ok bool, err error) {
 	if !overlaps(&f.min, &f.max, key, nil) || bytes.Compare(f.min[:], key[:]) > 0 {
 		return nil, 0, false, nil
@@ -72,11 +73,11 @@ func (f *stateFile) groupWith(key identity.Key) (foot *footer, g int, ok bool, e
 	if foot, err = f.footer(); err != nil {
 		return nil, 0, false, err
 	}
-	g, _ = foot.groupsIn(key, nil) // the first whose keys go that far
+	g, _ = foot.groupsIn(key, nil) // the first row group whose largest key is not below the key
 	return foot, g, g < len(foot.groups) && bytes.Compare(foot.groups[g].min[:], key[:]) <= 0, nil
 }
 
-// find returns the file's row with the key, deleted or not.
+// find returns the row with the key, deleted or not.
 func (f *stateFile) find(key identity.Key) (at place, ok bool, err error) {
 	defer recovered(&err)
 	foot, g, ok, err := f.groupWith(key)
@@ -114,7 +115,7 @@ func (fs files) dropDeleted(del iceberg.DataFile, found map[string]place) error 
 		})
 }
 
-// mayName reports whether a row group of position deletes may name one of the places, by its bounds.
+// mayName reports whether, by its bounds, a row group of position deletes may name one of the places.
 func mayName(rg *metadata.RowGroupMetaData, path, pos int, found map[string]place) bool {
 	paths, ok := boundsOfColumn[*metadata.ByteArrayStatistics](rg, path)
 	if !ok {
@@ -134,7 +135,7 @@ func mayName(rg *metadata.RowGroupMetaData, path, pos int, found map[string]plac
 	return false
 }
 
-// boundsOfColumn returns the statistics of a column when they have bounds.
+// boundsOfColumn returns the statistics of a column if they have bounds.
 func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i int) (none S, ok bool) {
 	chunk, err := rg.ColumnChunk(i)
 	if err != nil {
@@ -148,7 +149,7 @@ func boundsOfColumn[S metadata.TypedStatistics](rg *metadata.RowGroupMetaData, i
 	return typed, ok
 }
 
-// read returns the row's columns.
+// read reads the columns of the row.
 func (p place) read(ctx context.Context, schema *arrow.Schema) (arrow.RecordBatch, error) {
 	return readBatch(ctx, p.file, schema, rowOptions{from: p.row, dead: true, batch: 1, Reading: Reading{Memory: findMemory}})
 }

@@ -21,25 +21,26 @@ import (
 	"roster/internal/identity"
 )
 
-// finder reads single rows of the current snapshots of tables by their keys. It keeps in memory where the rows of tables lie and
-// the slices of columns that were read last. The catalog is asked each time which snapshot is current, and files never change, so
-// that nothing of it is stale; what is of files that a table no longer has is forgotten when the table is looked at next. It is
-// safe for concurrent use.
+// finder reads single rows by key from the current snapshots of tables. It caches the positions of rows and the slices
+// of columns that were read last. Each call asks the catalog for the current snapshot, and files never change, so the
+// cache is never stale. The next look-up in a table drops the cached data of files that the table no longer has. A
+// finder is safe for concurrent use.
 type finder struct {
 	lake    *Lake
 	views   *cache.Cache[TableID, *view]
 	opening singleflight.Group
 	slices  *cache.Cache[sliceKey, arrow.Array]
-	reads   chan struct{} // holds a value for each slice that is being read
+	reads   chan struct{} // one value for each read in progress
 }
 
 const (
 	viewBytes  = 32 << 20
 	slicesKept = 32 << 20
-	// A slice of a column has at most so many rows, and with the others of its rows so many bytes on average.
+	// A slice of a column has at most sliceRows rows. Together with the other columns of these rows, it has sliceBytes
+	// bytes on average.
 	sliceRows, sliceBytes = 1 << 10, 1 << 20
 	readsAtOnce           = 4
-	// footerColumn is about what the footer of a data file takes for a column of a row group.
+	// footerColumn is the approximate memory for one column of a row group in a footer, in bytes.
 	footerColumn = 600
 )
 
@@ -47,39 +48,39 @@ const (
 type view struct {
 	dataset *Dataset
 	state   *State
-	bySize  []int // files of the state, those with the most rows first: most members lie there
+	bySize  []int // files of the state by descending number of rows, because most members lie in the largest
 }
 
-// sliceKey names a slice of a column of a data file.
+// sliceKey identifies a slice of a column of a data file.
 type sliceKey struct {
 	path   string
 	column string
-	first  int64 // the file's row that it begins with
+	first  int64 // first row of the slice in the file
 }
 
 func newFinder(l *Lake) *finder {
 	return &finder{lake: l, views: cache.New[TableID, *view](viewBytes), slices: cache.New[sliceKey, arrow.Array](slicesKept), reads: make(chan struct{}, readsAtOnce)}
 }
 
-// Found are rows that Lake.Find found.
+// Found contains the rows that Lake.Find found.
 type Found struct {
-	Rows  arrow.RecordBatch // with the columns that were asked for; the garbage collector has it
-	At    []int             // for each key its row, -1 when the snapshot has none
-	Bytes int               // of their texts
+	Rows  arrow.RecordBatch // has the requested columns; freed by the garbage collector
+	At    []int             // the row of each key; -1 if the snapshot has none
+	Bytes int               // size of the texts
 }
 
-// FindOptions say what of the rows is read.
+// FindOptions select what Find reads.
 type FindOptions struct {
 	Columns []string // names of fields
-	// Most is how many bytes the texts may have; ErrTooMuch when they have more. 0 is no limit.
+	// Most is the maximum size of the texts in bytes. Find returns ErrTooMuch beyond it. 0 means no limit.
 	Most int
 	Reading
 }
 
-// ErrTooMuch is returned by Find when the rows take more bytes than allowed.
+// ErrTooMuch is returned by Find when the rows need more bytes than allowed.
 var ErrTooMuch = errors.New("lake: the rows take too much memory")
 
-// Find returns the rows of keys in the table's current snapshot. ErrNotExist when there is no such table.
+// Find returns the rows of keys in the table's current snapshot. The error is ErrNotExist if there is no such table.
 func (l *Lake) Find(ctx context.Context, id TableID, keys []identity.Key, o FindOptions) (Found, error) {
 	return l.finder.find(ctx, id, keys, o)
 }
@@ -94,18 +95,18 @@ func (f *finder) find(ctx context.Context, id TableID, keys []identity.Key, o Fi
 		if err == nil || errors.Is(err, ErrTooMuch) || ctx.Err() != nil {
 			return found, err
 		}
-		f.views.Remove(id) // it keeps what reading a footer gave
+		f.views.Remove(id) // the view caches the result of reading a footer
 		if try > 0 {
 			return found, err
 		}
-		// A file that is gone is no damage when the table has gone on meanwhile.
+		// A missing file is not damage if the table has a newer snapshot.
 		if at, lerr := f.lake.catalog.location(ctx, id); lerr != nil || at == v.dataset.MetadataLocation() {
 			return found, err
 		}
 	}
 }
 
-// view returns a table as it is now.
+// view returns a table at its current snapshot.
 func (f *finder) view(ctx context.Context, id TableID) (*view, error) {
 	location, err := f.lake.catalog.location(ctx, id)
 	if err != nil {
@@ -144,7 +145,7 @@ func (f *finder) open(ctx context.Context, id TableID) (*view, error) {
 	return v, nil
 }
 
-// spot is where a row lies, and whose.
+// spot is the place of a row, and the index of its key.
 type spot struct {
 	file, key int
 	pos       int64
@@ -212,16 +213,16 @@ func (f *finder) locate(ctx context.Context, v *view, key identity.Key, reading 
 	return spot{}, false, nil
 }
 
-// isDeleted reports whether a row, which was found, is deleted.
+// isDeleted reports whether a row that was found is deleted.
 func (f *stateFile) isDeleted(row int64) bool {
 	if f.deleted == nil {
 		return false
 	}
 	foot, err := f.footer()
-	return err == nil && f.deleted.has(foot.position(row)) // no row is found in a file without a footer
+	return err == nil && f.deleted.has(foot.position(row)) // a row was found, so its file has a footer
 }
 
-// search finds the file's row with the key, deleted or not.
+// search finds the row with the key in a file, deleted or not.
 func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Schema, key identity.Key, reading Reading) (pos int64, ok bool, err error) {
 	foot, g, ok, err := file.groupWith(key)
 	if err != nil {
@@ -254,14 +255,15 @@ func (f *finder) search(ctx context.Context, file *stateFile, schema *arrow.Sche
 		default:
 			return 0, false, nil
 		}
-		if try > 0 { // the first guess is seldom far away
+		if try > 0 { // the first guess is usually close
 			at = from + (to-from)/2
 		}
 	}
 	return 0, false, nil
 }
 
-// guess returns about where a key is in a row group that ends before a row: keys are hashes, and evenly spread.
+// guess returns the approximate row of a key in a row group that ends before row end. Keys are hashes, so they are
+// evenly distributed.
 func guess(g *groupBounds, end int64, key identity.Key) int64 {
 	of := func(k identity.Key) float64 { return float64(binary.BigEndian.Uint64(k[:])) }
 	share := 0.
@@ -271,10 +273,10 @@ func guess(g *groupBounds, end int64, key identity.Key) int64 {
 	return min(g.first+int64(share*float64(end-g.first)), end-1)
 }
 
-// end returns the file's row after a row group.
+// end returns the first row after a row group.
 func (f *footer) end(g int) int64 { return f.groups[g].first + f.meta.RowGroup(g).NumRows() }
 
-// read returns the slices of columns that have a row of a file, and the row that they begin with.
+// read returns the slices of columns that contain a row of a file, and the first row of the slices.
 func (f *finder) read(ctx context.Context, file *stateFile, schema *arrow.Schema, pos int64, reading Reading) (columns []arrow.Array, first int64, err error) {
 	foot, err := file.footer()
 	if err != nil {
@@ -312,7 +314,7 @@ func (f *finder) read(ctx context.Context, file *stateFile, schema *arrow.Schema
 	return columns, first, nil
 }
 
-// decode reads so many rows of columns of a file, deleted ones among them.
+// decode reads the given number of rows of columns of a file, including deleted rows.
 func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Schema, first, rows int64, reading Reading) (arrow.RecordBatch, error) {
 	select {
 	case f.reads <- struct{}{}:
@@ -320,7 +322,7 @@ func (f *finder) decode(ctx context.Context, file *stateFile, schema *arrow.Sche
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	reading.Memory = math.MaxInt64 // the rows are few
+	reading.Memory = math.MaxInt64 // there are few rows
 	rec, err := readBatch(ctx, file, schema, rowOptions{from: first, batch: int(rows), few: true, dead: true, Reading: reading})
 	if err != nil {
 		return nil, err

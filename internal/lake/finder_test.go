@@ -18,7 +18,8 @@ import (
 	"roster/internal/lake"
 )
 
-// TestFindMany finds rows among several slices of columns, row groups and files, whatever their keys' spread and their length.
+// TestFindMany finds rows in several slices of columns, row groups and files. The keys may be unevenly distributed, and
+// the rows may be long.
 func TestFindMany(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -26,7 +27,7 @@ func TestFindMany(t *testing.T) {
 	const rows = 9000
 	var members []member
 	for i := range uint64(rows) {
-		k := i << 40 // crowded at one end
+		k := i << 40 // all keys are close together
 		if i%2 == 1 {
 			k = i * (math.MaxUint64 / rows)
 		}
@@ -65,7 +66,7 @@ func TestFindMany(t *testing.T) {
 		t.Error(err)
 	}
 
-	// The next snapshot is seen at once, with its deletes and its new file.
+	// The next snapshot is visible at once, with its deletes and its new file.
 	changed := members[4500]
 	changed.values = []any{"changed"}
 	d = w.load(t)
@@ -83,7 +84,7 @@ func TestFindMany(t *testing.T) {
 	}
 }
 
-// TestFindManyDamaged reads a damaged file, which is named; when it is whole again it is read.
+// TestFindManyDamaged reads a damaged file: the error names the file. After a repair the file can be read.
 func TestFindManyDamaged(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -111,7 +112,7 @@ func TestFindManyDamaged(t *testing.T) {
 	}
 }
 
-// BenchmarkFinder finds one of 1 Mi people of 8 columns at a time, and 200 at once.
+// BenchmarkFinder finds 1, and 200 at once, of 1 Mi people with 8 columns.
 func BenchmarkFinder(b *testing.B) {
 	w := setup(b, peopleFields)
 	d := w.load(b)

@@ -18,8 +18,8 @@ import (
 	"roster/internal/identity"
 )
 
-// stageFold stages a snapshot of a Commit with Fold. Its manifests are written anew: one of data files and one of position deletes. So a
-// reader opens two manifests after each fold, however many runs came before.
+// stageFold stages the snapshot of a Commit with Fold. All manifests are rewritten as two: one of data files and one of
+// position deletes. So a reader opens two manifests after a fold, regardless of the number of earlier runs.
 func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error) {
 	if c.Replace || c.Run != "" || d.snap == nil {
 		return nil, errors.New("a fold of a run, or of nothing")
@@ -59,7 +59,7 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 	}, nil
 }
 
-// deletesBut returns the positions that are deleted in the dataset after a fold, by the path of a data file.
+// deletesBut returns the deleted positions of the dataset after a fold, by the path of the data file.
 func (d *Dataset) deletesBut(ctx context.Context, c Commit) (map[string][]int64, error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
@@ -83,7 +83,7 @@ func (d *Dataset) deletesBut(ctx context.Context, c Commit) (map[string][]int64,
 	return deletes, nil
 }
 
-// positions returns the members of the set in order.
+// positions returns the positions in the set in ascending order.
 func (b bitmap) positions() (list []int64) {
 	for i, word := range b {
 		for ; word != 0; word &= word - 1 {
@@ -93,12 +93,12 @@ func (b bitmap) positions() (list []int64) {
 	return list
 }
 
-// foldManifests are the manifests of a snapshot that is being made by hand.
+// foldManifests are the manifests of a snapshot that is built without iceberg-go's transactions.
 type foldManifests struct {
 	d         *Dataset
 	commit    Commit
 	id        int64
-	manifests [2][]iceberg.ManifestEntry // of data, of position deletes
+	manifests [2][]iceberg.ManifestEntry // of data files; of position deletes
 	totals    map[string]int64
 }
 
@@ -113,7 +113,8 @@ func manifestOf(df iceberg.DataFile) int {
 	return 1
 }
 
-// keep takes over an entry of the snapshot before: data files that were not folded stay, all others are recorded as deleted.
+// keep takes over an entry of the parent snapshot. Data files that are not folded stay. All other files are recorded as
+// deleted.
 func (f *foldManifests) keep(e iceberg.ManifestEntry) {
 	df, status := e.DataFile(), iceberg.EntryStatusEXISTING
 	id, seq := e.SnapshotID(), e.SequenceNum()
@@ -127,7 +128,7 @@ func (f *foldManifests) keep(e iceberg.ManifestEntry) {
 	f.manifests[n] = append(f.manifests[n], iceberg.NewManifestEntry(status, &id, &seq, e.FileSequenceNum(), df))
 }
 
-// add adds a file.
+// add adds a new file to its manifest.
 func (f *foldManifests) add(df iceberg.DataFile) {
 	n := manifestOf(df)
 	f.manifests[n] = append(f.manifests[n], iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &f.id, nil, nil, df))
@@ -146,7 +147,7 @@ func (f *foldManifests) count(df iceberg.DataFile, files, rows [2]string, size s
 	f.totals[size] += df.FileSizeBytes()
 }
 
-// write writes the manifests and their list.
+// write writes the manifests and the manifest list.
 func (f *foldManifests) write(summary iceberg.Properties) (*table.Snapshot, error) {
 	meta := f.d.table.Metadata()
 	schema := meta.CurrentSchema().ID
@@ -214,11 +215,12 @@ func writeEntry(w *iceberg.ManifestWriter, e iceberg.ManifestEntry) error {
 	return w.Existing(e)
 }
 
-// errMoved means that the rows of a commit could not be found in the files of a later snapshot.
+// errMoved means that the rows of a commit were not found in the files of a later snapshot.
 var errMoved = errors.New("lake: rows are not where another commit has put them")
 
-// rebased returns the dataset as it is now and a commit to it that does what c does to d. It returns false if what was committed meanwhile
-// changes what c has to do. A run may follow maintenance, which moves rows to other files. A fold may follow runs, which add and delete rows.
+// rebased reloads the dataset and returns it with a commit that makes the same change as c makes to d. False means that
+// the commits in between change what c must do. A run can follow maintenance, which moves rows to other files. A fold
+// can follow runs, which add and delete rows.
 func (d *Dataset) rebased(ctx context.Context, c Commit) (*Dataset, Commit, bool, error) {
 	now, err := d.lake.Load(ctx, d.id)
 	if err != nil || d.snap == nil || now.snap == nil || now.table.Metadata().TableUUID() != d.table.Metadata().TableUUID() {
@@ -245,7 +247,7 @@ func (d *Dataset) rebased(ctx context.Context, c Commit) (*Dataset, Commit, bool
 	return now, c, err == nil, err
 }
 
-// descends reports whether all snapshots after one are as own says.
+// descends reports whether own is true for all snapshots after the given one.
 func (d *Dataset) descends(from int64, own func(Snapshot) bool) bool {
 	for s, steps := d.snap, 0; s != nil && steps < 1000; steps++ {
 		if s.SnapshotID == from {
@@ -259,7 +261,7 @@ func (d *Dataset) descends(from int64, own func(Snapshot) bool) bool {
 	return false
 }
 
-// movedTo returns the positions, in a later snapshot with the same rows, of the rows at some positions of d.
+// movedTo returns the new positions of rows of d in a later snapshot that has the same rows.
 func (d *Dataset) movedTo(ctx context.Context, now *Dataset, deletes map[string][]int64) (map[string][]int64, error) {
 	before, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
@@ -292,7 +294,8 @@ func (d *Dataset) movedTo(ctx context.Context, now *Dataset, deletes map[string]
 	return out, after.only(func(f *stateFile) bool { return !known[f.Path] }).find(ctx, keys, out)
 }
 
-// deletedSince returns the positions in the files that a fold adds, of the rows that were deleted after d in the files that it replaces.
+// deletedSince returns the positions, in the files that a fold adds, of rows that were deleted after d in the files
+// that the fold replaces.
 func (d *Dataset) deletedSince(ctx context.Context, now *Dataset, c Commit) (map[string][]int64, error) {
 	before, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
@@ -347,7 +350,7 @@ func bitmapOf(positions []int64, rows int64) bitmap {
 	return b
 }
 
-// only returns the state of some of the files.
+// only returns the state with a part of its files.
 func (s *State) only(want func(*stateFile) bool) *State {
 	out := &State{opts: s.opts, in: s.in}
 	for i, f := range s.data {
@@ -358,7 +361,7 @@ func (s *State) only(want func(*stateFile) bool) *State {
 	return out
 }
 
-// keysAt returns the keys of the live rows at some positions of some files. errMoved if one of the rows is not there.
+// keysAt returns the keys of the live rows at the given positions. The error is errMoved if a row is not there.
 func (s *State) keysAt(ctx context.Context, at map[string]bitmap) (map[identity.Key]bool, error) {
 	keys, want := map[identity.Key]bool{}, 0
 	for _, b := range at {
@@ -376,7 +379,7 @@ func (s *State) keysAt(ctx context.Context, at map[string]bitmap) (map[identity.
 	return keys, err
 }
 
-// find adds the positions of the rows with the keys. errMoved if one has no row.
+// find adds the positions of the rows with the keys to the map to. The error is errMoved if a key has no row.
 func (s *State) find(ctx context.Context, keys map[identity.Key]bool, to map[string][]int64) error {
 	found := 0
 	err := s.each(ctx, func(rows *StateRows, i int) {
@@ -418,11 +421,11 @@ func (s *State) each(ctx context.Context, fn func(rows *StateRows, i int)) error
 	return nil
 }
 
-// Foldable reports whether a Commit with Fold can be made: not of a table that another program upgraded to format version 3, whose position
-// deletes are of another kind.
+// Foldable reports whether a Commit with Fold is possible. It is not possible if another program upgraded the table to
+// format version 3, which has another kind of position deletes.
 func (d *Dataset) Foldable() bool { return d.table.Metadata().Version() == 2 }
 
-// Dead is the number of deleted rows of the i-th of the state's Files.
+// Dead returns the number of deleted rows of the i-th file of Files.
 func (s *State) Dead(i int) int64 {
 	n := 0
 	for _, word := range s.data[i].deleted {

@@ -9,7 +9,7 @@ import (
 	"roster/internal/lake"
 )
 
-// places returns where each live member lies.
+// places returns the place of each live member.
 func places(t *testing.T, d *lake.Dataset) map[uint64]place {
 	t.Helper()
 	s, err := d.OpenState(t.Context(), lake.StateOptions{})
@@ -33,7 +33,7 @@ func places(t *testing.T, d *lake.Dataset) map[uint64]place {
 	return at
 }
 
-// fold rewrites some of the files of a dataset and returns the commit.
+// fold rewrites the given number of files of a dataset and returns the commit.
 func fold(t *testing.T, d *lake.Dataset, dir string, files int) lake.Commit {
 	t.Helper()
 	s, err := d.OpenState(t.Context(), lake.StateOptions{})
@@ -51,7 +51,7 @@ func fold(t *testing.T, d *lake.Dataset, dir string, files int) lake.Commit {
 	return c
 }
 
-// A fold and a run that do not know of each other both commit, whichever comes first.
+// A fold and a run that were prepared independently both commit, in either order.
 func TestFoldBesideRuns(t *testing.T) {
 	t.Parallel()
 	w := setup(t, allTypes)
@@ -62,7 +62,7 @@ func TestFoldBesideRuns(t *testing.T) {
 	}
 	sorted := func() []string { return slices.Sorted(slices.Values(allRows(t, w.load(t)))) }
 
-	d := w.load(t) // the fold is prepared, then two runs commit
+	d := w.load(t) // a fold is prepared, then two runs commit
 	c := fold(t, d, "x", 4)
 	for run := range 2 {
 		commit(t, w.load(t), randomRun(t, w, rnd, 6+run, live))
@@ -95,7 +95,7 @@ func TestFoldBesideRuns(t *testing.T) {
 		t.Errorf("the layout is %+v: %v", l, err)
 	}
 
-	d = w.load(t) // a fold of rows that no run has deleted since
+	d = w.load(t) // a fold of rows that no run has deleted in between
 	s, err := d.OpenState(t.Context(), lake.StateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestFoldBesideRuns(t *testing.T) {
 		t.Fatalf("a fold after a run: %d rows, want %d", len(got), len(live)+1)
 	}
 
-	d = w.load(t) // files that are replaced are not folded
+	d = w.load(t) // replaced files are not folded
 	c = fold(t, d, "z", 2)
 	f = write(t, d, "r9-a", 4000, randomMember(rnd, 1))
 	commit(t, w.load(t), lake.Commit{Run: "r9", Replace: true, Dir: "r9-a", Add: []lake.DataFile{f}})

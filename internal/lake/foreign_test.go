@@ -29,7 +29,7 @@ import (
 	"roster/internal/lake"
 )
 
-// other is another program at work on the world's table.
+// other is another program that changes the world's table.
 type other struct {
 	*world
 	t testing.TB
@@ -57,7 +57,7 @@ func (o other) change(fn func(ctx context.Context, tx *table.Transaction) error)
 	}
 }
 
-// rows returns the live rows of the table in any order.
+// rows returns the live rows of the table in no particular order.
 func (o other) rows() arrow.Table {
 	o.t.Helper()
 	schema, records, err := o.table().Scan().ToArrowRecords(o.t.Context())
@@ -77,14 +77,14 @@ func (o other) rows() arrow.Table {
 	return array.NewTableFromRecords(schema, recs)
 }
 
-// rewrite writes all rows anew, in no order.
+// rewrite rewrites all rows, unsorted.
 func (o other) rewrite() {
 	o.t.Helper()
 	rows := o.rows()
 	o.change(func(ctx context.Context, tx *table.Transaction) error { return tx.OverwriteTable(ctx, rows, 7, nil) })
 }
 
-// rewriteAs writes all rows into one file, in no order, with names of columns and properties of another writer.
+// rewriteAs rewrites all rows to one file, unsorted, with another writer's column names and properties.
 func (o other) rewriteAs(rename func(arrow.Field) arrow.Field, props ...parquet.WriterProperty) {
 	o.t.Helper()
 	must := func(err error) {
@@ -133,7 +133,7 @@ func (o other) rewriteAs(rename func(arrow.Field) arrow.Field, props ...parquet.
 	})
 }
 
-// manyNamed are members with names in the order of their keys.
+// manyNamed returns members with names, in key order.
 func manyNamed(from, to int) []member {
 	var out []member
 	for n := from; n < to; n++ {
@@ -142,7 +142,7 @@ func manyNamed(from, to int) []member {
 	return out
 }
 
-// checkRows looks at the table in every way that Roster does.
+// checkRows reads the table in every way that Roster does.
 func checkRows(t *testing.T, w *world, want []member) {
 	t.Helper()
 	d := w.load(t)
@@ -180,7 +180,7 @@ func checkRows(t *testing.T, w *world, want []member) {
 	}
 }
 
-// TestRewrittenElsewhere has other programs rewrite a table's files.
+// TestRewrittenElsewhere lets other programs rewrite the files of a table.
 func TestRewrittenElsewhere(t *testing.T) {
 	t.Parallel()
 	same := func(f arrow.Field) arrow.Field { return f }
@@ -219,7 +219,7 @@ func TestRewrittenElsewhere(t *testing.T) {
 			rewrite(other{w, t})
 			checkRows(t, w, all)
 
-			// The next run deletes rows of the other program's file by their positions in it.
+			// The next run deletes rows of the other program's file by their positions in the file.
 			d = w.load(t)
 			s, err := d.OpenState(t.Context(), lake.StateOptions{})
 			if err != nil {
@@ -253,7 +253,7 @@ func TestRewrittenElsewhere(t *testing.T) {
 	}
 }
 
-// TestColumnsChangedElsewhere has another program add, rename, promote and drop columns.
+// TestColumnsChangedElsewhere lets another program add, rename, promote and drop columns.
 func TestColumnsChangedElsewhere(t *testing.T) {
 	t.Parallel()
 	w := setup(t, []audience.Field{{Name: "name", Type: audience.String}, {Name: "points", Type: audience.Integer}})
@@ -276,7 +276,7 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 	})
 	checkRows(t, w, all[:20])
 
-	// Its rewrite gives the rows values of the new columns.
+	// The other program writes values to the new columns.
 	rows := o.rows()
 	schema := rows.Schema()
 	columns := make([]arrow.Column, rows.NumCols())
@@ -289,7 +289,7 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 	o.change(func(ctx context.Context, tx *table.Transaction) error { return tx.OverwriteTable(ctx, with, 9, nil) })
 	checkRows(t, w, all[:20])
 
-	// Rows of a run have none, and compaction keeps those of the others.
+	// Rows of a run have no values there. Compaction keeps the values of other rows.
 	d = w.load(t)
 	commit(t, d, lake.Commit{Run: "r2", Dir: "r2-a", Add: []lake.DataFile{write(t, d, "r2-a", 7, all[20:]...)}})
 	d = w.load(t)
@@ -310,7 +310,7 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 		t.Errorf("carried values %v", carried)
 	}
 
-	// A field that it drops is still Roster's.
+	// Roster keeps a field that the other program drops.
 	o.change(func(_ context.Context, tx *table.Transaction) error {
 		return tx.UpdateSchema(true, true).DeleteColumn([]string{"full_name"}).Commit()
 	})

@@ -25,7 +25,7 @@ type stateGroup struct {
 	content     []int64
 	since       []int64
 	seen        []int64
-	identities  []arrow.Array // nil when none are read
+	identities  []arrow.Array // nil if no identities are read
 	size        int
 }
 
@@ -40,13 +40,13 @@ func (g *stateGroup) find(lo identity.Key, hi *identity.Key) (from, to int) {
 	return from, max(from, to)
 }
 
-// groupCache keeps the row groups used last, the newest at the end: at least one, and no more than limit bytes of
-// several.
+// groupCache keeps the row groups used last, the newest at the end. It keeps at least one. Several together have at
+// most limit bytes.
 type groupCache struct {
 	limit  int
 	groups []*stateGroup
 	size   int
-	spare  *stateGroup // an evicted one, for its memory
+	spare  *stateGroup // an evicted row group whose memory is reused
 }
 
 // get returns a row group of a file of the state.
@@ -76,7 +76,7 @@ func (c *groupCache) get(fileIndex, index int, foot *footer) (*stateGroup, error
 	return g, nil
 }
 
-// read decodes the row group into g, whose slices it reuses.
+// read decodes the row group into g and reuses the slices of g.
 func (g *stateGroup) read(foot *footer) error {
 	r, f, err := foot.open()
 	if err != nil {
@@ -113,10 +113,10 @@ func (g *stateGroup) readIdentities(r *file.Reader, foot *footer) error {
 	if err != nil {
 		return err
 	}
-	g.identities = make([]arrow.Array, len(foot.identities)) // rows of earlier ranges may still refer to the old one
+	g.identities = make([]arrow.Array, len(foot.identities)) // rows of earlier ranges may still refer to the old array
 	for i, column := range foot.identities {
 		if column < 0 {
-			g.identities[i] = array.NewNull(len(g.ids)) // the column is younger than the file
+			g.identities[i] = array.NewNull(len(g.ids)) // the file is older than the column
 			continue
 		}
 		chunks, err := ar.RowGroup(g.index).Column(column).Read(context.Background())
@@ -131,10 +131,10 @@ func (g *stateGroup) readIdentities(r *file.Reader, foot *footer) error {
 	return nil
 }
 
-// resize returns a slice of n elements, in the memory of s when they fit.
+// resize returns a slice of n elements, in the memory of s if they fit.
 func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
-// columnOf returns the reader of a column, of the type that its physical type has.
+// columnOf returns the reader of a column. R must match the physical type of the column.
 func columnOf[R file.ColumnChunkReader](rg *file.RowGroupReader, i int) (R, error) {
 	var none R
 	col, err := rg.Column(i)
@@ -148,7 +148,7 @@ func columnOf[R file.ColumnChunkReader](rg *file.RowGroupReader, i int) (R, erro
 	return typed, nil
 }
 
-// readKeys reads a column of keys and sees that they are in order.
+// readKeys reads a column of keys and checks their order.
 func readKeys(rg *file.RowGroupReader, i int, to []identity.Key) ([]identity.Key, error) {
 	col, err := columnOf[*file.FixedLenByteArrayColumnChunkReader](rg, i)
 	if err != nil {
@@ -182,7 +182,7 @@ func readFull(col *file.Int64ColumnChunkReader, to []int64) error {
 	return nil
 }
 
-// errShort is an error when a column ended before its row group did.
+// errShort returns the error for a column that has fewer values than its row group.
 func errShort(got int64) error {
 	if got == 0 {
 		return errors.New("a column ends before its row group")

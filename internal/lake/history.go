@@ -15,8 +15,9 @@ import (
 	"roster/internal/blob"
 )
 
-// OpenHistory opens, as OpenState does, all rows of all data files that any snapshot of the table names, deleted or
-// not: what is there to be read by whoever has the files. A row has as many rows there as files hold it.
+// OpenHistory opens, like OpenState, all rows of all data files that any snapshot of the table names. Deleted rows are
+// included: these are the rows that a person with access to the files can read. A row that several files contain
+// appears several times.
 func (d *Dataset) OpenHistory(ctx context.Context, opts StateOptions) (*State, error) {
 	d, err := d.WithHistory(ctx)
 	if err != nil {
@@ -68,8 +69,9 @@ func (d *Dataset) historyFiles(ctx context.Context) (found []iceberg.DataFile, e
 	return found, nil
 }
 
-// Replaced returns the files that only snapshots before the current one name, as paths below the table's directory:
-// manifests, data and position deletes, and what their runs keep beside the data, except files of the names keep.
+// Replaced returns the files that only earlier snapshots name, and not the current one, as paths below the table's
+// directory. They are manifests, data files, position deletes, and the files that the runs of these snapshots keep
+// beside the data. Files with a name in keep are left out.
 func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error) {
 	now := d.table.CurrentSnapshot()
 	if now == nil {
@@ -118,8 +120,8 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 	return paths, nil
 }
 
-// RemoveReplaced removes those of the files that Replaced returned which no snapshot names any more. What
-// reads one of them at the moment fails.
+// RemoveReplaced removes files that Replaced returned, except those that a snapshot still names. A read of such a file
+// that is in progress fails.
 func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 	named, err := d.named(ctx)
 	if err != nil {
@@ -141,8 +143,8 @@ func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// FilesBeside returns the locations of the files of a name that runs keep beside the data, whether a snapshot keeps
-// them or not.
+// FilesBeside returns the locations of all files with the name that runs keep beside the data, even if no snapshot
+// keeps them.
 func (d *Dataset) FilesBeside(name string) ([]string, error) {
 	ctx := context.Background()
 	var locations []string
@@ -165,7 +167,7 @@ func (d *Dataset) FilesBeside(name string) ([]string, error) {
 	return locations, nil
 }
 
-// RemoveFile removes a file that CreateFile created; one that is gone already is no error.
+// RemoveFile removes a file that CreateFile created. A missing file is not an error.
 func (d *Dataset) RemoveFile(location string) error {
 	p, err := pathOf(location)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"roster/internal/lake"
 )
 
-// TestHistory has the rows of all versions, those that a position delete hides among them.
+// TestHistory reads the rows of all versions, including deleted rows.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -28,7 +28,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestRemoveReplaced removes exactly the files that were the earlier versions' alone, once those are expired.
+// TestRemoveReplaced removes, after an expiry, exactly the files that only the earlier versions name.
 func TestRemoveReplaced(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

@@ -1,19 +1,20 @@
-// Package lake keeps audiences as Apache Iceberg tables (format version 2) in a byte store, with the
-// SQL catalog in Roster's metadata database. A run changes a table by exactly one snapshot, which carries the
-// run's id; readers see the whole change or nothing of it.
+// Package lake stores audiences as Apache Iceberg tables (format version 2) in a byte store, with the SQL catalog in
+// Roster's metadata database. A run changes a table by exactly one snapshot, which contains the id of the run. Readers
+// see either the whole change or nothing.
 //
-// A table lies in <warehouse>/<namespace>/<name>: Iceberg's own files in metadata/, the data files and position
-// deletes of an attempt of a run in data/<run>-<attempt>/. What else the attempt keeps (delta, rejects, result) lies outside, where
-// engines that remove a table's orphan files do not look: in <warehouse>/<namespace>/<name>-files/roster/<run>-<attempt>/. Every file is on disk, and so is its name, before the catalog's row names
-// it: see files.go. Rows of a data file are sorted by _roster_id, which the merge of the next run relies on.
+// A table lies in <warehouse>/<namespace>/<name>. Iceberg's own files are in metadata/. The data files and position
+// deletes of a run's attempt are in data/<run>-<attempt>/. The other files of an attempt (delta, rejects, result) are
+// in <warehouse>/<namespace>/<name>-files/roster/<run>-<attempt>/, outside the table's directory, because other engines
+// remove orphan files in that directory. Every file and its name are durable before the catalog's row names the file:
+// see files.go. Rows of a data file are sorted by _roster_id. The merge of the next run relies on this order.
 //
-// The snapshot of each run is a version of the table: it can be read (At, Scan, Find) and be brought back (a Commit
-// with Restore). Maintenance rewrites files (Rewrite), takes old versions out of the history (Expire), and removes
-// what no snapshot names (RemoveOrphans). What it makes has no run and changes no row; its directories are named
-// maintenance-<id>.
+// The snapshot of each run is a version of the table. A version can be read (At, Scan, Find) and restored (a Commit
+// with Restore). Maintenance rewrites files (Rewrite), removes old versions from the history (Expire), and removes
+// files that no snapshot names (RemoveOrphans). Snapshots of maintenance have no run and change no row. The directories
+// of maintenance are named maintenance-<id>.
 //
-// Locations are file:// URIs. Other engines read the tables with nothing but the location of the metadata file,
-// as long as the warehouse's path has no character that a URI escapes: pyiceberg, for one, does not unescape.
+// Locations are file:// URIs. Other engines need only the location of the metadata file to read a table. Roster
+// supports characters in the warehouse's path that a URI escapes, but some engines (pyiceberg) do not unescape them.
 package lake
 
 import (
@@ -32,20 +33,20 @@ import (
 
 // Errors of the lake.
 var (
-	// ErrNotExist is returned by Load, by At for a snapshot that is not kept, and by Commit when the table was
-	// dropped, or the snapshot to restore expired, meanwhile.
+	// ErrNotExist is returned by Load if there is no such table, by At if the snapshot is not kept, and by Commit if
+	// the table was dropped or the snapshot to restore has expired.
 	ErrNotExist = errors.New("lake: no such table or snapshot")
-	// ErrConflict is returned by Commit when another snapshot came first; nothing was changed.
+	// ErrConflict is returned by Commit if another snapshot was committed first. Nothing changed.
 	ErrConflict = errors.New("lake: another commit came first")
-	// ErrUncertain is returned by Commit when the catalog failed so that the commit may stand all the same. The
-	// attempt's files must stay; a later Load tells by FindRun.
+	// ErrUncertain is returned by Commit if the catalog failed and the commit may still have succeeded. The attempt's
+	// files must stay. Load the table again and call FindRun to find out.
 	ErrUncertain = errors.New("lake: it is not known whether the commit stands")
 )
 
-// Config says where the lake lies.
+// Config is the configuration of a lake.
 type Config struct {
-	Store     blob.Store // has the files of all tables, by the paths of their locations
-	Warehouse string     // absolute directory that new tables lie in
+	Store     blob.Store // contains the files of all tables, by the paths of their locations
+	Warehouse string     // absolute directory of new tables
 	Catalog   *sql.DB    // the database of the SQL catalog
 	Dialect   string     // "sqlite" or "postgres"
 }
@@ -59,7 +60,7 @@ type Lake struct {
 	copying   sync.Mutex // held while a sorted copy is made
 }
 
-// Open opens the lake and creates the catalog's tables when they are absent.
+// Open opens the lake and creates the catalog's tables if they are absent.
 func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if !filepath.IsAbs(cfg.Warehouse) {
 		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
@@ -75,21 +76,21 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	return l, nil
 }
 
-// TableID names a table. Both parts are safe as file names.
+// TableID names a table. Both parts are valid as file names.
 type TableID struct {
 	Namespace string
 	Name      string
 }
 
-// Warehouse returns the directory that the tables lie in.
+// Warehouse returns the directory of the tables.
 func (l *Lake) Warehouse() string { return l.warehouse }
 
-// directory is the path of a table's directory in the store.
+// directory returns the path of a table's directory in the store.
 func (l *Lake) directory(id TableID) string {
 	return path.Join(l.files.root, id.Namespace, id.Name)
 }
 
-// Create creates the table of an audience with the given fields. A table that exists stays as it is.
+// Create creates the table of an audience with the given fields. An existing table does not change.
 func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) error {
 	_, err := l.catalog.location(ctx, id)
 	if !errors.Is(err, ErrNotExist) {
@@ -105,7 +106,7 @@ func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) 
 	return nil
 }
 
-// Drop removes a table and then all its files. Dropping an absent table removes what a crash left of it.
+// Drop removes a table and then all its files. For an absent table, Drop removes files that a crash left behind.
 func (l *Lake) Drop(ctx context.Context, id TableID) error {
 	if err := l.catalog.drop(ctx, id); err != nil {
 		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
@@ -117,8 +118,8 @@ func (l *Lake) Drop(ctx context.Context, id TableID) error {
 	return nil
 }
 
-// Load returns a table as it is now; later commits do not change what the Dataset shows. ErrNotExist when there
-// is none.
+// Load returns a table at its current snapshot. Later commits do not change the Dataset. The error is ErrNotExist if
+// there is no table.
 func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 	t, err := l.catalog.LoadTable(ctx, id.ident())
 	if errors.Is(err, ErrNotExist) {

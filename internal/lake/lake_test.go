@@ -76,7 +76,7 @@ func TestOpenAgain(t *testing.T) {
 	}
 }
 
-// A crash between the two steps of Drop leaves files without a table; one in Create a metadata file.
+// A crash between the two steps of Drop leaves files without a table. A crash in Create leaves a metadata file.
 func TestDropLeftovers(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -135,7 +135,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// Field names may be any text. The columns of the files bear them unchanged.
+// Field names may be any text. The columns of the files have the same names.
 func TestFieldNames(t *testing.T) {
 	t.Parallel()
 	names := []string{"a.b", "a", "b", "with space", "quo\"te", "sin'gle", "ü€😀", "x.y.z", "x", "a/b", "a,b;c", "$1", "1st", "select", "element", "key.value", "tab\there", "line\nbreak", "`", "\\"}
@@ -173,7 +173,7 @@ func TestFieldNames(t *testing.T) {
 			t.Errorf("column %d is %q with the field id %d", i, node.Name(), node.FieldID())
 		}
 	}
-	// iceberg-go leaves out the bounds of names with dots, which other columns' bounds must not stand in for.
+	// iceberg-go has no bounds for names with dots. The bounds of other columns must not be used instead.
 	lower, upper := lake.Bounds(df)
 	for i, name := range names {
 		want := ("value of " + name)[:min(16, len("value of "+name))]
@@ -276,12 +276,12 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// A path that a URI escapes is no obstacle to Roster itself.
+// Roster supports paths with characters that a URI escapes.
 func TestWarehouseWithSpaces(t *testing.T) {
 	t.Parallel()
 	cfg := setup(t, nameField).cfg
 	cfg.Warehouse = filepath.Join(t.TempDir(), "wäre house%20", "#1?")
-	w := setupOn(t, cfg, nameField) // the same name in the catalog: not created again
+	w := setupOn(t, cfg, nameField) // the table already exists in the catalog
 	w.table.Name = "a2"
 	if err := w.Create(t.Context(), w.table, nameField); err != nil {
 		t.Fatal(err)

@@ -15,29 +15,31 @@ import (
 	"roster/internal/blob"
 )
 
-// maintenancePrefix begins the names of the directories of maintenance, which no run has.
+// maintenancePrefix is the prefix of the directory names of maintenance. No run has this prefix.
 const maintenancePrefix = "maintenance-"
 
-// MaintenanceDir returns the name of an attempt's directory for maintenance; id makes it one of its own.
+// MaintenanceDir returns the name of an attempt's directory for maintenance. The id must be unique.
 func MaintenanceDir(id string) string { return maintenancePrefix + id }
 
-// OrphanOptions say which files RemoveOrphans leaves.
+// OrphanOptions select the files that RemoveOrphans keeps.
 type OrphanOptions struct {
-	// Before is when a file must have been written last: a younger one may be named by the next commit.
+	// Before is the latest time of the last change of a file. Newer files stay, because the next commit may name them.
 	Before time.Time
-	// Keep are names of files beside the data, such as a run's rejects, with times of their own instead: such a file
-	// stays until it is older than that, whether a snapshot keeps the run's other files or not, and is removed then.
+	// Keep contains names of files beside the data, such as a run's rejects, each with a time that applies instead of
+	// Before. Such a file stays until it is older than that time, and is then removed, whether or not a snapshot keeps
+	// the run's other files.
 	Keep map[string]time.Time
-	// InUse reports whether a run has not ended. It is asked before the history is read.
+	// InUse reports whether a run has not ended. RemoveOrphans calls InUse before it reads the history.
 	InUse func(audience.RunID) bool
 }
 
-// RemoveOrphans removes the files of the table that no snapshot names and says how many they were and how many
-// bytes: files of snapshots that expired, of attempts that failed, and of commits that lost a race. It is safe
-// beside runs, and can be cut off anywhere.
+// RemoveOrphans removes the files of the table that no snapshot names, and returns their number and size in bytes.
+// These are files of expired snapshots, of failed attempts, and of commits that lost a race. RemoveOrphans is safe
+// while runs are in progress, and can be interrupted at any point.
 func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int, bytes int64, err error) {
 	s := sweep{OrphanOptions: o, ended: map[audience.RunID]bool{}}
-	// The files are listed before the table is loaded: the table named each listed file at that time, or never.
+	// The files are listed before the table is loaded. So the loaded table names each listed file that any later table
+	// can name.
 	for _, folder := range []struct{ place, kind string }{
 		{d.dir, "metadata"}, {d.dir, "data"}, {d.dir, besideFolder}, {filesDir(d.dir), besideFolder},
 	} {
@@ -46,7 +48,8 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 			return nil
 		})))
 	}
-	// The table's folder itself has the state of the daily check (scrub.go). A killed process may have left an unfinished copy there.
+	// The table's own folder contains the state of the daily check (scrub.go). A killed process may have left
+	// an unfinished copy there.
 	err = errors.Join(err, unlessAbsent(d.store().Browse(ctx, "", func(o blob.Object, folder bool) error {
 		if !folder && blob.Unfinished(o.Path) {
 			s.look(o, d.dir, "")
@@ -71,22 +74,23 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 // sweep is one search for orphans.
 type sweep struct {
 	OrphanOptions
-	ended map[audience.RunID]bool // what InUse said
+	ended map[audience.RunID]bool // results of InUse
 	found []candidate
 	files int
 	bytes int64
 }
 
-// candidate is a file that may be removed unless it is named.
+// candidate is a file that is removed unless a snapshot names it.
 type candidate struct {
-	place string // the directory that path is below
+	place string // the directory that contains path
 	path  string
-	dir   string // the directory of an attempt beside the data, which snapshots name instead of its files
-	size  int64
-	kept  bool // it is one of OrphanOptions.Keep whose time is over
+	// dir is the attempt's directory of a file beside the data. Snapshots name the directory instead of its files.
+	dir  string
+	size int64
+	kept bool // the file is in OrphanOptions.Keep, and its time is over
 }
 
-// look notes a file that is old enough and not of a run in progress.
+// look adds a file to the candidates if it is old enough and does not belong to a run in progress.
 func (s *sweep) look(o blob.Object, place, kind string) {
 	attempt, _, inAttempt := strings.Cut(strings.TrimPrefix(o.Path, kind+"/"), "/")
 	if kind != "metadata" && inAttempt && s.inUse(attempt) {
@@ -105,7 +109,7 @@ func (s *sweep) look(o blob.Object, place, kind string) {
 	}
 }
 
-// inUse reports whether an attempt's directory is of a run that has not ended.
+// inUse reports whether an attempt's directory belongs to a run that has not ended.
 func (s *sweep) inUse(attempt string) bool {
 	i := strings.LastIndexByte(attempt, '-')
 	if i < 0 || strings.HasPrefix(attempt, maintenancePrefix) {
@@ -120,10 +124,10 @@ func (s *sweep) inUse(attempt string) bool {
 	return !ended
 }
 
-// remove removes what is not named. Directories that are empty then go as well.
+// remove removes the candidates that are not named, and then the directories that are empty.
 func (s *sweep) remove(ctx context.Context, d *Dataset, named map[string]bool) error {
 	s.found = slices.DeleteFunc(s.found, func(c candidate) bool {
-		of := strings.TrimSuffix(c.path, sumsSuffix) // checksums stay as long as their file
+		of := strings.TrimSuffix(c.path, sumsSuffix) // a file of checksums stays as long as its file
 		return named[path.Join(c.place, of)] || named[c.dir] && !c.kept
 	})
 	for some := range slices.Chunk(s.found, 100) {
@@ -146,8 +150,8 @@ func (s *sweep) remove(ctx context.Context, d *Dataset, named map[string]bool) e
 	return nil
 }
 
-// named returns the paths of all files that the table's metadata names, and the names of the directories of
-// attempts that snapshots keep.
+// named returns the paths of all files that the table's metadata names, and the names of the attempts' directories that
+// snapshots keep.
 func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 	d, err := d.WithHistory(ctx)
 	if err != nil {
@@ -172,8 +176,7 @@ func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 	return n.paths, errors.Join(err, n.err)
 }
 
-// addSnapshots collects the paths of the files that some of the snapshots name, and the directories of attempts that
-// they keep.
+// addSnapshots collects the paths of the files that the snapshots name, and the attempts' directories that they keep.
 func (d *Dataset) addSnapshots(ctx context.Context, n *names, snapshots []table.Snapshot) error {
 	fsys, err := d.table.FS(ctx)
 	if err != nil {
@@ -204,7 +207,7 @@ func (d *Dataset) addSnapshots(ctx context.Context, n *names, snapshots []table.
 	return nil
 }
 
-// isPath tells the path of a file from the name of an attempt's directory.
+// isPath distinguishes the path of a file from the name of an attempt's directory.
 func isPath(name string) bool { return strings.Contains(name, "/") }
 
 // names collects paths.

@@ -14,8 +14,8 @@ import (
 	"roster/internal/lake"
 )
 
-// walk calls fn with all files and directories of the world's table, and with their paths below the directory that they are in: the table's,
-// or that of what is beside it.
+// walk calls fn with all files and directories of the world's table and their relative paths. The base is the table's
+// directory or the directory for files beside the table.
 func (w *world) walk(t *testing.T, fn func(path, rel string, e fs.DirEntry) error) {
 	t.Helper()
 	for _, dir := range []string{w.dir(), w.dir() + "-files"} {
@@ -39,7 +39,7 @@ func (w *world) walk(t *testing.T, fn func(path, rel string, e fs.DirEntry) erro
 func (w *world) files(t *testing.T) (out []string) {
 	t.Helper()
 	w.walk(t, func(path, rel string, e fs.DirEntry) error {
-		if !e.IsDir() && !strings.HasSuffix(path, ".sum") { // checksums go with their files
+		if !e.IsDir() && !strings.HasSuffix(path, ".sum") { // each file has checksums
 			out = append(out, rel)
 		}
 		return nil
@@ -47,7 +47,7 @@ func (w *world) files(t *testing.T) (out []string) {
 	return out
 }
 
-// age makes all files and directories of the table older.
+// age moves the modification times of all files and directories of the table into the past.
 func (w *world) age(t *testing.T, by time.Duration) {
 	t.Helper()
 	at := time.Now().Add(-by)
@@ -80,7 +80,7 @@ func TestRemoveOrphans(t *testing.T) {
 	}
 	snaps, rows := versions(t, w)
 	d = w.load(t)
-	// What a run in progress, a failed run and a compaction wrote.
+	// The files of a run in progress, a failed run and a compaction.
 	for _, dir := range []string{"r8-a", "r9-a", lake.MaintenanceDir("x")} {
 		write(t, d, dir, 9, named(1, "Ada"))
 		leave(t, d, dir, "delta-000")
@@ -121,7 +121,7 @@ func TestRemoveOrphans(t *testing.T) {
 	}
 }
 
-// Files go with the snapshots that expired, unless a later one names them.
+// Files are removed with their expired snapshots, unless a later snapshot names them.
 func TestExpiredFiles(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -153,7 +153,7 @@ func TestExpiredFiles(t *testing.T) {
 	if n, err := w.load(t).Expire(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
 		t.Errorf("the current snapshot expired: %d %v", n, err)
 	}
-	// Rejects go by an age of their own, of a run whose snapshot is kept as well.
+	// Rejects have their own maximum age, even if the snapshot of their run is kept.
 	options.Keep["rejects.parquet"] = time.Now().Add(-24 * time.Hour)
 	if n, _, err := d.RemoveOrphans(t.Context(), options); n != 4 || err != nil || hasAny(w.files(t), "rejects") || !hasAny(w.files(t), "roster/r4-a/delta") {
 		t.Errorf("%d files removed, %v are left: %v", n, w.files(t), err)
@@ -164,7 +164,7 @@ func TestExpiredFiles(t *testing.T) {
 	}
 }
 
-// TestFilesInsideTheTable has what runs keep beside the data in the table's own directory, as earlier versions did.
+// TestFilesInsideTheTable has files beside the data in the table's own directory, like earlier versions of Roster.
 func TestFilesInsideTheTable(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

@@ -12,15 +12,15 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// Foreign is a snapshot that another program committed, or made the current one.
+// Foreign is a snapshot that another program committed or made current.
 type Foreign struct {
 	ID        int64
 	Time      time.Time
-	Operation string // of the snapshot; "rollback" if an earlier snapshot of Roster became the current one again
-	Engine    string // the program, "" if the snapshot does not name it
+	Operation string // operation of the snapshot; "rollback" if an earlier snapshot of Roster became current again
+	Engine    string // the program; "" if the snapshot does not name it
 }
 
-// LastOwn returns the newest snapshot of the table that Roster committed; false if the table has none.
+// LastOwn returns the newest snapshot of the table that Roster committed; false if there is none.
 func (d *Dataset) LastOwn() (last Snapshot, ok bool) {
 	for _, s := range d.Snapshots() {
 		if s.Version != "" {
@@ -30,8 +30,8 @@ func (d *Dataset) LastOwn() (last Snapshot, ok bool) {
 	return last, ok
 }
 
-// Foreign returns what other programs did to the table after Roster's last commit, oldest first: nothing if the current snapshot is
-// Roster's last one.
+// Foreign returns the changes that other programs made to the table after Roster's last commit, oldest first. The
+// result is empty if the current snapshot is Roster's last one.
 func (d *Dataset) Foreign() []Foreign {
 	now, ok := d.Current()
 	last, known := d.LastOwn()
@@ -61,7 +61,7 @@ func (d *Dataset) Foreign() []Foreign {
 	return list
 }
 
-// engineOf returns the name of the program that wrote a snapshot's summary, as far as the summary tells.
+// engineOf returns the name of the program that wrote a snapshot's summary, or "" if the summary does not contain it.
 func engineOf(summary map[string]string) string {
 	if name := summary["engine-name"]; name != "" {
 		return strings.TrimSpace(name + " " + summary["engine-version"])
@@ -74,19 +74,20 @@ func engineOf(summary map[string]string) string {
 	return summary["app-name"]
 }
 
-// Outside is the difference between two states of a table: what Roster left, and what other programs made of it.
+// Outside is the difference between two states of a table: the last one of Roster, and the one that other programs made
+// of it.
 type Outside struct {
-	Before  *State     // what Roster left; empty if its snapshot is not kept
-	Files   []DataFile // with the rows that are there now, and were not before at the same place
+	Before  *State     // the state that Roster left; empty if its snapshot is not kept
+	Files   []DataFile // files with rows that are there now and were not at the same place before
 	fresh   []*stateFile
-	was     []bitmap // of the fresh files: the rows that were live before; nil for none
-	whole   []bool   // of the fresh files: all rows were live before, but those of was
+	was     []bitmap // for each fresh file, the rows that were deleted before; nil for none
+	whole   []bool   // for each fresh file, whether it was in Before
 	kept    []*stateFile
 	columns *columns
 	own     []bool
 }
 
-// OpenOutside compares the dataset with an earlier one of the same table; nil stands for a table without rows.
+// OpenOutside compares the dataset with an earlier one of the same table. A nil before means a table without rows.
 func (d *Dataset) OpenOutside(ctx context.Context, before *Dataset, opts StateOptions) (*Outside, error) {
 	now, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
@@ -123,7 +124,7 @@ func (d *Dataset) OpenOutside(ctx context.Context, before *Dataset, opts StateOp
 	return o, nil
 }
 
-// freed reports whether a row that was deleted is not deleted any more.
+// freed reports whether a row was deleted before and is live now.
 func freed(before, now bitmap) bool {
 	for i, word := range before {
 		if now == nil && word != 0 || now != nil && word&^now[i] != 0 {
@@ -133,7 +134,7 @@ func freed(before, now bitmap) bool {
 	return false
 }
 
-// wrote reports whether Roster wrote a data file: it lies in the directory of an attempt.
+// wrote reports whether Roster wrote a data file. Roster's data files lie in the directory of an attempt.
 func (d *Dataset) wrote(location string) bool {
 	p, err := pathOf(location)
 	rel, ok := strings.CutPrefix(p, path.Join(d.dir, "data")+"/")
@@ -147,10 +148,10 @@ func (o *Outside) Kept(file int32, pos int64) bool {
 	return f != nil && !f.deleted.has(pos)
 }
 
-// Own reports whether Roster wrote the i-th of Files.
+// Own reports whether Roster wrote the i-th file of Files.
 func (o *Outside) Own(i int) bool { return o.own[i] }
 
-// isNew reports whether a row of the i-th of Files is there now and was not before.
+// isNew reports whether a row of the i-th file of Files is there now and was not there before.
 func (o *Outside) isNew(i int, pos int64) bool {
 	if o.fresh[i].deleted.has(pos) {
 		return false
@@ -158,8 +159,9 @@ func (o *Outside) isNew(i int, pos int64) bool {
 	return !o.whole[i] || o.was[i].has(pos)
 }
 
-// Scan calls fn with the rows of the i-th of Files: of a batch, whose first row is the file's row first, only the rows for which isNew is
-// true are there now and were not before. The batch has the named columns and is released after fn returns.
+// Scan calls fn with all rows of the i-th file of Files, in batches that begin at the file's row first. The function
+// isNew reports whether a row of the batch is there now and was not there before. The batch has the named columns and
+// is released after fn returns.
 func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn func(rec arrow.RecordBatch, first int64, isNew func(row int) bool) error) (err error) {
 	schema, err := columnsNamed(o.columns.own, names)
 	if err != nil {
@@ -193,7 +195,7 @@ func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn
 	}
 }
 
-// plain reads the footer of a data file whose rows are read in their order, whatever their keys are.
+// plain reads the footer of a data file whose rows are read in file order, regardless of their keys.
 func (o *Outside) plain(f *stateFile) (*footer, error) {
 	r, file, err := f.in.openParquet(f.Path, nil)
 	if err != nil {

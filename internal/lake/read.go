@@ -19,49 +19,50 @@ import (
 	"roster/internal/audience"
 )
 
-// rowReader reads columns of a data file as Arrow batches, row after row. It holds the file open.
+// rowReader reads columns of a data file as Arrow batches, in the order of the rows. The file stays open.
 type rowReader struct {
 	file    *stateFile
 	foot    *footer
-	schema  *arrow.Schema // what batches have
-	columns []int         // where the file has the values, ascending
-	at      []int         // for each field of the schema, which of the columns that are read it is; -1 if the file has none
+	schema  *arrow.Schema // schema of the batches
+	columns []int         // leaf columns of the file that have the values, ascending
+	at      []int         // for each field of the schema, the index in the columns read; -1 if the file has none
 	o       rowOptions
 	f       *sumFile
 	reader  *file.Reader
 	group   int                  // the next row group
-	rows    pqarrow.RecordReader // of the one before; nil when it ended
-	release func()               // gives back what was reserved for that group; may be nil
-	next    int64                // the file's row that the next batch begins with
+	rows    pqarrow.RecordReader // reader of the row group before; nil at its end
+	release func()               // returns the memory reserved for that row group; may be nil
+	next    int64                // first row of the next batch, in the file
 	hidden  bitmap               // rows that are left out
 }
 
-// rowOptions say how a rowReader reads.
+// rowOptions select what a rowReader reads.
 type rowOptions struct {
 	from     int64 // the first row
-	batch    int   // rows of a batch, at most
-	parallel bool  // decode the columns side by side
-	few      bool  // few rows are read: as little as can be of the file
-	dead     bool  // deleted rows are read, too
+	batch    int   // maximum rows of a batch
+	parallel bool  // decode the columns in parallel
+	few      bool  // few rows are read, so read as little as possible of the file
+	dead     bool  // include deleted rows
 	Reading
 }
 
-// Reading says in how much memory rows are read.
+// Reading limits the memory of a reader.
 type Reading struct {
-	// Memory is about how many bytes a reader holds, beside a page of each column; 0 stands for 64 MiB. A row is read
-	// whatever its size.
+	// Memory is the approximate memory of a reader in bytes, without one page of each column. 0 means 64 MiB. A row of
+	// any size can be read.
 	Memory int64
-	// Large, when not nil, is called before rows of very many bytes are read, and what it returns when they are.
+	// Large is called before a row group with very large rows is read, and the release function is called afterwards.
+	// Optional.
 	Large func(ctx context.Context) (release func(), err error)
 }
 
 const (
 	defaultReading = 64 << 20
-	// largeRow is how long the rows of a row group are on average that Large is for.
+	// largeRow is the average size of the rows of a row group, in bytes, from which Large is called.
 	largeRow = 256 << 10
 )
 
-// openRows opens the columns of a schema in a data file; false when no row is left after the first.
+// openRows opens the columns of a schema in a data file; false if there are no rows from the first row on.
 func openRows(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOptions) (*rowReader, bool, error) {
 	foot, err := f.footer()
 	if err != nil || o.from >= f.Rows {
@@ -89,7 +90,7 @@ func openRows(ctx context.Context, f *stateFile, schema *arrow.Schema, o rowOpti
 	return out, true, nil
 }
 
-// openGroup opens the next row group at the next row.
+// openGroup opens the next row group, at the next row.
 func (r *rowReader) openGroup(ctx context.Context) error {
 	_, values, err := r.sizes(r.group)
 	if err != nil {
@@ -116,7 +117,7 @@ func (r *rowReader) openGroup(ctx context.Context) error {
 	return err
 }
 
-// endGroup gives up the row group that is open.
+// endGroup closes the open row group.
 func (r *rowReader) endGroup() {
 	if r.rows != nil {
 		r.rows.Release()
@@ -128,7 +129,7 @@ func (r *rowReader) endGroup() {
 	}
 }
 
-// sizes returns how many bytes the columns take in a row group, as they lie in the file and as values.
+// sizes returns the sizes of the columns in a row group, in bytes: as stored in the file, and decoded.
 func (r *rowReader) sizes(group int) (stored, values int64, err error) {
 	rg := r.foot.meta.RowGroup(group)
 	for _, c := range r.columns {
@@ -142,7 +143,7 @@ func (r *rowReader) sizes(group int) (stored, values int64, err error) {
 	return stored, values, nil
 }
 
-// findColumns finds the file's columns of the schema by their field ids, and where each field's is among them.
+// findColumns finds the file's columns of the schema by their field ids, and the index of each field among them.
 func (r *rowReader) findColumns() error {
 	type wanted struct {
 		fileColumn
@@ -159,7 +160,7 @@ func (r *rowReader) findColumns() error {
 			return missingColumn(f.Name)
 		}
 	}
-	if len(found) == 0 { // the number of rows is that of any column
+	if len(found) == 0 { // any column has the number of rows
 		found = append(found, wanted{fileColumn{leaves: []int{r.foot.id}}, -1})
 	}
 	slices.SortFunc(found, func(a, b wanted) int { return a.leaves[0] - b.leaves[0] })
@@ -172,8 +173,8 @@ func (r *rowReader) findColumns() error {
 	return nil
 }
 
-// column returns a column of a batch in the type of the schema: another program may have promoted the type. A file that is older than
-// a column has no values of it.
+// column returns a column of a batch in the type of the schema, because another program may have promoted the type. If
+// the file is older than the column, all values are null.
 func (r *rowReader) column(ctx context.Context, all arrow.RecordBatch, i int, f arrow.Field) (arrow.Array, error) {
 	if r.at[i] < 0 {
 		return array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, int(all.NumRows())), nil
@@ -190,8 +191,8 @@ func (r *rowReader) column(ctx context.Context, all arrow.RecordBatch, i int, f 
 	return cast, nil
 }
 
-// read returns the next batch without the rows that are deleted, which may be none, and the file's row after it;
-// false at the end. The caller releases the batch.
+// read returns the next batch without the deleted rows, and the file's row after the batch. The batch may be empty.
+// False means the end of the file. The caller releases the batch.
 func (r *rowReader) read(ctx context.Context) (rec arrow.RecordBatch, next int64, ok bool, err error) {
 	for !r.rows.Next() {
 		if err := r.rows.Err(); err != nil && !errors.Is(err, io.EOF) {
@@ -223,7 +224,7 @@ func (r *rowReader) read(ctx context.Context) (rec arrow.RecordBatch, next int64
 	return rec, r.next, err == nil, err
 }
 
-// without returns a batch, whose first row is the file's row first, without the deleted rows.
+// without returns a batch without its deleted rows. The first row of the batch is the file's row first.
 func without(ctx context.Context, rec arrow.RecordBatch, deleted bitmap, first int64) (arrow.RecordBatch, error) {
 	n := int(rec.NumRows())
 	if deleted == nil || !deleted.any(first, first+int64(n)) {
@@ -241,12 +242,12 @@ func without(ctx context.Context, rec arrow.RecordBatch, deleted bitmap, first i
 	return compute.FilterRecordBatch(ctx, rec, live, compute.DefaultFilterOptions())
 }
 
-// leastBuffer and mostBuffer bound the buffer of a column that is not read whole. Checksums are of blocks, which are read
-// whole.
+// leastBuffer and mostBuffer limit the buffer of a column that is not read at once. Checksums cover blocks, so a read
+// covers at least one block.
 const leastBuffer, mostBuffer = sumsBlock, 256 << 10
 
-// properties are those of a reader that has the columns' parts of a row group in memory as they lie in the file, which is
-// fastest, when these take half of its memory at most; otherwise it has a buffer for each.
+// properties returns the properties of a reader. If the stored columns of each row group take at most half of the
+// reader's memory, the reader loads them at once, which is fastest. Otherwise it has a buffer for each column.
 func (r *rowReader) properties() (*parquet.ReaderProperties, error) {
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
 	if r.o.few {
@@ -269,7 +270,8 @@ func (r *rowReader) close() error {
 	return r.f.Close()
 }
 
-// columnsNamed returns the part of the schema that the names say, in their order; all of it for no names.
+// columnsNamed returns the columns of the schema with the given names, in the order of the names. Without names, it
+// returns all columns.
 func columnsNamed(schema *arrow.Schema, names []string) (*arrow.Schema, error) {
 	if len(names) == 0 {
 		return schema, nil

@@ -15,11 +15,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// stageRestore stages a snapshot whose manifests are those of an earlier one. They keep their sequence numbers, so
-// that each position delete applies to what it applied to then, and no file is written but the list of them.
+// stageRestore stages a snapshot that has the manifests of an earlier one. The manifests keep their sequence numbers,
+// so each position delete applies to the same files as before. The only new file is the manifest list.
 //
-// The snapshot is made by hand: iceberg-go moves a branch back only among the ancestors of its head, and does not
-// add a file again that the current snapshot records as removed.
+// The snapshot is built without iceberg-go's transactions. In iceberg-go, a branch can only be rolled back to an
+// ancestor of its head, and a file that the current snapshot records as removed cannot be added again.
 func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, error) {
 	if c.Replace || len(c.Add)+len(c.Deletes) > 0 {
 		return nil, errors.New("a restored snapshot with changes")
@@ -42,8 +42,8 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	}
 	meta := d.table.Metadata()
 	schema := meta.CurrentSchema().ID
-	// Its parent is the version that it restores. If the snapshots in between were its ancestors, the Java API would take the data files that
-	// these record as removed for dead when they expire, and delete them although the restored version has them.
+	// The parent is the restored version. If the snapshots in between were ancestors, the Java API would delete the
+	// data files that they record as removed when they expire, although the restored version still has these files.
 	snap := &table.Snapshot{
 		SnapshotID: rand.Int64(), ParentSnapshotID: &then.snap.SnapshotID, SequenceNumber: meta.LastSequenceNumber() + 1,
 		TimestampMs: time.Now().UnixMilli(), SchemaID: &schema,
@@ -62,7 +62,7 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	}, nil
 }
 
-// writeManifestList writes the list of a snapshot that has the manifests of another one.
+// writeManifestList writes the manifest list of a snapshot that has the manifests of another one.
 func (d *Dataset) writeManifestList(ctx context.Context, snap, then *table.Snapshot) error {
 	fs, err := d.table.FS(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (d *Dataset) writeList(f *newFile, snap *table.Snapshot, manifests []iceber
 	meta := d.table.Metadata()
 	first := meta.NextRowID()
 	err := iceberg.WriteManifestList(meta.Version(), f, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, first, manifests)
-	if meta.Version() >= 3 { // each row has an id there, which the list gives to rows that are added
+	if meta.Version() >= 3 { // each row has an id; the list assigns ids to added rows
 		added := int64(0)
 		for _, m := range manifests {
 			if m.SnapshotID() == snap.SnapshotID && m.ManifestContent() == iceberg.ManifestContentData {
@@ -96,7 +96,7 @@ func (d *Dataset) writeList(f *newFile, snap *table.Snapshot, manifests []iceber
 	return errors.Join(err, f.Close())
 }
 
-// createManifestList begins the manifest list of a snapshot, and names it in the snapshot.
+// createManifestList creates the manifest list of a snapshot and sets its location in the snapshot.
 func (d *Dataset) createManifestList(snap *table.Snapshot) (*newFile, error) {
 	f, err := d.lake.files.create(d.dir, fmt.Sprintf("metadata/snap-%d-0-%s.avro", snap.SnapshotID, uuid.NewString()))
 	if err == nil {
@@ -105,7 +105,7 @@ func (d *Dataset) createManifestList(snap *table.Snapshot) (*newFile, error) {
 	return f, err
 }
 
-// requireSnapshot refuses a commit when the table has that snapshot no longer: its files may be gone.
+// requireSnapshot rejects a commit if the table no longer has the snapshot, because its files may be gone.
 type requireSnapshot struct {
 	in files
 	id int64
@@ -128,7 +128,8 @@ func (r requireSnapshot) Validate(m table.Metadata) error {
 	return fmt.Errorf("%w: snapshot %d expired", ErrNotExist, r.id)
 }
 
-// removeMetadata removes the earlier metadata files that a new metadata file names no longer. One that cannot be removed is an orphan.
+// removeMetadata removes the earlier metadata files that the new metadata no longer names. A file that cannot be
+// removed becomes an orphan.
 func (d *Dataset) removeMetadata(now table.Metadata) {
 	named := map[string]bool{}
 	for e := range now.PreviousFiles() {
@@ -141,7 +142,7 @@ func (d *Dataset) removeMetadata(now table.Metadata) {
 	}
 }
 
-// update changes the table's metadata when it still is the same table and the requirements hold.
+// update changes the table's metadata if the table is still the same and the requirements hold.
 func (d *Dataset) update(ctx context.Context, reqs []table.Requirement, updates []table.Update) (table.Metadata, error) {
 	reqs = append(reqs, table.AssertTableUUID(d.table.Metadata().TableUUID()))
 	meta, _, err := d.lake.catalog.CommitTable(ctx, d.id.ident(), reqs, updates)

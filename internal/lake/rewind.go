@@ -9,13 +9,13 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// maxAhead is how far ahead of the clock the times of a table may lie: iceberg-go refuses a snapshot that is more than a minute older
-// than the table.
+// maxAhead is the maximum time by which a table's times may be ahead of the clock. iceberg-go rejects a snapshot that
+// is more than a minute older than the table.
 const maxAhead = 45 * time.Second
 
-// rewind brings the times of a table that lie in the future back to now. A clock that was ahead has set them, and no snapshot could
-// follow until the clock is there again. It reports whether there were any. When another process changes the table meanwhile,
-// what that process wrote stands.
+// rewind sets times of a table that are in the future to now. A clock that was ahead wrote these times. Without rewind,
+// no snapshot could be added until the clock reaches them. The result reports whether there were any. If another
+// process changes the table at the same time, that change stays and rewind has no effect.
 func (l *Lake) rewind(ctx context.Context, id TableID, t *table.Table) (bool, error) {
 	now := time.Now().UnixMilli()
 	if t.Metadata().LastUpdatedMillis() <= now+maxAhead.Milliseconds() {
@@ -24,7 +24,7 @@ func (l *Lake) rewind(ctx context.Context, id TableID, t *table.Table) (bool, er
 	return true, l.retime(ctx, id, t, func(at int64) int64 { return min(at, now) })
 }
 
-// retime changes the times of a table.
+// retime applies change to all times in the metadata of a table.
 func (l *Lake) retime(ctx context.Context, id TableID, t *table.Table, change func(int64) int64) error {
 	text, err := json.Marshal(t.Metadata())
 	if err != nil {
@@ -53,7 +53,7 @@ func (l *Lake) retime(ctx context.Context, id TableID, t *table.Table, change fu
 	return nil
 }
 
-// retimed changes a time, or those in a list of objects.
+// retimed applies change to a time, or to the times in a list of objects.
 func retimed(text json.RawMessage, change func(int64) int64) (json.RawMessage, error) {
 	if len(text) == 0 || string(text) == "null" {
 		return text, nil

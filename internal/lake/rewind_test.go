@@ -7,7 +7,7 @@ import (
 	"roster/internal/lake"
 )
 
-// TestClockThatWasAhead commits to a table that was last changed while the clock was a year ahead.
+// TestClockThatWasAhead commits to a table whose last change has a time one year in the future.
 func TestClockThatWasAhead(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {

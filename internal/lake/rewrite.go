@@ -14,29 +14,29 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// RewriteOptions say how a table's rows are rewritten.
+// RewriteOptions configure the rewrite of a table's rows.
 type RewriteOptions struct {
 	Dir      string // the attempt's directory
-	Memory   int64  // bytes it may use
-	FileSize int64  // bytes at which a data file ends
-	// Only are the paths of the data files whose rows are rewritten; nil for all.
+	Memory   int64  // maximum memory in bytes
+	FileSize int64  // size in bytes at which a data file ends
+	// Only contains the paths of the data files whose rows are rewritten. Nil means all data files.
 	Only map[string]bool
 }
 
 const (
-	// rewriteSource is about what the rewrite of a file takes in memory: of each column a page, a buffer and some rows. It
-	// is more for very many columns, which take rewriteColumn each.
+	// rewriteSource is the approximate memory for reading one file in a rewrite: a page, a buffer and some rows for
+	// each column. With very many columns, each column takes rewriteColumn.
 	rewriteSource = 4 << 20
 	rewriteColumn = pageSize
 	rewriteBatch  = 1 << 10
-	// rewriteRows and rewriteGroup are the rows of a batch and of a row group that are written.
+	// rewriteRows and rewriteGroup are the numbers of rows in a written batch and in a row group.
 	rewriteRows  = 16 << 10
 	rewriteGroup = 64 << 10
 )
 
-// Rewrite writes the live rows of the snapshot, unchanged and sorted by _roster_id, into new data files, whose keys
-// do not overlap, for a Commit with Replace, or with Fold if the rows are those of some files only. Of more files than the memory allows the smallest are merged first,
-// into files that are removed at the end.
+// Rewrite writes the live rows of the snapshot, unchanged and sorted by _roster_id, into new data files whose keys do
+// not overlap. The result is for a Commit with Replace, or with Fold if Only is set. If the memory does not allow to
+// merge all files at once, the smallest files are merged first, into interim files that are removed at the end.
 func (d *Dataset) Rewrite(ctx context.Context, o RewriteOptions) (files []DataFile, err error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
@@ -112,7 +112,7 @@ func (d *Dataset) rewrite(ctx context.Context, data []*stateFile, o RewriteOptio
 // merge reads the rows of several files in the order of their keys.
 type merge struct {
 	open []*mergeSource
-	heap mergeHeap // those that have rows left
+	heap mergeHeap // the sources that still have rows
 }
 
 func (m *merge) close() {
@@ -153,7 +153,7 @@ func (m *merge) step(ctx context.Context, w *rowWriter) error {
 // mergeSource is one file of a merge.
 type mergeSource struct {
 	file   *stateFile
-	reader *rowReader        // nil when the file has no rows
+	reader *rowReader        // nil if the file has no rows
 	rec    arrow.RecordBatch // nil at the end
 	ids    *array.FixedSizeBinary
 	at     int // the next row of rec
@@ -202,7 +202,7 @@ func (s *mergeSource) close() {
 	}
 }
 
-// mergeHeap has the source with the smallest key on top.
+// mergeHeap is a heap with the source with the smallest key on top.
 type mergeHeap []*mergeSource
 
 func (h mergeHeap) Len() int           { return len(h) }
@@ -216,7 +216,7 @@ func (h *mergeHeap) Pop() any {
 	return last
 }
 
-// second returns the source that comes after the top one, nil when there is none.
+// second returns the source that comes after the top one, or nil if there is none.
 func (h mergeHeap) second() *mergeSource {
 	switch {
 	case len(h) < 2:

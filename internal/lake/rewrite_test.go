@@ -13,7 +13,7 @@ import (
 	"roster/internal/lake"
 )
 
-// randomMember has values of all types, and nulls.
+// randomMember returns a member with values of all types, and nulls.
 func randomMember(rnd *rand.Rand, n uint64) member {
 	m := member{id: key(n), row: rnd.Int64(), since: rnd.Int64N(1e15), seen: rnd.Int64N(1e15), values: []any{
 		fmt.Sprint("é", rnd.Uint64()), rnd.Float64(), rnd.Int64(), rnd.Int32(), arrow.Date32(rnd.Int32N(30000)), arrow.Timestamp(rnd.Int64N(1e15)), rnd.IntN(2) == 0,
@@ -26,7 +26,7 @@ func randomMember(rnd *rand.Rand, n uint64) member {
 	return m
 }
 
-// allRows returns the rows in the order of their files.
+// allRows returns the rows in file order.
 func allRows(t testing.TB, d *lake.Dataset) []string {
 	t.Helper()
 	var out []string
@@ -83,7 +83,7 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-// randomRun writes rows of some members, new and old, and retires the old rows, and some members.
+// randomRun writes rows of new and existing members, and deletes old rows and some members.
 func randomRun(t *testing.T, w *world, rnd *rand.Rand, run int, live map[uint64]place) lake.Commit {
 	t.Helper()
 	var members []member
@@ -111,7 +111,7 @@ func randomRun(t *testing.T, w *world, rnd *rand.Rand, run int, live map[uint64]
 	return c
 }
 
-// wantSorted sees that keys ascend over all files.
+// wantSorted checks that keys ascend across all files.
 func wantSorted(t *testing.T, d *lake.Dataset) {
 	t.Helper()
 	var last []byte

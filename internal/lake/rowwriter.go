@@ -8,16 +8,16 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// rowWriter writes rows in the order of their keys into data files.
+// rowWriter writes rows into data files, in the order of their keys.
 type rowWriter struct {
 	dataset *Dataset
 	o       RewriteOptions
 	builder *array.RecordBuilder // of Roster's columns
-	carried *Carried             // values of the others
-	memory  int                  // bytes of a row group, four times those of a batch
+	carried *Carried             // values of the other columns
+	memory  int                  // bytes of a row group; a batch has a quarter of them
 	pending int                  // rows in the builder
-	bytes   int                  // of the values in it, about
-	group   int                  // rows of the row group
+	bytes   int                  // approximate bytes of the values in the builder
+	group   int                  // rows in the current row group
 	file    *FileWriter
 	written []DataFile
 }
@@ -26,7 +26,7 @@ func newRowWriter(d *Dataset, o RewriteOptions) *rowWriter {
 	return &rowWriter{dataset: d, o: o, memory: int(max(min(o.Memory/4, defaultFileMemory), 1<<20)), builder: array.NewRecordBuilder(memory.DefaultAllocator, d.columns.own), carried: d.Carried()}
 }
 
-// write appends the rows from to to of a batch.
+// write appends the rows in [from, to) of a batch.
 func (w *rowWriter) write(rec arrow.RecordBatch, from, to int) error {
 	width := max(bytesOf(rec)/int(rec.NumRows()), 1)
 	for from < to {
@@ -50,7 +50,7 @@ func (w *rowWriter) write(rec arrow.RecordBatch, from, to int) error {
 	return nil
 }
 
-// flush writes what is pending; it ends the row group, and the file, when they are large enough.
+// flush writes the pending rows. It ends the row group and the file when they are large enough.
 func (w *rowWriter) flush() (err error) {
 	if w.pending == 0 {
 		return nil
@@ -90,7 +90,7 @@ func (w *rowWriter) endFile() error {
 	return nil
 }
 
-// end returns the files.
+// end writes the pending rows and returns the files.
 func (w *rowWriter) end() ([]DataFile, error) {
 	err := w.flush()
 	if err == nil && w.file != nil {
@@ -112,7 +112,7 @@ func (w *rowWriter) abort() {
 	w.builder.Release()
 }
 
-// appendRows appends the rows from to to of a column to a builder of its type.
+// appendRows appends the rows in [from, to) of a column to a builder of the same type.
 func appendRows(b array.Builder, col arrow.Array, from, to int) error {
 	switch b := b.(type) {
 	case *array.StringBuilder:
@@ -137,7 +137,7 @@ func appendRows(b array.Builder, col arrow.Array, from, to int) error {
 	return nil
 }
 
-// appender is a builder of values of a type; valuer an array of them.
+// appender is a builder for values of type T. A valuer is an array of them.
 type (
 	appender[T any] interface {
 		Append(T)

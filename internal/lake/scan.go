@@ -11,27 +11,27 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Position is a place in the rows of a snapshot: a row, live or not, of the File-th data file. The zero value is
-// the beginning. Positions of one snapshot say nothing about another.
+// Position is the position of a row, live or deleted, in the data files of a snapshot. File is an index. The zero value
+// is the beginning. A position is valid for one snapshot only.
 type Position struct {
 	File int
 	Row  int64
 }
 
-// ScanOptions say what a scan reads.
+// ScanOptions select what a scan reads.
 type ScanOptions struct {
-	Columns   []string // names of fields and system columns, in the order wanted; all when empty
-	From      Position // where to begin
-	BatchRows int      // rows of a batch, at most; 0 stands for 8192
+	Columns   []string // names of fields and system columns, in the requested order; empty means all
+	From      Position // position of the first row
+	BatchRows int      // maximum rows of a batch; 0 means 8192
 	Reading
 }
 
 const defaultBatchRows = 8 << 10
 
-// Scan calls fn with the live rows of the snapshot, each once, in an order that is the snapshot's own: file by
-// file, sorted by _roster_id within each. A later scan that begins at next goes on after rec. rec is released
-// after fn returns. The next batches are decoded meanwhile; memory holds two of them and what Reading says. An error of
-// fn ends the scan and is returned, except that Scan returns nil after fs.SkipAll.
+// Scan calls fn with each live row of the snapshot once. The order depends on the snapshot: file by file, sorted by
+// _roster_id within each file. A later scan that begins at next continues after rec. Scan releases rec after fn
+// returns. During a call of fn the next batches are decoded, so the memory holds two batches and the memory of Reading.
+// An error of fn ends the scan and is returned, but for fs.SkipAll Scan returns nil.
 func (d *Dataset) Scan(ctx context.Context, o ScanOptions, fn func(rec arrow.RecordBatch, next Position) error) error {
 	schema, err := columnsNamed(d.columns.own, o.Columns)
 	if err != nil {
@@ -72,7 +72,7 @@ type scanned struct {
 	next Position
 }
 
-// decode sends the batches of a scan.
+// decode sends the batches of a scan to a channel.
 func (s *State) decode(ctx context.Context, schema *arrow.Schema, o ScanOptions, to chan<- scanned) error {
 	from := o.From.Row
 	for i := o.From.File; i < len(s.data); i++ {

@@ -14,7 +14,7 @@ import (
 	"roster/internal/lake"
 )
 
-// everyOther returns a named member for every other key from from up to to.
+// everyOther returns a named member for every second key from from to to.
 func everyOther(from, to uint64, name string) []member {
 	var out []member
 	for n := from; n < to; n += 2 {
@@ -36,8 +36,8 @@ func lines(rec arrow.RecordBatch) []string {
 	return out
 }
 
-// scannedTable is a table of two files whose keys overlap, with deleted rows in both, and the names of its members in
-// the order of their keys.
+// scannedTable returns a table with two files whose keys overlap, with deleted rows in both, and the names of its
+// members in key order.
 func scannedTable(t testing.TB) (w *world, names []string) {
 	t.Helper()
 	w = setup(t, nameField)
@@ -94,7 +94,7 @@ func TestScan(t *testing.T) {
 	if got := scan(t, d); len(got) != len(all) {
 		t.Fatalf("iceberg-go reads %d rows, a scan %d", len(got), len(all))
 	}
-	// From each position the rest comes, in another size of batches.
+	// A scan from each position returns the remaining rows, with another batch size.
 	for i, at := range places {
 		if at.File < 0 {
 			continue
@@ -160,7 +160,7 @@ func TestScanTypes(t *testing.T) {
 	})
 	all := batch(t, d.Schema(), members)
 	want := append(lines(all.NewSlice(1, 2)), lines(all.NewSlice(2, 3))...)
-	want[1] = want[1][:len(want[1])-2] + "2 " // the line: batches of two rows were written
+	want[1] = want[1][:len(want[1])-2] + "2 " // the line number differs: batches of two rows were written
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q\nwant %q: %v", got, want, err)
 	}
@@ -196,7 +196,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A member whose row was replaced again and again is found in its last row.
+// If a member's row was replaced several times, Find returns the last one.
 func TestFindReplaced(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

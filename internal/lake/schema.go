@@ -11,10 +11,10 @@ const (
 	ColID      = "_roster_id"    // the member's key
 	ColContent = "_roster_row"   // hash of the row's content
 	ColSince   = "_roster_since" // member since
-	ColSeen    = "_roster_seen"  // last brought by a run
+	ColSeen    = "_roster_seen"  // last seen by a run
 	ColRun     = "_roster_run"   // sequence number of the run that wrote the row
-	ColFile    = "_roster_file"  // index of the file in that run's manifest
-	ColLine    = "_roster_line"  // line of the file
+	ColFile    = "_roster_file"  // index of the file in the manifest of that run
+	ColLine    = "_roster_line"  // line in the file
 )
 
 // tableSchema returns the Iceberg schema of an audience with the given fields. Field ids are positions.

@@ -13,19 +13,20 @@ import (
 	"roster/internal/blob"
 )
 
-// Checked is what a look at the files of a table found.
+// Checked is the result of a check of a table's files.
 type Checked struct {
 	Files, Bytes int64
-	// Unchecked are the files that had no checksums. A scrub has made them.
+	// Unchecked is the number of files that had no checksums. Scrub creates their checksums.
 	Unchecked int64
-	Damaged   []error // ErrDamaged, each about another file
+	Damaged   []error // one ErrDamaged for each damaged file
 }
 
-// scrubName is the file that remembers how far a scrub has come.
+// scrubName is the file that records the progress of scrubs.
 const scrubName = "scrub.json"
 
-// Scrub reads files that the table names, in their order, from where the last scrub ended, until it has read so many bytes or all
-// of them once. Files without checksums get them. What it finds is no error of its own.
+// Scrub checks the files that the table names, in the order of their paths. It continues after the last file of the
+// previous scrub, and stops after most bytes or after all files. Files without checksums get them. Damage is reported
+// in the result, not as an error.
 func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 	paths, err := d.namedFiles(ctx)
 	if err != nil {
@@ -33,7 +34,7 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 	}
 	var last string
 	if text, err := blob.Get(ctx, d.store(), scrubName); err == nil {
-		_ = json.Unmarshal(text, &last) // from the beginning when it is not whole
+		_ = json.Unmarshal(text, &last) // on error, the scrub begins with the first file
 	}
 	at, found := slices.BinarySearch(paths, path.Join(path.Dir(d.dir), last))
 	if found {
@@ -59,7 +60,8 @@ func (d *Dataset) Scrub(ctx context.Context, most int64) (Checked, error) {
 	return c, err
 }
 
-// Check reads all files that the table names, and those of the names that any run left beside the data. It changes nothing.
+// Check reads all files that the table names, and the files with the given names that any run left beside the data.
+// Check changes nothing.
 func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err error) {
 	paths, err := d.namedFiles(ctx)
 	if errors.Is(err, ErrDamaged) {
@@ -88,7 +90,7 @@ func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err er
 	return c, err
 }
 
-// check reads a file; with mend one without checksums gets them.
+// check reads a file. If mend is set, a file without checksums gets them.
 func (c *Checked) check(ctx context.Context, in files, path string, mend bool) error {
 	f, err := in.openSums(path)
 	if err != nil {
@@ -115,7 +117,7 @@ func (c *Checked) check(ctx context.Context, in files, path string, mend bool) e
 	return writeSums(in.store, path, s.end())
 }
 
-// note keeps damage, and returns any other error.
+// note records an ErrDamaged and returns any other error.
 func (c *Checked) note(err error) error {
 	if errors.Is(err, ErrDamaged) {
 		c.Damaged = append(c.Damaged, err)
@@ -124,7 +126,8 @@ func (c *Checked) note(err error) error {
 	return err
 }
 
-// namedFiles returns the paths of the files that the table names, and of those beside the data that its snapshots keep, in order.
+// namedFiles returns the sorted paths of the files that the table names and of the files beside the data that its
+// snapshots keep.
 func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 	named, err := d.named(ctx)
 	if err != nil {
@@ -133,7 +136,8 @@ func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 	var paths []string
 	for name := range named {
 		if isPath(name) {
-			if _, err := d.lake.files.store.Stat(ctx, name); err == nil || !isOldMetadata(name, d) { // the table's own history may outlive its files
+			// The list of earlier metadata files may contain removed ones.
+			if _, err := d.lake.files.store.Stat(ctx, name); err == nil || !isOldMetadata(name, d) {
 				paths = append(paths, name)
 			}
 			continue
@@ -148,7 +152,7 @@ func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 	return paths, nil
 }
 
-// isOldMetadata reports whether a path is that of a former metadata file.
+// isOldMetadata reports whether a path is the path of an earlier metadata file.
 func isOldMetadata(path string, d *Dataset) bool {
 	for old := range d.table.Metadata().PreviousFiles() {
 		if p, err := pathOf(old.MetadataFile); err == nil && p == path {

@@ -7,8 +7,8 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// registerSnappy gives arrow-go's writer a quicker encoder. The writer takes its codecs from a registry of the process and
-// can be given one in no other way.
+// registerSnappy registers a faster Snappy encoder for arrow-go's writer. The writer takes its codecs from a
+// process-wide registry, and offers no other way to replace them.
 var registerSnappy = sync.OnceFunc(func() {
 	codec, err := compress.GetCodec(compress.Codecs.Snappy)
 	if err != nil {
@@ -17,8 +17,8 @@ var registerSnappy = sync.OnceFunc(func() {
 	compress.RegisterCodec(compress.Codecs.Snappy, quickSnappy{codec.(compress.ErrorCodec)})
 })
 
-// quickSnappy compresses by the quicker of the library's two encoders: data files come out 3 % larger, and take four fifths
-// of the time to write.
+// quickSnappy uses the faster of the library's two encoders. Data files are 3 % larger and take 20 % less time to
+// write.
 type quickSnappy struct{ compress.ErrorCodec }
 
 func (quickSnappy) Encode(dst, src []byte) []byte { return s2.EncodeSnappy(dst, src) }

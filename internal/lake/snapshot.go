@@ -12,25 +12,25 @@ import (
 	"roster/internal/audience"
 )
 
-// Snapshot is a state of a table. Props are the entries of its summary that Roster wrote.
+// Snapshot is a version of a table. Props are the entries of its summary that Roster wrote.
 type Snapshot struct {
 	ID       int64
-	ParentID int64 // 0 for the first
+	ParentID int64 // 0 for the first snapshot
 	Seq      int64
 	Time     time.Time
-	// Run is the run that committed the snapshot, "" when maintenance or another program did.
+	// Run is the run that committed the snapshot; "" if maintenance or another program did.
 	Run audience.RunID
-	// Version is the run whose members the snapshot has: Run, or the last run before maintenance put its rows into
-	// other files. "" when another program made the snapshot.
+	// Version is the run whose members the snapshot contains: Run, or for a snapshot of maintenance the last run before
+	// it. "" if another program made the snapshot.
 	Version audience.RunID
 	Props   map[string]string
 }
 
-// Summary entries of a snapshot: Roster's begin with propPrefix, the others are Iceberg's.
+// Entries of a snapshot's summary. Roster's names begin with propPrefix. The others are Iceberg's.
 const (
 	propPrefix  = "roster."
 	propRunID   = "roster.run-id"
-	propVersion = "roster.version"   // of a snapshot of maintenance: the run whose members it has
+	propVersion = "roster.version"   // of a snapshot of maintenance: the run whose members it contains
 	PropDir     = "roster.dir"       // the directory of the attempt that committed
 	propLive    = "roster.live-rows" // rows of the table after the snapshot
 
@@ -58,8 +58,8 @@ func snapshotOf(s *table.Snapshot) Snapshot {
 	return out
 }
 
-// Current returns the snapshot that the dataset shows: the table's newest one, or the one that At was asked for.
-// False when the table has none.
+// Current returns the dataset's snapshot: the current one of the table, or the one that At selected. False means that
+// the table has none.
 func (d *Dataset) Current() (Snapshot, bool) {
 	if d.snap == nil {
 		return Snapshot{}, false
@@ -67,9 +67,10 @@ func (d *Dataset) Current() (Snapshot, bool) {
 	return snapshotOf(d.snap), true
 }
 
-// Basis returns the snapshot that says what the last run or maintenance left for the next run. Snapshots of other programs do not have
-// these entries, so Basis is the nearest ancestor that Roster committed, or the dataset's own snapshot. If all such ancestors are gone
-// from the table, Basis is the newest earlier snapshot of Roster. False if the table has none.
+// Basis returns the snapshot whose entries contain what the last run or maintenance stored for the next run. Snapshots
+// of other programs do not have these entries. So Basis is the dataset's own snapshot or its nearest ancestor that
+// Roster committed. If the table has no such ancestor any more, Basis is the newest earlier snapshot of Roster. False
+// means that there is none.
 func (d *Dataset) Basis() (Snapshot, bool) {
 	now, ok := d.Current()
 	if !ok || now.Version != "" {
@@ -84,7 +85,7 @@ func (d *Dataset) Basis() (Snapshot, bool) {
 		if s.Version != "" {
 			return s, true
 		}
-		delete(byID, s.ID) // damaged metadata may go round in circles
+		delete(byID, s.ID) // damaged metadata may contain a cycle
 	}
 	for _, s := range slices.Backward(all) {
 		if s.Version != "" && s.Seq < now.Seq {
@@ -94,8 +95,8 @@ func (d *Dataset) Basis() (Snapshot, bool) {
 	return Snapshot{}, false
 }
 
-// Versions returns the newest versions of the table, of a dataset WithHistory all that are kept, oldest first: of each run whose members are kept the
-// newest snapshot that has them.
+// Versions returns the versions of the table, oldest first. A version is the newest snapshot that contains the members
+// of a run. Versions in the history file are included only for a dataset returned by WithHistory.
 func (d *Dataset) Versions() []Snapshot {
 	var out []Snapshot
 	seen := map[audience.RunID]bool{"": true}
@@ -109,7 +110,7 @@ func (d *Dataset) Versions() []Snapshot {
 	return out
 }
 
-// FindVersion returns the version of a run; false when the table has none, or has it no longer.
+// FindVersion returns the version of a run; false if the table does not have it, or no longer has it.
 func (d *Dataset) FindVersion(run audience.RunID) (Snapshot, bool) {
 	for _, s := range d.Versions() {
 		if s.Version == run {
@@ -119,7 +120,8 @@ func (d *Dataset) FindVersion(run audience.RunID) (Snapshot, bool) {
 	return Snapshot{}, false
 }
 
-// Snapshots returns the newest snapshots, oldest first; of a dataset WithHistory all snapshots that are kept.
+// Snapshots returns the snapshots, oldest first. Those in the history file are included only for a dataset returned by
+// WithHistory.
 func (d *Dataset) Snapshots() []Snapshot {
 	var out []Snapshot
 	for _, s := range d.snapshots() {
@@ -128,8 +130,8 @@ func (d *Dataset) Snapshots() []Snapshot {
 	return out
 }
 
-// At returns the dataset as it was after a snapshot. It can be read, not committed to. ErrNotExist when the table
-// has no such snapshot, or has it no longer.
+// At returns the dataset at a snapshot. The result can be read, but Commit fails. The error is ErrNotExist if the table
+// does not have the snapshot, or no longer has it.
 func (d *Dataset) At(id int64) (*Dataset, error) {
 	s := d.table.SnapshotByID(id)
 	if i := slices.IndexFunc(d.older, func(s table.Snapshot) bool { return s.SnapshotID == id }); s == nil && i >= 0 {
@@ -144,11 +146,11 @@ func (d *Dataset) At(id int64) (*Dataset, error) {
 	return &then, nil
 }
 
-// FindRun returns the snapshot that the run committed; false when the table has none, or has it no longer: then
-// FindVersion may still have the run's members.
+// FindRun returns the snapshot that the run committed; false if the table does not have it, or no longer has it. Even
+// then, FindVersion may return a snapshot with the run's members.
 func (d *Dataset) FindRun(run audience.RunID) (Snapshot, bool) { return d.find(propRunID, string(run)) }
 
-// find returns the snapshot with that entry in its summary.
+// find returns the snapshot whose summary has the given entry.
 func (d *Dataset) find(name, value string) (Snapshot, bool) {
 	for _, s := range d.table.Metadata().Snapshots() {
 		if s.Summary != nil && value != "" && s.Summary.Properties[name] == value {

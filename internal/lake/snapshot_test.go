@@ -11,7 +11,8 @@ import (
 	"roster/internal/lake"
 )
 
-// versions is a table with three snapshots: two files, one of them with a deleted row, then another one instead.
+// versions creates a table with three snapshots: two files, then a deleted row in one of them, then another file
+// instead of both.
 func versions(t *testing.T, w *world) (snaps []lake.Snapshot, rows [][]string) {
 	t.Helper()
 	d := w.load(t)
@@ -68,7 +69,7 @@ func TestRestore(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
 		snaps, rows := versions(t, w)
-		// There and back again: a restored snapshot can be restored, and what it replaced.
+		// A restored snapshot can be restored again, and so can the snapshot that it replaced.
 		for i, to := range []int{0, 2, 1, 0, 1} {
 			run := fmt.Sprint("back", i)
 			snap := commit(t, w.load(t), lake.Commit{Run: audience.RunID(run), Restore: snaps[to].ID, Props: map[string]string{"roster.x": run}})
@@ -80,7 +81,7 @@ func TestRestore(t *testing.T) {
 				t.Fatalf("restored %d:\n%q\nnot\n%q", to, got, rows[to])
 			}
 		}
-		// Runs go on: the file of the first snapshot gets another deleted row, and a new file comes.
+		// Runs continue: they delete another row of the first snapshot's file, and add a file.
 		d := w.load(t)
 		s, err := d.OpenState(t.Context(), lake.StateOptions{})
 		if err != nil {
@@ -139,8 +140,7 @@ func TestCommitAfterExpire(t *testing.T) {
 	})
 }
 
-// A snapshot is kept as long after it was replaced as after a time, however old it is; maintenance passes a run's
-// version on.
+// The age of a snapshot counts from its replacement. A snapshot of maintenance keeps the version of its run.
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)

@@ -25,29 +25,31 @@ import (
 	"roster/internal/blob"
 )
 
-// A data file that another program wrote may have its rows in any order, row groups of any size without bounds, columns of promoted
-// types, and any codec. Roster reads such a file once and keeps a sorted copy of it beside the table, in the form of its own files and
-// with a column of the rows' positions in the data file. Everything else reads the copy. The copy goes with the data file: compaction
-// and full runs replace both.
+// A data file of another program may have rows in any order, row groups of any size without bounds, columns of promoted
+// types, and any codec. Roster reads such a file once and keeps a sorted copy outside the table's directory. The copy
+// has the form of Roster's own files, with a column for the position of each row in the data file. All other code reads
+// the copy. Compaction and full runs replace the data file and the copy.
 
 const (
 	sortedFolder = "sorted"
-	// sortedMemory is about how many bytes of values the making of a copy takes, of which there is one at a time.
+	// sortedMemory is the approximate memory for the values while a copy is made, in bytes. Only one copy is made at a
+	// time.
 	sortedMemory = 32 << 20
 	colPosition  = "_roster_pos"
-	positionID   = 2147483545 // Iceberg's id of a column of positions
+	positionID   = 2147483545 // Iceberg's field id of a column of positions
 )
 
-// filesDir returns the directory beside the table's that has what Roster keeps for a table and does not belong to it.
+// filesDir returns the directory, next to the table's directory, for files that Roster keeps for a table and that are
+// not part of the table.
 func filesDir(dir string) string { return dir + "-files" }
 
-// sortedOf returns the folder of the copies of the data file at a path, below filesDir.
+// sortedOf returns the folder, below filesDir, of the copies of a data file.
 func sortedOf(p string) string {
 	sum := xxh3.HashString128(p).Bytes()
 	return path.Join(sortedFolder, hex.EncodeToString(sum[:]))
 }
 
-// sortedCopy returns the footer of the sorted copy of a data file. It makes the copy if there is none.
+// sortedCopy returns the footer of the sorted copy of a data file. If there is no copy, sortedCopy makes one.
 func (d *Dataset) sortedCopy(f *stateFile, foot *footer) (*footer, error) {
 	if f.Rows > math.MaxUint32 {
 		return nil, fmt.Errorf("it has %d rows, and Roster reads files of other programs with at most %d", f.Rows, uint32(math.MaxUint32))
@@ -71,8 +73,8 @@ func (d *Dataset) sortedCopy(f *stateFile, foot *footer) (*footer, error) {
 
 // copies makes and opens the sorted copies of a data file for a schema.
 type copies struct {
-	*Dataset        // its directory is filesDir, its columns have the position at the end
-	dir      string // of the copy, below that directory
+	*Dataset        // dir is filesDir; the last column is the position
+	dir      string // directory of the copy, below filesDir
 }
 
 func (d *Dataset) copies(f *stateFile) (*copies, error) {
@@ -83,11 +85,11 @@ func (d *Dataset) copies(f *stateFile) (*copies, error) {
 	with.dir, with.folder = filesDir(d.dir), sortedFolder
 	with.columns = &columns{own: of.own, all: arrow.NewSchema(append(slices.Clone(of.all.Fields()), position), nil), written: iceberg.NewSchema(0, fields...), byName: of.byName}
 	p, err := pathOf(f.Path)
-	schema := d.table.Schema().ID // other columns are another copy
+	schema := d.table.Schema().ID // each schema has its own copy
 	return &copies{&with, path.Join(sortedOf(p), strconv.Itoa(schema))}, err
 }
 
-// existing returns the location of the copy; "" if there is none.
+// existing returns the location of the copy, or "" if there is none.
 func (c *copies) existing(ctx context.Context) (location string, err error) {
 	err = c.store().List(ctx, c.dir, func(o blob.Object) error {
 		if strings.HasSuffix(o.Path, ".parquet") && !blob.Unfinished(o.Path) {
@@ -138,7 +140,7 @@ func appendPositions(to []uint32, rg *file.RowGroupReader, leaf int) (_ []uint32
 	return to, nil
 }
 
-// make makes the copy: it sorts as many rows at a time as fit into memory, and merges the parts.
+// make makes the copy. It sorts as many rows at a time as fit into memory, and then merges these parts.
 func (c *copies) make(ctx context.Context, f *stateFile, foot *footer) (location string, err error) {
 	interim := path.Join(path.Dir(c.dir), "interim-"+uuid.NewString())
 	defer func() {
@@ -158,7 +160,7 @@ func (c *copies) make(ctx context.Context, f *stateFile, foot *footer) (location
 	return made[0].Path, nil
 }
 
-// sortParts writes the rows in parts that are sorted.
+// sortParts writes the rows as sorted parts.
 func (c *copies) sortParts(ctx context.Context, f *stateFile, foot *footer, dir string) (parts []*stateFile, err error) {
 	defer recovered(&err)
 	plain := *f
@@ -195,7 +197,7 @@ func (c *copies) sortParts(ctx context.Context, f *stateFile, foot *footer, dir 
 	}
 }
 
-// anyOrder returns the row groups of a data file, of whose keys nothing is known.
+// anyOrder returns the row groups of a data file with unknown keys.
 func (c *copies) anyOrder(foot *footer) (groups []groupBounds, id int, err error) {
 	if id, err = foot.columns.leaf(c.columns.field(ColID)); err != nil {
 		return nil, 0, err
@@ -208,12 +210,12 @@ func (c *copies) anyOrder(foot *footer) (groups []groupBounds, id int, err error
 	return groups, id, nil
 }
 
-// sortedPart are rows that are sorted in memory.
+// sortedPart contains rows that are sorted in memory.
 type sortedPart struct {
 	*copies
 	dir   string
 	recs  []arrow.RecordBatch
-	first []int64 // the positions of their first rows
+	first []int64 // position of the first row of each batch
 	bytes int
 }
 
@@ -233,7 +235,7 @@ func (p *sortedPart) release() {
 	p.recs, p.first, p.bytes = nil, nil, 0
 }
 
-// write writes the rows in the order of their keys, equal ones in the order of their positions.
+// write writes the rows ordered by key. Rows with equal keys are ordered by position.
 func (p *sortedPart) write(ctx context.Context) (*stateFile, error) {
 	defer p.release()
 	all, order, positions, err := p.gather()
@@ -258,7 +260,7 @@ func (p *sortedPart) write(ctx context.Context) (*stateFile, error) {
 	return p.newStateFile(f.file, StateOptions{})
 }
 
-// gather returns the columns of all rows, their order by key, and their positions.
+// gather returns the columns of all rows, the order of the rows by key, and their positions.
 func (p *sortedPart) gather() (columns []arrow.Array, order []uint32, positions []int64, err error) {
 	for i := range p.recs[0].NumCols() {
 		chunks := make([]arrow.Array, len(p.recs))
@@ -314,12 +316,12 @@ func (p *sortedPart) writeRows(ctx context.Context, w *FileWriter, columns []arr
 	return w.Write(rec)
 }
 
-// removeCopies removes the copies of the data file at a path.
+// removeCopies removes the copies of a data file.
 func (d *Dataset) removeCopies(ctx context.Context, p string) error {
 	return unlessAbsent(d.lake.files.store.Below(filesDir(d.dir)).RemoveAll(ctx, sortedOf(p)))
 }
 
-// removeOrphanCopies removes the copies of data files that are not among the named paths.
+// removeOrphanCopies removes the copies of data files whose paths are not in named.
 func (d *Dataset) removeOrphanCopies(ctx context.Context, named map[string]bool) error {
 	live := map[string]bool{}
 	for p := range named {

@@ -18,19 +18,19 @@ import (
 	"roster/internal/identity"
 )
 
-// StateOptions say what of the state is read.
+// StateOptions select what of the state is read.
 type StateOptions struct {
 	Identities []string // names of further identity columns
-	// Cache bounds the bytes of decoded row groups that each cursor keeps; 0 stands for 64 MiB. A range of keys
-	// overlaps one row group of a table that was written in one go, and one more per later run until the table
-	// is compacted; those that do not fit are decoded again for the next range.
+	// Cache is the maximum size, in bytes, of the decoded row groups that each cursor keeps. 0 means 64 MiB. In a table
+	// written by one run, one row group overlaps the keys of a range. Each later run adds one more row group until the
+	// table is compacted. Row groups that do not fit are decoded again for the next range.
 	Cache int
 }
 
 const defaultCache = 64 << 20
 
-// State is the members of the current snapshot, as a merge needs them: key, content hash and time stamps. It may
-// be used concurrently and holds nothing open.
+// State contains the members of a snapshot in the form that a merge needs: key, content hash and time stamps. A State
+// is safe for concurrent use and keeps no file open.
 type State struct {
 	in    files
 	opts  StateOptions
@@ -43,27 +43,28 @@ type stateFile struct {
 	DataFile
 	in       files
 	columns  *columns
-	min, max identity.Key // its keys lie between them
+	min, max identity.Key // smallest and largest key
 	deleted  bitmap
-	// footer reads what the file's footer says, once for all cursors. Of a file of another program it is the footer of the sorted copy.
+	// footer reads the file's footer, once for all cursors. For a file of another program, footer reads the footer of
+	// the sorted copy.
 	footer func() (*footer, error)
 }
 
-// footer is where things are in a data file, or in its sorted copy.
+// footer describes the columns and row groups of a data file or its sorted copy.
 type footer struct {
 	in                       files
 	location                 string
 	meta                     *metadata.FileMetaData
-	sums                     *sums // nil when the file had none
+	sums                     *sums // nil if the file had none
 	columns                  fileColumns
 	groups                   []groupBounds
-	id, content, since, seen int // columns
+	id, content, since, seen int // indexes of the columns
 	identities               []int
-	// order has the positions in the data file of the rows of a sorted copy; nil for the data file itself.
+	// order contains, for each row of a sorted copy, its position in the data file. Nil for a data file.
 	order []uint32
 }
 
-// position returns the position in the data file of a row.
+// position returns the position of a row in the data file.
 func (f *footer) position(row int64) int64 {
 	if f.order == nil {
 		return row
@@ -71,7 +72,7 @@ func (f *footer) position(row int64) int64 {
 	return int64(f.order[row])
 }
 
-// hidden returns the rows that a set of positions in the data file hides.
+// hidden converts a set of positions in the data file to a set of rows.
 func (f *footer) hidden(deleted bitmap) bitmap {
 	if f.order == nil || deleted == nil {
 		return deleted
@@ -85,13 +86,13 @@ func (f *footer) hidden(deleted bitmap) bitmap {
 	return rows
 }
 
-// groupBounds are the keys of a row group and the position of its first row.
+// groupBounds are the smallest and largest key of a row group, and its first row.
 type groupBounds struct {
 	min, max identity.Key
 	first    int64
 }
 
-// OpenState opens the state of the dataset's snapshot; it reads which rows are deleted.
+// OpenState opens the state of the dataset's snapshot and reads which rows are deleted.
 func (d *Dataset) OpenState(ctx context.Context, opts StateOptions) (*State, error) {
 	s, deletes, err := d.openFiles(ctx, opts)
 	if err != nil {
@@ -112,7 +113,7 @@ func (d *Dataset) OpenState(ctx context.Context, opts StateOptions) (*State, err
 	return s, nil
 }
 
-// openFiles opens the state without a look at the position deletes, and returns their files.
+// openFiles opens the state without its position deletes, and returns the files of position deletes.
 func (d *Dataset) openFiles(ctx context.Context, opts StateOptions) (*State, []iceberg.DataFile, error) {
 	live, deletes, err := d.liveFiles(ctx)
 	if err != nil {
@@ -151,30 +152,31 @@ func (d *Dataset) newStateFile(df iceberg.DataFile, opts StateOptions) (*stateFi
 	return f, nil
 }
 
-// foreignFormat is the error of a file in a format that Roster does not read.
+// foreignFormat returns the error for a file in a format that Roster does not read.
 func foreignFormat(what string, df iceberg.DataFile) error {
 	return audience.Errorf(audience.Impossible, "the audience's table has %s in a file of the format %s, which another program wrote; Roster reads Parquet: rewrite the table's data files with that program, with the table property write.format.default set to parquet", what, df.FileFormat())
 }
 
-// Files are the data files of the state; StateRows.File is an index in them.
+// Files returns the data files of the state. StateRows.File is an index into them.
 func (s *State) Files() []DataFile { return s.files }
 
-// Cursor returns a reader of the state. Each goroutine needs its own.
+// Cursor returns a cursor over the state. Each goroutine needs its own cursor.
 func (s *State) Cursor() *StateCursor {
 	return &StateCursor{state: s, hid: map[int]bitmap{}, cache: groupCache{limit: cmp.Or(s.opts.Cache, defaultCache)}}
 }
 
-// overlaps reports whether keys between min and max may lie in lo <= key < hi.
+// overlaps reports whether a key in [min, max] can satisfy lo <= key < hi. A nil hi means no upper limit.
 func overlaps(min, max *identity.Key, lo identity.Key, hi *identity.Key) bool {
 	return bytes.Compare(max[:], lo[:]) >= 0 && (hi == nil || bytes.Compare(min[:], hi[:]) < 0)
 }
 
-// groupOf returns the row group that has the file's row pos.
+// groupOf returns the index of the row group that contains row pos of the file.
 func (f *footer) groupOf(pos int64) int {
 	return sort.Search(len(f.groups), func(g int) bool { return f.groups[g].first > pos }) - 1
 }
 
-// openFooter reads the footer of a data file; of one that another program wrote that of its sorted copy.
+// openFooter reads the footer of a data file. For a file of another program, openFooter reads the footer of the sorted
+// copy.
 func (d *Dataset) openFooter(f *stateFile, opts StateOptions) (*footer, error) {
 	r, file, err := f.in.openParquet(f.Path, nil)
 	if err != nil {
@@ -193,7 +195,7 @@ func (d *Dataset) openFooter(f *stateFile, opts StateOptions) (*footer, error) {
 	return out, out.find(d.columns, opts)
 }
 
-// find finds the columns and the row groups of a state.
+// find finds the columns and the row groups that a state needs.
 func (f *footer) find(columns *columns, opts StateOptions) (err error) {
 	for _, c := range []struct {
 		name string
@@ -248,7 +250,7 @@ func boundsOf(rg *metadata.RowGroupMetaData, idColumn int) (b groupBounds, err e
 	return b, nil
 }
 
-// groupsIn returns the range of the row groups that may have keys in lo <= key < hi.
+// groupsIn returns the range of the row groups that may contain keys in lo <= key < hi.
 func (f *footer) groupsIn(lo identity.Key, hi *identity.Key) (from, to int) {
 	n := len(f.groups)
 	from = sort.Search(n, func(g int) bool { return bytes.Compare(f.groups[g].max[:], lo[:]) >= 0 })
@@ -264,7 +266,8 @@ func (f *footer) open(opts ...file.ReadOption) (*file.Reader, *sumFile, error) {
 	return f.in.openParquet(f.location, f, opts...)
 }
 
-// openParquet opens a file of the table; foot is its footer when that is known already. The file's checksums are checked.
+// openParquet opens a file of the table. If its footer is already known, foot is the footer. Reads check the file's
+// checksums.
 func (fs files) openParquet(location string, foot *footer, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
 	path, err := pathOf(location)
 	if err != nil {
@@ -292,7 +295,8 @@ func (fs files) openParquet(location string, foot *footer, opts ...file.ReadOpti
 	return r, f, err
 }
 
-// recovered turns a panic into an error: arrow-go has panics for damaged files, which those without checksums may be.
+// recovered converts a panic to an error. arrow-go panics on some damaged files, and files without checksums may be
+// damaged.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("its content cannot be decoded: %v", p)

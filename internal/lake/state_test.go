@@ -17,7 +17,7 @@ import (
 	"roster/internal/lake"
 )
 
-// model is what a table holds: its live members by key, and where each lies.
+// model is the expected content of a table: its live members by key, and their places.
 type model struct {
 	live map[identity.Key]member
 	at   map[identity.Key]place
@@ -37,7 +37,7 @@ func (m *model) sorted() []member {
 	return out
 }
 
-// anyKey draws keys from a small set on both sides of the sign bit, so that runs meet the same members again.
+// anyKey generates keys from a small set on both sides of the sign bit, so runs often use the same members.
 func anyKey() *rapid.Generator[identity.Key] {
 	return rapid.Custom(func(t *rapid.T) identity.Key {
 		k := key(rapid.Uint64Range(0, 15).Draw(t, "high")<<60 | rapid.Uint64Range(0, 7).Draw(t, "low"))
@@ -46,7 +46,7 @@ func anyKey() *rapid.Generator[identity.Key] {
 	})
 }
 
-// step commits a random run: some members come or change, some leave; or all are replaced.
+// step commits a random run: it adds, changes and removes members, or replaces all of them.
 func (m *model) step(t *rapid.T, tb testing.TB, w *world, run string) {
 	d := w.load(tb)
 	dir := run + "-a"
@@ -81,7 +81,7 @@ func (m *model) step(t *rapid.T, tb testing.TB, w *world, run string) {
 	commit(tb, d, c)
 }
 
-// Any sequence of runs leaves what a map would, and any range of it is what a filter would give, in order.
+// After any sequence of runs the table equals a map, and any range equals a filter of the map, in order.
 func TestStateIsTheModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -110,7 +110,7 @@ func TestStateIsTheModel(t *testing.T) {
 	})
 }
 
-// checkFind looks keys up in the table as it is now.
+// checkFind looks up keys in the current table.
 func checkFind(t *rapid.T, tb testing.TB, m *model, w *world, keys []identity.Key) {
 	found, err := w.Find(tb.Context(), w.table, keys, lake.FindOptions{Columns: []string{"name"}})
 	if err != nil {
@@ -151,7 +151,7 @@ func checkRange(t *rapid.T, m *model, s *lake.State, c *lake.StateCursor, all []
 	}
 }
 
-// Workers read disjoint ranges of one state at once; the ranges together are the whole.
+// Several workers read disjoint ranges of one state in parallel. Together the ranges contain all rows.
 func TestCursorsInParallel(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -200,7 +200,7 @@ func TestCursorsInParallel(t *testing.T) {
 	}
 }
 
-// A state stays as it was while later runs change the table.
+// A state does not change when later runs change the table.
 func TestStateOfAnOldSnapshot(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -215,7 +215,8 @@ func TestStateOfAnOldSnapshot(t *testing.T) {
 	}
 }
 
-// Rows that are out of order, as another program may write them, are refused: the merge would go wrong in silence.
+// Rows in the wrong order, which another program may write, are rejected. Otherwise the merge would be wrong without an
+// error.
 func TestStateThatIsNotSorted(t *testing.T) {
 	t.Parallel()
 	for name, group := range map[string]int{"in a row group": 9, "between row groups": 1} {

@@ -21,32 +21,34 @@ import (
 	"roster/internal/blob"
 )
 
-// Every file of a table has a file of checksums beside it, NAME.sum. It is written when the file is closed, and each read
-// of the file is checked by it, whatever reads: the footer and the pages of Parquet, Iceberg's metadata, deltas, rejects.
-// arrow-go neither writes nor checks the checksums that Parquet has for pages, and they leave footers and page headers out.
+// Every file of a table has a file of checksums beside it, NAME.sum, which is written when the file is closed. Every
+// read of the file is checked, for all kinds of content: footers and pages of Parquet, Iceberg's metadata, deltas,
+// rejects. arrow-go neither writes nor checks Parquet's own checksums of pages. These would not cover footers and page
+// headers.
 //
 //	magic   8 bytes "RSTSUMS1"
 //	size    8 bytes, of the file
 //	whole  16 bytes, xxh3-128 of the file
 //	blocks  8 bytes each, xxh3-64 of each block of the file
-//	own     8 bytes, xxh3-64 of all before
+//	own     8 bytes, xxh3-64 of all preceding bytes
 //
-// A file of checksums is not synced: after a crash of the machine it may be cut off. One that is absent or not whole says
-// nothing about its file, which is read unchecked until a scrub writes the checksums anew. Files of versions of Roster before
-// checksums are such files. The names of data files and of position deletes end with the hash of their content.
+// A file of checksums is not synced, so it may be truncated after a crash of the machine. If it is absent or
+// incomplete, its file is read unchecked until a scrub writes new checksums. Files of early versions of Roster have no
+// checksums. The names of data files and of position deletes end with the hash of their content.
 
 const (
 	sumsSuffix = ".sum"
 	sumsMagic  = "RSTSUMS1"
 	sumsHead   = 8 + 8 + 16
-	// sumsBlock is what is read and checked at a time at least.
+	// sumsBlock is the smallest unit that is read and checked, in bytes.
 	sumsBlock = 32 << 10
 )
 
-// ErrDamaged says that a file of a table is not what was written, or is gone.
+// ErrDamaged means that the content of a table's file is not what was written, or that the file is gone.
 var ErrDamaged = errors.New("lake: a file is damaged")
 
-// damagedError is an ErrDamaged that clients may see: it names the file below the lake.
+// damagedError is an ErrDamaged that clients may see. It contains the path of the file below the directory of all
+// tables.
 type damagedError struct {
 	place string
 	shown *audience.Error
@@ -57,7 +59,7 @@ func (e *damagedError) Error() string { return e.shown.Message }
 
 func (e *damagedError) Unwrap() []error { return []error{e.shown, ErrDamaged, e.cause} }
 
-// damaged returns the error about a damaged file.
+// damaged returns the error for a damaged file.
 func damaged(path string, cause error) error {
 	if errors.Is(cause, ErrDamaged) {
 		return cause
@@ -66,7 +68,7 @@ func damaged(path string, cause error) error {
 	return &damagedError{place, audience.Errorf(audience.Internal, "the file %s is damaged: %v. %s", place, cause, remedy(path)), cause}
 }
 
-// remedy says what to do about a damaged file.
+// remedy returns the advice for a damaged file.
 func remedy(p string) string {
 	dir, name := path.Base(path.Dir(p)), path.Base(p)
 	switch {
@@ -78,7 +80,7 @@ func remedy(p string) string {
 	return "Restore this file from a backup"
 }
 
-// placeOf is a path below the directory of all tables: NAMESPACE/AUDIENCE/{metadata,data,roster,sorted}/...
+// placeOf returns the part of a path that clients may see: lake/NAMESPACE/AUDIENCE/{metadata,data,roster,sorted}/...
 func placeOf(p string) string {
 	parts := strings.Split(p, "/")
 	for i := len(parts) - 2; i > 1; i-- {
@@ -89,8 +91,8 @@ func placeOf(p string) string {
 	return path.Base(p)
 }
 
-// unreadable turns what went wrong in reading a table's file into ErrDamaged, unless the system failed or the error says what another
-// program did to the table.
+// unreadable converts an error of reading a table's file to ErrDamaged. Errors of the system, and errors that describe
+// a change by another program, are returned unchanged.
 func unreadable(canceled error, location string, err error) error {
 	var at *fs.PathError
 	if err == nil || canceled != nil || errors.Is(err, ErrDamaged) || errors.As(err, new(*systemError)) || errors.As(err, new(*audience.Error)) || errors.As(err, &at) {
@@ -103,7 +105,7 @@ func unreadable(canceled error, location string, err error) error {
 	return damaged(path, err)
 }
 
-// opened returns the error of opening a file: one that is gone is damaged, otherwise the system failed.
+// opened converts an error of opening a file. A missing file is damage. Any other error is an error of the system.
 func opened(path string, err error) error {
 	if errors.Is(err, blob.ErrNotExist) {
 		return damaged(path, missingError{err})
@@ -114,12 +116,12 @@ func opened(path string, err error) error {
 	return &systemError{err}
 }
 
-// systemError is what the store could not do.
+// systemError is an error of the store.
 type systemError struct{ error }
 
 func (e *systemError) Unwrap() error { return e.error }
 
-// missingError is fs.ErrNotExist without the path, which clients are not to see.
+// missingError is fs.ErrNotExist without the path, which clients must not see.
 type missingError struct{ cause error }
 
 func (e missingError) Error() string { return "it is missing" }
@@ -132,12 +134,12 @@ type sums struct {
 	blocks []uint64
 }
 
-// summer makes the checksums of what is written to it.
+// summer computes the checksums of the bytes that are written to it.
 type summer struct {
 	size  int64
 	whole *xxh3.Hasher128
 	block *xxh3.Hasher
-	in    int // bytes of the block that is not whole
+	in    int // bytes of the incomplete block
 	sums  []uint64
 }
 
@@ -168,7 +170,7 @@ func (s *summer) endBlock() {
 	s.in = 0
 }
 
-// end returns the checksums; nothing is written afterwards.
+// end returns the checksums. The summer must not be used afterwards.
 func (s *summer) end() *sums {
 	if s.in > 0 {
 		s.endBlock()
@@ -188,13 +190,13 @@ func (s *sums) encode() []byte {
 	return binary.LittleEndian.AppendUint64(b, xxh3.Hash(b))
 }
 
-// writeSums writes the checksums of a file beside it.
+// writeSums writes the checksums of a file beside the file.
 func writeSums(store blob.Store, path string, s *sums) error {
 	_, err := blob.Put(context.Background(), store, path+sumsSuffix, bytes.NewReader(s.encode()), nil, blob.CreateOptions{Volatile: true})
 	return err
 }
 
-// readSums reads the checksums of a file; nil when there are none that are whole.
+// readSums reads the checksums of a file. The result is nil if they are absent or incomplete.
 func (fs files) readSums(path string) (*sums, error) {
 	b, err := blob.Get(context.Background(), fs.store, path+sumsSuffix)
 	if errors.Is(err, blob.ErrNotExist) {
@@ -217,7 +219,7 @@ func (fs files) readSums(path string) (*sums, error) {
 	return s, nil
 }
 
-// hashOfName returns the hash that ends the name of a file; false when the name has none.
+// hashOfName returns the hash at the end of a file's name; false if the name has none.
 func hashOfName(p string) (whole [16]byte, ok bool) {
 	name := strings.TrimSuffix(path.Base(p), ".parquet")
 	_, text, found := strings.Cut(name, "."+hashPrefix)
@@ -228,20 +230,20 @@ func hashOfName(p string) (whole [16]byte, ok bool) {
 	return [16]byte(b), true
 }
 
-// hashPrefix begins the hash in the name of a file: UUID.xxh3-HASH.parquet.
+// hashPrefix is the text before the hash in the name of a file: UUID.xxh3-HASH.parquet.
 const hashPrefix = "xxh3-"
 
-// nameByHash returns the path of a Parquet file with the hash of its content in the name.
+// nameByHash returns the path of a Parquet file with the hash of its content in its name.
 func nameByHash(path string, whole [16]byte) string {
 	return strings.TrimSuffix(path, ".parquet") + "." + hashPrefix + hex.EncodeToString(whole[:]) + ".parquet"
 }
 
-// sumFile is a file that is read; what it has checksums for is checked. It is safe for concurrent use, except for Read and
-// Seek.
+// sumFile is an open file whose reads are checked by its checksums, if it has any. All methods except Read and Seek are
+// safe for concurrent use.
 type sumFile struct {
 	f    blob.File
 	path string
-	sums *sums // nil when nothing is known
+	sums *sums // nil if there are none
 	at   int64
 }
 
@@ -263,7 +265,7 @@ func (fs files) openSums(path string) (*sumFile, error) {
 	return summed(f, path, s)
 }
 
-// openKnown opens a file whose checksums were read before: files never change.
+// openKnown opens a file whose checksums were read before. Files never change.
 func (fs files) openKnown(path string, s *sums) (*sumFile, error) {
 	f, err := fs.store.OpenFile(context.Background(), path)
 	if err != nil {
@@ -272,7 +274,7 @@ func (fs files) openKnown(path string, s *sums) (*sumFile, error) {
 	return summed(f, path, s)
 }
 
-// summed is an open file that is checked by its checksums, if it has any.
+// summed returns a file whose reads are checked by the checksums, if there are any.
 func summed(f blob.File, path string, s *sums) (*sumFile, error) {
 	out := &sumFile{f: f, path: path, sums: s}
 	if err := out.checkSize(); err != nil {
@@ -281,7 +283,8 @@ func summed(f blob.File, path string, s *sums) (*sumFile, error) {
 	return out, nil
 }
 
-// restoreSums makes the checksums of a file again when its name tells that it is what was written; nil otherwise.
+// restoreSums recreates the checksums of a file if the content matches the hash in the file's name. A name without a
+// hash gives nil.
 func (fs files) restoreSums(f blob.File, path string) (*sums, error) {
 	want, ok := hashOfName(path)
 	if !ok {
@@ -295,11 +298,11 @@ func (fs files) restoreSums(f blob.File, path string) (*sums, error) {
 	if made.whole != want {
 		return nil, damaged(path, errors.New("its content does not match the hash in its name"))
 	}
-	_ = writeSums(fs.store, path, made) // made again at the next time otherwise
+	_ = writeSums(fs.store, path, made) // after an error, the next call writes them
 	return made, nil
 }
 
-// checkSize compares the size, and the hash in the name with that of the checksums.
+// checkSize checks the size of the file, and the hash in its name.
 func (f *sumFile) checkSize() error {
 	if f.sums == nil {
 		return nil
@@ -319,7 +322,7 @@ func (f *sumFile) Stat() (fs.FileInfo, error) { return fileInfo{path.Base(f.path
 // Close implements io.Closer.
 func (f *sumFile) Close() error { return f.f.Close() }
 
-// fileInfo says how large a file is.
+// fileInfo contains the name and size of a file.
 type fileInfo struct {
 	name string
 	size int64
@@ -359,10 +362,10 @@ func (f *sumFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// blocks are buffers for blocks that are not wanted whole.
+// blocks contains buffers for blocks of which only a part is needed.
 var blocks = sync.Pool{New: func() any { return new([sumsBlock]byte) }}
 
-// ReadAt implements io.ReaderAt. It reads whole blocks, those at the ends beside what is asked for.
+// ReadAt implements io.ReaderAt. It reads and checks whole blocks, including those that p covers in part.
 func (f *sumFile) ReadAt(p []byte, off int64) (n int, err error) {
 	if f.sums == nil || off < 0 {
 		n, err := f.f.ReadAt(p, off)
@@ -386,7 +389,7 @@ func (f *sumFile) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// whole reads as many whole blocks as p has room for, at once.
+// whole reads as many whole blocks as fit into p, in one read.
 func (f *sumFile) whole(p []byte, at int64) (int, error) {
 	size := int64(len(p))
 	if size > f.sums.size-at {
@@ -406,7 +409,7 @@ func (f *sumFile) whole(p []byte, at int64) (int, error) {
 	return int(size), nil
 }
 
-// part reads a part of a block.
+// part reads one block and copies a part of it.
 func (f *sumFile) part(p []byte, at, within int64) (int, error) {
 	buf := blocks.Get().(*[sumsBlock]byte)
 	defer blocks.Put(buf)
@@ -421,7 +424,7 @@ func (f *sumFile) part(p []byte, at, within int64) (int, error) {
 	return copy(p, block[within:]), nil
 }
 
-// fill reads all of p.
+// fill reads len(p) bytes.
 func (f *sumFile) fill(p []byte, at int64) error {
 	n, err := f.f.ReadAt(p, at)
 	if n == len(p) {
@@ -433,7 +436,7 @@ func (f *sumFile) fill(p []byte, at int64) error {
 	return unread(err)
 }
 
-// unread is an error of the store, and no damage.
+// unread returns an error of the store, which is not damage.
 func unread(err error) error {
 	if err == nil || err == io.EOF {
 		return err

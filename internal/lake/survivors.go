@@ -15,7 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// DamagedFile returns the file that an ErrDamaged is about, as a path below the directory of all tables; "" for another error.
+// DamagedFile returns the file that an ErrDamaged describes, as a path below the directory of all tables. For other
+// errors, it returns "".
 func DamagedFile(err error) string {
 	var d *damagedError
 	if errors.As(err, &d) {
@@ -24,18 +25,18 @@ func DamagedFile(err error) string {
 	return ""
 }
 
-// Survivors are what can be read of a snapshot with damaged files.
+// Survivors are the readable rows of a snapshot with damaged files.
 type Survivors struct {
-	State   *State   // of the data files that are whole
-	Damaged []string // files, as paths below the directory of all tables
-	Lost    int64    // live rows in data files that are damaged, or whose position deletes are
+	State   *State   // the data files that are not damaged
+	Damaged []string // damaged files, as paths below the directory of all tables
+	Lost    int64    // live rows in damaged data files, or in data files with damaged position deletes
 }
 
-// Survivors reads all files of the snapshot and leaves out those that are damaged.
+// Survivors reads all files of the snapshot and leaves out the damaged ones.
 func (d *Dataset) Survivors(ctx context.Context, opts StateOptions) (*Survivors, error) {
 	s := &Survivors{State: &State{opts: opts, in: d.lake.files}}
 	all, err := d.OpenState(ctx, opts)
-	if errors.Is(err, ErrDamaged) { // which rows there are, or which of them are deleted, is not known
+	if errors.Is(err, ErrDamaged) { // the list of files, or the list of deleted rows, is unknown
 		s.Damaged, s.Lost = []string{DamagedFile(err)}, d.Rows()
 		return s, nil
 	}
@@ -66,7 +67,7 @@ func (b bitmap) count() (n int64) {
 	return n
 }
 
-// verify reads the whole file, and decodes what a merge needs of it: a file may have no checksums.
+// verify reads the whole file and decodes the columns that a merge needs, because the file may have no checksums.
 func (f *stateFile) verify(ctx context.Context) error {
 	path, err := pathOf(f.Path)
 	if err != nil {
@@ -89,7 +90,7 @@ func decodeGroup(index int, foot *footer) (err error) {
 	return (&stateGroup{index: index}).read(foot)
 }
 
-// verifyFile reads a file whole and checks it by its checksums.
+// verifyFile reads a whole file and checks its checksums.
 func (fs files) verifyFile(ctx context.Context, path string) error {
 	f, err := fs.openSums(path)
 	if err != nil {
@@ -100,7 +101,7 @@ func (fs files) verifyFile(ctx context.Context, path string) error {
 	return err
 }
 
-// contextReader reads until its context ends.
+// contextReader returns the context's error after the context ends.
 type contextReader struct {
 	ctx context.Context
 	io.Reader
@@ -113,8 +114,8 @@ func (r *contextReader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// stageAnew stages a snapshot that has the added files and nothing else, without a look at the manifests of the current one,
-// which may be damaged.
+// stageAnew stages a snapshot with the added files only. It does not read the manifests of the current snapshot, which
+// may be damaged.
 func (d *Dataset) stageAnew(ctx context.Context, c Commit) (stagedCommit, error) {
 	meta := d.table.Metadata()
 	schema := meta.CurrentSchema().ID
@@ -142,7 +143,7 @@ func (d *Dataset) stageAnew(ctx context.Context, c Commit) (stagedCommit, error)
 	}, nil
 }
 
-// writeAnew writes the manifest of added files and the list of it.
+// writeAnew writes the manifest of the added files and the manifest list.
 func (d *Dataset) writeAnew(snap *table.Snapshot, add []DataFile) error {
 	var manifests []iceberg.ManifestFile
 	version := d.table.Metadata().Version()

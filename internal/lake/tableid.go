@@ -7,9 +7,9 @@ import (
 	"roster/internal/audience"
 )
 
-// TableOf names an audience's dataset. Letters, digits and - of the organization and the sandbox stay, every
-// other byte becomes _ and two hexadecimal digits, and two underscores part them: since those cannot come out
-// of the escaping, different scopes have different names.
+// TableOf returns the name of an audience's table. Letters, digits and - of the organization and the sandbox are kept.
+// Every other byte becomes _ and two hexadecimal digits. Two underscores separate the parts. The escaped parts never
+// contain two underscores, so different scopes have different names.
 func TableOf(scope audience.Scope, id audience.ID) TableID {
 	return TableID{Namespace: escape(scope.Org) + "__" + escape(scope.Sandbox), Name: string(id)}
 }

@@ -26,14 +26,14 @@ import (
 	"roster/internal/lake"
 )
 
-// world is a lake of its own with one table.
+// world is a separate lake with one table.
 type world struct {
 	*lake.Lake
 	cfg   lake.Config
 	table lake.TableID
 }
 
-// setup makes a lake on SQLite with a table of the given fields.
+// setup creates a lake on SQLite with a table of the given fields.
 func setup(t testing.TB, fields []audience.Field) *world {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,7 +65,7 @@ func setupOn(t testing.TB, cfg lake.Config, fields []audience.Field) *world {
 	return w
 }
 
-// onBoth runs a test on each engine that keeps catalogs.
+// onBoth runs a test on each database engine of the catalog.
 func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -78,7 +78,7 @@ func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-// postgres returns a schema of its own.
+// postgres returns a connection to a new schema.
 func postgres(t *testing.T) *sql.DB {
 	t.Helper()
 	server := os.Getenv("ROSTER_TEST_POSTGRES_URL")
@@ -120,15 +120,15 @@ func (w *world) load(t testing.TB) *lake.Dataset {
 	return d
 }
 
-// dir is the directory of the world's table.
+// dir returns the directory of the world's table.
 func (w *world) dir() string { return filepath.Join(w.cfg.Warehouse, w.table.Namespace, w.table.Name) }
 
-// member is a row of the state and its values.
+// member is a row of the state with its values.
 type member struct {
 	id          identity.Key
 	row         int64
 	since, seen int64
-	values      []any // nil is null
+	values      []any // nil means null
 }
 
 func key(n uint64) (k identity.Key) {
@@ -136,7 +136,7 @@ func key(n uint64) (k identity.Key) {
 	return k
 }
 
-// named is a member whose only value is its name.
+// named returns a member whose only value is its name.
 func named(n uint64, name string) member {
 	return member{id: key(n), row: int64(n), since: 1, seen: 2, values: []any{name}}
 }
@@ -185,7 +185,7 @@ func appendValue(t testing.TB, b array.Builder, v any) {
 	}
 }
 
-// write writes the members, which are sorted, into a data file with row groups of that many rows.
+// write writes sorted members to a data file whose row groups have the given number of rows.
 func write(t testing.TB, d *lake.Dataset, dir string, group int, members ...member) lake.DataFile {
 	t.Helper()
 	w, err := d.NewFile(dir)
@@ -239,7 +239,7 @@ func membersOf(rows *lake.StateRows) []member {
 	return out
 }
 
-// scan reads the table with iceberg-go's own reader, which knows nothing of Roster, in no order.
+// scan reads the table with iceberg-go's own reader, independently of Roster, in no particular order.
 func scan(t testing.TB, d *lake.Dataset) []string {
 	t.Helper()
 	ctx := t.Context()

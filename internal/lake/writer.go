@@ -17,7 +17,7 @@ import (
 
 // DataFile is a file of a table.
 type DataFile struct {
-	Path  string // its location, as position deletes name it
+	Path  string // location, as position deletes name the file
 	Rows  int64
 	Bytes int64
 	file  iceberg.DataFile
@@ -25,16 +25,16 @@ type DataFile struct {
 
 // FileOptions are hints about the columns of a data file.
 type FileOptions struct {
-	// Dictionary says of a column whether a dictionary pays; the first batch decides about the others.
+	// Dictionary contains, for some columns, whether they get a dictionary. The first batch decides for the others.
 	Dictionary map[string]bool
-	// Memory is about how many bytes of values a row group has, at most, and how much the open pages of all columns take;
-	// 0 stands for 32 MiB.
+	// Memory is the approximate maximum size of the values of a row group, in bytes, and also of the open pages of all
+	// columns. 0 means 32 MiB.
 	Memory int
 }
 
 const defaultFileMemory = 32 << 20
 
-// FileWriter writes one data file. Its rows must come sorted by _roster_id. It is not safe for concurrent use.
+// FileWriter writes one data file. The rows must be sorted by _roster_id. A FileWriter is not safe for concurrent use.
 type FileWriter struct {
 	dataset *Dataset
 	opts    FileOptions
@@ -42,7 +42,7 @@ type FileWriter struct {
 	count   *countingWriter
 	w       *pqarrow.FileWriter // nil before the first batch
 	rows    int64
-	group   int  // bytes of values in the row group
+	group   int  // bytes of the values in the row group
 	ended   bool // the next Write begins a row group
 	closed  bool
 }
@@ -60,7 +60,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 
 func (c *countingWriter) Close() error { return c.w.Close() }
 
-// NewFile begins a data file in the attempt's directory. At most one set of options is looked at.
+// NewFile begins a data file in the attempt's directory. Only the first set of options is used.
 func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) {
 	f, err := d.lake.files.create(d.dir, path.Join(d.folder, dir, uuid.NewString()+".parquet"))
 	if err != nil {
@@ -75,7 +75,8 @@ func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) 
 	return w, nil
 }
 
-// Write appends the rows of rec. Its schema is the dataset's, with the columns that other programs added or without.
+// Write appends the rows of rec. The schema of rec is the dataset's schema, with or without the columns of other
+// programs.
 func (w *FileWriter) Write(rec arrow.RecordBatch) error {
 	if w.w == nil {
 		if err := w.begin(rec); err != nil {
@@ -94,7 +95,7 @@ func (w *FileWriter) Write(rec arrow.RecordBatch) error {
 	return w.w.WriteBuffered(rec)
 }
 
-// bytesOf returns how many bytes the values of a batch have.
+// bytesOf returns the approximate size of the values of a batch, in bytes.
 func bytesOf(rec arrow.RecordBatch) int {
 	n := 0
 	for _, c := range rec.Columns() {
@@ -110,21 +111,22 @@ func bytesOf(rec arrow.RecordBatch) int {
 	return n
 }
 
-// begin chooses the columns' encodings by the first rows.
+// begin creates the writer. The first rows decide the encodings of the columns.
 func (w *FileWriter) begin(rec arrow.RecordBatch) (err error) {
 	schema, columns := rec.Schema(), w.dataset.columns
 	if !schema.Equal(columns.own) && !schema.Equal(columns.all) {
 		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", schema, columns.all)
 	}
-	// The Arrow schema is not stored: the Iceberg schema says the same, and other readers do not need it.
+	// The Arrow schema is not stored, because the Iceberg schema contains the same information, and other readers do
+	// not need the Arrow schema.
 	w.w, err = pqarrow.NewFileWriter(schema, w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties())
 	return err
 }
 
-// EndRowGroup ends the row group: rows written next begin another one.
+// EndRowGroup ends the row group. The next Write begins another one.
 func (w *FileWriter) EndRowGroup() { w.ended = w.w != nil }
 
-// Bytes is what was written so far.
+// Bytes returns the number of compressed bytes written so far.
 func (w *FileWriter) Bytes() int64 {
 	if w.w == nil {
 		return 0
@@ -132,8 +134,8 @@ func (w *FileWriter) Bytes() int64 {
 	return w.w.TotalCompressedBytes()
 }
 
-// Close ends the file, makes it durable, and describes it for a commit. A file without rows is an error; so is
-// a second Close. After an error there is no file.
+// Close ends the file, makes it durable, and returns its description for a commit. Close returns an error for a file
+// without rows, and on a second call. After an error there is no file.
 func (w *FileWriter) Close() (DataFile, error) {
 	if w.closed {
 		return DataFile{}, errors.New("lake: a data file was closed twice")

@@ -14,7 +14,7 @@ import (
 	"roster/internal/lake"
 )
 
-// The first rows decide which columns have a dictionary, unless the caller knows better.
+// The first rows decide which columns have a dictionary, unless the caller decides.
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	w := setup(t, []audience.Field{
@@ -66,7 +66,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// A row group ends where the caller says so, and when it is full.
+// A row group ends when the caller ends it, and when it is full.
 func TestRowGroups(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
