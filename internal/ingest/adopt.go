@@ -14,9 +14,10 @@ import (
 	"roster/internal/lake"
 )
 
-// adoptOutside takes over what other programs did to a dataset after Roster's last commit, before the run of s goes on, and returns the
-// dataset as it is then. If a member changed, the adoption is a run of its own, with the number of the run, which moves one up. Otherwise a
-// snapshot of maintenance says that the members are still those of the last run. With Pipeline.RefuseForeign the run fails.
+// adoptOutside adopts the changes of other programs after Roster's last commit, before the run of s continues, and
+// returns the reloaded dataset. If a member changed, the adoption is a separate run. It gets the sequence number of the
+// run of s, which gets the next number. If no member changed, a snapshot of maintenance records that the members are
+// still those of the last run. With Pipeline.RefuseForeign the run fails.
 func (p *Pipeline) adoptOutside(ctx context.Context, dataset *lake.Dataset, s *Spec) (*lake.Dataset, error) {
 	foreign := dataset.Foreign()
 	if len(foreign) == 0 {
@@ -43,7 +44,7 @@ func (p *Pipeline) adoptOutside(ctx context.Context, dataset *lake.Dataset, s *S
 	return p.Lake.Load(ctx, s.Table)
 }
 
-// refusal says that another program changed a dataset.
+// refusal returns the error for a dataset that another program changed.
 func refusal(foreign []lake.Foreign) error {
 	last := foreign[len(foreign)-1]
 	engine := "a program that does not name itself"
@@ -55,7 +56,7 @@ func refusal(foreign []lake.Foreign) error {
 		last.ID, last.Operation, engine, last.Time.UTC().Format(time.RFC3339), len(foreign)-1)
 }
 
-// adoptionRun returns the run that adopts what other programs did before the run of s.
+// adoptionRun returns the run that adopts the changes of other programs before the run of s.
 func adoptionRun(s *Spec, id audience.RunID, at time.Time) audience.Run {
 	r := audience.Run{ID: id, Scope: s.Run.Scope, AudienceID: s.Run.AudienceID, AudienceName: s.Run.AudienceName, Seq: s.Run.Seq, Status: audience.Processing,
 		Request:   audience.RunRequest{Kind: audience.RunAdopt, Differential: true, WindowEnd: at, Reason: "another program changed the dataset"},
@@ -66,11 +67,12 @@ func adoptionRun(s *Spec, id audience.RunID, at time.Time) audience.Run {
 	return r
 }
 
-// adopted brings an adoption that was committed to its end: into the profile store, and into the metadata store.
+// adopted completes a committed adoption: it applies the delta to the profile store and records the run in the metadata
+// store.
 func (p *Pipeline) adopted(ctx context.Context, s, x *Spec, done *committedRun) error {
 	if s.Audience.ProfileIngestion {
 		if err := p.project(ctx, x, done); err != nil {
-			return notMine(errors.Join(ErrNotSaved, err)) // the run goes on later
+			return notMine(errors.Join(ErrNotSaved, err)) // a later attempt continues
 		}
 	}
 	x.Run.Status, x.Run.EndedAt = audience.Success, p.Clock()
@@ -87,7 +89,8 @@ func (p *Pipeline) adopted(ctx context.Context, s, x *Spec, done *committedRun) 
 	return nil
 }
 
-// recordAdoption brings an adoption to its end that an earlier attempt committed, of this run or of one that failed.
+// recordAdoption completes an adoption that an earlier attempt committed. The attempt belongs to this run or to a
+// failed run.
 func (p *Pipeline) recordAdoption(ctx context.Context, dataset *lake.Dataset, s *Spec) error {
 	last, ok := dataset.Current()
 	if ok && last.Version == "" {
@@ -118,13 +121,13 @@ func (p *Pipeline) recordAdoption(ctx context.Context, dataset *lake.Dataset, s 
 	return p.adopted(ctx, s, &x, done)
 }
 
-// asideHost is the host of an adoption that is made before a run, which has the lease.
+// asideHost is the host of an adoption that is part of another run. That run has the lease.
 type asideHost struct {
 	Host
 	run audience.Run
 }
 
-// Save implements Host: it saves the run, which shows that its lease still holds.
+// Save implements Host. It saves the other run, which checks the lease.
 func (h asideHost) Save(ctx context.Context, _ audience.Run) error {
 	run := h.run
 	run.Planned = nil
@@ -136,7 +139,7 @@ func (h asideHost) SaveProgress(ctx context.Context, _ audience.RunID, p audienc
 	return h.Host.SaveProgress(ctx, h.run.ID, p)
 }
 
-// base returns what the run's delta follows.
+// base returns the base of the run's delta.
 func (a *attempt) base() (*deltaBase, error) {
 	if a.adoption == nil {
 		return baseOf(a.dataset)
@@ -148,7 +151,7 @@ func (a *attempt) base() (*deltaBase, error) {
 	return &deltaBase{Seq: pointer.Seq, Run: pointer.Run}, nil
 }
 
-// commitSilently commits an adoption that changes no member: the members are still those of the last run.
+// commitSilently commits an adoption that changes no member. The members are still those of the last run.
 func (a *attempt) commitSilently(ctx context.Context, m *merged) error {
 	props := compactionProps(a.adoption.last)
 	text, err := json.Marshal(outsideOf(a.dataset))

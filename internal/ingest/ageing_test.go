@@ -8,7 +8,7 @@ import (
 	"roster/internal/ingest"
 )
 
-// TestAgeing has members whose time is over on different days, until a full run renews those that it brings.
+// TestAgeing has members that expire on different days, until a full run renews the members in its files.
 func TestAgeing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -32,7 +32,7 @@ func TestAgeing(t *testing.T) {
 		}
 	}
 	const soon = audience.ExpiringWithin
-	a, b := first.Add(ttl), first.Add(10*24*time.Hour).Add(ttl) // when their time is over
+	a, b := first.Add(ttl), first.Add(10*24*time.Hour).Add(ttl) // times of expiry
 	want("long before", a.Add(-soon-time.Second), false, false)
 	want("three days before", a.Add(-soon), false, true)
 	want("a second before", a.Add(-time.Second), false, true)

@@ -17,8 +17,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// attempt is one try at the steps before the commit. What it writes lies in directories of its own, which are
-// removed unless it is the attempt that commits.
+// attempt is one execution of the steps before the commit. It writes its files to its own directories. They are removed
+// unless this attempt commits.
 type attempt struct {
 	p       *Pipeline
 	spec    *Spec
@@ -31,26 +31,28 @@ type attempt struct {
 	inBytes int64
 
 	share   *memory.Share
-	large   sync.Mutex // held while a worker merges a part with rows of megabytes
+	large   sync.Mutex // held while a worker merges a part with rows of several megabytes
 	spill   *spill
 	rejects *rejects
 	reads   []fileRead
 
 	guards  []audience.GuardResult
-	scratch int64 // bytes of the scratch file
+	scratch int64 // size of the scratch file
 
-	// survivors are what can be read of the members when files of the dataset are damaged, which the run replaces; nil otherwise.
+	// survivors are the readable members if files of the dataset are damaged and the run replaces the dataset. Nil if
+	// no file is damaged.
 	survivors *lake.Survivors
-	adoption  *adoption // nil unless the run adopts what other programs did
+	adoption  *adoption // nil unless the run is an adoption
 
 	step      atomic.Pointer[string]
 	bytesRead atomic.Int64
 	rowsRead  atomic.Int64
-	merged    atomic.Int64 // buckets
+	merged    atomic.Int64 // number of merged buckets
 	seconds   map[string]float64
 }
 
-// repair ingests once more, beside what can be read of the members: a full run brings all of them.
+// repair repeats the steps up to the commit with the readable members. Repair is possible for a full run, because its
+// files contain all members.
 func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, cause error) (*committedRun, error) {
 	columns := append(newRowCodec(&s.Audience).secondaryNames(), dataset.Added()...)
 	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: columns})
@@ -62,8 +64,8 @@ func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, c
 	return p.ingest(ctx, dataset, s, survivors)
 }
 
-// ingest does the steps up to the commit. On an error nothing of it can be seen. survivors are what can be read of the members when files of
-// the dataset are damaged, nil otherwise.
+// ingest executes the steps up to the commit. On an error, nothing is visible to readers. If files of the dataset are
+// damaged, survivors are the readable members; otherwise nil.
 func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, survivors *lake.Survivors) (*committedRun, error) {
 	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}, survivors: survivors}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
@@ -98,7 +100,7 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 	case err == nil:
 		p.cleanUp(dataset, &s.Run, a.dir, rejectsName)
 		done.apply(&s.Run)
-	case retry(ctx, err): // the next attempt may be at work already, and clears up at its end
+	case retry(ctx, err): // the next attempt may be in progress already, and cleans up at its end
 		a.rejects.abort()
 		a.discard(err)
 	default:
@@ -108,10 +110,11 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 	return done, err
 }
 
-// plan pins the manifest, unless an earlier attempt did, and saves it before anything is read.
+// plan pins the manifest, unless an earlier attempt did, and saves it before any file is read.
 func (a *attempt) plan(ctx context.Context) error {
 	run, save := &a.spec.Run, a.spec.save
-	outside := run.Request.Traits().Input == audience.FromOutside // that may be more than an earlier attempt found
+	// There may be more changes than an earlier attempt found.
+	outside := run.Request.Traits().Input == audience.FromOutside
 	if run.Planned == nil || outside {
 		files, err := a.manifest(ctx)
 		if err != nil {
@@ -129,7 +132,7 @@ func (a *attempt) plan(ctx context.Context) error {
 	return save(ctx)
 }
 
-// manifest finds what the run reads.
+// manifest returns the objects that the run reads.
 func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) {
 	switch a.spec.Run.Request.Traits().Input {
 	case audience.FromVersion:
@@ -140,7 +143,8 @@ func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) 
 	return a.p.plan(ctx, a.spec)
 }
 
-// readAndCommit does the steps after the plan, in the memory of a share: read, resolve, guard, and commit, or the report of a dry run.
+// readAndCommit executes the steps after the plan within the run's share of memory: read, resolve, guard, and commit. A
+// dry run ends with a report instead of a commit.
 func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err error) {
 	if a.share, err = a.p.share(ctx); err != nil {
 		return nil, err
@@ -149,7 +153,7 @@ func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err er
 	if a.spill, err = a.newSpill(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { go a.spill.close() }() // the system takes a tenth of a second to forget a gigabyte
+	defer func() { go a.spill.close() }() // the system needs a tenth of a second to release a gigabyte
 	watched, stop := a.watch(ctx)
 	commit, result, err := a.readAndMerge(watched)
 	if lost := stop(); lost != nil {
@@ -165,22 +169,24 @@ func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err er
 	return a.commit(ctx, commit, result)
 }
 
-// perWorker returns the n-th part of the run's base for each of its workers.
+// perWorker returns a fraction 1/n of the run's base memory, divided by the number of workers.
 func (a *attempt) perWorker(n int) int { return int(a.share.Base) / (n * a.p.workers()) }
 
-// newSpill returns the spill of the run's rows. A record is about as large as its line of CSV; the state's narrow
-// columns take about 64 bytes a row. Buckets that fit the processor's caches are merged fastest, but each costs
-// memory for the blocks that are open.
+// newSpill returns the spill for the run's rows. A record is about as large as its line of CSV. The columns of the
+// state that the merge reads need about 64 bytes a row. Buckets that fit the processor's caches are merged fastest, but
+// each bucket needs memory for its open blocks.
 func (a *attempt) newSpill(ctx context.Context) (*spill, error) {
 	size := max(a.textBytes(ctx)*5/4, a.dataset.Rows()*64)
 	target := min(max(size>>8, 4<<20), 16<<20, max(int64(a.wholeBucket())/2, 1<<20))
 	return newSpill(a.p.Scratch, recordRows, logBucketsFor(size, target), a.share, a.share.Base/2, a.p.workers())
 }
 
-// wholeBucket is how many bytes of a bucket each worker sorts in memory; a larger one is sorted by parts.
+// wholeBucket is the maximum size, in bytes, of a bucket that each worker sorts in memory as a whole. A larger bucket
+// is sorted in parts.
 func (a *attempt) wholeBucket() int { return max(a.perWorker(2), leastPart) }
 
-// readAndMerge reads the files and merges their rows with the members, up to the guards. A rollback takes a version instead.
+// readAndMerge reads the files, merges their rows with the members, and checks the guards. A rollback compares the
+// members with a version instead.
 func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResult, error) {
 	switch a.spec.Run.Request.Traits().Input {
 	case audience.FromVersion:
@@ -221,8 +227,8 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	return m, result, a.guardMembers(ctx, result)
 }
 
-// allRejected returns how many rows there were when none of them fits, otherwise 0: the fields do not describe the
-// files.
+// allRejected returns the number of rows if all rows were rejected, otherwise 0. All rows are rejected if the fields do
+// not match the files.
 func (a *attempt) allRejected() int64 {
 	read, rejected := int64(0), int64(0)
 	for i := range a.reads {
@@ -235,13 +241,14 @@ func (a *attempt) allRejected() int64 {
 	return read
 }
 
-// allRejectedBut says that all rows were rejected, and why the first of them was.
+// allRejectedBut returns the message for a run whose rows were all rejected, with the reason of the first reject.
 func allRejectedBut(rows int64, result *audience.RunResult) string {
 	first := result.Rejects[0]
 	return fmt.Sprintf("all %d rows were rejected; the first: %s line %d, column %q: %s (%s)", rows, first.File, first.Line, first.Column, first.Reason, first.Code)
 }
 
-// rehearseNothing is the impact of a run whose rows are all rejected: it fails, forced or not, and no member changes.
+// rehearseNothing returns the result of a dry run whose rows are all rejected. The real run would fail, even if forced,
+// and change no member.
 func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
 	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
 	if err != nil {
@@ -251,7 +258,7 @@ func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merg
 		Limit:  limitOf(a.spec.Audience.Guards.MaxRejectedPercent, audience.DefaultMaxRejectedPercent),
 		Detail: allRejectedBut(rows, result) + ". The run would fail by this, forced or not, and change nothing"})
 	m := &merged{tally: newTally(len(a.files)), stateRows: a.dataset.Rows()}
-	if snap, _ := a.dataset.Current(); snap.Version != "" { // another program leaves no sum
+	if snap, _ := a.dataset.Current(); snap.Version != "" { // snapshots of other programs have no content sum
 		if m.content, err = strconv.ParseUint(snap.Props[propContent], 10, 64); err != nil {
 			return nil, nil, fmt.Errorf("the sum of the members' contents: %w", err)
 		}
@@ -262,8 +269,8 @@ func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merg
 	return m, result, a.settle(m, result)
 }
 
-// failedLedger leaves with a failed run what was read, why rows were rejected, and what the guards said; nothing
-// else of it was stored.
+// failedLedger stores the counts of a failed run: the rows that were read, the reasons of rejects, and the results of
+// the guards. Nothing else of the run is stored.
 func (a *attempt) failedLedger() {
 	result := &a.spec.Run.Result
 	*result = audience.RunResult{Guards: a.guards}
@@ -279,8 +286,8 @@ func (a *attempt) failedLedger() {
 	}
 }
 
-// discard removes what an attempt wrote that is made again: many of them would fill the disk. Only a commit of unknown
-// outcome may have been given its files.
+// discard removes the files of an attempt that is repeated, because the files of many attempts would fill the disk.
+// After a commit with unknown outcome the files stay, because the snapshot may name them.
 func (a *attempt) discard(cause error) {
 	if errors.Is(cause, lake.ErrUncertain) {
 		return
@@ -288,18 +295,18 @@ func (a *attempt) discard(cause error) {
 	discard(a.p.logOf(a.spec.Run.Scope), a.dataset, a.dir)
 }
 
-// cleanUp removes what attempts of a run that ended wrote, except the directory keep, or only the named files in it.
-// What cannot be removed now is an orphan that no snapshot names.
+// cleanUp removes the files of all attempts of an ended run, except the directory keep, in which only the named files
+// stay if any names are given. A file that cannot be removed becomes an orphan.
 func (p *Pipeline) cleanUp(d *lake.Dataset, run *audience.Run, keep string, only ...string) {
 	if err := d.RemoveAttempts(context.Background(), run.ID, keep, only...); err != nil {
 		p.logOf(run.Scope).Warn("files of an attempt are left over", "run", run.ID, "error", err)
 	}
 }
 
-// stepMerge is the step in which the progress counts buckets.
+// stepMerge is the step whose progress counts buckets.
 const stepMerge = "merge"
 
-// timed runs a step and keeps its wall time.
+// timed executes a step and records its duration.
 func (a *attempt) timed(step string, fn func() error) error {
 	a.step.Store(&step)
 	start := time.Now()
@@ -313,7 +320,7 @@ func (a *attempt) progress() {
 		p.Step = *s
 	}
 	p.BytesDone = a.bytesRead.Load()
-	if p.Step == stepMerge { // it goes over the same bytes again, bucket by bucket
+	if p.Step == stepMerge { // the merge counts the same bytes again, by bucket
 		p.BytesDone = a.inBytes * a.merged.Load() / int64(len(a.spill.buckets))
 	}
 	p.Rows = a.rowsRead.Load()

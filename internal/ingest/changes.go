@@ -12,8 +12,9 @@ import (
 	"roster/internal/profile"
 )
 
-// changes writes the parts of a run's delta, one per range of buckets. Without further identities a range's
-// changes come in order and go straight to its part; with them they are spilled, sorted and written at the end.
+// changes writes the parts of a run's delta, one part for each range of buckets. Without further identities, the
+// changes of a range arrive in order and are written to its part at once. With further identities, the changes are
+// spilled, sorted and written at the end.
 type changes struct {
 	run   *attempt
 	now   int64
@@ -21,7 +22,7 @@ type changes struct {
 	parts []*deltaWriter
 	outs  []*changeSpill
 	names []string
-	// moved are those of a snapshot that moved rows; see rekey.
+	// moved contains the changes of a snapshot that moved rows. See rekey.
 	moved map[profile.Change]bool
 }
 
@@ -48,7 +49,7 @@ func (c *changes) release() {
 	}
 }
 
-// open returns where the changes of range i go.
+// open returns the writer for the changes of range i.
 func (c *changes) open(i int) (changeWriter, error) {
 	if c.spill != nil {
 		c.outs[i] = &changeSpill{spill: c.spill, w: c.spill.writer()}
@@ -67,7 +68,7 @@ func (c *changes) openPart(i int) (*deltaWriter, error) {
 	return c.parts[i], err
 }
 
-// end says that range i has no more changes.
+// end ends the changes of range i.
 func (c *changes) end(i int) error {
 	if c.spill != nil {
 		return c.outs[i].w.flush()
@@ -75,9 +76,9 @@ func (c *changes) end(i int) error {
 	return c.parts[i].close()
 }
 
-// finish returns the delta once every range has ended.
+// finish returns the delta. Every range must have ended.
 func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, error) {
-	if c.spill != nil { // it may have fewer buckets than the rows
+	if c.spill != nil { // may have fewer buckets than the spill of the rows
 		if err := c.spillMoved(); err != nil {
 			return DeltaFiles{}, err
 		}
@@ -93,7 +94,7 @@ func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, erro
 	return d, nil
 }
 
-// spillMoved adds the changes of rows that were moved.
+// spillMoved spills the changes of moved rows.
 func (c *changes) spillMoved() error {
 	out := changeSpill{spill: c.spill, w: c.spill.writer()}
 	for m := range c.moved {
@@ -133,13 +134,13 @@ func (c *changes) sortParts(ctx context.Context, ranges [][2]int) error {
 	return g.Wait()
 }
 
-// onceWriter writes changes that come in their order: of those of the same key and member the run's own one, which knows
-// of the moved row.
+// onceWriter writes sorted changes. If the run and the moved rows have a change of the same key and member, only the
+// change of the run is written, because it takes the moved row into account.
 type onceWriter struct {
 	w     *deltaWriter
 	moved map[profile.Change]bool
 	last  profile.Change
-	held  bool // last is not written yet
+	held  bool // last is not yet written
 }
 
 func (o *onceWriter) write(c profile.Change) error {
@@ -157,7 +158,7 @@ func (o *onceWriter) write(c profile.Change) error {
 	return err
 }
 
-// end writes what is held.
+// end writes the held change.
 func (o *onceWriter) end() error {
 	if !o.held {
 		return nil
@@ -166,8 +167,8 @@ func (o *onceWriter) end() error {
 	return o.w.write(o.last)
 }
 
-// writeBucket writes the changes of a bucket in their order, by way of runs when they do not fit a worker's memory. It
-// returns buf, which it grows.
+// writeBucket writes the sorted changes of a bucket. If they do not fit the memory of a worker, they are sorted in runs
+// and merged. The function returns buf, which may have grown.
 func (c *changes) writeBucket(w changeWriter, b int, buf []byte) (_ []byte, err error) {
 	defer c.spill.release(b)
 	most := max(c.run.perWorker(4), leastPart)
@@ -201,7 +202,7 @@ func (c *changes) writeBucket(w changeWriter, b int, buf []byte) (_ []byte, err 
 	return buf, err
 }
 
-// spilledChanges are changes as records of a spill.
+// spilledChanges encodes changes as records of a spill.
 func spilledChanges(list []profile.Change) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var rec []byte

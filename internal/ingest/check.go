@@ -12,7 +12,7 @@ import (
 	"roster/internal/lake"
 )
 
-// CheckDataset reads all files of a dataset, and of the rejects beside it, and counts its rows again. It changes nothing.
+// CheckDataset reads all files of a dataset and of its rejects, and counts the rows again. It changes nothing.
 func CheckDataset(ctx context.Context, d *lake.Dataset) (lake.Checked, error) {
 	c, err := d.Check(ctx, rejectsName)
 	if err != nil || len(c.Damaged) > 0 {
@@ -36,7 +36,7 @@ func CheckDataset(ctx context.Context, d *lake.Dataset) (lake.Checked, error) {
 		return c, nil
 	case err != nil:
 		return c, err
-	case snap.Version == "": // another program's totals say nothing
+	case snap.Version == "": // totals written by other programs may be wrong
 	case rows != d.Rows() || text != "" && text != strconv.FormatUint(sum, 10):
 		c.Damaged = append(c.Damaged, fmt.Errorf("%w: the dataset has %d rows with the sum %d, its snapshot says %d and %s", lake.ErrDamaged, rows, sum, d.Rows(), text))
 	}

@@ -17,7 +17,7 @@ import (
 	"roster/internal/lake"
 )
 
-// addColumn adds a column of texts to the table, as another program does.
+// addColumn adds a text column to the table, like another program.
 func (w *world) addColumn(name string, id int) {
 	w.t.Helper()
 	must := func(err error) {
@@ -46,7 +46,7 @@ func (w *world) addColumn(name string, id int) {
 	must(err)
 }
 
-// giveValues gives each member a value in the column that was added last: the member's address and a tail.
+// giveValues sets the value of each member in the column that was added last: the member's address with a suffix.
 func (w *world) giveValues(mails ...string) {
 	w.t.Helper()
 	d := w.dataset()
@@ -98,7 +98,7 @@ func (w *world) giveValues(mails ...string) {
 	}
 }
 
-// tags returns what members have in the column.
+// tags returns the values of members in that column.
 func (w *world) tags(mails ...string) (out []string) {
 	w.t.Helper()
 	for _, mail := range mails {
@@ -111,7 +111,7 @@ func (w *world) tags(mails ...string) (out []string) {
 	return out
 }
 
-// TestColumnOfAnotherProgram has another program add a column. Its values stay with the members, whatever runs do to their rows.
+// TestColumnOfAnotherProgram lets another program add a column. The values stay with the members in all runs.
 func TestColumnOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -130,6 +130,6 @@ func TestColumnOfAnotherProgram(t *testing.T) {
 	check("changes", "a@x.org tagged", "b@x.org tagged", "c@x.org tagged", "(null)")
 	w.clear()
 	w.put("3.csv", "mail,city\na@x.org,changed\nb@x.org,changed\nc@x.org,changed\nd@x.org,new\n")
-	w.mustRun(true) // changes so much that the dataset is rewritten
+	w.mustRun(true) // many changes, so the dataset is rewritten
 	check("a full run", "a@x.org tagged", "b@x.org tagged", "c@x.org tagged", "(null)")
 }

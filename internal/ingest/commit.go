@@ -20,25 +20,26 @@ import (
 const (
 	propSeq       = "roster.run-seq"
 	propAudience  = "roster.audience-id"
-	propMode      = "roster.mode"         // "full", "differential", "rollback", "extend", "erase", or "compaction" by maintenance
-	propTime      = "roster.run-time"     // epoch seconds; the members' time stamp
-	propRefreshed = "roster.refreshed-at" // epoch seconds at which every member was last renewed (RefreshedAt); absent when never
+	propMode      = "roster.mode"         // full, differential, rollback, extend, erase, adopt, or compaction
+	propTime      = "roster.run-time"     // epoch seconds; the time stamp of the run's members
+	propRefreshed = "roster.refreshed-at" // epoch seconds; see RefreshedAt; absent if there was no renewal
 	propRows      = "roster.rows"         // the ledger of rows, JSON
 	propMembers   = "roster.members"      // the ledger of members, JSON
-	propManifest  = "roster.manifest"     // the files, JSON; of snapshots of earlier versions of Roster only
+	propManifest  = "roster.manifest"     // the files, JSON; only in snapshots of earlier versions of Roster
 	propContent   = "roster.content-sum"  // RunResult.ContentSum, decimal
-	propResult    = "roster.result"       // where the whole result lies, a storedResult in JSON
-	propDelta     = "roster.delta"        // where the delta lies, JSON
-	propStage     = "roster.stage"        // the stage's counts, JSON; of snapshots of earlier versions of Roster only
+	propResult    = "roster.result"       // location of the whole result, a storedResult in JSON
+	propDelta     = "roster.delta"        // location of the delta, JSON
+	propStage     = "roster.stage"        // counts of the stage, JSON; only of earlier versions of Roster
 )
 
-// storedResult is what the file of a run's result has. It is not in the summary, which every later version of the table's metadata repeats.
+// storedResult is the content of a run's result file. It is not part of the snapshot's summary, because every later
+// version of the table's metadata repeats the summary.
 type storedResult struct {
 	audience.RunResult
 	Stage audience.StageMetrics `json:"datasetStage"`
 }
 
-// committedRun is a run whose snapshot stands.
+// committedRun is a run whose snapshot was committed.
 type committedRun struct {
 	result      audience.RunResult
 	stage       audience.StageMetrics
@@ -47,7 +48,7 @@ type committedRun struct {
 	refreshedAt int64
 }
 
-// apply puts what the run did into its record.
+// apply copies the results to the run's record.
 func (c *committedRun) apply(r *audience.Run) {
 	r.Result = c.result
 	for i := range r.Stages {
@@ -62,7 +63,7 @@ func (c *committedRun) apply(r *audience.Run) {
 	}
 }
 
-// rehearse ends a dry run: what it would have done, of which nothing stays.
+// rehearse ends a dry run. It returns the changes that the run would make, and stores nothing.
 func (a *attempt) rehearse(m *merged, result *audience.RunResult) (*committedRun, error) {
 	done := &committedRun{result: *result, at: a.p.Clock(), stage: a.stageMetrics(m, result)}
 	done.stage.OutputRecords, done.stage.OutputFiles = 0, 0
@@ -83,7 +84,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 	if err != nil {
 		return nil, err
 	}
-	// The last look at the lease: from here on the snapshot decides.
+	// This is the last check of the lease. After it, only the snapshot decides.
 	a.spec.Run.Progress.Step = "commit"
 	if err := a.spec.saveProgress(ctx); err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func (m *merged) refreshedAt() int64 {
 	return m.rules.expiry.Renewed / 1e6
 }
 
-// readResult puts what reading the i-th file found into its result.
+// readResult copies the results of reading the i-th file.
 func (a *attempt) readResult(i int, fr *audience.FileResult) {
 	if fr.Status != audience.FileRead || i >= len(a.reads) {
 		return
@@ -125,7 +126,7 @@ func (a *attempt) readResult(i int, fr *audience.FileResult) {
 	}
 }
 
-// settle fills the ledger and checks it: against itself, and against what was written.
+// settle fills the ledger and checks it against itself and against the written rows.
 func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 	for i, f := range a.files {
 		fr := audience.FileResult{PlannedFile: f, Rows: m.tally.files[i]}
@@ -184,7 +185,7 @@ func (a *attempt) stageMetrics(m *merged, result *audience.RunResult) audience.S
 	return s
 }
 
-// summary writes the run's result beside the dataset and returns the entries of the snapshot.
+// summary writes the run's result file beside the dataset and returns the summary entries of the snapshot.
 func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, error) {
 	location, err := a.writeResult(storedResult{done.result, done.stage})
 	if err != nil {
@@ -238,8 +239,8 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 	return props, nil
 }
 
-// keysAfter returns the rule of the keys of the dataset after the run; a rollback brings those of its version back, and an adoption keeps
-// those of the members that Roster left.
+// keysAfter returns the rule of the dataset's keys after the run. A rollback restores the rule of its version. An
+// adoption keeps the rule of the members that Roster left.
 func (a *attempt) keysAfter(m *merged) (string, error) {
 	if a.adoption != nil && !a.adoption.lost {
 		return a.adoption.last.Props[propKeys], nil
@@ -270,8 +271,8 @@ func (a *attempt) writeResult(r storedResult) (location string, err error) {
 	return location, nil
 }
 
-// readResult reads the result of a run, or makes it of what the snapshot says when its file is damaged or gone: that has the ledger,
-// but neither rejects nor files.
+// readResult reads the result file of a run. If the file is damaged or gone, the result is built from the snapshot,
+// which has the ledger but no rejects and no files.
 func readResult(d *lake.Dataset, snap lake.Snapshot) ([]byte, error) {
 	f, err := d.OpenFile(snap.Props[propResult])
 	var text []byte
@@ -290,7 +291,7 @@ func readResult(d *lake.Dataset, snap lake.Snapshot) ([]byte, error) {
 	return json.Marshal(map[string]any{"rows": raw(propRows), "members": raw(propMembers), "files": raw(propManifest), "contentSum": sum})
 }
 
-// loadCommitted reads back what a run committed.
+// loadCommitted reads what a run committed.
 func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	c := &committedRun{at: snap.Time, delta: delta{dataset: d}}
 	text, err := readResult(d, snap)
@@ -316,11 +317,12 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	return c, nil
 }
 
-// RefreshedAt returns when a full run last contained every member of a dataset of an audience, or a run extended their TTL, in whole
-// seconds. It returns the zero time if no such run was. A run records the time in its snapshot (see lake.Dataset.Basis) and in the metadata
-// store, which is where aud comes from. The snapshot decides while it is the current one. If another program committed later, it may have
-// removed the snapshots of the last runs: then the later time decides. The error is errRefreshLost if neither the table nor the metadata
-// store knows a run.
+// RefreshedAt returns the last time at which a full run contained every member of an audience's dataset, or a run
+// extended the TTL of every member, in whole seconds. If there was no such run, it returns the zero time. A run records
+// the time in its snapshot (see lake.Dataset.Basis) and in the metadata store, from which aud was read. The snapshot's
+// time applies while the snapshot is current. If another program committed later, it may have removed the snapshots of
+// the last runs, so the later of the two times applies. The error is errRefreshLost if neither the table nor the
+// metadata store has a run.
 func RefreshedAt(d *lake.Dataset, aud *audience.Audience) (time.Time, error) {
 	snap, known := d.Basis()
 	now, ran := d.Current()
@@ -334,11 +336,12 @@ func RefreshedAt(d *lake.Dataset, aud *audience.Audience) (time.Time, error) {
 	return at, err
 }
 
-// errRefreshLost means that another program removed the snapshots of all runs from a table, and the metadata store has no run either.
+// errRefreshLost means that another program removed the snapshots of all runs from a table, and the metadata store has
+// no run either.
 var errRefreshLost = audience.Errorf(audience.Impossible, "another program changed the audience's dataset and removed the snapshots of all runs, "+
 	"and the metadata has no run of the audience, so Roster cannot tell which members have expired; start a full run, which renews every member")
 
-// refreshedAt reads the time of RefreshedAt from the snapshot of a run.
+// refreshedAt returns the time of RefreshedAt that a run's snapshot contains.
 func refreshedAt(snap lake.Snapshot) (time.Time, error) {
 	text := snap.Props[propRefreshed]
 	if text == "" {

@@ -16,27 +16,28 @@ import (
 	"roster/internal/lake"
 )
 
-// What makes an audience's files worth folding: readers open each of them, and read dead rows with the live ones. The numbers are from
-// docs/decisions/20261130-tables-stay-quick.md.
+// These limits decide when to fold an audience's files. Readers open each file, and read deleted rows with the live
+// ones. The numbers come from docs/decisions/20261130-tables-stay-quick.md.
 const (
-	maxSpareFiles   = 8  // data files beyond those that are whole
-	maxSpareDeletes = 16 // files of position deletes beyond one for each data file
+	maxSpareFiles   = 8  // data files beyond those of at least wholeFile bytes
+	maxSpareDeletes = 16 // files of position deletes beyond one per data file
 	maxDeadPercent  = 20
 
-	// A fold rewrites files below tinyFile, and each next larger one that is at most foldFactor times as large as those before it together.
-	// So a row is rewritten once for each power of foldFactor between a run's rows and a whole file.
+	// A fold rewrites the files below tinyFile. Then, by ascending size, it adds each file that is at most foldFactor
+	// times as large as all smaller ones together. So a row is rewritten once for each power of foldFactor between the
+	// rows of a run and a whole file.
 	tinyFile   = 1 << 20
 	foldFactor = 4
-	wholeFile  = dataFileSize / 2 // a file of this size is rewritten for its dead rows only
+	wholeFile  = dataFileSize / 2 // a file of this size or more is rewritten only for its deleted rows
 )
 
-// propsOfRun are the summary entries that say something of one run, and not of the members after it.
+// propsOfRun are the summary entries that describe one run, and not the members after it.
 var propsOfRun = []string{propRows, propMembers, propManifest, propResult, propDelta, propStage}
 
-// modeCompaction is the mode of a snapshot that maintenance made.
+// modeCompaction is the mode of a snapshot of maintenance.
 const modeCompaction = "compaction"
 
-// NeedsCompaction reports whether Compact has something to do. It reads the table's metadata only.
+// NeedsCompaction reports whether Compact has something to do. It reads only the table's metadata.
 func (p *Pipeline) NeedsCompaction(ctx context.Context, table lake.TableID) (bool, error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
@@ -46,12 +47,16 @@ func (p *Pipeline) NeedsCompaction(ctx context.Context, table lake.TableID) (boo
 	return worn || dataset.Crowded(), err
 }
 
-// Compact folds small files of an audience's dataset, and those with more than 20 % dead rows, into files sorted by key, and the position
-// deletes of the other files into few files. It does so if the dataset has more than 8 data files beside those of 64 MiB or more, more than
-// 16 files of position deletes beside one for each data file, or more than 20 % dead rows. The rows stay what they are: the snapshot that
-// Compact makes has no run, and the entries of its parent that describe the members. If the metadata names many
-// snapshots, Compact moves the older ones to the table's history file. Compact is safe beside runs: neither waits for the other. before is called right before the commit; its error stops the compaction and is returned. done is false if there was nothing to do,
-// or if a run replaced the files meanwhile.
+// Compact rewrites the small files of an audience's dataset, and the files with more than 20 % deleted rows, as files
+// sorted by key. It also rewrites the position deletes of the other files as few files. Compact does so if the dataset
+// has more than 8 data files beyond those of 64 MiB or more, more than 16 files of position deletes beyond one per data
+// file, or more than 20 % deleted rows. The rows do not change. The snapshot has no run, and keeps the entries of its
+// parent that describe the members. If the metadata has many snapshots, Compact moves the older ones to the table's
+// history file.
+//
+// Compact is safe while runs are in progress: neither waits for the other. The function before is called right before
+// the commit. Its error stops the compaction and is returned. The result done is false if there was nothing to do, or
+// if a run replaced the files at the same time.
 func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(ctx context.Context) error) (done bool, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
@@ -69,10 +74,10 @@ func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(
 	return done, nil
 }
 
-// fold does the part of Compact that concerns files.
+// fold executes the part of Compact that rewrites files.
 func (p *Pipeline) fold(ctx context.Context, dataset *lake.Dataset, before func(ctx context.Context) error) (done bool, err error) {
 	worn, err := worn(ctx, dataset)
-	if err != nil || !worn || len(dataset.Foreign()) > 0 { // a run adopts what others did first
+	if err != nil || !worn || len(dataset.Foreign()) > 0 { // a run must first adopt the changes of other programs
 		return false, err
 	}
 	state, err := dataset.OpenState(ctx, lake.StateOptions{})
@@ -82,7 +87,7 @@ func (p *Pipeline) fold(ctx context.Context, dataset *lake.Dataset, before func(
 	return p.rewrite(ctx, dataset, foldOf(state), before)
 }
 
-// worn reports whether the dataset's files are worth folding.
+// worn reports whether the dataset's files exceed the limits of Compact.
 func worn(ctx context.Context, d *lake.Dataset) (bool, error) {
 	l, err := d.Layout(ctx)
 	if err != nil {
@@ -112,8 +117,8 @@ func foldOf(s *lake.State) map[string]bool {
 	return fold
 }
 
-// rewrite commits the live rows of some of the dataset's files in files of their own, and the position deletes of the others anew. before is
-// as that of Compact; done is false if a run replaced the files meanwhile.
+// rewrite writes the live rows of some of the dataset's files to new files, rewrites the position deletes of the other
+// files, and commits. For before, see Compact. The result done is false if a run replaced the files at the same time.
 func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, fold map[string]bool, before func(ctx context.Context) error) (done bool, err error) {
 	dir := lake.MaintenanceDir(uuid.NewString())
 	keep := false
@@ -163,7 +168,8 @@ func (p *Pipeline) rewrite(ctx context.Context, dataset *lake.Dataset, fold map[
 	return true, nil
 }
 
-// carried returns the summary entries of a fold that follows a snapshot. A snapshot with moved keys names a file of its own.
+// carried returns the summary entries of a fold whose parent is the given snapshot. It returns nil for a snapshot with
+// moved keys, because such a snapshot names a separate file.
 func carried(snap lake.Snapshot) map[string]string {
 	if snap.Props[propMoved] != "" {
 		return nil
@@ -171,7 +177,7 @@ func carried(snap lake.Snapshot) map[string]string {
 	return compactionProps(snap)
 }
 
-// compactionProps returns what a snapshot's summary says of the members.
+// compactionProps returns the entries of a snapshot's summary that describe the members.
 func compactionProps(snap lake.Snapshot) map[string]string {
 	props := maps.Clone(snap.Props)
 	for _, name := range propsOfRun {
@@ -181,7 +187,7 @@ func compactionProps(snap lake.Snapshot) map[string]string {
 	return props
 }
 
-// discard removes a directory of files that were not committed.
+// discard removes a directory of uncommitted files.
 func discard(log *slog.Logger, d *lake.Dataset, dir string) {
 	if err := d.RemoveDir(dir); err != nil {
 		log.Warn("files that were not committed are left over", "directory", dir, "error", err)

@@ -13,7 +13,7 @@ import (
 	"roster/internal/ingest"
 )
 
-// wear makes an audience whose files are worth rewriting.
+// wear creates an audience whose files exceed the limits of Compact.
 func wear(w *world) (last audience.Run) {
 	w.t.Helper()
 	for i := range 10 {
@@ -26,7 +26,7 @@ func wear(w *world) (last audience.Run) {
 
 func idle(context.Context) error { return nil }
 
-// testRuns reports each run, or none, as in progress. The audience is idle.
+// testRuns is the answer of InProgress for each run. The audience is idle.
 type testRuns bool
 
 const noRuns, allRuns = testRuns(false), testRuns(true)
@@ -91,7 +91,7 @@ func TestCompactGivesWay(t *testing.T) {
 	}
 }
 
-// A version that came before a compaction is kept as long as any, and comes back.
+// A version from before a compaction is kept like any other, and can be restored.
 func TestMaintainThenRollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -118,7 +118,7 @@ func TestMaintainThenRollback(t *testing.T) {
 	}
 	w.put("bad.csv", "mail\nbad@example.com\n")
 	w.mustRun(true)
-	keep.Keep = 9 * 24 * time.Hour // snapshots bear the machine's time, 8 days ago
+	keep.Keep = 9 * 24 * time.Hour // snapshots have the machine's time, 8 days ago
 	if m := maintain(); m.Versions != 0 {
 		t.Errorf("maintained: %+v", m)
 	}
@@ -132,7 +132,7 @@ func TestMaintainThenRollback(t *testing.T) {
 	}
 }
 
-// A run whose files were removed with its snapshot is none of a later run's business.
+// A run succeeds although the files of an earlier run were removed with its snapshot.
 func TestRunAfterExpiry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

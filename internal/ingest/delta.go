@@ -16,50 +16,51 @@ import (
 	"roster/internal/profile"
 )
 
-// A delta part is a file of changes sorted by (Key, Member):
+// A delta part is a file of changes, sorted by (Key, Member):
 //
 //	magic    8 bytes "RSTDELT1"
-//	changes  each: flags 1, key 16, [member 16 when flagOther], then what the flags name
-//	end      flagEnd, count 8, xxh3 of all before 8, little-endian
+//	changes  each: flags 1, key 16, [member 16 when flagOther], then the values that the flags name
+//	end      flagEnd, count 8, xxh3 of all preceding bytes 8, little-endian
 //
-// Since and Seen are the run's own time for most changes and are left out then; At likewise.
+// Since, Seen and At equal the run's time in most changes. Then they are left out.
 const (
 	deltaMagic = "RSTDELT1"
 
 	flagExited = 1 << 0
-	flagOther  = 1 << 1 // the key is not the member's primary identity: member follows
-	flagSince  = 1 << 2 // since follows, 8 bytes; otherwise it is the run's time
-	flagSeen   = 1 << 3 // seen follows, 8 bytes; otherwise it is the run's time
-	flagAt     = 1 << 4 // at follows, 8 bytes; otherwise it is the run's time when exited, 0 when not
-	flagErased = 1 << 5 // nothing of the membership stays
+	flagOther  = 1 << 1 // the key is not the member's primary identity; member follows
+	flagSince  = 1 << 2 // since follows, 8 bytes; otherwise since is the run's time
+	flagSeen   = 1 << 3 // seen follows, 8 bytes; otherwise seen is the run's time
+	flagAt     = 1 << 4 // at follows, 8 bytes; otherwise at is the run's time if exited, else 0
+	flagErased = 1 << 5 // the membership is removed completely
 	flagEnd    = 1 << 7
 
-	flagsSized = flagOther | flagSince | flagSeen | flagAt // those that say what follows
+	flagsSized = flagOther | flagSince | flagSeen | flagAt // the flags that determine the size
 )
 
-// DeltaFiles says where a run's delta lies; it is kept in the snapshot.
+// DeltaFiles is the location of a run's delta. The snapshot contains it.
 type DeltaFiles struct {
 	Parts   []string `json:"parts"`
 	Changes int64    `json:"changes"`
 	Time    int64    `json:"time"` // the run's time, epoch seconds
-	// Base is the run whose members the changes lead on from; nil when that is not known.
+	// Base is the run whose members the changes start from. Nil if unknown.
 	Base *deltaBase `json:"base,omitempty"`
-	// Incomplete says that files of the members before were damaged: only the dataset tells who is a member.
+	// Incomplete means that the delta does not describe all changes, for example because files with the previous
+	// members were damaged. Then only the dataset tells who is a member.
 	Incomplete bool `json:"incomplete,omitempty"`
 }
 
-// deltaBase names a run; the zero value stands for the empty audience before the first one.
+// deltaBase names a run. The zero value is the empty audience before the first run.
 type deltaBase struct {
 	Seq int64          `json:"seq"`
 	Run audience.RunID `json:"run,omitempty"`
 }
 
-// deltaBlock is how much of a part is written, read and hashed at a time.
+// deltaBlock is the size of the blocks in which a part is written, read and hashed, in bytes.
 const deltaBlock = 256 << 10
 
-// deltaWriter writes one part.
+// deltaWriter writes one part of a delta.
 type deltaWriter struct {
-	w     *bufio.Writer // of blocks on their way to the file and the hash
+	w     *bufio.Writer // collects blocks for the file and the hash
 	file  io.WriteCloser
 	hash  *xxh3.Hasher
 	now   int64
@@ -121,7 +122,7 @@ func appendChange(b []byte, c profile.Change, now int64) []byte {
 	return b
 }
 
-// close writes the end and makes the part durable.
+// close writes the end of the part and makes the part durable.
 func (d *deltaWriter) close() error {
 	_, err := d.w.Write(binary.LittleEndian.AppendUint64([]byte{flagEnd}, uint64(d.count)))
 	if err == nil {
@@ -133,12 +134,12 @@ func (d *deltaWriter) close() error {
 	return errors.Join(err, d.file.Close())
 }
 
-// deltaReader reads one part.
+// deltaReader reads one part of a delta.
 type deltaReader struct {
 	r       io.ReadCloser
-	buf     []byte // a block of what was read
-	at, end int    // what is left of it
-	hashed  int    // what of it is in the hash
+	buf     []byte // a block of the file
+	at, end int    // the unread range of buf
+	hashed  int    // the end of the hashed range of buf
 	hash    *xxh3.Hasher
 	now     int64
 	count   int64
@@ -155,7 +156,7 @@ func newDeltaReader(r io.ReadCloser, name string, now int64) (*deltaReader, erro
 	return d, nil
 }
 
-// take returns the next n bytes, which are valid until the next call; n is less than a block.
+// take returns the next n bytes. They are valid until the next call. n must be less than a block.
 func (d *deltaReader) take(n int) ([]byte, error) {
 	if d.end-d.at < n {
 		d.sum()
@@ -174,14 +175,14 @@ func (d *deltaReader) take(n int) ([]byte, error) {
 	return d.buf[d.at-n : d.at], nil
 }
 
-// sum hashes what was taken.
+// sum adds the consumed bytes to the hash and returns it.
 func (d *deltaReader) sum() uint64 {
 	d.hash.Write(d.buf[d.hashed:d.at])
 	d.hashed = d.at
 	return d.hash.Sum64()
 }
 
-// Next returns the next change, io.EOF after the last one of a part that is whole.
+// Next returns the next change, or io.EOF after the last one of a complete part.
 func (d *deltaReader) Next() (profile.Change, error) {
 	p, err := d.take(1)
 	if err != nil {
@@ -198,7 +199,7 @@ func (d *deltaReader) Next() (profile.Change, error) {
 	return decodeChange(p, flags, d.now), nil
 }
 
-// changeSizes is how many bytes follow the flags of a change.
+// changeSizes contains the number of bytes after the flags of a change, by flags.
 var changeSizes = func() (sizes [flagsSized + 1]int) {
 	for flags := range sizes {
 		sizes[flags] = 16 + 16*(flags&flagOther/flagOther) + 8*bits.OnesCount(uint(flags&(flagSince|flagSeen|flagAt)))
@@ -228,7 +229,7 @@ func decodeChange(p []byte, flags byte, now int64) profile.Change {
 	return c
 }
 
-// finish checks the end of a part.
+// finish checks the count and the hash at the end of a part.
 func (d *deltaReader) finish() error {
 	p, err := d.take(8)
 	if err != nil {
@@ -247,7 +248,7 @@ func (d *deltaReader) finish() error {
 // Close closes the part's file.
 func (d *deltaReader) Close() error { return d.r.Close() }
 
-// delta is a run's delta in the lake; it implements profile.Delta.
+// delta is a run's delta in the lake. It implements profile.Delta.
 type delta struct {
 	files   DeltaFiles
 	dataset *lake.Dataset

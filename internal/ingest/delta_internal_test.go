@@ -13,7 +13,7 @@ type memoryFile struct{ bytes.Buffer }
 
 func (*memoryFile) Close() error { return nil }
 
-// changesOfEveryKind returns n changes with every combination of what a change may leave out.
+// changesOfEveryKind returns n changes with every combination of omitted values.
 func changesOfEveryKind(n int, now int64) []profile.Change {
 	list := make([]profile.Change, n)
 	for i := range list {
@@ -67,7 +67,7 @@ func readDelta(part []byte, now int64) (list []profile.Change, err error) {
 	return list, err
 }
 
-// A part comes back as it was written, also where a change lies across the border of two blocks.
+// A part is read as it was written, also if a change crosses the border of two blocks.
 func TestDeltaIsReadAsWritten(t *testing.T) {
 	t.Parallel()
 	const now = 1_700_000_000
@@ -88,7 +88,7 @@ func TestDeltaIsReadAsWritten(t *testing.T) {
 	}
 }
 
-// A part that is cut off anywhere, or in which any bit is another one, is never taken for whole.
+// A part that is truncated anywhere, or in which any bit is flipped, is never read without an error.
 func TestDeltaThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	const now = 1_700_000_000

@@ -10,7 +10,7 @@ import (
 	"roster/internal/audience"
 )
 
-// diskTrouble says in words what an operator can do something about.
+// diskTrouble describes the errors that an operator can fix.
 var diskTrouble = map[syscall.Errno]string{
 	syscall.ENOSPC: "there is no space left on the server's disk; make room there",
 	syscall.EDQUOT: "the server's quota of the disk is used up; make room there",
@@ -21,8 +21,8 @@ var diskTrouble = map[syscall.Errno]string{
 	syscall.EMFILE: "the server has too many open files; raise its limit",
 }
 
-// Reason returns an error as clients are told of it: that of a disk names what was done to which file of the data
-// directory, any other without a code is hidden.
+// Reason returns the error that clients see. For an error of the disk, it contains the operation and the file in the
+// data directory. Any other error without a code is hidden.
 func (p *Pipeline) Reason(err error) *audience.Error {
 	var coded *audience.Error
 	if errors.As(err, &coded) {
@@ -40,7 +40,7 @@ func (p *Pipeline) Reason(err error) *audience.Error {
 	return audience.Errorf(audience.BadGateway, "%s %s: %s, and start the run again", at.Op, place, diskTrouble[no])
 }
 
-// placeOf returns where in the lake or among the scratch files a path lies, "" when it lies elsewhere.
+// placeOf returns the path relative to the lake or to the scratch directory, or "" for other paths.
 func (p *Pipeline) placeOf(path string) string {
 	for _, root := range []struct{ name, dir string }{{"lake", p.Lake.Warehouse()}, {"scratch", p.Scratch}} {
 		rel, err := filepath.Rel(root.dir, path)

@@ -16,7 +16,7 @@ import (
 	"roster/internal/profile"
 )
 
-// mount puts a file system of a size over a directory until the test ends.
+// mount mounts a file system of the given size on a directory until the test ends.
 func mount(t *testing.T, dir, size string) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -38,7 +38,7 @@ func remount(t *testing.T, dir string, flags uintptr, size string) {
 	}
 }
 
-// overDisk has a world with a small member on whose lake lies a disk of its own.
+// overDisk returns a world with a few members whose lake is on a separate disk.
 func overDisk(t *testing.T) (w *world, disk string) {
 	t.Helper()
 	w = newWorld(t, defaultFields)
@@ -49,8 +49,8 @@ func overDisk(t *testing.T) (w *world, disk string) {
 	return w, disk
 }
 
-// TestDiskIsFull fills the disk while a run writes the dataset: it says what and where, leaves nothing, and the next
-// one succeeds once there is room.
+// TestDiskIsFull fills the disk while a run writes the dataset. The run reports the problem and the place, and leaves
+// no files. The next run succeeds when there is space again.
 func TestDiskIsFull(t *testing.T) {
 	t.Parallel()
 	w, disk := overDisk(t)
@@ -63,7 +63,7 @@ func TestDiskIsFull(t *testing.T) {
 	}
 }
 
-// TestDiskIsReadOnly has the disk of the datasets become read-only between two runs.
+// TestDiskIsReadOnly makes the disk of the datasets read-only between two runs.
 func TestDiskIsReadOnly(t *testing.T) {
 	t.Parallel()
 	w, disk := overDisk(t)
@@ -84,7 +84,7 @@ func crowd(n int) string {
 	return b.String()
 }
 
-// refused requires that a full run fails with a reason that has the words and the place, and changes nothing.
+// refused checks that a full run fails with a reason that contains the words and the place, and changes nothing.
 func (w *world) refused(words, disk string) {
 	w.t.Helper()
 	before, err := filepath.Glob(filepath.Join(disk, "*", "*"))
@@ -111,15 +111,15 @@ func (w *world) refused(words, disk string) {
 	}
 }
 
-// down is a profile store that does not take a run.
+// down is a profile store that does not accept runs.
 type down struct{ profile.Store }
 
 func (down) Apply(context.Context, profile.Ref, profile.Pointer, profile.Delta) error {
 	return &os.PathError{Op: "write", Path: "/elsewhere", Err: syscall.ENOSPC}
 }
 
-// TestWhyARunHasNotEnded has the profile store refuse a committed run: its stage says so until it has taken it, without
-// another look at the files.
+// TestWhyARunHasNotEnded has a profile store that does not accept a committed run. The run's stage contains the reason
+// until the store accepts the run. The files are not read again.
 func TestWhyARunHasNotEnded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -137,22 +137,24 @@ func TestWhyARunHasNotEnded(t *testing.T) {
 	}
 	w.pipeline.Profile = w.store
 	s.Run = *saved
-	s.Source, s.Refused = nil, audience.Errorf(audience.BadGateway, "the source cannot be opened") // which a committed run does not need
+	// A committed run does not need the source.
+	s.Source, s.Refused = nil, audience.Errorf(audience.BadGateway, "the source cannot be opened")
 	r, err := w.pipeline.Run(t.Context(), s)
 	if err != nil || r.Status != audience.Success || r.Stages[1].Error != nil {
 		t.Fatalf("%s %v, stages %+v", r.Status, err, r.Stages)
 	}
 }
 
-// TestAnAttemptLeavesNothing has the store refuse the last checkpoint before the commit again and again: no attempt
-// leaves its files for the next ones to fill the disk with.
+// TestAnAttemptLeavesNothing fails the last checkpoint before the commit several times. No attempt leaves files, which
+// would fill the disk.
 func TestAnAttemptLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
 	w.put("a.csv", "mail,city,points\n"+crowd(10))
 	s := w.spec(true)
 	for range 3 {
-		var calls atomic.Int64 // also of who tells of the progress, which a slow machine has do so before the second save of the run itself
+		// Includes saves of the progress, which may come before the second save of the run on a slow machine.
+		var calls atomic.Int64
 		checkpoints(&s, func() error {
 			if calls.Add(1) >= 2 {
 				return errors.Join(ingest.ErrNotSaved, errors.New("the store is down"))

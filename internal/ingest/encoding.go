@@ -9,7 +9,7 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// misencoded are the rows of a file that were rejected because they are not in its encoding.
+// misencoded counts the rows of a file that were rejected because their encoding is wrong, and guesses the encoding.
 type misencoded struct {
 	mu     sync.Mutex
 	rows   int64
@@ -17,7 +17,7 @@ type misencoded struct {
 	guess  input.EncodingGuess
 }
 
-// add counts a reject. One of JSON is looked at, too: of CSV the text around it is.
+// add counts a reject. The text of the reject is used for the guess if no text was passed to look (JSON).
 func (m *misencoded) add(r *tabular.Reject) {
 	const enough = 1000 // rows
 	m.mu.Lock()
@@ -27,9 +27,9 @@ func (m *misencoded) add(r *tabular.Reject) {
 	}
 }
 
-// look takes a stretch of a CSV file into account that is not valid UTF-8.
+// look uses a part of a CSV file that is not valid UTF-8 for the guess.
 func (m *misencoded) look(text []byte) {
-	const enough = 4 // stretches
+	const enough = 4 // parts of the file
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.looked++; m.looked <= enough {
@@ -37,8 +37,8 @@ func (m *misencoded) look(text []byte) {
 	}
 }
 
-// likelyEncoding names the encoding that a file is probably in when most of its rejects are not in the one that it was read by; ""
-// when nothing is known.
+// likelyEncoding returns the probable encoding of a file if at least half of its rejects have a wrong encoding.
+// Otherwise, and if nothing is known, it returns "".
 func (f *fileRead) likelyEncoding() string {
 	m := &f.encoding
 	m.mu.Lock()
@@ -49,7 +49,7 @@ func (f *fileRead) likelyEncoding() string {
 	return m.guess.Likely()
 }
 
-// encodingHint says of the first file whose rejects are mostly of another encoding how it can be read, "" when there is none.
+// encodingHint returns advice for the first file with mostly wrongly encoded rejects, or "" if there is none.
 func (a *attempt) encodingHint() string {
 	for i := range a.reads {
 		read := &a.reads[i]

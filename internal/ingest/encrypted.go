@@ -11,7 +11,8 @@ import (
 	"roster/internal/tabular"
 )
 
-// envelope opens the files of a run; nil where none may be encrypted. Corrected rows come by the API and are plain.
+// envelope returns the decryption of a run's files, or nil if encrypted files are not allowed. Corrected rows come
+// through the API and are not encrypted.
 func (a *attempt) envelope() *tabular.Envelope {
 	if a.spec.Keys == nil {
 		return nil
@@ -19,12 +20,13 @@ func (a *attempt) envelope() *tabular.Envelope {
 	return a.p.envelope(a.spec.Keys, true, 0)
 }
 
-// envelope opens files by the keys. What cannot be read in one go takes so many bytes of the scratch directory at most, 0 for any.
+// envelope returns the decryption with the given keys. Content that cannot be read sequentially needs at most most
+// bytes in the scratch directory; 0 means no limit.
 func (p *Pipeline) envelope(keys func(context.Context) (*pgp.Keys, error), demanded bool, most int64) *tabular.Envelope {
 	return &tabular.Envelope{Keys: keys, Demanded: demanded, Scratch: func() (*os.File, error) { return scratchFile(p.Scratch) }, MostScratch: most}
 }
 
-// scratchFile makes a file that has no name any more, so that it goes with the process whatever happens.
+// scratchFile creates a file and removes its name, so the system removes the file when the process ends.
 func scratchFile(dir string) (*os.File, error) {
 	if err := fault.At("spill.create"); err != nil {
 		return nil, fmt.Errorf("create a scratch file: %w", err)

@@ -14,17 +14,17 @@ import (
 	"roster/internal/lake"
 )
 
-// A person is erased from an audience in two steps. A run of kind RunErase takes the rows out of the dataset and every
-// trace of the membership out of the profile store, in its turn among the other runs. Then Purge removes what the files
-// still hold of the person: rows that a position delete hides, versions that can be brought back, and rejects.
+// The erasure of a person from an audience has two steps. A run of kind RunErase removes the rows from the dataset and
+// the memberships from the profile store. It takes its turn among the other runs. Then Purge removes the person's data
+// that files still contain: rows that a position delete hides, versions that can be restored, and rejects.
 
-// Held says where an audience's dataset has an identity.
+// Held describes where an audience's dataset contains an identity.
 type Held struct {
-	Live bool // as a member
-	Kept bool // in a file of the dataset, be it of an earlier version or hidden by a position delete
+	Live bool // in a live row
+	Kept bool // in any row of a file, including earlier versions and deleted rows
 }
 
-// Holds looks for an identity, a primary or a further one, in a dataset.
+// Holds searches a dataset for an identity, primary or further.
 func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key identity.Key) (h Held, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
@@ -52,23 +52,24 @@ func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.
 	return h, err
 }
 
-// PurgeSpec says what of a person is to be removed from the files of an audience, of whom there is no live row any more.
+// PurgeSpec describes a person whose data is to be removed from the files of an audience. The audience must have no
+// live row of the person.
 type PurgeSpec struct {
 	Table    lake.TableID
 	Audience *audience.Audience
 	Key      identity.Key
-	Values   [][]byte // the identity; rejected rows may spell it otherwise
+	Values   [][]byte // the identity; rejected rows may contain other spellings of it
 	Runs     AudienceRuns
-	// Replaced are files that an earlier, interrupted purge was about to remove.
+	// Replaced are the files that an earlier, interrupted purge had planned to remove.
 	Replaced []string
-	// Note keeps how many versions are about to be lost, and which files are about to be removed, for a purge after
-	// this one.
+	// Note stores the number of versions that the purge is going to remove, and the files, so that a later purge can
+	// continue.
 	Note func(ctx context.Context, versions int, replaced []string) error
 }
 
-// Purge removes the files that hold an identity which is no member's any more. It is safe beside other work and can be
-// cut off anywhere; done again it does the rest. ErrBusy when a run is in progress or came first. It says how many files
-// of rejects it removed.
+// Purge removes the files that contain an identity that no live row has. Purge is safe beside other work and can be
+// interrupted at any point. A repeated call does the rest. The error is ErrBusy if a run is in progress or committed
+// first. Purge returns the number of removed files of rejects.
 func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err error) {
 	dataset, err := p.Lake.Load(ctx, s.Table)
 	if err != nil {
@@ -106,7 +107,7 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err err
 	return rejects, dataset.RemoveReplaced(ctx, s.Replaced)
 }
 
-// rewriteHolders writes those of the holders anew that are files of the dataset.
+// rewriteHolders rewrites the holders that are files of the current snapshot.
 func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lake.Dataset, holders map[string]bool) error {
 	state, err := dataset.OpenState(ctx, lake.StateOptions{})
 	if err != nil {
@@ -128,7 +129,7 @@ func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lak
 	return err
 }
 
-// expireReplaced takes all versions but the current one out of the history and returns the files that were theirs.
+// expireReplaced removes all versions except the current one from the history, and returns their files.
 func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []string, err error) {
 	dataset, err := p.Lake.Load(ctx, s.Table)
 	if err != nil {
@@ -153,7 +154,7 @@ func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []
 	return replaced, err
 }
 
-// purgeRejects removes the files of rejects whose rows hold one of the values.
+// purgeRejects removes the files of rejects that contain one of the values.
 func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values spelling) (removed int, err error) {
 	locations, err := d.FilesBeside(rejectsName)
 	if err != nil {
@@ -179,11 +180,12 @@ func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values spe
 
 var errHeld = errors.New("ingest: a rejected row holds the identity")
 
-// eraser looks for an identity.
+// eraser searches for an identity.
 type eraser struct {
 	codec *rowCodec
 	key   identity.Key
-	// byValue says that rows may have keys of the former rule, so that their identities tell; see rekey.
+	// byValue is set if rows may have keys of the former rule (see rekey). Then identities are compared instead of
+	// keys.
 	byValue bool
 }
 
@@ -199,7 +201,7 @@ func (e eraser) options() lake.StateOptions {
 	return lake.StateOptions{Identities: e.codec.secondaryNames()}
 }
 
-// has reports whether row i of a state with those options has the identity.
+// has reports whether row i of a state has the identity. The state must be opened with the eraser's options.
 func (e eraser) has(st *lake.StateRows, i int) bool {
 	if e.codec.has(st, i, e.key) {
 		return true
@@ -211,8 +213,8 @@ func (e eraser) has(st *lake.StateRows, i int) bool {
 	return now == e.key
 }
 
-// holders returns the files of the state with a row that has the identity. Without further identities only the rows
-// with the key are read.
+// holders returns the files of the state that contain the identity. Without further identities, only the rows with the
+// key are read.
 func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, error) {
 	found := map[string]bool{}
 	cursor := s.Cursor()
@@ -235,7 +237,7 @@ func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, er
 	return found, eachRange(ctx, look)
 }
 
-// next returns the key after k, nil after the last one.
+// next returns the key after k, or nil after the last one.
 func next(k identity.Key) *identity.Key {
 	for i := len(k) - 1; i >= 0; i-- {
 		if k[i]++; k[i] != 0 {
@@ -245,15 +247,15 @@ func next(k identity.Key) *identity.Key {
 	return nil
 }
 
-// eachRange calls fn with ranges that all keys lie in, in their order.
+// eachRange calls fn with consecutive ranges that together contain all keys.
 func eachRange(ctx context.Context, fn func(lo identity.Key, hi *identity.Key) error) error {
 	return eachRangeOf(ctx, [2]int{0, keyRanges}, fn)
 }
 
-// keyRanges is how many ranges all keys are divided into.
+// keyRanges is the number of ranges of eachRange.
 const keyRanges = 1 << 10
 
-// eachRangeOf calls fn with some of the ranges. fs.SkipAll ends the calls without an error.
+// eachRangeOf calls fn with some of these ranges. If fn returns fs.SkipAll, the calls end without an error.
 func eachRangeOf(ctx context.Context, part [2]int, fn func(lo identity.Key, hi *identity.Key) error) error {
 	for i := uint64(part[0]); i < uint64(part[1]); i++ {
 		if err := ctx.Err(); err != nil {

@@ -9,14 +9,14 @@ import (
 	"roster/internal/lake"
 )
 
-// extend runs an extension of the members' time.
+// extend starts an extend run.
 func (w *world) extend() audience.Run {
 	w.t.Helper()
 	return w.runAs(func(q *audience.RunRequest) { q.Kind, q.Differential = audience.RunExtend, true })
 }
 
-// TestExtend extends the time of some members after that of others is over: those leave, the others live another TTL
-// from then on, in the dataset and in the profile store alike.
+// TestExtend extends the time of some members when others have expired. The expired ones leave. The others have another
+// TTL from then on, in the dataset and in the profile store.
 func TestExtend(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -27,7 +27,7 @@ func TestExtend(t *testing.T) {
 	w.put("2.csv", "mail,city\nb@x.org,Rome\nc@x.org,Bern\n")
 	before := w.mustRun(false)
 
-	w.now = w.now.Add(ttl/2 + time.Second) // a's time is over, b's and c's is half over
+	w.now = w.now.Add(ttl/2 + time.Second) // a has expired; half of the TTL of b and c is over
 	r := w.extend()
 	if r.Status != audience.Success {
 		t.Fatal(r.Error)
@@ -55,7 +55,7 @@ func TestExtend(t *testing.T) {
 	w.now = at.Add(ttl)
 	want("at the end", "exited", "exited")
 
-	// An extension can be undone: the members have the time again that they had.
+	// An extend run can be rolled back. The members have their previous times again.
 	w.now = at.Add(time.Minute)
 	if r := w.rollback(before.ID); r.Status != audience.Success {
 		t.Fatal(r.Error)
@@ -66,7 +66,7 @@ func TestExtend(t *testing.T) {
 	want("undone, at the end", "exited", "exited")
 }
 
-// TestExtendNobody extends the time of members that have all expired: it changes nothing.
+// TestExtendNobody extends the time of members who have all expired. The run changes nothing.
 func TestExtendNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

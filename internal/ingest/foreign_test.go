@@ -14,8 +14,8 @@ import (
 	"roster/internal/audience"
 )
 
-// commitElsewhere commits a snapshot of the same rows, as another engine does that rewrites manifests: nothing of Roster's is in its
-// summary. With expire the engine also removes all earlier snapshots.
+// commitElsewhere commits a snapshot with the same rows, like an engine that rewrites manifests. The summary has no
+// entries of Roster. With expire, the engine also removes all earlier snapshots.
 func (w *world) commitElsewhere(expire bool) {
 	w.t.Helper()
 	must := func(err error) {
@@ -65,8 +65,8 @@ func (w *world) commitElsewhere(expire bool) {
 	must(err)
 }
 
-// TestSnapshotOfAnotherProgram has another program commit between two runs. The members that a full run renewed must not expire by the
-// time at which they were first brought.
+// TestSnapshotOfAnotherProgram lets another program commit between two runs. The expiry of members must depend on the
+// full run that renewed them, not on the run that added them.
 func TestSnapshotOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -75,7 +75,7 @@ func TestSnapshotOfAnotherProgram(t *testing.T) {
 	w.mustRun(true)
 	w.now = first.Add(ttl - time.Hour)
 	w.put("1.csv", "mail\na@x.org\nb@x.org\n")
-	w.mustRun(true) // renews both without a change of their rows
+	w.mustRun(true) // renews both members and does not change their rows
 	w.now = first.Add(ttl + time.Hour)
 	w.commitElsewhere(false)
 	w.put("2.csv", "mail\nc@x.org\n")
@@ -90,7 +90,7 @@ func TestSnapshotOfAnotherProgram(t *testing.T) {
 	if r := w.run(false); r.Status != audience.Failed || r.Error.Code != audience.Impossible || !strings.Contains(r.Error.Message, "full run") {
 		t.Errorf("after the removal of all snapshots of runs: %s %+v %+v", r.Status, r.Error, r.Result.Members)
 	}
-	w.aud = known // the metadata store has the time at which all were renewed
+	w.aud = known // the metadata store has the time of the renewal
 	if r := w.run(false); r.Status != audience.Success || r.Result.Members != (audience.Members{Before: 3, After: 4}) {
 		t.Errorf("with what the metadata store has: %+v %+v", r.Error, r.Result.Members)
 	}

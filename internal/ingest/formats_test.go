@@ -57,7 +57,7 @@ func packed(t *testing.T, method, text string) string {
 	return b.String()
 }
 
-// parquetFile is a Parquet file of people with their points.
+// parquetFile returns a Parquet file of people with their points.
 func parquetFile(t *testing.T, from, to int) string {
 	t.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "MAIL", Type: arrow.BinaryTypes.String}, {Name: "points", Type: arrow.PrimitiveTypes.Int32}}, nil))
@@ -83,7 +83,7 @@ func csvFile(from, to int) string {
 	return b.String()
 }
 
-// TestFolderMixesFormats reads a folder of files of every type and compression, whatever their names say.
+// TestFolderMixesFormats reads a folder with files of every type and compression, regardless of their names.
 func TestFolderMixesFormats(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -111,7 +111,7 @@ func TestFolderMixesFormats(t *testing.T) {
 	}
 }
 
-// TestCutOffFileFailsTheRun names the file and changes nothing.
+// TestCutOffFileFailsTheRun reads a truncated file: the error names the file, and nothing changes.
 func TestCutOffFileFailsTheRun(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"gzip", "zstd", "zip"} {
@@ -130,7 +130,7 @@ func TestCutOffFileFailsTheRun(t *testing.T) {
 	}
 }
 
-// TestFormatOfTheAudience reads by what the audience says.
+// TestFormatOfTheAudience reads files in the format of the audience.
 func TestFormatOfTheAudience(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -146,7 +146,7 @@ func TestFormatOfTheAudience(t *testing.T) {
 	}
 }
 
-// TestChangedWhileRead changes files of every kind in the middle of reading them.
+// TestChangedWhileRead changes files of every kind while they are read.
 func TestChangedWhileRead(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{"csv": csvFile(0, 1000), "gzip": packed(t, "gzip", csvFile(0, 1000)), "zip": packed(t, "zip", csvFile(0, 1000)), "parquet": parquetFile(t, 0, 3000)} {
@@ -161,7 +161,7 @@ func TestChangedWhileRead(t *testing.T) {
 	}
 }
 
-// changing changes an object when a part of it was read.
+// changing changes an object after a part of it was read.
 type changing struct {
 	source.Store
 	change func()

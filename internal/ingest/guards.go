@@ -8,10 +8,10 @@ import (
 	"roster/internal/audience"
 )
 
-// Guards look at a run before it commits (design, section 2). Each that was looked at is told with the run. One that
-// trips ends the run, unless the run is forced or dry.
+// Guards check a run before its commit (design, section 2). The results of all checked guards are stored with the run.
+// A guard that trips ends the run, unless the run is forced or dry.
 
-// guardFiles looks at what was read.
+// guardFiles checks the rows that were read.
 func (a *attempt) guardFiles() error {
 	if !a.spec.Run.Request.Traits().Guarded {
 		return nil
@@ -42,7 +42,8 @@ func (a *attempt) guardRejects() error {
 		"correct the rows, which the run's rejects name, or the audience's fields; raise guards.maxRejectedPercent of the audience")
 }
 
-// guardColumns looks for columns that are missing. The first run of an audience passes: its files show what there is.
+// guardColumns checks for missing columns. The first run of an audience always passes, because no earlier columns are
+// known.
 func (a *attempt) guardColumns() error {
 	if _, ran := a.dataset.Current(); !ran {
 		return nil
@@ -70,7 +71,7 @@ func (a *attempt) guardColumns() error {
 		"add the column to the file; let files without it pass by guards.allowMissingColumns of the audience, and its values are null")
 }
 
-// guardMembers looks at what would become of the members.
+// guardMembers checks the changes of the members.
 func (a *attempt) guardMembers(ctx context.Context, result *audience.RunResult) error {
 	defer func() { result.Guards = a.guards }()
 	m, g := result.Members, a.spec.Audience.Guards
@@ -80,10 +81,10 @@ func (a *attempt) guardMembers(ctx context.Context, result *audience.RunResult) 
 	if err := a.guardExpired(ctx, m); err != nil {
 		return err
 	}
-	m.Removed -= result.Unreadable // nobody knows who they were
+	m.Removed -= result.Unreadable // it is unknown who these members were
 	if a.spec.Run.Request.Replaces() {
 		detail := fmt.Sprintf("%d of %d members would leave, since the files do not have them", m.Removed, m.Before)
-		deleted := result.Rows.Deleted // a column of flags that is filled in wrongly is as bad as a file that is cut off
+		deleted := result.Rows.Deleted // a wrongly filled flag column is as dangerous as a truncated file
 		if deleted > 0 {
 			detail = fmt.Sprintf("%d of %d members would leave: the files do not have %d of them, and %d are deleted by their rows",
 				m.Removed+deleted, m.Before, m.Removed, deleted)
@@ -102,9 +103,9 @@ func (a *attempt) guardMembers(ctx context.Context, result *audience.RunResult) 
 		"check the files; raise guards.maxGrowthPercent of the audience")
 }
 
-// guardExpired compares the members that would expire with the ledgers of earlier runs: by these, some members cannot have expired yet. If
-// they would expire nevertheless, their times, or the time at which all were renewed, are wrong in the dataset. Members whose time is over
-// by the ledgers, too, may expire, however many.
+// guardExpired compares the members that would expire with the ledgers of earlier runs. According to the ledgers, some
+// members cannot have expired yet. If they would expire, their times in the dataset, or the time at which all members
+// were renewed, are wrong. Any number of members may expire if the ledgers agree.
 func (a *attempt) guardExpired(ctx context.Context, m audience.Members) error {
 	if m.Expired == 0 {
 		return nil
@@ -122,7 +123,7 @@ func (a *attempt) guardExpired(ctx context.Context, m audience.Members) error {
 		"find out whether another program changed the columns _roster_seen of the dataset; start a full run, which renews every member; raise guards.maxRemovedPercent of the audience")
 }
 
-// guard notes what a guard says and returns the error that ends the run when it trips.
+// guard records the result of a guard, and returns the error that ends the run if the guard trips.
 func (a *attempt) guard(name string, value, limit float64, detail, remedy string) error {
 	r := audience.GuardResult{Guard: name, Value: value, Limit: limit, Tripped: value > limit, Detail: detail}
 	a.guards = append(a.guards, r)
@@ -151,7 +152,7 @@ func percent(part, whole int64) float64 {
 	return 100 * float64(part) / float64(whole)
 }
 
-// quoted names the first columns of a list.
+// quoted formats the first columns of a list.
 func quoted(names []string) string {
 	const most = 5
 	var b strings.Builder

@@ -14,7 +14,7 @@ import (
 	"roster/internal/profile"
 )
 
-// people writes n rows from the first person on, of which the last bad ones are rejects.
+// people returns n rows, beginning with the given person. The last bad rows are rejects.
 func people(from, n, bad int) string {
 	var b strings.Builder
 	b.WriteString("mail,city,points,gone\n")
@@ -28,7 +28,7 @@ func people(from, n, bad int) string {
 	return b.String()
 }
 
-// runAs runs with a request of its own.
+// runAs executes a run with a modified request.
 func (w *world) runAs(change func(*audience.RunRequest)) audience.Run {
 	w.t.Helper()
 	s := w.spec(false)
@@ -40,7 +40,7 @@ func (w *world) runAs(change func(*audience.RunRequest)) audience.Run {
 	return r
 }
 
-// contentSum sums the dataset's content hashes, as an independent reader would.
+// contentSum computes the sum of the dataset's content hashes independently.
 func (w *world) contentSum() (sum uint64) {
 	w.t.Helper()
 	d, err := w.pipeline.Lake.Load(w.t.Context(), w.table)
@@ -72,7 +72,7 @@ func TestGuards(t *testing.T) {
 		first  string
 		second string
 		full   bool
-		guard  string // that trips; "" for none
+		guard  string // the guard that trips; "" for none
 		value  float64
 	}{
 		{"a tenth of rejects passes", audience.Guards{}, people(0, 20, 0), people(0, 20, 2), false, "", 0},
@@ -168,7 +168,8 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestDryRunOfNothingThatFits rehearses a run that would fail even when it is forced: nobody would leave by it.
+// TestDryRunOfNothingThatFits executes a dry run whose rows are all rejected. The run would fail even if forced, so the
+// dry run reports no removed members.
 func TestDryRunOfNothingThatFits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -203,7 +204,7 @@ func TestDryRunOfNothingThatFits(t *testing.T) {
 	}
 }
 
-// TestContentSum compares the sum that a run keeps with that of the dataset, over runs of every kind.
+// TestContentSum compares the stored sum of a run with the sum of the dataset, for runs of every kind.
 func TestContentSum(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -219,10 +220,10 @@ func TestContentSum(t *testing.T) {
 	first := check(w.mustRun(true))
 	w.put("b.csv", people(100, 50, 0)+"p3@example.com,Other,3,\np4@example.com,,,true\n")
 	check(w.mustRun(false))
-	check(w.mustRun(true)) // few changes: a row delta
+	check(w.mustRun(true)) // few changes: the run adds to the dataset
 	w.clear()
 	w.put("c.csv", people(250, 500, 0))
-	check(w.mustRun(true)) // many: a replacement
+	check(w.mustRun(true)) // many changes: the run rewrites the dataset
 	check(w.runAs(func(q *audience.RunRequest) {
 		q.Kind, q.Of, q.Differential = audience.RunRollback, first.ID, false
 	}))
@@ -252,7 +253,7 @@ func TestExpireRunTakesOutWhoseTimeIsOver(t *testing.T) {
 	}
 }
 
-// TestDoubtedClockTakesNobodyOut runs by a clock that is not believed: nobody's time is over, whatever run there is.
+// TestDoubtedClockTakesNobodyOut uses a clock that is not trusted. In no kind of run does a member expire.
 func TestDoubtedClockTakesNobodyOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -274,7 +275,7 @@ func TestDoubtedClockTakesNobodyOut(t *testing.T) {
 	}
 }
 
-// attemptFiles lists the files that are left of a run's attempts.
+// attemptFiles lists the remaining files of a run's attempts.
 func (w *world) attemptFiles(id audience.RunID) (names []string) {
 	w.t.Helper()
 	root := filepath.Join(filepath.Dir(w.root), "lake", w.table.Namespace, w.table.Name)
@@ -290,7 +291,7 @@ func (w *world) attemptFiles(id audience.RunID) (names []string) {
 	return names
 }
 
-// pointer is how far the profile store has come.
+// pointer returns the sequence number of the profile store's pointer.
 func (w *world) pointer() int64 {
 	w.t.Helper()
 	p, err := w.store.Pointer(w.t.Context(), profile.Ref{Sandbox: 3, Audience: w.aud.Num})
@@ -300,7 +301,8 @@ func (w *world) pointer() int64 {
 	return p.Seq
 }
 
-// TestGuardExpired has a run that would expire members. By the ledgers of earlier runs, fresh of them cannot have expired.
+// TestGuardExpired executes runs that would expire members. According to the ledgers of earlier runs, fresh of them
+// cannot have expired.
 func TestGuardExpired(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -18,7 +18,7 @@ import (
 	"roster/internal/profile"
 )
 
-// version is what a run left.
+// version is the state after a run.
 type version struct {
 	run   audience.RunID
 	rows  []string
@@ -26,8 +26,8 @@ type version struct {
 	phone map[string]profile.Membership
 }
 
-// TestHistory runs random sequences of runs, rollbacks, extensions, compactions and expiries, with restarts between them, and
-// compares each version that comes back with what it was.
+// TestHistory executes random sequences of runs, rollbacks, extensions, compactions and expiries, with restarts. It
+// compares each restored version with its original.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
@@ -57,12 +57,12 @@ type history struct {
 	mails, phones []string
 	versions      []version
 	compactions   int
-	expired       bool // versions are gone
+	expired       bool // versions were removed
 }
 
 func (h *history) step(n int) {
 	h.t.Helper()
-	h.now = h.now.Add(time.Duration(h.rnd.IntN(3)*h.rnd.IntN(48)) * time.Hour) // often the same second
+	h.now = h.now.Add(time.Duration(h.rnd.IntN(3)*h.rnd.IntN(48)) * time.Hour) // often within the same second
 	switch x := h.rnd.IntN(11); {
 	case x < 6 || len(h.versions) == 0:
 		h.files(n)
@@ -90,7 +90,7 @@ func (h *history) step(n int) {
 	}
 }
 
-// extends extends the time of the members. Who was one is one for another TTL, and nobody else is.
+// extends extends the time of the members. Each member has another TTL. Nobody else becomes a member.
 func (h *history) extends(n int) {
 	h.t.Helper()
 	before := h.memberships("Email", h.mails)
@@ -126,7 +126,7 @@ func (h *history) files(n int) {
 	h.put(fmt.Sprintf("%d.csv", n), b.String())
 }
 
-// keep notes what a run left.
+// keep stores the state after a run.
 func (h *history) keep(r audience.Run) {
 	h.versions = append(h.versions, version{r.ID, rowsOf(h.t, h.dataset()), h.memberships("Email", h.mails), h.memberships("Phone", h.phones)})
 }
@@ -155,7 +155,7 @@ func (h *history) compact() {
 	}
 }
 
-// expire makes the older versions go.
+// expire expires the older versions.
 func (h *history) expire() {
 	h.t.Helper()
 	snaps := h.dataset().Snapshots()
@@ -173,7 +173,7 @@ func (h *history) expire() {
 	})
 }
 
-// wantReadByOthers compares all versions with what pyiceberg makes of them.
+// wantReadByOthers compares all versions with the rows that pyiceberg reads.
 func (h *history) wantReadByOthers(t *testing.T) {
 	python := os.Getenv("ROSTER_TEST_PYTHON")
 	if python == "" {

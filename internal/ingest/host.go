@@ -8,25 +8,27 @@ import (
 )
 
 // Host is the process that runs a run. The pipeline reads from the host what other runs and erasures have done, and
-// saves the run there. All methods may be called by several goroutines at once.
+// saves the run there. All methods are safe for concurrent use.
 type Host interface {
-	// ReadBefore returns which of the objects a successful run of the audience has read in that version, as a set of
-	// path + "\x00" + version.
+	// ReadBefore returns the objects that a successful run of the audience has already read in the given version, as a
+	// set of path + "\x00" + version.
 	ReadBefore(ctx context.Context, files []audience.PlannedFile) (map[string]bool, error)
-	// Fresh returns a number of members whom runs brought after a time and who are still members, according to the
-	// ledgers of these runs. The audience has at least so many.
+	// Fresh returns a lower bound for the number of current members whose time was renewed after since, computed from
+	// the ledgers of runs.
 	Fresh(ctx context.Context, since time.Time) (int64, error)
 	// Gone returns the identities that were erased from the sandbox.
 	Gone(ctx context.Context) (Gone, error)
-	// Reading notes that a file is being read, until done is called.
+	// Reading records that a file is being read. The caller calls done at the end.
 	Reading(path string) (done func())
-	// Adopted records a run of kind RunAdopt that ended SUCCESS before the run in progress, unless it is recorded. It returns the sequence
-	// number of the run in progress, which follows. Its errors are those of Save.
+	// Adopted records a run of kind RunAdopt that ended SUCCESS before the run in progress, unless the run is already
+	// recorded. It returns the new sequence number of the run in progress, which follows the adoption. Its errors are
+	// those of Save.
 	Adopted(ctx context.Context, adoption audience.Run) (seq int64, err error)
-	// Save is a checkpoint between steps: it stores the manifest unless the manifest is nil, the stages and the
-	// progress. An error means that another worker has the run; ErrNotSaved, that this is unknown.
+	// Save is a checkpoint between steps. It stores the stages and the progress, and the manifest unless it is nil.
+	// ErrNotSaved means that it is unknown whether this worker still has the run. Any other error means that another
+	// worker has it.
 	Save(ctx context.Context, r audience.Run) error
-	// SaveProgress is the checkpoint within a step. Its errors are those of Save.
+	// SaveProgress is a checkpoint within a step. Its errors are those of Save.
 	SaveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error
 }
 

@@ -15,44 +15,45 @@ import (
 	"roster/internal/lake"
 )
 
-// KeepRejects is how long the rejects of a run are kept.
+// KeepRejects is the retention period of a run's rejects.
 const KeepRejects = 30 * 24 * time.Hour
 
-// orphanAge is how old a file must be that nothing names before it is removed: a commit that is under way has
-// written its files, and is named nowhere yet.
+// orphanAge is the minimum age of an unnamed file before it is removed. A commit in progress has written files that
+// nothing names yet.
 const orphanAge = 24 * time.Hour
 
-// Upkeep says what to maintain.
+// Upkeep describes the maintenance of one audience.
 type Upkeep struct {
 	Table    lake.TableID
 	Audience *audience.Audience
-	Keep     time.Duration // how long versions stay, beside the current one
-	// Runs must be idle before anything is changed that would make a run in progress start over.
+	Keep     time.Duration // retention period of versions other than the current one
+	// Runs must be idle before any change that would force a run in progress to start again.
 	Runs AudienceRuns
 }
 
-// ErrBusy says that a run of the audience is in progress, so that its maintenance has to wait.
+// ErrBusy means that a run of the audience is in progress, so the work must wait.
 var ErrBusy = errors.New("ingest: a run is in progress")
 
-// scrubBytes is how much of an audience's files a day's maintenance reads and checks.
+// scrubBytes is the amount of an audience's files that daily maintenance reads and checks, in bytes.
 const scrubBytes = 1 << 30
 
-// Maintained is what maintenance did.
+// Maintained is the result of maintenance.
 type Maintained struct {
 	Compacted bool
-	Versions  int  // snapshots that were removed
-	Orphans   int  // files that nothing named
-	Overdue   bool // there are members whose time is over: an expire run would take them out
+	Versions  int  // number of removed snapshots
+	Orphans   int  // number of removed orphan files
+	Overdue   bool // some members have expired; an expire run would remove them
 	Scrubbed  lake.Checked
-	// Outside are the snapshots of other programs after Roster's last commit. Until a run has adopted them, files are only checked.
+	// Outside contains the snapshots of other programs after Roster's last commit. Until a run adopts them, maintenance
+	// only checks files.
 	Outside  []audience.OutsideSnapshot
-	Adopt    bool // a run of kind RunAdopt is to begin
-	Expiring bool // there are members whose time is over within audience.ExpiringWithin, and is not yet
+	Adopt    bool // a run of kind RunAdopt must start
+	Expiring bool // some members expire within audience.ExpiringWithin
 }
 
-// Maintain folds an audience's small files and dead rows, removes versions that are kept no longer and the files
-// that nothing names any more. It is safe beside runs and beside itself, and can be cut off anywhere. It does not
-// change the audience.
+// Maintain compacts an audience's files, removes versions after their retention period, and removes files that nothing
+// names. Maintain is safe beside runs and beside other calls of Maintain, and can be interrupted at any point. It does
+// not change the members.
 func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err error) {
 	if err := u.Runs.Idle(ctx); err != nil {
 		return m, err
@@ -87,7 +88,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	return m, err
 }
 
-// scrub reads some of the dataset's files.
+// scrub checks some of the dataset's files.
 func (p *Pipeline) scrub(ctx context.Context, d *lake.Dataset) (c lake.Checked, err error) {
 	var g errgroup.Group
 	g.Go(background.Recovering(func() error {
@@ -100,8 +101,8 @@ func (p *Pipeline) scrub(ctx context.Context, d *lake.Dataset) (c lake.Checked, 
 	return c, nil
 }
 
-// ageing reports whether the dataset has a member whose time is over, and one whose time is over soon. It reads until it
-// has found both, and nothing when the last run that renewed everybody says that there are none.
+// ageing reports whether the dataset has an expired member, and a member that expires soon. It stops reading when it
+// has found both. It reads nothing if the last run that renewed every member shows that there are none.
 func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, aud *audience.Audience) (overdue, soon bool, err error) {
 	if d.Rows() == 0 {
 		return false, false, nil

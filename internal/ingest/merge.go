@@ -9,24 +9,24 @@ import (
 	"roster/internal/lake"
 )
 
-// mergeRules is what a run's merge goes by. Times are epoch microseconds.
+// mergeRules are the rules of a run's merge. Times are in microseconds since the epoch.
 type mergeRules struct {
 	now     int64
 	full    bool
 	replace bool                                 // the run rewrites the whole dataset
-	expiry  audience.Expiry                      // of the members that there are
-	renew   bool                                 // the run brings every member, or extends their time
-	erased  func(st *lake.StateRows, i int) bool // says which members are erased; nil unless the run erases
+	expiry  audience.Expiry                      // expiry of the current members
+	renew   bool                                 // the run contains every member, or extends the time of every member
+	erased  func(st *lake.StateRows, i int) bool // reports whether a member is erased; nil unless the run erases
 }
 
-// tally is what a merge counted.
+// tally contains the counts of a merge.
 type tally struct {
-	files   []audience.Rows // per file of the manifest
+	files   []audience.Rows // for each file of the manifest
 	removed int64
 	expired int64
-	// state is the sum of the content hashes of the members that the merge has seen, modulo 2^64.
+	// state is the sum of the content hashes of the members that the merge has read, modulo 2^64.
 	state   uint64
-	samples *samples // nil unless they are wanted
+	samples *samples // nil if no samples are needed
 }
 
 func newTally(files int) *tally { return &tally{files: make([]audience.Rows, files)} }
@@ -47,30 +47,31 @@ func (t *tally) rows() (sum audience.Rows) {
 	return sum
 }
 
-// sink takes what a merge decides. i is a row of the state, r one of the bucket.
+// sink receives the decisions of a merge. Parameter i is a row of the state, and r is a row of the bucket.
 type sink interface {
-	// bind begins a part of a bucket: buf has its records, st the current state of the same range of keys.
+	// bind begins a part of a bucket. buf contains its records. st is the current state of the same range of keys.
 	bind(buf []byte, st *lake.StateRows)
-	// put makes r the member's row; the member is one since then. was is the row it replaces, -1 when none.
+	// put writes r as the row of a member since the given time. was is the row that r replaces, or -1.
 	put(r row, since int64, was int) error
-	// retire takes the row out of the dataset; its person may stay a member by another row.
+	// retire deletes the row from the dataset. The person may stay a member with another row.
 	retire(i int) error
-	// enter says that r's person is a member and was seen now; was is the row it replaces, -1 when none.
+	// enter records that the person of r is a member and was seen now. was is the row that r replaces, or -1.
 	enter(r row, since int64, was int) error
-	// exit says that the person is no member any more, from at on.
+	// exit records that the person is no longer a member, from at on.
 	exit(i int, at int64) error
-	// erase retires the row, and says that nothing of the person's membership stays.
+	// erase deletes the row and all data of the person's membership.
 	erase(i int) error
 	// endPart ends the part that bind began.
 	endPart() error
 	// close ends the range.
 	close() error
-	// addTo adds the effect of the range to that of the whole merge. stateFiles are the files of the state.
+	// addTo adds the results of the range to the results of the merge. stateFiles are the files of the state.
 	addTo(m *merged, stateFiles []lake.DataFile)
 }
 
-// mergeBucket decides for each row of a bucket and each of its members what becomes of them. rows are sorted
-// and without duplicates; buf holds their records; st is the current state of the same range of keys.
+// mergeBucket decides for each row of a bucket, and for each member in the bucket's range of keys, how the membership
+// changes. rows must be sorted and without duplicates. buf contains their records. st is the current state of the same
+// range of keys.
 func mergeBucket(rules mergeRules, buf []byte, rows []row, st *lake.StateRows, t *tally, out sink) error {
 	i := 0
 	for _, r := range rows {
@@ -98,7 +99,7 @@ func mergeBucket(rules mergeRules, buf []byte, rows []row, st *lake.StateRows, t
 	return nil
 }
 
-// absent deals with a member that the files do not name.
+// absent handles a member that is not in the files.
 func absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out sink) error {
 	if rules.erased != nil && rules.erased(st, i) {
 		t.removed++
@@ -115,7 +116,7 @@ func absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out sink) err
 	return leave(rules, i, rules.now, out)
 }
 
-// decide deals with a row whose person has the row was in the state, or none when it is -1.
+// decide handles a row of the files. was is the row of the same person in the state, or -1.
 func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t *tally, out sink) error {
 	head := buf[r.at:]
 	counts := &t.files[r.file()]
@@ -153,13 +154,13 @@ func decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t 
 	case !rules.full:
 		return rewrite(rules, r, st.Since[was], was, out)
 	case rules.replace:
-		// The run's refresh stamp renews the member; only a rewrite of the dataset has to carry the row over.
+		// The run's refresh stamp renews the member, so the row is written again only if the run rewrites the dataset.
 		return out.put(r, st.Since[was], was)
 	}
 	return nil
 }
 
-// rewrite replaces the row was by r.
+// rewrite replaces row was with r.
 func rewrite(rules mergeRules, r row, since int64, was int, out sink) error {
 	if !rules.replace {
 		if err := out.retire(was); err != nil {
@@ -199,13 +200,14 @@ func compareKeys(a, b identity.Key) int {
 	return 0
 }
 
-// rehearsal is the sink of a merge that writes nothing: of a dry run, and of the bucket that shows how much a run changes.
+// rehearsal is a sink that writes nothing. It is used for a dry run, and for the bucket that estimates how much a run
+// changes.
 type rehearsal struct {
 	buf     []byte
 	state   *lake.StateRows
-	rows    int64 // put
+	rows    int64 // rows passed to put
 	retired int64
-	content uint64 // as in output
+	content uint64 // see output
 }
 
 func (h *rehearsal) bind(buf []byte, st *lake.StateRows) { h.buf, h.state = buf, st }
@@ -234,7 +236,7 @@ func (h *rehearsal) addTo(m *merged, _ []lake.DataFile) {
 	m.nRetired += h.retired
 }
 
-// rulesOf returns the rules of a run over a state whose members were last renewed at refreshed.
+// rulesOf returns the rules of a run for a state whose members were all renewed at refreshed.
 func rulesOf(run *audience.Run, ttl time.Duration, refreshed time.Time) mergeRules {
 	return mergeRules{
 		now: run.CreatedAt.Truncate(time.Second).UnixMicro(), full: run.Request.Replaces(), renew: run.Request.Renews(),

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	batchRows    = 16 << 10  // rows of an Arrow batch on its way to a data file, at most
-	rowGroupRows = 64 << 10  // a row group ends with the part of a bucket that brings it to this many rows
-	dataFileSize = 128 << 20 // a data file ends with the row group that brings it to this many bytes
+	batchRows    = 16 << 10  // maximum rows of an Arrow batch for a data file
+	rowGroupRows = 64 << 10  // a row group ends after the part of a bucket with which it reaches this number of rows
+	dataFileSize = 128 << 20 // a data file ends after the row group with which it reaches this number of bytes
 )
 
-// output writes what the merge of a range of buckets decides: data files, retired rows, and the range's part
-// of the delta. One goroutine uses it.
+// output writes the decisions of the merge of a range of buckets: data files, deleted rows, and the range's part of the
+// delta. Only one goroutine uses an output.
 type output struct {
 	run     *attempt
 	rules   mergeRules
@@ -32,27 +32,27 @@ type output struct {
 	decoder decoder
 	system  systemColumns
 	builder *array.RecordBuilder
-	carried *lake.Carried // what other programs added to the rows
-	batch   int           // rows of a full builder
+	carried *lake.Carried // values of columns that other programs added
+	batch   int           // maximum rows of the builder
 	pending int           // rows in the builder
-	bytes   int           // of the payloads in it
-	memory  int           // bytes of a row group, four times those of a batch
+	bytes   int           // bytes of the payloads in the builder
+	memory  int           // bytes of a row group; a batch has a quarter of them
 	group   int           // rows in the open row group
 	file    *lake.FileWriter
 	written []lake.DataFile
-	retired [][]int64 // positions, by index in the state's files
+	retired [][]int64 // positions, by index of the state's files
 	changes changeWriter
 	keys    [2][]identity.Key
-	content uint64 // the sum of the content hashes of the rows put, without those retired, modulo 2^64
+	content uint64 // sum of the content hashes of the rows put minus those retired, modulo 2^64
 }
 
-// changeWriter takes the changes of a range: a part of the delta, or the spill that sorts them first when
+// changeWriter receives the changes of a range. It is a part of the delta, or a spill that first sorts the changes if
 // members have further identities.
 type changeWriter interface {
 	write(profile.Change) error
 }
 
-// systemColumns are the builders of the columns that follow the fields.
+// systemColumns are the builders of the system columns.
 type systemColumns struct {
 	id          *array.FixedSizeBinaryBuilder
 	content     *array.Int64Builder
@@ -84,16 +84,16 @@ func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWri
 	return o
 }
 
-// rowWidth is about how many bytes a builder reserves for a row.
+// rowWidth returns the approximate number of bytes that a builder reserves for a row.
 func rowWidth(b *array.RecordBuilder) int {
-	return 9*len(b.Fields()) + 16 // of values, of texts their offsets; a bit whether it is there; the key
+	return 9*len(b.Fields()) + 16 // values (of texts only the offsets), validity bits, and the key
 }
 
 func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st }
 
 func (o *output) put(r row, since int64, was int) error { return o.putSeen(r, since, o.rules.now, was) }
 
-// putSeen is put for a member who was last seen at seen.
+// putSeen is like put, with the time at which the member was last seen.
 func (o *output) putSeen(r row, since, seen int64, was int) error {
 	head := o.buf[r.at:]
 	o.content += contentOf(head)
@@ -116,7 +116,7 @@ func (o *output) putSeen(r row, since, seen int64, was int) error {
 	return nil
 }
 
-// contentOf is the content hash of a record.
+// contentOf returns the content hash of a record.
 func contentOf(head []byte) uint64 { return binary.LittleEndian.Uint64(head[offContent:]) }
 
 func payloadOf(head []byte) []byte {
@@ -134,11 +134,11 @@ func (o *output) enter(r row, since int64, was int) error {
 	return o.enterSeen(r, since, o.rules.now, was)
 }
 
-// enterSeen is enter for a member who was last seen at seen.
+// enterSeen is like enter, with the time at which the member was last seen.
 func (o *output) enterSeen(r row, since, seen int64, was int) error {
 	key := r.key()
 	c := profile.Change{Member: key, Since: since / 1e6, Seen: seen / 1e6}
-	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews it
+	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews the membership
 	if renew {
 		c.Key = key
 		if err := o.changes.write(c); err != nil {
@@ -181,7 +181,7 @@ func (o *output) erase(i int) error {
 	return o.gone(i, profile.Change{Erased: true, Since: o.rules.now / 1e6, Seen: o.rules.now / 1e6})
 }
 
-// gone writes a change for each identity of the member whose row is the i-th.
+// gone writes a change for each identity of the member in row i.
 func (o *output) gone(i int, c profile.Change) error {
 	c.Member = o.state.IDs[i]
 	o.keys[1] = o.codec.stateKeys(append(o.keys[1][:0], c.Member), o.state, i, c.Member)
@@ -194,9 +194,9 @@ func (o *output) gone(i int, c profile.Change) error {
 	return nil
 }
 
-// endPart ends the row group when it is large enough, and the file when that is.
+// endPart ends the row group if it is large enough, and then the file if it is large enough.
 func (o *output) endPart() error {
-	full := o.file != nil && o.file.Bytes() >= dataFileSize // of rows that are so long that their number says nothing
+	full := o.file != nil && o.file.Bytes() >= dataFileSize // few but very long rows can fill a file
 	if o.group+o.pending < rowGroupRows && !full {
 		return nil
 	}
@@ -274,7 +274,7 @@ func (o *output) addTo(m *merged, stateFiles []lake.DataFile) {
 	}
 }
 
-// abort removes the file that is being written.
+// abort removes the unfinished file.
 func (o *output) abort() {
 	if o.file != nil {
 		o.file.Abort()
@@ -283,15 +283,15 @@ func (o *output) abort() {
 	o.builder.Release()
 }
 
-// changeSpill sorts the changes of all ranges: those of further identities belong to other ranges than their
-// members.
+// changeSpill sorts the changes of all ranges. The change of a further identity can belong to another range than its
+// member.
 type changeSpill struct {
 	spill *spill
 	w     *spillWriter
 	rec   []byte
 }
 
-// A spilled change: key 16, member 16, since 8, seen 8, at 8, flags 1: exited 1, erased 2.
+// Size of a spilled change: key 16, member 16, since 8, seen 8, at 8, flags 1 (exited 1, erased 2).
 const changeSize = 57
 
 func (c *changeSpill) write(ch profile.Change) error {
@@ -314,7 +314,7 @@ func appendSpilled(rec []byte, ch *profile.Change) []byte {
 	return append(rec, flags)
 }
 
-// sortedChanges returns the changes of a bucket of the spill in the order of (Key, Member).
+// sortedChanges returns the changes of a bucket of the spill, sorted by (Key, Member).
 func sortedChanges(buf []byte) []profile.Change {
 	list := changesOf(buf)
 	slices.SortFunc(list, byKeys)
@@ -325,7 +325,7 @@ func byKeys(a, b profile.Change) int {
 	return cmp.Or(compareKeys(a.Key, b.Key), compareKeys(a.Member, b.Member))
 }
 
-// changesOf returns the changes of a bucket of the spill; those of one writer are in the order in which it wrote them.
+// changesOf returns the changes of a bucket of the spill. The changes of one writer keep their order.
 func changesOf(buf []byte) []profile.Change {
 	list := make([]profile.Change, 0, len(buf)/changeSize)
 	for ; len(buf) > 0; buf = buf[changeSize:] {
@@ -334,7 +334,7 @@ func changesOf(buf []byte) []profile.Change {
 	return list
 }
 
-// spilledChange is the change that a record of the spill is.
+// spilledChange decodes a record of the spill.
 func spilledChange(rec []byte) (c profile.Change) {
 	copy(c.Key[:], rec)
 	copy(c.Member[:], rec[16:])

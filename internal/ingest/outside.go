@@ -22,42 +22,43 @@ import (
 	"roster/internal/tabular"
 )
 
-// An adoption is a run whose input is what other programs did to the dataset after Roster's last commit. It reads the rows that are there
-// now and were not before, and computes their keys and content hashes from their values: the system columns of rows that others wrote are
-// not trusted. Each row then is a change of the members that Roster left: added, updated, or unchanged if only the place of a row is another
-// one. Members whose rows are gone leave. A row without a valid identity is a reject, and of several rows of one person one stays.
+// An adoption is a run whose input are the changes that other programs made to the dataset after Roster's last commit.
+// The run reads the rows that are there now and were not there before. It computes their keys and content hashes from
+// their values, because system columns written by other programs are not trusted. Then each row is a change of the
+// members that Roster left: added, updated, or unchanged if only the position of the row is different. Members whose
+// rows are gone leave. A row without a valid identity is a reject. Of several rows of one person, one stays.
 //
-// Members whom others changed keep their times. Members whom others added were brought now, unless the row lies in a file that Roster
-// wrote: then an earlier version is back, with the times of that version. If the snapshots of all runs are gone, rows with the right key and
-// hash count as unchanged.
+// Members whom other programs updated keep their times. Members whom other programs added get the time of the run,
+// unless their rows are in a file that Roster wrote: then an earlier version was restored, and its times apply. If the
+// snapshots of all runs are gone, rows with the right key and hash count as unchanged.
 
 // modeAdopt is the mode of the snapshot of an adoption.
 const modeAdopt = "adopt"
 
-// propOutside lists the snapshots of other programs that a snapshot follows, JSON.
+// propOutside contains the list of other programs' snapshots before the snapshot, as JSON.
 const propOutside = "roster.outside"
 
-// Flags of records of rows that others wrote. Their payload ends with the row's times, 16 bytes.
+// Flags of records of rows that other programs wrote. Their payload ends with the times of the row, 16 bytes.
 const (
-	flagSameKey = 1 << 1 // the row has the key of its values
-	flagIntact  = 1 << 2 // and their hash, and times that can be
+	flagSameKey = 1 << 1 // the key in the row matches its values
+	flagIntact  = 1 << 2 // the hash in the row matches its values, and its times are valid
 	timesSize   = 16
 )
 
-// adoption is what an attempt adopts.
+// adoption is the state of an attempt of an adoption.
 type adoption struct {
 	*lake.Outside
 	attempt *attempt
-	last    lake.Snapshot // of Roster's last commit
-	lost    bool          // no snapshot of Roster is kept
-	// doomed are the new rows that do not stay where they are, by file and position.
+	last    lake.Snapshot // Roster's last commit
+	lost    bool          // the table has no snapshot of Roster
+	// doomed contains the new rows that must not stay in their files, by file and position.
 	doomed  [][]atomic.Uint64
-	fresh   atomic.Int64 // new rows
-	members atomic.Int64 // that Roster left
-	kept    atomic.Int64 // of their rows
+	fresh   atomic.Int64 // number of new rows
+	members atomic.Int64 // number of members that Roster left
+	kept    atomic.Int64 // number of their rows that are still there
 }
 
-// planOutside returns the manifest of an adoption: the data files with rows of others.
+// planOutside returns the manifest of an adoption: the data files with rows of other programs.
 func (a *attempt) planOutside(ctx context.Context) ([]audience.PlannedFile, error) {
 	ad := &adoption{attempt: a}
 	var before *lake.Dataset
@@ -86,7 +87,7 @@ func (a *attempt) planOutside(ctx context.Context) ([]audience.PlannedFile, erro
 	return files, nil
 }
 
-// adopt reads the rows of others and merges them with the members that Roster left.
+// adopt reads the rows of other programs and merges them with the members that Roster left.
 func (a *attempt) adopt(ctx context.Context) (*merged, *audience.RunResult, error) {
 	ad := a.adoption
 	a.reads = make([]fileRead, len(a.files))
@@ -115,7 +116,8 @@ func (a *attempt) adopt(ctx context.Context) (*merged, *audience.RunResult, erro
 	return m, result, nil
 }
 
-// count corrects what the merge counted by what was read: the dataset's own totals may be wrong.
+// count corrects the counts of the merge with the counts of the rows read, because the dataset's own totals may be
+// wrong.
 func (ad *adoption) count(m *merged) {
 	before, live := ad.members.Load(), ad.kept.Load()+ad.fresh.Load()
 	if ad.lost {
@@ -135,11 +137,11 @@ func (ad *adoption) count(m *merged) {
 	m.stateRows, m.live = before, &live
 	m.nRetired += before - live
 	now, _ := ad.attempt.dataset.Current()
-	// The changes do not tell what became of the times of all members when an earlier version is back.
+	// If an earlier version was restored, the changes do not describe the times of all members.
 	m.delta.Incomplete = ad.lost || now.Version != "" && now.ID != ad.last.ID
 }
 
-// read spills the new rows of all files, several at once.
+// read spills the new rows of all files. It reads several files in parallel.
 func (ad *adoption) read(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(ad.attempt.p.workers())
@@ -191,14 +193,15 @@ func (ad *adoption) readFile(ctx context.Context, i int) error {
 	return errors.Join(err, rt.out.flush())
 }
 
-// storedColumns are system columns of a batch.
+// storedColumns are the system columns of a batch.
 type storedColumns struct {
 	id          *array.FixedSizeBinary
 	content     *array.Int64
 	since, seen *array.Timestamp
 }
 
-// route spills a row of a file of others, or says why it is a reject. No new row stays in its place before the merge says so.
+// route spills a row of another program's file, or returns the reason for a reject. A new row stays in its file only if
+// the merge decides so.
 func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64) (*tabular.Reject, error) {
 	ad.doomed[rt.index][pos>>6].Or(1 << (pos & 63))
 	rec, key, ok := rt.encoder.encode(row, uint64(rt.index)<<lineBits|uint64(pos)&lineMask)
@@ -228,7 +231,7 @@ func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64)
 	return nil, rt.out.write(&key, rec)
 }
 
-// noIdentity says why the row that was encoded last cannot be a member's: nothing if it can.
+// noIdentity returns the reason why the last encoded row cannot be a member's row, or nothing if it can.
 func (rt *router) noIdentity() (column, code, reason string) {
 	for i := range rt.attempt.columns {
 		c := &rt.attempt.columns[i]
@@ -250,7 +253,7 @@ func (rt *router) noIdentity() (column, code, reason string) {
 	return "", "", ""
 }
 
-// mergeBucket decides for each new row of a part, and for each member that Roster left, what becomes of them.
+// mergeBucket decides for each new row of a part, and for each member that Roster left, how the membership changes.
 func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t *tally, out *output) error {
 	ad.members.Add(int64(len(st.IDs)))
 	i := 0
@@ -278,7 +281,7 @@ func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t 
 	return nil
 }
 
-// absent deals with a member of whom there is no new row.
+// absent handles a member without a new row.
 func (ad *adoption) absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out *output) error {
 	if ad.Kept(st.File[i], st.Pos[i]) {
 		ad.kept.Add(1)
@@ -293,7 +296,7 @@ func (ad *adoption) absent(rules mergeRules, st *lake.StateRows, i int, t *tally
 	return out.exit(i, rules.now)
 }
 
-// decide deals with a new row. was is the row of the same person that Roster left, -1 if there is none.
+// decide handles a new row. was is the row of the same person that Roster left, or -1.
 func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t *tally, out *output) error {
 	head := buf[r.at:]
 	counts := &t.files[r.file()]
@@ -346,7 +349,8 @@ func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRo
 	return out.enterSeen(r, since, seen, was)
 }
 
-// times returns the times of the member of a new row, and whether the row has them, and the right key and hash, so that it can stay.
+// times returns the times for the member of a new row. The result stays is true if the row already contains these
+// times, the right key and the right hash.
 func (ad *adoption) times(rules mergeRules, head []byte, file int, st *lake.StateRows, was int) (since, seen int64, stays bool) {
 	payload := payloadOf(head)
 	at := payload[len(payload)-timesSize:]
@@ -363,7 +367,7 @@ func (ad *adoption) times(rules mergeRules, head []byte, file int, st *lake.Stat
 	return since, seen, intact && since == hasSince && seen == hasSeen
 }
 
-// outsideOf returns what other programs did to a dataset, as the ledger of a run says it.
+// outsideOf returns the changes of other programs to a dataset, in the form of a run's ledger.
 func outsideOf(d *lake.Dataset) (list []audience.OutsideSnapshot) {
 	for _, f := range d.Foreign() {
 		list = append(list, audience.OutsideSnapshot{ID: f.ID, Operation: f.Operation, Engine: f.Engine, At: f.Time.UTC()})
@@ -371,7 +375,7 @@ func outsideOf(d *lake.Dataset) (list []audience.OutsideSnapshot) {
 	return list
 }
 
-// adoptedBefore returns the snapshots of other programs that Roster took over since the last run of files.
+// adoptedBefore returns the snapshots of other programs that Roster adopted after the last run of files.
 func adoptedBefore(d *lake.Dataset) (list []audience.OutsideSnapshot, err error) {
 	snap, ok := d.Current()
 	if text := snap.Props[propOutside]; ok && text != "" {

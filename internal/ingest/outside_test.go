@@ -22,7 +22,7 @@ import (
 	"roster/internal/ingest"
 )
 
-// engine is another program with iceberg-go, which knows nothing of Roster. It implements table.CatalogIO.
+// engine is another program that uses iceberg-go independently of Roster. It implements table.CatalogIO.
 type engine struct{ w *world }
 
 var _ table.CatalogIO = engine{}
@@ -56,7 +56,7 @@ func (e engine) CommitTable(ctx context.Context, ident table.Identifier, _ []tab
 	return next, "file://" + place, err
 }
 
-// table loads the table as the engine sees it.
+// table loads the table in the engine.
 func (e engine) table() *table.Table {
 	e.w.t.Helper()
 	t, err := e.LoadTable(e.w.t.Context(), table.Identifier{e.w.table.Namespace, e.w.table.Name})
@@ -66,7 +66,7 @@ func (e engine) table() *table.Table {
 	return t
 }
 
-// rewrite replaces all rows of the table by what change makes of them, by one snapshot.
+// rewrite replaces all rows of the table with the result of change, in one snapshot.
 func (e engine) rewrite(change func(rows []map[string]any) []map[string]any) {
 	e.w.t.Helper()
 	ctx := e.w.t.Context()
@@ -105,7 +105,7 @@ func (e engine) rewrite(change func(rows []map[string]any) []map[string]any) {
 	must(err)
 }
 
-// rollback makes an earlier snapshot the current one.
+// rollback makes an earlier snapshot current.
 func (e engine) rollback(id int64) {
 	e.w.t.Helper()
 	t := e.table()
@@ -127,7 +127,7 @@ func changed(row map[string]any, values map[string]any) map[string]any {
 	return out
 }
 
-// wantStatus compares look-ups.
+// wantStatus compares the results of look-ups.
 func (w *world) wantStatus(want map[string]string) {
 	w.t.Helper()
 	for id, status := range want {
@@ -137,7 +137,7 @@ func (w *world) wantStatus(want map[string]string) {
 	}
 }
 
-// TestAdoption has another program update, insert and delete rows without a change of the columns of Roster.
+// TestAdoption lets another program update, insert and delete rows. It does not update Roster's columns.
 func TestAdoption(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -192,14 +192,15 @@ func TestAdoption(t *testing.T) {
 	}
 	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "exited", "c@x.org": "realized", "d@x.org": "realized", "e@x.org": "", "f@x.org": "realized"})
 
-	w.now = w.now.Add(time.Hour) // what was adopted is like any member
+	w.now = w.now.Add(time.Hour) // adopted members behave like any other
 	w.put("3.csv", "mail,city\na@x.org,Ulm\nd@x.org,A\n")
 	if r := w.mustRun(false); r.Result.Rows.Unchanged != 3 || r.Result.Outside != nil || len(w.adopted) != 1 {
 		t.Errorf("afterwards: %+v %+v", r.Result.Rows, r.Result.Outside)
 	}
 }
 
-// TestRewriteElsewhere has another program rewrite all rows without a change: no member changes, and no run is recorded.
+// TestRewriteElsewhere lets another program rewrite all rows without changes. No member changes, and no run is
+// recorded.
 func TestRewriteElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -214,7 +215,7 @@ func TestRewriteElsewhere(t *testing.T) {
 	w.wantStatus(map[string]string{"a@x.org": "realized", "f@x.org": "realized"})
 }
 
-// TestRollbackElsewhere has another program bring an earlier version back.
+// TestRollbackElsewhere lets another program restore an earlier version.
 func TestRollbackElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -242,7 +243,7 @@ func TestRollbackElsewhere(t *testing.T) {
 	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized", "c@x.org": "exited", "d@x.org": "realized"})
 }
 
-// TestRefusedWrites has a server that refuses what other programs write.
+// TestRefusedWrites has a server that refuses the changes of other programs.
 func TestRefusedWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

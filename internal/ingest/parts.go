@@ -17,20 +17,20 @@ import (
 	"roster/internal/identity"
 )
 
-// leastPart is the least that a worker sorts in memory at a time, whatever the budget is.
+// leastPart is the minimum amount that a worker sorts in memory at a time, in bytes, regardless of the memory budget.
 const leastPart = 2 << 20
 
-// recordKind says how the records of a spill are made, and in which order they are wanted.
+// recordKind defines the format and the order of the records of a spill.
 type recordKind struct {
-	head    int                  // the first bytes of a record, which tell its size
-	size    func(rec []byte) int // from the head
+	head    int                  // number of first bytes of a record that determine its size
+	size    func(rec []byte) int // size of a record, from its head
 	compare func(a, b []byte) int
 }
 
-// recordRows are rows (row.go), by key and order.
+// recordRows are rows (row.go), ordered by key and order.
 var recordRows = recordKind{head: headSize, size: recordSize, compare: compareRecords}
 
-// recordChanges are changes of the profile store (output.go), by key and member.
+// recordChanges are changes of the profile store (output.go), ordered by key and member.
 var recordChanges = recordKind{head: changeSize, size: func([]byte) int { return changeSize },
 	compare: func(a, b []byte) int { return bytes.Compare(a[:32], b[:32]) }}
 
@@ -43,7 +43,7 @@ func compareRecords(a, b []byte) int {
 		cmp.Compare(binary.LittleEndian.Uint64(a[offOrder:]), binary.LittleEndian.Uint64(b[offOrder:])))
 }
 
-// whole returns how many bytes of text are whole records.
+// whole returns the number of bytes of text that are complete records.
 func (k recordKind) whole(text []byte) int {
 	at := 0
 	for len(text)-at >= k.head {
@@ -56,16 +56,17 @@ func (k recordKind) whole(text []byte) int {
 	return at
 }
 
-// partReader reads the records of a bucket a part at a time.
+// partReader reads the records of a bucket, one part at a time.
 type partReader struct {
 	spill  *spill
 	bucket *bucket
 	extent int
-	at     int64 // in the extent
+	at     int64 // position in the extent
 	block  int
 }
 
-// next returns the following records, up to most bytes but one at least, in buf, which it grows; none at the end.
+// next returns the next records in buf, which may grow: at least one record, and at most most bytes of them. At the end
+// it returns no record.
 func (r *partReader) next(buf []byte, most int) ([]byte, error) {
 	buf = roomFor(buf, most)
 	for r.extent < len(r.bucket.extents) {
@@ -80,7 +81,7 @@ func (r *partReader) next(buf []byte, most int) ([]byte, error) {
 			return nil, err
 		}
 		whole := r.spill.kind.whole(buf[at:])
-		if at+whole == 0 { // a record that is larger than a part
+		if at+whole == 0 { // a record larger than a part
 			whole = r.spill.kind.size(buf)
 			buf = slices.Grow(buf[:0], whole)[:whole]
 			if err := r.spill.readAt(buf, e.at+r.at); err != nil {
@@ -103,7 +104,7 @@ func (r *partReader) next(buf []byte, most int) ([]byte, error) {
 	return buf, nil
 }
 
-// writeRun writes records, which are in order and take so many bytes, to the scratch file.
+// writeRun writes sorted records with the given total size to the scratch file.
 func (s *spill) writeRun(size int64, records iter.Seq[[]byte]) (extent, error) {
 	run := extent{at: s.end.Add(size) - size, size: size}
 	err := fault.At("spill.write")
@@ -126,18 +127,18 @@ func (s *spill) writeRun(size int64, records iter.Seq[[]byte]) (extent, error) {
 	return run, nil
 }
 
-// runMerge reads the records of runs in their order.
+// runMerge reads the records of several runs in order.
 type runMerge struct {
 	kind recordKind
-	runs []*runReader // a heap by their next records
+	runs []*runReader // a heap ordered by the next records
 }
 
 type runReader struct {
 	r    *bufio.Reader
-	head []byte // of the next record
+	head []byte // head of the next record
 }
 
-// mergeRuns begins to merge runs; their buffers take about so many bytes.
+// mergeRuns begins to merge runs. The buffers use about memory bytes.
 func (s *spill) mergeRuns(runs []extent, memory int) (*runMerge, error) {
 	m := &runMerge{kind: s.kind}
 	size := min(max(memory/max(len(runs), 1), 1<<10), 64<<10)
@@ -155,7 +156,7 @@ func (s *spill) mergeRuns(runs []extent, memory int) (*runMerge, error) {
 	return m, nil
 }
 
-// peek looks at the next record of a run; false at its end.
+// peek reads the head of the next record of a run; false at its end.
 func (m *runMerge) peek(r *runReader) (more bool, err error) {
 	if err = fault.At("spill.read"); err == nil {
 		r.head, err = r.r.Peek(m.kind.head)
@@ -169,7 +170,7 @@ func (m *runMerge) peek(r *runReader) (more bool, err error) {
 	return true, nil
 }
 
-// head returns the head of the next record, which is valid until the next call of append; nil at the end.
+// head returns the head of the next record, or nil at the end. The head is valid until the next call of append.
 func (m *runMerge) head() []byte {
 	if len(m.runs) == 0 {
 		return nil
@@ -209,19 +210,20 @@ func (m *runMerge) Pop() any {
 	return last
 }
 
-// part is the rows of a range of keys, sorted and without duplicates, and their records.
+// part contains the rows of a range of keys, sorted and without duplicates, and their records.
 type part struct {
 	buf  []byte
 	rows []row
 	lo   identity.Key
-	hi   *identity.Key // nil means to the end
+	hi   *identity.Key // nil means no upper limit
 }
 
-// large reports whether a part has rows of megabytes, which take their size several times on their way to the dataset.
+// large reports whether a part has rows of megabytes. Writing such rows to the dataset needs several times their size
+// in memory.
 func (p part) large() bool { return len(p.buf) > len(p.rows)<<20 }
 
-// eachPart calls fn with the rows of a bucket, all at once when they fit a worker's memory, else by parts, which follow
-// each other. It counts duplicates in files. With last the bucket is not read again.
+// eachPart calls fn with the rows of a bucket: with all at once if they fit the memory of a worker, otherwise in
+// consecutive parts. Duplicates are counted in files. If last is set, the bucket is not read again.
 func (a *attempt) eachPart(i int, b *mergeBuffers, files []audience.Rows, last bool, fn func(part) error) error {
 	s := a.spill
 	lo, hi := s.bounds(i)
@@ -245,8 +247,8 @@ func (a *attempt) eachPart(i int, b *mergeBuffers, files []audience.Rows, last b
 	return fn(part{buf: b.buf, rows: lastWins(b.sorter.sort(b.buf, 64-s.shift), files), lo: lo, hi: hi})
 }
 
-// sortRows writes the rows of a bucket as runs, each of as many as fit the memory. Of rows with one key each run has
-// the last.
+// sortRows writes the rows of a bucket as runs. Each run has as many rows as fit the memory. Of several rows with one
+// key, a run has only the last.
 func (s *spill) sortRows(i int, b *mergeBuffers, files []audience.Rows, memory int) (runs []extent, err error) {
 	r := partReader{spill: s, bucket: &s.buckets[i]}
 	for {
@@ -271,7 +273,8 @@ func (s *spill) sortRows(i int, b *mergeBuffers, files []audience.Rows, memory i
 	}
 }
 
-// mergeRows calls fn with the rows of runs by parts of the range of all, each of as many rows as fit the memory.
+// mergeRows merges runs and calls fn with consecutive parts of the range of all. Each part has as many rows as fit the
+// memory.
 func (s *spill) mergeRows(runs []extent, b *mergeBuffers, files []audience.Rows, memory int, all part, fn func(part) error) error {
 	m, err := s.mergeRuns(runs, memory)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"roster/internal/profile"
 )
 
-// partsWorld is an attempt of one worker with a spill of one bucket, which has more records than a worker may hold.
+// partsWorld returns an attempt with one worker and a spill with one bucket. The bucket is larger than the memory of a
+// worker.
 func partsWorld(t *testing.T, kind recordKind) *attempt {
 	t.Helper()
 	p := &Pipeline{Workers: 1, Memory: memory.New(28 << 20)}
@@ -37,8 +38,8 @@ func testRecord(key uint64, line, size int) (identity.Key, []byte) {
 	return identity.Key(rec[:16]), rec
 }
 
-// TestEachPart sorts a bucket of many identities, of which one has very many rows, and a few rows are longer than all
-// that fits, by parts.
+// TestEachPart sorts a bucket in parts. The bucket has many identities, one of them has very many rows, and a few rows
+// are larger than the memory.
 func TestEachPart(t *testing.T) {
 	t.Parallel()
 	a := partsWorld(t, recordRows)
@@ -47,7 +48,7 @@ func TestEachPart(t *testing.T) {
 	for line := range 150_000 {
 		key, size := rnd.Uint64N(60_000)<<40, 60
 		if line%2 == 0 {
-			key = 1 << 60 // between the others
+			key = 1 << 60 // between the other keys
 		}
 		if line%50_000 == 7 {
 			size = 7 << 20
@@ -99,8 +100,8 @@ func TestEachPart(t *testing.T) {
 	}
 }
 
-// TestChangesByParts: very many changes of one identity, such as a telephone number that all members share, are sorted
-// by parts.
+// TestChangesByParts sorts very many changes of one identity in parts, such as a telephone number that all members
+// share.
 func TestChangesByParts(t *testing.T) {
 	t.Parallel()
 	a := partsWorld(t, recordChanges)

@@ -8,8 +8,9 @@ import (
 	"math"
 )
 
-// Pending returns a fingerprint of the files that a differential run would read at the end of its window without
-// waiting for any; "" when there are none. Another set of files, or another version of one, has another fingerprint.
+// Pending returns a fingerprint of the files that a differential run would read at the end of its window, without
+// waiting for any file. It returns "" if there are none. The fingerprint changes if the set of files or a version of a
+// file changes.
 func Pending(ctx context.Context, s *Spec) (string, error) {
 	found, err := list(ctx, s, math.MaxInt)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package ingest is the pipeline from a run's files to the lake and the profile store: plan, read, resolve,
-// commit, project. It knows neither database nor queue. A run is all or nothing: the snapshot that the commit
-// step makes is the only point at which the audience changes, it carries the run's id, and every step before
-// it leaves nothing that a reader can see. A run that was interrupted anywhere is run again from its start and
-// finds its own snapshot when it had got that far.
+// Package ingest is the pipeline from a run's files to the lake and the profile store: plan, read, resolve, commit,
+// project. It does not depend on a database or a queue. A run changes everything or nothing: the snapshot of the commit
+// step is the only point at which the audience changes, and contains the run's id. The steps before it leave nothing
+// visible to readers. An interrupted run starts again from the beginning, and finds its own snapshot if it was already
+// committed.
 package ingest
 
 import (
@@ -24,20 +24,21 @@ import (
 	"roster/internal/source"
 )
 
-// Pipeline runs ingestions. Its fields are set once.
+// Pipeline executes runs. Its fields are set once.
 type Pipeline struct {
 	Lake    *lake.Lake
 	Profile profile.Store
-	Scratch string         // directory for scratch files, which have no names and go with the process
-	Memory  *memory.Budget // of all runs together; nil means DefaultMemory for each
-	Workers int            // goroutines of one run; 0 means one per processor
+	Scratch string         // directory for scratch files, which have no names and are removed when the process ends
+	Memory  *memory.Budget // shared by all runs; nil means DefaultMemory for each run
+	Workers int            // goroutines per run; 0 means one per processor
 	Clock   func() time.Time
-	// ClockTrusted reports whether the clock may be believed. While it may not, nobody's time is over; nil is for a clock that always may.
+	// ClockTrusted reports whether the clock is trusted. While it is not, no member expires. Nil means always trusted.
 	ClockTrusted func() bool
-	// Sleep waits for as long as the clock takes to advance by d; nil is for a clock that is the machine's.
+	// Sleep waits until the clock has advanced by d. Nil means that the clock is the machine's clock.
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger
-	// RefuseForeign has a run fail when another program changed the dataset since the last run. Otherwise the run adopts the changes first.
+	// RefuseForeign lets a run fail if another program changed the dataset after the last run. Otherwise the run first
+	// adopts the changes.
 	RefuseForeign bool
 
 	projecting sync.Map // profile.Ref → *sync.Mutex, held while an audience is projected
@@ -45,16 +46,16 @@ type Pipeline struct {
 	rowsRead, bytesRead atomic.Int64
 }
 
-// Read returns how many rows, and bytes as they are stored, all attempts at runs have read from files since the process
-// began.
+// Read returns the number of rows, and of stored bytes, that all attempts have read from files since the process
+// started.
 func (p *Pipeline) Read() (rows, bytes int64) { return p.rowsRead.Load(), p.bytesRead.Load() }
 
-// logOf is the log for lines about a run in a sandbox.
+// logOf returns the log for messages about a run in a sandbox.
 func (p *Pipeline) logOf(scope audience.Scope) *slog.Logger {
 	return p.Log.With("organization", scope.Org, "sandbox", scope.Sandbox)
 }
 
-// DefaultMemory is the memory budget of a pipeline that is given none.
+// DefaultMemory is the memory budget of a pipeline without a configured one.
 const DefaultMemory = 512 << 20
 
 func (p *Pipeline) workers() int {
@@ -64,7 +65,7 @@ func (p *Pipeline) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// share waits for the share of a run, or of maintenance, in the memory of the process.
+// share waits for a share of the process's memory budget, for a run or for maintenance.
 func (p *Pipeline) share(ctx context.Context) (*memory.Share, error) {
 	budget := p.Memory
 	if budget == nil {
@@ -73,35 +74,35 @@ func (p *Pipeline) share(ctx context.Context) (*memory.Share, error) {
 	return budget.Begin(ctx)
 }
 
-// Spec is a run to do.
+// Spec describes a run to execute.
 type Spec struct {
-	Run        audience.Run // PROCESSING; Planned is set when an earlier attempt pinned the manifest
+	Run        audience.Run // status PROCESSING; Planned is set if an earlier attempt pinned the manifest
 	Audience   audience.Audience
 	SandboxNum uint32
 	Table      lake.TableID
 	Source     source.Store
-	// Keys returns the keys that open the files, each of which must be encrypted; nil when none may be.
+	// Keys returns the keys for the files, which must all be encrypted. Nil means that encrypted files are not allowed.
 	Keys   func(ctx context.Context) (*pgp.Keys, error)
-	Keep   time.Duration // how long versions of the audience are kept, for messages
+	Keep   time.Duration // retention period of the audience's versions, for messages
 	Settle Settle
-	Erase  identity.Key // whom a run of kind RunErase takes out, by any identity
-	// Suppressed are identities whose rows are rejected.
+	Erase  identity.Key // person that a run of kind RunErase removes, by any identity
+	// Suppressed contains identities whose rows are rejected.
 	Suppressed map[identity.Key]bool
-	// Refused is why the run is not to be tried again, unless it was committed before. Optional.
+	// Refused is the reason why the run must not be repeated, unless it was already committed. Optional.
 	Refused *audience.Error
-	// aside says that the run is a part of another one, which has the lease.
+	// aside is set if the run is part of another run, which has the lease.
 	aside bool
-	// renewed says that a run follows at once that renews every member.
+	// renewed is set if a run that renews every member follows at once.
 	renewed bool
 	Host    Host
 }
 
-// Run brings a run to its end and returns it, SUCCESS or FAILED, with its ledger. It returns an error instead
-// when it could not end it now (the context was cancelled, Host.Save refused, the profile store is down after the
-// commit): calling it again later completes the run. What keeps it from ending is told by its stage meanwhile.
+// Run completes a run and returns it with its ledger, as SUCCESS or FAILED. If the run cannot be completed now, Run
+// returns an error: the context was cancelled, Host.Save returned an error, or the profile store is down after the
+// commit. A later call completes the run. Until then, the run's stage contains the reason.
 func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 	for i := range s.Run.Stages {
-		s.Run.Stages[i].Error = nil // of an earlier attempt
+		s.Run.Stages[i].Error = nil // from an earlier attempt
 	}
 	run, err := p.run(ctx, s)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errNotMine) && !errors.Is(err, lake.ErrConflict) {
@@ -111,7 +112,7 @@ func (p *Pipeline) Run(ctx context.Context, s Spec) (audience.Run, error) {
 	return run, err
 }
 
-// tellWhy saves with the stage that has not ended why it has not.
+// tellWhy saves the reason why a run is not completed in the stage that has not ended.
 func (p *Pipeline) tellWhy(ctx context.Context, s *Spec, cause error) {
 	for i := range s.Run.Stages {
 		st := &s.Run.Stages[i]
@@ -188,15 +189,15 @@ func (p *Pipeline) rehearsed(r audience.Run) audience.Run {
 	return r
 }
 
-// ErrNotSaved is the error of Host.Save when nobody knows whose the run is: the store cannot be reached or written. What is only
-// progress goes unsaved then; a run is neither begun nor committed.
+// ErrNotSaved is the error of Host.Save if it is unknown which worker has the run, because the store cannot be reached
+// or written. In this case, progress stays unsaved, but a run neither begins nor commits.
 var ErrNotSaved = errors.New("ingest: the run could not be saved")
 
-// errNotMine means that Save refused: another worker has the run, or it was deleted.
+// errNotMine means that Save failed because another worker has the run, or because the run was deleted.
 var errNotMine = errors.New("ingest: the run is not this worker's any more")
 
-// retry reports whether an error up to the commit leaves the run to a later attempt instead of failing it. After
-// lake.ErrUncertain the snapshot may stand: only the next look at the history can tell.
+// retry reports whether a later attempt repeats the run after an error before the commit, so the run does not fail.
+// After lake.ErrUncertain the snapshot may exist. Only the history of the table, read again, shows that.
 func retry(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, errNotMine) || errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrUncertain)
 }
@@ -220,7 +221,7 @@ func (p *Pipeline) failed(r audience.Run, err error) audience.Run {
 // pin saves the manifest.
 func (s *Spec) pin(ctx context.Context) error { return notMine(s.Host.Save(ctx, s.Run)) }
 
-// save saves where the run has come to. The manifest is stored since it was pinned.
+// save saves the state of the run without the manifest, which pin has stored.
 func (s *Spec) save(ctx context.Context) error {
 	run := s.Run
 	run.Planned = nil
@@ -239,7 +240,7 @@ func notMine(err error) error {
 	return nil
 }
 
-// stage returns the run's stage of that name; every run has both unless its audience has no profile ingestion.
+// stage returns the run's stage with that name. Every run has both stages unless its audience has no profile ingestion.
 func (s *Spec) stage(name audience.StageName) *audience.StageResult {
 	for i := range s.Run.Stages {
 		if s.Run.Stages[i].Stage == name {
@@ -284,8 +285,9 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	return nil
 }
 
-// watch saves the attempt's progress twice a second until stop is called, and cancels ctx when Save refuses. A full disk
-// must not cancel it: the attempt ends by what it cannot write, and its files go.
+// watch saves the attempt's progress twice a second until stop is called, and cancels ctx if a save fails with an error
+// other than ErrNotSaved. A full disk must not cancel ctx: the attempt then fails with its own write error, and its
+// files are removed.
 func (a *attempt) watch(ctx context.Context) (watched context.Context, stop func() error) {
 	watched, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})

@@ -28,8 +28,7 @@ import (
 	"roster/internal/source"
 )
 
-// world is a pipeline on real engines in a temporary directory, with one audience and a clock that ticks only
-// when told.
+// world is a pipeline on real engines in a temporary directory, with one audience and a manual clock.
 type world struct {
 	catalog  *sql.DB
 	t        *testing.T
@@ -52,7 +51,7 @@ var defaultFields = []audience.Field{
 	{Name: "gone", Type: audience.Boolean, Role: audience.RoleDelete},
 }
 
-// open are guards that let everything pass.
+// open returns guards that never trip.
 func open() audience.Guards {
 	return audience.Guards{MaxRejectedPercent: new(100.0), MaxRemovedPercent: new(100.0), AllowMissingColumns: true}
 }
@@ -113,7 +112,7 @@ func (w *world) clear() {
 	}
 }
 
-// spec returns the next run.
+// spec returns the spec of the next run.
 func (w *world) spec(full bool) ingest.Spec {
 	w.seq++
 	return ingest.Spec{
@@ -125,13 +124,13 @@ func (w *world) spec(full bool) ingest.Spec {
 	}
 }
 
-// testHost is the host of a test's runs. Each checkpoint calls save with what it stores.
+// testHost is the host of a test's runs. Each checkpoint calls save with the stored run.
 type testHost struct {
 	w    *world
 	save func(r audience.Run) error // nil accepts all
 
-	fresh      int64 // what Fresh returns
-	unrecorded error // what Adopted returns; nil has the adoption recorded
+	fresh      int64 // result of Fresh
+	unrecorded error // error of Adopted; nil records the adoption
 }
 
 func (h testHost) ReadBefore(context.Context, []audience.PlannedFile) (map[string]bool, error) {
@@ -165,7 +164,7 @@ func (h testHost) SaveProgress(ctx context.Context, id audience.RunID, p audienc
 	return h.Save(ctx, audience.Run{ID: id, Progress: p})
 }
 
-// checkpoints has fn decide at every checkpoint of a run whether it is stored, and returns the run as it is stored.
+// checkpoints calls fn at every checkpoint of a run. The run is stored if fn returns nil. The result is the stored run.
 func checkpoints(s *ingest.Spec, fn func() error) *audience.Run {
 	stored := s.Run
 	host := s.Host.(testHost)
@@ -202,7 +201,7 @@ func (w *world) run(full bool) audience.Run {
 	return r
 }
 
-// finish has the audience know of a run that ended SUCCESS, as the metadata store does.
+// finish copies the results of a run with status SUCCESS to the audience, like the metadata store.
 func (w *world) finish(r audience.Run) {
 	w.aud.Members = r.Result.Members.After
 	if at, changed := r.RenewedAt(); changed {
@@ -225,7 +224,7 @@ func (w *world) mustRun(full bool) audience.Run {
 	return r
 }
 
-// status looks an identity up: "realized", "exited" or "".
+// status looks up an identity: "realized", "exited" or "".
 func (w *world) status(namespace, id string) string {
 	w.t.Helper()
 	key := identity.KeyOf(namespace, identity.Normalise(namespace, []byte(id), nil))
@@ -331,7 +330,7 @@ func TestExpiry(t *testing.T) {
 	w.put("d.csv", "mail\na@example.com\n")
 	r = w.mustRun(true)
 	w.wantRows(r, audience.Rows{Read: 5, Duplicates: 2, Added: 1, Unchanged: 2})
-	w.now = w.now.Add(29 * 24 * time.Hour) // the full run renewed everybody
+	w.now = w.now.Add(29 * 24 * time.Hour) // the full run renewed every member
 	for _, id := range []string{"a@example.com", "b@example.com", "c@example.com"} {
 		if w.status("Email", id) != "realized" {
 			t.Errorf("%s is %q", id, w.status("Email", id))
@@ -406,7 +405,7 @@ func TestChangedObjectFailsTheRun(t *testing.T) {
 	}
 }
 
-// TestInterruptedRunCompletes cancels a run at each of its checkpoints and runs it again.
+// TestInterruptedRunCompletes cancels a run at each of its checkpoints and executes it again.
 func TestInterruptedRunCompletes(t *testing.T) {
 	t.Parallel()
 	for stop := 1; ; stop++ {
@@ -443,7 +442,7 @@ func TestInterruptedRunCompletes(t *testing.T) {
 	}
 }
 
-// TestAgainstModel runs random sequences and compares with a map.
+// TestAgainstModel executes random sequences of runs and compares the results with a map.
 func TestAgainstModel(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
@@ -452,7 +451,7 @@ func TestAgainstModel(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			w := newWorld(t, defaultFields)
 			if seed%2 == 1 {
-				w.pipeline.Memory = memory.New(12 << 20) // many buckets, and spilling
+				w.pipeline.Memory = memory.New(12 << 20) // many buckets, and a spill to the scratch file
 			}
 			model := map[string]modelRow{}
 			for round := range 6 {

@@ -13,10 +13,11 @@ import (
 	"roster/internal/source"
 )
 
-// maxSkipsListed bounds how many skipped objects a run's manifest names; a folder keeps its old files.
+// maxSkipsListed is the maximum number of skipped objects in a run's manifest. A folder keeps its old files, so there
+// may be many.
 const maxSkipsListed = 1000
 
-// plan lists the objects of the run's window and pins those that it will read, in name order.
+// plan lists the objects of the run's window and pins the objects that the run will read, in name order.
 func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, error) {
 	if !s.Run.Request.Traits().ReadsFiles() {
 		return nil, nil
@@ -34,7 +35,7 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	case len(found) == 0:
 		return nil, audience.Errorf(audience.Invalid, "there is no file under %q; upload one, or correct sourceSpec.path", s.path())
 	}
-	// Not every store lists by the bytes of the paths: a Data Lake with folders does folder by folder.
+	// Some stores do not list in the byte order of paths: a Data Lake with folders lists folder by folder.
 	slices.SortFunc(found, func(a, b audience.PlannedFile) int { return strings.Compare(a.Path, b.Path) })
 	var before map[string]bool
 	if s.Run.Request.OnlyNew() {
@@ -61,14 +62,14 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 	return files, enough(s, files, skipped)
 }
 
-// emptyFile is why an empty file of a folder is passed over.
+// emptyFile is the reason why an empty file of a folder is skipped.
 const emptyFile = "an empty file"
 
-// symbolicLink is why a link in a folder is passed over, whatever the window and whatever it leads to.
+// symbolicLink is the reason why a link in a folder is skipped, regardless of the window and of its target.
 const symbolicLink = "a symbolic link, which is never followed"
 
-// passEmpty passes over the files of a folder that are empty. They are looked at once they have settled: a file that is
-// written anew is empty at first, and a full run without it would take its people for leavers.
+// passEmpty skips the empty files of a folder. It is called after the files have settled, because a file that is being
+// written is empty at first. A full run without that file would remove its members.
 func passEmpty(s *Spec, files []audience.PlannedFile, skipped int) (left []audience.PlannedFile, nowSkipped int) {
 	if s.oneFile() {
 		return files, skipped
@@ -86,7 +87,7 @@ func passEmpty(s *Spec, files []audience.PlannedFile, skipped int) (left []audie
 	return left, skipped
 }
 
-// enough refuses what would make members leave for want of a file.
+// enough returns an error if a missing file would make members leave.
 func enough(s *Spec, files []audience.PlannedFile, skipped int) error {
 	read := 0
 	for _, f := range files {
@@ -105,7 +106,7 @@ func enough(s *Spec, files []audience.PlannedFile, skipped int) error {
 	return nil
 }
 
-// path is what the run reads: the audience's path, or the corrected file of a resubmit.
+// path returns the path that the run reads: the audience's path, or the corrected file of a resubmit.
 func (s *Spec) path() string {
 	if s.Run.Request.Traits().Input == audience.FromFile {
 		return s.Run.Request.File
@@ -113,7 +114,7 @@ func (s *Spec) path() string {
 	return s.Audience.Source.Path
 }
 
-// format is how the run's files are written.
+// format returns the format of the run's files.
 func (s *Spec) format() audience.Format {
 	f := s.Audience.Source.FormatOf()
 	if s.Run.Request.Escaped {
@@ -122,13 +123,13 @@ func (s *Spec) format() audience.Format {
 	return f
 }
 
-// oneFile reports whether the path is that of a file.
+// oneFile reports whether the path names a single file.
 func (s *Spec) oneFile() bool {
 	return s.Run.Request.Traits().Input == audience.FromFile || s.Audience.Source.Type == audience.PathFile && !source.IsPattern(s.path())
 }
 
-// list returns the objects that the audience's path names, the first ones in name order when there are more than most. Its
-// errors are sourceFailure's.
+// list returns the objects under the audience's path. If there are more than most, it returns the first ones in name
+// order. Its errors come from sourceFailure.
 func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error) {
 	if s.oneFile() {
 		o, err := s.Source.Stat(ctx, s.path())
@@ -150,7 +151,7 @@ func list(ctx context.Context, s *Spec, most int) ([]audience.PlannedFile, error
 	return files, nil
 }
 
-// notListed says why the audience's path cannot be listed. Of an absent one it says what may be meant.
+// notListed returns the error for a path that cannot be listed. For an absent path, the error suggests a correction.
 func (s *Spec) notListed(ctx context.Context, err error) error {
 	if errors.Is(err, source.ErrNotExist) {
 		return audience.Errorf(audience.Impossible, "%q does not exist in the source; upload it or correct sourceSpec.path%s", s.path(),
@@ -167,7 +168,7 @@ func planned(o source.Object) audience.PlannedFile {
 	return f
 }
 
-// skipReason says why an object is not read, whatever its size; "" when it is.
+// skipReason returns the reason why an object is not read, regardless of its size, or "" if it is read.
 func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string {
 	req := s.Run.Request
 	if req.Traits().Input == audience.FromFile {
@@ -187,10 +188,11 @@ func skipReason(s *Spec, f audience.PlannedFile, before map[string]bool) string 
 	if s.oneFile() {
 		return ""
 	}
-	return source.PassedOver(strings.TrimPrefix(f.Path, source.Base(strings.Trim(s.path(), "/"))+"/")) // whoever names a folder wants what is in it
+	// Only the part of the path below the audience's folder counts.
+	return source.PassedOver(strings.TrimPrefix(f.Path, source.Base(strings.Trim(s.path(), "/"))+"/"))
 }
 
-// sourceFailure turns an error of the source into the run's: what happened to which path, and what to do.
+// sourceFailure converts an error of the source to an error of the run: what happened, to which path, and what to do.
 func sourceFailure(path string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -12,22 +12,23 @@ import (
 )
 
 const (
-	// prefetchBytes is how much of small files is in memory before it is parsed, if the run may have that much, and prefetchFiles how many are on their way
-	// at a time: a store that is far away answers each only after a while.
+	// prefetchBytes is the maximum size of small files in memory before they are parsed, if the run's memory allows
+	// that much. prefetchFiles is the maximum number of concurrent reads, because a distant store answers each read
+	// late.
 	prefetchBytes = 32 << 20
 	prefetchFiles = 16
 )
 
-// prefetched is a small file on its way into memory.
+// prefetched is a small file that is being read into memory.
 type prefetched struct {
 	stored audience.PlannedFile
-	ready  chan struct{} // closed when bytes and err are there
+	ready  chan struct{} // closed when bytes and err are set
 	bytes  []byte
 	err    error
-	memory int64 // bytes that are reserved for it
+	memory int64 // reserved bytes
 }
 
-// open is a range of the file, once it is there.
+// open waits for the file and returns a range of it.
 func (f *prefetched) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	select {
 	case <-f.ready:
@@ -44,14 +45,14 @@ func (f *prefetched) open(ctx context.Context, offset, length int64) (io.ReadClo
 	return io.NopCloser(bytes.NewReader(part)), nil
 }
 
-// prefetcher reads small files into memory, a few ahead of whoever parses them in their order.
+// prefetcher reads small files into memory, in the order in which they are parsed, ahead of the parsers.
 type prefetcher struct {
 	files  []*prefetched
 	memory *semaphore.Weighted
 	wg     sync.WaitGroup
 }
 
-// prefetch begins to read files. The end of ctx ends it; wait then waits until nothing is on its way.
+// prefetch starts to read files until ctx ends. Then wait waits for reads in progress.
 func (a *attempt) prefetch(ctx context.Context, files []audience.PlannedFile) *prefetcher {
 	p := &prefetcher{memory: semaphore.NewWeighted(min(prefetchBytes, a.share.Base/4))}
 	for _, f := range files {
@@ -78,7 +79,7 @@ func (a *attempt) prefetch(ctx context.Context, files []audience.PlannedFile) *p
 	return p
 }
 
-// done gives the memory of a file back that has been parsed, or will not be.
+// done releases the memory of a file that was parsed or is not needed.
 func (p *prefetcher) done(f *prefetched) {
 	<-f.ready
 	f.bytes = nil
@@ -87,7 +88,7 @@ func (p *prefetcher) done(f *prefetched) {
 
 func (p *prefetcher) wait() { p.wg.Wait() }
 
-// fetch reads a file whole.
+// fetch reads a whole file.
 func (a *attempt) fetch(ctx context.Context, f audience.PlannedFile) ([]byte, error) {
 	r, err := a.spec.Source.Open(ctx, object(f), 0, -1)
 	if err != nil {
@@ -98,7 +99,7 @@ func (a *attempt) fetch(ctx context.Context, f audience.PlannedFile) ([]byte, er
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, err
 	}
-	// A store may find out at the end that the file has changed.
+	// Some stores detect only at the end of a read that the file has changed.
 	if _, err := r.Read(make([]byte, 1)); err != nil && err != io.EOF {
 		return nil, err
 	}

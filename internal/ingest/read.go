@@ -19,23 +19,23 @@ import (
 	"roster/internal/tabular/formats"
 )
 
-// smallFile is the size up to which a file is parsed by one goroutine, several files at a time; smaller where there is
-// little memory.
+// smallFile is the maximum size, in bytes, of a file that one goroutine parses while others parse other files. With
+// little memory, the limit is lower.
 const smallFile = 8 << 20
 
-// fileRead is what reading one file of the manifest found.
+// fileRead contains the results of reading one file of the manifest.
 type fileRead struct {
 	header   tabular.Header
 	rows     atomic.Int64
 	rejected atomic.Int64
-	blanks   atomic.Int64 // rows of nothing but delimiters
-	filled   atomic.Int64 // rows with too few columns that were filled
+	blanks   atomic.Int64 // rows with only delimiters
+	filled   atomic.Int64 // rows with too few columns, filled with nulls
 	encoding misencoded
-	// rejectedLines are the rejected rows; one whose quote is not closed counts as often as it has lines.
+	// rejectedLines is the number of rejected rows. A row with an unclosed quote counts once for each of its lines.
 	rejectedLines atomic.Int64
 }
 
-// read parses every file of the manifest that is to be read and routes its rows to the spill.
+// read parses the files of the manifest that are to be read, and routes their rows to the spill.
 func (a *attempt) read(ctx context.Context) error {
 	a.reads = make([]fileRead, len(a.files))
 	routers := make([]*router, a.p.workers())
@@ -70,7 +70,7 @@ func (a *attempt) read(ctx context.Context) error {
 	return nil
 }
 
-// readSmall reads small files of the manifest, so many at a time, each with a router that is free.
+// readSmall reads small files of the manifest, at most atOnce at a time. Each file uses a free router.
 func (a *attempt) readSmall(ctx context.Context, small []int, free chan *router, atOnce int) error {
 	files := make([]audience.PlannedFile, len(small))
 	for n, i := range small {
@@ -94,7 +94,7 @@ func (a *attempt) readSmall(ctx context.Context, small []int, free chan *router,
 // opener opens a range of a file.
 type opener func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
 
-// readFile reads the index-th file of the manifest with one parser per router.
+// readFile reads the index-th file of the manifest, with one parser per router.
 func (a *attempt) readFile(ctx context.Context, index int, open opener, routers []*router) error {
 	f := a.files[index]
 	defer a.spec.Host.Reading(f.Path)()
@@ -102,7 +102,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 		rt.index = index
 	}
 	progress := &fileProgress{size: f.Size, counted: a.hasRead}
-	part := func(bytes int64) int64 { return bytes * int64(len(routers)) / int64(a.p.workers()) } // for this file
+	part := func(bytes int64) int64 { return bytes * int64(len(routers)) / int64(a.p.workers()) } // this file's share
 	opts := tabular.Options{Workers: len(routers), Format: a.spec.format(),
 		MaxMemory: part(a.share.Most), ChunkMemory: part(a.share.Base / 2), Reserve: a.share.Reserve}
 	stored := stored(f, open, progress)
@@ -111,7 +111,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 		func(worker int, b *tabular.Batch) error { return routers[worker].route(b) })
 	var empty *tabular.FileError
 	if errors.As(err, &empty) && empty.Code == "EMPTY_FILE" && !a.spec.oneFile() {
-		err = nil // a part without rows, compressed: it brings nobody, as a part of zero bytes does
+		err = nil // a compressed part without rows is like an empty file: it has no members
 	}
 	if err != nil {
 		return fileFailure(f.Path, err)
@@ -121,7 +121,7 @@ func (a *attempt) readFile(ctx context.Context, index int, open opener, routers 
 	return nil
 }
 
-// opener opens a file of the manifest in its source.
+// opener returns an opener for a file of the manifest in its source.
 func (a *attempt) opener(f audience.PlannedFile) opener {
 	return func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 		return a.spec.Source.Open(ctx, object(f), offset, length)
@@ -132,7 +132,7 @@ func object(f audience.PlannedFile) source.Object {
 	return source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
 }
 
-// stored is a file of the manifest as it is stored; what is read of it counts for the progress.
+// stored returns a file of the manifest in its stored form. Reads of it count as progress.
 func stored(f audience.PlannedFile, open opener, progress *fileProgress) tabular.File {
 	return tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 		r, err := open(ctx, offset, length)
@@ -143,9 +143,9 @@ func stored(f audience.PlannedFile, open opener, progress *fileProgress) tabular
 	}}
 }
 
-// textBytes estimates how many bytes the files to be read have as plain CSV. It looks at the largest ones; of the
-// others it believes that they are like these. An error is left to the reading. The version that a rollback reads is no
-// file: its size is taken as it is.
+// textBytes estimates the size of the files in plain CSV, in bytes. It inspects the largest files, and assumes the same
+// ratio for the others. Errors are ignored here and reported when the file is read. A rollback reads a version and no
+// files, so its size is not converted.
 func (a *attempt) textBytes(ctx context.Context) int64 {
 	if !a.spec.Run.Request.Traits().ReadsFiles() {
 		return a.inBytes
@@ -168,7 +168,7 @@ func (a *attempt) textBytes(ctx context.Context) int64 {
 	return int64(float64(a.inBytes) * float64(text) / float64(max(packed, 1)))
 }
 
-// fileFailure names the file in an error of its reader.
+// fileFailure adds the file to an error of its reader.
 func fileFailure(path string, err error) error {
 	for _, known := range []error{source.ErrChanged, source.ErrNotExist, source.ErrOutside, source.ErrPermission, context.Canceled} {
 		if errors.Is(err, known) {
@@ -188,10 +188,10 @@ func fileFailure(path string, err error) error {
 // router routes the accepted rows of one parsing goroutine.
 type router struct {
 	attempt *attempt
-	index   int // of the file in the manifest
+	index   int // index of the file in the manifest
 	encoder encoder
 	out     *spillWriter
-	keys    []identity.Key // of the further identities of a row
+	keys    []identity.Key // keys of a row's further identities
 }
 
 func (rt *router) route(b *tabular.Batch) error {
@@ -228,7 +228,7 @@ func (rt *router) route(b *tabular.Batch) error {
 			read.encoding.add(&b.Rejects[i])
 		}
 		hidden := int64(1)
-		if b.Rejects[i].Code == tabular.CodeQuote { // it may have swallowed rows
+		if b.Rejects[i].Code == tabular.CodeQuote { // the reject may contain other rows
 			hidden = b.Rejects[i].Lines
 		}
 		read.rejectedLines.Add(hidden)
@@ -238,27 +238,28 @@ func (rt *router) route(b *tabular.Batch) error {
 	return a.rejects.add(rt.index, b.Rejects)
 }
 
-// codeSuppressed is the code of a rejected row of a person who is kept out. Its text is never kept.
+// codeSuppressed is the code of a rejected row of a suppressed person. The text of the row is never kept.
 const codeSuppressed = "SUPPRESSED"
 
-// suppressed reports whether an identity of a row is to be kept out.
+// suppressed reports whether an identity of a row is suppressed.
 func (rt *router) suppressed(key identity.Key, rec []byte) bool {
 	out := rt.attempt.spec.Suppressed
 	if len(out) == 0 || out[key] {
 		return len(out) > 0
 	}
-	if former, differs := rt.encoder.formerKey(); differs && out[former] { // erased by an earlier version of Roster
+	// The erasure was made by an earlier version of Roster.
+	if former, differs := rt.encoder.formerKey(); differs && out[former] {
 		return true
 	}
 	rt.keys = rt.encoder.codec.secondaryKeys(rt.keys[:0], payloadOf(rec), key)
 	return slices.ContainsFunc(rt.keys, func(k identity.Key) bool { return out[k] })
 }
 
-// fileProgress counts what is read of a stored file, some of which may be read twice and some not at all.
+// fileProgress counts the bytes read of a stored file. Some bytes may be read twice, and others never.
 type fileProgress struct {
 	size    int64
 	read    atomic.Int64
-	counted func(bytes int64) // takes what is read, at most size in all
+	counted func(bytes int64) // receives the bytes read, in total at most size
 }
 
 func (p *fileProgress) add(n int64) {
@@ -266,13 +267,13 @@ func (p *fileProgress) add(n int64) {
 	p.counted(min(after, p.size) - min(after-n, p.size))
 }
 
-// hasRead counts bytes of the run's files.
+// hasRead adds to the bytes read of the run's files.
 func (a *attempt) hasRead(bytes int64) {
 	a.bytesRead.Add(bytes)
 	a.p.bytesRead.Add(bytes)
 }
 
-// finish counts what was not read.
+// finish counts the bytes that were not read.
 func (p *fileProgress) finish() { p.add(max(p.size-p.read.Load(), 0)) }
 
 // countingReader counts the bytes read, for the progress.

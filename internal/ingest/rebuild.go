@@ -23,37 +23,38 @@ import (
 	"roster/internal/profile"
 )
 
-// The profile store is a projection: an audience's memberships can be made again from its dataset. Current members come from the
-// rows, with the times that they have there. Memberships that ended come from the deltas that the kept versions name, so that
-// those which ended before the oldest kept version are not shown as exited any more.
+// The profile store is a projection: an audience's memberships can be rebuilt from its dataset. Current members come
+// from the rows, with the times in the rows. Ended memberships come from the deltas of the kept versions. So
+// memberships that ended before the oldest kept version are no longer shown as exited.
 
-// Projection says which audience to project.
+// Projection describes the audience to project.
 type Projection struct {
 	Audience *audience.Audience
 	Table    lake.TableID
 	Ref      profile.Ref
-	// Gone returns who is not brought back; nil is nobody.
+	// Gone returns the persons that must not be restored. Nil means nobody.
 	Gone func(ctx context.Context) (Gone, error)
 }
 
 // Gone are identities that were erased from a sandbox.
 type Gone struct {
-	Erased  map[identity.Key]bool // they are not shown as exited
-	Leaving map[identity.Key]bool // their erasure has not ended: they are no members either
+	Erased  map[identity.Key]bool // not shown as exited
+	Leaving map[identity.Key]bool // the erasure has not ended; not shown as members either
 }
 
-// Projected is what a projection from the dataset found.
+// Projected is the result of a projection from the dataset.
 type Projected struct {
 	Pointer profile.Pointer
 	Members int64 // identities of current members
-	Exited  int64 // identities of members that left
-	// Since is the time of the oldest version kept: who left before is not shown as exited. Zero when nothing is missing.
+	Exited  int64 // identities of former members
+	// Since is the time of the oldest kept version. Members who left before are not shown as exited. Zero if nothing is
+	// missing.
 	Since time.Time
-	// Lost are the runs whose changes cannot be read: who left by them is not shown as exited.
+	// Lost contains the runs whose changes cannot be read. Members who left by these runs are not shown as exited.
 	Lost []audience.RunID
 }
 
-// PointerOf returns where the projection of a snapshot's dataset is; false when another program made the snapshot.
+// PointerOf returns the pointer of a snapshot's projection; false if another program made the snapshot.
 func PointerOf(snap lake.Snapshot) (p profile.Pointer, known bool, err error) {
 	if snap.Version == "" {
 		return p, false, nil
@@ -71,8 +72,8 @@ func PointerOf(snap lake.Snapshot) (p profile.Pointer, known bool, err error) {
 	return p, true, nil
 }
 
-// Behind says why a pointer of the profile store is not where the dataset is, "" when it is, or when the newest run, which has not
-// ended, is about to lead it there.
+// Behind returns the reason why a pointer of the profile store does not match the dataset. It returns "" if the pointer
+// matches, or if the newest run has not ended and is about to apply its delta.
 func Behind(d *lake.Dataset, newest *audience.Run, have profile.Pointer) string {
 	snap, ok := lastOwn(d)
 	if !ok {
@@ -99,8 +100,8 @@ func Behind(d *lake.Dataset, newest *audience.Run, have profile.Pointer) string 
 	return fmt.Sprintf("it is at run %d, the dataset at run %d", have.Seq, want.Seq)
 }
 
-// lastOwn returns the snapshot that the profile store follows: Roster's last one, also if another program committed later, or the current
-// one if the table has none of Roster.
+// lastOwn returns the snapshot that the profile store follows: Roster's last one, even if another program committed
+// later. If the table has none of Roster, it is the current one.
 func lastOwn(d *lake.Dataset) (lake.Snapshot, bool) {
 	if len(d.Foreign()) > 0 {
 		if last, known := d.LastOwn(); known {
@@ -110,7 +111,7 @@ func lastOwn(d *lake.Dataset) (lake.Snapshot, bool) {
 	return d.Current()
 }
 
-// baseOf returns what the next delta of a dataset follows; nil when that is not known.
+// baseOf returns the base of the next delta of a dataset, or nil if it is unknown.
 func baseOf(d *lake.Dataset) (*deltaBase, error) {
 	snap, ok := d.Current()
 	if !ok {
@@ -130,17 +131,18 @@ func (p *Pipeline) alone(ref profile.Ref) (unlock func()) {
 	return mu.(*sync.Mutex).Unlock
 }
 
-// unprojectable reports whether an error of Apply says that the delta cannot lead to the run: the dataset can.
+// unprojectable reports whether an error of Apply means that the delta cannot be applied. Then the projection is
+// rebuilt from the dataset.
 func unprojectable(err error) bool {
 	return errors.Is(err, profile.ErrBase) || errors.Is(err, lake.ErrDamaged) || errors.Is(err, fs.ErrNotExist)
 }
 
-// Rebuild projects the dataset of an audience anew whose memberships are distrusted; it does nothing for another one. Look-ups in
-// its sandbox are refused until then.
+// Rebuild projects the dataset of an audience again if the profile store marks its memberships as distrusted. Otherwise
+// it does nothing. Until it ends, look-ups in the sandbox return an error.
 func (p *Pipeline) Rebuild(ctx context.Context, pr Projection) (Projected, error) {
 	defer p.alone(pr.Ref)()
 	if !slices.Contains(p.Profile.Distrusted(), pr.Ref) {
-		return Projected{}, nil // a run did it meanwhile
+		return Projected{}, nil // a run rebuilt the projection in the meantime
 	}
 	return p.rebuild(ctx, pr)
 }
@@ -196,7 +198,7 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 	return out, nil
 }
 
-// rebuild is the projection of a dataset; it implements profile.Delta.
+// rebuild is the projection of a dataset. It implements profile.Delta.
 type rebuild struct {
 	p       *Pipeline
 	dataset *lake.Dataset
@@ -241,8 +243,9 @@ func (r *rebuild) members(ctx context.Context) error {
 	})
 }
 
-// eachMember calls what begin returns with a change for each identity of each member of a state but those who are leaving, several
-// at once, and then its end.
+// eachMember calls the function that begin returns with a change for each identity of each member of a state, except
+// members in leaving. Several workers do this in parallel. Each worker calls begin once, and the function end at its
+// end.
 func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers int, leaving map[identity.Key]bool, begin func() (each func(profile.Change) error, end func() error)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range splitRanges(keyRanges, workers) {
@@ -276,7 +279,7 @@ func eachMember(ctx context.Context, state *lake.State, codec *rowCodec, workers
 	return g.Wait()
 }
 
-// leavers spills the memberships that ended, as far as kept versions tell.
+// leavers spills the ended memberships that the kept versions contain.
 func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 	w := &changeSpill{spill: r.spill, w: r.spill.writer()}
 	after := r.p.Clock().Add(-audience.ExitedFor).Unix()
@@ -317,7 +320,7 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 	return w.w.flush()
 }
 
-// erasedMembers returns the members who had an erased identity, as far as the changes of snapshots tell.
+// erasedMembers returns the members who had an erased identity, according to the changes of the snapshots.
 func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) (map[identity.Key]bool, error) {
 	if len(r.gone.Erased) == 0 {
 		return nil, nil
@@ -330,7 +333,7 @@ func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) 
 			}
 			return nil
 		})
-		if err != nil && ctx.Err() != nil { // leavers tells of what cannot be read
+		if err != nil && ctx.Err() != nil { // leavers reports unreadable changes
 			return nil, err
 		}
 	}
@@ -342,7 +345,7 @@ type spillError struct{ error }
 
 func (e *spillError) Unwrap() error { return e.error }
 
-// eachChange calls fn with the changes of a snapshot's run and its time.
+// eachChange calls fn with each change of a snapshot's run, and the time of the run.
 func (r *rebuild) eachChange(ctx context.Context, snap lake.Snapshot, fn func(c profile.Change, now int64) error) error {
 	d := delta{dataset: r.dataset}
 	text := snap.Props[propDelta]
@@ -365,7 +368,7 @@ func (r *rebuild) eachChange(ctx context.Context, snap lake.Snapshot, fn func(c 
 	return nil
 }
 
-// eachOf calls fn with the changes of a part.
+// eachOf calls fn with each change of a part.
 func eachOf(ctx context.Context, changes profile.ChangeReader, fn func(profile.Change) error) error {
 	for n := 0; ; n++ {
 		if n&0xfff == 0 && ctx.Err() != nil {
@@ -387,7 +390,7 @@ func eachOf(ctx context.Context, changes profile.ChangeReader, fn func(profile.C
 // Parts implements profile.Delta.
 func (r *rebuild) Parts() int { return len(r.ranges) }
 
-// Count implements profile.Delta. Some of what was spilled is of the same membership.
+// Count implements profile.Delta. Several spilled changes may belong to one membership.
 func (r *rebuild) Count() int64 { return r.spilled.Load() }
 
 // Base implements profile.Delta.
@@ -398,7 +401,7 @@ func (r *rebuild) Open(_ context.Context, part int) (profile.ChangeReader, error
 	return &rebuildReader{rebuild: r, next: r.ranges[part][0], end: r.ranges[part][1]}, nil
 }
 
-// rebuildReader reads the memberships of a range of buckets, each once.
+// rebuildReader reads the memberships of a range of buckets. Each membership appears once.
 type rebuildReader struct {
 	*rebuild
 	next, end int
@@ -442,7 +445,8 @@ func (r *rebuildReader) Next() (profile.Change, error) {
 	}
 }
 
-// later reports whether a, which was written after b, is what became of a membership that b tells of, too. A current member is one.
+// later reports whether a replaces b. Both are changes of the same membership, and a was written after b. The change of
+// a current member replaces the change of an ended membership.
 func later(a, b *profile.Change) bool {
 	aEnded, bEnded := a.Exited || a.Erased, b.Exited || b.Erased
 	if aEnded != bEnded {
@@ -454,8 +458,8 @@ func later(a, b *profile.Change) bool {
 // Close implements profile.ChangeReader.
 func (r *rebuildReader) Close() error { return nil }
 
-// Digest sums up the memberships that a projection at the pointer has, computed from the dataset; false when the dataset is not
-// kept as it was then.
+// Digest returns the digest of the memberships in a projection at the pointer, computed from the dataset. False means
+// that the version of the pointer is no longer kept.
 func (p *Pipeline) Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (d profile.Digest, ok bool, err error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
@@ -491,7 +495,7 @@ func (p *Pipeline) Digest(ctx context.Context, table lake.TableID, aud *audience
 	return d, true, err
 }
 
-// versionAt returns the dataset as of a pointer.
+// versionAt returns the dataset at the version of a pointer.
 func versionAt(d *lake.Dataset, at profile.Pointer) (*lake.Dataset, bool, error) {
 	for _, snap := range slices.Backward(d.Versions()) {
 		p, known, err := PointerOf(snap)

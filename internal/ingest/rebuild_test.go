@@ -17,7 +17,7 @@ func (w *world) projection() ingest.Projection {
 	return ingest.Projection{Audience: &w.aud, Table: w.table, Ref: profile.Ref{Sandbox: 3, Audience: w.aud.Num}}
 }
 
-// wantAgrees holds the digest of the profile store against the dataset's.
+// wantAgrees compares the digest of the profile store with that of the dataset.
 func (w *world) wantAgrees() {
 	w.t.Helper()
 	all, err := w.store.Digests(w.t.Context())
@@ -31,7 +31,8 @@ func (w *world) wantAgrees() {
 	}
 }
 
-// wantRebuilt projects the dataset anew and compares what look-ups see. Who left before the oldest version may be forgotten.
+// wantRebuilt projects the dataset again and compares the results of look-ups. Members who left before the oldest
+// version may be absent.
 func (h *history) wantRebuilt(n int) {
 	h.t.Helper()
 	before := [2]map[string]profile.Membership{h.memberships("Email", h.mails), h.memberships("Phone", h.phones)}
@@ -59,7 +60,8 @@ func (h *history) wantRebuilt(n int) {
 	}
 }
 
-// A run whose changes cannot be read any more, or do not lead from what the store has, projects the dataset.
+// If the changes of a run cannot be read, or do not follow the state of the store, the projection is rebuilt from the
+// dataset.
 func TestProjectWithoutDelta(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(w *world){
@@ -100,7 +102,7 @@ func TestProjectWithoutDelta(t *testing.T) {
 	}
 }
 
-// harmed is a profile store that does something before changes are applied.
+// harmed is a profile store that calls a function before changes are applied.
 type harmed struct {
 	profile.Store
 	before func()
@@ -125,7 +127,7 @@ func (w *world) eachDelta(fn func(path string)) {
 	}
 }
 
-// An erased identity does not come back from old changes.
+// A rebuild does not restore an erased identity from old changes.
 func TestRebuildWithoutErased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

@@ -17,9 +17,9 @@ import (
 	"roster/internal/lake"
 )
 
-// ReadRejects reads the file of a run's rejects, RunResult.RejectsPath, from the n-th reject on, counted from 0, and
-// calls fn for each. An error of fn ends the reading and is returned. fs.ErrNotExist means that the rejects are kept
-// no longer. It returns how many rejects the file has.
+// ReadRejects reads the file of a run's rejects, RunResult.RejectsPath, and calls fn for each reject from the n-th on,
+// counted from 0. An error of fn ends the reading and is returned. fs.ErrNotExist means that the rejects are no longer
+// kept. ReadRejects returns the number of rejects in the file.
 func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
 	f, err := d.OpenFile(location)
 	if err != nil {
@@ -46,10 +46,10 @@ func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int
 	return total, nil
 }
 
-// rejectRows is how many rejects are in memory at a time; each has up to 64 KiB of text.
+// rejectRows is the number of rejects in memory at a time. Each reject has up to 64 KiB of text.
 const rejectRows = 64
 
-// rejectsOf reads one row group from a row of it on.
+// rejectsOf reads one row group, from the given row on.
 func rejectsOf(ctx context.Context, pf *file.Reader, group int, from int64, fn func(audience.RejectedRow) error) error {
 	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: rejectRows}, memory.DefaultAllocator)
 	if err != nil {

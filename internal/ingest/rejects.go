@@ -21,15 +21,15 @@ import (
 const rejectsName = "rejects.parquet"
 
 const (
-	// rejectSamples is how many of a run's rejects are shown with the run.
+	// rejectSamples is the number of a run's rejects that are shown with the run.
 	rejectSamples = 20
-	// heldRejects is how many bytes of rejects are held back so that they can be sorted, if the run may have that much, and
-	// rejectBytes how many make a row group: a reader holds one.
+	// heldRejects is the size of the rejects that are collected and sorted before a write, in bytes, if the run's
+	// memory allows that much. rejectBytes is the size of a row group. A reader has one row group in memory.
 	heldRejects = 16 << 20
 	rejectBytes = 4 << 20
 )
 
-// rejectRaw is the column of the rows' texts.
+// rejectRaw is the column with the text of the rows.
 const rejectRaw = "raw"
 
 var rejectSchema = arrow.NewSchema([]arrow.Field{
@@ -44,14 +44,14 @@ var rejectSchema = arrow.NewSchema([]arrow.Field{
 	{Name: rejectRaw, Type: arrow.BinaryTypes.Binary, Nullable: true},
 }, nil)
 
-// rejects writes a run's rejects to one Parquet file beside the dataset, created with the first of them. They lie
-// in it by file and line; of more than fit heldRejects each stretch of that size does. Its methods may be called from
-// several goroutines.
+// rejects writes a run's rejects to one Parquet file beside the dataset. The first reject creates the file. The rejects
+// are sorted by file and line. If there are more than heldRejects bytes, each section of that size is sorted
+// separately. The methods are safe for concurrent use.
 type rejects struct {
 	run     *attempt
 	mu      sync.Mutex
 	held    []reject
-	size    int // of those held, bytes
+	size    int // bytes of the held rejects
 	w       *pqarrow.FileWriter
 	builder *array.RecordBuilder
 	path    string
@@ -67,7 +67,7 @@ func byPlace(a, b reject) int {
 	return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Offset, b.Offset))
 }
 
-// add records the rejects of a file, the index-th of the manifest.
+// add records rejects of the index-th file of the manifest.
 func (r *rejects) add(index int, list []tabular.Reject) error {
 	if len(list) == 0 {
 		return nil
@@ -92,10 +92,10 @@ func (r *rejects) add(index int, list []tabular.Reject) error {
 	return nil
 }
 
-// bytes is about how much memory a reject takes.
+// bytes returns the approximate memory of a reject.
 func (x reject) bytes() int { return 200 + len(x.Raw) }
 
-// write sorts what is held and writes it.
+// write sorts and writes the held rejects.
 func (r *rejects) write() error {
 	if len(r.held) == 0 {
 		return nil
@@ -157,7 +157,7 @@ func (r *rejects) writeGroup(list []reject) error {
 	return r.w.WriteBuffered(rec)
 }
 
-// sample keeps the first of the rejects that are held, which are sorted, and of those sampled before.
+// sample keeps the first of the held rejects, which are sorted, and of the earlier samples.
 func (r *rejects) sample() {
 	for _, x := range r.held[:min(len(r.held), rejectSamples)] {
 		r.samples = append(r.samples, audience.RejectSample{File: r.run.files[x.file].Path, Line: x.Line, Column: x.Column, Code: x.Code, Reason: x.Reason})
@@ -185,8 +185,8 @@ func (r *rejects) open() error {
 	return nil
 }
 
-// close ends the file, makes it durable, and puts its place and the samples into the result. Closed again it does
-// that without writing.
+// close ends the file, makes it durable, and adds its location and the samples to the result. A second call writes
+// nothing.
 func (r *rejects) close(result *audience.RunResult) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,7 +195,7 @@ func (r *rejects) close(result *audience.RunResult) error {
 	}
 	if w := r.w; w != nil {
 		r.w = nil
-		if err := w.Close(); err != nil { // closes the file below, too
+		if err := w.Close(); err != nil { // also closes the underlying file
 			return fmt.Errorf("write the rejects file: %w", err)
 		}
 	}
@@ -203,7 +203,7 @@ func (r *rejects) close(result *audience.RunResult) error {
 	return nil
 }
 
-// abort releases the file of an attempt that failed.
+// abort closes the file of a failed attempt.
 func (r *rejects) abort() {
 	if r.w != nil {
 		r.w.Close()

@@ -11,7 +11,7 @@ import (
 	"roster/internal/ingest"
 )
 
-// rejected reads the rejects that a run keeps, from the n-th on.
+// rejected reads the stored rejects of a run, from the n-th on.
 func (w *world) rejected(r audience.Run, from int64) (rows []audience.RejectedRow, total int64) {
 	w.t.Helper()
 	d, err := w.pipeline.Lake.Load(w.t.Context(), w.table)
@@ -65,7 +65,7 @@ func TestRejectsWithoutTheirText(t *testing.T) {
 	}
 }
 
-// TestRejectsOfManyRows has more than fit in memory and in one row group, read by several workers.
+// TestRejectsOfManyRows has more rejects than fit in memory and in one row group. Several workers read the rows.
 func TestRejectsOfManyRows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

@@ -24,35 +24,35 @@ import (
 	"roster/internal/profile"
 )
 
-// Earlier versions of Roster made keys of identities by another rule (identity.Former). A dataset whose snapshot does not
-// say propKeys may have rows under such keys: those of identities with invisible or decomposed characters. Before a run
-// reads such a dataset, rekey moves the rows to the keys of now, by a snapshot of maintenance. The run's delta then takes
-// the old keys out of the profile store and the new ones in. Until then look-ups try both keys.
-// Audiences with expressActivation came after the rule of now.
+// Earlier versions of Roster computed the keys of identities by another rule (identity.Former). If a dataset's snapshot
+// has no entry propKeys, rows may have such keys. They differ for identities with invisible or decomposed characters.
+// Before a run reads such a dataset, rekey moves the rows to their present keys with a snapshot of maintenance. The
+// run's delta then replaces the old keys with the new ones in the profile store. Until then, look-ups try both keys.
+// Audiences with expressActivation are newer than the present rule.
 const (
-	propKeys  = "roster.keys"  // the rule by which all keys of the dataset are made: keysOfNow
-	propMoved = "roster.moved" // a file of changes that the next run's delta takes to the profile store
+	propKeys  = "roster.keys"  // the rule of all keys of the dataset: keysOfNow
+	propMoved = "roster.moved" // location of the changes that the next run's delta applies to the profile store
 	keysOfNow = "2"
 )
 
-// movedName is the name of the file of changes in the directory of the snapshot that moved rows.
+// movedName is the name of the file of changes in the directory of a snapshot that moved rows.
 const movedName = "moved"
 
-// keyed reports whether all keys of a snapshot's rows are made by the rule of now.
+// keyed reports whether all keys of a snapshot's rows follow the present rule.
 func keyed(snap lake.Snapshot) bool { return snap.Props[propKeys] == keysOfNow }
 
 // keyedRow is a row of the dataset with its keys.
 type keyedRow struct {
 	old, now    identity.Key
-	former      []identity.Key // of its further identities by the former rule
-	further     []identity.Key // and by that of now
+	former      []identity.Key // keys of its further identities by the former rule
+	further     []identity.Key // keys of its further identities by the present rule
 	since, seen int64
 	content     int64
 	file        int32
 	pos         int64
 }
 
-// rekey moves the rows of a dataset to the keys of now, unless that is done, and returns the dataset as it is then.
+// rekey moves the rows of a dataset to their present keys if necessary, and returns the resulting dataset.
 func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*lake.Dataset, error) {
 	snap, ok := dataset.Current()
 	if !ok || keyed(snap) || s.Audience.ExpressActivation || s.Run.Request.DryRun || s.Run.Request.Traits().Input == audience.FromVersion {
@@ -65,7 +65,7 @@ func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*
 	}
 	err := k.move(ctx)
 	if err == nil {
-		err = s.save(ctx) // the lease
+		err = s.save(ctx) // checks the lease
 	}
 	if err == nil {
 		err = k.commit(ctx)
@@ -80,22 +80,22 @@ func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*
 	return p.Lake.Load(ctx, s.Table)
 }
 
-// rekeying is the work of rekey.
+// rekeying is the state of a rekey.
 type rekeying struct {
 	p       *Pipeline
 	dataset *lake.Dataset
 	codec   *rowCodec
 	dir     string
 	state   *lake.State
-	rows    []keyedRow // with a key of the former rule, by their present keys
+	rows    []keyedRow // rows with a key of the former rule, sorted by their present keys
 	retired map[string][]int64
 	files   []lake.DataFile
-	changes map[[2]identity.Key]profile.Change // of the profile store, by key and member
-	merged  int                                // members that are the same as another one
-	lost    uint64                             // the sum of the content of the rows of those
+	changes map[[2]identity.Key]profile.Change // changes of the profile store, by key and member
+	merged  int                                // members that turned out to be the same as another one
+	lost    uint64                             // sum of the content hashes of their rows
 }
 
-// find looks for rows with keys of the former rule.
+// find collects the rows with keys of the former rule.
 func (k *rekeying) find(ctx context.Context) (err error) {
 	if k.state, err = k.dataset.OpenState(ctx, lake.StateOptions{Identities: k.codec.identityNames()}); err != nil {
 		return fmt.Errorf("read the current members: %w", err)
@@ -126,7 +126,7 @@ func (k *rekeying) move(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer w.Abort() // nothing, once it is closed
+	defer w.Abort() // no effect after Close
 	cursor := k.state.Cursor()
 	defer cursor.Close()
 	written := 0
@@ -141,7 +141,7 @@ func (k *rekeying) move(ctx context.Context) error {
 			return err
 		}
 		if stays.old == stays.now {
-			continue // its row is where it belongs
+			continue // this row already has its present key
 		}
 		if err := k.write(ctx, w, stays); err != nil {
 			return err
@@ -158,8 +158,8 @@ func (k *rekeying) move(ctx context.Context) error {
 	return nil
 }
 
-// settle decides which row of a person stays, of those with former keys, the last seen first, and one that may have the
-// present key already: the one that was seen last. The others are retired.
+// settle decides which row of a person stays: the one that was seen last. The candidates are the rows with former keys,
+// the last seen first, and possibly a row with the present key. The other rows are deleted.
 func (k *rekeying) settle(cursor *lake.StateCursor, same []keyedRow) (stays keyedRow, err error) {
 	stays = same[0]
 	key := stays.now
@@ -198,7 +198,7 @@ func (k *rekeying) settle(cursor *lake.StateCursor, same []keyedRow) (stays keye
 	return stays, nil
 }
 
-// enter has the profile store find a member by its present keys.
+// enter adds changes so that the profile store finds a member by its present keys.
 func (k *rekeying) enter(r keyedRow) {
 	for _, key := range append(r.further, r.now) {
 		k.change(profile.Change{Key: key, Member: r.now, Since: r.since / 1e6, Seen: r.seen / 1e6})
@@ -210,7 +210,8 @@ func (k *rekeying) enter(r keyedRow) {
 	}
 }
 
-// change records a change. A membership that one row of a person ends and another one begins is one.
+// change records a change. If one row of a person ends a membership and another row begins it, the membership
+// continues.
 func (k *rekeying) change(c profile.Change) {
 	at := [2]identity.Key{c.Key, c.Member}
 	if have, ok := k.changes[at]; !ok || have.Erased {
@@ -256,7 +257,7 @@ func (k *rekeying) commit(ctx context.Context) error {
 	return err
 }
 
-// writeMoved writes the changes that the next run takes to the profile store.
+// writeMoved writes the changes that the next run applies to the profile store.
 func writeMoved(d *lake.Dataset, dir string, changes iter.Seq[profile.Change]) (location string, err error) {
 	w, location, err := d.CreateFile(dir, movedName)
 	if err != nil {
@@ -270,7 +271,7 @@ func writeMoved(d *lake.Dataset, dir string, changes iter.Seq[profile.Change]) (
 	return location, errors.Join(err, w.Close())
 }
 
-// movedBefore reads the changes of a snapshot that no run has taken to the profile store yet.
+// movedBefore reads the changes of a snapshot that no run has applied to the profile store yet.
 func movedBefore(d *lake.Dataset, snap lake.Snapshot) (map[profile.Change]bool, error) {
 	location := snap.Props[propMoved]
 	if location == "" {
@@ -300,8 +301,8 @@ func (c *rowCodec) identityNames() []string {
 	return append(c.secondaryNames(), c.fields[c.primary.field].Name)
 }
 
-// rekeyed returns row i of a state with the identities of identityNames, and whether a key of it changes. A row whose
-// identity is none any more stays as it is until it expires.
+// rekeyed returns row i of a state with its keys, and whether a key changes. The state must have the identities of
+// identityNames. A row whose identity is no longer valid stays unchanged until it expires.
 func (c *rowCodec) rekeyed(st *lake.StateRows, i int) (r keyedRow, moves bool) {
 	r = c.keyedRow(st, i)
 	return r, r.now != (identity.Key{}) && (r.old != r.now || !slices.Equal(r.former, r.further))
@@ -325,7 +326,8 @@ func (c *rowCodec) keyedRow(st *lake.StateRows, i int) keyedRow {
 	return r
 }
 
-// keysAt returns the keys of the n-th identity of row i by the former rule and by that of now; zero when it has none.
+// keysAt returns the keys of the n-th identity of row i by the former and by the present rule. They are zero if there
+// is no identity.
 func (c *rowCodec) keysAt(st *lake.StateRows, i, n int, id idField) (former, now identity.Key) {
 	col, row := st.Identity(n, i)
 	if col.IsNull(row) {

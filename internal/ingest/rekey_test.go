@@ -22,7 +22,7 @@ import (
 	"roster/internal/profile"
 )
 
-// formerKey is the key of an identity by the rule of earlier versions.
+// formerKey returns the key of an identity by the rule of earlier versions.
 func formerKey(namespace, id string) identity.Key {
 	former, same := identity.Former(namespace, []byte(id), nil)
 	if same {
@@ -47,8 +47,8 @@ func (c *changeList) Next() (ch profile.Change, err error) {
 	return ch, nil
 }
 
-// writtenFormerly puts people into the dataset and the profile store as an earlier version of Roster had them: each has
-// an e-mail address, a phone number that may be "", and a name; seen is when the run was.
+// writtenFormerly writes people to the dataset and the profile store in the form of an earlier version of Roster. Each
+// person has an e-mail address, a phone number, which may be "", and a name. seen contains the times of the runs.
 func (w *world) writtenFormerly(people [][3]string, seen []time.Time) {
 	t := w.t
 	t.Helper()
@@ -115,7 +115,7 @@ func (w *world) writtenFormerly(people [][3]string, seen []time.Time) {
 
 var twoIdentities = []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "Email"}, {Name: "phone", Type: audience.String, IdentityNs: "Phone"}, {Name: "name", Type: audience.String}}
 
-// knows returns the members whom an identity finds, by present and by former keys.
+// knows counts the members that an identity finds by its present and its former key.
 func (w *world) knows(key identity.Key) (realized int) {
 	w.t.Helper()
 	found, err := w.store.Lookup(w.t.Context(), w.spec(true).SandboxNum, []identity.Key{key})
@@ -130,8 +130,8 @@ func (w *world) knows(key identity.Key) (realized int) {
 	return realized
 }
 
-// TestRekey runs an audience that an earlier version of Roster wrote. Members keep their rows, their times and all of
-// their identities; those who are one person now are one member; and nothing of the former keys is left.
+// TestRekey runs an audience that an earlier version of Roster wrote. Members keep their rows, their times and all
+// their identities. Members who are the same person by the present rule become one member. No former key remains.
 func TestRekey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, twoIdentities)
@@ -139,12 +139,12 @@ func TestRekey(t *testing.T) {
 	people := [][3]string{
 		{"plain@x.org", "+1", "plain"},
 		{"odd\u200b@x.org", "+2", "odd"},            // moves
-		{"twin@x.org", "+3", "twin, earlier"},       // is the next one, who was seen later
+		{"twin@x.org", "+3", "twin, earlier"},       // same person as the next one, who was seen later
 		{"twin@x.org\u200b", "+4", "twin, later"},   //
-		{"kept@x.org", "+5", "kept, later"},         // is the next one, who was seen earlier
+		{"kept@x.org", "+5", "kept, later"},         // same person as the next one, who was seen earlier
 		{"\ufeffkept@x.org", "+6", "kept, earlier"}, //
 		{"Jose\u0301@x.org", "", "composed"},        //
-		{"phone@x.org", "+7\u200b", "an odd phone"}, // only its further identity moves
+		{"phone@x.org", "+7\u200b", "an odd phone"}, // only the further identity moves
 		{"again\u00ad@x.org", "+8", "in the next file"},
 		{"\u200b", "+9", "nobody any more"},
 	}
@@ -182,7 +182,7 @@ func TestRekey(t *testing.T) {
 	}
 }
 
-// names returns when each member was seen, by name.
+// names returns the time at which each member was last seen, by name.
 func (w *world) names(p *ingest.Pipeline) map[string]int64 {
 	w.t.Helper()
 	d, err := p.Lake.Load(w.t.Context(), w.table)
@@ -202,8 +202,8 @@ func (w *world) names(p *ingest.Pipeline) map[string]int64 {
 	return names
 }
 
-// TestEraseFormer erases people whom an earlier version of Roster wrote: their rows are found by what they hold, also in
-// the files of the version before.
+// TestEraseFormer erases people whom an earlier version of Roster wrote. The search compares the values of the rows,
+// also in the files of earlier versions.
 func TestEraseFormer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, twoIdentities)

@@ -9,7 +9,7 @@ import (
 	"roster/internal/audience"
 )
 
-// harm flips a bit in the newest file below the table that the pattern matches, and returns its name.
+// harm flips a bit in the newest file below the table that matches the pattern, and returns the name of the file.
 func (w *world) harm(pattern string) string {
 	w.t.Helper()
 	paths, err := filepath.Glob(filepath.Join(w.pipeline.Lake.Warehouse(), "*", "*", pattern))
@@ -47,7 +47,8 @@ func younger(t *testing.T, a, b string) bool {
 	return ai.ModTime().After(bi.ModTime())
 }
 
-// A differential run fails by the name of a damaged file; a full one replaces it, and its ledger says what is not known.
+// A differential run fails and names the damaged file. A full run replaces the file, and its ledger contains the number
+// of unreadable members.
 func TestRepair(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range []string{"data/*/[0-9a-f]*.parquet", "data/*/deletes-*.parquet", "metadata/snap-*.avro", "metadata/[0-9a-f]*.avro"} {
@@ -57,7 +58,7 @@ func TestRepair(t *testing.T) {
 			w.put("a.csv", people(0, 100, 0))
 			w.mustRun(true)
 			w.clear()
-			w.put("b.csv", people(90, 12, 0)) // replaces rows of the first file, and brings two more
+			w.put("b.csv", people(90, 12, 0)) // replaces rows of the first file and adds two more
 			w.mustRun(false)
 			name := w.harm(pattern)
 			w.clear()

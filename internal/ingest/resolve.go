@@ -12,7 +12,7 @@ import (
 	"roster/internal/lake"
 )
 
-// merged is what the merge wrote and counted.
+// merged contains the results of a merge.
 type merged struct {
 	rules     mergeRules
 	tally     *tally
@@ -22,14 +22,14 @@ type merged struct {
 	nWritten  int64
 	delta     DeltaFiles
 	stateRows int64
-	content   uint64 // the sum of the content hashes of the members afterwards, modulo 2^64
-	restore   int64  // the snapshot that a rollback brings back
-	live      *int64 // rows of the dataset before, as an adoption read them; nil if the dataset's summary says it
-	silent    bool   // an adoption changes no member
+	content   uint64 // sum of the content hashes of the members after the run, modulo 2^64
+	restore   int64  // snapshot that a rollback restores
+	live      *int64 // rows before the run, counted by an adoption; nil if the summary applies
+	silent    bool   // an adoption that changes no member
 	samples   []audience.ChangeSample
 }
 
-// merge resolves the spilled rows against the current state, bucket by bucket, in several ranges at once.
+// merge resolves the spilled rows against the current state, bucket by bucket, with several ranges in parallel.
 func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}
 	state, err := a.state(ctx)
@@ -50,18 +50,19 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 		out.addTo(m, state.Files())
 	}
 	if a.survivors != nil {
-		m.tally.removed += a.survivors.Lost // those of them whom the files bring count as added
+		m.tally.removed += a.survivors.Lost // those that are in the files count as added
 		m.delta.Incomplete = true
 	}
 	return m, nil
 }
 
-// stateColumns are the columns that the merge reads with the state: the secondary identities, and those that other programs added.
+// stateColumns returns the columns that the merge reads with the state: the secondary identities, and the columns that
+// other programs added.
 func (a *attempt) stateColumns() []string {
 	return append(a.codec.secondaryNames(), a.dataset.Added()...)
 }
 
-// state opens the current members, or what is left of them.
+// state opens the current members, or the survivors.
 func (a *attempt) state(ctx context.Context) (*lake.State, error) {
 	switch {
 	case a.survivors != nil:
@@ -72,7 +73,7 @@ func (a *attempt) state(ctx context.Context) (*lake.State, error) {
 	return a.dataset.OpenState(ctx, lake.StateOptions{Identities: a.stateColumns(), Cache: max(a.perWorker(1), leastPart)})
 }
 
-// mergeRanges merges the ranges of buckets, several at once, and writes the delta.
+// mergeRanges merges the ranges of buckets in parallel and writes the delta.
 func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State) ([]sink, error) {
 	changes, err := a.newChanges(m.rules.now / 1e6)
 	if err != nil {
@@ -121,8 +122,8 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 	return outs, err
 }
 
-// rules decides how the run treats the state. A full run that changes a good part of it rewrites the dataset;
-// one that changes little adds to it. Keys are hashes, so the first bucket tells which.
+// rules returns the rules of the merge. A full run rewrites the dataset if it changes a large part of the members, and
+// otherwise adds to it. Keys are hashes, so the first bucket is a sample of all.
 func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
 	if err != nil && !(errors.Is(err, errRefreshLost) && (a.spec.Run.Request.Replaces() || a.spec.renewed)) {
@@ -160,13 +161,13 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	return rules, nil
 }
 
-// mergeBuffers are reused from bucket to bucket by one goroutine.
+// mergeBuffers are the buffers of one goroutine, reused for each bucket.
 type mergeBuffers struct {
 	buf    []byte
 	sorter sorter
 }
 
-// mergeOne merges one bucket and returns how many members the state had in it.
+// mergeOne merges one bucket and returns the number of its members in the state.
 func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers, rules mergeRules, t *tally, out sink, last bool) (int, error) {
 	members := 0
 	err := a.eachPart(bucket, b, t.files, last, func(p part) error {

@@ -18,11 +18,11 @@ import (
 	"roster/internal/profile"
 )
 
-// A rollback is like a full run whose input is the dataset as it was after an earlier run: each row of that version
-// is read, and comes out added, updated or unchanged; members that the version does not have leave. The snapshot
-// it makes has the files of the version, so that the dataset is row for row what it was, with the times and the
-// provenance that the rows had. A member of the version whose time is over meanwhile comes back with its row, and is
-// expired as any other is: a look-up shows it as such at once, the next run takes it out.
+// A rollback is like a full run whose input is an earlier version of the dataset. Each row of the version counts as
+// added, updated or unchanged. Members who are not in the version leave. The new snapshot has the files of the version,
+// so the dataset has exactly the same rows, with their times and their origins. If the time of a member of the version
+// is over, the row comes back as well, and expires like any other: look-ups show the member as expired at once, and the
+// next run removes the row.
 
 // planRollback returns the manifest of a rollback: the version of the earlier run, pinned by its snapshot.
 func (a *attempt) planRollback() ([]audience.PlannedFile, error) {
@@ -51,13 +51,13 @@ func (a *attempt) version() (*lake.Dataset, int64, error) {
 	return then, id, err
 }
 
-// versionGone says that the run's version cannot be brought back.
+// versionGone returns the error for a version that is no longer kept.
 func (a *attempt) versionGone() error {
 	return audience.Errorf(audience.Impossible, "there is no version of run %s: it is another audience's, committed nothing, or was replaced longer ago than the %s that versions are kept; "+
 		"choose one of the audience's versions", a.spec.Run.Request.Of, keptFor(a.spec.Keep))
 }
 
-// keptFor returns a duration in words: in days when it is some days.
+// keptFor formats a duration, in days if it is at least several days.
 func keptFor(d time.Duration) string {
 	if days := d / (24 * time.Hour); days > 1 && d%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%d days", days)
@@ -65,7 +65,7 @@ func keptFor(d time.Duration) string {
 	return d.String()
 }
 
-// rollBack compares the members with those of the version, range by range of keys.
+// rollBack compares the current members with those of the version, range by range.
 func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, error) {
 	then, id, err := a.version()
 	if err != nil {
@@ -85,13 +85,13 @@ func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, e
 	return m, result, a.settle(m, result)
 }
 
-// comparison is that of the current members with those of a version.
+// comparison compares the current members with the members of a version.
 type comparison struct {
 	attempt       *attempt
 	version       *lake.Dataset
 	now, then     *lake.State
-	rules         mergeRules // of the current members; expiry is theirs
-	thenRefreshed int64      // epoch microseconds
+	rules         mergeRules // for the current members, including their expiry
+	thenRefreshed int64      // microseconds since the epoch
 }
 
 func (a *attempt) comparison(ctx context.Context, then *lake.Dataset) (*comparison, error) {
@@ -117,7 +117,7 @@ func (a *attempt) comparison(ctx context.Context, then *lake.Dataset) (*comparis
 	return c, nil
 }
 
-// run compares all ranges, several at once, and writes the delta.
+// run compares all ranges in parallel and writes the delta.
 func (c *comparison) run(ctx context.Context, m *merged) error {
 	a := c.attempt
 	changes, err := a.newChanges(c.rules.now / 1e6)
@@ -190,8 +190,7 @@ func (c *comparison) compareRange(ctx context.Context, r [2]int, t *tally, out c
 	return nil
 }
 
-// stepBack compares one range of keys and writes the changes that lead from the current members back to the
-// version's.
+// stepBack compares one range of keys and writes the changes from the current members to the version's members.
 type stepBack struct {
 	*comparison
 	now, then *lake.StateRows
@@ -204,7 +203,7 @@ type stepBack struct {
 func (s *stepBack) compare() error {
 	i, j := 0, 0
 	for i < len(s.now.IDs) || j < len(s.then.IDs) {
-		order := -1 // only a member now
+		order := -1 // no row in the version
 		switch {
 		case i == len(s.now.IDs):
 			order = 1
@@ -238,7 +237,7 @@ func (s *stepBack) compare() error {
 	return nil
 }
 
-// exit takes out the current member i, whom the version does not have.
+// exit removes the current member i, who is not in the version.
 func (s *stepBack) exit(i int) error {
 	at := s.rules.now
 	if over := s.rules.expiry.At(s.now.Seen[i]); over <= at {
@@ -253,7 +252,7 @@ func (s *stepBack) exit(i int) error {
 	return s.writeAll(c, s.keys[0], nil)
 }
 
-// bring makes the member j of the version what it was; was is its current row, -1 when it is no member.
+// bring restores member j of the version. was is the current row of the member, or -1.
 func (s *stepBack) bring(j, was int) error {
 	primary := s.then.IDs[j]
 	c := profile.Change{Member: primary, Since: s.then.Since[j] / 1e6, Seen: s.then.Seen[j] / 1e6}
@@ -273,17 +272,18 @@ func (s *stepBack) bring(j, was int) error {
 	return s.writeAll(c, s.keys[1], s.keys[0])
 }
 
-// same reports whether the profile store has the times of the member j of the version, whose current row is was.
+// same reports whether the profile store has the times of member j of the version. was is the current row of the
+// member.
 //
-// What it has of a member says when the member was seen last, or less when a full run has seen it since: then the
-// pointer of the audience says so. Hence, when both rows were seen at the same time, the store has that time unless
-// it lies after the version's last full run and not after the current one.
+// The store has the time at which the member was last seen, or an earlier time if a full run has seen the member since.
+// In that case, the audience's pointer contains the time of the full run. So, if both rows have the same times, the
+// store has them too, unless the time is after the version's last full run and not after the current one.
 func (s *stepBack) same(j, was int) bool {
 	seen := s.then.Seen[j]
 	return s.then.Since[j] == s.now.Since[was] && seen == s.now.Seen[was] && !(s.thenRefreshed < seen && seen <= s.rules.expiry.Renewed)
 }
 
-// writeAll writes a change for each of the keys that is not among the others.
+// writeAll writes a change for each key in keys that is not in others.
 func (s *stepBack) writeAll(c profile.Change, keys, others []identity.Key) error {
 	for _, k := range keys {
 		if slices.Contains(others, k) {

@@ -21,7 +21,7 @@ import (
 	"roster/internal/profile/pebble"
 )
 
-// reopen is a restart of the process.
+// reopen simulates a restart of the process.
 func (w *world) reopen() {
 	w.t.Helper()
 	dir := filepath.Dir(w.root)
@@ -61,7 +61,7 @@ func (w *world) dataset() *lake.Dataset {
 	return d
 }
 
-// rows returns the rows of a dataset as text, sorted.
+// rowsOf returns the rows of a dataset as text, sorted.
 func rowsOf(t *testing.T, d *lake.Dataset) []string {
 	t.Helper()
 	var out []string
@@ -86,7 +86,7 @@ func (w *world) rollbackSpec(of audience.RunID) ingest.Spec {
 	s := w.spec(false)
 	s.Run.Request = audience.RunRequest{Kind: audience.RunRollback, Of: of, WindowEnd: w.now}
 	s.Keep = 7 * 24 * time.Hour
-	s.Source = nil // a rollback reads the dataset alone
+	s.Source = nil // a rollback reads only the dataset
 	return s
 }
 
@@ -105,7 +105,7 @@ func (w *world) rollback(of audience.RunID) audience.Run {
 	return r
 }
 
-// memberships returns what a look-up finds of each identity.
+// memberships returns the look-up result of each identity.
 func (w *world) memberships(namespace string, ids []string) map[string]profile.Membership {
 	w.t.Helper()
 	keys := make([]identity.Key, len(ids))
@@ -125,12 +125,13 @@ func (w *world) memberships(namespace string, ids []string) map[string]profile.M
 	return out
 }
 
-// realized reports whether a membership holds now.
+// realized reports whether a membership is active now.
 func (w *world) realized(m profile.Membership) bool {
 	return m != (profile.Membership{}) && !m.Exited && m.Expiry(w.aud.TTL()).After(w.now)
 }
 
-// wantAsBefore compares the look-ups with those of an earlier time: what holds must be the same, but for the clock.
+// wantAsBefore compares look-ups with earlier ones. The active memberships must be the same, except for those that have
+// expired since.
 func (w *world) wantAsBefore(namespace string, ids []string, before map[string]profile.Membership) {
 	w.t.Helper()
 	now := w.memberships(namespace, ids)
@@ -189,7 +190,7 @@ func TestRollback(t *testing.T) {
 		t.Errorf("the snapshot says %v", snap.Props)
 	}
 
-	// A rollback can be rolled back, and runs go on after it.
+	// A rollback can be rolled back, and later runs succeed.
 	w.now = w.now.Add(time.Hour)
 	w.rollback(second.ID)
 	if got := rowsOf(t, w.dataset()); !slices.Equal(got, rows2) {
@@ -221,7 +222,7 @@ func TestRollbackImpossible(t *testing.T) {
 	}
 }
 
-// TestInterruptedRollback cancels a rollback at each of its checkpoints and runs it again, in a new process.
+// TestInterruptedRollback cancels a rollback at each of its checkpoints and executes it again, in a new process.
 func TestInterruptedRollback(t *testing.T) {
 	t.Parallel()
 	for stop := 1; ; stop++ {
@@ -262,7 +263,7 @@ func TestInterruptedRollback(t *testing.T) {
 	}
 }
 
-// A member whose time is over comes back as one whose time is over.
+// A rollback restores an expired member as an expired member.
 func TestRollbackExpired(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -290,8 +291,8 @@ func TestRollbackExpired(t *testing.T) {
 	}
 }
 
-// A full run renews members without a change in the profile store. When the version's rows were seen in the very
-// second of that run, it must not be taken for what the store has.
+// A full run renews members without a change in the profile store. If the version's rows were seen in the same second
+// as that run, the rollback must still write the times to the store.
 func TestRollbackSameSecond(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

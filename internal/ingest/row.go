@@ -18,9 +18,9 @@ import (
 	"roster/internal/lake"
 )
 
-// A record is a row on its way from the reader to the merge, little-endian:
+// A record is a row between the reader and the merge, little-endian:
 //
-//	0  key      16 bytes, of the member: of the primary identity, or of it and the supplemental one
+//	0  key      16 bytes, of the member: from the primary identity, or from the primary and the supplemental one
 //	16 content   8 bytes, the hash of the payload
 //	24 order     8 bytes, file<<40 | line: later rows win
 //	32 flags     1 byte
@@ -34,7 +34,7 @@ const (
 	offLength  = 33
 	headSize   = 37
 
-	flagLeaves = 1 // the row's delete or consent field says: not a member
+	flagLeaves = 1 // the delete or consent field means: not a member
 
 	lineBits = 40
 	lineMask = 1<<lineBits - 1
@@ -46,13 +46,15 @@ type idField struct {
 	namespace string
 }
 
-// rowCodec encodes rows of an audience's fields to records and back.
+// rowCodec converts rows of an audience's fields to records and back.
 type rowCodec struct {
 	fields  []audience.Field
 	primary idField
-	// supplemental makes the member's key together with the primary identity; nil when that makes it alone.
+	// supplemental forms the key of a member together with the primary identity. Nil if the primary identity alone
+	// forms the key.
 	supplemental *idField
-	// secondary are the identities whose keys find a member beside its own key. With a supplemental one these are all of them.
+	// secondary contains the identities whose keys find a member in addition to the member's own key. With a
+	// supplemental identity these are all identities.
 	secondary  []idField
 	nullBytes  int
 	roleFields []int
@@ -80,7 +82,7 @@ func newRowCodec(a *audience.Audience) *rowCodec {
 	return c
 }
 
-// secondaryNames returns the names of the fields of secondary.
+// secondaryNames returns the names of the secondary fields.
 func (c *rowCodec) secondaryNames() []string {
 	names := make([]string, len(c.secondary))
 	for i, id := range c.secondary {
@@ -89,12 +91,12 @@ func (c *rowCodec) secondaryNames() []string {
 	return names
 }
 
-// encoder turns the rows of one Arrow batch at a time into records. Each goroutine has its own.
+// encoder encodes rows of one Arrow batch at a time as records. Each goroutine has its own encoder.
 type encoder struct {
 	codec *rowCodec
 	cols  []values
-	at    []int  // where each value begins in rec; -1 for null
-	head  []byte // zeros, as many as bytes come before the values
+	at    []int  // position of each value in rec; -1 for null
+	head  []byte // zero bytes in the length of the part before the values
 	rec   []byte
 	text  []byte
 	norm  []byte
@@ -110,8 +112,8 @@ func (e *encoder) bind(rec arrow.RecordBatch) {
 	e.head = make([]byte, headSize+e.codec.nullBytes)
 }
 
-// encode returns the record of a row, valid until the next call, and its key; ok is false when an identity that makes
-// the key is empty.
+// encode returns the record of a row and its key. The record is valid until the next call. ok is false if an identity
+// that forms the key is empty.
 func (e *encoder) encode(row int, order uint64) (rec []byte, key identity.Key, ok bool) {
 	dst := append(e.rec[:0], e.head...)
 	for i := range e.cols {
@@ -144,7 +146,7 @@ func (e *encoder) encode(row int, order uint64) (rec []byte, key identity.Key, o
 	return dst, key, true
 }
 
-// keyOf returns the key of an identity of the row; ok is false when it is empty.
+// keyOf returns the key of an identity of the row. ok is false if the identity is empty.
 func (e *encoder) keyOf(id idField) (key identity.Key, ok bool) {
 	if e.at[id.field] < 0 {
 		return key, false
@@ -156,7 +158,8 @@ func (e *encoder) keyOf(id idField) (key identity.Key, ok bool) {
 	return identity.KeyOf(id.namespace, e.norm), true
 }
 
-// formerKey returns the key of the row's primary identity by the former rule, and whether it is another one.
+// formerKey returns the key of the row's primary identity by the former rule, and whether it differs from the present
+// one.
 func (e *encoder) formerKey() (key identity.Key, differs bool) {
 	primary := e.codec.primary
 	former, same := identity.Former(primary.namespace, e.textOf(primary.field), nil)
@@ -166,13 +169,13 @@ func (e *encoder) formerKey() (key identity.Key, differs bool) {
 	return identity.KeyOf(primary.namespace, former), true
 }
 
-// textOf returns the text of a field that is not null, valid until the next call.
+// textOf returns the text of a field that is not null. The text is valid until the next call.
 func (e *encoder) textOf(field int) []byte {
 	e.text = appendText(e.text[:0], e.codec.fields[field].Type, e.rec[e.at[field]:])
 	return e.text
 }
 
-// leaves reports whether a role field of the row says that the person is not, or no longer, a member.
+// leaves reports whether the delete or consent field of the row means that the person is not a member.
 func (e *encoder) leaves() bool {
 	for _, i := range e.codec.roleFields {
 		null := e.at[i] < 0
@@ -190,7 +193,7 @@ func (e *encoder) leaves() bool {
 	return false
 }
 
-// truth says whether a delete flag is set: true, or a number that is not zero, or a text that says either.
+// truth reports whether a delete flag is set: true, a number other than zero, or a text with such a value.
 func truth(text []byte) bool {
 	s := strings.TrimSpace(string(text))
 	switch strings.ToLower(s) {
@@ -201,13 +204,13 @@ func truth(text []byte) bool {
 	return err == nil && n != 0
 }
 
-// decoder appends payloads to Arrow builders, one per field, which have room for them.
+// decoder appends payloads to Arrow builders, one per field. The builders must have enough capacity.
 type decoder struct {
 	codec *rowCodec
 	cols  []array.Builder
 }
 
-// append decodes one payload, the bytes after a record's head.
+// append decodes one payload, which follows the head of a record.
 func (d *decoder) append(payload []byte) {
 	nulls := payload[:d.codec.nullBytes]
 	p := payload[d.codec.nullBytes:]
@@ -245,8 +248,8 @@ func (d *decoder) append(payload []byte) {
 	}
 }
 
-// secondaryKeys appends the keys of the row's secondary identities to dst, without the member's own and
-// without repetition, from the payload of a record.
+// secondaryKeys appends the keys of the row's secondary identities to dst, from the payload of a record. The member's
+// own key and duplicates are left out.
 func (c *rowCodec) secondaryKeys(dst []identity.Key, payload []byte, member identity.Key) []identity.Key {
 	nulls, p := payload[:c.nullBytes], payload[c.nullBytes:]
 	next := 0
@@ -266,8 +269,8 @@ func (c *rowCodec) secondaryKeys(dst []identity.Key, payload []byte, member iden
 	return dst
 }
 
-// addKey appends the key of the n-th secondary identity, whose encoded value begins p, unless it is empty, the
-// member's, or already there.
+// addKey appends the key of the n-th secondary identity. p begins with its encoded value. An empty identity, the
+// member's own key, and duplicates are left out.
 func (c *rowCodec) addKey(keys []identity.Key, n int, p []byte, member identity.Key) []identity.Key {
 	id := c.secondary[n]
 	norm := identity.Normalise(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
@@ -281,7 +284,7 @@ func (c *rowCodec) addKey(keys []identity.Key, n int, p []byte, member identity.
 	return append(keys, k)
 }
 
-// stateKeys appends the keys of the secondary identities of row i of the state; none when i is -1.
+// stateKeys appends the keys of the secondary identities of row i of the state. If i is -1, there are none.
 func (c *rowCodec) stateKeys(dst []identity.Key, st *lake.StateRows, i int, member identity.Key) []identity.Key {
 	if i < 0 {
 		return dst
@@ -295,7 +298,7 @@ func (c *rowCodec) stateKeys(dst []identity.Key, st *lake.StateRows, i int, memb
 	return dst
 }
 
-// has reports whether an identity of row i of the state is the one with the key.
+// has reports whether row i of the state has an identity with the key.
 func (c *rowCodec) has(st *lake.StateRows, i int, key identity.Key) bool {
 	member := st.IDs[i]
 	if member == key || len(c.secondary) == 0 {
@@ -305,7 +308,7 @@ func (c *rowCodec) has(st *lake.StateRows, i int, key identity.Key) bool {
 	return slices.Contains(c.stateKeys(keys[:0], st, i, member), key)
 }
 
-// valueSize returns how many bytes of p the value of type t takes.
+// valueSize returns the number of bytes of a value of type t at the start of p.
 func valueSize(t audience.Type, p []byte) int {
 	switch t {
 	case audience.String:
@@ -319,7 +322,7 @@ func valueSize(t audience.Type, p []byte) int {
 	return 8
 }
 
-// appendText appends the canonical text of the encoded value that begins p: what an identity is looked up by.
+// appendText appends the canonical text of the encoded value at the start of p. Identities are looked up by this text.
 func appendText(dst []byte, t audience.Type, p []byte) []byte {
 	switch t {
 	case audience.String:

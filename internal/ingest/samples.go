@@ -17,32 +17,32 @@ import (
 	"roster/internal/lake"
 )
 
-// Kinds of changes that a row of a file brings, as a dry run names them.
+// Kinds of changes in the report of a dry run.
 const (
 	changeAdded   = "added"
 	changeUpdated = "updated"
 	changeDeleted = "deleted"
 )
 
-// samplesOfKind is how many changes of a kind a dry run shows.
+// samplesOfKind is the number of changes of each kind that a dry run shows.
 const samplesOfKind = 20
 
-// samples are the first changes of each kind in a range of keys. Keys are hashes, so that they are as good a sample
-// as any. A nil *samples takes none.
+// samples contains the first changes of each kind in a range of keys. Keys are hashes, so the first changes are a
+// random sample. A nil *samples ignores all changes.
 type samples struct {
 	byKind map[string][]row
 }
 
 func newSamples() *samples { return &samples{byKind: map[string][]row{}} }
 
-// add takes a change that the row r brings.
+// add adds a change that row r makes.
 func (s *samples) add(kind string, r row) {
 	if s != nil && len(s.byKind[kind]) < samplesOfKind {
 		s.byKind[kind] = append(s.byKind[kind], r)
 	}
 }
 
-// changeSamples puts the samples of all ranges together, by kind, file and line.
+// changeSamples combines the samples of all ranges, sorted by kind, file and line.
 func changeSamples(all []*tally, files []audience.PlannedFile) (list []audience.ChangeSample) {
 	for _, kind := range []string{changeAdded, changeUpdated, changeDeleted} {
 		for _, r := range firstOfKind(all, kind, func(a, b row) int { return cmp.Compare(a.order, b.order) }) {
@@ -52,7 +52,7 @@ func changeSamples(all []*tally, files []audience.PlannedFile) (list []audience.
 	return list
 }
 
-// firstOfKind are the first samples of a kind of all ranges.
+// firstOfKind returns the first samples of one kind from all ranges.
 func firstOfKind(all []*tally, kind string, compare func(a, b row) int) (rows []row) {
 	for _, t := range all {
 		rows = append(rows, t.samples.byKind[kind]...)
@@ -61,10 +61,10 @@ func firstOfKind(all []*tally, kind string, compare func(a, b row) int) (rows []
 	return rows[:min(len(rows), samplesOfKind)]
 }
 
-// originSamples are the first members of each kind, in the order of their keys, whom a rollback would bring back or change,
-// each by the row of a file that the version has of it.
+// originSamples returns the first members of each kind, in key order, that a rollback would restore or change. Each
+// sample contains the file and line from which the version's row came.
 func originSamples(ctx context.Context, version *lake.Dataset, all []*tally) (list []audience.ChangeSample, err error) {
-	read := map[int64][]audience.FileResult{} // by the numbers of runs
+	read := map[int64][]audience.FileResult{} // by sequence number of the run
 	for _, kind := range []string{changeAdded, changeUpdated} {
 		for _, r := range firstOfKind(all, kind, compareRows) {
 			sample := audience.ChangeSample{Change: kind}
@@ -77,10 +77,10 @@ func originSamples(ctx context.Context, version *lake.Dataset, all []*tally) (li
 	return list, nil
 }
 
-// goneFile stands for a file of a run that is not known any more.
+// goneFile is shown instead of a file whose run is no longer known.
 const goneFile = "a file of an earlier run"
 
-// originOf finds out which line of which file a member of a version comes from. read has the files of the runs that are known.
+// originOf returns the file and line from which a member of a version came. read contains the files of the known runs.
 func originOf(ctx context.Context, version *lake.Dataset, key identity.Key, read map[int64][]audience.FileResult) (file string, line int64, err error) {
 	rec, ok, err := version.Find(ctx, key)
 	if err != nil {
@@ -103,7 +103,8 @@ func originOf(ctx context.Context, version *lake.Dataset, key identity.Key, read
 	return read[run][n].Path, column(lake.ColLine).(*array.Int64).Value(0), nil
 }
 
-// filesOf are the files that the run with a number read; nil when its snapshot is gone or does not name them.
+// filesOf returns the files that the run with the sequence number read. It returns nil if the run's snapshot is gone or
+// does not name the files.
 func filesOf(d *lake.Dataset, run int64) (files []audience.FileResult, err error) {
 	number := strconv.FormatInt(run, 10)
 	if d, err = d.WithHistory(context.Background()); err != nil {
@@ -117,7 +118,7 @@ func filesOf(d *lake.Dataset, run int64) (files []audience.FileResult, err error
 			err = json.Unmarshal([]byte(text), &files)
 			return files, err
 		}
-		if snap.Props[propResult] != "" { // a snapshot of maintenance has none
+		if snap.Props[propResult] != "" { // snapshots of maintenance have none
 			var stored storedResult
 			text, err := readResult(d, snap)
 			if err == nil {

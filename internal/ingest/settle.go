@@ -10,23 +10,23 @@ import (
 	"roster/internal/source"
 )
 
-// Settle says when a file counts as whole. One that is being written has just been modified, or grows between two
-// looks at it.
+// Settle is the rule for when a file is considered completely written. A file that is being written has a recent
+// modification time, or changes between two checks.
 type Settle struct {
-	// Age is how long a file must have stayed as it is; 0 takes every file at once.
+	// Age is the time for which a file must not have changed. 0 accepts every file at once.
 	Age time.Duration
-	// Limit is how long a run waits for its files, all together.
+	// Limit is the maximum time that a run waits for all its files together.
 	Limit time.Duration
-	// Whole reports whether a version of an object is known to be whole; nil knows of none.
+	// Whole reports whether a version of an object is known to be complete. Optional.
 	Whole func(path, version string) bool
 }
 
-// whole reports whether a file counts as whole by its age alone.
+// whole reports whether a file is considered complete without another check.
 func (s Settle) whole(f audience.PlannedFile, now time.Time) bool {
 	return now.Sub(f.ModifiedAt) >= s.Age || s.Age == 0 || s.Whole != nil && s.Whole(f.Path, f.Version)
 }
 
-// For returns the rule for the files of a store. Where files appear whole there is nothing to wait for.
+// For returns the rule for the files of a store. In a store whose files appear complete, no waiting is necessary.
 func (s Settle) For(store source.Store) Settle {
 	if _, ok := store.(source.Atomic); ok {
 		s.Age = 0
@@ -34,8 +34,8 @@ func (s Settle) For(store source.Store) Settle {
 	return s
 }
 
-// settle waits until the files that are to be read have settled. One that does not within the limit is left for the
-// next run, as unsettled; one that goes away meanwhile is skipped.
+// settle waits until the files that are to be read have settled. A file that has not settled within the limit is marked
+// as unsettled and left for the next run. A file that disappears is skipped.
 func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.PlannedFile) error {
 	rule := s.Settle
 	if rule.Age == 0 {
@@ -43,7 +43,7 @@ func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.Planned
 	}
 	now := p.Clock()
 	deadline := now.Add(rule.Limit)
-	waiting := map[int]time.Time{} // when each may count as settled
+	waiting := map[int]time.Time{} // time at which each file settles
 	for i, f := range files {
 		if f.Status == audience.FileRead && !rule.settled(f, now) {
 			waiting[i] = settledAt(f, now, rule.Age)
@@ -76,13 +76,13 @@ func (p *Pipeline) settle(ctx context.Context, s *Spec, files []audience.Planned
 	return nil
 }
 
-// settled reports whether a file counts as whole.
+// settled reports whether a file has settled.
 func (s Settle) settled(f audience.PlannedFile, now time.Time) bool {
 	return now.Sub(f.ModifiedAt) >= s.Age || s.Whole != nil && s.Whole(f.Path, f.Version)
 }
 
-// settledAt is when a file has stayed as it is for the age. A time of modification that lies in the future, by
-// another machine's clock, counts from now.
+// settledAt returns the time at which the file has been unchanged for the age. If another machine's clock set a
+// modification time in the future, the age counts from now.
 func settledAt(f audience.PlannedFile, now time.Time, age time.Duration) time.Time {
 	if f.ModifiedAt.After(now) {
 		return now.Add(age)
@@ -90,7 +90,7 @@ func settledAt(f audience.PlannedFile, now time.Time, age time.Duration) time.Ti
 	return f.ModifiedAt.Add(age)
 }
 
-// lookAgain looks at the i-th file once more and decides whether it goes on waiting.
+// lookAgain checks the i-th file again and decides whether to keep waiting for it.
 func lookAgain(ctx context.Context, s *Spec, f *audience.PlannedFile, now, deadline time.Time, waiting map[int]time.Time, i int) error {
 	o, err := s.Source.Stat(ctx, f.Path)
 	if errors.Is(err, source.ErrNotExist) {
@@ -121,7 +121,7 @@ func lookAgain(ctx context.Context, s *Spec, f *audience.PlannedFile, now, deadl
 	return nil
 }
 
-// sleep waits, or returns the error of a context that ends.
+// sleep waits. If the context ends, it returns the error of the context.
 func (p *Pipeline) sleep(ctx context.Context, d time.Duration) error {
 	if p.Sleep != nil {
 		return p.Sleep(ctx, d)

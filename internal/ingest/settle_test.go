@@ -14,8 +14,8 @@ import (
 	"roster/internal/ingest"
 )
 
-// settling gives the world's runs a settle age of 2 s and a limit of 10 s. Time passes only while a run sleeps;
-// then, at each sleep, meanwhile may write files.
+// settling gives the world's runs a settle age of 2 s and a limit of 10 s. Time passes only while a run sleeps. Each
+// sleep calls meanwhile, which may write files.
 func (w *world) settling(meanwhile func(sleep int)) (run func(full bool) audience.Run) {
 	sleeps := 0
 	w.pipeline.Sleep = func(_ context.Context, d time.Duration) error {
@@ -41,7 +41,7 @@ func (w *world) settling(meanwhile func(sleep int)) (run func(full bool) audienc
 	}
 }
 
-// putAt writes a file as if it had been written at that time by the world's clock.
+// putAt writes a file with the given modification time.
 func (w *world) putAt(name, text string, at time.Time) {
 	w.t.Helper()
 	w.put(name, text)
@@ -50,7 +50,8 @@ func (w *world) putAt(name, text string, at time.Time) {
 	}
 }
 
-// TestLinksAreListed puts links into a folder: they are not followed, and the run says so, whatever its window.
+// TestLinksAreListed puts links into a folder. The run does not follow the links and lists them, regardless of its
+// window.
 func TestLinksAreListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
@@ -120,7 +121,7 @@ func TestSettle(t *testing.T) {
 		if f := r.Result.Files[1]; f.Status != audience.FileUnsettled || !strings.Contains(f.Reason, "10s") {
 			t.Fatalf("%+v", f)
 		}
-		// A full run would take the people of the file for leavers.
+		// A full run without the file would remove the people in it.
 		w.putAt("b.csv", people(10, 1, 0), w.now)
 		if r := run(true); r.Status != audience.Failed || !strings.Contains(r.Error.Message, "b.csv") {
 			t.Fatalf("%s %v", r.Status, r.Error)
@@ -202,7 +203,7 @@ func TestSettle(t *testing.T) {
 	})
 }
 
-// TestNamesBelowTheFolder passes over files by the names below the audience's folder, whatever that is called itself.
+// TestNamesBelowTheFolder skips files by the names below the audience's folder, regardless of the name of the folder.
 func TestNamesBelowTheFolder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)

@@ -2,14 +2,14 @@ package ingest
 
 import "context"
 
-// A run is small when its files have no more than smallBytes, as a look at no more than smallFiles objects tells. What is packed may
-// be larger than it looks.
+// A run is small if its files have at most smallBytes and there are fewer than smallFiles of them. Compressed files may
+// be larger than their stored size.
 const (
 	smallBytes = 8 << 20
 	smallFiles = 1000
 )
 
-// Small reports whether a run has little to read, which is known without reading it.
+// Small reports whether a run has little to read. It lists the files and does not read them.
 func Small(ctx context.Context, s *Spec) (bool, error) {
 	if !s.Run.Request.Traits().ReadsFiles() {
 		return false, nil

@@ -10,14 +10,14 @@ import (
 	"roster/internal/identity"
 )
 
-// row points at a record in a bucket's buffer, with what the sort and the merge compare.
+// row points to a record in the buffer of a bucket, with the values that the sort and the merge compare.
 type row struct {
 	hi, lo uint64 // the key
 	order  uint64
-	at     uint32 // offset of the record in the buffer, which is far smaller than 4 GiB
+	at     uint32 // offset of the record in the buffer, which is much smaller than 4 GiB
 }
 
-// rowAt is the row of the record that head begins, at an offset of the buffer.
+// rowAt returns the row of the record that begins with head, at an offset of the buffer.
 func rowAt(head []byte, at int) row {
 	return row{
 		hi:    binary.BigEndian.Uint64(head[offKey:]),
@@ -27,7 +27,7 @@ func rowAt(head []byte, at int) row {
 	}
 }
 
-// rowOf is the row with a key, of no file.
+// rowOf returns a row with the key and without a file.
 func rowOf(k identity.Key) row {
 	return row{hi: binary.BigEndian.Uint64(k[:8]), lo: binary.BigEndian.Uint64(k[8:])}
 }
@@ -51,14 +51,14 @@ func compareRows(a, b row) int {
 	return cmp.Compare(a.order, b.order)
 }
 
-// sorter sorts a bucket's records by key and order. Its buffers are reused from bucket to bucket.
+// sorter sorts the records of a bucket by key and order. Its buffers are reused for each bucket.
 type sorter struct {
 	rows, tmp []row
 	counts    []uint32
 }
 
-// sort returns the records of buf in order. skip is the number of leading key bits that all of them share.
-// Keys are hashes, so one distribution by the bits after those leaves groups of a few rows each.
+// sort returns the sorted records of buf. skip is the number of leading key bits that are the same in all records. Keys
+// are hashes, so one distribution by the following bits leaves groups of a few rows each.
 func (s *sorter) sort(buf []byte, skip int) []row {
 	s.rows = s.rows[:0]
 	for at := 0; at < len(buf); {
@@ -100,7 +100,7 @@ func (s *sorter) sort(buf []byte, skip int) []row {
 	return s.rows
 }
 
-// lastWins keeps, of the rows with one key, the last, and counts the others as duplicates of their files.
+// lastWins keeps only the last of several rows with one key, and counts the others as duplicates of their files.
 func lastWins(rows []row, files []audience.Rows) []row {
 	kept := rows[:0]
 	for i, r := range rows {

@@ -12,15 +12,15 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// spelling finds values in rows as their files have them, byte for byte: with quotes and escapes, and in any encoding, since
-// the one that was expected may have been wrong.
+// spelling searches for values in rows in their raw form, with quotes and escapes, and in any encoding, because the
+// expected encoding may have been wrong.
 type spelling struct {
 	values  [][]byte // in lower case
-	quotes  []byte   // characters that stand for themselves when they are there twice
-	escapes []byte   // characters that have the next one stand for itself
+	quotes  []byte   // characters that are doubled to stand for themselves
+	escapes []byte   // characters that escape the next character
 }
 
-// spellingOf finds values in rows of a format; nil is one that was found out for each file.
+// spellingOf returns the search in rows of a format. Nil means that the format was detected for each file.
 func spellingOf(values [][]byte, f *audience.Format) spelling {
 	s := spelling{quotes: []byte(`"'`), escapes: []byte(`\`)}
 	for _, v := range values {
@@ -35,7 +35,7 @@ func spellingOf(values [][]byte, f *audience.Format) spelling {
 	return s
 }
 
-// in reports whether a row has one of the values, ignoring case.
+// in reports whether a row contains one of the values, ignoring case.
 func (s spelling) in(raw []byte) bool {
 	if s.found(raw) {
 		return true
@@ -43,7 +43,7 @@ func (s spelling) in(raw []byte) bool {
 	return !utf8.Valid(raw) && input.InAnyEncoding(raw, s.found)
 }
 
-// found tries each of the ways in which a row can be read, since the files of an audience need not be alike.
+// found tries each possible format, because the files of an audience may differ.
 func (s spelling) found(text []byte) bool {
 	if s.has(text) || s.has(identity.Normalise("Email", text, nil)) || bytes.IndexByte(text, '\\') >= 0 && s.has(unescapedJSON(text)) {
 		return true
@@ -71,7 +71,7 @@ func (s spelling) has(text []byte) bool {
 	return false
 }
 
-// unescaped returns text in which each escape is gone and what follows it is there.
+// unescaped returns text without its escape characters.
 func unescaped(text []byte, escape byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {
@@ -83,8 +83,8 @@ func unescaped(text []byte, escape byte) []byte {
 	return out
 }
 
-// unescapedJSON returns text with the escapes of JSON undone, be it JSON as a whole or not: a row may have been rejected
-// because it is none.
+// unescapedJSON returns text with JSON escapes decoded. The text need not be valid JSON, because a row may have been
+// rejected for that reason.
 func unescapedJSON(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {
@@ -107,7 +107,8 @@ func unescapedJSON(text []byte) []byte {
 	return out
 }
 
-// escapedRune reads a character that is written as \uXXXX, or as two of them, and how long that is; 0 when there is none.
+// escapedRune decodes a character written as one or two \uXXXX, and returns the length of its encoding; 0 if there is
+// none.
 func escapedRune(text []byte) (r rune, n int) {
 	r, ok := codeUnit(text)
 	if !ok {

@@ -9,8 +9,7 @@ import (
 	"roster/internal/ingest"
 )
 
-// TestPurgeOfRejectsSpelledOtherwise removes rejects whose rows have the identity in another form than the plain one, and
-// no others.
+// TestPurgeOfRejectsSpelledOtherwise removes exactly the rejects whose rows contain the identity in any form.
 func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 	t.Parallel()
 	const header = "mail,city,points,gone\n"

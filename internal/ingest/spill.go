@@ -17,20 +17,20 @@ import (
 	"roster/internal/memory"
 )
 
-// A block is the unit in which records move from a worker to a bucket. Each worker has one open for each bucket:
-// the more there are, the smaller they are.
+// A block is the unit in which records move from a worker to a bucket. Each worker has one open block per bucket. The
+// more buckets there are, the smaller are the blocks.
 const (
 	minBlock = 4 << 10
 	maxBlock = 32 << 10
 )
 
-// spill collects records in hash buckets: bucket i holds the keys whose first bits are i, so that the buckets
-// in their order are the keys in theirs. It keeps in memory what its run can take of that and the rest in one scratch
-// file that has no name any more, so that it goes with the process whatever happens.
+// spill collects records in hash buckets. Bucket i contains the keys whose first bits are i, so the buckets in order
+// contain the keys in order. The spill keeps as much in memory as the run's share allows. The rest is in one scratch
+// file without a name, which the system removes when the process ends.
 type spill struct {
 	kind    recordKind
-	shift   int // key's first 64 bits >> shift is the bucket
-	block   int // bytes of a block
+	shift   int // the bucket is the key's first 64 bits >> shift
+	block   int // size of a block in bytes
 	memory  *memory.Share
 	buckets []bucket
 	file    *os.File
@@ -43,7 +43,7 @@ type bucket struct {
 	blocks  [][]byte
 	extents []extent
 	size    int64
-	taken   int64 // bytes of memory that the blocks have
+	taken   int64 // bytes of memory of the blocks
 }
 
 type extent struct {
@@ -51,12 +51,12 @@ type extent struct {
 	size int64
 }
 
-// spillPrefix begins the names of scratch files.
+// spillPrefix is the prefix of the names of scratch files.
 const spillPrefix = "spill-"
 
-// newSpill returns a spill of 1<<logBuckets buckets, or of fewer when the blocks of so many would be too small, with its
-// scratch file in dir, for as many writers as workers. Their open blocks take up to so many bytes; blocks that are full
-// are taken from memory.
+// newSpill returns a spill with 1<<logBuckets buckets, or with fewer if their blocks would be too small. The scratch
+// file is in dir. There are as many writers as workers. Their open blocks use at most open bytes. Memory for full
+// blocks is taken from the share.
 func newSpill(dir string, kind recordKind, logBuckets int, share *memory.Share, open int64, workers int) (*spill, error) {
 	f, err := scratchFile(dir)
 	if err != nil {
@@ -71,8 +71,8 @@ func newSpill(dir string, kind recordKind, logBuckets int, share *memory.Share, 
 	return s, nil
 }
 
-// ClearScratch removes the scratch files of runs whose process was killed before the file had lost its name. No run may
-// be using the directory.
+// ClearScratch removes scratch files of killed processes. A process that is killed right after it created a file leaves
+// the file's name. No run may be using the directory.
 func ClearScratch(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
@@ -90,20 +90,20 @@ func (s *spill) of(k *identity.Key) int {
 	return int(binary.BigEndian.Uint64(k[:8]) >> s.shift)
 }
 
-// writer returns a new writer of records. Each goroutine has its own; flush must be called at its end.
+// writer returns a new writer of records. Each goroutine has its own writer, and must call flush at the end.
 func (s *spill) writer() *spillWriter {
 	return &spillWriter{spill: s, open: make([][]byte, len(s.buckets))}
 }
 
 type spillWriter struct {
 	spill *spill
-	open  [][]byte // the block being filled, per bucket
+	open  [][]byte // the open block of each bucket
 }
 
-// largeRecord is how long a record is that is written to the scratch file at once.
+// largeRecord is the size from which a record is written to the scratch file at once, in bytes.
 const largeRecord = 256 << 10
 
-// write adds a record. One that is larger than a block is a block of its own.
+// write adds a record. A record larger than a block gets its own block.
 func (w *spillWriter) write(k *identity.Key, rec []byte) error {
 	i := w.spill.of(k)
 	switch {
@@ -125,7 +125,7 @@ func (w *spillWriter) write(k *identity.Key, rec []byte) error {
 	return nil
 }
 
-// flush hands the writer's open blocks to their buckets.
+// flush moves the writer's open blocks to their buckets.
 func (w *spillWriter) flush() error {
 	for i, b := range w.open {
 		if len(b) == 0 {
@@ -139,7 +139,7 @@ func (w *spillWriter) flush() error {
 	return nil
 }
 
-// addLarge writes a record of a bucket to the scratch file.
+// addLarge writes a large record of a bucket to the scratch file.
 func (s *spill) addLarge(i int, rec []byte) error {
 	bu, size := &s.buckets[i], int64(len(rec))
 	e := extent{s.end.Add(size) - size, size}
@@ -149,7 +149,7 @@ func (s *spill) addLarge(i int, rec []byte) error {
 	return s.writeAt(rec, e.at)
 }
 
-// add gives a block to a bucket and writes the bucket out when there is no memory for the block.
+// add adds a block to a bucket. If there is no memory for the block, add writes the bucket to the scratch file.
 func (s *spill) add(i int, block []byte) error {
 	bu := &s.buckets[i]
 	bu.mu.Lock()
@@ -163,7 +163,7 @@ func (s *spill) add(i int, block []byte) error {
 	return s.writeOut(bu)
 }
 
-// writeOut moves a bucket's blocks to the scratch file. The bucket is locked.
+// writeOut moves the blocks of a bucket to the scratch file. The caller holds the bucket's lock.
 func (s *spill) writeOut(bu *bucket) error {
 	size := int64(0)
 	for _, b := range bu.blocks {
@@ -182,7 +182,7 @@ func (s *spill) writeOut(bu *bucket) error {
 	return nil
 }
 
-// dropBlocks gives back the memory of a bucket's blocks, which are not used any more.
+// dropBlocks releases the memory of a bucket's blocks.
 func (bu *bucket) dropBlocks(share *memory.Share) {
 	clear(bu.blocks)
 	bu.blocks = bu.blocks[:0]
@@ -197,7 +197,7 @@ func (s *spill) recycle(b []byte) {
 	}
 }
 
-// load reads a bucket's records into buf, which it grows and returns.
+// load reads the records of a bucket into buf, which may grow, and returns it.
 func (s *spill) load(i int, buf []byte) ([]byte, error) {
 	bu := &s.buckets[i]
 	buf = roomFor(buf, int(bu.size))
@@ -214,7 +214,7 @@ func (s *spill) load(i int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// release gives up a bucket's blocks; it cannot be loaded again.
+// release releases the blocks of a bucket. The bucket cannot be loaded again.
 func (s *spill) release(i int) {
 	bu := &s.buckets[i]
 	for _, b := range bu.blocks {
@@ -223,7 +223,7 @@ func (s *spill) release(i int) {
 	bu.dropBlocks(s.memory)
 }
 
-// roomFor returns an empty buffer for n bytes, in the memory of buf when they fit. One that is far too large goes.
+// roomFor returns an empty buffer for n bytes. It reuses buf unless buf is too small or far too large.
 func roomFor(buf []byte, n int) []byte {
 	if cap(buf) < n || cap(buf) > max(8*n, leastPart) {
 		buf = make([]byte, 0, n+n/8)
@@ -231,7 +231,7 @@ func roomFor(buf []byte, n int) []byte {
 	return buf[:0]
 }
 
-// writeAt writes a part of the scratch file.
+// writeAt writes to the scratch file.
 func (s *spill) writeAt(p []byte, at int64) error {
 	err := fault.At("spill.write")
 	if err == nil {
@@ -246,7 +246,7 @@ func (s *spill) writeAt(p []byte, at int64) error {
 	return nil
 }
 
-// readAt reads a part of the scratch file.
+// readAt reads from the scratch file.
 func (s *spill) readAt(p []byte, at int64) error {
 	err := fault.At("spill.read")
 	if err == nil {
@@ -258,7 +258,7 @@ func (s *spill) readAt(p []byte, at int64) error {
 	return nil
 }
 
-// bounds returns the range of keys of a bucket: from lo up to hi, which is nil for the last one.
+// bounds returns the range [lo, hi) of the keys of a bucket. For the last bucket, hi is nil.
 func (s *spill) bounds(i int) (lo identity.Key, hi *identity.Key) {
 	binary.BigEndian.PutUint64(lo[:8], uint64(i)<<s.shift)
 	if i+1 < len(s.buckets) {
@@ -268,8 +268,8 @@ func (s *spill) bounds(i int) (lo identity.Key, hi *identity.Key) {
 	return lo, hi
 }
 
-// logBucketsFor returns how many bits of the key to route by, for the given bytes of records, so that a
-// bucket is about target bytes.
+// logBucketsFor returns the number of key bits that select a bucket, so that each bucket has about target of the given
+// bytes of records.
 func logBucketsFor(bytes, target int64) int {
 	if bytes <= target {
 		return 0

@@ -8,7 +8,8 @@ import (
 	"roster/internal/ingest"
 )
 
-// TestClearScratch clears a directory whose name would mean something as a pattern, and leaves what is no scratch file.
+// TestClearScratch clears a directory whose name contains characters of glob patterns. Files that are not scratch files
+// stay.
 func TestClearScratch(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "[a*")

@@ -20,77 +20,80 @@ import (
 )
 
 const (
-	// surveyFiles is how many objects a survey lists, and surveyRead of how many it reads a sample.
+	// surveyFiles is the maximum number of objects that a survey lists. surveyRead is the number of objects that it
+	// reads samples of.
 	surveyFiles = 1000
 	surveyRead  = 10
-	// surveyRejects is how many rejects a survey shows, and surveyPreview how many rows.
+	// surveyRejects and surveyPreview are the maximum numbers of rejects and rows that a survey shows.
 	surveyRejects = 20
 	surveyPreview = 20
-	// surveyBytes is how much decoded text a survey looks at to find out types, and how much again to type the sample. The row
-	// at which they end is read whole.
+	// surveyBytes is the size of the decoded text that a survey reads to infer types, and again to convert the sample,
+	// in bytes. The row at the limit is read completely.
 	surveyBytes = 8 << 20
-	// surveyMemory is what decoding a Parquet file may take.
+	// surveyMemory is the maximum memory for decoding a Parquet file, in bytes.
 	surveyMemory = 64 << 20
-	// surveyScratch is how much of the scratch directory a zip or Parquet file may take that was encrypted.
+	// surveyScratch is the maximum size of a decrypted zip or Parquet file in the scratch directory, in bytes.
 	surveyScratch = 64 << 20
-	// previewBytes is how much text a preview shows, and previewValue how much of a value. The row at which they end is shown.
+	// previewBytes and previewValue are the maximum sizes of a preview and of one value in it, in bytes. The row at the
+	// limit is shown.
 	previewBytes = 1 << 20
 	previewValue = 4 << 10
 )
 
-// Survey is what a look at the files of an audience finds that need not exist yet. It reads a sample of them and
-// changes nothing.
+// Survey is the result of a survey of the files of an audience, which may not exist yet. A survey reads a sample of the
+// files and changes nothing.
 type Survey struct {
 	Files   []SurveyedFile
-	More    bool             // there are more files than those
-	Fields  []audience.Field // proposed, in the order of the columns; identities have the namespace that their name suggests
-	Columns int              // that there would be fields for, if an audience could have more than MaxFields
-	// Proposed are the options that the files need to be read by and that the given format leaves open; nil for none. Proposed
-	// fields are what the files give with them, and given fields are tried without.
+	More    bool             // there are more files than listed
+	Fields  []audience.Field // proposed fields, in column order; the namespace of an identity is guessed from its name
+	Columns int              // number of columns that could be fields, without the limit MaxFields
+	// Proposed contains the options that the files require and that the given format leaves open. Nil if there are
+	// none. Proposed fields are inferred with these options. Given fields are checked without them.
 	Proposed *audience.Format
-	Problems []audience.Problem // of the given fields against the columns, and of files
-	Rows     int64              // of the sample
-	Counts   []RejectCount      // of the sample, by code and column, the most frequent first
+	Problems []audience.Problem // problems of the given fields, compared with the columns, and of files
+	Rows     int64              // rows of the sample
+	Counts   []RejectCount      // rejects of the sample, by code and column, the most frequent first
 	Rejects  []audience.RejectSample
-	Preview  [][]*string // the first rows as the texts in the files, a value for each of Fields; nil for null
+	Preview  [][]*string // the texts of the first rows in the files, with one value for each of Fields; nil for null
 }
 
-// SurveyedFile is one of the files.
+// SurveyedFile is the result for one file.
 type SurveyedFile struct {
 	audience.PlannedFile
-	Format  *audience.Format // how it is read; nil when no sample of it was read
-	Nested  []string         // columns that have no single values and cannot be read
-	Unnamed []string         // names of columns that no field can have: those of several, and those with line breaks
-	Missing []string         // given fields that it has no column for
-	Extra   []string         // columns that no given field names; none when it has a column for no field, and so perhaps no header
-	Error   string           // why it cannot be read, "" when it can
+	Format  *audience.Format // detected format; nil if no sample was read
+	Nested  []string         // columns with objects or lists, which cannot be read
+	Unnamed []string         // column names that no field can have: duplicates, and names with line breaks
+	Missing []string         // given fields without a column
+	Extra   []string         // columns without a given field; none if no column has one: perhaps no header
+	Error   string           // why the file cannot be read; "" if it can
 
 	nested, missing names
 }
 
-// RejectCount is how many rows of a sample were rejected for one reason.
+// RejectCount is the number of rejected rows with one reason in a sample.
 type RejectCount struct {
 	Code   string
-	Column string // "" when the row as a whole is wrong
+	Column string // "" if the reason concerns the whole row
 	Rows   int64
 }
 
-// SurveyRequest says what to look at.
+// SurveyRequest describes a survey.
 type SurveyRequest struct {
 	Source source.Store
 	Spec   audience.SourceSpec
-	Settle Settle           // which files count as whole; a survey does not wait for the others
-	Fields []audience.Field // by which the sample is typed; the proposed ones when empty
-	Rows   int              // size of the sample, from 1
-	// Keys returns the keys that open files which are encrypted, as all must be when Encrypted is set; nil when none may be.
+	Settle Settle           // which files are considered complete; a survey does not wait for the others
+	Fields []audience.Field // fields to check the sample against; empty means the proposed fields
+	Rows   int              // size of the sample, at least 1
+	// Keys returns the keys for encrypted files. If Encrypted is set, all files must be encrypted. Nil means that
+	// encrypted files are not allowed.
 	Keys      func(ctx context.Context) (*pgp.Keys, error)
 	Encrypted bool
-	// Preview says that the values of the first rows are wanted.
+	// Preview requests the values of the first rows.
 	Preview bool
 }
 
-// Survey looks at the files that an audience would read. Its errors are *audience.Error, or that of a context that
-// ends; what is wrong with a single file stands with the file.
+// Survey inspects the files that an audience would read. Its errors are *audience.Error, or the error of an ended
+// context. Problems of a single file are in the result of the file.
 func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) {
 	v := survey{SurveyRequest: r, pipeline: p, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
 	if err := v.list(ctx, p); err != nil {
@@ -127,17 +130,17 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 	return v.out, nil
 }
 
-// survey is one survey.
+// survey is the state of one survey.
 type survey struct {
 	SurveyRequest
 	pipeline *Pipeline
 	out      Survey
-	format   audience.Format       // by which the files are read
-	merge    formats.Merge         // what the files propose together
-	looked   int                   // at so many of the first files
-	counts   map[RejectCount]int64 // with Rows 0
-	left     int                   // rows that the sample may still take
-	bytes    int64                 // of the text that it may still read
+	format   audience.Format       // format of the files
+	merge    formats.Merge         // combines what the files propose
+	looked   int                   // number of inspected files, the first ones
+	counts   map[RejectCount]int64 // RejectCount with Rows 0 → number of rows
+	left     int                   // rows left for the sample
+	bytes    int64                 // bytes of text left to read
 }
 
 // list lists the files as a first run would.
@@ -165,7 +168,7 @@ func (v *survey) list(ctx context.Context, p *Pipeline) error {
 	return v.anyToRead(s.path())
 }
 
-// anyToRead refuses a survey that has nothing to look at.
+// anyToRead returns an error if the survey has no file to read.
 func (v *survey) anyToRead(path string) error {
 	for _, f := range v.out.Files {
 		if f.Status == audience.FileRead {
@@ -180,7 +183,7 @@ func (v *survey) anyToRead(path string) error {
 	return audience.Errorf(audience.Impossible, "there is no file to read under %q (%d skipped); check sourceSpec.path", path, len(v.out.Files))
 }
 
-// infer finds out how the first files are written and which columns they have.
+// infer detects the format and the columns of the first files.
 func (v *survey) infer(ctx context.Context) error {
 	read, left := 0, int64(surveyBytes)
 	for i := range v.out.Files {
@@ -210,19 +213,19 @@ func (v *survey) infer(ctx context.Context) error {
 	return nil
 }
 
-// sample types the rows of one file, as long as the sample takes more.
+// sample converts rows of one file to the fields, until the sample is complete.
 func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 	columns := tabular.ColumnsOf(v.Fields)
 	if len(v.Fields) == 0 {
 		columns = tabular.ColumnsOf(v.out.Fields)
 		for i := range columns {
-			columns[i].Required = false // it is proposed by another file, perhaps
+			columns[i].Required = false // the column may be proposed because of another file
 		}
 	}
 	return v.read(ctx, f, columns, func(b *tabular.Batch) error { return v.take(f, b) })
 }
 
-// read reads a file until take has enough of it.
+// read reads a file until take has enough rows.
 func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
 	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.format, MaxMemory: surveyMemory}
 	_, err := formats.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
@@ -233,7 +236,7 @@ func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Co
 	return err
 }
 
-// preview reads the first rows of the first files that can be read, if that is wanted.
+// preview reads the first rows of the readable files, if requested.
 func (v *survey) preview(ctx context.Context) error {
 	if !v.Preview {
 		return nil
@@ -255,7 +258,7 @@ func (v *survey) preview(ctx context.Context) error {
 			v.out.Preview = append(v.out.Preview, values)
 			shown += n
 		}
-		left -= len(b.Lines) + len(b.Rejects) // rows that are none are looked at, too
+		left -= len(b.Lines) + len(b.Rejects) // rejected rows count, too
 		if read += b.Bytes; full() {
 			return fs.SkipAll
 		}
@@ -273,7 +276,7 @@ func (v *survey) preview(ctx context.Context) error {
 	return nil
 }
 
-// take takes the rows of a batch, accepted and rejected, in the order of their lines.
+// take takes the accepted and rejected rows of a batch, in line order.
 func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 	row, reject := 0, 0
 	for ; v.left > 0 && (row < len(b.Lines) || reject < len(b.Rejects)); v.left-- {
@@ -294,8 +297,8 @@ func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 	return nil
 }
 
-// texts returns the values of a row, as copies, since the memory of a batch is used again, and how many bytes they have. The
-// end of a long value is left out and shown as an ellipsis.
+// texts returns copies of the values of a row, because the memory of a batch is reused, and their size in bytes. A long
+// value is cut and ends with an ellipsis.
 func texts(rec arrow.RecordBatch, row int) (values []*string, size int) {
 	values = make([]*string, rec.NumCols())
 	for i, c := range rec.Columns() {
@@ -322,8 +325,8 @@ func (v *survey) stored(f *SurveyedFile) tabular.File {
 	return file
 }
 
-// fileError returns what to say of a file that cannot be read, "" when it has nothing to read, or the error that ends
-// the survey: the context's, or one of a source that is down.
+// fileError returns the message for a file that cannot be read; "" for an empty file of a folder. It returns an error
+// if the survey must end: the error of the context, or of a source that is down.
 func (v *survey) fileError(ctx context.Context, path string, err error) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err()

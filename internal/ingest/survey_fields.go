@@ -8,7 +8,7 @@ import (
 	"roster/internal/tabular"
 )
 
-// names are names of columns by their keys.
+// names is a set of column names, by their keys.
 type names map[string]bool
 
 func (n names) add(list ...string) {
@@ -17,7 +17,7 @@ func (n names) add(list ...string) {
 	}
 }
 
-// compare says which fields the file has no column for, and which columns no field names.
+// compare finds the fields without a column in the file, and the columns without a field.
 func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) {
 	f.nested = names{}
 	f.nested.add(found.Nested...)
@@ -53,8 +53,8 @@ func namesOf(columns []tabular.Column) []string {
 	return list
 }
 
-// checkFields says which of the given fields no file that was looked at has a column for, and which ones name a column
-// without single values.
+// checkFields reports the given fields without a column in any inspected file, and the fields whose column has no
+// single values.
 func (v *survey) checkFields() {
 	for i, w := range v.Fields {
 		path := fmt.Sprintf("fields[%d].name", i)
@@ -67,8 +67,8 @@ func (v *survey) checkFields() {
 	}
 }
 
-// columnOf looks for the column of a field: nested is the first file in which it has no single values, "" when there is
-// none, and missing says that files were looked at and none has it.
+// columnOf searches for the column of a field. nested is the first file in which the column has no single values, or
+// "". missing is true if files were inspected and none has the column.
 func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
 	key, found := audience.NameKey(field.Name), false
 	for _, f := range v.out.Files[:v.looked] {
@@ -84,7 +84,7 @@ func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
 	return "", missing && !found
 }
 
-// fileProblems says which files cannot be read.
+// fileProblems reports the files that cannot be read.
 func (v *survey) fileProblems() {
 	for _, f := range v.out.Files {
 		if f.Error != "" {

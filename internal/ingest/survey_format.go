@@ -9,7 +9,7 @@ import (
 	"roster/internal/tabular/formats"
 )
 
-// proposeFormat finds out what the first files need to be read by that the format leaves open.
+// proposeFormat detects the options that the first files require and that the format leaves open.
 func (v *survey) proposeFormat(ctx context.Context) error {
 	v.format = v.Spec.FormatOf()
 	read := 0

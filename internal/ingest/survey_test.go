@@ -18,7 +18,7 @@ import (
 	"roster/internal/source"
 )
 
-// countingStore counts the bytes that are read of its objects.
+// countingStore counts the bytes that are read from its objects.
 type countingStore struct {
 	source.Store
 	read atomic.Int64
@@ -39,7 +39,7 @@ func (w countingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// folderWith is a folder with one file.
+// folderWith returns a store with a folder that contains one file.
 func folderWith(t *testing.T, name, text string) *local.Store {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,7 +53,7 @@ func folderWith(t *testing.T, name, text string) *local.Store {
 	return local
 }
 
-// TestSurveyIsBounded reads the beginning of large files only, also when hardly a row of them is one.
+// TestSurveyIsBounded reads only the beginning of large files, even if they have few valid rows.
 func TestSurveyIsBounded(t *testing.T) {
 	t.Parallel()
 	const size = 32 << 20
@@ -88,7 +88,7 @@ func TestSurveyIsBounded(t *testing.T) {
 	}
 }
 
-// TestSurveyPreview shows the values of rows that lie in several batches, whose memory is the same.
+// TestSurveyPreview shows values of rows from several batches, which reuse the same memory.
 func TestSurveyPreview(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 40<<10)
@@ -116,7 +116,7 @@ func TestSurveyPreview(t *testing.T) {
 	}
 }
 
-// TestSurveyLikeRun finds nothing wrong with files that a run reads.
+// TestSurveyLikeRun finds no problem in files that a run can read.
 func TestSurveyLikeRun(t *testing.T) {
 	t.Parallel()
 	fields := []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "Email"}, {Name: "points", Type: audience.Integer}}
@@ -153,7 +153,7 @@ func TestSurveyLikeRun(t *testing.T) {
 	}
 }
 
-// TestSurveyFails ends with the error of the source or of the caller.
+// TestSurveyFails returns the error of the source or of the caller's context.
 func TestSurveyFails(t *testing.T) {
 	t.Parallel()
 	local := folderWith(t, "in.csv", "mail\nada@example.com\n")
@@ -170,7 +170,7 @@ func TestSurveyFails(t *testing.T) {
 	}
 }
 
-// failing is a store of which nothing can be opened.
+// failing is a store whose objects cannot be opened.
 type failing struct{ source.Store }
 
 func (failing) Open(context.Context, source.Object, int64, int64) (io.ReadCloser, error) {

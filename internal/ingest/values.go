@@ -9,11 +9,11 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// values is a column of a batch as slices, which a row is read from without a call of its array's methods.
-// The slices are the array's own.
+// values gives access to a column of a batch as slices, so a row is read without method calls on its array. The slices
+// belong to the array.
 type values struct {
-	nulls  []byte // validity bitmap, nil when no value is null
-	offset int    // of the first value in it
+	nulls  []byte // validity bitmap; nil if no value is null
+	offset int    // offset of the first value in the bitmap
 	kind   arrow.Type
 	text   *array.String
 	wide   []int64
@@ -24,7 +24,7 @@ type values struct {
 	truths *array.Boolean
 }
 
-// valuesOf returns the values of a column of a type that a field can have.
+// valuesOf returns the values of a column. The column must have the type of a field.
 func valuesOf(col arrow.Array) values {
 	v := values{kind: col.DataType().ID()}
 	if col.NullN() > 0 {
@@ -56,7 +56,7 @@ func (v *values) isNull(row int) bool {
 	return v.nulls != nil && v.nulls[at>>3]&(1<<(at&7)) == 0
 }
 
-// append appends the encoding of a value that is not null.
+// append appends the encoding of a non-null value.
 func (v *values) append(dst []byte, row int) []byte {
 	switch v.kind {
 	case arrow.STRING:
