@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,15 +46,7 @@ func main() {
 		s.at = append(s.at, n)
 	}
 	s.runs = slices.Max(s.at)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	ctx, cancel := context.WithTimeout(ctx, *limit)
-	err := run(ctx, s)
-	cancel()
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "years:", err)
-		os.Exit(1)
-	}
+	server.Main("years", *limit, func(ctx context.Context) error { return run(ctx, s) })
 }
 
 func run(ctx context.Context, s settings) (err error) {

@@ -122,7 +122,7 @@ func (s *server) icebergNamespace(r *http.Request) (any, error) {
 // icebergPage is how many audiences one query of the list of tables reads.
 const icebergPage = 200
 
-// icebergTables lists the audiences of a sandbox. With pageToken the list has pages; the size of a page may be larger than pageSize.
+// icebergTables lists the audiences of a sandbox. With pageToken the list has pages of at most icebergPage tables.
 func (s *server) icebergTables(r *http.Request) (any, error) {
 	a, err := s.icebergActor(r)
 	if err != nil {
@@ -145,22 +145,37 @@ func (s *server) icebergTables(r *http.Request) (any, error) {
 		Identifiers []identifier `json:"identifiers"`
 		Next        string       `json:"next-page-token,omitempty"`
 	}{Identifiers: []identifier{}}
-	for {
-		list, _, err := s.Service.Audiences(r.Context(), a, q)
-		if err != nil {
-			return nil, err
-		}
+	next, err := s.readAudiences(r.Context(), a, q, func(list []audience.Audience) bool {
 		for _, aud := range list {
 			body.Identifiers = append(body.Identifiers, identifier{[]string{a.Scope.Sandbox}, tableName(&aud)})
 		}
+		return !paged
+	})
+	if err != nil {
+		return nil, err
+	}
+	if next != nil {
+		body.Next = tableToken(next)
+	}
+	return body, nil
+}
+
+// readAudiences calls fn with one part of a list of audiences after another until fn returns false. next is the position after the last part;
+// nil at the end of the list.
+func (s *server) readAudiences(ctx context.Context, a audience.Actor, q audience.AudienceQuery, fn func([]audience.Audience) (more bool)) (next *audience.Position, err error) {
+	for {
+		list, _, err := s.Service.Audiences(ctx, a, q)
+		if err != nil {
+			return nil, err
+		}
+		more := fn(list)
 		if len(list) < q.Limit {
-			return body, nil
+			return nil, nil
 		}
 		last := list[len(list)-1]
 		q.After = &audience.Position{At: last.CreatedAt, ID: string(last.ID)}
-		if paged {
-			body.Next = tableToken(q.After)
-			return body, nil
+		if !more {
+			return q.After, nil
 		}
 	}
 }

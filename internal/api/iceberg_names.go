@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -47,34 +48,28 @@ func (s *server) audienceOfTable(ctx context.Context, a audience.Actor, name str
 	return s.audienceOfSafeName(ctx, a, name)
 }
 
-// audienceOfSafeName finds the audience of a name that tableName made safe. What the name and the audience's name surely have in common is a
-// piece between replaced characters; the longest of them narrows the search.
-func (s *server) audienceOfSafeName(ctx context.Context, a audience.Actor, name string) (audience.ID, error) {
+// audienceOfSafeName finds the audience of a name that tableName made safe. The parts of the safe name between the characters _ are also parts of
+// the audience's name. The search uses the longest part.
+func (s *server) audienceOfSafeName(ctx context.Context, a audience.Actor, name string) (id audience.ID, err error) {
 	cut := strings.LastIndexByte(name, '_')
 	if cut < 0 || len(name)-cut != 1+8 {
 		return "", noTable(name)
 	}
-	piece := ""
-	for p := range strings.SplitSeq(name[:cut], "_") {
-		if len(p) > len(piece) {
-			piece = p
+	longest := ""
+	for part := range strings.SplitSeq(name[:cut], "_") {
+		if len(part) > len(longest) {
+			longest = part
 		}
 	}
-	q := audience.AudienceQuery{Limit: icebergPage, SortBy: audience.SortCreated, NoTotal: true, NameContains: strings.TrimSpace(piece)}
-	for {
-		list, _, err := s.Service.Audiences(ctx, a, q)
-		if err != nil {
-			return "", err
+	q := audience.AudienceQuery{Limit: icebergPage, SortBy: audience.SortCreated, NoTotal: true, NameContains: strings.TrimSpace(longest)}
+	_, err = s.readAudiences(ctx, a, q, func(list []audience.Audience) bool {
+		if i := slices.IndexFunc(list, func(aud audience.Audience) bool { return tableName(&aud) == name }); i >= 0 {
+			id = list[i].ID
 		}
-		for _, aud := range list {
-			if tableName(&aud) == name {
-				return aud.ID, nil
-			}
-		}
-		if len(list) < q.Limit {
-			return "", noTable(name)
-		}
-		last := list[len(list)-1]
-		q.After = &audience.Position{At: last.CreatedAt, ID: string(last.ID)}
+		return id == ""
+	})
+	if err == nil && id == "" {
+		err = noTable(name)
 	}
+	return id, err
 }

@@ -210,11 +210,7 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	if err := a.guardFiles(); err != nil {
 		return nil, nil, err
 	}
-	var m *merged
-	err := a.timed(stepMerge, func() (err error) {
-		m, err = a.merge(ctx)
-		return err
-	})
+	m, err := a.mergeStep(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

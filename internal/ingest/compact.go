@@ -44,7 +44,7 @@ func (p *Pipeline) NeedsCompaction(ctx context.Context, table lake.TableID) (boo
 		return false, err
 	}
 	worn, err := worn(ctx, dataset)
-	return worn || dataset.Crowded(), err
+	return worn || dataset.NeedsArchive(), err
 }
 
 // Compact rewrites the small files of an audience's dataset, and the files with more than 20 % deleted rows, as files

@@ -98,11 +98,7 @@ func (a *attempt) adopt(ctx context.Context) (*merged, *audience.RunResult, erro
 	if err := a.rejects.close(result); err != nil {
 		return nil, nil, err
 	}
-	var m *merged
-	err := a.timed(stepMerge, func() (err error) {
-		m, err = a.merge(ctx)
-		return err
-	})
+	m, err := a.mergeStep(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

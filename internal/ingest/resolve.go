@@ -29,6 +29,15 @@ type merged struct {
 	samples   []audience.ChangeSample
 }
 
+// mergeStep is merge, timed as a step of the run.
+func (a *attempt) mergeStep(ctx context.Context) (m *merged, err error) {
+	err = a.timed(stepMerge, func() (err error) {
+		m, err = a.merge(ctx)
+		return err
+	})
+	return m, err
+}
+
 // merge resolves the spilled rows against the current state, bucket by bucket, with several ranges in parallel.
 func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}

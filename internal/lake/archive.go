@@ -84,14 +84,16 @@ func (d *Dataset) snapshots() []table.Snapshot {
 	return slices.CompactFunc(all, func(a, b table.Snapshot) bool { return a.SnapshotID == b.SnapshotID })
 }
 
-// Crowded reports whether Archive has something to do.
-func (d *Dataset) Crowded() bool { return len(d.table.Metadata().Snapshots()) >= 2*recentSnapshots }
+// NeedsArchive reports whether Archive has something to do.
+func (d *Dataset) NeedsArchive() bool {
+	return len(d.table.Metadata().Snapshots()) >= 2*recentSnapshots
+}
 
 // Archive moves older snapshots from the metadata into the history file if there are many. The current snapshot, the
 // last snapshot of a run, and the snapshots of branches and tags stay in the metadata. The snapshots are kept as long
 // as before. The error is ErrConflict if the history changed at the same time.
 func (d *Dataset) Archive(ctx context.Context) error {
-	if !d.Crowded() {
+	if !d.NeedsArchive() {
 		return nil
 	}
 	d, err := d.WithHistory(ctx)

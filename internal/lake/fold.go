@@ -261,13 +261,18 @@ func (d *Dataset) descends(from int64, own func(Snapshot) bool) bool {
 	return false
 }
 
+// states opens the states of a table before and after other commits.
+func states(ctx context.Context, was, now *Dataset) (before, after *State, err error) {
+	if before, err = was.OpenState(ctx, StateOptions{}); err != nil {
+		return nil, nil, err
+	}
+	after, err = now.OpenState(ctx, StateOptions{})
+	return before, after, err
+}
+
 // movedTo returns the new positions of rows of d in a later snapshot that has the same rows.
 func (d *Dataset) movedTo(ctx context.Context, now *Dataset, deletes map[string][]int64) (map[string][]int64, error) {
-	before, err := d.OpenState(ctx, StateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	after, err := now.OpenState(ctx, StateOptions{})
+	before, after, err := states(ctx, d, now)
 	if err != nil {
 		return nil, err
 	}
@@ -297,11 +302,7 @@ func (d *Dataset) movedTo(ctx context.Context, now *Dataset, deletes map[string]
 // deletedSince returns the positions, in the files that a fold adds, of rows that were deleted after d in the files
 // that the fold replaces.
 func (d *Dataset) deletedSince(ctx context.Context, now *Dataset, c Commit) (map[string][]int64, error) {
-	before, err := d.OpenState(ctx, StateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	after, err := now.OpenState(ctx, StateOptions{})
+	before, after, err := states(ctx, d, now)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ var allowed = map[string][]string{
 	"bench/source":                 {"bench/server", "client"},
 	"bench/years":                  {"bench/server", "client"},
 	"bench/gen":                    {},
-	"bench/run":                    {},
+	"bench/run":                    {"bench/server"},
 	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local"}, // composes a pipeline as app does, on real engines
 	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
