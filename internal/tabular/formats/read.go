@@ -32,9 +32,14 @@ func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts ta
 	}
 	defer c.close()
 	opts.Format.Compression = string(c.method)
+	ended := make(chan error, 1) // the first error of emit
 	take := func(worker int, b *tabular.Batch) error {
 		err := emit(worker, b)
 		if err != nil {
+			select {
+			case ended <- err:
+			default:
+			}
 			c.cancel() // ends reads that wait for a silent source
 		}
 		return err
@@ -49,6 +54,10 @@ func Read(ctx context.Context, f tabular.File, columns []tabular.Column, opts ta
 		h, err = csv.Read(ctx, c.text, columns, opts, take)
 	}
 	h.Skipped = c.skipped
+	select {
+	case err = <-ended: // a read that take canceled may have failed sooner
+	default:
+	}
 	if errors.Is(err, fs.SkipAll) {
 		return h, nil
 	}

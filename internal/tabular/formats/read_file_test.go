@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -284,6 +285,23 @@ func TestReadStalled(t *testing.T) {
 	})
 	if !errors.Is(err, stop) {
 		t.Error(err)
+	}
+}
+
+// TestReadSkipAll ends reads while the source is busy. The reads that Read cancels do not hide why it ended.
+func TestReadSkipAll(t *testing.T) {
+	t.Parallel()
+	file := []byte("email\na@example.com\n")
+	for range 2000 {
+		f := tabular.File{Size: 1 << 20, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(bytes.NewReader(bytes.Repeat(file, 8<<10)), stalled{ctx})), nil
+		}}
+		_, err := Read(t.Context(), f, []tabular.Column{{Name: "email", Type: audience.String}}, tabular.Options{Workers: 1, ChunkBytes: 64 << 10}, func(int, *tabular.Batch) error {
+			return fs.SkipAll
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
