@@ -60,7 +60,7 @@ func (s *server) handleIceberg() {
 
 // icebergConfig tells clients what the catalog can do.
 func (s *server) icebergConfig(r *http.Request) (any, error) {
-	if _, err := s.Issuer.Actors(r.Context(), bearer(r)); err != nil {
+	if _, err := s.icebergActors(r); err != nil {
 		return nil, err
 	}
 	const namespaces = "/v1/{prefix}/namespaces"
@@ -75,7 +75,7 @@ func (s *server) icebergConfig(r *http.Request) (any, error) {
 
 // icebergNamespaces lists the sandboxes in which the client has a role.
 func (s *server) icebergNamespaces(r *http.Request) (any, error) {
-	actors, err := s.Issuer.Actors(r.Context(), bearer(r))
+	actors, err := s.icebergActors(r)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +90,15 @@ func (s *server) icebergNamespaces(r *http.Request) (any, error) {
 		names = [][]string{}
 	}
 	return map[string]any{"namespaces": names}, nil
+}
+
+// icebergActors returns the caller in each sandbox where it has a role. The call counts for no sandbox.
+func (s *server) icebergActors(r *http.Request) ([]audience.Actor, error) {
+	actors, err := s.Issuer.Actors(r.Context(), bearer(r))
+	if err != nil || len(actors) == 0 {
+		return nil, err
+	}
+	return actors, s.shell.Authenticated(r.Context(), audience.Actor{ClientID: actors[0].ClientID})
 }
 
 // icebergActor returns the caller in the sandbox that the path names.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -131,5 +132,23 @@ func TestTableNames(t *testing.T) {
 	}
 	if !slices.ContainsFunc(service.list, func(aud audience.Audience) bool { return string(aud.ID) == after.ID }) {
 		t.Error(after)
+	}
+}
+
+// TestIcebergRate limits the requests of a client, those without a sandbox included.
+func TestIcebergRate(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/config", "/namespaces", "/namespaces/prod", "/namespaces/prod/tables"} {
+		w := newWorld(t)
+		w.handler = New(Config{Service: w.service, Issuer: w.issuer, Log: slog.New(slog.DiscardHandler), RateLimit: 1})
+		status, body := 0, ""
+		for range 20 {
+			if status, body = w.iceberg("GET", path); status != 200 {
+				break
+			}
+		}
+		if status != 429 || !strings.Contains(body, `"type":"SlowDownException"`) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
 	}
 }

@@ -58,6 +58,7 @@ var (
 type world struct {
 	t       *testing.T
 	service *fake
+	issuer  *auth.Issuer
 	handler http.Handler
 	metrics *prometheus.Registry
 	log     *bytes.Buffer
@@ -70,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, service: newFake(), metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}}
+	w := &world{t: t, service: newFake(), issuer: issuer, metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(&syncWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.handler = New(Config{Service: w.service, Issuer: issuer, Log: log, Registerer: w.metrics, Version: "v1.2.3-<test>"})
 	if w.token, _, err = issuer.Token(t.Context(), "192.0.2.1:1", clientID, secret); err != nil {
