@@ -151,7 +151,8 @@ func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs 
 		return nil, "", fmt.Errorf("change the catalog: %w", err)
 	}
 	if !replaced {
-		return nil, "", fmt.Errorf("%w: the metadata of table %s is not %s any more", table.ErrCommitFailed, strings.Join(ident, "."), path.Base(was))
+		err := fmt.Errorf("%w: the metadata of table %s is not %s any more", table.ErrCommitFailed, strings.Join(ident, "."), path.Base(was))
+		return nil, "", errors.Join(err, c.files.Remove(is)) // nothing will name the file
 	}
 	return next, is, nil
 }

@@ -139,7 +139,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// If several commits race from one snapshot, exactly one succeeds. The others return an error.
+// If several commits race from one snapshot, exactly one succeeds. The others return an error and leave no metadata.
 func TestRace(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
@@ -165,6 +165,15 @@ func TestRace(t *testing.T) {
 		}
 		if snap, _ := w.load(t).Current(); won != 1 || snap.Seq != 1 {
 			t.Errorf("%d won; %+v", won, snap)
+		}
+		metadata := 0
+		for _, f := range w.files(t) {
+			if strings.HasSuffix(f, ".metadata.json") {
+				metadata++
+			}
+		}
+		if metadata != 2 {
+			t.Errorf("%d metadata files are left of a table that was created and changed once", metadata)
 		}
 	})
 }
