@@ -247,13 +247,11 @@ func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props i
 }
 
 // outcome finds out what happened to a commit that iceberg-go reports as failed. The errors of failed requirements have
-// no type, and a database that fails during a commit may have committed. So outcome reads the table.
+// no type, a database that fails during a commit may have committed, and a conflict may be with the commit itself: a
+// catalog that repeats a request finds the table changed by the first one. So outcome reads the table.
 func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot, error) {
-	switch {
-	case errors.Is(cause, ErrNotExist):
+	if errors.Is(cause, ErrNotExist) {
 		return Snapshot{}, cause
-	case errors.Is(cause, table.ErrCommitFailed):
-		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -274,7 +272,8 @@ func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot,
 	if snap, ok := now.find(name, value); ok {
 		return snap, nil
 	}
-	if was, is := d.table.CurrentSnapshot(), now.table.CurrentSnapshot(); is != nil && (was == nil || was.SnapshotID != is.SnapshotID) {
+	was, is := d.table.CurrentSnapshot(), now.table.CurrentSnapshot()
+	if errors.Is(cause, table.ErrCommitFailed) || is != nil && (was == nil || was.SnapshotID != is.SnapshotID) {
 		// The catalog replaces only the snapshot that was loaded.
 		return Snapshot{}, fmt.Errorf("%w: %w", ErrConflict, cause)
 	}
