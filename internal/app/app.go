@@ -91,9 +91,9 @@ type metaStore interface {
 
 // Timeouts and intervals.
 const (
-	drainTimeout  = 15 * time.Second // for requests in progress when the server stops
-	settleTimeout = time.Second      // for short jobs in progress; runs are interrupted and resume at the next start
-	recoverEvery  = 5 * time.Second
+	drainTimeout = 15 * time.Second // for requests in progress when the server stops
+	stopTimeout  = time.Second      // for short jobs in progress; runs are interrupted and resume at the next start
+	recoverEvery = 5 * time.Second
 )
 
 // New opens the data directory and everything in it. It opens no port. Any wrong configuration fails here.
@@ -375,8 +375,8 @@ func (a *App) Stop(ctx context.Context) error {
 		a.draining.Store(true)
 		err := a.stopServing(ctx)
 		if a.cancel != nil {
-			settle, done := context.WithTimeout(ctx, settleTimeout)
-			err = errors.Join(err, a.queue.Stop(settle))
+			stopping, done := context.WithTimeout(ctx, stopTimeout)
+			err = errors.Join(err, a.queue.Stop(stopping))
 			done()
 			a.cancel()
 			a.background.Wait()

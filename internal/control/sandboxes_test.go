@@ -25,8 +25,8 @@ func sandboxJob(sb audience.Sandbox) job.Job {
 	return job.Job{Kind: job.Sandbox, ID: strconv.Itoa(int(sb.Num))}
 }
 
-// settle does all due work, and the work that follows from it, as time passes.
-func (w *world) settle() {
+// drain does all due work, and the work that follows from it, as time passes.
+func (w *world) drain() {
 	w.t.Helper()
 	for range 20 {
 		w.clock.advance(time.Minute)
@@ -140,7 +140,7 @@ func TestDeleteSandbox(t *testing.T) {
 	if sb, err := w.Sandbox(t.Context(), w.editor, "dev"); err != nil || sb.State != audience.SandboxDeleting {
 		t.Errorf("%+v, %v", sb, err)
 	}
-	w.settle()
+	w.drain()
 	_, err = w.Sandbox(t.Context(), w.editor, "dev")
 	wantCode(t, "the deleted sandbox", err, audience.NotFound)
 	if _, err := w.store.Connection(t.Context(), dev.Scope, conn.ID); !errors.Is(err, meta.ErrNotFound) {
@@ -190,7 +190,7 @@ func TestResetSandbox(t *testing.T) {
 	if _, err := w.ResetSandbox(t.Context(), w.administrator(), "prod"); err != nil {
 		t.Fatal(err)
 	}
-	w.settle()
+	w.drain()
 	after, err := w.Sandbox(t.Context(), w.editor, "prod")
 	if err != nil || after != before {
 		t.Errorf("%+v, %v, want %+v", after, err, before)

@@ -39,10 +39,10 @@ type attempt struct {
 	guards  []audience.GuardResult
 	scratch int64 // size of the scratch file
 
-	// survivors are the readable members if files of the dataset are damaged and the run replaces the dataset. Nil if
+	// salvaged contains the readable members if files of the dataset are damaged and the run replaces the dataset. Nil if
 	// no file is damaged.
-	survivors *lake.Survivors
-	adoption  *adoption // nil unless the run is an adoption
+	salvaged *lake.Salvaged
+	adoption *adoption // nil unless the run is an adoption
 
 	step      atomic.Pointer[string]
 	bytesRead atomic.Int64
@@ -54,20 +54,20 @@ type attempt struct {
 // repair repeats the steps up to the commit with the readable members. Repair is possible for a full run, because its
 // files contain all members.
 func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, cause error) (*committedRun, error) {
-	columns := append(newRowCodec(&s.Audience).secondaryNames(), dataset.Added()...)
-	survivors, err := dataset.Survivors(ctx, lake.StateOptions{Identities: columns})
+	columns := append(newRowCodec(&s.Audience).secondaryNames(), dataset.AddedColumns()...)
+	salvaged, err := dataset.Salvage(ctx, lake.StateOptions{Identities: columns})
 	if err != nil {
 		return nil, err
 	}
 	p.logOf(s.Run.Scope).Error("files of the dataset are damaged; the full run replaces them", "run", s.Run.ID, "audience", s.Audience.ID,
-		"files", survivors.Damaged, "members in them", survivors.Lost, "error", cause)
-	return p.ingest(ctx, dataset, s, survivors)
+		"files", salvaged.Damaged, "members in them", salvaged.Lost, "error", cause)
+	return p.ingest(ctx, dataset, s, salvaged)
 }
 
 // ingest executes the steps up to the commit. On an error, nothing is visible to readers. If files of the dataset are
-// damaged, survivors are the readable members; otherwise nil.
-func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, survivors *lake.Survivors) (*committedRun, error) {
-	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}, survivors: survivors}
+// damaged, salvaged contains the readable members; otherwise nil.
+func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, salvaged *lake.Salvaged) (*committedRun, error) {
+	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}, salvaged: salvaged}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
 	a.columns = tabular.ColumnsOf(s.Audience.Fields)
@@ -90,7 +90,7 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 	}
 	done, err := a.readAndCommit(ctx)
 	switch {
-	case survivors == nil && errors.Is(err, lake.ErrDamaged) && s.Run.Request.Replaces() && ctx.Err() == nil:
+	case salvaged == nil && errors.Is(err, lake.ErrDamaged) && s.Run.Request.Replaces() && ctx.Err() == nil:
 		a.rejects.abort()
 		a.discard(err)
 		return p.repair(ctx, dataset, s, err)
@@ -214,7 +214,7 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.settle(m, result); err != nil {
+	if err := a.fillLedger(m, result); err != nil {
 		return nil, nil, err
 	}
 	if a.spec.Run.Request.Traits().Renews && result.Members.After == 0 {
@@ -262,7 +262,7 @@ func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merg
 	if !refreshed.IsZero() {
 		m.rules.expiry.Renewed = refreshed.UnixMicro()
 	}
-	return m, result, a.settle(m, result)
+	return m, result, a.fillLedger(m, result)
 }
 
 // failedLedger stores the counts of a failed run: the rows that were read, the reasons of rejects, and the results of

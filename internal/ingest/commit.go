@@ -93,7 +93,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 		return done, a.commitSilently(ctx, m)
 	}
 	snap, err := a.dataset.Commit(ctx, lake.Commit{
-		Run: a.spec.Run.ID, Live: m.live, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Anew: a.survivors != nil, Dir: a.dir, Props: props,
+		Run: a.spec.Run.ID, Live: m.live, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Anew: a.salvaged != nil, Dir: a.dir, Props: props,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit the dataset: %w", err)
@@ -126,8 +126,8 @@ func (a *attempt) readResult(i int, fr *audience.FileResult) {
 	}
 }
 
-// settle fills the ledger and checks it against itself and against the written rows.
-func (a *attempt) settle(m *merged, result *audience.RunResult) error {
+// fillLedger fills the ledger and checks it against itself and against the written rows.
+func (a *attempt) fillLedger(m *merged, result *audience.RunResult) error {
 	for i, f := range a.files {
 		fr := audience.FileResult{PlannedFile: f, Rows: m.tally.files[i]}
 		a.readResult(i, &fr)
@@ -144,8 +144,8 @@ func (a *attempt) settle(m *merged, result *audience.RunResult) error {
 		}
 	}
 	result.Guards, result.Changes, result.ContentSum = a.guards, m.samples, m.content
-	if a.survivors != nil {
-		result.Replaced, result.Unreadable = a.survivors.Damaged, a.survivors.Lost
+	if a.salvaged != nil {
+		result.Replaced, result.Unreadable = a.salvaged.Damaged, a.salvaged.Lost
 	}
 	if at := m.refreshedAt(); at > 0 {
 		result.RefreshedAt = time.Unix(at, 0).UTC()

@@ -32,12 +32,12 @@ type output struct {
 	decoder decoder
 	system  systemColumns
 	builder *array.RecordBuilder
-	carried *lake.Carried // values of columns that other programs added
-	batch   int           // maximum rows of the builder
-	pending int           // rows in the builder
-	bytes   int           // bytes of the payloads in the builder
-	memory  int           // bytes of a row group; a batch has a quarter of them
-	group   int           // rows in the open row group
+	added   *lake.AddedValues // values of columns that other programs added
+	batch   int               // maximum rows of the builder
+	pending int               // rows in the builder
+	bytes   int               // bytes of the payloads in the builder
+	memory  int               // bytes of a row group; a batch has a quarter of them
+	group   int               // rows in the open row group
 	file    *lake.FileWriter
 	written []lake.DataFile
 	retired [][]int64 // positions, by index of the state's files
@@ -65,7 +65,7 @@ type systemColumns struct {
 func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWriter) *output {
 	o := &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), changes: changes}
 	o.builder = array.NewRecordBuilder(memory.DefaultAllocator, run.dataset.Schema())
-	o.carried = run.dataset.Carried()
+	o.added = run.dataset.NewAddedValues()
 	o.memory = max(run.perWorker(2), leastPart)
 	o.batch = min(batchRows, max(o.memory/4/rowWidth(o.builder), 1))
 	o.builder.Reserve(o.batch)
@@ -107,7 +107,7 @@ func (o *output) putSeen(r row, since, seen int64, was int) error {
 	o.system.seq.UnsafeAppend(o.run.seq)
 	o.system.file.UnsafeAppend(int32(r.file()))
 	o.system.line.UnsafeAppend(r.line())
-	o.carried.AddRow(o.state, len(o.codec.secondary), was)
+	o.added.AddRow(o.state, len(o.codec.secondary), was)
 	o.pending++
 	o.bytes += len(payload)
 	if o.pending == o.batch || o.bytes >= o.memory/4 {
@@ -224,7 +224,7 @@ func (o *output) flush() error {
 	}
 	own := o.builder.NewRecordBatch()
 	defer own.Release()
-	rec, err := o.carried.Join(own)
+	rec, err := o.added.Join(own)
 	if err != nil {
 		return fmt.Errorf("write the dataset: %w", err)
 	}
@@ -279,7 +279,7 @@ func (o *output) abort() {
 	if o.file != nil {
 		o.file.Abort()
 	}
-	o.carried.Release()
+	o.added.Release()
 	o.builder.Release()
 }
 

@@ -103,7 +103,7 @@ func (a *attempt) adopt(ctx context.Context) (*merged, *audience.RunResult, erro
 		return nil, nil, err
 	}
 	ad.count(m)
-	if err := a.settle(m, result); err != nil {
+	if err := a.fillLedger(m, result); err != nil {
 		return nil, nil, err
 	}
 	rows, members := result.Rows, result.Members

@@ -55,7 +55,7 @@ func (p *Pipeline) plan(ctx context.Context, s *Spec) ([]audience.PlannedFile, e
 		}
 		files = append(files, f)
 	}
-	if err := p.settle(ctx, s, files); err != nil {
+	if err := p.waitSettled(ctx, s, files); err != nil {
 		return nil, err
 	}
 	files, skipped = passEmpty(s, files, skipped)

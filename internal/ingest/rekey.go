@@ -136,7 +136,7 @@ func (k *rekeying) move(ctx context.Context) error {
 		}
 		for to = from; to < len(k.rows) && k.rows[to].now == k.rows[from].now; to++ {
 		}
-		stays, err := k.settle(cursor, k.rows[from:to])
+		stays, err := k.keepLatest(cursor, k.rows[from:to])
 		if err != nil {
 			return err
 		}
@@ -158,9 +158,9 @@ func (k *rekeying) move(ctx context.Context) error {
 	return nil
 }
 
-// settle decides which row of a person stays: the one that was seen last. The candidates are the rows with former keys,
+// keepLatest decides which row of a person stays: the one that was seen last. The candidates are the rows with former keys,
 // the last seen first, and possibly a row with the present key. The other rows are deleted.
-func (k *rekeying) settle(cursor *lake.StateCursor, same []keyedRow) (stays keyedRow, err error) {
+func (k *rekeying) keepLatest(cursor *lake.StateCursor, same []keyedRow) (stays keyedRow, err error) {
 	stays = same[0]
 	key := stays.now
 	st, err := cursor.Range(key, next(key))

@@ -58,8 +58,8 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	for _, out := range outs {
 		out.addTo(m, state.Files())
 	}
-	if a.survivors != nil {
-		m.tally.removed += a.survivors.Lost // those that are in the files count as added
+	if a.salvaged != nil {
+		m.tally.removed += a.salvaged.Lost // those that are in the files count as added
 		m.delta.Incomplete = true
 	}
 	return m, nil
@@ -68,14 +68,14 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 // stateColumns returns the columns that the merge reads with the state: the secondary identities, and the columns that
 // other programs added.
 func (a *attempt) stateColumns() []string {
-	return append(a.codec.secondaryNames(), a.dataset.Added()...)
+	return append(a.codec.secondaryNames(), a.dataset.AddedColumns()...)
 }
 
-// state opens the current members, or the survivors.
+// state opens the current members, or the salvaged members.
 func (a *attempt) state(ctx context.Context) (*lake.State, error) {
 	switch {
-	case a.survivors != nil:
-		return a.survivors.State, nil
+	case a.salvaged != nil:
+		return a.salvaged.State, nil
 	case a.adoption != nil:
 		return a.adoption.Before, nil
 	}
@@ -145,7 +145,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	if a.spec.Run.Request.Traits().Erases {
 		rules.erased = func(st *lake.StateRows, i int) bool { return a.codec.has(st, i, a.spec.Erase) }
 	}
-	if a.survivors != nil {
+	if a.salvaged != nil {
 		rules.replace = true
 		return rules, nil
 	}

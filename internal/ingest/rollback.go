@@ -82,7 +82,7 @@ func (a *attempt) rollBack(ctx context.Context) (*merged, *audience.RunResult, e
 	if err := a.timed(stepMerge, func() error { return c.run(ctx, m) }); err != nil {
 		return nil, nil, err
 	}
-	return m, result, a.settle(m, result)
+	return m, result, a.fillLedger(m, result)
 }
 
 // comparison compares the current members with the members of a version.

@@ -178,12 +178,12 @@ func (s *spill) writeOut(bu *bucket) error {
 		at += int64(len(b))
 		s.recycle(b)
 	}
-	bu.dropBlocks(s.memory)
+	bu.releaseBlocks(s.memory)
 	return nil
 }
 
-// dropBlocks releases the memory of a bucket's blocks.
-func (bu *bucket) dropBlocks(share *memory.Share) {
+// releaseBlocks releases the memory of a bucket's blocks.
+func (bu *bucket) releaseBlocks(share *memory.Share) {
 	clear(bu.blocks)
 	bu.blocks = bu.blocks[:0]
 	share.Give(bu.taken)
@@ -220,7 +220,7 @@ func (s *spill) release(i int) {
 	for _, b := range bu.blocks {
 		s.recycle(b)
 	}
-	bu.dropBlocks(s.memory)
+	bu.releaseBlocks(s.memory)
 }
 
 // roomFor returns an empty buffer for n bytes. It reuses buf unless buf is too small or far too large.

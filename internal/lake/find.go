@@ -51,7 +51,7 @@ func (d *Dataset) Find(ctx context.Context, key identity.Key) (arrow.RecordBatch
 		if len(found) == 0 {
 			break
 		}
-		if err := state.in.dropDeleted(del, found); err != nil {
+		if err := state.in.removeDeleted(del, found); err != nil {
 			return nil, false, fmt.Errorf("read the position deletes %s: %w", del.FilePath(), unreadable(ctx.Err(), del.FilePath(), err))
 		}
 	}
@@ -102,8 +102,8 @@ func (f *stateFile) find(key identity.Key) (at place, ok bool, err error) {
 	return place{f, row, foot.position(row)}, true, nil
 }
 
-// dropDeleted removes the places that a position delete file names.
-func (fs files) dropDeleted(del iceberg.DataFile, found map[string]place) error {
+// removeDeleted removes the places that a position delete file names.
+func (fs files) removeDeleted(del iceberg.DataFile, found map[string]place) error {
 	return fs.eachDelete(del, func(rg *metadata.RowGroupMetaData, path, pos int) bool { return mayName(rg, path, pos, found) },
 		func(paths []parquet.ByteArray, positions []int64) error {
 			for i, p := range paths {

@@ -293,7 +293,7 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 	d = w.load(t)
 	commit(t, d, lake.Commit{Run: "r2", Dir: "r2-a", Add: []lake.DataFile{write(t, d, "r2-a", 7, all[20:]...)}})
 	d = w.load(t)
-	if got := d.Added(); !reflect.DeepEqual(got, []string{"name (field 10)", "tags"}) {
+	if got := d.AddedColumns(); !reflect.DeepEqual(got, []string{"name (field 10)", "tags"}) {
 		t.Errorf("added columns %q", got)
 	}
 	files, err := d.Rewrite(t.Context(), lake.RewriteOptions{Dir: "maintenance-1", Memory: 64 << 20, FileSize: 1 << 20})
@@ -302,12 +302,12 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 	}
 	commit(t, d, lake.Commit{Replace: true, Add: files, Dir: "maintenance-1"})
 	checkRows(t, w, all)
-	carried := map[string]int{}
+	added := map[string]int{}
 	for _, line := range scan(t, w.load(t)) {
-		carried[strings.Fields(line)[len(strings.Fields(line))-2]]++
+		added[strings.Fields(line)[len(strings.Fields(line))-2]]++
 	}
-	if len(carried) != 21 || carried["(null)"] != 10 {
-		t.Errorf("carried values %v", carried)
+	if len(added) != 21 || added["(null)"] != 10 {
+		t.Errorf("added values %v", added)
 	}
 
 	// Roster keeps a field that the other program drops.

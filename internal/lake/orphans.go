@@ -37,7 +37,7 @@ type OrphanOptions struct {
 // These are files of expired snapshots, of failed attempts, and of commits that lost a race. RemoveOrphans is safe
 // while runs are in progress, and can be interrupted at any point.
 func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int, bytes int64, err error) {
-	s := sweep{OrphanOptions: o, ended: map[audience.RunID]bool{}}
+	s := orphanSearch{OrphanOptions: o, ended: map[audience.RunID]bool{}}
 	// The files are listed before the table is loaded. So the loaded table names each listed file that any later table
 	// can name.
 	for _, folder := range []struct{ place, kind string }{
@@ -71,8 +71,8 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 	return s.files, s.bytes, errors.Join(err, now.removeOrphanCopies(ctx, named))
 }
 
-// sweep is one search for orphans.
-type sweep struct {
+// orphanSearch is one search for orphans.
+type orphanSearch struct {
 	OrphanOptions
 	ended map[audience.RunID]bool // results of InUse
 	found []candidate
@@ -91,7 +91,7 @@ type candidate struct {
 }
 
 // look adds a file to the candidates if it is old enough and does not belong to a run in progress.
-func (s *sweep) look(o blob.Object, place, kind string) {
+func (s *orphanSearch) look(o blob.Object, place, kind string) {
 	attempt, _, inAttempt := strings.Cut(strings.TrimPrefix(o.Path, kind+"/"), "/")
 	if kind != "metadata" && inAttempt && s.inUse(attempt) {
 		return
@@ -110,7 +110,7 @@ func (s *sweep) look(o blob.Object, place, kind string) {
 }
 
 // inUse reports whether an attempt's directory belongs to a run that has not ended.
-func (s *sweep) inUse(attempt string) bool {
+func (s *orphanSearch) inUse(attempt string) bool {
 	i := strings.LastIndexByte(attempt, '-')
 	if i < 0 || strings.HasPrefix(attempt, maintenancePrefix) {
 		return false
@@ -125,7 +125,7 @@ func (s *sweep) inUse(attempt string) bool {
 }
 
 // remove removes the candidates that are not named, and then the directories that are empty.
-func (s *sweep) remove(ctx context.Context, d *Dataset, named map[string]bool) error {
+func (s *orphanSearch) remove(ctx context.Context, d *Dataset, named map[string]bool) error {
 	s.found = slices.DeleteFunc(s.found, func(c candidate) bool {
 		of := strings.TrimSuffix(c.path, sumsSuffix) // a file of checksums stays as long as its file
 		return named[path.Join(c.place, of)] || named[c.dir] && !c.kept

@@ -13,7 +13,7 @@ type rowWriter struct {
 	dataset *Dataset
 	o       RewriteOptions
 	builder *array.RecordBuilder // of Roster's columns
-	carried *Carried             // values of the other columns
+	added   *AddedValues         // values of the other columns
 	memory  int                  // bytes of a row group; a batch has a quarter of them
 	pending int                  // rows in the builder
 	bytes   int                  // approximate bytes of the values in the builder
@@ -23,7 +23,7 @@ type rowWriter struct {
 }
 
 func newRowWriter(d *Dataset, o RewriteOptions) *rowWriter {
-	return &rowWriter{dataset: d, o: o, memory: int(max(min(o.Memory/4, defaultFileMemory), 1<<20)), builder: array.NewRecordBuilder(memory.DefaultAllocator, d.columns.own), carried: d.Carried()}
+	return &rowWriter{dataset: d, o: o, memory: int(max(min(o.Memory/4, defaultFileMemory), 1<<20)), builder: array.NewRecordBuilder(memory.DefaultAllocator, d.columns.own), added: d.NewAddedValues()}
 }
 
 // write appends the rows in [from, to) of a batch.
@@ -36,8 +36,8 @@ func (w *rowWriter) write(rec arrow.RecordBatch, from, to int) error {
 				return err
 			}
 		}
-		for i := range w.carried.pieces {
-			w.carried.add(i, rec.Column(len(w.builder.Fields())+i), from, from+n)
+		for i := range w.added.pieces {
+			w.added.add(i, rec.Column(len(w.builder.Fields())+i), from, from+n)
 		}
 		from += n
 		w.pending, w.bytes = w.pending+n, w.bytes+n*width
@@ -62,7 +62,7 @@ func (w *rowWriter) flush() (err error) {
 	}
 	own := w.builder.NewRecordBatch()
 	defer own.Release()
-	rec, err := w.carried.Join(own)
+	rec, err := w.added.Join(own)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (w *rowWriter) abort() {
 	if w.file != nil {
 		w.file.Abort()
 	}
-	w.carried.Release()
+	w.added.Release()
 	w.builder.Release()
 }
 

@@ -73,7 +73,7 @@ func TestEveryIOFailsOfAnErasure(t *testing.T) {
 		w := open(t, tp.dir)
 		where, err := failing(k, func() error { return errors.Join(w.erase(), w.workOnErasures()) })
 		what := fmt.Sprintf("call %d (%s) failed, the erasure returned %v", k, where, err)
-		w.settle()
+		w.drain()
 		want := tp.before
 		if w.erased(what) {
 			want = tp.after
@@ -94,7 +94,7 @@ func TestKillDuringAnErasure(t *testing.T) {
 			started := killChild(t, tp.dir, "erase", c)
 			w := open(t, tp.dir)
 			defer w.close()
-			w.settle()
+			w.drain()
 			want := tp.after
 			if !w.erased(c.place) {
 				want = tp.before

@@ -145,7 +145,7 @@ func everyIOFails(t *testing.T, do effort) {
 		w := open(t, tp.dir)
 		where, err := failing(k, func() error { return errors.Join(do.begin(w), do.goOn(w)) })
 		what := fmt.Sprintf("call %d (%s) failed, the run returned %v", k, where, err)
-		w.settle()
+		w.drain()
 		status := w.lastStatus(tp)
 		ends[status]++
 		want := map[audience.Status]string{audience.Success: tp.after, audience.Failed: tp.before, "": tp.before}[status]
@@ -154,7 +154,7 @@ func everyIOFails(t *testing.T, do effort) {
 		}
 		if status != audience.Success {
 			w.must(do.begin(w))
-			w.settle()
+			w.drain()
 			if got := w.state(); got != tp.after {
 				t.Fatalf("%s: another run leaves\n%swant\n%s", what, got, tp.after)
 			}

@@ -41,7 +41,7 @@ func killAt(t *testing.T, tp *template, name string, c killing) {
 	started := killChild(t, tp.dir, name, c)
 	w := open(t, tp.dir)
 	defer w.close()
-	w.settle()
+	w.drain()
 	want, status := tp.after, w.lastStatus(tp)
 	if status == "" && !started {
 		want = tp.before

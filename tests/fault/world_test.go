@@ -180,7 +180,7 @@ func (w *world) prepare() {
 		Source:     audience.SourceSpec{Path: "people.csv", Type: audience.PathFile, CloudType: audience.CloudLanding},
 		OriginName: audience.OriginUpload, Guards: audience.Guards{MaxRejectedPercent: &percent}})
 	w.must(err)
-	w.settle()
+	w.drain()
 	w.run(audience.RunRequest{})
 	w.upload(secondFile)
 }
@@ -208,7 +208,7 @@ func (w *world) importSecond() { w.run(audience.RunRequest{}) }
 func (w *world) run(req audience.RunRequest) {
 	w.t.Helper()
 	w.must(w.start(req))
-	w.settle()
+	w.drain()
 }
 
 // takesAnother requires that the audience can be imported into once more.
@@ -283,8 +283,8 @@ func (w *world) work() (err error) {
 	return err
 }
 
-// settle does all jobs until none is left, as a process after its start does.
-func (w *world) settle() {
+// drain does all jobs until none is left, as a process after its start does.
+func (w *world) drain() {
 	w.t.Helper()
 	w.must(w.meta.Update(w.t.Context(), func(tx meta.Tx) error { return tx.DropLeases(w.t.Context()) }))
 	for range 10 {

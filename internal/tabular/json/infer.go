@@ -49,7 +49,7 @@ func Infer(ctx context.Context, r io.Reader, opts tabular.Options, most tabular.
 			if start == end {
 				break
 			}
-			if err := s.settle(w.row); err != nil {
+			if err := s.addObject(w.row); err != nil {
 				return out, err
 			}
 		}
@@ -145,8 +145,8 @@ func (s *jsonSample) object() error {
 // spoil excludes a line.
 func (s *jsonSample) spoil(error) { s.whole = false }
 
-// settle takes the last object, which is on the given line, into account.
-func (s *jsonSample) settle(line int64) error {
+// addObject counts the last object, which is on the given line.
+func (s *jsonSample) addObject(line int64) error {
 	s.looked++
 	if !s.whole {
 		return nil

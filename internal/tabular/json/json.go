@@ -106,8 +106,8 @@ func (v *verdict) add(offset int64, err error) {
 	}
 }
 
-// settled reports whether the text from offset on can no longer change the verdict.
-func (v *verdict) settled(offset int64) bool {
+// final reports whether the text from offset on can no longer change the verdict.
+func (v *verdict) final(offset int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return offset >= v.offset
@@ -115,7 +115,7 @@ func (v *verdict) settled(offset int64) bool {
 
 // send sends all chunks up to the first error of the file.
 func (c *jsonChunker) send(ctx context.Context, room *input.Room, to chan<- jsonChunk, bad *verdict) error {
-	for !bad.settled(c.Offset) {
+	for !bad.final(c.Offset) {
 		ch, err := c.next(ctx)
 		var file *tabular.FileError
 		switch {

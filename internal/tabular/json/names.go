@@ -102,8 +102,8 @@ func (n *jsonNames) keep() {
 	n.fresh = n.fresh[:0]
 }
 
-// forget removes the names that were new in a malformed object.
-func (n *jsonNames) forget() {
+// discard removes the names that were new in a malformed object.
+func (n *jsonNames) discard() {
 	for _, name := range n.fresh {
 		delete(n.known, name.raw)
 	}

@@ -71,7 +71,7 @@ func newJSONObject(columns []tabular.Column, f audience.Format, patterns value.D
 }
 
 // read reads the value at the beginning of text, which is at offset in the file. It returns the value's length, or an
-// error and its position. The method settle then makes the value a row or a reject.
+// error and its position. The method end then makes the value a row or a reject.
 func (o *jsonObject) read(text []byte, offset int64) (n int, err error) {
 	o.input = *bytes.NewBuffer(text)
 	o.decoder.Reset(&o.input, jsonOptions...)
@@ -234,14 +234,14 @@ func (o *jsonObject) spoil(err error) {
 	o.refuse(-1, tabular.CodeJSON, reason)
 }
 
-// settle ends a value; ok is false if it is a reject.
-func (o *jsonObject) settle() (ok bool) {
+// end ends a value; ok is false if it is a reject.
+func (o *jsonObject) end() (ok bool) {
 	if o.whole {
 		o.names.keep()
 		o.objects++
 		o.complete()
 	} else {
-		o.names.forget()
+		o.names.discard()
 	}
 	if !o.bad {
 		o.rows++

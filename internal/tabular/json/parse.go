@@ -33,7 +33,7 @@ func newJSONParser(object jsonObject, layout jsonLayout, bad *verdict) *jsonPars
 // parse turns a chunk into batches, usually one, and passes them to emit. If the rest of the file cannot be trusted, it
 // records that in its verdict.
 func (p *jsonParser) parse(ch jsonChunk, emit func(*tabular.Batch) error) error {
-	if p.bad.settled(ch.Offset) {
+	if p.bad.final(ch.Offset) {
 		return nil
 	}
 	w := &p.walk
@@ -84,7 +84,7 @@ func (p *jsonParser) finish() *tabular.Batch {
 // row adds the row that was read last, from a stretch of the chunk, or a reject.
 func (p *jsonParser) row(start, end int) {
 	w := &p.walk
-	if p.object.settle() {
+	if p.object.end() {
 		p.batch.Lines = append(p.batch.Lines, w.row)
 		return
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// Carried collects the values of the columns that other programs added, for rows that are rewritten.
-type Carried struct {
+// AddedValues collects the values of the columns that other programs added, for rows that are rewritten.
+type AddedValues struct {
 	columns *columns
 	pieces  [][]piece // for each of these columns
 }
@@ -21,15 +21,15 @@ type piece struct {
 	from, to int
 }
 
-// Carried returns an empty collector of values.
-func (d *Dataset) Carried() *Carried { return newCarried(d.columns) }
+// NewAddedValues returns an empty collector of values.
+func (d *Dataset) NewAddedValues() *AddedValues { return newAddedValues(d.columns) }
 
-func newCarried(c *columns) *Carried {
-	return &Carried{columns: c, pieces: make([][]piece, len(c.added()))}
+func newAddedValues(c *columns) *AddedValues {
+	return &AddedValues{columns: c, pieces: make([][]piece, len(c.added()))}
 }
 
-// Added returns the names of the columns that other programs added, for use in StateOptions.
-func (d *Dataset) Added() []string {
+// AddedColumns returns the names of the columns that other programs added, for use in StateOptions.
+func (d *Dataset) AddedColumns() []string {
 	var names []string
 	for _, f := range d.columns.added() {
 		names = append(names, f.Name)
@@ -39,7 +39,7 @@ func (d *Dataset) Added() []string {
 
 // AddRow appends the values of row i of a state. The added columns begin at the first-th further column of the state.
 // If i is -1, the values are null.
-func (c *Carried) AddRow(st *StateRows, first, i int) {
+func (c *AddedValues) AddRow(st *StateRows, first, i int) {
 	for n := range c.pieces {
 		if i < 0 {
 			c.add(n, nil, 0, 1)
@@ -51,7 +51,7 @@ func (c *Carried) AddRow(st *StateRows, first, i int) {
 }
 
 // add appends a range of values of a column.
-func (c *Carried) add(n int, col arrow.Array, from, to int) {
+func (c *AddedValues) add(n int, col arrow.Array, from, to int) {
 	if col != nil && col.DataType().ID() == arrow.NULL {
 		col, from, to = nil, 0, to-from
 	}
@@ -73,7 +73,7 @@ func (c *Carried) add(n int, col arrow.Array, from, to int) {
 }
 
 // Join appends the collected values as columns to rec and begins a new collection. The caller releases both batches.
-func (c *Carried) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
+func (c *AddedValues) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	if len(c.pieces) == 0 {
 		rec.Retain()
 		return rec, nil
@@ -86,7 +86,7 @@ func (c *Carried) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 		}
 		defer col.Release()
 		cols = append(cols, col)
-		c.drop(n)
+		c.release(n)
 	}
 	return array.NewRecordBatch(c.columns.all, cols, rec.NumRows()), nil
 }
@@ -115,7 +115,7 @@ func joined(pieces []piece, t arrow.DataType) (arrow.Array, error) {
 	return array.Concatenate(arrays, memory.DefaultAllocator)
 }
 
-func (c *Carried) drop(n int) {
+func (c *AddedValues) release(n int) {
 	for _, p := range c.pieces[n] {
 		if p.col != nil {
 			p.col.Release()
@@ -125,8 +125,8 @@ func (c *Carried) drop(n int) {
 }
 
 // Release releases the collected values.
-func (c *Carried) Release() {
+func (c *AddedValues) Release() {
 	for n := range c.pieces {
-		c.drop(n)
+		c.release(n)
 	}
 }

@@ -25,16 +25,16 @@ func DamagedFile(err error) string {
 	return ""
 }
 
-// Survivors are the readable rows of a snapshot with damaged files.
-type Survivors struct {
+// Salvaged are the readable rows of a snapshot with damaged files.
+type Salvaged struct {
 	State   *State   // the data files that are not damaged
 	Damaged []string // damaged files, as paths below the directory of all tables
 	Lost    int64    // live rows in damaged data files, or in data files with damaged position deletes
 }
 
-// Survivors reads all files of the snapshot and leaves out the damaged ones.
-func (d *Dataset) Survivors(ctx context.Context, opts StateOptions) (*Survivors, error) {
-	s := &Survivors{State: &State{opts: opts, in: d.lake.files}}
+// Salvage reads all files of the snapshot and leaves out the damaged ones.
+func (d *Dataset) Salvage(ctx context.Context, opts StateOptions) (*Salvaged, error) {
+	s := &Salvaged{State: &State{opts: opts, in: d.lake.files}}
 	all, err := d.OpenState(ctx, opts)
 	if errors.Is(err, ErrDamaged) { // the list of files, or the list of deleted rows, is unknown
 		s.Damaged, s.Lost = []string{DamagedFile(err)}, d.Rows()
