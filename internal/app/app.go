@@ -197,7 +197,7 @@ func (a *App) wire(ctx context.Context) error {
 		Store: a.meta, Jobs: jobs, Sources: sources, Pipeline: pipeline, Lake: a.lake, Profile: a.profile, Landing: a.landing, Secrets: ring,
 		WebhookSender: webhook.NewSender(a.outside.Transport), Clock: a.cfg.Clock, ClockTrusted: a.clock.trusted, Log: a.log, UndoWindow: a.cfg.UndoWindow, Observer: a.work,
 		Reading: a.words.note, Changed: a.control.ClearCaches, Guardrails: a.cfg.Guardrails, SuppressErased: a.cfg.SuppressErased,
-		Worker: workerName(),
+		Worker: workerName(), OneCommand: a.cfg.Private,
 	})
 	a.disk = newDiskMetrics(a.cfg.DataDir, a.warehouse())
 	a.metrics.MustRegister(newQueueMetrics(a.worker), a.disk)

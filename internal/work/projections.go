@@ -18,8 +18,8 @@ import (
 )
 
 // The profile store is compared with the committed state. Before any look-up, when a process starts or has replaced a
-// damaged store, the pointers of all audiences are compared with their last runs. After the start and once a day the
-// memberships are compared with the datasets. An audience that differs is distrusted: look-ups in its sandbox are
+// damaged store, the pointers of all audiences are compared with their last runs. After the start of a server and once a
+// day the memberships are compared with the datasets. An audience that differs is distrusted: look-ups in its sandbox are
 // refused until it is projected again.
 
 // CompareProjections compares the pointers of the profile store with the committed runs, and distrusts the audiences
@@ -45,7 +45,7 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	for ref := range pointers { // drop audiences that do not exist
 		s.distrust(ref, audience.Scope{}, "", "there is no such audience")
 	}
-	s.work.wantVerified(true)
+	s.work.wantVerified(!s.cfg.OneCommand)
 	return nil
 }
 

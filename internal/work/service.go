@@ -92,6 +92,9 @@ type Config struct {
 	// SuppressErased makes runs reject the rows of people who were erased from the sandbox.
 	SuppressErased bool
 	Worker         string // name of this process in leases; default a random name
+	// OneCommand means that the process ends after one command. It compares the pointers of the profile store, but not
+	// the memberships: reading all of them takes longer than a small run.
+	OneCommand bool
 }
 
 func (c Config) withDefaults() Config {
