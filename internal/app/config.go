@@ -13,6 +13,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/control"
+	"roster/internal/memory"
 	"roster/internal/netguard"
 )
 
@@ -117,7 +118,6 @@ func (m MasterKey) where() string {
 const (
 	DefaultDataDir = "./roster-data"
 	DefaultListen  = "127.0.0.1:8080"
-	DefaultMemory  = 512 << 20
 	minMemory      = 64 << 20
 	// baseMemory is the memory of the process in addition to its budget. The caches of the stores share both.
 	baseMemory = 64 << 20
@@ -139,7 +139,7 @@ func (c Config) withDefaults() Config {
 		c.Listen = DefaultListen
 	}
 	if c.Memory == 0 {
-		c.Memory = DefaultMemory
+		c.Memory = memory.Default
 	}
 	if c.LogFormat == "" {
 		c.LogFormat = "text"

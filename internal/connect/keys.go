@@ -10,65 +10,87 @@ import (
 	"roster/internal/pgp"
 )
 
-// Keys returns what loads, once, the keys that open the files of an audience; nil of one whose files are not encrypted.
-// A key that has expired opens what was encrypted for it.
-func (o *Opener) Keys(scope audience.Scope, e *audience.Encryption) func(context.Context) (*pgp.Keys, error) {
+// Keys loads the keys that open the files of an audience. It returns nil for an audience whose files are not encrypted.
+// An expired key opens the files that were encrypted for it.
+func (o *Opener) Keys(scope audience.Scope, e *audience.Encryption) pgp.KeyLoader {
 	if e == nil {
 		return nil
 	}
-	return once(func(ctx context.Context) (*pgp.Keys, error) {
-		own, err := o.key(ctx, scope, audience.OwnKey, e.PublicKeyID)
-		if err != nil {
-			return nil, err
-		}
-		private, err := o.private(&own)
-		if err != nil {
-			return nil, err
-		}
-		verify := ""
-		if e.SignVerificationKeyID != "" {
-			signer, err := o.key(ctx, scope, audience.CustomerKey, e.SignVerificationKeyID)
-			if err != nil {
-				return nil, err
-			}
-			verify = signer.Public
-		}
-		return pgp.NewKeys([][]byte{private}, verify, o.cfg.Clock)
-	})
+	return &loadOnce{from: audienceKeys{o, scope, e}}
 }
 
-// EveryKey is Keys for whoever looks at a file before an audience says its key: any key pair of the sandbox opens it,
-// and no signature is demanded.
-func (o *Opener) EveryKey(scope audience.Scope) func(context.Context) (*pgp.Keys, error) {
-	return once(func(ctx context.Context) (*pgp.Keys, error) {
-		list, err := o.cfg.Store.Keys(ctx, scope, audience.OwnKey)
-		if err != nil {
-			return nil, err
-		}
-		var all [][]byte
-		for i := range list {
-			private, err := o.private(&list[i])
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, private)
-		}
-		return pgp.NewKeys(all, "", o.cfg.Clock)
-	})
+// EveryKey loads the keys for a file that is inspected before an audience names its key: all key pairs of the sandbox.
+// No signature is required.
+func (o *Opener) EveryKey(scope audience.Scope) pgp.KeyLoader {
+	return &loadOnce{from: sandboxKeys{o, scope}}
 }
 
-// once calls a function that succeeds at most once.
-func once(load func(context.Context) (*pgp.Keys, error)) func(context.Context) (*pgp.Keys, error) {
-	var mu sync.Mutex
-	var keys *pgp.Keys
-	return func(ctx context.Context) (_ *pgp.Keys, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if keys == nil {
-			keys, err = load(ctx)
-		}
-		return keys, err
+// audienceKeys loads the keys of an audience.
+type audienceKeys struct {
+	o     *Opener
+	scope audience.Scope
+	e     *audience.Encryption
+}
+
+// Load implements pgp.KeyLoader.
+func (k audienceKeys) Load(ctx context.Context) (*pgp.Keys, error) {
+	own, err := k.o.key(ctx, k.scope, audience.OwnKey, k.e.PublicKeyID)
+	if err != nil {
+		return nil, err
 	}
+	private, err := k.o.private(&own)
+	if err != nil {
+		return nil, err
+	}
+	verify := ""
+	if k.e.SignVerificationKeyID != "" {
+		signer, err := k.o.key(ctx, k.scope, audience.CustomerKey, k.e.SignVerificationKeyID)
+		if err != nil {
+			return nil, err
+		}
+		verify = signer.Public
+	}
+	return pgp.NewKeys([][]byte{private}, verify, k.o.cfg.Clock)
+}
+
+// sandboxKeys loads all key pairs of a sandbox.
+type sandboxKeys struct {
+	o     *Opener
+	scope audience.Scope
+}
+
+// Load implements pgp.KeyLoader.
+func (k sandboxKeys) Load(ctx context.Context) (*pgp.Keys, error) {
+	list, err := k.o.cfg.Store.Keys(ctx, k.scope, audience.OwnKey)
+	if err != nil {
+		return nil, err
+	}
+	var all [][]byte
+	for i := range list {
+		private, err := k.o.private(&list[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, private)
+	}
+	return pgp.NewKeys(all, "", k.o.cfg.Clock)
+}
+
+// loadOnce keeps the keys after the first successful load.
+type loadOnce struct {
+	from pgp.KeyLoader
+	mu   sync.Mutex
+	keys *pgp.Keys
+}
+
+// Load implements pgp.KeyLoader.
+func (l *loadOnce) Load(ctx context.Context) (_ *pgp.Keys, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys == nil {
+		l.keys, err = l.from.Load(ctx)
+	}
+	return l.keys, err
 }
 
 func (o *Opener) key(ctx context.Context, scope audience.Scope, kind audience.KeyKind, id audience.KeyID) (audience.Key, error) {

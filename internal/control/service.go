@@ -92,7 +92,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Memory == nil {
-		c.Memory = memory.New(ingest.DefaultMemory)
+		c.Memory = memory.New(memory.Default)
 	}
 	if c.Observer == nil {
 		c.Observer = unobserved{}

@@ -44,7 +44,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u landing.Upload) (landing.State, error) {
 	state, err := s.cfg.Landing.Put(ctx, scope.Sandbox, name, u)
 	if err == nil && state.Placed {
-		s.cfg.Sources.Placed(scope, state.File.Path, state.File.Version)
+		s.cfg.Sources.Uploaded(scope, state.File.Path, state.File.Version)
 	}
 	return state, err
 }

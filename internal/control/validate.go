@@ -66,7 +66,7 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 		return Validation{}, err
 	}
 	defer src.Close()
-	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.cfg.Sources.Settle(&d).For(src.Store), Rows: rows, Preview: preview,
+	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.cfg.Sources.SettleRule(&d).For(src.Store), Rows: rows, Preview: preview,
 		Keys: s.cfg.Sources.Keys(d.Scope, d.Source.Encryption), Encrypted: d.Source.Encryption != nil}
 	if byFields {
 		req.Fields = d.Fields

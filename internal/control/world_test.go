@@ -388,7 +388,7 @@ func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, erro
 	if held == (ingest.Held{}) {
 		return 0, nil // no version is removed, so that no run in progress is in the way
 	}
-	return 1, s.Runs.Idle(ctx)
+	return 1, s.Host.Idle(ctx)
 }
 
 // NeedsCompaction implements work.Pipeline.

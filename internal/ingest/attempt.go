@@ -246,7 +246,7 @@ func allRejectedBut(rows int64, result *audience.RunResult) string {
 // rehearseNothing returns the result of a dry run whose rows are all rejected. The real run would fail, even if forced,
 // and change no member.
 func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
-	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
+	refreshed, err := a.dataset.RefreshedAt(&a.spec.Audience)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,18 +18,17 @@ import (
 
 // Entries of a run's snapshot summary.
 const (
-	propSeq       = "roster.run-seq"
-	propAudience  = "roster.audience-id"
-	propMode      = "roster.mode"         // full, differential, rollback, extend, erase, adopt, or compaction
-	propTime      = "roster.run-time"     // epoch seconds; the time stamp of the run's members
-	propRefreshed = "roster.refreshed-at" // epoch seconds; see RefreshedAt; absent if there was no renewal
-	propRows      = "roster.rows"         // the ledger of rows, JSON
-	propMembers   = "roster.members"      // the ledger of members, JSON
-	propManifest  = "roster.manifest"     // the files, JSON; only in snapshots of earlier versions of Roster
-	propContent   = "roster.content-sum"  // RunResult.ContentSum, decimal
-	propResult    = "roster.result"       // location of the whole result, a storedResult in JSON
-	propDelta     = "roster.delta"        // location of the delta, JSON
-	propStage     = "roster.stage"        // counts of the stage, JSON; only of earlier versions of Roster
+	propSeq      = "roster.run-seq"
+	propAudience = "roster.audience-id"
+	propMode     = "roster.mode"        // full, differential, rollback, extend, erase, adopt, or compaction
+	propTime     = "roster.run-time"    // epoch seconds; the time stamp of the run's members
+	propRows     = "roster.rows"        // the ledger of rows, JSON
+	propMembers  = "roster.members"     // the ledger of members, JSON
+	propManifest = "roster.manifest"    // the files, JSON; only in snapshots of earlier versions of Roster
+	propContent  = "roster.content-sum" // RunResult.ContentSum, decimal
+	propResult   = "roster.result"      // location of the whole result, a storedResult in JSON
+	propDelta    = "roster.delta"       // location of the delta, JSON
+	propStage    = "roster.stage"       // counts of the stage, JSON; only of earlier versions of Roster
 )
 
 // storedResult is the content of a run's result file. It is not part of the snapshot's summary, because every later
@@ -219,7 +218,7 @@ func (a *attempt) summary(m *merged, done *committedRun) (map[string]string, err
 		props[propKeys] = keys
 	}
 	if at := m.refreshedAt(); at > 0 {
-		props[propRefreshed] = strconv.FormatInt(at, 10)
+		props[lake.PropRefreshed] = strconv.FormatInt(at, 10)
 	}
 	if a.adoption != nil {
 		text, err := json.Marshal(done.result.Outside)
@@ -309,47 +308,12 @@ func loadCommitted(d *lake.Dataset, snap lake.Snapshot) (*committedRun, error) {
 	}
 	c.result, c.stage = stored.RunResult, stored.Stage
 	c.result.SnapshotID = snap.ID
-	if v := snap.Props[propRefreshed]; v != "" {
-		if c.refreshedAt, err = strconv.ParseInt(v, 10, 64); err != nil {
-			return nil, fmt.Errorf("read the result of a committed run: %s: %w", propRefreshed, err)
-		}
+	at, err := snap.RefreshedAt()
+	if err != nil {
+		return nil, err
+	}
+	if !at.IsZero() {
+		c.refreshedAt = at.Unix()
 	}
 	return c, nil
-}
-
-// RefreshedAt returns the last time at which a full run contained every member of an audience's dataset, or a run
-// extended the TTL of every member, in whole seconds. If there was no such run, it returns the zero time. A run records
-// the time in its snapshot (see lake.Dataset.Basis) and in the metadata store, from which aud was read. The snapshot's
-// time applies while the snapshot is current. If another program committed later, it may have removed the snapshots of
-// the last runs, so the later of the two times applies. The error is errRefreshLost if neither the table nor the
-// metadata store has a run.
-func RefreshedAt(d *lake.Dataset, aud *audience.Audience) (time.Time, error) {
-	snap, known := d.Basis()
-	now, ran := d.Current()
-	if ran && !known && aud.LastRun == "" {
-		return time.Time{}, errRefreshLost
-	}
-	at, err := refreshedAt(snap)
-	if ran && now.Version == "" && aud.RefreshedAt.After(at) {
-		at = aud.RefreshedAt.Truncate(time.Second)
-	}
-	return at, err
-}
-
-// errRefreshLost means that another program removed the snapshots of all runs from a table, and the metadata store has
-// no run either.
-var errRefreshLost = audience.Errorf(audience.Impossible, "another program changed the audience's dataset and removed the snapshots of all runs, "+
-	"and the metadata has no run of the audience, so Roster cannot tell which members have expired; start a full run, which renews every member")
-
-// refreshedAt returns the time of RefreshedAt that a run's snapshot contains.
-func refreshedAt(snap lake.Snapshot) (time.Time, error) {
-	text := snap.Props[propRefreshed]
-	if text == "" {
-		return time.Time{}, nil
-	}
-	at, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propRefreshed, err)
-	}
-	return time.Unix(at, 0), nil
 }

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +21,7 @@ func (a *attempt) envelope() *tabular.Envelope {
 
 // envelope returns the decryption with the given keys. Content that cannot be read sequentially needs at most most
 // bytes in the scratch directory; 0 means no limit.
-func (p *Pipeline) envelope(keys func(context.Context) (*pgp.Keys, error), demanded bool, most int64) *tabular.Envelope {
+func (p *Pipeline) envelope(keys pgp.KeyLoader, demanded bool, most int64) *tabular.Envelope {
 	return &tabular.Envelope{Keys: keys, Demanded: demanded, Scratch: func() (*os.File, error) { return scratchFile(p.Scratch) }, MostScratch: most}
 }
 

@@ -59,12 +59,17 @@ type PurgeSpec struct {
 	Audience *audience.Audience
 	Key      identity.Key
 	Values   [][]byte // the identity; rejected rows may contain other spellings of it
-	Runs     AudienceRuns
+	Host     PurgeHost
 	// Replaced are the files that an earlier, interrupted purge had planned to remove.
 	Replaced []string
-	// Note stores the number of versions that the purge is going to remove, and the files, so that a later purge can
-	// continue.
-	Note func(ctx context.Context, versions int, replaced []string) error
+}
+
+// PurgeHost is the process that purges an audience.
+type PurgeHost interface {
+	AudienceRuns
+	// SavePurge stores the number of versions that the purge is going to remove, and the files, so that a later purge
+	// can continue.
+	SavePurge(ctx context.Context, versions int, replaced []string) error
 }
 
 // Purge removes the files that contain an identity that no live row has. Purge is safe beside other work and can be
@@ -122,7 +127,7 @@ func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lak
 	if len(fold) == 0 {
 		return nil
 	}
-	done, err := p.rewrite(ctx, dataset, fold, s.Runs.Idle)
+	done, err := p.rewrite(ctx, dataset, fold, s.Host.Idle)
 	if err == nil && !done {
 		err = ErrBusy
 	}
@@ -141,10 +146,10 @@ func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []
 	if replaced, err = dataset.Replaced(ctx, rejectsName); err != nil {
 		return nil, err
 	}
-	if err := s.Note(ctx, max(len(dataset.Versions())-1, 0), replaced); err != nil {
+	if err := s.Host.SavePurge(ctx, max(len(dataset.Versions())-1, 0), replaced); err != nil {
 		return nil, err
 	}
-	if err := s.Runs.Idle(ctx); err != nil {
+	if err := s.Host.Idle(ctx); err != nil {
 		return nil, err
 	}
 	_, err = dataset.Expire(ctx, time.Unix(1<<40, 0))

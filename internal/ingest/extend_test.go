@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
 	"roster/internal/lake"
 )
 
@@ -40,7 +39,7 @@ func TestExtend(t *testing.T) {
 		t.Errorf("%+v", r.Result)
 	}
 	snap, _ := w.dataset().Current()
-	if refreshed, err := ingest.RefreshedAt(w.dataset(), &w.aud); err != nil || !refreshed.Equal(at) || snap.Props["roster.mode"] != "extend" {
+	if refreshed, err := w.dataset().RefreshedAt(&w.aud); err != nil || !refreshed.Equal(at) || snap.Props["roster.mode"] != "extend" {
 		t.Errorf("the snapshot says %v, %v, %v", refreshed, snap.Props, err)
 	}
 	want := func(when string, a, b string) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
 )
 
 // Host is the process that runs a run. The pipeline reads from the host what other runs and erasures have done, and
@@ -16,8 +17,7 @@ type Host interface {
 	// Fresh returns a lower bound for the number of current members whose time was renewed after since, computed from
 	// the ledgers of runs.
 	Fresh(ctx context.Context, since time.Time) (int64, error)
-	// Gone returns the identities that were erased from the sandbox.
-	Gone(ctx context.Context) (Gone, error)
+	Erasures
 	// Reading records that a file is being read. The caller calls done at the end.
 	Reading(path string) (done func())
 	// Adopted records a run of kind RunAdopt that ended SUCCESS before the run in progress, unless the run is already
@@ -30,6 +30,17 @@ type Host interface {
 	Save(ctx context.Context, r audience.Run) error
 	// SaveProgress is a checkpoint within a step. Its errors are those of Save.
 	SaveProgress(ctx context.Context, id audience.RunID, p audience.Progress) error
+}
+
+// Erasures knows which identities were erased from a sandbox.
+type Erasures interface {
+	Erased(ctx context.Context) (Erased, error)
+}
+
+// Erased are the identities that were erased from a sandbox.
+type Erased struct {
+	All        map[identity.Key]bool // not shown as exited
+	InProgress map[identity.Key]bool // the erasure has not ended; not shown as members either
 }
 
 // AudienceRuns reports which runs of one audience are in progress.

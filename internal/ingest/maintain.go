@@ -107,7 +107,7 @@ func (p *Pipeline) ageing(ctx context.Context, d *lake.Dataset, aud *audience.Au
 	if d.Rows() == 0 {
 		return false, false, nil
 	}
-	refreshed, err := RefreshedAt(d, aud)
+	refreshed, err := d.RefreshedAt(aud)
 	if err != nil {
 		return false, false, err
 	}

@@ -23,7 +23,7 @@ func Pending(ctx context.Context, s *Spec) (string, error) {
 	sum, now := sha256.New(), s.Run.Request.WindowEnd
 	n := 0
 	for _, f := range found {
-		if f.Size == 0 && !s.oneFile() || skipReason(s, f, before) != "" || !s.Settle.settled(f, now) {
+		if f.Size == 0 && !s.oneFile() || skipReason(s, f, before) != "" || !s.Settle.Settled(f, now) {
 			continue
 		}
 		n++

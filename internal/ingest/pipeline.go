@@ -29,7 +29,7 @@ type Pipeline struct {
 	Lake    *lake.Lake
 	Profile profile.Store
 	Scratch string         // directory for scratch files, which have no names and are removed when the process ends
-	Memory  *memory.Budget // shared by all runs; nil means DefaultMemory for each run
+	Memory  *memory.Budget // shared by all runs; nil means memory.Default for each run
 	Workers int            // goroutines per run; 0 means one per processor
 	Clock   func() time.Time
 	// ClockTrusted reports whether the clock is trusted. While it is not, no member expires. Nil means always trusted.
@@ -55,9 +55,6 @@ func (p *Pipeline) logOf(scope audience.Scope) *slog.Logger {
 	return p.Log.With("organization", scope.Org, "sandbox", scope.Sandbox)
 }
 
-// DefaultMemory is the memory budget of a pipeline without a configured one.
-const DefaultMemory = 512 << 20
-
 func (p *Pipeline) workers() int {
 	if p.Workers > 0 {
 		return p.Workers
@@ -69,7 +66,7 @@ func (p *Pipeline) workers() int {
 func (p *Pipeline) share(ctx context.Context) (*memory.Share, error) {
 	budget := p.Memory
 	if budget == nil {
-		budget = memory.New(DefaultMemory)
+		budget = memory.New(memory.Default)
 	}
 	return budget.Begin(ctx)
 }
@@ -81,10 +78,10 @@ type Spec struct {
 	SandboxNum uint32
 	Table      lake.TableID
 	Source     source.Store
-	// Keys returns the keys for the files, which must all be encrypted. Nil means that encrypted files are not allowed.
-	Keys   func(ctx context.Context) (*pgp.Keys, error)
+	// Keys loads the keys for the files, which must all be encrypted. Nil means that encrypted files are not allowed.
+	Keys   pgp.KeyLoader
 	Keep   time.Duration // retention period of the audience's versions, for messages
-	Settle Settle
+	Settle source.SettleRule
 	Erase  identity.Key // person that a run of kind RunErase removes, by any identity
 	// Suppressed contains identities whose rows are rejected.
 	Suppressed map[identity.Key]bool
@@ -271,7 +268,7 @@ func (p *Pipeline) project(ctx context.Context, s *Spec, done *committedRun) err
 	if unprojectable(err) && ctx.Err() == nil {
 		p.logOf(s.Run.Scope).Warn("a run's changes do not lead to its members; its dataset is projected", "run", s.Run.ID, "error", err)
 		var whole Projected
-		whole, err = p.rebuild(ctx, Projection{Audience: &s.Audience, Table: s.Table, Ref: ref, Gone: s.Host.Gone})
+		whole, err = p.rebuild(ctx, Projection{Audience: &s.Audience, Table: s.Table, Ref: ref, Erasures: s.Host})
 		records = whole.Members + whole.Exited
 	}
 	if err != nil {

@@ -149,7 +149,7 @@ func (h testHost) Adopted(_ context.Context, adoption audience.Run) (int64, erro
 	return h.w.seq, nil
 }
 
-func (testHost) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
+func (testHost) Erased(context.Context) (ingest.Erased, error) { return ingest.Erased{}, nil }
 
 func (testHost) Reading(string) (done func()) { return func() {} }
 

@@ -32,14 +32,8 @@ type Projection struct {
 	Audience *audience.Audience
 	Table    lake.TableID
 	Ref      profile.Ref
-	// Gone returns the persons that must not be restored. Nil means nobody.
-	Gone func(ctx context.Context) (Gone, error)
-}
-
-// Gone are identities that were erased from a sandbox.
-type Gone struct {
-	Erased  map[identity.Key]bool // not shown as exited
-	Leaving map[identity.Key]bool // the erasure has not ended; not shown as members either
+	// Erasures returns the identities that must not be restored. Nil means none.
+	Erasures Erasures
 }
 
 // Projected is the result of a projection from the dataset.
@@ -62,7 +56,7 @@ func PointerOf(snap lake.Snapshot) (p profile.Pointer, known bool, err error) {
 	if p.Seq, err = strconv.ParseInt(snap.Props[propSeq], 10, 64); err != nil {
 		return p, false, fmt.Errorf("the dataset's snapshot %d has an unreadable %s: %w", snap.ID, propSeq, err)
 	}
-	at, err := refreshedAt(snap)
+	at, err := snap.RefreshedAt()
 	if err != nil {
 		return p, false, err
 	}
@@ -167,7 +161,7 @@ func (p *Pipeline) rebuild(ctx context.Context, pr Projection) (out Projected, e
 		return out, err
 	}
 	if !known {
-		if at, err := RefreshedAt(dataset, pr.Audience); err != nil {
+		if at, err := dataset.RefreshedAt(pr.Audience); err != nil {
 			return out, err
 		} else if !at.IsZero() {
 			out.Pointer.RefreshedAt = at.Unix()
@@ -203,7 +197,7 @@ type rebuild struct {
 	p       *Pipeline
 	dataset *lake.Dataset
 	codec   *rowCodec
-	gone    Gone
+	erased  Erased
 	spill   *spill
 	ranges  [][2]int
 	spilled atomic.Int64
@@ -215,8 +209,8 @@ var _ profile.Delta = (*rebuild)(nil)
 
 func (p *Pipeline) newRebuild(ctx context.Context, d *lake.Dataset, pr Projection, share *memory.Share) (_ *rebuild, err error) {
 	r := &rebuild{p: p, dataset: d, codec: newRowCodec(pr.Audience)}
-	if pr.Gone != nil {
-		if r.gone, err = pr.Gone(ctx); err != nil {
+	if pr.Erasures != nil {
+		if r.erased, err = pr.Erasures.Erased(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -234,7 +228,7 @@ func (r *rebuild) members(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return eachMember(ctx, state, r.codec, r.p.workers(), r.gone.Leaving, func() (func(profile.Change) error, func() error) {
+	return eachMember(ctx, state, r.codec, r.p.workers(), r.erased.InProgress, func() (func(profile.Change) error, func() error) {
 		w := &changeSpill{spill: r.spill, w: r.spill.writer()}
 		return func(c profile.Change) error {
 			r.spilled.Add(1)
@@ -300,7 +294,7 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 			if c.Erased {
 				c.At = now
 			}
-			if !c.Erased && !c.Exited || c.At < after || r.gone.Erased[c.Key] || r.gone.Erased[c.Member] || erased[c.Member] {
+			if !c.Erased && !c.Exited || c.At < after || r.erased.All[c.Key] || r.erased.All[c.Member] || erased[c.Member] {
 				return nil
 			}
 			r.spilled.Add(1)
@@ -322,13 +316,13 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 
 // erasedMembers returns the members who had an erased identity, according to the changes of the snapshots.
 func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) (map[identity.Key]bool, error) {
-	if len(r.gone.Erased) == 0 {
+	if len(r.erased.All) == 0 {
 		return nil, nil
 	}
 	erased := map[identity.Key]bool{}
 	for _, snap := range snapshots {
 		err := r.eachChange(ctx, snap, func(c profile.Change, _ int64) error {
-			if r.gone.Erased[c.Key] {
+			if r.erased.All[c.Key] {
 				erased[c.Member] = true
 			}
 			return nil

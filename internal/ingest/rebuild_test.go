@@ -127,6 +127,23 @@ func (w *world) eachDelta(fn func(path string)) {
 	}
 }
 
+// allErased knows an erasure of every member that the dataset ever had.
+type allErased struct{ w *world }
+
+// Erased implements ingest.Erasures.
+func (a allErased) Erased(ctx context.Context) (ingest.Erased, error) {
+	state, err := a.w.dataset().OpenHistory(ctx, lake.StateOptions{})
+	if err != nil {
+		return ingest.Erased{}, err
+	}
+	rows, err := state.Cursor().Range(identity.Key{}, nil)
+	keys := map[identity.Key]bool{}
+	for _, id := range rows.IDs {
+		keys[id] = true
+	}
+	return ingest.Erased{All: keys}, err
+}
+
 // A rebuild does not restore an erased identity from old changes.
 func TestRebuildWithoutErased(t *testing.T) {
 	t.Parallel()
@@ -146,18 +163,7 @@ func TestRebuildWithoutErased(t *testing.T) {
 	if err != nil || whole.Exited == 0 {
 		t.Fatalf("%+v %v", whole, err)
 	}
-	pr.Gone = func(context.Context) (ingest.Gone, error) {
-		state, err := w.dataset().OpenHistory(t.Context(), lake.StateOptions{})
-		if err != nil {
-			return ingest.Gone{}, err
-		}
-		rows, err := state.Cursor().Range(identity.Key{}, nil)
-		keys := map[identity.Key]bool{}
-		for _, id := range rows.IDs {
-			keys[id] = true
-		}
-		return ingest.Gone{Erased: keys}, err
-	}
+	pr.Erasures = allErased{w}
 	w.store.Distrust(pr.Ref)
 	if again, err := w.pipeline.Rebuild(t.Context(), pr); err != nil || again.Exited >= whole.Exited || again.Members != whole.Members {
 		t.Errorf("%+v %v", again, err)

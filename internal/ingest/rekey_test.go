@@ -223,7 +223,7 @@ func TestEraseFormer(t *testing.T) {
 		t.Errorf("after the run: %+v %v", held, err)
 	}
 	_, err = w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, Key: key, Values: [][]byte{[]byte("odd@x.org")},
-		Runs: noRuns, Note: func(context.Context, int, []string) error { return nil }})
+		Host: noRuns})
 	if err != nil {
 		t.Fatal(err)
 	}

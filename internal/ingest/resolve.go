@@ -134,8 +134,8 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 // rules returns the rules of the merge. A full run rewrites the dataset if it changes a large part of the members, and
 // otherwise adds to it. Keys are hashes, so the first bucket is a sample of all.
 func (a *attempt) rules(state *lake.State) (mergeRules, error) {
-	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
-	if err != nil && !(errors.Is(err, errRefreshLost) && (a.spec.Run.Request.Replaces() || a.spec.renewed)) {
+	refreshed, err := a.dataset.RefreshedAt(&a.spec.Audience)
+	if err != nil && !(errors.Is(err, lake.ErrRefreshLost) && (a.spec.Run.Request.Replaces() || a.spec.renewed)) {
 		return mergeRules{}, err
 	}
 	rules := rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)

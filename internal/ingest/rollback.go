@@ -96,12 +96,12 @@ type comparison struct {
 
 func (a *attempt) comparison(ctx context.Context, then *lake.Dataset) (*comparison, error) {
 	c := &comparison{attempt: a, version: then}
-	refreshed, err := RefreshedAt(a.dataset, &a.spec.Audience)
+	refreshed, err := a.dataset.RefreshedAt(&a.spec.Audience)
 	if err != nil {
 		return nil, err
 	}
 	c.rules = rulesOf(&a.spec.Run, a.spec.Audience.TTL(), refreshed)
-	if refreshed, err = RefreshedAt(then, &a.spec.Audience); err != nil {
+	if refreshed, err = then.RefreshedAt(&a.spec.Audience); err != nil {
 		return nil, err
 	}
 	if !refreshed.IsZero() {

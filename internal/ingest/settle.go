@@ -10,30 +10,6 @@ import (
 	"roster/internal/source"
 )
 
-// Settle is the rule for when a file is considered completely written. A file that is being written has a recent
-// modification time, or changes between two checks.
-type Settle struct {
-	// Age is the time for which a file must not have changed. 0 accepts every file at once.
-	Age time.Duration
-	// Limit is the maximum time that a run waits for all its files together.
-	Limit time.Duration
-	// Whole reports whether a version of an object is known to be complete. Optional.
-	Whole func(path, version string) bool
-}
-
-// whole reports whether a file is considered complete without another check.
-func (s Settle) whole(f audience.PlannedFile, now time.Time) bool {
-	return now.Sub(f.ModifiedAt) >= s.Age || s.Age == 0 || s.Whole != nil && s.Whole(f.Path, f.Version)
-}
-
-// For returns the rule for the files of a store. In a store whose files appear complete, no waiting is necessary.
-func (s Settle) For(store source.Store) Settle {
-	if _, ok := store.(source.Atomic); ok {
-		s.Age = 0
-	}
-	return s
-}
-
 // waitSettled waits until the files that are to be read have settled. A file that has not settled within the limit is marked
 // as unsettled and left for the next run. A file that disappears is skipped.
 func (p *Pipeline) waitSettled(ctx context.Context, s *Spec, files []audience.PlannedFile) error {
@@ -45,8 +21,8 @@ func (p *Pipeline) waitSettled(ctx context.Context, s *Spec, files []audience.Pl
 	deadline := now.Add(rule.Limit)
 	waiting := map[int]time.Time{} // time at which each file settles
 	for i, f := range files {
-		if f.Status == audience.FileRead && !rule.settled(f, now) {
-			waiting[i] = settledAt(f, now, rule.Age)
+		if f.Status == audience.FileRead && !rule.Settled(f, now) {
+			waiting[i] = rule.SettlesAt(f, now)
 		}
 	}
 	for len(waiting) > 0 {
@@ -76,20 +52,6 @@ func (p *Pipeline) waitSettled(ctx context.Context, s *Spec, files []audience.Pl
 	return nil
 }
 
-// settled reports whether a file has settled.
-func (s Settle) settled(f audience.PlannedFile, now time.Time) bool {
-	return now.Sub(f.ModifiedAt) >= s.Age || s.Whole != nil && s.Whole(f.Path, f.Version)
-}
-
-// settledAt returns the time at which the file has been unchanged for the age. If another machine's clock set a
-// modification time in the future, the age counts from now.
-func settledAt(f audience.PlannedFile, now time.Time, age time.Duration) time.Time {
-	if f.ModifiedAt.After(now) {
-		return now.Add(age)
-	}
-	return f.ModifiedAt.Add(age)
-}
-
 // lookAgain checks the i-th file again and decides whether to keep waiting for it.
 func lookAgain(ctx context.Context, s *Spec, f *audience.PlannedFile, now, deadline time.Time, waiting map[int]time.Time, i int) error {
 	o, err := s.Source.Stat(ctx, f.Path)
@@ -111,7 +73,7 @@ func lookAgain(ctx context.Context, s *Spec, f *audience.PlannedFile, now, deadl
 		delete(waiting, i)
 	case now.Before(deadline):
 		if grown {
-			waiting[i] = settledAt(*f, now, s.Settle.Age)
+			waiting[i] = s.Settle.SettlesAt(*f, now)
 		}
 	default:
 		f.Status = audience.FileUnsettled

@@ -11,8 +11,16 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
+	"roster/internal/source"
 )
+
+// uploads are the paths of files that are known to be complete.
+type uploads []string
+
+// Complete implements source.Uploads.
+func (u uploads) Complete(path, version string) bool {
+	return version != "" && slices.Contains(u, path)
+}
 
 // settling gives the world's runs a settle age of 2 s and a limit of 10 s. Time passes only while a run sleeps. Each
 // sleep calls meanwhile, which may write files.
@@ -32,7 +40,7 @@ func (w *world) settling(meanwhile func(sleep int)) (run func(full bool) audienc
 	return func(full bool) audience.Run {
 		w.t.Helper()
 		s := w.spec(full)
-		s.Settle = ingest.Settle{Age: 2 * time.Second, Limit: 10 * time.Second}
+		s.Settle = source.SettleRule{Age: 2 * time.Second, Limit: 10 * time.Second}
 		r, err := w.pipeline.Run(w.t.Context(), s)
 		if err != nil {
 			w.t.Fatal(err)
@@ -178,7 +186,7 @@ func TestSettle(t *testing.T) {
 		w.putAt("a.csv", people(0, 3, 0), w.now)
 		began := w.now
 		s := w.spec(true)
-		s.Settle = ingest.Settle{Age: time.Hour, Limit: time.Hour, Whole: func(path, version string) bool { return path == "a.csv" && version != "" }}
+		s.Settle = source.SettleRule{Age: time.Hour, Limit: time.Hour, Uploads: uploads{"a.csv"}}
 		r, err := w.pipeline.Run(t.Context(), s)
 		if err != nil || r.Status != audience.Success || !w.now.Equal(began) {
 			t.Fatalf("%s %v", r.Status, err)
@@ -189,7 +197,7 @@ func TestSettle(t *testing.T) {
 		w := newWorld(t, defaultFields)
 		w.putAt("a.csv", people(0, 3, 0), w.now)
 		s := w.spec(true)
-		s.Settle = ingest.Settle{Age: time.Hour, Limit: time.Hour}
+		s.Settle = source.SettleRule{Age: time.Hour, Limit: time.Hour}
 		ctx, cancel := context.WithCancel(t.Context())
 		s.Host = testHost{w: w, save: func(r audience.Run) error {
 			if r.Progress.Step == "settle" {

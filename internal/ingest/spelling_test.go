@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"context"
 	"testing"
 
 	"roster/internal/audience"
@@ -47,7 +46,7 @@ func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 			}
 			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud,
 				Key: identity.KeyOf("Email", []byte(c.identity)), Values: [][]byte{[]byte(c.identity)},
-				Runs: noRuns, Note: func(context.Context, int, []string) error { return nil }})
+				Host: noRuns})
 			if err != nil || removed == 1 != c.gone {
 				t.Errorf("removed %d files of rejects, %v", removed, err)
 			}

@@ -81,12 +81,12 @@ type RejectCount struct {
 type SurveyRequest struct {
 	Source source.Store
 	Spec   audience.SourceSpec
-	Settle Settle           // which files are considered complete; a survey does not wait for the others
-	Fields []audience.Field // fields to check the sample against; empty means the proposed fields
-	Rows   int              // size of the sample, at least 1
-	// Keys returns the keys for encrypted files. If Encrypted is set, all files must be encrypted. Nil means that
+	Settle source.SettleRule // which files are considered complete; a survey does not wait for the others
+	Fields []audience.Field  // fields to check the sample against; empty means the proposed fields
+	Rows   int               // size of the sample, at least 1
+	// Keys loads the keys for encrypted files. If Encrypted is set, all files must be encrypted. Nil means that
 	// encrypted files are not allowed.
-	Keys      func(ctx context.Context) (*pgp.Keys, error)
+	Keys      pgp.KeyLoader
 	Encrypted bool
 	// Preview requests the values of the first rows.
 	Preview bool
@@ -160,7 +160,7 @@ func (v *survey) list(ctx context.Context, p *Pipeline) error {
 		}
 		if f.Reason != "" {
 			f.Status = audience.FileSkipped
-		} else if !v.Settle.whole(f, p.Clock()) {
+		} else if !v.Settle.Settled(f, p.Clock()) {
 			f.Status, f.Reason = audience.FileUnsettled, fmt.Sprintf("modified less than %s ago; a run waits until it is written to its end", v.Settle.Age)
 		}
 		v.out.Files = append(v.out.Files, SurveyedFile{PlannedFile: f})

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
 	"roster/internal/lake"
 )
 
@@ -15,7 +14,7 @@ type terms struct {
 }
 
 func termsOf(aud *audience.Audience, d *lake.Dataset, at time.Time) (terms, error) {
-	renewed, err := ingest.RefreshedAt(d, aud)
+	renewed, err := d.RefreshedAt(aud)
 	return terms{audience.ExpiryOf(aud.TTL(), renewed), at.UnixMicro()}, err
 }
 

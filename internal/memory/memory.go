@@ -24,6 +24,9 @@ const (
 	answerWithin = 20 * time.Second
 )
 
+// Default is the budget of a process without a configured one, in bytes.
+const Default = 512 << 20
+
 // ErrBusy says that the memory for answers was occupied for too long.
 var ErrBusy = errors.New("memory: too many large answers at a time")
 

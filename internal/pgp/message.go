@@ -3,6 +3,7 @@ package pgp
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -42,6 +43,12 @@ type Keys struct {
 	verify  string
 	now     func() time.Time
 	rings   sync.Pool // of *ring: a ring is for one message at a time
+}
+
+// KeyLoader loads keys when they are needed.
+type KeyLoader interface {
+	// Load returns the keys. A second call returns the same keys.
+	Load(ctx context.Context) (*Keys, error)
 }
 
 // NewKeys returns Keys that decrypt messages with one of the private keys. If verify, an armoured public key, is not

@@ -12,8 +12,8 @@ import (
 
 // Envelope configures the decryption of PGP files.
 type Envelope struct {
-	// Keys returns the keys for decryption. It is called only for an encrypted file.
-	Keys func(ctx context.Context) (*pgp.Keys, error)
+	// Keys loads the keys for decryption. They are loaded only for an encrypted file.
+	Keys pgp.KeyLoader
 	// Demanded refuses files that are not encrypted.
 	Demanded bool
 	// Scratch creates a file without a name for files that need random access, such as zip and Parquet files. The limit
@@ -26,7 +26,7 @@ type Envelope struct {
 // caller must not trust the data before io.EOF: only then the message is known to be complete, unaltered and, if
 // required, signed.
 func Decrypt(ctx context.Context, r io.Reader, stored int64, e *Envelope) (io.ReadCloser, error) {
-	keys, err := e.Keys(ctx)
+	keys, err := e.Keys.Load(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -325,13 +325,7 @@ func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audien
 func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
 		Table: lake.TableOf(aud.Scope, aud.ID), Audience: aud, Key: w.keys.Key, Values: [][]byte{w.who.Normal, w.who.Given},
-		Runs: audienceRuns{w.s, aud}, Replaced: w.e.Progress.Replaced,
-		Note: func(ctx context.Context, versions int, replaced []string) error {
-			done := w.note(aud)
-			done.Versions, done.Files = versions, len(replaced)
-			w.e.Progress.Replaced = replaced
-			return w.save(ctx)
-		},
+		Host: purgeHost{audienceRuns{w.s, aud}, w}, Replaced: w.e.Progress.Replaced,
 	})
 	if rejects > 0 {
 		w.note(aud).Rejects += rejects
@@ -343,6 +337,22 @@ func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
 		return w.still(ctx, aud)
 	}
 	return err
+}
+
+// purgeHost is the host of the purge of one audience by an erasure.
+type purgeHost struct {
+	audienceRuns
+	w *erasure
+}
+
+var _ ingest.PurgeHost = purgeHost{}
+
+// SavePurge implements ingest.PurgeHost.
+func (h purgeHost) SavePurge(ctx context.Context, versions int, replaced []string) error {
+	done := h.w.note(h.aud)
+	done.Versions, done.Files = versions, len(replaced)
+	h.w.e.Progress.Replaced = replaced
+	return h.w.save(ctx)
 }
 
 // openIdentity returns the identity of an erasure, in the normal form of this version of Roster.

@@ -60,8 +60,10 @@ func (h runHost) Adopted(ctx context.Context, adoption audience.Run) (seq int64,
 	return seq, notSaved(err)
 }
 
-// Gone implements ingest.Host.
-func (h runHost) Gone(ctx context.Context) (ingest.Gone, error) { return h.s.gone(ctx, h.aud.Scope) }
+// Erased implements ingest.Host.
+func (h runHost) Erased(ctx context.Context) (ingest.Erased, error) {
+	return h.s.erased(ctx, h.aud.Scope)
+}
 
 // Reading implements ingest.Host.
 func (h runHost) Reading(path string) (done func()) { return h.s.cfg.Reading(h.run, path) }

@@ -82,7 +82,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 	spec.Table = lake.TableOf(spec.Audience.Scope, spec.Audience.ID)
 	spec.Host = runHost{s: s, aud: &spec.Audience, run: id}
 	spec.Keep = s.cfg.UndoWindow
-	spec.Settle = s.cfg.Sources.Settle(&spec.Audience)
+	spec.Settle = s.cfg.Sources.SettleRule(&spec.Audience)
 	return spec, before, err
 }
 

@@ -191,30 +191,30 @@ func (s *Service) doProject(ctx context.Context, id string) error {
 
 func (s *Service) projection(aud *audience.Audience, ref profile.Ref) ingest.Projection {
 	return ingest.Projection{Audience: aud, Table: lake.TableOf(aud.Scope, aud.ID), Ref: ref,
-		Gone: runHost{s: s, aud: aud}.Gone}
+		Erasures: runHost{s: s, aud: aud}}
 }
 
-// gone returns the identities that were erased from a sandbox, and which of these erasures have not ended.
-func (s *Service) gone(ctx context.Context, scope audience.Scope) (g ingest.Gone, err error) {
-	if g.Erased, err = erasedKeys(ctx, s.cfg.Store, scope); err != nil {
-		return g, err
+// erased returns the identities that were erased from a sandbox, and which of these erasures have not ended.
+func (s *Service) erased(ctx context.Context, scope audience.Scope) (e ingest.Erased, err error) {
+	if e.All, err = erasedKeys(ctx, s.cfg.Store, scope); err != nil {
+		return e, err
 	}
 	unfinished, err := s.cfg.Store.UnfinishedErasures(ctx)
 	if err != nil {
-		return g, fmt.Errorf("look for unfinished erasures: %w", err)
+		return e, fmt.Errorf("look for unfinished erasures: %w", err)
 	}
-	g.Leaving = map[identity.Key]bool{}
-	for _, e := range unfinished {
-		if e.Scope != scope {
+	e.InProgress = map[identity.Key]bool{}
+	for _, u := range unfinished {
+		if u.Scope != scope {
 			continue
 		}
-		key, err := identity.ParseXID(e.XID)
+		key, err := identity.ParseXID(u.XID)
 		if err != nil {
-			return g, fmt.Errorf("an erased identity cannot be decrypted: %w", err)
+			return e, fmt.Errorf("an erased identity cannot be decrypted: %w", err)
 		}
-		g.Leaving[key] = true
+		e.InProgress[key] = true
 	}
-	return g, nil
+	return e, nil
 }
 
 // doVerify compares the memberships of all audiences with the datasets, and distrusts those that differ.
@@ -267,8 +267,8 @@ func (s *Service) verifyProjections(ctx context.Context) (wrong []Disagreement, 
 }
 
 func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored profile.Digest) (string, error) {
-	g, err := s.gone(ctx, aud.Scope)
-	if err != nil || len(g.Leaving) > 0 {
+	e, err := s.erased(ctx, aud.Scope)
+	if err != nil || len(e.InProgress) > 0 {
 		return "", err
 	}
 	want, ok, err := s.cfg.Pipeline.Digest(ctx, lake.TableOf(aud.Scope, aud.ID), aud, stored.Pointer)
@@ -278,7 +278,7 @@ func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored 
 	if err != nil || stored == want {
 		return "", err
 	}
-	if g, err = s.gone(ctx, aud.Scope); err != nil || len(g.Leaving) > 0 {
+	if e, err = s.erased(ctx, aud.Scope); err != nil || len(e.InProgress) > 0 {
 		return "", err // an erasure began meanwhile
 	}
 	return fmt.Sprintf("the profile store has %d identities of members, the dataset %d, or others", stored.Count, want.Count), nil

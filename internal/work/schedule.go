@@ -114,7 +114,7 @@ func (s *Service) pending(ctx context.Context, aud *audience.Audience, now time.
 	}
 	defer src.Close()
 	return ingest.Pending(ctx, &ingest.Spec{
-		Run: audience.Run{Request: audience.RunRequest{Differential: true, WindowEnd: now}}, Audience: *aud, Source: src.Store, Settle: s.cfg.Sources.Settle(aud).For(src.Store),
+		Run: audience.Run{Request: audience.RunRequest{Differential: true, WindowEnd: now}}, Audience: *aud, Source: src.Store, Settle: s.cfg.Sources.SettleRule(aud).For(src.Store),
 		Host: runHost{s: s, aud: aud},
 	})
 }

@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/durable":             {},                                                                       // files of the local disk that survive a crash
 	"internal/auth":                {"internal/cache", "internal/durable", "internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
-	"internal/connect":             {"internal/ingest", "internal/landing", "internal/meta", "internal/pgp", "internal/source"},                                                                                                                                                                                                                                                              // ingest: when files count as whole
+	"internal/connect":             {"internal/landing", "internal/meta", "internal/pgp", "internal/source"},
 	"internal/control":             {"internal/background", "internal/cache", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
 	"internal/events":              {"internal/job", "internal/meta"},
 	"internal/fair":                {},
@@ -47,7 +47,7 @@ var allowed = map[string][]string{
 	"internal/lake":                {"internal/blob", "internal/cache", "internal/fault", "internal/identity"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
 	"internal/launch":              {"internal/meta"},
-	"internal/members":             {"internal/identity", "internal/ingest", "internal/lake", "internal/meta"}, // ingest: when a run renewed everybody
+	"internal/members":             {"internal/identity", "internal/lake", "internal/meta"},
 	"internal/memory":              {},
 	"internal/meta":                {},
 	"internal/meta/metatest":       {"internal/meta"},

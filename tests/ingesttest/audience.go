@@ -76,8 +76,8 @@ func (host) Adopted(_ context.Context, r audience.Run) (int64, error) {
 	return 0, fmt.Errorf("run %s adopted changes of another program", r.ID)
 }
 
-// Gone implements ingest.Host.
-func (host) Gone(context.Context) (ingest.Gone, error) { return ingest.Gone{}, nil }
+// Erased implements ingest.Host.
+func (host) Erased(context.Context) (ingest.Erased, error) { return ingest.Erased{}, nil }
 
 // Reading implements ingest.Host.
 func (host) Reading(string) (done func()) { return func() {} }

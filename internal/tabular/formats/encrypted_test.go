@@ -42,14 +42,23 @@ func (s sender) encrypted(text []byte, args ...string) []byte {
 	return s.Run(text, append(args, "--encrypt", "--recipient", "ours")...)
 }
 
+// serverKeys are the keys of the server.
+type serverKeys struct {
+	private []byte
+	verify  string
+}
+
+// Load implements pgp.KeyLoader.
+func (k serverKeys) Load(context.Context) (*pgp.Keys, error) {
+	return pgp.NewKeys([][]byte{k.private}, k.verify, time.Now)
+}
+
 // file is a stored file with the keys of the server; each must be signed by verify unless that is "".
 func (s sender) file(t testing.TB, b []byte, demanded bool, verify string) tabular.File {
 	t.Helper()
 	f := fileOf(b)
 	f.Envelope = &unpack.Envelope{Demanded: demanded, MostScratch: 1 << 20,
-		Keys: func(context.Context) (*pgp.Keys, error) {
-			return pgp.NewKeys([][]byte{s.private}, verify, time.Now)
-		},
+		Keys: serverKeys{s.private, verify},
 		Scratch: func() (*os.File, error) {
 			f, err := os.CreateTemp(t.TempDir(), "")
 			if err != nil {

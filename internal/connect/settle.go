@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
 	"roster/internal/source"
 )
 
@@ -19,7 +18,7 @@ const (
 	maxUploaded = 10_000
 )
 
-// uploaded remembers the files that this process put into landing zones: they are whole, however young they are.
+// uploaded records the files that this process put into landing zones. They are complete, whatever their age.
 type uploaded struct {
 	mu    sync.Mutex
 	files map[uploadedFile]struct{}
@@ -46,16 +45,29 @@ func (u *uploaded) has(f uploadedFile) bool {
 	return ok
 }
 
-// Placed notes that this process put a whole file into the landing zone of a sandbox.
-func (o *Opener) Placed(scope audience.Scope, path, version string) {
+// Uploaded records that this process put a complete file into the landing zone of a sandbox.
+func (o *Opener) Uploaded(scope audience.Scope, path, version string) {
 	o.uploaded.add(uploadedFile{scope, path, version})
 }
 
-// Settle says when the files of an audience count as whole.
-func (o *Opener) Settle(a *audience.Audience) ingest.Settle {
-	return ingest.Settle{Age: *o.cfg.SettleAge, Limit: settleLimit, Whole: func(path, version string) bool {
-		return a.Source.BaseConnectionID == "" && o.uploaded.has(uploadedFile{a.Scope, path, version})
-	}}
+// SettleRule returns the rule for when the files of an audience have settled.
+func (o *Opener) SettleRule(a *audience.Audience) source.SettleRule {
+	r := source.SettleRule{Age: *o.cfg.SettleAge, Limit: settleLimit}
+	if a.Source.BaseConnectionID == "" {
+		r.Uploads = sandboxUploads{&o.uploaded, a.Scope}
+	}
+	return r
+}
+
+// sandboxUploads are the uploads to the landing zone of a sandbox.
+type sandboxUploads struct {
+	uploaded *uploaded
+	scope    audience.Scope
+}
+
+// Complete implements source.Uploads.
+func (u sandboxUploads) Complete(path, version string) bool {
+	return u.uploaded.has(uploadedFile{u.scope, path, version})
 }
 
 // RemoveCorrected removes the corrected file of a resubmit that nothing reads any more.
