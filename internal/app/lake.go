@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	_ "modernc.org/sqlite" // the driver of the catalog
 
@@ -21,7 +22,10 @@ func (a *App) openLake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := lake.Config{Store: disk, Warehouse: a.warehouse(), Catalog: a.meta.DB(), Dialect: "postgres"}
+	if strings.ContainsAny(a.warehouse(), "#?") {
+		a.log.Warn("the path of the datasets contains # or ?, so pyiceberg and Polars cannot read them; Spark and DuckDB can", "directory", a.warehouse())
+	}
+	cfg := lake.Config{Store: disk, Warehouse: a.warehouse(), Former: a.path("lake"), Catalog: a.meta.DB(), Dialect: "postgres"}
 	if a.cfg.DatabaseURL == "" {
 		if err := a.checkCatalog(ctx); err != nil {
 			return err

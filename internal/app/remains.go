@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"roster/internal/auth"
+	"roster/internal/lake"
 )
 
 // A data directory that has lost a part is refused, with an error that names what to restore. A new, empty part would
@@ -138,7 +138,8 @@ func (a *App) anyRan(ctx context.Context) (bool, error) {
 // folder is another one, or its disk is not mounted); and datasets of another data directory, which a copy of that
 // directory would change.
 func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
-	folders, err := tableFolders(ctx, catalog)
+	dirs := []string{a.path("lake"), a.warehouse()}
+	folders, err := tableFolders(ctx, catalog, dirs...)
 	if err != nil {
 		return fmt.Errorf("read the catalog: %w", err)
 	}
@@ -157,7 +158,7 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 		}
 		there++
 		ours := false
-		for _, dir := range []string{a.path("lake"), a.warehouse()} {
+		for _, dir := range dirs {
 			if real, err := realPath(folder); err == nil && !ours {
 				if ours, err = holds(dir, real); err != nil {
 					return err
@@ -175,8 +176,8 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 	return nil
 }
 
-// tableFolders lists the folders of the datasets that the catalog names.
-func tableFolders(ctx context.Context, catalog *sql.DB) (list []string, err error) {
+// tableFolders lists the folders of the datasets that the catalog names. The datasets lie in dirs.
+func tableFolders(ctx context.Context, catalog *sql.DB, dirs ...string) (list []string, err error) {
 	rows, err := catalog.QueryContext(ctx, "SELECT metadata_location FROM iceberg_tables")
 	if err != nil {
 		return nil, err
@@ -187,8 +188,8 @@ func tableFolders(ctx context.Context, catalog *sql.DB) (list []string, err erro
 		if err := rows.Scan(&location); err != nil {
 			return nil, err
 		}
-		if u, err := url.Parse(location); err == nil {
-			list = append(list, filepath.Dir(filepath.Dir(u.Path))) // FOLDER/metadata/NAME
+		if p, err := lake.PathOf(location, dirs...); err == nil {
+			list = append(list, filepath.Dir(filepath.Dir(p))) // FOLDER/metadata/NAME
 		}
 	}
 	return list, rows.Err()

@@ -59,7 +59,7 @@ func (fs files) readHistory(location string) ([]table.Snapshot, error) {
 }
 
 func (files files) readIfPresent(location string) ([]byte, error) {
-	p, err := pathOf(location)
+	p, err := files.pathOf(location)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ type File interface {
 // OpenFile opens a file that CreateFile created. The error is fs.ErrNotExist if the file is gone. OpenFile, or a later
 // read, returns ErrDamaged if the content is not what was written.
 func (d *Dataset) OpenFile(location string) (File, error) {
-	p, err := pathOf(location)
+	p, err := d.lake.files.pathOf(location)
 	if err != nil {
 		return nil, err
 	}

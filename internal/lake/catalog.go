@@ -139,7 +139,7 @@ func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs 
 	if next.Equals(current.Metadata()) {
 		return next, was, nil
 	}
-	is, err := nextLocation(was)
+	is, err := c.files.nextLocation(was)
 	if err != nil {
 		return nil, "", err
 	}
@@ -167,12 +167,13 @@ func metadataLocation(dir string, version int) string {
 }
 
 // nextLocation returns a location for the metadata that follows the metadata at was.
-func nextLocation(was string) (string, error) {
+func (fs files) nextLocation(was string) (string, error) {
 	var version int
 	if _, err := fmt.Sscanf(path.Base(was), "%d-", &version); err != nil {
 		return "", fmt.Errorf("the name of the metadata %s has no number: %w", was, err)
 	}
-	return metadataLocation(strings.TrimSuffix(was, "/"+path.Base(was)), version+1), nil
+	p, err := fs.pathOf(was)
+	return metadataLocation(locationOf(path.Dir(p)), version+1), err
 }
 
 // writeMetadata writes the metadata of a table to a location that has no file yet.

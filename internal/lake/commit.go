@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
@@ -88,7 +87,7 @@ func (d *Dataset) commit(ctx context.Context, c Commit) (Snapshot, error) {
 		stage = d.stageFold
 	case c.Restore != 0:
 		stage = d.stageRestore
-	// iceberg-go replaces files of format version 3 only if they have row ids that it assigned.
+	// In format version 3, a manifest that records removed data files would need the ids of their rows.
 	case c.Anew, c.Replace && d.table.Metadata().Version() >= 3:
 		stage = d.stageAnew
 	}
@@ -185,65 +184,57 @@ func (d *Dataset) stage(ctx context.Context, c Commit) (stagedCommit, error) {
 	if c.Replace && len(c.Deletes) > 0 {
 		return nil, errors.New("a replacement with position deletes")
 	}
-	data, deletes, err := d.liveFiles(ctx)
+	manifests, err := d.manifests(ctx)
 	if err != nil {
 		return nil, err
 	}
+	data, _ := filesOf(manifests)
 	if c.Deletes, err = sortedDeletes(c.Deletes, data); err != nil {
 		return nil, err
 	}
-	tx := d.table.NewTransaction()
-	if err := d.fill(ctx, tx, c, data, deletes); err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) (table.Metadata, error) {
-		t, err := tx.Commit(ctx)
-		if err != nil {
-			return nil, err
+	gone := func(df iceberg.DataFile) bool { return c.Replace || replacesVector(c.Deletes, df) }
+	s := d.newSnapshot()
+	for _, m := range manifests {
+		if !slices.ContainsFunc(m.entries, func(e iceberg.ManifestEntry) bool { return gone(e.DataFile()) }) {
+			s.carry(m)
+			continue
 		}
-		return t.Metadata(), nil
-	}, nil
+		for _, e := range m.entries {
+			if gone(e.DataFile()) {
+				s.remove(e)
+			} else {
+				s.keep(e)
+			}
+		}
+	}
+	for _, f := range c.Add {
+		s.add(f.file)
+	}
+	if err := d.addDeletes(ctx, s, c); err != nil {
+		return nil, fmt.Errorf("write the position deletes: %w", err)
+	}
+	op := table.OpAppend
+	if c.Replace || len(c.Deletes) > 0 {
+		op = table.OpOverwrite
+	}
+	return s.write(op, d.summaryOf(c, d.rowsAfter(c)))
 }
 
-// fill adds the changes of a commit to a transaction. The parameters data and deletes are the files of the current
-// snapshot.
-func (d *Dataset) fill(ctx context.Context, tx *table.Transaction, c Commit, data, deletes []iceberg.DataFile) error {
-	props := d.summaryOf(c, d.rowsAfter(c))
-	add := make([]iceberg.DataFile, len(c.Add))
-	for i, f := range c.Add {
-		add[i] = f.file
+// addDeletes writes the position deletes of a commit and adds their files to the snapshot.
+func (d *Dataset) addDeletes(ctx context.Context, s *newSnapshot, c Commit) (err error) {
+	if len(c.Deletes) == 0 {
+		return nil
 	}
-	switch {
-	case c.Replace && len(data)+len(deletes) > 0:
-		return tx.ReplaceFiles(ctx, data, add, deletes, props, table.WithoutAutoNameMapping())
-	case len(add) == 0 && len(c.Deletes) == 0:
-		return d.stageEmpty(ctx, tx, props)
+	var written []iceberg.DataFile
+	if d.table.Metadata().Version() >= 3 {
+		written, err = d.writeVectors(ctx, c.Dir, c.Deletes)
+	} else {
+		written, err = d.writeDeletes(c.Dir, c.Deletes)
 	}
-	delta := tx.NewRowDelta(props).AddRows(add...)
-	if len(c.Deletes) > 0 {
-		var written, replaced []iceberg.DataFile
-		var err error
-		if d.table.Metadata().Version() >= 3 {
-			written, replaced, err = d.writeVectors(ctx, c.Dir, c.Deletes, deletes)
-		} else {
-			written, err = d.writeDeletes(c.Dir, c.Deletes)
-		}
-		if err != nil {
-			return fmt.Errorf("write the position deletes: %w", err)
-		}
-		delta.AddDeletes(written...).RemoveDeletes(replaced...)
+	for _, df := range written {
+		s.add(df)
 	}
-	return delta.Commit(ctx)
-}
-
-// stageEmpty stages a snapshot with the files of its parent.
-func (d *Dataset) stageEmpty(ctx context.Context, tx *table.Transaction, props iceberg.Properties) error {
-	none, err := array.NewRecordReader(d.columns.own, nil)
-	if err != nil {
-		return err
-	}
-	defer none.Release()
-	return tx.Append(ctx, none, props)
+	return err
 }
 
 // outcome finds out what happened to a commit that iceberg-go reports as failed. The errors of failed requirements have

@@ -2,14 +2,12 @@ package lake
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
-	"roster/internal/audience"
 	"roster/internal/blob"
 )
 
@@ -96,43 +94,7 @@ func (d *Dataset) summary(name string) (int64, bool) {
 
 // liveFiles returns the data files and the position delete files of the snapshot.
 func (d *Dataset) liveFiles(ctx context.Context) (data, deletes []iceberg.DataFile, err error) {
-	entries, err := d.liveEntries(ctx)
-	for _, e := range entries {
-		if df := e.DataFile(); df.ContentType() == iceberg.EntryContentData {
-			data = append(data, df)
-		} else {
-			deletes = append(deletes, df)
-		}
-	}
+	manifests, err := d.manifests(ctx)
+	data, deletes = filesOf(manifests)
 	return data, deletes, err
-}
-
-// liveEntries returns the entries of the snapshot's manifests, for data files and position delete files.
-func (d *Dataset) liveEntries(ctx context.Context) (entries []iceberg.ManifestEntry, err error) {
-	snap := d.snap
-	if snap == nil {
-		return nil, nil
-	}
-	fs, err := d.table.FS(ctx)
-	if err != nil {
-		return nil, err
-	}
-	manifests, err := snap.Manifests(fs)
-	if err != nil {
-		return nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
-	}
-	for _, m := range manifests {
-		for e, err := range m.Entries(fs, true) {
-			if err != nil {
-				return nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
-			}
-			switch e.DataFile().ContentType() {
-			case iceberg.EntryContentData, iceberg.EntryContentPosDeletes:
-				entries = append(entries, e)
-			default:
-				return nil, audience.Errorf(audience.Impossible, "the audience's table has equality deletes, which another program wrote and Roster does not read: rewrite the table's data files with that program (in Spark: CALL system.rewrite_data_files with the option delete-file-threshold set to 1)")
-			}
-		}
-	}
-	return entries, nil
 }

@@ -122,11 +122,11 @@ func appendDeletes(w *pqarrow.FileWriter, of string, positions []int64) error {
 }
 
 // writeVectors writes the deletes in the form of format version 3: one deletion vector for each data file, which
-// replaces all earlier deletes of the data file. The function also returns the vectors that were replaced.
-func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[string][]int64, live []iceberg.DataFile) (written, replaced []iceberg.DataFile, err error) {
+// replaces all earlier deletes of the data file.
+func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[string][]int64) ([]iceberg.DataFile, error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	spec := d.table.Spec()
 	w := dv.NewDVWriter(d.lake.files, func(int32) *iceberg.PartitionSpec { return &spec })
@@ -136,16 +136,17 @@ func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[stri
 			continue
 		}
 		if err := w.Add(f.Path, append(f.deleted.positions(), now...), int32(spec.ID()), nil); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	for _, del := range live {
-		if of := del.ReferencedDataFile(); table.IsDeletionVector(del) && of != nil && len(deletes[*of]) > 0 {
-			replaced = append(replaced, del)
-		}
-	}
-	written, err = w.Flush(ctx, locationOf(path.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".puffin")))
-	return written, replaced, err
+	return w.Flush(ctx, locationOf(path.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".puffin")))
+}
+
+// replacesVector reports whether new deletes replace a file of deletes, because it is a deletion vector of the same
+// data file.
+func replacesVector(deletes map[string][]int64, df iceberg.DataFile) bool {
+	of := df.ReferencedDataFile()
+	return table.IsDeletionVector(df) && of != nil && len(deletes[*of]) > 0
 }
 
 // readDeletes marks the rows that a file of deletes names. The map at has the indexes of the state's files by path.

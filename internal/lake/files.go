@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"path"
 	"strings"
 
@@ -19,28 +18,15 @@ import (
 // crash of the machine, a catalog row could name a file that is lost. Each file is read and written with checksums
 // (sums.go).
 type files struct {
-	store blob.Store
-	root  string // directory of new tables
+	store  blob.Store
+	root   string // directory of new tables
+	former string // another directory that may have older tables
 }
 
 var (
 	_ icebergio.ReadFileIO  = files{}
 	_ icebergio.WriteFileIO = files{}
 )
-
-// locationOf returns the location of a path, as the table's metadata records it.
-func locationOf(p string) string {
-	return (&url.URL{Scheme: "file", Path: "/" + p}).String()
-}
-
-// pathOf returns the path of a location.
-func pathOf(location string) (string, error) {
-	u, err := url.Parse(location)
-	if err != nil || u.Scheme != "file" {
-		return "", fmt.Errorf("lake: %q is not a file location", location)
-	}
-	return strings.TrimPrefix(path.Clean(u.Path), "/"), nil
-}
 
 // errUnwritten is the error for a file that iceberg-go could not write.
 var errUnwritten = errors.New("lake: a file of the table could not be written")
@@ -57,7 +43,7 @@ func (fs files) open(context.Context) (icebergio.IO, error) { return fs, nil }
 
 // Open implements icebergio.IO. Reads of the file check its checksums.
 func (fs files) Open(location string) (icebergio.File, error) {
-	p, err := pathOf(location)
+	p, err := fs.pathOf(location)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +66,7 @@ func (fs files) ReadFile(location string) ([]byte, error) {
 
 // Create implements icebergio.WriteFileIO.
 func (fs files) Create(location string) (icebergio.FileWriter, error) {
-	p, err := pathOf(location)
+	p, err := fs.pathOf(location)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +95,7 @@ func (fs files) WriteFile(location string, content []byte) error {
 
 // Remove implements icebergio.IO.
 func (fs files) Remove(location string) error {
-	p, err := pathOf(location)
+	p, err := fs.pathOf(location)
 	if err != nil {
 		return err
 	}

@@ -5,15 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
-	"path"
 	"slices"
-	"strconv"
-	"time"
 
-	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 
 	"roster/internal/identity"
 )
@@ -24,7 +18,7 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 	if c.Replace || c.Run != "" || d.snap == nil {
 		return nil, errors.New("a fold of a run, or of nothing")
 	}
-	entries, err := d.liveEntries(ctx)
+	manifests, err := d.manifests(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,12 +26,18 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 	if err != nil {
 		return nil, err
 	}
-	f := newFoldManifests(d, c)
-	for _, e := range entries {
-		f.keep(e)
+	s := d.newSnapshot()
+	for _, m := range manifests {
+		for _, e := range m.entries {
+			if df := e.DataFile(); !isData(df) || c.Fold[df.FilePath()] {
+				s.remove(e)
+			} else {
+				s.keep(e)
+			}
+		}
 	}
 	for _, added := range c.Add {
-		f.add(added.file)
+		s.add(added.file)
 	}
 	if len(deletes) > 0 {
 		written, err := d.writeDeletes(c.Dir, deletes)
@@ -45,18 +45,10 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 			return nil, fmt.Errorf("write the position deletes: %w", err)
 		}
 		for _, del := range written {
-			f.add(del)
+			s.add(del)
 		}
 	}
-	snap, err := f.write(d.summaryOf(c, d.Rows()))
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) (table.Metadata, error) {
-		return d.update(ctx, []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID)}, []table.Update{
-			table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0),
-		})
-	}, nil
+	return s.write(table.OpReplace, d.summaryOf(c, d.Rows()))
 }
 
 // deletesBut returns the deleted positions of the dataset after a fold, by the path of the data file.
@@ -91,128 +83,6 @@ func (b bitmap) positions() (list []int64) {
 		}
 	}
 	return list
-}
-
-// foldManifests are the manifests of a snapshot that is built without iceberg-go's transactions.
-type foldManifests struct {
-	d         *Dataset
-	commit    Commit
-	id        int64
-	manifests [2][]iceberg.ManifestEntry // of data files; of position deletes
-	totals    map[string]int64
-}
-
-func newFoldManifests(d *Dataset, c Commit) *foldManifests {
-	return &foldManifests{d: d, commit: c, id: rand.Int64(), totals: map[string]int64{}}
-}
-
-func manifestOf(df iceberg.DataFile) int {
-	if df.ContentType() == iceberg.EntryContentData {
-		return 0
-	}
-	return 1
-}
-
-// keep takes over an entry of the parent snapshot. Data files that are not folded stay. All other files are recorded as
-// deleted.
-func (f *foldManifests) keep(e iceberg.ManifestEntry) {
-	df, status := e.DataFile(), iceberg.EntryStatusEXISTING
-	id, seq := e.SnapshotID(), e.SequenceNum()
-	if manifestOf(df) == 1 || f.commit.Fold[df.FilePath()] {
-		status, id = iceberg.EntryStatusDELETED, f.id
-		f.count(df, [2]string{"deleted-data-files", "removed-delete-files"}, [2]string{"deleted-records", "removed-position-deletes"}, "removed-files-size")
-	} else {
-		f.countTotal(df)
-	}
-	n := manifestOf(df)
-	f.manifests[n] = append(f.manifests[n], iceberg.NewManifestEntry(status, &id, &seq, e.FileSequenceNum(), df))
-}
-
-// add adds a new file to its manifest.
-func (f *foldManifests) add(df iceberg.DataFile) {
-	n := manifestOf(df)
-	f.manifests[n] = append(f.manifests[n], iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &f.id, nil, nil, df))
-	f.count(df, [2]string{"added-data-files", "added-delete-files"}, [2]string{"added-records", "added-position-deletes"}, "added-files-size")
-	f.countTotal(df)
-}
-
-func (f *foldManifests) countTotal(df iceberg.DataFile) {
-	f.count(df, [2]string{propTotalFiles, propTotalDeleteFiles}, [2]string{propTotalRecords, propTotalDeletes}, propTotalFileSize)
-}
-
-func (f *foldManifests) count(df iceberg.DataFile, files, rows [2]string, size string) {
-	n := manifestOf(df)
-	f.totals[files[n]]++
-	f.totals[rows[n]] += df.Count()
-	f.totals[size] += df.FileSizeBytes()
-}
-
-// write writes the manifests and the manifest list.
-func (f *foldManifests) write(summary iceberg.Properties) (*table.Snapshot, error) {
-	meta := f.d.table.Metadata()
-	schema := meta.CurrentSchema().ID
-	for _, name := range []string{propTotalFiles, propTotalDeleteFiles, propTotalRecords, propTotalDeletes, propTotalFileSize, "total-equality-deletes"} {
-		f.totals[name] += 0
-	}
-	for name, n := range f.totals {
-		summary[name] = strconv.FormatInt(n, 10)
-	}
-	snap := &table.Snapshot{
-		SnapshotID: f.id, ParentSnapshotID: &f.d.snap.SnapshotID, SequenceNumber: meta.LastSequenceNumber() + 1,
-		TimestampMs: max(time.Now().UnixMilli(), f.d.snap.TimestampMs), SchemaID: &schema,
-		Summary: &table.Summary{Operation: table.OpReplace, Properties: summary},
-	}
-	var list []iceberg.ManifestFile
-	for i, content := range []iceberg.ManifestContent{iceberg.ManifestContentData, iceberg.ManifestContentDeletes} {
-		if len(f.manifests[i]) == 0 {
-			continue
-		}
-		m, err := f.writeManifest(content, f.manifests[i])
-		if err != nil {
-			return nil, fmt.Errorf("write a manifest: %w", err)
-		}
-		list = append(list, m)
-	}
-	out, err := f.d.createManifestList(snap)
-	if err != nil {
-		return nil, err
-	}
-	err = iceberg.WriteManifestList(meta.Version(), out, snap.SnapshotID, snap.ParentSnapshotID, &snap.SequenceNumber, 0, list)
-	return snap, errors.Join(err, out.Close())
-}
-
-func (f *foldManifests) writeManifest(content iceberg.ManifestContent, entries []iceberg.ManifestEntry) (iceberg.ManifestFile, error) {
-	meta := f.d.table.Metadata()
-	file, err := f.d.lake.files.create(f.d.dir, path.Join("metadata", uuid.NewString()+"-m0.avro"))
-	if err != nil {
-		return nil, err
-	}
-	out := &countingWriter{w: file}
-	w, err := iceberg.NewManifestWriter(meta.Version(), out, f.d.table.Spec(), meta.CurrentSchema(), f.id, iceberg.WithManifestWriterContent(content))
-	if err != nil {
-		file.abandon()
-		return nil, err
-	}
-	for _, e := range entries {
-		if err := writeEntry(w, e); err != nil {
-			file.abandon()
-			return nil, err
-		}
-	}
-	if err := errors.Join(w.Close(), file.Close()); err != nil {
-		return nil, err
-	}
-	return w.ToManifestFile(file.location(), out.n, iceberg.WithManifestFileContent(content))
-}
-
-func writeEntry(w *iceberg.ManifestWriter, e iceberg.ManifestEntry) error {
-	switch e.Status() {
-	case iceberg.EntryStatusADDED:
-		return w.Add(e)
-	case iceberg.EntryStatusDELETED:
-		return w.Delete(e)
-	}
-	return w.Existing(e)
 }
 
 // errMoved means that the rows of a commit were not found in the files of a later snapshot.

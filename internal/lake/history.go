@@ -81,7 +81,7 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	live, all := names{paths: map[string]bool{}}, names{paths: map[string]bool{}}
+	live, all := names{in: d.lake.files, paths: map[string]bool{}}, names{in: d.lake.files, paths: map[string]bool{}}
 	var others []table.Snapshot
 	for _, s := range d.snapshots() {
 		if s.SnapshotID != now.SnapshotID {
@@ -169,7 +169,7 @@ func (d *Dataset) FilesBeside(name string) ([]string, error) {
 
 // RemoveFile removes a file that CreateFile created. A missing file is not an error.
 func (d *Dataset) RemoveFile(location string) error {
-	p, err := pathOf(location)
+	p, err := d.lake.files.pathOf(location)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,12 @@
 // files that no snapshot names (RemoveOrphans). Snapshots of maintenance have no run and change no row. The directories
 // of maintenance are named maintenance-<id>.
 //
-// Locations are file:// URIs. Other engines need only the location of the metadata file to read a table. Roster
-// supports characters in the warehouse's path that a URI escapes, but some engines (pyiceberg) do not unescape them.
+// Locations are file:// URIs whose paths are not escaped, because other engines do not unescape them. Other engines
+// need only the location of the metadata file to read a table.
 package lake
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -47,6 +48,7 @@ var (
 type Config struct {
 	Store     blob.Store // contains the files of all tables, by the paths of their locations
 	Warehouse string     // absolute directory of new tables
+	Former    string     // another directory that may have older tables; "" for none
 	Catalog   *sql.DB    // the database of the SQL catalog
 	Dialect   string     // "sqlite" or "postgres"
 }
@@ -66,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
 	}
 	registerSnappy()
-	in := files{cfg.Store, strings.TrimPrefix(filepath.ToSlash(filepath.Clean(cfg.Warehouse)), "/")}
+	in := files{cfg.Store, strings.TrimPrefix(filepath.ToSlash(filepath.Clean(cfg.Warehouse)), "/"), filepath.ToSlash(cmp.Or(cfg.Former, cfg.Warehouse))}
 	c := &catalog{cfg.Catalog, cfg.Dialect, in}
 	if err := c.init(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
@@ -135,7 +137,7 @@ func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
 			return nil, fmt.Errorf("load table %s.%s: %w", id.Namespace, id.Name, err)
 		}
 	}
-	dir, err := pathOf(t.Location())
+	dir, err := l.files.pathOf(t.Location())
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := names{paths: map[string]bool{}}
+	n := names{in: d.lake.files, paths: map[string]bool{}}
 	meta := d.table.Metadata()
 	n.add(d.MetadataLocation())
 	if history := meta.Properties()[propHistory]; history != "" {
@@ -212,12 +212,13 @@ func isPath(name string) bool { return strings.Contains(name, "/") }
 
 // names collects paths.
 type names struct {
+	in    files
 	paths map[string]bool
 	err   error
 }
 
 func (n *names) add(location string) {
-	p, err := pathOf(location)
+	p, err := n.in.pathOf(location)
 	n.err = errors.Join(n.err, err)
 	n.paths[p] = true
 }

@@ -136,7 +136,7 @@ func freed(before, now bitmap) bool {
 
 // wrote reports whether Roster wrote a data file. Roster's data files lie in the directory of an attempt.
 func (d *Dataset) wrote(location string) bool {
-	p, err := pathOf(location)
+	p, err := d.lake.files.pathOf(location)
 	rel, ok := strings.CutPrefix(p, path.Join(d.dir, "data")+"/")
 	dir, name, below := strings.Cut(rel, "/")
 	return err == nil && ok && below && !strings.Contains(name, "/") && !strings.Contains(dir, "=")

@@ -40,7 +40,7 @@ func (l *Lake) retime(ctx context.Context, id TableID, t *table.Table, change fu
 		}
 	}
 	was := t.MetadataLocation()
-	is, err := nextLocation(was)
+	is, err := l.files.nextLocation(was)
 	if err != nil {
 		return err
 	}

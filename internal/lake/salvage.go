@@ -3,16 +3,10 @@ package lake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/bits"
-	"math/rand/v2"
-	"strconv"
-	"time"
 
-	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 )
 
 // DamagedFile returns the file that an ErrDamaged describes, as a path below the directory of all tables. For other
@@ -69,7 +63,7 @@ func (b bitmap) count() (n int64) {
 
 // verify reads the whole file and decodes the columns that a merge needs, because the file may have no checksums.
 func (f *stateFile) verify(ctx context.Context) error {
-	path, err := pathOf(f.Path)
+	path, err := f.in.pathOf(f.Path)
 	if err != nil {
 		return err
 	}
@@ -116,55 +110,10 @@ func (r *contextReader) Read(p []byte) (int, error) {
 
 // stageAnew stages a snapshot with the added files only. It does not read the manifests of the current snapshot, which
 // may be damaged.
-func (d *Dataset) stageAnew(ctx context.Context, c Commit) (stagedCommit, error) {
-	meta := d.table.Metadata()
-	schema := meta.CurrentSchema().ID
-	snap := &table.Snapshot{SnapshotID: rand.Int64(), SequenceNumber: meta.LastSequenceNumber() + 1, TimestampMs: time.Now().UnixMilli(), SchemaID: &schema}
-	reqs := []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, nil)}
-	if d.snap != nil {
-		snap.ParentSnapshotID = &d.snap.SnapshotID
-		reqs = []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID)}
-	}
-	props := d.summaryOf(c, d.rowsAfter(c))
-	records, size := int64(0), int64(0)
+func (d *Dataset) stageAnew(_ context.Context, c Commit) (stagedCommit, error) {
+	s := d.newSnapshot()
 	for _, f := range c.Add {
-		records, size = records+f.Rows, size+f.Bytes
+		s.add(f.file)
 	}
-	for name, n := range map[string]int64{"total-data-files": int64(len(c.Add)), "total-delete-files": 0, propTotalDeletes: 0, "total-equality-deletes": 0,
-		propTotalRecords: records, propTotalFileSize: size, "added-data-files": int64(len(c.Add)), "added-records": records, "added-files-size": size} {
-		props[name] = strconv.FormatInt(n, 10)
-	}
-	snap.Summary = &table.Summary{Operation: table.OpOverwrite, Properties: props}
-	if err := d.writeAnew(snap, c.Add); err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) (table.Metadata, error) {
-		return d.update(ctx, reqs, []table.Update{table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, 0, 0, 0)})
-	}, nil
-}
-
-// writeAnew writes the manifest of the added files and the manifest list.
-func (d *Dataset) writeAnew(snap *table.Snapshot, add []DataFile) error {
-	var manifests []iceberg.ManifestFile
-	version := d.table.Metadata().Version()
-	if len(add) > 0 {
-		entries := make([]iceberg.ManifestEntry, len(add))
-		for i, f := range add {
-			entries[i] = iceberg.NewManifestEntryBuilder(iceberg.EntryStatusADDED, &snap.SnapshotID, f.file).Build()
-		}
-		f, err := d.lake.files.create(d.dir, "metadata/"+uuid.NewString()+"-m0.avro")
-		if err != nil {
-			return err
-		}
-		m, err := iceberg.WriteManifest(f.location(), f, version, d.table.Spec(), d.table.Schema(), snap.SnapshotID, entries)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return fmt.Errorf("write a manifest: %w", err)
-		}
-		manifests = append(manifests, m)
-	}
-	f, err := d.createManifestList(snap)
-	if err != nil {
-		return err
-	}
-	return d.writeList(f, snap, manifests)
+	return s.write(table.OpOverwrite, d.summaryOf(c, d.rowsAfter(c)))
 }

@@ -74,7 +74,7 @@ func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err er
 			return c, err
 		}
 		for _, location := range beside {
-			path, err := pathOf(location)
+			path, err := d.lake.files.pathOf(location)
 			if err != nil {
 				return c, err
 			}
@@ -155,7 +155,7 @@ func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
 // isOldMetadata reports whether a path is the path of an earlier metadata file.
 func isOldMetadata(path string, d *Dataset) bool {
 	for old := range d.table.Metadata().PreviousFiles() {
-		if p, err := pathOf(old.MetadataFile); err == nil && p == path {
+		if p, err := d.lake.files.pathOf(old.MetadataFile); err == nil && p == path {
 			return true
 		}
 	}

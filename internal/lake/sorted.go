@@ -84,7 +84,7 @@ func (d *Dataset) copies(f *stateFile) (*copies, error) {
 	with := *d
 	with.dir, with.folder = filesDir(d.dir), sortedFolder
 	with.columns = &columns{own: of.own, all: arrow.NewSchema(append(slices.Clone(of.all.Fields()), position), nil), written: iceberg.NewSchema(0, fields...), byName: of.byName}
-	p, err := pathOf(f.Path)
+	p, err := d.lake.files.pathOf(f.Path)
 	schema := d.table.Schema().ID // each schema has its own copy
 	return &copies{&with, path.Join(sortedOf(p), strconv.Itoa(schema))}, err
 }

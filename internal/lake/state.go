@@ -269,7 +269,7 @@ func (f *footer) open(opts ...file.ReadOption) (*file.Reader, *sumFile, error) {
 // openParquet opens a file of the table. If its footer is already known, foot is the footer. Reads check the file's
 // checksums.
 func (fs files) openParquet(location string, foot *footer, opts ...file.ReadOption) (_ *file.Reader, _ *sumFile, err error) {
-	path, err := pathOf(location)
+	path, err := fs.pathOf(location)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -59,13 +59,13 @@ func (e *damagedError) Error() string { return e.shown.Message }
 
 func (e *damagedError) Unwrap() []error { return []error{e.shown, ErrDamaged, e.cause} }
 
-// damaged returns the error for a damaged file.
-func damaged(path string, cause error) error {
+// damaged returns the error for a damaged file, of which p is the path or the location.
+func damaged(p string, cause error) error {
 	if errors.Is(cause, ErrDamaged) {
 		return cause
 	}
-	place := placeOf(path)
-	return &damagedError{place, audience.Errorf(audience.Internal, "the file %s is damaged: %v. %s", place, cause, remedy(path)), cause}
+	place := placeOf(p)
+	return &damagedError{place, audience.Errorf(audience.Internal, "the file %s is damaged: %v. %s", place, cause, remedy(p)), cause}
 }
 
 // remedy returns the advice for a damaged file.
@@ -80,7 +80,7 @@ func remedy(p string) string {
 	return "Restore this file from a backup"
 }
 
-// placeOf returns the part of a path that clients may see: lake/NAMESPACE/AUDIENCE/{metadata,data,roster,sorted}/...
+// placeOf returns the part of a path or location that clients may see: lake/NAMESPACE/AUDIENCE/{metadata,data,roster,sorted}/...
 func placeOf(p string) string {
 	parts := strings.Split(p, "/")
 	for i := len(parts) - 2; i > 1; i-- {
@@ -98,11 +98,7 @@ func unreadable(canceled error, location string, err error) error {
 	if err == nil || canceled != nil || errors.Is(err, ErrDamaged) || errors.As(err, new(*systemError)) || errors.As(err, new(*audience.Error)) || errors.As(err, &at) {
 		return err
 	}
-	path, perr := pathOf(location)
-	if perr != nil {
-		return err
-	}
-	return damaged(path, err)
+	return damaged(location, err)
 }
 
 // opened converts an error of opening a file. A missing file is damage. Any other error is an error of the system.

@@ -23,7 +23,7 @@ type audienceBesideSpark struct {
 func besideSpark(t *testing.T, rows int) *audienceBesideSpark {
 	t.Helper()
 	needSpark(t)
-	dir := t.TempDir()
+	dir := directory(t)
 	a := &audienceBesideSpark{t: t, dir: dir, data: filepath.Join(dir, "data"), place: filepath.Join(dir, "people.csv")}
 	a.run("--full", people(t, filepath.Join(dir, "first.csv"), 0, rows, 1))
 	return a

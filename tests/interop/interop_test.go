@@ -20,7 +20,9 @@ import (
 // recount is the output of recount.py.
 type recount struct {
 	Rows, Distinct, Expected, Wrong, Snapshots, PositionDeletes int
-	Records                                                     int // of the last file
+	Polars                                                      int  // rows that Polars' own reader sees
+	PolarsSame                                                  bool // the values that it reads are those of pyiceberg
+	Records                                                     int  // of the last file
 	Types                                                       map[string]string
 	RunID                                                       string
 }
@@ -42,6 +44,9 @@ func read(t *testing.T, dataDir string, im rostertest.Imported, identity string,
 	if r.Wrong != 0 || r.Rows != r.Expected || r.Distinct != r.Rows {
 		t.Errorf("pyiceberg sees %d rows of %d people, %d of them wrong; the files have %d", r.Rows, r.Distinct, r.Wrong, r.Expected)
 	}
+	if r.Polars != r.Rows || !r.PolarsSame {
+		t.Errorf("Polars sees %d rows, the same as with pyiceberg: %v", r.Polars, r.PolarsSame)
+	}
 	if int64(r.Records) != im.Run.Rows.Read || im.Run.Rows.Rejected != 0 {
 		t.Errorf("the last file has %d records, the ledger says %+v", r.Records, im.Run.Rows)
 	}
@@ -49,6 +54,16 @@ func read(t *testing.T, dataDir string, im rostertest.Imported, identity string,
 		t.Errorf("pyiceberg sees %d rows of run %s, the ledger says %d of %s", r.Rows, r.RunID, im.Run.Members.After, im.Run.RunID)
 	}
 	return r
+}
+
+// directory returns a new directory whose path has characters that a URI escapes.
+func directory(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data of Łódź + 100% others")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func python(t *testing.T) string {
@@ -93,7 +108,7 @@ func people(t *testing.T, path string, from, to int, seed uint64) string {
 func TestFullThenChangesThenFull(t *testing.T) {
 	t.Parallel()
 	python(t)
-	dir := t.TempDir()
+	dir := directory(t)
 	data := filepath.Join(dir, "data")
 	a := people(t, filepath.Join(dir, "a.csv"), 0, 30_000, 1)
 	b := people(t, filepath.Join(dir, "b.csv"), 25_000, 31_000, 2)
@@ -141,7 +156,7 @@ func TestRealData(t *testing.T) {
 		t.Run(table.file, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(vega, table.file)
-			data := filepath.Join(t.TempDir(), "data")
+			data := filepath.Join(directory(t), "data")
 			im := rostertest.Import(t, data, path, table.identity+"=Vega", "--create-namespace", "--full")
 			r := read(t, data, im, table.identity, "full="+path)
 			if table.types != nil && !reflect.DeepEqual(r.Types, table.types) {
@@ -155,7 +170,7 @@ func TestRealData(t *testing.T) {
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	python(t)
-	dir := t.TempDir()
+	dir := directory(t)
 	data, place := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
 	var runs []rostertest.Imported
 	for i, mode := range []string{"--full", "--changes", "--full"} {
@@ -190,7 +205,7 @@ func TestReceipt(t *testing.T) {
 func TestCatalog(t *testing.T) {
 	t.Parallel()
 	python(t)
-	dir := t.TempDir()
+	dir := directory(t)
 	data, place := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
 	for i, rows := range []int{300, 200} {
 		rostertest.Place(t, people(t, filepath.Join(dir, fmt.Sprint(i, ".csv")), 0, rows, uint64(i)), place)

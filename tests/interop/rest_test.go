@@ -73,7 +73,7 @@ func serveUntil(t *testing.T, dataDir string) (url string, stop func()) {
 func TestRESTCatalog(t *testing.T) {
 	t.Parallel()
 	engines := map[string]string{"pyiceberg": python(t), "duckdb": needSpark(t), "spark": needSpark(t)}
-	data := filepath.Join(t.TempDir(), "data")
+	data := filepath.Join(directory(t), "data")
 	url := serve(t, data)
 	admin, err := client.LoadCredentials(filepath.Join(data, "credentials.json"))
 	if err != nil {

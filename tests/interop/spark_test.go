@@ -120,7 +120,7 @@ func startSpark(python string) error {
 func TestSparkReads(t *testing.T) {
 	t.Parallel()
 	needSpark(t)
-	dir := t.TempDir()
+	dir := directory(t)
 	data, place := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
 	for i, mode := range []string{"--full", "--changes"} {
 		rostertest.Place(t, people(t, filepath.Join(dir, fmt.Sprint(i, ".csv")), i*2500, 3000+i*100, uint64(i)), place)
