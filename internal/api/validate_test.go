@@ -13,7 +13,7 @@ import (
 	"roster/client"
 	"roster/internal/audience"
 	"roster/internal/control"
-	"roster/internal/ingest"
+	"roster/internal/survey"
 )
 
 const validate = external + "/validate"
@@ -23,7 +23,7 @@ func TestValidate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.service.validation = control.Validation{
-		Files: []ingest.SurveyedFile{{
+		Files: []survey.File{{
 			PlannedFile: audience.PlannedFile{Path: "lists/loyal.csv", Size: 56, ModifiedAt: time.Unix(1749324000, 0), Status: audience.FileRead},
 			Format:      &audience.Format{Type: audience.CSV, Delimiter: ",", Quote: `"`, Escape: audience.None, Encoding: "utf-8", Compression: audience.None},
 		}},
@@ -59,14 +59,14 @@ func TestValidateAnswer(t *testing.T) {
 	w := newWorld(t)
 	value := "a@x.org"
 	w.service.validation = control.Validation{
-		Files: []ingest.SurveyedFile{
+		Files: []survey.File{
 			{PlannedFile: audience.PlannedFile{Path: "in/1.jsonl", Size: 9, ModifiedAt: testNow, Status: audience.FileRead}, Format: &audience.Format{Type: audience.JSON},
 				Nested: []string{"tags"}, Missing: []string{"city"}, Extra: []string{"note"}},
 			{PlannedFile: audience.PlannedFile{Path: "in/2.csv", Size: 9, ModifiedAt: testNow, Status: audience.FileUnsettled, Reason: "new"}},
 		},
 		More: true, Rows: 5,
 		Problems: []audience.Problem{{Path: "fields[1].name", Message: "no column"}},
-		Counts:   []ingest.RejectCount{{Code: "TYPE", Column: "points", Rows: 2}, {Code: "JSON", Rows: 1}},
+		Counts:   []survey.RejectCount{{Code: "TYPE", Column: "points", Rows: 2}, {Code: "JSON", Rows: 1}},
 		Rejects:  []audience.RejectSample{{File: "in/1.jsonl", Line: 2, Column: "points", Code: "TYPE", Reason: "the value is not a number"}},
 		Preview:  [][]*string{{&value, nil}},
 	}

@@ -9,8 +9,8 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/connect"
-	"roster/internal/ingest"
 	"roster/internal/source"
+	"roster/internal/survey"
 )
 
 const (
@@ -103,7 +103,7 @@ func (s *Service) ExploreFile(ctx context.Context, a audience.Actor, id audience
 				return err
 			}
 		}
-		looked, err := s.look(ctx, a.Scope, ingest.SurveyRequest{
+		looked, err := s.look(ctx, a.Scope, survey.Request{
 			Source: src.Store, Spec: audience.SourceSpec{Path: file, Type: audience.PathFile, Format: &audience.Format{Type: typ}}, Rows: previewRows, Preview: preview,
 			Keys: s.cfg.Sources.EveryKey(a.Scope),
 		})

@@ -9,7 +9,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/background"
-	"roster/internal/ingest"
+	"roster/internal/survey"
 )
 
 // Looks at files parse data from tenants. So only few may be in progress at a time, and one sandbox cannot use all of
@@ -57,7 +57,7 @@ func (l *looks) do(ctx context.Context, scope audience.Scope, fn func() error) e
 const lookMemory = 16 << 20
 
 // look surveys files when it is the sandbox's turn and there is memory for it.
-func (s *Service) look(ctx context.Context, scope audience.Scope, req ingest.SurveyRequest) (v ingest.Survey, err error) {
+func (s *Service) look(ctx context.Context, scope audience.Scope, req survey.Request) (v survey.Result, err error) {
 	err = s.looks.do(ctx, scope, func() error {
 		_, done, err := s.cfg.Memory.Answer(ctx, lookMemory, lookMemory)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/connect"
-	"roster/internal/ingest"
 	"roster/internal/landing"
+	"roster/internal/reject"
 )
 
 // rejectsAnswer is the memory for reading rejects: a batch of them, with its pages.
@@ -32,7 +32,7 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 		return 0, nil
 	}
 	gone := audience.Errorf(audience.NotFound, "the rejects of run %s no longer exist: rejects are kept for 30 days", r.ID)
-	if s.now().Sub(r.CreatedAt) > ingest.KeepRejects {
+	if s.now().Sub(r.CreatedAt) > reject.Keep {
 		return 0, gone
 	}
 	dataset, err := s.dataset(ctx, &audience.Audience{ID: r.AudienceID, Scope: r.Scope})
@@ -45,7 +45,7 @@ func (s *Service) Rejects(ctx context.Context, a audience.Actor, id audience.ID,
 	}
 	defer done()
 	hidden := aud.Hidden(a.Grants)
-	total, err = ingest.ReadRejects(ctx, dataset, r.Result.RejectsPath, from, func(row audience.RejectedRow) error { return fn(hidden.Rejected(row)) })
+	total, err = reject.Read(ctx, dataset, r.Result.RejectsPath, from, func(row audience.RejectedRow) error { return fn(hidden.Rejected(row)) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, gone
 	}

@@ -13,13 +13,13 @@ import (
 	"roster/internal/connect"
 	"roster/internal/events"
 	"roster/internal/identity"
-	"roster/internal/ingest"
 	"roster/internal/job"
 	"roster/internal/lake"
 	"roster/internal/landing"
 	"roster/internal/memory"
 	"roster/internal/meta"
 	"roster/internal/profile"
+	"roster/internal/survey"
 )
 
 // Store is the part of the metadata store that the use cases need.
@@ -36,11 +36,6 @@ type Store interface {
 	meta.Leases // to count the work of a sandbox
 	meta.Webhooks
 	meta.Erasures
-}
-
-// Surveyor surveys files; see ingest.Pipeline.
-type Surveyor interface {
-	Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error)
 }
 
 // Lake reads the datasets; see lake.Lake.
@@ -61,7 +56,7 @@ type Config struct {
 	Store    Store
 	Jobs     *job.Outbox // receives the jobs of use cases
 	Sources  *connect.Opener
-	Surveyor Surveyor
+	Surveyor survey.Surveyor
 	Lake     Lake
 	Profile  Profiles
 	// Credentials is needed to administer API clients.

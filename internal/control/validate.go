@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
+	"roster/internal/survey"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 
 // Validation describes the files that an audience would read. Its Problems would prevent the audience from being
 // created or run.
-type Validation = ingest.Survey
+type Validation = survey.Result
 
 // Validate surveys the files of an audience before it is created: their format, the fields that they suggest, and the
 // result of the draft's fields for a sample of rows. It uses only Source and Fields of the draft; if the fields have
@@ -66,7 +66,7 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 		return Validation{}, err
 	}
 	defer src.Close()
-	req := ingest.SurveyRequest{Source: src.Store, Spec: d.Source, Settle: s.cfg.Sources.SettleRule(&d).For(src.Store), Rows: rows, Preview: preview,
+	req := survey.Request{Source: src.Store, Spec: d.Source, Settle: s.cfg.Sources.SettleRule(&d).For(src.Store), Rows: rows, Preview: preview,
 		Keys: s.cfg.Sources.Keys(d.Scope, d.Source.Encryption), Encrypted: d.Source.Encryption != nil}
 	if byFields {
 		req.Fields = d.Fields
@@ -79,7 +79,7 @@ func (s *Service) survey(ctx context.Context, d Draft, rows int, preview, byFiel
 }
 
 // readable refuses files if none of them can be read.
-func readable(list []ingest.SurveyedFile) error {
+func readable(list []survey.File) error {
 	first := ""
 	for _, f := range list {
 		if f.Format != nil {

@@ -27,6 +27,7 @@ import (
 	"roster/internal/meta/sqlite"
 	"roster/internal/profile"
 	"roster/internal/source"
+	"roster/internal/survey"
 	"roster/internal/work"
 )
 
@@ -56,7 +57,7 @@ type config struct {
 	control.Config
 	Store    meta.Store
 	Pipeline interface {
-		control.Surveyor
+		survey.Surveyor
 		work.Pipeline
 	}
 	Lake interface {
@@ -418,12 +419,12 @@ func (p *fakePipeline) Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Ma
 }
 
 // Survey returns the error that the test set, or calls the real Survey.
-func (p *fakePipeline) Survey(ctx context.Context, r ingest.SurveyRequest) (ingest.Survey, error) {
+func (p *fakePipeline) Survey(ctx context.Context, r survey.Request) (survey.Result, error) {
 	p.mu.Lock()
 	err := p.surveyFails
 	p.mu.Unlock()
 	if err != nil {
-		return ingest.Survey{}, err
+		return survey.Result{}, err
 	}
 	return (&ingest.Pipeline{Clock: time.Now}).Survey(ctx, r)
 }

@@ -14,6 +14,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/lake"
 	"roster/internal/memory"
+	"roster/internal/reject"
 	"roster/internal/tabular"
 )
 
@@ -98,14 +99,14 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 		p.cleanUp(dataset, &s.Run, a.dir)
 		done.apply(&s.Run)
 	case err == nil:
-		p.cleanUp(dataset, &s.Run, a.dir, rejectsName)
+		p.cleanUp(dataset, &s.Run, a.dir, reject.FileName)
 		done.apply(&s.Run)
 	case retry(ctx, err): // the next attempt may be in progress already, and cleans up at its end
 		a.rejects.abort()
 		a.discard(err)
 	default:
 		a.failedLedger()
-		p.cleanUp(dataset, &s.Run, a.dir, rejectsName)
+		p.cleanUp(dataset, &s.Run, a.dir, reject.FileName)
 	}
 	return done, err
 }

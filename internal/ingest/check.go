@@ -10,11 +10,12 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"roster/internal/lake"
+	"roster/internal/reject"
 )
 
 // CheckDataset reads all files of a dataset and of its rejects, and counts the rows again. It changes nothing.
 func CheckDataset(ctx context.Context, d *lake.Dataset) (lake.Checked, error) {
-	c, err := d.Check(ctx, rejectsName)
+	c, err := d.Check(ctx, reject.FileName)
 	if err != nil || len(c.Damaged) > 0 {
 		return c, err
 	}

@@ -12,6 +12,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/identity"
 	"roster/internal/lake"
+	"roster/internal/reject"
 )
 
 // The erasure of a person from an audience has two steps. A run of kind RunErase removes the rows from the dataset and
@@ -143,7 +144,7 @@ func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []
 	if dataset, err = dataset.WithHistory(ctx); err != nil {
 		return nil, err
 	}
-	if replaced, err = dataset.Replaced(ctx, rejectsName); err != nil {
+	if replaced, err = dataset.Replaced(ctx, reject.FileName); err != nil {
 		return nil, err
 	}
 	if err := s.Host.SavePurge(ctx, max(len(dataset.Versions())-1, 0), replaced); err != nil {
@@ -161,12 +162,12 @@ func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []
 
 // purgeRejects removes the files of rejects that contain one of the values.
 func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values spelling) (removed int, err error) {
-	locations, err := d.FilesBeside(rejectsName)
+	locations, err := d.FilesBeside(reject.FileName)
 	if err != nil {
 		return 0, err
 	}
 	for _, location := range locations {
-		_, err := ReadRejects(ctx, d, location, 0, func(r audience.RejectedRow) error {
+		_, err := reject.Read(ctx, d, location, 0, func(r audience.RejectedRow) error {
 			if values.in(r.Raw) {
 				return errHeld
 			}

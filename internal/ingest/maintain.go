@@ -13,10 +13,8 @@ import (
 	"roster/internal/background"
 	"roster/internal/identity"
 	"roster/internal/lake"
+	"roster/internal/reject"
 )
-
-// KeepRejects is the retention period of a run's rejects.
-const KeepRejects = 30 * 24 * time.Hour
 
 // orphanAge is the minimum age of an unnamed file before it is removed. A commit in progress has written files that
 // nothing names yet.
@@ -83,7 +81,7 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 		return m, err
 	}
 	m.Orphans, _, err = dataset.RemoveOrphans(ctx, lake.OrphanOptions{
-		Before: now.Add(-orphanAge), Keep: map[string]time.Time{rejectsName: now.Add(-KeepRejects)}, InUse: func(id audience.RunID) bool { return u.Runs.InProgress(ctx, id) },
+		Before: now.Add(-orphanAge), Keep: map[string]time.Time{reject.FileName: now.Add(-reject.Keep)}, InUse: func(id audience.RunID) bool { return u.Runs.InProgress(ctx, id) },
 	})
 	return m, err
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
+	"roster/internal/reject"
 )
 
 // rejected reads the stored rejects of a run, from the n-th on.
@@ -18,7 +18,7 @@ func (w *world) rejected(r audience.Run, from int64) (rows []audience.RejectedRo
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	total, err = ingest.ReadRejects(w.t.Context(), d, r.Result.RejectsPath, from, func(x audience.RejectedRow) error {
+	total, err = reject.Read(w.t.Context(), d, r.Result.RejectsPath, from, func(x audience.RejectedRow) error {
 		rows = append(rows, x)
 		return nil
 	})
@@ -94,7 +94,7 @@ func TestRejectsOfManyRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ingest.ReadRejects(t.Context(), d, r.Result.RejectsPath, 0, func(audience.RejectedRow) error { return stop }); !errors.Is(err, stop) {
+	if _, err := reject.Read(t.Context(), d, r.Result.RejectsPath, 0, func(audience.RejectedRow) error { return stop }); !errors.Is(err, stop) {
 		t.Fatal(err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"roster/internal/audience"
-	"roster/internal/pgp"
 	"roster/internal/source"
+	"roster/internal/survey"
 	"roster/internal/tabular"
 	"roster/internal/tabular/formats"
 )
@@ -40,81 +40,30 @@ const (
 	previewValue = 4 << 10
 )
 
-// Survey is the result of a survey of the files of an audience, which may not exist yet. A survey reads a sample of the
-// files and changes nothing.
-type Survey struct {
-	Files   []SurveyedFile
-	More    bool             // there are more files than listed
-	Fields  []audience.Field // proposed fields, in column order; the namespace of an identity is guessed from its name
-	Columns int              // number of columns that could be fields, without the limit MaxFields
-	// Proposed contains the options that the files require and that the given format leaves open. Nil if there are
-	// none. Proposed fields are inferred with these options. Given fields are checked without them.
-	Proposed *audience.Format
-	Problems []audience.Problem // problems of the given fields, compared with the columns, and of files
-	Rows     int64              // rows of the sample
-	Counts   []RejectCount      // rejects of the sample, by code and column, the most frequent first
-	Rejects  []audience.RejectSample
-	Preview  [][]*string // the texts of the first rows in the files, with one value for each of Fields; nil for null
-}
+var _ survey.Surveyor = (*Pipeline)(nil)
 
-// SurveyedFile is the result for one file.
-type SurveyedFile struct {
-	audience.PlannedFile
-	Format  *audience.Format // detected format; nil if no sample was read
-	Nested  []string         // columns with objects or lists, which cannot be read
-	Unnamed []string         // column names that no field can have: duplicates, and names with line breaks
-	Missing []string         // given fields without a column
-	Extra   []string         // columns without a given field; none if no column has one: perhaps no header
-	Error   string           // why the file cannot be read; "" if it can
-
-	nested, missing names
-}
-
-// RejectCount is the number of rejected rows with one reason in a sample.
-type RejectCount struct {
-	Code   string
-	Column string // "" if the reason concerns the whole row
-	Rows   int64
-}
-
-// SurveyRequest describes a survey.
-type SurveyRequest struct {
-	Source source.Store
-	Spec   audience.SourceSpec
-	Settle source.SettleRule // which files are considered complete; a survey does not wait for the others
-	Fields []audience.Field  // fields to check the sample against; empty means the proposed fields
-	Rows   int               // size of the sample, at least 1
-	// Keys loads the keys for encrypted files. If Encrypted is set, all files must be encrypted. Nil means that
-	// encrypted files are not allowed.
-	Keys      pgp.KeyLoader
-	Encrypted bool
-	// Preview requests the values of the first rows.
-	Preview bool
-}
-
-// Survey inspects the files that an audience would read. Its errors are *audience.Error, or the error of an ended
-// context. Problems of a single file are in the result of the file.
-func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) {
-	v := survey{SurveyRequest: r, pipeline: p, counts: map[RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
+// Survey implements survey.Surveyor.
+func (p *Pipeline) Survey(ctx context.Context, r survey.Request) (survey.Result, error) {
+	v := surveying{Request: r, pipeline: p, counts: map[survey.RejectCount]int64{}, left: r.Rows, bytes: surveyBytes}
 	if err := v.list(ctx, p); err != nil {
-		return Survey{}, err
+		return survey.Result{}, err
 	}
 	if err := v.proposeFormat(ctx); err != nil {
-		return Survey{}, err
+		return survey.Result{}, err
 	}
 	if err := v.infer(ctx); err != nil {
-		return Survey{}, err
+		return survey.Result{}, err
 	}
 	v.checkFields()
 	v.out.Columns = len(v.merge.Fields)
 	v.out.Fields = v.merge.Fields[:min(v.out.Columns, audience.MaxFields)]
 	if err := v.preview(ctx); err != nil {
-		return Survey{}, err
+		return survey.Result{}, err
 	}
 	for i := range v.out.Files {
 		if f := &v.out.Files[i]; f.Format != nil && f.Error == "" && v.left > 0 && v.bytes > 0 {
 			if err := v.sample(ctx, f); err != nil {
-				return Survey{}, err
+				return survey.Result{}, err
 			}
 		}
 	}
@@ -124,27 +73,28 @@ func (p *Pipeline) Survey(ctx context.Context, r SurveyRequest) (Survey, error) 
 		c.Rows = n
 		v.out.Counts = append(v.out.Counts, c)
 	}
-	slices.SortFunc(v.out.Counts, func(a, b RejectCount) int {
+	slices.SortFunc(v.out.Counts, func(a, b survey.RejectCount) int {
 		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Column, b.Column))
 	})
 	return v.out, nil
 }
 
-// survey is the state of one survey.
-type survey struct {
-	SurveyRequest
+// surveying is the state of one survey.
+type surveying struct {
+	survey.Request
 	pipeline *Pipeline
-	out      Survey
-	format   audience.Format       // format of the files
-	merge    formats.Merge         // combines what the files propose
-	looked   int                   // number of inspected files, the first ones
-	counts   map[RejectCount]int64 // RejectCount with Rows 0 → number of rows
-	left     int                   // rows left for the sample
-	bytes    int64                 // bytes of text left to read
+	out      survey.Result
+	columns  []columnNames                // of out.Files
+	format   audience.Format              // format of the files
+	merge    formats.Merge                // combines what the files propose
+	looked   int                          // number of inspected files, the first ones
+	counts   map[survey.RejectCount]int64 // RejectCount with Rows 0 → number of rows
+	left     int                          // rows left for the sample
+	bytes    int64                        // bytes of text left to read
 }
 
 // list lists the files as a first run would.
-func (v *survey) list(ctx context.Context, p *Pipeline) error {
+func (v *surveying) list(ctx context.Context, p *Pipeline) error {
 	s := &Spec{Source: v.Source, Audience: audience.Audience{Source: v.Spec}, Run: audience.Run{Request: audience.RunRequest{WindowEnd: p.Clock()}}}
 	found, err := list(ctx, s, surveyFiles+1)
 	if err != nil {
@@ -163,13 +113,14 @@ func (v *survey) list(ctx context.Context, p *Pipeline) error {
 		} else if !v.Settle.Settled(f, p.Clock()) {
 			f.Status, f.Reason = audience.FileUnsettled, fmt.Sprintf("modified less than %s ago; a run waits until it is written to its end", v.Settle.Age)
 		}
-		v.out.Files = append(v.out.Files, SurveyedFile{PlannedFile: f})
+		v.out.Files = append(v.out.Files, survey.File{PlannedFile: f})
 	}
+	v.columns = make([]columnNames, len(v.out.Files))
 	return v.anyToRead(s.path())
 }
 
 // anyToRead returns an error if the survey has no file to read.
-func (v *survey) anyToRead(path string) error {
+func (v *surveying) anyToRead(path string) error {
 	for _, f := range v.out.Files {
 		if f.Status == audience.FileRead {
 			return nil
@@ -184,7 +135,7 @@ func (v *survey) anyToRead(path string) error {
 }
 
 // infer detects the format and the columns of the first files.
-func (v *survey) infer(ctx context.Context) error {
+func (v *surveying) infer(ctx context.Context) error {
 	read, left := 0, int64(surveyBytes)
 	for i := range v.out.Files {
 		if read == surveyRead || left <= 0 {
@@ -207,14 +158,14 @@ func (v *survey) infer(ctx context.Context) error {
 		f.Format, f.Nested, f.Unnamed = &found.Format, found.Nested, found.Unnamed
 		v.merge.AddColumns(found.Columns)
 		if len(v.Fields) > 0 {
-			f.compare(v.Fields, found)
+			v.columns[i] = compareColumns(f, v.Fields, found)
 		}
 	}
 	return nil
 }
 
 // sample converts rows of one file to the fields, until the sample is complete.
-func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
+func (v *surveying) sample(ctx context.Context, f *survey.File) error {
 	columns := tabular.ColumnsOf(v.Fields)
 	if len(v.Fields) == 0 {
 		columns = tabular.ColumnsOf(v.out.Fields)
@@ -226,7 +177,7 @@ func (v *survey) sample(ctx context.Context, f *SurveyedFile) error {
 }
 
 // read reads a file until take has enough rows.
-func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Column, take func(*tabular.Batch) error) error {
+func (v *surveying) read(ctx context.Context, f *survey.File, columns []tabular.Column, take func(*tabular.Batch) error) error {
 	opts := tabular.Options{Workers: 1, ChunkBytes: 64 << 10, Format: v.format, MaxMemory: surveyMemory}
 	_, err := formats.Read(ctx, v.stored(f), columns, opts, func(_ int, b *tabular.Batch) error { return take(b) })
 	if err == nil {
@@ -237,7 +188,7 @@ func (v *survey) read(ctx context.Context, f *SurveyedFile, columns []tabular.Co
 }
 
 // preview reads the first rows of the readable files, if requested.
-func (v *survey) preview(ctx context.Context) error {
+func (v *surveying) preview(ctx context.Context) error {
 	if !v.Preview {
 		return nil
 	}
@@ -277,7 +228,7 @@ func (v *survey) preview(ctx context.Context) error {
 }
 
 // take takes the accepted and rejected rows of a batch, in line order.
-func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
+func (v *surveying) take(f *survey.File, b *tabular.Batch) error {
 	row, reject := 0, 0
 	for ; v.left > 0 && (row < len(b.Lines) || reject < len(b.Rejects)); v.left-- {
 		if reject == len(b.Rejects) || row < len(b.Lines) && b.Lines[row] < b.Rejects[reject].Line {
@@ -286,7 +237,7 @@ func (v *survey) take(f *SurveyedFile, b *tabular.Batch) error {
 		}
 		rj := b.Rejects[reject]
 		reject++
-		v.counts[RejectCount{Code: rj.Code, Column: rj.Column}]++
+		v.counts[survey.RejectCount{Code: rj.Code, Column: rj.Column}]++
 		if len(v.out.Rejects) < surveyRejects {
 			v.out.Rejects = append(v.out.Rejects, audience.RejectSample{File: f.Path, Line: rj.Line, Column: rj.Column, Code: rj.Code, Reason: rj.Reason})
 		}
@@ -314,7 +265,7 @@ func texts(rec arrow.RecordBatch, row int) (values []*string, size int) {
 	return values, size
 }
 
-func (v *survey) stored(f *SurveyedFile) tabular.File {
+func (v *surveying) stored(f *survey.File) tabular.File {
 	object := source.Object{Path: f.Path, Size: f.Size, Modified: f.ModifiedAt, Version: f.Version}
 	file := tabular.File{Size: f.Size, Open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 		return v.Source.Open(ctx, object, offset, length)
@@ -327,7 +278,7 @@ func (v *survey) stored(f *SurveyedFile) tabular.File {
 
 // fileError returns the message for a file that cannot be read; "" for an empty file of a folder. It returns an error
 // if the survey must end: the error of the context, or of a source that is down.
-func (v *survey) fileError(ctx context.Context, path string, err error) (string, error) {
+func (v *surveying) fileError(ctx context.Context, path string, err error) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}

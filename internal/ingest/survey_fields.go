@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"roster/internal/audience"
+	"roster/internal/survey"
 	"roster/internal/tabular"
 )
 
@@ -17,13 +18,15 @@ func (n names) add(list ...string) {
 	}
 }
 
-// compare finds the fields without a column in the file, and the columns without a field.
-func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) {
-	f.nested = names{}
-	f.nested.add(found.Nested...)
-	f.missing = names{}
+// columnNames are the columns of a file that no field can take, and the fields without a column in the file.
+type columnNames struct{ nested, missing names }
+
+// compareColumns finds the fields without a column in the file, and the columns without a field.
+func compareColumns(f *survey.File, fields []audience.Field, found tabular.Inferred) columnNames {
+	c := columnNames{nested: names{}, missing: names{}}
+	c.nested.add(found.Nested...)
 	if !found.Named() {
-		return
+		return c
 	}
 	wanted := (&audience.Audience{Fields: fields}).FieldIndex()
 	have := names{}
@@ -39,10 +42,11 @@ func (f *SurveyedFile) compare(fields []audience.Field, found tabular.Inferred) 
 			f.Missing = append(f.Missing, w.Name)
 		}
 	}
-	f.missing.add(f.Missing...)
+	c.missing.add(f.Missing...)
 	if len(f.Missing) == len(fields) {
 		f.Extra = nil
 	}
+	return c
 }
 
 func namesOf(columns []tabular.Column) []string {
@@ -55,7 +59,7 @@ func namesOf(columns []tabular.Column) []string {
 
 // checkFields reports the given fields without a column in any inspected file, and the fields whose column has no
 // single values.
-func (v *survey) checkFields() {
+func (v *surveying) checkFields() {
 	for i, w := range v.Fields {
 		path := fmt.Sprintf("fields[%d].name", i)
 		switch nested, missing := v.columnOf(w); {
@@ -69,23 +73,23 @@ func (v *survey) checkFields() {
 
 // columnOf searches for the column of a field. nested is the first file in which the column has no single values, or
 // "". missing is true if files were inspected and none has the column.
-func (v *survey) columnOf(field audience.Field) (nested string, missing bool) {
+func (v *surveying) columnOf(field audience.Field) (nested string, missing bool) {
 	key, found := audience.NameKey(field.Name), false
-	for _, f := range v.out.Files[:v.looked] {
+	for i, f := range v.out.Files[:v.looked] {
 		if f.Format == nil {
 			continue
 		}
-		if f.nested[key] {
+		if v.columns[i].nested[key] {
 			return f.Path, false
 		}
 		missing = true
-		found = found || !f.missing[key]
+		found = found || !v.columns[i].missing[key]
 	}
 	return "", missing && !found
 }
 
 // fileProblems reports the files that cannot be read.
-func (v *survey) fileProblems() {
+func (v *surveying) fileProblems() {
 	for _, f := range v.out.Files {
 		if f.Error != "" {
 			v.problem("sourceSpec.path", "%s", f.Error)
@@ -93,6 +97,6 @@ func (v *survey) fileProblems() {
 	}
 }
 
-func (v *survey) problem(path, format string, args ...any) {
+func (v *surveying) problem(path, format string, args ...any) {
 	v.out.Problems = append(v.out.Problems, audience.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }

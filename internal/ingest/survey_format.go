@@ -10,7 +10,7 @@ import (
 )
 
 // proposeFormat detects the options that the first files require and that the format leaves open.
-func (v *survey) proposeFormat(ctx context.Context) error {
+func (v *surveying) proposeFormat(ctx context.Context) error {
 	v.format = v.Spec.FormatOf()
 	read := 0
 	for i := range v.out.Files {

@@ -16,6 +16,7 @@ import (
 	"roster/internal/blob/local"
 	"roster/internal/ingest"
 	"roster/internal/source"
+	"roster/internal/survey"
 )
 
 // countingStore counts the bytes that are read from its objects.
@@ -67,9 +68,9 @@ func TestSurveyIsBounded(t *testing.T) {
 			local := folderWith(t, name, text)
 			store := &countingStore{Store: local}
 			p := &ingest.Pipeline{Clock: time.Now}
-			var surveys []ingest.Survey
+			var surveys []survey.Result
 			for range 2 {
-				got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: store, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 1000, Preview: true})
+				got, err := p.Survey(t.Context(), survey.Request{Source: store, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 1000, Preview: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +102,7 @@ func TestSurveyPreview(t *testing.T) {
 			t.Parallel()
 			local := folderWith(t, name, text)
 			p := &ingest.Pipeline{Clock: time.Now}
-			got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Preview: true})
+			got, err := p.Survey(t.Context(), survey.Request{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Preview: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +136,7 @@ func TestSurveyLikeRun(t *testing.T) {
 			t.Parallel()
 			local := folderWith(t, name, c.text)
 			p := &ingest.Pipeline{Clock: time.Now}
-			got, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Fields: fields})
+			got, err := p.Survey(t.Context(), survey.Request{Source: local, Spec: audience.SourceSpec{Path: name, Type: audience.PathFile}, Rows: 100, Fields: fields})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,7 +158,7 @@ func TestSurveyLikeRun(t *testing.T) {
 func TestSurveyFails(t *testing.T) {
 	t.Parallel()
 	local := folderWith(t, "in.csv", "mail\nada@example.com\n")
-	r := ingest.SurveyRequest{Source: failing{local}, Spec: audience.SourceSpec{Path: "in.csv", Type: audience.PathFile}, Rows: 10}
+	r := survey.Request{Source: failing{local}, Spec: audience.SourceSpec{Path: "in.csv", Type: audience.PathFile}, Rows: 10}
 	p := &ingest.Pipeline{Clock: time.Now}
 	_, err := p.Survey(t.Context(), r)
 	if audience.CodeOf(err) != audience.BadGateway || !strings.Contains(err.Error(), "in.csv") {

@@ -14,6 +14,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/blob/local"
 	"roster/internal/ingest"
+	"roster/internal/survey"
 	"roster/tests/ingesttest"
 )
 
@@ -86,14 +87,14 @@ func play(t *testing.T, engines *ingesttest.Engines, folder string) string {
 }
 
 // propose returns the fields and the format that a survey of the case's files proposes.
-func propose(t *testing.T, folder string, spec audience.SourceSpec) ingest.Survey {
+func propose(t *testing.T, folder string, spec audience.SourceSpec) survey.Result {
 	t.Helper()
 	store, err := local.OpenConfined(folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &ingest.Pipeline{Clock: time.Now}
-	found, err := p.Survey(t.Context(), ingest.SurveyRequest{Source: store, Spec: spec, Rows: 1000})
+	found, err := p.Survey(t.Context(), survey.Request{Source: store, Spec: spec, Rows: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

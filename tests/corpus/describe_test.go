@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
+	"roster/internal/survey"
 	"roster/tests/ingesttest"
 )
 
@@ -45,7 +45,7 @@ func describeRun(w *strings.Builder, asked run, r audience.Run, rejects []audien
 }
 
 // describeSurvey describes a proposal.
-func describeSurvey(w *strings.Builder, found ingest.Survey) {
+func describeSurvey(w *strings.Builder, found survey.Result) {
 	if p := found.Proposed; p != nil {
 		text, err := json.Marshal(p)
 		fmt.Fprintf(w, "format proposed %s\n", text)

@@ -36,13 +36,13 @@ var allowed = map[string][]string{
 	"internal/auth":                {"internal/cache", "internal/durable", "internal/edge", "internal/meta"}, // edge: what counts as one address
 	"internal/edge":                {},
 	"internal/connect":             {"internal/landing", "internal/meta", "internal/pgp", "internal/source"},
-	"internal/control":             {"internal/background", "internal/cache", "internal/connect", "internal/events", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/schedule", "internal/source", "internal/webhook"}, // lake: reading tables
+	"internal/control":             {"internal/background", "internal/cache", "internal/connect", "internal/events", "internal/identity", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/members", "internal/memory", "internal/meta", "internal/pgp", "internal/profile", "internal/reject", "internal/schedule", "internal/source", "internal/survey", "internal/webhook"}, // lake: reading tables
 	"internal/events":              {"internal/job", "internal/meta"},
 	"internal/fair":                {},
-	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/source", "internal/tabular", "internal/tabular/formats", "internal/tabular/input"}, // input: which encoding rejected text may have
-	"internal/identity":            {},                                                                                                                                                                                                                                  // what an identity is: whoever compares or reads them
-	"internal/fault":               {},                                                                                                                                                                                                                                  // places where I/O may fail: whoever does I/O has them
-	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats", "internal/wire"},                                                                                                                                                         // tabular: what columns a file has, before there is an audience
+	"internal/ingest":              {"internal/background", "internal/fault", "internal/identity", "internal/lake", "internal/memory", "internal/pgp", "internal/profile", "internal/reject", "internal/source", "internal/survey", "internal/tabular", "internal/tabular/formats", "internal/tabular/input"}, // input: which encoding rejected text may have
+	"internal/identity":            {},                                                                                                                                                                                                                                                                        // what an identity is: whoever compares or reads them
+	"internal/fault":               {},                                                                                                                                                                                                                                                                        // places where I/O may fail: whoever does I/O has them
+	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats", "internal/wire"},                                                                                                                                                                                               // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
 	"internal/lake":                {"internal/blob", "internal/cache", "internal/fault", "internal/identity"},
 	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
@@ -58,12 +58,14 @@ var allowed = map[string][]string{
 	"internal/profile/pebble":      {"internal/background", "internal/fault", "internal/identity", "internal/profile"},
 	"internal/profile/profiletest": {"internal/identity", "internal/profile"},
 	"internal/queue":               {"internal/job"},
+	"internal/reject":              {"internal/lake"},
 	"internal/schedule":            {},
 	"internal/source":              {"internal/blob"},
 	"internal/source/sftp":         {"internal/blob", "internal/blob/ahead", "internal/source"},
 	"internal/source/sourcetest":   {"internal/source"},
 	"internal/secret":              {"internal/durable"},
 	"internal/netguard":            {},
+	"internal/survey":              {"internal/pgp", "internal/source"},
 	"internal/work":                {"internal/connect", "internal/events", "internal/fair", "internal/identity", "internal/ingest", "internal/job", "internal/lake", "internal/landing", "internal/launch", "internal/meta", "internal/profile", "internal/schedule", "internal/webhook"}, // lake: creating, dropping and reading tables
 	"internal/webhook":             {"internal/netguard"},                                                                                                                                                                                                                                  // the refusal of an address, which is told apart from other failures
 	"internal/tabular":             {"internal/unpack"},                                                                                                                                                                                                                                    // the vocabulary: no room
@@ -84,7 +86,7 @@ var allowed = map[string][]string{
 	"bench/years":                  {"bench/server", "client"},
 	"bench/gen":                    {},
 	"bench/run":                    {"bench/server"},
-	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local"}, // composes a pipeline as app does, on real engines
+	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local", "internal/reject"}, // composes a pipeline as app does, on real engines
 	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
 	"third_party/substrait":        {}, // a module of its own: data that iceberg-go reads
@@ -116,7 +118,7 @@ var confined = map[string][]string{
 
 // withoutFiles are packages that open no file: their data lies behind a contract.
 var withoutFiles = []string{"internal/api", "internal/audience", "internal/connect", "internal/control", "internal/events", "internal/job", "internal/launch", "internal/members",
-	"internal/meta", "internal/schedule", "internal/web", "internal/work"}
+	"internal/meta", "internal/reject", "internal/schedule", "internal/survey", "internal/web", "internal/work"}
 
 // unexposed are packages of stores whose types the API does not use.
 var unexposed = []string{"internal/lake", "internal/meta", "internal/profile", "internal/blob", "internal/source"}
@@ -173,7 +175,8 @@ var unreachable = []string{"github.com/riverqueue/", "github.com/cockroachdb/peb
 func TestReach(t *testing.T) {
 	t.Parallel()
 	for pkg, more := range map[string][]string{
-		"api": {"roster/internal/work"}, "control": {"roster/internal/work"}, "work": {"roster/internal/control", "roster/internal/api"},
+		"api": {"roster/internal/work", "roster/internal/ingest", "roster/internal/tabular"}, "control": {"roster/internal/work", "roster/internal/ingest", "roster/internal/tabular"},
+		"work": {"roster/internal/control", "roster/internal/api"},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "roster/internal/"+pkg).Output()
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"roster/internal/audience"
-	"roster/internal/ingest"
+	"roster/internal/reject"
 )
 
 // Rejects reads the file of a run's rejects and sorts them by file and line.
@@ -46,7 +46,7 @@ func (a *Audience) readRejects(location string) []audience.RejectedRow {
 		rejects = append(rejects, rejectsOf(batches.RecordBatch())...)
 	}
 	var served []audience.RejectedRow
-	if _, err := ingest.ReadRejects(a.t.Context(), a.dataset(), location, 0, func(r audience.RejectedRow) error {
+	if _, err := reject.Read(a.t.Context(), a.dataset(), location, 0, func(r audience.RejectedRow) error {
 		served = append(served, r)
 		return nil
 	}); err != nil || !reflect.DeepEqual(served, rejects) {

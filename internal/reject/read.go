@@ -1,4 +1,4 @@
-package ingest
+package reject
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 	"roster/internal/lake"
 )
 
-// ReadRejects reads the file of a run's rejects, RunResult.RejectsPath, and calls fn for each reject from the n-th on,
+// Read reads the file of a run's rejects, RunResult.RejectsPath, and calls fn for each reject from the n-th on,
 // counted from 0. An error of fn ends the reading and is returned. fs.ErrNotExist means that the rejects are no longer
-// kept. ReadRejects returns the number of rejects in the file.
-func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
+// kept. Read returns the number of rejects in the file.
+func Read(ctx context.Context, d *lake.Dataset, location string, from int64, fn func(audience.RejectedRow) error) (total int64, err error) {
 	f, err := d.OpenFile(location)
 	if err != nil {
 		return 0, err
@@ -37,7 +37,7 @@ func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int
 	for g := range pf.NumRowGroups() {
 		rows := pf.MetaData().RowGroup(g).NumRows()
 		if from < rows {
-			if err := rejectsOf(ctx, pf, g, from, fn); err != nil {
+			if err := readGroup(ctx, pf, g, from, fn); err != nil {
 				return total, err
 			}
 		}
@@ -46,12 +46,12 @@ func ReadRejects(ctx context.Context, d *lake.Dataset, location string, from int
 	return total, nil
 }
 
-// rejectRows is the number of rejects in memory at a time. Each reject has up to 64 KiB of text.
-const rejectRows = 64
+// batchRows is the number of rejects in memory at a time. Each reject has up to 64 KiB of text.
+const batchRows = 64
 
-// rejectsOf reads one row group, from the given row on.
-func rejectsOf(ctx context.Context, pf *file.Reader, group int, from int64, fn func(audience.RejectedRow) error) error {
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: rejectRows}, memory.DefaultAllocator)
+// readGroup reads one row group, from the given row on.
+func readGroup(ctx context.Context, pf *file.Reader, group int, from int64, fn func(audience.RejectedRow) error) error {
+	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
 	if err != nil {
 		return fmt.Errorf("open the rejects file: %w", err)
 	}
