@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -9,12 +10,13 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/background"
+	"roster/internal/identity"
 	"roster/internal/profile"
 )
 
 // changes writes the parts of a run's delta, one part for each range of buckets. Without further identities, the
 // changes of a range arrive in order and are written to its part at once. With further identities, the changes are
-// spilled, sorted and written at the end.
+// spilled, sorted and written at the end. A first run without further identities needs no parts: see DeltaFiles.Members.
 type changes struct {
 	run   *attempt
 	now   int64
@@ -24,16 +26,23 @@ type changes struct {
 	names []string
 	// moved contains the changes of a snapshot that moved rows. See rekey.
 	moved map[profile.Change]bool
+	// joined counts the new members of each range of a first run. Nil if the delta has parts.
+	joined []joined
 }
 
 func (a *attempt) newChanges(now int64) (*changes, error) {
 	n := a.p.workers()
 	c := &changes{run: a, now: now, parts: make([]*deltaWriter, n), outs: make([]*changeSpill, n), names: make([]string, n)}
 	var err error
-	if snap, ok := a.dataset.Current(); ok && a.spec.Run.Request.Traits().Input != audience.FromVersion {
+	snap, ran := a.dataset.Current()
+	if ran && a.spec.Run.Request.Traits().Input != audience.FromVersion {
 		if c.moved, err = movedBefore(a.dataset, snap); err != nil {
 			return nil, err
 		}
+	}
+	if !ran && len(a.codec.secondary) == 0 {
+		c.joined = make([]joined, n)
+		return c, nil
 	}
 	if len(a.codec.secondary) == 0 && len(c.moved) == 0 {
 		return c, nil
@@ -51,6 +60,10 @@ func (c *changes) release() {
 
 // open returns the writer for the changes of range i.
 func (c *changes) open(i int) (changeWriter, error) {
+	if c.joined != nil {
+		c.joined[i].now = c.now
+		return &c.joined[i], nil
+	}
 	if c.spill != nil {
 		c.outs[i] = &changeSpill{spill: c.spill, w: c.spill.writer()}
 		return c.outs[i], nil
@@ -70,6 +83,9 @@ func (c *changes) openPart(i int) (*deltaWriter, error) {
 
 // end ends the changes of range i.
 func (c *changes) end(i int) error {
+	if c.joined != nil {
+		return nil
+	}
 	if c.spill != nil {
 		return c.outs[i].w.flush()
 	}
@@ -78,6 +94,13 @@ func (c *changes) end(i int) error {
 
 // finish returns the delta. Every range must have ended.
 func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, error) {
+	if c.joined != nil {
+		d := DeltaFiles{Members: true, Time: c.now}
+		for i := range c.joined {
+			d.Changes += c.joined[i].count
+		}
+		return d, nil
+	}
 	if c.spill != nil { // may have fewer buckets than the spill of the rows
 		if err := c.spillMoved(); err != nil {
 			return DeltaFiles{}, err
@@ -92,6 +115,22 @@ func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, erro
 		d.Changes += p.count
 	}
 	return d, nil
+}
+
+// joined counts the changes of a range, which must all be new members.
+type joined struct{ now, count int64 }
+
+func (j *joined) write(c profile.Change) error {
+	if c != joinedAt(c.Key, j.now) {
+		return errors.New("ingest: a first run with a change other than a new member")
+	}
+	j.count++
+	return nil
+}
+
+// joinedAt is the change of a person who becomes a member at a time, in epoch seconds, with no further identity.
+func joinedAt(key identity.Key, now int64) profile.Change {
+	return profile.Change{Key: key, Member: key, Since: now, Seen: now}
 }
 
 // spillMoved spills the changes of moved rows.

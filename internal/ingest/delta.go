@@ -47,6 +47,10 @@ type DeltaFiles struct {
 	// Incomplete means that the delta does not describe all changes, for example because files with the previous
 	// members were damaged. Then only the dataset tells who is a member.
 	Incomplete bool `json:"incomplete,omitempty"`
+	// Members means that the parts are the run's data files, and that each of their rows is a person who becomes a
+	// member at Time. The first run of an audience without further identities has such a delta, so that its keys are
+	// not written twice.
+	Members bool `json:"members,omitempty"`
 }
 
 // deltaBase names a run. The zero value is the empty audience before the first run.
@@ -269,9 +273,28 @@ func (d delta) Base() (profile.Pointer, bool) {
 
 func (d delta) Open(_ context.Context, part int) (profile.ChangeReader, error) {
 	name := d.files.Parts[part]
+	if d.files.Members {
+		keys, err := d.dataset.OpenKeys(name)
+		if err != nil {
+			return nil, fmt.Errorf("open the data file %s: %w", name, err)
+		}
+		return &memberReader{keys, d.files.Time}, nil
+	}
 	f, err := d.dataset.OpenFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("open delta part %s: %w", name, err)
 	}
 	return newDeltaReader(f, name, d.files.Time)
+}
+
+// memberReader reads the new members from a data file.
+type memberReader struct {
+	*lake.KeyReader
+	now int64
+}
+
+// Next implements profile.ChangeReader.
+func (r *memberReader) Next() (profile.Change, error) {
+	key, err := r.KeyReader.Next()
+	return joinedAt(key, r.now), err
 }

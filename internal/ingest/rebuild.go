@@ -339,7 +339,8 @@ type spillError struct{ error }
 
 func (e *spillError) Unwrap() error { return e.error }
 
-// eachChange calls fn with each change of a snapshot's run, and the time of the run.
+// eachChange calls fn with each change of a snapshot's run, and the time of the run. It omits a first run, by which
+// nobody leaves, and whose members have no further identities.
 func (r *rebuild) eachChange(ctx context.Context, snap lake.Snapshot, fn func(c profile.Change, now int64) error) error {
 	d := delta{dataset: r.dataset}
 	text := snap.Props[propDelta]
@@ -348,6 +349,9 @@ func (r *rebuild) eachChange(ctx context.Context, snap lake.Snapshot, fn func(c 
 	}
 	if err := json.Unmarshal([]byte(text), &d.files); err != nil {
 		return err
+	}
+	if d.files.Members {
+		return nil
 	}
 	for part := range d.Parts() {
 		changes, err := d.Open(ctx, part)

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -99,6 +100,45 @@ func TestProjectWithoutDelta(t *testing.T) {
 				t.Errorf("distrusted: %v", refs)
 			}
 		})
+	}
+}
+
+// TestFirstRunWithoutDelta interrupts a first run at each of its checkpoints and executes it again. It is projected from
+// its data files, and writes no delta.
+func TestFirstRunWithoutDelta(t *testing.T) {
+	t.Parallel()
+	for _, rows := range []int{3, 25_000} { // written to the profile store as a batch, and as sorted tables
+		for stop := 1; ; stop++ {
+			w := newWorld(t, defaultFields)
+			w.put("a.csv", people(0, rows, 0))
+			s := w.spec(true)
+			calls, stopped := 0, false
+			saved := checkpoints(&s, func() error {
+				if calls++; calls == stop {
+					stopped = true
+					return fmt.Errorf("lost at checkpoint %d", stop)
+				}
+				return nil
+			})
+			if _, err := w.pipeline.Run(t.Context(), s); stopped {
+				if err == nil {
+					t.Fatalf("checkpoint %d: no error", stop)
+				}
+				s.Run = *saved
+				checkpoints(&s, func() error { return nil })
+				if _, err := w.pipeline.Run(t.Context(), s); err != nil {
+					t.Fatalf("checkpoint %d: %v", stop, err)
+				}
+			}
+			w.wantAgrees()
+			if w.rows() != int64(rows) {
+				t.Fatalf("checkpoint %d: %d members", stop, w.rows())
+			}
+			w.eachDelta(func(path string) { t.Errorf("the first run wrote %s", path) })
+			if !stopped {
+				break
+			}
+		}
 	}
 }
 

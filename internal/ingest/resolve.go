@@ -58,6 +58,11 @@ func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	for _, out := range outs {
 		out.addTo(m, state.Files())
 	}
+	if m.delta.Members {
+		for _, f := range m.files {
+			m.delta.Parts = append(m.delta.Parts, f.Path)
+		}
+	}
 	if a.salvaged != nil {
 		m.tally.removed += a.salvaged.Lost // those that are in the files count as added
 		m.delta.Incomplete = true
