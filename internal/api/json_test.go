@@ -47,6 +47,9 @@ func TestDecode(t *testing.T) {
 		{`{"name": "a", "name": "a"}`, "name: the property is given twice"},
 		{`{"fields": [{"name": "a", "n\u0061me": "b"}]}`, "fields[0].name: the property is given twice"},
 		{`{"encryption": {"a": 1, "a": 2}}`, "encryption.a: the property is given twice"},
+		{`{"fields": [{}, {"labels": [{"": 1}, [{"a": 1, "a": 2}]]}]}`, "fields[1].labels[1][0].a: the property is given twice"},
+		{`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"c":1}`, "c: the property is given twice"},
+		{`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"i":1}`, "i: the property is given twice"},
 		{deep, "the body is nested more than 32 deep"},
 		{`{"` + strings.Repeat("k", 200) + `": 1}`, strings.Repeat("k", 100) + "…: unknown property"},
 		{`[]`, "the body must be an object, not an array"},
@@ -129,6 +132,31 @@ func TestDecodeTimes(t *testing.T) {
 		var r client.RunRequest
 		if err := decode([]byte(`{"dataFilterEndTime": `+text+`}`), &r); err == nil {
 			t.Errorf("%s: %d", text, *r.DataFilterEndTime)
+		}
+	}
+}
+
+// TestParse compares parsed documents with what encoding/json makes of them.
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, doc := range []string{
+		` [ ] `, `{}`, `""`, "\t-0.5e+3\r\n", `true`, `false`, "{ \"a\" :\n[ 1 ,\t\"b\" , { } , [ ] ] , \"c\":{\"d\" : true}}",
+		`["\"", "\\", "\\\"", "a\\", "\u00e4\ud83d\ude00\n", "ä😀", ",]}", "{[:"]`, `{"\"a":"b","":"","x":[[[1],2],3]}`,
+		`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9,"j":10}`,
+	} {
+		n, err := parse([]byte(doc))
+		if err != nil {
+			t.Errorf("%s: %v", doc, err)
+			continue
+		}
+		decoder := json.NewDecoder(strings.NewReader(doc))
+		decoder.UseNumber()
+		var want any
+		if err := decoder.Decode(&want); err != nil {
+			t.Fatal(err)
+		}
+		if got := plain(n); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", doc, got, want)
 		}
 	}
 }

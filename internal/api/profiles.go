@@ -26,6 +26,8 @@ const (
 	maxIdentities = 2000
 	// membershipVersion is the version of every membership's definition: an external audience has only one.
 	membershipVersion = "1"
+	// profileSize is the size of a profile with one membership in an answer, in bytes.
+	profileSize = 512
 )
 
 // lookup answers the profile of one identity.
@@ -161,7 +163,7 @@ func partsOf(fields []string, payload *bool) profileParts {
 // use encoding/json, since look-ups are most of a server's work.
 func appendProfiles(dst rawJSON, found []control.Profile, parts profileParts) rawJSON {
 	slices.SortStableFunc(found, func(a, b control.Profile) int { return strings.Compare(a.XID, b.XID) })
-	dst = append(dst, '{')
+	dst = append(slices.Grow(dst, profileSize*len(found)), '{')
 	for i, p := range found {
 		if i > 0 && p.XID == found[i-1].XID {
 			continue // requested twice

@@ -3,6 +3,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -218,9 +220,14 @@ func (s *engine) Lookup(ctx context.Context, sandbox uint32, keys []identity.Key
 		return nil, fmt.Errorf("look up memberships: %w", err)
 	}
 	defer it.Close()
+	order := make([]int, len(keys)) // ascending keys, so that Pebble seeks forward from one to the next
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(keys[a][:], keys[b][:]) })
 	var prefix [prefixSize]byte
-	for i, k := range keys {
-		for ok := it.SeekPrefixGE(appendPrefix(prefix[:0], sandbox, k)); ok; ok = it.Next() {
+	for _, i := range order {
+		for ok := it.SeekPrefixGE(appendPrefix(prefix[:0], sandbox, keys[i])); ok; ok = it.Next() {
 			v, err := it.ValueAndErr()
 			if err == nil {
 				out[i], err = s.collect(ctx, out[i], sandbox, it.Key(), v)
