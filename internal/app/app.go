@@ -178,7 +178,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	if a.cfg.Private {
-		background.Alone()
+		background.Disable()
 	}
 	if a.clock, err = newClockWatch(a.path("clock"), a.cfg.Clock, a.log); err != nil {
 		return err
@@ -255,7 +255,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	if a.cfg.DatabaseURL == "" {
 		// The lock on the data directory guarantees that no other process works on this SQLite store.
-		if err := a.meta.Update(ctx, func(tx meta.Tx) error { return errors.Join(tx.DropLeases(ctx), tx.DropUnanswered(ctx)) }); err != nil {
+		if err := a.meta.Update(ctx, func(tx meta.Tx) error { return errors.Join(tx.EndLeases(ctx), tx.DeleteUnanswered(ctx)) }); err != nil {
 			return fmt.Errorf("take over unfinished work: %w", err)
 		}
 	}
@@ -309,7 +309,7 @@ func (a *App) mourn(ctx context.Context) error {
 	return a.words.begin(a.worker.Worker())
 }
 
-// recoverLoop resumes work whose worker died, and sweeps that failed. After a damaged profile store was replaced, it
+// recoverLoop resumes work whose worker died, and cleanups that failed. After a damaged profile store was replaced, it
 // compares the new one with the runs.
 func (a *App) recoverLoop(ctx context.Context) {
 	ticker := time.NewTicker(recoverEvery)

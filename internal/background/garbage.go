@@ -52,7 +52,7 @@ func (p *pace) set(busy bool) {
 		return
 	}
 	spare := uint64(spareHeap)
-	if busy || alone.Load() {
+	if busy || disabled.Load() {
 		spare = spareOfWork
 	}
 	metrics.Read(p.live)

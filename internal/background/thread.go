@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-var alone atomic.Bool
+var disabled atomic.Bool
 
-// Alone declares that the process answers no requests: from now on Thread does nothing. Handing data to a goroutine
+// Disable declares that the process answers no requests: from now on Thread does nothing. Handing data to a goroutine
 // that is locked to its thread is expensive.
-func Alone() {
-	alone.Store(true)
+func Disable() {
+	disabled.Store(true)
 	garbage.set(true)
 }
 
@@ -53,11 +53,11 @@ func Working(by int) {
 	if working.rest != nil {
 		working.rest.Stop()
 	}
-	if working.pieces == 0 && !alone.Load() {
+	if working.pieces == 0 && !disabled.Load() {
 		working.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
 	}
 	n := Cores()
-	if working.pieces > 0 && !alone.Load() {
+	if working.pieces > 0 && !disabled.Load() {
 		n *= 2
 	}
 	if n != runtime.GOMAXPROCS(0) { // changing it stops the world
@@ -76,7 +76,7 @@ func busy() bool {
 // goroutine must call end as its last step. The thread ends with the goroutine, because a lowered priority cannot be
 // raised again. If the operating system has no thread priorities, the priority does not change.
 func Thread() (end func()) {
-	if alone.Load() {
+	if disabled.Load() {
 		return func() {}
 	}
 	id := thread()

@@ -73,7 +73,7 @@ func (s *Service) Answered(ctx context.Context, a audience.Actor, key, request s
 
 // Refused ends a request that Repeated began and that changed nothing, as if its key had never been used.
 func (s *Service) Refused(ctx context.Context, a audience.Actor, key string) error {
-	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.DropAnswer(ctx, requestKey(a, key)) })
+	return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.DeleteAnswer(ctx, requestKey(a, key)) })
 }
 
 func requestKey(a audience.Actor, key string) audience.RequestKey {

@@ -320,7 +320,7 @@ func TestRunTakenOver(t *testing.T) {
 func (w *world) takeOver(id audience.RunID) {
 	now := w.clock.now()
 	err := w.store.Store.Update(w.t.Context(), func(tx meta.Tx) error {
-		if err := tx.DropLeases(w.t.Context()); err != nil {
+		if err := tx.EndLeases(w.t.Context()); err != nil {
 			return err
 		}
 		_, err := tx.AcquireRun(w.t.Context(), id, "thief", now, now.Add(30*time.Second))

@@ -32,7 +32,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 	if state, err = s.put(ctx, a.Scope, name, u); err != nil {
 		return landing.State{}, err
 	}
-	if !state.Placed {
+	if !state.Completed {
 		d.unfinished()
 		return state, nil
 	}
@@ -43,7 +43,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 // put receives a file, or a part of one, for a sandbox's landing zone.
 func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u landing.Upload) (landing.State, error) {
 	state, err := s.cfg.Landing.Put(ctx, scope.Sandbox, name, u)
-	if err == nil && state.Placed {
+	if err == nil && state.Completed {
 		s.cfg.Sources.Uploaded(scope, state.File.Path, state.File.Version)
 	}
 	return state, err

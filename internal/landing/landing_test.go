@@ -302,7 +302,7 @@ func TestCutOffAtItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.holds("cut off", map[string]string{unfinished: ""})
-	if s := w.ask("a.csv", "0123"); s.File == nil || !s.Placed {
+	if s := w.ask("a.csv", "0123"); s.File == nil || !s.Completed {
 		t.Errorf("%+v", s)
 	}
 	w.holds("asked", map[string]string{"prod/a.csv": "0123"})

@@ -187,10 +187,10 @@ func (z *Zones) finish(ctx context.Context, root *os.Root, p *part) (State, erro
 		return State{}, err
 	}
 	if err := checkSum(p.SHA256, sum); err != nil {
-		return State{}, errors.Join(err, dropPart(root, p))
+		return State{}, errors.Join(err, removePart(root, p))
 	}
 	file, err := z.place(ctx, root, p.bytes(), p.Sandbox, p.Name)
-	return State{Received: p.Size, Size: p.Size, File: file, SHA256: sum, Placed: true}, errors.Join(err, dropPart(root, p))
+	return State{Received: p.Size, Size: p.Size, File: file, SHA256: sum, Completed: true}, errors.Join(err, removePart(root, p))
 }
 
 // sumOf computes the SHA-256 of a file.
@@ -284,9 +284,9 @@ func (z *Zones) eachPart(sandbox string, fn func(*part) error) error {
 	return err
 }
 
-// dropParts removes the uploads by ranges of a sandbox that were not continued since a time, unless a request is
+// removeParts removes the uploads by ranges of a sandbox that were not continued since a time, unless a request is
 // sending a part, and the rests of damaged ones.
-func (z *Zones) dropParts(sandbox string, before time.Time) error {
+func (z *Zones) removeParts(sandbox string, before time.Time) error {
 	root, err := z.uploads(sandbox)
 	if err != nil {
 		return err
@@ -302,7 +302,7 @@ func (z *Zones) dropParts(sandbox string, before time.Time) error {
 	})
 	for id, at := range touched {
 		if at.Before(before) && z.begin(id) {
-			err = errors.Join(err, dropPart(root, &part{id: id}))
+			err = errors.Join(err, removePart(root, &part{id: id}))
 			z.end(id)
 		}
 	}
@@ -328,8 +328,8 @@ func eachUpload(root *os.Root, fn func(name string, info fs.FileInfo) error) err
 	return err
 }
 
-// dropPart removes an upload. An earlier version wrote records under the name .json.new first.
-func dropPart(root *os.Root, p *part) error {
+// removePart removes an upload. An earlier version wrote records under the name .json.new first.
+func removePart(root *os.Root, p *part) error {
 	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()), removeIfThere(root, p.note()+".new"))
 }
 

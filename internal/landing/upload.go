@@ -44,8 +44,8 @@ type State struct {
 	// File is the file, once it is complete; SHA256 is its checksum.
 	File   *source.Object
 	SHA256 []byte
-	// Placed means that this request put the file in its place, and not an earlier one.
-	Placed bool
+	// Completed means that this request completed the file, and not an earlier one.
+	Completed bool
 }
 
 // Put receives a file or a part of it, and puts the complete file in its place in the zone, where it replaces a file of
@@ -82,7 +82,7 @@ func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State,
 		return State{}, errors.Join(err, root.Remove(temp))
 	}
 	file, err := z.place(ctx, root, temp, sandbox, name)
-	return State{Received: size, Size: size, File: file, SHA256: sum.Sum(nil), Placed: true}, err
+	return State{Received: size, Size: size, File: file, SHA256: sum.Sum(nil), Completed: true}, err
 }
 
 // CheckName refuses paths outside the landing zone and names that a run would skip.
@@ -145,7 +145,7 @@ func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name st
 	zone := z.files.Below(sandbox)
 	var err error
 	if d, ok := zone.(disk); ok {
-		err = d.Adopt(ctx, name, filepath.Join(z.dir, sandbox, temp))
+		err = d.MoveFile(ctx, name, filepath.Join(z.dir, sandbox, temp))
 	} else {
 		err = copyUpload(ctx, zone, name, root, temp)
 	}

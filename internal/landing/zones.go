@@ -51,8 +51,8 @@ type Zones struct {
 type disk interface {
 	// Check returns the error that Create would return for a path.
 	Check(path string) error
-	// Adopt makes a file of the disk an object, and replaces an existing one. The file is then no longer at its path.
-	Adopt(ctx context.Context, path, file string) error
+	// MoveFile makes a file of the disk an object, and replaces an existing one. The file is then no longer at its path.
+	MoveFile(ctx context.Context, path, file string) error
 }
 
 // New returns the landing zones in a byte store, each below the name of its sandbox. The folder dir, which is created
@@ -177,7 +177,7 @@ func (z *Zones) Clear(ctx context.Context, sandbox string) error {
 	if err := z.files.Below(sandbox).RemoveAll(ctx, ""); err != nil {
 		return fmt.Errorf("empty the landing zone: %w", err)
 	}
-	err := z.dropParts(sandbox, time.Now().Add(time.Hour))
+	err := z.removeParts(sandbox, time.Now().Add(time.Hour))
 	_ = os.Remove(filepath.Join(z.dir, sandbox)) // fails while an upload is in progress
 	return err
 }
@@ -199,7 +199,7 @@ func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox 
 	err = errors.Join(err, failed)
 	for _, sandbox := range uploading {
 		if !keep(sandbox) {
-			err = errors.Join(err, z.dropParts(sandbox, before))
+			err = errors.Join(err, z.removeParts(sandbox, before))
 		}
 	}
 	return expired, err

@@ -56,7 +56,7 @@ type UpkeepTx interface {
 	MarkCleanedUp(ctx context.Context, id audience.ID) error
 }
 
-// DeletedAudience is a deleted audience whose data a sweep removes.
+// DeletedAudience is a deleted audience whose data a cleanup removes.
 type DeletedAudience struct {
 	ID         audience.ID
 	Num        uint32

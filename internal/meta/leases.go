@@ -34,8 +34,8 @@ type LeasesTx interface {
 	// ResetFutureTimes sets times to now that are later than any wait can be, because a clock that was ahead has set them: ends
 	// of leases, deliveries, beginnings of requests, and maintenance times of audiences.
 	ResetFutureTimes(ctx context.Context, now time.Time) error
-	// DropLeases ends every lease, for the only process of a single-machine installation at its start.
-	DropLeases(ctx context.Context) error
+	// EndLeases ends every lease, for the only process of a single-machine installation at its start.
+	EndLeases(ctx context.Context) error
 	// OpenAttempt records that the worker starts to work on a task or a run.
 	OpenAttempt(ctx context.Context, id, worker string) error
 	// CloseAttempt records that no worker works on a task or a run. The record of its attempts stays.

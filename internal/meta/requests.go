@@ -18,10 +18,10 @@ type RequestsTx interface {
 	Requests
 	// KeepAnswer stores the record of a request and replaces an earlier one.
 	KeepAnswer(ctx context.Context, a audience.Answer) error
-	// DropAnswer removes the record of a request, if there is one.
-	DropAnswer(ctx context.Context, k audience.RequestKey) error
-	// DropAnswers removes the records of requests that began before a time, and returns their number.
-	DropAnswers(ctx context.Context, before time.Time) (int64, error)
-	// DropUnanswered removes the records of requests without an answer: the process that executed them has ended.
-	DropUnanswered(ctx context.Context) error
+	// DeleteAnswer removes the record of a request, if there is one.
+	DeleteAnswer(ctx context.Context, k audience.RequestKey) error
+	// DeleteAnswers removes the records of requests that began before a time, and returns their number.
+	DeleteAnswers(ctx context.Context, before time.Time) (int64, error)
+	// DeleteUnanswered removes the records of requests without an answer: the process that executed them has ended.
+	DeleteUnanswered(ctx context.Context) error
 }

@@ -33,6 +33,6 @@ type WebhooksTx interface {
 	CreateDelivery(ctx context.Context, d audience.Delivery) error // ErrDuplicate (event of the webhook)
 	// UpdateDelivery stores State, Attempts and NextAt.
 	UpdateDelivery(ctx context.Context, d audience.Delivery) error
-	// DropDeliveries removes the deliveries of events before a time and returns their number.
-	DropDeliveries(ctx context.Context, before time.Time) (int64, error)
+	// DeleteDeliveries removes the deliveries of events before a time and returns their number.
+	DeleteDeliveries(ctx context.Context, before time.Time) (int64, error)
 }

@@ -44,12 +44,12 @@ func (s *Service) ResetFutureTimes(ctx context.Context) error {
 func (w *worklist) turnBack(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id, at := range w.swept {
+	for id, at := range w.cleaned {
 		if at.After(now) {
-			w.swept[id] = now
+			w.cleaned[id] = now
 		}
 	}
-	if latest := now.Add(maintainEvery); w.forget.After(latest) {
-		w.forget = latest
+	if latest := now.Add(maintainEvery); w.retention.After(latest) {
+		w.retention = latest
 	}
 }

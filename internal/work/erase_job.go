@@ -96,7 +96,7 @@ func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
 		return err
 	}
 	w.sandbox = sandbox.Num
-	if err := w.forget(ctx); err != nil {
+	if err := w.removeFromProfile(ctx); err != nil {
 		return err
 	}
 	if err := w.audiences(ctx); err != nil {
@@ -105,9 +105,9 @@ func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
 	return w.end(ctx)
 }
 
-// forget removes the identity, and the members with it, from the profile store. If a run in progress writes them again,
+// removeFromProfile removes the identity, and the members with it, from the profile store. If a run in progress writes them again,
 // they are in its dataset, from which the erase run removes them.
-func (w *erasure) forget(ctx context.Context) error {
+func (w *erasure) removeFromProfile(ctx context.Context) error {
 	if w.e.Progress.Forgotten {
 		return nil
 	}

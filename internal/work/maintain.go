@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// maintainEvery is the interval of the maintenance of an audience, and of sweeps of the profile store.
+	// maintainEvery is the interval of the maintenance of an audience, and of the retention.
 	maintainEvery = 24 * time.Hour
-	// firstRetention is the time from the start of a process to its first sweep of the profile store.
+	// firstRetention is the time from the start of a process to its first retention.
 	firstRetention = 10 * time.Minute
 	// maintainAtOnce limits how many due audiences one query returns.
 	maintainAtOnce = 100
@@ -162,10 +162,10 @@ func (s *Service) doRetention(ctx context.Context, _ string) error {
 	}
 	var answers, deliveries int64
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		if answers, err = tx.DropAnswers(ctx, start.Add(-audience.KeepAnswers)); err != nil {
+		if answers, err = tx.DeleteAnswers(ctx, start.Add(-audience.KeepAnswers)); err != nil {
 			return err
 		}
-		deliveries, err = tx.DropDeliveries(ctx, start.Add(-keepDeliveries))
+		deliveries, err = tx.DeleteDeliveries(ctx, start.Add(-keepDeliveries))
 		return err
 	})
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *Service) doRetention(ctx context.Context, _ string) error {
 	if err := s.doVerify(ctx, "all"); err != nil {
 		return err
 	}
-	s.work.forgot(start)
+	s.work.retained(start)
 	s.cfg.Log.Info("swept the profile store", "removed", removed, "answers", answers, "deliveries", deliveries, "files", files)
 	return nil
 }

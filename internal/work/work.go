@@ -20,13 +20,13 @@ const (
 )
 
 // worklist is this process's knowledge of jobs: those in progress, so that none is done twice at a time under one
-// lease, and the times at which sweeps and checks are due.
+// lease, and the times at which cleanups and checks are due.
 type worklist struct {
-	mu     sync.Mutex
-	active map[job.Job]*activity
-	swept  map[audience.ID]time.Time // first sweep of a deleted audience
-	forget time.Time                 // next sweep of the profile store
-	verify bool                      // a comparison with the datasets is due
+	mu        sync.Mutex
+	active    map[job.Job]*activity
+	cleaned   map[audience.ID]time.Time // first cleanup of a deleted audience
+	retention time.Time                 // time of the next retention
+	verify    bool                      // a comparison with the datasets is due
 }
 
 // activity is a job in progress in this process.
@@ -37,8 +37,8 @@ type activity struct {
 }
 
 func newWorklist(now time.Time) worklist {
-	return worklist{active: map[job.Job]*activity{}, swept: map[audience.ID]time.Time{},
-		forget: now.Add(firstRetention)}
+	return worklist{active: map[job.Job]*activity{}, cleaned: map[audience.ID]time.Time{},
+		retention: now.Add(firstRetention)}
 }
 
 // begin marks a job as in progress; false if another goroutine does it.
@@ -102,35 +102,35 @@ func (w *worklist) idle(jobs []job.Job) (idle []job.Job) {
 	return idle
 }
 
-// firstCleanup returns when this process first swept the audience, which is now if it never did.
+// firstCleanup returns when this process first cleaned up after the audience, which is now if it never did.
 func (w *worklist) firstCleanup(id audience.ID, now time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, ok := w.swept[id]; !ok {
-		w.swept[id] = now
+	if _, ok := w.cleaned[id]; !ok {
+		w.cleaned[id] = now
 	}
-	return w.swept[id]
+	return w.cleaned[id]
 }
 
-// cleanupDue reports whether to sweep a deleted audience: for the first time, or once more after leaseFor.
+// cleanupDue reports whether to clean up after a deleted audience: for the first time, or once more after leaseFor.
 func (w *worklist) cleanupDue(id audience.ID, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	first, ok := w.swept[id]
+	first, ok := w.cleaned[id]
 	return !ok || now.Sub(first) >= leaseFor
 }
 
-// retentionDue reports whether to sweep the profile store.
+// retentionDue reports whether the retention is due.
 func (w *worklist) retentionDue(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !now.Before(w.forget)
+	return !now.Before(w.retention)
 }
 
-func (w *worklist) forgot(at time.Time) {
+func (w *worklist) retained(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forget = at.Add(maintainEvery)
+	w.retention = at.Add(maintainEvery)
 }
 
 // verifyDue reports whether to compare the profile store with the datasets.
@@ -149,7 +149,7 @@ func (w *worklist) wantVerified(want bool) {
 func (w *worklist) cleanedUp(id audience.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.swept, id)
+	delete(w.cleaned, id)
 }
 
 // Handle does a job. It is idempotent: if the job was interrupted or has ended, it does what is left. After an error
@@ -206,7 +206,7 @@ func notOurs(err error) bool {
 	return errors.Is(err, meta.ErrStale) || errors.Is(err, meta.ErrLeaseHeld) || errors.Is(err, meta.ErrNotFound)
 }
 
-// Recover enqueues the tasks and runs without a worker, and the sweeps, emptied sandboxes, erasures, webhook deliveries
+// Recover enqueues the tasks and runs without a worker, and the cleanups, emptied sandboxes, erasures, webhook deliveries
 // and maintenance that are due. It is called at the start, before the port opens, and every few seconds.
 func (s *Service) Recover(ctx context.Context) error {
 	now := s.now()

@@ -286,7 +286,7 @@ func (w *world) work() (err error) {
 // drain does all jobs until none is left, as a process after its start does.
 func (w *world) drain() {
 	w.t.Helper()
-	w.must(w.meta.Update(w.t.Context(), func(tx meta.Tx) error { return tx.DropLeases(w.t.Context()) }))
+	w.must(w.meta.Update(w.t.Context(), func(tx meta.Tx) error { return tx.EndLeases(w.t.Context()) }))
 	for range 10 {
 		w.must(w.Recover(w.t.Context()))
 		w.must(w.work())

@@ -40,8 +40,8 @@ func (m *made) add(name string) {
 	m.folders[name] = true
 }
 
-// forget forgets a folder and those below it.
-func (m *made) forget(name string) {
+// remove removes a folder and those below it.
+func (m *made) remove(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for f := range m.folders {
@@ -72,7 +72,7 @@ func (s *Store) Create(ctx context.Context, p string, o blob.CreateOptions) (blo
 			return nil, failed(p, err)
 		}
 		// The folder was removed meanwhile, with the last file in it.
-		s.made.forget(folder)
+		s.made.remove(folder)
 		if err := s.room(p, true); err != nil {
 			return nil, err
 		}
@@ -200,9 +200,9 @@ func (w *writer) Commit() error {
 // Abort implements blob.Writer.
 func (w *writer) Abort() { w.file.Abort() }
 
-// Adopt makes a file of the same file system an object, in the place of one that is there, without a copy. The file is at a path in the
+// MoveFile makes a file of the same file system an object, without a copy, and replaces an existing one. The file is at a path in the
 // folder of the store, and is gone from there then. Its content is on the disk already.
-func (s *Store) Adopt(ctx context.Context, p, file string) error {
+func (s *Store) MoveFile(ctx context.Context, p, file string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (s *Store) Adopt(ctx context.Context, p, file string) error {
 		if !errors.Is(err, fs.ErrNotExist) || tries == 0 {
 			return failed(p, err)
 		}
-		s.made.forget(path.Dir(s.name(p)))
+		s.made.remove(path.Dir(s.name(p)))
 	}
 }
 
@@ -282,7 +282,7 @@ func (s *Store) RemoveAll(ctx context.Context, folder string) error {
 		if err := s.dir.RemoveAll(name); err != nil {
 			return failed(folder, err)
 		}
-		s.made.forget(name)
+		s.made.remove(name)
 		return s.prune(path.Dir(name))
 	}
 	entries, err := s.entries(folder)
@@ -293,7 +293,7 @@ func (s *Store) RemoveAll(ctx context.Context, folder string) error {
 		if err := s.dir.RemoveAll(e.Name()); err != nil {
 			return failed(e.Name(), err)
 		}
-		s.made.forget(e.Name())
+		s.made.remove(e.Name())
 	}
 	return failed(folder, durable.Sync(s.dir, "."))
 }
@@ -304,7 +304,7 @@ func (s *Store) prune(name string) error {
 		if err := s.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			break // it is not empty
 		}
-		s.made.forget(name)
+		s.made.remove(name)
 		name = path.Dir(name)
 	}
 	err := durable.Sync(s.dir, name)

@@ -21,7 +21,7 @@ func testAnswers(w *world) {
 	}
 	unanswered := audience.Answer{RequestKey: audience.RequestKey{Scope: w.scope, ClientID: "c1", Key: "unanswered"}, BegunAt: at(9)}
 	w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), unanswered) })
-	w.update(func(tx meta.Tx) error { return tx.DropUnanswered(w.Context()) })
+	w.update(func(tx meta.Tx) error { return tx.DeleteUnanswered(w.Context()) })
 	_, err = w.s.Answer(w.Context(), unanswered.RequestKey)
 	w.want(err, meta.ErrNotFound)
 	for _, other := range []audience.RequestKey{
@@ -31,18 +31,18 @@ func testAnswers(w *world) {
 	} {
 		_, err := w.s.Answer(w.Context(), other)
 		w.want(err, meta.ErrNotFound)
-		w.update(func(tx meta.Tx) error { return tx.DropAnswer(w.Context(), other) })
+		w.update(func(tx meta.Tx) error { return tx.DeleteAnswer(w.Context(), other) })
 	}
 	later := audience.Answer{RequestKey: audience.RequestKey{Scope: w.scope, ClientID: "c1", Key: "later"}, BegunAt: at(5)}
 	w.update(func(tx meta.Tx) error { return tx.KeepAnswer(w.Context(), later) })
 	w.update(func(tx meta.Tx) error {
-		n, err := tx.DropAnswers(w.Context(), at(5))
+		n, err := tx.DeleteAnswers(w.Context(), at(5))
 		equal(w, "answers that were dropped", n, 1)
 		return err
 	})
 	_, err = w.s.Answer(w.Context(), k)
 	w.want(err, meta.ErrNotFound)
-	w.update(func(tx meta.Tx) error { return tx.DropAnswer(w.Context(), later.RequestKey) })
+	w.update(func(tx meta.Tx) error { return tx.DeleteAnswer(w.Context(), later.RequestKey) })
 	_, err = w.s.Answer(w.Context(), later.RequestKey)
 	w.want(err, meta.ErrNotFound)
 }

@@ -156,11 +156,11 @@ func testSweep(w *world) {
 	got, err := w.s.AwaitingCleanup(w.Context())
 	w.must(err)
 	equal(w, "unswept", got, []meta.DeletedAudience{{ID: a.ID, Num: a.Num, SandboxNum: sandbox.Num, Scope: w.scope}})
-	for range 2 { // a sweep may run twice
+	for range 2 { // a cleanup may run twice
 		w.update(func(tx meta.Tx) error { return tx.MarkCleanedUp(w.Context(), a.ID) })
 		got, err = w.s.AwaitingCleanup(w.Context())
 		w.must(err)
-		equal(w, "unswept after the sweep", got, nil)
+		equal(w, "not cleaned up after the cleanup", got, nil)
 	}
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { return tx.SaveRun(w.Context(), run, "ender") })
 	if b := w.audience("a"); b.Num == a.Num {

@@ -79,7 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"WebhookDeliveries":     testDeliveries,
 		"WebhooksDue":           testDueWebhooks,
 		"WebhooksOfSandbox":     testClearWebhooks,
-		"DropLeases":            testDropLeases,
+		"EndLeases":             testDropLeases,
 		"Attempts":              testAttempts,
 		"ResetFutureTimes":      testResetFutureTimes,
 		"Rollback":              testRollback,

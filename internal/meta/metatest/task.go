@@ -223,7 +223,7 @@ func testDropLeases(w *world) {
 		return err
 	})
 	run = w.acquire(run, "dead")
-	w.update(func(tx meta.Tx) error { return tx.DropLeases(w.Context()) })
+	w.update(func(tx meta.Tx) error { return tx.EndLeases(w.Context()) })
 	tasks, runs, err := w.s.Unfinished(w.Context(), at(0))
 	w.must(err)
 	equal(w, "unfinished", []int{len(tasks), len(runs)}, []int{1, 1})

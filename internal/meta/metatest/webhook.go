@@ -85,7 +85,7 @@ func testDeliveries(w *world) {
 	equal(w, "all pages", got, want)
 
 	w.update(func(tx meta.Tx) error {
-		n, err := tx.DropDeliveries(w.Context(), at(1))
+		n, err := tx.DeleteDeliveries(w.Context(), at(1))
 		equal(w, "dropped", n, 3)
 		return err
 	})

@@ -41,9 +41,9 @@ func (t *tx) DeleteClient(ctx context.Context, org, id string) error {
 	return t.must(ctx, meta.ErrNotFound, "the API client", `DELETE FROM clients WHERE id = $1 AND org = $2`, id, org)
 }
 
-// dropRoles removes the roles in a sandbox from all clients of its organization, so that no client has one in a later
+// deleteRoles removes the roles in a sandbox from all clients of its organization, so that no client has one in a later
 // sandbox with that name.
-func (t *tx) dropRoles(ctx context.Context, scope audience.Scope) error {
+func (t *tx) deleteRoles(ctx context.Context, scope audience.Scope) error {
 	all, err := list(ctx, t.queries, "the API clients", `SELECT `+clientColumns+` FROM clients WHERE org = $1`, []any{scope.Org}, scanClient)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (t *tx) ClearSandbox(ctx context.Context, scope audience.Scope) (bool, erro
 			return false, err
 		}
 	}
-	return true, t.dropWebhooks(ctx, scope)
+	return true, t.deleteWebhooks(ctx, scope)
 }
 
 func (t *tx) DeleteSandbox(ctx context.Context, scope audience.Scope) error {
@@ -73,5 +73,5 @@ func (t *tx) DeleteSandbox(ctx context.Context, scope audience.Scope) error {
 	if err != nil {
 		return err
 	}
-	return t.dropRoles(ctx, scope)
+	return t.deleteRoles(ctx, scope)
 }

@@ -99,7 +99,7 @@ func (t *tx) acquire(ctx context.Context, table, id, worker string, now, until t
 	return meta.ErrLeaseHeld
 }
 
-func (t *tx) DropLeases(ctx context.Context) error {
+func (t *tx) EndLeases(ctx context.Context) error {
 	for _, table := range []string{"tasks", "runs"} {
 		if _, err := t.exec(ctx, "the leases", `UPDATE `+table+` SET lease_owner = '', lease_until = 0 WHERE status = 'PROCESSING'`); err != nil {
 			return err

@@ -90,8 +90,8 @@ func (t *tx) DeleteWebhook(ctx context.Context, scope audience.Scope, id audienc
 	return t.must(ctx, meta.ErrNotFound, "the webhook", `DELETE FROM webhooks WHERE id = $1`, id)
 }
 
-// dropWebhooks removes the webhooks of a sandbox and their deliveries.
-func (t *tx) dropWebhooks(ctx context.Context, scope audience.Scope) error {
+// deleteWebhooks removes the webhooks of a sandbox and their deliveries.
+func (t *tx) deleteWebhooks(ctx context.Context, scope audience.Scope) error {
 	_, err := t.exec(ctx, "the deliveries", `DELETE FROM deliveries WHERE webhook_id IN (SELECT id FROM webhooks WHERE org = $1 AND sandbox = $2)`, scope.Org, scope.Sandbox)
 	if err != nil {
 		return err
@@ -110,6 +110,6 @@ func (t *tx) UpdateDelivery(ctx context.Context, d audience.Delivery) error {
 		d.State, asJSON(&d.Attempts), asTime(&d.NextAt), d.WebhookID, d.EventID)
 }
 
-func (t *tx) DropDeliveries(ctx context.Context, before time.Time) (int64, error) {
+func (t *tx) DeleteDeliveries(ctx context.Context, before time.Time) (int64, error) {
 	return t.exec(ctx, "the deliveries", `DELETE FROM deliveries WHERE at < $1`, asTime(&before))
 }

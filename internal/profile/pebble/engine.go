@@ -44,7 +44,7 @@ type engine struct {
 	lock  *pebble.Lock
 	// users is held shared during each use of the engine, and exclusively to close it.
 	users sync.RWMutex
-	// applies is held shared while a run is applied, and exclusively by a sweep.
+	// applies is held shared while a run is applied, and exclusively by a step of RemoveExited.
 	applies sync.RWMutex
 	close   sync.Once
 	err     error

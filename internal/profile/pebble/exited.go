@@ -9,8 +9,8 @@ import (
 	"roster/internal/profile"
 )
 
-// sweepStep is how many records a sweep looks at while it keeps runs from being applied.
-const sweepStep = 50_000
+// exitedStep is how many records a step of RemoveExited reads while it keeps runs from being applied.
+const exitedStep = 50_000
 
 // RemoveExited implements profile.Store. It reads all memberships of all sandboxes.
 func (s *engine) RemoveExited(ctx context.Context, before int64) (removed int64, err error) {
@@ -20,17 +20,17 @@ func (s *engine) RemoveExited(ctx context.Context, before int64) (removed int64,
 			return removed, err
 		}
 		var n int64
-		if from, n, err = s.sweepFrom(ctx, from, before); err != nil {
-			return removed, fmt.Errorf("sweep the profile store: %w", err)
+		if from, n, err = s.removeExitedFrom(ctx, from, before); err != nil {
+			return removed, fmt.Errorf("remove exited memberships: %w", err)
 		}
 		removed += n
 	}
 	return removed, nil
 }
 
-// sweepFrom sweeps a step and returns where the next one begins, nil after the last. What is decided about a
+// removeExitedFrom does a step and returns where the next one begins, nil after the last. What is decided about a
 // record holds until it is deleted: no run is applied meanwhile.
-func (s *engine) sweepFrom(ctx context.Context, from []byte, before int64) (next []byte, removed int64, err error) {
+func (s *engine) removeExitedFrom(ctx context.Context, from []byte, before int64) (next []byte, removed int64, err error) {
 	s.applies.Lock()
 	defer s.applies.Unlock()
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: []byte{tagMembership + 1}})
@@ -42,7 +42,7 @@ func (s *engine) sweepFrom(ctx context.Context, from []byte, before int64) (next
 	defer batch.Close()
 	seen := 0
 	for ok := it.First(); ok; ok = it.Next() {
-		if seen++; seen > sweepStep {
+		if seen++; seen > exitedStep {
 			next = append(next, it.Key()...)
 			break
 		}

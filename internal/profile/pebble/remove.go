@@ -18,7 +18,7 @@ func (s *engine) RemoveAudience(ctx context.Context, ref profile.Ref) error {
 	binary.BigEndian.PutUint32(want[:], ref.Audience)
 	batch, err := s.removeAll(ctx, ref.Sandbox, func(key []byte) bool { return bytes.Equal(key[prefixSize:shortKey], want[:]) })
 	if err != nil {
-		return fmt.Errorf("drop an audience: %w", err)
+		return fmt.Errorf("remove an audience: %w", err)
 	}
 	defer batch.Close()
 	if err := batch.Delete(pointerKey(ref), nil); err != nil {
@@ -26,7 +26,7 @@ func (s *engine) RemoveAudience(ctx context.Context, ref profile.Ref) error {
 	}
 	s.ptrs.Delete(ref)
 	if err := batch.Commit(pebble.Sync); err != nil {
-		return fmt.Errorf("drop an audience: %w", err)
+		return fmt.Errorf("remove an audience: %w", err)
 	}
 	return nil
 }
@@ -35,7 +35,7 @@ func (s *engine) RemoveAudience(ctx context.Context, ref profile.Ref) error {
 func (s *engine) RemoveIdentity(_ context.Context, sandbox uint32, key identity.Key) error {
 	lower := appendPrefix(nil, sandbox, key)
 	if err := s.db.DeleteRange(lower, comparer.ImmediateSuccessor(nil, lower), pebble.Sync); err != nil {
-		return fmt.Errorf("forget an identity: %w", err)
+		return fmt.Errorf("remove an identity: %w", err)
 	}
 	return nil
 }
@@ -51,11 +51,11 @@ func (s *engine) RemoveMembers(ctx context.Context, sandbox uint32, key identity
 		return member == key || removed[profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member}]
 	})
 	if err != nil {
-		return fmt.Errorf("forget members: %w", err)
+		return fmt.Errorf("remove members: %w", err)
 	}
 	defer batch.Close()
 	if err := batch.Commit(pebble.Sync); err != nil {
-		return fmt.Errorf("forget members: %w", err)
+		return fmt.Errorf("remove members: %w", err)
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func testErase(t *testing.T, s profile.Store) {
 	want(t, found(t, s, 1, Key(0)), 1)
 }
 
-// testForget forgets an identity at once, and members under all of their identities.
-func testForget(t *testing.T, s profile.Store) {
+// testRemoveIdentity removes an identity at once, and members under all of their identities.
+func testRemoveIdentity(t *testing.T, s profile.Store) {
 	phone := func(n, member int) profile.Change {
 		return profile.Change{Key: Key(1000 + n), Member: Key(member), Since: 100, Seen: 100}
 	}

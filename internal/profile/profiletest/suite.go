@@ -19,21 +19,21 @@ import (
 // Run runs the suite; open returns a fresh, empty store for each test.
 func Run(t *testing.T, open func(t *testing.T) profile.Store) {
 	for name, test := range map[string]func(*testing.T, profile.Store){
-		"apply and look up":     testApply,
-		"idempotence":           testIdempotence,
-		"shared identity":       testShared,
-		"many audiences":        testManyAudiences,
-		"sandboxes":             testSandboxes,
-		"a reader that fails":   testFailingDelta,
-		"drop":                  testDrop,
-		"erase":                 testErase,
-		"forget":                testForget,
-		"sweep":                 testSweep,
-		"sweep beside runs":     testSweepBeside,
-		"large delta, in parts": testLarge,
-		"against a model":       testModel,
-		"base":                  testBase,
-		"replace":               testReplace,
+		"apply and look up":         testApply,
+		"idempotence":               testIdempotence,
+		"shared identity":           testShared,
+		"many audiences":            testManyAudiences,
+		"sandboxes":                 testSandboxes,
+		"a reader that fails":       testFailingDelta,
+		"remove audience":           testRemoveAudience,
+		"erase":                     testErase,
+		"remove identity":           testRemoveIdentity,
+		"remove exited":             testRemoveExited,
+		"remove exited beside runs": testRemoveExitedBeside,
+		"large delta, in parts":     testLarge,
+		"against a model":           testModel,
+		"base":                      testBase,
+		"replace":                   testReplace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +285,7 @@ func testFailingDelta(t *testing.T, s profile.Store) {
 	}
 }
 
-func testDrop(t *testing.T, s profile.Store) {
+func testRemoveAudience(t *testing.T, s profile.Store) {
 	gone, stays := profile.Ref{Sandbox: 1, Audience: 1}, profile.Ref{Sandbox: 1, Audience: 2}
 	var changes []profile.Change
 	for i := range 3000 {
@@ -308,7 +308,7 @@ func testDrop(t *testing.T, s profile.Store) {
 	}
 }
 
-func testSweep(t *testing.T, s profile.Store) {
+func testRemoveExited(t *testing.T, s profile.Store) {
 	if n, err := s.RemoveExited(t.Context(), 1000); n != 0 || err != nil {
 		t.Fatalf("an empty store: %d %v", n, err)
 	}
@@ -333,8 +333,8 @@ func testSweep(t *testing.T, s profile.Store) {
 	}
 }
 
-// testSweepBeside sweeps while runs bring back whom it would remove: nobody may be lost.
-func testSweepBeside(t *testing.T, s profile.Store) {
+// testRemoveExitedBeside removes exited memberships while runs renew them: nobody may be lost.
+func testRemoveExitedBeside(t *testing.T, s profile.Store) {
 	const people, rounds = 2000, 8
 	ref := profile.Ref{Sandbox: 1, Audience: 1}
 	out, in := make([]profile.Change, people), make([]profile.Change, people)

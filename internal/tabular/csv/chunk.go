@@ -72,8 +72,8 @@ func (c *chunker) cut(n int) chunk {
 	return out
 }
 
-// drop removes the first n bytes, which will be in no chunk.
-func (c *chunker) drop(n int) {
-	c.Cutter.Drop(n)
+// discard removes the first n bytes, which will be in no chunk.
+func (c *chunker) discard(n int) {
+	c.Cutter.Discard(n)
 	c.ends = boundaries{dialect: c.dialect}
 }

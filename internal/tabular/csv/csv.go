@@ -38,11 +38,11 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 	c.window = nil
 	header.Format = format
 	chunks := make(chan chunk, opts.Workers)
-	room := input.NewRoom(opts.ChunkMemory)
+	memory := input.NewChunkMemory(opts.ChunkMemory)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(background.Recovering(func() error {
 		defer close(chunks)
-		return c.send(ctx, room, chunks)
+		return c.send(ctx, memory, chunks)
 	}))
 	for worker := range opts.Workers {
 		g.Go(background.Recovering(func() error {
@@ -54,7 +54,7 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 				if err := p.parse(ch, func(b *tabular.Batch) error { return emit(worker, b) }); err != nil {
 					return err
 				}
-				room.Give(ch.Buf)
+				memory.Release(ch.Buf)
 				c.Recycle(ch.Buf)
 			}
 			return nil
@@ -140,7 +140,7 @@ func openCSV(ctx context.Context, r io.Reader, columns []tabular.Column, opts ta
 }
 
 // send sends all chunks. A file with only a header has one empty chunk, which stands for the header's bytes.
-func (c *chunker) send(ctx context.Context, room *input.Room, to chan<- chunk) error {
+func (c *chunker) send(ctx context.Context, memory *input.ChunkMemory, to chan<- chunk) error {
 	for {
 		ch, err := c.next(ctx)
 		if err == io.EOF && c.Extra > 0 {
@@ -150,7 +150,7 @@ func (c *chunker) send(ctx context.Context, room *input.Room, to chan<- chunk) e
 			return nil
 		}
 		if err == nil {
-			err = room.Take(ctx, ch.Buf)
+			err = memory.Acquire(ctx, ch.Buf)
 		}
 		if err != nil {
 			return err

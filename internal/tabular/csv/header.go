@@ -34,7 +34,7 @@ func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names [
 	case bytes.IndexByte(c.Buf[start:end], 0) >= 0:
 		return nil, &tabular.FileError{Code: "ENCODING", Message: fmt.Sprintf("line %d has zero bytes; if the file is UTF-16 without a byte order mark, name the encoding in its format, or save it as UTF-8", line)}
 	case !header:
-		c.drop(start)
+		c.discard(start)
 		return nil, nil
 	case start == end:
 		return nil, &tabular.FileError{Code: "NO_HEADER", Message: "the file has only empty lines; its first line must name the columns"}
@@ -42,7 +42,7 @@ func readHeader(ctx context.Context, c *chunker, skip int, header bool) (names [
 	if names, err = splitHeader(c.dialect, c.Buf[start:end], line); err != nil {
 		return nil, err
 	}
-	c.drop(end)
+	c.discard(end)
 	return names, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"roster/internal/audience"
 	"roster/internal/tabular"
@@ -203,7 +204,7 @@ func TestSniffedOnceForAll(t *testing.T) {
 		t.Fatalf("%d rejects, %+v", len(want.Rejects), want.Header)
 	}
 	for _, chunk := range []int{16, 1_000, input.WindowSize - 1, input.WindowSize, 1 << 20} {
-		got := readOnce(tabulartest.Dribble(strings.NewReader(file.String())), tabulartest.Text("id", "name"), tabular.Options{Workers: 2, ChunkBytes: chunk})
+		got := readOnce(iotest.OneByteReader(strings.NewReader(file.String())), tabulartest.Text("id", "name"), tabular.Options{Workers: 2, ChunkBytes: chunk})
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("chunks of %d: another result", chunk)
 		}

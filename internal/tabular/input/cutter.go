@@ -137,8 +137,8 @@ func (c *Cutter) Skip(n int) {
 	c.Extra += int64(n)
 }
 
-// Drop removes the first n bytes, which will be in no chunk.
-func (c *Cutter) Drop(n int) {
+// Discard removes the first n bytes, which will be in no chunk.
+func (c *Cutter) Discard(n int) {
 	c.Line += int64(bytes.Count(c.Buf[:n], LineFeed))
 	c.Offset += int64(n)
 	c.Extra += int64(n)

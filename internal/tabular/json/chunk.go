@@ -31,7 +31,7 @@ func newJSONChunker(ctx context.Context, r io.Reader, size int) (*jsonChunker, e
 		return nil, err
 	}
 	if bytes.HasPrefix(c.Buf, input.Utf8Mark) {
-		c.Drop(len(input.Utf8Mark))
+		c.Discard(len(input.Utf8Mark))
 	}
 	err := c.findLayout(ctx)
 	c.scan.array = c.layout == jsonArray
@@ -100,7 +100,7 @@ func (c *jsonChunker) nothing(ctx context.Context) (jsonChunk, error) {
 		if err := c.Fill(ctx); err != nil {
 			return jsonChunk{}, err
 		}
-		c.Drop(input.SpacesAndMarks(c.Buf))
+		c.Discard(input.SpacesAndMarks(c.Buf))
 		if begun := bytes.HasPrefix(input.Utf8Mark, c.Buf) && !c.EOF; len(c.Buf) > 0 && !begun {
 			return jsonChunk{}, &tabular.FileError{Code: tabular.CodeJSON, Message: fmt.Sprintf("line %d has text after the end of the file's array; a file must contain one array of objects, or only objects", c.Line)}
 		}

@@ -32,12 +32,12 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 		return tabular.Header{}, err
 	}
 	chunks := make(chan jsonChunk, opts.Workers)
-	room := input.NewRoom(opts.ChunkMemory)
+	memory := input.NewChunkMemory(opts.ChunkMemory)
 	g, ctx := errgroup.WithContext(ctx)
 	bad := verdict{offset: math.MaxInt64}
 	g.Go(background.Recovering(func() error {
 		defer close(chunks)
-		return c.send(ctx, room, chunks, &bad)
+		return c.send(ctx, memory, chunks, &bad)
 	}))
 	parsers := make([]*jsonParser, opts.Workers)
 	for worker := range parsers {
@@ -51,7 +51,7 @@ func Read(ctx context.Context, r io.Reader, columns []tabular.Column, opts tabul
 				if err := p.parse(ch, func(b *tabular.Batch) error { return emit(worker, b) }); err != nil {
 					return err
 				}
-				room.Give(ch.Buf)
+				memory.Release(ch.Buf)
 				c.Recycle(ch.Buf)
 			}
 			return nil
@@ -114,7 +114,7 @@ func (v *verdict) final(offset int64) bool {
 }
 
 // send sends all chunks up to the first error of the file.
-func (c *jsonChunker) send(ctx context.Context, room *input.Room, to chan<- jsonChunk, bad *verdict) error {
+func (c *jsonChunker) send(ctx context.Context, memory *input.ChunkMemory, to chan<- jsonChunk, bad *verdict) error {
 	for !bad.final(c.Offset) {
 		ch, err := c.next(ctx)
 		var file *tabular.FileError
@@ -127,7 +127,7 @@ func (c *jsonChunker) send(ctx context.Context, room *input.Room, to chan<- json
 		case err != nil:
 			return err
 		}
-		if err := room.Take(ctx, ch.Buf); err != nil {
+		if err := memory.Acquire(ctx, ch.Buf); err != nil {
 			return err
 		}
 		select {

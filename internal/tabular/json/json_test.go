@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"roster/internal/audience"
 	"roster/internal/tabular"
@@ -26,7 +27,7 @@ func readJSON(t testing.TB, text string, columns []tabular.Column) tabulartest.R
 			t.Fatalf("%q with %+v:\n%s\nbut in one chunk:\n%s", text, opts, a, b)
 		}
 	}
-	if got := readJSONOnce(tabulartest.Dribble(strings.NewReader(text)), columns, tabular.Options{Workers: 1, ChunkBytes: 16}); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := readJSONOnce(iotest.OneByteReader(strings.NewReader(text)), columns, tabular.Options{Workers: 1, ChunkBytes: 16}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("%q read byte by byte:\n%+v\nbut at once:\n%+v", text, got, want)
 	}
 	if want.Err == "" && want.Bytes != int64(len(text)) {

@@ -35,13 +35,13 @@ func (c *jsonChunker) findLayout(ctx context.Context) error {
 			if c.EOF {
 				return &tabular.FileError{Code: "EMPTY_FILE", Message: "the file is empty; a file without rows is an empty array, []"}
 			}
-			c.Drop(start)
+			c.Discard(start)
 			continue
 		}
 		if layout, ok := layoutOf(c.Buf, c.EOF); ok {
 			c.layout = layout
 			if layout == jsonArray {
-				c.Drop(input.Spaces(c.Buf) + 1)
+				c.Discard(input.Spaces(c.Buf) + 1)
 				return c.openArray(ctx)
 			}
 			return nil
@@ -61,7 +61,7 @@ func (c *jsonChunker) openArray(ctx context.Context) error {
 		start := input.Spaces(c.Buf)
 		if start < len(c.Buf) {
 			if c.Buf[start] == ']' {
-				c.Drop(start + 1)
+				c.Discard(start + 1)
 				c.scan.closed = true
 			}
 			return nil
@@ -69,7 +69,7 @@ func (c *jsonChunker) openArray(ctx context.Context) error {
 		if c.EOF {
 			return nil
 		}
-		c.Drop(start)
+		c.Discard(start)
 	}
 }
 

@@ -87,7 +87,7 @@ func (p *pages) grow(b []byte, n int64) ([]byte, error) {
 	if err := p.hold(n); err != nil {
 		return nil, err
 	}
-	p.drop(int64(cap(b)))
+	p.release(int64(cap(b)))
 	return make([]byte, n), nil
 }
 
@@ -99,12 +99,12 @@ func (p *pages) hold(n int64) error {
 	return nil
 }
 
-func (p *pages) drop(n int64) {
+func (p *pages) release(n int64) {
 	p.held -= n
 	p.fence.give(n)
 }
 
-func (p *pages) close() { p.drop(p.held) }
+func (p *pages) close() { p.release(p.held) }
 
 func tooManyBytes(name string) error {
 	return &tabular.FileError{Code: "LINE_TOO_LONG", Message: fmt.Sprintf("column %q has values of more than %d MiB", name, tabular.MaxRecord>>20)}

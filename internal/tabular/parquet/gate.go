@@ -127,7 +127,7 @@ func (g *pageGate) closeBody() {
 		g.body.close()
 		g.body = nil
 	}
-	g.memory.drop(g.held)
+	g.memory.release(g.held)
 	g.held = 0
 }
 

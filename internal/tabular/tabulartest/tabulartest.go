@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -73,13 +74,6 @@ func (r *Result) take(b *tabular.Batch) {
 		r.Rows = append(r.Rows, x)
 	}
 }
-
-type dribble struct{ r io.Reader }
-
-func (d dribble) Read(p []byte) (int, error) { return d.r.Read(p[:min(len(p), 1)]) }
-
-// Dribble returns a reader that reads one byte at a time.
-func Dribble(r io.Reader) io.Reader { return dribble{r} }
 
 func Text(names ...string) []tabular.Column {
 	var columns []tabular.Column
@@ -191,7 +185,7 @@ func CollectAs(t testing.TB, reader tabular.Reader, text string, columns []tabul
 			t.Fatalf("with %+v:\n%s\nbut in one chunk:\n%s", opts, a, b)
 		}
 	}
-	if got := CollectText(reader, dribble{strings.NewReader(text)}, columns, tabular.Options{Workers: 1, ChunkBytes: 16, Format: f}); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := CollectText(reader, iotest.OneByteReader(strings.NewReader(text)), columns, tabular.Options{Workers: 1, ChunkBytes: 16, Format: f}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("read byte by byte:\n%+v\nbut at once:\n%+v", got, want)
 	}
 	return want
