@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"roster/internal/auth"
 	"roster/internal/lake"
 )
@@ -176,17 +178,21 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 	return nil
 }
 
-// tableFolders lists the folders of the datasets that the catalog names. The datasets lie in dirs.
+// tableFolders lists the folders of the datasets that the catalog names. The datasets lie in dirs. The name of a dataset
+// is the id of its audience. Other tables in the catalog belong to other programs.
 func tableFolders(ctx context.Context, catalog *sql.DB, dirs ...string) (list []string, err error) {
-	rows, err := catalog.QueryContext(ctx, "SELECT metadata_location FROM iceberg_tables")
+	rows, err := catalog.QueryContext(ctx, "SELECT table_name, metadata_location FROM iceberg_tables WHERE metadata_location IS NOT NULL")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var location string
-		if err := rows.Scan(&location); err != nil {
+		var name, location string
+		if err := rows.Scan(&name, &location); err != nil {
 			return nil, err
+		}
+		if uuid.Validate(name) != nil {
+			continue
 		}
 		if p, err := lake.PathOf(location, dirs...); err == nil {
 			list = append(list, filepath.Dir(filepath.Dir(p))) // FOLDER/metadata/NAME

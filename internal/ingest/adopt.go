@@ -159,7 +159,7 @@ func (a *attempt) commitSilently(ctx context.Context, m *merged) error {
 		return fmt.Errorf("write the snapshot's summary: %w", err)
 	}
 	props[propOutside] = string(text)
-	_, err = a.dataset.Commit(ctx, lake.Commit{Live: m.live, Version: a.adoption.last.Version, Add: m.files, Deletes: m.retired, Dir: a.dir, Props: props})
+	_, err = a.dataset.Commit(ctx, lake.Commit{Live: m.live, Version: a.adoption.last.Version, Add: m.files, Deletes: m.retired, Doomed: m.doomed, Dir: a.dir, Props: props})
 	if err != nil {
 		return fmt.Errorf("commit the dataset: %w", err)
 	}

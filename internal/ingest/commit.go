@@ -92,7 +92,7 @@ func (a *attempt) commit(ctx context.Context, m *merged, result *audience.RunRes
 		return done, a.commitSilently(ctx, m)
 	}
 	snap, err := a.dataset.Commit(ctx, lake.Commit{
-		Run: a.spec.Run.ID, Live: m.live, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Restore: m.restore, Anew: a.salvaged != nil, Dir: a.dir, Props: props,
+		Run: a.spec.Run.ID, Live: m.live, Replace: m.rules.replace, Add: m.files, Deletes: m.retired, Doomed: m.doomed, Restore: m.restore, Anew: a.salvaged != nil, Dir: a.dir, Props: props,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit the dataset: %w", err)

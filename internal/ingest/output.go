@@ -98,7 +98,7 @@ func (o *output) putSeen(r row, since, seen int64, was int) error {
 	head := o.buf[r.at:]
 	o.content += contentOf(head)
 	payload := payloadOf(head)
-	o.decoder.append(payload)
+	rest := o.decoder.append(payload)
 	key := r.key()
 	o.system.id.Append(key[:])
 	o.system.content.UnsafeAppend(int64(contentOf(head)))
@@ -107,7 +107,11 @@ func (o *output) putSeen(r row, since, seen int64, was int) error {
 	o.system.seq.UnsafeAppend(o.run.seq)
 	o.system.file.UnsafeAppend(int32(r.file()))
 	o.system.line.UnsafeAppend(r.line())
-	o.added.AddRow(o.state, len(o.codec.secondary), was)
+	if o.run.adoption != nil {
+		o.added.AddEncoded(rest)
+	} else {
+		o.added.AddRow(o.state, len(o.codec.secondary), was)
+	}
 	o.pending++
 	o.bytes += len(payload)
 	if o.pending == o.batch || o.bytes >= o.memory/4 {

@@ -38,7 +38,8 @@ const modeAdopt = "adopt"
 // propOutside contains the list of other programs' snapshots before the snapshot, as JSON.
 const propOutside = "roster.outside"
 
-// Flags of records of rows that other programs wrote. Their payload ends with the times of the row, 16 bytes.
+// Flags of records of rows that other programs wrote. After the values of the audience's fields, their payload has the
+// values of the columns that other programs added, and ends with the times of the row, 16 bytes.
 const (
 	flagSameKey = 1 << 1 // the key in the row matches its values
 	flagIntact  = 1 << 2 // the hash in the row matches its values, and its times are valid
@@ -50,6 +51,7 @@ type adoption struct {
 	*lake.Outside
 	attempt *attempt
 	last    lake.Snapshot // Roster's last commit
+	added   []string      // names of the columns that other programs added
 	lost    bool          // the table has no snapshot of Roster
 	// doomed contains the new rows that must not stay in their files, by file and position.
 	doomed  [][]atomic.Uint64
@@ -60,7 +62,7 @@ type adoption struct {
 
 // planOutside returns the manifest of an adoption: the data files with rows of other programs.
 func (a *attempt) planOutside(ctx context.Context) ([]audience.PlannedFile, error) {
-	ad := &adoption{attempt: a}
+	ad := &adoption{attempt: a, added: a.dataset.AddedColumns()}
 	var before *lake.Dataset
 	var known bool
 	var err error
@@ -119,16 +121,24 @@ func (ad *adoption) count(m *merged) {
 	if ad.lost {
 		known := m.tally.rows()
 		there := known.Unchanged + known.Updated + known.Deleted
-		before = max(ad.attempt.spec.Audience.Members, there)
-		m.tally.removed = before - there
-	}
-	for i, f := range ad.Files {
-		for w := range ad.doomed[i] {
-			for word := ad.doomed[i][w].Load(); word != 0; word &= word - 1 {
-				m.retired[f.Path] = append(m.retired[f.Path], int64(w*64+bits.TrailingZeros64(word)))
-				m.nRetired++
-			}
+		before = ad.attempt.spec.Audience.Members
+		m.tally.removed = max(before-there, 0)
+		// There are more rows than there were members, so at least the surplus was added. Which rows these are is unknown.
+		for i := range m.tally.files {
+			f := &m.tally.files[i]
+			added := min(max(there-before, 0), f.Unchanged)
+			f.Unchanged, f.Added, there = f.Unchanged-added, f.Added+added, there-added
 		}
+		before = max(before, there)
+	}
+	m.doomed = map[string][]uint64{}
+	for i, f := range ad.Files {
+		words := make([]uint64, len(ad.doomed[i]))
+		for w := range words {
+			words[w] = ad.doomed[i][w].Load()
+			m.nRetired += int64(bits.OnesCount64(words[w]))
+		}
+		m.doomed[f.Path] = words
 	}
 	m.stateRows, m.live = before, &live
 	m.nRetired += before - live
@@ -156,6 +166,7 @@ func (ad *adoption) readFile(ctx context.Context, i int) error {
 	}
 	fields := len(names)
 	names = append(names, lake.ColID, lake.ColContent, lake.ColSince, lake.ColSeen)
+	names = append(names, ad.added...)
 	rt := router{attempt: a, index: i, encoder: encoder{codec: a.codec}, out: a.spill.writer()}
 	err := ad.Scan(ctx, i, lake.Reading{Memory: int64(a.perWorker(4))}, names, func(rec arrow.RecordBatch, first int64, isNew func(int) bool) error {
 		columns := arrow.NewSchema(rec.Schema().Fields()[:fields], nil)
@@ -163,7 +174,7 @@ func (ad *adoption) readFile(ctx context.Context, i int) error {
 		defer values.Release()
 		rt.encoder.bind(values)
 		stored := storedColumns{rec.Column(fields).(*array.FixedSizeBinary), rec.Column(fields + 1).(*array.Int64),
-			rec.Column(fields + 2).(*array.Timestamp), rec.Column(fields + 3).(*array.Timestamp)}
+			rec.Column(fields + 2).(*array.Timestamp), rec.Column(fields + 3).(*array.Timestamp), rec.Columns()[fields+4:]}
 		var rejects []tabular.Reject
 		rows := int64(0)
 		for row := range int(rec.NumRows()) {
@@ -189,11 +200,12 @@ func (ad *adoption) readFile(ctx context.Context, i int) error {
 	return errors.Join(err, rt.out.flush())
 }
 
-// storedColumns are the system columns of a batch.
+// storedColumns are the columns of a batch other than the audience's fields.
 type storedColumns struct {
 	id          *array.FixedSizeBinary
 	content     *array.Int64
 	since, seen *array.Timestamp
+	added       []arrow.Array // columns that other programs added
 }
 
 // route spills a row of another program's file, or returns the reason for a reject. A new row stays in its file only if
@@ -221,6 +233,9 @@ func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64)
 				rec[offFlags] |= flagIntact
 			}
 		}
+	}
+	for _, col := range stored.added {
+		rec = lake.AppendEncoded(rec, col, row)
 	}
 	rec = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(rec, uint64(since)), uint64(seen))
 	binary.LittleEndian.PutUint32(rec[offLength:], uint32(len(rec)-headSize))
@@ -317,7 +332,7 @@ func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRo
 			}
 		}
 		return out.exit(was, rules.now)
-	case same && kept:
+	case same && kept && len(ad.added) == 0: // the values of added columns may differ
 		counts.Duplicates++
 		return nil
 	case same, ad.lost && head[offFlags]&flagIntact != 0:

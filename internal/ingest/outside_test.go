@@ -108,9 +108,13 @@ func (e engine) rewrite(change func(rows []map[string]any) []map[string]any) {
 // rollback makes an earlier snapshot current.
 func (e engine) rollback(id int64) {
 	e.w.t.Helper()
-	t := e.table()
-	if _, _, err := e.CommitTable(e.w.t.Context(), t.Identifier(), nil,
-		[]table.Update{table.NewSetSnapshotRefUpdate(table.MainBranch, id, table.BranchRef, 0, 0, 0)}); err != nil {
+	e.update(table.NewSetSnapshotRefUpdate(table.MainBranch, id, table.BranchRef, 0, 0, 0))
+}
+
+// update changes the metadata of the table.
+func (e engine) update(u table.Update) {
+	e.w.t.Helper()
+	if _, _, err := e.CommitTable(e.w.t.Context(), e.table().Identifier(), nil, []table.Update{u}); err != nil {
 		e.w.t.Fatal(err)
 	}
 }
@@ -241,6 +245,55 @@ func TestRollbackElsewhere(t *testing.T) {
 		t.Errorf("%+v", r.Result.Members)
 	}
 	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized", "c@x.org": "exited", "d@x.org": "realized"})
+}
+
+// TestRollbackAndExpiryElsewhere lets another program restore an earlier version and remove the snapshot of the last run.
+func TestRollbackAndExpiryElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		last string // the second file
+		want audience.Members
+		rows audience.Rows
+	}{
+		"fewer members": {"mail,city\nb@x.org,Ulm\n", audience.Members{Before: 1, After: 2}, audience.Rows{Read: 2, Added: 1, Unchanged: 1}},
+		"more members":  {"mail,city\nb@x.org,Ulm\nc@x.org,C\nd@x.org,D\n", audience.Members{Before: 3, After: 2, Removed: 1}, audience.Rows{Read: 2, Unchanged: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, defaultFields)
+			w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\n")
+			first := w.mustRun(true)
+			w.now = w.now.Add(time.Hour)
+			w.put("1.csv", c.last)
+			last := w.mustRun(true)
+			if len(w.dataset().Foreign()) > 0 {
+				t.Error("a run of Roster is foreign")
+			}
+			engine{w}.rollback(first.Result.SnapshotID)
+			engine{w}.update(table.NewRemoveSnapshotsUpdate([]int64{last.Result.SnapshotID}, false))
+			if f := w.dataset().Foreign(); len(f) != 1 || f[0].Operation != "rollback" {
+				t.Errorf("foreign: %+v", f)
+			}
+			w.now = w.now.Add(time.Hour)
+			w.put("2.csv", "mail\ne@x.org\n")
+			r := w.mustRun(false)
+			if len(w.adopted) != 1 {
+				t.Fatalf("%d adoptions", len(w.adopted))
+			}
+			if x := w.adopted[0].Result; x.Members != c.want || x.Rows != c.rows || !x.RefreshedAt.Equal(first.CreatedAt) {
+				t.Errorf("%+v %+v %s", x.Rows, x.Members, x.RefreshedAt)
+			}
+			if r.Result.Members != (audience.Members{Before: 2, After: 3}) || r.Result.ContentSum != w.contentSum() || len(w.dataset().Foreign()) > 0 {
+				t.Errorf("%+v", r.Result.Members)
+			}
+			w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized", "e@x.org": "realized"})
+			for _, gone := range []string{"c@x.org", "d@x.org"} {
+				if got := w.status("Email", gone); got == "realized" {
+					t.Errorf("%s is %s", gone, got)
+				}
+			}
+		})
+	}
 }
 
 // TestRefusedWrites has a server that refuses the changes of other programs.

@@ -18,6 +18,7 @@ type merged struct {
 	tally     *tally
 	files     []lake.DataFile
 	retired   map[string][]int64
+	doomed    map[string][]uint64 // rows of other programs that an adoption deletes, as bitmaps
 	nRetired  int64
 	nWritten  int64
 	delta     DeltaFiles

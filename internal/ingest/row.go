@@ -210,8 +210,8 @@ type decoder struct {
 	cols  []array.Builder
 }
 
-// append decodes one payload, which follows the head of a record.
-func (d *decoder) append(payload []byte) {
+// append decodes one payload, which follows the head of a record, and returns what follows the values of the fields.
+func (d *decoder) append(payload []byte) (rest []byte) {
 	nulls := payload[:d.codec.nullBytes]
 	p := payload[d.codec.nullBytes:]
 	for i, b := range d.cols {
@@ -246,6 +246,7 @@ func (d *decoder) append(payload []byte) {
 			panic(fmt.Sprintf("ingest: a dataset with a column built by %T", b))
 		}
 	}
+	return p
 }
 
 // secondaryKeys appends the keys of the row's secondary identities to dst, from the payload of a record. The member's

@@ -9,10 +9,12 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// AddedValues collects the values of the columns that other programs added, for rows that are rewritten.
+// AddedValues collects the values of the columns that other programs added, for rows that are rewritten. The rows
+// between two calls of Join are all added by AddRow, or all by AddEncoded.
 type AddedValues struct {
 	columns *columns
-	pieces  [][]piece // for each of these columns
+	pieces  [][]piece        // for each of these columns
+	encoded []*encodedColumn // values of AddEncoded, for each of these columns
 }
 
 // piece is a range of a column. Without an array, the values of the range are null.
@@ -25,7 +27,11 @@ type piece struct {
 func (d *Dataset) NewAddedValues() *AddedValues { return newAddedValues(d.columns) }
 
 func newAddedValues(c *columns) *AddedValues {
-	return &AddedValues{columns: c, pieces: make([][]piece, len(c.added()))}
+	out := &AddedValues{columns: c, pieces: make([][]piece, len(c.added()))}
+	for _, f := range c.added() {
+		out.encoded = append(out.encoded, newEncodedColumn(f.Type))
+	}
+	return out
 }
 
 // AddedColumns returns the names of the columns that other programs added, for use in StateOptions.
@@ -47,6 +53,13 @@ func (c *AddedValues) AddRow(st *StateRows, first, i int) {
 		}
 		col, row := st.Identity(first+n, i)
 		c.add(n, col, row, row+1)
+	}
+}
+
+// AddEncoded appends the values at the start of p, which AppendEncoded encoded for each added column.
+func (c *AddedValues) AddEncoded(p []byte) {
+	for _, col := range c.encoded {
+		p = col.append(p)
 	}
 }
 
@@ -80,6 +93,10 @@ func (c *AddedValues) Join(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	}
 	cols := append([]arrow.Array(nil), rec.Columns()...)
 	for n, f := range c.columns.added() {
+		if c.encoded[n].n > 0 {
+			col := c.encoded[n].array()
+			c.pieces[n] = append(c.pieces[n], piece{col, 0, col.Len()})
+		}
 		col, err := joined(c.pieces[n], f.Type)
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -135,6 +136,14 @@ func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs 
 	next, err := table.UpdateTableMetadata(current.Metadata(), updates, was)
 	if err != nil {
 		return nil, "", err
+	}
+	if snap := next.CurrentSnapshot(); snap != nil && snapshotOf(snap).Version != "" {
+		if name := commitOf(snapshotOf(snap)); name != next.Properties()[propLast] {
+			updates = append(slices.Clone(updates), table.NewSetPropertiesUpdate(iceberg.Properties{propLast: name}))
+			if next, err = table.UpdateTableMetadata(current.Metadata(), updates, was); err != nil {
+				return nil, "", err
+			}
+		}
 	}
 	if next.Equals(current.Metadata()) {
 		return next, was, nil

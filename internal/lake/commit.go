@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -20,11 +21,14 @@ import (
 // Commit describes a change of a table by a run or by maintenance.
 type Commit struct {
 	Run audience.RunID // "" for maintenance, which changes files but no rows
-	// Replace makes Add the whole content of the table. Deletes must be empty.
+	// Replace makes Add the whole content of the table. Deletes and Doomed must be empty.
 	Replace bool
 	Add     []DataFile
 	// Deletes are the positions of the rows to delete, in any order, by the path of a live data file.
 	Deletes map[string][]int64
+	// Doomed contains more rows to delete, by the path of a live data file, as bitmaps: bit i%64 of word i/64 is row i.
+	// Doomed is for very many rows.
+	Doomed map[string][]uint64
 	// Fold contains the paths of live data files. Add contains their live rows. The files of position deletes are
 	// rewritten in the same commit. Only maintenance uses Fold.
 	Fold map[string]bool
@@ -116,30 +120,62 @@ func atCommit(ctx context.Context, staged stagedCommit) (table.Metadata, error) 
 	return meta, err
 }
 
-// sortedDeletes returns the positions of each file sorted and without duplicates. An invalid position is an error.
-func sortedDeletes(deletes map[string][]int64, live []iceberg.DataFile) (map[string][]int64, error) {
+// deletedRows returns the rows that a commit deletes, by data file. An invalid position is an error.
+func (c *Commit) deletedRows(live []iceberg.DataFile) (map[string]bitmap, error) {
 	rows := make(map[string]int64, len(live))
 	for _, f := range live {
 		rows[f.FilePath()] = f.Count()
 	}
-	out := make(map[string][]int64, len(deletes))
-	for path, positions := range deletes {
+	out := make(map[string]bitmap, len(c.Deletes)+len(c.Doomed))
+	of := func(path string) (bitmap, error) {
 		n, ok := rows[path]
 		if !ok {
 			return nil, fmt.Errorf("lake: position deletes of %s, which is no data file of the table", path)
 		}
+		if out[path] == nil {
+			out[path] = make(bitmap, (n+63)/64)
+		}
+		return out[path], nil
+	}
+	for path, positions := range c.Deletes {
 		if len(positions) == 0 {
 			continue
 		}
-		sorted := slices.Clone(positions)
-		slices.Sort(sorted)
-		sorted = slices.Compact(sorted)
-		if sorted[0] < 0 || sorted[len(sorted)-1] >= n {
-			return nil, fmt.Errorf("lake: a position delete outside of the %d rows of %s", n, path)
+		b, err := of(path)
+		if err != nil {
+			return nil, err
 		}
-		out[path] = sorted
+		for _, pos := range positions {
+			if pos < 0 || pos >= rows[path] {
+				return nil, fmt.Errorf("lake: a position delete outside of the %d rows of %s", rows[path], path)
+			}
+			b.set(pos)
+		}
+	}
+	for path, words := range c.Doomed {
+		if bitmap(words).count() == 0 {
+			continue
+		}
+		b, err := of(path)
+		if err != nil {
+			return nil, err
+		}
+		for i, word := range words {
+			b[i] |= word
+		}
 	}
 	return out, nil
+}
+
+// whole returns the data files of which all rows are deleted.
+func whole(deleted map[string]bitmap, live []iceberg.DataFile) map[string]bool {
+	out := map[string]bool{}
+	for _, f := range live {
+		if b := deleted[f.FilePath()]; b != nil && b.count() == f.Count() {
+			out[f.FilePath()] = true
+		}
+	}
+	return out
 }
 
 // summaryOf returns the summary of a snapshot with the given number of rows.
@@ -161,7 +197,8 @@ func (d *Dataset) summaryOf(c Commit, rows int64) iceberg.Properties {
 	return props
 }
 
-func (d *Dataset) rowsAfter(c Commit) int64 {
+// rowsAfter returns the number of rows after a commit that deletes rows.
+func (d *Dataset) rowsAfter(c Commit, deleted map[string]bitmap) int64 {
 	n := int64(0)
 	for _, f := range c.Add {
 		n += f.Rows
@@ -174,14 +211,14 @@ func (d *Dataset) rowsAfter(c Commit) int64 {
 	} else {
 		n += d.Rows()
 	}
-	for _, positions := range c.Deletes {
-		n -= int64(len(positions))
+	for _, b := range deleted {
+		n -= b.count()
 	}
 	return n
 }
 
 func (d *Dataset) stage(ctx context.Context, c Commit) (stagedCommit, error) {
-	if c.Replace && len(c.Deletes) > 0 {
+	if c.Replace && len(c.Deletes)+len(c.Doomed) > 0 {
 		return nil, errors.New("a replacement with position deletes")
 	}
 	manifests, err := d.manifests(ctx)
@@ -189,11 +226,28 @@ func (d *Dataset) stage(ctx context.Context, c Commit) (stagedCommit, error) {
 		return nil, err
 	}
 	data, _ := filesOf(manifests)
-	if c.Deletes, err = sortedDeletes(c.Deletes, data); err != nil {
+	deleted, err := c.deletedRows(data)
+	if err != nil {
 		return nil, err
 	}
-	gone := func(df iceberg.DataFile) bool { return c.Replace || replacesVector(c.Deletes, df) }
-	s := d.newSnapshot()
+	rows := d.rowsAfter(c, deleted)
+	op := table.OpAppend
+	if c.Replace || len(deleted) > 0 {
+		op = table.OpOverwrite
+	}
+	// Files without rows leave the table. Position deletes of all their rows would be slower for every reader.
+	var drop map[string]bool
+	if d.Foldable() {
+		drop = whole(deleted, data)
+		maps.DeleteFunc(deleted, func(path string, _ bitmap) bool { return drop[path] })
+	}
+	gone := func(df iceberg.DataFile) bool {
+		return c.Replace || drop[dataFileOfEntry(df)] || replacesVector(deleted, df)
+	}
+	s, err := d.newSnapshot()
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range manifests {
 		if !slices.ContainsFunc(m.entries, func(e iceberg.ManifestEntry) bool { return gone(e.DataFile()) }) {
 			s.carry(m)
@@ -210,26 +264,36 @@ func (d *Dataset) stage(ctx context.Context, c Commit) (stagedCommit, error) {
 	for _, f := range c.Add {
 		s.add(f.file)
 	}
-	if err := d.addDeletes(ctx, s, c); err != nil {
+	if err := d.addDeletes(ctx, s, c.Dir, deleted); err != nil {
 		return nil, fmt.Errorf("write the position deletes: %w", err)
 	}
-	op := table.OpAppend
-	if c.Replace || len(c.Deletes) > 0 {
-		op = table.OpOverwrite
-	}
-	return s.write(op, d.summaryOf(c, d.rowsAfter(c)))
+	return s.write(op, d.summaryOf(c, rows))
 }
 
-// addDeletes writes the position deletes of a commit and adds their files to the snapshot.
-func (d *Dataset) addDeletes(ctx context.Context, s *newSnapshot, c Commit) (err error) {
-	if len(c.Deletes) == 0 {
+// dataFileOfEntry returns the path of a data file, or of the only data file that a file of position deletes is about.
+func dataFileOfEntry(df iceberg.DataFile) string {
+	paths := iceberg.PositionalDeleteSchema.Field(0).ID
+	switch lower := df.LowerBoundValues()[paths]; {
+	case isData(df):
+		return df.FilePath()
+	case df.ReferencedDataFile() != nil:
+		return *df.ReferencedDataFile()
+	case bytes.Equal(lower, df.UpperBoundValues()[paths]):
+		return string(lower)
+	}
+	return ""
+}
+
+// addDeletes writes position deletes and adds their files to the snapshot.
+func (d *Dataset) addDeletes(ctx context.Context, s *newSnapshot, dir string, deleted map[string]bitmap) (err error) {
+	if len(deleted) == 0 {
 		return nil
 	}
 	var written []iceberg.DataFile
 	if d.table.Metadata().Version() >= 3 {
-		written, err = d.writeVectors(ctx, c.Dir, c.Deletes)
+		written, err = d.writeVectors(ctx, dir, deleted)
 	} else {
-		written, err = d.writeDeletes(c.Dir, c.Deletes)
+		written, err = d.writeDeletes(dir, deleted)
 	}
 	for _, df := range written {
 		s.add(df)

@@ -70,7 +70,7 @@ func TestCommits(t *testing.T) {
 		if w.load(t).Bytes() != fourth.Bytes {
 			t.Errorf("%d bytes", w.load(t).Bytes())
 		}
-		step(lake.Commit{Run: "r6", Dir: "r6-a", Deletes: map[string][]int64{fourth.Path: {0}}}, "", 0, 1)
+		step(lake.Commit{Run: "r6", Dir: "r6-a", Deletes: map[string][]int64{fourth.Path: {0}}}, "", 0, 0) // the file has no rows any more
 		step(lake.Commit{Run: "r7", Replace: true}, "", 0, 0)
 		step(lake.Commit{Run: "r8", Replace: true}, "", 0, 0)
 		step(lake.Commit{Run: "r9", Replace: true, Add: []lake.DataFile{write(t, d, "r9-a", 2, named(5, "Hedy"))}}, "Hedy", 1, 1)
@@ -200,6 +200,37 @@ func TestCommittedWithAnError(t *testing.T) {
 	}
 }
 
+// TestWholeFiles deletes all rows of two data files, and some rows of others, in one commit. The files without rows and
+// their position deletes leave the table.
+func TestWholeFiles(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	var files []lake.DataFile
+	for i := range 4 {
+		d, dir := w.load(t), fmt.Sprintf("r%d-a", i)
+		f := write(t, d, dir, 9, named(uint64(i*10+1), fmt.Sprint("A", i)), named(uint64(i*10+2), fmt.Sprint("B", i)), named(uint64(i*10+3), fmt.Sprint("C", i)))
+		commit(t, d, lake.Commit{Run: audience.RunID(fmt.Sprint("r", i)), Dir: dir, Add: []lake.DataFile{f}})
+		files = append(files, f)
+	}
+	commit(t, w.load(t), lake.Commit{Run: "some", Dir: "some-a", Deletes: map[string][]int64{files[0].Path: {0}, files[2].Path: {2}}})
+	d := w.load(t)
+	more := write(t, d, "last-a", 9, named(99, "Z"))
+	commit(t, d, lake.Commit{Run: "last", Dir: "last-a", Add: []lake.DataFile{more}, Doomed: map[string][]uint64{files[0].Path: {0b111}, files[1].Path: {0b010}, files[3].Path: {0}},
+		Deletes: map[string][]int64{files[2].Path: {0, 1, 2}, files[1].Path: {2}}})
+	d = w.load(t)
+	s, err := d.OpenState(t.Context(), lake.StateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout, err := d.Layout(t.Context())
+	if want := "A1 A3 B3 C3 Z"; names(t, d) != want || err != nil || layout.Files != 3 || layout.DeleteFiles != 1 || len(s.Files()) != 3 {
+		t.Errorf("%q, %+v %v", names(t, d), layout, err)
+	}
+	if got := scan(t, d); len(got) != 5 {
+		t.Errorf("another reader sees %d rows", len(got))
+	}
+}
+
 func TestWrongDeletes(t *testing.T) {
 	t.Parallel()
 	w := setup(t, nameField)
@@ -211,6 +242,7 @@ func TestWrongDeletes(t *testing.T) {
 		"behind the end":  {Deletes: map[string][]int64{f.Path: {1}}},
 		"before the rows": {Deletes: map[string][]int64{f.Path: {-1}}},
 		"with Replace":    {Replace: true, Deletes: map[string][]int64{f.Path: {0}}},
+		"of no file":      {Doomed: map[string][]uint64{"file:///else": {1}}},
 	} {
 		c.Run, c.Dir = "r2", "r2-a"
 		d := w.load(t)

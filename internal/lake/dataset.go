@@ -8,6 +8,7 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
+	"roster/internal/audience"
 	"roster/internal/blob"
 )
 
@@ -35,6 +36,17 @@ func (d *Dataset) MetadataLocation() string { return d.table.MetadataLocation() 
 
 // Schema returns the schema that FileWriter.Write expects: the audience's fields, then the system columns.
 func (d *Dataset) Schema() *arrow.Schema { return d.columns.own }
+
+// spec returns the partition spec of the files that Roster writes. The files have no partitions, even if another
+// program has partitioned the table since Roster created it: a table can have files of several specs.
+func (d *Dataset) spec() (iceberg.PartitionSpec, error) {
+	for _, s := range d.table.Metadata().PartitionSpecs() {
+		if s.IsUnpartitioned() {
+			return s, nil
+		}
+	}
+	return iceberg.PartitionSpec{}, audience.Errorf(audience.Impossible, "another program partitioned the audience's table and removed the spec without partitions, which Roster needs: drop the partition fields with that program (in Spark: ALTER TABLE ... DROP PARTITION FIELD)")
+}
 
 // Rows returns the number of live rows.
 func (d *Dataset) Rows() int64 {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
+	"math/bits"
 	"path"
 	"slices"
 
@@ -49,14 +51,34 @@ func (b bitmap) any(from, to int64) bool {
 	return false
 }
 
+// all returns the positions in the set in ascending order.
+func (b bitmap) all() iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for i, word := range b {
+			for ; word != 0; word &= word - 1 {
+				if !yield(int64(i)<<6 + int64(bits.TrailingZeros64(word))) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// count returns the number of positions in the set.
+func (b bitmap) count() (n int64) {
+	for _, word := range b {
+		n += int64(bits.OnesCount64(word))
+	}
+	return n
+}
+
 // deleteGroup is the number of position deletes in a row group. Row groups are small, so that the search for one row
 // reads little.
 const deleteGroup = 1 << 16
 
 // writeDeletes writes a separate file of position deletes for each data file that loses rows. The bounds of each file
-// name its data file. So readers find the deletes of a data file without reading those of others. The positions must be
-// sorted.
-func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (written []iceberg.DataFile, err error) {
+// name its data file. So readers find the deletes of a data file without reading those of others.
+func (d *Dataset) writeDeletes(dir string, deletes map[string]bitmap) (written []iceberg.DataFile, err error) {
 	for _, of := range slices.Sorted(maps.Keys(deletes)) {
 		df, err := d.writeDeletesOf(dir, of, deletes[of])
 		if err != nil {
@@ -68,7 +90,11 @@ func (d *Dataset) writeDeletes(dir string, deletes map[string][]int64) (written 
 }
 
 // writeDeletesOf writes the position deletes of one data file.
-func (d *Dataset) writeDeletesOf(dir, of string, positions []int64) (iceberg.DataFile, error) {
+func (d *Dataset) writeDeletesOf(dir, of string, deleted bitmap) (iceberg.DataFile, error) {
+	spec, err := d.spec()
+	if err != nil {
+		return nil, err
+	}
 	f, err := d.lake.files.create(d.dir, path.Join("data", dir, "deletes-"+uuid.NewString()+".parquet"))
 	if err != nil {
 		return nil, err
@@ -83,7 +109,7 @@ func (d *Dataset) writeDeletesOf(dir, of string, positions []int64) (iceberg.Dat
 		parquet.WithEncodingFor(pos, parquet.Encodings.DeltaBinaryPacked),
 	), pqarrow.NewArrowWriterProperties())
 	if err == nil {
-		err = appendDeletes(w, of, positions)
+		err = appendDeletes(w, of, deleted)
 	}
 	if err != nil {
 		f.abandon()
@@ -97,19 +123,20 @@ func (d *Dataset) writeDeletesOf(dir, of string, positions []int64) (iceberg.Dat
 		return nil, err
 	}
 	return table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: iceberg.PositionalDeleteSchema, Spec: d.table.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: f.location(), FileSize: out.n,
+		Schema: iceberg.PositionalDeleteSchema, Spec: spec, Format: iceberg.ParquetFile, Metadata: meta, FilePath: f.location(), FileSize: out.n,
 		Content: iceberg.EntryContentPosDeletes, Properties: d.table.Properties(), FormatVersion: d.table.Metadata().Version(), ReferencedDataFile: &of,
 	})
 }
 
 // appendDeletes writes the deletes of a data file in the order of their positions.
-func appendDeletes(w *pqarrow.FileWriter, of string, positions []int64) error {
+func appendDeletes(w *pqarrow.FileWriter, of string, deleted bitmap) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, table.PositionalDeleteArrowSchema)
 	defer b.Release()
-	for some := range slices.Chunk(positions, 1<<16) {
-		for _, pos := range some {
+	const words = 1 << 10 // 64 Ki rows
+	for from := 0; from < len(deleted); from += words {
+		for pos := range deleted[from:min(from+words, len(deleted))].all() {
 			b.Field(0).(*array.StringBuilder).Append(of)
-			b.Field(1).(*array.Int64Builder).Append(pos)
+			b.Field(1).(*array.Int64Builder).Append(int64(from)<<6 + pos)
 		}
 		rec := b.NewRecordBatch()
 		err := w.WriteBuffered(rec)
@@ -123,20 +150,27 @@ func appendDeletes(w *pqarrow.FileWriter, of string, positions []int64) error {
 
 // writeVectors writes the deletes in the form of format version 3: one deletion vector for each data file, which
 // replaces all earlier deletes of the data file.
-func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[string][]int64) ([]iceberg.DataFile, error) {
+func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[string]bitmap) ([]iceberg.DataFile, error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
 		return nil, err
 	}
-	spec := d.table.Spec()
+	spec, err := d.spec()
+	if err != nil {
+		return nil, err
+	}
 	w := dv.NewDVWriter(d.lake.files, func(int32) *iceberg.PartitionSpec { return &spec })
 	for _, f := range state.data {
 		now, ok := deletes[f.Path]
 		if !ok {
 			continue
 		}
-		if err := w.Add(f.Path, append(f.deleted.positions(), now...), int32(spec.ID()), nil); err != nil {
-			return nil, err
+		for _, rows := range []bitmap{f.deleted, now} {
+			for pos := range rows.all() {
+				if err := w.AddPosition(f.Path, pos, int32(spec.ID()), nil); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	return w.Flush(ctx, locationOf(path.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".puffin")))
@@ -144,7 +178,7 @@ func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[stri
 
 // replacesVector reports whether new deletes replace a file of deletes, because it is a deletion vector of the same
 // data file.
-func replacesVector(deletes map[string][]int64, df iceberg.DataFile) bool {
+func replacesVector(deletes map[string]bitmap, df iceberg.DataFile) bool {
 	of := df.ReferencedDataFile()
 	return table.IsDeletionVector(df) && of != nil && len(deletes[*of]) > 0
 }

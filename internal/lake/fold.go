@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"github.com/apache/iceberg-go/table"
@@ -26,7 +25,10 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 	if err != nil {
 		return nil, err
 	}
-	s := d.newSnapshot()
+	s, err := d.newSnapshot()
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range manifests {
 		for _, e := range m.entries {
 			if df := e.DataFile(); !isData(df) || c.Fold[df.FilePath()] {
@@ -39,50 +41,36 @@ func (d *Dataset) stageFold(ctx context.Context, c Commit) (stagedCommit, error)
 	for _, added := range c.Add {
 		s.add(added.file)
 	}
-	if len(deletes) > 0 {
-		written, err := d.writeDeletes(c.Dir, deletes)
-		if err != nil {
-			return nil, fmt.Errorf("write the position deletes: %w", err)
-		}
-		for _, del := range written {
-			s.add(del)
-		}
+	if err := d.addDeletes(ctx, s, c.Dir, deletes); err != nil {
+		return nil, fmt.Errorf("write the position deletes: %w", err)
 	}
 	return s.write(table.OpReplace, d.summaryOf(c, d.Rows()))
 }
 
 // deletesBut returns the deleted positions of the dataset after a fold, by the path of the data file.
-func (d *Dataset) deletesBut(ctx context.Context, c Commit) (map[string][]int64, error) {
+func (d *Dataset) deletesBut(ctx context.Context, c Commit) (map[string]bitmap, error) {
 	state, err := d.OpenState(ctx, StateOptions{})
 	if err != nil {
 		return nil, err
 	}
-	deletes := map[string][]int64{}
-	for path, positions := range c.Deletes {
-		deletes[path] = slices.Sorted(slices.Values(positions))
+	deletes := map[string]bitmap{}
+	for _, f := range c.Add {
+		if positions := c.Deletes[f.Path]; len(positions) > 0 {
+			deletes[f.Path] = bitmapOf(positions, f.Rows)
+		}
 	}
 	folded := 0
 	for _, f := range state.data {
 		if c.Fold[f.Path] {
 			folded++
-		} else if positions := f.deleted.positions(); len(positions) > 0 {
-			deletes[f.Path] = positions
+		} else if f.deleted.count() > 0 {
+			deletes[f.Path] = f.deleted
 		}
 	}
 	if folded != len(c.Fold) {
 		return nil, fmt.Errorf("%w: files that were folded are not the table's any more", ErrConflict)
 	}
 	return deletes, nil
-}
-
-// positions returns the positions in the set in ascending order.
-func (b bitmap) positions() (list []int64) {
-	for i, word := range b {
-		for ; word != 0; word &= word - 1 {
-			list = append(list, int64(i)<<6+int64(bits.TrailingZeros64(word)))
-		}
-	}
-	return list
 }
 
 // errMoved means that the rows of a commit were not found in the files of a later snapshot.
@@ -236,7 +224,7 @@ func (s *State) only(want func(*stateFile) bool) *State {
 func (s *State) keysAt(ctx context.Context, at map[string]bitmap) (map[identity.Key]bool, error) {
 	keys, want := map[identity.Key]bool{}, 0
 	for _, b := range at {
-		want += len(b.positions())
+		want += int(b.count())
 	}
 	files := s.only(func(f *stateFile) bool { return at[f.Path] != nil })
 	err := files.each(ctx, func(rows *StateRows, i int) {
@@ -297,10 +285,4 @@ func (s *State) each(ctx context.Context, fn func(rows *StateRows, i int)) error
 func (d *Dataset) Foldable() bool { return d.table.Metadata().Version() == 2 }
 
 // Dead returns the number of deleted rows of the i-th file of Files.
-func (s *State) Dead(i int) int64 {
-	n := 0
-	for _, word := range s.data[i].deleted {
-		n += bits.OnesCount64(word)
-	}
-	return int64(n)
-}
+func (s *State) Dead(i int) int64 { return s.data[i].deleted.count() }

@@ -76,6 +76,7 @@ func isData(df iceberg.DataFile) bool { return df.ContentType() == iceberg.Entry
 type newSnapshot struct {
 	d       *Dataset
 	id      int64
+	spec    int                                     // the partition spec of new files
 	carried []iceberg.ManifestFile                  // manifests of the parent that stay
 	entries map[manifestKey][]iceberg.ManifestEntry // of new manifests
 	totals  map[string]int64                        // for the summary
@@ -87,12 +88,13 @@ type manifestKey struct {
 	spec    int
 }
 
-func (d *Dataset) newSnapshot() *newSnapshot {
-	s := &newSnapshot{d: d, id: rand.Int64(), entries: map[manifestKey][]iceberg.ManifestEntry{}, totals: map[string]int64{}}
+func (d *Dataset) newSnapshot() (*newSnapshot, error) {
+	spec, err := d.spec()
+	s := &newSnapshot{d: d, spec: spec.ID(), id: rand.Int64(), entries: map[manifestKey][]iceberg.ManifestEntry{}, totals: map[string]int64{}}
 	for _, name := range []string{propTotalFiles, propTotalDeleteFiles, propTotalRecords, propTotalDeletes, propTotalFileSize, "total-equality-deletes"} {
 		s.totals[name] = 0
 	}
-	return s
+	return s, err
 }
 
 // carry takes over a manifest of the parent as it is, unless it has no live entries.
@@ -125,8 +127,7 @@ func (s *newSnapshot) append(e iceberg.ManifestEntry, status iceberg.ManifestEnt
 
 // add adds a new file.
 func (s *newSnapshot) add(df iceberg.DataFile) {
-	spec := s.d.table.Spec()
-	key := s.key(df, spec.ID())
+	key := s.key(df, s.spec)
 	s.entries[key] = append(s.entries[key], iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &s.id, nil, nil, df))
 	s.count(df, [2]string{"added-data-files", "added-delete-files"}, [2]string{"added-records", "added-position-deletes"}, "added-files-size")
 	s.countTotal(df)

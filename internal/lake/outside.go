@@ -20,14 +20,25 @@ type Foreign struct {
 	Engine    string // the program; "" if the snapshot does not name it
 }
 
-// LastOwn returns the newest snapshot of the table that Roster committed; false if there is none.
+// propLast is the table property that names Roster's last commit. Other programs can remove the snapshot of that commit
+// and make an earlier one current, but the property stays.
+const propLast = "roster.last"
+
+// commitOf returns the name of the commit that made a snapshot: the run, or the directory of maintenance.
+func commitOf(s Snapshot) string { return cmp.Or(string(s.Run), s.Props[PropDir]) }
+
+// LastOwn returns the snapshot of Roster's last commit; false if the table does not have it, or no longer has it.
 func (d *Dataset) LastOwn() (last Snapshot, ok bool) {
+	name := d.table.Properties()[propLast]
+	there := name == ""
 	for _, s := range d.Snapshots() {
 		if s.Version != "" {
 			last, ok = s, true
 		}
+		there = there || commitOf(s) == name
 	}
-	return last, ok
+	// The newest snapshot of Roster is not the last one if the last one is gone and other snapshots came after this one.
+	return last, ok && (there || last.Seq == d.table.Metadata().LastSequenceNumber())
 }
 
 // Foreign returns the changes that other programs made to the table after Roster's last commit, oldest first. The
@@ -38,7 +49,7 @@ func (d *Dataset) Foreign() []Foreign {
 	if !ok || known && last.ID == now.ID {
 		return nil
 	}
-	if now.Version != "" {
+	if now.Version != "" { // an earlier snapshot of Roster
 		return []Foreign{{ID: now.ID, Time: now.Time, Operation: "rollback"}}
 	}
 	var list []Foreign
@@ -161,12 +172,17 @@ func (o *Outside) isNew(i int, pos int64) bool {
 
 // Scan calls fn with all rows of the i-th file of Files, in batches that begin at the file's row first. The function
 // isNew reports whether a row of the batch is there now and was not there before. The batch has the named columns and
-// is released after fn returns.
+// is released after fn returns. A column that the file does not have, because another program dropped it, is null.
 func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn func(rec arrow.RecordBatch, first int64, isNew func(row int) bool) error) (err error) {
-	schema, err := columnsNamed(o.columns.own, names)
+	schema, err := columnsNamed(o.columns.all, names)
 	if err != nil {
 		return err
 	}
+	fields := schema.Fields()
+	for n := range fields {
+		fields[n].Nullable = true
+	}
+	schema = arrow.NewSchema(fields, nil)
 	defer recovered(&err)
 	f := *o.fresh[i]
 	defer func() {

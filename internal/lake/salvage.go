@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/bits"
 
 	"github.com/apache/iceberg-go/table"
 )
@@ -52,13 +51,6 @@ func (d *Dataset) Salvage(ctx context.Context, opts StateOptions) (*Salvaged, er
 	}
 	s.Lost = d.Rows() - live
 	return s, nil
-}
-
-func (b bitmap) count() (n int64) {
-	for _, word := range b {
-		n += int64(bits.OnesCount64(word))
-	}
-	return n
 }
 
 // verify reads the whole file and decodes the columns that a merge needs, because the file may have no checksums.
@@ -111,9 +103,12 @@ func (r *contextReader) Read(p []byte) (int, error) {
 // stageAnew stages a snapshot with the added files only. It does not read the manifests of the current snapshot, which
 // may be damaged.
 func (d *Dataset) stageAnew(_ context.Context, c Commit) (stagedCommit, error) {
-	s := d.newSnapshot()
+	s, err := d.newSnapshot()
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range c.Add {
 		s.add(f.file)
 	}
-	return s.write(table.OpOverwrite, d.summaryOf(c, d.rowsAfter(c)))
+	return s.write(table.OpOverwrite, d.summaryOf(c, d.rowsAfter(c, nil)))
 }

@@ -164,8 +164,12 @@ func (w *FileWriter) finish() (DataFile, error) {
 		return DataFile{}, err
 	}
 	t := w.dataset.table
+	spec, err := w.dataset.spec()
+	if err != nil {
+		return DataFile{}, err
+	}
 	df, err := table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: w.dataset.columns.written, Spec: t.Spec(), Format: iceberg.ParquetFile, Metadata: meta, FilePath: w.file.location(),
+		Schema: w.dataset.columns.written, Spec: spec, Format: iceberg.ParquetFile, Metadata: meta, FilePath: w.file.location(),
 		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: t.Metadata().Version(),
 	})
 	if err != nil {
