@@ -65,10 +65,8 @@ func (p *Pipeline) repair(ctx context.Context, dataset *lake.Dataset, s *Spec, c
 	return p.ingest(ctx, dataset, s, salvaged)
 }
 
-// ingest executes the steps up to the commit. On an error, nothing is visible to readers. If files of the dataset are
-// damaged, salvaged contains the readable members; otherwise nil.
-func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, salvaged *lake.Salvaged) (*committedRun, error) {
-	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}, salvaged: salvaged}
+func (p *Pipeline) newAttempt(dataset *lake.Dataset, s *Spec) *attempt {
+	a := &attempt{p: p, spec: s, dataset: dataset, seq: s.Run.Seq, codec: newRowCodec(&s.Audience), seconds: map[string]float64{}}
 	a.dir = fmt.Sprintf("%s-%s", s.Run.ID, uuid.NewString()[:8])
 	a.rejects = &rejects{run: a}
 	a.columns = tabular.ColumnsOf(s.Audience.Fields)
@@ -78,6 +76,14 @@ func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, s
 	if s.Audience.Guards.AllowAnyIdentity {
 		a.columns = tabular.AnyIdentity(a.columns)
 	}
+	return a
+}
+
+// ingest executes the steps up to the commit. On an error, nothing is visible to readers. If files of the dataset are
+// damaged, salvaged contains the readable members; otherwise nil.
+func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, salvaged *lake.Salvaged) (*committedRun, error) {
+	a := p.newAttempt(dataset, s)
+	a.salvaged = salvaged
 	if s.Run.Request.Traits().Input == audience.FromVersion {
 		var err error
 		if a.dataset, err = dataset.WithHistory(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"roster/internal/audience"
 	"roster/internal/lake"
 	"roster/internal/reject"
 )
@@ -43,3 +44,34 @@ func CheckDataset(ctx context.Context, d *lake.Dataset) (lake.Checked, error) {
 	}
 	return c, nil
 }
+
+// CompareOutside returns the counts of the run that would adopt the changes of other programs to an audience's dataset.
+// It changes nothing. It reads the files with new rows and the keys of all members, within a share of the memory.
+func (p *Pipeline) CompareOutside(ctx context.Context, d *lake.Dataset, aud *audience.Audience) (r audience.RunResult, err error) {
+	s := &Spec{Audience: *aud, Host: idleHost{}, renewed: true}
+	s.Run = adoptionRun(s, "", p.Clock())
+	s.Run.Request.DryRun = true
+	a := p.newAttempt(d, s)
+	if a.files, err = a.planOutside(ctx); err != nil {
+		return r, err
+	}
+	if a.share, err = p.share(ctx); err != nil {
+		return r, err
+	}
+	defer a.share.End()
+	if a.spill, err = a.newSpill(ctx); err != nil {
+		return r, err
+	}
+	defer a.spill.close()
+	_, result, err := a.adopt(ctx)
+	if err != nil {
+		return r, err
+	}
+	return *result, nil
+}
+
+// idleHost is the host of a comparison, which is no run.
+type idleHost struct{ Host }
+
+// Reading implements Host.
+func (idleHost) Reading(string) (done func()) { return func() {} }

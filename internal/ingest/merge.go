@@ -218,6 +218,10 @@ func (h *rehearsal) put(r row, _ int64, _ int) error {
 	return nil
 }
 
+func (h *rehearsal) putSeen(r row, since, _ int64, was int) error { return h.put(r, since, was) }
+func (*rehearsal) enterSeen(row, int64, int64, int) error         { return nil }
+func (h *rehearsal) addContent(sum uint64)                        { h.content += sum }
+
 func (h *rehearsal) retire(i int) error {
 	h.retired++
 	h.content -= uint64(h.state.Row[i])

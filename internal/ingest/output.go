@@ -93,7 +93,6 @@ func (o *output) bind(buf []byte, st *lake.StateRows) { o.buf, o.state = buf, st
 
 func (o *output) put(r row, since int64, was int) error { return o.putSeen(r, since, o.rules.now, was) }
 
-// putSeen is like put, with the time at which the member was last seen.
 func (o *output) putSeen(r row, since, seen int64, was int) error {
 	head := o.buf[r.at:]
 	o.content += contentOf(head)
@@ -120,6 +119,8 @@ func (o *output) putSeen(r row, since, seen int64, was int) error {
 	return nil
 }
 
+func (o *output) addContent(sum uint64) { o.content += sum }
+
 // contentOf returns the content hash of a record.
 func contentOf(head []byte) uint64 { return binary.LittleEndian.Uint64(head[offContent:]) }
 
@@ -138,7 +139,6 @@ func (o *output) enter(r row, since int64, was int) error {
 	return o.enterSeen(r, since, o.rules.now, was)
 }
 
-// enterSeen is like enter, with the time at which the member was last seen.
 func (o *output) enterSeen(r row, since, seen int64, was int) error {
 	key := r.key()
 	c := profile.Change{Member: key, Since: since / 1e6, Seen: seen / 1e6}

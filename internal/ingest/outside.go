@@ -195,6 +195,9 @@ func (ad *adoption) readFile(ctx context.Context, i int) error {
 		a.reads[i].rejected.Add(int64(len(rejects)))
 		a.rowsRead.Add(rows)
 		a.p.rowsRead.Add(rows)
+		if a.spec.Run.Request.DryRun { // a comparison only counts
+			return nil
+		}
 		return a.rejects.add(i, rejects)
 	})
 	return errors.Join(err, rt.out.flush())
@@ -264,8 +267,18 @@ func (rt *router) noIdentity() (column, code, reason string) {
 	return "", "", ""
 }
 
+// adoptionSink is a sink of an adoption.
+type adoptionSink interface {
+	sink
+	// putSeen and enterSeen are like put and enter, with the time at which the member was last seen.
+	putSeen(r row, since, seen int64, was int) error
+	enterSeen(r row, since, seen int64, was int) error
+	// addContent adds to the sum of the content hashes.
+	addContent(sum uint64)
+}
+
 // mergeBucket decides for each new row of a part, and for each member that Roster left, how the membership changes.
-func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t *tally, out *output) error {
+func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t *tally, out adoptionSink) error {
 	ad.members.Add(int64(len(st.IDs)))
 	i := 0
 	for _, r := range p.rows {
@@ -293,12 +306,12 @@ func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t 
 }
 
 // absent handles a member without a new row.
-func (ad *adoption) absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out *output) error {
+func (ad *adoption) absent(rules mergeRules, st *lake.StateRows, i int, t *tally, out adoptionSink) error {
 	if ad.Kept(st.File[i], st.Pos[i]) {
 		ad.kept.Add(1)
 		return nil
 	}
-	out.content -= uint64(st.Row[i])
+	out.addContent(-uint64(st.Row[i]))
 	if rules.expiry.Over(st.Seen[i], rules.now) {
 		t.expired++
 		return out.exit(i, rules.expiry.At(st.Seen[i]))
@@ -308,7 +321,7 @@ func (ad *adoption) absent(rules mergeRules, st *lake.StateRows, i int, t *tally
 }
 
 // decide handles a new row. was is the row of the same person that Roster left, or -1.
-func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t *tally, out *output) error {
+func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRows, was int, t *tally, out adoptionSink) error {
 	head := buf[r.at:]
 	counts := &t.files[r.file()]
 	content := int64(binary.LittleEndian.Uint64(head[offContent:]))
@@ -317,7 +330,7 @@ func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRo
 	case kept:
 		ad.kept.Add(1)
 	case was >= 0:
-		out.content -= uint64(st.Row[was])
+		out.addContent(-uint64(st.Row[was]))
 	}
 	same := was >= 0 && st.Row[was] == content
 	switch {
@@ -350,7 +363,7 @@ func (ad *adoption) decide(rules mergeRules, buf []byte, r row, st *lake.StateRo
 	since, seen, stays := ad.times(rules, head, r.file(), st, was)
 	if stays {
 		ad.doomed[r.file()][r.line()>>6].And(^(uint64(1) << (r.line() & 63)))
-		out.content += uint64(content)
+		out.addContent(uint64(content))
 	} else if err := out.putSeen(r, since, seen, was); err != nil {
 		return err
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +134,23 @@ func changed(row map[string]any, values map[string]any) map[string]any {
 	return out
 }
 
+// files lists all files of the lake and all scratch files.
+func (w *world) files() (list []string) {
+	w.t.Helper()
+	for _, dir := range []string{w.pipeline.Lake.Warehouse(), w.pipeline.Scratch} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				list = append(list, path)
+			}
+			return err
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return list
+}
+
 // wantStatus compares the results of look-ups.
 func (w *world) wantStatus(want map[string]string) {
 	w.t.Helper()
@@ -165,6 +185,14 @@ func TestAdoption(t *testing.T) {
 	if m, err := w.pipeline.Maintain(t.Context(), keep); err != nil || len(m.Outside) != 1 || !m.Adopt {
 		t.Errorf("maintenance: %+v %v", m, err)
 	}
+	want := audience.Rows{Read: 6, Rejected: 1, Duplicates: 1, Added: 1, Updated: 1, Unchanged: 1, DeletedNotMember: 1}
+	files := w.files()
+	if c, err := w.pipeline.CompareOutside(t.Context(), w.dataset(), &w.aud); err != nil || c.Rows != want || c.Members != (audience.Members{Before: 3, After: 3, Removed: 1}) {
+		t.Errorf("compared: %+v %+v %v", c.Rows, c.Members, err)
+	}
+	if now := w.files(); !reflect.DeepEqual(now, files) {
+		t.Errorf("the comparison left %q, there were %q", now, files)
+	}
 	w.put("2.csv", "mail\nf@x.org\n")
 	s := w.spec(false)
 	lost := errors.New("the connection is lost")
@@ -181,7 +209,7 @@ func TestAdoption(t *testing.T) {
 		t.Fatalf("%d adoptions", len(w.adopted))
 	}
 	x := w.adopted[0]
-	if want := (audience.Rows{Read: 6, Rejected: 1, Duplicates: 1, Added: 1, Updated: 1, Unchanged: 1, DeletedNotMember: 1}); x.Result.Rows != want || x.Status != audience.Success ||
+	if x.Result.Rows != want || x.Status != audience.Success ||
 		x.Result.Members != (audience.Members{Before: 3, After: 3, Removed: 1}) || x.Seq != 2 || r.Seq != 3 {
 		t.Errorf("adopted %s as run %d before %d: %+v %+v", x.Status, x.Seq, r.Seq, x.Result.Rows, x.Result.Members)
 	}

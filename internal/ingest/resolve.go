@@ -200,7 +200,7 @@ func (a *attempt) mergeOne(bucket int, cursor *lake.StateCursor, b *mergeBuffers
 			t.state += uint64(content)
 		}
 		if a.adoption != nil {
-			err = a.adoption.mergeBucket(rules, p, st, t, out.(*output))
+			err = a.adoption.mergeBucket(rules, p, st, t, out.(adoptionSink))
 		} else {
 			err = mergeBucket(rules, p.buf, p.rows, st, t, out)
 		}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
@@ -118,16 +117,12 @@ func joined(pieces []piece, t arrow.DataType) (arrow.Array, error) {
 			arrays[i] = array.NewSlice(p.col, int64(p.from), int64(p.to))
 		}
 		defer arrays[i].Release()
-		if arrow.TypeEqual(arrays[i].DataType(), t) {
-			continue
-		}
-		// Values from before the type was promoted.
-		cast, err := compute.CastArray(context.Background(), arrays[i], compute.SafeCastOptions(t))
+		col, err := conformed(context.Background(), arrays[i], t)
 		if err != nil {
 			return nil, err
 		}
-		defer cast.Release()
-		arrays[i] = cast
+		defer col.Release()
+		arrays[i] = col
 	}
 	return array.Concatenate(arrays, memory.DefaultAllocator)
 }

@@ -179,16 +179,11 @@ func (r *rowReader) column(ctx context.Context, all arrow.RecordBatch, i int, f 
 	if r.at[i] < 0 {
 		return array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, int(all.NumRows())), nil
 	}
-	col := all.Column(r.at[i])
-	if arrow.TypeEqual(col.DataType(), f.Type) {
-		col.Retain()
-		return col, nil
-	}
-	cast, err := compute.CastArray(ctx, col, compute.SafeCastOptions(f.Type))
+	col, err := conformed(ctx, all.Column(r.at[i]), f.Type)
 	if err != nil {
-		return nil, audience.Errorf(audience.Impossible, "the column %q of the audience's table has values that are no %s, which another program wrote: they do not fit the audience's field; correct the values with that program", f.Name, f.Type)
+		return nil, audience.Errorf(audience.Impossible, "the column %q of the audience's table has values that are no %s, which another program wrote: they do not fit the column's type; correct the values with that program", f.Name, f.Type)
 	}
-	return cast, nil
+	return col, nil
 }
 
 // read returns the next batch without the deleted rows, and the file's row after the batch. The batch may be empty.

@@ -117,6 +117,18 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 	for _, f := range foreign {
 		c.add("lake", aud, "another program changed the dataset after the last run: snapshot %d, operation %q, program %q; look-ups do not show the change until a run has adopted it", f.ID, f.Operation, f.Engine)
 	}
+	if len(foreign) > 0 {
+		r, err := s.cfg.Pipeline.CompareOutside(ctx, d, aud)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.add("lake", aud, "the changes of the other program cannot be adopted: %v", err)
+		} else {
+			c.add("lake", aud, "the next run would adopt the changes as: %d members before, %d added, %d changed, %d removed, %d expired, %d after; %d rows rejected",
+				r.Members.Before, r.Rows.Added, r.Rows.Updated, r.Rows.Deleted+r.Members.Removed, r.Members.Expired, r.Members.After, r.Rows.Rejected)
+		}
+	}
 	if settled := newest != nil && newest.Committed() && len(foreign) == 0; settled {
 		if snap, ok := d.Current(); !ok || snap.Version != newest.ID {
 			c.add("metadata", aud, "the last run is %s, but the dataset has the members of run %q", newest.ID, snap.Version)
@@ -128,6 +140,10 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 	c.Files, c.Bytes, c.Unchecked = c.Files+found.Files, c.Bytes+found.Bytes, c.Unchecked+found.Unchecked
 	for _, damage := range found.Damaged {
 		c.add("lake", aud, "%v", damage)
+	}
+	if refused, ok := errors.AsType[*audience.Error](err); ok { // the dataset is in a form that Roster does not read
+		c.add("lake", aud, "%s", refused.Message)
+		return nil
 	}
 	return err
 }

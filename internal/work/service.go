@@ -43,6 +43,7 @@ type Store interface {
 type Pipeline interface {
 	Run(ctx context.Context, s ingest.Spec) (audience.Run, error)
 	Maintain(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
+	CompareOutside(ctx context.Context, d *lake.Dataset, aud *audience.Audience) (audience.RunResult, error)
 	NeedsCompaction(ctx context.Context, table lake.TableID) (bool, error)
 	Compact(ctx context.Context, table lake.TableID, before func(ctx context.Context) error) (done bool, err error)
 	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)

@@ -1,0 +1,73 @@
+package lake
+
+import (
+	"context"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// conformed returns the values of a column of a file in the type that the column has in the table now. Another program
+// may have promoted the type since, and added, renamed, dropped or moved fields of a struct. The caller releases the
+// result.
+func conformed(ctx context.Context, col arrow.Array, t arrow.DataType) (arrow.Array, error) {
+	if arrow.TypeEqual(col.DataType(), t) {
+		col.Retain()
+		return col, nil
+	}
+	switch t := t.(type) {
+	case *arrow.StructType:
+		if col, ok := col.(*array.Struct); ok {
+			return conformedStruct(ctx, col, t)
+		}
+	case arrow.ListLikeType: // a map is a list of pairs
+		if col, ok := col.(array.ListLike); ok {
+			values, err := conformed(ctx, col.ListValues(), t.Elem())
+			if err != nil {
+				return nil, err
+			}
+			defer values.Release()
+			return arrayOf(t, col, values.Data()), nil
+		}
+	}
+	return compute.CastArray(ctx, col, compute.SafeCastOptions(t))
+}
+
+// conformedStruct finds the fields by their ids, or by their names if the file has no ids. A field that the file does
+// not have is null.
+func conformedStruct(ctx context.Context, col *array.Struct, t *arrow.StructType) (arrow.Array, error) {
+	if col.Data().Offset() != 0 { // the fields of the result have no offset
+		whole, err := array.Concatenate([]arrow.Array{col}, memory.DefaultAllocator)
+		if err != nil {
+			return nil, err
+		}
+		defer whole.Release()
+		col = whole.(*array.Struct)
+	}
+	var fields []arrow.ArrayData
+	for _, f := range t.Fields() {
+		child := array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, col.Len())
+		for i, have := range col.DataType().(*arrow.StructType).Fields() {
+			if id := idOfField(have); id >= 0 && id == idOfField(f) || id < 0 && have.Name == f.Name {
+				child.Release()
+				var err error
+				if child, err = conformed(ctx, col.Field(i), f.Type); err != nil {
+					return nil, err
+				}
+				break
+			}
+		}
+		defer child.Release()
+		fields = append(fields, child.Data())
+	}
+	return arrayOf(t, col, fields...), nil
+}
+
+// arrayOf returns an array with the nulls and offsets of col, and with other children.
+func arrayOf(t arrow.DataType, col arrow.Array, children ...arrow.ArrayData) arrow.Array {
+	data := array.NewData(t, col.Len(), col.Data().Buffers(), children, col.NullN(), col.Data().Offset())
+	defer data.Release()
+	return array.MakeFromData(data)
+}
