@@ -393,6 +393,10 @@ func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, erro
 }
 
 // NeedsCompaction implements work.Pipeline.
+func (*fakePipeline) CompareOutside(context.Context, *lake.Dataset, *audience.Audience) (audience.RunResult, error) {
+	return audience.RunResult{}, nil
+}
+
 func (p *fakePipeline) NeedsCompaction(context.Context, lake.TableID) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
