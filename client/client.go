@@ -121,7 +121,7 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 		var refused *APIError
 		if errors.As(err, &refused) && refused.Code == codeBadToken && !renewed && r.stream == nil {
 			renewed = true
-			c.forgetToken()
+			c.discardToken()
 			continue
 		}
 		if r.method != http.MethodGet && !r.reads || attempt == attempts || !passing(err) {
@@ -282,7 +282,7 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 	return c.token, nil
 }
 
-func (c *Client) forgetToken() {
+func (c *Client) discardToken() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.token = ""

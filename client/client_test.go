@@ -227,7 +227,7 @@ func TestTokenRenewal(t *testing.T) {
 		t.Errorf("%v, %d tokens", err, s.tokens)
 	}
 	s.life = 0
-	s.client.forgetToken()
+	s.client.discardToken()
 	for range 2 { // a token without a life is used once
 		s.answers[runs] = []string{`200 {"runId":"r"}`}
 		if _, err := s.client.StartRun(t.Context(), "x", RunRequest{}); err != nil {
@@ -237,7 +237,7 @@ func TestTokenRenewal(t *testing.T) {
 	if s.tokens != 5 {
 		t.Errorf("%d tokens", s.tokens)
 	}
-	s.client.forgetToken()
+	s.client.discardToken()
 	s.client.ClientSecret = "wrong"
 	if _, err := s.client.StartRun(t.Context(), "x", RunRequest{}); !errors.As(err, &refused) || refused.Status != 401 || refused.Message != "invalid_client: wrong" {
 		t.Errorf("%v", err)

@@ -100,7 +100,7 @@ func TestReport(t *testing.T) {
 		{"again", importing.Result{AlreadyImported: true, Run: &client.Run{RunID: "r1", Status: client.Success}}, exitDone, []string{"here.csv has not changed since run r1 read it; there is nothing to do."}},
 		{"dry run", importing.Result{Run: &client.Run{Status: client.Success, DryRun: true, Members: &client.Members{After: 1, Removed: 3}, Changes: []client.Change{{Change: "added", File: "f", Line: 3}, {Change: "added", File: "f", Line: 5}}}},
 			exitDone, []string{"Members who would join, from lines of f: 3, 5", "Members who would leave, since here.csv does not have them: 3", `nothing has changed. The audience "people" would have 1 member.`}},
-		{"rehearsal", importing.Result{DryRun: &importing.Rehearsal{RowsRead: 10, RowsRejected: 1, Rejects: []client.Reject{{File: "here.csv", Line: 2}}}}, exitDone,
+		{"dry run without an audience", importing.Result{DryRun: &importing.DryRun{RowsRead: 10, RowsRejected: 1, Rejects: []client.Reject{{File: "here.csv", Line: 2}}}}, exitDone,
 			[]string{"\n10 rows, of which 1 would be rejected.\n", "here.csv:2", `there is no audience "people" yet, and none was created.`}},
 	} {
 		p, out := atTerminal("")

@@ -14,7 +14,7 @@ import (
 func (im *importer) report(failed error) error {
 	switch {
 	case im.Result.DryRun != nil:
-		im.reportRehearsal(*im.Result.DryRun)
+		im.reportDryRun(*im.Result.DryRun)
 		return nil
 	case failed != nil || im.Result.Run == nil:
 		return nil
@@ -49,8 +49,8 @@ func (im *importer) report(failed error) error {
 	return im.reportVerdict(r)
 }
 
-// reportRehearsal shows the outcome of the rows of a dry run that the server did not need a run for.
-func (im *importer) reportRehearsal(r importing.Rehearsal) {
+// reportDryRun shows the outcome of the rows of a dry run that the server did not need a run for.
+func (im *importer) reportDryRun(r importing.DryRun) {
 	out := im.terminal.out
 	fmt.Fprintf(out, "\n%s rows, of which %s would be rejected.\n", count(r.RowsRead), count(r.RowsRejected))
 	if r.RowsRejected > 0 {

@@ -163,7 +163,7 @@ func (im *Import) readsOurPlace(ctx context.Context, a client.Audience) (bool, e
 // redefine replaces an audience that never had a member.
 func (im *Import) redefine(ctx context.Context, a client.Audience) (client.Audience, error) {
 	if im.DryRun {
-		return a, errRehearse
+		return a, errNoAudience
 	}
 	im.tell("The audience %q never had a member; it is created again from this file and command.", im.Name)
 	im.showColumns(ctx)
@@ -180,8 +180,8 @@ func (im *Import) redefine(ctx context.Context, a client.Audience) (client.Audie
 	return im.create(ctx)
 }
 
-// errRehearse means that there is no audience for a dry run.
-var errRehearse = errors.New("no audience like that yet")
+// errNoAudience means that there is no audience for a dry run.
+var errNoAudience = errors.New("no audience like that yet")
 
 // deliver makes sure that the audience's next run reads the file: it uploads the file to the audience's place in the
 // landing zone, or the audience reads the file in place. restore undoes what a dry run has changed for that.

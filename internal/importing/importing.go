@@ -136,7 +136,7 @@ type Result struct {
 	Hints           []string       `json:"hints,omitempty"`          // text columns that may contain numbers or dates
 	Seconds         float64        `json:"seconds"`
 	Run             *client.Run    `json:"run,omitempty"`
-	DryRun          *Rehearsal     `json:"dryRun,omitempty"` // for an audience that does not exist yet
+	DryRun          *DryRun        `json:"dryRun,omitempty"` // for an audience that does not exist yet
 }
 
 // Import is the import of one file.

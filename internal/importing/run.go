@@ -40,7 +40,7 @@ func (im *Import) Into(ctx context.Context, api API, inPlace bool) error {
 	}
 	if found {
 		a, err = im.useExisting(ctx, a)
-		if errors.Is(err, errRehearse) {
+		if errors.Is(err, errNoAudience) {
 			found = false
 		} else if err != nil {
 			return err
@@ -55,7 +55,7 @@ func (im *Import) Into(ctx context.Context, api API, inPlace bool) error {
 	return im.runAudience(ctx, a)
 }
 
-// fromNothing creates the audience, or only rehearses that.
+// fromNothing creates the audience, or only does a dry run.
 func (im *Import) fromNothing(ctx context.Context) (client.Audience, error) {
 	if err := im.identified(ctx); err != nil {
 		return client.Audience{}, err
@@ -65,7 +65,7 @@ func (im *Import) fromNothing(ctx context.Context) (client.Audience, error) {
 		return client.Audience{}, err
 	}
 	if im.DryRun {
-		return client.Audience{}, im.rehearse(ctx)
+		return client.Audience{}, im.dryRun(ctx)
 	}
 	return im.create(ctx)
 }

@@ -171,7 +171,7 @@ func (a *attempt) readAndCommit(ctx context.Context) (done *committedRun, err er
 	}
 	a.scratch = a.spill.end.Load()
 	if a.spec.Run.Request.DryRun {
-		return a.rehearse(commit, result)
+		return a.endDryRun(commit, result)
 	}
 	return a.commit(ctx, commit, result)
 }
@@ -210,7 +210,7 @@ func (a *attempt) readAndMerge(ctx context.Context) (*merged, *audience.RunResul
 	}
 	if n := a.allRejected(); n > 0 {
 		if a.spec.Run.Request.DryRun {
-			return a.rehearseNothing(n, result)
+			return a.dryRunOfNothing(n, result)
 		}
 		return nil, nil, audience.Errorf(audience.Impossible, "%s. Correct the file or the audience's fields", allRejectedBut(n, result))
 	}
@@ -250,9 +250,9 @@ func allRejectedBut(rows int64, result *audience.RunResult) string {
 	return fmt.Sprintf("all %d rows were rejected; the first: %s line %d, column %q: %s (%s)", rows, first.File, first.Line, first.Column, first.Reason, first.Code)
 }
 
-// rehearseNothing returns the result of a dry run whose rows are all rejected. The real run would fail, even if forced,
+// dryRunOfNothing returns the result of a dry run whose rows are all rejected. The real run would fail, even if forced,
 // and change no member.
-func (a *attempt) rehearseNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
+func (a *attempt) dryRunOfNothing(rows int64, result *audience.RunResult) (*merged, *audience.RunResult, error) {
 	refreshed, err := a.dataset.RefreshedAt(&a.spec.Audience)
 	if err != nil {
 		return nil, nil, err

@@ -62,8 +62,8 @@ func (c *committedRun) apply(r *audience.Run) {
 	}
 }
 
-// rehearse ends a dry run. It returns the changes that the run would make, and stores nothing.
-func (a *attempt) rehearse(m *merged, result *audience.RunResult) (*committedRun, error) {
+// endDryRun ends a dry run. It returns the changes that the run would make, and stores nothing.
+func (a *attempt) endDryRun(m *merged, result *audience.RunResult) (*committedRun, error) {
 	done := &committedRun{result: *result, at: a.p.Clock(), stage: a.stageMetrics(m, result)}
 	done.stage.OutputRecords, done.stage.OutputFiles = 0, 0
 	return done, nil

@@ -200,9 +200,9 @@ func compareKeys(a, b identity.Key) int {
 	return 0
 }
 
-// rehearsal is a sink that writes nothing. It is used for a dry run, and for the bucket that estimates how much a run
+// dryOutput is a sink that writes nothing. It is used for a dry run, and for the bucket that estimates how much a run
 // changes.
-type rehearsal struct {
+type dryOutput struct {
 	buf     []byte
 	state   *lake.StateRows
 	rows    int64 // rows passed to put
@@ -210,31 +210,31 @@ type rehearsal struct {
 	content uint64 // see output
 }
 
-func (h *rehearsal) bind(buf []byte, st *lake.StateRows) { h.buf, h.state = buf, st }
+func (h *dryOutput) bind(buf []byte, st *lake.StateRows) { h.buf, h.state = buf, st }
 
-func (h *rehearsal) put(r row, _ int64, _ int) error {
+func (h *dryOutput) put(r row, _ int64, _ int) error {
 	h.rows++
 	h.content += contentOf(h.buf[r.at:])
 	return nil
 }
 
-func (h *rehearsal) putSeen(r row, since, _ int64, was int) error { return h.put(r, since, was) }
-func (*rehearsal) enterSeen(row, int64, int64, int) error         { return nil }
-func (h *rehearsal) addContent(sum uint64)                        { h.content += sum }
+func (h *dryOutput) putSeen(r row, since, _ int64, was int) error { return h.put(r, since, was) }
+func (*dryOutput) enterSeen(row, int64, int64, int) error         { return nil }
+func (h *dryOutput) addContent(sum uint64)                        { h.content += sum }
 
-func (h *rehearsal) retire(i int) error {
+func (h *dryOutput) retire(i int) error {
 	h.retired++
 	h.content -= uint64(h.state.Row[i])
 	return nil
 }
 
-func (*rehearsal) enter(row, int64, int) error { return nil }
-func (*rehearsal) exit(int, int64) error       { return nil }
-func (h *rehearsal) erase(i int) error         { return h.retire(i) }
-func (*rehearsal) endPart() error              { return nil }
-func (*rehearsal) close() error                { return nil }
+func (*dryOutput) enter(row, int64, int) error { return nil }
+func (*dryOutput) exit(int, int64) error       { return nil }
+func (h *dryOutput) erase(i int) error         { return h.retire(i) }
+func (*dryOutput) endPart() error              { return nil }
+func (*dryOutput) close() error                { return nil }
 
-func (h *rehearsal) addTo(m *merged, _ []lake.DataFile) {
+func (h *dryOutput) addTo(m *merged, _ []lake.DataFile) {
 	m.content += h.content
 	m.nWritten += h.rows
 	m.nRetired += h.retired

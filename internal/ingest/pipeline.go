@@ -163,7 +163,7 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 		}
 	}
 	if s.Run.Request.DryRun {
-		return p.rehearsed(s.Run), nil
+		return p.endDryRun(s.Run), nil
 	}
 	if s.Audience.ProfileIngestion {
 		if err := p.project(ctx, &s, done); err != nil {
@@ -175,8 +175,8 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 	return s.Run, nil
 }
 
-// rehearsed ends a dry run. Its second stage has nothing to do.
-func (p *Pipeline) rehearsed(r audience.Run) audience.Run {
+// endDryRun ends a dry run. Its second stage has nothing to do.
+func (p *Pipeline) endDryRun(r audience.Run) audience.Run {
 	r.Status, r.EndedAt = audience.Success, p.Clock()
 	for i := range r.Stages {
 		if st := &r.Stages[i]; st.Status == audience.Processing {

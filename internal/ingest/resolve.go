@@ -107,7 +107,7 @@ func (a *attempt) mergeRanges(ctx context.Context, m *merged, state *lake.State)
 		}
 		g.Go(background.Recovering(func() error {
 			if dry {
-				outs[i] = &rehearsal{}
+				outs[i] = &dryOutput{}
 				return a.mergeRange(gctx, r, state, m.rules, tallies[i], outs[i])
 			}
 			w, err := changes.open(i)
@@ -161,7 +161,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 	t := newTally(len(a.files))
 	cursor := state.Cursor()
 	defer cursor.Close()
-	st, err := a.mergeOne(0, cursor, &mergeBuffers{}, rules, t, &rehearsal{}, false)
+	st, err := a.mergeOne(0, cursor, &mergeBuffers{}, rules, t, &dryOutput{}, false)
 	if err != nil {
 		return rules, err
 	}

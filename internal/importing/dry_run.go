@@ -13,18 +13,18 @@ import (
 	"roster/internal/wire"
 )
 
-// Rehearsal is the result of reading the file with the proposed types, if there is no audience yet for a run.
-type Rehearsal struct {
+// DryRun is the result of reading the file with the proposed types, if there is no audience yet for a run.
+type DryRun struct {
 	RowsRead     int64           `json:"rowsRead"`
 	RowsRejected int64           `json:"rowsRejected"`
 	Rejects      []client.Reject `json:"rejects,omitempty"` // the first ones
 }
 
-// maxRehearsed is the largest number of rejects of a rehearsal.
-const maxRehearsed = 20
+// maxDryRunRejects is the largest number of rejects of a dry run.
+const maxDryRunRejects = 20
 
-// rehearse reads the whole file with the fields that the audience would have.
-func (im *Import) rehearse(ctx context.Context) error {
+// dryRun reads the whole file with the fields that the audience would have.
+func (im *Import) dryRun(ctx context.Context) error {
 	if err := im.checkPairs(); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (im *Import) rehearse(ctx context.Context) error {
 		columns = tabular.AnyIdentity(columns)
 	}
 	var mu sync.Mutex
-	r := &Rehearsal{}
+	r := &DryRun{}
 	err := im.readAll(ctx, columns, im.format(), func(_ int, b *tabular.Batch) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -50,18 +50,18 @@ func (im *Import) rehearse(ctx context.Context) error {
 			r.Rejects = append(r.Rejects, client.Reject{File: im.file.Name, Line: rj.Line, Column: rj.Column, Code: rj.Code, Reason: rj.Reason})
 		}
 		slices.SortFunc(r.Rejects, func(a, b client.Reject) int { return cmp.Compare(a.Line, b.Line) })
-		r.Rejects = r.Rejects[:min(len(r.Rejects), maxRehearsed)]
+		r.Rejects = r.Rejects[:min(len(r.Rejects), maxDryRunRejects)]
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	im.Result.DryRun = r
-	return im.rehearsed(r)
+	return im.dryRunError(r)
 }
 
-// rehearsed returns the error that the run would end with.
-func (im *Import) rehearsed(r *Rehearsal) error {
+// dryRunError returns the error that the run would end with.
+func (im *Import) dryRunError(r *DryRun) error {
 	if r.RowsRejected == 0 || im.Force && r.RowsRejected < r.RowsRead {
 		return nil
 	}
