@@ -199,6 +199,10 @@ func (s *newSnapshot) writeManifest(key manifestKey) (iceberg.ManifestFile, erro
 	w, err := iceberg.NewManifestWriter(meta.Version(), out, *spec, meta.CurrentSchema(), s.id, iceberg.WithManifestWriterContent(key.content))
 	if err != nil {
 		file.abandon()
+		if !spec.IsUnpartitioned() { // such as a name with a space or a dot, which iceberg-go cannot write
+			err = audience.Errorf(audience.Impossible, "another program partitioned the audience's table in a way that Roster cannot record (%v): "+
+				"drop the partition field and rewrite the data files with that program (in Spark: ALTER TABLE ... DROP PARTITION FIELD, then CALL system.rewrite_data_files with the option rewrite-all)", err)
+		}
 		return nil, err
 	}
 	for _, e := range s.entries[key] {
