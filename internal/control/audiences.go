@@ -10,6 +10,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/job"
+	"roster/internal/lake"
 	"roster/internal/meta"
 	"roster/internal/schedule"
 )
@@ -145,6 +146,11 @@ func (s *Service) UpdateAudience(ctx context.Context, a audience.Actor, id audie
 	}
 	if err != nil {
 		return audience.Audience{}, err
+	}
+	if p.Name != nil {
+		if err := s.cfg.Lake.Describe(ctx, lake.TableOf(changed.Scope, changed.ID), changed.Name); err != nil && !errors.Is(err, lake.ErrNotExist) {
+			s.logOf(a.Scope).Warn("the audience's table keeps the audience's former name until the next run", "audience", changed.ID, "error", err)
+		}
 	}
 	return changed.SeenBy(a.Grants), nil
 }

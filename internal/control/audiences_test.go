@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/control"
+	"roster/internal/lake"
 	"roster/internal/meta"
 	"roster/internal/profile"
 )
@@ -44,6 +46,26 @@ func TestUpdateAudience(t *testing.T) {
 		if !reflect.DeepEqual(*v, want) {
 			t.Errorf("got %+v\nwant %+v", *v, want)
 		}
+	}
+}
+
+// A rename reaches the audience's table. A table that cannot be changed does not stop the rename.
+func TestRenameReachesTheTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.submit(draft("list"))
+	named := func() string {
+		w.lake.mu.Lock()
+		defer w.lake.mu.Unlock()
+		return w.lake.names[lake.TableOf(a.Scope, a.ID)]
+	}
+	if _, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Name: new("customers")}); err != nil || named() != "customers" {
+		t.Errorf("the table has the name %q: %v", named(), err)
+	}
+	w.lake.down(errors.New("the disk is full"))
+	got, err := w.UpdateAudience(t.Context(), w.editor, a.ID, control.Patch{Name: new("clients")})
+	if err != nil || got.Name != "clients" {
+		t.Errorf("%q: %v", got.Name, err)
 	}
 }
 

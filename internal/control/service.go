@@ -38,9 +38,10 @@ type Store interface {
 	meta.Erasures
 }
 
-// Lake reads the datasets; see lake.Lake.
+// Lake reads the datasets, and changes the names of audiences in them; see lake.Lake.
 type Lake interface {
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
+	Describe(ctx context.Context, id lake.TableID, name string) error
 	Find(ctx context.Context, id lake.TableID, keys []identity.Key, o lake.FindOptions) (lake.Found, error)
 }
 

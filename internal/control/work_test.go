@@ -115,7 +115,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("tables %v, drops %v", w.lake.tables, w.profile.drops)
 	}
 	// Another process may still write while it holds its lease. The second sweep removes what it writes.
-	if err := w.lake.Create(t.Context(), lake.TableID{Namespace: "ABC_40RosterOrg__prod", Name: string(a.ID)}, nil); err != nil {
+	if err := w.lake.Create(t.Context(), lake.TableID{Namespace: "ABC_40RosterOrg__prod", Name: string(a.ID)}, a.Name, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.jobs.take()

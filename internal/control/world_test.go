@@ -117,7 +117,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { db.Close() })
 	w := &world{
 		t: t, store: &faultyStore{Store: db}, jobs: &jobTable{t: t, db: db.DB()}, pipeline: &fakePipeline{},
-		lake: &fakeLake{tables: map[lake.TableID][]audience.Field{}}, profile: &fakeProfile{members: map[identity.Key][]profile.Membership{}},
+		lake: &fakeLake{tables: map[lake.TableID][]audience.Field{}, names: map[lake.TableID]string{}}, profile: &fakeProfile{members: map[identity.Key][]profile.Membership{}},
 		clock: &clock{at: time.Date(2026, 5, 13, 20, 19, 0, 0, time.UTC)}, dir: dir, root: filepath.Join(dir, "files"),
 		editor: audience.Actor{ClientID: "client-1", Scope: audience.Scope{Org: "ABC@RosterOrg", Sandbox: "prod"}, Role: audience.Editor, Grants: audience.Grants{audience.AllLabels}},
 	}
@@ -486,6 +486,7 @@ func succeed(ctx context.Context, s ingest.Spec) (audience.Run, error) {
 type fakeLake struct {
 	mu     sync.Mutex
 	tables map[lake.TableID][]audience.Field
+	names  map[lake.TableID]string // of the audiences
 	err    error
 }
 
@@ -497,12 +498,22 @@ func (l *fakeLake) Find(context.Context, lake.TableID, []identity.Key, lake.Find
 	return lake.Found{}, lake.ErrNotExist
 }
 
-func (l *fakeLake) Create(_ context.Context, id lake.TableID, fields []audience.Field) error {
+func (l *fakeLake) Create(_ context.Context, id lake.TableID, name string, fields []audience.Field) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
-		l.tables[id] = fields
+		l.tables[id], l.names[id] = fields, name
 	}
+	return l.err
+}
+
+func (l *fakeLake) Describe(_ context.Context, id lake.TableID, name string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.tables[id]; !ok {
+		return lake.ErrNotExist
+	}
+	l.names[id] = name
 	return l.err
 }
 

@@ -90,7 +90,7 @@ func newWorld(t *testing.T, fields []audience.Field) *world {
 	w.aud = audience.Audience{ID: audience.ID(uuid.NewString()), Num: 7, Name: "people", Fields: fields, TTLDays: 30,
 		ProfileIngestion: true, Source: audience.SourceSpec{Path: "", Type: audience.PathFolder}, Guards: open()}
 	w.table = lake.TableID{Namespace: "org_prod", Name: string(w.aud.ID)}
-	if err := lk.Create(t.Context(), w.table, fields); err != nil {
+	if err := lk.Create(t.Context(), w.table, "people", fields); err != nil {
 		t.Fatal(err)
 	}
 	w.pipeline = &ingest.Pipeline{Lake: lk, Profile: store, Scratch: filepath.Join(dir, "scratch"), Workers: 2,

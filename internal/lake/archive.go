@@ -14,6 +14,8 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
+
+	"roster/internal/blob"
 )
 
 // The metadata of a table lists only its newest snapshots, because each run and each reader parses the whole metadata.
@@ -21,6 +23,10 @@ import (
 
 // propHistory is the table property that contains the location of the history file.
 const propHistory = "roster.history"
+
+// historyFolder contains the history file. The folder lies in filesDir, because other engines remove orphan files.
+// Earlier versions of Roster kept the history file beside the metadata, and read it there.
+const historyFolder = "history"
 
 // recentSnapshots is the number of snapshots that stay in the metadata when older ones are moved. Other engines see
 // only these.
@@ -44,6 +50,12 @@ func (d *Dataset) WithHistory(ctx context.Context) (*Dataset, error) {
 	full := *d
 	full.older = older
 	return &full, nil
+}
+
+// lost reports whether an error means that another program has removed a file of a snapshot that only the history file
+// names. Other programs do not know these snapshots.
+func (d *Dataset) lost(snapshot int64, err error) bool {
+	return errors.Is(err, blob.ErrNotExist) && d.table.SnapshotByID(snapshot) == nil
 }
 
 func (fs files) readHistory(location string) ([]table.Snapshot, error) {
@@ -137,7 +149,7 @@ func (d *Dataset) setHistory(ctx context.Context, remove []int64, older []table.
 		if err != nil {
 			return err
 		}
-		location = locationOf(path.Join(d.dir, "metadata", "history-"+uuid.NewString()+".json"))
+		location = locationOf(path.Join(filesDir(d.dir), historyFolder, uuid.NewString()+".json"))
 		if err := d.lake.files.WriteFile(location, text); err != nil {
 			return fmt.Errorf("write the table's earlier versions: %w", err)
 		}

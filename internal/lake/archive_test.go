@@ -3,6 +3,7 @@ package lake_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,7 @@ func TestArchive(t *testing.T) {
 	if _, err := w.load(t).Commit(t.Context(), lake.Commit{Run: "again", Dir: "again-a", Restore: v.ID}); !errors.Is(err, lake.ErrNotExist) {
 		t.Errorf("an expired version came back: %v", err)
 	}
-	found, err := filepath.Glob(filepath.Join(w.dir(), "metadata", "history-*"))
+	found, err := filepath.Glob(filepath.Join(w.dir()+"-files", "history", "*.json"))
 	if err != nil || len(found) == 0 {
 		t.Fatal(found, err)
 	}
@@ -84,5 +85,68 @@ func TestArchive(t *testing.T) {
 	}
 	if n, err := w.load(t).Expire(t.Context(), time.Unix(1<<40, 0)); err != nil || n == 0 || len(full().Versions()) != 1 {
 		t.Errorf("%d expired: %v", n, err)
+	}
+}
+
+// Another program that removes orphan files removes what only the versions of the history file name. Those versions are
+// lost, and everything else goes on.
+func TestArchiveAfterForeignOrphanRemoval(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	for i := range 34 {
+		d, dir := w.load(t), fmt.Sprintf("r%d-a", i)
+		f := write(t, d, dir, 9, named(uint64(i), fmt.Sprint(i)))
+		commit(t, d, lake.Commit{Run: audience.RunID(fmt.Sprintf("r%d", i)), Dir: dir, Replace: true, Add: []lake.DataFile{f}})
+		if err := w.load(t).Archive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tbl, err := w.Table(t.Context(), w.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fsys, err := tbl.FS(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]bool{tbl.MetadataLocation(): true}
+	for _, s := range tbl.Metadata().Snapshots() {
+		kept[s.ManifestList] = true
+		for _, location := range manifestLocations(t, s.Manifests, fsys) {
+			kept[location] = true
+		}
+	}
+	err = filepath.WalkDir(w.dir(), func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || kept["file://"+filepath.ToSlash(p)] {
+			return err
+		}
+		return os.Remove(p)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := w.load(t).WithHistory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, ok := full.FindVersion("r3")
+	if !ok {
+		t.Fatal("the history file is gone")
+	}
+	if _, err := w.load(t).Commit(t.Context(), lake.Commit{Run: "back", Dir: "back-a", Restore: v.ID}); !errors.Is(err, lake.ErrNotExist) {
+		t.Errorf("a version without files came back: %v", err)
+	}
+	if state, err := w.load(t).OpenHistory(t.Context(), lake.StateOptions{}); err != nil || len(state.Files()) != len(tbl.Metadata().Snapshots()) {
+		t.Errorf("all files: %v", err)
+	}
+	if _, err := w.load(t).Replaced(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := w.load(t).RemoveOrphans(t.Context(), lake.OrphanOptions{Before: time.Now().Add(time.Hour), InUse: func(audience.RunID) bool { return false }}); err != nil {
+		t.Error(err)
+	}
+	commit(t, w.load(t), lake.Commit{Run: "next", Add: []lake.DataFile{write(t, w.load(t), "next-a", 9, named(1, "Ada"))}})
+	if got := names(t, w.load(t)); got != "33 Ada" && got != "Ada 33" {
+		t.Errorf("names %q", got)
 	}
 }

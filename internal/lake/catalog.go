@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -194,13 +195,22 @@ func (fs files) writeMetadata(location string, content any) error {
 	return fs.WriteFile(location, text)
 }
 
-// newMetadata returns the metadata of a table without rows.
-func newMetadata(schema *iceberg.Schema, location string) (table.Metadata, error) {
-	return table.NewMetadata(schema, nil, table.UnsortedSortOrder, location, iceberg.Properties{
+// newMetadata returns the metadata of an audience's table without rows.
+func newMetadata(name string, schema *iceberg.Schema, location string) (table.Metadata, error) {
+	props := audienceProperties(name)
+	maps.Copy(props, iceberg.Properties{
 		table.PropertyFormatVersion:               "2",
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		table.MetadataPreviousVersionsMaxKey:      previousMetadata,
-		// A run that lost a race starts again, because its files were made for the snapshot that it read.
-		table.CommitNumRetriesKey: "0",
 	})
+	mapping, err := mappingOf(schema)
+	if err != nil {
+		return nil, err
+	}
+	props[table.DefaultNameMappingKey] = mapping
+	order, err := orderByKey(schema.IdentifierFieldIDs[0])
+	if err != nil {
+		return nil, err
+	}
+	return table.NewMetadata(schema, nil, order, location, props)
 }

@@ -23,6 +23,7 @@ type columns struct {
 	// written has the columns of all, for the metadata of data files. The table's schema may have other names for them.
 	written *iceberg.Schema
 	byName  map[string]int // field ids by name, for files without field ids
+	order   int            // id of the sort order of Roster's data files; 0 if the metadata do not have it
 }
 
 // fieldID is the metadata key of the field id of an Arrow field.
@@ -53,6 +54,9 @@ func columnsOf(meta table.Metadata) (*columns, error) {
 		return nil, fmt.Errorf("another program added a column that Roster cannot carry along: %w", err)
 	}
 	c.own = arrow.NewSchema(c.all.Fields()[:len(first.Fields())], nil)
+	if key, ok := first.FindFieldByName(ColID); ok {
+		c.order = sortOrderID(meta, key.ID)
+	}
 	c.byName, err = nameMapping(meta, fields)
 	return c, err
 }

@@ -1,7 +1,9 @@
 package lake
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -28,3 +30,53 @@ func (l *Lake) Ahead(ctx context.Context, id TableID, by time.Duration) error {
 
 // Cool clears the cache of slices of Find.
 func (l *Lake) Cool() { l.finder.slices.Clear() }
+
+// SortOrderID returns the id of the order of a data file's rows, from the table's metadata.
+func SortOrderID(f DataFile) *int { return f.file.SortOrderID() }
+
+// Update changes the metadata of a table as another program does.
+func (l *Lake) Update(ctx context.Context, t *table.Table, updates ...table.Update) error {
+	_, _, err := l.catalog.CommitTable(ctx, t.Identifier(), nil, updates)
+	return err
+}
+
+// Bare removes from the metadata of a table what earlier versions of Roster did not write.
+func (l *Lake) Bare(ctx context.Context, id TableID) error {
+	return l.edit(ctx, id, func(m map[string]any) {
+		for _, s := range m["schemas"].([]any) {
+			s.(map[string]any)["identifier-field-ids"] = []int{}
+		}
+		m["sort-orders"], m["default-sort-order-id"] = []any{map[string]any{"order-id": 0, "fields": []any{}}}, 0
+		props := m["properties"].(map[string]any)
+		for _, name := range []string{propAudience, propComment, table.DefaultNameMappingKey} {
+			delete(props, name)
+		}
+	})
+}
+
+// edit changes the metadata of a table.
+func (l *Lake) edit(ctx context.Context, id TableID, change func(m map[string]any)) error {
+	t, err := l.Table(ctx, id)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(t.Metadata())
+	if err != nil {
+		return err
+	}
+	var m map[string]any
+	numbers := json.NewDecoder(bytes.NewReader(text))
+	numbers.UseNumber()
+	if err := numbers.Decode(&m); err != nil {
+		return err
+	}
+	change(m)
+	is, err := l.files.nextLocation(t.MetadataLocation())
+	if err == nil {
+		err = l.files.writeMetadata(is, m)
+	}
+	if err == nil {
+		_, err = l.catalog.replace(ctx, id, t.MetadataLocation(), is)
+	}
+	return err
+}

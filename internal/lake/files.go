@@ -64,6 +64,15 @@ func (fs files) ReadFile(location string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
+// exists returns nil if there is a file at the location, and blob.ErrNotExist if there is none.
+func (fs files) exists(ctx context.Context, location string) error {
+	p, err := fs.pathOf(location)
+	if err == nil {
+		_, err = fs.store.Stat(ctx, p)
+	}
+	return err
+}
+
 // Create implements icebergio.WriteFileIO.
 func (fs files) Create(location string) (icebergio.FileWriter, error) {
 	p, err := fs.pathOf(location)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go"
+	icebergio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/blob"
@@ -46,25 +47,43 @@ func (d *Dataset) historyFiles(ctx context.Context) (found []iceberg.DataFile, e
 	}
 	seen := map[string]bool{}
 	for _, snap := range d.snapshots() {
-		manifests, err := snap.Manifests(fsys)
-		if err != nil {
-			return nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
+		files, err := d.dataFilesOf(ctx, fsys, &snap, seen)
+		if err != nil && !d.lost(snap.SnapshotID, err) {
+			return nil, err
 		}
-		for _, m := range manifests {
-			if seen[m.FilePath()] || m.ManifestContent() != iceberg.ManifestContentData {
+		found = append(found, files...)
+	}
+	return found, nil
+}
+
+// dataFilesOf returns the data files of a snapshot that are not yet in seen, with their manifests and their paths. Files
+// that another program has removed, because only the history file names the snapshot, are left out.
+func (d *Dataset) dataFilesOf(ctx context.Context, fsys icebergio.IO, snap *table.Snapshot, seen map[string]bool) (found []iceberg.DataFile, err error) {
+	manifests, err := snap.Manifests(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
+	}
+	for _, m := range manifests {
+		if seen[m.FilePath()] || m.ManifestContent() != iceberg.ManifestContentData {
+			continue
+		}
+		entire := true
+		for e, err := range m.Entries(fsys, true) {
+			if err != nil {
+				return found, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
+			}
+			df := e.DataFile()
+			if seen[df.FilePath()] {
 				continue
 			}
-			seen[m.FilePath()] = true
-			for e, err := range m.Entries(fsys, true) {
-				if err != nil {
-					return nil, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
-				}
-				if df := e.DataFile(); !seen[df.FilePath()] {
-					seen[df.FilePath()] = true
-					found = append(found, df)
-				}
+			if d.lost(snap.SnapshotID, d.lake.files.exists(ctx, df.FilePath())) {
+				entire = false
+				continue
 			}
+			seen[df.FilePath()] = true
+			found = append(found, df)
 		}
+		seen[m.FilePath()] = entire
 	}
 	return found, nil
 }

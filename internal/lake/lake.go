@@ -92,13 +92,13 @@ func (l *Lake) directory(id TableID) string {
 	return path.Join(l.files.root, id.Namespace, id.Name)
 }
 
-// Create creates the table of an audience with the given fields. An existing table does not change.
-func (l *Lake) Create(ctx context.Context, id TableID, fields []audience.Field) error {
+// Create creates the table of an audience with the given name and fields. An existing table does not change.
+func (l *Lake) Create(ctx context.Context, id TableID, name string, fields []audience.Field) error {
 	_, err := l.catalog.location(ctx, id)
 	if !errors.Is(err, ErrNotExist) {
 		return err
 	}
-	first, err := newMetadata(tableSchema(fields), locationOf(l.directory(id)))
+	first, err := newMetadata(name, tableSchema(fields), locationOf(l.directory(id)))
 	if err == nil {
 		err = l.catalog.create(ctx, id, first)
 	}

@@ -41,7 +41,7 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 	// The files are listed before the table is loaded. So the loaded table names each listed file that any later table
 	// can name.
 	for _, folder := range []struct{ place, kind string }{
-		{d.dir, "metadata"}, {d.dir, "data"}, {d.dir, besideFolder}, {filesDir(d.dir), besideFolder},
+		{d.dir, "metadata"}, {d.dir, "data"}, {d.dir, besideFolder}, {filesDir(d.dir), besideFolder}, {filesDir(d.dir), historyFolder},
 	} {
 		err = errors.Join(err, unlessAbsent(d.lake.files.store.Below(folder.place).List(ctx, folder.kind, func(o blob.Object) error {
 			s.look(o, folder.place, folder.kind)
@@ -187,21 +187,28 @@ func (d *Dataset) addSnapshots(ctx context.Context, n *names, snapshots []table.
 		n.add(s.ManifestList)
 		n.addDir(&s)
 		manifests, err := s.Manifests(fsys)
+		if d.lost(s.SnapshotID, err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read the manifests of snapshot %d: %w", s.SnapshotID, err)
 		}
+	manifests:
 		for _, m := range manifests {
 			if seen[m.FilePath()] {
 				continue
 			}
-			seen[m.FilePath()] = true
 			n.add(m.FilePath())
 			for e, err := range m.Entries(fsys, true) {
+				if d.lost(s.SnapshotID, err) {
+					continue manifests
+				}
 				if err != nil {
 					return fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
 				}
 				n.add(e.DataFile().FilePath())
 			}
+			seen[m.FilePath()] = true
 		}
 	}
 	return nil

@@ -26,6 +26,9 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	if err != nil {
 		return nil, err
 	}
+	if err := then.complete(ctx); err != nil {
+		return nil, err
+	}
 	props := d.summaryOf(c, then.Rows())
 	if then.snap.Summary != nil {
 		for name, v := range then.snap.Summary.Properties {
@@ -41,6 +44,23 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 		return nil, fmt.Errorf("write the list of the manifests of snapshot %d: %w", c.Restore, err)
 	}
 	return d.stageSnapshot(snap, requireSnapshot{d.lake.files, c.Restore}), nil
+}
+
+// complete checks that the files of a snapshot still exist if only the history file names the snapshot.
+func (d *Dataset) complete(ctx context.Context) error {
+	if d.table.SnapshotByID(d.snap.SnapshotID) != nil {
+		return nil
+	}
+	data, deletes, err := d.liveFiles(ctx)
+	for _, f := range slices.Concat(data, deletes) {
+		if err == nil {
+			err = d.lake.files.exists(ctx, f.FilePath())
+		}
+	}
+	if d.lost(d.snap.SnapshotID, err) {
+		return fmt.Errorf("%w: another program has removed files of snapshot %d", ErrNotExist, d.snap.SnapshotID)
+	}
+	return err
 }
 
 // writeManifestList writes the manifest list of a snapshot that has the manifests of another one.

@@ -17,7 +17,9 @@ const (
 	ColLine    = "_roster_line"  // line in the file
 )
 
-// tableSchema returns the Iceberg schema of an audience with the given fields. Field ids are positions.
+// tableSchema returns the Iceberg schema of an audience with the given fields. Field ids are positions. The column of the
+// keys identifies a row: an identity column may be null in Iceberg's terms, and with express activation two of them
+// identify a member.
 func tableSchema(fields []audience.Field) *iceberg.Schema {
 	columns := make([]iceberg.NestedField, 0, len(fields)+7)
 	add := func(name string, t iceberg.Type, required bool) {
@@ -26,6 +28,7 @@ func tableSchema(fields []audience.Field) *iceberg.Schema {
 	for _, f := range fields {
 		add(f.Name, icebergType(f.Type), false)
 	}
+	key := len(columns) + 1
 	add(ColID, iceberg.FixedTypeOf(16), true)
 	add(ColContent, iceberg.PrimitiveTypes.Int64, true)
 	add(ColSince, iceberg.PrimitiveTypes.TimestampTz, true)
@@ -33,7 +36,7 @@ func tableSchema(fields []audience.Field) *iceberg.Schema {
 	add(ColRun, iceberg.PrimitiveTypes.Int64, true)
 	add(ColFile, iceberg.PrimitiveTypes.Int32, true)
 	add(ColLine, iceberg.PrimitiveTypes.Int64, true)
-	return iceberg.NewSchema(0, columns...)
+	return iceberg.NewSchemaWithIdentifiers(0, []int{key}, columns...)
 }
 
 func icebergType(t audience.Type) iceberg.Type {

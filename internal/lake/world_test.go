@@ -59,7 +59,7 @@ func setupOn(t testing.TB, cfg lake.Config, fields []audience.Field) *world {
 	if w.Lake, err = lake.Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Create(t.Context(), w.table, fields); err != nil {
+	if err := w.Create(t.Context(), w.table, "people", fields); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -5,11 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
@@ -113,13 +119,13 @@ func bytesOf(rec arrow.RecordBatch) int {
 
 // begin creates the writer. The first rows decide the encodings of the columns.
 func (w *FileWriter) begin(rec arrow.RecordBatch) (err error) {
-	schema, columns := rec.Schema(), w.dataset.columns
-	if !schema.Equal(columns.own) && !schema.Equal(columns.all) {
-		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", schema, columns.all)
+	of, columns := rec.Schema(), w.dataset.columns
+	if !of.Equal(columns.own) && !of.Equal(columns.all) {
+		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", of, columns.all)
 	}
 	// The Arrow schema is not stored, because the Iceberg schema contains the same information, and other readers do
 	// not need the Arrow schema.
-	w.w, err = pqarrow.NewFileWriter(schema, w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties())
+	w.w, err = pqarrow.NewFileWriter(of, w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties())
 	return err
 }
 
@@ -168,14 +174,60 @@ func (w *FileWriter) finish() (DataFile, error) {
 	if err != nil {
 		return DataFile{}, err
 	}
-	df, err := table.DataFileFromMetadata(table.DataFileArgs{
-		Schema: w.dataset.columns.written, Spec: spec, Format: iceberg.ParquetFile, Metadata: meta, FilePath: w.file.location(),
-		FileSize: w.count.n, Content: iceberg.EntryContentData, Properties: t.Properties(), FormatVersion: t.Metadata().Version(),
-	})
+	args := table.DataFileArgs{
+		Spec: spec, Format: iceberg.ParquetFile, FilePath: w.file.location(), FileSize: w.count.n, Content: iceberg.EntryContentData,
+		FormatVersion: t.Metadata().Version(), SortOrderID: w.dataset.columns.order,
+	}
+	if args.Schema, args.Metadata, args.Properties, err = undotted(w.dataset.columns.written, meta, t.Properties()); err != nil {
+		return DataFile{}, err
+	}
+	df, err := table.DataFileFromMetadata(args)
 	if err != nil {
 		return DataFile{}, err
 	}
 	return dataFileOf(df), nil
+}
+
+// undotted returns what DataFileFromMetadata needs, with the field ids as the names of the columns. iceberg-go takes a
+// column with a dot in its name for a nested one, and leaves out its bounds.
+func undotted(of *iceberg.Schema, meta *metadata.FileMetaData, props iceberg.Properties) (*iceberg.Schema, *metadata.FileMetaData, iceberg.Properties, error) {
+	props = maps.Clone(props)
+	fields, ids := slices.Clone(of.Fields()), map[string]string{}
+	for i, f := range fields {
+		id := strconv.Itoa(f.ID)
+		fields[i].Name, ids[f.Name] = id, id
+		if mode, ok := props[table.MetricsModeColumnConfPrefix+"."+f.Name]; ok {
+			props[table.MetricsModeColumnConfPrefix+"."+id] = mode
+		}
+	}
+	renamed := *meta
+	elements := slices.Clone(meta.FileMetaData.Schema) // the root, and below each element its children
+	for i := 1; i < len(elements); i = afterElement(elements[i:], i) {
+		e := *elements[i]
+		e.Name, elements[i] = ids[e.Name], &e
+	}
+	root, err := schema.FromParquet(elements)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	renamed.Schema = schema.NewSchema(root.(*schema.GroupNode))
+	orders := make([]parquet.ColumnOrder, meta.Schema.NumColumns())
+	for i := range orders {
+		orders[i] = meta.Schema.Column(i).ColumnOrder()
+	}
+	return iceberg.NewSchema(of.ID, fields...), &renamed, props, renamed.Schema.UpdateColumnOrders(orders)
+}
+
+// afterElement returns the index of the element that follows the first of the elements and its children, if the first
+// has the index at.
+func afterElement[E interface{ GetNumChildren() int32 }](elements []E, at int) int {
+	left := 1
+	for n, e := range elements {
+		if left += int(e.GetNumChildren()) - 1; left == 0 {
+			return at + n + 1
+		}
+	}
+	return at + len(elements)
 }
 
 func dataFileOf(df iceberg.DataFile) DataFile {

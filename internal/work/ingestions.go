@@ -35,6 +35,7 @@ func (s *Service) doRun(ctx context.Context, name string) error {
 	worksIn(ctx, spec.Run.Scope)
 	s.work.works(job.Job{Kind: job.Run, ID: name}, spec.Audience.ID)
 	leased, stop := s.keepLease(ctx, id)
+	s.describe(leased, &spec)
 	run, err := s.attempt(leased, before, spec)
 	if err == nil {
 		err = s.finish(leased, run)
@@ -52,6 +53,17 @@ func (s *Service) doRun(ctx context.Context, name string) error {
 		s.compactSoon(ctx, &spec.Audience)
 	}
 	return nil
+}
+
+// describe brings the description of the audience in the metadata of its table up to date. The table is good without:
+// the next run tries again.
+func (s *Service) describe(ctx context.Context, spec *ingest.Spec) {
+	if spec.Run.Request.DryRun {
+		return
+	}
+	if err := s.cfg.Lake.Describe(ctx, spec.Table, spec.Audience.Name); err != nil && ctx.Err() == nil {
+		s.logOf(spec.Run.Scope).Warn("the description of the audience's table was not brought up to date", "audience", spec.Audience.ID, "error", err)
+	}
 }
 
 // claim takes the run's lease and returns the pipeline's specification without the source.

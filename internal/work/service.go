@@ -54,7 +54,8 @@ type Pipeline interface {
 
 // Lake stores the datasets; see lake.Lake.
 type Lake interface {
-	Create(ctx context.Context, id lake.TableID, fields []audience.Field) error
+	Create(ctx context.Context, id lake.TableID, name string, fields []audience.Field) error
+	Describe(ctx context.Context, id lake.TableID, name string) error
 	Drop(ctx context.Context, id lake.TableID) error
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
 }

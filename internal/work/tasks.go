@@ -84,7 +84,7 @@ func (s *Service) prepare(ctx context.Context, d audience.Audience) ([]audience.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Lake.Create(ctx, lake.TableOf(d.Scope, d.ID), d.Fields); err != nil {
+	if err := s.cfg.Lake.Create(ctx, lake.TableOf(d.Scope, d.ID), d.Name, d.Fields); err != nil {
 		return nil, fmt.Errorf("create the dataset: %w", err)
 	}
 	warnings := d.RoleWarnings()

@@ -78,7 +78,7 @@ func (e *Engines) Audience(t *testing.T, a audience.Audience) *Audience {
 	}
 	w.Pipeline = ingest.Pipeline{Lake: e.lake, Profile: e.profile, Scratch: e.scratch, Workers: 2,
 		Clock: func() time.Time { return w.Now }, Log: slog.New(slog.DiscardHandler)}
-	if err := e.lake.Create(t.Context(), w.table, a.Fields); err != nil {
+	if err := e.lake.Create(t.Context(), w.table, a.Name, a.Fields); err != nil {
 		t.Fatal(err)
 	}
 	return w

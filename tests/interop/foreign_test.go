@@ -30,10 +30,11 @@ func besideSpark(t *testing.T, rows int) *audienceBesideSpark {
 }
 
 // run imports a file, as the only one.
-func (a *audienceBesideSpark) run(mode, file string) {
+func (a *audienceBesideSpark) run(mode, file string, more ...string) {
 	a.t.Helper()
 	rostertest.Place(a.t, file, a.place)
-	a.im = rostertest.Import(a.t, a.data, a.place, "mail=Email", "--field", "points=long", "--field", "score=number", "--field", "big=long", mode)
+	flags := append([]string{"--field", "points=long", "--field", "score=number", "--field", "big=long", mode}, more...)
+	a.im = rostertest.Import(a.t, a.data, a.place, "mail=Email", flags...)
 	a.last = file
 }
 
