@@ -30,11 +30,10 @@ func besideSpark(t *testing.T, rows int) *audienceBesideSpark {
 }
 
 // run imports a file, as the only one.
-func (a *audienceBesideSpark) run(mode, file string, more ...string) {
+func (a *audienceBesideSpark) run(mode, file string) {
 	a.t.Helper()
 	rostertest.Place(a.t, file, a.place)
-	flags := append([]string{"--field", "points=long", "--field", "score=number", "--field", "big=long", mode}, more...)
-	a.im = rostertest.Import(a.t, a.data, a.place, "mail=Email", flags...)
+	a.im = rostertest.Import(a.t, a.data, a.place, "mail=Email", "--field", "points=long", "--field", "score=number", "--field", "big=long", mode)
 	a.last = file
 }
 
