@@ -90,7 +90,7 @@ func overloaded(err error) bool {
 	var write *gocql.RequestErrWriteTimeout
 	var read *gocql.RequestErrReadTimeout
 	return errors.As(err, &busy) || errors.As(err, &write) || errors.As(err, &read) || errors.Is(err, gocql.ErrTimeoutNoResponse) ||
-		errors.Is(err, gocql.ErrNoStreams) || errors.Is(err, gocql.ErrTooManyTimeouts) || errors.Is(err, context.DeadlineExceeded)
+		errors.Is(err, gocql.ErrNoStreams) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // passing reports whether the same request may succeed later: unless the cluster understood and refused it.
