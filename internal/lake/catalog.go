@@ -212,5 +212,10 @@ func newMetadata(name string, schema *iceberg.Schema, location string) (table.Me
 	if err != nil {
 		return nil, err
 	}
-	return table.NewMetadata(schema, nil, order, location, props)
+	// The order that says "unsorted" must be in the metadata as well: Spark names it for files that it does not sort by the key.
+	unsorted, err := table.NewMetadata(schema, nil, table.UnsortedSortOrder, location, props)
+	if err != nil {
+		return nil, err
+	}
+	return table.UpdateTableMetadata(unsorted, []table.Update{table.NewAddSortOrderUpdate(&order), table.NewSetDefaultSortOrderUpdate(-1)}, "")
 }
