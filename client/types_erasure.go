@@ -29,6 +29,17 @@ type ErasedAudience struct {
 	Versions   int    `json:"versions"`        // removed versions, which can no longer be restored
 	Files      int    `json:"files"`           // removed files of the dataset
 	Rejects    int    `json:"rejects"`         // removed files of rejects
+	// RemovedVersions are the removed versions. Lists of erasures and certificates of earlier versions of Roster do not
+	// have them.
+	RemovedVersions []RemovedVersion `json:"removedVersions,omitempty"`
+}
+
+// RemovedVersion is a version of an audience that erasures have removed.
+type RemovedVersion struct {
+	RunID       string `json:"runId"` // the run whose version it was
+	SnapshotID  string `json:"snapshotId"`
+	CommittedAt int64  `json:"committedAt"`
+	ErasureID   string `json:"erasureId,omitempty"` // only in a list of versions
 }
 
 // ErasureList is a page of erasures.

@@ -192,7 +192,9 @@ type Version struct {
 // VersionList is a page of an audience's versions, newest first.
 type VersionList struct {
 	Versions []Version `json:"versions"`
-	Page     Page      `json:"_page"`
+	// Removed are the newest versions that erasures have removed and that could otherwise be restored.
+	Removed []RemovedVersion `json:"removed,omitempty"`
+	Page    Page             `json:"_page"`
 }
 
 // Rollback requests to restore the audience as it was after a run.

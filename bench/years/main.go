@@ -22,9 +22,10 @@ import (
 )
 
 type settings struct {
-	members, rows, runs, window int
-	at                          []int
-	python, undo                string
+	members, rows, runs, window, erase, audiences int
+	at                                            []int
+	python, undo                                  string
+	constant                                      bool
 }
 
 func main() {
@@ -32,6 +33,9 @@ func main() {
 	flag.IntVar(&s.members, "members", 100_000, "people in the audience")
 	flag.IntVar(&s.rows, "rows", 1_000, "rows of a differential run")
 	flag.IntVar(&s.window, "mean", 10, "how many runs a time is the median of")
+	flag.BoolVar(&s.constant, "constant", false, "change people who are there, so that the audience keeps its size")
+	flag.IntVar(&s.erase, "erase", 0, "also erase this many people by one work order, at most 10,000")
+	flag.IntVar(&s.audiences, "audiences", 1, "audiences of the same first file; only the first one ages")
 	flag.StringVar(&s.python, "python", "", "an interpreter with pyiceberg and duckdb, to read the table")
 	flag.StringVar(&s.undo, "undo-window", "", "Roster's --undo-window")
 	at := flag.String("at", "10,50,100,200,500,1000", "after which runs to measure; the last one ends the benchmark")
@@ -87,6 +91,14 @@ func run(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	for n := 1; n < s.audiences; n++ {
+		if err := os.CopyFS(filepath.Join(in, fmt.Sprint("people", n)), os.DirFS(people)); err != nil {
+			return err
+		}
+		if _, err := srv.Import(ctx, connection, fmt.Sprint("people", n), "folder"); err != nil {
+			return err
+		}
+	}
 	y := years{settings: s, dir: dir, data: data, people: people, srv: srv, audience: first.AudienceID}
 	fmt.Println("run   run s  cpu s  metadata KiB  metadata files  manifests  data  deletes  lake MiB  pyiceberg s  duckdb s")
 	for n := 1; n <= s.runs; n++ {
@@ -99,7 +111,10 @@ func run(ctx context.Context, s settings) (err error) {
 			}
 		}
 	}
-	return y.erase(ctx)
+	if err := y.eraseOne(ctx); err != nil || s.erase == 0 {
+		return err
+	}
+	return y.eraseMany(ctx)
 }
 
 // years is the audience that ages.
@@ -112,14 +127,19 @@ type years struct {
 	cpu               []time.Duration
 }
 
-// run writes the file of a run, half of whose rows are new people, and takes the time from the start of the run to its end.
+// run writes the file of a run, and takes the time from the start of the run to its end. Half of the rows are new people,
+// unless the audience keeps its size.
 func (y *years) run(ctx context.Context, n int) error {
 	name := filepath.Join(y.people, fmt.Sprintf("run-%05d.csv", n))
 	half := y.rows / 2
+	newPeople := []string{"--from", strconv.Itoa(y.members + (n-1)*half), "--rows", strconv.Itoa(half)}
+	if y.constant {
+		newPeople = []string{"--from", strconv.Itoa((n*104729 + half) % (y.members - half)), "--rows", strconv.Itoa(half), "--change", "1", "--seed", strconv.Itoa(n + 1)}
+	}
 	var parts []byte
 	for i, of := range [][]string{
-		{"--from", strconv.Itoa(y.members + (n-1)*half), "--rows", strconv.Itoa(half)},
-		{"--from", strconv.Itoa((n * 7919) % (y.members - half)), "--rows", strconv.Itoa(y.rows - half), "--change", "1", "--seed", strconv.Itoa(1)},
+		newPeople,
+		{"--from", strconv.Itoa((n * 7919) % (y.members - half)), "--rows", strconv.Itoa(y.rows - half), "--change", "1", "--seed", strconv.Itoa(n)},
 	} {
 		part := filepath.Join(y.dir, "part.csv")
 		if out, err := exec.CommandContext(ctx, filepath.Join(y.dir, "gen"), append(of, "--out", part)...).CombinedOutput(); err != nil {
@@ -162,16 +182,28 @@ func (y *years) run(ctx context.Context, n int) error {
 	return nil
 }
 
-// erase erases the first person and prints the time from the request to the certificate.
-func (y *years) erase(ctx context.Context) error {
+// mails returns the mails of some people of the first file.
+func (y *years) mails(from, n int) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(y.people, "first.csv"))
+	if err != nil {
+		return nil, err
+	}
+	var mails []string
+	for _, row := range strings.Split(string(text), "\n")[1+from:][:n] {
+		mail, _, _ := strings.Cut(row, ",")
+		mails = append(mails, mail)
+	}
+	return mails, nil
+}
+
+// eraseOne erases the first person and prints the time from the request to the certificate.
+func (y *years) eraseOne(ctx context.Context) error {
+	mails, err := y.mails(0, 1)
 	if err != nil {
 		return err
 	}
-	_, rows, _ := strings.Cut(string(text), "\n")
-	person, _, _ := strings.Cut(rows, ",")
 	before, start := server.CPU(y.srv.Pid()), time.Now()
-	started, err := y.srv.Client.Erase(ctx, "Email", person)
+	started, err := y.srv.Client.Erase(ctx, "Email", mails[0])
 	if err != nil {
 		return err
 	}
@@ -181,11 +213,40 @@ func (y *years) erase(ctx context.Context) error {
 			return err
 		}
 		if e.Status != client.Processing {
-			fmt.Printf("erasure of one person: %s after %.2f s, processor %.2f s\n", e.Status, time.Since(start).Seconds(), (server.CPU(y.srv.Pid()) - before).Seconds())
+			versions := 0
+			for _, a := range e.Audiences {
+				versions += a.Versions
+			}
+			fmt.Printf("erasure of one person: %s after %.2f s, processor %.2f s, %d versions removed\n", e.Status, time.Since(start).Seconds(),
+				(server.CPU(y.srv.Pid()) - before).Seconds(), versions)
 			return nil
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// eraseMany erases people by one work order.
+func (y *years) eraseMany(ctx context.Context) error {
+	mails, err := y.mails(1, y.settings.erase)
+	if err != nil {
+		return err
+	}
+	before, start := server.CPU(y.srv.Pid()), time.Now()
+	order, err := y.srv.Client.EraseAll(ctx, client.NewWorkOrder{Action: "delete_identity", DatasetID: "ALL",
+		NamespacesIdentities: []client.NamespaceIdentities{{Namespace: client.NamespaceCode{Code: "Email"}, IDs: mails}}})
+	if err != nil {
+		return err
+	}
+	accepted := time.Since(start)
+	for order.Status != "completed" {
+		time.Sleep(20 * time.Millisecond)
+		if order, err = y.srv.Client.WorkOrder(ctx, order.WorkOrderID); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("erasure of %d people from %d audiences: accepted after %.2f s, completed after %.2f s, processor %.2f s\n", len(mails), y.settings.audiences,
+		accepted.Seconds(), time.Since(start).Seconds(), (server.CPU(y.srv.Pid()) - before).Seconds())
+	return nil
 }
 
 // report prints a line.

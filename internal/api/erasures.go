@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strconv"
 
 	"roster/client"
 	"roster/internal/audience"
@@ -109,8 +110,13 @@ func erasureBody(e *audience.Erasure) client.Erasure {
 func erasedAudiences(erased []audience.ErasedAudience) []client.ErasedAudience {
 	list := []client.ErasedAudience{}
 	for _, a := range erased {
-		list = append(list, client.ErasedAudience{AudienceID: string(a.ID), RunID: string(a.RunID), Members: a.Members, Versions: a.Versions,
-			Files: a.Files, Rejects: a.Rejects})
+		body := client.ErasedAudience{AudienceID: string(a.ID), RunID: string(a.RunID), Members: a.Members, Versions: a.Versions,
+			Files: a.Files, Rejects: a.Rejects}
+		for _, d := range a.Dropped {
+			body.RemovedVersions = append(body.RemovedVersions, client.RemovedVersion{RunID: string(d.Run), SnapshotID: strconv.FormatInt(d.SnapshotID, 10),
+				CommittedAt: epoch(d.At)})
+		}
+		list = append(list, body)
 	}
 	return list
 }

@@ -46,7 +46,7 @@ func TestCertificate(t *testing.T) {
 	const want = `{"version":1,"issuer":"roster","organization":"0123456789ABCDEF@RosterOrg","sandbox":"prod","erasureId":"11111111-2222-4333-8444-555566667777",` +
 		`"namespace":"Email","xid":"x1","covers":["the profile store","the current members of every audience","the earlier versions and the data files of every dataset",` +
 		`"the rejected rows of every run"],"audiences":[{"audienceId":"60ccea95-1435-4180-97a5-58af4aa285ab","runId":"fb342311-725d-4b48-ab7d-c6105fbc2b8b",` +
-		`"members":1,"versions":2,"files":3,"rejects":4}],"createdAt":1749624273,"createdBy":"8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11","endedAt":1749624273}`
+		`"members":1,"versions":2,"files":3,"rejects":4,"removedVersions":[{"runId":"fb342311-725d-4b48-ab7d-c6105fbc2b8b","snapshotId":"1152921504606846976","committedAt":1749624273}]}],"createdAt":1749624273,"createdBy":"8f3b8f0e-5b9c-4a57-9b53-6f6e2f2a7e11","endedAt":1749624273}`
 	if string(payload) != want {
 		t.Errorf("the certificate is\n%s\nwant\n%s", payload, want)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/control"
@@ -11,7 +12,8 @@ import (
 
 func stagedErasure(id audience.ErasureID) audience.Erasure {
 	e := audience.Erasure{ID: id, Scope: testScope, Namespace: "Email", XID: "x1", Status: audience.Success, CreatedBy: clientID, CreatedAt: testNow, UpdatedAt: testNow, EndedAt: testNow,
-		Progress: audience.ErasureProgress{Audiences: []audience.ErasedAudience{{ID: audienceID, RunID: runID, Members: 1, Versions: 2, Files: 3, Rejects: 4}}}}
+		Progress: audience.ErasureProgress{Audiences: []audience.ErasedAudience{{ID: audienceID, RunID: runID, Members: 1, Versions: 2, Files: 3, Rejects: 4, By: otherID,
+			Dropped: []audience.DroppedVersion{{Audience: audienceID, Run: runID, SnapshotID: 1 << 60, At: testNow, Erasure: otherID}}}}}}
 	if id == otherID {
 		e.Progress.Order = &audience.WorkOrder{Name: "n", Erasures: []audience.ErasureID{otherID, absentID}}
 	}
@@ -42,6 +44,10 @@ func (f *fake) Erasure(_ context.Context, _ audience.Actor, id audience.ErasureI
 		return audience.Erasure{}, absent("erasure", string(id))
 	}
 	return stagedErasure(id), nil
+}
+
+func (f *fake) OrderState(_ context.Context, _ audience.Actor, order *audience.WorkOrder) (processing int, updated time.Time, err error) {
+	return 0, testNow, f.called(order)
 }
 
 func (f *fake) Certificate(ctx context.Context, a audience.Actor, id audience.ErasureID) (audience.Certificate, error) {

@@ -13,6 +13,7 @@ import (
 // Versions lists and restores versions of audiences.
 type Versions interface {
 	Versions(ctx context.Context, a audience.Actor, id audience.ID, offset, limit int) ([]control.Version, int, error)
+	RemovedVersions(ctx context.Context, a audience.Actor, id audience.ID) ([]audience.DroppedVersion, error)
 	Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, r audience.RunRequest) (audience.Run, error)
 }
 
@@ -37,6 +38,13 @@ func (s *server) versions(c *call) (answer, error) {
 			RunID: string(v.Run.ID), SnapshotID: strconv.FormatInt(v.SnapshotID, 10), CreatedAt: epoch(v.Run.CreatedAt), Kind: string(v.Run.Request.Kind),
 			Members: v.Run.Result.Members.After, Rows: client.Rows(v.Run.Result.Rows), Current: v.Current, ExpiresAt: epoch(v.ExpiresAt),
 		})
+	}
+	removed, err := s.Service.RemovedVersions(c.Context(), c.actor, id)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, d := range removed {
+		body.Removed = append(body.Removed, client.RemovedVersion{RunID: string(d.Run), SnapshotID: strconv.FormatInt(d.SnapshotID, 10), CommittedAt: epoch(d.At), ErasureID: string(d.Erasure)})
 	}
 	return answer{http.StatusOK, body}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"roster/client"
 	"roster/internal/audience"
@@ -15,6 +16,7 @@ import (
 // Orders erases the people of work orders.
 type Orders interface {
 	Order(ctx context.Context, a audience.Actor, who []control.IdentityRef, order audience.WorkOrder) (audience.Erasure, error)
+	OrderState(ctx context.Context, a audience.Actor, order *audience.WorkOrder) (processing int, updated time.Time, err error)
 }
 
 // A work order of AEP's Data Hygiene is one erasure for each of its identities. The first erasure refers to the order
@@ -148,21 +150,13 @@ func (s *server) listWorkOrders(c *call) (answer, error) {
 
 // orderNow returns the current state of a work order: it is completed when all of its erasures are.
 func (s *server) orderNow(c *call, first *audience.Erasure) (client.WorkOrder, error) {
-	status, updated := "completed", first.UpdatedAt
-	for _, id := range first.Progress.Order.Erasures {
-		e, err := s.Service.Erasure(c.Context(), c.actor, id)
-		if audience.CodeOf(err) == audience.NotFound {
-			continue
-		}
-		if err != nil {
-			return client.WorkOrder{}, err
-		}
-		if e.Status == audience.Processing {
-			status = "received"
-		}
-		if e.UpdatedAt.After(updated) {
-			updated = e.UpdatedAt
-		}
+	processing, updated, err := s.Service.OrderState(c.Context(), c.actor, first.Progress.Order)
+	if err != nil {
+		return client.WorkOrder{}, err
+	}
+	status := "completed"
+	if processing > 0 {
+		status = "received"
 	}
 	shown := *first
 	shown.UpdatedAt = updated

@@ -432,6 +432,10 @@ func (f *fake) Rollback(_ context.Context, _ audience.Actor, _ audience.ID, id a
 	return r, errors.Join(f.called(req), absent("run", id))
 }
 
+func (f *fake) RemovedVersions(_ context.Context, _ audience.Actor, _ audience.ID) ([]audience.DroppedVersion, error) {
+	return []audience.DroppedVersion{{Audience: audienceID, Run: runID, SnapshotID: 7, At: testNow, Erasure: otherID}}, nil
+}
+
 func (f *fake) Versions(_ context.Context, _ audience.Actor, _ audience.ID, offset, limit int) ([]control.Version, int, error) {
 	return []control.Version{{Run: f.run, SnapshotID: 7, Current: true}}, 1, f.called(offset, limit)
 }

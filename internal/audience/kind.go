@@ -15,7 +15,7 @@ const (
 	RunRollback RunKind = "rollback" // restores the audience to the state after an earlier run
 	RunExpire   RunKind = "expire"   // removes expired members
 	RunExtend   RunKind = "extend"   // restarts the TTL of the members, as if a full run had brought them
-	RunErase    RunKind = "erase"    // removes one person without a trace, for an Erasure
+	RunErase    RunKind = "erase"    // removes people without a trace, for Erasures that go together
 	RunAdopt    RunKind = "adopt"    // adopts the changes that another program made to the dataset
 )
 

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,7 +21,10 @@ import (
 const MaxErasures = 100
 
 // MaxOrdered is the largest number of identities of a work order.
-const MaxOrdered = 100
+const MaxOrdered = 10_000
+
+// maxErasureFacts is the largest number of erasures whose identities an entry of the audit log names.
+const maxErasureFacts = 100
 
 // Erase begins to erase an identity from all audiences of the actor's sandbox. When it returns, look-ups no longer find
 // the identity; a job does the rest.
@@ -54,6 +59,7 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 		}
 		if order != nil {
 			order.Erasures = append(order.Erasures, list[i].ID)
+			list[i].Leader = list[0].ID
 		}
 	}
 	list[0].Progress.Order = order
@@ -67,23 +73,17 @@ func (s *Service) eraseAll(ctx context.Context, a audience.Actor, who []Identity
 			if err := tx.CreateErasure(ctx, e); err != nil {
 				return err
 			}
-			if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Erase, ID: string(e.ID)}); err != nil {
-				return err
-			}
 		}
-		return nil
+		return s.cfg.Jobs.Enqueue(ctx, tx, job.OfErasures(a.Scope))
 	})
 	if err != nil {
 		return audience.Erasure{}, err
 	}
+	var hidden []identity.Key
 	for i := range keys {
-		for _, key := range keys[i].All() {
-			if err := s.cfg.Profile.RemoveIdentity(ctx, sandbox.Num, key); err != nil {
-				return list[0], err
-			}
-		}
+		hidden = append(hidden, keys[i].All()...)
 	}
-	return list[0], nil
+	return list[0], s.cfg.Profile.RemoveIdentities(ctx, sandbox.Num, hidden)
 }
 
 // newErasure returns the erasure of a resolved identity.
@@ -103,6 +103,9 @@ func (s *Service) newErasure(ctx context.Context, a audience.Actor, sandbox uint
 func erasureFacts(list []audience.Erasure) map[string]any {
 	if len(list) == 1 {
 		return map[string]any{"namespace": list[0].Namespace, "xid": list[0].XID}
+	}
+	if len(list) > maxErasureFacts {
+		return map[string]any{"identities": len(list)}
 	}
 	xids := make([]string, len(list))
 	for i, e := range list {
@@ -149,7 +152,46 @@ func (s *Service) Erasure(ctx context.Context, a audience.Actor, id audience.Era
 		return audience.Erasure{}, notFound("erasure", id)
 	}
 	e, err := s.cfg.Store.Erasure(ctx, a.Scope, key)
-	return e.SeenBy(a.Grants), absent(err, "erasure", id)
+	if err != nil {
+		return e, absent(err, "erasure", id)
+	}
+	var dropped []audience.DroppedVersion
+	for _, by := range leadersOf(e) {
+		some, err := s.cfg.Store.VersionsDroppedBy(ctx, by)
+		if err != nil {
+			return audience.Erasure{}, err
+		}
+		dropped = append(dropped, some...)
+	}
+	leader, err := s.leaderOf(ctx, e)
+	return e.With(leader, dropped).SeenBy(a.Grants), err
+}
+
+// leadersOf returns the leaders of the erasures that removed the versions of an erasure.
+func leadersOf(e audience.Erasure) (leaders []audience.ErasureID) {
+	for _, a := range e.Progress.Audiences {
+		if a.By != "" && !slices.Contains(leaders, a.By) {
+			leaders = append(leaders, a.By)
+		}
+	}
+	return leaders
+}
+
+// leaderOf returns the leader of a PROCESSING erasure, nil if that is the erasure itself.
+func (s *Service) leaderOf(ctx context.Context, e audience.Erasure) (*audience.Erasure, error) {
+	if e.Leader == "" || e.Leader == e.ID || e.Status != audience.Processing {
+		return nil, nil
+	}
+	leader, err := s.cfg.Store.Erasure(ctx, e.Scope, e.Leader)
+	return &leader, err
+}
+
+// OrderState returns how many erasures of a work order are PROCESSING, and when one of them last changed.
+func (s *Service) OrderState(ctx context.Context, a audience.Actor, order *audience.WorkOrder) (processing int, updated time.Time, err error) {
+	if err := allow(a, toAdminister); err != nil {
+		return 0, updated, err
+	}
+	return s.cfg.Store.ErasuresOf(ctx, a.Scope, order.Erasures)
 }
 
 // Certificate returns the certificate of an erasure of the actor's sandbox.
@@ -167,8 +209,24 @@ func (s *Service) Erasures(ctx context.Context, a audience.Actor, after *audienc
 		return nil, err
 	}
 	list, err := s.cfg.Store.Erasures(ctx, a.Scope, after, limit)
-	for i := range list {
-		list[i] = list[i].SeenBy(a.Grants)
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	leaders := map[audience.ErasureID]*audience.Erasure{}
+	for i, e := range list {
+		leader, ok := leaders[e.Leader]
+		if !ok {
+			if leader, err = s.leaderOf(ctx, e); err != nil {
+				return nil, err
+			}
+			if leader != nil {
+				leaders[e.Leader] = leader
+			}
+		}
+		if e.Status != audience.Processing || e.Leader == e.ID {
+			leader = nil
+		}
+		list[i] = e.With(leader, nil).SeenBy(a.Grants)
+	}
+	return list, nil
 }

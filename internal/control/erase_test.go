@@ -2,6 +2,8 @@ package control_test
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
+	"roster/internal/meta"
 	"roster/internal/profile"
 )
 
@@ -83,8 +86,8 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	if e.Status != audience.Processing || e.Namespace != "Email" || strings.Contains(e.Sealed, "ada@") || len(w.profile.members) != 0 {
 		t.Fatalf("%+v, the profile store has %v", e, w.profile.members)
 	}
-	w.pipeline.held = ingest.Held{Live: true, Kept: true}
-	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
+	w.pipeline.live, w.pipeline.kept = true, true
+	erasing := job.OfErasures(admin.Scope)
 	w.handle(erasing)
 	if got := w.profile.forgotten; len(got) != 1 || len(got[0]) != 2 || got[0][0] != (profile.Member{Audience: aud.Num, Key: identity.Key{9}}) || got[0][1].Key != key {
 		t.Errorf("forgot %v", got)
@@ -120,8 +123,8 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 	w.handle(erasing)
 	third := w.newestRun(aud.ID)
 	w.handle(job.Job{Kind: job.Run, ID: string(third.ID)})
-	if got := w.pipeline.specs[len(w.pipeline.specs)-1]; got.Erase != key {
-		t.Errorf("the run takes out %x", got.Erase)
+	if got := w.pipeline.specs[len(w.pipeline.specs)-1]; len(got.Erase) != 1 || !got.Erase[key] {
+		t.Errorf("the run takes out %v", got.Erase)
 	}
 	w.handle(erasing)
 	done := w.erasure(e.ID)
@@ -129,7 +132,8 @@ func TestEraseWaitsItsTurn(t *testing.T) {
 		done.Progress.Audiences[0].RunID != third.ID || done.Progress.Audiences[0].Rejects != 1 {
 		t.Fatalf("%+v", done)
 	}
-	if got := w.pipeline.purges; len(got) != 1 || got[0].Key != key || string(got[0].Values[0]) != "ada@example.com" || string(got[0].Values[1]) != " Ada@example.com" {
+	if got := w.pipeline.purges; len(got) != 1 || len(got[0].People) != 1 || got[0].People[0].Key != key ||
+		string(got[0].People[0].Values[0]) != "ada@example.com" || string(got[0].People[0].Values[1]) != " Ada@example.com" {
 		t.Errorf("purged %+v", got)
 	}
 	w.handle(erasing)
@@ -148,20 +152,20 @@ func TestEraseAwaitsEarlierRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
+	erasing := job.OfErasures(admin.Scope)
 	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Processing {
 		t.Fatalf("it ended %s before run %s, which was started before it", now.Status, earlier.ID)
 	}
 	w.handle(job.Job{Kind: job.Run, ID: string(earlier.ID)})
-	w.pipeline.held = ingest.Held{Live: true, Kept: true} // the data that the run has committed
+	w.pipeline.live, w.pipeline.kept = true, true // the data that the run has committed
 	w.handle(erasing)
 	out := w.newestRun(aud.ID)
 	if out.Request.Kind != audience.RunErase {
 		t.Fatalf("the newest run is %+v", out.Request)
 	}
 	w.handle(job.Job{Kind: job.Run, ID: string(out.ID)})
-	w.pipeline.held = ingest.Held{}
+	w.pipeline.live, w.pipeline.kept = false, false
 	w.clock.advance(time.Second)
 	w.start(aud.ID) // later runs do not delay the erasure
 	w.handle(erasing)
@@ -181,7 +185,7 @@ func TestEraseGoesOn(t *testing.T) {
 	if err := w.DeleteAudience(t.Context(), admin, aud.ID); err != nil {
 		t.Fatal(err)
 	}
-	erasing := job.Job{Kind: job.Erase, ID: string(e.ID)}
+	erasing := job.OfErasures(admin.Scope)
 	w.handle(erasing)
 	if now := w.erasure(e.ID); now.Status != audience.Processing {
 		t.Errorf("it ended %s before the data of a deleted audience was removed", now.Status)
@@ -215,9 +219,7 @@ func TestOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range first.Progress.Order.Erasures {
-		w.handle(job.Job{Kind: job.Erase, ID: string(id)}) // stores the progress
-	}
+	w.handle(job.OfErasures(admin.Scope)) // stores the progress
 	list, err := w.Erasures(t.Context(), admin, nil, 10)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%v, %v", list, err)
@@ -225,6 +227,94 @@ func TestOrder(t *testing.T) {
 	for _, e := range list {
 		if order := e.Progress.Order; (order != nil) != (e.ID == first.ID) || order != nil && (order.Name != "two" || len(order.Erasures) != 2) {
 			t.Errorf("%+v knows of the order %+v", e.ID, order)
+		}
+	}
+}
+
+// TestErasuresGoTogether removes people whose erasures wait for the same audience in one run and one purge. An erasure
+// that comes while the run is in progress does not join it. Each erasure has its own results.
+func TestErasuresGoTogether(t *testing.T) {
+	t.Parallel()
+	w, admin, aud := newErasing(t)
+	w.pipeline.live, w.pipeline.kept = true, true
+	earlier := w.start(aud.ID)
+	erase := func(who string) audience.ErasureID {
+		t.Helper()
+		e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: who, Namespace: "email"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.ID
+	}
+	erasing := job.OfErasures(admin.Scope)
+	ada := erase("ada@example.com")
+	w.handle(erasing)
+	w.clock.advance(time.Second)
+	bob := erase("bob@example.com")
+	w.clock.advance(time.Second)
+	w.handle(erasing)
+	w.handle(job.Job{Kind: job.Run, ID: string(earlier.ID)})
+	w.handle(erasing)
+	first := w.newestRun(aud.ID)
+	if first.Request.Kind != audience.RunErase || first.Request.Erasure != ada || !strings.Contains(first.Request.Reason, "1 others") {
+		t.Fatalf("the run is %+v", first.Request)
+	}
+	cyd := erase("cyd@example.com")
+	w.handle(erasing)
+	if r := w.newestRun(aud.ID); r.ID != first.ID || len(w.pipeline.purges) != 0 {
+		t.Fatalf("%+v was started, or %d purges, beside the run", r.Request, len(w.pipeline.purges))
+	}
+	keyOf := func(who string) identity.Key { return identity.KeyOf("Email", []byte(who)) }
+	w.handle(job.Job{Kind: job.Run, ID: string(first.ID)})
+	if got := w.pipeline.specs[len(w.pipeline.specs)-1].Erase; !maps.Equal(got, map[identity.Key]bool{keyOf("ada@example.com"): true, keyOf("bob@example.com"): true}) {
+		t.Errorf("the run takes out %v", got)
+	}
+	w.handle(erasing)
+	second := w.newestRun(aud.ID)
+	if second.ID == first.ID || second.Request.Erasure != cyd || len(w.pipeline.purges) != 1 || len(w.pipeline.purges[0].People) != 2 {
+		t.Fatalf("%+v, %d purges", second.Request, len(w.pipeline.purges))
+	}
+	w.handle(job.Job{Kind: job.Run, ID: string(second.ID)})
+	w.handle(erasing)
+	for id, want := range map[audience.ErasureID]audience.ErasedAudience{
+		ada: {ID: aud.ID, RunID: first.ID, Members: 1, Rejects: 1}, bob: {ID: aud.ID, RunID: first.ID, Members: 1}, cyd: {ID: aud.ID, RunID: second.ID, Members: 1, Rejects: 1},
+	} {
+		e := w.erasure(id)
+		if e.Status != audience.Success || e.Sealed != "" || e.EndedAt.IsZero() || len(e.Progress.Audiences) != 1 || !reflect.DeepEqual(e.Progress.Audiences[0], want) {
+			t.Errorf("%+v, want %+v", e, want)
+		}
+	}
+	w.handle(erasing)
+	if len(w.pipeline.purges) != 2 {
+		t.Errorf("%d purges", len(w.pipeline.purges))
+	}
+}
+
+// TestEraseApart checks that an erasure whose identity cannot be decrypted does not hold up the others of its work order.
+func TestEraseApart(t *testing.T) {
+	t.Parallel()
+	for broken := range 2 {
+		w, admin, _ := newErasing(t)
+		first, err := w.Order(t.Context(), admin, []control.IdentityRef{{ID: "ada@example.com", Namespace: "email"}, {ID: "bob@example.com", Namespace: "email"}}, audience.WorkOrder{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := first.Progress.Order.Erasures
+		e := w.erasure(ids[broken])
+		e.Sealed = "unreadable"
+		if err := w.store.Update(t.Context(), func(tx meta.Tx) error { return tx.SaveErasure(t.Context(), &e) }); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := w.Handle(t.Context(), job.OfErasures(admin.Scope)); err == nil {
+				t.Error("the identity was decrypted")
+			}
+		}
+		if e := w.erasure(ids[broken]); e.Status != audience.Processing {
+			t.Errorf("the erasure of somebody unknown ended %s", e.Status)
+		}
+		if e := w.erasure(ids[1-broken]); e.Status != audience.Success {
+			t.Errorf("the other erasure is %s", e.Status)
 		}
 	}
 }

@@ -119,6 +119,9 @@ func (s *Service) version(ctx context.Context, aud *audience.Audience, d *lake.D
 	}
 	snap, ok := d.FindVersion(run.ID)
 	if !ok {
+		if err := s.droppedVersion(ctx, aud.ID, run.ID); err != nil {
+			return nil, from, err
+		}
 		return nil, from, audience.Errorf(audience.Impossible, gone, run.ID)
 	}
 	d, err = at(ctx, d, snap.ID, fmt.Sprintf(gone, run.ID))

@@ -49,7 +49,7 @@ type Lake interface {
 type Profiles interface {
 	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]profile.Membership, error)
 	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(profile.Membership) error) error
-	RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error
+	RemoveIdentities(ctx context.Context, sandbox uint32, keys []identity.Key) error
 }
 
 // Config has the parts and settings of a Service.

@@ -54,6 +54,44 @@ func (s *Service) Versions(ctx context.Context, a audience.Actor, id audience.ID
 	return list, len(all), nil
 }
 
+// maxRemovedVersions is the largest number of versions that RemovedVersions returns.
+const maxRemovedVersions = 100
+
+// RemovedVersions returns the newest versions of an audience that erasures have removed and that could otherwise be
+// restored, newest first.
+func (s *Service) RemovedVersions(ctx context.Context, a audience.Actor, id audience.ID) ([]audience.DroppedVersion, error) {
+	if err := allow(a, toRead); err != nil {
+		return nil, err
+	}
+	aud, err := s.audience(ctx, s.cfg.Store, a, id)
+	if err != nil {
+		return nil, err
+	}
+	dropped, err := s.cfg.Store.DroppedVersions(ctx, aud.ID)
+	if err != nil {
+		return nil, err
+	}
+	after := s.now().Add(-s.cfg.UndoWindow)
+	dropped = slices.DeleteFunc(dropped, func(d audience.DroppedVersion) bool { return d.At.Before(after) })
+	slices.Reverse(dropped)
+	return dropped[:min(len(dropped), maxRemovedVersions)], nil
+}
+
+// droppedVersion returns an error that names the erasure that removed the version of a run, nil if none did.
+func (s *Service) droppedVersion(ctx context.Context, id audience.ID, run audience.RunID) error {
+	dropped, err := s.cfg.Store.DroppedVersions(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, d := range dropped {
+		if d.Run == run {
+			return audience.Errorf(audience.Impossible, "the version of run %s no longer exists: erasure %s removed it, because its files contained a person who was erased; "+
+				"choose one of the audience's versions", run, d.Erasure)
+		}
+	}
+	return nil
+}
+
 // Rollback starts a run that restores the audience to the state after an earlier run. It uses only DryRun and Reason of
 // req.
 func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID, run audience.RunID, req audience.RunRequest) (started audience.Run, err error) {
@@ -78,6 +116,9 @@ func (s *Service) Rollback(ctx context.Context, a audience.Actor, id audience.ID
 	}
 	snap, ok := dataset.FindVersion(r.ID)
 	if !ok {
+		if err := s.droppedVersion(ctx, r.AudienceID, r.ID); err != nil {
+			return audience.Run{}, err
+		}
 		return audience.Run{}, audience.Errorf(audience.Impossible, "the version of run %s no longer exists: versions are kept for %s after they are replaced", r.ID, s.cfg.UndoWindow)
 	}
 	if now, _ := dataset.Current(); now.ID == snap.ID {

@@ -365,7 +365,8 @@ type fakePipeline struct {
 	// maintain implements Maintain; with nil, Maintain does nothing.
 	maintain func(ctx context.Context, u ingest.Upkeep) (ingest.Maintained, error)
 	upkeeps  []ingest.Upkeep
-	held     ingest.Held // the result of Holds
+	live     bool // the result of Live
+	kept     bool // files contain identities that are searched
 	purges   []ingest.PurgeSpec
 	// surveyFails is the error of every Survey.
 	surveyFails error
@@ -373,23 +374,32 @@ type fakePipeline struct {
 	compactions int
 }
 
-// Holds implements work.Pipeline. It returns the same for every dataset.
-func (p *fakePipeline) Holds(context.Context, lake.TableID, *audience.Audience, identity.Key) (ingest.Held, error) {
+// Live implements work.Pipeline. It returns the same for every dataset.
+func (p *fakePipeline) Live(context.Context, lake.TableID, *audience.Audience, map[identity.Key]bool) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held, nil
+	return p.live, nil
+}
+
+// Erased implements work.Pipeline. Each run removed one member with each identity.
+func (p *fakePipeline) Erased(_ context.Context, _ lake.TableID, _ audience.RunID, keys map[identity.Key]bool) (map[identity.Key]int64, error) {
+	removed := map[identity.Key]int64{}
+	for key := range keys {
+		removed[key] = 1
+	}
+	return removed, nil
 }
 
 // Purge implements work.Pipeline.
-func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (int, error) {
+func (p *fakePipeline) Purge(ctx context.Context, s ingest.PurgeSpec) (map[identity.Key]int, error) {
 	p.mu.Lock()
 	p.purges = append(p.purges, s)
-	held := p.held
+	kept := p.kept
 	p.mu.Unlock()
-	if held == (ingest.Held{}) {
-		return 0, nil // no version is removed, so that no run in progress is in the way
+	if !kept {
+		return nil, nil // no version is removed, so that no run in progress is in the way
 	}
-	return 1, s.Host.Idle(ctx)
+	return map[identity.Key]int{s.People[0].Key: 1}, s.Host.Idle(ctx)
 }
 
 // NeedsCompaction implements work.Pipeline.
@@ -545,7 +555,7 @@ type fakeProfile struct {
 	members map[identity.Key][]profile.Membership
 	drops   []profile.Ref
 	sweeps  []int64
-	// forgotten are the calls of RemoveMembers, each with the identity itself at the end.
+	// forgotten are the calls of RemoveMembers, each with the identities themselves at the end.
 	forgotten [][]profile.Member
 }
 
@@ -592,17 +602,22 @@ func (p *fakeProfile) Lookup(_ context.Context, sandbox uint32, keys []identity.
 	return out, nil
 }
 
-func (p *fakeProfile) RemoveIdentity(_ context.Context, _ uint32, key identity.Key) error {
+func (p *fakeProfile) RemoveIdentities(_ context.Context, _ uint32, keys []identity.Key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.members, key)
+	for _, key := range keys {
+		delete(p.members, key)
+	}
 	return nil
 }
 
-func (p *fakeProfile) RemoveMembers(_ context.Context, _ uint32, key identity.Key, others []profile.Member) error {
+func (p *fakeProfile) RemoveMembers(_ context.Context, _ uint32, keys []identity.Key, others []profile.Member) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forgotten = append(p.forgotten, append(others, profile.Member{Key: key}))
+	for _, key := range keys {
+		others = append(others, profile.Member{Key: key})
+	}
+	p.forgotten = append(p.forgotten, others)
 	return nil
 }
 

@@ -33,8 +33,6 @@ const noRuns, allRuns = testRuns(false), testRuns(true)
 
 func (testRuns) Idle(context.Context) error { return nil }
 
-func (testRuns) SavePurge(context.Context, int, []string) error { return nil }
-
 func (r testRuns) InProgress(context.Context, audience.RunID) bool { return bool(r) }
 
 func TestCompact(t *testing.T) {

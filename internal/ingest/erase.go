@@ -6,115 +6,179 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
-	"time"
 
 	"roster/internal/audience"
 	"roster/internal/identity"
 	"roster/internal/lake"
+	"roster/internal/profile"
 	"roster/internal/reject"
 )
 
-// The erasure of a person from an audience has two steps. A run of kind RunErase removes the rows from the dataset and
-// the memberships from the profile store. It takes its turn among the other runs. Then Purge removes the person's data
-// that files still contain: rows that a position delete hides, versions that can be restored, and rejects.
+// The erasure of people from an audience has two steps. A run of kind RunErase removes the rows from the dataset and the
+// memberships from the profile store. It takes its turn among the other runs. Then Purge removes the data that files still
+// contain: rows that a position delete hides, versions that can be restored, and rejects.
 
-// Held describes where an audience's dataset contains an identity.
-type Held struct {
-	Live bool // in a live row
-	Kept bool // in any row of a file, including earlier versions and deleted rows
-}
-
-// Holds searches a dataset for an identity, primary or further.
-func (p *Pipeline) Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key identity.Key) (h Held, err error) {
+// Live reports whether a live row of a dataset has one of the identities, primary or further.
+func (p *Pipeline) Live(ctx context.Context, table lake.TableID, aud *audience.Audience, keys map[identity.Key]bool) (bool, error) {
 	dataset, err := p.Lake.Load(ctx, table)
 	if err != nil {
-		return h, err
+		return false, err
 	}
-	if dataset, err = dataset.WithHistory(ctx); err != nil {
-		return h, err
-	}
-	e := newEraser(dataset, aud, key)
-	history, err := dataset.OpenHistory(ctx, e.options())
-	if err != nil {
-		return h, fmt.Errorf("read the files of the dataset: %w", err)
-	}
-	holders, err := e.holders(ctx, history)
-	if err != nil || len(holders) == 0 {
-		return h, err
-	}
-	h.Kept = true
+	e := newEraser(dataset, aud, keys)
 	state, err := dataset.OpenState(ctx, e.options())
 	if err != nil {
-		return h, fmt.Errorf("read the current members: %w", err)
+		return false, fmt.Errorf("read the current members: %w", err)
 	}
-	holders, err = e.holders(ctx, state)
-	h.Live = len(holders) > 0
-	return h, err
+	found, err := e.search(ctx, state)
+	if err != nil {
+		return false, fmt.Errorf("read the current members: %w", err)
+	}
+	return len(found.Keys) > 0, nil
 }
 
-// PurgeSpec describes a person whose data is to be removed from the files of an audience. The audience must have no
-// live row of the person.
+// ErrNotKept means that the changes of a run are no longer kept.
+var ErrNotKept = errors.New("ingest: the changes of the run are no longer kept")
+
+// Erased returns how many members with each of the identities an erase run has removed. The error is ErrNotKept if the
+// changes of the run are no longer kept.
+func (p *Pipeline) Erased(ctx context.Context, table lake.TableID, run audience.RunID, keys map[identity.Key]bool) (map[identity.Key]int64, error) {
+	dataset, err := p.Lake.Load(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	if dataset, err = dataset.WithHistory(ctx); err != nil {
+		return nil, err
+	}
+	all := dataset.Snapshots()
+	i := slices.IndexFunc(all, func(s lake.Snapshot) bool { return s.Run == run })
+	if i < 0 {
+		return nil, fmt.Errorf("count the members that run %s removed: %w", run, ErrNotKept)
+	}
+	removed := map[identity.Key]int64{}
+	err = eachChange(ctx, dataset, all[i], func(c profile.Change, _ int64) error {
+		if c.Erased && keys[c.Key] {
+			removed[c.Key]++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the members that run %s removed: %w", run, err)
+	}
+	return removed, nil
+}
+
+// Person is a person whose data is to be removed.
+type Person struct {
+	Key    identity.Key
+	Values [][]byte // the identity; rejected rows may contain other spellings of it
+}
+
+// PurgeSpec describes people whose data is to be removed from the files of an audience. The audience must have no live
+// row of these people.
 type PurgeSpec struct {
 	Table    lake.TableID
 	Audience *audience.Audience
-	Key      identity.Key
-	Values   [][]byte // the identity; rejected rows may contain other spellings of it
+	People   []Person
 	Host     PurgeHost
-	// Replaced are the files that an earlier, interrupted purge had planned to remove.
-	Replaced []string
+	// Doomed are the files that an earlier, interrupted purge had planned to remove.
+	Doomed []string
 }
 
 // PurgeHost is the process that purges an audience.
 type PurgeHost interface {
 	AudienceRuns
-	// SavePurge stores the number of versions that the purge is going to remove, and the files, so that a later purge
-	// can continue.
-	SavePurge(ctx context.Context, versions int, replaced []string) error
+	// SavePurge stores what the purge is going to remove, so that a later purge can continue.
+	SavePurge(ctx context.Context, plan PurgePlan) error
 }
 
-// Purge removes the files that contain an identity that no live row has. Purge is safe beside other work and can be
-// interrupted at any point. A repeated call does the rest. The error is ErrBusy if a run is in progress or committed
-// first. Purge returns the number of removed files of rejects.
-func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects int, err error) {
+// PurgePlan is what a purge is going to remove.
+type PurgePlan struct {
+	Found    map[identity.Key]bool // people whose data the files contain
+	Versions []lake.Snapshot       // versions that will be lost
+	Doomed   []string              // files that will be removed, including PurgeSpec.Doomed
+}
+
+// Purge removes the files that contain people who have no live row. Files of the current version are rewritten without
+// them. Earlier versions whose files contain them are lost; all other versions are kept. Purge is safe beside other work
+// and can be interrupted at any point. A repeated call does the rest. The error is ErrBusy if a run is in progress or
+// committed first. Purge returns the number of removed files of rejects that contained each person; the error does not
+// matter for this result.
+func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects map[identity.Key]int, err error) {
 	dataset, err := p.Lake.Load(ctx, s.Table)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.Values, s.Audience.Source.Format)); err != nil {
+	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.People, s.Audience.Source.Format)); err != nil {
 		return rejects, err
 	}
-	if dataset, err = dataset.WithHistory(ctx); err != nil {
+	history, err := p.purgeVersions(ctx, &s, dataset)
+	if err != nil || len(s.Doomed) == 0 {
 		return rejects, err
-	}
-	e := newEraser(dataset, s.Audience, s.Key)
-	history, err := dataset.OpenHistory(ctx, e.options())
-	if err != nil {
-		return rejects, fmt.Errorf("read the files of the dataset: %w", err)
-	}
-	holders, err := e.holders(ctx, history)
-	if err != nil {
-		return rejects, err
-	}
-	if len(holders) > 0 {
-		if err := p.rewriteHolders(ctx, s, dataset, holders); err != nil {
-			return rejects, err
-		}
-		if s.Replaced, err = p.expireReplaced(ctx, s); err != nil {
-			return rejects, err
-		}
-	}
-	if len(s.Replaced) == 0 {
-		return rejects, nil
 	}
 	if dataset, err = p.Lake.Load(ctx, s.Table); err != nil {
 		return rejects, err
 	}
-	return rejects, dataset.RemoveReplaced(ctx, s.Replaced)
+	return rejects, dataset.RemoveUnnamed(ctx, s.Doomed, history)
+}
+
+// purgeVersions removes the people from the current version, drops the earlier versions that contain them, and sets
+// Doomed to the files that are left over.
+func (p *Pipeline) purgeVersions(ctx context.Context, s *PurgeSpec, dataset *lake.Dataset) (*lake.History, error) {
+	history, err := dataset.ReadHistory(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[identity.Key]bool{}
+	for _, who := range s.People {
+		keys[who.Key] = true
+	}
+	e := newEraser(history.Dataset(), s.Audience, keys)
+	state, err := history.State(e.options())
+	if err != nil {
+		return nil, fmt.Errorf("read the files of the dataset: %w", err)
+	}
+	found, err := e.search(ctx, state)
+	if err != nil {
+		return nil, fmt.Errorf("read the files of the dataset: %w", err)
+	}
+	if len(found.Files) == 0 {
+		return history, nil
+	}
+	if err := p.rewriteHolders(ctx, s, dataset, found.Files); err != nil {
+		return nil, err
+	}
+	if dataset, err = p.Lake.Load(ctx, s.Table); err != nil {
+		return nil, err
+	}
+	if history, err = dataset.ReadHistory(ctx, history); err != nil {
+		return nil, err
+	}
+	gone := history.Naming(found.Files)
+	doomed, err := history.OnlyOf(ctx, gone, reject.FileName)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range doomed {
+		if !slices.Contains(s.Doomed, path) {
+			s.Doomed = append(s.Doomed, path)
+		}
+	}
+	if err := s.Host.SavePurge(ctx, PurgePlan{Found: found.Keys, Versions: history.VersionsOf(gone), Doomed: s.Doomed}); err != nil {
+		return nil, err
+	}
+	if err := s.Host.Idle(ctx); err != nil {
+		return nil, err
+	}
+	if err = history.Dataset().Drop(ctx, gone); errors.Is(err, lake.ErrConflict) {
+		err = ErrBusy
+	}
+	return history, err
 }
 
 // rewriteHolders rewrites the holders that are files of the current snapshot.
-func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lake.Dataset, holders map[string]bool) error {
+func (p *Pipeline) rewriteHolders(ctx context.Context, s *PurgeSpec, dataset *lake.Dataset, holders map[string]bool) error {
 	state, err := dataset.OpenState(ctx, lake.StateOptions{})
 	if err != nil {
 		return fmt.Errorf("read the current members: %w", err)
@@ -135,69 +199,44 @@ func (p *Pipeline) rewriteHolders(ctx context.Context, s PurgeSpec, dataset *lak
 	return err
 }
 
-// expireReplaced removes all versions except the current one from the history, and returns their files.
-func (p *Pipeline) expireReplaced(ctx context.Context, s PurgeSpec) (replaced []string, err error) {
-	dataset, err := p.Lake.Load(ctx, s.Table)
-	if err != nil {
-		return nil, err
-	}
-	if dataset, err = dataset.WithHistory(ctx); err != nil {
-		return nil, err
-	}
-	if replaced, err = dataset.Replaced(ctx, reject.FileName); err != nil {
-		return nil, err
-	}
-	if err := s.Host.SavePurge(ctx, max(len(dataset.Versions())-1, 0), replaced); err != nil {
-		return nil, err
-	}
-	if err := s.Host.Idle(ctx); err != nil {
-		return nil, err
-	}
-	_, err = dataset.Expire(ctx, time.Unix(1<<40, 0))
-	if errors.Is(err, lake.ErrConflict) {
-		err = ErrBusy
-	}
-	return replaced, err
-}
-
-// purgeRejects removes the files of rejects that contain one of the values.
-func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values spelling) (removed int, err error) {
+// purgeRejects removes the files of rejects that contain one of the values, and counts them for each person.
+func (p *Pipeline) purgeRejects(ctx context.Context, d *lake.Dataset, values *spelling) (map[identity.Key]int, error) {
 	locations, err := d.FilesBeside(reject.FileName)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	removed := map[identity.Key]int{}
 	for _, location := range locations {
+		found := map[identity.Key]bool{}
 		_, err := reject.Read(ctx, d, location, 0, func(r audience.RejectedRow) error {
-			if values.in(r.Raw) {
-				return errHeld
-			}
+			values.in(r.Raw, found)
 			return ctx.Err()
 		})
-		if errors.Is(err, errHeld) {
-			removed++
+		if err == nil && len(found) > 0 {
 			err = d.RemoveFile(location)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return removed, fmt.Errorf("remove rejects: %w", err)
 		}
+		for key := range found {
+			removed[key]++
+		}
 	}
 	return removed, nil
 }
 
-var errHeld = errors.New("ingest: a rejected row holds the identity")
-
-// eraser searches for an identity.
+// eraser searches for identities.
 type eraser struct {
 	codec *rowCodec
-	key   identity.Key
+	keys  map[identity.Key]bool
 	// byValue is set if rows may have keys of the former rule (see rekey). Then identities are compared instead of
 	// keys.
 	byValue bool
 }
 
-func newEraser(d *lake.Dataset, a *audience.Audience, key identity.Key) eraser {
+func newEraser(d *lake.Dataset, a *audience.Audience, keys map[identity.Key]bool) eraser {
 	byValue := !a.ExpressActivation && slices.ContainsFunc(d.Snapshots(), func(s lake.Snapshot) bool { return !keyed(s) })
-	return eraser{codec: newRowCodec(a), key: key, byValue: byValue}
+	return eraser{codec: newRowCodec(a), keys: keys, byValue: byValue}
 }
 
 func (e eraser) options() lake.StateOptions {
@@ -207,40 +246,24 @@ func (e eraser) options() lake.StateOptions {
 	return lake.StateOptions{Identities: e.codec.secondaryNames()}
 }
 
-// has reports whether row i of a state has the identity. The state must be opened with the eraser's options.
-func (e eraser) has(st *lake.StateRows, i int) bool {
-	if e.codec.has(st, i, e.key) {
-		return true
-	}
+// match calls found with each of the identities that row i of a state has. The state must be opened with the eraser's
+// options.
+func (e eraser) match(st *lake.StateRows, i int, found func(identity.Key)) {
+	e.codec.among(st, i, e.keys, found)
 	if !e.byValue {
-		return false
+		return
 	}
-	_, now := e.codec.keysAt(st, i, len(e.codec.secondary), e.codec.primary)
-	return now == e.key
+	if _, now := e.codec.keysAt(st, i, len(e.codec.secondary), e.codec.primary); e.keys[now] {
+		found(now)
+	}
 }
 
-// holders returns the files of the state that contain the identity. Without further identities, only the rows with the
-// key are read.
-func (e eraser) holders(ctx context.Context, s *lake.State) (map[string]bool, error) {
-	found := map[string]bool{}
-	cursor := s.Cursor()
-	defer cursor.Close()
-	look := func(lo identity.Key, hi *identity.Key) error {
-		rows, err := cursor.Range(lo, hi)
-		if err != nil {
-			return fmt.Errorf("read the files of the dataset: %w", err)
-		}
-		for i := range rows.IDs {
-			if e.has(rows, i) {
-				found[s.Files()[rows.File[i]].Path] = true
-			}
-		}
-		return nil
+// search searches the files of a state for the identities. Without further identities, only the keys are read.
+func (e eraser) search(ctx context.Context, s *lake.State) (*lake.Holders, error) {
+	if len(e.codec.secondary) > 0 || e.byValue {
+		return s.FindRows(ctx, e.match)
 	}
-	if len(e.codec.secondary) == 0 && !e.byValue {
-		return found, look(e.key, next(e.key))
-	}
-	return found, eachRange(ctx, look)
+	return s.FindKeys(ctx, slices.SortedFunc(maps.Keys(e.keys), compareKeys))
 }
 
 // next returns the key after k, or nil after the last one.

@@ -82,7 +82,7 @@ type Spec struct {
 	Keys   pgp.KeyLoader
 	Keep   time.Duration // retention period of the audience's versions, for messages
 	Settle source.SettleRule
-	Erase  identity.Key // person that a run of kind RunErase removes, by any identity
+	Erase  map[identity.Key]bool // people that a run of kind RunErase removes, by any identity
 	// Suppressed contains identities whose rows are rejected.
 	Suppressed map[identity.Key]bool
 	// Refused is the reason why the run must not be repeated, unless it was already committed. Optional.

@@ -282,15 +282,19 @@ func (r *rebuild) leavers(ctx context.Context, out *Projected) error {
 		return err
 	}
 	snapshots := full.Snapshots()
-	if first := snapshots[0]; first.Seq > 1 && first.Time.Unix() > after {
-		out.Since = first.Time
+	seq := int64(0)
+	for _, snap := range snapshots {
+		if snap.Seq > seq+1 && snap.Time.Unix() > after { // the versions in between are no longer kept
+			out.Since = snap.Time
+		}
+		seq = snap.Seq
 	}
 	erased, err := r.erasedMembers(ctx, snapshots)
 	if err != nil {
 		return err
 	}
 	for _, snap := range snapshots {
-		err := r.eachChange(ctx, snap, func(c profile.Change, now int64) error {
+		err := eachChange(ctx, r.dataset, snap, func(c profile.Change, now int64) error {
 			if c.Erased {
 				c.At = now
 			}
@@ -321,7 +325,7 @@ func (r *rebuild) erasedMembers(ctx context.Context, snapshots []lake.Snapshot) 
 	}
 	erased := map[identity.Key]bool{}
 	for _, snap := range snapshots {
-		err := r.eachChange(ctx, snap, func(c profile.Change, _ int64) error {
+		err := eachChange(ctx, r.dataset, snap, func(c profile.Change, _ int64) error {
 			if r.erased.All[c.Key] {
 				erased[c.Member] = true
 			}
@@ -341,8 +345,8 @@ func (e *spillError) Unwrap() error { return e.error }
 
 // eachChange calls fn with each change of a snapshot's run, and the time of the run. It omits a first run, by which
 // nobody leaves, and whose members have no further identities.
-func (r *rebuild) eachChange(ctx context.Context, snap lake.Snapshot, fn func(c profile.Change, now int64) error) error {
-	d := delta{dataset: r.dataset}
+func eachChange(ctx context.Context, dataset *lake.Dataset, snap lake.Snapshot, fn func(c profile.Change, now int64) error) error {
+	d := delta{dataset: dataset}
 	text := snap.Props[propDelta]
 	if text == "" {
 		return nil

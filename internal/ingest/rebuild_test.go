@@ -172,7 +172,11 @@ type allErased struct{ w *world }
 
 // Erased implements ingest.Erasures.
 func (a allErased) Erased(ctx context.Context) (ingest.Erased, error) {
-	state, err := a.w.dataset().OpenHistory(ctx, lake.StateOptions{})
+	history, err := a.w.dataset().ReadHistory(ctx, nil)
+	if err != nil {
+		return ingest.Erased{}, err
+	}
+	state, err := history.State(lake.StateOptions{})
 	if err != nil {
 		return ingest.Erased{}, err
 	}

@@ -209,26 +209,27 @@ func TestEraseFormer(t *testing.T) {
 	w := newWorld(t, twoIdentities)
 	w.writtenFormerly([][3]string{{"plain@x.org", "+1", "plain"}, {"odd\u200b@x.org", "+2", "odd"}}, []time.Time{w.now, w.now})
 	key := identity.KeyOf("Email", []byte("odd@x.org"))
-	held, err := w.pipeline.Holds(t.Context(), w.table, &w.aud, key)
-	if err != nil || !held.Live || !held.Kept {
-		t.Fatalf("%+v %v", held, err)
+	keys := map[identity.Key]bool{key: true}
+	live, err := w.pipeline.Live(t.Context(), w.table, &w.aud, keys)
+	if err != nil || !live {
+		t.Fatal(live, err)
 	}
 	spec := w.spec(false)
-	spec.Run.Request.Kind, spec.Erase = audience.RunErase, key
+	spec.Run.Request.Kind, spec.Erase = audience.RunErase, keys
 	r, err := w.pipeline.Run(t.Context(), spec)
 	if err != nil || r.Status != audience.Success || r.Result.Members.Removed != 1 {
 		t.Fatalf("%v %s %v %+v", err, r.Status, r.Error, r.Result.Members)
 	}
-	if held, err = w.pipeline.Holds(t.Context(), w.table, &w.aud, key); err != nil || held.Live || !held.Kept {
-		t.Errorf("after the run: %+v %v", held, err)
+	if live, err = w.pipeline.Live(t.Context(), w.table, &w.aud, keys); err != nil || live {
+		t.Errorf("after the run: %v %v", live, err)
 	}
-	_, err = w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, Key: key, Values: [][]byte{[]byte("odd@x.org")},
-		Host: noRuns})
-	if err != nil {
-		t.Fatal(err)
+	if removed, err := w.pipeline.Erased(t.Context(), w.table, r.ID, keys); err != nil || removed[key] != 1 {
+		t.Errorf("the run removed %v, %v", removed, err)
 	}
-	if held, err = w.pipeline.Holds(t.Context(), w.table, &w.aud, key); err != nil || held.Live || held.Kept {
-		t.Errorf("after the purge: %+v %v", held, err)
+	for n, want := range []int{1, 0} {
+		if plans, _ := w.purge(ingest.Person{Key: key, Values: [][]byte{[]byte("odd@x.org")}}); len(plans) != want || want == 1 && !plans[0].Found[key] {
+			t.Errorf("purge %d: %+v", n, plans)
+		}
 	}
 	for _, key := range []identity.Key{key, formerKey("Email", "odd\u200b@x.org"), identity.KeyOf("Phone", []byte("+2"))} {
 		if w.knows(key) > 0 {

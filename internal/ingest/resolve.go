@@ -9,6 +9,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/background"
+	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -149,7 +150,10 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 		rules.expiry = rules.expiry.Suspended()
 	}
 	if a.spec.Run.Request.Traits().Erases {
-		rules.erased = func(st *lake.StateRows, i int) bool { return a.codec.has(st, i, a.spec.Erase) }
+		rules.erased = func(st *lake.StateRows, i int) (erased bool) {
+			a.codec.among(st, i, a.spec.Erase, func(identity.Key) { erased = true })
+			return erased
+		}
 	}
 	if a.salvaged != nil {
 		rules.replace = true

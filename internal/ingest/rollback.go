@@ -53,7 +53,7 @@ func (a *attempt) version() (*lake.Dataset, int64, error) {
 
 // versionGone returns the error for a version that is no longer kept.
 func (a *attempt) versionGone() error {
-	return audience.Errorf(audience.Impossible, "there is no version of run %s: it is another audience's, committed nothing, or was replaced longer ago than the %s that versions are kept; "+
+	return audience.Errorf(audience.Impossible, "there is no version of run %s: it is another audience's, committed nothing, was removed by an erasure, or was replaced longer ago than the %s that versions are kept; "+
 		"choose one of the audience's versions", a.spec.Run.Request.Of, keptFor(a.spec.Keep))
 }
 

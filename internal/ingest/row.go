@@ -299,14 +299,14 @@ func (c *rowCodec) stateKeys(dst []identity.Key, st *lake.StateRows, i int, memb
 	return dst
 }
 
-// has reports whether row i of the state has an identity with the key.
-func (c *rowCodec) has(st *lake.StateRows, i int, key identity.Key) bool {
-	member := st.IDs[i]
-	if member == key || len(c.secondary) == 0 {
-		return member == key
+// among calls found with each of the keys that row i of the state has.
+func (c *rowCodec) among(st *lake.StateRows, i int, keys map[identity.Key]bool, found func(identity.Key)) {
+	var own [8]identity.Key
+	for _, k := range c.stateKeys(append(own[:0], st.IDs[i]), st, i, st.IDs[i]) {
+		if keys[k] {
+			found(k)
+		}
 	}
-	var keys [8]identity.Key
-	return slices.Contains(c.stateKeys(keys[:0], st, i, member), key)
 }
 
 // valueSize returns the number of bytes of a value of type t at the start of p.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -12,19 +13,41 @@ import (
 	"roster/internal/tabular/input"
 )
 
-// spelling searches for values in rows in their raw form, with quotes and escapes, and in any encoding, because the
-// expected encoding may have been wrong.
+// spelling searches for the identities of people in rows in their raw form, with quotes and escapes, and in any encoding,
+// because the expected encoding may have been wrong.
 type spelling struct {
-	values  [][]byte // in lower case
-	quotes  []byte   // characters that are doubled to stand for themselves
-	escapes []byte   // characters that escape the next character
+	values  []spelt // sorted; no value begins with another one
+	quotes  []byte  // characters that are doubled to stand for themselves
+	escapes []byte  // characters that escape the next character
+}
+
+// spelt is a value, and the values that begin with it, including itself.
+type spelt struct {
+	text   []byte // in lower case
+	longer []owned
+}
+
+type owned struct {
+	text []byte
+	key  identity.Key // of the person
 }
 
 // spellingOf returns the search in rows of a format. Nil means that the format was detected for each file.
-func spellingOf(values [][]byte, f *audience.Format) spelling {
-	s := spelling{quotes: []byte(`"'`), escapes: []byte(`\`)}
-	for _, v := range values {
-		s.values = append(s.values, bytes.ToLower(v))
+func spellingOf(people []Person, f *audience.Format) *spelling {
+	s := &spelling{quotes: []byte(`"'`), escapes: []byte(`\`)}
+	var all []owned
+	for _, who := range people {
+		for _, v := range who.Values {
+			all = append(all, owned{bytes.ToLower(v), who.Key})
+		}
+	}
+	slices.SortFunc(all, func(a, b owned) int { return bytes.Compare(a.text, b.text) })
+	for _, v := range all {
+		if n := len(s.values); n == 0 || !bytes.HasPrefix(v.text, s.values[n-1].text) {
+			s.values = append(s.values, spelt{text: v.text})
+		}
+		last := &s.values[len(s.values)-1]
+		last.longer = append(last.longer, v)
 	}
 	if f != nil && f.Quote != audience.None {
 		s.quotes = append(s.quotes, f.Quote...)
@@ -35,40 +58,54 @@ func spellingOf(values [][]byte, f *audience.Format) spelling {
 	return s
 }
 
-// in reports whether a row contains one of the values, ignoring case.
-func (s spelling) in(raw []byte) bool {
-	if s.found(raw) {
-		return true
+// in adds the people whose values a row contains, ignoring case.
+func (s *spelling) in(raw []byte, found map[identity.Key]bool) {
+	s.find(raw, found)
+	if !utf8.Valid(raw) {
+		input.InAnyEncoding(raw, func(text []byte) bool {
+			s.find(text, found)
+			return false
+		})
 	}
-	return !utf8.Valid(raw) && input.InAnyEncoding(raw, s.found)
 }
 
-// found tries each possible format, because the files of an audience may differ.
-func (s spelling) found(text []byte) bool {
-	if s.has(text) || s.has(identity.Normalise("Email", text, nil)) || bytes.IndexByte(text, '\\') >= 0 && s.has(unescapedJSON(text)) {
-		return true
+// find tries each possible format, because the files of an audience may differ.
+func (s *spelling) find(text []byte, found map[identity.Key]bool) {
+	s.has(text, found)
+	s.has(identity.Normalise("Email", text, nil), found)
+	if bytes.IndexByte(text, '\\') >= 0 {
+		s.has(unescapedJSON(text), found)
 	}
 	for _, q := range s.quotes {
-		if twice := []byte{q, q}; bytes.Contains(text, twice) && s.has(bytes.ReplaceAll(text, twice, twice[:1])) {
-			return true
+		if twice := []byte{q, q}; bytes.Contains(text, twice) {
+			s.has(bytes.ReplaceAll(text, twice, twice[:1]), found)
 		}
 	}
 	for _, e := range s.escapes {
-		if bytes.IndexByte(text, e) >= 0 && s.has(unescaped(text, e)) {
-			return true
+		if bytes.IndexByte(text, e) >= 0 {
+			s.has(unescaped(text, e), found)
 		}
 	}
-	return false
 }
 
-func (s spelling) has(text []byte) bool {
+// has looks at each place of a text for the only value that the text can begin with there: the last one that is not
+// greater.
+func (s *spelling) has(text []byte, found map[identity.Key]bool) {
 	low := bytes.ToLower(text)
-	for _, v := range s.values {
-		if bytes.Contains(low, v) {
-			return true
+	for i := range low {
+		at, same := slices.BinarySearchFunc(s.values, low[i:], func(v spelt, text []byte) int { return bytes.Compare(v.text, text) })
+		if !same {
+			at--
+		}
+		if at < 0 || !bytes.HasPrefix(low[i:], s.values[at].text) {
+			continue
+		}
+		for _, v := range s.values[at].longer {
+			if bytes.HasPrefix(low[i:], v.text) {
+				found[v.key] = true
+			}
 		}
 	}
-	return false
 }
 
 // unescaped returns text without its escape characters.

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"maps"
 	"testing"
 
 	"roster/internal/audience"
@@ -44,11 +45,17 @@ func TestPurgeOfRejectsSpelledOtherwise(t *testing.T) {
 			if r.Result.Rows.Rejected != 1 {
 				t.Fatalf("%s %v %+v", r.Status, r.Error, r.Result.Rows)
 			}
-			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud,
-				Key: identity.KeyOf("Email", []byte(c.identity)), Values: [][]byte{[]byte(c.identity)},
-				Host: noRuns})
-			if err != nil || removed == 1 != c.gone {
-				t.Errorf("removed %d files of rejects, %v", removed, err)
+			key := identity.KeyOf("Email", []byte(c.identity))
+			removed, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, People: []ingest.Person{
+				{Key: identity.Key{1}, Values: [][]byte{[]byte("nobody@x.org")}}, {Key: key, Values: [][]byte{[]byte(c.identity)}},
+				{Key: identity.Key{2}, Values: [][]byte{[]byte(c.identity + "anization")}},
+			}, Host: &planned{testRuns: noRuns}})
+			want := map[identity.Key]int{}
+			if c.gone {
+				want[key] = 1
+			}
+			if err != nil || !maps.Equal(removed, want) {
+				t.Errorf("removed files of rejects of %v, %v", removed, err)
 			}
 		})
 	}

@@ -2,7 +2,12 @@
 // records its work, so that neither exists without the other. Package queue keeps the jobs.
 package job
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+
+	"roster/internal/audience"
+)
 
 // Kind names a kind of work.
 type Kind string
@@ -25,7 +30,7 @@ const (
 	Retention Kind = "forget"
 	// Schedule looks at the schedule of an audience and starts its run if it is time; ID is its number.
 	Schedule Kind = "schedule"
-	// Erase goes on with an erasure; ID is its id.
+	// Erase goes on with the erasures of a sandbox; see OfErasures.
 	Erase Kind = "erase"
 	// Project projects an audience's dataset again; ID is the numbers of its sandbox and itself, "1-2".
 	Project Kind = "project"
@@ -47,4 +52,16 @@ type Job struct {
 // OfSandbox is the job that empties the sandbox of a number.
 func OfSandbox(num uint32) Job {
 	return Job{Kind: Sandbox, ID: strconv.FormatUint(uint64(num), 10)}
+}
+
+// OfErasures is the job that goes on with the erasures of a sandbox, which may be deleted already.
+func OfErasures(s audience.Scope) Job { return Job{Kind: Erase, ID: s.Org + "/" + s.Sandbox} }
+
+// ErasingScope returns the sandbox of a job of OfErasures from its ID; false for an ID of another form.
+func ErasingScope(id string) (s audience.Scope, ok bool) {
+	i := strings.LastIndexByte(id, '/')
+	if i < 0 {
+		return s, false
+	}
+	return audience.Scope{Org: id[:i], Sandbox: id[i+1:]}, true
 }

@@ -30,17 +30,34 @@ func (d *Dataset) Expire(ctx context.Context, before time.Time) (int, error) {
 	if len(over) == 0 {
 		return 0, nil
 	}
+	return len(over), d.drop(ctx, over)
+}
+
+// Drop removes snapshots other than the current one from the table's history, like Expire.
+func (d *Dataset) Drop(ctx context.Context, snapshots []Snapshot) error {
+	d, err := d.WithHistory(ctx)
+	if err != nil {
+		return err
+	}
+	gone := map[int64]bool{}
+	for _, s := range snapshots {
+		gone[s.ID] = true
+	}
+	return d.drop(ctx, gone)
+}
+
+func (d *Dataset) drop(ctx context.Context, gone map[int64]bool) error {
 	var recent []int64
 	for _, s := range d.table.Metadata().Snapshots() {
-		if over[s.SnapshotID] {
+		if gone[s.SnapshotID] {
 			recent = append(recent, s.SnapshotID)
 		}
 	}
-	older := slices.DeleteFunc(slices.Clone(d.older), func(s table.Snapshot) bool { return over[s.SnapshotID] })
+	older := slices.DeleteFunc(slices.Clone(d.older), func(s table.Snapshot) bool { return gone[s.SnapshotID] })
 	if err := d.setHistory(ctx, recent, older); errors.Is(err, ErrConflict) {
-		return 0, err
+		return err
 	} else if err != nil {
-		return 0, fmt.Errorf("expire snapshots of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
+		return fmt.Errorf("expire snapshots of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
-	return len(over), nil
+	return nil
 }

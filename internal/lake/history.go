@@ -5,32 +5,140 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apache/iceberg-go"
 	icebergio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
+	"golang.org/x/sync/errgroup"
 
+	"roster/internal/audience"
 	"roster/internal/blob"
 )
 
-// OpenHistory opens, like OpenState, all rows of all data files that any snapshot of the table names. Deleted rows are
-// included: these are the rows that a person with access to the files can read. A row that several files contain
-// appears several times.
-func (d *Dataset) OpenHistory(ctx context.Context, opts StateOptions) (*State, error) {
+// History is what the snapshots of a table name, including those of the history file. Snapshots share most of their
+// manifests, and each manifest is read once.
+type History struct {
+	d         *Dataset
+	mu        sync.Mutex
+	lists     map[string][]string         // paths of the manifests, by manifest list
+	manifests map[string][]string         // paths of the files, by manifest
+	data      map[string]iceberg.DataFile // data files, by path
+}
+
+// ReadHistory reads the history of the table. Files that another program has removed, because only the history file names
+// their snapshots, are left out. A history that was read before, or nil, tells what need not be read
+// again.
+func (d *Dataset) ReadHistory(ctx context.Context, before *History) (*History, error) {
 	d, err := d.WithHistory(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := &State{opts: opts, in: d.lake.files}
-	found, err := d.historyFiles(ctx)
+	h := &History{d: d, lists: map[string][]string{}, manifests: map[string][]string{}, data: map[string]iceberg.DataFile{}}
+	if before != nil {
+		h.lists, h.manifests, h.data = before.lists, before.manifests, before.data
+	}
+	fsys, err := d.table.FS(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, df := range found {
-		f, err := d.newStateFile(df, opts)
+	type pendingManifest struct {
+		iceberg.ManifestFile
+		snapshot int64 // the newest that names it
+	}
+	pending := map[string]pendingManifest{}
+	err = each(ctx, d.snapshots(), func(s table.Snapshot) error {
+		if h.knows(h.lists, s.ManifestList) {
+			return nil
+		}
+		manifests, err := s.Manifests(fsys)
+		if d.lost(s.SnapshotID, err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the manifests of snapshot %d: %w", s.SnapshotID, unreadable(ctx.Err(), s.ManifestList, err))
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		paths := []string{}
+		for _, m := range manifests {
+			paths = append(paths, m.FilePath())
+			if _, ok := h.manifests[m.FilePath()]; !ok && (pending[m.FilePath()].ManifestFile == nil || d.table.SnapshotByID(s.SnapshotID) != nil) {
+				pending[m.FilePath()] = pendingManifest{m, s.SnapshotID}
+			}
+		}
+		h.lists[s.ManifestList] = paths
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, each(ctx, slices.Collect(maps.Values(pending)), func(m pendingManifest) error { return h.read(ctx, fsys, m, m.snapshot) })
+}
+
+func (h *History) knows(known map[string][]string, location string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := known[location]
+	return ok
+}
+
+// read reads a manifest of a snapshot. Files that another program has removed, because only the history file names the
+// snapshot, are left out.
+func (h *History) read(ctx context.Context, fsys icebergio.IO, m iceberg.ManifestFile, snapshot int64) error {
+	paths, data := []string{}, []iceberg.DataFile{}
+	for e, err := range m.Entries(fsys, true) {
+		if h.d.lost(snapshot, err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
+		}
+		df := e.DataFile()
+		paths = append(paths, df.FilePath())
+		if df.ContentType() == iceberg.EntryContentData && !h.d.lost(snapshot, h.d.lake.files.exists(ctx, df.FilePath())) {
+			data = append(data, df)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.manifests[m.FilePath()] = paths
+	for _, df := range data {
+		h.data[df.FilePath()] = df
+	}
+	return nil
+}
+
+// each calls fn with each element, on all processors. The first error ends the calls.
+func each[T any](parent context.Context, list []T, fn func(T) error) error {
+	g, ctx := errgroup.WithContext(parent)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, one := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			defer recovered(&err)
+			return fn(one)
+		})
+	}
+	return errors.Join(g.Wait(), parent.Err())
+}
+
+// Dataset returns the dataset of the history, with the snapshots of its history file.
+func (h *History) Dataset() *Dataset { return h.d }
+
+// State opens, like OpenState, all rows of all data files that a snapshot names. Deleted rows are included: these are
+// the rows that a person with access to the files can read. A row that several files contain appears several times.
+func (h *History) State(opts StateOptions) (*State, error) {
+	all := &State{opts: opts, in: h.d.lake.files}
+	for _, location := range slices.Sorted(maps.Keys(h.data)) {
+		f, err := h.d.newStateFile(h.data[location], opts)
 		if err != nil {
 			return nil, err
 		}
@@ -39,92 +147,65 @@ func (d *Dataset) OpenHistory(ctx context.Context, opts StateOptions) (*State, e
 	return all, nil
 }
 
-// historyFiles returns the data files that any snapshot names, each once. Snapshots share most of their manifests.
-func (d *Dataset) historyFiles(ctx context.Context) (found []iceberg.DataFile, err error) {
-	fsys, err := d.table.FS(ctx)
-	if err != nil {
-		return nil, err
+// Naming returns the snapshots other than the current one that name one of the files, oldest first.
+func (h *History) Naming(files map[string]bool) (naming []Snapshot) {
+	holds := map[string]bool{}
+	for manifest, paths := range h.manifests {
+		holds[manifest] = slices.ContainsFunc(paths, func(p string) bool { return files[p] })
 	}
-	seen := map[string]bool{}
-	for _, snap := range d.snapshots() {
-		files, err := d.dataFilesOf(ctx, fsys, &snap, seen)
-		if err != nil && !d.lost(snap.SnapshotID, err) {
-			return nil, err
+	for _, s := range h.d.snapshots() {
+		if s.SnapshotID != h.d.snap.SnapshotID && slices.ContainsFunc(h.lists[s.ManifestList], func(m string) bool { return holds[m] }) {
+			naming = append(naming, snapshotOf(&s))
 		}
-		found = append(found, files...)
 	}
-	return found, nil
+	return naming
 }
 
-// dataFilesOf returns the data files of a snapshot that are not yet in seen, with their manifests and their paths. Files
-// that another program has removed, because only the history file names the snapshot, are left out.
-func (d *Dataset) dataFilesOf(ctx context.Context, fsys icebergio.IO, snap *table.Snapshot, seen map[string]bool) (found []iceberg.DataFile, err error) {
-	manifests, err := snap.Manifests(fsys)
-	if err != nil {
-		return nil, fmt.Errorf("read the manifests of snapshot %d: %w", snap.SnapshotID, unreadable(ctx.Err(), snap.ManifestList, err))
+// VersionsOf returns the versions that are lost with snapshots. See Dataset.Versions.
+func (h *History) VersionsOf(snapshots []Snapshot) (lost []Snapshot) {
+	gone, still := map[int64]bool{}, map[audience.RunID]bool{}
+	for _, s := range snapshots {
+		gone[s.ID] = true
 	}
-	for _, m := range manifests {
-		if seen[m.FilePath()] || m.ManifestContent() != iceberg.ManifestContentData {
-			continue
+	for _, s := range h.d.Snapshots() {
+		if !gone[s.ID] {
+			still[s.Version] = true
 		}
-		entire := true
-		for e, err := range m.Entries(fsys, true) {
-			if err != nil {
-				return found, fmt.Errorf("read the manifest %s: %w", m.FilePath(), unreadable(ctx.Err(), m.FilePath(), err))
-			}
-			df := e.DataFile()
-			if seen[df.FilePath()] {
-				continue
-			}
-			if d.lost(snap.SnapshotID, d.lake.files.exists(ctx, df.FilePath())) {
-				entire = false
-				continue
-			}
-			seen[df.FilePath()] = true
-			found = append(found, df)
-		}
-		seen[m.FilePath()] = entire
 	}
-	return found, nil
+	for _, v := range h.d.Versions() {
+		if !still[v.Version] {
+			lost = append(lost, v)
+		}
+	}
+	return lost
 }
 
-// Replaced returns the files that only earlier snapshots name, and not the current one, as paths below the table's
-// directory. They are manifests, data files, position deletes, and the files that the runs of these snapshots keep
-// beside the data. Files with a name in keep are left out.
-func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error) {
-	now := d.table.CurrentSnapshot()
-	if now == nil {
-		return nil, nil
+// OnlyOf returns the files that only the given snapshots name, as paths below the table's directory. They are manifest
+// lists, manifests, data files, position deletes, and the files that the runs of these snapshots keep beside the data.
+// Files with a name in keep are left out.
+func (h *History) OnlyOf(ctx context.Context, snapshots []Snapshot, keep ...string) ([]string, error) {
+	gone := map[int64]bool{}
+	for _, s := range snapshots {
+		gone[s.ID] = true
 	}
-	d, err := d.WithHistory(ctx)
-	if err != nil {
-		return nil, err
-	}
-	live, all := names{in: d.lake.files, paths: map[string]bool{}}, names{in: d.lake.files, paths: map[string]bool{}}
-	var others []table.Snapshot
-	for _, s := range d.snapshots() {
-		if s.SnapshotID != now.SnapshotID {
-			others = append(others, s)
-		}
-	}
-	if err := errors.Join(d.addSnapshots(ctx, &live, []table.Snapshot{*now}), d.addSnapshots(ctx, &all, others)); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(live.err, all.err); err != nil {
+	live, others := names{in: h.d.lake.files, paths: map[string]bool{}}, names{in: h.d.lake.files, paths: map[string]bool{}}
+	h.addTo(&live, func(id int64) bool { return !gone[id] })
+	h.addTo(&others, func(id int64) bool { return gone[id] })
+	if err := errors.Join(live.err, others.err); err != nil {
 		return nil, err
 	}
 	var paths []string
-	for name := range all.paths {
+	for name := range others.paths {
 		switch {
 		case live.paths[name]:
 		case isPath(name):
-			rel, ok := strings.CutPrefix(name, d.dir+"/")
+			rel, ok := strings.CutPrefix(name, h.d.dir+"/")
 			if !ok {
-				return nil, fmt.Errorf("lake: the file %s of table %s.%s does not lie in the table's directory", name, d.id.Namespace, d.id.Name)
+				return nil, fmt.Errorf("lake: the file %s of table %s.%s does not lie in the table's directory", name, h.d.id.Namespace, h.d.id.Name)
 			}
 			paths = append(paths, rel)
 		default: // the directory of an attempt
-			beside, err := d.beside(ctx, name)
+			beside, err := h.d.beside(ctx, name)
 			if err != nil {
 				return nil, err
 			}
@@ -139,10 +220,32 @@ func (d *Dataset) Replaced(ctx context.Context, keep ...string) ([]string, error
 	return paths, nil
 }
 
-// RemoveReplaced removes files that Replaced returned, except those that a snapshot still names. A read of such a file
-// that is in progress fails.
-func (d *Dataset) RemoveReplaced(ctx context.Context, paths []string) error {
-	named, err := d.named(ctx)
+// addTo collects the paths of the files that snapshots name, and the attempts' directories that they keep.
+func (h *History) addTo(n *names, want func(snapshot int64) bool) {
+	seen := map[string]bool{}
+	for _, s := range h.d.snapshots() {
+		if !want(s.SnapshotID) {
+			continue
+		}
+		n.add(s.ManifestList)
+		n.addDir(&s)
+		for _, m := range h.lists[s.ManifestList] {
+			if seen[m] {
+				continue
+			}
+			seen[m] = true
+			n.add(m)
+			for _, f := range h.manifests[m] {
+				n.add(f)
+			}
+		}
+	}
+}
+
+// RemoveUnnamed removes files that OnlyOf returned, except those that a snapshot still names. A read of such a file that
+// is in progress fails. For before, see ReadHistory.
+func (d *Dataset) RemoveUnnamed(ctx context.Context, paths []string, before *History) error {
+	named, err := d.named(ctx, before)
 	if err != nil {
 		return err
 	}

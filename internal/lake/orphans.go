@@ -63,7 +63,7 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 	if err != nil {
 		return 0, 0, err
 	}
-	named, err := now.named(ctx)
+	named, err := now.named(ctx, nil)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -151,9 +151,9 @@ func (s *orphanSearch) remove(ctx context.Context, d *Dataset, named map[string]
 }
 
 // named returns the paths of all files that the table's metadata names, and the names of the attempts' directories that
-// snapshots keep.
-func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
-	d, err := d.WithHistory(ctx)
+// snapshots keep. For before, see ReadHistory.
+func (d *Dataset) named(ctx context.Context, before *History) (map[string]bool, error) {
+	h, err := d.ReadHistory(ctx, before)
 	if err != nil {
 		return nil, err
 	}
@@ -172,46 +172,8 @@ func (d *Dataset) named(ctx context.Context) (map[string]bool, error) {
 	for s := range meta.PartitionStatistics() {
 		n.add(s.StatisticsPath)
 	}
-	err = d.addSnapshots(ctx, &n, d.snapshots())
-	return n.paths, errors.Join(err, n.err)
-}
-
-// addSnapshots collects the paths of the files that the snapshots name, and the attempts' directories that they keep.
-func (d *Dataset) addSnapshots(ctx context.Context, n *names, snapshots []table.Snapshot) error {
-	fsys, err := d.table.FS(ctx)
-	if err != nil {
-		return err
-	}
-	seen := map[string]bool{}
-	for _, s := range snapshots {
-		n.add(s.ManifestList)
-		n.addDir(&s)
-		manifests, err := s.Manifests(fsys)
-		if d.lost(s.SnapshotID, err) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read the manifests of snapshot %d: %w", s.SnapshotID, err)
-		}
-	manifests:
-		for _, m := range manifests {
-			if seen[m.FilePath()] {
-				continue
-			}
-			n.add(m.FilePath())
-			for e, err := range m.Entries(fsys, true) {
-				if d.lost(s.SnapshotID, err) {
-					continue manifests
-				}
-				if err != nil {
-					return fmt.Errorf("read the manifest %s: %w", m.FilePath(), err)
-				}
-				n.add(e.DataFile().FilePath())
-			}
-			seen[m.FilePath()] = true
-		}
-	}
-	return nil
+	h.addTo(&n, func(int64) bool { return true })
+	return n.paths, n.err
 }
 
 // isPath distinguishes the path of a file from the name of an attempt's directory.

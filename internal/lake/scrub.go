@@ -129,7 +129,7 @@ func (c *Checked) note(err error) error {
 // namedFiles returns the sorted paths of the files that the table names and of the files beside the data that its
 // snapshots keep.
 func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
-	named, err := d.named(ctx)
+	named, err := d.named(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -147,12 +147,12 @@ type Store interface {
 	Sharing(ctx context.Context, sandbox uint32, key identity.Key, fn func(Membership) error) error
 	// RemoveAudience removes all data of an audience. It may take long, and can be repeated after a crash.
 	RemoveAudience(ctx context.Context, ref Ref) error
-	// RemoveIdentity removes the memberships of an identity in all audiences of the sandbox, so that no look-up finds them. The
-	// removal survives a crash of the machine.
-	RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error
-	// RemoveMembers removes, under all of their identities, the members whose key is key in all audiences of the
+	// RemoveIdentities removes the memberships of identities in all audiences of the sandbox, so that no look-up finds
+	// them. The removal survives a crash of the machine.
+	RemoveIdentities(ctx context.Context, sandbox uint32, keys []identity.Key) error
+	// RemoveMembers removes, under all of their identities, the members whose key is one of keys in all audiences of the
 	// sandbox, and the given other members. It may take long, and can be repeated after a crash.
-	RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []Member) error
+	RemoveMembers(ctx context.Context, sandbox uint32, keys []identity.Key, others []Member) error
 	// RemoveExited removes the memberships that exited before a time, in epoch seconds, and returns their number. It is safe
 	// for concurrent use with all other methods.
 	RemoveExited(ctx context.Context, before int64) (removed int64, err error)

@@ -13,346 +13,341 @@ import (
 	"roster/internal/identity"
 	"roster/internal/ingest"
 	"roster/internal/job"
-	"roster/internal/lake"
-	"roster/internal/launch"
 	"roster/internal/meta"
 	"roster/internal/profile"
 )
 
-// erasedAtOnce is the number of audiences that an erasure processes between two records of its progress.
-const erasedAtOnce = 100
+// Erasures of a sandbox that wait for the same audience go together: one run removes all of these people, and the files
+// are rewritten once. Such a group has a leader, one of the erasures, whose row has the common progress. A work order is
+// a group from the beginning. Other erasures get a leader when a worker takes them up, and groups that wait for the same
+// audience are united.
 
-// erasing returns the jobs of the unfinished erasures.
+// maxGroup is the largest number of erasures that go together.
+const maxGroup = 10_000
+
+// erasing returns the jobs of the sandboxes with unfinished erasures.
 func (s *Service) erasing(ctx context.Context) ([]job.Job, error) {
-	list, err := s.cfg.Store.UnfinishedErasures(ctx)
+	sandboxes, err := s.cfg.Store.ErasingSandboxes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look for unfinished erasures: %w", err)
 	}
 	var jobs []job.Job
-	for _, e := range list {
-		jobs = append(jobs, job.Job{Kind: job.Erase, ID: string(e.ID)})
+	for _, scope := range sandboxes {
+		jobs = append(jobs, job.OfErasures(scope))
 	}
 	return jobs, nil
 }
 
-// erasure is an erasure in progress.
-type erasure struct {
+// errLater ends the work on erasures that have to wait.
+var errLater = errors.New("work: the erasure waits")
+
+// doErase does the part of the erasures of a sandbox that is possible now; Recover enqueues the rest. One group does not
+// overtake another in an audience in which that one waits.
+func (s *Service) doErase(ctx context.Context, id string) error {
+	scope, _ := job.ErasingScope(id)
+	worksIn(ctx, scope)
+	leaders, err := s.eraseLeaders(ctx, scope)
+	if err != nil {
+		return err
+	}
+	waiting := map[audience.ID]bool{}
+	for i := range leaders {
+		failed := s.eraseGroup(ctx, &leaders[i], waiting)
+		if failed != nil && !errors.Is(failed, errLater) && !errors.Is(failed, ingest.ErrBusy) && !notOurs(failed) {
+			err = errors.Join(err, fmt.Errorf("erasure %s: %w", leaders[i].ID, failed))
+		}
+	}
+	return err
+}
+
+// eraseLeaders returns the leaders of the erasures of a sandbox, the oldest first.
+func (s *Service) eraseLeaders(ctx context.Context, scope audience.Scope) ([]audience.Erasure, error) {
+	list, err := s.cfg.Store.ErasureLeaders(ctx, scope)
+	if err != nil {
+		return nil, fmt.Errorf("look for unfinished erasures: %w", err)
+	}
+	var groups [][]audience.Erasure // each led by its first
+	for _, e := range list {
+		if i := slices.IndexFunc(groups, func(g []audience.Erasure) bool { return goTogether(&g[0], &e) }); i >= 0 {
+			groups[i] = append(groups[i], e)
+		} else {
+			groups = append(groups, []audience.Erasure{e})
+		}
+	}
+	var leaders []audience.Erasure
+	for _, g := range groups {
+		if len(g) > 1 || g[0].Leader == "" {
+			if g, err = s.unite(ctx, g); err != nil {
+				return nil, err
+			}
+		}
+		leaders = append(leaders, g...)
+	}
+	return leaders, nil
+}
+
+// goTogether reports whether two groups wait for the same audience, and none of them has begun there.
+func goTogether(a, b *audience.Erasure) bool {
+	idle := func(p *audience.ErasureProgress) bool { return p.Current == nil && len(p.Replaced) == 0 }
+	if a.Progress.Apart || b.Progress.Apart {
+		return false
+	}
+	return a.Progress.After == b.Progress.After && a.Progress.Forgotten == b.Progress.Forgotten && idle(&a.Progress) && idle(&b.Progress)
+}
+
+// unite makes the first of some leaders, or erasures without a leader, the leader of the others and of those whom they
+// led, and returns the leaders after that. The versions of the rows show other workers that they were regrouped.
+func (s *Service) unite(ctx context.Context, leaders []audience.Erasure) (left []audience.Erasure, err error) {
+	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		left = nil
+		size := 0
+		for _, e := range leaders {
+			ids := []audience.ErasureID{e.ID}
+			if e.Leader != "" {
+				led, err := tx.ErasuresLedBy(ctx, e.ID)
+				if err != nil {
+					return err
+				}
+				for _, e := range led {
+					ids = append(ids, e.ID)
+				}
+			}
+			if size+len(ids) > maxGroup {
+				left, size = append(left, e), 0
+			} else if left == nil {
+				left = append(left, e)
+			}
+			size += len(ids)
+			last := &left[len(left)-1]
+			if err := tx.SaveErasure(ctx, &e); err != nil {
+				return err
+			}
+			if last.ID == e.ID {
+				last.Version = e.Version
+			}
+			if err := tx.SetErasureLeader(ctx, last.ID, ids...); err != nil {
+				return err
+			}
+			last.Leader = last.ID
+		}
+		return nil
+	})
+	return left, err
+}
+
+// erasures are erasures in progress that go together.
+type erasures struct {
 	s       *Service
-	e       audience.Erasure
-	keys    identity.Keys
-	who     audience.ErasedIdentity
+	all     []audience.Erasure // PROCESSING, the oldest first
+	lead    int                // index of the leader
+	people  []ingest.Person    // of all
+	byKey   map[identity.Key][]int
+	keys    map[identity.Key]bool
+	former  []identity.Key // all keys, including those of the former rule
+	latest  time.Time      // when the newest was created
+	changed map[int]bool   // not saved, except for the leader
 	sandbox uint32
 }
 
-// errLater ends a job of an erasure that has to wait.
-var errLater = errors.New("work: the erasure waits")
-
-// doErase does the part of an erasure that is possible now; Recover enqueues the rest.
-func (s *Service) doErase(ctx context.Context, name string) error {
-	id := audience.ErasureID(name)
-	e, err := s.unfinishedErasure(ctx, id)
+// eraseGroup does the part of the erasures with a leader that is possible now. It adds the audience in which they wait to
+// waiting.
+func (s *Service) eraseGroup(ctx context.Context, leader *audience.Erasure, waiting map[audience.ID]bool) error {
+	g, err := s.erasuresOf(ctx, leader)
+	if err != nil {
+		return err
+	}
+	sandbox, err := s.cfg.Store.Sandbox(ctx, leader.Scope)
 	if errors.Is(err, meta.ErrNotFound) {
-		return nil
+		return g.end(ctx) // and nothing of the sandbox is left
 	}
 	if err != nil {
 		return err
 	}
-	worksIn(ctx, e.Scope)
-	err = s.erase(ctx, e)
-	if errors.Is(err, errLater) || errors.Is(err, ingest.ErrBusy) || notOurs(err) {
-		return nil
+	g.sandbox = sandbox.Num
+	if err := g.removeFromProfile(ctx); err != nil {
+		return err
 	}
+	if err := g.audiences(ctx, waiting); err != nil {
+		return err
+	}
+	return g.end(ctx)
+}
+
+// erasuresOf returns the erasures with a leader. The last result is kept, because a group of many erasures is needed at
+// each step.
+func (s *Service) erasuresOf(ctx context.Context, leader *audience.Erasure) (*erasures, error) {
+	s.groupMu.Lock()
+	g := s.group
+	s.group = nil
+	s.groupMu.Unlock()
+	if g != nil && g.leader().ID == leader.ID && g.leader().Version == leader.Version && len(g.changed) == 0 {
+		return g, nil
+	}
+	list, err := s.cfg.Store.ErasuresLedBy(ctx, leader.ID)
 	if err != nil {
-		return fmt.Errorf("erasure %s: %w", id, err)
+		return nil, err
 	}
-	return nil
-}
-
-// unfinishedErasure returns an erasure that has not ended.
-func (s *Service) unfinishedErasure(ctx context.Context, id audience.ErasureID) (audience.Erasure, error) {
-	list, err := s.cfg.Store.UnfinishedErasures(ctx)
-	if err != nil {
-		return audience.Erasure{}, fmt.Errorf("look for unfinished erasures: %w", err)
-	}
-	i := slices.IndexFunc(list, func(e audience.Erasure) bool { return e.ID == id })
-	if i < 0 {
-		return audience.Erasure{}, meta.ErrNotFound
-	}
-	return list[i], nil
-}
-
-func (s *Service) erase(ctx context.Context, e audience.Erasure) error {
-	w := &erasure{s: s, e: e}
-	var err error
-	if w.who, err = s.openIdentity(&e); err != nil {
-		return err
-	}
-	w.keys = identity.KeysOf(e.Namespace, w.who.Given, w.who.Normal)
-	sandbox, err := s.cfg.Store.Sandbox(ctx, e.Scope)
-	if errors.Is(err, meta.ErrNotFound) {
-		return w.end(ctx) // and nothing of the sandbox is left
-	}
-	if err != nil {
-		return err
-	}
-	w.sandbox = sandbox.Num
-	if err := w.removeFromProfile(ctx); err != nil {
-		return err
-	}
-	if err := w.audiences(ctx); err != nil {
-		return err
-	}
-	return w.end(ctx)
-}
-
-// removeFromProfile removes the identity, and the members with it, from the profile store. If a run in progress writes them again,
-// they are in its dataset, from which the erase run removes them.
-func (w *erasure) removeFromProfile(ctx context.Context) error {
-	if w.e.Progress.Forgotten {
-		return nil
-	}
-	others := make([]profile.Member, len(w.e.Progress.Members))
-	for i, m := range w.e.Progress.Members {
-		others[i].Audience = m.Audience
-		if _, err := hex.Decode(others[i].Key[:], []byte(m.Key)); err != nil {
-			return fmt.Errorf("its members cannot be read: %w", err)
+	g = &erasures{s: s, byKey: map[identity.Key][]int{}, keys: map[identity.Key]bool{}, changed: map[int]bool{}}
+	var broken []audience.Erasure
+	for _, e := range list {
+		if e.Status != audience.Processing {
+			continue
+		}
+		who, failed := s.openIdentity(&e)
+		if failed != nil {
+			broken, err = append(broken, e), failed
+			continue
+		}
+		keys := identity.KeysOf(e.Namespace, who.Given, who.Normal)
+		if e.ID == leader.ID {
+			g.lead = len(g.all)
+		}
+		g.byKey[keys.Key] = append(g.byKey[keys.Key], len(g.all))
+		g.keys[keys.Key] = true
+		g.former = append(g.former, keys.All()...)
+		g.all = append(g.all, e)
+		g.people = append(g.people, ingest.Person{Key: keys.Key, Values: [][]byte{who.Normal, who.Given}})
+		if e.CreatedAt.After(g.latest) {
+			g.latest = e.CreatedAt
 		}
 	}
-	for _, key := range w.keys.All() {
-		if err := w.s.cfg.Profile.RemoveIdentity(ctx, w.sandbox, key); err != nil {
-			return err
-		}
+	switch {
+	case len(broken) > 0 && len(g.all) == 0:
+		return nil, err
+	case len(broken) > 0:
+		return nil, errors.Join(err, g.leave(ctx, leader, broken))
+	case len(g.all) == 0:
+		return nil, errLater // ended by another worker
 	}
-	if err := w.s.cfg.Profile.RemoveMembers(ctx, w.sandbox, w.keys.Key, others); err != nil {
-		return err
-	}
-	w.e.Progress.Forgotten, w.e.Progress.Members = true, nil
-	return w.save(ctx)
+	return g, nil
 }
 
-func (w *erasure) save(ctx context.Context) error {
-	w.e.UpdatedAt = w.s.now()
-	e := w.e
-	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		e = w.e
-		return tx.SaveErasure(ctx, &e)
-	})
-	if err == nil {
-		w.e = e
-	}
-	return err
+// keep keeps the erasures for the next step.
+func (g *erasures) keep() {
+	g.s.groupMu.Lock()
+	defer g.s.groupMu.Unlock()
+	g.s.group = g
 }
 
-// end ends the erasure and removes the last record of the identity.
-func (w *erasure) end(ctx context.Context) error {
-	w.e.Status, w.e.Error = audience.Success, nil
-	w.e.Sealed, w.e.EndedAt = "", w.s.now()
-	w.e.Progress.Members, w.e.Progress.Replaced = nil, nil
-	if err := w.save(ctx); err != nil {
-		return err
-	}
-	w.s.logErasure(&w.e)
-	return nil
-}
-
-// audiences erases the identity from one audience after the other, in the order of their creation. Deleted audiences
-// must be swept.
-func (w *erasure) audiences(ctx context.Context) error {
-	for {
-		q := audience.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}
-		if w.e.Progress.After != "" {
-			q.After = &audience.Position{At: w.e.Progress.AfterAt, ID: string(w.e.Progress.After)}
-		}
-		list, _, err := w.s.cfg.Store.Audiences(ctx, w.e.Scope, q)
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return w.cleanedUpAll(ctx)
-		}
-		for i := range list {
-			if err := w.audience(ctx, &list[i]); err != nil {
+// leave separates the others from erasures whose identity cannot be decrypted. Those wait, each on its own, for the key.
+func (g *erasures) leave(ctx context.Context, leader *audience.Erasure, broken []audience.Erasure) error {
+	return g.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		next := g.all[g.lead]
+		if next.ID != leader.ID {
+			own := next.Progress
+			next.Progress = leader.Progress
+			next.Progress.Members, next.Progress.Audiences, next.Progress.Order = own.Members, own.Audiences, own.Order
+			if err := tx.SaveErasure(ctx, &next); err != nil {
 				return err
 			}
-			p := &w.e.Progress
-			p.After, p.AfterAt, p.Replaced, p.Failures, p.RetryAt = list[i].ID, list[i].CreatedAt, nil, 0, time.Time{}
 		}
-		if err := w.save(ctx); err != nil {
-			return err
+		for _, e := range broken {
+			e.Progress.Apart = true
+			if err := errors.Join(tx.SaveErasure(ctx, &e), tx.SetErasureLeader(ctx, e.ID, e.ID)); err != nil {
+				return err
+			}
 		}
-	}
+		var ids []audience.ErasureID
+		for _, e := range g.all {
+			ids = append(ids, e.ID)
+		}
+		return tx.SetErasureLeader(ctx, next.ID, ids...)
+	})
 }
 
-func (w *erasure) cleanedUpAll(ctx context.Context) error {
-	uncleaned, err := w.s.cfg.Store.AwaitingCleanup(ctx)
+func (g *erasures) leader() *audience.Erasure { return &g.all[g.lead] }
+
+func (g *erasures) progress() *audience.ErasureProgress { return &g.leader().Progress }
+
+// removeFromProfile removes the identities, and the members with them, from the profile store. If a run in progress writes them
+// again, they are in its dataset, from which the erase run removes them.
+func (g *erasures) removeFromProfile(ctx context.Context) error {
+	if g.progress().Forgotten {
+		return nil
+	}
+	var others []profile.Member
+	var keys []identity.Key
+	for i := range g.all {
+		keys = append(keys, g.people[i].Key)
+		p := &g.all[i].Progress
+		for _, m := range p.Members {
+			other := profile.Member{Audience: m.Audience}
+			if _, err := hex.Decode(other.Key[:], []byte(m.Key)); err != nil {
+				return fmt.Errorf("the members of erasure %s cannot be read: %w", g.all[i].ID, err)
+			}
+			others = append(others, other)
+		}
+		if len(p.Members) > 0 {
+			p.Members = nil
+			g.changed[i] = true
+		}
+	}
+	if err := g.s.cfg.Profile.RemoveIdentities(ctx, g.sandbox, g.former); err != nil {
+		return err
+	}
+	if err := g.s.cfg.Profile.RemoveMembers(ctx, g.sandbox, keys, others); err != nil {
+		return err
+	}
+	g.progress().Forgotten = true
+	return g.save(ctx, nil)
+}
+
+// save saves the leader and the erasures that changed. The function also is optional and part of the transaction.
+func (g *erasures) save(ctx context.Context, also func(tx meta.Tx) error) error {
+	g.changed[g.lead] = true
+	now := g.s.now()
+	saved := map[int]audience.Erasure{}
+	err := g.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		for i := range g.changed {
+			e := g.all[i]
+			e.UpdatedAt = now
+			if err := tx.SaveErasure(ctx, &e); err != nil {
+				return err
+			}
+			saved[i] = e
+		}
+		if also != nil {
+			return also(tx)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	for _, d := range uncleaned {
-		if d.Scope == w.e.Scope {
-			return errLater
-		}
+	for i, e := range saved {
+		g.all[i] = e
 	}
+	clear(g.changed)
+	g.keep()
 	return nil
 }
 
-// audience erases the identity from an audience. The progress records each step, so that the work can continue from
-// there.
-func (w *erasure) audience(ctx context.Context, aud *audience.Audience) error {
-	done := w.begun(aud.ID)
-	if done == nil || done.RunID == "" && len(w.e.Progress.Replaced) == 0 {
-		if err := w.earlierRun(ctx, aud); err != nil {
-			return err
-		}
-		held, err := w.s.cfg.Pipeline.Holds(ctx, lake.TableOf(aud.Scope, aud.ID), aud, w.keys.Key)
-		if errors.Is(err, lake.ErrNotExist) {
-			return w.still(ctx, aud)
-		}
-		if err != nil {
-			return err
-		}
-		if held.Live {
-			return w.startRun(ctx, aud)
+// end ends the erasures and removes the last record of the identities.
+func (g *erasures) end(ctx context.Context) error {
+	now := g.s.now()
+	for i := range g.all {
+		if p := &g.all[i].Progress; len(p.Members)+len(p.Replaced) > 0 {
+			p.Members, p.Replaced, g.changed[i] = nil, nil, true
 		}
 	}
-	if done != nil && done.RunID != "" {
-		if err := w.runEnded(ctx, aud, done); err != nil {
-			return err
+	err := g.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
+		for i := range g.changed {
+			e := g.all[i]
+			if err := tx.SaveErasure(ctx, &e); err != nil {
+				return err
+			}
 		}
-	}
-	return w.purge(ctx, aud)
-}
-
-// earlierRun returns errLater while a run is in progress that was started before the erasure, because that run may have
-// read the identity already and would commit it. A run that starts later is a later import.
-func (w *erasure) earlierRun(ctx context.Context, aud *audience.Audience) error {
-	list, _, err := w.s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.InProgress)
-	if err == nil && slices.ContainsFunc(list, func(r audience.Run) bool { return !r.CreatedAt.After(w.e.CreatedAt) }) {
-		err = errLater
-	}
-	return err
-}
-
-// still returns nil if the audience is deleted: its dataset is removed before its row.
-func (w *erasure) still(ctx context.Context, aud *audience.Audience) error {
-	_, err := w.s.cfg.Store.Audience(ctx, aud.Scope, aud.ID)
-	switch {
-	case errors.Is(err, meta.ErrNotFound):
-		return nil
-	case err == nil:
-		return fmt.Errorf("audience %s has no dataset: %w", aud.ID, lake.ErrNotExist)
-	}
-	return err
-}
-
-// begun returns the progress of an audience, nil if there is none.
-func (w *erasure) begun(id audience.ID) *audience.ErasedAudience {
-	list := w.e.Progress.Audiences
-	if n := len(list); n > 0 && list[n-1].ID == id {
-		return &list[n-1]
-	}
-	return nil
-}
-
-func (w *erasure) note(aud *audience.Audience) *audience.ErasedAudience {
-	if w.begun(aud.ID) == nil {
-		w.e.Progress.Audiences = append(w.e.Progress.Audiences, audience.ErasedAudience{ID: aud.ID, Labels: aud.Labels})
-	}
-	return w.begun(aud.ID)
-}
-
-// longestEraseWait is the longest wait between two attempts of an erasure.
-const longestEraseWait = time.Hour
-
-// startRun starts the run that removes the member, as soon as no other run is in progress. One transaction records the
-// run and the progress.
-func (w *erasure) startRun(ctx context.Context, aud *audience.Audience) error {
-	now := w.s.now()
-	if wait := w.e.Progress.RetryAt.Sub(now); wait > 0 && wait <= longestEraseWait { // longer: the clock was ahead
-		return errLater
-	}
-	run := launch.NewRun(aud, audience.SystemUser, audience.RunRequest{Kind: audience.RunErase, Erasure: w.e.ID, Differential: true, WindowEnd: now,
-		Reason: "erasure " + string(w.e.ID)}, now)
-	w.note(aud).RunID = run.ID
-	w.e.UpdatedAt = now
-	err := w.s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
-		e := w.e
-		if err := tx.CreateRun(ctx, &run); err != nil {
-			return err
-		}
-		if err := tx.SaveErasure(ctx, &e); err != nil {
-			return err
-		}
-		return w.s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Run, ID: string(run.ID)})
+		return tx.EndErasures(ctx, g.leader().ID, now)
 	})
-	if err == nil || errors.Is(err, meta.ErrRunInProgress) {
-		return errLater
-	}
-	return err
-}
-
-// runEnded records the result of the run in the progress, once the run has ended.
-func (w *erasure) runEnded(ctx context.Context, aud *audience.Audience, done *audience.ErasedAudience) error {
-	run, err := w.s.cfg.Store.Run(ctx, aud.Scope, aud.ID, done.RunID)
-	switch {
-	case errors.Is(err, meta.ErrNotFound):
-		return errLater // deleted since the list was read
-	case err != nil:
-		return err
-	case run.Status == audience.Processing:
-		return errLater
-	case run.Status == audience.Failed:
-		return w.runFailed(ctx, &run, done)
-	}
-	w.e.Error, done.Members = nil, run.Result.Members.Removed
-	return nil
-}
-
-// runFailed makes another run start: at once after the first failure, then after growing waits of up to an hour.
-func (w *erasure) runFailed(ctx context.Context, run *audience.Run, done *audience.ErasedAudience) error {
-	p := &w.e.Progress
-	p.RetryAt = w.s.now().Add(min(time.Duration(p.Failures)*time.Duration(p.Failures)*time.Minute, longestEraseWait))
-	p.Failures++
-	w.e.Error = audience.Errorf(audience.Impossible, "run %s of audience %s, which removes the member, failed: %v; another one will be started", run.ID, run.AudienceID, run.Error)
-	done.RunID = ""
-	if err := w.save(ctx); err != nil {
+	if err != nil {
 		return err
 	}
-	return errLater
-}
-
-// purge removes the files of the audience that contain the identity.
-func (w *erasure) purge(ctx context.Context, aud *audience.Audience) error {
-	rejects, err := w.s.cfg.Pipeline.Purge(ctx, ingest.PurgeSpec{
-		Table: lake.TableOf(aud.Scope, aud.ID), Audience: aud, Key: w.keys.Key, Values: [][]byte{w.who.Normal, w.who.Given},
-		Host: purgeHost{audienceRuns{w.s, aud}, w}, Replaced: w.e.Progress.Replaced,
-	})
-	if rejects > 0 {
-		w.note(aud).Rejects += rejects
-		if err != nil {
-			return errors.Join(err, w.save(ctx))
-		}
+	for i := range g.all {
+		e := &g.all[i]
+		e.Status, e.Error, e.Sealed, e.EndedAt = audience.Success, nil, "", now
+		g.s.logErasure(e)
 	}
-	if errors.Is(err, lake.ErrNotExist) {
-		return w.still(ctx, aud)
-	}
-	return err
-}
-
-// purgeHost is the host of the purge of one audience by an erasure.
-type purgeHost struct {
-	audienceRuns
-	w *erasure
-}
-
-var _ ingest.PurgeHost = purgeHost{}
-
-// SavePurge implements ingest.PurgeHost.
-func (h purgeHost) SavePurge(ctx context.Context, versions int, replaced []string) error {
-	done := h.w.note(h.aud)
-	done.Versions, done.Files = versions, len(replaced)
-	h.w.e.Progress.Replaced = replaced
-	return h.w.save(ctx)
+	return nil
 }
 
 // openIdentity returns the identity of an erasure, in the normal form of this version of Roster.
@@ -368,16 +363,35 @@ func (s *Service) openIdentity(e *audience.Erasure) (who audience.ErasedIdentity
 	return who, nil
 }
 
-// eraseKey returns the key of the member that an erase run removes.
-func (s *Service) eraseKey(ctx context.Context, r meta.Erasures, run *audience.Run) (key identity.Key, err error) {
-	e, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
+// eraseKeys returns the keys of the people whom an erase run removes. An earlier version of Roster may have started the
+// run, for one erasure.
+func (s *Service) eraseKeys(ctx context.Context, r meta.Erasures, run *audience.Run) (map[identity.Key]bool, error) {
+	first, err := r.Erasure(ctx, run.Scope, run.Request.Erasure)
 	if err != nil {
-		return key, err
+		return nil, err
 	}
+	list := []audience.Erasure{first}
+	if first.Leader == first.ID {
+		if list, err = r.ErasuresLedBy(ctx, first.ID); err != nil {
+			return nil, err
+		}
+	}
+	keys := make(map[identity.Key]bool, len(list))
+	for i := range list {
+		key, err := s.eraseKey(&list[i])
+		if err != nil {
+			return nil, err
+		}
+		keys[key] = true
+	}
+	return keys, nil
+}
+
+func (s *Service) eraseKey(e *audience.Erasure) (key identity.Key, err error) {
 	if e.Sealed == "" { // the erasure has ended
 		return identity.ParseXID(e.XID)
 	}
-	who, err := s.openIdentity(&e)
+	who, err := s.openIdentity(e)
 	return identity.KeyOf(e.Namespace, who.Normal), err
 }
 

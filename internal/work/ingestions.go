@@ -80,7 +80,7 @@ func (s *Service) claim(ctx context.Context, id audience.RunID) (spec ingest.Spe
 			return err
 		}
 		if spec.Run.Request.Traits().Erases {
-			if spec.Erase, err = s.eraseKey(ctx, tx, &spec.Run); err != nil {
+			if spec.Erase, err = s.eraseKeys(ctx, tx, &spec.Run); err != nil {
 				return err
 			}
 		}
@@ -156,7 +156,7 @@ func (s *Service) finish(ctx context.Context, r audience.Run) error {
 			return err
 		}
 		if r.Request.Traits().Erases {
-			if err := s.cfg.Jobs.Enqueue(ctx, tx, job.Job{Kind: job.Erase, ID: string(r.Request.Erasure)}); err != nil {
+			if err := s.cfg.Jobs.Enqueue(ctx, tx, job.OfErasures(r.Scope)); err != nil {
 				return err
 			}
 		}

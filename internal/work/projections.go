@@ -199,16 +199,13 @@ func (s *Service) erased(ctx context.Context, scope audience.Scope) (e ingest.Er
 	if e.All, err = erasedKeys(ctx, s.cfg.Store, scope); err != nil {
 		return e, err
 	}
-	unfinished, err := s.cfg.Store.UnfinishedErasures(ctx)
+	unfinished, err := s.cfg.Store.LeavingIdentities(ctx, scope)
 	if err != nil {
 		return e, fmt.Errorf("look for unfinished erasures: %w", err)
 	}
 	e.InProgress = map[identity.Key]bool{}
-	for _, u := range unfinished {
-		if u.Scope != scope {
-			continue
-		}
-		key, err := identity.ParseXID(u.XID)
+	for _, xid := range unfinished {
+		key, err := identity.ParseXID(xid)
 		if err != nil {
 			return e, fmt.Errorf("an erased identity cannot be decrypted: %w", err)
 		}

@@ -7,6 +7,7 @@ package work
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,8 +49,9 @@ type Pipeline interface {
 	Compact(ctx context.Context, table lake.TableID, before func(ctx context.Context) error) (done bool, err error)
 	Rebuild(ctx context.Context, p ingest.Projection) (ingest.Projected, error)
 	Digest(ctx context.Context, table lake.TableID, aud *audience.Audience, at profile.Pointer) (profile.Digest, bool, error)
-	Holds(ctx context.Context, table lake.TableID, aud *audience.Audience, key identity.Key) (ingest.Held, error)
-	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects int, err error)
+	Live(ctx context.Context, table lake.TableID, aud *audience.Audience, keys map[identity.Key]bool) (bool, error)
+	Erased(ctx context.Context, table lake.TableID, run audience.RunID, keys map[identity.Key]bool) (map[identity.Key]int64, error)
+	Purge(ctx context.Context, s ingest.PurgeSpec) (rejects map[identity.Key]int, err error)
 }
 
 // Lake stores the datasets; see lake.Lake.
@@ -136,6 +138,9 @@ type Service struct {
 	kinds    map[job.Kind]*kind
 	sizes    *fair.Gate // limits the measurements of waiting runs
 	waiting  *waiting
+
+	groupMu sync.Mutex
+	group   *erasures // the last result of erasuresOf
 }
 
 // New returns a Service with the parts in cfg.

@@ -36,7 +36,7 @@ func (s *Service) allKinds() map[job.Kind]*kind {
 		job.Task:      {limits: fair.Limits{Slots: 8, Each: 3}, whose: s.ownerOfTask, do: s.doTask},
 		job.Schedule:  {limits: fair.Limits{Slots: 6, Each: 2}, whose: s.ownerOfAudience, do: s.doSchedule},
 		job.Webhook:   {limits: fair.Limits{Slots: 12, Each: 4}, whose: s.ownerOfWebhook, do: s.doWebhook},
-		job.Erase:     {limits: fair.Limits{Slots: 2, Each: 1}, whose: s.ownerOfErasure, do: s.doErase},
+		job.Erase:     {limits: fair.Limits{Slots: 2, Each: 1}, whose: s.ownerOfErasures, do: s.doErase},
 		job.Maintain:  {limits: one, whose: s.ownerOfAudience, do: s.doMaintain},
 		job.Compact:   {limits: one, whose: s.ownerOfAudience, do: s.doCompact},
 		job.Cleanup:   {limits: one, do: s.doCleanup},
@@ -118,9 +118,12 @@ func (s *Service) numbered(ctx context.Context, number string) (audience.Audienc
 	return s.cfg.Store.AudienceByNum(ctx, uint32(num))
 }
 
-func (s *Service) ownerOfErasure(ctx context.Context, id string) (fair.Work, error) {
-	e, err := s.unfinishedErasure(ctx, audience.ErasureID(id))
-	return fair.Work{Owner: ownerOf(e.Scope)}, err
+func (s *Service) ownerOfErasures(_ context.Context, id string) (fair.Work, error) {
+	scope, ok := job.ErasingScope(id)
+	if !ok { // the job of an earlier version of Roster
+		return fair.Work{}, meta.ErrNotFound
+	}
+	return fair.Work{Owner: ownerOf(scope)}, nil
 }
 
 func (s *Service) ownerOfWebhook(ctx context.Context, id string) (fair.Work, error) {

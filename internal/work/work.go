@@ -32,6 +32,7 @@ type worklist struct {
 // activity is a job in progress in this process.
 type activity struct {
 	audience audience.ID // of a run, once it is known
+	again    bool        // an equal job came meanwhile
 	cancel   context.CancelCauseFunc
 	done     chan struct{}
 }
@@ -41,11 +42,12 @@ func newWorklist(now time.Time) worklist {
 		retention: now.Add(firstRetention)}
 }
 
-// begin marks a job as in progress; false if another goroutine does it.
+// begin marks a job as in progress; false if another goroutine does it. That one then repeats the job.
 func (w *worklist) begin(ctx context.Context, j job.Job) (context.Context, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.active[j] != nil {
+	if act := w.active[j]; act != nil {
+		act.again = true
 		return nil, false
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -53,13 +55,32 @@ func (w *worklist) begin(ctx context.Context, j job.Job) (context.Context, bool)
 	return ctx, true
 }
 
+// repeat reports whether an equal job came meanwhile, so that the job must be repeated. If not, the job ends.
+func (w *worklist) repeat(j job.Job) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if act := w.active[j]; act.again {
+		act.again = false
+		return true
+	}
+	w.remove(j)
+	return false
+}
+
 // end marks a job as no longer in progress.
 func (w *worklist) end(j job.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.active[j].cancel(nil)
-	close(w.active[j].done)
-	delete(w.active, j)
+	w.remove(j)
+}
+
+// remove ends a job that has not ended. The caller holds the lock.
+func (w *worklist) remove(j job.Job) {
+	if act := w.active[j]; act != nil {
+		act.cancel(nil)
+		close(act.done)
+		delete(w.active, j)
+	}
 }
 
 // works records that the job in progress is a run of the audience.
@@ -164,16 +185,20 @@ func (s *Service) Handle(ctx context.Context, j job.Job) error {
 	if !ok {
 		return nil
 	}
-	failed := true // unless the job returns
+	done := false // unless the job returns
 	defer func() {
-		s.work.end(j)
-		if failed {
+		if !done {
+			s.work.end(j)
 			s.cfg.Jobs.Queued(j) // the queue retries it
 		}
 	}()
-	err := s.inTurn(ctx, k, j)
-	failed = err != nil
-	return err
+	for !done { // an equal job that came meanwhile may be about work that was recorded meanwhile
+		if err := s.inTurn(ctx, k, j); err != nil {
+			return err
+		}
+		done = !s.work.repeat(j)
+	}
+	return nil
 }
 
 // release ends the lease of a job that has to be done again, so that the next attempt does not have to wait.

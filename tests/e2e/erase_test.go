@@ -101,7 +101,18 @@ func TestErase(t *testing.T) {
 			t.Errorf("%s is %q", who, got)
 		}
 	}
-	s.call("POST", ais+"/"+id+"/runs/"+before["runId"].(string)+"/rollback", "").refused(422, "100960-422")
+	firstRun := before["runId"].(string)
+	refused := s.call("POST", ais+"/"+id+"/runs/"+firstRun+"/rollback", "")
+	refused.refused(422, "100960-422")
+	asOf := s.call("GET", ais+"/"+id+"/members?asOf="+firstRun, "")
+	asOf.refused(422, "100960-422")
+	if !strings.Contains(string(refused.body), e["id"].(string)) || !strings.Contains(string(asOf.body), e["id"].(string)) {
+		t.Errorf("the refusals do not name the erasure: %s %s", refused.body, asOf.body)
+	}
+	removed := e["audiences"].([]any)[0].(map[string]any)["removedVersions"].([]any)
+	if list := string(s.call("GET", ais+"/"+id+"/versions", "").body); len(removed) == 0 || removed[0].(map[string]any)["runId"] != firstRun || !strings.Contains(list, `"removed":[{"runId":"`) {
+		t.Errorf("the erasure removed %v, the versions are %s", removed, list)
+	}
 
 	e = s.erase("email", "ADA.lovelace@x.org")
 	if list := e["audiences"].([]any); len(list) == 0 || list[len(list)-1].(map[string]any)["audienceId"] != other {

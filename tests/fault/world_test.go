@@ -292,7 +292,7 @@ func (w *world) drain() {
 		w.must(w.work())
 		tasks, runs, err := w.meta.Unfinished(w.t.Context(), time.Now().Add(time.Hour))
 		w.must(err)
-		erasures, err := w.meta.UnfinishedErasures(w.t.Context())
+		erasures, err := w.meta.ErasingSandboxes(w.t.Context())
 		w.must(err)
 		if len(tasks)+len(runs)+len(erasures) == 0 {
 			return

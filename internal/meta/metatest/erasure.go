@@ -1,6 +1,7 @@
 package metatest
 
 import (
+	"slices"
 	"time"
 
 	"roster/internal/audience"
@@ -34,17 +35,26 @@ func testErasures(w *world) {
 	erased, err := w.s.ErasedIdentities(w.Context(), w.scope)
 	w.must(err)
 	equal(w, "erased identities", erased, []string{"R00"})
-	unfinished := func(want ...audience.Erasure) {
+	leaving, err := w.s.LeavingIdentities(w.Context(), w.scope)
+	w.must(err)
+	equal(w, "leaving identities", leaving, []string{"R00"})
+	leaders := func(want ...audience.Erasure) {
 		w.Helper()
-		got, err := w.s.UnfinishedErasures(w.Context())
+		got, err := w.s.ErasureLeaders(w.Context(), w.scope)
 		w.must(err)
-		equal(w, "unfinished erasures", got, want)
+		equal(w, "leaders", got, want)
+		sandboxes, err := w.s.ErasingSandboxes(w.Context())
+		w.must(err)
+		if !slices.Contains(sandboxes, elsewhere.Scope) || !slices.Contains(sandboxes, w.scope) {
+			w.Errorf("the sandboxes with erasures are %v", sandboxes)
+		}
 	}
-	unfinished(elsewhere, first, second)
+	leaders(first, second)
 
 	changed := first
 	changed.Progress = audience.ErasureProgress{Forgotten: true, After: "a", AfterAt: at(3), Replaced: []string{"data/x"}, Failures: 1, RetryAt: at(9),
-		Audiences: []audience.ErasedAudience{{ID: "a", RunID: "r", Members: 1, Versions: 2, Files: 3, Rejects: 4}}}
+		Current:   &audience.ErasingAudience{ID: "b", Labels: []string{"x"}, RunID: "r2", Counted: true},
+		Audiences: []audience.ErasedAudience{{ID: "a", RunID: "r", Members: 1, Versions: 2, Files: 3, Rejects: 4, By: "e"}}}
 	changed.Error = audience.Errorf(audience.Impossible, "why")
 	changed.UpdatedAt = at(4)
 	w.update(func(tx meta.Tx) error {
@@ -56,7 +66,12 @@ func testErasures(w *world) {
 		return err
 	})
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { stale := first; return tx.SaveErasure(w.Context(), &stale) })
-	changed.Version = 2
+	w.update(func(tx meta.Tx) error { return tx.SetErasureLeader(w.Context(), first.ID, first.ID, second.ID) })
+	changed.Version, changed.Leader, second.Leader = 2, first.ID, first.ID
+	leaders(changed)
+	led, err := w.s.ErasuresLedBy(w.Context(), first.ID)
+	w.must(err)
+	equal(w, "led erasures", led, []audience.Erasure{changed, second})
 	got, err := w.s.Erasure(w.Context(), w.scope, first.ID)
 	w.must(err)
 	equal(w, "saved erasure", got, changed)
@@ -70,5 +85,39 @@ func testErasures(w *world) {
 	w.must(err)
 	equal(w, "ended erasure", got, ended)
 	w.refused(meta.ErrStale, func(tx meta.Tx) error { again := ended; return tx.SaveErasure(w.Context(), &again) })
-	unfinished(elsewhere, second)
+	leaders()
+	of := func(processing int, updated time.Time) {
+		w.Helper()
+		n, last, err := w.s.ErasuresOf(w.Context(), w.scope, []audience.ErasureID{first.ID, second.ID, elsewhere.ID, "absent"})
+		w.must(err)
+		if n != processing || !last.Equal(updated) {
+			w.Errorf("%d are in progress, the last change was at %v", n, last)
+		}
+	}
+	of(1, at(5))
+	w.update(func(tx meta.Tx) error { return tx.SetErasureLeader(w.Context(), second.ID, first.ID, second.ID) })
+	w.update(func(tx meta.Tx) error { return tx.EndErasures(w.Context(), second.ID, at(8)) })
+	second.Status, second.Sealed, second.EndedAt, second.UpdatedAt, second.Version, second.Leader = audience.Success, "", at(8), at(8), 2, second.ID
+	led, err = w.s.ErasuresLedBy(w.Context(), second.ID)
+	w.must(err)
+	equal(w, "erasures that ended together", led, []audience.Erasure{second})
+	of(0, at(8))
+	leaving, err = w.s.LeavingIdentities(w.Context(), w.scope)
+	w.must(err)
+	equal(w, "leaving identities after the end", len(leaving), 0)
+	if sandboxes, err := w.s.ErasingSandboxes(w.Context()); err != nil || slices.Contains(sandboxes, w.scope) {
+		w.Errorf("after the end the sandboxes with erasures are %v, %v", sandboxes, err)
+	}
+
+	dropped := []audience.DroppedVersion{{Audience: "a", Run: "r1", SnapshotID: 1 << 60, At: at(1), Erasure: first.ID}, {Audience: "b", Run: "r1", SnapshotID: 2, At: at(2), Erasure: first.ID}}
+	w.update(func(tx meta.Tx) error { return tx.AddDroppedVersions(w.Context(), dropped) })
+	again := dropped[0]
+	again.Erasure = second.ID
+	w.update(func(tx meta.Tx) error { return tx.AddDroppedVersions(w.Context(), []audience.DroppedVersion{again}) })
+	of1, err := w.s.DroppedVersions(w.Context(), "a")
+	w.must(err)
+	equal(w, "dropped versions", of1, dropped[:1])
+	by, err := w.s.VersionsDroppedBy(w.Context(), first.ID)
+	w.must(err)
+	equal(w, "versions dropped by an erasure", by, dropped)
 }

@@ -82,21 +82,27 @@ func (s *Store) rows(ctx context.Context, sandbox uint32, key identity.Key) (all
 	return all, err
 }
 
-// RemoveIdentity implements profile.Store.
-func (s *Store) RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error {
-	rows, err := s.rows(ctx, sandbox, key)
-	if err == nil {
-		err = s.dropAll(ctx, sandbox, rows)
-	}
-	if err != nil {
-		return fmt.Errorf("remove an identity: %w", err)
+// RemoveIdentities implements profile.Store.
+func (s *Store) RemoveIdentities(ctx context.Context, sandbox uint32, keys []identity.Key) error {
+	for _, key := range keys {
+		rows, err := s.rows(ctx, sandbox, key)
+		if err == nil {
+			err = s.dropAll(ctx, sandbox, rows)
+		}
+		if err != nil {
+			return fmt.Errorf("remove identities: %w", err)
+		}
 	}
 	return nil
 }
 
 // RemoveMembers implements profile.Store.
-func (s *Store) RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
-	err := s.removeMember(ctx, sandbox, key, func(uint32) bool { return true })
+func (s *Store) RemoveMembers(ctx context.Context, sandbox uint32, keys []identity.Key, others []profile.Member) (err error) {
+	for _, key := range keys {
+		if err == nil {
+			err = s.removeMember(ctx, sandbox, key, func(uint32) bool { return true })
+		}
+	}
 	for _, m := range others {
 		if err == nil {
 			err = s.removeMember(ctx, sandbox, m.Key, func(audience uint32) bool { return audience == m.Audience })

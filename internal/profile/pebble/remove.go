@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -31,24 +32,42 @@ func (s *engine) RemoveAudience(ctx context.Context, ref profile.Ref) error {
 	return nil
 }
 
-// RemoveIdentity implements profile.Store.
-func (s *engine) RemoveIdentity(_ context.Context, sandbox uint32, key identity.Key) error {
-	lower := appendPrefix(nil, sandbox, key)
-	if err := s.db.DeleteRange(lower, comparer.ImmediateSuccessor(nil, lower), pebble.Sync); err != nil {
-		return fmt.Errorf("remove an identity: %w", err)
+// RemoveIdentities implements profile.Store.
+func (s *engine) RemoveIdentities(ctx context.Context, sandbox uint32, keys []identity.Key) error {
+	batch := s.db.NewBatch()
+	defer func() { batch.Close() }()
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return fmt.Errorf("remove identities: %w", err)
+	}
+	defer it.Close()
+	// Single deletions: every read of the store has to consider each range that was deleted.
+	for _, key := range keys {
+		for ok := it.SeekPrefixGE(appendPrefix(nil, sandbox, key)); ok; ok = it.Next() {
+			if err := batch.Delete(it.Key(), nil); err != nil {
+				return fmt.Errorf("remove identities: %w", err)
+			}
+		}
+	}
+	if err := errors.Join(it.Error(), batch.Commit(pebble.Sync)); err != nil {
+		return fmt.Errorf("remove identities: %w", err)
 	}
 	return nil
 }
 
 // RemoveMembers implements profile.Store. It reads all memberships of the sandbox.
-func (s *engine) RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
+func (s *engine) RemoveMembers(ctx context.Context, sandbox uint32, keys []identity.Key, others []profile.Member) error {
+	everywhere := make(map[identity.Key]bool, len(keys))
+	for _, key := range keys {
+		everywhere[key] = true
+	}
 	removed := make(map[profile.Member]bool, len(others))
 	for _, m := range others {
 		removed[m] = true
 	}
 	batch, err := s.removeAll(ctx, sandbox, func(k []byte) bool {
 		member := readMember(k)
-		return member == key || removed[profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member}]
+		return everywhere[member] || len(removed) > 0 && removed[profile.Member{Audience: binary.BigEndian.Uint32(k[prefixSize:]), Key: member}]
 	})
 	if err != nil {
 		return fmt.Errorf("remove members: %w", err)

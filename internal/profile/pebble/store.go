@@ -304,14 +304,14 @@ func (s *Store) RemoveAudience(ctx context.Context, ref profile.Ref) error {
 	return err
 }
 
-// RemoveIdentity implements profile.Store.
-func (s *Store) RemoveIdentity(ctx context.Context, sandbox uint32, key identity.Key) error {
-	return s.use(func(e *engine) error { return e.RemoveIdentity(ctx, sandbox, key) })
+// RemoveIdentities implements profile.Store.
+func (s *Store) RemoveIdentities(ctx context.Context, sandbox uint32, keys []identity.Key) error {
+	return s.use(func(e *engine) error { return e.RemoveIdentities(ctx, sandbox, keys) })
 }
 
 // RemoveMembers implements profile.Store.
-func (s *Store) RemoveMembers(ctx context.Context, sandbox uint32, key identity.Key, others []profile.Member) error {
-	return s.use(func(e *engine) error { return e.RemoveMembers(ctx, sandbox, key, others) })
+func (s *Store) RemoveMembers(ctx context.Context, sandbox uint32, keys []identity.Key, others []profile.Member) error {
+	return s.use(func(e *engine) error { return e.RemoveMembers(ctx, sandbox, keys, others) })
 }
 
 // RemoveExited implements profile.Store.

@@ -58,13 +58,13 @@ func testRemoveIdentity(t *testing.T, s profile.Store) {
 	}
 	apply(t, s, profile.Ref{Sandbox: 2, Audience: 9}, 1, 0, NewDelta(1, enter(1, 100), phone(1, 1)))
 	for range 2 {
-		if err := s.RemoveIdentity(t.Context(), 1, Key(1001)); err != nil {
+		if err := s.RemoveIdentities(t.Context(), 1, []identity.Key{Key(1001), Key(1999)}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, found(t, s, 1, Key(1001), Key(1), Key(1002), Key(2)), 0, 2, 2, 2)
 	}
 	for range 2 {
-		if err := s.RemoveMembers(t.Context(), 1, Key(3), []profile.Member{{Audience: 1, Key: Key(1)}}); err != nil {
+		if err := s.RemoveMembers(t.Context(), 1, []identity.Key{Key(3), Key(99)}, []profile.Member{{Audience: 1, Key: Key(1)}}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, found(t, s, 1, Key(1), Key(1002), Key(2), Key(3), Key(1003)), 1, 2, 2, 0, 0)

@@ -1,0 +1,88 @@
+package ingest_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"testing"
+
+	"roster/internal/audience"
+	"roster/internal/identity"
+	"roster/internal/ingest"
+)
+
+// planned is the host of a purge in an audience without runs in progress.
+type planned struct {
+	testRuns
+	plans []ingest.PurgePlan
+}
+
+// SavePurge implements ingest.PurgeHost.
+func (p *planned) SavePurge(_ context.Context, plan ingest.PurgePlan) error {
+	p.plans = append(p.plans, plan)
+	return nil
+}
+
+// purge removes people from the files, and returns what was planned and the removed rejects.
+func (w *world) purge(people ...ingest.Person) (plans []ingest.PurgePlan, rejects map[identity.Key]int) {
+	w.t.Helper()
+	host := &planned{testRuns: noRuns}
+	rejects, err := w.pipeline.Purge(w.t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, People: people, Host: host})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return host.plans, rejects
+}
+
+// TestEraseSeveral erases several people in one run and one purge. Versions whose files never contained them are kept,
+// also between versions that are lost, and can be restored.
+func TestEraseSeveral(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, twoIdentities)
+	var runs []audience.Run
+	for _, people := range []string{"ada@x.org,+1\nbob@x.org,+2\n", "bob@x.org,+2\ncyd@x.org,+3\n", "ada@x.org,+1\ncyd@x.org,+3\n", "cyd@x.org,+3\ndora@x.org,+4\neve@x.org,+4\n"} {
+		w.clear()
+		w.put("people.csv", "mail,phone\n"+people)
+		runs = append(runs, w.mustRun(true))
+	}
+	ada, four, nobody := identity.KeyOf("Email", []byte("ada@x.org")), identity.KeyOf("Phone", []byte("+4")), identity.KeyOf("Phone", []byte("+9"))
+	keys := map[identity.Key]bool{ada: true, four: true, nobody: true}
+	if live, err := w.pipeline.Live(t.Context(), w.table, &w.aud, keys); err != nil || !live {
+		t.Fatal(live, err)
+	}
+	spec := w.spec(false)
+	spec.Run.Request.Kind, spec.Erase = audience.RunErase, keys
+	r, err := w.pipeline.Run(t.Context(), spec)
+	if err != nil || r.Status != audience.Success || r.Result.Members.Removed != 2 || r.Result.Members.After != 1 {
+		t.Fatalf("%v %s %v %+v", err, r.Status, r.Error, r.Result.Members)
+	}
+	removed, err := w.pipeline.Erased(t.Context(), w.table, r.ID, keys)
+	if err != nil || !maps.Equal(removed, map[identity.Key]int64{four: 2}) {
+		t.Errorf("the run removed %v, %v", removed, err)
+	}
+	plans, _ := w.purge(ingest.Person{Key: ada, Values: [][]byte{[]byte("ada@x.org")}}, ingest.Person{Key: four, Values: [][]byte{[]byte("+4")}},
+		ingest.Person{Key: nobody, Values: [][]byte{[]byte("+9")}})
+	if len(plans) != 1 || !maps.Equal(plans[0].Found, map[identity.Key]bool{ada: true, four: true}) || len(plans[0].Doomed) == 0 {
+		t.Fatalf("%+v", plans)
+	}
+	var lost []audience.RunID
+	for _, v := range plans[0].Versions {
+		lost = append(lost, v.Version)
+	}
+	if want := []audience.RunID{runs[0].ID, runs[2].ID, runs[3].ID}; !slices.Equal(lost, want) {
+		t.Errorf("the versions %v are lost, want %v", lost, want)
+	}
+	for n, run := range runs {
+		_, kept := w.dataset().FindVersion(run.ID)
+		if kept != (n == 1) {
+			t.Errorf("version %d is kept: %v", n, kept)
+		}
+	}
+	back := w.rollback(runs[1].ID)
+	if back.Status != audience.Success || back.Result.Members.After != 2 {
+		t.Errorf("%s %v %+v", back.Status, back.Error, back.Result.Members)
+	}
+	if plans, _ := w.purge(ingest.Person{Key: ada}, ingest.Person{Key: four}); len(plans) != 0 {
+		t.Errorf("the files still contain %+v", plans)
+	}
+}
