@@ -150,7 +150,7 @@ func TestLate(t *testing.T) {
 	<-late.begun
 	must(t, one.Apply(t.Context(), ref, pointer(2), second))
 	must(t, one.Apply(t.Context(), ref, pointer(3), step(3, exit(3, 30))))
-	must(t, one.RemoveIdentity(t.Context(), ref.Sandbox, profiletest.Key(4)))
+	must(t, one.RemoveIdentities(t.Context(), ref.Sandbox, []identity.Key{profiletest.Key(4)}))
 	close(late.resume)
 	must(t, <-done)
 	if p, err := one.Pointer(t.Context(), ref); err != nil || p != pointer(3) {
