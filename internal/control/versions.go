@@ -85,7 +85,7 @@ func (s *Service) droppedVersion(ctx context.Context, id audience.ID, run audien
 	}
 	for _, d := range dropped {
 		if d.Run == run {
-			return audience.Errorf(audience.Impossible, "the version of run %s no longer exists: erasure %s removed it, because its files contained a person who was erased; "+
+			return audience.Errorf(audience.Impossible, "the version of run %s no longer exists: erasure %s removed it, because its files contained a person who was erased, or another program had removed files of it; "+
 				"choose one of the audience's versions", run, d.Erasure)
 		}
 	}

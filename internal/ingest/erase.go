@@ -101,10 +101,11 @@ type PurgePlan struct {
 }
 
 // Purge removes the files that contain people who have no live row. Files of the current version are rewritten without
-// them. Earlier versions whose files contain them are lost; all other versions are kept. Purge is safe beside other work
-// and can be interrupted at any point. A repeated call does the rest. The error is ErrBusy if a run is in progress or
-// committed first. Purge returns the number of removed files of rejects that contained each person; the error does not
-// matter for this result.
+// them. Earlier versions whose files contain them are lost. Versions that lack files, which another program has removed,
+// are lost, too: nobody knows whom those files contain, and somebody may put them back. All other versions are kept.
+// Purge is safe beside other work and can be interrupted at any point. A repeated call does the rest. The error is
+// ErrBusy if a run is in progress or committed first. Purge returns the number of removed files of rejects that contained
+// each person; the error does not matter for this result.
 func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects map[identity.Key]int, err error) {
 	dataset, err := p.Lake.Load(ctx, s.Table)
 	if err != nil {
@@ -143,7 +144,7 @@ func (p *Pipeline) purgeVersions(ctx context.Context, s *PurgeSpec, dataset *lak
 	if err != nil {
 		return nil, fmt.Errorf("read the files of the dataset: %w", err)
 	}
-	if len(found.Files) == 0 {
+	if len(found.Files) == 0 && !history.Incomplete() {
 		return history, nil
 	}
 	if err := p.rewriteHolders(ctx, s, dataset, found.Files); err != nil {

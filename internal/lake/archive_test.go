@@ -136,14 +136,27 @@ func TestArchiveAfterForeignOrphanRemoval(t *testing.T) {
 	if _, err := w.load(t).Commit(t.Context(), lake.Commit{Run: "back", Dir: "back-a", Restore: v.ID}); !errors.Is(err, lake.ErrNotExist) {
 		t.Errorf("a version without files came back: %v", err)
 	}
-	if state, err := w.load(t).OpenHistory(t.Context(), lake.StateOptions{}); err != nil || len(state.Files()) != len(tbl.Metadata().Snapshots()) {
+	h, err := w.load(t).ReadHistory(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := h.State(lake.StateOptions{}); err != nil || len(state.Files()) != len(tbl.Metadata().Snapshots()) {
 		t.Errorf("all files: %v", err)
 	}
-	if _, err := w.load(t).Replaced(t.Context()); err != nil {
+	if _, err := h.OnlyOf(t.Context(), nil); err != nil {
 		t.Error(err)
+	}
+	if lost := h.Naming(nil); !h.Incomplete() || len(lost) != len(full.Snapshots())-len(tbl.Metadata().Snapshots()) || lost[0].Version != "r0" {
+		t.Errorf("the lost versions are %v", lost)
 	}
 	if _, _, err := w.load(t).RemoveOrphans(t.Context(), lake.OrphanOptions{Before: time.Now().Add(time.Hour), InUse: func(audience.RunID) bool { return false }}); err != nil {
 		t.Error(err)
+	}
+	if err := w.load(t).Drop(t.Context(), h.Naming(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if h, err = w.load(t).ReadHistory(t.Context(), nil); err != nil || h.Incomplete() || len(h.Dataset().Snapshots()) != len(tbl.Metadata().Snapshots()) {
+		t.Errorf("after the lost versions were dropped: %v", err)
 	}
 	commit(t, w.load(t), lake.Commit{Run: "next", Add: []lake.DataFile{write(t, w.load(t), "next-a", 9, named(1, "Ada"))}})
 	if got := names(t, w.load(t)); got != "33 Ada" && got != "Ada 33" {

@@ -29,19 +29,19 @@ type History struct {
 	lists     map[string][]string         // paths of the manifests, by manifest list
 	manifests map[string][]string         // paths of the files, by manifest
 	data      map[string]iceberg.DataFile // data files, by path
+	missing   map[string]bool             // paths of files that another program has removed
 }
 
 // ReadHistory reads the history of the table. Files that another program has removed, because only the history file names
-// their snapshots, are left out. A history that was read before, or nil, tells what need not be read
-// again.
+// their snapshots, are missing in the result. A history that was read before, or nil, tells what need not be read again.
 func (d *Dataset) ReadHistory(ctx context.Context, before *History) (*History, error) {
 	d, err := d.WithHistory(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h := &History{d: d, lists: map[string][]string{}, manifests: map[string][]string{}, data: map[string]iceberg.DataFile{}}
+	h := &History{d: d, lists: map[string][]string{}, manifests: map[string][]string{}, data: map[string]iceberg.DataFile{}, missing: map[string]bool{}}
 	if before != nil {
-		h.lists, h.manifests, h.data = before.lists, before.manifests, before.data
+		h.lists, h.manifests, h.data, h.missing = before.lists, before.manifests, before.data, before.missing
 	}
 	fsys, err := d.table.FS(ctx)
 	if err != nil {
@@ -53,11 +53,12 @@ func (d *Dataset) ReadHistory(ctx context.Context, before *History) (*History, e
 	}
 	pending := map[string]pendingManifest{}
 	err = each(ctx, d.snapshots(), func(s table.Snapshot) error {
-		if h.knows(h.lists, s.ManifestList) {
+		if h.knows(s.ManifestList) {
 			return nil
 		}
 		manifests, err := s.Manifests(fsys)
 		if d.lost(s.SnapshotID, err) {
+			h.miss(s.ManifestList)
 			return nil
 		}
 		if err != nil {
@@ -81,19 +82,25 @@ func (d *Dataset) ReadHistory(ctx context.Context, before *History) (*History, e
 	return h, each(ctx, slices.Collect(maps.Values(pending)), func(m pendingManifest) error { return h.read(ctx, fsys, m, m.snapshot) })
 }
 
-func (h *History) knows(known map[string][]string, location string) bool {
+func (h *History) knows(list string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, ok := known[location]
+	_, ok := h.lists[list]
 	return ok
 }
 
-// read reads a manifest of a snapshot. Files that another program has removed, because only the history file names the
-// snapshot, are left out.
+func (h *History) miss(location string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.missing[location] = true
+}
+
+// read reads a manifest of a snapshot.
 func (h *History) read(ctx context.Context, fsys icebergio.IO, m iceberg.ManifestFile, snapshot int64) error {
 	paths, data := []string{}, []iceberg.DataFile{}
 	for e, err := range m.Entries(fsys, true) {
 		if h.d.lost(snapshot, err) {
+			h.miss(m.FilePath())
 			return nil
 		}
 		if err != nil {
@@ -101,7 +108,11 @@ func (h *History) read(ctx context.Context, fsys icebergio.IO, m iceberg.Manifes
 		}
 		df := e.DataFile()
 		paths = append(paths, df.FilePath())
-		if df.ContentType() == iceberg.EntryContentData && !h.d.lost(snapshot, h.d.lake.files.exists(ctx, df.FilePath())) {
+		switch {
+		case df.ContentType() != iceberg.EntryContentData:
+		case h.d.lost(snapshot, h.d.lake.files.exists(ctx, df.FilePath())):
+			h.miss(df.FilePath())
+		default:
 			data = append(data, df)
 		}
 	}
@@ -147,14 +158,21 @@ func (h *History) State(opts StateOptions) (*State, error) {
 	return all, nil
 }
 
-// Naming returns the snapshots other than the current one that name one of the files, oldest first.
+// Incomplete reports whether another program has removed the history file or files of snapshots that only the history
+// file names.
+func (h *History) Incomplete() bool {
+	return len(h.missing) > 0 || h.d.table.Properties()[propHistory] != "" && len(h.d.older) == 0
+}
+
+// Naming returns the snapshots other than the current one that name one of the files or a missing one, oldest first.
 func (h *History) Naming(files map[string]bool) (naming []Snapshot) {
+	wanted := func(p string) bool { return files[p] || h.missing[p] }
 	holds := map[string]bool{}
 	for manifest, paths := range h.manifests {
-		holds[manifest] = slices.ContainsFunc(paths, func(p string) bool { return files[p] })
+		holds[manifest] = slices.ContainsFunc(paths, wanted)
 	}
 	for _, s := range h.d.snapshots() {
-		if s.SnapshotID != h.d.snap.SnapshotID && slices.ContainsFunc(h.lists[s.ManifestList], func(m string) bool { return holds[m] }) {
+		if s.SnapshotID != h.d.snap.SnapshotID && (h.missing[s.ManifestList] || slices.ContainsFunc(h.lists[s.ManifestList], func(m string) bool { return holds[m] || h.missing[m] })) {
 			naming = append(naming, snapshotOf(&s))
 		}
 	}
