@@ -203,6 +203,39 @@ func TestEraseGoesOn(t *testing.T) {
 	}
 }
 
+// TestEraseBesideDeletedAudience deletes the audience in which an erasure has begun. The next audience gets its own run.
+func TestEraseBesideDeletedAudience(t *testing.T) {
+	t.Parallel()
+	w, admin, aud := newErasing(t)
+	w.clock.advance(time.Second)
+	second := w.submit(draft("second"))
+	w.pipeline.live, w.pipeline.kept = true, true
+	e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: "ada@example.com", Namespace: "email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	erasing := job.OfErasures(admin.Scope)
+	w.handle(erasing)
+	w.handle(job.Job{Kind: job.Run, ID: string(w.newestRun(aud.ID).ID)})
+	if err := w.DeleteAudience(t.Context(), admin, aud.ID); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		w.handle(job.Job{Kind: job.Cleanup, ID: string(aud.ID)})
+		w.clock.advance(time.Minute)
+	}
+	w.handle(erasing)
+	out := w.newestRun(second.ID)
+	if out.Request.Kind != audience.RunErase || out.Request.Erasure != e.ID {
+		t.Fatalf("the newest run is %+v", out.Request)
+	}
+	w.handle(job.Job{Kind: job.Run, ID: string(out.ID)})
+	w.handle(erasing)
+	if now := w.erasure(e.ID); now.Status != audience.Success || len(w.pipeline.purges) != 1 || w.pipeline.purges[0].Audience.ID != second.ID {
+		t.Errorf("%+v after the purges %+v", now, w.pipeline.purges)
+	}
+}
+
 // TestOrder begins an erasure for each identity of a work order, or none if one of the identities is invalid.
 func TestOrder(t *testing.T) {
 	t.Parallel()

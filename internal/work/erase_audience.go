@@ -96,12 +96,16 @@ func (g *erasures) audience(ctx context.Context, aud *audience.Audience) error {
 	return g.purge(ctx, aud)
 }
 
-// current returns the progress in the audience, nil if there is none.
+// current returns the progress in the audience, nil if there is none. The progress in another audience, which was deleted
+// in the meantime, is dropped.
 func (g *erasures) current(aud *audience.Audience) *audience.ErasingAudience {
 	p := g.progress()
 	if list := p.Audiences; p.Current == nil && len(list) > 0 && list[len(list)-1].ID == aud.ID {
 		// An earlier version of Roster began with the audience.
 		p.Current = &audience.ErasingAudience{ID: aud.ID, Labels: aud.Labels, RunID: list[len(list)-1].RunID}
+	}
+	if p.Current == nil || p.Current.ID != aud.ID {
+		p.Current, p.Replaced, p.Failures, p.RetryAt = nil, nil, 0, time.Time{}
 	}
 	return p.Current
 }
