@@ -2,13 +2,17 @@ package ingest_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"roster/internal/audience"
 	"roster/internal/identity"
 	"roster/internal/ingest"
+	"roster/internal/lake"
 )
 
 // planned is the host of a purge in an audience without runs in progress.
@@ -84,5 +88,50 @@ func TestEraseSeveral(t *testing.T) {
 	}
 	if plans, _ := w.purge(ingest.Person{Key: ada}, ingest.Person{Key: four}); len(plans) != 0 {
 		t.Errorf("the files still contain %+v", plans)
+	}
+}
+
+// TestEraseWithoutOldFiles removes the versions that lack files, although nothing that is left contains the person: the
+// files may come back.
+func TestEraseWithoutOldFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, twoIdentities)
+	var first audience.Run
+	for n := range 34 {
+		w.clear()
+		w.put("people.csv", fmt.Sprintf("mail,phone\nbob%d@x.org,+2\n", n))
+		if r := w.mustRun(true); n == 0 {
+			first = r
+		}
+	}
+	if err := w.dataset().Archive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	full, err := w.dataset().WithHistory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, ok := full.FindVersion(first.ID)
+	if _, recent := w.dataset().FindVersion(first.ID); !ok || recent {
+		t.Fatal("the first version is not in the history file")
+	}
+	then, err := full.At(old.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := then.OpenState(t.Context(), lake.StateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(strings.TrimPrefix(state.Files()[0].Path, "file://")); err != nil {
+		t.Fatal(err)
+	}
+	nobody := ingest.Person{Key: identity.KeyOf("Phone", []byte("+9"))}
+	plans, _ := w.purge(nobody)
+	if len(plans) != 1 || len(plans[0].Found) != 0 || len(plans[0].Versions) != 1 || plans[0].Versions[0].Version != first.ID {
+		t.Errorf("the plans are %+v", plans)
+	}
+	if plans, _ := w.purge(nobody); len(plans) != 0 {
+		t.Errorf("a second purge plans %+v", plans)
 	}
 }
