@@ -174,6 +174,36 @@ func TestEraseAwaitsEarlierRuns(t *testing.T) {
 	}
 }
 
+// TestRollbackAwaitsErasures refuses a rollback, which may bring a person back, while the person is being erased. A dry run brings nobody
+// back.
+func TestRollbackAwaitsErasures(t *testing.T) {
+	t.Parallel()
+	w, admin, aud := newErasing(t)
+	run := w.start(aud.ID)
+	w.handle(job.Job{Kind: job.Run, ID: string(run.ID)})
+	e, err := w.Erase(t.Context(), admin, control.IdentityRef{ID: "ada@example.com", Namespace: "email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := audience.RunRequest{Kind: audience.RunRollback, Of: run.ID}
+	_, err = w.StartRun(t.Context(), admin, aud.ID, back)
+	wantCode(t, "a rollback beside an erasure", err, audience.Impossible)
+	back.DryRun = true
+	dry, err := w.StartRun(t.Context(), admin, aud.ID, back)
+	if err != nil {
+		t.Fatalf("a dry run beside an erasure: %v", err)
+	}
+	w.handle(job.Job{Kind: job.Run, ID: string(dry.ID)})
+	w.handle(job.OfErasures(admin.Scope))
+	if now := w.erasure(e.ID); now.Status != audience.Success {
+		t.Fatalf("the erasure is %s", now.Status)
+	}
+	back.DryRun = false
+	if _, err := w.StartRun(t.Context(), admin, aud.ID, back); err != nil {
+		t.Errorf("a rollback after the erasure: %v", err)
+	}
+}
+
 // TestEraseGoesOn continues an erasure after its process was killed, and after all audiences are deleted.
 func TestEraseGoesOn(t *testing.T) {
 	t.Parallel()

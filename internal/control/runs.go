@@ -72,6 +72,16 @@ func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audienc
 	return err == nil && (len(running) == 0 || running[0].Request.Traits().Automatic)
 }
 
+// noErasures refuses a rollback while erasures are in progress in the sandbox: until an erasure has removed the versions that contain the
+// person, a rollback would bring the person back. An erasure that begins later waits for the rollback.
+func noErasures(ctx context.Context, tx meta.Tx, scope audience.Scope) error {
+	leaving, err := tx.LeavingIdentities(ctx, scope)
+	if err != nil || len(leaving) == 0 {
+		return err
+	}
+	return audience.Errorf(audience.Impossible, "%d identities are being erased from the sandbox, and an earlier version of the audience may contain them; start the rollback again when the erasures have ended", len(leaving))
+}
+
 // createRun records a run and enqueues it. It also returns the run with meta.ErrRunInProgress.
 func (s *Service) createRun(ctx context.Context, d *auditedChange, id audience.ID, req audience.RunRequest, now time.Time) (run audience.Run, err error) {
 	err = d.update(ctx, func(tx meta.Tx) error {
@@ -82,6 +92,11 @@ func (s *Service) createRun(ctx context.Context, d *auditedChange, id audience.I
 		d.about(&aud)
 		if !aud.State.TakesRuns() {
 			return audience.Errorf(audience.Impossible, "audience %s is %s and takes no runs; set its lifecycleState to %s first", aud.ID, aud.State, audience.StatePublished)
+		}
+		if req.Kind == audience.RunRollback && !req.DryRun {
+			if err := noErasures(ctx, tx, aud.Scope); err != nil {
+				return err
+			}
 		}
 		run = launch.NewRun(&aud, d.actor.ClientID, req, now)
 		if s.cfg.Guardrails {
