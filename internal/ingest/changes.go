@@ -40,7 +40,7 @@ func (a *attempt) newChanges(now int64) (*changes, error) {
 			return nil, err
 		}
 	}
-	if !ran && len(a.codec.secondary) == 0 {
+	if !ran && a.adoption == nil && len(a.codec.secondary) == 0 {
 		c.joined = make([]joined, n)
 		return c, nil
 	}

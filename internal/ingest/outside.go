@@ -71,8 +71,7 @@ func (a *attempt) planOutside(ctx context.Context) ([]audience.PlannedFile, erro
 			return nil, err
 		}
 	}
-	_, ran := a.dataset.Current()
-	ad.lost = ran && !known
+	ad.lost = !known && len(a.dataset.Foreign()) > 0
 	opts := lake.StateOptions{Identities: a.stateColumns(), Cache: leastPart}
 	if ad.Outside, err = a.dataset.OpenOutside(ctx, before, opts); err != nil {
 		return nil, fmt.Errorf("compare the dataset with what the last run left: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -316,6 +317,45 @@ func TestRollbackAndExpiryElsewhere(t *testing.T) {
 			}
 			w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized", "e@x.org": "realized"})
 			for _, gone := range []string{"c@x.org", "d@x.org"} {
+				if got := w.status("Email", gone); got == "realized" {
+					t.Errorf("%s is %s", gone, got)
+				}
+			}
+		})
+	}
+}
+
+// TestEmptiedElsewhere replaces the table by one without a snapshot, as CREATE OR REPLACE TABLE does. The next run finds the members that
+// are gone, also if the earlier snapshots were expired.
+func TestEmptiedElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, expired := range []bool{false, true} {
+		t.Run(fmt.Sprintf("expired %v", expired), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, defaultFields)
+			w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\n")
+			first := w.mustRun(true)
+			engine{w}.update(table.NewRemoveSnapshotRefUpdate(table.MainBranch))
+			if expired {
+				engine{w}.update(table.NewRemoveSnapshotsUpdate([]int64{first.Result.SnapshotID}, false))
+			}
+			if f := w.dataset().Foreign(); len(f) != 1 || f[0].Operation != "replace" {
+				t.Errorf("foreign: %+v", f)
+			}
+			w.now = w.now.Add(time.Hour)
+			w.put("2.csv", "mail\ne@x.org\n")
+			r := w.mustRun(false)
+			if len(w.adopted) != 1 {
+				t.Fatalf("%d adoptions", len(w.adopted))
+			}
+			if x := w.adopted[0].Result; x.Members != (audience.Members{Before: 2, Removed: 2}) || x.Rows != (audience.Rows{}) || len(x.Outside) != 1 {
+				t.Errorf("%+v %+v %+v", x.Rows, x.Members, x.Outside)
+			}
+			if r.Result.Members != (audience.Members{After: 1}) || r.Result.ContentSum != w.contentSum() || len(w.dataset().Foreign()) > 0 {
+				t.Errorf("%+v", r.Result.Members)
+			}
+			w.wantStatus(map[string]string{"e@x.org": "realized"})
+			for _, gone := range []string{"a@x.org", "b@x.org"} {
 				if got := w.status("Email", gone); got == "realized" {
 					t.Errorf("%s is %s", gone, got)
 				}

@@ -16,7 +16,7 @@ import (
 type Foreign struct {
 	ID        int64
 	Time      time.Time
-	Operation string // operation of the snapshot; "rollback" if an earlier snapshot of Roster became current again
+	Operation string // operation of the snapshot; "rollback" if an earlier snapshot of Roster became current again, "replace" if the table was emptied without a snapshot
 	Engine    string // the program; "" if the snapshot does not name it
 }
 
@@ -46,6 +46,9 @@ func (d *Dataset) LastOwn() (last Snapshot, ok bool) {
 func (d *Dataset) Foreign() []Foreign {
 	now, ok := d.Current()
 	last, known := d.LastOwn()
+	if !ok && d.table.Properties()[propLast] != "" { // CREATE OR REPLACE TABLE leaves a table without a current snapshot
+		return []Foreign{{Time: time.UnixMilli(d.table.Metadata().LastUpdatedMillis()), Operation: "replace"}}
+	}
 	if !ok || known && last.ID == now.ID {
 		return nil
 	}
