@@ -49,8 +49,7 @@ type App struct {
 	lock    *dirLock
 	meta    metaStore
 	lake    *lake.Lake
-	profile profile.Store
-	renewed *pebble.Store // the profile store if it replaces itself when it is damaged; else nil
+	profile *pebble.Store
 	landing *landing.Zones
 	control *control.Service
 	worker  *work.Service
@@ -143,6 +142,20 @@ func (a *App) openMeta(ctx context.Context) error {
 	}
 	a.queue, err = queue.New(a.meta.DB(), dialect, a.log)
 	return err
+}
+
+func (a *App) openProfile(context.Context) error {
+	store, err := pebble.Open(a.path("profile"), pebble.Options{Log: a.log, AsFound: a.cfg.asFound})
+	if a.cfg.asFound && errors.Is(err, profile.ErrDamaged) {
+		a.profileFault = err
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open the profile store: %w", err)
+	}
+	a.profile = store
+	a.closers = append(a.closers, store.Close)
+	return nil
 }
 
 // wire connects the parts, all of which are open.
@@ -301,15 +314,11 @@ func (a *App) mourn(ctx context.Context) error {
 func (a *App) recoverLoop(ctx context.Context) {
 	ticker := time.NewTicker(recoverEvery)
 	defer ticker.Stop()
-	var lost <-chan struct{}
-	if a.renewed != nil {
-		lost = a.renewed.Lost()
-	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-lost:
+		case <-a.profile.Lost():
 			a.compareAnew(ctx)
 		case <-ticker.C:
 		}
@@ -327,7 +336,7 @@ func (a *App) compareAnew(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := a.worker.CompareProjections(ctx)
 		if err == nil {
-			a.renewed.Compared()
+			a.profile.Compared()
 			return
 		}
 		a.log.Error("compare the profile store with the runs", "error", err)

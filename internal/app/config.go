@@ -25,7 +25,7 @@ type Config struct {
 	DatabaseURL string   // PostgreSQL; "" keeps the metadata in SQLite in the data directory
 	LakeURL     string   // "" or file:///… ; "" is the data directory's lake
 	CatalogURL  string   // "" keeps the lake's catalog beside the metadata
-	ProfileURL  string   // cassandra://…; "" is Pebble in the data directory
+	ProfileURL  string   // "" is Pebble in the data directory
 	LocalRoots  []string // folders that connections of the local kind may use
 	Memory      int64    // budget of all runs and large answers in bytes
 	TLSCert     string   // certificate file; with TLSKey the server speaks TLS
@@ -33,8 +33,6 @@ type Config struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text" or "json"
 	DebugListen string // loopback host:port of pprof, "" for none
-	// ProfileUser and ProfilePassword authenticate the server at the profile store's cluster; "" for none.
-	ProfileUser, ProfilePassword string
 	// MetricsTokenFile has the token that /metrics requires. With a token /metrics also shows the work of each sandbox.
 	// "" turns both off.
 	MetricsTokenFile string

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -39,8 +38,6 @@ func (a *App) facts() []any {
 	add("config", c.File, c.File != "")
 	add("database", database, true)
 	add("lake", a.warehouse(), c.LakeURL != "")
-	profiles, _, _ := strings.Cut(c.ProfileURL, "?")
-	add("profiles", profiles, c.ProfileURL != "")
 	add("landing", withoutQuery(c.LandingURL), c.LandingURL != "")
 	add("memory", humanize.IBytes(uint64(c.Memory)), true)
 	add("undoWindow", cmp.Or(c.UndoWindow, audience.DefaultUndoWindow), true)

@@ -35,7 +35,6 @@ func (a *App) ownPlaces() []place {
 	list = append(list,
 		place{a.cfg.File, "the configuration file (--config)"},
 		place{a.cfg.TLSKey, "the key of the certificate (--tls-key)"},
-		place{a.cfg.profileKey(), "the key for the profile store (--profile-url)"},
 		place{a.cfg.MasterKey.File, "the master key (--master-key-file)"},
 		place{a.cfg.MetricsTokenFile, "the token of the metrics (--metrics-token-file)"})
 	if u, err := url.Parse(a.cfg.DatabaseURL); err == nil {

@@ -18,7 +18,6 @@ import (
 	"roster/internal/audience"
 	"roster/internal/auth"
 	"roster/internal/control"
-	"roster/internal/profile/cassandra"
 )
 
 // Setting is one setting of flags, environment and configuration file.
@@ -29,14 +28,11 @@ type Setting struct {
 	set     func(c *Config, value string) error
 }
 
-// masterKey and profilePassword are the settings without a flag.
-const (
-	masterKey       = "master-key"
-	profilePassword = "profile-password"
-)
+// masterKey is the only setting without a flag.
+const masterKey = "master-key"
 
 // Flag reports whether the setting has a flag: a secret has none.
-func (s Setting) Flag() bool { return s.Name != masterKey && s.Name != profilePassword }
+func (s Setting) Flag() bool { return s.Name != masterKey }
 
 // Env is the setting's environment variable.
 func (s Setting) Env() string {
@@ -51,9 +47,7 @@ func Settings() []Setting {
 		{"database-url", "PostgreSQL for the metadata, postgres://… (default: SQLite in the data directory)", "", setDatabaseURL},
 		{"lake-url", "folder of the datasets, file:///… (default: lake in the data directory)", "", setLakeURL},
 		{"catalog-url", "catalog of the datasets (default: beside the metadata)", "", unsupported("the catalog lies beside the metadata in this version")},
-		{"profile-url", "profile store, " + cassandra.Form + " (default: Pebble in the data directory)", "", setProfileURL},
-		{"profile-user", "user of the profile store's cluster", "", text(func(c *Config) *string { return &c.ProfileUser })},
-		{profilePassword, "password of that user; there is no flag, because all users of the machine can see flags", "", text(func(c *Config) *string { return &c.ProfilePassword })},
+		{"profile-url", "profile store (default: Pebble in the data directory)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that local connections may use", "", setLocalRoots},
 		{"memory", "memory budget that all runs and large answers share", "512MiB", setMemory},
 		{"landing-url", "bucket of the landing zones, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, with the role or the keys of the environment (default: the data directory)", "", setLandingURL},

@@ -126,21 +126,18 @@ type Store interface {
 	// Pointers returns the pointers of all audiences.
 	Pointers(ctx context.Context) (map[Ref]Pointer, error)
 	// Distrust refuses look-ups in the audience's sandbox until Replace or RemoveAudience of the audience has succeeded. It
-	// returns after the look-ups of this process that are in progress have ended. Other processes with the same store
-	// refuse look-ups shortly afterwards.
+	// returns after the look-ups in progress have ended.
 	Distrust(ref Ref)
-	// Distrusted lists the distrusted audiences that this process knows.
+	// Distrusted lists the distrusted audiences.
 	Distrusted() []Ref
 	// Replace replaces all memberships of the audience by the changes of d and moves its pointer to p. It distrusts the
 	// audience until it has succeeded. After an error or a crash the pointer is absent.
 	Replace(ctx context.Context, ref Ref, p Pointer, d Delta) error
-	// Digests returns the digests of all audiences, each in one consistent state. It reads the whole store. An audience that
-	// changes meanwhile may be missing.
+	// Digests returns the digests of all audiences in one consistent state. It reads the whole store.
 	Digests(ctx context.Context) (map[Ref]Digest, error)
 	// Lookup returns the memberships of each key in the sandbox, in the order of the keys; nil for an unknown key. An
 	// audience appears once per key. If several members share an identity, a current member wins over an exited one;
-	// among current members the later Seen wins, among exited ones the later At. A store with replicas may be set up to
-	// answer from one of them, which may lag behind.
+	// among current members the later Seen wins, among exited ones the later At.
 	Lookup(ctx context.Context, sandbox uint32, keys []identity.Key) ([][]Membership, error)
 	// Sharing calls fn with all memberships of a key in the sandbox. Unlike Lookup, it returns one for each member with
 	// the identity. An error of fn ends the iteration and is returned unchanged.

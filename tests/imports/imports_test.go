@@ -56,7 +56,6 @@ var allowed = map[string][]string{
 	"internal/meta/sqlstore":       {"internal/fault", "internal/meta"},
 	"internal/profile":             {"internal/identity"},
 	"internal/profile/pebble":      {"internal/background", "internal/fault", "internal/identity", "internal/profile"},
-	"internal/profile/cassandra":   {"internal/background", "internal/identity", "internal/profile"},
 	"internal/profile/profiletest": {"internal/identity", "internal/profile"},
 	"internal/queue":               {"internal/job"},
 	"internal/reject":              {"internal/lake"},
@@ -86,7 +85,6 @@ var allowed = map[string][]string{
 	"bench/source":                 {"bench/server", "client"},
 	"bench/years":                  {"bench/server", "client"},
 	"bench/gen":                    {},
-	"bench/profile":                {"bench/server", "internal/identity", "internal/profile", "internal/profile/cassandra", "internal/profile/pebble"}, // the stores alone
 	"bench/run":                    {"bench/server"},
 	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local", "internal/reject"}, // composes a pipeline as app does, on real engines
 	"tests/servertest":             {},
@@ -96,27 +94,26 @@ var allowed = map[string][]string{
 
 // confined lists the only packages that may import a library.
 var confined = map[string][]string{
-	"html/template":                            {}, // a program that can run a template keeps every exported method of its libraries
-	"text/template":                            {},
-	"github.com/riverqueue/river":              {"internal/queue"},
-	"github.com/cockroachdb/pebble":            {"internal/profile/pebble"},
-	"github.com/apache/cassandra-gocql-driver": {"internal/profile/cassandra"},
-	"github.com/apache/iceberg-go":             {"internal/lake"},
-	"github.com/jackc/pgx":                     {"internal/meta/postgres", "internal/meta/metatest"},
-	"modernc.org/sqlite":                       {"internal/meta/sqlite", "internal/app", "bench/api", "tests/ingesttest"}, // app, tests: the catalog's own database; bench: a database filled fast
-	"github.com/spf13/cobra":                   {"cmd/roster"},
-	"github.com/coreos/go-oidc":                {"internal/auth"},
-	"github.com/go-jose":                       {"internal/auth"},
-	"github.com/netresearch/go-cron":           {"internal/schedule"},
-	"github.com/pkg/sftp":                      {"internal/source/sftp"},
-	"github.com/aws/aws-sdk-go-v2":             {"bench/source", "internal/secret", "internal/blob/bucket"}, // bench: files put into a bucket; secret: the key service
-	"github.com/Azure/azure-sdk-for-go":        {"internal/blob/bucket"},
-	"golang.org/x/oauth2":                      {"internal/blob/bucket"},
-	"github.com/ProtonMail/go-crypto":          {"internal/pgp"},
-	"github.com/tink-crypto/tink-go":           {"internal/secret"},
-	"github.com/go-json-experiment":            {"internal/tabular/json", "internal/tabular/parquet"},
-	"net/http":                                 {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
-	"database/sql":                             {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
+	"html/template":                     {}, // a program that can run a template keeps every exported method of its libraries
+	"text/template":                     {},
+	"github.com/riverqueue/river":       {"internal/queue"},
+	"github.com/cockroachdb/pebble":     {"internal/profile/pebble"},
+	"github.com/apache/iceberg-go":      {"internal/lake"},
+	"github.com/jackc/pgx":              {"internal/meta/postgres", "internal/meta/metatest"},
+	"modernc.org/sqlite":                {"internal/meta/sqlite", "internal/app", "bench/api", "tests/ingesttest"}, // app, tests: the catalog's own database; bench: a database filled fast
+	"github.com/spf13/cobra":            {"cmd/roster"},
+	"github.com/coreos/go-oidc":         {"internal/auth"},
+	"github.com/go-jose":                {"internal/auth"},
+	"github.com/netresearch/go-cron":    {"internal/schedule"},
+	"github.com/pkg/sftp":               {"internal/source/sftp"},
+	"github.com/aws/aws-sdk-go-v2":      {"bench/source", "internal/secret", "internal/blob/bucket"}, // bench: files put into a bucket; secret: the key service
+	"github.com/Azure/azure-sdk-for-go": {"internal/blob/bucket"},
+	"golang.org/x/oauth2":               {"internal/blob/bucket"},
+	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
+	"github.com/tink-crypto/tink-go":    {"internal/secret"},
+	"github.com/go-json-experiment":     {"internal/tabular/json", "internal/tabular/parquet"},
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
+	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
 // withoutFiles are packages that open no file: their data lies behind a contract.
@@ -170,7 +167,7 @@ func TestImports(t *testing.T) {
 
 // unreachable are packages that the API, the use cases and the worker must not reach through any chain of imports: the
 // job queue, engines of stores, the SDKs of clouds and the drivers of databases. internal/app passes them in.
-var unreachable = []string{"github.com/riverqueue/", "github.com/cockroachdb/pebble", "github.com/apache/cassandra-", "github.com/jackc/", "modernc.org/sqlite", "github.com/pkg/sftp",
+var unreachable = []string{"github.com/riverqueue/", "github.com/cockroachdb/pebble", "github.com/jackc/", "modernc.org/sqlite", "github.com/pkg/sftp",
 	"github.com/aws/", "github.com/Azure/", "google.golang.org/api", "cloud.google.com/go/storage", "roster/internal/app", "roster/internal/queue",
 	"roster/internal/meta/", "roster/internal/profile/", "roster/internal/blob/bucket", "roster/internal/source/sftp", "roster/internal/secret"}
 

@@ -27,7 +27,7 @@ func want(t *testing.T, got []int, want ...int) {
 
 // testErase takes memberships out without a trace, by a small delta and by one that is written in tables.
 func testErase(t *testing.T, s profile.Store) {
-	const many = 22_000
+	const many = 30_000
 	var enters, erases []profile.Change
 	for n := range many {
 		enters = append(enters, enter(n, 100))

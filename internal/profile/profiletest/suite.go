@@ -263,13 +263,13 @@ func testSandboxes(t *testing.T, s profile.Store) {
 
 func testFailingDelta(t *testing.T, s profile.Store) {
 	ref := profile.Ref{Sandbox: 1, Audience: 1}
-	const n = 30_000
+	const n = 50_000
 	var changes []profile.Change
 	for i := range n {
 		changes = append(changes, enter(i, 7))
 	}
 	d := NewDelta(2, changes...)
-	d.FailAt = 10_000
+	d.FailAt = 20_000
 	if err := s.Apply(t.Context(), ref, profile.Pointer{Seq: 1}, d); !errors.Is(err, ErrDelta) {
 		t.Fatal(err)
 	}
@@ -369,7 +369,7 @@ func keysOf(changes []profile.Change) []identity.Key {
 }
 
 func testLarge(t *testing.T, s profile.Store) {
-	const n = 60_000
+	const n = 200_000
 	ref := profile.Ref{Sandbox: 1, Audience: 1}
 	first := make([]profile.Change, n)
 	for i := range first {
