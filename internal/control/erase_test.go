@@ -174,8 +174,8 @@ func TestEraseAwaitsEarlierRuns(t *testing.T) {
 	}
 }
 
-// TestRollbackAwaitsErasures refuses a rollback, which may bring a person back, while the person is being erased. A dry run brings nobody
-// back.
+// TestRollbackAwaitsErasures refuses a rollback, which may bring a person back, while the person is being erased. A dry
+// run brings nobody back.
 func TestRollbackAwaitsErasures(t *testing.T) {
 	t.Parallel()
 	w, admin, aud := newErasing(t)

@@ -72,8 +72,8 @@ func (s *Service) expiring(ctx context.Context, scope audience.Scope, id audienc
 	return err == nil && (len(running) == 0 || running[0].Request.Traits().Automatic)
 }
 
-// noErasures refuses a rollback while erasures are in progress in the sandbox: until an erasure has removed the versions that contain the
-// person, a rollback would bring the person back. An erasure that begins later waits for the rollback.
+// noErasures refuses a rollback while erasures are in progress in the sandbox: until an erasure has removed the versions
+// that contain the person, a rollback would bring the person back. An erasure that begins later waits for the rollback.
 func noErasures(ctx context.Context, tx meta.Tx, scope audience.Scope) error {
 	leaving, err := tx.LeavingIdentities(ctx, scope)
 	if err != nil || len(leaving) == 0 {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -138,14 +137,6 @@ func (c *catalog) CommitTable(ctx context.Context, ident table.Identifier, reqs 
 	if err != nil {
 		return nil, "", err
 	}
-	if snap := next.CurrentSnapshot(); snap != nil && snapshotOf(snap).Version != "" {
-		if name := commitOf(snapshotOf(snap)); name != next.Properties()[propLast] {
-			updates = append(slices.Clone(updates), table.NewSetPropertiesUpdate(iceberg.Properties{propLast: name}))
-			if next, err = table.UpdateTableMetadata(current.Metadata(), updates, was); err != nil {
-				return nil, "", err
-			}
-		}
-	}
 	if next.Equals(current.Metadata()) {
 		return next, was, nil
 	}
@@ -212,7 +203,8 @@ func newMetadata(name string, schema *iceberg.Schema, location string) (table.Me
 	if err != nil {
 		return nil, err
 	}
-	// The order that says "unsorted" must be in the metadata as well: Spark names it for files that it does not sort by the key.
+	// The metadata must have the order that says "unsorted", too: Spark names it for files in another order than the
+	// table's.
 	unsorted, err := table.NewMetadata(schema, nil, table.UnsortedSortOrder, location, props)
 	if err != nil {
 		return nil, err

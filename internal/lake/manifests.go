@@ -259,11 +259,13 @@ func (d *Dataset) stageSnapshot(snap *table.Snapshot, reqs ...table.Requirement)
 			refAge, age, keep = valueOf(ref.MaxRefAgeMs), valueOf(ref.MaxSnapshotAgeMs), valueOf(ref.MinSnapshotsToKeep)
 		}
 	}
-	return func(ctx context.Context) (table.Metadata, error) {
-		return d.update(ctx, reqs, []table.Update{
-			table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, refAge, age, keep),
-		})
+	updates := []table.Update{
+		table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, snap.SnapshotID, table.BranchRef, refAge, age, keep),
 	}
+	if own := snapshotOf(snap); own.Version != "" {
+		updates = append(updates, table.NewSetPropertiesUpdate(iceberg.Properties{propLast: commitOf(own)}))
+	}
+	return func(ctx context.Context) (table.Metadata, error) { return d.update(ctx, reqs, updates) }
 }
 
 func valueOf[T any](p *T) (v T) {

@@ -14,9 +14,11 @@ import (
 
 // Foreign is a snapshot that another program committed or made current.
 type Foreign struct {
-	ID        int64
-	Time      time.Time
-	Operation string // operation of the snapshot; "rollback" if an earlier snapshot of Roster became current again, "replace" if the table was emptied without a snapshot
+	ID   int64
+	Time time.Time
+	// Operation is the operation of the snapshot; "rollback" if an earlier snapshot of Roster became current again;
+	// "replace" if the table has no current snapshot any more.
+	Operation string
 	Engine    string // the program; "" if the snapshot does not name it
 }
 
