@@ -169,8 +169,8 @@ func (s *server) icebergTables(r *http.Request) (any, error) {
 	return body, nil
 }
 
-// readAudiences calls fn with one part of a list of audiences after another until fn returns false. next is the position after the last part;
-// nil at the end of the list.
+// readAudiences calls fn with one part of a list of audiences after another until fn returns false. next is the position
+// after the last part; nil at the end of the list.
 func (s *server) readAudiences(ctx context.Context, a audience.Actor, q audience.AudienceQuery, fn func([]audience.Audience) (more bool)) (next *audience.Position, err error) {
 	for {
 		list, _, err := s.Service.Audiences(ctx, a, q)

@@ -48,8 +48,8 @@ func (s *server) audienceOfTable(ctx context.Context, a audience.Actor, name str
 	return s.audienceOfSafeName(ctx, a, name)
 }
 
-// audienceOfSafeName finds the audience of a name that tableName made safe. The parts of the safe name between the characters _ are also parts of
-// the audience's name. The search uses the longest part.
+// audienceOfSafeName finds the audience of a name that tableName made safe. The parts of the safe name between the
+// characters _ are also parts of the audience's name. The search uses the longest part.
 func (s *server) audienceOfSafeName(ctx context.Context, a audience.Actor, name string) (id audience.ID, err error) {
 	cut := strings.LastIndexByte(name, '_')
 	if cut < 0 || len(name)-cut != 1+8 {

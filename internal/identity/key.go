@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"cmp"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 
@@ -19,6 +21,15 @@ func KeyOf(namespace string, value []byte) Key {
 	buf = append(buf, value...)
 	h := xxh3.Hash128(buf)
 	return h.Bytes()
+}
+
+// Compare returns -1, 0 or 1, by the order of the bytes of the keys.
+func (k Key) Compare(other Key) int {
+	a, b := binary.BigEndian.Uint64(k[:8]), binary.BigEndian.Uint64(other[:8])
+	if a == b {
+		a, b = binary.BigEndian.Uint64(k[8:]), binary.BigEndian.Uint64(other[8:])
+	}
+	return cmp.Compare(a, b)
 }
 
 // PairKey is the key of a member that is identified by two identities together (contract, section 5,

@@ -264,7 +264,7 @@ func (e eraser) search(ctx context.Context, s *lake.State) (*lake.Holders, error
 	if len(e.codec.secondary) > 0 || e.byValue {
 		return s.FindRows(ctx, e.match)
 	}
-	return s.FindKeys(ctx, slices.SortedFunc(maps.Keys(e.keys), compareKeys))
+	return s.FindKeys(ctx, slices.SortedFunc(maps.Keys(e.keys), identity.Key.Compare))
 }
 
 // next returns the key after k, or nil after the last one.

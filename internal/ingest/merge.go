@@ -1,11 +1,9 @@
 package ingest
 
 import (
-	"encoding/binary"
 	"time"
 
 	"roster/internal/audience"
-	"roster/internal/identity"
 	"roster/internal/lake"
 )
 
@@ -76,7 +74,7 @@ func mergeBucket(rules mergeRules, buf []byte, rows []row, st *lake.StateRows, t
 	i := 0
 	for _, r := range rows {
 		key := r.key()
-		for i < len(st.IDs) && compareKeys(st.IDs[i], key) < 0 {
+		for i < len(st.IDs) && st.IDs[i].Compare(key) < 0 {
 			if err := absent(rules, st, i, t, out); err != nil {
 				return err
 			}
@@ -184,20 +182,6 @@ func leave(rules mergeRules, i int, at int64, out sink) error {
 		}
 	}
 	return out.exit(i, at)
-}
-
-func compareKeys(a, b identity.Key) int {
-	ah, bh := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(b[:8])
-	if ah == bh {
-		ah, bh = binary.BigEndian.Uint64(a[8:]), binary.BigEndian.Uint64(b[8:])
-	}
-	switch {
-	case ah < bh:
-		return -1
-	case ah > bh:
-		return 1
-	}
-	return 0
 }
 
 // dryOutput is a sink that writes nothing. It is used for a dry run, and for the bucket that estimates how much a run

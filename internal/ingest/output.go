@@ -326,7 +326,7 @@ func sortedChanges(buf []byte) []profile.Change {
 }
 
 func byKeys(a, b profile.Change) int {
-	return cmp.Or(compareKeys(a.Key, b.Key), compareKeys(a.Member, b.Member))
+	return cmp.Or(a.Key.Compare(b.Key), a.Member.Compare(b.Member))
 }
 
 // changesOf returns the changes of a bucket of the spill. The changes of one writer keep their order.

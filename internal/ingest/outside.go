@@ -52,7 +52,7 @@ type adoption struct {
 	attempt *attempt
 	last    lake.Snapshot // Roster's last commit
 	added   []string      // names of the columns that other programs added
-	lost    bool          // the table has no snapshot of Roster
+	lost    bool          // the table does not have the snapshot of Roster's last commit
 	// doomed contains the new rows that must not stay in their files, by file and position.
 	doomed  [][]atomic.Uint64
 	fresh   atomic.Int64 // number of new rows
@@ -282,7 +282,7 @@ func (ad *adoption) mergeBucket(rules mergeRules, p part, st *lake.StateRows, t 
 	i := 0
 	for _, r := range p.rows {
 		key := r.key()
-		for ; i < len(st.IDs) && compareKeys(st.IDs[i], key) < 0; i++ {
+		for ; i < len(st.IDs) && st.IDs[i].Compare(key) < 0; i++ {
 			if err := ad.absent(rules, st, i, t, out); err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func TestEachPart(t *testing.T) {
 			if k, rec := r.key(), p.buf[r.at:]; identity.Key(rec[:16]) != k {
 				return fmt.Errorf("the record of %x is that of %x", k, rec[:16])
 			}
-			if k := r.key(); compareKeys(p.lo, k) > 0 || p.hi != nil && compareKeys(*p.hi, k) <= 0 {
+			if k := r.key(); p.lo.Compare(k) > 0 || p.hi != nil && p.hi.Compare(k) <= 0 {
 				return fmt.Errorf("%x is not in its part", k)
 			}
 			keys = keys[1:]

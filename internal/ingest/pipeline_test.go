@@ -184,6 +184,20 @@ func checkpoints(s *ingest.Spec, fn func() error) *audience.Run {
 	return &stored
 }
 
+// stopAt has the run fail at the given checkpoint. The results are the run as the metadata store has it, and whether the
+// run reached the checkpoint.
+func stopAt(s *ingest.Spec, stop int) (saved *audience.Run, stopped *bool) {
+	calls, stopped := 0, new(bool)
+	saved = checkpoints(s, func() error {
+		if calls++; calls == stop {
+			*stopped = true
+			return fmt.Errorf("lost at checkpoint %d", stop)
+		}
+		return nil
+	})
+	return saved, stopped
+}
+
 func (w *world) run(full bool) audience.Run {
 	w.t.Helper()
 	r, err := w.pipeline.Run(w.t.Context(), w.spec(full))
@@ -414,16 +428,9 @@ func TestInterruptedRunCompletes(t *testing.T) {
 		w.mustRun(true)
 		w.put("a.csv", "mail,points\na@example.com,1\nb@example.com,3\nc@example.com,4\n")
 		s := w.spec(true)
-		calls, stopped := 0, false
-		saved := checkpoints(&s, func() error {
-			if calls++; calls == stop {
-				stopped = true
-				return fmt.Errorf("lost at checkpoint %d", stop)
-			}
-			return nil
-		})
+		saved, stopped := stopAt(&s, stop)
 		_, err := w.pipeline.Run(t.Context(), s)
-		if !stopped {
+		if !*stopped {
 			break
 		}
 		if err == nil {

@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -112,15 +111,8 @@ func TestFirstRunWithoutDelta(t *testing.T) {
 			w := newWorld(t, defaultFields)
 			w.put("a.csv", people(0, rows, 0))
 			s := w.spec(true)
-			calls, stopped := 0, false
-			saved := checkpoints(&s, func() error {
-				if calls++; calls == stop {
-					stopped = true
-					return fmt.Errorf("lost at checkpoint %d", stop)
-				}
-				return nil
-			})
-			if _, err := w.pipeline.Run(t.Context(), s); stopped {
+			saved, stopped := stopAt(&s, stop)
+			if _, err := w.pipeline.Run(t.Context(), s); *stopped {
 				if err == nil {
 					t.Fatalf("checkpoint %d: no error", stop)
 				}
@@ -135,7 +127,7 @@ func TestFirstRunWithoutDelta(t *testing.T) {
 				t.Fatalf("checkpoint %d: %d members", stop, w.rows())
 			}
 			w.eachDelta(func(path string) { t.Errorf("the first run wrote %s", path) })
-			if !stopped {
+			if !*stopped {
 				break
 			}
 		}

@@ -158,8 +158,8 @@ func (k *rekeying) move(ctx context.Context) error {
 	return nil
 }
 
-// keepLatest decides which row of a person stays: the one that was seen last. The candidates are the rows with former keys,
-// the last seen first, and possibly a row with the present key. The other rows are deleted.
+// keepLatest decides which row of a person stays: the one that was seen last. The candidates are the rows with former
+// keys, the last seen first, and possibly a row with the present key. The other rows are deleted.
 func (k *rekeying) keepLatest(cursor *lake.StateCursor, same []keyedRow) (stays keyedRow, err error) {
 	stays = same[0]
 	key := stays.now

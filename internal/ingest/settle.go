@@ -10,8 +10,8 @@ import (
 	"roster/internal/source"
 )
 
-// waitSettled waits until the files that are to be read have settled. A file that has not settled within the limit is marked
-// as unsettled and left for the next run. A file that disappears is skipped.
+// waitSettled waits until the files that are to be read have settled. A file that has not settled within the limit is
+// marked as unsettled and left for the next run. A file that disappears is skipped.
 func (p *Pipeline) waitSettled(ctx context.Context, s *Spec, files []audience.PlannedFile) error {
 	rule := s.Settle
 	if rule.Age == 0 {

@@ -101,14 +101,7 @@ func TestArchiveAfterForeignOrphanRemoval(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tbl, err := w.Table(t.Context(), w.table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fsys, err := tbl.FS(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	tbl, fsys := w.opened(t)
 	kept := map[string]bool{tbl.MetadataLocation(): true}
 	for _, s := range tbl.Metadata().Snapshots() {
 		kept[s.ManifestList] = true
@@ -116,7 +109,7 @@ func TestArchiveAfterForeignOrphanRemoval(t *testing.T) {
 			kept[location] = true
 		}
 	}
-	err = filepath.WalkDir(w.dir(), func(p string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(w.dir(), func(p string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || kept["file://"+filepath.ToSlash(p)] {
 			return err
 		}

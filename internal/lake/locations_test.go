@@ -58,14 +58,7 @@ func TestLocations(t *testing.T) {
 			if got := allRows(t, w.load(t)); len(got) != 2 || !strings.HasPrefix(got[0], "Grace") || !strings.HasPrefix(got[1], "Alan") {
 				t.Errorf("rows %q", got)
 			}
-			tbl, err := w.Table(t.Context(), w.table)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fsys, err := tbl.FS(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			tbl, fsys := w.opened(t)
 			checkLocation(t, tbl.Location())
 			checkLocation(t, tbl.MetadataLocation())
 			for _, s := range tbl.Metadata().Snapshots() {

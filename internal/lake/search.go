@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -24,8 +23,8 @@ func (s *State) FindKeys(ctx context.Context, keys []identity.Key) (*Holders, er
 	return s.search(ctx, func(f *stateFile, foot *footer, hidden bitmap, found func(identity.Key)) error {
 		var r *file.Reader
 		for g, bounds := range foot.groups {
-			from, _ := slices.BinarySearchFunc(keys, bounds.min, compareKeys)
-			if from == len(keys) || bytes.Compare(keys[from][:], bounds.max[:]) > 0 {
+			from, _ := slices.BinarySearchFunc(keys, bounds.min, identity.Key.Compare)
+			if from == len(keys) || keys[from].Compare(bounds.max) > 0 {
 				continue
 			}
 			if r == nil {
@@ -42,10 +41,10 @@ func (s *State) FindKeys(ctx context.Context, keys []identity.Key) (*Holders, er
 				return fmt.Errorf("row group %d: %w", g, err)
 			}
 			for _, key := range keys[from:] {
-				if bytes.Compare(key[:], bounds.max[:]) > 0 {
+				if key.Compare(bounds.max) > 0 {
 					break
 				}
-				for i, ok := slices.BinarySearchFunc(ids, key, compareKeys); ok && i < len(ids) && ids[i] == key; i++ {
+				for i, ok := slices.BinarySearchFunc(ids, key, identity.Key.Compare); ok && i < len(ids) && ids[i] == key; i++ {
 					if !hidden.has(bounds.first + int64(i)) {
 						found(key)
 					}
@@ -54,12 +53,10 @@ func (s *State) FindKeys(ctx context.Context, keys []identity.Key) (*Holders, er
 		}
 		return nil
 	}, func(f *stateFile) bool {
-		from, _ := slices.BinarySearchFunc(keys, f.min, compareKeys)
-		return from < len(keys) && bytes.Compare(keys[from][:], f.max[:]) <= 0
+		from, _ := slices.BinarySearchFunc(keys, f.min, identity.Key.Compare)
+		return from < len(keys) && keys[from].Compare(f.max) <= 0
 	})
 }
-
-func compareKeys(a, b identity.Key) int { return bytes.Compare(a[:], b[:]) }
 
 // FindRows calls match with each row of the state, one file after the other on each processor. match calls found with
 // each key that the row has. match must be safe for concurrent use.

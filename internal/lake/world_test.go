@@ -120,6 +120,20 @@ func (w *world) load(t testing.TB) *lake.Dataset {
 	return d
 }
 
+// opened returns the iceberg-go object of the world's table, and the file system of its files.
+func (w *world) opened(t testing.TB) (*table.Table, icebergio.IO) {
+	t.Helper()
+	tbl, err := w.Table(t.Context(), w.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fsys, err := tbl.FS(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tbl, fsys
+}
+
 // dir returns the directory of the world's table.
 func (w *world) dir() string { return filepath.Join(w.cfg.Warehouse, w.table.Namespace, w.table.Name) }
 

@@ -21,7 +21,7 @@ import (
 const erasedAtOnce = 100
 
 // audiences erases the identities from one audience after the other, in the order of their creation. Deleted audiences
-// must be swept.
+// must be cleaned up.
 func (g *erasures) audiences(ctx context.Context, waiting map[audience.ID]bool) error {
 	for {
 		q := audience.AudienceQuery{Limit: erasedAtOnce, NoTotal: true}

@@ -259,8 +259,8 @@ func (g *erasures) leader() *audience.Erasure { return &g.all[g.lead] }
 
 func (g *erasures) progress() *audience.ErasureProgress { return &g.leader().Progress }
 
-// removeFromProfile removes the identities, and the members with them, from the profile store. If a run in progress writes them
-// again, they are in its dataset, from which the erase run removes them.
+// removeFromProfile removes the identities, and the members with them, from the profile store. If a run in progress
+// writes them again, they are in its dataset, from which the erase run removes them.
 func (g *erasures) removeFromProfile(ctx context.Context) error {
 	if g.progress().Forgotten {
 		return nil

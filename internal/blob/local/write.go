@@ -200,8 +200,8 @@ func (w *writer) Commit() error {
 // Abort implements blob.Writer.
 func (w *writer) Abort() { w.file.Abort() }
 
-// MoveFile makes a file of the same file system an object, without a copy, and replaces an existing one. The file is at a path in the
-// folder of the store, and is gone from there then. Its content is on the disk already.
+// MoveFile makes a file of the same file system an object, without a copy, and replaces an existing one. The file is at a
+// path in the folder of the store, and is gone from there then. Its content is on the disk already.
 func (s *Store) MoveFile(ctx context.Context, p, file string) error {
 	if err := ctx.Err(); err != nil {
 		return err
