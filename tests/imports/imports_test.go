@@ -111,7 +111,7 @@ var confined = map[string][]string{
 	"golang.org/x/oauth2":               {"internal/blob/bucket"},
 	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
-	"github.com/go-json-experiment":     {"internal/tabular/json", "internal/tabular/parquet"},
+	"github.com/go-json-experiment":     {"internal/api", "internal/tabular/json", "internal/tabular/parquet"},
 	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
 	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
