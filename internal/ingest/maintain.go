@@ -38,6 +38,7 @@ const scrubBytes = 1 << 30
 // Maintained is the result of maintenance.
 type Maintained struct {
 	Compacted bool
+	Moved     int  // number of attempts of an earlier version whose files were moved out of the table's directory
 	Versions  int  // number of removed snapshots
 	Orphans   int  // number of removed orphan files
 	Overdue   bool // some members have expired; an expire run would remove them
@@ -59,6 +60,9 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	dataset, err := p.Lake.Load(ctx, u.Table)
 	if err != nil {
 		return m, err
+	}
+	if m.Moved, err = dataset.MoveBeside(ctx); err != nil { // the files are read where they are
+		p.logOf(u.Audience.Scope).Warn("files of earlier runs stay in the directory of a dataset, where other programs may remove them", "audience", u.Audience.ID, "error", err)
 	}
 	if m.Scrubbed, err = p.scrub(ctx, dataset); err != nil {
 		return m, err

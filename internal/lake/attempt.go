@@ -3,7 +3,9 @@ package lake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -14,14 +16,16 @@ import (
 
 // besideFolder contains the files that runs keep beside the data. The folder lies in filesDir, because other engines
 // remove orphan files: files in the table's own directory that its metadata does not name. Earlier versions of Roster
-// kept the folder in the table's directory, so both places are read.
+// kept the folder in the table's directory, from where maintenance moves the files (MoveBeside). Snapshots and runs name
+// the earlier locations, so both places are read.
 const besideFolder = "roster"
 
 // outside is the part of the store below filesDir.
 func (d *Dataset) outside() blob.Store { return d.lake.files.store.Below(filesDir(d.dir)) }
 
-// places returns the directories that may contain a besideFolder.
-func (d *Dataset) places() []string { return []string{filesDir(d.dir), d.dir} }
+// places returns the directories that may contain a besideFolder. Files move from the first to the second one, so whoever
+// looks into them in this order misses none.
+func (d *Dataset) places() []string { return []string{d.dir, filesDir(d.dir)} }
 
 // CreateFile creates a file beside the data, in the attempt's directory, and returns the location of the file. Close
 // makes the file durable.
@@ -47,10 +51,41 @@ func (d *Dataset) OpenFile(location string) (File, error) {
 		return nil, err
 	}
 	f, err := d.lake.files.openSums(p)
+	if rel, ok := strings.CutPrefix(p, d.dir+"/"); ok && errors.Is(err, fs.ErrNotExist) { // the file was moved
+		f, err = d.lake.files.openSums(path.Join(filesDir(d.dir), rel))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// folderMover is a store that moves a folder in one step. The error is blob.ErrNotExist if there is no folder to move.
+type folderMover interface {
+	MoveFolder(ctx context.Context, from, to string) error
+}
+
+// MoveBeside moves the files that earlier versions of Roster kept beside the data in the table's directory to filesDir,
+// each attempt in one step. The result is the number of attempts. MoveBeside is safe while the files are read or removed,
+// and can be interrupted at any point.
+func (d *Dataset) MoveBeside(ctx context.Context) (moved int, err error) {
+	names, err := attempts(ctx, d.store(), besideFolder)
+	m, ok := d.lake.files.store.(folderMover)
+	if err != nil || !ok {
+		return 0, err
+	}
+	for _, name := range names {
+		rel := path.Join(besideFolder, name)
+		err := m.MoveFolder(ctx, path.Join(d.dir, rel), path.Join(filesDir(d.dir), rel))
+		if errors.Is(err, blob.ErrNotExist) { // another process was first
+			continue
+		}
+		if err != nil {
+			return moved, fmt.Errorf("move %s out of the directory of table %s.%s: %w", rel, d.id.Namespace, d.id.Name, err)
+		}
+		moved++
+	}
+	return moved, nil
 }
 
 // RemoveAttempts removes the directories of all attempts of a run except keep. If keep is "", all attempts are removed.
@@ -127,7 +162,7 @@ func (d *Dataset) RemoveDir(dir string) error {
 
 // removeBeside removes the file or folder at a path below filesDir and below the table's directory.
 func (d *Dataset) removeBeside(ctx context.Context, p string) error {
-	return errors.Join(d.outside().RemoveAll(ctx, p), d.store().RemoveAll(ctx, p))
+	return errors.Join(d.store().RemoveAll(ctx, p), d.outside().RemoveAll(ctx, p))
 }
 
 // removeBut removes the files of a directory except those with the given names. If none of these exists, the directory

@@ -288,6 +288,7 @@ func (d *Dataset) RemoveUnnamed(ctx context.Context, paths []string, before *His
 func (d *Dataset) FilesBeside(name string) ([]string, error) {
 	ctx := context.Background()
 	var locations []string
+	found := map[string]bool{}
 	for _, place := range d.places() {
 		attempts, err := attempts(ctx, d.lake.files.store.Below(place), besideFolder)
 		if err != nil {
@@ -297,8 +298,9 @@ func (d *Dataset) FilesBeside(name string) ([]string, error) {
 			p := path.Join(place, besideFolder, attempt, name)
 			_, err := d.lake.files.store.Stat(ctx, p)
 			switch {
-			case err == nil:
-				locations = append(locations, locationOf(p))
+			case err == nil && !found[attempt]:
+				locations, found[attempt] = append(locations, locationOf(p)), true
+			case err == nil: // the attempt was moved in between
 			case !errors.Is(err, blob.ErrNotExist):
 				return nil, err
 			}
@@ -307,7 +309,7 @@ func (d *Dataset) FilesBeside(name string) ([]string, error) {
 	return locations, nil
 }
 
-// RemoveFile removes a file that CreateFile created. A missing file is not an error.
+// RemoveFile removes a file that CreateFile created, wherever it was moved. A missing file is not an error.
 func (d *Dataset) RemoveFile(location string) error {
 	p, err := d.lake.files.pathOf(location)
 	if err != nil {
@@ -315,7 +317,8 @@ func (d *Dataset) RemoveFile(location string) error {
 	}
 	for _, place := range d.places() {
 		if rel, ok := strings.CutPrefix(p, place+"/"); ok {
-			return d.lake.files.store.Below(place).Remove(context.Background(), rel, rel+sumsSuffix)
+			ctx := context.Background()
+			return errors.Join(d.store().Remove(ctx, rel, rel+sumsSuffix), d.outside().Remove(ctx, rel, rel+sumsSuffix))
 		}
 	}
 	return fmt.Errorf("lake: the file %s does not belong to table %s.%s", p, d.id.Namespace, d.id.Name)

@@ -194,12 +194,33 @@ func TestFilesInsideTheTable(t *testing.T) {
 		}
 		f.Close()
 	}
+	for _, want := range []int{3, 0} {
+		if n, err := d.MoveBeside(t.Context()); n != want || err != nil {
+			t.Errorf("%d attempts were moved, want %d: %v", n, want, err)
+		}
+	}
+	if _, err := os.Stat(w.dir() + "/roster"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder in the table's directory: %v", err)
+	}
+	for _, location := range locations { // the locations before the move
+		f, err := d.OpenFile(location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if moved, err := d.FilesBeside("delta"); err != nil || len(moved) != 4 || d.RemoveFile(locations[1]) != nil {
+		t.Error(moved, err)
+	}
+	if left, err := d.FilesBeside("delta"); err != nil || len(left) != 3 {
+		t.Error(left, err)
+	}
 	if err := d.RemoveAttempts(t.Context(), "r3", ""); err != nil {
 		t.Fatal(err)
 	}
 	w.age(t, 48*time.Hour)
 	n, _, err := d.RemoveOrphans(t.Context(), lake.OrphanOptions{Before: time.Now().Add(-time.Hour), InUse: func(audience.RunID) bool { return false }})
-	if got := w.files(t); n != 2 || err != nil || !hasAny(got, "roster/r1-a/delta") || hasAny(got, "roster/r2-a") || hasAny(got, "roster/r3-a") || hasAny(got, "roster/r4-a") {
+	if got := w.files(t); n != 1 || err != nil || !hasAny(got, "roster/r1-a/delta") || hasAny(got, "roster/r2-a") || hasAny(got, "roster/r3-a") || hasAny(got, "roster/r4-a") {
 		t.Errorf("%d orphans, left: %q, %v", n, got, err)
 	}
 }

@@ -83,7 +83,7 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 		s.logOf(aud.Scope).Warn("another program changed the dataset of an audience; its maintenance waits until a run has adopted the change", "audience", aud.ID,
 			"snapshot", f.ID, "operation", f.Operation, "engine", f.Engine)
 	}
-	s.logOf(aud.Scope).Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "versions", done.Versions,
+	s.logOf(aud.Scope).Info("maintained an audience", "audience", aud.ID, "compacted", done.Compacted, "moved", done.Moved, "versions", done.Versions,
 		"orphans", done.Orphans, "scrubbed-files", done.Scrubbed.Files, "scrubbed-bytes", done.Scrubbed.Bytes, "overdue", done.Overdue, "expiring", done.Expiring)
 	err = s.cfg.Store.Update(ctx, func(tx meta.Tx) error {
 		switch {

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +78,8 @@ func TestUpgrade(t *testing.T) {
 			s := open(t, name, w)
 			s.finishes(w)
 			s.answers(w)
+			s.movesFiles()
+			s.sameAudiences(w)
 			s.goesOn(w)
 			s.check()
 		})
@@ -89,6 +92,7 @@ type server struct {
 	cfg   app.Config
 	creds app.Credentials
 	token string
+	ahead atomic.Int64 // time that the clock has advanced, besides the time that has passed
 }
 
 // open unpacks a data directory at its original path, starts a server on it with the clock at the original time, and
@@ -115,7 +119,8 @@ func open(t *testing.T, name string, w written) *server {
 
 	offset := time.Until(time.Unix(w.Now, 0))
 	s := &server{t: t, cfg: app.Config{DataDir: w.Directory, Listen: "127.0.0.1:0", Memory: 64 << 20, SettleAge: new(time.Duration),
-		Clock: func() time.Time { return time.Now().Add(offset) }, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}}
+		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}}
+	s.cfg.Clock = func() time.Time { return time.Now().Add(offset + time.Duration(s.ahead.Load())) }
 	a, err := app.New(t.Context(), s.cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -131,19 +136,25 @@ func open(t *testing.T, name string, w written) *server {
 	if s.creds, err = app.ReadCredentials(app.CredentialsPath(w.Directory)); err != nil {
 		t.Fatal(err)
 	}
+	s.logIn()
+	return s
+}
+
+// logIn gets a token.
+func (s *server) logIn() {
+	s.t.Helper()
 	resp, err := http.PostForm(s.creds.TokenURL, url.Values{"grant_type": {"client_credentials"}, "client_id": {s.creds.ClientID}, "client_secret": {s.creds.ClientSecret}})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil || token.AccessToken == "" {
-		t.Fatalf("token: %s, %v", resp.Status, err)
+		s.t.Fatalf("token: %s, %v", resp.Status, err)
 	}
 	s.token = token.AccessToken
-	return s
 }
 
 // unpack unpacks a compressed archive of folders and files.
@@ -249,6 +260,17 @@ func (s *server) finishes(w written) {
 // answers repeats the requests of the earlier version.
 func (s *server) answers(w written) {
 	s.t.Helper()
+	s.sameAudiences(w)
+	s.holds("certificate", w.Done.Certificate, s.get("/roster/erasures/"+w.Done.Erasure+"/certificate"))
+	s.holds("clients", w.Done.Clients, s.get("/roster/clients"))
+	s.holds("connections", w.Before.Connections, s.get("/data/foundation/flowservice/connections"))
+	s.holds("keys", w.Before.Keys, s.get("/data/foundation/connectors/encryption/keys"))
+	s.holds("webhooks", w.Before.Webhooks, s.get("/roster/webhooks"))
+}
+
+// sameAudiences repeats the requests about audiences.
+func (s *server) sameAudiences(w written) {
+	s.t.Helper()
 	for id, a := range w.Before.Audiences {
 		path := ais + "/" + id
 		s.holds(path, a.Audience, s.get(path), "audienceMeta")
@@ -267,11 +289,6 @@ func (s *server) answers(w written) {
 			s.sameMembers(w, id)
 		}
 	}
-	s.holds("certificate", w.Done.Certificate, s.get("/roster/erasures/"+w.Done.Erasure+"/certificate"))
-	s.holds("clients", w.Done.Clients, s.get("/roster/clients"))
-	s.holds("connections", w.Before.Connections, s.get("/data/foundation/flowservice/connections"))
-	s.holds("keys", w.Before.Keys, s.get("/data/foundation/connectors/encryption/keys"))
-	s.holds("webhooks", w.Before.Webhooks, s.get("/roster/webhooks"))
 }
 
 // sameMembers lists the members of an audience and looks them up.
@@ -339,6 +356,26 @@ func (s *server) holds(what string, before, now any, changes ...string) {
 			s.t.Errorf("%s: %v, was %v", what, now, before)
 		}
 	}
+}
+
+// movesFiles lets a day pass. Then maintenance moves the files of earlier runs out of the tables' directories.
+func (s *server) movesFiles() {
+	s.t.Helper()
+	inside := func() []string {
+		list, err := filepath.Glob(filepath.Join(s.cfg.DataDir, "lake", "*", "????????-????-????-????-????????????", "roster", "*"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return list
+	}
+	if len(inside()) == 0 {
+		s.t.Error("no files of runs lie in a table's directory")
+	}
+	s.ahead.Store(int64(25 * time.Hour))
+	for len(inside()) > 0 {
+		time.Sleep(20 * time.Millisecond)
+	}
+	s.logIn()
 }
 
 // goesOn rolls an audience back to an earlier version.

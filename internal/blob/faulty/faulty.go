@@ -3,6 +3,7 @@ package faulty
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"roster/internal/blob"
@@ -25,7 +26,7 @@ type Store struct {
 var _ blob.Store = (*Store)(nil)
 
 // New returns a store of which each call asks at. The names of calls begin with name: NAME.list, stat, open, read, create, write, commit,
-// abort and remove.
+// abort, move and remove.
 func New(s blob.Store, name string, at At) *Store { return &Store{s, name, at} }
 
 func (s *Store) before(call string) error { return s.at(s.name + "." + call) }
@@ -185,6 +186,17 @@ func (s *Store) Remove(ctx context.Context, paths ...string) error {
 // RemoveAll implements blob.Store.
 func (s *Store) RemoveAll(ctx context.Context, folder string) error {
 	return s.change("remove", func() error { return s.Store.RemoveAll(ctx, folder) })
+}
+
+// MoveFolder moves a folder if the store can, such as that of the local disk.
+func (s *Store) MoveFolder(ctx context.Context, from, to string) error {
+	m, ok := s.Store.(interface {
+		MoveFolder(ctx context.Context, from, to string) error
+	})
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return s.change("move", func() error { return m.MoveFolder(ctx, from, to) })
 }
 
 // Below implements blob.Store.

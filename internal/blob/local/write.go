@@ -225,6 +225,25 @@ func (s *Store) MoveFile(ctx context.Context, p, file string) error {
 	}
 }
 
+// MoveFolder gives a folder another path in one step. The error is blob.ErrNotExist if there is no folder, and an error if
+// the other path has a folder that is not empty.
+func (s *Store) MoveFolder(ctx context.Context, from, to string) error {
+	if err := errors.Join(ctx.Err(), valid(from)); err != nil {
+		return err
+	}
+	if err := s.room(to, true); err != nil {
+		return err
+	}
+	if err := s.dir.Rename(s.name(from), s.name(to)); err != nil {
+		return failed(from, err)
+	}
+	s.made.remove(s.name(from))
+	if err := durable.Sync(s.dir, path.Dir(s.name(to))); err != nil {
+		return failed(to, err)
+	}
+	return failed(from, s.prune(path.Dir(s.name(from))))
+}
+
 // Remove implements blob.Store. Folders that are empty then go as well.
 func (s *Store) Remove(ctx context.Context, paths ...string) error {
 	emptied := map[string]bool{}
