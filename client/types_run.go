@@ -54,7 +54,7 @@ type Run struct {
 	Guards                []Guard           `json:"guards,omitempty"`            // the evaluated guards
 	Changes               []Change          `json:"changes,omitempty"`           // of a dry run, the first of each kind
 	ReplacedFiles         []string          `json:"replacedFiles,omitempty"`     // damaged files of the dataset, which a full run replaced
-	UnreadableMembers     int64             `json:"unreadableMembers,omitempty"` // members in these files; they count as removed, and as added if the run contains them
+	UnreadableMembers     int64             `json:"unreadableMembers,omitempty"` // members in these files, or in a table that another program dropped; they count as removed, and as added if the run contains them
 	Outside               []OutsideSnapshot `json:"outside,omitempty"`           // what other programs did to the dataset before the run, which Roster adopted
 	ContentSum            string            `json:"contentSum,omitempty"`        // of _roster_row over all members, modulo 2^64, decimal
 	SnapshotID            string            `json:"snapshotId,omitempty"`        // of the dataset
@@ -65,7 +65,7 @@ type Run struct {
 // OutsideSnapshot is a snapshot of the dataset that another program committed.
 type OutsideSnapshot struct {
 	SnapshotID  string `json:"snapshotId"`
-	Operation   string `json:"operation"`        // of the snapshot, or rollback if the program made an earlier snapshot the current one
+	Operation   string `json:"operation"`        // of the snapshot; rollback if the program made an earlier snapshot the current one; replace or drop if there is no snapshot
 	Engine      string `json:"engine,omitempty"` // the program, if the snapshot names it
 	CommittedAt int64  `json:"committedAt"`
 }

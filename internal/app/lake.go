@@ -37,6 +37,9 @@ func (a *App) openLake(ctx context.Context) error {
 		a.closers = append(a.closers, db.Close)
 		cfg.Catalog, cfg.Dialect, a.catalog = db, "sqlite", db
 	}
+	if err := a.checkCatalogTables(ctx, cfg.Catalog); err != nil {
+		return err
+	}
 	if a.lake, err = lake.Open(ctx, cfg); err != nil {
 		return err
 	}

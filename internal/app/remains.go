@@ -136,9 +136,29 @@ func (a *App) anyRan(ctx context.Context) (bool, error) {
 	return len(list) > 0, err
 }
 
-// checkTables refuses a catalog without datasets if audiences have had runs; datasets of which no file exists (the
-// folder is another one, or its disk is not mounted); and datasets of another data directory, which a copy of that
-// directory would change.
+// checkCatalogTables refuses to create the tables of the catalog in a database if audiences have had runs. A catalog that
+// exists may be empty, because other programs can drop all datasets.
+func (a *App) checkCatalogTables(ctx context.Context, catalog *sql.DB) error {
+	there := "SELECT count(*) FROM sqlite_master WHERE name = 'iceberg_tables'"
+	if a.cfg.DatabaseURL != "" {
+		there = "SELECT CASE WHEN to_regclass('iceberg_tables') IS NULL THEN 0 ELSE 1 END"
+	}
+	n := 0
+	if err := catalog.QueryRowContext(ctx, there).Scan(&n); err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
+	}
+	if n > 0 {
+		return nil
+	}
+	ran, err := a.anyRan(ctx)
+	if err == nil && ran {
+		err = lost("the catalog of the datasets", "there are audiences that have had runs", "it says which state of each dataset counts")
+	}
+	return err
+}
+
+// checkTables refuses datasets of which no file exists (the folder is another one, or its disk is not mounted), and
+// datasets of another data directory, which a copy of that directory would change.
 func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 	dirs := []string{a.path("lake"), a.warehouse()}
 	folders, err := tableFolders(ctx, catalog, dirs...)
@@ -146,11 +166,7 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 		return fmt.Errorf("read the catalog: %w", err)
 	}
 	if len(folders) == 0 {
-		ran, err := a.anyRan(ctx)
-		if err == nil && ran {
-			err = lost("the catalog of the datasets", "there are audiences that have had runs", "it says which state of each dataset counts")
-		}
-		return err
+		return nil
 	}
 	const move = "a data directory works only at its original path: move it back there, also if it is a copy or a backup"
 	there := 0

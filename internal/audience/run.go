@@ -212,7 +212,7 @@ type RunResult struct {
 }
 
 // OutsideSnapshot is a snapshot of a dataset that another program committed, or restored (then Operation is
-// "rollback").
+// "rollback"). ID is 0 if the program emptied the table without a snapshot ("replace"), or dropped the table ("drop").
 type OutsideSnapshot struct {
 	ID        int64     `json:"snapshotId"`
 	Operation string    `json:"operation"`

@@ -149,6 +149,9 @@ func (s *Service) valuesOf(ctx context.Context, a audience.Actor, v *valuedAudie
 	found, err := s.cfg.Lake.Find(ctx, lake.TableOf(v.aud.Scope, v.aud.ID), keys, o)
 	switch {
 	case errors.Is(err, lake.ErrNotExist):
+		if err := s.withoutDataset(ctx, v.aud, err); audience.CodeOf(err) != audience.NotFound {
+			return err
+		}
 		return nil // deleted at this moment
 	case errors.Is(err, lake.ErrTooMuch):
 		return tooManyValues(fmt.Sprintf("%d MiB of text", maxValues>>20), "select fields, or ask for fewer identities")

@@ -8,6 +8,7 @@ import (
 	"roster/internal/audience"
 	"roster/internal/lake"
 	"roster/internal/members"
+	"roster/internal/meta"
 )
 
 // MaxMembers is the largest number of members on one page of a member list.
@@ -65,12 +66,24 @@ func (s *Service) membersOf(d *lake.Dataset) members.Source {
 func (s *Service) dataset(ctx context.Context, aud *audience.Audience) (*lake.Dataset, error) {
 	d, err := s.cfg.Lake.Load(ctx, lake.TableOf(aud.Scope, aud.ID))
 	if errors.Is(err, lake.ErrNotExist) {
-		return nil, notFound("audience", aud.ID) // deleted at this moment
+		return nil, s.withoutDataset(ctx, aud, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the dataset of audience %s: %w", aud.ID, err)
 	}
 	return d, nil
+}
+
+// withoutDataset returns the error for an audience whose dataset does not exist, given the error of the lake. Either the
+// audience was deleted at this moment, or another program dropped the dataset.
+func (s *Service) withoutDataset(ctx context.Context, aud *audience.Audience, err error) error {
+	dropped, ok := errors.AsType[*audience.Error](err)
+	if _, gone := s.cfg.Store.Audience(ctx, aud.Scope, aud.ID); !ok || errors.Is(gone, meta.ErrNotFound) {
+		return notFound("audience", aud.ID)
+	} else if gone != nil {
+		return gone
+	}
+	return dropped
 }
 
 // fieldsNamed returns the audience's fields with these names.

@@ -504,6 +504,16 @@ func (l *fakeLake) Load(context.Context, lake.TableID) (*lake.Dataset, error) {
 	return nil, lake.ErrNotExist
 }
 
+func (l *fakeLake) Names(context.Context) (map[lake.TableID]bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := map[lake.TableID]bool{}
+	for id := range l.tables {
+		names[id] = true
+	}
+	return names, l.err
+}
+
 func (l *fakeLake) Find(context.Context, lake.TableID, []identity.Key, lake.FindOptions) (lake.Found, error) {
 	return lake.Found{}, lake.ErrNotExist
 }

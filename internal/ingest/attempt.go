@@ -40,8 +40,8 @@ type attempt struct {
 	guards  []audience.GuardResult
 	scratch int64 // size of the scratch file
 
-	// salvaged contains the readable members if files of the dataset are damaged and the run replaces the dataset. Nil if
-	// no file is damaged.
+	// salvaged contains the readable members if files of the dataset are damaged and the run replaces the dataset, or if
+	// another program dropped the table. Otherwise nil.
 	salvaged *lake.Salvaged
 	adoption *adoption // nil unless the run is an adoption
 
@@ -80,7 +80,7 @@ func (p *Pipeline) newAttempt(dataset *lake.Dataset, s *Spec) *attempt {
 }
 
 // ingest executes the steps up to the commit. On an error, nothing is visible to readers. If files of the dataset are
-// damaged, salvaged contains the readable members; otherwise nil.
+// damaged or gone, salvaged contains the readable members; otherwise nil.
 func (p *Pipeline) ingest(ctx context.Context, dataset *lake.Dataset, s *Spec, salvaged *lake.Salvaged) (*committedRun, error) {
 	a := p.newAttempt(dataset, s)
 	a.salvaged = salvaged

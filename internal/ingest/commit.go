@@ -138,7 +138,7 @@ func (a *attempt) fillLedger(m *merged, result *audience.RunResult) error {
 	}
 	if a.adoption == nil {
 		var err error
-		if result.Outside, err = adoptedBefore(a.dataset); err != nil {
+		if result.Outside, err = adoptedBefore(a.dataset, a.p.Clock()); err != nil {
 			return err
 		}
 	}

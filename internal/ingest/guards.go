@@ -81,7 +81,8 @@ func (a *attempt) guardMembers(ctx context.Context, result *audience.RunResult) 
 	if err := a.guardExpired(ctx, m); err != nil {
 		return err
 	}
-	m.Removed -= result.Unreadable // it is unknown who these members were
+	// It is unknown who the unreadable members were. At best, the added members are those.
+	m.Removed -= min(result.Unreadable, result.Rows.Added)
 	if a.spec.Run.Request.Replaces() {
 		detail := fmt.Sprintf("%d of %d members would leave, since the files do not have them", m.Removed, m.Before)
 		deleted := result.Rows.Deleted // a wrongly filled flag column is as dangerous as a truncated file

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -398,8 +399,12 @@ func outsideOf(d *lake.Dataset) (list []audience.OutsideSnapshot) {
 	return list
 }
 
-// adoptedBefore returns the snapshots of other programs that Roster adopted after the last run of files.
-func adoptedBefore(d *lake.Dataset) (list []audience.OutsideSnapshot, err error) {
+// adoptedBefore returns the snapshots of other programs that Roster adopted after the last run of files. If another
+// program dropped the table, the result says so with the time now, because the time of the drop is unknown.
+func adoptedBefore(d *lake.Dataset, now time.Time) (list []audience.OutsideSnapshot, err error) {
+	if d.Anew() {
+		return []audience.OutsideSnapshot{{Operation: operationDrop, At: now.UTC()}}, nil
+	}
 	snap, ok := d.Current()
 	if text := snap.Props[propOutside]; ok && text != "" {
 		if err := json.Unmarshal([]byte(text), &list); err != nil {

@@ -130,7 +130,10 @@ func (p *Pipeline) tellWhy(ctx context.Context, s *Spec, cause error) {
 }
 
 func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
-	dataset, err := p.Lake.Load(ctx, s.Table)
+	dataset, salvaged, err := p.open(ctx, &s)
+	if refused, ok := errors.AsType[*audience.Error](err); ok && errors.Is(err, lake.ErrNotExist) {
+		return p.failed(s.Run, refused), nil
+	}
 	if err != nil {
 		return s.Run, fmt.Errorf("open the dataset of audience %s: %w", s.Audience.ID, err)
 	}
@@ -153,7 +156,7 @@ func (p *Pipeline) run(ctx context.Context, s Spec) (audience.Run, error) {
 			dataset, err = p.rekey(ctx, dataset, &s)
 		}
 		if err == nil {
-			done, err = p.ingest(ctx, dataset, &s, nil)
+			done, err = p.ingest(ctx, dataset, &s, salvaged)
 		}
 		if err != nil {
 			if retry(ctx, err) {

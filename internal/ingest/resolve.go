@@ -43,6 +43,9 @@ func (a *attempt) mergeStep(ctx context.Context) (m *merged, err error) {
 // merge resolves the spilled rows against the current state, bucket by bucket, with several ranges in parallel.
 func (a *attempt) merge(ctx context.Context) (*merged, error) {
 	m := &merged{tally: newTally(len(a.files)), retired: map[string][]int64{}, stateRows: a.dataset.Rows()}
+	if a.dataset.Anew() {
+		m.stateRows = a.salvaged.Lost
+	}
 	state, err := a.state(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the current members: %w", err)

@@ -94,7 +94,7 @@ func (c *catalog) location(ctx context.Context, id TableID) (location string, er
 	query := `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3`
 	err = c.db.QueryRowContext(ctx, c.spelled(query), catalogName, id.Namespace, id.Name).Scan(&location)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("%w: %s.%s", ErrNotExist, id.Namespace, id.Name)
+		return "", c.noTable(ctx, id)
 	}
 	if err != nil {
 		return "", fmt.Errorf("find table %s.%s: %w", id.Namespace, id.Name, err)
@@ -186,9 +186,10 @@ func (fs files) writeMetadata(location string, content any) error {
 	return fs.WriteFile(location, text)
 }
 
-// newMetadata returns the metadata of an audience's table without rows.
-func newMetadata(name string, schema *iceberg.Schema, location string) (table.Metadata, error) {
+// newMetadata returns the metadata of an audience's table without rows, with more properties.
+func newMetadata(name string, schema *iceberg.Schema, location string, more iceberg.Properties) (table.Metadata, error) {
 	props := audienceProperties(name)
+	maps.Copy(props, more)
 	maps.Copy(props, iceberg.Properties{
 		table.PropertyFormatVersion:               "2",
 		table.MetadataDeleteAfterCommitEnabledKey: "true",

@@ -310,7 +310,7 @@ func (d *Dataset) outcome(ctx context.Context, c Commit, cause error) (Snapshot,
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	now, err := d.lake.Load(ctx, d.id)
+	now, err := d.lake.load(ctx, d.id)
 	if errors.Is(err, ErrNotExist) {
 		return Snapshot{}, err
 	}

@@ -80,7 +80,7 @@ var errMoved = errors.New("lake: rows are not where another commit has put them"
 // the commits in between change what c must do. A run can follow maintenance, which moves rows to other files. A fold
 // can follow runs, which add and delete rows.
 func (d *Dataset) rebased(ctx context.Context, c Commit) (*Dataset, Commit, bool, error) {
-	now, err := d.lake.Load(ctx, d.id)
+	now, err := d.lake.load(ctx, d.id)
 	if err != nil || d.snap == nil || now.snap == nil || now.table.Metadata().TableUUID() != d.table.Metadata().TableUUID() {
 		return nil, c, false, err
 	}

@@ -28,6 +28,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/apache/iceberg-go"
+
 	"roster/internal/audience"
 	"roster/internal/blob"
 )
@@ -88,17 +90,19 @@ type TableID struct {
 func (l *Lake) Warehouse() string { return l.warehouse }
 
 // directory returns the path of a table's directory in the store.
-func (l *Lake) directory(id TableID) string {
-	return path.Join(l.files.root, id.Namespace, id.Name)
-}
+func (fs files) directory(id TableID) string { return path.Join(fs.root, id.Namespace, id.Name) }
 
 // Create creates the table of an audience with the given name and fields. An existing table does not change.
 func (l *Lake) Create(ctx context.Context, id TableID, name string, fields []audience.Field) error {
+	return l.create(ctx, id, name, fields, nil)
+}
+
+func (l *Lake) create(ctx context.Context, id TableID, name string, fields []audience.Field, more iceberg.Properties) error {
 	_, err := l.catalog.location(ctx, id)
 	if !errors.Is(err, ErrNotExist) {
 		return err
 	}
-	first, err := newMetadata(name, tableSchema(fields), locationOf(l.directory(id)))
+	first, err := newMetadata(name, tableSchema(fields), locationOf(l.files.directory(id)), more)
 	if err == nil {
 		err = l.catalog.create(ctx, id, first)
 	}
@@ -113,7 +117,7 @@ func (l *Lake) Drop(ctx context.Context, id TableID) error {
 	if err := l.catalog.drop(ctx, id); err != nil {
 		return fmt.Errorf("drop table %s.%s: %w", id.Namespace, id.Name, err)
 	}
-	dir := l.directory(id)
+	dir := l.files.directory(id)
 	if err := errors.Join(l.files.store.Below(dir).RemoveAll(ctx, ""), l.files.store.Below(filesDir(dir)).RemoveAll(ctx, "")); err != nil {
 		return fmt.Errorf("remove the files of table %s.%s: %w", id.Namespace, id.Name, err)
 	}
@@ -121,8 +125,17 @@ func (l *Lake) Drop(ctx context.Context, id TableID) error {
 }
 
 // Load returns a table at its current snapshot. Later commits do not change the Dataset. The error is ErrNotExist if
-// there is no table.
+// there is no table, or only one that Recreate made and to which no run has committed. Then the error also wraps an
+// *audience.Error, which applies if the audience exists.
 func (l *Lake) Load(ctx context.Context, id TableID) (*Dataset, error) {
+	d, err := l.load(ctx, id)
+	if err == nil && d.Anew() {
+		return nil, l.catalog.noTable(ctx, id)
+	}
+	return d, err
+}
+
+func (l *Lake) load(ctx context.Context, id TableID) (*Dataset, error) {
 	t, err := l.catalog.LoadTable(ctx, id.ident())
 	if errors.Is(err, ErrNotExist) {
 		return nil, err

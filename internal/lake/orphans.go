@@ -59,7 +59,7 @@ func (d *Dataset) RemoveOrphans(ctx context.Context, o OrphanOptions) (files int
 	if err != nil {
 		return 0, 0, fmt.Errorf("list the files of table %s.%s: %w", d.id.Namespace, d.id.Name, err)
 	}
-	now, err := d.lake.Load(ctx, d.id)
+	now, err := d.lake.load(ctx, d.id)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -8,7 +8,6 @@ import (
 	"roster/internal/audience"
 	"roster/internal/ingest"
 	"roster/internal/lake"
-	"roster/internal/meta"
 	"roster/internal/profile"
 )
 
@@ -105,8 +104,8 @@ func (s *Service) checkAudience(ctx context.Context, c *Checked, aud *audience.A
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, lake.ErrNotExist):
-		if _, gone := s.cfg.Store.Audience(ctx, aud.Scope, aud.ID); !errors.Is(gone, meta.ErrNotFound) {
-			c.add("catalog", aud, "the catalog has no dataset of the audience")
+		if dropped := s.dropped(ctx, aud, err); dropped != nil {
+			c.add("catalog", aud, "%s", dropped.Message)
 		}
 		return nil
 	case err != nil:

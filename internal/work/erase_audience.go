@@ -79,7 +79,7 @@ func (g *erasures) audience(ctx context.Context, aud *audience.Audience) error {
 		}
 		live, err := g.s.cfg.Pipeline.Live(ctx, lake.TableOf(aud.Scope, aud.ID), aud, g.keys)
 		if errors.Is(err, lake.ErrNotExist) {
-			return g.still(ctx, aud)
+			return g.still(ctx, aud, err)
 		}
 		if err != nil {
 			return err
@@ -141,14 +141,15 @@ func (g *erasures) earlierRun(ctx context.Context, aud *audience.Audience) error
 	return err
 }
 
-// still returns nil if the audience is deleted: its dataset is removed before its row.
-func (g *erasures) still(ctx context.Context, aud *audience.Audience) error {
+// still returns nil if the audience is deleted: its dataset is removed before its row. Otherwise the dataset is gone for
+// the given reason.
+func (g *erasures) still(ctx context.Context, aud *audience.Audience, why error) error {
 	_, err := g.s.cfg.Store.Audience(ctx, aud.Scope, aud.ID)
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
 		return nil
 	case err == nil:
-		return fmt.Errorf("audience %s has no dataset: %w", aud.ID, lake.ErrNotExist)
+		return fmt.Errorf("audience %s has no dataset: %w", aud.ID, why)
 	}
 	return err
 }
@@ -202,7 +203,7 @@ func (g *erasures) runEnded(ctx context.Context, aud *audience.Audience, now *au
 	removed, err := g.s.cfg.Pipeline.Erased(ctx, lake.TableOf(aud.Scope, aud.ID), run.ID, g.keys)
 	switch {
 	case errors.Is(err, lake.ErrNotExist):
-		return g.still(ctx, aud)
+		return g.still(ctx, aud, err)
 	case errors.Is(err, ingest.ErrNotKept) && len(g.keys) == 1:
 		removed = map[identity.Key]int64{g.people[0].Key: run.Result.Members.Removed}
 	case errors.Is(err, ingest.ErrNotKept):
@@ -248,7 +249,7 @@ func (g *erasures) purge(ctx context.Context, aud *audience.Audience) error {
 		return errors.Join(err, g.save(ctx, nil))
 	}
 	if errors.Is(err, lake.ErrNotExist) {
-		return g.still(ctx, aud)
+		return g.still(ctx, aud, err)
 	}
 	return err
 }

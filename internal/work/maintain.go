@@ -73,6 +73,10 @@ func (s *Service) doMaintain(ctx context.Context, number string) error {
 	if errors.Is(err, ingest.ErrBusy) {
 		return nil
 	}
+	if dropped := s.dropped(ctx, &aud, err); dropped != nil {
+		s.logOf(aud.Scope).Error("the dataset of an audience is gone; its maintenance waits", "audience", aud.ID, "error", dropped)
+		return s.cfg.Store.Update(ctx, func(tx meta.Tx) error { return tx.MarkMaintained(ctx, aud.ID, start) })
+	}
 	for _, damage := range done.Scrubbed.Damaged {
 		s.logOf(aud.Scope).Error("a file of an audience is damaged", "audience", aud.ID, "error", damage)
 	}

@@ -29,7 +29,16 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the pointers of the profile store: %w", err)
 	}
+	tables, err := s.cfg.Lake.Names(ctx)
+	if err != nil {
+		return err
+	}
 	err = s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {
+		for i := range page {
+			if aud := &page[i]; !tables[lake.TableOf(aud.Scope, aud.ID)] {
+				s.logDropped(ctx, aud)
+			}
+		}
 		return s.comparePage(ctx, sandbox, page, pointers)
 	})
 	if err != nil {
@@ -49,7 +58,28 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	return nil
 }
 
-// eachAudience calls fn with all audiences that have profiles, page by page.
+// logDropped logs that another program dropped the table of an audience, if the audience still exists and has no table.
+func (s *Service) logDropped(ctx context.Context, aud *audience.Audience) {
+	_, err := s.cfg.Lake.Load(ctx, lake.TableOf(aud.Scope, aud.ID))
+	if dropped := s.dropped(ctx, aud, err); dropped != nil {
+		s.logOf(aud.Scope).Error("the dataset of an audience is gone", "audience", aud.ID, "error", dropped)
+	}
+}
+
+// dropped returns the error of a dataset that another program dropped, given the error of Load. The result is nil for other
+// errors, and if the audience was deleted.
+func (s *Service) dropped(ctx context.Context, aud *audience.Audience, err error) *audience.Error {
+	why, ok := errors.AsType[*audience.Error](err)
+	if !ok || !errors.Is(err, lake.ErrNotExist) {
+		return nil
+	}
+	if _, err := s.cfg.Store.Audience(ctx, aud.Scope, aud.ID); err != nil {
+		return nil
+	}
+	return why
+}
+
+// eachAudience calls fn with all audiences, page by page.
 func (s *Service) eachAudience(ctx context.Context, fn func(sandbox audience.Sandbox, page []audience.Audience) error) error {
 	const page = 500
 	orgs, err := s.cfg.Store.Organizations(ctx)
@@ -134,16 +164,13 @@ func (s *Service) differs(ctx context.Context, aud *audience.Audience, newest *a
 		return ""
 	}
 	d, err := s.cfg.Lake.Load(ctx, lake.TableOf(aud.Scope, aud.ID))
-	if errors.Is(err, lake.ErrNotExist) {
-		if have == (profile.Pointer{}) {
-			return ""
-		}
-		return "there is no dataset"
+	if errors.Is(err, lake.ErrNotExist) && have == (profile.Pointer{}) {
+		return ""
 	}
 	if err == nil {
 		return ingest.Behind(d, newest, have)
 	}
-	// The dataset cannot be read. The last successful run shows the expected state, too.
+	// The dataset cannot be read, or another program dropped it. The last successful run shows the expected state, too.
 	last, _, rerr := s.cfg.Store.Runs(ctx, aud.Scope, aud.ID, audience.RunQuery{Limit: 40, Descending: true,
 		Filters: []audience.RunFilter{{Property: "status", Op: "=", Value: string(audience.Success)}}})
 	if i := slices.IndexFunc(last, func(r audience.Run) bool { return r.Committed() }); rerr == nil && i >= 0 && have.Same(profile.Pointer{Seq: last[i].Seq, Run: last[i].ID}) {
@@ -270,7 +297,7 @@ func (s *Service) disagrees(ctx context.Context, aud *audience.Audience, stored 
 	}
 	want, ok, err := s.cfg.Pipeline.Digest(ctx, lake.TableOf(aud.Scope, aud.ID), aud, stored.Pointer)
 	if errors.Is(err, lake.ErrNotExist) || err == nil && !ok {
-		return "", nil // deleted or maintained meanwhile
+		return "", nil // deleted, dropped by another program, or maintained meanwhile
 	}
 	if err != nil || stored == want {
 		return "", err

@@ -60,6 +60,7 @@ type Lake interface {
 	Describe(ctx context.Context, id lake.TableID, name string) error
 	Drop(ctx context.Context, id lake.TableID) error
 	Load(ctx context.Context, id lake.TableID) (*lake.Dataset, error)
+	Names(ctx context.Context) (map[lake.TableID]bool, error)
 }
 
 // WebhookSender sends messages to webhooks; see webhook.Sender. Its error texts may be shown to the tenant.
