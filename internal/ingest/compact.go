@@ -62,7 +62,13 @@ func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(
 	if err != nil {
 		return false, err
 	}
-	if done, err = p.fold(ctx, dataset, before); err != nil {
+	if done, err = p.fold(ctx, dataset, before); errors.Is(err, lake.ErrDamaged) {
+		// An erasure beside the compaction removes versions and their files.
+		if dropped, failed := dataset.Dropped(ctx); failed == nil && dropped {
+			return false, nil
+		}
+	}
+	if err != nil {
 		return done, err
 	}
 	if dataset, err = p.Lake.Load(ctx, table); err != nil {

@@ -115,6 +115,11 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects map[identity
 		return rejects, err
 	}
 	history, err := p.purgeVersions(ctx, &s, dataset)
+	for tries := 1; errors.Is(err, errOvertaken) && tries < purgeTries; tries++ {
+		if dataset, err = p.Lake.Load(ctx, s.Table); err == nil {
+			history, err = p.purgeVersions(ctx, &s, dataset)
+		}
+	}
 	if err != nil || len(s.Doomed) == 0 {
 		return rejects, err
 	}
@@ -123,6 +128,13 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects map[identity
 	}
 	return rejects, dataset.RemoveUnnamed(ctx, s.Doomed, history)
 }
+
+// errOvertaken means that a run or a compaction committed before a purge. Unless a run is in progress, the purge can be
+// repeated at once.
+var errOvertaken = fmt.Errorf("%w, or another commit came first", ErrBusy)
+
+// purgeTries is how often a purge that was overtaken is tried before it waits.
+const purgeTries = 5
 
 // purgeVersions removes the people from the current version, drops the earlier versions that contain them, and sets
 // Doomed to the files that are left over.
@@ -173,7 +185,7 @@ func (p *Pipeline) purgeVersions(ctx context.Context, s *PurgeSpec, dataset *lak
 		return nil, err
 	}
 	if err = history.Dataset().Drop(ctx, gone); errors.Is(err, lake.ErrConflict) {
-		err = ErrBusy
+		err = errOvertaken
 	}
 	return history, err
 }
@@ -195,7 +207,7 @@ func (p *Pipeline) rewriteHolders(ctx context.Context, s *PurgeSpec, dataset *la
 	}
 	done, err := p.rewrite(ctx, dataset, fold, s.Host.Idle)
 	if err == nil && !done {
-		err = ErrBusy
+		err = errOvertaken
 	}
 	return err
 }

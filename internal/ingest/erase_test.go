@@ -91,6 +91,70 @@ func TestEraseSeveral(t *testing.T) {
 	}
 }
 
+// eraseAda erases a@example.com, the person of wear who is in every file, and returns the person.
+func eraseAda(w *world) ingest.Person {
+	w.t.Helper()
+	key := identity.KeyOf("Email", []byte("a@example.com"))
+	spec := w.spec(false)
+	spec.Run.Request.Kind, spec.Erase = audience.RunErase, map[identity.Key]bool{key: true}
+	if r, err := w.pipeline.Run(w.t.Context(), spec); err != nil || r.Status != audience.Success || r.Result.Members.Removed != 1 {
+		w.t.Fatalf("%v %s %v %+v", err, r.Status, r.Error, r.Result.Members)
+	}
+	return ingest.Person{Key: key, Values: [][]byte{[]byte("a@example.com")}}
+}
+
+// TestEraseBesideCompaction purges while a compaction reads the same files. The compaction gives up without an error,
+// because its files are gone.
+func TestEraseBesideCompaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	wear(w)
+	done, err := w.pipeline.Compact(t.Context(), w.table, func(context.Context) error {
+		w.purge(eraseAda(w))
+		return nil
+	})
+	if done || err != nil {
+		t.Fatal(done, err)
+	}
+	if w.rows() != 10 {
+		t.Errorf("%d members", w.rows())
+	}
+}
+
+// overtaking is the host of a purge that is overtaken once, right before it commits.
+type overtaking struct {
+	planned
+	by func()
+}
+
+// Idle implements ingest.AudienceRuns.
+func (o *overtaking) Idle(context.Context) error {
+	if o.by != nil {
+		o.by()
+		o.by = nil
+	}
+	return nil
+}
+
+// TestEraseAfterCompaction compacts the dataset right before the purge commits. The purge repeats its work at once.
+func TestEraseAfterCompaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	wear(w)
+	who := eraseAda(w)
+	host := &overtaking{planned: planned{testRuns: noRuns}, by: func() {
+		if done, err := w.pipeline.Compact(t.Context(), w.table, idle); !done || err != nil {
+			t.Error(done, err)
+		}
+	}}
+	if _, err := w.pipeline.Purge(t.Context(), ingest.PurgeSpec{Table: w.table, Audience: &w.aud, People: []ingest.Person{who}, Host: host}); err != nil {
+		t.Fatal(err)
+	}
+	if plans, _ := w.purge(who); len(plans) != 0 || len(host.plans) == 0 {
+		t.Errorf("the files still contain %+v", plans)
+	}
+}
+
 // TestEraseWithoutOldFiles removes the versions that lack files, although nothing that is left contains the person: the
 // files may come back.
 func TestEraseWithoutOldFiles(t *testing.T) {

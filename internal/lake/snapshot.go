@@ -2,6 +2,8 @@ package lake
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -144,6 +146,19 @@ func (d *Dataset) At(id int64) (*Dataset, error) {
 	then.snap = s
 	then.past = true
 	return &then, nil
+}
+
+// Dropped reports whether the table has lost the dataset's snapshot since the dataset was loaded, so that the files of
+// the snapshot may be gone.
+func (d *Dataset) Dropped(ctx context.Context) (bool, error) {
+	now, err := d.lake.Load(ctx, d.id)
+	if err == nil && d.snap != nil {
+		_, err = now.At(d.snap.SnapshotID)
+	}
+	if errors.Is(err, ErrNotExist) {
+		return true, nil
+	}
+	return false, err
 }
 
 // FindRun returns the snapshot that the run committed; false if the table does not have it, or no longer has it. Even
