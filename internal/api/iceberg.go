@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -63,14 +64,23 @@ func (s *server) icebergConfig(r *http.Request) (any, error) {
 	if _, err := s.icebergActors(r); err != nil {
 		return nil, err
 	}
+	defaults := s.storeProperties()
+	maps.Copy(defaults, map[string]string{"token-exchange-enabled": "false", "rest-metrics-reporting-enabled": "false"})
 	const namespaces = "/v1/{prefix}/namespaces"
 	return map[string]any{
 		// Tokens are not exchanged for new ones: clients get them with their id and secret.
-		"defaults":  map[string]string{"token-exchange-enabled": "false", "rest-metrics-reporting-enabled": "false"},
+		"defaults":  defaults,
 		"overrides": map[string]string{},
 		"endpoints": []string{"GET " + namespaces, "GET " + namespaces + "/{namespace}", "HEAD " + namespaces + "/{namespace}",
 			"GET " + namespaces + "/{namespace}/tables", "GET " + namespaces + "/{namespace}/tables/{table}", "HEAD " + namespaces + "/{namespace}/tables/{table}"},
 	}, nil
+}
+
+// storeProperties tells engines where the object store of the datasets is. They use credentials of their own.
+func (s *server) storeProperties() map[string]string {
+	p := map[string]string{}
+	maps.Copy(p, s.StoreProperties)
+	return p
 }
 
 // icebergNamespaces lists the sandboxes in which the client has a role.
@@ -227,7 +237,7 @@ func (s *server) icebergTable(r *http.Request) (any, error) {
 		Location string            `json:"metadata-location,omitempty"`
 		Metadata json.RawMessage   `json:"metadata"`
 		Config   map[string]string `json:"config"`
-	}{m.Location, m.JSON, map[string]string{}}, nil
+	}{m.Location, m.JSON, s.storeProperties()}, nil
 }
 
 // bearer returns the token of a request and where it comes from.

@@ -27,6 +27,9 @@ type Config struct {
 	Ready func() error
 	// Version is the version of the server in the answer of /.
 	Version string
+	// StoreProperties are Iceberg's properties of the object store that contains the datasets, such as s3.endpoint; without
+	// credentials. Optional.
+	StoreProperties map[string]string
 	// Metrics answers /metrics. Optional; without it /metrics is empty.
 	Metrics http.Handler
 	// Served is called with the status of each authenticated request. Optional.

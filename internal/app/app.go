@@ -205,7 +205,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.rememberSuccess(ctx); err != nil {
 		return err
 	}
-	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, RateLimit: a.cfg.RateLimit,
+	handler := api.New(api.Config{Service: a.control, Issuer: issuer, PageKey: issuer.PageKey(), Log: a.log, Ready: a.ready, StoreProperties: a.storeProperties(), RateLimit: a.cfg.RateLimit,
 		Version: Version(), Metrics: metrics, Registerer: a.metrics, Served: a.tenants.served, Known: edge.MarkAuthenticated})
 	a.server = newServer(handler, a.log)
 	limits := a.cfg.connections()

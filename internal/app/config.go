@@ -23,7 +23,7 @@ type Config struct {
 	DataDir     string   // holds all data of the process; New makes it absolute
 	Listen      string   // host:port of the API; port 0 means any free port
 	DatabaseURL string   // PostgreSQL; "" keeps the metadata in SQLite in the data directory
-	LakeURL     string   // "" or file:///… ; "" is the data directory's lake
+	LakeURL     string   // "", file:///… or the address of a bucket; "" is the data directory's lake
 	CatalogURL  string   // "" keeps the lake's catalog beside the metadata
 	ProfileURL  string   // "" is Pebble in the data directory
 	LocalRoots  []string // folders that connections of the local kind may use

@@ -149,6 +149,9 @@ func (a *App) closeToOthers() error {
 	if _, err := closeOne(a.cfg.DataDir, info); err != nil {
 		return err
 	}
+	if a.warehouse() == "" {
+		return nil
+	}
 	return closeDatasets(a.warehouse())
 }
 

@@ -37,7 +37,7 @@ func (a *App) facts() []any {
 	}
 	add("config", c.File, c.File != "")
 	add("database", database, true)
-	add("lake", a.warehouse(), c.LakeURL != "")
+	add("lake", withoutQuery(c.LakeURL), c.LakeURL != "")
 	add("landing", withoutQuery(c.LandingURL), c.LandingURL != "")
 	add("memory", humanize.IBytes(uint64(c.Memory)), true)
 	add("undoWindow", cmp.Or(c.UndoWindow, audience.DefaultUndoWindow), true)

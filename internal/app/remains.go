@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ func present(path string) bool {
 
 // hasTables reports whether the folder of the datasets contains the folder of a dataset.
 func hasTables(warehouse string) bool {
+	if warehouse == "" {
+		return false // claimBucket finds out
+	}
 	tables, _ := filepath.Glob(filepath.Join(globLiteral(warehouse), "*", "*"))
 	return len(tables) > 0
 }
@@ -163,7 +167,7 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 	dirs := []string{a.path("lake"), a.warehouse()}
 	folders, err := tableFolders(ctx, catalog, dirs...)
 	if err != nil {
-		return fmt.Errorf("read the catalog: %w", err)
+		return err
 	}
 	if len(folders) == 0 {
 		return nil
@@ -194,9 +198,28 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 	return nil
 }
 
-// tableFolders lists the folders of the datasets that the catalog names. The datasets lie in dirs. The name of a dataset
-// is the id of its audience. Other tables in the catalog belong to other programs.
+// tableFolders lists the folders of the datasets that the catalog names. The datasets lie in dirs.
 func tableFolders(ctx context.Context, catalog *sql.DB, dirs ...string) (list []string, err error) {
+	locations, err := tableLocations(ctx, catalog)
+	if i := slices.IndexFunc(locations, func(l string) bool { return !strings.HasPrefix(l, "file:") }); i >= 0 {
+		return nil, elsewhere(locations[i], dirs[len(dirs)-1])
+	}
+	for _, location := range locations {
+		if p, err := lake.PathOf(location, dirs...); err == nil {
+			list = append(list, filepath.Dir(filepath.Dir(p))) // FOLDER/metadata/NAME
+		}
+	}
+	return list, err
+}
+
+// tableLocations lists the locations of the datasets' metadata. The name of a dataset is the id of its audience. Other
+// tables in the catalog belong to other programs.
+func tableLocations(ctx context.Context, catalog *sql.DB) (list []string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read the catalog: %w", err)
+		}
+	}()
 	rows, err := catalog.QueryContext(ctx, "SELECT table_name, metadata_location FROM iceberg_tables WHERE metadata_location IS NOT NULL")
 	if err != nil {
 		return nil, err
@@ -210,9 +233,7 @@ func tableFolders(ctx context.Context, catalog *sql.DB, dirs ...string) (list []
 		if uuid.Validate(name) != nil {
 			continue
 		}
-		if p, err := lake.PathOf(location, dirs...); err == nil {
-			list = append(list, filepath.Dir(filepath.Dir(p))) // FOLDER/metadata/NAME
-		}
+		list = append(list, location)
 	}
 	return list, rows.Err()
 }

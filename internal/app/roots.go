@@ -60,6 +60,9 @@ var secretFiles = []string{"GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENT
 
 // realPath returns the absolute path of an existing file without symbolic links.
 func realPath(path string) (string, error) {
+	if path == "" {
+		return "", fs.ErrNotExist
+	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", err
@@ -92,6 +95,9 @@ func (a *App) openLocalRoots(context.Context) error {
 // checkWarehouse refuses a folder of datasets that contains the data directory, or that lies in another part of it,
 // such as a landing zone, whose files the API shows.
 func (a *App) checkWarehouse() error {
+	if a.warehouse() == "" {
+		return nil
+	}
 	if err := os.MkdirAll(a.warehouse(), 0o700); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func Settings() []Setting {
 		{"data-dir", "directory of all data of the server", DefaultDataDir, text(func(c *Config) *string { return &c.DataDir })},
 		{"listen", "host:port of the API", DefaultListen, setListen},
 		{"database-url", "PostgreSQL for the metadata, postgres://… (default: SQLite in the data directory)", "", setDatabaseURL},
-		{"lake-url", "folder of the datasets, file:///… (default: lake in the data directory)", "", setLakeURL},
+		{"lake-url", "folder or bucket of the datasets, file:///…, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER (default: lake in the data directory)", "", setLakeURL},
 		{"catalog-url", "catalog of the datasets (default: beside the metadata)", "", unsupported("the catalog lies beside the metadata in this version")},
 		{"profile-url", "profile store (default: Pebble in the data directory)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that local connections may use", "", setLocalRoots},
@@ -175,9 +175,12 @@ func setDatabaseURL(c *Config, v string) error {
 }
 
 func setLakeURL(c *Config, v string) error {
-	u, err := url.Parse(v)
-	if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) {
-		return errors.New("it must be file:///absolute/folder; object stores are not supported by this version")
+	if strings.HasPrefix(v, "file:") {
+		if u, err := url.Parse(v); err != nil || u.Host != "" || !filepath.IsAbs(u.Path) {
+			return errors.New("the folder must be file:///absolute/folder")
+		}
+	} else if _, err := parseBucket(v); err != nil {
+		return fmt.Errorf("it must be file:///absolute/folder or the address of a bucket; %w", err)
 	}
 	c.LakeURL = v
 	return nil
@@ -210,7 +213,7 @@ func setMemory(c *Config, v string) error {
 }
 
 func setLandingURL(c *Config, v string) error {
-	if _, err := landingBucket(v); err != nil {
+	if _, err := parseBucket(v); err != nil {
 		return err
 	}
 	c.LandingURL = v

@@ -22,11 +22,14 @@ var diskTrouble = map[syscall.Errno]string{
 }
 
 // Reason returns the error that clients see. For an error of the disk, it contains the operation and the file in the
-// data directory. Any other error without a code is hidden.
+// data directory; for one of the lake's bucket, the kind of failure. Any other error without a code is hidden.
 func (p *Pipeline) Reason(err error) *audience.Error {
 	var coded *audience.Error
 	if errors.As(err, &coded) {
 		return coded
+	}
+	if trouble := p.Lake.Trouble(err); trouble != nil {
+		return trouble
 	}
 	var at *fs.PathError
 	var no syscall.Errno
@@ -44,7 +47,7 @@ func (p *Pipeline) Reason(err error) *audience.Error {
 func (p *Pipeline) placeOf(path string) string {
 	for _, root := range []struct{ name, dir string }{{"lake", p.Lake.Warehouse()}, {"scratch", p.Scratch}} {
 		rel, err := filepath.Rel(root.dir, path)
-		if err == nil && filepath.IsLocal(rel) {
+		if root.dir != "" && err == nil && filepath.IsLocal(rel) {
 			return strings.TrimSuffix(root.name+"/"+filepath.ToSlash(rel), "/.")
 		}
 	}

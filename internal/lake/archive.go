@@ -149,7 +149,7 @@ func (d *Dataset) setHistory(ctx context.Context, remove []int64, older []table.
 		if err != nil {
 			return err
 		}
-		location = locationOf(path.Join(filesDir(d.dir), historyFolder, uuid.NewString()+".json"))
+		location = d.lake.files.locationOf(path.Join(filesDir(d.dir), historyFolder, uuid.NewString()+".json"))
 		if err := d.lake.files.WriteFile(location, text); err != nil {
 			return fmt.Errorf("write the table's earlier versions: %w", err)
 		}

@@ -85,7 +85,7 @@ func (d *Dataset) attributes(name string) (updates []table.Update, err error) {
 			updates = append(updates, table.NewAddSortOrderUpdate(&order), table.NewSetDefaultSortOrderUpdate(-1))
 		}
 	}
-	if plain := locationOf(d.dir); meta.Location() != plain {
+	if plain := d.lake.files.locationOf(d.dir); meta.Location() != plain {
 		updates = append(updates, table.NewSetLocationUpdate(plain))
 	}
 	props, now := audienceProperties(name), meta.Properties()

@@ -174,7 +174,7 @@ func (fs files) nextLocation(was string) (string, error) {
 		return "", fmt.Errorf("the name of the metadata %s has no number: %w", was, err)
 	}
 	p, err := fs.pathOf(was)
-	return metadataLocation(locationOf(path.Dir(p)), version+1), err
+	return metadataLocation(fs.locationOf(path.Dir(p)), version+1), err
 }
 
 // writeMetadata writes the metadata of a table to a location that has no file yet.

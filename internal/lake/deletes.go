@@ -173,7 +173,7 @@ func (d *Dataset) writeVectors(ctx context.Context, dir string, deletes map[stri
 			}
 		}
 	}
-	return w.Flush(ctx, locationOf(path.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".puffin")))
+	return w.Flush(ctx, d.lake.files.locationOf(path.Join(d.dir, "data", dir, "deletes-"+uuid.NewString()+".puffin")))
 }
 
 // replacesVector reports whether new deletes replace a file of deletes, because it is a deletion vector of the same

@@ -62,7 +62,7 @@ func (c *catalog) noTable(ctx context.Context, id TableID) error {
 // versions of Roster escaped locations.
 func (c *catalog) renamed(ctx context.Context, id TableID) (name string, err error) {
 	dir := c.files.directory(id) + "/"
-	plain, escaped := locationOf(dir), (&url.URL{Scheme: "file", Path: "/" + dir}).String()
+	plain, escaped := c.files.locationOf(dir), (&url.URL{Scheme: "file", Path: "/" + dir}).String()
 	err = c.db.QueryRowContext(ctx, c.spelled(`SELECT table_namespace || '.' || table_name FROM iceberg_tables
 		WHERE (substr(metadata_location, 1, $1) = $2 OR substr(metadata_location, 1, $3) = $4) AND NOT (table_namespace = $5 AND table_name = $6) LIMIT 1`),
 		utf8.RuneCountInString(plain), plain, len(escaped), escaped, id.Namespace, id.Name).Scan(&name)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	icebergio "github.com/apache/iceberg-go/io"
 
+	"roster/internal/audience"
 	"roster/internal/blob"
 )
 
@@ -19,8 +21,9 @@ import (
 // (sums.go).
 type files struct {
 	store  blob.Store
+	base   string // the location of the store's root, without a slash at the end
 	root   string // directory of new tables
-	former string // another directory that may have older tables
+	former string // another directory that may have older tables; only on the local disk
 }
 
 var (
@@ -36,6 +39,19 @@ func unwritten(err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", errUnwritten, err)
+}
+
+// storeTroubles are the errors of a bucket that clients may know, without the object that they are about.
+var storeTroubles = []error{blob.ErrCredentials, blob.ErrPermission, blob.ErrNoBucket, blob.ErrUnreachable, blob.ErrFailed}
+
+// Trouble returns the error that clients see for an error of the bucket that contains the tables. It returns nil for any
+// other error, and if the tables lie on the local disk.
+func (l *Lake) Trouble(err error) *audience.Error {
+	i := slices.IndexFunc(storeTroubles, func(kind error) bool { return errors.Is(err, kind) })
+	if l.files.local() || i < 0 {
+		return nil
+	}
+	return audience.Errorf(audience.BadGateway, "the object store of the datasets: %v; the server's log has the details", storeTroubles[i])
 }
 
 // open returns the files in the form that iceberg-go expects.
@@ -81,6 +97,9 @@ func (fs files) Create(location string) (icebergio.FileWriter, error) {
 	}
 	dir := fs.root
 	rel, ok := strings.CutPrefix(p, dir+"/")
+	if dir == "" {
+		rel, ok = p, true
+	}
 	if !ok {
 		dir = path.Dir(path.Dir(p)) // the file of a table elsewhere
 		rel = strings.TrimPrefix(p, dir+"/")
@@ -129,6 +148,7 @@ func (f tableFile) Close() error { return unwritten(f.newFile.Close()) }
 
 // newFile is a file that is being written sequentially, with its checksums.
 type newFile struct {
+	in     files
 	store  blob.Store // store of the directory
 	dir    string     // the directory
 	path   string     // path in the directory
@@ -141,15 +161,16 @@ type newFile struct {
 // create begins a file at a path below a directory. The directory must exist, or be the table's own directory.
 func (fs files) create(dir, p string) (*newFile, error) {
 	store := fs.store.Below(dir)
-	w, err := store.Create(context.Background(), p, blob.CreateOptions{IfAbsent: true})
+	// Every name is used once. A bucket that has lost the answer to its own success would call the object an existing one.
+	w, err := store.Create(context.Background(), p, blob.CreateOptions{IfAbsent: fs.local()})
 	if err != nil {
 		return nil, err
 	}
-	return &newFile{store: store, dir: dir, path: p, w: w, sums: newSummer()}, nil
+	return &newFile{in: fs, store: store, dir: dir, path: p, w: w, sums: newSummer()}, nil
 }
 
 // location returns the present or future location of the file.
-func (f *newFile) location() string { return locationOf(path.Join(f.dir, f.path)) }
+func (f *newFile) location() string { return f.in.locationOf(path.Join(f.dir, f.path)) }
 
 func (f *newFile) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)

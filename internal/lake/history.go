@@ -299,7 +299,7 @@ func (d *Dataset) FilesBeside(name string) ([]string, error) {
 			_, err := d.lake.files.store.Stat(ctx, p)
 			switch {
 			case err == nil && !found[attempt]:
-				locations, found[attempt] = append(locations, locationOf(p)), true
+				locations, found[attempt] = append(locations, d.lake.files.locationOf(p)), true
 			case err == nil: // the attempt was moved in between
 			case !errors.Is(err, blob.ErrNotExist):
 				return nil, err

@@ -13,8 +13,8 @@
 // files that no snapshot names (RemoveOrphans). Snapshots of maintenance have no run and change no row. The directories
 // of maintenance are named maintenance-<id>.
 //
-// Locations are file:// URIs whose paths are not escaped, because other engines do not unescape them. Other engines
-// need only the location of the metadata file to read a table.
+// Locations are URIs (file://, s3://, gs://, abfss://) whose paths are not escaped, because other engines do not unescape
+// them. Other engines need only the location of the metadata file to read a table.
 package lake
 
 import (
@@ -48,11 +48,14 @@ var (
 
 // Config is the configuration of a lake.
 type Config struct {
-	Store     blob.Store // contains the files of all tables, by the paths of their locations
-	Warehouse string     // absolute directory of new tables
-	Former    string     // another directory that may have older tables; "" for none
-	Catalog   *sql.DB    // the database of the SQL catalog
-	Dialect   string     // "sqlite" or "postgres"
+	Store blob.Store // contains the files of all tables, by the paths of their locations
+	// Base is the location of the store's root, such as s3://BUCKET. "" is the local disk.
+	Base string
+	// Warehouse is the directory of new tables: absolute on the local disk, otherwise a path in the store, "" for its root.
+	Warehouse string
+	Former    string  // another directory of the local disk that may have older tables; "" for none
+	Catalog   *sql.DB // the database of the SQL catalog
+	Dialect   string  // "sqlite" or "postgres"
 }
 
 // Lake is a warehouse of tables and its catalog.
@@ -66,16 +69,20 @@ type Lake struct {
 
 // Open opens the lake and creates the catalog's tables if they are absent.
 func Open(ctx context.Context, cfg Config) (*Lake, error) {
-	if !filepath.IsAbs(cfg.Warehouse) {
-		return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
+	in := files{store: cfg.Store, base: cmp.Or(cfg.Base, localBase), root: strings.Trim(cfg.Warehouse, "/")}
+	if in.local() {
+		if !filepath.IsAbs(cfg.Warehouse) {
+			return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)
+		}
+		cfg.Warehouse = filepath.Clean(cfg.Warehouse)
+		in.root, in.former = strings.TrimPrefix(filepath.ToSlash(cfg.Warehouse), "/"), filepath.ToSlash(cmp.Or(cfg.Former, cfg.Warehouse))
 	}
 	registerSnappy()
-	in := files{cfg.Store, strings.TrimPrefix(filepath.ToSlash(filepath.Clean(cfg.Warehouse)), "/"), filepath.ToSlash(cmp.Or(cfg.Former, cfg.Warehouse))}
 	c := &catalog{cfg.Catalog, cfg.Dialect, in}
 	if err := c.init(ctx); err != nil {
 		return nil, fmt.Errorf("create the Iceberg catalog's tables: %w", err)
 	}
-	l := &Lake{catalog: c, files: in, warehouse: filepath.Clean(cfg.Warehouse)}
+	l := &Lake{catalog: c, files: in, warehouse: cfg.Warehouse}
 	l.finder = newFinder(l)
 	return l, nil
 }
@@ -86,8 +93,13 @@ type TableID struct {
 	Name      string
 }
 
-// Warehouse returns the directory of the tables.
-func (l *Lake) Warehouse() string { return l.warehouse }
+// Warehouse returns the directory of the tables on the local disk; "" if the tables lie in a bucket.
+func (l *Lake) Warehouse() string {
+	if !l.files.local() {
+		return ""
+	}
+	return l.warehouse
+}
 
 // directory returns the path of a table's directory in the store.
 func (fs files) directory(id TableID) string { return path.Join(fs.root, id.Namespace, id.Name) }
@@ -102,7 +114,7 @@ func (l *Lake) create(ctx context.Context, id TableID, name string, fields []aud
 	if !errors.Is(err, ErrNotExist) {
 		return err
 	}
-	first, err := newMetadata(name, tableSchema(fields), locationOf(l.files.directory(id)), more)
+	first, err := newMetadata(name, tableSchema(fields), l.files.locationOf(l.files.directory(id)), more)
 	if err == nil {
 		err = l.catalog.create(ctx, id, first)
 	}

@@ -7,13 +7,22 @@ import (
 	"strings"
 )
 
-// A location is "file://" and the path as it is: other engines do not unescape locations. Earlier versions of Roster
-// escaped the path as a URI does, and their tables are read, too.
+// A location is the base of the store and the path as it is: other engines do not unescape locations. On the local disk
+// earlier versions of Roster escaped the path as a URI does, and their tables are read, too.
 
-const locationScheme = "file:"
+const (
+	locationScheme = "file:"
+	localBase      = locationScheme + "//" // the base of a store that is the local disk
+)
+
+// local reports whether the files lie on the local disk.
+func (fs files) local() bool { return fs.base == localBase }
 
 // locationOf returns the location of a path of the store, as the table's metadata records it.
-func locationOf(p string) string { return locationScheme + "///" + p }
+func (fs files) locationOf(p string) string { return fs.base + "/" + p }
+
+// schemes are other names that engines give to a scheme of locations.
+var schemes = strings.NewReplacer("s3a://", "s3://", "s3n://", "s3://", "abfs://", "abfss://")
 
 // PathOf returns the absolute path of a file location. A location below one of the given directories is not escaped.
 // Any other location is one of an earlier version of Roster, and is unescaped.
@@ -40,6 +49,14 @@ func PathOf(location string, dirs ...string) (string, error) {
 
 // pathOf returns the path of a location in the store.
 func (fs files) pathOf(location string) (string, error) {
+	if !fs.local() {
+		scheme, rest, _ := strings.Cut(location, "://")
+		p, ok := strings.CutPrefix(schemes.Replace(scheme+"://")+rest, fs.base+"/")
+		if !ok {
+			return "", fmt.Errorf("lake: %q does not lie in %s", location, fs.base)
+		}
+		return p, nil
+	}
 	p, err := PathOf(location, "/"+fs.root, fs.former)
 	return strings.TrimPrefix(p, "/"), err
 }

@@ -93,7 +93,7 @@ func (d *Dataset) copies(f *stateFile) (*copies, error) {
 func (c *copies) existing(ctx context.Context) (location string, err error) {
 	err = c.store().List(ctx, c.dir, func(o blob.Object) error {
 		if strings.HasSuffix(o.Path, ".parquet") && !blob.Unfinished(o.Path) {
-			location = locationOf(path.Join(c.Dataset.dir, o.Path))
+			location = c.lake.files.locationOf(path.Join(c.Dataset.dir, o.Path))
 		}
 		return nil
 	})

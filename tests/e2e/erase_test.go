@@ -15,9 +15,15 @@ import (
 )
 
 // holders returns the files of the data directory that contain a text, without the landing zone.
-func (s *server) holders(text string) (paths []string) {
+func (s *server) holders(text string) []string {
 	s.t.Helper()
-	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+	return holding(s.t, s.dir, text)
+}
+
+// holding returns the files below a folder that contain a text, without the landing zone.
+func holding(t *testing.T, dir, text string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && d.Name() == "landing" {
 			return fs.SkipDir
 		}
@@ -26,12 +32,12 @@ func (s *server) holders(text string) (paths []string) {
 		}
 		content, err := os.ReadFile(path)
 		if bytes.Contains(bytes.ToLower(content), []byte(text)) {
-			paths = append(paths, strings.TrimPrefix(path, s.dir))
+			paths = append(paths, strings.TrimPrefix(path, dir))
 		}
 		return err
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return paths
 }

@@ -15,20 +15,23 @@ func (c cloud) param(name string) string {
 	return c.body(c.address)["auth"].(map[string]any)["params"].(map[string]any)[name].(string)
 }
 
+// gcsAddress is the address of a bucket of a server of Google Cloud Storage, for which the environment has an account.
+func gcsAddress(t *testing.T) string {
+	c, account := gcsCloud(t), filepath.Join(t.TempDir(), "account.json")
+	writeFile(t, account, c.param("serviceAccountJson"))
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", account)
+	return "gs://people/zones?endpoint=http://" + c.address
+}
+
+// azureAddress is the address of a container of Azurite, for which the environment has a connection string.
+func azureAddress(t *testing.T) string {
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", azureByString(t).param("connectionString"))
+	return "azblob://people/zones"
+}
+
 // TestLandingInOtherClouds keeps the landing zones in a bucket of Google Cloud Storage and in a container of Azure.
 func TestLandingInOtherClouds(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) (address string){
-		"GCS": func(t *testing.T) string {
-			c, account := gcsCloud(t), filepath.Join(t.TempDir(), "account.json")
-			writeFile(t, account, c.param("serviceAccountJson"))
-			t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", account)
-			return "gs://people/zones?endpoint=http://" + c.address
-		},
-		"Azure": func(t *testing.T) string {
-			t.Setenv("AZURE_STORAGE_CONNECTION_STRING", azureByString(t).param("connectionString"))
-			return "azblob://people/zones"
-		},
-	} {
+	for name, open := range map[string]func(t *testing.T) (address string){"GCS": gcsAddress, "Azure": azureAddress} {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
 			s := start(t, func(c *app.Config) { c.LandingURL, c.LandingQuota = address, 4<<20 })

@@ -2,10 +2,12 @@
 package interop
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +15,11 @@ import (
 	"strings"
 	"testing"
 
+	_ "modernc.org/sqlite" // the driver of the catalog
+
 	"roster/client"
 	"roster/tests/rostertest"
+	"roster/tests/servertest"
 )
 
 // recount is the output of recount.py.
@@ -30,7 +35,13 @@ type recount struct {
 // read reads an audience's table with pyiceberg and compares it with the files.
 func read(t *testing.T, dataDir string, im rostertest.Imported, identity string, files ...string) recount {
 	t.Helper()
-	args := append([]string{"recount.py", rostertest.Metadata(t, dataDir, im.AudienceID), identity}, files...)
+	return readAt(t, rostertest.Metadata(t, dataDir, im.AudienceID), im, identity, files...)
+}
+
+// readAt does what read does with the table of a metadata file.
+func readAt(t *testing.T, metadata string, im rostertest.Imported, identity string, files ...string) recount {
+	t.Helper()
+	args := append([]string{"recount.py", metadata, identity}, files...)
 	cmd := exec.CommandContext(t.Context(), python(t), args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -132,6 +143,46 @@ func TestFullThenChangesThenFull(t *testing.T) {
 	}
 	third := load(c, "--full")
 	read(t, data, third, "mail", "full="+c)
+}
+
+// TestBucket keeps the tables in an object store.
+func TestBucket(t *testing.T) {
+	python(t)
+	root, dir := t.TempDir(), directory(t)
+	if err := os.Mkdir(filepath.Join(root, "lake"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	endpoint := "http://" + servertest.VersityGWOf(t, root, "key-of-the-test", "secret-of-the-test")
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "key-of-the-test", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test", "S3_ENDPOINT": endpoint,
+		"ROSTER_LAKE_URL": "s3://lake/" + url.PathEscape("data of Łódź + 100% others") + "?endpoint=" + endpoint} {
+		t.Setenv(name, value)
+	}
+	data, place := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
+	var files []string
+	for i, mode := range []string{"full", "changes", "changes"} {
+		file := people(t, filepath.Join(dir, fmt.Sprint(i, ".csv")), i*900, 3000+i*200, uint64(i))
+		files = append(files, mode+"="+file)
+		rostertest.Place(t, file, place)
+		im := rostertest.Import(t, data, place, "mail=Email", "--field", "points=long", "--field", "score=number", "--field", "big=long", "--"+mode)
+		db, err := sql.Open("sqlite", "file:"+url.PathEscape(filepath.Join(data, "catalog.db")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var metadata string
+		if err := db.QueryRowContext(t.Context(), "SELECT metadata_location FROM iceberg_tables").Scan(&metadata); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(metadata, "s3://lake/data of Łódź + 100% others/") {
+			t.Errorf("the metadata is %s", metadata)
+		}
+		if r := readAt(t, metadata, im, "mail", files...); i == 1 && r.PositionDeletes == 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if lake, err := os.ReadDir(filepath.Join(data, "lake")); err == nil && len(lake) > 0 {
+		t.Errorf("the data directory has %v", lake)
+	}
 }
 
 // TestRealData imports third-party tables, with a custom namespace.

@@ -1,6 +1,7 @@
 """Recounts an audience's Iceberg table with pyiceberg and Polars against its CSV files, read by Python's own csv module.
 
 recount.py METADATA IDENTITY MODE=FILE…   where MODE is full or changes; prints one JSON document.
+METADATA is a path or an s3:// location. The variables AWS_… and S3_ENDPOINT say how an object store is read.
 """
 import csv
 import datetime
@@ -36,7 +37,12 @@ def parse(value, kind):
 
 def main():
     metadata, identity = sys.argv[1], sys.argv[2]
-    table = StaticTable.from_metadata("file://" + metadata)
+    location, store = "file://" + metadata, {}
+    if metadata.startswith("s3://"):
+        location = metadata
+        store = {"s3.endpoint": os.environ["S3_ENDPOINT"], "s3.access-key-id": os.environ["AWS_ACCESS_KEY_ID"],
+                 "s3.secret-access-key": os.environ["AWS_SECRET_ACCESS_KEY"], "s3.region": "us-east-1"}
+    table = StaticTable.from_metadata(location, store)
     kinds = {f.name: str(f.field_type) for f in table.schema().fields if not f.name.startswith("_roster_")}
     people = {}
     for arg in sys.argv[3:]:
@@ -60,8 +66,8 @@ def main():
         if want is None or any(row[name] != want[name] for name in kinds):
             wrong += 1
     # Polars plans with pyiceberg, and reads with its own reader of Parquet files and position deletes.
-    native = polars.scan_iceberg("file://" + metadata, reader_override="native").collect()
-    through = polars.scan_iceberg("file://" + metadata, reader_override="pyiceberg").collect()
+    native = polars.scan_iceberg(location, storage_options=store, reader_override="native").collect()
+    through = polars.scan_iceberg(location, storage_options=store, reader_override="pyiceberg").collect()
     snapshot = table.current_snapshot()
     print(json.dumps({
         "rows": len(found), "distinct": len(seen), "expected": len(people), "wrong": wrong, "types": kinds, "records": records,

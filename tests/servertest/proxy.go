@@ -15,9 +15,11 @@ import (
 
 // Fault is a change that a Proxy makes to an answer.
 type Fault struct {
-	// Status answers in place of the server, with that body; 0 asks the server.
+	// Status answers in place of the server, with that body; 0 asks the server. If After is set, the server is asked first,
+	// and its answer is lost; without a status the connection is closed.
 	Status int
 	Body   string
+	After  bool
 	// Cut closes the connection after this many bytes of the answer's body; 0 does not.
 	Cut int64
 	// Pause is the delay before each 64 KiB of the answer's body.
@@ -49,6 +51,12 @@ func Proxy(t testing.TB, to string, choose func(r *http.Request) Fault) (address
 	}
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := choose(r)
+		if f.After {
+			forward.ServeHTTP(httptest.NewRecorder(), r)
+			if f.Status == 0 {
+				panic(http.ErrAbortHandler)
+			}
+		}
 		if f.Status != 0 {
 			w.WriteHeader(f.Status)
 			_, _ = io.WriteString(w, f.Body)

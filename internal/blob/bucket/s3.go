@@ -185,9 +185,12 @@ func (e s3Engine) put(ctx context.Context, key string, content io.Reader, absent
 	if absent {
 		in.IfNoneMatch = aws.String("*")
 	}
-	_, err := transfermanager.New(e.client).UploadObject(ctx, in)
+	_, err := transfermanager.New(e.client, partsAtOnce).UploadObject(ctx, in)
 	return err
 }
+
+// partsAtOnce limits the memory of an upload to three parts of 8 MiB: several files are written at once.
+func partsAtOnce(o *transfermanager.Options) { o.Concurrency = 2 }
 
 func (e s3Engine) remove(ctx context.Context, key string) error {
 	_, err := e.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &e.bucket, Key: &key})
