@@ -142,9 +142,9 @@ func (ad *adoption) count(m *merged) {
 	}
 	m.stateRows, m.live = before, &live
 	m.nRetired += before - live
-	now, _ := ad.attempt.dataset.Current()
 	// If an earlier version was restored, the changes do not describe the times of all members.
-	m.delta.Incomplete = ad.lost || now.Version != "" && now.ID != ad.last.ID
+	basis, _ := ad.attempt.dataset.Basis()
+	m.delta.Incomplete = ad.lost || basis.ID != ad.last.ID
 }
 
 // read spills the new rows of all files. It reads several files in parallel.

@@ -101,9 +101,10 @@ func (d *Dataset) NeedsArchive() bool {
 	return len(d.table.Metadata().Snapshots()) >= 2*recentSnapshots
 }
 
-// Archive moves older snapshots from the metadata into the history file if there are many. The current snapshot, the
-// last snapshot of a run, and the snapshots of branches and tags stay in the metadata. The snapshots are kept as long
-// as before. The error is ErrConflict if the history changed at the same time.
+// Archive moves older snapshots from the metadata into the history file if there are many. These stay in the metadata:
+// the current snapshot, Roster's last commit, the last snapshot of a run, what branches and tags hold, and snapshots that
+// another program has staged (write.wap.enabled) and not published. The snapshots are kept as long as before. The error
+// is ErrConflict if the history changed at the same time.
 func (d *Dataset) Archive(ctx context.Context) error {
 	if !d.NeedsArchive() {
 		return nil
@@ -112,14 +113,26 @@ func (d *Dataset) Archive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stay := map[int64]bool{d.snap.SnapshotID: true}
-	for _, ref := range d.table.Metadata().Refs() {
-		stay[ref.SnapshotID] = true
-	}
+	stay := d.held()
 	recent := d.table.Metadata().Snapshots()
 	slices.SortFunc(recent, func(a, b table.Snapshot) int { return cmp.Compare(b.SequenceNumber, a.SequenceNumber) })
-	if i := slices.IndexFunc(recent, func(s table.Snapshot) bool { return snapshotOf(&s).Run != "" }); i >= 0 {
-		stay[recent[i].SnapshotID] = true
+	for _, last := range []func(Snapshot) bool{
+		func(s Snapshot) bool { return s.Version != "" },
+		func(s Snapshot) bool { return s.Run != "" },
+	} {
+		if i := slices.IndexFunc(recent, func(s table.Snapshot) bool { return last(snapshotOf(&s)) }); i >= 0 {
+			stay[recent[i].SnapshotID] = true
+		}
+	}
+	published, parent := map[string]bool{}, map[int64]bool{}
+	for _, s := range recent {
+		published[entryOf(&s, "published-wap-id")] = true
+		parent[valueOf(s.ParentSnapshotID)] = true
+	}
+	for _, s := range recent {
+		if staged := entryOf(&s, "wap.id"); staged != "" && !published[staged] && !parent[s.SnapshotID] {
+			stay[s.SnapshotID] = true
+		}
 	}
 	var ids []int64
 	older := slices.Clone(d.older)

@@ -97,6 +97,11 @@ func (d *Dataset) attributes(name string) (updates []table.Update, err error) {
 			return nil, err
 		}
 	}
+	if now[propSchema] == "" {
+		if props[propSchema], err = textOf(d.columns.first); err != nil {
+			return nil, err
+		}
+	}
 	if len(props) > 0 {
 		updates = append(updates, table.NewSetPropertiesUpdate(props))
 	}
@@ -104,7 +109,9 @@ func (d *Dataset) attributes(name string) (updates []table.Update, err error) {
 }
 
 // mappingOf returns the name mapping of a schema, for files without field ids.
-func mappingOf(schema *iceberg.Schema) (string, error) {
-	text, err := json.Marshal(schema.NameMapping())
+func mappingOf(schema *iceberg.Schema) (string, error) { return textOf(schema.NameMapping()) }
+
+func textOf(v any) (string, error) {
+	text, err := json.Marshal(v)
 	return string(text), err
 }

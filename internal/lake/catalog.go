@@ -195,11 +195,13 @@ func newMetadata(name string, schema *iceberg.Schema, location string, more iceb
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		table.MetadataPreviousVersionsMaxKey:      previousMetadata,
 	})
-	mapping, err := mappingOf(schema)
-	if err != nil {
+	var err error
+	if props[table.DefaultNameMappingKey], err = mappingOf(schema); err != nil {
 		return nil, err
 	}
-	props[table.DefaultNameMappingKey] = mapping
+	if props[propSchema], err = textOf(schema); err != nil {
+		return nil, err
+	}
 	order, err := orderByKey(schema.IdentifierFieldIDs[0])
 	if err != nil {
 		return nil, err

@@ -18,12 +18,18 @@ import (
 // columns describes the columns of a table. Roster created the table with its own columns and identifies them by their
 // field ids, because another program may rename, drop or add columns, which gives the table a new schema.
 type columns struct {
-	own *arrow.Schema // the audience's fields and the system columns, with the names that Roster gave them
-	all *arrow.Schema // own, then the columns that other programs added
-	// written has the columns of all, for the metadata of data files. The table's schema may have other names for them.
+	first *iceberg.Schema // the schema with which the table was created
+	own   *arrow.Schema   // the audience's fields and the system columns, with the names and types that Roster gave them
+	all   *arrow.Schema   // own, then the columns that other programs added
+	// written and stored have the columns of all as new data files have them: with the types to which another program
+	// changed them. The table's schema may have other names for them.
 	written *iceberg.Schema
+	stored  *arrow.Schema
 	byName  map[string]int // field ids by name, for files without field ids
-	order   int            // id of the sort order of Roster's data files; 0 if the metadata do not have it
+	// former contains, for a column that another program dropped and added again, the field id in older files by the new
+	// field id.
+	former map[int]int
+	order  int // id of the sort order of Roster's data files; 0 if the metadata do not have it
 }
 
 // fieldID is the metadata key of the field id of an Arrow field.
@@ -35,9 +41,24 @@ func columnsOf(meta table.Metadata) (*columns, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := slices.Clone(first.Fields())
-	for _, f := range meta.CurrentSchema().Fields() {
-		if _, own := first.FindFieldByID(f.ID); own {
+	c := &columns{first: first, former: map[int]int{}}
+	fields, now := slices.Clone(first.Fields()), meta.CurrentSchema()
+	stored := slices.Clone(fields)
+	for i, f := range fields {
+		is, ok := now.FindFieldByID(f.ID)
+		if !ok {
+			// Another program dropped the column, and may have added it again.
+			if is, ok = now.FindFieldByName(f.Name); !ok || together(meta, f.ID, is.ID) {
+				continue
+			}
+			fields[i].ID, stored[i].ID, c.former[is.ID] = is.ID, is.ID, f.ID
+		}
+		if !keyColumn(f.Name) {
+			stored[i].Type = is.Type
+		}
+	}
+	for _, f := range now.Fields() {
+		if slices.ContainsFunc(fields, func(o iceberg.NestedField) bool { return o.ID == f.ID }) {
 			continue
 		}
 		if slices.ContainsFunc(fields, func(o iceberg.NestedField) bool { return o.Name == f.Name }) {
@@ -47,19 +68,37 @@ func columnsOf(meta table.Metadata) (*columns, error) {
 			return nil, audience.Errorf(audience.Impossible, "the column %q, which another program added to the audience's table, has a default for rows that are older than the column; Roster cannot carry that along: drop the column", f.Name)
 		}
 		f.Required = false // older files have no value
-		fields = append(fields, f)
+		fields, stored = append(fields, f), append(stored, f)
 	}
-	c := &columns{written: iceberg.NewSchema(0, fields...)}
-	if c.all, err = table.SchemaToArrowSchema(c.written, nil, true, false); err != nil {
+	c.written = iceberg.NewSchema(0, stored...)
+	c.all, err = table.SchemaToArrowSchema(iceberg.NewSchema(0, fields...), nil, true, false)
+	if err == nil {
+		c.stored, err = table.SchemaToArrowSchema(c.written, nil, true, false)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("another program added a column that Roster cannot carry along: %w", err)
 	}
+	c.stored = withPlainInts(c.stored)
 	c.own = arrow.NewSchema(c.all.Fields()[:len(first.Fields())], nil)
-	if key, ok := first.FindFieldByName(ColID); ok {
+	if key, ok := c.written.FindFieldByName(ColID); ok {
 		c.order = sortOrderID(meta, key.ID)
 	}
 	c.byName, err = nameMapping(meta, fields)
 	return c, err
 }
+
+// together reports whether a schema of the table has both fields.
+func together(meta table.Metadata, a, b int) bool {
+	return slices.ContainsFunc(meta.Schemas(), func(s *iceberg.Schema) bool {
+		_, first := s.FindFieldByID(a)
+		_, second := s.FindFieldByID(b)
+		return first && second
+	})
+}
+
+// propSchema is the table property that contains the schema with which the table was created. Other programs may remove
+// schemas that no snapshot uses.
+const propSchema = "roster.schema"
 
 // firstSchema returns the schema with which the table was created.
 func firstSchema(meta table.Metadata) (*iceberg.Schema, error) {
@@ -68,7 +107,14 @@ func firstSchema(meta table.Metadata) (*iceberg.Schema, error) {
 			return s, nil
 		}
 	}
-	// Another program has removed the schemas that no snapshot uses. Fields that it added have higher ids than those of
+	if text := meta.Properties()[propSchema]; text != "" {
+		s := &iceberg.Schema{}
+		if err := json.Unmarshal([]byte(text), s); err != nil {
+			return nil, fmt.Errorf("read the table's property %s: %w", propSchema, err)
+		}
+		return s, nil
+	}
+	// An earlier version of Roster created the table. Fields that another program added have higher ids than those of
 	// Roster.
 	now := meta.CurrentSchema()
 	last, ok := now.FindFieldByName(ColLine)
@@ -130,8 +176,8 @@ type fileColumn struct {
 	leaves []int // indexes of the file's leaf columns with the values; several for a nested column
 }
 
-// fileColumnsOf finds the columns of a data file. byName contains the ids for files without field ids.
-func fileColumnsOf(s *schema.Schema, byName map[string]int) fileColumns {
+// in finds the columns of a data file.
+func (c *columns) in(s *schema.Schema) fileColumns {
 	root := s.Root()
 	named := true // true while no column has an id
 	for i := range root.NumFields() {
@@ -145,7 +191,7 @@ func fileColumnsOf(s *schema.Schema, byName map[string]int) fileColumns {
 		ids[i] = int(f.FieldID())
 		if named {
 			ids[i] = -1
-			if id, ok := byName[f.Name()]; ok {
+			if id, ok := c.byName[f.Name()]; ok {
 				ids[i] = id
 			}
 		}
@@ -155,10 +201,16 @@ func fileColumnsOf(s *schema.Schema, byName map[string]int) fileColumns {
 		if ids[i] < 0 {
 			continue
 		}
-		c := out[ids[i]]
-		c.root = i
-		c.leaves = append(c.leaves, leaf)
-		out[ids[i]] = c
+		found := out[ids[i]]
+		found.root = i
+		found.leaves = append(found.leaves, leaf)
+		out[ids[i]] = found
+	}
+	for id, was := range c.former {
+		_, is := out[id]
+		if older, ok := out[was]; ok && !is {
+			out[id] = older
+		}
 	}
 	return out
 }

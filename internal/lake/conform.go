@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -18,6 +19,17 @@ func conformed(ctx context.Context, col arrow.Array, t arrow.DataType) (arrow.Ar
 		return col, nil
 	}
 	switch t := t.(type) {
+	case *plainInt:
+		ints, err := conformed(ctx, col, t.StorageType())
+		if err != nil {
+			return nil, err
+		}
+		defer ints.Release()
+		return array.NewExtensionArrayWithStorage(t, ints), nil
+	case *arrow.FixedSizeBinaryType:
+		if col, ok := col.(*array.Binary); ok {
+			return fixed(col, t)
+		}
 	case *arrow.StructType:
 		if col, ok := col.(*array.Struct); ok {
 			return conformedStruct(ctx, col, t)
@@ -70,4 +82,21 @@ func arrayOf(t arrow.DataType, col arrow.Array, children ...arrow.ArrayData) arr
 	data := array.NewData(t, col.Len(), col.Data().Buffers(), children, col.NullN(), col.Data().Offset())
 	defer data.Release()
 	return array.MakeFromData(data)
+}
+
+// fixed returns binary values as values of a fixed size. Engines without such a type store them as binary values.
+func fixed(col *array.Binary, t *arrow.FixedSizeBinaryType) (arrow.Array, error) {
+	b := array.NewFixedSizeBinaryBuilder(memory.DefaultAllocator, t)
+	defer b.Release()
+	for i := range col.Len() {
+		switch {
+		case col.IsNull(i):
+			b.AppendNull()
+		case len(col.Value(i)) != t.ByteWidth:
+			return nil, fmt.Errorf("a value of %d bytes is no %s", len(col.Value(i)), t)
+		default:
+			b.Append(col.Value(i))
+		}
+	}
+	return b.NewArray(), nil
 }

@@ -56,6 +56,7 @@ func (d *Dataset) Metadata(hidden []string) ([]byte, error) {
 	}
 	if p, ok := m["properties"].(map[string]any); ok {
 		delete(p, table.DefaultNameMappingKey) // contains the names of columns
+		delete(p, propSchema)                  // as well
 	}
 	delete(m, "statistics") // describes columns
 	return json.Marshal(m)

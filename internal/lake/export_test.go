@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -48,9 +49,16 @@ func (l *Lake) Bare(ctx context.Context, id TableID) error {
 		}
 		m["sort-orders"], m["default-sort-order-id"] = []any{map[string]any{"order-id": 0, "fields": []any{}}}, 0
 		props := m["properties"].(map[string]any)
-		for _, name := range []string{propAudience, propComment, table.DefaultNameMappingKey} {
+		for _, name := range []string{propAudience, propComment, propSchema, table.DefaultNameMappingKey} {
 			delete(props, name)
 		}
+	})
+}
+
+// OnlySchema removes from the metadata of a table all schemas but the current one, as engines do when snapshots expire.
+func (l *Lake) OnlySchema(ctx context.Context, id TableID) error {
+	return l.edit(ctx, id, func(m map[string]any) {
+		m["schemas"] = slices.DeleteFunc(m["schemas"].([]any), func(s any) bool { return s.(map[string]any)["schema-id"] != m["current-schema-id"] })
 	})
 }
 

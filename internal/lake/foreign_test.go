@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -319,5 +320,90 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 	more := named(1<<60, "more")
 	more.values = append(more.values, int32(1))
 	commit(t, d, lake.Commit{Run: "r3", Dir: "r3-a", Add: []lake.DataFile{write(t, d, "r3-a", 7, more)}})
-	checkRows(t, w, append(all, more))
+	all = append(all, more)
+	checkRows(t, w, all)
+
+	// The other program drops a field, adds it once more, and removes earlier schemas.
+	o.change(func(_ context.Context, tx *table.Transaction) error {
+		return tx.UpdateSchema(true, true).DeleteColumn([]string{"points"}).DeleteColumn([]string{"name"}).Commit()
+	})
+	o.change(func(_ context.Context, tx *table.Transaction) error {
+		return tx.UpdateSchema(true, true).AddColumn([]string{"points"}, iceberg.PrimitiveTypes.Int64, "", false, nil).Commit()
+	})
+	d = w.load(t)
+	last := named(1<<61, "last")
+	last.values = append(last.values, int32(2))
+	f := write(t, d, "r4-a", 7, last)
+	points, _ := o.table().Schema().FindFieldByName("points")
+	if lower, _ := lake.Bounds(f); len(lower[points.ID]) != 8 {
+		t.Errorf("the bound of points is %v", lower[points.ID])
+	}
+	commit(t, d, lake.Commit{Run: "r4", Dir: "r4-a", Add: []lake.DataFile{f}})
+	if err := w.OnlySchema(t.Context(), w.table); err != nil {
+		t.Fatal(err)
+	}
+	if d = w.load(t); !reflect.DeepEqual(d.AddedColumns(), []string{"tags"}) {
+		t.Errorf("added columns %q", d.AddedColumns())
+	}
+	checkRows(t, w, append(all, last))
+}
+
+// TestHeldElsewhere lets another program tag a version, write to a branch, and stage a snapshot. Runs, the history file
+// and expiry keep what they need.
+func TestHeldElsewhere(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nameField)
+	run := func(n int) {
+		d, dir := w.load(t), fmt.Sprintf("r%d-a", n)
+		commit(t, d, lake.Commit{Run: audience.RunID(fmt.Sprintf("r%d", n)), Dir: dir, Add: []lake.DataFile{write(t, d, dir, 9, named(uint64(n), fmt.Sprint(n)))}})
+		if err := w.load(t).Archive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(0)
+	o := other{w, t}
+	first := *o.table().CurrentSnapshot()
+	update := func(updates ...table.Update) {
+		t.Helper()
+		if err := w.Update(t.Context(), o.table(), updates...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add := func(id, parent int64, summary iceberg.Properties) {
+		t.Helper()
+		s := first
+		s.SnapshotID, s.ParentSnapshotID, s.SequenceNumber = id, &parent, o.table().Metadata().LastSequenceNumber()+1
+		s.Summary = &table.Summary{Operation: table.OpAppend, Properties: summary}
+		update(table.NewAddSnapshotUpdate(&s))
+	}
+	add(101, first.SnapshotID, nil)
+	add(102, 101, nil)
+	add(103, first.SnapshotID, iceberg.Properties{"wap.id": "audit"})
+	update(table.NewSetSnapshotRefUpdate("audit", 102, table.BranchRef, 0, 0, 0), table.NewSetSnapshotRefUpdate("keep", first.SnapshotID, table.TagRef, 0, 0, 0))
+	for n := range 40 {
+		run(n + 1)
+	}
+	has := func(ids ...int64) (found []bool) {
+		for _, id := range ids {
+			_, err := w.load(t).At(id)
+			found = append(found, err == nil)
+		}
+		return found
+	}
+	if got := has(first.SnapshotID, 101, 102, 103); slices.Contains(got, false) {
+		t.Errorf("the metadata have %v", got)
+	}
+	if _, err := w.load(t).Expire(t.Context(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if got := has(first.SnapshotID, 101, 102, 103); !slices.Equal(got, []bool{true, true, true, false}) {
+		t.Errorf("after expiry the metadata have %v", got)
+	}
+	refs := 0
+	for range o.table().Metadata().Refs() {
+		refs++
+	}
+	if refs != 3 || len(w.load(t).Snapshots()) != 4 {
+		t.Errorf("%d branches and tags, %d snapshots", refs, len(w.load(t).Snapshots()))
+	}
 }

@@ -27,7 +27,7 @@ func (d *Dataset) OpenKeys(location string) (*KeyReader, error) {
 		return nil, unreadable(nil, location, err)
 	}
 	k := &KeyReader{location: location, reader: r, file: f}
-	columns := fileColumnsOf(r.MetaData().Schema, d.columns.byName)
+	columns := d.columns.in(r.MetaData().Schema)
 	if k.column, err = columns.leaf(d.columns.field(ColID)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

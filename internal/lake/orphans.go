@@ -193,10 +193,7 @@ func (n *names) add(location string) {
 }
 
 func (n *names) addDir(s *table.Snapshot) {
-	if s.Summary == nil {
-		return
-	}
-	if dir := s.Summary.Properties[PropDir]; dir != "" {
+	if dir := entryOf(s, PropDir); dir != "" {
 		n.paths[dir] = true
 	}
 }

@@ -222,7 +222,7 @@ func (o *Outside) plain(f *stateFile) (*footer, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &footer{in: f.in, location: f.Path, meta: r.MetaData(), sums: file.sums, columns: fileColumnsOf(r.MetaData().Schema, o.columns.byName)}
+	out := &footer{in: f.in, location: f.Path, meta: r.MetaData(), sums: file.sums, columns: o.columns.in(r.MetaData().Schema)}
 	first := int64(0)
 	for g := range out.meta.NumRowGroups() {
 		out.groups = append(out.groups, groupBounds{first: first})

@@ -60,6 +60,14 @@ func snapshotOf(s *table.Snapshot) Snapshot {
 	return out
 }
 
+// entryOf returns an entry of a snapshot's summary; "" if there is none.
+func entryOf(s *table.Snapshot, name string) string {
+	if s.Summary == nil {
+		return ""
+	}
+	return s.Summary.Properties[name]
+}
+
 // Current returns the dataset's snapshot: the current one of the table, or the one that At selected. False means that
 // the table has none.
 func (d *Dataset) Current() (Snapshot, bool) {
@@ -168,7 +176,7 @@ func (d *Dataset) FindRun(run audience.RunID) (Snapshot, bool) { return d.find(p
 // find returns the snapshot whose summary has the given entry.
 func (d *Dataset) find(name, value string) (Snapshot, bool) {
 	for _, s := range d.table.Metadata().Snapshots() {
-		if s.Summary != nil && value != "" && s.Summary.Properties[name] == value {
+		if value != "" && entryOf(&s, name) == value {
 			return snapshotOf(&s), true
 		}
 	}

@@ -83,7 +83,10 @@ func (d *Dataset) copies(f *stateFile) (*copies, error) {
 	position := arrow.Field{Name: colPosition, Type: arrow.PrimitiveTypes.Int64, Nullable: true, Metadata: arrow.NewMetadata([]string{fieldID}, []string{strconv.Itoa(positionID)})}
 	with := *d
 	with.dir, with.folder = filesDir(d.dir), sortedFolder
-	with.columns = &columns{own: of.own, all: arrow.NewSchema(append(slices.Clone(of.all.Fields()), position), nil), written: iceberg.NewSchema(0, fields...), byName: of.byName}
+	withPosition := func(s *arrow.Schema) *arrow.Schema {
+		return arrow.NewSchema(append(slices.Clone(s.Fields()), position), nil)
+	}
+	with.columns = &columns{own: of.own, all: withPosition(of.all), written: iceberg.NewSchema(0, fields...), stored: withPosition(of.stored), byName: of.byName}
 	p, err := d.lake.files.pathOf(f.Path)
 	schema := d.table.Schema().ID // each schema has its own copy
 	return &copies{&with, path.Join(sortedOf(p), strconv.Itoa(schema))}, err
@@ -107,7 +110,7 @@ func (c *copies) open(location string) (*footer, error) {
 		return nil, err
 	}
 	defer f.Close()
-	out := &footer{in: c.lake.files, location: location, meta: r.MetaData(), sums: f.sums, columns: fileColumnsOf(r.MetaData().Schema, nil)}
+	out := &footer{in: c.lake.files, location: location, meta: r.MetaData(), sums: f.sums, columns: c.columns.in(r.MetaData().Schema)}
 	leaf, err := out.columns.leaf(c.columns.field(colPosition))
 	if err != nil {
 		return nil, err

@@ -186,7 +186,7 @@ func (d *Dataset) openFooter(f *stateFile, opts StateOptions) (*footer, error) {
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	out.columns = fileColumnsOf(out.meta.Schema, d.columns.byName)
+	out.columns = d.columns.in(out.meta.Schema)
 	if out.meta.GetCreatedBy() != createdBy {
 		if out, err = d.sortedCopy(f, out); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,8 +85,18 @@ func (d *Dataset) NewFile(dir string, opts ...FileOptions) (*FileWriter, error) 
 // Write appends the rows of rec. The schema of rec is the dataset's schema, with or without the columns of other
 // programs.
 func (w *FileWriter) Write(rec arrow.RecordBatch) error {
+	if of, columns := rec.Schema(), w.dataset.columns; !of.Equal(columns.own) && !of.Equal(columns.all) {
+		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", of, columns.all)
+	}
+	stored, err := w.dataset.columns.inStoredTypes(context.Background(), rec)
+	if err != nil {
+		return err
+	}
+	defer stored.Release()
 	if w.w == nil {
-		if err := w.begin(rec); err != nil {
+		// The Arrow schema is not stored, because the Iceberg schema contains the same information, and other readers do
+		// not need the Arrow schema. The first rows decide the encodings of the columns.
+		if w.w, err = pqarrow.NewFileWriter(stored.Schema(), w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties()); err != nil {
 			return err
 		}
 	}
@@ -98,7 +109,7 @@ func (w *FileWriter) Write(rec arrow.RecordBatch) error {
 	w.rows += rec.NumRows()
 	w.group += bytesOf(rec)
 	w.ended = w.group >= w.opts.Memory
-	return w.w.WriteBuffered(rec)
+	return w.w.WriteBuffered(stored)
 }
 
 // bytesOf returns the approximate size of the values of a batch, in bytes.
@@ -115,18 +126,6 @@ func bytesOf(rec arrow.RecordBatch) int {
 		}
 	}
 	return n
-}
-
-// begin creates the writer. The first rows decide the encodings of the columns.
-func (w *FileWriter) begin(rec arrow.RecordBatch) (err error) {
-	of, columns := rec.Schema(), w.dataset.columns
-	if !of.Equal(columns.own) && !of.Equal(columns.all) {
-		return fmt.Errorf("lake: a batch with the schema %s for a table with the schema %s", of, columns.all)
-	}
-	// The Arrow schema is not stored, because the Iceberg schema contains the same information, and other readers do
-	// not need the Arrow schema.
-	w.w, err = pqarrow.NewFileWriter(of, w.count, writerProperties(rec, w.opts), pqarrow.NewArrowWriterProperties())
-	return err
 }
 
 // EndRowGroup ends the row group. The next Write begins another one.
