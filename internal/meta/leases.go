@@ -32,9 +32,9 @@ type LeasesTx interface {
 	// RenewRun is AcquireRun for a worker that has read the run.
 	RenewRun(ctx context.Context, id audience.RunID, worker string, now, until time.Time) error
 	// ResetFutureTimes sets times to now that are later than any wait can be, because a clock that was ahead has set them: ends
-	// of leases, deliveries, beginnings of requests, and maintenance times of audiences.
+	// of leases, deliveries, beginnings of requests, maintenance times of audiences, and changes of uploads.
 	ResetFutureTimes(ctx context.Context, now time.Time) error
-	// EndLeases ends every lease, for the only process of a single-machine installation at its start.
+	// EndLeases ends every lease and every QuotaHold, for the only process of a single-machine installation at its start.
 	EndLeases(ctx context.Context) error
 	// OpenAttempt records that the worker starts to work on a task or a run.
 	OpenAttempt(ctx context.Context, id, worker string) error

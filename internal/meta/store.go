@@ -72,6 +72,7 @@ type Reader interface {
 	Erasures
 	Secrets
 	Requests
+	Uploads
 }
 
 // Tx is a read-write transaction. Reads inside it see its own writes.
@@ -91,6 +92,7 @@ type Tx interface {
 	ErasuresTx
 	SecretsTx
 	RequestsTx
+	UploadsTx
 	// ClaimDirectory binds the store to the data directory with that id, unless it is already bound to another. It
 	// returns the id of the data directory that the store is bound to.
 	ClaimDirectory(ctx context.Context, id string) (owner string, err error)

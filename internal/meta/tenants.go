@@ -24,8 +24,8 @@ type TenantsTx interface {
 	CreateSandbox(ctx context.Context, s *audience.Sandbox) error // sets Num and State, which is active; ErrDuplicate
 	// SetSandboxState stores the state of a sandbox.
 	SetSandboxState(ctx context.Context, scope audience.Scope, s audience.SandboxState) error
-	// ClearSandbox removes the connections, PGP keys, webhooks, tasks and stored answers of a sandbox that has no other
-	// data. It does nothing and returns false while the sandbox has an audience, a deleted audience whose data is not
+	// ClearSandbox removes the connections, PGP keys, webhooks, tasks, stored answers and incomplete uploads of a sandbox
+	// that has no other data. It does nothing and returns false while the sandbox has an audience, a deleted audience whose data is not
 	// removed, or an unfinished task.
 	ClearSandbox(ctx context.Context, scope audience.Scope) (bool, error)
 	// DeleteSandbox removes a sandbox that ClearSandbox has cleared in the same transaction, and the roles in it.

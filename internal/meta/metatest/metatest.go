@@ -73,6 +73,8 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"Unfinished":            testUnfinished,
 		"Committed":             testCommitted,
 		"Answers":               testAnswers,
+		"Uploads":               testUploads,
+		"QuotaHolds":            testQuotaHolds,
 		"Erasures":              testErasures,
 		"Sealed":                testSealed,
 		"Webhooks":              testWebhooks,

@@ -83,6 +83,9 @@ func testClearSandbox(w *world) {
 	w.update(func(tx meta.Tx) error {
 		return tx.KeepAnswer(w.Context(), audience.Answer{RequestKey: key, BegunAt: at(0)})
 	})
+	w.update(func(tx meta.Tx) error {
+		return tx.CreateUpload(w.Context(), meta.Upload{ID: id(), Scope: w.scope, Name: "a.csv", Parts: []meta.UploadPart{{Bytes: 1, Object: "o"}}, UpdatedAt: at(0)})
+	})
 	task := w.submit(w.draft("a"), at(0))
 	cleared("beside an unfinished task", false)
 	w.finish(task, audience.Success)
@@ -100,6 +103,8 @@ func testClearSandbox(w *world) {
 	_, err = w.s.Task(w.Context(), w.scope, task.ID)
 	w.want(err, meta.ErrNotFound)
 	_, err = w.s.Answer(w.Context(), key)
+	w.want(err, meta.ErrNotFound)
+	_, err = w.s.Upload(w.Context(), w.scope, "a.csv")
 	w.want(err, meta.ErrNotFound)
 	_, err = w.s.Connection(w.Context(), prod, kept.ID)
 	w.must(err)

@@ -60,7 +60,7 @@ func (t *tx) ClearSandbox(ctx context.Context, scope audience.Scope) (bool, erro
 	if err != nil || busy {
 		return false, err
 	}
-	for _, table := range []string{"connections", "encryption_keys", "tasks", "answers"} {
+	for _, table := range []string{"connections", "encryption_keys", "tasks", "answers", "uploads", "quota_holds"} {
 		if _, err := t.exec(ctx, "the sandbox's content", `DELETE FROM `+table+` WHERE org = $1 AND sandbox = $2`, args...); err != nil {
 			return false, err
 		}

@@ -105,7 +105,8 @@ func (t *tx) EndLeases(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	_, err := t.exec(ctx, "the holds of quotas", `DELETE FROM quota_holds`)
+	return err
 }
 
 // UnfinishedRun implements meta.Reader.
