@@ -262,6 +262,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.mourn(ctx); err != nil {
 		return fmt.Errorf("find out how the previous process ended: %w", err)
 	}
+	if err := a.landing.Recover(ctx); err != nil {
+		return fmt.Errorf("recover incomplete uploads: %w", err)
+	}
 	if err := a.worker.CompareProjections(ctx); err != nil {
 		return fmt.Errorf("compare the profile store with the runs: %w", err)
 	}

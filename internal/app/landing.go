@@ -17,7 +17,7 @@ func (a *App) openLanding(ctx context.Context) error {
 		return err
 	}
 	// Organizations share nothing here, because a data directory holds one organization.
-	a.landing = landing.New(a.path("landing"), files, a.cfg.LandingQuota)
+	a.landing = landing.New(landing.Config{Files: files, Store: a.meta, Dir: a.path("landing"), Quota: a.cfg.LandingQuota, Clock: a.cfg.Clock})
 	return nil
 }
 

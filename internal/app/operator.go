@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -92,7 +91,6 @@ func (a *App) check(ctx context.Context) (work.Checked, error) {
 	if a.profileFault != nil {
 		found.Findings = append(found.Findings, work.Finding{Part: "profile", What: a.profileFault.Error() + "; the next start moves it aside and builds a new one"})
 	}
-	found.Findings = append(found.Findings, a.checkNotes()...)
 	if a.cfg.DatabaseURL != "" {
 		return found, nil
 	}
@@ -103,17 +101,6 @@ func (a *App) check(ctx context.Context) (work.Checked, error) {
 	catalog, err := quickCheck(ctx, "catalog", a.catalog)
 	found.Findings = append(append(found.Findings, faults...), catalog...)
 	return found, err
-}
-
-// checkNotes reads the records of incomplete uploads.
-func (a *App) checkNotes() (faults []work.Finding) {
-	notes, _ := filepath.Glob(a.path("landing", ".uploads", "*.json"))
-	for _, path := range notes {
-		if text, err := os.ReadFile(path); err != nil && !os.IsNotExist(err) || err == nil && !json.Valid(text) {
-			faults = append(faults, work.Finding{Part: "landing", What: "the record " + filepath.Base(path) + " of an upload cannot be read; start the upload again"})
-		}
-	}
-	return faults
 }
 
 // quickCheck runs SQLite's own check of a database.

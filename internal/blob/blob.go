@@ -26,6 +26,8 @@ var (
 	ErrExist = errors.New("exists already")
 	// ErrChecksum is content that does not have the checksum that it should.
 	ErrChecksum = errors.New("has another checksum than it should")
+	// ErrBusy is an object that another writer is continuing. Only a store on a disk can continue objects.
+	ErrBusy = errors.New("is being written by another")
 	// ErrCredentials is a store's refusal of the caller's credentials; ErrNoBucket is an absent bucket or container.
 	ErrCredentials = errors.New("the credentials are refused")
 	ErrNoBucket    = errors.New("there is no such bucket or container")

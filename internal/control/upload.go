@@ -42,7 +42,7 @@ func (s *Service) Upload(ctx context.Context, a audience.Actor, name string, u l
 
 // put receives a file, or a part of one, for a sandbox's landing zone.
 func (s *Service) put(ctx context.Context, scope audience.Scope, name string, u landing.Upload) (landing.State, error) {
-	state, err := s.cfg.Landing.Put(ctx, scope.Sandbox, name, u)
+	state, err := s.cfg.Landing.Put(ctx, scope, name, u)
 	if err == nil && state.Completed {
 		s.cfg.Sources.Uploaded(scope, state.File.Path, state.File.Version)
 	}

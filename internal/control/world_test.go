@@ -83,7 +83,7 @@ func (w *world) zones() *landing.Zones {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return landing.New(dir, files, 0)
+	return landing.New(landing.Config{Files: files, Store: w.store, Dir: dir, Clock: w.clock.now})
 }
 
 // config returns the configuration of a process of the world.

@@ -4,22 +4,39 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	"roster/internal/audience"
 	"roster/internal/blob"
+	"roster/internal/blob/bucket"
+	"roster/internal/blob/faulty"
 	"roster/internal/blob/local"
+	"roster/internal/meta"
+	"roster/internal/meta/metatest"
+	"roster/internal/meta/postgres"
+	"roster/internal/meta/sqlite"
+	"roster/internal/netguard"
 	"roster/internal/source"
+	"roster/tests/servertest"
+)
+
+var (
+	prod = audience.Scope{Org: "org", Sandbox: "prod"}
+	dev  = audience.Scope{Org: "org", Sandbox: "dev"}
 )
 
 // world is landing zones in a folder of a test.
@@ -27,18 +44,54 @@ type world struct {
 	*Zones
 	t   *testing.T
 	dir string
+	now time.Time // zero means the real time
 }
 
 func newWorld(t *testing.T, quota int64) *world {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "landing")
-	w := &world{t: t, dir: dir}
-	w.Zones = New(dir, w.store(), quota)
+	w := &world{t: t, dir: filepath.Join(t.TempDir(), "landing")}
+	w.Zones = New(Config{Files: w.store(), Store: w.meta(), Dir: w.dir, Quota: quota, Clock: w.clock})
 	return w
 }
 
+func (w *world) clock() time.Time {
+	if w.now.IsZero() {
+		return time.Now()
+	}
+	return w.now
+}
+
 // restart is another process on the same folder.
-func (w *world) restart() { w.Zones = New(w.dir, w.store(), w.quota) }
+func (w *world) restart() {
+	w.t.Helper()
+	w.Zones = New(w.Config)
+	if err := w.Recover(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// meta is a metadata store with the sandboxes.
+func (w *world) meta() meta.Store {
+	w.t.Helper()
+	s, err := sqlite.Open(w.t.Context(), filepath.Join(w.t.TempDir(), "meta.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { s.Close() })
+	w.tenants(s)
+	return s
+}
+
+func (w *world) tenants(s meta.Store) {
+	w.t.Helper()
+	err := s.Update(w.t.Context(), func(tx meta.Tx) error {
+		return errors.Join(tx.CreateOrganization(w.t.Context(), prod.Org), tx.CreateSandbox(w.t.Context(), &audience.Sandbox{ID: "1", Org: prod.Org, Name: prod.Sandbox}),
+			tx.CreateSandbox(w.t.Context(), &audience.Sandbox{ID: "2", Org: dev.Org, Name: dev.Sandbox}))
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
 
 // store opens the folder of the zones, which the server has made.
 func (w *world) store() blob.Store {
@@ -85,20 +138,20 @@ func (w *world) holds(when string, want map[string]string) {
 
 // whole puts a file in one piece.
 func (w *world) whole(name, text string) (State, error) {
-	return w.Put(w.t.Context(), "prod", name, Upload{Body: strings.NewReader(text), Length: int64(len(text))})
+	return w.Put(w.t.Context(), prod, name, Upload{Body: strings.NewReader(text), Length: int64(len(text))})
 }
 
 // part puts a range of a file whose text is known.
 func (w *world) part(name, text string, first, last int, body io.Reader) (State, error) {
 	sum := sha256.Sum256([]byte(text))
-	return w.Put(w.t.Context(), "prod", name, Upload{Body: body, Length: int64(last + 1 - first), SHA256: sum[:],
+	return w.Put(w.t.Context(), prod, name, Upload{Body: body, Length: int64(last + 1 - first), SHA256: sum[:],
 		Range: &Range{First: int64(first), Last: int64(last), Size: int64(len(text))}})
 }
 
 func (w *world) ask(name, text string) State {
 	w.t.Helper()
 	sum := sha256.Sum256([]byte(text))
-	s, err := w.Put(w.t.Context(), "prod", name, Upload{SHA256: sum[:], Range: &Range{First: -1, Last: -1, Size: int64(len(text))}})
+	s, err := w.Put(w.t.Context(), prod, name, Upload{SHA256: sum[:], Range: &Range{First: -1, Last: -1, Size: int64(len(text))}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -118,7 +171,7 @@ func TestWhole(t *testing.T) {
 	for _, c := range []struct{ path, text string }{
 		{"a.csv", "mail\n"}, {"lists/2026/b.csv", "mail\nx\n"}, {"c d.csv", ""}, {"a.csv", "mail\nada@example.com\n"},
 	} {
-		s, err := w.Put(t.Context(), "prod", c.path, Upload{Body: iotest.OneByteReader(strings.NewReader(c.text)), Length: -1})
+		s, err := w.Put(t.Context(), prod, c.path, Upload{Body: iotest.OneByteReader(strings.NewReader(c.text)), Length: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +182,7 @@ func TestWhole(t *testing.T) {
 	}
 	want := map[string]string{"prod/a.csv": "mail\nada@example.com\n", "prod/lists/2026/b.csv": "mail\nx\n", "prod/c d.csv": ""}
 	w.holds("afterwards", want)
-	_, err := w.Put(t.Context(), "prod", "a.csv", Upload{Body: strings.NewReader("mail\n"), Length: 5, SHA256: make([]byte, 32)})
+	_, err := w.Put(t.Context(), prod, "a.csv", Upload{Body: strings.NewReader("mail\n"), Length: 5, SHA256: make([]byte, 32)})
 	wantCode(t, "another checksum", err, audience.Invalid)
 	w.holds("after another checksum", want)
 }
@@ -145,11 +198,11 @@ func TestBreaksOff(t *testing.T) {
 		w.holds("while it comes in", map[string]string{"prod/in.csv": "mail\n", unfinished: ""})
 		return 0, errors.New("connection reset")
 	})
-	_, err := w.Put(t.Context(), "prod", "in.csv", Upload{Body: io.MultiReader(strings.NewReader("mail\nhalf"), looking), Length: -1})
+	_, err := w.Put(t.Context(), prod, "in.csv", Upload{Body: io.MultiReader(strings.NewReader("mail\nhalf"), looking), Length: -1})
 	wantCode(t, "broken off", err, audience.Invalid)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.Put(ctx, "prod", "new/a.csv", Upload{Body: strings.NewReader("mail\n"), Length: -1}); !errors.Is(err, context.Canceled) {
+	if _, err := w.Put(ctx, prod, "new/a.csv", Upload{Body: strings.NewReader("mail\n"), Length: -1}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	w.holds("afterwards", map[string]string{"prod/in.csv": "mail\n"})
@@ -239,15 +292,25 @@ func TestRanges(t *testing.T) {
 	}
 
 	sum := sha256.Sum256([]byte(text))
-	_, err = w.Put(t.Context(), "prod", "a.csv", Upload{Body: strings.NewReader("12345"), Length: 5, SHA256: sum[:], Range: &Range{First: 0, Last: 4, Size: 5}})
+	_, err = w.Put(t.Context(), prod, "a.csv", Upload{Body: strings.NewReader("12345"), Length: 5, SHA256: sum[:], Range: &Range{First: 0, Last: 4, Size: 5}})
 	wantCode(t, "another checksum", err, audience.Invalid)
-	_, err = w.Put(t.Context(), "prod", "a.csv", Upload{Body: strings.NewReader("12345"), Length: -1, Range: &Range{First: 0, Last: 4, Size: 5}})
+	_, err = w.Put(t.Context(), prod, "a.csv", Upload{Body: strings.NewReader("12345"), Length: -1, Range: &Range{First: 0, Last: 4, Size: 5}})
 	wantCode(t, "a range of no length", err, audience.Invalid)
 	w.holds("after refusals", map[string]string{"prod/a.csv": text})
 }
 
-// TestUnnoted has bytes after those that were noted, as a crash may leave them: they are of no account. A note without
-// bytes, as it is left when the file is in its place, is neither.
+// parts lists the files of incomplete uploads in a sandbox.
+func (w *world) parts() (paths []string) {
+	w.t.Helper()
+	paths, err := filepath.Glob(filepath.Join(w.dir, unfinished, "prod", "*"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return paths
+}
+
+// TestUnnoted has bytes after those that were recorded, as a crash may leave them: they do not count. A part that is
+// gone, as after the move of a complete file to its place, does not count either.
 func TestUnnoted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
@@ -255,8 +318,7 @@ func TestUnnoted(t *testing.T) {
 	if _, err := w.part("a.csv", text, 0, 4, strings.NewReader(text[:5])); err != nil {
 		t.Fatal(err)
 	}
-	p := part{id: partID("prod", "a.csv")}
-	f, err := os.OpenFile(filepath.Join(w.dir, unfinished, "prod", p.bytes()), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(w.parts()[0], os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,12 +336,13 @@ func TestUnnoted(t *testing.T) {
 	if _, err := w.part("b.csv", text, 0, 8, strings.NewReader(text[:9])); err != nil {
 		t.Fatal(err)
 	}
-	b := part{id: partID("prod", "b.csv")}
-	if err := os.Rename(filepath.Join(w.dir, unfinished, "prod", b.bytes()), filepath.Join(w.dir, "prod", "b.csv")); err != nil {
+	if err := os.Rename(w.parts()[0], filepath.Join(w.dir, "prod", "b.csv")); err != nil {
 		t.Fatal(err)
 	}
+	_, err = w.part("b.csv", text, 9, 9, strings.NewReader(text[9:]))
+	wantCode(t, "a part that is gone", err, audience.Stale)
 	if s := w.ask("b.csv", text); s.Received != 0 || s.File != nil {
-		t.Errorf("a note without bytes: %+v", s)
+		t.Errorf("a part that is gone: %+v", s)
 	}
 	if _, err := w.part("b.csv", text, 0, 9, strings.NewReader(text)); err != nil {
 		t.Error(err)
@@ -298,7 +361,7 @@ func TestCutOffAtItsEnd(t *testing.T) {
 		cancel()
 		return n, nil
 	})}
-	if _, err := w.Put(ctx, "prod", "a.csv", u); !errors.Is(err, context.Canceled) {
+	if _, err := w.Put(ctx, prod, "a.csv", u); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	w.holds("cut off", map[string]string{unfinished: ""})
@@ -336,7 +399,7 @@ func TestQuota(t *testing.T) {
 	if !strings.Contains(fmt.Sprint(err), "6 B of its quota of 10 B") {
 		t.Error(err)
 	}
-	_, err = w.Put(t.Context(), "prod", "b.csv", Upload{Body: strings.NewReader("12345"), Length: -1})
+	_, err = w.Put(t.Context(), prod, "b.csv", Upload{Body: strings.NewReader("12345"), Length: -1})
 	wantCode(t, "too much, of a length that is not known", err, audience.Impossible)
 	_, err = w.part("b.csv", "12345", 0, 0, strings.NewReader("1"))
 	wantCode(t, "too much, by ranges", err, audience.Impossible)
@@ -347,7 +410,7 @@ func TestQuota(t *testing.T) {
 	if _, err := w.whole("a.csv", "1234"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Put(t.Context(), "dev", "a.csv", Upload{Body: strings.NewReader("1234567890"), Length: 10}); err != nil {
+	if _, err := w.Put(t.Context(), dev, "a.csv", Upload{Body: strings.NewReader("1234567890"), Length: 10}); err != nil {
 		t.Errorf("in another sandbox: %v", err)
 	}
 	if _, err := w.part("b.csv", "123456", 0, 0, strings.NewReader("1")); err != nil {
@@ -357,7 +420,7 @@ func TestQuota(t *testing.T) {
 	wantCode(t, "beside an upload that will need the rest", err, audience.Impossible)
 	body := readFunc(func([]byte) (int, error) { return 0, errors.New("reset") })
 	for range 3 {
-		_, err = w.Put(t.Context(), "dev", "a.csv", Upload{Body: body, Length: 10})
+		_, err = w.Put(t.Context(), dev, "a.csv", Upload{Body: body, Length: 10})
 		wantCode(t, "broken off", err, audience.Invalid)
 	}
 }
@@ -415,13 +478,22 @@ func TestExpireAndClear(t *testing.T) {
 	}
 	age("prod/old/a.csv")
 	age("prod/.resubmitted/r/x")
+	w.now = old
 	if _, err := w.part("c.csv", "0123", 0, 1, strings.NewReader("01")); err != nil {
 		t.Fatal(err)
 	}
+	w.now = time.Time{}
 	if _, err := w.part("d.csv", "0123", 0, 1, strings.NewReader("01")); err != nil {
 		t.Fatal(err)
 	}
-	age(filepath.Join(unfinished, "prod", (&part{id: partID("prod", "c.csv")}).note()))
+	for _, part := range w.parts() { // d.csv continues, however old its bytes are
+		age(strings.TrimPrefix(part, w.dir))
+	}
+	orphan := filepath.Join(unfinished, "dev", "orphan")
+	if err := errors.Join(os.Mkdir(filepath.Join(w.dir, unfinished, "dev"), 0o700), os.WriteFile(filepath.Join(w.dir, orphan), []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	age(orphan)
 	before := time.Now().Add(-TTL)
 	if n, err := w.Expire(t.Context(), before, func(sandbox string) bool { return sandbox == "prod" }); n != 0 || err != nil {
 		t.Error(n, err)
@@ -433,6 +505,12 @@ func TestExpireAndClear(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(w.dir, "prod", "old")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an empty folder is left: %v", err)
 	}
+	if left := w.parts(); len(left) != 1 {
+		t.Errorf("uploads are left: %v", left)
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, orphan)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an orphan is left: %v", err)
+	}
 	if c, d := w.ask("c.csv", "0123"), w.ask("d.csv", "0123"); c.Received != 0 || d.Received != 2 {
 		t.Errorf("%+v, %+v", c, d)
 	}
@@ -442,102 +520,213 @@ func TestExpireAndClear(t *testing.T) {
 	w.holds("cleared", map[string]string{})
 }
 
-// TestPiecesOfAnotherProcess removes what an earlier process left of uploads in one piece.
-func TestPiecesOfAnotherProcess(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 0)
-	left := filepath.Join(w.dir, unfinished, "dev", piece+"1")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("half"), 0o600)); err != nil {
-		t.Fatal(err)
+// noted writes an incomplete upload as an earlier version has left it, and returns the path of its note.
+func (w *world) noted(folder string, n note, bytes string) string {
+	w.t.Helper()
+	id := fmt.Sprintf("%x", sha256.Sum256([]byte(n.Sandbox+"\x00"+n.Name)))[:40]
+	path := filepath.Join(w.dir, unfinished, folder, id)
+	text, err := json.Marshal(n)
+	err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path+".bytes", []byte(bytes), 0o600), os.WriteFile(path+".json", text, 0o600))
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	if _, err := w.whole("a.csv", "x"); err != nil {
-		t.Fatal(err)
-	}
-	w.holds("afterwards", map[string]string{"prod/a.csv": "x"})
+	return path + ".json"
 }
 
-// TestDamagedNotes damages what is noted of an upload in every way. It has to begin anew, other uploads of its sandbox and of others go on,
-// and what is left of it goes with its sandbox, or in time.
-func TestDamagedNotes(t *testing.T) {
+// TestUploadsOfAnEarlierVersion continues uploads that an earlier version recorded in files, in the folder of the sandbox
+// or above it. What cannot continue is removed.
+func TestUploadsOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	const text = "0123456789"
-	for name, note := range map[string]string{
-		"empty": "", "cut off": `{"Sandbox":"prod","Na`, "bytes": "\x00\xff", "another kind": `[1]`, "nothing": `null`, "of another upload": `{"Sandbox":"dev","Name":"b.csv","Size":10,"Received":5}`,
-		"more than all": `{"Sandbox":"prod","Name":"a.csv","Size":10,"Received":11}`, "less than nothing": `{"Sandbox":"prod","Name":"a.csv","Size":10,"Received":-1}`,
-		"no checksum": `{"Sandbox":"prod","Name":"a.csv","Size":10,"Received":5,"SHA256":"AAAA"}`,
+	sum := sha256.Sum256([]byte(text))
+	for name, stores := range map[string]func(w *world) blob.Store{
+		"local": func(w *world) blob.Store { return w.Files },
+		"bucket": func(w *world) blob.Store {
+			return faulty.New(w.Files.Below("bucket"), "", func(string) error { return nil })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, 1000)
-			damaged := filepath.Join(w.dir, unfinished, "prod", (&part{id: partID("prod", "a.csv")}).note())
-			damage := func() {
-				t.Helper()
-				if _, err := w.part("a.csv", text, 0, 4, strings.NewReader(text[:5])); err != nil {
+			w.Files = stores(w)
+			for folder, name := range map[string]string{"": "a.csv", "prod": "b.csv"} {
+				w.noted(folder, note{Sandbox: "prod", Name: name, Size: 10, SHA256: sum[:], Received: 5}, text[:7])
+			}
+			w.noted("gone", note{Sandbox: "gone", Name: "a.csv", Size: 10, Received: 5}, text[:5])
+			w.noted("prod", note{Sandbox: "prod", Name: "nothing.csv", Size: 10}, "")
+			for i, damaged := range []string{"", `{"Sandbox":"prod","Na`, "\x00\xff", `[1]`, `null`, `{"Sandbox":"dev","Name":"b.csv","Size":10,"Received":5}`,
+				`{"Sandbox":"prod","Name":"5.csv","Size":10,"Received":11}`, `{"Sandbox":"prod","Name":"6.csv","Size":10,"Received":-1}`,
+				`{"Sandbox":"prod","Name":"7.csv","Size":10,"Received":5,"SHA256":"AAAA"}`} {
+				at := w.noted("prod", note{Sandbox: "prod", Name: fmt.Sprintf("%d.csv", i), Size: 10, Received: 5}, text[:5])
+				if err := os.WriteFile(at, []byte(damaged), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(damaged, []byte(note), 0o600); err != nil {
+			}
+			for _, left := range []string{piece + "1", ".x.part", "x.json.new"} {
+				if err := os.WriteFile(filepath.Join(w.dir, unfinished, "prod", left), []byte("half"), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				w.restart()
 			}
-			damage()
-			for _, sandbox := range []string{"prod", "dev"} {
-				if s, err := w.Put(t.Context(), sandbox, "b.csv", Upload{Body: strings.NewReader(text), Length: 10}); err != nil || s.File == nil {
-					t.Errorf("another upload, in %s: %+v, %v", sandbox, s, err)
+			w.restart()
+			w.restart()
+			_, err := w.whole("too-much.csv", strings.Repeat("x", 981))
+			wantCode(t, "beside the uploads", err, audience.Impossible)
+			for _, name := range []string{"a.csv", "b.csv"} {
+				if s := w.ask(name, text); s.Received != 5 {
+					t.Errorf("%s: %+v", name, s)
+				}
+				if s, err := w.part(name, text, 5, 9, strings.NewReader(text[5:])); err != nil || s.File == nil {
+					t.Errorf("%s: %+v, %v", name, s, err)
 				}
 			}
-			_, err := w.part("a.csv", text, 5, 9, strings.NewReader(text[5:]))
-			wantCode(t, "to go on", err, audience.Stale)
-			if s, err := w.part("a.csv", text, 0, 9, strings.NewReader(text)); err != nil || s.File == nil {
-				t.Errorf("anew: %+v, %v", s, err)
+			for path := range w.files() {
+				if strings.Contains(path, unfinished) {
+					t.Errorf("%s is left", path)
+				}
 			}
-			damage()
-			if err := w.Clear(t.Context(), "dev"); err != nil {
-				t.Error("another sandbox: ", err)
-			}
-			if err := w.Clear(t.Context(), "prod"); err != nil {
-				t.Error(err)
-			}
-			w.holds("cleared", map[string]string{})
-			if left, err := os.ReadDir(filepath.Join(w.dir, unfinished)); err != nil || len(left) != 0 {
-				t.Errorf("folders are left: %v, %v", left, err)
-			}
-			damage()
-			if _, err := w.Expire(t.Context(), time.Now().Add(time.Hour), func(string) bool { return false }); err != nil {
-				t.Error(err)
-			}
-			w.holds("expired", map[string]string{})
 		})
 	}
 }
 
-// TestUploadsOfAnEarlierVersion goes on with an upload that lies beside those of all sandboxes.
-func TestUploadsOfAnEarlierVersion(t *testing.T) {
+// TestTwoProcesses sends the ranges of files to two processes in turn, over connections that break off, at the same
+// time, and while a process stands still. The files are whole and nothing is left.
+func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 0)
-	const text = "0123456789"
-	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
-		if _, err := w.part(name, text, 0, 4, strings.NewReader(text[:5])); err != nil {
-			t.Fatal(err)
-		}
+	for name, open := range map[string]func(w *world) (blob.Store, meta.Store){
+		"local": func(w *world) (blob.Store, meta.Store) { return w.store(), w.meta() },
+		"S3 and PostgreSQL": func(w *world) (blob.Store, meta.Store) {
+			s, err := postgres.Open(t.Context(), metatest.PostgresURL(w.t))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.t.Cleanup(func() { s.Close() })
+			w.tenants(s)
+			return s3Store(w.t), s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &world{t: t, dir: filepath.Join(t.TempDir(), "landing")}
+			files, store := open(a)
+			c := Config{Files: files, Store: store, Dir: a.dir, Quota: 100, Clock: time.Now}
+			b := &world{t: t, dir: a.dir, Zones: New(c)}
+			a.Zones = New(c)
+			content := func(name string) string {
+				t.Helper()
+				o, err := a.Open("prod").Stat(t.Context(), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := a.Open("prod").Open(t.Context(), o, 0, -1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				text, err := io.ReadAll(r)
+				if err != nil {
+					t.Error(err)
+				}
+				return string(text)
+			}
+
+			const text = "0123456789abcdef"
+			send := func(w *world, first, last int, received int64) {
+				t.Helper()
+				if s, err := w.part("a.csv", text, first, last, strings.NewReader(text[first:last+1])); err != nil || s.Received != received {
+					t.Errorf("%d to %d: %+v, %v", first, last, s, err)
+				}
+			}
+			send(a, 0, 2, 3)
+			send(b, 3, 4, 5)
+			_, err := a.part("a.csv", text, 3, 4, strings.NewReader(text[3:5]))
+			wantCode(t, "a range sent twice", err, audience.Stale)
+			_, err = b.part("a.csv", text, 5, 9, io.MultiReader(strings.NewReader(text[5:7]), iotest.ErrReader(errors.New("reset"))))
+			wantCode(t, "broken off", err, audience.Invalid)
+			if s := a.ask("a.csv", text); s.Received != 7 {
+				t.Errorf("%+v", s)
+			}
+			// b stands still in the middle of a range, a receives it and the next one, b goes on.
+			still := io.MultiReader(strings.NewReader(text[7:8]), readFunc(func([]byte) (int, error) {
+				send(a, 7, 9, 10)
+				send(a, 10, 11, 12)
+				return 0, io.EOF
+			}), strings.NewReader(text[8:10]))
+			_, err = b.part("a.csv", text, 7, 9, still)
+			wantCode(t, "a range that another process received", err, audience.Stale)
+			_, err = b.whole("too-much.csv", strings.Repeat("x", 85))
+			wantCode(t, "beside an upload of the other process", err, audience.Impossible)
+			s, err := b.part("a.csv", text, 12, 15, strings.NewReader(text[12:]))
+			if err != nil || s.File == nil || !s.Completed {
+				t.Errorf("%+v, %v", s, err)
+			}
+			if got := content("a.csv"); got != text {
+				t.Errorf("%q", got)
+			}
+
+			// Both processes send all further ranges of a file at once; one of them finishes it.
+			if _, err := a.part("b.csv", text, 0, 2, strings.NewReader(text[:3])); err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			var completed atomic.Int64
+			for _, w := range []*world{a, b} {
+				wg.Go(func() {
+					for sum := sha256.Sum256([]byte(text)); ; {
+						s, err := w.Put(t.Context(), prod, "b.csv", Upload{SHA256: sum[:], Range: &Range{First: -1, Last: -1, Size: int64(len(text))}})
+						if err == nil && s.File == nil {
+							n := min(int(s.Received)+3, len(text))
+							s, err = w.part("b.csv", text, int(s.Received), n-1, strings.NewReader(text[s.Received:n]))
+						}
+						if s.Completed {
+							completed.Add(1)
+						}
+						if s.File != nil {
+							return
+						}
+						// The S3 server fails if it creates an object while it removes the empty folder of another one.
+						if err != nil && audience.CodeOf(err) != audience.Stale && !errors.Is(err, blob.ErrFailed) {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if got := content("b.csv"); got != text || completed.Load() != 1 {
+				t.Errorf("%q, completed %d times", got, completed.Load())
+			}
+
+			// An abandoned upload is removed by one of both.
+			send(a, 0, 2, 3)
+			later := time.Now().Add(time.Hour)
+			for _, w := range []*world{a, b} {
+				wg.Go(func() {
+					if err := w.expireUploads(t.Context(), later, func(string) bool { return false }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if err := files.List(t.Context(), unfinished, func(o blob.Object) error { t.Errorf("%s is left", o.Path); return nil }); err != nil && !errors.Is(err, blob.ErrNotExist) {
+				t.Error(err)
+			}
+		})
 	}
-	entries, err := os.ReadDir(filepath.Join(w.dir, unfinished, "prod"))
+}
+
+// s3Store is a bucket of an S3 server.
+func s3Store(t *testing.T) blob.Store {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "bucket"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	address := servertest.VersityGWOf(t, root, "key", "secret-of-the-key")
+	everywhere := netguard.Policy{Allowed: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}
+	s, err := bucket.OpenS3(t.Context(), bucket.S3{Endpoint: "http://" + address, Region: "us-east-1", PathStyle: true, Bucket: "bucket", Folder: "zones", AccessKey: "key",
+		SecretKey: "secret-of-the-key", Client: everywhere.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		if err := os.Rename(filepath.Join(w.dir, unfinished, "prod", e.Name()), filepath.Join(w.dir, unfinished, e.Name())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(w.dir, unfinished, (&part{id: partID("prod", "b.csv")}).note()), []byte("damaged"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.restart()
-	if a, b, c := w.ask("a.csv", text), w.ask("b.csv", text), w.ask("c.csv", text); a.Received != 5 || b.Received != 0 || c.Received != 5 {
-		t.Errorf("%+v, %+v, %+v", a, b, c)
-	}
-	if err := w.Clear(t.Context(), "prod"); err != nil {
-		t.Fatal(err)
-	}
-	w.holds("cleared", map[string]string{})
+	return s
 }

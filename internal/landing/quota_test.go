@@ -4,15 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"roster/internal/audience"
 	"roster/internal/blob"
 	"roster/internal/blob/local"
+	"roster/internal/meta"
 )
 
 // TestQuotaInParallel uploads 60 files at once in every way, of which a zone has room for ten.
@@ -23,7 +24,7 @@ func TestQuotaInParallel(t *testing.T) {
 	ways := []func(name string) (State, error){
 		func(name string) (State, error) { return w.whole(name, text) },
 		func(name string) (State, error) {
-			return w.Put(t.Context(), "prod", name, Upload{Body: strings.NewReader(text), Length: -1})
+			return w.Put(t.Context(), prod, name, Upload{Body: strings.NewReader(text), Length: -1})
 		},
 		func(name string) (State, error) { return w.part(name, text, 0, 9, strings.NewReader(text)) },
 	}
@@ -46,9 +47,40 @@ func TestQuotaInParallel(t *testing.T) {
 	if taken.Load() != 10 || len(files) != 10 {
 		t.Errorf("%d were taken, %d are there", taken.Load(), len(files))
 	}
-	if len(w.Zones.holds) > 0 {
-		t.Errorf("%d holds are left", len(w.Zones.holds))
+	w.noHolds()
+}
+
+// noHolds checks that the metadata store has no holds.
+func (w *world) noHolds() {
+	w.t.Helper()
+	err := w.Store.Update(w.t.Context(), func(tx meta.Tx) error {
+		holds, err := tx.QuotaHolds(w.t.Context(), prod)
+		if len(holds) > 0 {
+			w.t.Errorf("holds are left: %+v", holds)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
 	}
+}
+
+// TestQuotaOfADeadProcess has a process die with a hold, which ends with its lease.
+func TestQuotaOfADeadProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 100)
+	w.now = time.Now()
+	if _, err := w.room(t.Context(), fileKey{prod, "dead.csv"}, 60, false); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("x", 60)
+	_, err := w.whole("a.csv", text)
+	wantCode(t, "while the hold lasts", err, audience.Impossible)
+	w.now = w.now.Add(holdFor + time.Second)
+	if _, err := w.whole("a.csv", text); err != nil {
+		t.Error("after the lease: ", err)
+	}
+	w.noHolds()
 }
 
 // TestQuotaBesideRanges has the rest of a zone promised to an upload by ranges when another one of unknown length goes on.
@@ -62,9 +94,9 @@ func TestQuotaBesideRanges(t *testing.T) {
 		}
 		return copy(p, text[:41]), io.EOF
 	})
-	_, err := w.Put(t.Context(), "prod", "chunks.csv", Upload{Body: body, Length: -1})
+	_, err := w.Put(t.Context(), prod, "chunks.csv", Upload{Body: body, Length: -1})
 	wantCode(t, "what another upload was promised", err, audience.Impossible)
-	if _, err := w.Put(t.Context(), "prod", "chunks.csv", Upload{Body: strings.NewReader(text[:40]), Length: -1}); err != nil {
+	if _, err := w.Put(t.Context(), prod, "chunks.csv", Upload{Body: strings.NewReader(text[:40]), Length: -1}); err != nil {
 		t.Error("what is left: ", err)
 	}
 	if _, err := w.part("ranges.csv", text, 10, 59, strings.NewReader(text[10:])); err != nil {
@@ -110,16 +142,15 @@ func TestQuotaOfASlowList(t *testing.T) {
 	for name, during := range map[string]func(w *world) error{
 		"whole": func(w *world) error { _, err := w.whole("b.csv", text); return err },
 		"of unknown length": func(w *world) error {
-			_, err := w.Put(t.Context(), "prod", "b.csv", Upload{Body: strings.NewReader(text), Length: -1})
+			_, err := w.Put(t.Context(), prod, "b.csv", Upload{Body: strings.NewReader(text), Length: -1})
 			return err
 		},
 		"by ranges":       func(w *world) error { _, err := w.part("b.csv", text, 0, 59, strings.NewReader(text)); return err },
 		"begun by ranges": func(w *world) error { _, err := w.part("b.csv", text, 0, 9, strings.NewReader(text[:10])); return err },
 	} {
-		dir := filepath.Join(t.TempDir(), "landing")
-		w := &world{t: t, dir: dir}
-		store := slow{w.store().(*local.Store), &first{}}
-		w.Zones = New(dir, store, 100)
+		w := newWorld(t, 100)
+		store := slow{w.Files.(*local.Store), &first{}}
+		w.Files = store
 		store.first.meanwhile = func() {
 			if err := during(w); err != nil {
 				t.Errorf("%s: %v", name, err)

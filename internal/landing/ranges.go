@@ -4,112 +4,92 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path"
-	"strings"
-	"time"
+
+	"github.com/google/uuid"
 
 	"roster/internal/audience"
-	"roster/internal/durable"
+	"roster/internal/blob"
+	"roster/internal/meta"
 	"roster/internal/source"
 )
 
-// An upload by ranges has two files in the folder of its sandbox: its bytes, and a record (part) in JSON that says how
-// many of these bytes are on the disk. Later bytes do not count. So an interrupted range, or a killed process, loses no
-// recorded bytes. A damaged record does not count either: that upload must start again, and others continue.
+// The bytes of an upload by ranges are in parts, which are objects of the byte store. The metadata store lists the parts
+// of an upload. A part is recorded when it is durable, so an interrupted range, or a killed process, loses no recorded
+// bytes, and any process can receive the next range. Requests to several processes may send the same range at once: the
+// one that records its part first wins, and the others are Stale.
+//
+// A bucket gets a new object for each range. On the local disk, the last part grows instead, if no other request is
+// writing it, so that an upload is usually one file, which is then moved to its place.
 
 // noteEvery is the number of bytes of a range after which the progress is recorded.
 const noteEvery = 64 << 20
 
-// part is the record of an incomplete upload by ranges.
-type part struct {
-	Sandbox  string
-	Name     string
-	Size     int64
-	SHA256   []byte // nil if the client sent none
-	Received int64
-
-	id string
-}
-
-func partID(sandbox, name string) string {
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(sandbox+"\x00"+name)))[:40]
-}
-
-func (p *part) bytes() string { return p.id + ".bytes" }
-func (p *part) note() string  { return p.id + ".json" }
-
-// sound reports whether a record can come from writePart.
-func (p *part) sound() bool {
-	return p.id == partID(p.Sandbox, p.Name) && p.Received >= 0 && p.Received <= p.Size && (p.SHA256 == nil || len(p.SHA256) == sha256.Size)
-}
-
 // putRange receives a range of a file.
-func (z *Zones) putRange(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (State, error) {
+func (z *Zones) putRange(ctx context.Context, key fileKey, u Upload) (State, error) {
 	if n := u.Range.Last + 1 - u.Range.First; u.Range.First >= 0 && u.Length != n {
 		return State{}, audience.InvalidField("Content-Range", "has %d bytes, but Content-Length differs", n)
 	}
-	id := partID(sandbox, name)
-	if !z.begin(id) {
-		return State{}, audience.Errorf(audience.Stale, "another request is uploading %q; wait for its end and ask for the progress", name)
+	if !z.begin(key) {
+		return State{}, audience.Errorf(audience.Stale, "another request is uploading %q; wait for its end and ask for the progress", key.name)
 	}
-	defer z.end(id)
-	p, err := readPart(root, id)
-	if err != nil {
-		return State{}, err
+	defer z.end(key)
+	up, err := z.Store.Upload(ctx, key.scope, key.name)
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return State{}, fmt.Errorf("read the progress of the upload: %w", err)
 	}
-	fits := p != nil && p.Size == u.Range.Size && (u.SHA256 == nil || bytes.Equal(p.SHA256, u.SHA256))
+	fits := err == nil && up.Size == u.Range.Size && (u.SHA256 == nil || bytes.Equal(up.SHA256, u.SHA256))
 	switch {
-	case u.Range.First < 0 && fits && p.Received == p.Size: // an earlier request was interrupted after its last byte
-		return z.finish(ctx, root, p)
-	case u.Range.First < 0 && fits && p.Received > 0:
-		return State{Received: p.Received, Size: p.Size}, nil
+	case u.Range.First < 0 && fits && up.Received == up.Size: // an earlier request was interrupted after its last byte
+		return z.finish(ctx, up, u)
+	case u.Range.First < 0 && fits && up.Received > 0:
+		return State{Received: up.Received, Size: up.Size}, nil
 	case u.Range.First < 0:
-		return z.ended(ctx, sandbox, name, u)
+		return z.ended(ctx, key, u)
 	case u.Range.First == 0:
-		if p, err = z.beginPart(ctx, root, sandbox, name, u); err != nil {
+		if up, err = z.beginUpload(ctx, key, u); err != nil {
 			return State{}, err
 		}
 	case !fits:
-		return State{}, audience.Errorf(audience.Stale, "there is no upload of %q with this size and checksum to continue; begin at byte 0", name)
-	case u.Range.First != p.Received:
-		return State{}, audience.Errorf(audience.Stale, "the upload of %q is complete up to byte %d; continue there", name, p.Received)
+		return State{}, audience.Errorf(audience.Stale, "there is no upload of %q with this size and checksum to continue; begin at byte 0", key.name)
+	case u.Range.First != up.Received:
+		return State{}, audience.Errorf(audience.Stale, "the upload of %q is complete up to byte %d; continue there", key.name, up.Received)
 	}
-	if err := z.receiveRange(ctx, root, p, u); err != nil {
-		return State{}, err
+	for up.Received <= u.Range.Last {
+		if err := z.receivePart(ctx, &up, u); err != nil {
+			return State{}, err
+		}
 	}
-	if p.Received < p.Size {
-		return State{Received: p.Received, Size: p.Size}, nil
+	if up.Received < up.Size {
+		return State{Received: up.Received, Size: up.Size}, nil
 	}
-	return z.finish(ctx, root, p)
+	return z.finish(ctx, up, u)
 }
 
-// begin marks an upload as being sent by a request. It returns false if another request is sending it.
-func (z *Zones) begin(id string) bool {
+// begin marks an upload as being sent by a request. It returns false if another request to this process is sending it.
+func (z *Zones) begin(key fileKey) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if z.sending[id] {
+	if z.sending[key] {
 		return false
 	}
-	z.sending[id] = true
+	z.sending[key] = true
 	return true
 }
 
-func (z *Zones) end(id string) {
+func (z *Zones) end(key fileKey) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	delete(z.sending, id)
+	delete(z.sending, key)
 }
 
 // ended reports whether an upload that is not in progress has ended: then the file exists with its checksum.
-func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (State, error) {
-	state, zone := State{Size: u.Range.Size}, z.Open(sandbox)
-	o, err := zone.Stat(ctx, name)
+func (z *Zones) ended(ctx context.Context, key fileKey, u Upload) (State, error) {
+	state, zone := State{Size: u.Range.Size}, z.Open(key.scope.Sandbox)
+	o, err := zone.Stat(ctx, key.name)
 	if errors.Is(err, source.ErrNotExist) || err == nil && (o.Size != u.Range.Size || u.SHA256 == nil) {
 		return state, nil
 	}
@@ -121,261 +101,241 @@ func (z *Zones) ended(ctx context.Context, sandbox, name string, u Upload) (Stat
 		return state, err
 	}
 	defer r.Close()
-	sum, err := sumOf(ctx, r)
-	if err == nil && bytes.Equal(sum, u.SHA256) {
-		state.Received, state.File, state.SHA256 = o.Size, &o, sum
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return state, fmt.Errorf("check the upload: %w", err)
 	}
-	return state, err
+	if bytes.Equal(sum.Sum(nil), u.SHA256) {
+		state.Received, state.File, state.SHA256 = o.Size, &o, u.SHA256
+	}
+	return state, nil
 }
 
-// beginPart begins an upload and replaces one in progress.
-func (z *Zones) beginPart(ctx context.Context, root *os.Root, sandbox, name string, u Upload) (*part, error) {
-	room, err := z.room(ctx, sandbox, name, u.Range.Size, false)
+// beginUpload begins an upload and replaces one in progress.
+func (z *Zones) beginUpload(ctx context.Context, key fileKey, u Upload) (up meta.Upload, err error) {
+	room, err := z.room(ctx, key, u.Range.Size, false)
 	if err != nil {
-		return nil, err
+		return up, err
 	}
-	defer room.end() // the record counts by itself
-	p := &part{Sandbox: sandbox, Name: name, Size: u.Range.Size, SHA256: u.SHA256, id: partID(sandbox, name)}
-	return p, writePart(root, p)
-}
-
-// receiveRange appends a range and records the bytes on the disk, also when the range is interrupted.
-func (z *Zones) receiveRange(ctx context.Context, root *os.Root, p *part, u Upload) error {
-	f, err := root.OpenFile(p.bytes(), os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return diskError("continue the upload", err)
-	}
-	defer f.Close()
-	if err := f.Truncate(p.Received); err != nil {
-		return diskError("continue the upload", err)
-	}
-	if _, err := f.Seek(p.Received, io.SeekStart); err != nil {
-		return diskError("continue the upload", err)
-	}
-	for want := u.Range.Last + 1 - p.Received; want > 0; {
-		n, err := copyBody(ctx, f, io.LimitReader(u.Body, min(want, noteEvery)))
-		if err == nil && n == 0 {
-			err = audience.Errorf(audience.Invalid, "the upload was interrupted %d bytes before the end of its range", want)
-		}
-		want -= n
-		if failed := errors.Join(f.Sync(), z.noted(root, p, n)); failed != nil {
-			return diskError("write the upload to the disk", failed)
-		}
-		if err != nil {
+	defer room.end(ctx) // the upload counts by itself
+	up = meta.Upload{ID: uuid.NewString(), Scope: key.scope, Name: key.name, Size: u.Range.Size, SHA256: u.SHA256, UpdatedAt: z.Clock()}
+	var replaced meta.Upload
+	err = z.Store.Update(ctx, func(tx meta.Tx) error {
+		var err error
+		if replaced, err = tx.Upload(ctx, key.scope, key.name); err != nil && !errors.Is(err, meta.ErrNotFound) {
 			return err
 		}
-	}
-	return f.Close()
-}
-
-func (z *Zones) noted(root *os.Root, p *part, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	p.Received += n
-	return writePart(root, p)
-}
-
-// finish moves a complete upload to its place. It drops an upload whose checksum differs from the client's.
-func (z *Zones) finish(ctx context.Context, root *os.Root, p *part) (State, error) {
-	f, err := root.Open(p.bytes())
+		return tx.CreateUpload(ctx, up)
+	})
 	if err != nil {
-		return State{}, fmt.Errorf("check the upload: %w", err)
+		return up, fmt.Errorf("record the upload: %w", err)
 	}
-	sum, err := sumOf(ctx, f)
-	if err = errors.Join(err, f.Close()); err != nil {
+	return up, z.removeParts(ctx, replaced)
+}
+
+// receivePart receives bytes of a range, and records them when they are durable, also when the range is interrupted.
+func (z *Zones) receivePart(ctx context.Context, up *meta.Upload, u Upload) error {
+	lasting := context.WithoutCancel(ctx)
+	part, w, err := z.openPart(lasting, *up)
+	if errors.Is(err, blob.ErrChanged) {
+		return z.lost(lasting, *up)
+	}
+	if err != nil {
+		return storeError("continue the upload", err)
+	}
+	defer w.Abort()
+	want := u.Range.Last + 1 - up.Received
+	n, broken, err := copyBody(ctx, w, io.LimitReader(u.Body, min(want, noteEvery)))
+	created := part.Bytes == 0
+	if err != nil || n == 0 {
+		w.Abort()
+		if created {
+			err = errors.Join(err, z.Files.Remove(lasting, objectPath(up.Scope.Sandbox, part.Object)))
+		}
+		if err == nil && broken == nil {
+			broken = audience.Errorf(audience.Invalid, "the upload was interrupted %d bytes before the end of its range", want)
+		}
+		return errors.Join(broken, err)
+	}
+	if err := w.Commit(); err != nil {
+		return storeError("write the upload", err)
+	}
+	part.Bytes += n
+	if err := z.recordPart(lasting, up, part, created); err != nil {
+		return err
+	}
+	return broken
+}
+
+// openPart opens the part that the next bytes of an upload go to, which is the last one or a new one.
+func (z *Zones) openPart(ctx context.Context, up meta.Upload) (part meta.UploadPart, w blob.Writer, err error) {
+	d, grows := z.Files.(disk)
+	if grows && len(up.Parts) > 0 {
+		last := up.Parts[len(up.Parts)-1]
+		if w, err = d.Append(ctx, objectPath(up.Scope.Sandbox, last.Object), last.Bytes); !errors.Is(err, blob.ErrBusy) {
+			return last, w, err
+		}
+	}
+	part = meta.UploadPart{First: up.Received, Object: uuid.NewString()}
+	at := objectPath(up.Scope.Sandbox, part.Object)
+	if grows {
+		w, err = d.Append(ctx, at, 0)
+	} else {
+		w, err = z.Files.Create(ctx, at, blob.CreateOptions{})
+	}
+	return part, w, err
+}
+
+// recordPart records the bytes of a part. A new part that another request was faster than is removed.
+func (z *Zones) recordPart(ctx context.Context, up *meta.Upload, part meta.UploadPart, created bool) error {
+	now := z.Clock()
+	err := z.Store.Update(ctx, func(tx meta.Tx) error { return tx.AddUploadPart(ctx, *up, part, now) })
+	if errors.Is(err, meta.ErrStale) {
+		err = audience.Errorf(audience.Stale, "another request has continued the upload of %q; ask for the progress", up.Name)
+		if created {
+			err = errors.Join(err, z.Files.Remove(ctx, objectPath(up.Scope.Sandbox, part.Object)))
+		}
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("record the progress of the upload: %w", err)
+	}
+	if !created {
+		up.Parts = up.Parts[:len(up.Parts)-1]
+	}
+	up.Parts, up.Received = append(up.Parts, part), part.First+part.Bytes
+	return nil
+}
+
+// lost drops an upload whose parts are not in the byte store any more.
+func (z *Zones) lost(ctx context.Context, up meta.Upload) error {
+	if _, err := z.drop(ctx, up); err != nil {
+		return err
+	}
+	return audience.Errorf(audience.Stale, "the received bytes of the upload of %q are lost; begin at byte 0", up.Name)
+}
+
+// finish makes a complete upload a file. It drops an upload whose checksum differs from the client's.
+func (z *Zones) finish(ctx context.Context, up meta.Upload, u Upload) (State, error) {
+	sum, moved, err := z.place(ctx, up)
+	if errors.Is(err, blob.ErrNotExist) {
+		// Another request has finished the upload, or a process has died after that.
+		if _, err := z.drop(ctx, up); err != nil {
+			return State{}, err
+		}
+		u.SHA256 = up.SHA256
+		return z.ended(ctx, fileKey{up.Scope, up.Name}, u)
+	}
+	if audience.CodeOf(err) == audience.Invalid {
+		_, failed := z.drop(ctx, up)
+		return State{}, errors.Join(err, failed)
+	}
+	if err != nil {
 		return State{}, err
 	}
-	if err := checkSum(p.SHA256, sum); err != nil {
-		return State{}, errors.Join(err, removePart(root, p))
+	removed, err := z.drop(ctx, up)
+	if err != nil {
+		return State{}, err
 	}
-	file, err := z.place(ctx, root, p.bytes(), p.Sandbox, p.Name)
-	return State{Received: p.Size, Size: p.Size, File: file, SHA256: sum, Completed: true}, errors.Join(err, removePart(root, p))
+	o, err := z.Open(up.Scope.Sandbox).Stat(ctx, up.Name)
+	if err != nil {
+		return State{}, fmt.Errorf("read the uploaded file: %w", err)
+	}
+	return State{Received: up.Size, Size: up.Size, File: &o, SHA256: sum, Completed: removed || moved}, nil
 }
 
-// sumOf computes the SHA-256 of a file.
-func sumOf(ctx context.Context, f io.Reader) ([]byte, error) {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, &sender{ctx: ctx, r: f}); err != nil {
-		return nil, fmt.Errorf("check the upload: %w", err)
+// place checks the content of a complete upload and puts it in its place. moved means that no other request can do the
+// same, because the only part became the file.
+func (z *Zones) place(ctx context.Context, up meta.Upload) (sum []byte, moved bool, err error) {
+	if d, ok := z.Files.(disk); ok && len(up.Parts) == 1 {
+		sum, err = z.movePart(ctx, d, up)
+		return sum, err == nil, err
 	}
-	return sum.Sum(nil), nil
+	w, err := z.Files.Create(ctx, placePath(up), blob.CreateOptions{})
+	if err != nil {
+		return nil, false, placeError(err)
+	}
+	defer w.Abort()
+	if sum, err = z.copyParts(ctx, w, up); err != nil {
+		return nil, false, err
+	}
+	return sum, false, placeError(w.Commit())
 }
 
-// writePart records the progress of an upload, durably, and either completely or not at all.
-func writePart(root *os.Root, p *part) error {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	f, err := durable.Create(root, ".", false)
-	if err != nil {
-		return diskError("record the upload", err)
-	}
-	defer f.Abort()
-	if _, err = f.Write(text); err == nil {
-		err = f.Commit(p.note(), false)
-	}
-	if err != nil {
-		return diskError("record the upload", err)
-	}
-	return nil
-}
+func placePath(up meta.Upload) string { return path.Join(up.Scope.Sandbox, up.Name) }
 
-// readPart reads the record of an upload; nil if there is none, or if it is damaged.
-func readPart(root *os.Root, id string) (*part, error) {
-	p := &part{id: id}
-	text, err := root.ReadFile(p.note())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read an upload's record: %w", err)
-	}
-	if json.Unmarshal(text, p) != nil || !p.sound() {
-		return nil, nil
-	}
-	held, err := root.Stat(p.bytes())
+// movePart checks the only part of a complete upload and moves it to its place.
+func (z *Zones) movePart(ctx context.Context, d disk, up meta.Upload) (sum []byte, err error) {
+	from := objectPath(up.Scope.Sandbox, up.Parts[0].Object)
+	claim, err := d.Append(ctx, from, up.Size)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		p.Received = 0
+	case errors.Is(err, blob.ErrBusy):
+		return nil, audience.Errorf(audience.Stale, "another request is finishing the upload of %q; ask for the progress", up.Name)
+	case errors.Is(err, blob.ErrChanged):
+		return nil, fmt.Errorf("%q: %w", from, blob.ErrNotExist)
 	case err != nil:
-		return nil, fmt.Errorf("read an upload's record: %w", err)
-	default:
-		p.Received = min(p.Received, held.Size())
+		return nil, storeError("finish the upload", err)
 	}
-	return p, nil
+	defer claim.Abort()
+	if sum, err = z.copyParts(ctx, io.Discard, up); err != nil {
+		return nil, err
+	}
+	return sum, placeError(d.Move(ctx, from, placePath(up)))
 }
 
-// readParts reads the records of all uploads.
-func readParts(root *os.Root) ([]part, error) {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return nil, fmt.Errorf("list the uploads: %w", err)
-	}
-	var list []part
-	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), ".json")
-		if !ok {
-			continue
-		}
-		p, err := readPart(root, id)
-		if err != nil {
-			return nil, err
-		}
-		if p != nil {
-			list = append(list, *p)
+// copyParts copies the content of an upload, and compares its checksum.
+func (z *Zones) copyParts(ctx context.Context, to io.Writer, up meta.Upload) (sum []byte, err error) {
+	hash := sha256.New()
+	to = io.MultiWriter(to, hash)
+	for _, p := range up.Parts {
+		if err := z.copyPart(ctx, to, objectPath(up.Scope.Sandbox, p.Object), p.Bytes); err != nil {
+			return nil, fmt.Errorf("read the upload: %w", err)
 		}
 	}
-	return list, nil
+	sum = hash.Sum(nil)
+	return sum, checkSum(up.SHA256, sum)
 }
 
-// eachPart calls fn for the record of each upload of a sandbox.
-func (z *Zones) eachPart(sandbox string, fn func(*part) error) error {
-	root, err := z.uploads(sandbox)
+func (z *Zones) copyPart(ctx context.Context, to io.Writer, object string, size int64) error {
+	o, err := z.Files.Stat(ctx, object)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	parts, err := readParts(root)
-	for i := range parts {
-		err = errors.Join(err, fn(&parts[i]))
+	if o.Size < size {
+		return fmt.Errorf("%q: %w", object, blob.ErrNotExist)
 	}
+	r, err := z.Files.Open(ctx, o, 0, size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(to, r)
 	return err
 }
 
-// removeParts removes the uploads by ranges of a sandbox that were not continued since a time, unless a request is
-// sending a part, and the rests of damaged ones.
-func (z *Zones) removeParts(sandbox string, before time.Time) error {
-	root, err := z.uploads(sandbox)
-	if err != nil {
-		return err
+// drop removes an upload and its parts. It returns false if another request has continued or removed the upload.
+func (z *Zones) drop(ctx context.Context, up meta.Upload) (bool, error) {
+	err := z.Store.Update(ctx, func(tx meta.Tx) error { return tx.DeleteUpload(ctx, up) })
+	if errors.Is(err, meta.ErrStale) {
+		return false, nil
 	}
-	defer root.Close()
-	touched := map[string]time.Time{} // the latest change of each upload, by id
-	err = eachUpload(root, func(name string, info fs.FileInfo) error {
-		id, _, _ := strings.Cut(name, ".")
-		if _, seen := touched[id]; !isPiece(name) && (!seen || name == (&part{id: id}).note()) {
-			touched[id] = info.ModTime()
-		}
+	if err != nil {
+		return false, fmt.Errorf("remove an upload: %w", err)
+	}
+	return true, z.removeParts(ctx, up)
+}
+
+// removeParts removes the parts of an upload that is not recorded any more.
+func (z *Zones) removeParts(ctx context.Context, up meta.Upload) error {
+	if len(up.Parts) == 0 {
 		return nil
-	})
-	for id, at := range touched {
-		if at.Before(before) && z.begin(id) {
-			err = errors.Join(err, removePart(root, &part{id: id}))
-			z.end(id)
-		}
 	}
-	return err
-}
-
-// eachUpload calls fn for each file in a folder of uploads.
-func eachUpload(root *os.Root, fn func(name string, info fs.FileInfo) error) error {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return fmt.Errorf("list the uploads: %w", err)
+	objects := make([]string, len(up.Parts))
+	for i, p := range up.Parts {
+		objects[i] = objectPath(up.Scope.Sandbox, p.Object)
 	}
-	for _, e := range entries {
-		info, failed := e.Info()
-		if errors.Is(failed, fs.ErrNotExist) || !e.Type().IsRegular() {
-			continue
-		}
-		err = errors.Join(err, failed)
-		if failed == nil {
-			err = errors.Join(err, fn(e.Name(), info))
-		}
-	}
-	return err
-}
-
-// removePart removes an upload. An earlier version wrote records under the name .json.new first.
-func removePart(root *os.Root, p *part) error {
-	return errors.Join(removeIfThere(root, p.bytes()), removeIfThere(root, p.note()), removeIfThere(root, p.note()+".new"))
-}
-
-func removeIfThere(root *os.Root, name string) error {
-	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove an upload: %w", err)
+	if err := z.Files.Remove(ctx, objects...); err != nil {
+		return fmt.Errorf("remove the parts of an upload: %w", err)
 	}
 	return nil
-}
-
-// isPiece reports whether a file is useless to another process: an unfinished upload in one piece, or an unfinished
-// record.
-func isPiece(name string) bool {
-	return strings.HasPrefix(name, piece) || strings.HasSuffix(name, durable.Unfinished)
-}
-
-// clearPieces removes the unfinished files of an earlier process that cannot be continued.
-func clearPieces(root *os.Root) error {
-	return eachUpload(root, func(name string, _ fs.FileInfo) error {
-		if !isPiece(name) {
-			return nil
-		}
-		return removeIfThere(root, name)
-	})
-}
-
-// sortUploads moves the uploads by ranges of an earlier version, which are beside the folders of the sandboxes, into
-// these folders. It removes those without a sound record, because their sandbox is unknown.
-func sortUploads(root *os.Root) error {
-	return eachUpload(root, func(name string, _ fs.FileInfo) error {
-		id, _, _ := strings.Cut(name, ".")
-		p, err := readPart(root, id)
-		if err != nil || p == nil {
-			return errors.Join(err, removeIfThere(root, name))
-		}
-		if name != p.note() { // the record goes last, so that the bytes can be found again
-			return nil
-		}
-		if err := root.MkdirAll(p.Sandbox, 0o700); err != nil {
-			return fmt.Errorf("sort the uploads: %w", err)
-		}
-		for _, file := range []string{p.bytes(), p.note()} {
-			if err := root.Rename(file, path.Join(p.Sandbox, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("sort the uploads: %w", err)
-			}
-		}
-		return nil
-	})
 }

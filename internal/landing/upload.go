@@ -6,10 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 
 	"github.com/google/uuid"
@@ -19,7 +17,7 @@ import (
 	"roster/internal/source"
 )
 
-// piece is the prefix of the names of incomplete uploads in one piece.
+// piece is the prefix of the names of incomplete uploads in one piece on the local disk.
 const piece = "piece-"
 
 // Upload is a client's request to upload a file.
@@ -50,40 +48,71 @@ type State struct {
 
 // Put receives a file or a part of it, and puts the complete file in its place in the zone, where it replaces a file of
 // that name. name is a path that CheckName accepts, or one of Roster's own. Errors for the client are *audience.Error.
-func (z *Zones) Put(ctx context.Context, sandbox, name string, u Upload) (State, error) {
-	if d, ok := z.files.Below(sandbox).(disk); ok {
+func (z *Zones) Put(ctx context.Context, scope audience.Scope, name string, u Upload) (State, error) {
+	zone := z.Files.Below(scope.Sandbox)
+	if d, ok := zone.(disk); ok {
 		if err := placeError(d.Check(name)); err != nil {
 			return State{}, err
 		}
 	}
-	root, err := z.uploads(sandbox)
-	if err != nil {
-		return State{}, err
-	}
-	defer root.Close()
 	if u.Range != nil {
-		return z.putRange(ctx, root, sandbox, name, u)
+		return z.putRange(ctx, fileKey{scope, name}, u)
 	}
-	room, err := z.room(ctx, sandbox, name, max(u.Length, 0), u.Length < 0)
+	room, err := z.room(ctx, fileKey{scope, name}, max(u.Length, 0), u.Length < 0)
 	if err != nil {
 		return State{}, err
 	}
-	defer room.end()
+	defer room.end(ctx)
 	if u.Length < 0 {
-		u.Body = growing{u.Body, room}
+		u.Body = &growing{Reader: u.Body, ctx: ctx, room: room}
 	}
-	temp := piece + uuid.NewString()
-	sum := sha256.New()
-	size, err := receive(ctx, root, temp, u.Body, sum)
-	if err == nil {
-		err = checkSum(u.SHA256, sum.Sum(nil))
+	size, sum, err := z.putWhole(ctx, scope.Sandbox, name, u)
+	if err != nil {
+		return State{}, err
+	}
+	o, err := zone.Stat(ctx, name)
+	if err != nil {
+		return State{}, fmt.Errorf("read the uploaded file: %w", err)
+	}
+	return State{Received: size, Size: size, File: &o, SHA256: sum, Completed: true}, nil
+}
+
+// putWhole receives a file in one piece.
+func (z *Zones) putWhole(ctx context.Context, sandbox, name string, u Upload) (size int64, sum []byte, err error) {
+	place, received := path.Join(sandbox, name), path.Join(sandbox, name)
+	d, moves := z.Files.(disk)
+	var w blob.Writer
+	if moves {
+		received = objectPath(sandbox, piece+uuid.NewString())
+		w, err = d.Append(ctx, received, 0)
+	} else {
+		w, err = z.Files.Create(ctx, received, blob.CreateOptions{})
 	}
 	if err != nil {
-		return State{}, errors.Join(err, root.Remove(temp))
+		return 0, nil, storeError("begin the upload", err)
 	}
-	file, err := z.place(ctx, root, temp, sandbox, name)
-	return State{Received: size, Size: size, File: file, SHA256: sum.Sum(nil), Completed: true}, err
+	hash := sha256.New()
+	size, broken, err := copyBody(ctx, io.MultiWriter(w, hash), u.Body)
+	sum = hash.Sum(nil)
+	if err = errors.Join(broken, err); err == nil {
+		err = checkSum(u.SHA256, sum)
+	}
+	if err != nil {
+		w.Abort()
+	} else {
+		err = placeError(w.Commit())
+	}
+	if err == nil && moves {
+		err = placeError(d.Move(ctx, received, place))
+	}
+	if err != nil && moves {
+		err = errors.Join(err, z.Files.Remove(context.WithoutCancel(ctx), received))
+	}
+	return size, sum, err
 }
+
+// objectPath returns the path of an object of the uploads of a sandbox.
+func objectPath(sandbox, object string) string { return path.Join(unfinished, sandbox, object) }
 
 // CheckName refuses paths outside the landing zone and names that a run would skip.
 func CheckName(name string) error {
@@ -109,67 +138,6 @@ func checkSum(want, got []byte) error {
 	return audience.InvalidField("Repr-Digest", "does not match the received data, whose SHA-256 is %x; the file was refused, upload it again", got)
 }
 
-// receive writes an upload in one piece to a new file and syncs it.
-func receive(ctx context.Context, root *os.Root, temp string, body io.Reader, sum hash.Hash) (int64, error) {
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, diskError("begin the upload", err)
-	}
-	defer f.Close()
-	n, err := copyBody(ctx, io.MultiWriter(f, sum), body)
-	if err != nil {
-		return n, err
-	}
-	if err := f.Sync(); err != nil {
-		return n, diskError("write the upload to the disk", err)
-	}
-	return n, f.Close()
-}
-
-// growing reads a body of unknown length, as long as there is room for it.
-type growing struct {
-	io.Reader
-	room *hold
-}
-
-func (g growing) Read(p []byte) (int, error) {
-	n, err := g.Reader.Read(p)
-	if full := g.room.grow(int64(n)); full != nil {
-		return 0, full
-	}
-	return n, err
-}
-
-// place moves a complete and durable file from the uploads to its place.
-func (z *Zones) place(ctx context.Context, root *os.Root, temp, sandbox, name string) (*source.Object, error) {
-	zone := z.files.Below(sandbox)
-	var err error
-	if d, ok := zone.(disk); ok {
-		err = d.MoveFile(ctx, name, filepath.Join(z.dir, sandbox, temp))
-	} else {
-		err = copyUpload(ctx, zone, name, root, temp)
-	}
-	if err = errors.Join(placeError(err), removeIfThere(root, temp)); err != nil {
-		return nil, err
-	}
-	o, err := zone.Stat(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("read the uploaded file: %w", err)
-	}
-	return &o, nil
-}
-
-// copyUpload copies a file to a store that is not on the same disk.
-func copyUpload(ctx context.Context, zone blob.Store, name string, root *os.Root, temp string) error {
-	f, err := root.Open(temp)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = blob.Put(ctx, zone, name, f, nil, blob.CreateOptions{})
-	return err
-}
-
 // placeError converts an error of putting a file in its place.
 func placeError(err error) error {
 	var way *blob.PathConflictError
@@ -181,26 +149,26 @@ func placeError(err error) error {
 	case errors.As(err, &way):
 		return audience.InvalidField("path", "%q in it is not a folder", way.At)
 	}
-	return diskError("put the upload in its place", err)
+	return storeError("put the upload in its place", err)
 }
 
-// copyBody copies a request's body. It distinguishes errors of the client from errors of the disk.
-func copyBody(ctx context.Context, to io.Writer, body io.Reader) (int64, error) {
+// copyBody copies a request's body. It returns errors of the client and errors of the store separately.
+func copyBody(ctx context.Context, to io.Writer, body io.Reader) (n int64, broken, failed error) {
 	sent := &sender{ctx: ctx, r: body}
 	n, err := io.Copy(to, sent)
 	var coded *audience.Error
 	switch {
 	case errors.As(sent.err, &coded) && coded.Code != audience.Invalid:
-		return n, sent.err
+		return n, sent.err, nil
 	case sent.err != nil:
-		return n, audience.Errorf(audience.Invalid, "the upload was interrupted after %d bytes: %w", n, sent.err)
+		return n, audience.Errorf(audience.Invalid, "the upload was interrupted after %d bytes: %w", n, sent.err), nil
 	case err != nil:
-		return n, diskError("write the upload", err)
+		return n, nil, storeError("write the upload", err)
 	}
-	return n, nil
+	return n, nil, nil
 }
 
-// sender reads a request's body and keeps its error separate from the disk's.
+// sender reads a request's body and keeps its error separate from the store's.
 type sender struct {
 	ctx context.Context
 	r   io.Reader

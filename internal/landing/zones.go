@@ -1,6 +1,7 @@
 // Package landing implements the landing zones of sandboxes: folders into which clients upload files. A file appears
-// only when it is complete and durable; an interrupted upload continues where it stopped. A zone has a size quota and a
-// retention period. The files are in a byte store, incomplete uploads in a folder of the local disk.
+// only when it is complete and durable; an interrupted upload continues where it stopped, on any process. A zone has a
+// size quota and a retention period. Files and parts of incomplete uploads are in a byte store; the metadata store knows
+// what was received.
 package landing
 
 import (
@@ -8,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/blob"
+	"roster/internal/meta"
 	"roster/internal/source"
 )
 
@@ -30,87 +32,59 @@ const (
 	MaxFiles     = 1000
 )
 
-// unfinished is the folder of incomplete uploads, beside the zones.
+// unfinished is the folder of incomplete uploads, beside the zones: each lies in a folder of its sandbox.
 const unfinished = ".uploads"
 
-// Zones are the landing zones of all sandboxes. They are safe for concurrent use; no other process may use their
-// folder.
-type Zones struct {
-	files blob.Store
-	dir   string // of the incomplete uploads
-	quota int64
-
-	mu      sync.Mutex
-	sending map[string]bool // the uploads by ranges that a request is sending
-	holds   map[*hold]bool  // of uploads in progress, and of those that ended during another's measurement
-	clock   uint64          // counts beginnings and ends
-	cleared sync.Once
+// Config has the stores and settings of landing zones.
+type Config struct {
+	// Files is the byte store. Each zone lies below the name of its sandbox.
+	Files blob.Store
+	// Store is the metadata store.
+	Store Store
+	// Dir is the folder of Files if Files is on the local disk. Earlier versions kept incomplete uploads there in any case.
+	Dir string
+	// Quota is the size quota of a zone in bytes; 0 means no limit.
+	Quota int64
+	Clock func() time.Time
 }
 
-// disk has the methods of a byte store on the disk of the incomplete uploads.
+// Store has the methods of the metadata store that landing zones need.
+type Store interface {
+	meta.Uploads
+	meta.Tenants
+	meta.Updater
+}
+
+// Zones are the landing zones of all sandboxes. They are safe for concurrent use. Several processes may use the same
+// stores.
+type Zones struct {
+	Config
+
+	mu      sync.Mutex
+	sending map[fileKey]bool // the uploads by ranges that a request to this process is sending
+}
+
+// fileKey names a file of a landing zone.
+type fileKey struct {
+	scope audience.Scope
+	name  string
+}
+
+// disk has the methods of a byte store on the local disk. There a part can grow, and becomes the file without a copy.
 type disk interface {
 	// Check returns the error that Create would return for a path.
 	Check(path string) error
-	// MoveFile makes a file of the disk an object, and replaces an existing one. The file is then no longer at its path.
-	MoveFile(ctx context.Context, path, file string) error
+	// Append opens an object to write after its first size bytes; see local.Store.
+	Append(ctx context.Context, path string, size int64) (blob.Writer, error)
+	// Move gives an object another path, and replaces an existing one.
+	Move(ctx context.Context, from, to string) error
 }
 
-// New returns the landing zones in a byte store, each below the name of its sandbox. The folder dir, which is created
-// when it is needed, contains the incomplete uploads. A zone has a quota in bytes; 0 means no limit.
-func New(dir string, files blob.Store, quota int64) *Zones {
-	return &Zones{files: files, dir: filepath.Join(dir, unfinished), quota: quota, sending: map[string]bool{}, holds: map[*hold]bool{}}
-}
+// New returns the landing zones in a byte store.
+func New(c Config) *Zones { return &Zones{Config: c, sending: map[fileKey]bool{}} }
 
 // Open returns a sandbox's landing zone as a store of sources.
-func (z *Zones) Open(sandbox string) source.Store { return z.files.Below(sandbox) }
-
-// uploads opens the folder of a sandbox's incomplete uploads.
-func (z *Zones) uploads(sandbox string) (*os.Root, error) {
-	z.cleared.Do(z.clear)
-	return openFolder(filepath.Join(z.dir, sandbox))
-}
-
-func openFolder(dir string) (*os.Root, error) {
-	err := os.MkdirAll(dir, 0o700)
-	var root *os.Root
-	if err == nil {
-		root, err = os.OpenRoot(dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the folder of the uploads: %w", err)
-	}
-	return root, nil
-}
-
-// clear removes the rests of an earlier process. A failure does not prevent uploads; the next start tries again.
-func (z *Zones) clear() {
-	root, err := openFolder(z.dir)
-	if err != nil {
-		return
-	}
-	defer root.Close()
-	_ = errors.Join(clearPieces(root), sortUploads(root))
-	sandboxes, _ := z.uploading()
-	for _, sandbox := range sandboxes {
-		if folder, err := root.OpenRoot(sandbox); err == nil {
-			_ = errors.Join(clearPieces(folder), folder.Close())
-		}
-	}
-}
-
-// uploading lists the sandboxes with incomplete uploads.
-func (z *Zones) uploading() (sandboxes []string, err error) {
-	entries, err := os.ReadDir(z.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list the uploads: %w", err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			sandboxes = append(sandboxes, e.Name())
-		}
-	}
-	return sandboxes, nil
-}
+func (z *Zones) Open(sandbox string) source.Store { return z.Files.Below(sandbox) }
 
 // List lists the files of a zone whose paths begin with prefix, in the order of their paths, after the path after. A
 // limit of 0 is DefaultFiles. It omits hidden folders, which belong to Roster. more means that there are further files.
@@ -162,7 +136,7 @@ func hidden(p string) bool {
 
 // Remove removes a file of a zone. An absent one is source.ErrNotExist.
 func (z *Zones) Remove(ctx context.Context, sandbox, name string) error {
-	zone := z.files.Below(sandbox)
+	zone := z.Files.Below(sandbox)
 	if _, err := zone.Stat(ctx, name); err != nil {
 		return err
 	}
@@ -172,14 +146,12 @@ func (z *Zones) Remove(ctx context.Context, sandbox, name string) error {
 	return nil
 }
 
-// Clear removes all data of a sandbox.
+// Clear removes all files of a sandbox. The metadata store has no incomplete uploads of the sandbox any more.
 func (z *Zones) Clear(ctx context.Context, sandbox string) error {
-	if err := z.files.Below(sandbox).RemoveAll(ctx, ""); err != nil {
+	if err := errors.Join(z.Files.RemoveAll(ctx, sandbox), z.Files.RemoveAll(ctx, path.Join(unfinished, sandbox))); err != nil {
 		return fmt.Errorf("empty the landing zone: %w", err)
 	}
-	err := z.removeParts(sandbox, time.Now().Add(time.Hour))
-	_ = os.Remove(filepath.Join(z.dir, sandbox)) // fails while an upload is in progress
-	return err
+	return nil
 }
 
 // Expire removes the files that were written before a time, and the uploads that were not continued since then, except
@@ -195,19 +167,61 @@ func (z *Zones) Expire(ctx context.Context, before time.Time, keep func(sandbox 
 		expired += n
 		err = errors.Join(err, failed)
 	}
-	uploading, failed := z.uploading()
-	err = errors.Join(err, failed)
-	for _, sandbox := range uploading {
-		if !keep(sandbox) {
-			err = errors.Join(err, z.removeParts(sandbox, before))
+	return expired, errors.Join(err, z.expireUploads(ctx, before, keep), z.removeOrphans(ctx, before))
+}
+
+// expireUploads removes the uploads that were not continued since a time. Of several processes, one removes an upload.
+func (z *Zones) expireUploads(ctx context.Context, before time.Time, keep func(sandbox string) bool) error {
+	old, err := z.Store.UploadsBefore(ctx, before)
+	if err != nil {
+		return fmt.Errorf("list the uploads: %w", err)
+	}
+	for _, up := range old {
+		if keep(up.Scope.Sandbox) {
+			continue
+		}
+		if whole, failed := z.Store.Upload(ctx, up.Scope, up.Name); failed == nil && whole.ID == up.ID && whole.Received == up.Received {
+			_, failed = z.drop(ctx, whole)
+			err = errors.Join(err, failed)
+		} else if failed != nil && !errors.Is(failed, meta.ErrNotFound) {
+			err = errors.Join(err, fmt.Errorf("read an upload: %w", failed))
 		}
 	}
-	return expired, err
+	return err
+}
+
+// removeOrphans removes the objects of uploads that were written before a time and are not part of any upload: a process
+// died between the change of the metadata and that of the byte store.
+func (z *Zones) removeOrphans(ctx context.Context, before time.Time) error {
+	old := map[string]string{} // paths by the name of the object
+	err := z.Files.List(ctx, unfinished, func(o blob.Object) error {
+		if o.Modified.Before(before) && fs.ValidPath(o.Path) {
+			old[path.Base(o.Path)] = o.Path
+		}
+		return nil
+	})
+	if errors.Is(err, blob.ErrNotExist) || err == nil && len(old) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list the uploads: %w", err)
+	}
+	parts, err := z.Store.UploadObjects(ctx, slices.Collect(maps.Keys(old)))
+	if err != nil {
+		return fmt.Errorf("list the parts of uploads: %w", err)
+	}
+	for _, part := range parts {
+		delete(old, part)
+	}
+	if err := z.Files.Remove(ctx, slices.Collect(maps.Values(old))...); err != nil {
+		return fmt.Errorf("remove the rest of an upload: %w", err)
+	}
+	return nil
 }
 
 // sandboxes lists the sandboxes that have files.
 func (z *Zones) sandboxes(ctx context.Context) (list []string, err error) {
-	err = z.files.Browse(ctx, "", func(o blob.Object, folder bool) error {
+	err = z.Files.Browse(ctx, "", func(o blob.Object, folder bool) error {
 		if folder && !strings.HasPrefix(o.Path, ".") {
 			list = append(list, o.Path)
 		}
@@ -238,8 +252,8 @@ func (z *Zones) expire(ctx context.Context, sandbox string, before time.Time) (i
 	return len(old), nil
 }
 
-// diskError converts an error of the disk of uploads. The client learns that the disk is full.
-func diskError(what string, err error) error {
+// storeError converts an error of the byte store. The client learns that the disk is full.
+func storeError(what string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return audience.Errorf(audience.BadGateway, "the disk of the landing zones is full; the server's operator has to make room")
 	}

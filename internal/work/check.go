@@ -13,7 +13,7 @@ import (
 
 // Finding is an inconsistency.
 type Finding struct {
-	Part     string      `json:"part"` // metadata, catalog, lake, profile or landing
+	Part     string      `json:"part"` // metadata, catalog, lake or profile
 	Org      string      `json:"organization,omitempty"`
 	Sandbox  string      `json:"sandbox,omitempty"`
 	Audience audience.ID `json:"audienceId,omitempty"`

@@ -129,7 +129,7 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	files, err := local.Open(w.path("landing"))
 	w.must(err)
-	zones := landing.New(w.path("landing"), faulty.New(files, "landing", fault.At), 0)
+	zones := landing.New(landing.Config{Files: faulty.New(files, "landing", fault.At), Store: w.meta, Dir: w.path("landing"), Clock: clock})
 	outbox := job.NewOutbox(&w.jobs, clock)
 	sources := connect.New(connect.Config{Store: w.meta, Secrets: ring, Landing: zones, Clock: clock,
 		Open: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {

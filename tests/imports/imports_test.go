@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/importing":           {"client", "internal/tabular", "internal/tabular/formats", "internal/wire"},                                                                                                                                                                                               // tabular: what columns a file has, before there is an audience
 	"internal/job":                 {"internal/meta"},
 	"internal/lake":                {"internal/blob", "internal/cache", "internal/fault", "internal/identity"},
-	"internal/landing":             {"internal/blob", "internal/durable", "internal/source"},
+	"internal/landing":             {"internal/blob", "internal/durable", "internal/meta", "internal/source"}, // meta: what was received of uploads, and holds of quotas
 	"internal/launch":              {"internal/meta"},
 	"internal/members":             {"internal/identity", "internal/lake", "internal/meta"},
 	"internal/memory":              {},
@@ -83,6 +83,7 @@ var allowed = map[string][]string{
 	"bench/api":                    {"bench/server"},
 	"bench/server":                 {"client"},
 	"bench/source":                 {"bench/server", "client"},
+	"bench/upload":                 {"bench/server"},
 	"bench/years":                  {"bench/server", "client"},
 	"bench/gen":                    {},
 	"bench/run":                    {"bench/server"},
@@ -112,7 +113,7 @@ var confined = map[string][]string{
 	"github.com/ProtonMail/go-crypto":   {"internal/pgp"},
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/api", "internal/tabular/json", "internal/tabular/parquet"},
-	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
+	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "bench/upload", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
 	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
 }
 
@@ -133,7 +134,7 @@ var disk = map[string]string{
 	"internal/durable":     "files that survive a crash",
 	"internal/blob/local":  "the byte store of the local disk",
 	"internal/ingest":      "scratch files",
-	"internal/landing":     "uploads that are not whole",
+	"internal/landing":     "incomplete uploads of earlier versions",
 	"internal/meta/sqlite": "the file of the database, closed to others",
 	"internal/app":         "the data directory: its lock, credentials, configuration, clock and last words",
 	"internal/auth":        "the signing key",

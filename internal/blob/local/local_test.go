@@ -250,3 +250,61 @@ func TestManyFiles(t *testing.T) {
 		t.Errorf("%d files, %v", len(got), err)
 	}
 }
+
+// TestAppend continues a file: bytes after the first ones are dropped, one writer has it at a time, and what was written
+// stays without Commit. A moved file is not found any more.
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	s, err := local.OpenConfined(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	write := func(size int64, text string, commit bool) {
+		t.Helper()
+		w, err := s.Append(t.Context(), "a/b/part", size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), "a/b/part", size); !errors.Is(err, blob.ErrBusy) {
+			t.Errorf("a second writer: %v", err)
+		}
+		if commit {
+			if err := w.Commit(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	holds := func(path, want string) {
+		t.Helper()
+		if got, err := blob.Get(t.Context(), s, path); err != nil || string(got) != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	refused := func(what, path string, size int64, want error) {
+		t.Helper()
+		if _, err := s.Append(t.Context(), path, size); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	refused("an absent file", "a/b/part", 1, blob.ErrChanged)
+	write(0, "012", true)
+	write(3, "xyz", false)
+	holds("a/b/part", "012xyz")
+	write(2, "34", true)
+	holds("a/b/part", "0134")
+	refused("a shorter file", "a/b/part", 5, blob.ErrChanged)
+	refused("a path that leads out", "../part", 0, blob.ErrOutside)
+	if err := s.Move(t.Context(), "a/b/part", "c/d.csv"); err != nil {
+		t.Fatal(err)
+	}
+	holds("c/d.csv", "0134")
+	refused("a moved file", "a/b/part", 4, blob.ErrChanged)
+	if err := s.Move(t.Context(), "a/b/part", "c/e.csv"); !errors.Is(err, blob.ErrNotExist) {
+		t.Errorf("a moved file: %v", err)
+	}
+}

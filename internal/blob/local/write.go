@@ -56,25 +56,32 @@ func (s *Store) Create(ctx context.Context, p string, o blob.CreateOptions) (blo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := s.room(p, true); err != nil {
+	w := &writer{store: s, ctx: ctx, path: p, exclusive: o.IfAbsent}
+	err := s.inFolder(p, func() (err error) {
+		if err := s.free(p, o.IfAbsent); err != nil {
+			return err
+		}
+		w.file, err = durable.Create(s.dir, path.Dir(s.name(p)), o.Volatile)
+		return failed(p, err)
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := s.free(p, o.IfAbsent); err != nil {
-		return nil, err
-	}
-	folder := path.Dir(s.name(p))
+	return w, nil
+}
+
+// inFolder makes the folder of an object and calls do. It does both again if the folder was removed meanwhile, with the last file in it.
+func (s *Store) inFolder(p string, do func() error) error {
 	for tries := 3; ; tries-- {
-		f, err := durable.Create(s.dir, folder, o.Volatile)
+		err := s.room(p, true)
 		if err == nil {
-			return &writer{store: s, ctx: ctx, file: f, path: p, exclusive: o.IfAbsent}, nil
+			err = do()
 		}
-		if !errors.Is(err, fs.ErrNotExist) || tries == 0 {
-			return nil, failed(p, err)
+		if !errors.Is(err, blob.ErrNotExist) || tries == 0 {
+			return err
 		}
-		// The folder was removed meanwhile, with the last file in it.
-		s.made.remove(folder)
-		if err := s.room(p, true); err != nil {
-			return nil, err
+		for folder := path.Dir(s.name(p)); folder != "."; folder = path.Dir(folder) {
+			s.made.remove(folder)
 		}
 	}
 }
@@ -200,29 +207,21 @@ func (w *writer) Commit() error {
 // Abort implements blob.Writer.
 func (w *writer) Abort() { w.file.Abort() }
 
-// MoveFile makes a file of the same file system an object, without a copy, and replaces an existing one. The file is at a
-// path in the folder of the store, and is gone from there then. Its content is on the disk already.
-func (s *Store) MoveFile(ctx context.Context, p, file string) error {
-	if err := ctx.Err(); err != nil {
+// Move gives an object another path, without a copy, and replaces an existing one. Its content is on the disk already.
+func (s *Store) Move(ctx context.Context, from, to string) error {
+	if err := errors.Join(ctx.Err(), valid(from)); err != nil {
 		return err
 	}
-	from, err := filepath.Rel(s.os, file)
+	err := s.inFolder(to, func() error {
+		if err := s.free(to, false); err != nil {
+			return err
+		}
+		return failed(to, s.dir.Rename(s.name(from), s.name(to)))
+	})
 	if err != nil {
 		return err
 	}
-	for tries := 3; ; tries-- {
-		if err := errors.Join(s.room(p, true), s.free(p, false)); err != nil {
-			return err
-		}
-		err := s.dir.Rename(from, s.name(p))
-		if err == nil {
-			return failed(p, durable.Sync(s.dir, path.Dir(s.name(p))))
-		}
-		if !errors.Is(err, fs.ErrNotExist) || tries == 0 {
-			return failed(p, err)
-		}
-		s.made.remove(path.Dir(s.name(p)))
-	}
+	return failed(to, durable.Sync(s.dir, path.Dir(s.name(to))))
 }
 
 // MoveFolder gives a folder another path in one step. The error is blob.ErrNotExist if there is no folder, and an error if
