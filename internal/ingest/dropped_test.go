@@ -41,7 +41,7 @@ func TestDroppedElsewhere(t *testing.T) {
 	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\nc@x.org,C\n")
 	w.mustRun(true)
 	w.now = w.now.Add(time.Hour)
-	w.exec(`DELETE FROM iceberg_tables`)
+	w.engine().Drop()
 
 	w.wantRefused(false, "dropped", "full run")
 	w.pipeline.RefuseForeign = true
@@ -104,7 +104,7 @@ func TestRenamedElsewhere(t *testing.T) {
 func TestDroppedBeforeFirstRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaultFields)
-	w.exec(`DELETE FROM iceberg_tables`)
+	w.engine().Drop()
 	w.put("1.csv", "mail\na@x.org\n")
 	if r := w.mustRun(false); r.Result.Members != (audience.Members{After: 1}) || r.Result.Outside != nil {
 		t.Errorf("%+v %+v", r.Result.Members, r.Result.Outside)

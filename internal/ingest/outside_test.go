@@ -1,138 +1,25 @@
 package ingest_test
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/iceberg-go"
-	icebergio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 
 	"roster/internal/audience"
 	"roster/internal/ingest"
+	"roster/tests/icebergtest"
 )
 
-// engine is another program that uses iceberg-go independently of Roster. It implements table.CatalogIO.
-type engine struct{ w *world }
-
-var _ table.CatalogIO = engine{}
-
-func (e engine) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
-	var place string
-	if err := e.w.catalog.QueryRowContext(ctx, `SELECT metadata_location FROM iceberg_tables`).Scan(&place); err != nil {
-		return nil, err
-	}
-	return table.NewFromLocation(ctx, ident, place, icebergio.LoadFSFunc(nil, place), e)
-}
-
-func (e engine) CommitTable(ctx context.Context, ident table.Identifier, _ []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
-	current, err := e.LoadTable(ctx, ident)
-	if err != nil {
-		return nil, "", err
-	}
-	next, err := table.UpdateTableMetadata(current.Metadata(), updates, current.MetadataLocation())
-	if err != nil {
-		return nil, "", err
-	}
-	text, err := json.Marshal(next)
-	if err != nil {
-		return nil, "", err
-	}
-	place := path.Dir(strings.TrimPrefix(current.MetadataLocation(), "file://")) + "/00099-" + uuid.NewString() + ".metadata.json"
-	if err := os.WriteFile(place, text, 0o600); err != nil {
-		return nil, "", err
-	}
-	_, err = e.w.catalog.ExecContext(ctx, `UPDATE iceberg_tables SET metadata_location = ?`, "file://"+place)
-	return next, "file://" + place, err
-}
-
-// table loads the table in the engine.
-func (e engine) table() *table.Table {
-	e.w.t.Helper()
-	t, err := e.LoadTable(e.w.t.Context(), table.Identifier{e.w.table.Namespace, e.w.table.Name})
-	if err != nil {
-		e.w.t.Fatal(err)
-	}
-	return t
-}
-
-// rewrite replaces all rows of the table with the result of change, in one snapshot.
-func (e engine) rewrite(change func(rows []map[string]any) []map[string]any) {
-	e.w.t.Helper()
-	ctx := e.w.t.Context()
-	must := func(err error) {
-		e.w.t.Helper()
-		if err != nil {
-			e.w.t.Fatal(err)
-		}
-	}
-	d := e.w.dataset()
-	var rows []map[string]any
-	t := e.table()
-	found, err := t.Scan().ToArrowTable(ctx)
-	must(err)
-	defer found.Release()
-	text := array.NewTableReader(found, 0)
-	defer text.Release()
-	for text.Next() {
-		list, err := text.RecordBatch().MarshalJSON()
-		must(err)
-		var part []map[string]any
-		dec := json.NewDecoder(strings.NewReader(string(list)))
-		dec.UseNumber()
-		must(dec.Decode(&part))
-		rows = append(rows, part...)
-	}
-	list, err := json.Marshal(change(rows))
-	must(err)
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, d.Schema(), strings.NewReader(string(list)))
-	must(err)
-	defer rec.Release()
-	rdr, err := array.NewRecordReader(d.Schema(), []arrow.RecordBatch{rec})
-	must(err)
-	defer rdr.Release()
-	_, err = t.Overwrite(ctx, rdr, iceberg.Properties{"engine-name": "other", "engine-version": "1"})
-	must(err)
-}
-
-// rollback makes an earlier snapshot current.
-func (e engine) rollback(id int64) {
-	e.w.t.Helper()
-	e.update(table.NewSetSnapshotRefUpdate(table.MainBranch, id, table.BranchRef, 0, 0, 0))
-}
-
-// update changes the metadata of the table.
-func (e engine) update(u table.Update) {
-	e.w.t.Helper()
-	if _, _, err := e.CommitTable(e.w.t.Context(), e.table().Identifier(), nil, []table.Update{u}); err != nil {
-		e.w.t.Fatal(err)
-	}
-}
-
-// changed returns a row with other values of some columns.
-func changed(row map[string]any, values map[string]any) map[string]any {
-	out := map[string]any{}
-	for name, v := range row {
-		out[name] = v
-	}
-	for name, v := range values {
-		out[name] = v
-	}
-	return out
+// engine is another program that changes the world's table.
+func (w *world) engine() icebergtest.Engine {
+	return icebergtest.Engine{T: w.t, Catalog: w.catalog, Namespace: w.table.Namespace, Name: w.table.Name}
 }
 
 // files lists all files of the lake and all scratch files.
@@ -169,13 +56,13 @@ func TestAdoption(t *testing.T) {
 	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\nc@x.org,C\n")
 	w.mustRun(true)
 	w.now = w.now.Add(time.Hour)
-	engine{w}.rewrite(func(rows []map[string]any) []map[string]any {
+	w.engine().Rewrite(func(rows []map[string]any) []map[string]any {
 		var out []map[string]any
 		for _, r := range rows {
 			switch r["mail"] {
 			case "a@x.org":
-				out = append(out, changed(r, map[string]any{"city": "Ulm", "_roster_seen": "2001-01-01T00:00:00Z"}),
-					changed(r, map[string]any{"mail": "d@x.org"}), changed(r, map[string]any{"mail": nil}), changed(r, map[string]any{"mail": "e@x.org", "gone": true}))
+				out = append(out, icebergtest.Changed(r, map[string]any{"city": "Ulm", "_roster_seen": "2001-01-01T00:00:00Z"}),
+					icebergtest.Changed(r, map[string]any{"mail": "d@x.org"}), icebergtest.Changed(r, map[string]any{"mail": nil}), icebergtest.Changed(r, map[string]any{"mail": "e@x.org", "gone": true}))
 			case "c@x.org":
 				out = append(out, r, r)
 			}
@@ -239,7 +126,7 @@ func TestRewriteElsewhere(t *testing.T) {
 	w := newWorld(t, defaultFields)
 	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\nc@x.org,C\n")
 	w.mustRun(true)
-	engine{w}.rewrite(func(rows []map[string]any) []map[string]any { return rows })
+	w.engine().Rewrite(func(rows []map[string]any) []map[string]any { return rows })
 	w.put("2.csv", "mail\nf@x.org\n")
 	r := w.mustRun(false)
 	if len(w.adopted) != 0 || len(r.Result.Outside) != 1 || r.Result.Members != (audience.Members{Before: 3, After: 4}) || r.Result.ContentSum != w.contentSum() {
@@ -259,7 +146,7 @@ func TestRollbackElsewhere(t *testing.T) {
 	w.mustRun(true)
 	w.wantStatus(map[string]string{"a@x.org": "exited", "c@x.org": "realized"})
 	w.now = w.now.Add(time.Hour)
-	engine{w}.rollback(first.Result.SnapshotID)
+	w.engine().Rollback(first.Result.SnapshotID)
 	w.put("2.csv", "mail\nd@x.org\n")
 	r := w.mustRun(false)
 	if len(w.adopted) != 1 {
@@ -311,8 +198,8 @@ func TestRollbackAndExpiryElsewhere(t *testing.T) {
 			if len(w.dataset().Foreign()) > 0 {
 				t.Error("a run of Roster is foreign")
 			}
-			engine{w}.rollback(first.Result.SnapshotID)
-			engine{w}.update(table.NewRemoveSnapshotsUpdate([]int64{last.Result.SnapshotID}, false))
+			w.engine().Rollback(first.Result.SnapshotID)
+			w.engine().Update(table.NewRemoveSnapshotsUpdate([]int64{last.Result.SnapshotID}, false))
 			if err := w.pipeline.Lake.Describe(t.Context(), w.table, "renamed"); err != nil { // a commit without a snapshot
 				t.Fatal(err)
 			}
@@ -346,9 +233,9 @@ func TestEmptiedElsewhere(t *testing.T) {
 			w := newWorld(t, defaultFields)
 			w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\n")
 			first := w.mustRun(true)
-			engine{w}.update(table.NewRemoveSnapshotRefUpdate(table.MainBranch))
+			w.engine().Update(table.NewRemoveSnapshotRefUpdate(table.MainBranch))
 			if expired {
-				engine{w}.update(table.NewRemoveSnapshotsUpdate([]int64{first.Result.SnapshotID}, false))
+				w.engine().Update(table.NewRemoveSnapshotsUpdate([]int64{first.Result.SnapshotID}, false))
 			}
 			if f := w.dataset().Foreign(); len(f) != 1 || f[0].Operation != "replace" {
 				t.Errorf("foreign: %+v", f)
@@ -377,7 +264,7 @@ func TestRefusedWrites(t *testing.T) {
 	w.pipeline.RefuseForeign = true
 	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\n")
 	w.mustRun(true)
-	engine{w}.rewrite(func(rows []map[string]any) []map[string]any { return rows[:1] })
+	w.engine().Rewrite(func(rows []map[string]any) []map[string]any { return rows[:1] })
 	for _, full := range []bool{true, false} {
 		w.put("2.csv", "mail\nd@x.org\n")
 		if r := w.run(full); r.Status != audience.Failed || !strings.Contains(r.Error.Message, `by other 1`) || !strings.Contains(r.Error.Message, "--foreign-writes") {

@@ -88,6 +88,7 @@ var allowed = map[string][]string{
 	"bench/gen":                    {},
 	"bench/run":                    {"bench/server"},
 	"tests/ingesttest":             {"internal/identity", "internal/ingest", "internal/lake", "internal/profile", "internal/profile/pebble", "internal/blob/local", "internal/reject"}, // composes a pipeline as app does, on real engines
+	"tests/icebergtest":            {},
 	"tests/servertest":             {},
 	"tests/rostertest":             {"client"},
 	"third_party/substrait":        {}, // a module of its own: data that iceberg-go reads
@@ -99,7 +100,7 @@ var confined = map[string][]string{
 	"text/template":                     {},
 	"github.com/riverqueue/river":       {"internal/queue"},
 	"github.com/cockroachdb/pebble":     {"internal/profile/pebble"},
-	"github.com/apache/iceberg-go":      {"internal/lake"},
+	"github.com/apache/iceberg-go":      {"internal/lake", "tests/icebergtest"}, // icebergtest: another engine
 	"github.com/jackc/pgx":              {"internal/meta/postgres", "internal/meta/metatest"},
 	"modernc.org/sqlite":                {"internal/meta/sqlite", "internal/app", "bench/api", "tests/ingesttest"}, // app, tests: the catalog's own database; bench: a database filled fast
 	"github.com/spf13/cobra":            {"cmd/roster"},
@@ -114,7 +115,7 @@ var confined = map[string][]string{
 	"github.com/tink-crypto/tink-go":    {"internal/secret"},
 	"github.com/go-json-experiment":     {"internal/api", "internal/tabular/json", "internal/tabular/parquet"},
 	"net/http":                          {"client", "internal/api", "internal/app", "internal/auth", "internal/edge", "internal/netguard", "internal/blob/bucket", "internal/web", "internal/webhook", "cmd/roster", "bench/api", "bench/server", "bench/upload", "tests/servertest"}, // auth: keys of an OIDC issuer; servertest: a proxy with faults; bench: connections that do little, and the bare handler
-	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/ingesttest"},
+	"database/sql":                      {"bench/api", "internal/app", "internal/job", "internal/lake", "internal/meta", "internal/meta/metatest", "internal/meta/postgres", "internal/meta/sqlite", "internal/meta/sqlstore", "internal/queue", "tests/icebergtest", "tests/ingesttest"},
 }
 
 // withoutFiles are packages that open no file: their data lies behind a contract.
