@@ -119,6 +119,29 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
+// TestAdoptionAlone adopts the changes of another program in a run that was started for this, as maintenance does.
+func TestAdoptionAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaultFields)
+	w.put("1.csv", "mail,city\na@x.org,A\n")
+	w.mustRun(true)
+	w.now = w.now.Add(time.Hour)
+	w.engine().Rewrite(func(rows []map[string]any) []map[string]any {
+		return append(rows, icebergtest.Changed(rows[0], map[string]any{"mail": "b@x.org"}))
+	})
+	before := len(w.dataset().Snapshots())
+	s := w.spec(false)
+	s.Run.Request.Kind = audience.RunAdopt
+	r, err := w.pipeline.Run(t.Context(), s)
+	if err != nil || r.Status != audience.Success || r.Result.Rows.Added != 1 || r.Result.Members != (audience.Members{Before: 1, After: 2}) {
+		t.Fatalf("%v %s %+v %+v", err, r.Status, r.Result.Rows, r.Result.Members)
+	}
+	if n := len(w.dataset().Snapshots()) - before; n != 1 {
+		t.Errorf("%d snapshots", n)
+	}
+	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized"})
+}
+
 // TestRewriteElsewhere lets another program rewrite all rows without changes. No member changes, and no run is
 // recorded.
 func TestRewriteElsewhere(t *testing.T) {

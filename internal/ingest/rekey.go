@@ -55,7 +55,8 @@ type keyedRow struct {
 // rekey moves the rows of a dataset to their present keys if necessary, and returns the resulting dataset.
 func (p *Pipeline) rekey(ctx context.Context, dataset *lake.Dataset, s *Spec) (*lake.Dataset, error) {
 	snap, ok := dataset.Current()
-	if !ok || keyed(snap) || s.Audience.ExpressActivation || s.Run.Request.DryRun || s.Run.Request.Traits().Input == audience.FromVersion {
+	input := s.Run.Request.Traits().Input // an adoption computes the keys of the rows of other programs itself
+	if !ok || keyed(snap) || s.Audience.ExpressActivation || s.Run.Request.DryRun || input == audience.FromVersion || input == audience.FromOutside {
 		return dataset, nil
 	}
 	k := rekeying{p: p, dataset: dataset, codec: newRowCodec(&s.Audience), dir: lake.MaintenanceDir(uuid.NewString()),
