@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
 	"roster/internal/audience"
 	"roster/internal/fault"
+	"roster/internal/lake"
 )
 
 var (
@@ -62,6 +64,7 @@ type template struct {
 	dir, saved    string
 	runs          int      // number of runs before
 	before, after string   // what people see before and after
+	between       string   // see effort; before if the effort has none
 	places        []string // passed in between
 }
 
@@ -75,7 +78,20 @@ func newTemplate(t *testing.T, do effort) *template {
 	}
 	tp.before, tp.runs = w.state(), len(w.runs())
 	w.close()
+	copies, err := filepath.Glob(filepath.Join(tp.dir, "lake", "*", "*-files", "sorted")) // what state has read
+	w.must(err)
+	for _, dir := range copies {
+		w.must(os.RemoveAll(dir))
+	}
 	w.must(copyDir(tp.dir, tp.saved))
+	tp.between = tp.before
+	if do.between != nil {
+		w = open(t, tp.dir)
+		do.between(w)
+		tp.between = w.state()
+		w.close()
+		tp.restore(t)
+	}
 
 	w = open(t, tp.dir)
 	var c counter
@@ -141,32 +157,76 @@ func everyIOFails(t *testing.T, do effort) {
 	t.Logf("%d I/O calls", len(tp.places))
 	ends := map[audience.Status]int{}
 	for k := 1; k <= len(tp.places)+5; k += *every {
-		tp.restore(t)
-		w := open(t, tp.dir)
-		where, err := failing(k, func() error { return errors.Join(do.begin(w), do.goOn(w)) })
-		what := fmt.Sprintf("call %d (%s) failed, the run returned %v", k, where, err)
-		w.drain()
-		status := w.lastStatus(tp)
-		ends[status]++
-		want := map[audience.Status]string{audience.Success: tp.after, audience.Failed: tp.before, "": tp.before}[status]
-		if got := w.state(); got != want {
-			t.Fatalf("%s: the run ended %q with\n%swant\n%s", what, status, got, want)
-		}
-		if status != audience.Success {
-			w.must(do.begin(w))
-			w.drain()
-			if got := w.state(); got != tp.after {
-				t.Fatalf("%s: another run leaves\n%swant\n%s", what, got, tp.after)
-			}
-		}
-		if left := w.leftovers(); len(left) > 0 {
-			t.Errorf("%s: left over: %v", what, left)
-		}
-		w.close()
+		ends[ioFails(t, tp, do, k)]++
 	}
 	t.Logf("ends: %v", ends)
 	if ends[audience.Success] == 0 || ends[audience.Failed] == 0 {
 		t.Errorf("ends: %v; both kinds are expected", ends)
+	}
+}
+
+// ioFails lets the k-th I/O call of a run fail, and returns the status that the run ends with.
+func ioFails(t *testing.T, tp *template, do effort, k int) audience.Status {
+	tp.restore(t)
+	w := open(t, tp.dir)
+	defer w.close()
+	where, err := failing(k, func() error { return errors.Join(do.begin(w), do.goOn(w)) })
+	what := fmt.Sprintf("call %d (%s) failed, the run returned %v", k, where, err)
+	w.drain()
+	status := w.lastStatus(tp)
+	want := tp.before
+	if status == audience.Success {
+		want = tp.after
+	}
+	if got := w.state(); got != want && (got != tp.between || status == audience.Success) {
+		t.Fatalf("%s: the run ended %q with\n%swant\n%s", what, status, got, want)
+	}
+	w.addsUp(tp, what)
+	if status != audience.Success {
+		w.must(do.begin(w))
+		w.drain()
+		if got := w.state(); got != tp.after {
+			t.Fatalf("%s: another run leaves\n%swant\n%s", what, got, tp.after)
+		}
+		w.addsUp(tp, what)
+	}
+	if left := w.leftovers(); len(left) > 0 {
+		t.Errorf("%s: left over: %v", what, left)
+	}
+	return status
+}
+
+// addsUp requires that the ledgers of all runs add up, and that each run since the template made exactly one snapshot, or
+// none if it changed nothing.
+func (w *world) addsUp(tp *template, what string) {
+	w.t.Helper()
+	made := map[audience.RunID]int{}
+	a := w.audience()
+	d, err := w.lake.Load(w.t.Context(), lake.TableOf(scope, a.ID))
+	if !errors.Is(err, lake.ErrNotExist) {
+		w.must(err)
+		d, err = d.WithHistory(w.t.Context())
+		w.must(err)
+		for _, s := range d.Snapshots() {
+			made[s.Run]++
+		}
+	}
+	members, runs := int64(0), w.runs()
+	for i, r := range slices.Backward(runs) {
+		want := 0
+		if r.Committed() {
+			want = 1
+			if m := r.Result.Members; m.Before != members || !m.Balanced(r.Result.Rows) || !r.Result.Rows.Balanced() {
+				w.t.Errorf("%s: run %d of kind %q has the ledger %+v %+v after %d members", what, r.Seq, r.Request.Kind, m, r.Result.Rows, members)
+			}
+			members = r.Result.Members.After
+		}
+		if made[r.ID] != want && i < len(runs)-tp.runs {
+			w.t.Errorf("%s: run %d of kind %q, %s, made %d snapshots", what, r.Seq, r.Request.Kind, r.Status, made[r.ID])
+		}
+	}
+	if a.Members != members {
+		w.t.Errorf("%s: the audience has %d members, the last ledger says %d", what, a.Members, members)
 	}
 }
 

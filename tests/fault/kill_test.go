@@ -51,6 +51,7 @@ func killAt(t *testing.T, tp *template, name string, c killing) {
 	if got := w.state(); got != want {
 		t.Fatalf("there is\n%swant\n%s", got, want)
 	}
+	w.addsUp(tp, c.place)
 	if left := w.leftovers(); len(left) > 0 {
 		t.Errorf("left over: %v", left)
 	}
@@ -111,6 +112,9 @@ func beKilled(dir string) {
 	}
 	doing := os.Getenv(childDoing)
 	do, ok := runs[doing]
+	if !ok {
+		do, ok = besideOthers[doing]
+	}
 	if !ok {
 		do = map[string]effort{"erase": erasing, "maintain": maintaining}[doing]
 	}

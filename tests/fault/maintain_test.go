@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"roster/internal/audience"
 	"roster/internal/job"
+	"roster/internal/lake"
 )
 
 // maintaining compacts the files of an audience, and removes its old versions and unreferenced files. People see no
@@ -22,13 +24,16 @@ var maintaining = effort{prepare: (*world).wear, begin: func(*world) error { ret
 
 const day = 24 * time.Hour
 
-// wear leaves deleted rows, and earlier versions whose files are unreferenced after the versions are removed.
+// wear leaves deleted rows, and earlier versions whose files are unreferenced after the versions are removed. The files
+// that the runs keep beside the data lie in the table's directory, where earlier versions of Roster kept them.
 func (w *world) wear() {
 	w.t.Helper()
 	for _, text := range []string{secondFile, "mail,phone,points\nbob@x.org,+23,21\ndee@x.org,+4,45\n"} {
 		w.upload(text)
 		w.run(audience.RunRequest{Differential: true})
 	}
+	id := lake.TableOf(scope, w.audience().ID)
+	w.must(os.Rename(w.path("lake", id.Namespace, id.Name+"-files", "roster"), w.path("lake", id.Namespace, id.Name, "roster")))
 }
 
 // maintain maintains the audience at a later time.

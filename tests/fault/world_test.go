@@ -62,14 +62,16 @@ var fields = []audience.Field{
 
 // world is a whole Roster in a directory, except for HTTP and the queue's workers.
 type world struct {
-	t       *testing.T
-	dir     string
-	meta    *sqlite.Store
-	catalog *sql.DB
-	profile *pebble.Store
-	lake    *lake.Lake
-	jobs    jobs
-	later   time.Duration // offset of the clock
+	t        *testing.T
+	dir      string
+	meta     *sqlite.Store
+	catalog  *sql.DB
+	profile  *pebble.Store
+	lake     *lake.Lake
+	jobs     jobs
+	later    time.Duration // offset of the clock
+	beside   func()        // called once, when a run first reads its file; nil for nothing
+	pipeline *ingest.Pipeline
 	*control.Service
 	*worker
 }
@@ -122,7 +124,7 @@ func open(t *testing.T, dir string) *world {
 	w.must(err)
 	w.must(ingest.ClearScratch(w.path("scratch")))
 	clock := func() time.Time { return time.Now().Add(w.later) }
-	pipeline := &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: clock, Workers: 2, Log: discard}
+	w.pipeline = &ingest.Pipeline{Lake: w.lake, Profile: w.profile, Scratch: w.path("scratch"), Clock: clock, Workers: 2, Log: discard}
 	master, err := secret.KeyFile(w.path("master.key"), true)
 	w.must(err)
 	ring, err := secret.Open(w.path("secrets.json"), master)
@@ -133,13 +135,22 @@ func open(t *testing.T, dir string) *world {
 	outbox := job.NewOutbox(&w.jobs, clock)
 	sources := connect.New(connect.Config{Store: w.meta, Secrets: ring, Landing: zones, Clock: clock,
 		Open: func(context.Context, audience.Scope, *audience.Connection) (source.Store, error) {
-			return faulty.New(files.Below("prod"), "source", fault.At), nil
+			return faulty.New(files.Below("prod"), "source", w.atSource), nil
 		}})
-	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Jobs: outbox, Sources: sources, Surveyor: pipeline, Lake: w.lake,
+	w.Service = control.New(control.Config{Clock: clock, Sealer: ring, Store: w.meta, Jobs: outbox, Sources: sources, Surveyor: w.pipeline, Lake: w.lake,
 		Profile: w.profile, Landing: zones})
-	w.worker = work.New(work.Config{Clock: clock, Secrets: ring, Store: w.meta, Jobs: outbox, Sources: sources, Pipeline: pipeline, Lake: w.lake,
+	w.worker = work.New(work.Config{Clock: clock, Secrets: ring, Store: w.meta, Jobs: outbox, Sources: sources, Pipeline: w.pipeline, Lake: w.lake,
 		Profile: w.profile, Landing: zones, Changed: w.Service.ClearCaches})
 	return w
+}
+
+// atSource is called at the calls of a run's source.
+func (w *world) atSource(call string) error {
+	if do := w.beside; do != nil && call == "source.open" {
+		w.beside = nil
+		do()
+	}
+	return fault.At(call)
 }
 
 func (w *world) close() {
@@ -190,7 +201,8 @@ type effort struct {
 	prepare func(w *world)       // establishes the state before; nil for the first import alone
 	begin   func(w *world) error // until it is acknowledged
 	goOn    func(w *world) error
-	unseen  bool // people see no change
+	unseen  bool           // people see no change
+	between func(w *world) // leads from the state before to a state that a run may leave behind although it fails; optional
 }
 
 // runs are efforts that consist of one run, by their names.
@@ -344,7 +356,11 @@ func (w *world) lookups(b *strings.Builder) {
 // dataset describes the keys and contents in the dataset.
 func (w *world) dataset(b *strings.Builder, a audience.Audience) {
 	w.t.Helper()
-	d, err := w.lake.Load(w.t.Context(), lake.TableID{Namespace: "ABC_40RosterOrg__prod", Name: string(a.ID)})
+	d, err := w.lake.Load(w.t.Context(), lake.TableOf(scope, a.ID))
+	if errors.Is(err, lake.ErrNotExist) {
+		fmt.Fprintln(b, "no dataset")
+		return
+	}
 	w.must(err)
 	state, err := d.OpenState(w.t.Context(), lake.StateOptions{})
 	w.must(err)
