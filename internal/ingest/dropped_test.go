@@ -2,11 +2,14 @@ package ingest_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"roster/internal/audience"
+	"roster/internal/identity"
+	"roster/internal/ingest"
 	"roster/internal/lake"
 )
 
@@ -16,6 +19,12 @@ func (w *world) exec(statement string, args ...any) {
 	if _, err := w.catalog.ExecContext(w.t.Context(), statement, args...); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// holding lists the files of the lake whose path has the id of a run.
+func (w *world) holding(run audience.RunID) []string {
+	w.t.Helper()
+	return slices.DeleteFunc(w.files(), func(path string) bool { return !strings.Contains(path, string(run)) })
 }
 
 // wantRefused requires that a run fails with the words in its error, and that the table counts as missing afterwards.
@@ -39,7 +48,7 @@ func TestDroppedElsewhere(t *testing.T) {
 	w := newWorld(t, defaultFields)
 	w.aud.Guards.MaxRemovedPercent = new(50.0)
 	w.put("1.csv", "mail,city\na@x.org,A\nb@x.org,B\nc@x.org,C\n")
-	w.mustRun(true)
+	first := w.mustRun(true)
 	w.now = w.now.Add(time.Hour)
 	w.engine().Drop()
 
@@ -75,6 +84,14 @@ func TestDroppedElsewhere(t *testing.T) {
 		t.Errorf("%+v %d %+v", r.Result.Members, r.Result.Unreadable, o)
 	}
 	w.wantStatus(map[string]string{"a@x.org": "realized", "b@x.org": "realized", "c@x.org": "", "d@x.org": "realized"})
+
+	if len(w.holding(first.ID)) == 0 {
+		t.Error("the files of the dropped table are gone, although the catalog could be restored")
+	}
+	w.purge(ingest.Person{Key: identity.KeyOf("Email", []byte("c@x.org")), Values: [][]byte{[]byte("c@x.org")}})
+	if left := w.holding(first.ID); len(left) > 0 || w.rows() != 3 {
+		t.Errorf("after an erasure, files of the dropped table are left: %q; %d rows", left, w.rows())
+	}
 
 	w.now = w.now.Add(time.Hour)
 	w.put("2.csv", "mail\ne@x.org\n")

@@ -114,6 +114,11 @@ func (p *Pipeline) Purge(ctx context.Context, s PurgeSpec) (rejects map[identity
 	if rejects, err = p.purgeRejects(ctx, dataset, spellingOf(s.People, s.Audience.Source.Format)); err != nil {
 		return rejects, err
 	}
+	if at, ok := dataset.MadeAnew(); ok { // nothing names the files of the dropped table, and they may contain the people
+		if _, _, err := dataset.RemoveOrphans(ctx, p.orphans(ctx, at, s.Host)); err != nil {
+			return rejects, err
+		}
+	}
 	history, err := p.purgeVersions(ctx, &s, dataset)
 	for tries := 1; errors.Is(err, errOvertaken) && tries < purgeTries; tries++ {
 		if dataset, err = p.Lake.Load(ctx, s.Table); err == nil {

@@ -84,10 +84,14 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	if m.Versions, err = dataset.Expire(ctx, now.Add(-u.Keep)); err != nil && !errors.Is(err, lake.ErrConflict) {
 		return m, err
 	}
-	m.Orphans, _, err = dataset.RemoveOrphans(ctx, lake.OrphanOptions{
-		Before: now.Add(-orphanAge), Keep: map[string]time.Time{reject.FileName: now.Add(-reject.Keep)}, InUse: func(id audience.RunID) bool { return u.Runs.InProgress(ctx, id) },
-	})
+	m.Orphans, _, err = dataset.RemoveOrphans(ctx, p.orphans(ctx, now.Add(-orphanAge), u.Runs))
 	return m, err
+}
+
+// orphans selects the orphans that are older than a time.
+func (p *Pipeline) orphans(ctx context.Context, before time.Time, runs AudienceRuns) lake.OrphanOptions {
+	return lake.OrphanOptions{Before: before, Keep: map[string]time.Time{reject.FileName: p.Clock().Add(-reject.Keep)},
+		InUse: func(id audience.RunID) bool { return runs.InProgress(ctx, id) }}
 }
 
 // scrub checks some of the dataset's files.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/apache/iceberg-go"
@@ -17,13 +19,20 @@ import (
 // table any more, and only a full run can go on: it makes the table anew (Recreate). Until the full run commits, the new
 // table counts as missing, so a failed run leaves the audience as it was.
 
-// propAnew is the property of a table that Recreate made. The property has no meaning after the first commit of a run.
+// propAnew is the property of a table that Recreate made. It contains the time in milliseconds.
 const propAnew = "roster.anew"
 
 // Anew reports whether Recreate made the table and no run has committed since.
 func (d *Dataset) Anew() bool {
-	props := d.table.Properties()
-	return d.snap == nil && props[propAnew] != "" && props[propLast] == ""
+	_, made := d.MadeAnew()
+	return made && d.snap == nil && d.table.Properties()[propLast] == ""
+}
+
+// MadeAnew returns the time at which Recreate made the table; false if it did not. Older files in the table's directory
+// are those of the dropped table, until maintenance removes them.
+func (d *Dataset) MadeAnew() (time.Time, bool) {
+	at, err := strconv.ParseInt(d.table.Properties()[propAnew], 10, 64)
+	return time.UnixMilli(at), err == nil
 }
 
 // Recreate returns a table without rows, in place of a table that another program dropped. If Recreate was called before
@@ -34,7 +43,7 @@ func (l *Lake) Recreate(ctx context.Context, id TableID, name string, fields []a
 		err = l.catalog.noTable(ctx, id)
 	}
 	if err == nil {
-		err = l.create(ctx, id, name, fields, iceberg.Properties{propAnew: "true"})
+		err = l.create(ctx, id, name, fields, iceberg.Properties{propAnew: strconv.FormatInt(time.Now().UnixMilli(), 10)})
 	}
 	if err != nil {
 		return nil, err
