@@ -130,7 +130,8 @@ func (z *Zones) beginUpload(ctx context.Context, key fileKey, u Upload) (up meta
 	if err != nil {
 		return up, fmt.Errorf("record the upload: %w", err)
 	}
-	return up, z.removeParts(ctx, replaced)
+	_ = z.removeParts(context.WithoutCancel(ctx), replaced) // what stays is removed as orphans
+	return up, nil
 }
 
 // receivePart receives bytes of a range, and records them when they are durable, also when the range is interrupted.
@@ -218,22 +219,18 @@ func (z *Zones) lost(ctx context.Context, up meta.Upload) error {
 // finish makes a complete upload a file. It drops an upload whose checksum differs from the client's.
 func (z *Zones) finish(ctx context.Context, up meta.Upload, u Upload) (State, error) {
 	sum, moved, err := z.place(ctx, up)
-	if errors.Is(err, blob.ErrNotExist) {
-		// Another request has finished the upload, or a process has died after that.
-		if _, err := z.drop(ctx, up); err != nil {
-			return State{}, err
-		}
+	absent := errors.Is(err, blob.ErrNotExist) // another request has finished the upload, or a process has died after that
+	if err != nil && !absent && audience.CodeOf(err) != audience.Invalid {
+		return State{}, err
+	}
+	removed, failed := z.drop(context.WithoutCancel(ctx), up)
+	if failed != nil {
+		return State{}, errors.Join(err, failed)
+	}
+	if absent {
 		u.SHA256 = up.SHA256
 		return z.ended(ctx, fileKey{up.Scope, up.Name}, u)
 	}
-	if audience.CodeOf(err) == audience.Invalid {
-		_, failed := z.drop(ctx, up)
-		return State{}, errors.Join(err, failed)
-	}
-	if err != nil {
-		return State{}, err
-	}
-	removed, err := z.drop(ctx, up)
 	if err != nil {
 		return State{}, err
 	}
@@ -313,7 +310,8 @@ func (z *Zones) copyPart(ctx context.Context, to io.Writer, object string, size 
 	return err
 }
 
-// drop removes an upload and its parts. It returns false if another request has continued or removed the upload.
+// drop removes an upload and its parts. It returns false if another request has continued or removed the upload. Parts
+// that cannot be removed now are removed as orphans.
 func (z *Zones) drop(ctx context.Context, up meta.Upload) (bool, error) {
 	err := z.Store.Update(ctx, func(tx meta.Tx) error { return tx.DeleteUpload(ctx, up) })
 	if errors.Is(err, meta.ErrStale) {
@@ -322,7 +320,8 @@ func (z *Zones) drop(ctx context.Context, up meta.Upload) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("remove an upload: %w", err)
 	}
-	return true, z.removeParts(ctx, up)
+	_ = z.removeParts(ctx, up)
+	return true, nil
 }
 
 // removeParts removes the parts of an upload that is not recorded any more.
