@@ -663,6 +663,16 @@ func TestTwoProcesses(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 
+			// While an upload of unknown size is in progress, its bytes count in the other process.
+			growing := io.MultiReader(strings.NewReader(strings.Repeat("x", 50)), readFunc(func([]byte) (int, error) {
+				_, err := b.whole("too-much.csv", strings.Repeat("x", 35))
+				wantCode(t, "beside an upload in progress", err, audience.Impossible)
+				return 0, io.EOF
+			}))
+			if _, err := a.Put(t.Context(), prod, "growing.csv", Upload{Body: growing, Length: -1}); err != nil {
+				t.Error(err)
+			}
+
 			// Both processes send all further ranges of a file at once; one of them finishes it.
 			if _, err := a.part("b.csv", text, 0, 2, strings.NewReader(text[:3])); err != nil {
 				t.Fatal(err)

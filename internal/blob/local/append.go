@@ -52,11 +52,13 @@ func (s *Store) Append(ctx context.Context, p string, size int64) (blob.Writer, 
 
 // claim locks a file, and prepares it to be written after its first size bytes.
 func (s *Store) claim(f *os.File, p string, size int64) error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case err == nil:
+	case errors.Is(err, syscall.EWOULDBLOCK):
 		return fmt.Errorf("%q: %w", p, blob.ErrBusy)
-	}
-	if err != nil {
+	case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK):
+		// The file system has no locks. No other process writes there.
+	default:
 		return failed(p, err)
 	}
 	// Before the lock, the file may have been moved to another path, where it must not change.
