@@ -25,7 +25,7 @@ var flagGroups = []struct {
 	{"Columns", []string{"columns", "field", "delete"}},
 	{"Identity", []string{"identity", "create-namespace", "allow-any-identity"}},
 	{"Run and guards", []string{"full", "changes", "differential", "dry-run", "force", "max-rejected"}},
-	{"Server", []string{"server", "credentials", "data-dir", "listen", "tls-cert", "tls-key", "database-url", "lake-url", "catalog-url", "profile-url", "role", "memory", "debug-listen", "config"}},
+	{"Server", []string{"server", "credentials", "data-dir", "listen", "tls-cert", "tls-key", "database-url", "lake-url", "lake-cache", "catalog-url", "profile-url", "role", "memory", "debug-listen", "config"}},
 	{"Limits", []string{"sandbox-runs", "sandbox-submits", "sandbox-uploads", "sandbox-looks", "guardrails", "rate-limit", "max-connections", "max-connections-per-address", "trusted-proxies"}},
 	{"Sources", []string{"local-roots", "settle-age", "landing-url", "landing-quota", "allow-networks", "deny-networks", "s3-environment", "s3-environment-endpoints"}},
 	{"Audiences", []string{"undo-window", "foreign-writes", "suppress-erased", "account-audience-type"}},

@@ -38,6 +38,8 @@ type Config struct {
 	MetricsTokenFile string
 	// LandingURL is the bucket of the landing zones, s3://…; "" keeps them in the data directory.
 	LandingURL string
+	// LakeCache limits the copies of a bucket's datasets in the data directory, in bytes; 0 is 4 GiB.
+	LakeCache int64
 	// LandingQuota is the size quota of a sandbox's landing zone in bytes; 0 means no limit.
 	LandingQuota int64
 	// UndoWindow is the time during which a run can be undone.
@@ -140,6 +142,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Memory == 0 {
 		c.Memory = memory.Default
+	}
+	if c.LakeCache == 0 {
+		c.LakeCache = 4 << 30
 	}
 	if c.LogFormat == "" {
 		c.LogFormat = "text"

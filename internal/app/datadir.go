@@ -16,7 +16,7 @@ import (
 
 // ownNames are the names in a data directory. A name that begins with one of them and a dot or a dash also belongs to
 // it, such as SQLite's journals and files that are being replaced.
-var ownNames = []string{"credentials.json", "id", "roster.db", "catalog.db", "keys", "landing", "lake", "profile", "scratch", "lock", "clock", "crash", "reading"}
+var ownNames = []string{"credentials.json", "id", "roster.db", "catalog.db", "keys", "landing", "lake", "profile", "scratch", "lock", "clock", "crash", "reading", "cache"}
 
 func ownName(name string) bool {
 	return slices.ContainsFunc(ownNames, func(own string) bool {

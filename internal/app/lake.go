@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	_ "modernc.org/sqlite" // the driver of the catalog
 
 	"roster/internal/blob"
+	"roster/internal/blob/cached"
 	"roster/internal/blob/local"
 	"roster/internal/lake"
 )
@@ -74,7 +76,24 @@ func (a *App) lakeFiles(ctx context.Context) (lake.Config, error) {
 	if err != nil {
 		return lake.Config{}, fmt.Errorf("--lake-url, ROSTER_LAKE_URL: %w", err)
 	}
-	return cfg, nil
+	cfg.Original = cfg.Store
+	cfg.Store, err = a.withCopies(ctx, cfg.Store)
+	return cfg, err
+}
+
+// withCopies returns a bucket whose objects are copied to the data directory when they are written or read. A process begins without copies.
+func (a *App) withCopies(ctx context.Context, far blob.Store) (blob.Store, error) {
+	if err := os.MkdirAll(a.path("cache"), 0o700); err != nil {
+		return nil, err
+	}
+	near, err := local.Open(a.path("cache"))
+	if err == nil {
+		err = near.RemoveAll(ctx, "")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the copies of datasets: %w", err)
+	}
+	return cached.New(far, near, a.cfg.LakeCache), nil
 }
 
 // warehouse returns the local folder of the datasets; "" if they lie in a bucket.

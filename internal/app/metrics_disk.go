@@ -24,7 +24,7 @@ const (
 
 // diskParts are the parts of the data directory in the metrics, by the prefixes of the names in it.
 var diskParts = []struct{ part, names string }{
-	{"lake", "lake"}, {"landing", "landing"}, {"profile", "profile"}, {"metadata", "roster.db catalog.db"}, {"scratch", "scratch"}, {"other", ""},
+	{"lake", "lake"}, {"landing", "landing"}, {"profile", "profile"}, {"metadata", "roster.db catalog.db"}, {"cache", "cache"}, {"scratch", "scratch"}, {"other", ""},
 }
 
 // diskMetrics report the space that the data directory uses, and the free space.

@@ -50,6 +50,7 @@ func Settings() []Setting {
 		{"profile-url", "profile store (default: Pebble in the data directory)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that local connections may use", "", setLocalRoots},
 		{"memory", "memory budget that all runs and large answers share", "512MiB", setMemory},
+		{"lake-cache", "how much of a bucket's datasets is copied to the data directory, so that it is read from there", "4GiB", setLakeCache},
 		{"landing-url", "bucket of the landing zones, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, with the role or the keys of the environment (default: the data directory)", "", setLandingURL},
 		{"landing-quota", "size quota of a sandbox's landing zone, such as 100GiB (default: no limit)", "", setLandingQuota},
 		{"undo-window", "time for which a run can be undone and the versions of an audience are kept", "168h", setUndoWindow},
@@ -230,6 +231,15 @@ func atMost(field func(*Config) *int) func(*Config, string) error {
 		*field(c) = n
 		return nil
 	}
+}
+
+func setLakeCache(c *Config, v string) error {
+	n, err := humanize.ParseBytes(v)
+	if err != nil || n < 1 || n > 1<<60 {
+		return fmt.Errorf("%q is not a size, such as 4GiB", v)
+	}
+	c.LakeCache = int64(n)
+	return nil
 }
 
 func setLandingQuota(c *Config, v string) error {

@@ -20,10 +20,11 @@ import (
 // crash of the machine, a catalog row could name a file that is lost. Each file is read and written with checksums
 // (sums.go).
 type files struct {
-	store  blob.Store
-	base   string // the location of the store's root, without a slash at the end
-	root   string // directory of new tables
-	former string // another directory that may have older tables; only on the local disk
+	store    blob.Store
+	original blob.Store // store without copies
+	base     string     // the location of the store's root, without a slash at the end
+	root     string     // directory of new tables
+	former   string     // another directory that may have older tables; only on the local disk
 }
 
 var (
@@ -39,6 +40,12 @@ func unwritten(err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", errUnwritten, err)
+}
+
+// uncached returns the files without copies.
+func (fs files) uncached() files {
+	fs.store = fs.original
+	return fs
 }
 
 // storeTroubles are the errors of a bucket that clients may know, without the object that they are about.

@@ -49,6 +49,8 @@ var (
 // Config is the configuration of a lake.
 type Config struct {
 	Store blob.Store // contains the files of all tables, by the paths of their locations
+	// Original is Store without copies that Store may keep: checks of files read from there. Nil means Store.
+	Original blob.Store
 	// Base is the location of the store's root, such as s3://BUCKET. "" is the local disk.
 	Base string
 	// Warehouse is the directory of new tables: absolute on the local disk, otherwise a path in the store, "" for its root.
@@ -69,7 +71,7 @@ type Lake struct {
 
 // Open opens the lake and creates the catalog's tables if they are absent.
 func Open(ctx context.Context, cfg Config) (*Lake, error) {
-	in := files{store: cfg.Store, base: cmp.Or(cfg.Base, localBase), root: strings.Trim(cfg.Warehouse, "/")}
+	in := files{store: cfg.Store, original: cmp.Or(cfg.Original, cfg.Store), base: cmp.Or(cfg.Base, localBase), root: strings.Trim(cfg.Warehouse, "/")}
 	if in.local() {
 		if !filepath.IsAbs(cfg.Warehouse) {
 			return nil, fmt.Errorf("the lake's warehouse %q is not an absolute path", cfg.Warehouse)

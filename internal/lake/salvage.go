@@ -76,9 +76,9 @@ func decodeGroup(index int, foot *footer) (err error) {
 	return (&stateGroup{index: index}).read(foot)
 }
 
-// verifyFile reads a whole file and checks its checksums.
+// verifyFile reads a whole file, not a copy of it, and checks its checksums.
 func (fs files) verifyFile(ctx context.Context, path string) error {
-	f, err := fs.openSums(path)
+	f, err := fs.uncached().openSums(path)
 	if err != nil {
 		return opened(path, err)
 	}

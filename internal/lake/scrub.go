@@ -92,7 +92,7 @@ func (d *Dataset) Check(ctx context.Context, names ...string) (c Checked, err er
 
 // check reads a file. If mend is set, a file without checksums gets them.
 func (c *Checked) check(ctx context.Context, in files, path string, mend bool) error {
-	f, err := in.openSums(path)
+	f, err := in.uncached().openSums(path)
 	if err != nil {
 		return c.note(opened(path, err))
 	}

@@ -163,7 +163,7 @@ func TestDiskMetrics(t *testing.T) {
 			t.Fatal("the disk was not looked at")
 		}
 	}
-	for _, part := range []string{"lake", "landing", "profile", "metadata", "scratch", "other"} {
+	for _, part := range []string{"lake", "landing", "profile", "metadata", "cache", "scratch", "other"} {
 		used, ok := valueOf(families, fmt.Sprintf("roster_disk_used_bytes{part=%q}", part))
 		if !ok || used < 0 || used == 0 && (part == "profile" || part == "metadata") {
 			t.Errorf("%s takes %v, %v", part, used, ok)

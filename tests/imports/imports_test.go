@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/blob/ahead":          {"internal/blob"},
 	"internal/blob/blobtest":       {"internal/blob", "internal/source/sourcetest"}, // what is read is tested as of any source
 	"internal/blob/bucket":         {"internal/blob", "internal/blob/ahead"},
+	"internal/blob/cached":         {"internal/blob"},
 	"internal/blob/faulty":         {"internal/blob"},
 	"internal/blob/local":          {"internal/blob", "internal/durable"},
 	"internal/cache":               {},
