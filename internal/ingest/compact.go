@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -193,9 +194,14 @@ func compactionProps(snap lake.Snapshot) map[string]string {
 	return props
 }
 
-// discard removes a directory of uncommitted files.
+// discardTime is how long discard tries. It also runs while the server stops.
+const discardTime = 5 * time.Second
+
+// discard removes a directory of uncommitted files. What it cannot remove, the search for orphans does.
 func discard(log *slog.Logger, d *lake.Dataset, dir string) {
-	if err := d.RemoveDir(dir); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), discardTime)
+	defer cancel()
+	if err := d.RemoveDir(ctx, dir); err != nil {
 		log.Warn("files that were not committed are left over", "directory", dir, "error", err)
 	}
 }

@@ -155,8 +155,7 @@ func (d *Dataset) beside(ctx context.Context, attempt string) (paths []string, e
 }
 
 // RemoveDir removes the directories of an attempt. The caller must know that no snapshot names their files.
-func (d *Dataset) RemoveDir(dir string) error {
-	ctx := context.Background()
+func (d *Dataset) RemoveDir(ctx context.Context, dir string) error {
 	return errors.Join(d.store().RemoveAll(ctx, path.Join("data", dir)), d.removeBeside(ctx, path.Join(besideFolder, dir)))
 }
 

@@ -142,6 +142,7 @@ func TestLakeStoreFails(t *testing.T) {
 	if len(versions) != succeeded {
 		t.Errorf("%d versions of %d runs that succeeded", len(versions), succeeded)
 	}
+	s.stop() // while the store still answers
 }
 
 // TestLakeInOtherClouds keeps the datasets in Google Cloud Storage and in Azure.
