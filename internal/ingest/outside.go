@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -165,24 +166,24 @@ func (ad *adoption) readFile(ctx context.Context, i int) error {
 		names = append(names, f.Name)
 	}
 	fields := len(names)
-	names = append(names, lake.ColID, lake.ColContent, lake.ColSince, lake.ColSeen)
+	names = append(names, lake.ColID, lake.ColContent, lake.ColSince, lake.ColSeen, lake.ColRun, lake.ColFile, lake.ColLine)
 	names = append(names, ad.added...)
 	rt := router{attempt: a, index: i, encoder: encoder{codec: a.codec}, out: a.spill.writer()}
-	err := ad.Scan(ctx, i, lake.Reading{Memory: int64(a.perWorker(4))}, names, func(rec arrow.RecordBatch, first int64, isNew func(int) bool) error {
+	err := ad.Scan(ctx, i, lake.Reading{Memory: int64(a.perWorker(4))}, names, func(rec lake.OutsideBatch) error {
 		columns := arrow.NewSchema(rec.Schema().Fields()[:fields], nil)
 		values := array.NewRecordBatch(columns, rec.Columns()[:fields], rec.NumRows())
 		defer values.Release()
 		rt.encoder.bind(values)
 		stored := storedColumns{rec.Column(fields).(*array.FixedSizeBinary), rec.Column(fields + 1).(*array.Int64),
-			rec.Column(fields + 2).(*array.Timestamp), rec.Column(fields + 3).(*array.Timestamp), rec.Columns()[fields+4:]}
+			rec.Column(fields + 2).(*array.Timestamp), rec.Column(fields + 3).(*array.Timestamp), rec.Columns()[fields+4 : fields+7], rec.Columns()[fields+7:]}
 		var rejects []tabular.Reject
 		rows := int64(0)
 		for row := range int(rec.NumRows()) {
-			if !isNew(row) {
+			if !rec.IsNew(row) {
 				continue
 			}
 			rows++
-			reject, err := ad.route(&rt, &stored, row, first+int64(row))
+			reject, err := ad.route(&rt, &stored, row, rec.First+int64(row), rec.Unfit[row])
 			if err != nil {
 				return err
 			}
@@ -208,17 +209,30 @@ type storedColumns struct {
 	id          *array.FixedSizeBinary
 	content     *array.Int64
 	since, seen *array.Timestamp
+	origin      []arrow.Array
 	added       []arrow.Array // columns that other programs added
 }
 
+// whole reports whether a row has a value in each system column.
+func (s *storedColumns) whole(row int) bool {
+	return s.content.IsValid(row) && s.since.IsValid(row) && s.seen.IsValid(row) &&
+		!slices.ContainsFunc(s.origin, func(c arrow.Array) bool { return c.IsNull(row) })
+}
+
 // route spills a row of another program's file, or returns the reason for a reject. A new row stays in its file only if
-// the merge decides so.
-func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64) (*tabular.Reject, error) {
+// the merge decides so. unfit is a column with a value that does not fit its type; "" if there is none.
+func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64, unfit string) (*tabular.Reject, error) {
 	ad.doomed[rt.index][pos>>6].Or(1 << (pos & 63))
 	rec, key, ok := rt.encoder.encode(row, uint64(rt.index)<<lineBits|uint64(pos)&lineMask)
 	reject := tabular.Reject{Line: pos, Lines: 1, Offset: -1}
 	if reject.Column, reject.Code, reject.Reason = rt.noIdentity(); reject.Code != "" {
 		return &reject, nil
+	}
+	for _, f := range rt.attempt.codec.fields {
+		if f.Name == unfit {
+			reject.Column, reject.Code, reject.Reason = unfit, tabular.CodeType, "another program wrote a value that does not fit the type "+string(f.Type)
+			return &reject, nil
+		}
 	}
 	if !ok {
 		return nil, fmt.Errorf("ingest: %s, row %d: a row without a primary identity was not rejected", ad.attempt.files[rt.index].Path, pos)
@@ -230,7 +244,7 @@ func (ad *adoption) route(rt *router, stored *storedColumns, row int, pos int64)
 	since, seen := int64(0), int64(0)
 	if stored.id.IsValid(row) && identity.Key(stored.id.Value(row)) == key {
 		rec[offFlags] |= flagSameKey
-		if stored.content.IsValid(row) && stored.since.IsValid(row) && stored.seen.IsValid(row) {
+		if stored.whole(row) {
 			since, seen = int64(stored.since.Value(row)), int64(stored.seen.Value(row))
 			if stored.content.Value(row) == int64(binary.LittleEndian.Uint64(rec[offContent:])) && since <= seen {
 				rec[offFlags] |= flagIntact

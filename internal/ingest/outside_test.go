@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"roster/internal/audience"
@@ -277,6 +278,50 @@ func TestEmptiedElsewhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTypesElsewhere lets another program promote a field to a type with more values, drop a system column, and rewrite
+// all rows. A row with a value that does not fit the field is a reject, and the other rows get the system column again.
+func TestTypesElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, []audience.Field{{Name: "mail", Type: audience.String, IdentityNs: "Email"}, {Name: "points", Type: audience.Integer}})
+	w.put("1.csv", "mail,points\na@x.org,1\nb@x.org,2\nc@x.org,\n")
+	w.mustRun(true)
+	e := w.engine()
+	tx := e.Table().NewTransaction()
+	err := tx.UpdateSchema(true, true).UpdateColumn([]string{"points"}, table.ColumnUpdate{FieldType: iceberg.Optional[iceberg.Type]{Val: iceberg.PrimitiveTypes.Int64, Valid: true}}).
+		DeleteColumn([]string{"_roster_line"}).Commit()
+	if err == nil {
+		_, err = tx.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Rewrite(func(rows []map[string]any) []map[string]any {
+		for i, r := range rows {
+			if r["mail"] == "a@x.org" {
+				rows[i] = icebergtest.Changed(r, map[string]any{"points": 5_000_000_000})
+			}
+		}
+		return rows
+	})
+	if got := w.rows(); got != 3 {
+		t.Errorf("%d rows before the adoption", got)
+	}
+	r, x := w.runAdopting()
+	if x.Rows != (audience.Rows{Read: 3, Rejected: 1, Unchanged: 2}) || x.Members != (audience.Members{Before: 3, After: 2, Removed: 1}) {
+		t.Errorf("%+v %+v", x.Rows, x.Members)
+	}
+	if len(x.Rejects) != 1 || x.Rejects[0].Code != "TYPE" || x.Rejects[0].Column != "points" {
+		t.Errorf("rejects %+v", x.Rejects)
+	}
+	if r.Result.Members != (audience.Members{Before: 2, After: 3}) || r.Result.ContentSum != w.contentSum() {
+		t.Errorf("%+v", r.Result.Members)
+	}
+	w.put("3.csv", "mail,points\nb@x.org,2\n")
+	if r := w.mustRun(false); r.Result.Rows != (audience.Rows{Read: 1, Unchanged: 1}) || w.rows() != 3 {
+		t.Errorf("afterwards: %+v", r.Result.Rows)
 	}
 }
 

@@ -53,9 +53,7 @@ func columnsOf(meta table.Metadata) (*columns, error) {
 			}
 			fields[i].ID, stored[i].ID, c.former[is.ID] = is.ID, is.ID, f.ID
 		}
-		if !keyColumn(f.Name) {
-			stored[i].Type = is.Type
-		}
+		stored[i].Type = storedType(f, is.Type)
 	}
 	for _, f := range now.Fields() {
 		if slices.ContainsFunc(fields, func(o iceberg.NestedField) bool { return o.ID == f.ID }) {
@@ -119,15 +117,18 @@ func firstSchema(meta table.Metadata) (*iceberg.Schema, error) {
 	now := meta.CurrentSchema()
 	last, ok := now.FindFieldByName(ColLine)
 	if !ok {
-		return nil, missingColumn(ColLine)
+		return nil, errFirstSchema
 	}
 	fields := slices.DeleteFunc(slices.Clone(now.Fields()), func(f iceberg.NestedField) bool { return f.ID > last.ID })
 	if len(fields) != last.ID {
-		return nil, audience.Errorf(audience.Impossible, "columns of the audience's table were dropped by another program, and the table's first schema was removed; restore the table's metadata from a backup")
+		return nil, errFirstSchema
 	}
 	slices.SortFunc(fields, func(a, b iceberg.NestedField) int { return a.ID - b.ID })
 	return iceberg.NewSchema(0, fields...), nil
 }
+
+var errFirstSchema = audience.Errorf(audience.Impossible, "another program renamed or dropped columns of the audience's table and removed the table's first schema, "+
+	"and an earlier version of Roster created the table; restore the table's metadata from a backup")
 
 // nameMapping returns the field ids by column name, for files without field ids. They come from the table's property,
 // or else from the names of the columns.
@@ -230,7 +231,7 @@ func (c fileColumns) leaf(f arrow.Field) (int, error) {
 // missingColumn returns the error for a system column that another program removed.
 func missingColumn(name string) error {
 	return audience.Errorf(audience.Impossible,
-		"a file of the audience's table has no column %s, which Roster needs: another program dropped it and rewrote the table; roll the table back to a snapshot before that with the same program", name)
+		"a file of the audience's table has no column %s, which Roster needs: another program dropped it and rewrote the file; start a run, which adopts the change and writes the column again", name)
 }
 
 // field returns the column with the name that Roster's files use. If there is none, the result has no name.

@@ -30,6 +30,10 @@ func conformed(ctx context.Context, col arrow.Array, t arrow.DataType) (arrow.Ar
 		if col, ok := col.(*array.Binary); ok {
 			return fixed(col, t)
 		}
+	case *arrow.BinaryType:
+		if col, ok := col.(*array.FixedSizeBinary); ok {
+			return binaries(col), nil
+		}
 	case *arrow.StructType:
 		if col, ok := col.(*array.Struct); ok {
 			return conformedStruct(ctx, col, t)
@@ -45,6 +49,31 @@ func conformed(ctx context.Context, col arrow.Array, t arrow.DataType) (arrow.Ar
 		}
 	}
 	return compute.CastArray(ctx, col, compute.SafeCastOptions(t))
+}
+
+// fitting returns the values like conformed, with null for each value that does not fit the type. It calls unfit with the
+// rows of these values; the first row of col is the row first.
+func fitting(ctx context.Context, col arrow.Array, t arrow.DataType, first int, unfit func(row int)) (arrow.Array, error) {
+	got, err := conformed(ctx, col, t)
+	if err == nil || ctx.Err() != nil {
+		return got, err
+	}
+	if n := col.Len(); n > 1 {
+		var halves [2]arrow.Array
+		for i, cut := range [2][2]int{{0, n / 2}, {n / 2, n}} {
+			half := array.NewSlice(col, int64(cut[0]), int64(cut[1]))
+			defer half.Release()
+			if halves[i], err = fitting(ctx, half, t, first+cut[0], unfit); err != nil {
+				return nil, err
+			}
+			defer halves[i].Release()
+		}
+		return array.Concatenate(halves[:], memory.DefaultAllocator)
+	}
+	if col.IsValid(0) {
+		unfit(first)
+	}
+	return array.MakeArrayOfNull(memory.DefaultAllocator, t, 1), nil
 }
 
 // conformedStruct finds the fields by their ids, or by their names if the file has no ids. A field that the file does
@@ -99,4 +128,18 @@ func fixed(col *array.Binary, t *arrow.FixedSizeBinaryType) (arrow.Array, error)
 		}
 	}
 	return b.NewArray(), nil
+}
+
+// binaries is the reverse of fixed.
+func binaries(col *array.FixedSizeBinary) arrow.Array {
+	b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
+	defer b.Release()
+	for i := range col.Len() {
+		if col.IsNull(i) {
+			b.AppendNull()
+		} else {
+			b.Append(col.Value(i))
+		}
+	}
+	return b.NewArray()
 }

@@ -55,10 +55,17 @@ func (l *Lake) Bare(ctx context.Context, id TableID) error {
 	})
 }
 
-// OnlySchema removes from the metadata of a table all schemas but the current one, as engines do when snapshots expire.
-func (l *Lake) OnlySchema(ctx context.Context, id TableID) error {
+// Replaced changes the metadata of a table as engines without a type of fixed size do that replace a table by one with
+// the same columns, and then expire snapshots: keys are binary, and there is only one schema.
+func (l *Lake) Replaced(ctx context.Context, id TableID) error {
 	return l.edit(ctx, id, func(m map[string]any) {
-		m["schemas"] = slices.DeleteFunc(m["schemas"].([]any), func(s any) bool { return s.(map[string]any)["schema-id"] != m["current-schema-id"] })
+		schemas := slices.DeleteFunc(m["schemas"].([]any), func(s any) bool { return s.(map[string]any)["schema-id"] != m["current-schema-id"] })
+		m["schemas"] = schemas
+		for _, f := range schemas[0].(map[string]any)["fields"].([]any) {
+			if f := f.(map[string]any); f["name"] == ColID {
+				f["type"] = "binary"
+			}
+		}
 	})
 }
 

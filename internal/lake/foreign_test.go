@@ -323,7 +323,7 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 	all = append(all, more)
 	checkRows(t, w, all)
 
-	// The other program drops a field, adds it once more, and removes earlier schemas.
+	// The other program drops a field, adds it once more, and then replaces the table.
 	o.change(func(_ context.Context, tx *table.Transaction) error {
 		return tx.UpdateSchema(true, true).DeleteColumn([]string{"points"}).DeleteColumn([]string{"name"}).Commit()
 	})
@@ -339,13 +339,17 @@ func TestColumnsChangedElsewhere(t *testing.T) {
 		t.Errorf("the bound of points is %v", lower[points.ID])
 	}
 	commit(t, d, lake.Commit{Run: "r4", Dir: "r4-a", Add: []lake.DataFile{f}})
-	if err := w.OnlySchema(t.Context(), w.table); err != nil {
+	if err := w.Replaced(t.Context(), w.table); err != nil {
 		t.Fatal(err)
 	}
+	d = w.load(t)
+	binary := named(1<<62, "binary")
+	binary.values = append(binary.values, int32(3))
+	commit(t, d, lake.Commit{Run: "r5", Dir: "r5-a", Add: []lake.DataFile{write(t, d, "r5-a", 7, binary)}})
 	if d = w.load(t); !reflect.DeepEqual(d.AddedColumns(), []string{"tags"}) {
 		t.Errorf("added columns %q", d.AddedColumns())
 	}
-	checkRows(t, w, append(all, last))
+	checkRows(t, w, append(all, last, binary))
 }
 
 // TestHeldElsewhere lets another program tag a version, write to a branch, and stage a snapshot. Runs, the history file

@@ -11,7 +11,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
@@ -123,7 +122,13 @@ func (g *stateGroup) readIdentities(r *file.Reader, foot *footer) error {
 		if err != nil {
 			return err
 		}
-		if g.identities[i], err = array.Concatenate(chunks.Chunks(), memory.DefaultAllocator); err != nil {
+		all, err := array.Concatenate(chunks.Chunks(), memory.DefaultAllocator)
+		if err != nil {
+			return err
+		}
+		g.identities[i], err = conformed(context.Background(), all, foot.types[i])
+		all.Release()
+		if err != nil {
 			return err
 		}
 		g.size += int(g.identities[i].Data().SizeInBytes())
@@ -150,25 +155,38 @@ func columnOf[R file.ColumnChunkReader](rg *file.RowGroupReader, i int) (R, erro
 
 // readKeys reads a column of keys and checks their order.
 func readKeys(rg *file.RowGroupReader, i int, to []identity.Key) ([]identity.Key, error) {
-	col, err := columnOf[*file.FixedLenByteArrayColumnChunkReader](rg, i)
+	col, err := rg.Column(i)
 	if err != nil {
 		return nil, err
 	}
-	batch := make([]parquet.FixedLenByteArray, min(len(to), 1<<13))
+	switch col := col.(type) {
+	case *file.FixedLenByteArrayColumnChunkReader:
+		return to, readKeysOf(col.ReadBatch, to)
+	case *file.ByteArrayColumnChunkReader: // see storedType
+		return to, readKeysOf(col.ReadBatch, to)
+	}
+	return nil, fmt.Errorf("column %d is a %s", i, col.Type())
+}
+
+func readKeysOf[V ~[]byte](read func(n int64, values []V, def, rep []int16) (total int64, got int, err error), to []identity.Key) error {
+	batch := make([]V, min(len(to), 1<<13))
 	for at := 0; at < len(to); {
-		got, _, err := col.ReadBatch(int64(min(len(batch), len(to)-at)), batch, nil, nil)
+		got, _, err := read(int64(min(len(batch), len(to)-at)), batch, nil, nil)
 		if err != nil || got == 0 {
-			return nil, errors.Join(err, errShort(got))
+			return errors.Join(err, errShort(got))
 		}
 		for _, v := range batch[:got] {
+			if len(v) != len(to[at]) {
+				return fmt.Errorf("a key has %d bytes", len(v))
+			}
 			to[at] = identity.Key(v)
 			if at > 0 && bytes.Compare(to[at-1][:], to[at][:]) > 0 {
-				return nil, errNotSorted
+				return errNotSorted
 			}
 			at++
 		}
 	}
-	return to, nil
+	return nil
 }
 
 func readFull(col *file.Int64ColumnChunkReader, to []int64) error {

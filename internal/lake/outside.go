@@ -175,10 +175,19 @@ func (o *Outside) isNew(i int, pos int64) bool {
 	return !o.whole[i] || o.was[i].has(pos)
 }
 
-// Scan calls fn with all rows of the i-th file of Files, in batches that begin at the file's row first. The function
-// isNew reports whether a row of the batch is there now and was not there before. The batch has the named columns and
-// is released after fn returns. A column that the file does not have, because another program dropped it, is null.
-func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn func(rec arrow.RecordBatch, first int64, isNew func(row int) bool) error) (err error) {
+// OutsideBatch is a batch of rows of a file.
+type OutsideBatch struct {
+	arrow.RecordBatch
+	First int64 // position of the first row in the file
+	// IsNew reports whether a row of the batch is there now and was not there before.
+	IsNew func(row int) bool
+	// Unfit contains, for rows with a value that does not fit the type of a column, the column. The value is null.
+	Unfit map[int]string
+}
+
+// Scan calls fn with all rows of the i-th file of Files, in batches of the named columns. A batch is released after fn
+// returns. A column that the file does not have, because another program dropped it, is null.
+func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn func(b OutsideBatch) error) (err error) {
 	schema, err := columnsNamed(o.columns.all, names)
 	if err != nil {
 		return err
@@ -207,7 +216,7 @@ func (o *Outside) Scan(ctx context.Context, i int, r Reading, names []string, fn
 			return err
 		}
 		at := first
-		err = fn(rec, at, func(row int) bool { return o.isNew(i, at+int64(row)) })
+		err = fn(OutsideBatch{rec, at, func(row int) bool { return o.isNew(i, at+int64(row)) }, rows.unfit})
 		rec.Release()
 		if err != nil {
 			return err

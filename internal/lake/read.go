@@ -15,8 +15,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
-
-	"roster/internal/audience"
 )
 
 // rowReader reads columns of a data file as Arrow batches, in the order of the rows. The file stays open.
@@ -33,6 +31,7 @@ type rowReader struct {
 	rows    pqarrow.RecordReader // reader of the row group before; nil at its end
 	release func()               // returns the memory reserved for that row group; may be nil
 	next    int64                // first row of the next batch, in the file
+	unfit   map[int]string       // rows of the batch with a value that does not fit the type of a column; see column
 	hidden  bitmap               // rows that are left out
 }
 
@@ -156,7 +155,7 @@ func (r *rowReader) findColumns() error {
 		c, ok := r.foot.columns[idOfField(f)]
 		if ok {
 			found = append(found, wanted{c, i})
-		} else if !f.Nullable {
+		} else if !f.Nullable && !originColumn(f.Name) {
 			return missingColumn(f.Name)
 		}
 	}
@@ -173,17 +172,33 @@ func (r *rowReader) findColumns() error {
 	return nil
 }
 
-// column returns a column of a batch in the type of the schema, because another program may have promoted the type. If
-// the file is older than the column, all values are null.
+// originColumn reports whether a column is only about the origin of a row, or can be computed. If another program dropped
+// such a column and rewrote a file, its values are 0 until a run has adopted the file.
+func originColumn(name string) bool {
+	return name == ColContent || name == ColRun || name == ColFile || name == ColLine
+}
+
+// column returns a column of a batch in the type of the schema, because another program may have changed the type. A
+// value that does not fit is null, and its row is added to r.unfit. If the file is older than the column, all values are
+// null.
 func (r *rowReader) column(ctx context.Context, all arrow.RecordBatch, i int, f arrow.Field) (arrow.Array, error) {
-	if r.at[i] < 0 {
-		return array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, int(all.NumRows())), nil
+	n := int(all.NumRows())
+	switch {
+	case r.at[i] >= 0:
+		return fitting(ctx, all.Column(r.at[i]), f.Type, 0, func(row int) {
+			if r.unfit == nil {
+				r.unfit = map[int]string{}
+			}
+			if r.unfit[row] == "" {
+				r.unfit[row] = f.Name
+			}
+		})
+	case f.Nullable:
+		return array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, n), nil
 	}
-	col, err := conformed(ctx, all.Column(r.at[i]), f.Type)
-	if err != nil {
-		return nil, audience.Errorf(audience.Impossible, "the column %q of the audience's table has values that are no %s, which another program wrote: they do not fit the column's type; correct the values with that program", f.Name, f.Type)
-	}
-	return col, nil
+	zero := array.NewData(f.Type, n, []*memory.Buffer{nil, memory.NewBufferBytes(make([]byte, n*f.Type.(arrow.FixedWidthDataType).Bytes()))}, nil, 0, 0)
+	defer zero.Release()
+	return array.MakeFromData(zero), nil
 }
 
 // read returns the next batch without the deleted rows, and the file's row after the batch. The batch may be empty.
@@ -206,6 +221,7 @@ func (r *rowReader) read(ctx context.Context) (rec arrow.RecordBatch, next int64
 	}
 	all := r.rows.RecordBatch()
 	cols := make([]arrow.Array, len(r.at))
+	r.unfit = nil
 	for i, f := range r.schema.Fields() {
 		if cols[i], err = r.column(ctx, all, i, f); err != nil {
 			return nil, 0, false, err

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/iceberg-go"
@@ -60,6 +61,7 @@ type footer struct {
 	groups                   []groupBounds
 	id, content, since, seen int // indexes of the columns
 	identities               []int
+	types                    []arrow.DataType // of the identities
 	// order contains, for each row of a sorted copy, its position in the data file. Nil for a data file.
 	order []uint32
 }
@@ -213,7 +215,7 @@ func (f *footer) find(columns *columns, opts StateOptions) (err error) {
 		} else if column.Name == "" {
 			return fmt.Errorf("the table has no column %q", name)
 		}
-		f.identities = append(f.identities, i)
+		f.identities, f.types = append(f.identities, i), append(f.types, column.Type)
 	}
 	first := int64(0)
 	for g := range f.meta.NumRowGroups() {

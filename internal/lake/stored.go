@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/arrow-go/v18/parquet/schema"
+	"github.com/apache/iceberg-go"
 
 	"roster/internal/audience"
 )
@@ -15,9 +16,20 @@ import (
 // Data files have the types of the table's current schema, because other engines read them. Another program may have
 // promoted a column, or replaced the table by one with other types.
 
-// keyColumn reports whether a column must have Roster's type in Roster's data files, because a state reads it.
-func keyColumn(name string) bool {
-	return name == ColID || name == ColContent || name == ColSince || name == ColSeen
+// storedType returns the type that a column of Roster has in Roster's data files. now is its type in the table. A state
+// reads some of the columns in Roster's type only; keys may also be binary, because engines without a type of fixed size
+// make them so.
+func storedType(f iceberg.NestedField, now iceberg.Type) iceberg.Type {
+	switch f.Name {
+	case ColID:
+		if _, ok := now.(iceberg.BinaryType); ok {
+			return now
+		}
+		return f.Type
+	case ColContent, ColSince, ColSeen:
+		return f.Type
+	}
+	return now
 }
 
 // plainInt is the type of 32-bit integers in data files. It leaves out the annotation INT(32), which is the default:
