@@ -51,7 +51,7 @@ func (p *Pipeline) NeedsCompaction(ctx context.Context, table lake.TableID) (boo
 // Compact rewrites the small files of an audience's dataset, and the files with more than 20 % deleted rows, as files
 // sorted by key. It also rewrites the position deletes of the other files as few files. Compact does so if the dataset
 // has more than 8 data files beyond those of 64 MiB or more, more than 16 files of position deletes beyond one per data
-// file, or more than 20 % deleted rows. The rows do not change. The snapshot has no run, and keeps the entries of its
+// file, more than 20 % deleted rows, or files with escaped locations, which are rewritten as well. The rows do not change. The snapshot has no run, and keeps the entries of its
 // parent that describe the members. If the metadata has many snapshots, Compact moves the older ones to the table's
 // history file.
 //
@@ -84,6 +84,9 @@ func (p *Pipeline) Compact(ctx context.Context, table lake.TableID, before func(
 // fold executes the part of Compact that rewrites files.
 func (p *Pipeline) fold(ctx context.Context, dataset *lake.Dataset, before func(ctx context.Context) error) (done bool, err error) {
 	worn, err := worn(ctx, dataset)
+	if err == nil && !worn {
+		worn, err = dataset.Escaped(ctx)
+	}
 	if err != nil || !worn || len(dataset.Foreign()) > 0 { // a run must first adopt the changes of other programs
 		return false, err
 	}
@@ -116,7 +119,7 @@ func foldOf(s *lake.State) map[string]bool {
 	for _, i := range order {
 		f := files[i]
 		small := f.Bytes < tinyFile || f.Bytes < wholeFile && f.Bytes <= foldFactor*bytes
-		if small || s.Dead(i)*100 > f.Rows*maxDeadPercent {
+		if small || s.Escaped(i) || s.Dead(i)*100 > f.Rows*maxDeadPercent {
 			fold[f.Path] = true
 			bytes += f.Bytes
 		}

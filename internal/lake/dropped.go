@@ -58,7 +58,7 @@ func (c *catalog) noTable(ctx context.Context, id TableID) error {
 	if err != nil {
 		return err
 	}
-	why := audience.Errorf(audience.Impossible, "another program has dropped the table of the audience, %s.%s, from the catalog. Look-ups show the members of the last run. "+
+	why := audience.Errorf(audience.Impossible, "another program has dropped the table of the audience, %s.%s, from the catalog, or the catalog is an older copy. Look-ups show the members of the last run. "+
 		"To go on, start a full run, which makes the table anew from the audience's files; or stop the server and restore the catalog, and the dataset's files if they are gone, from a backup", id.Namespace, id.Name)
 	if renamed != "" {
 		why = audience.Errorf(audience.Impossible, "another program has renamed the table of the audience, %s.%s, to %s. Look-ups show the members of the last run. "+

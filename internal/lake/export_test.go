@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 )
 
@@ -31,6 +34,16 @@ func (l *Lake) Ahead(ctx context.Context, id TableID, by time.Duration) error {
 
 // Cool clears the cache of slices of Find.
 func (l *Lake) Cool() { l.finder.slices.Clear() }
+
+// EscapeLocation returns a data file with the location that earlier versions of Roster gave it.
+func EscapeLocation(f DataFile) (DataFile, error) {
+	escaped := (&url.URL{Scheme: "file", Path: strings.TrimPrefix(f.Path, localBase)}).String()
+	b, err := iceberg.NewDataFileBuilder(*iceberg.UnpartitionedSpec, iceberg.EntryContentData, escaped, iceberg.ParquetFile, nil, nil, nil, f.Rows, f.Bytes)
+	if err != nil {
+		return f, err
+	}
+	return dataFileOf(b.SortOrderID(*f.file.SortOrderID()).LowerBoundValues(f.file.LowerBoundValues()).UpperBoundValues(f.file.UpperBoundValues()).Build()), nil
+}
 
 // SortOrderID returns the id of the order of a data file's rows, from the table's metadata.
 func SortOrderID(f DataFile) *int { return f.file.SortOrderID() }

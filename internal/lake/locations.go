@@ -1,10 +1,14 @@
 package lake
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/apache/iceberg-go"
 )
 
 // A location is the base of the store and the path as it is: other engines do not unescape locations. On the local disk
@@ -60,3 +64,22 @@ func (fs files) pathOf(location string) (string, error) {
 	p, err := PathOf(location, "/"+fs.root, fs.former)
 	return strings.TrimPrefix(p, "/"), err
 }
+
+// escaped reports whether a location is one that an earlier version of Roster escaped.
+func (fs files) escaped(location string) bool {
+	p, err := fs.pathOf(location)
+	return err == nil && !strings.HasSuffix(location, "/"+p)
+}
+
+// Escaped reports whether the snapshot has data files whose locations an earlier version of Roster escaped, so other
+// engines do not find them. Escaped reads the manifests only if the path of the table needs escapes.
+func (d *Dataset) Escaped(ctx context.Context) (bool, error) {
+	if !d.lake.files.local() || (&url.URL{Path: d.dir}).EscapedPath() == d.dir {
+		return false, nil
+	}
+	data, _, err := d.liveFiles(ctx)
+	return slices.ContainsFunc(data, func(f iceberg.DataFile) bool { return d.lake.files.escaped(f.FilePath()) }), err
+}
+
+// Escaped reports whether an earlier version of Roster escaped the location of the i-th file of Files.
+func (s *State) Escaped(i int) bool { return s.in.escaped(s.data[i].Path) }

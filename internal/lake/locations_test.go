@@ -2,6 +2,7 @@ package lake_test
 
 import (
 	"database/sql"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -68,6 +69,40 @@ func TestLocations(t *testing.T) {
 				checkLocation(t, location)
 			}
 		})
+	}
+}
+
+// A fold brings files with escaped locations, as earlier versions wrote them, to plain locations.
+func TestEscapedLocations(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "catalog.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { db.Close() })
+	w := setupOn(t, lake.Config{Warehouse: filepath.Join(dir, "data of Łódź"), Catalog: db, Dialect: "sqlite"}, nameField)
+	plain := write(t, w.load(t), "r1-a", 9, named(1, "Ada"), named(2, "Grace"))
+	old, err := lake.EscapeLocation(plain)
+	if err != nil || !strings.Contains(old.Path, "%20") {
+		t.Fatal(old.Path, err)
+	}
+	commit(t, w.load(t), lake.Commit{Run: "r1", Add: []lake.DataFile{old}})
+	commit(t, w.load(t), lake.Commit{Run: "r2", Dir: "r2-a", Deletes: map[string][]int64{old.Path: {0}}})
+	for _, want := range []bool{true, false} {
+		d := w.load(t)
+		state, err := d.OpenState(t.Context(), lake.StateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Escaped(t.Context()); err != nil || got != want || state.Escaped(0) != want || len(state.Files()) != 1 {
+			t.Errorf("escaped: %v %v %v, want %v", got, state.Escaped(0), err, want)
+		}
+		if got := allRows(t, d); len(got) != 1 || !strings.HasPrefix(got[0], "Grace") {
+			t.Errorf("rows %q", got)
+		}
+		commit(t, d, fold(t, d, fmt.Sprint(want), 1))
 	}
 }
 
