@@ -181,11 +181,19 @@ func (a *attempt) perWorker(n int) int { return int(a.share.Base) / (n * a.p.wor
 
 // newSpill returns the spill for the run's rows. A record is about as large as its line of CSV. The columns of the
 // state that the merge reads need about 64 bytes a row. Buckets that fit the processor's caches are merged fastest, but
-// each bucket needs memory for its open blocks.
+// each bucket needs memory for its open blocks. The records of a first run are
+// packed if they probably do not fit in memory. Those of other runs are not, because most of their values are not needed.
 func (a *attempt) newSpill(ctx context.Context) (*spill, error) {
-	size := max(a.textBytes(ctx)*5/4, a.dataset.Rows()*64)
+	text := a.textBytes(ctx) * 5 / 4
+	size, open := max(text, a.dataset.Rows()*64), a.share.Base/2
 	target := min(max(size>>8, 4<<20), 16<<20, max(int64(a.wholeBucket())/2, 1<<20))
-	return newSpill(a.p.Scratch, recordRows, logBucketsFor(size, target), a.share, a.share.Base/2, a.p.workers())
+	var packing *packing
+	if text > a.share.Room() && a.dataset.Rows() == 0 && a.spec.Run.Request.Traits().ReadsFiles() {
+		dictionaries := open / 8
+		open -= dictionaries
+		packing = a.codec.packing(int(dictionaries) / a.p.workers())
+	}
+	return newSpill(a.p.Scratch, recordRows, packing, logBucketsFor(size, target), a.share, open, a.p.workers())
 }
 
 // wholeBucket is the maximum size, in bytes, of a bucket that each worker sorts in memory as a whole. A larger bucket

@@ -47,7 +47,7 @@ func (a *attempt) newChanges(now int64) (*changes, error) {
 	if len(a.codec.secondary) == 0 && len(c.moved) == 0 {
 		return c, nil
 	}
-	s, err := newSpill(a.p.Scratch, recordChanges, 64-a.spill.shift, a.share, a.share.Base/8, n)
+	s, err := newSpill(a.p.Scratch, recordChanges, nil, 64-a.spill.shift, a.share, a.share.Base/8, n)
 	c.spill = s
 	return c, err
 }
@@ -120,13 +120,18 @@ func (c *changes) finish(ctx context.Context, ranges [][2]int) (DeltaFiles, erro
 // joined counts the changes of a range, which must all be new members.
 type joined struct{ now, count int64 }
 
-func (j *joined) write(c profile.Change) error {
-	if c != joinedAt(c.Key, j.now) {
-		return errors.New("ingest: a first run with a change other than a new member")
+var errNotJoined = errors.New("ingest: a first run with a change other than a new member")
+
+// add counts a new member.
+func (j *joined) add(since, seen int64) error {
+	if since != j.now || seen != j.now {
+		return errNotJoined
 	}
 	j.count++
 	return nil
 }
+
+func (j *joined) write(profile.Change) error { return errNotJoined }
 
 // joinedAt is the change of a person who becomes a member at a time, in epoch seconds, with no further identity.
 func joinedAt(key identity.Key, now int64) profile.Change {
@@ -212,7 +217,7 @@ func (c *changes) writeBucket(w changeWriter, b int, buf []byte) (_ []byte, err 
 	defer c.spill.release(b)
 	most := max(c.run.perWorker(4), leastPart)
 	if c.spill.buckets[b].size <= int64(most) {
-		if buf, err = c.spill.load(b, buf); err != nil {
+		if buf, err = c.spill.load(b, buf, nil); err != nil {
 			return nil, err
 		}
 		return buf, writeAll(w, sortedChanges(buf))

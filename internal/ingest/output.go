@@ -42,6 +42,7 @@ type output struct {
 	written []lake.DataFile
 	retired [][]int64 // positions, by index of the state's files
 	changes changeWriter
+	joined  *joined // the changes, if they are those of a first run
 	keys    [2][]identity.Key
 	content uint64 // sum of the content hashes of the rows put minus those retired, modulo 2^64
 }
@@ -64,6 +65,7 @@ type systemColumns struct {
 
 func newOutput(run *attempt, rules mergeRules, stateFiles int, changes changeWriter) *output {
 	o := &output{run: run, rules: rules, codec: run.codec, retired: make([][]int64, stateFiles), changes: changes}
+	o.joined, _ = changes.(*joined)
 	o.builder = array.NewRecordBuilder(memory.DefaultAllocator, run.dataset.Schema())
 	o.added = run.dataset.NewAddedValues()
 	o.memory = max(run.perWorker(2), leastPart)
@@ -140,6 +142,9 @@ func (o *output) enter(r row, since int64, was int) error {
 }
 
 func (o *output) enterSeen(r row, since, seen int64, was int) error {
+	if o.joined != nil {
+		return o.joined.add(since/1e6, seen/1e6)
+	}
 	key := r.key()
 	c := profile.Change{Member: key, Since: since / 1e6, Seen: seen / 1e6}
 	renew := !o.rules.full || was < 0 || since == o.rules.now // otherwise the refresh stamp renews the membership

@@ -22,7 +22,7 @@ const leastPart = 2 << 20
 
 // recordKind defines the format and the order of the records of a spill.
 type recordKind struct {
-	head    int                  // number of first bytes of a record that determine its size
+	head    int                  // number of first bytes of a record that determine its size and its order
 	size    func(rec []byte) int // size of a record, from its head
 	compare func(a, b []byte) int
 }
@@ -43,65 +43,47 @@ func compareRecords(a, b []byte) int {
 		cmp.Compare(binary.LittleEndian.Uint64(a[offOrder:]), binary.LittleEndian.Uint64(b[offOrder:])))
 }
 
-// whole returns the number of bytes of text that are complete records.
-func (k recordKind) whole(text []byte) int {
-	at := 0
-	for len(text)-at >= k.head {
-		size := k.size(text[at:])
-		if len(text)-at < size {
-			break
-		}
-		at += size
-	}
-	return at
-}
-
 // partReader reads the records of a bucket, one part at a time.
 type partReader struct {
-	spill  *spill
-	bucket *bucket
-	extent int
-	at     int64 // position in the extent
-	block  int
+	spill   *spill
+	bucket  *bucket
+	unpack  *unpacker
+	written int // number of the blocks of the scratch file that were read
+	block   int // number of the blocks in memory that were read
 }
 
-// next returns the next records in buf, which may grow: at least one record, and at most most bytes of them. At the end
-// it returns no record.
+// next returns the next records in buf, which may grow: those of at least one block, and otherwise at most most bytes of
+// them. At the end it returns no record.
 func (r *partReader) next(buf []byte, most int) ([]byte, error) {
-	buf = roomFor(buf, most)
-	for r.extent < len(r.bucket.extents) {
-		if len(buf) >= most {
+	buf = roomFor(buf, most+slack)
+	for ; r.written < len(r.bucket.written); r.written++ {
+		w := r.bucket.written[r.written]
+		if !r.fits(&buf, int(w.records), most) {
 			return buf, nil
 		}
-		e := r.bucket.extents[r.extent]
-		at := len(buf)
-		n := int(min(e.size-r.at, int64(most-at)))
-		buf = buf[:at+n]
-		if err := r.spill.readAt(buf[at:], e.at+r.at); err != nil {
+		var err error
+		if buf, err = r.spill.read(w, buf, r.unpack); err != nil {
 			return nil, err
 		}
-		whole := r.spill.kind.whole(buf[at:])
-		if at+whole == 0 { // a record larger than a part
-			whole = r.spill.kind.size(buf)
-			buf = slices.Grow(buf[:0], whole)[:whole]
-			if err := r.spill.readAt(buf, e.at+r.at); err != nil {
-				return nil, err
-			}
-		}
-		buf = buf[:at+whole]
-		if r.at += int64(whole); r.at < e.size {
-			return buf, nil
-		}
-		r.extent, r.at = r.extent+1, 0
 	}
 	for ; r.block < len(r.bucket.blocks); r.block++ {
 		b := r.bucket.blocks[r.block]
-		if len(buf) > 0 && len(buf)+len(b) > most {
+		if !r.fits(&buf, b.size, most) {
 			break
 		}
-		buf = append(buf, b...)
+		buf = r.spill.appendRecords(buf, b, r.unpack)
 	}
 	return buf, nil
+}
+
+// fits reports whether buf, which contains records, may contain n more bytes. An empty buffer grows if n is larger than
+// most.
+func (r *partReader) fits(buf *[]byte, n, most int) bool {
+	if len(*buf) > 0 && len(*buf)+n > most {
+		return false
+	}
+	*buf = slices.Grow(*buf, n+slack)
+	return true
 }
 
 // writeRun writes sorted records with the given total size to the scratch file.
@@ -238,7 +220,7 @@ func (a *attempt) eachPart(i int, b *mergeBuffers, files []audience.Rows, last b
 		return s.mergeRows(runs, b, files, a.wholeBucket(), part{lo: lo, hi: hi}, fn)
 	}
 	var err error
-	if b.buf, err = s.load(i, b.buf); err != nil {
+	if b.buf, err = s.load(i, b.buf, &b.unpack); err != nil {
 		return err
 	}
 	if last {
@@ -250,7 +232,7 @@ func (a *attempt) eachPart(i int, b *mergeBuffers, files []audience.Rows, last b
 // sortRows writes the rows of a bucket as runs. Each run has as many rows as fit the memory. Of several rows with one
 // key, a run has only the last.
 func (s *spill) sortRows(i int, b *mergeBuffers, files []audience.Rows, memory int) (runs []extent, err error) {
-	r := partReader{spill: s, bucket: &s.buckets[i]}
+	r := partReader{spill: s, bucket: &s.buckets[i], unpack: &b.unpack}
 	for {
 		if b.buf, err = r.next(b.buf, memory); err != nil || len(b.buf) == 0 {
 			return runs, err

@@ -15,7 +15,7 @@ import (
 
 // partsWorld returns an attempt with one worker and a spill with one bucket. The bucket is larger than the memory of a
 // worker.
-func partsWorld(t *testing.T, kind recordKind) *attempt {
+func partsWorld(t *testing.T, kind recordKind, packing *packing) *attempt {
 	t.Helper()
 	p := &Pipeline{Workers: 1, Memory: memory.New(28 << 20)}
 	share, err := p.share(t.Context())
@@ -23,18 +23,20 @@ func partsWorld(t *testing.T, kind recordKind) *attempt {
 		t.Fatal(err)
 	}
 	a := &attempt{p: p, share: share}
-	if a.spill, err = newSpill(t.TempDir(), kind, 0, share, 1<<20, 1); err != nil {
+	if a.spill, err = newSpill(t.TempDir(), kind, packing, 0, share, 1<<20, 1); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.spill.close() })
 	return a
 }
 
+// testRecord returns a record of one field, a text of the given size.
 func testRecord(key uint64, line, size int) (identity.Key, []byte) {
-	rec := make([]byte, headSize+size)
+	rec := binary.AppendUvarint(make([]byte, headSize+1), uint64(size))
+	rec = append(rec, make([]byte, size)...)
 	binary.BigEndian.PutUint64(rec, key)
 	binary.LittleEndian.PutUint64(rec[offOrder:], uint64(line))
-	binary.LittleEndian.PutUint32(rec[offLength:], uint32(size))
+	binary.LittleEndian.PutUint32(rec[offLength:], uint32(len(rec)-headSize))
 	return identity.Key(rec[:16]), rec
 }
 
@@ -42,7 +44,14 @@ func testRecord(key uint64, line, size int) (identity.Key, []byte) {
 // are larger than the memory.
 func TestEachPart(t *testing.T) {
 	t.Parallel()
-	a := partsWorld(t, recordRows)
+	t.Run("plain", func(t *testing.T) { testEachPart(t, nil) })
+	codec := newRowCodec(&audience.Audience{Fields: []audience.Field{{Name: "text", Type: audience.String}}})
+	t.Run("packed", func(t *testing.T) { testEachPart(t, codec.packing(64<<10)) })
+}
+
+func testEachPart(t *testing.T, packing *packing) {
+	t.Parallel()
+	a := partsWorld(t, recordRows, packing)
 	w, rnd := a.spill.writer(), rand.New(rand.NewPCG(1, 1))
 	last, rows := map[uint64]int{}, 0
 	for line := range 150_000 {
@@ -104,7 +113,7 @@ func TestEachPart(t *testing.T) {
 // share.
 func TestChangesByParts(t *testing.T) {
 	t.Parallel()
-	a := partsWorld(t, recordChanges)
+	a := partsWorld(t, recordChanges, nil)
 	c := &changes{run: a, spill: a.spill}
 	out, rnd := changeSpill{spill: a.spill, w: a.spill.writer()}, rand.New(rand.NewPCG(2, 2))
 	const n = 100_000

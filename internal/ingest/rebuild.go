@@ -215,7 +215,7 @@ func (p *Pipeline) newRebuild(ctx context.Context, d *lake.Dataset, pr Projectio
 		}
 	}
 	size := d.Rows() * changeSize * int64(1+len(r.codec.secondary))
-	r.spill, err = newSpill(p.Scratch, recordChanges, logBucketsFor(size, 4<<20), share, share.Base/4, p.workers()+1)
+	r.spill, err = newSpill(p.Scratch, recordChanges, nil, logBucketsFor(size, 4<<20), share, share.Base/4, p.workers()+1)
 	if err == nil {
 		r.ranges = splitRanges(len(r.spill.buckets), p.workers())
 	}
@@ -419,7 +419,7 @@ func (r *rebuildReader) Next() (profile.Change, error) {
 				return profile.Change{}, io.EOF
 			}
 			var err error
-			if r.buf, err = r.spill.load(r.next, r.buf); err != nil {
+			if r.buf, err = r.spill.load(r.next, r.buf, nil); err != nil {
 				return profile.Change{}, err
 			}
 			r.spill.release(r.next)

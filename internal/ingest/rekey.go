@@ -335,7 +335,7 @@ func (c *rowCodec) keysAt(st *lake.StateRows, i, n int, id idField) (former, now
 		return former, now
 	}
 	v := valuesOf(col)
-	text := appendText(nil, c.fields[id.field].Type, v.append(nil, row))
+	text := appendCanonical(nil, c.fields[id.field].Type, v.append(nil, row))
 	if norm := identity.Normalise(id.namespace, text, nil); len(norm) > 0 {
 		now = identity.KeyOf(id.namespace, norm)
 	}

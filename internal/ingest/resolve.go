@@ -187,6 +187,7 @@ func (a *attempt) rules(state *lake.State) (mergeRules, error) {
 type mergeBuffers struct {
 	buf    []byte
 	sorter sorter
+	unpack unpacker
 }
 
 // mergeOne merges one bucket and returns the number of its members in the state.

@@ -169,9 +169,13 @@ func (e *encoder) formerKey() (key identity.Key, differs bool) {
 	return identity.KeyOf(primary.namespace, former), true
 }
 
-// textOf returns the text of a field that is not null. The text is valid until the next call.
+// textOf returns the text of a field that is not null. The text is valid until the next call of textOf or encode.
 func (e *encoder) textOf(field int) []byte {
-	e.text = appendText(e.text[:0], e.codec.fields[field].Type, e.rec[e.at[field]:])
+	if e.cols[field].kind == arrow.STRING {
+		n, w := uvarint(e.rec[e.at[field]:])
+		return e.rec[e.at[field]+w:][:n]
+	}
+	e.text = appendCanonical(e.text[:0], e.codec.fields[field].Type, e.rec[e.at[field]:])
 	return e.text
 }
 
@@ -274,7 +278,7 @@ func (c *rowCodec) secondaryKeys(dst []identity.Key, payload []byte, member iden
 // member's own key, and duplicates are left out.
 func (c *rowCodec) addKey(keys []identity.Key, n int, p []byte, member identity.Key) []identity.Key {
 	id := c.secondary[n]
-	norm := identity.Normalise(id.namespace, appendText(nil, c.fields[id.field].Type, p), nil)
+	norm := identity.Normalise(id.namespace, appendCanonical(nil, c.fields[id.field].Type, p), nil)
 	if len(norm) == 0 {
 		return keys
 	}
@@ -323,8 +327,8 @@ func valueSize(t audience.Type, p []byte) int {
 	return 8
 }
 
-// appendText appends the canonical text of the encoded value at the start of p. Identities are looked up by this text.
-func appendText(dst []byte, t audience.Type, p []byte) []byte {
+// appendCanonical appends the canonical text of the encoded value at the start of p. Identities are looked up by this text.
+func appendCanonical(dst []byte, t audience.Type, p []byte) []byte {
 	switch t {
 	case audience.String:
 		n, w := binary.Uvarint(p)

@@ -26,12 +26,14 @@ const (
 
 // spill collects records in hash buckets. Bucket i contains the keys whose first bits are i, so the buckets in order
 // contain the keys in order. The spill keeps as much in memory as the run's share allows. The rest is in one scratch
-// file without a name, which the system removes when the process ends.
+// file without a name, which the system removes when the process ends. A spill with a packing packs full blocks.
 type spill struct {
 	kind    recordKind
 	shift   int // the bucket is the key's first 64 bits >> shift
 	block   int // size of a block in bytes
 	memory  *memory.Share
+	packing *packing  // nil if blocks are not packed
+	packers []*packer // one for each writer
 	buckets []bucket
 	file    *os.File
 	end     atomic.Int64 // end of the scratch file
@@ -40,10 +42,23 @@ type spill struct {
 
 type bucket struct {
 	mu      sync.Mutex
-	blocks  [][]byte
-	extents []extent
-	size    int64
-	taken   int64 // bytes of memory of the blocks
+	blocks  []block   // in memory
+	written []written // in the scratch file
+	size    int64     // bytes of the records
+	taken   int64     // bytes of memory of the blocks
+}
+
+// block contains complete records. It is packed if its data and its records differ in size.
+type block struct {
+	data   []byte
+	size   int  // bytes of the records
+	pooled bool // the data is a buffer of the pool
+}
+
+// written is a block in the scratch file.
+type written struct {
+	extent
+	records int64 // bytes of the records
 }
 
 type extent struct {
@@ -56,8 +71,8 @@ const spillPrefix = "spill-"
 
 // newSpill returns a spill with 1<<logBuckets buckets, or with fewer if their blocks would be too small. The scratch
 // file is in dir. There are as many writers as workers. Their open blocks use at most open bytes. Memory for full
-// blocks is taken from the share.
-func newSpill(dir string, kind recordKind, logBuckets int, share *memory.Share, open int64, workers int) (*spill, error) {
+// blocks is taken from the share. Blocks are packed if packing is not nil.
+func newSpill(dir string, kind recordKind, packing *packing, logBuckets int, share *memory.Share, open int64, workers int) (*spill, error) {
 	f, err := scratchFile(dir)
 	if err != nil {
 		return nil, err
@@ -66,7 +81,7 @@ func newSpill(dir string, kind recordKind, logBuckets int, share *memory.Share, 
 		logBuckets--
 	}
 	block := min(max(int(open)/workers>>logBuckets, minBlock), maxBlock)
-	s := &spill{kind: kind, shift: 64 - logBuckets, block: block, memory: share, buckets: make([]bucket, 1<<logBuckets), file: f}
+	s := &spill{kind: kind, shift: 64 - logBuckets, block: block, memory: share, packing: packing, buckets: make([]bucket, 1<<logBuckets), file: f}
 	s.free.New = func() any { b := make([]byte, 0, block); return &b }
 	return s, nil
 }
@@ -92,12 +107,18 @@ func (s *spill) of(k *identity.Key) int {
 
 // writer returns a new writer of records. Each goroutine has its own writer, and must call flush at the end.
 func (s *spill) writer() *spillWriter {
-	return &spillWriter{spill: s, open: make([][]byte, len(s.buckets))}
+	w := &spillWriter{spill: s, open: make([][]byte, len(s.buckets))}
+	if s.packing != nil {
+		w.packer = newPacker(s.packing, len(s.packers))
+		s.packers = append(s.packers, w.packer)
+	}
+	return w
 }
 
 type spillWriter struct {
-	spill *spill
-	open  [][]byte // the open block of each bucket
+	spill  *spill
+	open   [][]byte // the open block of each bucket
+	packer *packer  // nil if blocks are not packed
 }
 
 // largeRecord is the size from which a record is written to the scratch file at once, in bytes.
@@ -110,16 +131,16 @@ func (w *spillWriter) write(k *identity.Key, rec []byte) error {
 	case len(rec) > largeRecord:
 		return w.spill.addLarge(i, rec)
 	case len(rec) > w.spill.block:
-		return w.spill.add(i, slices.Clone(rec))
+		return w.add(i, rec, false)
 	}
 	b := w.open[i]
 	if len(b)+len(rec) > cap(b) {
 		if len(b) > 0 {
-			if err := w.spill.add(i, b); err != nil {
+			if err := w.add(i, b, true); err != nil {
 				return err
 			}
 		}
-		b = *w.spill.free.Get().(*[]byte)
+		b = (*w.spill.free.Get().(*[]byte))[:0]
 	}
 	w.open[i] = append(b, rec...)
 	return nil
@@ -131,7 +152,7 @@ func (w *spillWriter) flush() error {
 		if len(b) == 0 {
 			continue
 		}
-		if err := w.spill.add(i, b); err != nil {
+		if err := w.add(i, b, true); err != nil {
 			return err
 		}
 		w.open[i] = nil
@@ -139,89 +160,123 @@ func (w *spillWriter) flush() error {
 	return nil
 }
 
+// add adds records to a bucket as a block, packed if that makes the block smaller. pooled means that the records are in
+// a buffer of the pool, which add takes over.
+func (w *spillWriter) add(i int, records []byte, pooled bool) error {
+	if w.packer != nil {
+		if packed := w.packer.pack(records); len(packed) < len(records) {
+			if pooled {
+				w.spill.free.Put(&records)
+			}
+			return w.spill.add(i, block{packed, len(records), false})
+		}
+	}
+	return w.spill.add(i, block{records, len(records), pooled})
+}
+
 // addLarge writes a large record of a bucket to the scratch file.
 func (s *spill) addLarge(i int, rec []byte) error {
 	bu, size := &s.buckets[i], int64(len(rec))
 	e := extent{s.end.Add(size) - size, size}
 	bu.mu.Lock()
-	bu.extents, bu.size = append(bu.extents, e), bu.size+size
+	bu.written, bu.size = append(bu.written, written{e, size}), bu.size+size
 	bu.mu.Unlock()
 	return s.writeAt(rec, e.at)
 }
 
-// add adds a block to a bucket. If there is no memory for the block, add writes the bucket to the scratch file.
-func (s *spill) add(i int, block []byte) error {
+// add adds a block to a bucket. If there is no memory for the block, add writes the bucket to the scratch file. Data that
+// is not in a buffer of the pool is copied.
+func (s *spill) add(i int, b block) error {
 	bu := &s.buckets[i]
 	bu.mu.Lock()
 	defer bu.mu.Unlock()
-	bu.blocks = append(bu.blocks, block)
-	bu.size += int64(len(block))
-	if s.memory.Take(int64(cap(block))) {
-		bu.taken += int64(cap(block))
-		return nil
+	bu.size += int64(b.size)
+	memory := int64(cap(b.data))
+	if !b.pooled {
+		memory = int64(len(b.data)) * 17 / 16 // with the rounding of the allocator
 	}
-	return s.writeOut(bu)
+	if !s.memory.Take(memory) {
+		bu.blocks = append(bu.blocks, b)
+		return s.writeOut(bu)
+	}
+	if bu.taken += memory; !b.pooled {
+		b.data = slices.Clone(b.data)
+	}
+	bu.blocks = append(bu.blocks, b)
+	return nil
 }
 
 // writeOut moves the blocks of a bucket to the scratch file. The caller holds the bucket's lock.
 func (s *spill) writeOut(bu *bucket) error {
 	size := int64(0)
 	for _, b := range bu.blocks {
-		size += int64(len(b))
+		size += int64(len(b.data))
 	}
 	at := s.end.Add(size) - size
-	bu.extents = append(bu.extents, extent{at, size})
 	for _, b := range bu.blocks {
-		if err := s.writeAt(b, at); err != nil {
+		if err := s.writeAt(b.data, at); err != nil {
 			return err
 		}
-		at += int64(len(b))
-		s.recycle(b)
+		bu.written = append(bu.written, written{extent{at, int64(len(b.data))}, int64(b.size)})
+		at += int64(len(b.data))
 	}
-	bu.releaseBlocks(s.memory)
+	s.releaseBlocks(bu)
 	return nil
 }
 
 // releaseBlocks releases the memory of a bucket's blocks.
-func (bu *bucket) releaseBlocks(share *memory.Share) {
+func (s *spill) releaseBlocks(bu *bucket) {
+	for _, b := range bu.blocks {
+		if b.pooled {
+			s.free.Put(&b.data)
+		}
+	}
 	clear(bu.blocks)
 	bu.blocks = bu.blocks[:0]
-	share.Give(bu.taken)
+	s.memory.Give(bu.taken)
 	bu.taken = 0
 }
 
-func (s *spill) recycle(b []byte) {
-	if cap(b) == s.block {
-		b = b[:0]
-		s.free.Put(&b)
-	}
-}
-
 // load reads the records of a bucket into buf, which may grow, and returns it.
-func (s *spill) load(i int, buf []byte) ([]byte, error) {
+func (s *spill) load(i int, buf []byte, u *unpacker) ([]byte, error) {
 	bu := &s.buckets[i]
-	buf = roomFor(buf, int(bu.size))
-	for _, e := range bu.extents {
-		at := len(buf)
-		buf = buf[:at+int(e.size)]
-		if err := s.readAt(buf[at:], e.at); err != nil {
+	buf = roomFor(buf, int(bu.size)+slack)
+	for _, w := range bu.written {
+		var err error
+		if buf, err = s.read(w, buf, u); err != nil {
 			return nil, err
 		}
 	}
 	for _, b := range bu.blocks {
-		buf = append(buf, b...)
+		buf = s.appendRecords(buf, b, u)
 	}
 	return buf, nil
 }
 
-// release releases the blocks of a bucket. The bucket cannot be loaded again.
-func (s *spill) release(i int) {
-	bu := &s.buckets[i]
-	for _, b := range bu.blocks {
-		s.recycle(b)
+// read appends the records of a written block to buf, which has room for them.
+func (s *spill) read(w written, buf []byte, u *unpacker) ([]byte, error) {
+	if w.size == w.records {
+		at := len(buf)
+		buf = buf[:at+int(w.size)]
+		return buf, s.readAt(buf[at:], w.at)
 	}
-	bu.releaseBlocks(s.memory)
+	u.read = slices.Grow(u.read[:0], int(w.size))[:w.size]
+	if err := s.readAt(u.read, w.at); err != nil {
+		return nil, err
+	}
+	return u.unpack(buf, u.read, s.packers), nil
 }
+
+// appendRecords appends the records of a block to buf, which has room for them.
+func (s *spill) appendRecords(buf []byte, b block, u *unpacker) []byte {
+	if len(b.data) == b.size {
+		return append(buf, b.data...)
+	}
+	return u.unpack(buf, b.data, s.packers)
+}
+
+// release releases the blocks of a bucket. The bucket cannot be loaded again.
+func (s *spill) release(i int) { s.releaseBlocks(&s.buckets[i]) }
 
 // roomFor returns an empty buffer for n bytes. It reuses buf unless buf is too small or far too large.
 func roomFor(buf []byte, n int) []byte {

@@ -15,7 +15,8 @@ type values struct {
 	nulls  []byte // validity bitmap; nil if no value is null
 	offset int    // offset of the first value in the bitmap
 	kind   arrow.Type
-	text   *array.String
+	ends   []int32 // of texts: the end of each, after the start of the first
+	text   []byte  // from the start of the first text
 	wide   []int64
 	times  []arrow.Timestamp
 	floats []float64
@@ -32,7 +33,9 @@ func valuesOf(col arrow.Array) values {
 	}
 	switch a := col.(type) {
 	case *array.String:
-		v.text = a
+		if a.Len() > 0 {
+			v.ends, v.text = a.ValueOffsets(), a.ValueBytes()
+		}
 	case *array.Int64:
 		v.wide = a.Int64Values()
 	case *array.Timestamp:
@@ -56,13 +59,25 @@ func (v *values) isNull(row int) bool {
 	return v.nulls != nil && v.nulls[at>>3]&(1<<(at&7)) == 0
 }
 
+// shortText is the size of texts that appendText copies quickly, in bytes.
+const shortText = 16
+
+// appendText appends a text. Copying a fixed number of bytes is quicker than copying the right number.
+func appendText(dst, text []byte) []byte {
+	if at := len(dst); len(text) <= shortText && cap(text) >= shortText && cap(dst)-at >= shortText {
+		*(*[shortText]byte)(dst[at : at+shortText]) = [shortText]byte(text[:shortText])
+		return dst[:at+len(text)]
+	}
+	return append(dst, text...)
+}
+
 // append appends the encoding of a non-null value.
 func (v *values) append(dst []byte, row int) []byte {
 	switch v.kind {
 	case arrow.STRING:
-		s := v.text.Value(row)
-		dst = binary.AppendUvarint(dst, uint64(len(s)))
-		return append(dst, s...)
+		start, end := v.ends[row]-v.ends[0], v.ends[row+1]-v.ends[0]
+		dst = binary.AppendUvarint(dst, uint64(end-start))
+		return appendText(dst, v.text[start:end])
 	case arrow.INT64:
 		return binary.LittleEndian.AppendUint64(dst, uint64(v.wide[row]))
 	case arrow.TIMESTAMP:

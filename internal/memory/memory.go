@@ -113,12 +113,24 @@ func (s *Share) Take(bytes int64) bool {
 	b := s.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.held+b.base(b.active+1)+bytes > b.runs || s.taken+bytes > b.runs/2 {
+	if bytes > s.room() {
 		return false
 	}
 	s.taken += bytes
 	b.held += bytes
 	return true
+}
+
+// Room returns how many bytes the run can take now.
+func (s *Share) Room() int64 {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return s.room()
+}
+
+func (s *Share) room() int64 {
+	b := s.budget
+	return min(b.runs-b.held-b.base(b.active+1), b.runs/2-s.taken)
 }
 
 // Reserve allocates bytes even if the budget is used up, so that others get less. It returns a function that releases
