@@ -143,7 +143,7 @@ func (a *attempt) plan(ctx context.Context) error {
 func (a *attempt) manifest(ctx context.Context) ([]audience.PlannedFile, error) {
 	switch a.spec.Run.Request.Traits().Input {
 	case audience.FromVersion:
-		return a.planRollback()
+		return a.planRollback(ctx)
 	case audience.FromOutside:
 		return a.planOutside(ctx)
 	}

@@ -84,6 +84,9 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 	if m.Versions, err = dataset.Expire(ctx, now.Add(-u.Keep)); err != nil && !errors.Is(err, lake.ErrConflict) {
 		return m, err
 	}
+	if err := p.giveUpLost(ctx, u.Table); err != nil && !errors.Is(err, lake.ErrConflict) {
+		return m, err
+	}
 	m.Orphans, _, err = dataset.RemoveOrphans(ctx, p.orphans(ctx, now.Add(-orphanAge), u.Runs))
 	return m, err
 }
@@ -92,6 +95,25 @@ func (p *Pipeline) Maintain(ctx context.Context, u Upkeep) (m Maintained, err er
 func (p *Pipeline) orphans(ctx context.Context, before time.Time, runs AudienceRuns) lake.OrphanOptions {
 	return lake.OrphanOptions{Before: before, Keep: map[string]time.Time{reject.FileName: p.Clock().Add(-reject.Keep)},
 		InUse: func(id audience.RunID) bool { return runs.InProgress(ctx, id) }}
+}
+
+// giveUpLost removes the versions from the history whose files another program has removed.
+func (p *Pipeline) giveUpLost(ctx context.Context, table lake.TableID) error {
+	dataset, err := p.Lake.Load(ctx, table)
+	if err != nil {
+		return err
+	}
+	history, err := dataset.ReadHistory(ctx, nil)
+	if err != nil {
+		return err
+	}
+	lost := history.Naming(nil)
+	if len(lost) == 0 {
+		return nil
+	}
+	p.Log.Warn("another program removed files of earlier versions of an audience's dataset; these versions can no longer be restored",
+		"table", table.Namespace+"."+table.Name, "versions", len(history.VersionsOf(lost)))
+	return history.Dataset().Drop(ctx, lost)
 }
 
 // scrub checks some of the dataset's files.

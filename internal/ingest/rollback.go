@@ -25,13 +25,18 @@ import (
 // next run removes the row.
 
 // planRollback returns the manifest of a rollback: the version of the earlier run, pinned by its snapshot.
-func (a *attempt) planRollback() ([]audience.PlannedFile, error) {
+func (a *attempt) planRollback(ctx context.Context) ([]audience.PlannedFile, error) {
 	snap, ok := a.dataset.FindVersion(a.spec.Run.Request.Of)
 	if !ok {
 		return nil, a.versionGone()
 	}
 	then, err := a.dataset.At(snap.ID)
 	if err != nil {
+		return nil, err
+	}
+	if err := then.Complete(ctx); errors.Is(err, lake.ErrNotExist) {
+		return nil, audience.Errorf(audience.Impossible, "the version of run %s cannot be restored: another program has removed files of it from the audience's table, as engines do that remove orphan files; choose a later version", snap.Version)
+	} else if err != nil {
 		return nil, err
 	}
 	return []audience.PlannedFile{{Path: fmt.Sprintf("version of run %s", snap.Version), Size: then.Bytes(), ModifiedAt: snap.Time.UTC(),

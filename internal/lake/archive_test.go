@@ -129,6 +129,9 @@ func TestArchiveAfterForeignOrphanRemoval(t *testing.T) {
 	if _, err := w.load(t).Commit(t.Context(), lake.Commit{Run: "back", Dir: "back-a", Restore: v.ID}); !errors.Is(err, lake.ErrNotExist) {
 		t.Errorf("a version without files came back: %v", err)
 	}
+	if c, err := w.load(t).Check(t.Context()); err != nil || len(c.Damaged) > 0 || c.Files == 0 {
+		t.Errorf("checked %+v %v", c, err)
+	}
 	h, err := w.load(t).ReadHistory(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	if err != nil {
 		return nil, err
 	}
-	if err := then.complete(ctx); err != nil {
+	if err := then.Complete(ctx); err != nil {
 		return nil, err
 	}
 	props := d.summaryOf(c, then.Rows())
@@ -46,8 +46,9 @@ func (d *Dataset) stageRestore(ctx context.Context, c Commit) (stagedCommit, err
 	return d.stageSnapshot(snap, requireSnapshot{d.lake.files, c.Restore}), nil
 }
 
-// complete checks that the files of a snapshot still exist if only the history file names the snapshot.
-func (d *Dataset) complete(ctx context.Context) error {
+// Complete checks that the files of the snapshot still exist if only the history file names the snapshot. The error is
+// ErrNotExist if another program has removed one of them.
+func (d *Dataset) Complete(ctx context.Context) error {
 	if d.table.SnapshotByID(d.snap.SnapshotID) != nil {
 		return nil
 	}

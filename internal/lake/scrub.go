@@ -127,17 +127,27 @@ func (c *Checked) note(err error) error {
 }
 
 // namedFiles returns the sorted paths of the files that the table names and of the files beside the data that its
-// snapshots keep.
+// snapshots keep. It leaves out files that another program has removed because only the history file names their
+// snapshots.
 func (d *Dataset) namedFiles(ctx context.Context) ([]string, error) {
-	named, err := d.named(ctx, nil)
+	h, err := d.ReadHistory(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
+	named, err := d.named(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	recent := func(id int64) bool { return d.table.SnapshotByID(id) != nil }
+	inMetadata, inHistory := names{in: d.lake.files, paths: map[string]bool{}}, names{in: d.lake.files, paths: map[string]bool{}}
+	h.addTo(&inMetadata, recent)
+	h.addTo(&inHistory, func(id int64) bool { return !recent(id) })
 	var paths []string
 	for name := range named {
 		if isPath(name) {
 			// The list of earlier metadata files may contain removed ones.
-			if _, err := d.lake.files.store.Stat(ctx, name); err == nil || !isOldMetadata(name, d) {
+			removable := isOldMetadata(name, d) || inHistory.paths[name] && !inMetadata.paths[name]
+			if _, err := d.lake.files.store.Stat(ctx, name); err == nil || !removable {
 				paths = append(paths, name)
 			}
 			continue

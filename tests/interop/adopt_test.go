@@ -1,9 +1,13 @@
 package interop
 
 import (
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"roster/client"
+	"roster/tests/rostertest"
 )
 
 // TestSparkWrites has Spark update, delete and insert people, and rewrite the files of the table. The next run adopts it.
@@ -89,4 +93,49 @@ func TestSparkChangesOursAndTheirs(t *testing.T) {
 	}
 	a.rollback(first)
 	want("a rollback to the first version", counts{0, 0, 0, 300})
+}
+
+// TestSparkReplaces has Spark tag a version, promote a column of Roster, replace the table by one without Roster's columns
+// of the origin and with binary keys, and then remove all snapshots and files that it may. Runs go on, Spark reads their
+// files, and the tag and the rejects stay.
+func TestSparkReplaces(t *testing.T) {
+	t.Parallel()
+	a := besideSpark(t, 300)
+	a.sql("ALTER TABLE {table} CREATE TAG kept")
+	a.sql("ALTER TABLE {table} ALTER COLUMN `_roster_file` TYPE bigint")
+	file := a.people(300, 310, 2)
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, append(text, "bad@example.com,Bad,C1,1980-01-01,1,many,1,true,2025-01-01T00:00:00Z\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.run("--changes", file)
+	if r := a.sql("SELECT count(*) AS n, sum(_roster_file) AS f FROM {table}")[0]; r["n"] != 310.0 || r["f"] != 0.0 {
+		t.Errorf("after the promotion Spark reads %v", r)
+	}
+	a.sql("CREATE OR REPLACE TABLE {table} USING iceberg AS SELECT mail, `full name`, `city.code`, born, score, points, big, ok, seen, _roster_id, _roster_row, " +
+		"_roster_since, _roster_seen, concat('tier of ', mail) AS tier FROM {table}")
+	if n := len(a.members()); n != 310 {
+		t.Errorf("%d members after the replacement", n)
+	}
+	a.run("--changes", a.people(310, 320, 3))
+	a.check("the replacement", 320)
+	a.sql("CALL roster.system.expire_snapshots(table => '{name}', older_than => TIMESTAMP '2100-01-01 00:00:00', retain_last => 1, clean_expired_metadata => true)")
+	sparkPython(t, a.data, a.im.AudienceID, `
+table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, "{table}")
+jvm.org.apache.iceberg.spark.actions.SparkActions.get(spark._jsparkSession).deleteOrphanFiles(table).olderThan(4102444800000).execute()`)
+	a.run("--full", a.people(0, 305, 4))
+	a.check("a full run", 305)
+	r := a.sql("SELECT count_if(length(_roster_id) = 16) AS ids, count_if(tier IS NOT NULL) AS tiers FROM {table}")[0]
+	if kept := a.sql("SELECT count(*) AS n FROM {table} VERSION AS OF 'kept'")[0]; r["ids"] != 305.0 || r["tiers"] != 305.0 || kept["n"] != 300.0 {
+		t.Errorf("Spark reads %v, and %v with the tag", r, kept)
+	}
+	for _, args := range [][]string{{"check"}, {"rejects", "people", "--run", "2"}} {
+		out, err := exec.CommandContext(t.Context(), rostertest.Binary(t), append(args, "--data-dir", a.data)...).Output()
+		if err != nil || args[0] == "rejects" && !strings.Contains(string(out), "points") {
+			t.Errorf("%s: %v\n%s", args[0], err, out)
+		}
+	}
 }
