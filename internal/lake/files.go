@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	icebergio "github.com/apache/iceberg-go/io"
+	"golang.org/x/sync/errgroup"
 
 	"roster/internal/audience"
 	"roster/internal/blob"
@@ -196,15 +197,30 @@ func (f *newFile) Close() error {
 		f.path = nameByHash(f.path, sums.whole)
 		r.Rename(f.path)
 	}
-	err := writeSums(f.store, f.path, sums)
-	if err == nil {
-		err = f.w.Commit()
-	}
-	if err != nil {
+	if err := f.commit(sums); err != nil {
 		f.remove()
 		return fmt.Errorf("make %s durable: %w", path.Base(f.path), err)
 	}
 	return nil
+}
+
+// commit makes the file and its checksums durable.
+func (f *newFile) commit(s *sums) error {
+	if f.in.local() {
+		if err := writeSums(f.store, f.path, s); err != nil {
+			return err
+		}
+		return f.w.Commit()
+	}
+	// Both are requests to the bucket, which take their time.
+	var g errgroup.Group
+	g.Go(func() error { return writeSums(f.store, f.path, s) })
+	g.Go(f.w.Commit)
+	err := g.Wait()
+	if err != nil {
+		_ = f.store.Remove(context.Background(), f.path) // otherwise the file is an orphan
+	}
+	return err
 }
 
 // abandon removes a file that is not needed, whether it is finished or not.

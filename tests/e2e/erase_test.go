@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/url"
 	"os"
@@ -24,6 +25,9 @@ func (s *server) holders(text string) []string {
 func holding(t *testing.T, dir, text string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed at this moment
+		}
 		if err == nil && d.IsDir() && d.Name() == "landing" {
 			return fs.SkipDir
 		}
@@ -33,6 +37,9 @@ func holding(t *testing.T, dir, text string) (paths []string) {
 		content, err := os.ReadFile(path)
 		if bytes.Contains(bytes.ToLower(content), []byte(text)) {
 			paths = append(paths, strings.TrimPrefix(path, dir))
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sync/errgroup"
+
 	"roster/internal/blob"
 )
 
@@ -95,23 +97,40 @@ func (w *writer) Abort() {
 	w.cancel()
 }
 
+// removedAtOnce is how many objects Remove removes at the same time. Not every store can remove several by one request.
+const removedAtOnce = 16
+
 // Remove implements blob.Store.
 func (s *Store) Remove(ctx context.Context, paths ...string) error {
-	for _, path := range paths {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	keys := make([]string, len(paths))
+	for i, path := range paths {
 		key, err := s.key(path)
 		if err != nil {
 			return err
 		}
-		if err := s.engine.remove(ctx, key); err != nil {
-			if err = s.failure(ctx, path, err); !errors.Is(err, blob.ErrNotExist) {
-				return err
-			}
-		}
+		keys[i] = key
 	}
-	return nil
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(removedAtOnce)
+	for i, key := range keys {
+		if within.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			err := s.engine.remove(within, key)
+			if err == nil {
+				return nil
+			}
+			if err = s.failure(within, paths[i], err); errors.Is(err, blob.ErrNotExist) {
+				return nil
+			}
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // RemoveAll implements blob.Store. Keys that are no paths stay: they are not Roster's.
