@@ -189,6 +189,10 @@ func (p *Pipeline) purgeVersions(ctx context.Context, s *PurgeSpec, dataset *lak
 	if err := s.Host.Idle(ctx); err != nil {
 		return nil, err
 	}
+	if refs := history.Refs(gone); len(refs) > 0 {
+		p.Log.Warn("an erasure removes branches and tags that another program made, because their files contain people to erase",
+			"audience", s.Audience.ID, "branches and tags", refs)
+	}
 	if err = history.Dataset().Drop(ctx, gone); errors.Is(err, lake.ErrConflict) {
 		err = errOvertaken
 	}

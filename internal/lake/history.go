@@ -198,6 +198,17 @@ func (h *History) VersionsOf(snapshots []Snapshot) (lost []Snapshot) {
 	return lost
 }
 
+// Refs returns the names of the branches and tags that hold one of the snapshots.
+func (h *History) Refs(snapshots []Snapshot) (names []string) {
+	for name, ref := range h.d.table.Metadata().Refs() {
+		if slices.ContainsFunc(snapshots, func(s Snapshot) bool { return s.ID == ref.SnapshotID }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // OnlyOf returns the files that only the given snapshots name, as paths below the table's directory. They are manifest
 // lists, manifests, data files, position deletes, and the files that the runs of these snapshots keep beside the data.
 // Files with a name in keep are left out.
