@@ -29,6 +29,9 @@ func (p *Pipeline) adoptOutside(ctx context.Context, dataset *lake.Dataset, s *S
 	if s.Run.Request.Traits().Input == audience.FromOutside {
 		return dataset, nil
 	}
+	if s.Run.Request.DryRun {
+		return dataset, p.refuseDryRun(ctx, dataset, s)
+	}
 	x := *s
 	x.Run = adoptionRun(s, audience.RunID(uuid.NewString()), s.Run.CreatedAt)
 	x.Host, x.aside, x.renewed = asideHost{s.Host, s.Run}, true, s.Run.Request.Replaces()
@@ -42,6 +45,21 @@ func (p *Pipeline) adoptOutside(ctx context.Context, dataset *lake.Dataset, s *S
 		}
 	}
 	return p.Lake.Load(ctx, s.Table)
+}
+
+// refuseDryRun returns an error if other programs changed members: a dry run changes nothing, so it cannot adopt the
+// changes, and its counts would be wrong without them.
+func (p *Pipeline) refuseDryRun(ctx context.Context, dataset *lake.Dataset, s *Spec) error {
+	c, err := p.CompareOutside(ctx, dataset, &s.Audience)
+	if err != nil {
+		return err
+	}
+	rows, members := c.Rows, c.Members
+	if rows == (audience.Rows{Read: rows.Read, Unchanged: rows.Unchanged}) && members == (audience.Members{Before: members.Before, After: members.Before}) {
+		return nil
+	}
+	return audience.Errorf(audience.Impossible, "another program changed the audience's dataset (added %d, updated %d, removed %d members), and a dry run cannot adopt the change, because it changes nothing. "+
+		"To go on, start a run, which adopts the change first, or wait for the daily maintenance", rows.Added, rows.Updated, rows.Deleted+members.Removed)
 }
 
 // refusal returns the error for a dataset that another program changed.

@@ -84,6 +84,14 @@ func TestAdoption(t *testing.T) {
 	}
 	w.put("2.csv", "mail\nf@x.org\n")
 	s := w.spec(false)
+	s.Run.Request.DryRun = true
+	if r, err := w.pipeline.Run(t.Context(), s); err != nil || r.Status != audience.Failed || !strings.Contains(r.Error.Message, "added 1, updated 1, removed 1 members") {
+		t.Errorf("a dry run: %v %s %v", err, r.Status, r.Error)
+	}
+	if now := w.files(); !reflect.DeepEqual(now, files) || len(w.adopted) != 0 {
+		t.Errorf("the dry run left %q and %d adoptions, there were %q", now, len(w.adopted), files)
+	}
+	s = w.spec(false)
 	lost := errors.New("the connection is lost")
 	s.Host = testHost{w: w, unrecorded: lost}
 	if _, err := w.pipeline.Run(t.Context(), s); !errors.Is(err, lost) {
@@ -99,7 +107,7 @@ func TestAdoption(t *testing.T) {
 	}
 	x := w.adopted[0]
 	if x.Result.Rows != want || x.Status != audience.Success ||
-		x.Result.Members != (audience.Members{Before: 3, After: 3, Removed: 1}) || x.Seq != 2 || r.Seq != 3 {
+		x.Result.Members != (audience.Members{Before: 3, After: 3, Removed: 1}) || x.Seq != 3 || r.Seq != 4 {
 		t.Errorf("adopted %s as run %d before %d: %+v %+v", x.Status, x.Seq, r.Seq, x.Result.Rows, x.Result.Members)
 	}
 	if o := x.Result.Outside; len(o) != 1 || o[0].Engine != "other 1" || o[0].Operation == "" || len(r.Result.Outside) != 1 {
@@ -152,6 +160,12 @@ func TestRewriteElsewhere(t *testing.T) {
 	w.mustRun(true)
 	w.engine().Rewrite(func(rows []map[string]any) []map[string]any { return rows })
 	w.put("2.csv", "mail\nf@x.org\n")
+	snapshots := len(w.dataset().Snapshots())
+	dry := w.spec(false)
+	dry.Run.Request.DryRun = true
+	if r, err := w.pipeline.Run(t.Context(), dry); err != nil || r.Status != audience.Success || r.Result.Members != (audience.Members{Before: 3, After: 4}) || len(w.dataset().Snapshots()) != snapshots {
+		t.Errorf("a dry run: %v %s %v %+v", err, r.Status, r.Error, r.Result)
+	}
 	r := w.mustRun(false)
 	if len(w.adopted) != 0 || len(r.Result.Outside) != 1 || r.Result.Members != (audience.Members{Before: 3, After: 4}) || r.Result.ContentSum != w.contentSum() {
 		t.Errorf("%d adoptions, %+v %+v", len(w.adopted), r.Result.Outside, r.Result.Members)
