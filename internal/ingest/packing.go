@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/zeebo/xxh3"
@@ -13,6 +14,7 @@ import (
 // A packed block contains the records of a block in about half of the bytes:
 //
 //	writer   uvarint, the index of the packer
+//	sum      8, xxh3 of the records of the block, which unpack compares
 //	widths   for the order, and for each field of a type other than string and boolean, 1 byte: the width of the first
 //	         form in bytes, and for a number the number of decimals * 16
 //	records  each: key 16, flags 1, order, the null bitmap if flagNulls is set, a bitmap of the fields with the second
@@ -114,6 +116,8 @@ func (p *packer) pack(block []byte) []byte {
 	}
 	dst := p.buf[:cap(p.buf)]
 	n := binary.PutUvarint(dst, p.index)
+	binary.LittleEndian.PutUint64(dst[n:], xxh3.Hash(block))
+	n += 8
 	dst[n] = p.order.begin()
 	n++
 	for i, f := range p.forms {
@@ -222,10 +226,16 @@ type unpacker struct {
 	read   []byte // buffer for packed blocks of the scratch file
 }
 
+// errPacking means that a packed block does not have the records that were packed: memory, the scratch disk or the packing
+// is at fault.
+var errPacking = errors.New("ingest: records that were put aside are damaged")
+
 // unpack appends the records of a packed block to buf, which has room for them and for slack.
-func (u *unpacker) unpack(buf, packed []byte, packers []*packer) []byte {
+func (u *unpacker) unpack(buf, packed []byte, packers []*packer) ([]byte, error) {
 	index, w := binary.Uvarint(packed)
 	p, src := packers[index], packed[w:]
+	sum := binary.LittleEndian.Uint64(src)
+	src = src[8:]
 	if len(u.last) != len(p.forms) {
 		u.last, u.widths = make([]lastValue, len(p.forms)), make([]readWidth, len(p.forms))
 	}
@@ -310,7 +320,10 @@ func (u *unpacker) unpack(buf, packed []byte, packers []*packer) []byte {
 		binary.LittleEndian.PutUint64(head[offContent:], xxh3.Hash(payload))
 		binary.LittleEndian.PutUint32(head[offLength:], uint32(len(payload)))
 	}
-	return dst[:n]
+	if xxh3.Hash(dst[len(buf):n]) != sum {
+		return nil, errPacking
+	}
+	return dst[:n], nil
 }
 
 // number returns the bits of the value whose first or second form is at the start of src, and the size of the form.

@@ -92,9 +92,15 @@ func TestPacking(t *testing.T) {
 			}
 			var u unpacker
 			for i, b := range packed {
-				got := u.unpack(make([]byte, 0, len(blocks[i])+slack), b, packers)
-				if !bytes.Equal(got, blocks[i]) {
-					t.Fatalf("%d bytes of memory, %d columns: block %d differs", memory, len(c.fields), i)
+				got, err := u.unpack(make([]byte, 0, len(blocks[i])+slack), b, packers)
+				if err != nil || !bytes.Equal(got, blocks[i]) {
+					t.Fatalf("%d bytes of memory, %d columns: block %d differs: %v", memory, len(c.fields), i, err)
+				}
+				if len(blocks[i]) > 0 {
+					b[len(b)-1]++ // of the last value, or of the last bitmap
+					if got, err := u.unpack(make([]byte, 0, len(blocks[i])+slack), b, packers); err == nil {
+						t.Fatalf("block %d is damaged, and has %d bytes without an error", i, len(got))
+					}
 				}
 			}
 		}

@@ -71,7 +71,10 @@ func (r *partReader) next(buf []byte, most int) ([]byte, error) {
 		if !r.fits(&buf, b.size, most) {
 			break
 		}
-		buf = r.spill.appendRecords(buf, b, r.unpack)
+		var err error
+		if buf, err = r.spill.appendRecords(buf, b, r.unpack); err != nil {
+			return nil, err
+		}
 	}
 	return buf, nil
 }

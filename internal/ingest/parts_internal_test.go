@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/zeebo/xxh3"
+
 	"roster/internal/audience"
 	"roster/internal/identity"
 	"roster/internal/memory"
@@ -36,6 +38,7 @@ func testRecord(key uint64, line, size int) (identity.Key, []byte) {
 	rec = append(rec, make([]byte, size)...)
 	binary.BigEndian.PutUint64(rec, key)
 	binary.LittleEndian.PutUint64(rec[offOrder:], uint64(line))
+	binary.LittleEndian.PutUint64(rec[offContent:], xxh3.Hash(rec[headSize:]))
 	binary.LittleEndian.PutUint32(rec[offLength:], uint32(len(rec)-headSize))
 	return identity.Key(rec[:16]), rec
 }

@@ -248,7 +248,10 @@ func (s *spill) load(i int, buf []byte, u *unpacker) ([]byte, error) {
 		}
 	}
 	for _, b := range bu.blocks {
-		buf = s.appendRecords(buf, b, u)
+		var err error
+		if buf, err = s.appendRecords(buf, b, u); err != nil {
+			return nil, err
+		}
 	}
 	return buf, nil
 }
@@ -264,13 +267,13 @@ func (s *spill) read(w written, buf []byte, u *unpacker) ([]byte, error) {
 	if err := s.readAt(u.read, w.at); err != nil {
 		return nil, err
 	}
-	return u.unpack(buf, u.read, s.packers), nil
+	return u.unpack(buf, u.read, s.packers)
 }
 
 // appendRecords appends the records of a block to buf, which has room for them.
-func (s *spill) appendRecords(buf []byte, b block, u *unpacker) []byte {
+func (s *spill) appendRecords(buf []byte, b block, u *unpacker) ([]byte, error) {
 	if len(b.data) == b.size {
-		return append(buf, b.data...)
+		return append(buf, b.data...), nil
 	}
 	return u.unpack(buf, b.data, s.packers)
 }
