@@ -188,7 +188,7 @@ func (a *App) checkTables(ctx context.Context, catalog *sql.DB) error {
 			}
 		}
 		if !ours {
-			return fmt.Errorf("the catalog in %s names datasets of another folder, %s; %s", a.cfg.DataDir, folder, move)
+			return fmt.Errorf("the catalog in %s names datasets of another folder, %s; %s; if another program moved the table (ALTER TABLE ... SET LOCATION), set its location back with that program", a.cfg.DataDir, folder, move)
 		}
 	}
 	if there == 0 {
