@@ -32,7 +32,7 @@ func TestCrash(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			data, file := filepath.Join(dir, "data"), filepath.Join(dir, "people.csv")
-			write(t, file, 300_000, 0)
+			write(t, file, 600_000, 0)
 			for _, s := range c.signals {
 				strike(t, data, file, s)
 			}
