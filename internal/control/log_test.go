@@ -9,7 +9,7 @@ import (
 )
 
 // ofNobody are the log lines that concern no sandbox, and the places where the log itself is set up.
-var ofNobody = regexp.MustCompile(`"swept the profile store"|job\.LogAttributes\(ctx\)|cfg\.Log\.With\("organization"`)
+var ofNobody = regexp.MustCompile(`"swept the profile store"|"more audiences have no dataset|job\.LogAttributes\(ctx\)|cfg\.Log\.With\("organization"`)
 
 // TestLogLinesHaveTenant checks that every log line of the use cases and of the worker has the organization and the
 // sandbox.

@@ -33,16 +33,22 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	missing := 0
 	err = s.eachAudience(ctx, func(sandbox audience.Sandbox, page []audience.Audience) error {
 		for i := range page {
 			if aud := &page[i]; !tables[lake.TableOf(aud.Scope, aud.ID)] {
-				s.logDropped(ctx, aud)
+				if missing++; missing <= missingLogged {
+					s.logDropped(ctx, aud)
+				}
 			}
 		}
 		return s.comparePage(ctx, sandbox, page, pointers)
 	})
 	if err != nil {
 		return err
+	}
+	if missing > missingLogged {
+		s.cfg.Log.Error("more audiences have no dataset in the catalog than those above; roster check lists all; if the catalog is an older copy, stop the server and restore it from a backup", "audiences", missing)
 	}
 	uncleaned, err := s.cfg.Store.AwaitingCleanup(ctx)
 	if err != nil {
@@ -57,6 +63,9 @@ func (s *Service) CompareProjections(ctx context.Context) error {
 	s.work.wantVerified(!s.cfg.OneCommand)
 	return nil
 }
+
+// missingLogged is how many audiences without a dataset a start logs one by one.
+const missingLogged = 10
 
 // logDropped logs that another program dropped the table of an audience, if the audience still exists and has no table.
 func (s *Service) logDropped(ctx context.Context, aud *audience.Audience) {
