@@ -116,9 +116,15 @@ func (b bucketAddress) location() (string, error) {
 	}
 	for part := range strings.SplitSeq(connection, ";") {
 		endpoint, ok := strings.CutPrefix(part, "BlobEndpoint=")
+		if !ok {
+			continue
+		}
 		u, err := url.Parse(endpoint)
-		if account, host, dot := strings.Cut(u.Host, "."); ok && err == nil && dot && strings.HasPrefix(host, "blob.") {
-			return "abfss://" + b.name + "@" + account + "." + strings.Replace(host, "blob.", "dfs.", 1), nil
+		if err != nil {
+			break
+		}
+		if account, host, ok := strings.Cut(u.Host, ".blob."); ok {
+			return "abfss://" + b.name + "@" + account + ".dfs." + host, nil
 		}
 	}
 	return "", errors.New("AZURE_STORAGE_CONNECTION_STRING must name the account, by AccountName or by BlobEndpoint")

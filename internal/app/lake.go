@@ -81,7 +81,8 @@ func (a *App) lakeFiles(ctx context.Context) (lake.Config, error) {
 	return cfg, err
 }
 
-// withCopies returns a bucket whose objects are copied to the data directory when they are written or read. A process begins without copies.
+// withCopies returns a bucket whose objects are copied to the data directory when they are written or read. A process
+// begins without copies.
 func (a *App) withCopies(ctx context.Context, far blob.Store) (blob.Store, error) {
 	if err := os.MkdirAll(a.path("cache"), 0o700); err != nil {
 		return nil, err
@@ -145,20 +146,23 @@ func elsewhere(location, place string) error {
 	return fmt.Errorf("--lake-url, ROSTER_LAKE_URL: the catalog names a dataset at %s, which does not lie in %s; name the place where the datasets are", location, place)
 }
 
-// checkBucketTables refuses a catalog whose datasets lie elsewhere than in the bucket, and one of whose datasets none is there.
+// checkBucketTables refuses a catalog whose datasets do not lie in the bucket's folder, and a catalog of whose datasets
+// none exists.
 func (a *App) checkBucketTables(ctx context.Context, cfg lake.Config) error {
 	locations, err := tableLocations(ctx, cfg.Catalog)
 	if err != nil {
 		return err
 	}
-	var missing error
 	folder := strings.TrimRight(cfg.Base+"/"+cfg.Warehouse, "/") + "/"
-	for i, location := range locations {
+	for _, location := range locations {
 		if !strings.HasPrefix(location, folder) {
 			return elsewhere(location, folder)
 		}
-		if i < 10 && (i == 0 || missing != nil) { // one of the first ones is enough
-			_, missing = cfg.Store.Stat(ctx, strings.TrimPrefix(location, cfg.Base+"/"))
+	}
+	var missing error
+	for _, location := range locations[:min(len(locations), 10)] { // one of them is enough
+		if _, missing = cfg.Store.Stat(ctx, strings.TrimPrefix(location, cfg.Base+"/")); missing == nil {
+			break
 		}
 	}
 	if errors.Is(missing, blob.ErrNotExist) {

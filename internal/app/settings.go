@@ -50,9 +50,11 @@ func Settings() []Setting {
 		{"profile-url", "profile store (default: Pebble in the data directory)", "", unsupported("the profile store is Pebble in the data directory in this version")},
 		{"local-roots", "colon-separated folders that local connections may use", "", setLocalRoots},
 		{"memory", "memory budget that all runs and large answers share", "512MiB", setMemory},
-		{"lake-cache", "how much of a bucket's datasets is copied to the data directory, so that it is read from there", "4GiB", setLakeCache},
+		{"lake-cache", "how much of a bucket's datasets is copied to the data directory, so that it is read from there", "4GiB",
+			sized(func(c *Config) *int64 { return &c.LakeCache }, "4GiB")},
 		{"landing-url", "bucket of the landing zones, s3://BUCKET/FOLDER?region=…&endpoint=…, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER, with the role or the keys of the environment (default: the data directory)", "", setLandingURL},
-		{"landing-quota", "size quota of a sandbox's landing zone, such as 100GiB (default: no limit)", "", setLandingQuota},
+		{"landing-quota", "size quota of a sandbox's landing zone, such as 100GiB (default: no limit)", "",
+			sized(func(c *Config) *int64 { return &c.LandingQuota }, "100GiB")},
 		{"undo-window", "time for which a run can be undone and the versions of an audience are kept", "168h", setUndoWindow},
 		{"foreign-writes", "what a run does if another program changed the dataset of its audience: adopt the change as a run of its own, or refuse it and fail", "adopt", setForeignWrites},
 		{"settle-age", "age from which a file in a folder counts as completely written; 0s accepts every file at once", "2s", setSettleAge},
@@ -233,22 +235,16 @@ func atMost(field func(*Config) *int) func(*Config, string) error {
 	}
 }
 
-func setLakeCache(c *Config, v string) error {
-	n, err := humanize.ParseBytes(v)
-	if err != nil || n < 1 || n > 1<<60 {
-		return fmt.Errorf("%q is not a size, such as 4GiB", v)
+// sized sets a size in bytes.
+func sized(field func(*Config) *int64, example string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := humanize.ParseBytes(v)
+		if err != nil || n < 1 || n > 1<<60 {
+			return fmt.Errorf("%q is not a size, such as %s", v, example)
+		}
+		*field(c) = int64(n)
+		return nil
 	}
-	c.LakeCache = int64(n)
-	return nil
-}
-
-func setLandingQuota(c *Config, v string) error {
-	n, err := humanize.ParseBytes(v)
-	if err != nil || n < 1 || n > 1<<60 {
-		return fmt.Errorf("%q is not a size, such as 100GiB", v)
-	}
-	c.LandingQuota = int64(n)
-	return nil
 }
 
 func setForeignWrites(c *Config, v string) error {

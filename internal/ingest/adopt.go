@@ -55,7 +55,7 @@ func (p *Pipeline) refuseDryRun(ctx context.Context, dataset *lake.Dataset, s *S
 		return err
 	}
 	rows, members := c.Rows, c.Members
-	if rows == (audience.Rows{Read: rows.Read, Unchanged: rows.Unchanged}) && members == (audience.Members{Before: members.Before, After: members.Before}) {
+	if changedNothing(rows, members) {
 		return nil
 	}
 	return audience.Errorf(audience.Impossible, "another program changed the audience's dataset (added %d, updated %d, removed %d members), and a dry run cannot adopt the change, because it changes nothing. "+

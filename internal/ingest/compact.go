@@ -51,9 +51,9 @@ func (p *Pipeline) NeedsCompaction(ctx context.Context, table lake.TableID) (boo
 // Compact rewrites the small files of an audience's dataset, and the files with more than 20 % deleted rows, as files
 // sorted by key. It also rewrites the position deletes of the other files as few files. Compact does so if the dataset
 // has more than 8 data files beyond those of 64 MiB or more, more than 16 files of position deletes beyond one per data
-// file, more than 20 % deleted rows, or files with escaped locations, which are rewritten as well. The rows do not change. The snapshot has no run, and keeps the entries of its
-// parent that describe the members. If the metadata has many snapshots, Compact moves the older ones to the table's
-// history file.
+// file, more than 20 % deleted rows, or files with escaped locations, which are rewritten as well. The rows do not
+// change. The snapshot has no run, and keeps the entries of its parent that describe the members. If the metadata has
+// many snapshots, Compact moves the older ones to the table's history file.
 //
 // Compact is safe while runs are in progress: neither waits for the other. The function before is called right before
 // the commit. Its error stops the compaction and is returned. The result done is false if there was nothing to do, or

@@ -109,10 +109,13 @@ func (a *attempt) adopt(ctx context.Context) (*merged, *audience.RunResult, erro
 	if err := a.fillLedger(m, result); err != nil {
 		return nil, nil, err
 	}
-	rows, members := result.Rows, result.Members
-	moved := rows == (audience.Rows{Read: rows.Read, Unchanged: rows.Unchanged}) && members == (audience.Members{Before: members.Before, After: members.Before})
-	m.silent = moved && !ad.lost && a.spec.aside
+	m.silent = changedNothing(result.Rows, result.Members) && !ad.lost && a.spec.aside
 	return m, result, nil
+}
+
+// changedNothing reports whether the rows that other programs wrote are those of the members as they were.
+func changedNothing(rows audience.Rows, members audience.Members) bool {
+	return rows == (audience.Rows{Read: rows.Read, Unchanged: rows.Unchanged}) && members == (audience.Members{Before: members.Before, After: members.Before})
 }
 
 // count corrects the counts of the merge with the counts of the rows read, because the dataset's own totals may be
