@@ -7,7 +7,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"io"
 	"strings"
 	"sync"
 
@@ -16,8 +15,8 @@ import (
 	"roster/internal/blob"
 )
 
-// wholeSize is the largest object that is fetched as a whole when it is opened, in bytes. Of a larger one only those parts are read that are
-// asked for, each time.
+// wholeSize is the largest object that is fetched as a whole when it is opened, in bytes. Reads of a larger object go to
+// the distant store each time.
 const wholeSize = 16 << 20
 
 // Store is a distant store with copies. Besides OpenFile, reads go to the distant store.
@@ -29,7 +28,8 @@ type Store struct {
 
 var _ blob.Store = (*Store)(nil)
 
-// New returns the store far with copies in near, which must be empty and belong to this Store alone. The copies have at most limit bytes together.
+// New returns the store far with copies in near, which must be empty and belong to this Store alone. The copies have at
+// most limit bytes together.
 func New(far, near blob.Store, limit int64) *Store {
 	return &Store{Store: far, copies: &copies{near: near, limit: limit, order: list.New(), at: map[string]*list.Element{}}}
 }
@@ -51,37 +51,33 @@ func (s *Store) OpenFile(ctx context.Context, path string) (blob.File, error) {
 	if f := s.copies.open(ctx, s.folder+path); f != nil {
 		return f, nil
 	}
-	obj, err := s.Stat(ctx, path)
-	if err != nil {
-		return nil, err
+	changes := s.copies.changesNow()
+	far, err := s.Store.OpenFile(ctx, path)
+	if err != nil || far.Size() > min(wholeSize, s.copies.limit/4) {
+		return far, err
 	}
-	if obj.Size <= min(wholeSize, s.copies.limit/4) {
-		_, err, _ := s.copies.fetching.Do(s.folder+path, func() (any, error) { return nil, s.fetch(ctx, obj) })
-		if f := s.copies.open(ctx, s.folder+path); err == nil && f != nil {
-			return f, nil
-		}
+	_, err, _ = s.copies.fetching.Do(s.folder+path, func() (any, error) { return nil, s.fetch(ctx, path, far, changes) })
+	if near := s.copies.open(ctx, s.folder+path); err == nil && near != nil {
+		return near, far.Close()
 	}
-	return s.Store.OpenFile(ctx, path)
+	return far, nil
 }
 
-// fetch copies an object.
-func (s *Store) fetch(ctx context.Context, obj blob.Object) error {
-	changes := s.copies.changesNow()
-	from, err := s.Open(ctx, obj, 0, -1)
-	if err != nil {
+// fetch copies an object, by one request to a bucket. The distant store had changed so many times before the object was opened.
+func (s *Store) fetch(ctx context.Context, path string, far blob.File, changes int) error {
+	content := make([]byte, far.Size())
+	if n, err := far.ReadAt(content, 0); n < len(content) {
 		return err
 	}
-	defer from.Close()
-	w, err := s.copies.near.Create(ctx, s.folder+obj.Path, blob.CreateOptions{Volatile: true})
+	w, err := s.copies.near.Create(ctx, s.folder+path, blob.CreateOptions{Volatile: true})
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	size, err := io.Copy(w, from)
-	if err != nil {
+	if _, err := w.Write(content); err != nil {
 		return err
 	}
-	return s.copies.keep(ctx, s.folder+obj.Path, size, w, changes)
+	return s.copies.keep(ctx, s.folder+path, far.Size(), w, changes)
 }
 
 // Create implements blob.Store.
@@ -143,18 +139,12 @@ func (w *writer) dropCopy() {
 
 // Commit implements blob.Writer.
 func (w *writer) Commit() error {
-	return w.copies.around(func() error { return w.copies.remove(w.ctx, w.path) }, func() error {
-		if err := w.Writer.Commit(); err != nil {
-			w.dropCopy()
-			return err
-		}
-		return nil
-	}, func() {
-		if w.near != nil {
-			_ = w.copies.keep(w.ctx, w.path, w.size, w.near, w.copies.changesNow()) // without a copy the object is fetched
-			w.dropCopy()
-		}
-	})
+	defer w.dropCopy()
+	err := w.copies.around(func() error { return w.copies.remove(w.ctx, w.path) }, w.Writer.Commit)
+	if err == nil && w.near != nil {
+		_ = w.copies.keep(w.ctx, w.path, w.size, w.near, w.copies.changesNow()) // without a copy the object is fetched
+	}
+	return err
 }
 
 // Abort implements blob.Writer.
@@ -257,8 +247,8 @@ func (c *copies) removeAll(ctx context.Context, folder string) error {
 }
 
 // around changes the distant store, and removes the copies that are concerned before and after that: in between an object may be
-// fetched that is going to be removed or replaced. Functions in then follow if nothing failed.
-func (c *copies) around(drop, change func() error, then ...func()) error {
+// fetched that is going to be removed or replaced.
+func (c *copies) around(drop, change func() error) error {
 	dropped := func() error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -266,11 +256,5 @@ func (c *copies) around(drop, change func() error, then ...func()) error {
 		return drop()
 	}
 	before := dropped()
-	err := change()
-	if err = errors.Join(err, before, dropped()); err == nil {
-		for _, fn := range then {
-			fn()
-		}
-	}
-	return err
+	return errors.Join(change(), before, dropped())
 }

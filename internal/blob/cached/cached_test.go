@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -105,7 +104,7 @@ func TestCopies(t *testing.T) {
 			t.Errorf("read %q and %q", a, b)
 		}
 	}
-	if got := calls(); strings.Count(got, "open") != 1 || strings.Count(got, "stat") != 1 {
+	if got := calls(); strings.Count(got, "open") != 1 || strings.Count(got, "read") != 1 || strings.Count(got, "stat") != 0 {
 		t.Errorf("the distant store was asked for %s", got)
 	}
 	if got := files(t, near); got != "org/table/data/a org/table/data/b" {
@@ -143,13 +142,14 @@ func TestRemovedWhileFetched(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(far, "a"), []byte("personal"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	obj, err := s.Stat(t.Context(), "a")
+	slow := *s
+	slow.Store = removing{s.Store, func() error { return s.Remove(t.Context(), "a") }}
+	f, err := slow.OpenFile(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow := *s
-	slow.Store = removing{s.Store, func() error { return s.Remove(t.Context(), "a") }}
-	if err := slow.fetch(t.Context(), obj); err == nil {
+	defer f.Close()
+	if s.copies.at["a"] != nil {
 		t.Error("the copy of a removed object was kept")
 	}
 	if got := files(t, near); got != "" {
@@ -163,7 +163,7 @@ type removing struct {
 	then func() error
 }
 
-func (r removing) Open(ctx context.Context, obj blob.Object, offset, length int64) (io.ReadCloser, error) {
-	f, err := r.Store.Open(ctx, obj, offset, length)
+func (r removing) OpenFile(ctx context.Context, path string) (blob.File, error) {
+	f, err := r.Store.OpenFile(ctx, path)
 	return f, errors.Join(err, r.then())
 }
